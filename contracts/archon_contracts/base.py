@@ -1,0 +1,51 @@
+"""What every contract has in common: a frozen body, a wire type, a topic and a key."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from archon_contracts.topics import Topic
+
+TYPE_PREFIX = "archon."
+
+Identifier = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/-]*$"),
+]
+"""A name chosen by a user (agent, interaction, dataset): printable, no spaces, at most 128."""
+
+
+class ValueObject(BaseModel):
+    """A part of a contract. Frozen; readers ignore fields they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Contract(ValueObject):
+    """A message body. Subclasses state their topic and which field is the Kafka key."""
+
+    topic: ClassVar[Topic]
+    key_field: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    tenant_id: Identifier = Field(default="default", description="Whose data this is.")
+
+    @classmethod
+    def message_type(cls) -> str:
+        """The CloudEvents type, with the major version: `archon.DatasetPrepared.v1`."""
+        return f"{TYPE_PREFIX}{cls.__name__}.v{cls.version}"
+
+    @property
+    def key(self) -> str:
+        """The Kafka key: the entity whose order matters, prefixed by its tenant."""
+        return f"{self.tenant_id}/{getattr(self, self.key_field)}"
+
+    def to_bytes(self) -> bytes:
+        """The JSON body as sent on the wire."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON body as a plain dictionary."""
+        return self.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,29 @@
+"""Commands: orders to one service."""
+
+from archon_contracts.commands.coordination import CancelJob, ConfigureAgent
+from archon_contracts.commands.curriculum import PlanCurriculum
+from archon_contracts.commands.data import (
+    DataSource,
+    GenerateSyntheticData,
+    PrepareDataset,
+    SourceKind,
+)
+from archon_contracts.commands.evaluation import EvaluateModel
+from archon_contracts.commands.models import DeployModel, RegisterModel, RollBackModel
+from archon_contracts.commands.training import CancelTraining, TrainModel
+
+__all__ = [
+    "CancelJob",
+    "CancelTraining",
+    "ConfigureAgent",
+    "DataSource",
+    "DeployModel",
+    "EvaluateModel",
+    "GenerateSyntheticData",
+    "PlanCurriculum",
+    "PrepareDataset",
+    "RegisterModel",
+    "RollBackModel",
+    "SourceKind",
+    "TrainModel",
+]

@@ -1,0 +1,31 @@
+"""Orders to the coordinator."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier
+from archon_contracts.topics import Topic
+from archon_contracts.values import AgentProfile
+
+
+class ConfigureAgent(Contract):
+    """Take this agent on, or change what is known of it."""
+
+    topic: ClassVar[Topic] = topics.COORDINATOR_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    profile: AgentProfile
+
+
+class CancelJob(Contract):
+    """Stop a job wherever it stands."""
+
+    topic: ClassVar[Topic] = topics.COORDINATOR_COMMANDS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    reason: str = "asked for"

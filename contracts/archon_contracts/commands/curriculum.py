@@ -1,0 +1,30 @@
+"""Orders to the curriculum service."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier
+from archon_contracts.topics import Topic
+from archon_contracts.values import AgentKind, Share, TrainingMethod
+
+
+class PlanCurriculum(Contract):
+    """Plan the stages of a job's training."""
+
+    topic: ClassVar[Topic] = topics.CURRICULUM_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    job_id: UUID
+    kind: AgentKind
+    method: TrainingMethod
+    new_items: int = Field(ge=0)
+    success_rate: Share | None = Field(
+        default=None, description="Share of judged answers that were right; absent: unknown."
+    )
+    replay_share: Share | None = Field(default=None, description="Asked for by the job.")

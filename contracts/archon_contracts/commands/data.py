@@ -1,0 +1,71 @@
+"""Orders to data preparation and the synthetic generator."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.events.curriculum import CurriculumPlan
+from archon_contracts.topics import Topic
+from archon_contracts.values import AgentKind, ArtifactRef, Share
+
+
+class SourceKind(StrEnum):
+    """Where items come from."""
+
+    FEEDBACK = "feedback"
+    HISTORICAL = "historical"
+    SYNTHETIC = "synthetic"
+    HUMAN = "human"
+    EXTERNAL = "external"
+
+
+class DataSource(ValueObject):
+    """A folder with `items.jsonl`, one item a line."""
+
+    kind: SourceKind
+    artifact: ArtifactRef
+    items: int = Field(ge=0)
+
+
+class PrepareDataset(Contract):
+    """Make a dataset version for a job."""
+
+    topic: ClassVar[Topic] = topics.DATA_PREP_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    job_id: UUID
+    kind: AgentKind
+    sources: tuple[DataSource, ...]
+    plan: CurriculumPlan
+    evaluation_suite: ArtifactRef | None = Field(
+        default=None, description="Items that must not be trained on."
+    )
+    catalogue: ArtifactRef | None = None
+    labels: tuple[str, ...] = ()
+    validation_share: Share = 0.15
+    test_share: Share = 0.15
+    seed: int = Field(default=0, ge=0)
+
+
+class GenerateSyntheticData(Contract):
+    """Make synthetic items (the specification's SyntheticDataConfig)."""
+
+    topic: ClassVar[Topic] = topics.SYNTHETIC_GENERATOR_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    request_id: UUID
+    scenario_type: str = Field(min_length=1)
+    count: int = Field(ge=1, le=100_000)
+    difficulty: Literal["easy", "medium", "hard"] = "medium"
+    edge_cases: bool = False
+    diversity: Share = 0.5
+    examples: DataSource | None = Field(default=None, description="Real items to vary.")
+    seed: int = Field(default=0, ge=0)

@@ -1,0 +1,33 @@
+"""Orders to the evaluator."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier
+from archon_contracts.topics import Topic
+from archon_contracts.values import AgentKind, ArtifactRef, GatePolicy, ModelRef
+
+
+class EvaluateModel(Contract):
+    """Compare a candidate with the live version on the same items."""
+
+    topic: ClassVar[Topic] = topics.EVALUATOR_COMMANDS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    attempt: int = Field(ge=1)
+    kind: AgentKind
+    candidate: ArtifactRef
+    live: ModelRef | None = None
+    base_model: str | None = Field(
+        default=None, description="Also scored, untrained, when nothing is live."
+    )
+    catalogue: ArtifactRef | None = None
+    items: ArtifactRef = Field(description="Folder with items.jsonl or test.jsonl.")
+    gate: GatePolicy = GatePolicy()

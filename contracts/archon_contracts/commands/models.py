@@ -1,0 +1,56 @@
+"""Orders to the registry."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field, JsonValue
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier
+from archon_contracts.topics import Topic
+from archon_contracts.values import AgentKind, ArtifactRef, Estimate
+
+
+class RegisterModel(Contract):
+    """Give a trained model a version."""
+
+    topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    job_id: UUID
+    kind: AgentKind
+    artifact: ArtifactRef
+    parent_version: str | None = None
+    dataset_id: UUID
+    dataset: ArtifactRef
+    evaluation_id: UUID | None = None
+    metrics: dict[str, Estimate] = Field(default_factory=dict)
+    lineage: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Config, seed, window, feedback digest, revision."
+    )
+
+
+class DeployModel(Contract):
+    """Make a registered version live."""
+
+    topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    model_version: str
+    reason: str
+    job_id: UUID | None = None
+
+
+class RollBackModel(Contract):
+    """Make an earlier version live again."""
+
+    topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    to_version: str | None = Field(default=None, description="Absent: the one before.")
+    reason: str

@@ -1,0 +1,52 @@
+"""Orders to the trainer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier
+from archon_contracts.events.curriculum import CurriculumPlan
+from archon_contracts.topics import Topic
+from archon_contracts.values import (
+    AgentKind,
+    ArtifactRef,
+    ModelRef,
+    TrainingConfig,
+    TrainingMethod,
+)
+
+
+class TrainModel(Contract):
+    """Do one attempt at a job's training."""
+
+    topic: ClassVar[Topic] = topics.TRAINER_COMMANDS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    attempt: int = Field(ge=1, description="Fences: an older attempt's result is refused.")
+    kind: AgentKind
+    method: TrainingMethod
+    base_model: str
+    parent: ModelRef | None = Field(default=None, description="Live version to start from.")
+    dataset: ArtifactRef
+    catalogue: ArtifactRef | None = None
+    labels: tuple[str, ...] = ()
+    plan: CurriculumPlan | None = None
+    config: TrainingConfig = TrainingConfig()
+
+
+class CancelTraining(Contract):
+    """Stop an attempt."""
+
+    topic: ClassVar[Topic] = topics.TRAINER_COMMANDS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    attempt: int = Field(ge=1)
+    reason: str

@@ -1,0 +1,87 @@
+"""CloudEvents 1.0 in Kafka's binary mode: attributes as `ce_` headers, the body as plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+SPEC_VERSION = "1.0"
+CONTENT_TYPE = "application/json"
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """The attributes of one event. `causation_id` is the message that led to this one."""
+
+    id: UUID
+    source: str
+    type: str
+    time: datetime
+    subject: str = ""
+    causation_id: UUID | None = None
+    correlation_id: str = ""
+    traceparent: str = ""
+    tracestate: str = ""
+
+    def to_headers(self) -> Headers:
+        """Kafka headers; empty attributes are left out."""
+        attributes = {
+            "ce_specversion": SPEC_VERSION,
+            "ce_id": str(self.id),
+            "ce_source": self.source,
+            "ce_type": self.type,
+            "ce_time": self.time.astimezone(UTC).isoformat(),
+            "ce_subject": self.subject,
+            "ce_causationid": str(self.causation_id or ""),
+            "ce_correlationid": self.correlation_id,
+            "traceparent": self.traceparent,
+            "tracestate": self.tracestate,
+            "content-type": CONTENT_TYPE,
+        }
+        return [(name, value.encode()) for name, value in attributes.items() if value]
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderView:
+    """Headers as text, however they came: null and non-UTF-8 values are dropped and named."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, headers: Iterable[tuple[str, bytes | None]]) -> HeaderView:
+        """Read raw Kafka headers; the last value of a repeated name wins."""
+        values: dict[str, str] = {}
+        unreadable: list[str] = []
+        for name, raw in headers:
+            try:
+                values[name.lower()] = (raw or b"").decode("utf-8")
+            except UnicodeDecodeError:
+                unreadable.append(name)
+            else:
+                if raw is None:
+                    unreadable.append(name)
+        return cls(values, tuple(unreadable))
+
+    def text(self, name: str) -> str:
+        """The header's value, or an empty string."""
+        return self.values.get(name, "")
+
+    def uuid(self, name: str) -> UUID | None:
+        """The header as a UUID, or None when it is absent or is none."""
+        try:
+            return UUID(self.text(name))
+        except ValueError:
+            return None
+
+    def time(self, name: str) -> datetime | None:
+        """The header as an aware time, or None when it is absent or unreadable."""
+        try:
+            moment = datetime.fromisoformat(self.text(name))
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

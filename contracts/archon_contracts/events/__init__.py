@@ -1,0 +1,102 @@
+"""Events: facts in the past tense."""
+
+from archon_contracts.events.agents import AgentConfigured
+from archon_contracts.events.curriculum import (
+    CurriculumPlan,
+    CurriculumPlanned,
+    CurriculumStage,
+    LevelAdvanced,
+    LevelRegressed,
+)
+from archon_contracts.events.datasets import (
+    DatasetPrepared,
+    DatasetRejected,
+    QualityReport,
+    SyntheticDataGenerated,
+)
+from archon_contracts.events.evaluations import (
+    EvaluationCompleted,
+    EvaluationFailed,
+    PairedComparison,
+    RegressionDetected,
+    ReviewRequested,
+)
+from archon_contracts.events.feedback import (
+    AnnotationSubmitted,
+    FeedbackReceived,
+    FeedbackRetracted,
+    FeedbackSource,
+    InteractionLogged,
+)
+from archon_contracts.events.jobs import (
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobState,
+    JobStateChanged,
+    RetrainTriggered,
+    TrainingRequested,
+    TriggerReason,
+)
+from archon_contracts.events.metrics import MetricPoint, MetricsRecorded
+from archon_contracts.events.models import (
+    AgentConfiguration,
+    ExperimentConcluded,
+    ExperimentStarted,
+    ModelArchived,
+    ModelDeployed,
+    ModelRegistered,
+    ModelRolledBack,
+)
+from archon_contracts.events.training import (
+    CheckpointSaved,
+    TrainingCompleted,
+    TrainingFailed,
+    TrainingStarted,
+)
+from archon_contracts.events.workers import WorkerReported
+
+__all__ = [
+    "AgentConfiguration",
+    "AgentConfigured",
+    "AnnotationSubmitted",
+    "CheckpointSaved",
+    "CurriculumPlan",
+    "CurriculumPlanned",
+    "CurriculumStage",
+    "DatasetPrepared",
+    "DatasetRejected",
+    "EvaluationCompleted",
+    "EvaluationFailed",
+    "ExperimentConcluded",
+    "ExperimentStarted",
+    "FeedbackReceived",
+    "FeedbackRetracted",
+    "FeedbackSource",
+    "InteractionLogged",
+    "JobCancelled",
+    "JobCompleted",
+    "JobFailed",
+    "JobState",
+    "JobStateChanged",
+    "LevelAdvanced",
+    "LevelRegressed",
+    "MetricPoint",
+    "MetricsRecorded",
+    "ModelArchived",
+    "ModelDeployed",
+    "ModelRegistered",
+    "ModelRolledBack",
+    "PairedComparison",
+    "QualityReport",
+    "RegressionDetected",
+    "RetrainTriggered",
+    "ReviewRequested",
+    "SyntheticDataGenerated",
+    "TrainingCompleted",
+    "TrainingFailed",
+    "TrainingRequested",
+    "TrainingStarted",
+    "TriggerReason",
+    "WorkerReported",
+]

@@ -1,0 +1,20 @@
+"""Facts about agents themselves."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier
+from archon_contracts.topics import Topic
+from archon_contracts.values import AgentProfile
+
+
+class AgentConfigured(Contract):
+    """The coordinator knows this agent now and takes feedback for it."""
+
+    topic: ClassVar[Topic] = topics.AGENTS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    profile: AgentProfile

@@ -1,0 +1,65 @@
+"""What an agent is taught next."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.topics import Topic
+from archon_contracts.values import Share
+
+
+class CurriculumStage(ValueObject):
+    """One part of the training: items up to a difficulty, for a share of the steps."""
+
+    name: str
+    maximum_difficulty: Share
+    share_of_steps: Share
+
+
+class CurriculumPlan(ValueObject):
+    """The stages of one training, easiest first."""
+
+    level: int = Field(ge=1, le=4)
+    stages: tuple[CurriculumStage, ...] = Field(min_length=1)
+    replay_share: Share = Field(description="Replayed items per new item.")
+    rationale: str = ""
+
+
+class CurriculumPlanned(Contract):
+    """The plan of a job's training."""
+
+    topic: ClassVar[Topic] = topics.CURRICULUM
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    job_id: UUID
+    plan: CurriculumPlan
+
+
+class LevelAdvanced(Contract):
+    """The agent mastered a level."""
+
+    topic: ClassVar[Topic] = topics.CURRICULUM
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    from_level: int = Field(ge=1, le=4)
+    to_level: int = Field(ge=1, le=4)
+    success_rate: Share
+
+
+class LevelRegressed(Contract):
+    """The agent fell behind its level."""
+
+    topic: ClassVar[Topic] = topics.CURRICULUM
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    from_level: int = Field(ge=1, le=4)
+    to_level: int = Field(ge=1, le=4)
+    success_rate: Share

@@ -1,0 +1,85 @@
+"""How good a candidate is, beside the live version."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.topics import Topic
+from archon_contracts.values import ArtifactRef, Estimate
+
+
+class PairedComparison(ValueObject):
+    """Candidate against live on the same items."""
+
+    difference: Estimate = Field(description="Accuracy of the candidate minus the live one.")
+    p_value: float = Field(ge=0, le=1, description="Exact McNemar test, two-sided.")
+    candidate_only: int = Field(ge=0, description="Items that only the candidate got right.")
+    live_only: int = Field(ge=0, description="Items that only the live version got right.")
+
+
+class EvaluationCompleted(Contract):
+    """All models of an evaluation are scored and the gate has spoken."""
+
+    topic: ClassVar[Topic] = topics.EVALUATIONS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    job_id: UUID
+    evaluation_id: UUID
+    passed: bool
+    reasons: tuple[str, ...] = Field(description="Why the gate decided so, in plain words.")
+    accuracy: dict[str, dict[str, Estimate]] = Field(
+        description="model (candidate, live, base) -> group (all, or an item's group) -> share."
+    )
+    accuracy_at_5: dict[str, dict[str, Estimate]] = Field(default_factory=dict)
+    comparison: dict[str, PairedComparison] = Field(
+        default_factory=dict, description="Per group; absent when nothing is live."
+    )
+    latency_seconds: dict[str, float] = Field(
+        default_factory=dict, description="Median per item, per model."
+    )
+    predictions: ArtifactRef | None = None
+    duration_seconds: float = Field(ge=0)
+
+
+class EvaluationFailed(Contract):
+    """The evaluation could not be done."""
+
+    topic: ClassVar[Topic] = topics.EVALUATIONS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    job_id: UUID
+    error_type: str
+    reason: str
+    retryable: bool
+
+
+class RegressionDetected(Contract):
+    """The live version does worse than it did."""
+
+    topic: ClassVar[Topic] = topics.EVALUATIONS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    model_version: str
+    metric: str
+    before: Estimate
+    now: Estimate
+
+
+class ReviewRequested(Contract):
+    """A person should look at these items."""
+
+    topic: ClassVar[Topic] = topics.EVALUATIONS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    job_id: UUID | None = None
+    items: ArtifactRef
+    question: str

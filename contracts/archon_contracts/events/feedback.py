@@ -1,0 +1,93 @@
+"""What agents and people say about interactions in production."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier
+from archon_contracts.topics import Topic
+
+
+class FeedbackSource(StrEnum):
+    """Who judged."""
+
+    USER = "user"
+    EXPERT = "expert"
+    GUARDRAIL = "guardrail"
+    ENVIRONMENT = "environment"
+
+
+class FeedbackReceived(Contract):
+    """A judgement of one interaction: a correction, a rating, a reward, or several of them."""
+
+    topic: ClassVar[Topic] = topics.FEEDBACK
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    interaction_id: Identifier
+    input: JsonValue = Field(description="What the agent was asked.")
+    actual: JsonValue = Field(description="What it answered.")
+    expected: JsonValue = Field(default=None, description="What it should have answered.")
+    rating: float | None = Field(default=None, ge=1, le=5, description="Stars, 1 to 5.")
+    reward: float | None = Field(default=None, ge=-1, le=1, description="Return, -1 to 1.")
+    model_version: str | None = Field(default=None, description="Version that answered.")
+    unit_id: Identifier | None = Field(default=None, description="User or session.")
+    source: FeedbackSource = FeedbackSource.USER
+    context: dict[str, JsonValue] = Field(default_factory=dict)
+    occurred_at: datetime | None = None
+
+    @model_validator(mode="after")
+    def _judges_something(self) -> Self:
+        if self.expected is None and self.rating is None and self.reward is None:
+            raise ValueError("give at least one of expected, rating, reward")
+        return self
+
+
+class FeedbackRetracted(Contract):
+    """A judgement is withdrawn; no later training may use it."""
+
+    topic: ClassVar[Topic] = topics.FEEDBACK
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    interaction_id: Identifier
+    source: FeedbackSource = FeedbackSource.USER
+    reason: str = ""
+
+
+class InteractionLogged(Contract):
+    """An agent answered; nobody has judged it yet."""
+
+    topic: ClassVar[Topic] = topics.FEEDBACK
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    interaction_id: Identifier
+    input: JsonValue
+    actual: JsonValue
+    model_version: str | None = None
+    unit_id: Identifier | None = None
+    latency_seconds: float | None = Field(default=None, ge=0)
+    input_tokens: int | None = Field(default=None, ge=0)
+    output_tokens: int | None = Field(default=None, ge=0)
+    error: str | None = Field(default=None, description="Why the agent failed, if it did.")
+    occurred_at: datetime | None = None
+
+
+class AnnotationSubmitted(Contract):
+    """An annotator's label for an item; several annotators may label the same one."""
+
+    topic: ClassVar[Topic] = topics.FEEDBACK
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    item_id: Identifier
+    annotator_id: Identifier
+    input: JsonValue
+    label: JsonValue
+    confidence: float | None = Field(default=None, ge=0, le=1)

@@ -1,0 +1,126 @@
+"""The life of a job: one wish to improve an agent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier
+from archon_contracts.topics import Topic
+from archon_contracts.values import ArtifactRef, TrainingConfig, TrainingMethod
+
+
+class JobState(StrEnum):
+    """Where a job stands. The last four are final."""
+
+    REQUESTED = "requested"
+    PLANNING = "planning"
+    PREPARING = "preparing"
+    QUEUED = "queued"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    REGISTERING = "registering"
+    ROLLING_OUT = "rolling_out"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class TriggerReason(StrEnum):
+    """Why a retrain began."""
+
+    COUNT = "count"
+    RATING_DROP = "rating_drop"
+    DRIFT = "drift"
+    AGE = "age"
+    MANUAL = "manual"
+
+
+class TrainingRequested(Contract):
+    """A person or program asked for a training."""
+
+    topic: ClassVar[Topic] = topics.JOBS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    method: TrainingMethod
+    dataset: ArtifactRef | None = Field(
+        default=None, description="Items to learn from; absent: all unused feedback."
+    )
+    dataset_name: str | None = None
+    config: TrainingConfig = TrainingConfig()
+    requested_by: str = "anonymous"
+
+
+class RetrainTriggered(Contract):
+    """A policy fired: the claimed window is new data of this job and of no other."""
+
+    topic: ClassVar[Topic] = topics.JOBS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    window_id: UUID
+    reason: TriggerReason
+    feedback_count: int = Field(ge=0)
+    feedback_digest: str = Field(description="sha256 over the sorted feedback ids.")
+
+
+class JobStateChanged(Contract):
+    """One transition of the job's state machine."""
+
+    topic: ClassVar[Topic] = topics.JOBS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    method: TrainingMethod
+    from_state: JobState | None = None
+    to_state: JobState
+    attempt: int = Field(ge=0)
+    reason: str = ""
+    occurred_at: datetime
+    trace_id: str = Field(default="", description="Trace of the whole job, 32 hex digits.")
+
+
+class JobCompleted(Contract):
+    """The job's model is deployed."""
+
+    topic: ClassVar[Topic] = topics.JOBS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    model: str = Field(description="Version deployed.")
+    digest: str
+    stage_seconds: dict[str, float] = Field(description="Seconds spent in each state.")
+
+
+class JobFailed(Contract):
+    """The job ended without a deployed model: it failed, or its candidate was rejected."""
+
+    topic: ClassVar[Topic] = topics.JOBS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    state: JobState
+    reason: str
+
+
+class JobCancelled(Contract):
+    """Somebody stopped the job."""
+
+    topic: ClassVar[Topic] = topics.JOBS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    reason: str

