@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from archon_contracts.topics import Topic
 
@@ -15,6 +23,20 @@ Identifier = Annotated[
     StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/-]*$"),
 ]
 """A name chosen by a user (agent, interaction, dataset): printable, no spaces, at most 128."""
+
+
+def _refuse_null(value: JsonValue) -> JsonValue:
+    if value is None:
+        raise ValueError("null says nothing here")
+    return value
+
+
+GivenJson = Annotated[
+    JsonValue,
+    AfterValidator(_refuse_null),
+    WithJsonSchema({"type": ["array", "boolean", "number", "object", "string"]}),
+]
+"""Any JSON but null: bodies leave nulls out, so a required null would not survive the wire."""
 
 
 class ValueObject(BaseModel):

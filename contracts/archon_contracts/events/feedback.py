@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from pydantic import Field, JsonValue, model_validator
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, GivenJson, Identifier
 from archon_contracts.topics import Topic
 
 
@@ -30,8 +30,8 @@ class FeedbackReceived(Contract):
 
     agent_id: Identifier
     interaction_id: Identifier
-    input: JsonValue = Field(description="What the agent was asked.")
-    actual: JsonValue = Field(description="What it answered.")
+    input: GivenJson = Field(description="What the agent was asked.")
+    actual: JsonValue = Field(default=None, description="What it answered; null: nothing.")
     expected: JsonValue = Field(default=None, description="What it should have answered.")
     rating: float | None = Field(default=None, ge=1, le=5, description="Stars, 1 to 5.")
     reward: float | None = Field(default=None, ge=-1, le=1, description="Return, -1 to 1.")
@@ -68,8 +68,8 @@ class InteractionLogged(Contract):
 
     agent_id: Identifier
     interaction_id: Identifier
-    input: JsonValue
-    actual: JsonValue
+    input: GivenJson
+    actual: JsonValue = Field(default=None, description="What it answered; null: it failed.")
     model_version: str | None = None
     unit_id: Identifier | None = None
     latency_seconds: float | None = Field(default=None, ge=0)
@@ -88,6 +88,6 @@ class AnnotationSubmitted(Contract):
     agent_id: Identifier
     item_id: Identifier
     annotator_id: Identifier
-    input: JsonValue
-    label: JsonValue
+    input: GivenJson
+    label: GivenJson
     confidence: float | None = Field(default=None, ge=0, le=1)
