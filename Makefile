@@ -1,0 +1,78 @@
+# Every target makes what it needs: from a fresh clone `make demo` is enough.
+#
+#   PYTHON           the interpreter that makes .venv (3.11, 3.12 or 3.13)
+#   TORCH_INDEX_URL  a further package index to take torch from, for instance one with wheels for
+#                    your accelerator; without it pip chooses from its usual index
+#   NAME             the benchmark that `make bench` runs; without it they are listed
+#   ARGS             passed on to pytest or to the `archon` command
+
+PYTHON ?= python3
+TORCH_INDEX_URL ?=
+NAME ?=
+ARGS ?=
+
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint bench lock clean
+
+help:
+	@echo "make demo            run the whole story once: feedback in, a better model out"
+	@echo "make up              start everything and keep it running (Ctrl-C stops it)"
+	@echo "make test            run every test"
+	@echo "make lint            style, types and import rules"
+	@echo "make bench           list the benchmarks; make bench NAME=... runs one"
+	@echo "make lock            renew requirements.lock"
+	@echo "make clean           remove .venv and caches; var/ (your data) stays"
+
+demo: $(READY)
+	$(BIN)/archon demo $(ARGS)
+
+up: $(READY)
+	$(BIN)/archon up $(ARGS)
+
+test: $(READY)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks $(NAME)
+
+# The resolver lives in a throw-away environment: it is no dependency of the project.
+lock:
+	@echo "==> renewing requirements.lock"
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet 'uv==0.13.*'
+	build/lock/bin/uv pip compile pyproject.toml contracts/pyproject.toml --all-extras --upgrade \
+		--universal --python-version 3.11 --no-emit-package archon-contracts \
+		--no-emit-package archon-training --no-emit-index-url --no-emit-find-links \
+		--no-annotate --custom-compile-command 'make lock' --quiet -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last, so an interrupted set-up is taken up again by the next command.
+$(READY): pyproject.toml contracts/pyproject.toml requirements.lock requirements-no-deps.lock
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else \
+		f"Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is {sys.version.split()[0]}. " \
+		"Name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@echo "==> making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "==> installing the locked packages (about 1.5 GB; a minute or two)"
+	@$(PIP) install --quiet $(TORCH_INDEX) -r requirements.lock
+	@$(PIP) install --quiet --no-deps -r requirements-no-deps.lock
+	@echo "==> installing archon-contracts and archon-training"
+	@$(PIP) install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat \
+		-e contracts -e .
+	@touch $@
+	@echo "==> ready"
