@@ -1,1 +1,39 @@
-"""Clients for agents and downstream services."""
+"""Clients for agents and downstream services.
+
+A name is loaded when it is first used, so that a user of one client needs that one's library only.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from archon_contracts.client.http import HttpFeedbackClient
+    from archon_contracts.client.idle_fetch import pace_idle_fetches
+    from archon_contracts.client.kafka import KafkaFeedbackClient
+    from archon_contracts.client.subscription import Received, Unreadable, subscribe
+
+__all__ = [
+    "HttpFeedbackClient",
+    "KafkaFeedbackClient",
+    "Received",
+    "Unreadable",
+    "pace_idle_fetches",
+    "subscribe",
+]
+
+_HOMES = {
+    "HttpFeedbackClient": "http",
+    "KafkaFeedbackClient": "kafka",
+    "Received": "subscription",
+    "Unreadable": "subscription",
+    "pace_idle_fetches": "idle_fetch",
+    "subscribe": "subscription",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,54 @@
+"""What can go wrong for a user of the clients.
+
+ClientError
+├── MissingExtraError        the client's library is not installed
+├── BrokerUnavailableError   no answer from Kafka in time; sending again is safe
+├── SendRefusedError         Kafka will not take this event, now or later
+├── SubscriptionError        the subscription cannot go on
+├── GatewayUnavailableError  no acceptance over HTTP in time; sending again is safe
+└── GatewayRefusedError      the gateway says what is wrong with the request
+"""
+
+from __future__ import annotations
+
+
+class ClientError(Exception):
+    """Root of all errors that the clients raise."""
+
+
+class MissingExtraError(ClientError, ImportError):
+    """The library behind a client is not installed."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        command = f"pip install 'archon-contracts[{extra}]'"
+        super().__init__(f"this client needs {library}; install it with: {command}")
+
+
+class BrokerUnavailableError(ClientError):
+    """Kafka did not answer in time. The event may still have arrived: send it with the same id."""
+
+
+class TopicMissingError(ClientError):
+    """Kafka lacks a topic: the system has not been set up on it, or it is another Kafka."""
+
+
+class SendRefusedError(ClientError):
+    """Kafka refused an event (too large, no such topic, not allowed); a retry will not help."""
+
+
+class SubscriptionError(ClientError):
+    """A subscription could not start or cannot go on."""
+
+
+class GatewayUnavailableError(ClientError):
+    """The gateway could not be reached, or was too busy for as long as we tried."""
+
+
+class GatewayRefusedError(ClientError):
+    """The gateway refused the request; `title` and `detail` are its words."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(f"{status} {title}: {detail}" if detail else f"{status} {title}")
+        self.status = status
+        self.title = title
+        self.detail = detail

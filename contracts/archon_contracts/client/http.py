@@ -1,0 +1,167 @@
+"""Feedback over HTTP, for agents that cannot or should not speak Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Final, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from archon_contracts.client.errors import (
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    MissingExtraError,
+)
+from archon_contracts.client.tracing import current_trace_headers
+from archon_contracts.event_ids import event_id_of
+from archon_contracts.events.feedback import FeedbackReceived
+from archon_contracts.identifiers import EventId, derived_id
+
+try:
+    import httpx
+except ModuleNotFoundError as error:
+    raise MissingExtraError("httpx", "http") from error
+
+PATH: Final = "/v1/feedback"
+BUSY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+FIRST_WAIT_SECONDS: Final = 0.25
+LONGEST_WAIT_SECONDS: Final = 30.0
+
+
+class _Accepted(BaseModel):
+    accepted: int
+    event_ids: list[UUID]
+
+
+class HttpFeedbackClient:
+    """Sends feedback to the gateway; use it as `async with HttpFeedbackClient(...) as client`.
+
+    A send returns once the broker behind the gateway has the events. A busy or unreachable
+    gateway is asked again, `attempts` times in all; the idempotency key makes that safe.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        attempts: int = 5,
+        timeout_seconds: float = 10.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._attempts = attempts
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {api_key}"},
+            timeout=timeout_seconds,
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def send(self, event: FeedbackReceived, *, idempotency_key: str | None = None) -> EventId:
+        """Send one event; returns its id.
+
+        Without a key of its own, the event's interaction and source are the key: the same
+        judgement sent twice counts once.
+
+        Raises:
+            GatewayUnavailableError: not accepted in all attempts; sending again is safe.
+            GatewayRefusedError: the gateway says what is wrong with it.
+        """
+        key = idempotency_key or str(event_id_of(event))
+        (event_id,) = await self._post(event.to_bytes(), key, expected=1)
+        return event_id
+
+    async def send_many(
+        self, events: Iterable[FeedbackReceived], *, idempotency_key: str | None = None
+    ) -> list[EventId]:
+        """Send several events in one request; all are accepted or none. Returns their ids.
+
+        Raises:
+            GatewayUnavailableError: not accepted in all attempts; sending again is safe.
+            GatewayRefusedError: the gateway says what is wrong with one of them.
+        """
+        batch = list(events)
+        if not batch:
+            return []
+        key = idempotency_key or str(derived_id("batch", *(event_id_of(event) for event in batch)))
+        body = b'{"events":[' + b",".join(event.to_bytes() for event in batch) + b"]}"
+        return await self._post(body, key, expected=len(batch))
+
+    async def _post(self, body: bytes, key: str, *, expected: int) -> list[EventId]:
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": key,
+            **current_trace_headers(),
+        }
+        problem = ""
+        for attempt in range(self._attempts):
+            wait = min(FIRST_WAIT_SECONDS * 2**attempt, LONGEST_WAIT_SECONDS)
+            try:
+                response = await self._http.post(PATH, content=body, headers=headers)
+            except httpx.TransportError as error:
+                problem = f"{type(error).__name__}: {error}"
+            else:
+                if response.status_code not in BUSY:
+                    return _event_ids(response, expected)
+                problem = str(_refusal(response))
+                wait = _retry_after_seconds(response, default=wait)
+            if attempt + 1 < self._attempts:
+                await asyncio.sleep(wait)
+        raise GatewayUnavailableError(f"not accepted in {self._attempts} attempts: {problem}")
+
+
+def _event_ids(response: httpx.Response, expected: int) -> list[EventId]:
+    if response.status_code != HTTPStatus.ACCEPTED:
+        raise _refusal(response)
+    try:
+        answer = _Accepted.model_validate_json(response.content)
+    except ValidationError as error:
+        raise GatewayRefusedError(202, "Unexpected answer", "no list of event ids") from error
+    if len(answer.event_ids) != expected:
+        detail = f"{len(answer.event_ids)} ids for {expected} events"
+        raise GatewayRefusedError(202, "Unexpected answer", detail)
+    return [EventId(event_id) for event_id in answer.event_ids]
+
+
+def _refusal(response: httpx.Response) -> GatewayRefusedError:
+    """The problem document (RFC 9457) as an error; the status line where there is none."""
+    document: Any = None
+    if "json" in response.headers.get("Content-Type", ""):
+        try:
+            document = response.json()
+        except ValueError:
+            document = None  # says it is JSON and is not: the status line has to do
+    if not isinstance(document, dict):
+        document = {}
+    title = str(document.get("title") or response.reason_phrase)
+    return GatewayRefusedError(response.status_code, title, str(document.get("detail") or ""))
+
+
+def _retry_after_seconds(response: httpx.Response, *, default: float) -> float:
+    """Retry-After as seconds from now (it may be a number or a date), within our limit."""
+    text = response.headers.get("Retry-After", "")
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return default
+    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)

@@ -1,0 +1,88 @@
+"""Kafka connections that start and stop within a time, whatever the broker does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from archon_contracts.client.errors import (
+    BrokerUnavailableError,
+    MissingExtraError,
+    TopicMissingError,
+)
+
+try:
+    from aiokafka import AIOKafkaProducer
+    from aiokafka.errors import KafkaError
+except ModuleNotFoundError as error:
+    raise MissingExtraError("aiokafka", "kafka") from error
+
+log = logging.getLogger(__name__)
+
+
+class Connection(Protocol):
+    """A producer or consumer of aiokafka."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Flush, leave the group, disconnect."""
+
+
+async def start(
+    connection: Connection, *, required_topics: Iterable[str], timeout_seconds: float
+) -> None:
+    """Connect to Kafka and make sure that the topics are there.
+
+    Asking first keeps a broker that creates topics on demand from creating one with the wrong
+    number of partitions.
+
+    Raises:
+        BrokerUnavailableError: Kafka could not be reached in time.
+        TopicMissingError: Kafka was reached and lacks a topic.
+    """
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await connection.start()
+            missing = set(required_topics) - await _topics(connection)
+        if missing:
+            raise TopicMissingError(f"Kafka has no topic {', '.join(sorted(missing))}")
+    except (TimeoutError, KafkaError) as error:
+        await stop(connection, timeout_seconds=timeout_seconds)
+        reason = str(error) or f"no answer within {timeout_seconds:g} s"
+        raise BrokerUnavailableError(f"cannot reach Kafka: {reason}") from error
+    except BaseException:
+        await stop(connection, timeout_seconds=timeout_seconds)
+        raise
+
+
+async def stop(connection: Connection, *, timeout_seconds: float) -> None:
+    """Flush, leave and disconnect; what the broker does not answer in time is dropped."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await connection.stop()
+    except TimeoutError:
+        # An idempotent producer flushes for ever and a group member waits for its coordinator
+        # while the broker is away, so what they still run is ended by hand. Whoever waited for
+        # an acknowledgement has been told already.
+        log.warning("Kafka did not answer while closing; the connection was dropped")
+        await _drop(connection)
+
+
+async def _topics(connection: Any) -> set[str]:
+    if isinstance(connection, AIOKafkaProducer):
+        cluster = await connection.client.fetch_all_metadata()
+        return set(cluster.topics())
+    return set(await connection.topics())
+
+
+async def _drop(connection: Any) -> None:
+    if isinstance(connection, AIOKafkaProducer):
+        await connection._sender.close()
+        await connection.client.close()
+    else:
+        await connection._fetcher.close()
+        await connection._client.close()

@@ -1,0 +1,203 @@
+"""Typed events from Kafka, one after the other, for downstream services."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from archon_contracts.base import Contract
+from archon_contracts.client.errors import MissingExtraError, SubscriptionError
+from archon_contracts.client.idle_fetch import pace_idle_fetches
+from archon_contracts.client.lifetime import start, stop
+from archon_contracts.envelope import Envelope, HeaderView
+from archon_contracts.identifiers import derived_id
+
+try:
+    from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+    from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+except ModuleNotFoundError as error:
+    raise MissingExtraError("aiokafka", "kafka") from error
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Contract)
+
+COMMIT_INTERVAL_SECONDS: Final = 1.0
+TIMEOUT_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[T]):
+    """One event and where it was read. It counts as handled when the next one is asked for."""
+
+    event: T
+    envelope: Envelope
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that is none of the system's events, with its bytes and what is wrong with it."""
+
+    reason: str
+    topic: str
+    partition: int
+    offset: int
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+def log_unreadable(record: Unreadable) -> None:
+    """Warn of a record that was passed over; its content is not logged."""
+    log.warning(
+        "passed over %s[%d]@%d: %s", record.topic, record.partition, record.offset, record.reason
+    )
+
+
+# More than six parameters: they are what a subscriber has to say, each with a name and a default.
+async def subscribe(
+    bootstrap_servers: str,
+    *types: type[T],
+    group_id: str | None = None,
+    from_beginning: bool = True,
+    tenant_id: str | None = None,
+    idle_wait_seconds: float = 0.0,
+    on_unreadable: Callable[[Unreadable], None] = log_unreadable,
+    connection: Mapping[str, Any] | None = None,
+) -> AsyncGenerator[Received[T], None]:
+    """Yield events of the given types for as long as the caller asks.
+
+    With a `group_id`, members share the partitions and progress is kept: an event is committed
+    soon after the next one is asked for, so after a crash the last ones come again (dedupe by
+    `envelope.id`). Without one, every partition is read and nothing is kept: right for the
+    compacted configuration topic. `from_beginning` matters where no progress is kept yet.
+    `idle_wait_seconds` is for brokers that do not long-poll (see `idle_fetch`); `connection` holds
+    further options of aiokafka's consumer. Wrap it in `contextlib.aclosing` to leave at once.
+
+    Raises:
+        BrokerUnavailableError: Kafka could not be reached at the start.
+        TopicMissingError: a topic of these types does not exist.
+        SubscriptionError: the subscription cannot go on.
+    """
+    wanted = {contract.message_type(): contract for contract in types}
+    topics = sorted({contract.topic.name for contract in types})
+    if not topics:
+        raise SubscriptionError("name at least one type of event")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        group_id=group_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest" if from_beginning else "latest",
+        isolation_level="read_committed",
+        **(connection or {}),
+    )
+    await start(consumer, required_topics=topics, timeout_seconds=TIMEOUT_SECONDS)
+    progress = _Progress(consumer, kept=group_id is not None)
+    try:
+        pace_idle_fetches(consumer, maximum_wait_seconds=idle_wait_seconds)
+        consumer.subscribe(topics)
+        while True:
+            record = await _next_record(consumer, progress)
+            received = _read(record, wanted, on_unreadable)
+            if received and tenant_id in (None, received.event.tenant_id):
+                yield received
+            await progress.handled(record)
+    finally:
+        await progress.commit()
+        await stop(consumer, timeout_seconds=TIMEOUT_SECONDS)
+
+
+async def _next_record(consumer: AIOKafkaConsumer, progress: _Progress) -> ConsumerRecord:
+    while True:
+        try:
+            async with asyncio.timeout(COMMIT_INTERVAL_SECONDS):
+                return await consumer.getone()
+        except TimeoutError:  # nothing comes: a good moment to keep what is done
+            await progress.commit()
+        except KafkaError as error:
+            raise SubscriptionError(f"cannot read on: {error}") from error
+
+
+class _Progress:
+    """What has been handled and is not committed yet."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, *, kept: bool) -> None:
+        self._consumer = consumer
+        self._kept = kept
+        self._next_offsets: dict[TopicPartition, int] = {}
+        self._committed_at = time.monotonic()
+
+    async def handled(self, record: ConsumerRecord) -> None:
+        """Note one record; commit when the last commit is a while ago."""
+        if not self._kept:
+            return
+        self._next_offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        if time.monotonic() - self._committed_at >= COMMIT_INTERVAL_SECONDS:
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Commit what this member still owns; a failure only means that events come again."""
+        self._committed_at = time.monotonic()
+        owned = self._consumer.assignment()
+        offsets = {tp: offset for tp, offset in self._next_offsets.items() if tp in owned}
+        if not offsets:
+            self._next_offsets.clear()
+            return
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await self._consumer.commit(offsets)
+        except TimeoutError:
+            log.warning("Kafka did not take a commit within %g s", TIMEOUT_SECONDS)
+            return
+        except (CommitFailedError, IllegalStateError) as error:
+            log.info("partitions moved to another member before a commit: %s", error)
+        except KafkaError as error:
+            log.warning("a commit failed: %s", error)
+            return
+        self._next_offsets.clear()
+
+
+def _read(
+    record: ConsumerRecord,
+    wanted: Mapping[str, type[T]],
+    on_unreadable: Callable[[Unreadable], None],
+) -> Received[T] | None:
+    """The event, or None where it is of another type, a tombstone or unreadable."""
+    headers = HeaderView.of(record.headers)
+    contract = wanted.get(headers.text("ce_type"))
+    place = (record.topic, record.partition, record.offset)
+    if contract is None:
+        if not headers.text("ce_type"):
+            reason = "no readable ce_type header"
+            on_unreadable(Unreadable(reason, *place, record.value, tuple(record.headers)))
+        return None
+    if record.value is None and contract.topic.compacted:
+        return None
+    try:
+        event = contract.model_validate_json(record.value or b"")
+    except ValidationError as error:
+        reason = _in_words(error)
+        on_unreadable(Unreadable(reason, *place, record.value, tuple(record.headers)))
+        return None
+    envelope = Envelope.of(
+        headers,
+        absent_id=derived_id("record", *place),
+        absent_time=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+    )
+    return Received(event, envelope, *place)
+
+
+def _in_words(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in problems
+    )
