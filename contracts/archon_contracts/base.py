@@ -42,7 +42,12 @@ GivenJson = Annotated[
 class ValueObject(BaseModel):
     """A part of a contract. Frozen; readers ignore fields they do not know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,  # JSON has neither: they would arrive as null
+    )
 
 
 class Contract(ValueObject):

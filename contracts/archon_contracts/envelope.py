@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+from archon_contracts.identifiers import derived_id
+
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 
@@ -26,6 +28,27 @@ class Envelope:
     correlation_id: str = ""
     traceparent: str = ""
     tracestate: str = ""
+
+    @classmethod
+    def of(cls, headers: HeaderView, *, absent_id: UUID, absent_time: datetime) -> Envelope:
+        """Read the attributes; the `absent_` values stand in for those that are missing.
+
+        CloudEvents allows any text as an id. One that is no UUID is mapped to one, together with
+        the source, so that the same event always gets the same id.
+        """
+        source, given = headers.text("ce_source"), headers.text("ce_id")
+        mapped = derived_id("event", source, given) if given else absent_id
+        return cls(
+            id=headers.uuid("ce_id") or mapped,
+            source=source,
+            type=headers.text("ce_type"),
+            time=headers.time("ce_time") or absent_time,
+            subject=headers.text("ce_subject"),
+            causation_id=headers.uuid("ce_causationid"),
+            correlation_id=headers.text("ce_correlationid"),
+            traceparent=headers.text("traceparent"),
+            tracestate=headers.text("tracestate"),
+        )
 
     def to_headers(self) -> Headers:
         """Kafka headers; empty attributes are left out."""

@@ -34,5 +34,5 @@ def derived_id(*parts: object) -> UUID:
 
 
 def feedback_event_id(tenant_id: str, agent_id: str, interaction_id: str, source: str) -> EventId:
-    """The id of a feedback event whose sender gave none: one judgement per interaction and source."""
+    """The id of feedback that came without one: one judgement per interaction and source."""
     return EventId(derived_id("feedback", tenant_id, agent_id, interaction_id, source))
