@@ -47,15 +47,14 @@ def pace_idle_fetches(consumer: AIOKafkaConsumer, *, maximum_wait_seconds: float
     pace = IdlePace(maximum_wait_seconds)
 
     async def paced_fetch(assignment: Any, node_id: int, request: Any) -> bool:
-        if await fetch(assignment, node_id, request):
-            pace.after_data(node_id)
-            return True
-        task = asyncio.current_task()
-        if task is None or task.cancelling():  # aiokafka swallows the cancel: do not wait then
-            return False
-        # The consumer's close() cancels this task and awaits it: the cancel must end here.
+        # The consumer's close() cancels this task and awaits it: a cancel must end here.
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(pace.after_empty(node_id))
+            if await fetch(assignment, node_id, request):
+                pace.after_data(node_id)
+                return True
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():  # `fetch` may have swallowed a cancel
+                await asyncio.sleep(pace.after_empty(node_id))
         return False
 
     fetcher._proc_fetch_request = paced_fetch

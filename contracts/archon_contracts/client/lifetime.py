@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -25,11 +26,9 @@ log = logging.getLogger(__name__)
 class Connection(Protocol):
     """A producer or consumer of aiokafka."""
 
-    async def start(self) -> None:
-        """Connect."""
+    async def start(self) -> None: ...
 
-    async def stop(self) -> None:
-        """Flush, leave the group, disconnect."""
+    async def stop(self) -> None: ...
 
 
 async def start(
@@ -63,13 +62,19 @@ async def stop(connection: Connection, *, timeout_seconds: float) -> None:
     """Flush, leave and disconnect; what the broker does not answer in time is dropped."""
     try:
         async with asyncio.timeout(timeout_seconds):
+            if isinstance(connection, AIOKafkaProducer):
+                await connection.flush()  # stop() would flush in a task that outlives a timeout
             await connection.stop()
-    except TimeoutError:
+    except (TimeoutError, asyncio.CancelledError) as error:
         # An idempotent producer flushes for ever and a group member waits for its coordinator
         # while the broker is away, so what they still run is ended by hand. Whoever waited for
         # an acknowledgement has been told already.
         log.warning("Kafka did not answer while closing; the connection was dropped")
         await _drop(connection)
+        # The cancel may be that of a fetch in flight, which aiokafka lets out of its stop().
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
 
 
 async def _topics(connection: Any) -> set[str]:
@@ -80,9 +85,11 @@ async def _topics(connection: Any) -> set[str]:
 
 
 async def _drop(connection: Any) -> None:
+    connection._closed = True
     if isinstance(connection, AIOKafkaProducer):
         await connection._sender.close()
         await connection.client.close()
     else:
-        await connection._fetcher.close()
+        with contextlib.suppress(asyncio.CancelledError):  # of a fetch in flight, as above
+            await connection._fetcher.close()
         await connection._client.close()

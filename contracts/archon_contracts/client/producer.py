@@ -1,0 +1,148 @@
+"""A Kafka producer whose sends are safe or fail in time, and which outlives a broker's restart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archon_contracts.client.errors import (
+    BrokerUnavailableError,
+    MissingExtraError,
+    SendRefusedError,
+)
+from archon_contracts.client.lifetime import Connection, start, stop
+from archon_contracts.envelope import Headers
+
+try:
+    from aiokafka import AIOKafkaProducer
+    from aiokafka.errors import (
+        InvalidProducerIdMapping,
+        KafkaError,
+        OutOfOrderSequenceNumber,
+        ProducerClosed,
+        ProducerFenced,
+    )
+except ModuleNotFoundError as error:
+    raise MissingExtraError("aiokafka", "kafka") from error
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRecord:
+    """What is sent: the key decides the partition, and so the order."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+class ReliableProducer:
+    """Sends records and waits until all in-sync replicas have them.
+
+    A producer that its broker no longer knows is replaced, and what it could not send is sent
+    again. So a record can arrive twice: readers tell by its event id.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        *,
+        required_topics: Sequence[str],
+        timeout_seconds: float = 15.0,
+        connection: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`connection` holds further options of aiokafka's producer, such as `sasl_mechanism`."""
+        self._options = {
+            "bootstrap_servers": bootstrap_servers,
+            "acks": "all",
+            "enable_idempotence": True,
+            "max_batch_size": 131_072,
+            **(connection or {}),
+        }
+        self._required_topics = required_topics
+        self._timeout = timeout_seconds
+        self._replacing = asyncio.Lock()
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            BrokerUnavailableError: Kafka could not be reached in time.
+            TopicMissingError: Kafka was reached and lacks a required topic.
+        """
+        producer = AIOKafkaProducer(**self._options)
+        await start(producer, required_topics=self._required_topics, timeout_seconds=self._timeout)
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Disconnect; sends that nobody waits for any more are dropped after the timeout."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await stop(producer, timeout_seconds=self._timeout)
+
+    async def deliver(self, records: Sequence[OutgoingRecord]) -> None:
+        """Send records in this order and return once every one is acknowledged.
+
+        Raises:
+            BrokerUnavailableError: not acknowledged in time; some may have arrived.
+            SendRefusedError: Kafka does not accept one of them.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._deliver(records)
+        except TimeoutError as error:
+            what = "the record" if len(records) == 1 else f"all {len(records)} records"
+            raise BrokerUnavailableError(
+                f"Kafka did not acknowledge {what} within {self._timeout:g} s"
+            ) from error
+        except KafkaError as error:
+            if error.retriable or _is_lost(error):
+                raise BrokerUnavailableError(f"Kafka cannot take it now: {error}") from error
+            raise SendRefusedError(f"Kafka refused it: {error}") from error
+
+    async def _deliver(self, records: Sequence[OutgoingRecord]) -> None:
+        producer = self._running()
+        try:
+            await _send_all(producer, records)
+        except KafkaError as error:
+            if not _is_lost(error):
+                raise
+            await self._replace(producer, error)
+            await _send_all(self._running(), records)
+
+    async def _replace(self, lost: Connection, reason: KafkaError) -> None:
+        async with self._replacing:
+            if self._producer is not lost:
+                return  # another send has done it
+            log.warning("the broker no longer knows this producer, starting anew: %s", reason)
+            await self.start()
+            await stop(lost, timeout_seconds=self._timeout)
+
+    def _running(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise BrokerUnavailableError("not connected to Kafka: start first")
+        return self._producer
+
+
+def _is_lost(error: KafkaError) -> bool:
+    """Whether the producer is of no more use: unknown to the broker, or its sender has ended."""
+    known = (OutOfOrderSequenceNumber, ProducerFenced, InvalidProducerIdMapping, ProducerClosed)
+    return isinstance(error, known) or type(error) is KafkaError
+
+
+async def _send_all(producer: AIOKafkaProducer, records: Sequence[OutgoingRecord]) -> None:
+    pending = [
+        await producer.send(record.topic, record.value, key=record.key, headers=record.headers)
+        for record in records
+    ]
+    # Every result is fetched even when one fails: an unread one would be logged as an error.
+    results = await asyncio.gather(*pending, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
