@@ -1,0 +1,1 @@
+"""Mechanism that three or more services use: no business words, no torch."""

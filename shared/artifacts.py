@@ -1,0 +1,153 @@
+"""Content-addressed folders on any fsspec URL. Immutable, verified, published all or nothing.
+
+A folder's manifest is the sorted JSON of {path: {sha256, bytes}}; its sha256 is the digest that
+names the folder. The manifest is written last: a folder without one does not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import fsspec
+import orjson
+
+from archon_contracts.values import ArtifactRef
+from shared.errors import ArtifactCorrupt, ArtifactMissing
+
+MANIFEST = "manifest.json"
+
+
+class Artifacts:
+    """The store at one URL; file work runs in a thread."""
+
+    def __init__(self, url: str, *, cache_dir: Path | None = None) -> None:
+        self._fs, self._root = fsspec.core.url_to_fs(url)
+        self._url = url.rstrip("/")
+        self._local = "file" in self._fs.protocol
+        self._cache = cache_dir or Path(tempfile.gettempdir()) / "archon-artifacts"
+
+    async def publish(self, folder: Path) -> ArtifactRef:
+        """Store a folder's files; one that is there already is left as it is."""
+        return await asyncio.to_thread(self._publish, folder)
+
+    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
+        """Store files given in memory."""
+        return await asyncio.to_thread(self._publish_files, files)
+
+    async def fetch(self, ref: ArtifactRef) -> Path:
+        """A local folder with the verified files. A local store is read in place.
+
+        Raises:
+            ArtifactMissing: nothing is there.
+            ArtifactCorrupt: a file is missing, or does not hash to what the manifest says.
+        """
+        return await asyncio.to_thread(self._fetch, ref)
+
+    async def read(self, ref: ArtifactRef, name: str) -> bytes:
+        """One verified file. Raises as `fetch` does."""
+        return await asyncio.to_thread(self._read, ref, name)
+
+    def _publish(self, folder: Path) -> ArtifactRef:
+        files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
+        manifest = manifest_of(files)
+        digest = hashlib.sha256(manifest).hexdigest()
+        place = f"{digest[:2]}/{digest}"
+        if not self._fs.exists(f"{self._root}/{place}/{MANIFEST}"):
+            for name, path in files.items():
+                self._put(f"{self._root}/{place}/{name}", path)
+            self._put_manifest(f"{self._root}/{place}/{MANIFEST}", manifest)
+        return ArtifactRef(uri=f"{self._url}/{place}", digest=digest)
+
+    def _publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
+        with tempfile.TemporaryDirectory() as temporary:
+            for name, content in files.items():
+                path = Path(temporary) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            return self._publish(Path(temporary))
+
+    def _put(self, target: str, path: Path) -> None:
+        with self._replacing(target) as partial:
+            self._fs.put_file(str(path), partial)
+
+    def _put_manifest(self, target: str, manifest: bytes) -> None:
+        with self._replacing(target) as partial:
+            self._fs.pipe_file(partial, manifest)
+
+    @contextmanager
+    def _replacing(self, target: str) -> Iterator[str]:
+        """A name to write to. Object stores write whole objects; a disk needs the rename."""
+        if not self._local:
+            yield target
+            return
+        self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+        partial = f"{target}.{uuid4().hex}.partial"
+        yield partial
+        os.replace(partial, target)
+
+    def _fetch(self, ref: ArtifactRef) -> Path:
+        place = self._place(ref)
+        manifest = self._manifest(place, ref)
+        folder = Path(place) if self._local else self._cache / ref.digest
+        for name, entry in manifest.items():
+            path = folder / name
+            if not self._local and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
+                self._fs.get_file(f"{place}/{name}", str(partial))
+                os.replace(partial, path)
+            verify(path, entry["sha256"], ref)
+        return folder
+
+    def _read(self, ref: ArtifactRef, name: str) -> bytes:
+        place = self._place(ref)
+        entry = self._manifest(place, ref).get(name)
+        if entry is None:
+            raise ArtifactMissing(f"artifact {ref.digest[:12]} holds no file {name}")
+        content: bytes = self._fs.cat_file(f"{place}/{name}")
+        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            raise ArtifactCorrupt(f"{name} of artifact {ref.digest[:12]} was changed")
+        return content
+
+    def _place(self, ref: ArtifactRef) -> str:
+        # The address is made from the digest, never from the message: a reference cannot
+        # point outside the store.
+        return f"{self._root}/{ref.digest[:2]}/{ref.digest}"
+
+    def _manifest(self, place: str, ref: ArtifactRef) -> dict[str, dict[str, Any]]:
+        try:
+            content: bytes = self._fs.cat_file(f"{place}/{MANIFEST}")
+        except FileNotFoundError as error:
+            raise ArtifactMissing(f"there is no artifact at {ref.uri}") from error
+        if hashlib.sha256(content).hexdigest() != ref.digest:
+            raise ArtifactCorrupt(f"the manifest at {ref.uri} does not hash to its digest")
+        manifest: dict[str, dict[str, Any]] = orjson.loads(content)
+        return manifest
+
+
+def manifest_of(files: Mapping[str, Path]) -> bytes:
+    """Sorted JSON of {path: {bytes, sha256}}."""
+    entries = {name: _entry(path) for name, path in sorted(files.items())}
+    return orjson.dumps(entries, option=orjson.OPT_SORT_KEYS)
+
+
+def verify(path: Path, sha256: str, ref: ArtifactRef) -> None:
+    """Raises ArtifactCorrupt when the file is missing or hashes to something else."""
+    if not path.is_file():
+        raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} is missing")
+    if _entry(path)["sha256"] != sha256:
+        raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} was changed")
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}

@@ -1,0 +1,188 @@
+"""FastStream on Kafka, made safe: tolerant parser, explicit ack policy, one consumer each.
+
+FastStream's default acknowledges first and can lose messages; its parser drops records whose
+headers it cannot read; its retry is an endless hot loop. Here every subscription negatively
+acknowledges on error, records are handed over raw, and `Quarantine` settles each of them, so that
+an error reaches FastStream only when the database is away for minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaRouter
+from faststream.message import StreamMessage
+
+from archon_contracts.client.idle_fetch import pace_idle_fetches
+from archon_contracts.topics import Topic, consumer_group
+from shared.errors import StartupFailed
+from shared.kafka_security import broker_security
+from shared.messages import RawRecord
+from shared.quarantine import Quarantine
+from shared.settings import ServiceSettings
+from shared.subscriptions import Subscription
+
+Original = Callable[[Any], Awaitable[StreamMessage[Any]]]
+
+
+class Router(KafkaRouter):
+    """A FastStream router that remembers its subscriptions."""
+
+    def __init__(self) -> None:
+        super().__init__(ack_policy=AckPolicy.NACK_ON_ERROR)
+        self.subscriptions: list[Subscription] = []
+
+
+def new_router() -> Router:
+    """The router of one service."""
+    return Router()
+
+
+def subscription(router: Router, service: str, *topics: Topic) -> Subscription:
+    """Listen to `topics` with one consumer of the service's group."""
+    return raw_subscription(router, service, *topics, purpose="")
+
+
+def raw_subscription(
+    router: Router,
+    service: str,
+    *topics: Topic,
+    purpose: str,
+    batch: bool = False,
+    max_records: int = 2_000,
+) -> Subscription:
+    """Listen with a group of its own: for raw records, or raw batches of up to `max_records`."""
+    bound = Subscription(consumer_group(service, purpose), topics, max_records=max_records)
+    names = [topic.name for topic in topics]
+    if batch:
+        subscriber = router.subscriber(
+            *names,
+            batch=True,
+            max_records=max_records,
+            batch_timeout_ms=50,
+            parser=_parse_batch,
+            decoder=_decode_batch,
+            **_consumer_options(bound.group_id),
+        )
+        subscriber(bound.consume_batch)
+    else:
+        single = router.subscriber(
+            *names, parser=_parse, decoder=_decode, **_consumer_options(bound.group_id)
+        )
+        single(bound.consume)
+    router.subscriptions.append(bound)
+    return bound
+
+
+def _consumer_options(group_id: str) -> dict[str, Any]:
+    return {
+        "group_id": group_id,
+        "ack_policy": AckPolicy.NACK_ON_ERROR,
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        "session_timeout_ms": 45_000,
+        "heartbeat_interval_ms": 3_000,
+        "max_poll_interval_ms": 300_000,
+        "rebalance_timeout_ms": 60_000,
+    }
+
+
+async def _parse(record: ConsumerRecord[Any, Any], original: Original) -> StreamMessage[Any]:
+    # The library's parser decodes headers and loses records whose headers do not decode.
+    parsed = await original(replace(record, headers=()))
+    parsed.raw_message = record
+    return parsed
+
+
+async def _parse_batch(
+    records: tuple[ConsumerRecord[Any, Any], ...], original: Original
+) -> StreamMessage[Any]:
+    parsed = await original((replace(records[0], headers=()),))
+    parsed.raw_message = records
+    return parsed
+
+
+async def _decode(message: StreamMessage[Any], _original: Original) -> RawRecord:
+    return _raw(message.raw_message)
+
+
+async def _decode_batch(message: StreamMessage[Any], _original: Original) -> list[RawRecord]:
+    return [_raw(record) for record in message.raw_message]
+
+
+def _raw(record: ConsumerRecord[Any, Any]) -> RawRecord:
+    return RawRecord(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        record.headers,
+        record.timestamp,
+    )
+
+
+class Broker:
+    """The service's connection to Kafka for reading; the relay alone writes."""
+
+    def __init__(self, settings: ServiceSettings, quarantine: Quarantine) -> None:
+        self._settings = settings
+        self._quarantine = quarantine
+        self.routers: list[Router] = []
+        self._broker = KafkaBroker(
+            settings.kafka_bootstrap_servers.split(","),
+            client_id=f"archon.{settings.service}",
+            security=broker_security(settings),
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            graceful_timeout=settings.shutdown_timeout_seconds,
+            logger=logging.getLogger("archon.faststream"),
+        )
+
+    def include_router(self, router: Router) -> None:
+        """Take on a service's subscriptions."""
+        for bound in router.subscriptions:
+            bound.bind(self._quarantine)
+        self.routers.append(router)
+        self._broker.include_router(router)
+
+    async def start(self) -> None:
+        """Connect and begin to consume.
+
+        Raises:
+            StartupFailed: Kafka does not answer in time.
+        """
+        try:
+            async with asyncio.timeout(self._settings.start_timeout_seconds):
+                await self._broker.start()
+        except (TimeoutError, KafkaError, OSError) as error:
+            raise StartupFailed(
+                f"Kafka at {self._settings.kafka_bootstrap_servers} does not answer "
+                f"({error or 'no answer in time'}); check ARCHON_KAFKA_BOOTSTRAP_SERVERS"
+            ) from error
+        wait = self._settings.kafka_empty_fetch_wait_max_ms / 1000
+        for consumer in self.consumers:
+            pace_idle_fetches(consumer, maximum_wait_seconds=wait)
+
+    async def stop(self) -> None:
+        """Stop consuming; handlers get their time to finish."""
+        try:
+            async with asyncio.timeout(self._settings.shutdown_timeout_seconds + 5):
+                await self._broker.stop()
+        except TimeoutError:
+            logging.getLogger("archon.faststream").warning("Kafka did not close in time")
+
+    @property
+    def consumers(self) -> list[Any]:
+        """The running aiokafka consumers."""
+        found = (getattr(s, "consumer", None) for s in self._broker.subscribers)
+        return [consumer for consumer in found if consumer is not None]

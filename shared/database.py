@@ -1,0 +1,152 @@
+"""PostgreSQL through asyncpg: one pool, one place where driver errors become ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+import orjson
+
+from shared.errors import (
+    ConstraintViolated,
+    DatabaseUnavailable,
+    StartupFailed,
+    TransactionConflict,
+)
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Tx: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Tx = Any
+
+_UNAVAILABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+_CONFLICT = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn driver errors into ours.
+
+    Raises:
+        DatabaseUnavailable: the server is away or closing.
+        TransactionConflict: a deadlock or serialisation failure.
+        ConstraintViolated: a row broke a constraint, which is named.
+    """
+    try:
+        yield
+    except _CONFLICT as error:
+        raise TransactionConflict(f"the transaction met another one: {error}") from error
+    except asyncpg.IntegrityConstraintViolationError as error:
+        name = error.constraint_name or "unnamed"
+        raise ConstraintViolated(f"constraint {name} refused the row: {error}", name) from error
+    except _UNAVAILABLE as error:
+        raise DatabaseUnavailable(f"PostgreSQL is not reachable: {error}") from error
+
+
+async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name,
+            encoder=lambda value: orjson.dumps(value).decode(),
+            decoder=orjson.loads,
+            schema="pg_catalog",
+        )
+
+
+async def connect(dsn: str, schema: str) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection outside the pool, for locks that live as long as it does."""
+    with translated_errors():
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            dsn, timeout=10, server_settings={"search_path": schema, "application_name": schema}
+        )
+        await _prepare(connection)
+    return connection
+
+
+class Database:
+    """The pool of one service, bound to the service's schema by `search_path`."""
+
+    def __init__(self, dsn: str, schema: str, *, pool_size: int = 6) -> None:
+        self.dsn = dsn
+        self.schema = schema
+        self._pool_size = pool_size
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+
+    async def open(self, *, timeout_seconds: float) -> None:
+        """Connect, waiting for a server that is still starting.
+
+        Raises:
+            StartupFailed: no connection within the time.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        while True:
+            try:
+                with translated_errors():
+                    self._pool = await self._create_pool()
+                return
+            except DatabaseUnavailable as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise StartupFailed(
+                        f"PostgreSQL does not answer ({error}); check ARCHON_DATABASE_URL "
+                        "and that the server runs"
+                    ) from error
+                await asyncio.sleep(0.1)
+            except (asyncpg.PostgresError, ValueError) as error:
+                raise StartupFailed(f"PostgreSQL refused the connection: {error}") from error
+
+    async def _create_pool(self) -> asyncpg.Pool[asyncpg.Record]:
+        return await asyncpg.create_pool(
+            self.dsn,
+            min_size=1,
+            max_size=self._pool_size,
+            timeout=10,
+            command_timeout=60,
+            max_inactive_connection_lifetime=60,
+            init=_prepare,
+            server_settings={"search_path": self.schema, "application_name": self.schema},
+        )
+
+    async def close(self) -> None:
+        """Close every connection, by force after five seconds."""
+        if self._pool is None:
+            return
+        pool, self._pool = self._pool, None
+        try:
+            async with asyncio.timeout(5):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Tx]:
+        """A connection without a transaction, for reads.
+
+        Raises:
+            DatabaseUnavailable: see `translated_errors`.
+        """
+        if self._pool is None:
+            raise DatabaseUnavailable("the database pool is not open")
+        with translated_errors():
+            async with self._pool.acquire(timeout=15) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection

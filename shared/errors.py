@@ -1,0 +1,95 @@
+"""Every error of the system derives from one of two roots.
+
+    ArchonError
+    ├── RetryableError            the same message may succeed later
+    │   ├── DatabaseUnavailable   PostgreSQL cannot be reached or is restarting
+    │   ├── TransactionConflict   a deadlock or serialisation failure; nothing was written
+    │   ├── BrokerUnavailable     Kafka cannot be reached
+    │   └── ChildCrashed          a child process died without an answer
+    └── PermanentError            trying again cannot help
+        ├── UnreadableMessage     the body or headers do not fit the contract
+        ├── UnknownMessageType    no contract has this type
+        ├── ConstraintViolated    the database refused a row
+        ├── LeaseLost             somebody else owns this work now
+        ├── ChildFailed           a child process said why it cannot do its work
+        ├── ArtifactMissing       no artifact at this address
+        ├── ArtifactCorrupt       an artifact does not hash to its digest
+        ├── MigrationFailed       the database's schema is not what this code needs
+        └── StartupFailed         the process cannot start; the message says what to do
+
+The middleware in `shared.quarantine` maps them: bounded retry with backoff, or a dead letter.
+"""
+
+from __future__ import annotations
+
+
+class ArchonError(Exception):
+    """An error whose message is a plain sentence: what is wrong, and what to do."""
+
+
+class RetryableError(ArchonError):
+    """The same message may succeed later."""
+
+
+class PermanentError(ArchonError):
+    """Trying again cannot help."""
+
+
+class DatabaseUnavailable(RetryableError):
+    """PostgreSQL cannot be reached or is restarting."""
+
+
+class TransactionConflict(RetryableError):
+    """A deadlock or serialisation failure; nothing was written."""
+
+
+class BrokerUnavailable(RetryableError):
+    """Kafka cannot be reached."""
+
+
+class ChildCrashed(RetryableError):
+    """A child process died without an answer."""
+
+
+class UnreadableMessage(PermanentError):
+    """The body or headers do not fit the contract."""
+
+
+class UnknownMessageType(PermanentError):
+    """No contract has this type."""
+
+
+class ConstraintViolated(PermanentError):
+    """The database refused a row."""
+
+    def __init__(self, message: str, constraint: str) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+
+
+class LeaseLost(PermanentError):
+    """Somebody else owns this work now."""
+
+
+class ChildFailed(PermanentError):
+    """A child process said why it cannot do its work."""
+
+    def __init__(self, message: str, error_type: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class ArtifactMissing(PermanentError):
+    """No artifact at this address."""
+
+
+class ArtifactCorrupt(PermanentError):
+    """An artifact does not hash to its digest."""
+
+
+class MigrationFailed(PermanentError):
+    """The database's schema is not what this code needs."""
+
+
+class StartupFailed(PermanentError):
+    """The process cannot start; the message says what to do."""

@@ -1,0 +1,70 @@
+"""Everything shared that a service is built from, constructed in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from shared.artifacts import Artifacts
+from shared.broker import Broker
+from shared.clock import Clock, SystemClock
+from shared.database import Database
+from shared.health import Health
+from shared.inbox import Inbox
+from shared.outbox import Outbox
+from shared.quarantine import Quarantine
+from shared.settings import ServiceSettings
+from shared.telemetry.store import TelemetryStore
+from shared.wakeups import Wakeups
+from shared.work import WorkQueue
+from shared.worker import Worker, WorkHandler
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """The collaborators of one service process; nothing is open yet."""
+
+    settings: ServiceSettings
+    clock: Clock
+    wakeups: Wakeups
+    database: Database
+    inbox: Inbox
+    outbox: Outbox
+    quarantine: Quarantine
+    work: WorkQueue
+    broker: Broker
+    artifacts: Artifacts
+    telemetry: TelemetryStore
+    health: Health
+
+    @classmethod
+    def build(cls, settings: ServiceSettings) -> Self:
+        """Construct everything; connects to nothing."""
+        clock = SystemClock()
+        wakeups = Wakeups()
+        database = Database(
+            settings.database_url.get_secret_value(),
+            settings.service,
+            pool_size=settings.database_pool_size,
+        )
+        outbox = Outbox(settings.service, clock, shards=settings.outbox_shards)
+        quarantine = Quarantine(database, outbox, wakeups, max_attempts=settings.handler_attempts)
+        return cls(
+            settings=settings,
+            clock=clock,
+            wakeups=wakeups,
+            database=database,
+            inbox=Inbox(database, wakeups),
+            outbox=outbox,
+            quarantine=quarantine,
+            work=WorkQueue(database, wakeups, lease_seconds=settings.lease_seconds),
+            broker=Broker(settings, quarantine),
+            artifacts=Artifacts(settings.artifacts_url),
+            telemetry=TelemetryStore(database, settings.service),
+            health=Health(settings.service),
+        )
+
+    def worker(self, handlers: Mapping[str, WorkHandler], *, slots: int = 1) -> Worker:
+        """A worker of this service's queue, woken by its commits."""
+        return Worker(self.work, handlers, self.wakeups.new(), slots=slots)

@@ -1,0 +1,83 @@
+"""HTTP servers inside a service's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from shared.errors import StartupFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An ASGI application and where it listens; `setting` names the port's variable."""
+
+    app: Any
+    host: str
+    port: int
+    setting: str
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the application, not to its servers."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(listener: Listener) -> socket.socket:
+    """The listening socket.
+
+    Raises:
+        StartupFailed: the port is taken, or not ours to take.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((listener.host, listener.port))
+    except OSError as error:
+        listening.close()
+        raise StartupFailed(
+            f"cannot listen on {listener.host}:{listener.port} ({error.strerror}); "
+            f"choose another port with {listener.setting}"
+        ) from error
+    return listening
+
+
+@contextlib.asynccontextmanager
+async def serving(listeners: Sequence[Listener]) -> AsyncIterator[None]:
+    """Serve while the block runs."""
+    sockets = [bind(listener) for listener in listeners]
+    servers = [_server(listener) for listener in listeners]
+    tasks = [
+        asyncio.create_task(server.serve(sockets=[bound]))
+        for server, bound in zip(servers, sockets, strict=True)
+    ]
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.should_exit = True
+        await asyncio.wait(tasks, timeout=5)
+        for bound in sockets:
+            bound.close()
+
+
+def _server(listener: Listener) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            listener.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=3,
+            server_header=False,
+        )
+    )

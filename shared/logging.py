@@ -1,0 +1,65 @@
+"""structlog: a line is a fact in snake_case with its values as fields, as JSON on stderr."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+
+EventDict = MutableMapping[str, Any]
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of a module."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def configure_logging(
+    service: str, level: str, sink: Callable[[Mapping[str, Any]], None] | None = None
+) -> None:
+    """Set up logging of this process once; `sink` also gets each line's fields."""
+    threshold = logging.getLevelNamesMapping()[level]
+
+    def also_to_sink(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        if sink is not None:
+            sink(dict(event))
+        return event
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _add_trace,
+            _add_service(service),
+            structlog.processors.format_exc_info,
+            also_to_sink,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries speak up only when something is wrong.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+
+
+def _add_service(service: str) -> Callable[[Any, str, EventDict], EventDict]:
+    def add(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    return add
+
+
+def _add_trace(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = format(context.trace_id, "032x")
+        event["span_id"] = format(context.span_id, "016x")
+    return event

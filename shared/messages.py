@@ -1,0 +1,135 @@
+"""A message as handlers see it: a typed body, its envelope, where it was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from archon_contracts.base import Contract
+from archon_contracts.catalogue import BY_TYPE
+from archon_contracts.envelope import Envelope, HeaderView
+from archon_contracts.identifiers import derived_id
+from shared.errors import UnknownMessageType, UnreadableMessage
+
+T = TypeVar("T", bound=Contract, covariant=True)
+
+RawHeaders = tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a message is sent.
+
+    `traceparent` is the W3C context to continue; empty, the current span is continued.
+    """
+
+    id: UUID
+    correlation_id: str
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """A Kafka record as it came; `timestamp` is the broker's, in milliseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: RawHeaders = ()
+    timestamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Generic[T]):
+    """One event or command."""
+
+    body: T
+    envelope: Envelope
+    topic: str = ""
+    partition: int = 0
+    offset: int = 0
+    key: str = ""
+    headers: HeaderView = field(default_factory=HeaderView)
+
+    @property
+    def cause(self) -> Cause:
+        """This message as the cause of others."""
+        return Cause(self.envelope.id, self.envelope.correlation_id or str(self.envelope.id))
+
+
+def read_message(record: RawRecord) -> Message[Contract]:
+    """The typed message in a record.
+
+    A sender may leave out `ce_id` and `ce_time`: the record's place and time stand in.
+
+    Raises:
+        UnknownMessageType: `ce_type` is absent or names no contract.
+        UnreadableMessage: the body is no JSON of that contract; the text names the field.
+    """
+    headers = HeaderView.of(record.headers)
+    body = read_body(contract_of(headers), record.value)
+    place = derived_id("record", record.topic, record.partition, record.offset)
+    moment = datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
+    envelope = Envelope(
+        id=headers.uuid("ce_id") or place,
+        source=headers.text("ce_source"),
+        type=headers.text("ce_type"),
+        time=headers.time("ce_time") or moment,
+        subject=headers.text("ce_subject"),
+        causation_id=headers.uuid("ce_causationid"),
+        correlation_id=headers.text("ce_correlationid"),
+        traceparent=headers.text("traceparent"),
+        tracestate=headers.text("tracestate"),
+    )
+    key = (record.key or b"").decode(errors="replace")
+    return Message(body, envelope, record.topic, record.partition, record.offset, key, headers)
+
+
+def contract_of(headers: HeaderView) -> type[Contract]:
+    """The contract that `ce_type` names.
+
+    Raises:
+        UnknownMessageType: it names none.
+    """
+    name = headers.text("ce_type")
+    contract = BY_TYPE.get(name)
+    if contract is None:
+        problem = (
+            f"header ce_type is {name!r}, which names no contract"
+            if name
+            else ("header ce_type is missing or unreadable")
+        )
+        raise UnknownMessageType(f"{problem}; see the message catalogue of archon-contracts")
+    return contract
+
+
+def read_body(contract: type[Contract], value: bytes | None) -> Contract:
+    """The body as the contract's model.
+
+    Raises:
+        UnreadableMessage: null, no JSON, or a field that breaks a rule.
+    """
+    if value is None:
+        raise UnreadableMessage(f"the body of {contract.__name__} is null (a tombstone)")
+    try:
+        return contract.model_validate_json(value)
+    except ValidationError as error:
+        raise UnreadableMessage(f"{contract.__name__}: {describe(error)}") from error
+
+
+def describe(error: ValidationError) -> str:
+    """Field and rule of each problem in one line, without the input."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    parts = []
+    for problem in problems[:5]:
+        place = ".".join(str(part) for part in problem["loc"]) or "body"
+        parts.append(f"{place}: {problem['msg']}")
+    if len(problems) > len(parts):
+        parts.append(f"and {len(problems) - len(parts)} more")
+    return "; ".join(parts)

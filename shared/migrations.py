@@ -1,0 +1,105 @@
+"""Numbered SQL files, applied once each, in order, under one lock.
+
+A schema takes shared's `mechanism` files first, then its service's own; the schema `telemetry`
+is made by whoever comes first. A file that was changed after it was applied is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from shared.database import connect, translated_errors
+from shared.errors import MigrationFailed
+from shared.queries import load_queries
+
+ROOT = Path(__file__).parent.parent
+TELEMETRY_SCHEMA = "telemetry"
+_queries = load_queries(Path(__file__).parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of SQL; `name` orders it and is remembered."""
+
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """sha256 of the text, in hex."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations_of(schema: str) -> list[Migration]:
+    """What a schema needs, in order: the mechanism, then the service's own."""
+    if schema == TELEMETRY_SCHEMA:
+        folders = [ROOT / "shared" / "sql" / "telemetry"]
+    else:
+        own = ROOT / "services" / schema / "sql" / "migrations"
+        folders = [ROOT / "shared" / "sql" / "mechanism", own]
+    files = [file for folder in folders for file in sorted(folder.glob("*.sql"))]
+    return [Migration(f"{f.parent.parent.parent.name}/{f.name}", f.read_text()) for f in files]
+
+
+async def migrate(dsn: str, schema: str) -> list[str]:
+    """Bring `schema` up to date; returns the names of the files applied now. Idempotent.
+
+    Raises:
+        MigrationFailed: a file fails, or was changed after it was applied.
+    """
+    connection = await connect(dsn, schema)
+    try:
+        async with connection.transaction():
+            await _queries.lock_migrations(connection)
+            applied = [] if schema == TELEMETRY_SCHEMA else await _bring(connection, "telemetry")
+            return applied + await _bring(connection, schema)
+    finally:
+        await connection.close()
+
+
+async def _bring(connection: asyncpg.Connection[asyncpg.Record], schema: str) -> list[str]:
+    await _queries.use_schema(connection, name=schema)
+    await _queries.create_schema(connection)
+    await _queries.create_migrations_table(connection)
+    done = {row["name"]: row["checksum"] async for row in _queries.applied_migrations(connection)}
+    applied = []
+    for migration in migrations_of(schema):
+        known = done.get(migration.name)
+        if known == migration.checksum:
+            continue
+        if known is not None:
+            raise MigrationFailed(
+                f"{migration.name} was changed after it was applied to schema {schema}; "
+                "restore it and put the change into a new file"
+            )
+        await _apply(connection, schema, migration)
+        applied.append(migration.name)
+    return applied
+
+
+async def _apply(
+    connection: asyncpg.Connection[asyncpg.Record], schema: str, migration: Migration
+) -> None:
+    try:
+        with translated_errors():
+            await connection.execute(migration.sql)
+    except asyncpg.PostgresError as error:
+        raise MigrationFailed(f"{migration.name} failed on schema {schema}: {error}") from error
+    await _queries.record_migration(connection, name=migration.name, checksum=migration.checksum)
+
+
+async def pending(dsn: str, schema: str) -> list[str]:
+    """Names of files that `schema` still lacks."""
+    connection = await connect(dsn, schema)
+    try:
+        if not await _queries.has_migrations_table(connection, name=schema):
+            return [migration.name for migration in migrations_of(schema)]
+        rows = _queries.applied_migrations(connection)
+        done = {row["name"] async for row in rows}
+        return [m.name for m in migrations_of(schema) if m.name not in done]
+    finally:
+        await connection.close()

@@ -1,0 +1,119 @@
+"""Messages leave through here: appended in the transaction of their cause, sent by the relay."""
+
+from __future__ import annotations
+
+import zlib
+from base64 import b64decode, b64encode
+from pathlib import Path
+from uuid import UUID
+
+from archon_contracts.base import Contract
+from archon_contracts.envelope import Envelope
+from archon_contracts.identifiers import derived_id
+from archon_contracts.topics import dead_letters
+from shared.clock import Clock
+from shared.database import Tx
+from shared.messages import Cause, RawHeaders, RawRecord
+from shared.queries import load_queries
+from shared.telemetry.spans import current_traceparent
+
+_queries = load_queries(Path(__file__).parent)
+
+
+class Outbox:
+    """Writes through the caller's transaction and never commits."""
+
+    def __init__(self, service: str, clock: Clock, *, shards: int) -> None:
+        self._service = service
+        self._clock = clock
+        self._shards = shards
+
+    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID:
+        """Queue one event or command; returns its id.
+
+        The id derives from the cause, type, key and `part`: a second append is a no-op.
+        Messages of one topic and key leave in the order in which their transactions commit.
+        """
+        event_id = derived_id(cause.id, body.message_type(), body.key, part)
+        envelope = Envelope(
+            id=event_id,
+            source=f"archon/{self._service}",
+            type=body.message_type(),
+            time=self._clock.now(),
+            subject=body.key,
+            causation_id=cause.id,
+            correlation_id=cause.correlation_id,
+            traceparent=cause.traceparent or current_traceparent(),
+        )
+        await self.append_raw(
+            tx,
+            event_id=event_id,
+            topic=body.topic.name,
+            key=body.key,
+            headers=tuple(envelope.to_headers()),
+            payload=body.to_bytes(),
+        )
+        return event_id
+
+    async def append_raw(
+        self,
+        tx: Tx,
+        *,
+        event_id: UUID,
+        topic: str,
+        key: str,
+        headers: RawHeaders,
+        payload: bytes | None,
+    ) -> None:
+        """Queue a record as it stands: a dead letter, or one that is replayed."""
+        await _queries.insert_outbox(
+            tx,
+            event_id=event_id,
+            shard=zlib.crc32(key.encode()) % self._shards,
+            topic=topic,
+            key=key,
+            headers=encode_headers(headers),
+            payload=payload,
+        )
+
+    async def append_dead_letter(
+        self, tx: Tx, record: RawRecord, *, error: Exception, attempts: int
+    ) -> None:
+        """Queue a record's original bytes and headers for the dead-letter topic, with the reason.
+
+        Null header values cannot be told from empty ones by every client, so their names go
+        into `dlq_null_headers`.
+        """
+        kept = tuple((name, value) for name, value in record.headers if value is not None)
+        nulls = ",".join(name for name, value in record.headers if value is None)
+        now = self._clock.now().isoformat()
+        reasons = {
+            "dlq_reason": str(error) or type(error).__name__,
+            "dlq_error_type": type(error).__name__,
+            "dlq_attempts": str(attempts),
+            "dlq_service": self._service,
+            "dlq_topic": record.topic,
+            "dlq_partition": str(record.partition),
+            "dlq_offset": str(record.offset),
+            "dlq_key": (record.key or b"").decode(errors="replace"),
+            "dlq_null_headers": nulls,
+            "dlq_at": now,
+        }
+        await self.append_raw(
+            tx,
+            event_id=derived_id("dead-letter", record.topic, record.partition, record.offset),
+            topic=dead_letters(self._service).name,
+            key=reasons["dlq_key"].replace("\x00", ""),
+            headers=kept + tuple((name, text.encode()) for name, text in reasons.items()),
+            payload=record.value,
+        )
+
+
+def encode_headers(headers: RawHeaders) -> list[list[str | None]]:
+    """Headers as JSON holds them: values in base64, null kept."""
+    return [[name, None if v is None else b64encode(v).decode()] for name, v in headers]
+
+
+def decode_headers(stored: list[list[str | None]]) -> RawHeaders:
+    """The inverse of `encode_headers`."""
+    return tuple((name or "", None if v is None else b64decode(v)) for name, v in stored)

@@ -1,0 +1,150 @@
+"""The relay: the only publisher. It sends the outbox in order and marks what is acknowledged.
+
+A send that is not answered in time cannot be called off: aiokafka may deliver it later. So the
+process ends, the supervisor starts it again, and the same event ids go out once more; inboxes
+downstream drop the second copies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+
+from archon_contracts import telemetry
+from archon_contracts.envelope import HeaderView
+from shared.database import connect, translated_errors
+from shared.errors import ArchonError, BrokerUnavailable
+from shared.logging import get_logger
+from shared.messages import RawHeaders
+from shared.outbox import decode_headers
+from shared.queries import load_queries
+from shared.settings import ServiceSettings
+from shared.telemetry.spans import current_traceparent, remote_context
+from shared.wakeups import Wakeup
+
+BATCH = 500
+POLL_SECONDS = 1.0
+LOCK_RETRY_SECONDS = 5.0
+CONNECT_RETRY_SECONDS = 1.0
+
+log = get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+_queries = load_queries(Path(__file__).parent)
+
+Row = asyncpg.Record
+
+
+class RelayStuck(BrokerUnavailable):
+    """A send was not acknowledged in time; only a new process may send again."""
+
+
+class Relay:
+    """Publishes the shards whose lock it gets; other processes of the service take the rest."""
+
+    name = "relay"
+
+    def __init__(self, settings: ServiceSettings, producer: AIOKafkaProducer, bell: Wakeup) -> None:
+        self._settings = settings
+        self._producer = producer
+        self._bell = bell
+        self._shards: set[int] = set()
+        self._next_lock_try = 0.0
+
+    async def run(self) -> None:
+        """Relay until cancelled; a lost database is waited for.
+
+        Raises:
+            RelayStuck: see the module's text. The process must end.
+        """
+        while True:
+            try:
+                await self._relay_on_one_connection()
+            except RelayStuck:
+                raise
+            except ArchonError as error:
+                log.warning("relay_waits_for_database", reason=str(error))
+                await asyncio.sleep(CONNECT_RETRY_SECONDS)
+
+    async def _relay_on_one_connection(self) -> None:
+        """Shard locks belong to the connection: both are lost together."""
+        dsn = self._settings.database_url.get_secret_value()
+        connection = await connect(dsn, self._settings.service)
+        self._shards.clear()
+        self._next_lock_try = 0.0
+        try:
+            while True:
+                with translated_errors():
+                    await self._take_free_shards(connection)
+                    sent = [await self._relay_shard(connection, s) for s in sorted(self._shards)]
+                if not any(count == BATCH for count in sent):
+                    await self._bell.wait(POLL_SECONDS)
+        finally:
+            connection.terminate()
+
+    async def _take_free_shards(self, connection: asyncpg.Connection[Row]) -> None:
+        now = asyncio.get_running_loop().time()
+        missing = set(range(self._settings.outbox_shards)) - self._shards
+        if not missing or now < self._next_lock_try:
+            return
+        self._next_lock_try = now + LOCK_RETRY_SECONDS
+        for shard in missing:
+            if await _queries.try_lock_shard(connection, shard=shard):
+                self._shards.add(shard)
+
+    async def _relay_shard(self, connection: asyncpg.Connection[Row], shard: int) -> int:
+        rows = [row async for row in _queries.unpublished(connection, shard=shard, most=BATCH)]
+        if rows:
+            await self._send_all(rows)
+            await _queries.mark_published(connection, ids=[row["id"] for row in rows])
+        return len(rows)
+
+    async def _send_all(self, rows: list[Row]) -> None:
+        """Send in order and wait for every acknowledgement."""
+        try:
+            async with asyncio.timeout(self._settings.send_timeout_seconds):
+                await asyncio.gather(*[await self._send(row) for row in rows])
+        except (TimeoutError, KafkaError) as error:
+            raise RelayStuck(
+                f"Kafka did not acknowledge {len(rows)} messages: {error or 'no answer in time'}"
+            ) from error
+
+    async def _send(self, row: Row) -> asyncio.Future[object]:
+        headers = decode_headers(row["headers"])
+        view = HeaderView.of(headers)
+        attributes = {
+            telemetry.MESSAGING_SYSTEM: "kafka",
+            telemetry.MESSAGING_OPERATION_NAME: "send",
+            telemetry.MESSAGING_OPERATION_TYPE: "send",
+            telemetry.MESSAGING_DESTINATION: row["topic"],
+            telemetry.MESSAGING_MESSAGE_ID: str(row["event_id"]),
+            telemetry.MESSAGING_KAFKA_KEY: row["key"],
+            telemetry.OUTBOX_QUEUE_SECONDS: row["queue_seconds"],
+        }
+        with tracer.start_as_current_span(
+            f"send {row['topic']}",
+            context=remote_context(view.text("traceparent")),
+            kind=SpanKind.PRODUCER,
+            attributes=attributes,
+        ):
+            acknowledged: asyncio.Future[object] = await self._producer.send(
+                row["topic"],
+                value=row["payload"],
+                key=row["key"].encode() or None,
+                headers=list(_with_current_trace(headers)),
+            )
+            return acknowledged
+
+
+def _with_current_trace(headers: RawHeaders) -> RawHeaders:
+    """The header that goes out names the send span, so that the receiver hangs below it."""
+    current = current_traceparent()
+    if not current:
+        return headers
+    kept = tuple(header for header in headers if header[0] != "traceparent")
+    return (*kept, ("traceparent", current.encode()))

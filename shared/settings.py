@@ -1,0 +1,54 @@
+"""Settings that every service has. Read once, in `app.py`, from `ARCHON_...` variables."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """One frozen object per process; secrets never show in its text."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ARCHON_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    service: str = Field(description="Name of the service, and of its database schema.")
+    database_url: SecretStr = Field(description="PostgreSQL URL, postgresql://...")
+    database_pool_size: int = Field(default=6, ge=2, le=100, description="Connections at most.")
+    kafka_bootstrap_servers: str = Field(description="host:port, separated by commas.")
+    kafka_security_protocol: str = Field(
+        default="PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$"
+    )
+    kafka_sasl_mechanism: str = Field(default="PLAIN", description="PLAIN or SCRAM-SHA-512.")
+    kafka_sasl_username: str | None = Field(default=None, description="SASL user.")
+    kafka_sasl_password: SecretStr | None = Field(default=None, description="SASL password.")
+    kafka_ssl_cafile: str | None = Field(default=None, description="CA bundle, a path.")
+    kafka_empty_fetch_wait_max_ms: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Longest pause after an empty fetch [ms]; 0 for a broker that long-polls.",
+    )
+    artifacts_url: str = Field(description="fsspec URL of the artifact store, file:// or s3://.")
+    health_host: str = Field(default="127.0.0.1", description="Address of the health endpoint.")
+    health_port: int = Field(ge=0, le=65535, description="Port of the health endpoint.")
+    start_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="How long to wait for database and broker at start [s]."
+    )
+    shutdown_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="How long handlers may finish at stop [s]."
+    )
+    outbox_shards: int = Field(default=2, ge=1, le=64, description="Ordered lanes of the outbox.")
+    send_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="A send unanswered this long ends the process [s]."
+    )
+    lease_seconds: float = Field(default=10.0, gt=1, description="Life of an unrenewed lease [s].")
+    handler_attempts: int = Field(
+        default=5, ge=1, le=20, description="Tries of a message before it is a dead letter."
+    )
+    otlp_endpoint: str | None = Field(
+        default=None, description="OTLP/HTTP collector, such as http://collector:4318."
+    )
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    revision: str = Field(default="unknown", description="Code revision, kept in lineage.")

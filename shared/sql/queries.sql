@@ -1,0 +1,169 @@
+-- Queries of the shared mechanism. Table names are unqualified: search_path names the schema.
+
+-- name: lock_migrations()$
+-- One migration at a time in the whole database; released at commit.
+SELECT pg_advisory_xact_lock(4242001);
+
+-- name: use_schema(name)$
+-- For this transaction only.
+SELECT set_config('search_path', :name, true);
+
+-- name: create_schema()!
+DO $$ BEGIN EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', current_setting('search_path')); END $$;
+
+-- name: create_migrations_table()!
+CREATE TABLE IF NOT EXISTS migrations (
+    name text PRIMARY KEY,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- name: has_migrations_table(name)$
+SELECT to_regclass(quote_ident(:name) || '.migrations') IS NOT NULL;
+
+-- name: applied_migrations()
+SELECT name, checksum FROM migrations;
+
+-- name: record_migration(name, checksum)!
+INSERT INTO migrations (name, checksum) VALUES (:name, :checksum);
+
+-- name: insert_inbox(event_id, message_type)$
+-- True when this message is new; the row and the effect commit together.
+INSERT INTO inbox (event_id, message_type) VALUES (:event_id, :message_type)
+ON CONFLICT (event_id) DO NOTHING
+RETURNING true;
+
+-- name: count_delivery(topic, partition, record_offset)$
+-- Tries of one record, counted outside the transaction that may roll back.
+INSERT INTO deliveries (topic, partition, record_offset)
+VALUES (:topic, :partition, :record_offset)
+ON CONFLICT (topic, partition, record_offset)
+DO UPDATE SET attempts = deliveries.attempts + 1, last_at = now()
+RETURNING attempts;
+
+-- name: forget_delivery(topic, partition, record_offset)!
+DELETE FROM deliveries
+WHERE topic = :topic AND partition = :partition AND record_offset = :record_offset;
+
+-- name: prune_inbox(keep_days)!
+DELETE FROM inbox WHERE received_at < now() - make_interval(days => :keep_days);
+
+-- name: insert_outbox(event_id, shard, topic, key, headers, payload)!
+-- The advisory lock orders writers of one key: ids are then given in commit order per key.
+WITH ordered AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(hashtextextended(:topic || '/' || :key, 0))
+)
+INSERT INTO outbox (event_id, shard, topic, key, headers, payload)
+SELECT :event_id, :shard, :topic, :key, :headers, :payload FROM ordered
+ON CONFLICT (event_id) DO NOTHING;
+
+-- name: try_lock_shard(shard)$
+-- Held by the session: one relay per shard and schema.
+SELECT pg_try_advisory_lock(hashtext(current_schema() || '/outbox'), :shard);
+
+-- name: unpublished(shard, most)
+-- In id order, so that the order per key is the order of commits.
+SELECT id, event_id, topic, key, headers, payload,
+       extract(epoch FROM clock_timestamp() - created_at)::float8 AS queue_seconds
+FROM outbox
+WHERE shard = :shard AND published_at IS NULL
+ORDER BY id
+LIMIT :most;
+
+-- name: mark_published(ids)!
+UPDATE outbox SET published_at = now() WHERE id = ANY(:ids::bigint[]);
+
+-- name: oldest_unpublished_seconds()$
+SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
+FROM outbox WHERE published_at IS NULL;
+
+-- name: prune_outbox(keep_hours)!
+DELETE FROM outbox WHERE published_at < now() - make_interval(hours => :keep_hours);
+
+-- name: enqueue_work(id, kind, key, payload, cause, priority, max_attempts)!
+INSERT INTO work (id, kind, key, payload, cause, priority, max_attempts)
+VALUES (:id, :kind, :key, :payload, :cause, :priority, :max_attempts)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: lease_work(kinds, owner, token, lease_seconds)^
+-- The next row that is due: queued, or leased by a worker whose lease ran out.
+UPDATE work
+SET state = 'leased', owner = :owner, token = :token, attempts = attempts + 1,
+    lease_until = now() + make_interval(secs => :lease_seconds::float8)
+WHERE id = (
+    SELECT id FROM work
+    WHERE kind = ANY(:kinds::text[])
+      AND (state = 'queued' AND run_after <= now() OR state = 'leased' AND lease_until < now())
+    ORDER BY priority DESC, created_at
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, kind, key, payload, cause, token, attempts, max_attempts;
+
+-- name: renew_lease(id, token, lease_seconds)$
+UPDATE work SET lease_until = now() + make_interval(secs => :lease_seconds::float8)
+WHERE id = :id AND token = :token AND state = 'leased'
+RETURNING true;
+
+-- name: hold_lease(id, token)$
+-- Locks the row to the end of the transaction: nobody can take the lease meanwhile.
+SELECT true FROM work WHERE id = :id AND token = :token AND state = 'leased' FOR UPDATE;
+
+-- name: finish_work(id, token, state, error)$
+UPDATE work SET state = :state, error = :error, finished_at = now(), lease_until = NULL
+WHERE id = :id AND token = :token AND state = 'leased'
+RETURNING true;
+
+-- name: retry_work(id, token, delay_seconds, error)$
+UPDATE work
+SET state = 'queued', error = :error, lease_until = NULL,
+    run_after = now() + make_interval(secs => :delay_seconds::float8)
+WHERE id = :id AND token = :token AND state = 'leased'
+RETURNING true;
+
+-- name: release_work(id, token)$
+-- Handed back unfinished at shutdown: the try does not count.
+UPDATE work
+SET state = 'queued', lease_until = NULL, attempts = attempts - 1, run_after = now()
+WHERE id = :id AND token = :token AND state = 'leased'
+RETURNING true;
+
+-- name: cancel_work(kind, key)!
+UPDATE work SET state = 'cancelled', finished_at = now(), lease_until = NULL
+WHERE kind = :kind AND key = :key AND state IN ('queued', 'leased');
+
+-- name: next_work_in(kinds)$
+-- Seconds until the next row may be due; NULL when there is none.
+SELECT min(extract(epoch FROM CASE state WHEN 'leased' THEN lease_until ELSE run_after END - now()))::float8
+FROM work WHERE kind = ANY(:kinds::text[]) AND state IN ('queued', 'leased');
+
+-- name: insert_spans(trace_ids, span_ids, parent_ids, services, names, kinds, starts, ends, statuses, errors, attributes, links)!
+INSERT INTO telemetry.spans
+    (trace_id, span_id, parent_id, service, name, kind, started_at, ended_at, status, error, attributes, links)
+SELECT t.trace_id, t.span_id, nullif(t.parent_id, ''), t.service, t.name, t.kind, t.started_at, t.ended_at,
+       t.status, nullif(t.error, ''), t.attributes::jsonb, t.links::jsonb
+FROM unnest(:trace_ids::text[], :span_ids::text[], :parent_ids::text[], :services::text[], :names::text[],
+            :kinds::text[], :starts::timestamptz[], :ends::timestamptz[], :statuses::text[], :errors::text[],
+            :attributes::text[], :links::text[])
+    AS t(trace_id, span_id, parent_id, service, name, kind, started_at, ended_at, status, error, attributes, links)
+ON CONFLICT (trace_id, span_id) DO NOTHING;
+
+-- name: insert_logs(moments, service, levels, events, trace_ids, span_ids, fields)!
+INSERT INTO telemetry.logs (at, service, level, event, trace_id, span_id, fields)
+SELECT t.at, :service, t.level, t.event, nullif(t.trace_id, ''), nullif(t.span_id, ''), t.fields::jsonb
+FROM unnest(:moments::timestamptz[], :levels::text[], :events::text[], :trace_ids::text[],
+            :span_ids::text[], :fields::text[]) AS t(at, level, event, trace_id, span_id, fields);
+
+-- name: insert_metrics(moments, service, names, kinds, amounts, attributes)!
+INSERT INTO telemetry.metrics (at, service, name, kind, value, attributes)
+SELECT t.at, :service, t.name, t.kind, t.value, t.attributes::jsonb
+FROM unnest(:moments::timestamptz[], :names::text[], :kinds::text[], :amounts::float8[], :attributes::text[])
+    AS t(at, name, kind, value, attributes);
+
+-- name: prune_telemetry(keep_days)!
+WITH old_spans AS (
+    DELETE FROM telemetry.spans WHERE started_at < now() - make_interval(days => :keep_days)
+), old_logs AS (
+    DELETE FROM telemetry.logs WHERE at < now() - make_interval(days => :keep_days)
+)
+DELETE FROM telemetry.metrics WHERE at < now() - make_interval(days => :keep_days);

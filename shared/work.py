@@ -1,0 +1,186 @@
+"""Work that outlives a message: a row, leased by one worker at a time and fenced by its token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from archon_contracts.identifiers import derived_id
+from shared.database import Database, Tx
+from shared.errors import LeaseLost
+from shared.messages import Cause
+from shared.queries import load_queries
+from shared.telemetry.spans import current_traceparent
+from shared.wakeups import Wakeups
+
+_queries = load_queries(Path(__file__).parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to do one piece of work; it ends with its token."""
+
+    id: UUID
+    kind: str
+    key: str
+    payload: dict[str, Any]
+    cause: Cause
+    token: UUID
+    attempt: int
+    max_attempts: int
+
+
+class WorkQueue:
+    """The `work` table of one service."""
+
+    def __init__(self, database: Database, wakeups: Wakeups, *, lease_seconds: float) -> None:
+        self._database = database
+        self._wakeups = wakeups
+        self.lease_seconds = lease_seconds
+
+    async def enqueue(
+        self,
+        tx: Tx,
+        *,
+        kind: str,
+        key: str,
+        payload: dict[str, Any],
+        cause: Cause,
+        priority: int = 0,
+        max_attempts: int = 3,
+    ) -> UUID:
+        """Add a row in the caller's transaction; the same cause, kind and key add it once.
+
+        The current span becomes the parent of the work's span.
+        """
+        work_id = derived_id("work", cause.id, kind, key)
+        await _queries.enqueue_work(
+            tx,
+            id=work_id,
+            kind=kind,
+            key=key,
+            payload=payload,
+            cause={
+                "id": str(cause.id),
+                "correlation_id": cause.correlation_id,
+                "traceparent": cause.traceparent or current_traceparent(),
+            },
+            priority=priority,
+            max_attempts=max_attempts,
+        )
+        return work_id
+
+    async def cancel(self, tx: Tx, *, kind: str, key: str) -> int:
+        """Cancel open rows of a key; a running worker finds its lease gone. Returns how many."""
+        status: str = await _queries.cancel_work(tx, kind=kind, key=key)
+        return int(status.rsplit(" ", 1)[-1])
+
+    async def lease(self, kinds: list[str], owner: str) -> Lease | None:
+        """Take the next due row, or None."""
+        async with self._database.transaction() as tx:
+            row = await _queries.lease_work(
+                tx,
+                kinds=kinds,
+                owner=owner,
+                token=uuid4(),
+                lease_seconds=self.lease_seconds,
+            )
+        if row is None:
+            return None
+        cause = row["cause"]
+        return Lease(
+            id=row["id"],
+            kind=row["kind"],
+            key=row["key"],
+            payload=row["payload"],
+            cause=Cause(UUID(cause["id"]), cause["correlation_id"], cause["traceparent"]),
+            token=row["token"],
+            attempt=row["attempts"],
+            max_attempts=row["max_attempts"],
+        )
+
+    async def renew(self, lease: Lease) -> None:
+        """Prolong the lease by the database's clock.
+
+        Raises:
+            LeaseLost: it ran out and went to another worker, or the work was cancelled.
+        """
+        async with self._database.transaction() as tx:
+            renewed = await _queries.renew_lease(
+                tx, id=lease.id, token=lease.token, lease_seconds=self.lease_seconds
+            )
+        if not renewed:
+            raise LeaseLost(f"the lease of {lease.kind} {lease.key} is gone")
+
+    @asynccontextmanager
+    async def guarded(self, lease: Lease) -> AsyncIterator[Tx]:
+        """A transaction in which the lease certainly holds; rings the relay after its commit.
+
+        Raises:
+            LeaseLost: the lease is gone; nothing is written.
+        """
+        async with self._database.transaction() as tx:
+            if not await _queries.hold_lease(tx, id=lease.id, token=lease.token):
+                raise LeaseLost(f"the lease of {lease.kind} {lease.key} is gone")
+            yield tx
+        self._wakeups.ring()
+
+    async def finish(self, tx: Tx, lease: Lease, *, state: str, error: str = "") -> None:
+        """End the row in the caller's guarded transaction: `done` or `failed`."""
+        await _queries.finish_work(
+            tx, id=lease.id, token=lease.token, state=state, error=error or None
+        )
+
+    async def retry(self, tx: Tx, lease: Lease, *, delay_seconds: float, error: str) -> None:
+        """Queue the row again in the caller's guarded transaction."""
+        await _queries.retry_work(
+            tx, id=lease.id, token=lease.token, delay_seconds=delay_seconds, error=error
+        )
+
+    async def release(self, lease: Lease) -> None:
+        """Hand the work back unfinished, at shutdown; the try does not count."""
+        async with self._database.transaction() as tx:
+            await _queries.release_work(tx, id=lease.id, token=lease.token)
+
+    async def seconds_to_next(self, kinds: list[str]) -> float | None:
+        """Seconds until a row may be due; None when there is no open row."""
+        async with self._database.connection() as connection:
+            seconds: float | None = await _queries.next_work_in(connection, kinds=kinds)
+        return seconds
+
+    @asynccontextmanager
+    async def kept(self, lease: Lease) -> AsyncIterator[None]:
+        """Renew the lease while the block runs; cancel the block when the lease is lost."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a lease is kept inside a task")
+        lost: list[LeaseLost] = []
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(self.lease_seconds / 3)
+                try:
+                    await self.renew(lease)
+                except LeaseLost as error:
+                    lost.append(error)
+                    task.cancel()
+                    return
+
+        renewing = asyncio.create_task(renew(), name=f"lease {lease.key}")
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost:
+                task.uncancel()
+                raise lost[0] from None
+            raise
+        finally:
+            renewing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await renewing
