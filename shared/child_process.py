@@ -67,7 +67,7 @@ def child_main(connection: Connection) -> None:
     threading.Thread(target=_exit_with_parent, args=(connection,), daemon=True).start()
     module, _, function = str(request["entry"]).partition(":")
     provider = TracerProvider(
-        resource=Resource.create({"service.name": f"{module.split('.')[1]}.child"}),
+        resource=Resource.create({"service.name": request["service"]}),
         shutdown_on_exit=False,
     )
     provider.add_span_processor(ChannelSpanProcessor(channel))

@@ -63,7 +63,12 @@ class ChildPool:
         """
         await self.warm_up()
         ours, theirs = self._context.Pipe()
-        message = {"entry": entry, "spec": dict(spec), "traceparent": current_traceparent()}
+        message = {
+            "entry": entry,
+            "spec": dict(spec),
+            "service": f"{self._telemetry.service}.child",
+            "traceparent": current_traceparent(),
+        }
         process = self._context.Process(target=child_main, args=(theirs,), daemon=True)
         await asyncio.to_thread(process.start)
         theirs.close()

@@ -33,7 +33,7 @@ class TelemetryStore:
         self, database: Database, service: str, *, capacity: int = 20_000, every: float = 0.5
     ) -> None:
         self._database = database
-        self._service = service
+        self.service = service
         self._capacity = capacity
         self._every = every
         self._rows: deque[Row] = deque()
@@ -94,7 +94,7 @@ class TelemetryStore:
         if logs := [row for row in rows if isinstance(row, LogRow)]:
             await _queries.insert_logs(
                 tx,
-                service=self._service,
+                service=self.service,
                 moments=[row.at for row in logs],
                 levels=[row.level for row in logs],
                 events=[row.event for row in logs],
@@ -105,7 +105,7 @@ class TelemetryStore:
         if metrics := [row for row in rows if isinstance(row, MetricRow)]:
             await _queries.insert_metrics(
                 tx,
-                service=self._service,
+                service=self.service,
                 moments=[row.at for row in metrics],
                 names=[row.name for row in metrics],
                 kinds=[row.kind for row in metrics],

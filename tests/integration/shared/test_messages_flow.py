@@ -1,0 +1,142 @@
+"""From the outbox of one service through Kafka to the handler of another, once."""
+
+from uuid import uuid4
+
+from aiokafka import AIOKafkaProducer
+from archon_contracts import topics
+from archon_contracts.commands import RollBackModel
+
+from shared.broker import new_router, subscription
+from shared.broker_admin import ensure_topics
+from shared.database import Tx
+from shared.errors import PermanentError
+from shared.foundation import Foundation
+from shared.messages import Cause, Message
+from shared.migrations import migrate
+from tests.support.eventually import eventually
+from tests.support.foundations import probe_settings, serving_application
+
+TOPIC = topics.REGISTRY_COMMANDS
+
+
+def _command(agent_id: str) -> RollBackModel:
+    return RollBackModel(agent_id=agent_id, reason="worse")
+
+
+async def _foundation(database_url: str, kafka: str) -> Foundation:
+    await ensure_topics(kafka)
+    await migrate(database_url, "probe")
+    # A group of its own per test: the broker is shared by the whole run.
+    return Foundation.build(probe_settings(database_url, kafka))
+
+
+def _listen(foundation: Foundation, use_case) -> None:
+    router = new_router()
+    commands = subscription(router, f"probe-{uuid4().hex[:8]}", TOPIC)
+
+    @commands.on(RollBackModel)
+    async def roll_back(message: Message[RollBackModel]) -> None:
+        await foundation.inbox.run_once(message, use_case)
+
+    foundation.broker.include_router(router)
+
+
+async def _append(foundation: Foundation, body: RollBackModel, cause: Cause) -> None:
+    async with foundation.database.transaction() as tx:
+        await foundation.outbox.append(tx, body, cause=cause)
+    foundation.wakeups.ring()
+
+
+async def test_an_appended_command_reaches_its_handler_once(database_url: str, kafka: str) -> None:
+    foundation = await _foundation(database_url, kafka)
+    agent = f"agent-{uuid4().hex}"
+    seen: list[str] = []
+
+    async def remember(_tx: Tx, message: Message[RollBackModel]) -> None:
+        seen.append(message.body.agent_id)
+
+    _listen(foundation, remember)
+    async with serving_application(foundation):
+        cause = Cause(uuid4(), "correlation")
+        await _append(foundation, _command(agent), cause)
+        await _append(foundation, _command(agent), cause)
+        await eventually(lambda: agent in seen)
+        await _append(foundation, _command(f"{agent}-next"), Cause(uuid4(), "c"))
+        await eventually(lambda: f"{agent}-next" in seen)
+    assert seen.count(agent) == 1
+
+
+async def test_a_permanent_error_becomes_a_dead_letter_and_the_partition_moves_on(
+    database_url: str, kafka: str
+) -> None:
+    foundation = await _foundation(database_url, kafka)
+    bad, good = f"bad-{uuid4().hex}", f"good-{uuid4().hex}"
+    seen: list[str] = []
+
+    async def refuse_bad(_tx: Tx, message: Message[RollBackModel]) -> None:
+        if message.body.agent_id == bad:
+            raise PermanentError("agent is unknown")
+        seen.append(message.body.agent_id)
+
+    _listen(foundation, refuse_bad)
+    async with serving_application(foundation):
+        await _append(foundation, _command(bad), Cause(uuid4(), "c"))
+        await _append(foundation, _command(good), Cause(uuid4(), "c"))
+        await eventually(lambda: good in seen)
+        letters = await _dead_letters(foundation, kafka)
+    assert any(reason == "agent is unknown" and bad in body for reason, body in letters)
+
+
+async def test_unreadable_records_are_set_aside_with_reason_and_bytes(
+    database_url: str, kafka: str
+) -> None:
+    foundation = await _foundation(database_url, kafka)
+    marker = uuid4().hex
+    seen: list[str] = []
+
+    async def remember(_tx: Tx, message: Message[RollBackModel]) -> None:
+        seen.append(message.body.agent_id)
+
+    _listen(foundation, remember)
+    kind = RollBackModel.message_type().encode()
+    records = [
+        (b"{not json " + marker.encode(), [("ce_type", kind)]),
+        (b'{"agent_id": 3, "m": "%s"}' % marker.encode(), [("ce_type", kind)]),
+        (marker.encode(), [("ce_type", None), ("odd", b"\xff\xfe")]),
+        (marker.encode(), [("ce_type", b"archon.NoSuch.v9")]),
+        (_command(f"fine-{marker}").to_bytes(), [("ce_type", kind), ("odd", None)]),
+    ]
+    async with serving_application(foundation):
+        await _produce(kafka, records)
+        await eventually(lambda: f"fine-{marker}" in seen)
+        letters = [b for _, b in await _dead_letters(foundation, kafka) if marker in b]
+    assert len(letters) == 4
+
+
+async def _produce(kafka: str, records) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        for value, headers in records:
+            await producer.send_and_wait(
+                TOPIC.name, value, key=b"k", headers=headers, partition=0
+            )
+
+
+async def _dead_letters(foundation: Foundation, kafka: str) -> list[tuple[str, str]]:
+    async def sent() -> bool:
+        async with foundation.database.connection() as connection:
+            row = await connection.fetchval(
+                "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+            )
+        return row == 0
+
+    await eventually(sent)
+    async with foundation.database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT headers, payload FROM outbox WHERE topic LIKE '%dead-letter%'"
+        )
+    from shared.outbox import decode_headers
+
+    return [
+        (dict(decode_headers(r["headers"]))["dlq_reason"].decode(), r["payload"].decode())
+        for r in rows
+    ]

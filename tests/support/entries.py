@@ -1,0 +1,35 @@
+"""Entries for child processes: small stand-ins for trainings."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry import trace
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def double(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Report once inside a span, then answer."""
+    with trace.get_tracer(__name__).start_as_current_span("doubling"):
+        report({"event": "half-way"})
+    return {"answer": spec["number"] * 2, "pid": os.getpid()}
+
+
+def refuse(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Say why it cannot be done."""
+    raise ValueError(f"number {spec['number']} is odd")
+
+
+def die(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """End without an answer, as an out-of-memory kill does."""
+    os.kill(os.getpid(), 9)
+    return {}
+
+
+def hang(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Run for a long time after telling its process id."""
+    report({"pid": os.getpid()})
+    time.sleep(60)
+    return {}
