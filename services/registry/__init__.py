@@ -1,0 +1,1 @@
+"""Runs, versions, deployments and rollbacks."""

@@ -1,0 +1,18 @@
+"""Builds the registry."""
+
+from __future__ import annotations
+
+from services.registry.handlers import build_router
+from services.registry.service import RegistryService
+from services.registry.settings import Settings
+from services.registry.store import ModelStore, RunStore
+from shared.application import Application
+from shared.foundation import Foundation
+
+
+def build_app(settings: Settings) -> Application:
+    """Construct everything; nothing connects before `serve`."""
+    shared = Foundation.build(settings)
+    service = RegistryService(ModelStore(), RunStore(), shared.outbox, shared.clock)
+    shared.broker.include_router(build_router(service, shared.inbox))
+    return Application(shared)

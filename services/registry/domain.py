@@ -1,0 +1,129 @@
+"""Versions of models and which of them is live: pure rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from archon_contracts.values import AgentKind, ArtifactRef, Estimate, ModelRef
+from services.registry.errors import InvalidVersion
+
+_VERSION = re.compile(r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$")
+
+
+class ModelStatus(StrEnum):
+    """Where a version stands. One that was replaced is ready again: a rollback can return to it."""
+
+    READY = "ready"
+    DEPLOYED = "deployed"
+
+
+class Action(StrEnum):
+    """How a version became live."""
+
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+
+
+class RunState(StrEnum):
+    """Where an attempt at a training stands."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Version:
+    """A semantic version; its order is the order of registration."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """Read MAJOR.MINOR.PATCH.
+
+        Raises:
+            InvalidVersion: the text is anything else.
+        """
+        match = _VERSION.match(text)
+        if match is None:
+            raise InvalidVersion(f"A version looks like 1.2.0, not {text[:40]!r}.")
+        return cls(*(int(part) for part in match.groups()))
+
+
+FIRST_VERSION = Version(1, 0, 0)
+
+
+def next_version(highest: Version | None) -> Version:
+    """The version of an agent's next model: 1.0.0, then a minor step over the highest one.
+
+    A retrain keeps the interface (same inputs, same kind of answer), hence never a major step. It
+    counts from the highest version and not from its parent, because after a rollback two models
+    may share a parent.
+    """
+    if highest is None:
+        return FIRST_VERSION
+    return Version(highest.major, highest.minor + 1, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A registered model version of an agent."""
+
+    model_id: UUID
+    tenant_id: str
+    agent_id: str
+    version: Version
+    kind: AgentKind
+    artifact: ArtifactRef
+    status: ModelStatus
+    job_id: UUID
+    dataset_id: UUID
+    parent_version: str | None
+    metrics: Mapping[str, Estimate]
+    created_at: datetime
+
+    @property
+    def ref(self) -> ModelRef:
+        """The model as messages name it."""
+        return ModelRef(version=str(self.version), artifact=self.artifact)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One change of the live version. Its revision numbers the changes of one agent from 1."""
+
+    revision: int
+    version: str
+    previous_version: str | None
+    action: Action
+    reason: str
+    job_id: UUID | None
+    at: datetime
+
+
+def version_before(history: Sequence[Deployment]) -> str | None:
+    """The version to which a rollback without a name returns, or None.
+
+    The history, oldest first, is read as a stack: a deployment puts a version on top, a rollback
+    takes off what lay above its target. So two rollbacks in a row go back two versions instead of
+    returning to the one that the first of them left.
+    """
+    stack: list[str] = []
+    for change in history:
+        if change.version in stack and change.action is Action.ROLLBACK:
+            del stack[stack.index(change.version) + 1 :]
+        else:
+            stack = [version for version in stack if version != change.version]
+            stack.append(change.version)
+    return stack[-2] if len(stack) > 1 else None

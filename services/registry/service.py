@@ -1,0 +1,282 @@
+"""Versions, deployments and the record of runs: what happens on each message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import DeployModel, RegisterModel, RollBackModel
+from archon_contracts.events import (
+    AgentConfiguration,
+    EvaluationCompleted,
+    MetricPoint,
+    MetricsRecorded,
+    ModelDeployed,
+    ModelRegistered,
+    ModelRolledBack,
+    TrainingCompleted,
+    TrainingFailed,
+    TrainingStarted,
+)
+from archon_contracts.identifiers import derived_id
+from services.registry.domain import (
+    Action,
+    Deployment,
+    Model,
+    ModelStatus,
+    RunState,
+    Version,
+    next_version,
+    version_before,
+)
+from services.registry.errors import NothingToRollBackTo, UnknownVersion
+from shared.clock import Clock
+from shared.database import Tx
+from shared.logging import get_logger
+from shared.messages import Cause, Message
+
+log = get_logger(__name__)
+
+
+class Outbox(Protocol):
+    """Queues messages in the caller's transaction."""
+
+    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+
+class Models(Protocol):
+    """Versions of an agent and which of them is live. `lock_agent` comes before any other call."""
+
+    async def lock_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> int: ...
+
+    async def find_of_job(self, tx: Tx, tenant_id: str, job_id: UUID) -> Model | None: ...
+
+    async def find(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> Model | None: ...
+
+    async def find_live(self, tx: Tx, tenant_id: str, agent_id: str) -> Model | None: ...
+
+    async def find_highest_version(
+        self, tx: Tx, tenant_id: str, agent_id: str
+    ) -> Version | None: ...
+
+    async def list_versions(self, tx: Tx, tenant_id: str, agent_id: str) -> list[str]: ...
+
+    async def insert(self, tx: Tx, model: Model, command: RegisterModel) -> None: ...
+
+    async def set_live(self, tx: Tx, model: Model, change: Deployment) -> None: ...
+
+    async def list_deployments(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Deployment]: ...
+
+
+class Runs(Protocol):
+    """The record of runs, their metric series and evaluations."""
+
+    async def insert_metrics(
+        self, tx: Tx, job_id: UUID, attempt: int, points: Sequence[MetricPoint]
+    ) -> None: ...
+
+    async def start_run(self, tx: Tx, started: TrainingStarted) -> None: ...
+
+    async def end_run(
+        self,
+        tx: Tx,
+        ended: TrainingCompleted | TrainingFailed,
+        state: RunState,
+        at: datetime,
+    ) -> None: ...
+
+    async def insert_evaluation(
+        self, tx: Tx, completed: EvaluationCompleted, at: datetime
+    ) -> None: ...
+
+
+class RegistryService:
+    """The use cases; every one runs in the transaction of its message."""
+
+    def __init__(self, models: Models, runs: Runs, outbox: Outbox, clock: Clock) -> None:
+        self._models = models
+        self._runs = runs
+        self._outbox = outbox
+        self._clock = clock
+
+    async def register_model(self, tx: Tx, message: Message[RegisterModel]) -> Model:
+        """Give a job's model the agent's next version; the same job keeps the one it has."""
+        command = message.body
+        await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
+        model = await self._models.find_of_job(tx, command.tenant_id, command.job_id)
+        if model is None:
+            model = await self._new_model(tx, command)
+            await self._models.insert(tx, model, command)
+            log.info("model_registered", agent_id=model.agent_id, version=str(model.version))
+        await self._outbox.append(tx, _registered(model), cause=message.cause)
+        return model
+
+    async def deploy_model(self, tx: Tx, message: Message[DeployModel]) -> Model:
+        """Make a version live. One that is live already is only announced again.
+
+        Raises:
+            UnknownVersion: the agent has no such version.
+        """
+        command = message.body
+        revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
+        model = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
+        live = await self._models.find_live(tx, command.tenant_id, command.agent_id)
+        if live is not None and live.version == model.version:
+            change = (await self._history(tx, model))[-1]
+        else:
+            change = Deployment(
+                revision=revision + 1,
+                version=str(model.version),
+                previous_version=str(live.version) if live else None,
+                action=Action.DEPLOY,
+                reason=command.reason,
+                job_id=command.job_id,
+                at=self._clock.now(),
+            )
+            await self._make_live(tx, message.cause, model, change)
+        deployed = ModelDeployed(
+            tenant_id=model.tenant_id,
+            agent_id=model.agent_id,
+            model=model.ref,
+            previous_version=change.previous_version,
+            reason=command.reason,
+            job_id=command.job_id,
+            deployed_at=change.at,
+        )
+        await self._outbox.append(tx, deployed, cause=message.cause)
+        return model
+
+    async def roll_back_model(self, tx: Tx, message: Message[RollBackModel]) -> Model:
+        """Make the version before, or the named one, live again.
+
+        Raises:
+            NothingToRollBackTo: no version was live before, or none is live.
+            UnknownVersion: the agent has no version of that name.
+        """
+        command = message.body
+        revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
+        live = await self._models.find_live(tx, command.tenant_id, command.agent_id)
+        if live is None:
+            raise NothingToRollBackTo(
+                f"Agent {command.agent_id} has no live version; deploy one instead."
+            )
+        model = await self._rollback_target(tx, command, live)
+        if model.version == live.version:
+            log.info("rollback_changes_nothing", agent_id=live.agent_id, version=str(live.version))
+            return live
+        change = Deployment(
+            revision=revision + 1,
+            version=str(model.version),
+            previous_version=str(live.version),
+            action=Action.ROLLBACK,
+            reason=command.reason,
+            job_id=None,
+            at=self._clock.now(),
+        )
+        await self._make_live(tx, message.cause, model, change)
+        rolled_back = ModelRolledBack(
+            tenant_id=model.tenant_id,
+            agent_id=model.agent_id,
+            model=model.ref,
+            from_version=str(live.version),
+            reason=command.reason,
+            rolled_back_at=change.at,
+        )
+        await self._outbox.append(tx, rolled_back, cause=message.cause)
+        return model
+
+    async def record_metrics(self, tx: Tx, message: Message[MetricsRecorded]) -> None:
+        """Keep a batch of points."""
+        body = message.body
+        await self._runs.insert_metrics(tx, body.job_id, body.attempt, body.points)
+
+    async def record_start(self, tx: Tx, message: Message[TrainingStarted]) -> None:
+        """Keep that an attempt runs."""
+        await self._runs.start_run(tx, message.body)
+
+    async def record_completion(self, tx: Tx, message: Message[TrainingCompleted]) -> None:
+        """Keep what an attempt gave."""
+        at = message.envelope.time
+        await self._runs.end_run(tx, message.body, RunState.COMPLETED, at)
+
+    async def record_failure(self, tx: Tx, message: Message[TrainingFailed]) -> None:
+        """Keep why an attempt gave nothing."""
+        await self._runs.end_run(tx, message.body, RunState.FAILED, message.envelope.time)
+
+    async def record_evaluation(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
+        """Keep an evaluation's figures."""
+        await self._runs.insert_evaluation(tx, message.body, message.envelope.time)
+
+    async def _new_model(self, tx: Tx, command: RegisterModel) -> Model:
+        highest = await self._models.find_highest_version(tx, command.tenant_id, command.agent_id)
+        return Model(
+            model_id=derived_id("model", command.tenant_id, command.job_id),
+            tenant_id=command.tenant_id,
+            agent_id=command.agent_id,
+            version=next_version(highest),
+            kind=command.kind,
+            artifact=command.artifact,
+            status=ModelStatus.READY,
+            job_id=command.job_id,
+            dataset_id=command.dataset_id,
+            parent_version=command.parent_version,
+            metrics=command.metrics,
+            created_at=self._clock.now(),
+        )
+
+    async def _find(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> Model:
+        model = await self._models.find(tx, tenant_id, agent_id, version)
+        if model is None:
+            known = await self._models.list_versions(tx, tenant_id, agent_id)
+            choice = f"it has {', '.join(known)}" if known else "it has none yet"
+            raise UnknownVersion(f"Agent {agent_id} has no version {version[:40]!r}; {choice}.")
+        return model
+
+    async def _history(self, tx: Tx, model: Model) -> list[Deployment]:
+        return await self._models.list_deployments(tx, model.tenant_id, model.agent_id)
+
+    async def _rollback_target(self, tx: Tx, command: RollBackModel, live: Model) -> Model:
+        target = command.to_version or version_before(await self._history(tx, live))
+        if target is None:
+            raise NothingToRollBackTo(
+                f"No version of agent {live.agent_id} was live before {live.version}; "
+                "name one in to_version."
+            )
+        return await self._find(tx, live.tenant_id, live.agent_id, target)
+
+    async def _make_live(self, tx: Tx, cause: Cause, model: Model, change: Deployment) -> None:
+        """Record the change and tell the agent."""
+        await self._models.set_live(tx, model, change)
+        configuration = AgentConfiguration(
+            tenant_id=model.tenant_id,
+            agent_id=model.agent_id,
+            kind=model.kind,
+            model=model.ref,
+            revision=change.revision,
+            reason=change.reason,
+            effective_at=change.at,
+        )
+        await self._outbox.append(tx, configuration, cause=cause)
+        log.info(
+            "live_version_changed",
+            agent_id=model.agent_id,
+            version=change.version,
+            action=change.action,
+            revision=change.revision,
+        )
+
+
+def _registered(model: Model) -> ModelRegistered:
+    return ModelRegistered(
+        tenant_id=model.tenant_id,
+        agent_id=model.agent_id,
+        job_id=model.job_id,
+        model_id=model.model_id,
+        model=model.ref,
+        parent_version=model.parent_version,
+        dataset_id=model.dataset_id,
+        metrics=dict(model.metrics),
+    )

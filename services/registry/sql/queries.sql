@@ -1,0 +1,103 @@
+-- name: lock_agent(tenant_id, agent_id)$
+-- Make the agent's row if there is none and hold its lock until the transaction ends.
+INSERT INTO agents (tenant_id, agent_id)
+VALUES (:tenant_id, :agent_id)
+ON CONFLICT (tenant_id, agent_id) DO UPDATE SET agent_id = excluded.agent_id
+RETURNING revision;
+
+-- name: find_model_of_job(tenant_id, job_id)^
+SELECT *
+FROM models
+WHERE tenant_id = :tenant_id AND job_id = :job_id;
+
+-- name: find_model(tenant_id, agent_id, version)^
+SELECT *
+FROM models
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
+
+-- name: find_live_model(tenant_id, agent_id)^
+SELECT *
+FROM models
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
+
+-- name: find_highest_version(tenant_id, agent_id)^
+SELECT major, minor, patch
+FROM models
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+ORDER BY major DESC, minor DESC, patch DESC
+LIMIT 1;
+
+-- name: list_versions(tenant_id, agent_id)
+-- For the sentence that names what could have been asked for; newest first.
+SELECT version
+FROM models
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+ORDER BY major DESC, minor DESC, patch DESC
+LIMIT 10;
+
+-- name: insert_model(model_id, tenant_id, agent_id, major, minor, patch, kind, artifact_uri, artifact_digest, status, job_id, dataset_id, dataset, parent_version, evaluation_id, metrics, lineage, created_at)!
+INSERT INTO models (
+    model_id, tenant_id, agent_id, major, minor, patch, kind, artifact_uri, artifact_digest,
+    status, job_id, dataset_id, dataset, parent_version, evaluation_id, metrics, lineage,
+    created_at
+)
+VALUES (
+    :model_id, :tenant_id, :agent_id, :major, :minor, :patch, :kind, :artifact_uri,
+    :artifact_digest, :status, :job_id, :dataset_id, :dataset, :parent_version, :evaluation_id,
+    :metrics, :lineage, :created_at
+);
+
+-- name: retire_live_model(tenant_id, agent_id)!
+-- Before the next one is set: at most one row may be live, and the index is checked row by row.
+UPDATE models SET status = 'ready'
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
+
+-- name: set_live_model(tenant_id, agent_id, version)!
+UPDATE models SET status = 'deployed'
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
+
+-- name: set_revision(tenant_id, agent_id, revision)!
+UPDATE agents SET revision = :revision
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: insert_deployment(tenant_id, agent_id, revision, version, previous_version, action, reason, job_id, at)!
+INSERT INTO deployments (
+    tenant_id, agent_id, revision, version, previous_version, action, reason, job_id, at
+)
+VALUES (
+    :tenant_id, :agent_id, :revision, :version, :previous_version, :action, :reason, :job_id, :at
+);
+
+-- name: list_deployments(tenant_id, agent_id)
+SELECT revision, version, previous_version, action, reason, job_id, at
+FROM deployments
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+ORDER BY revision;
+
+-- name: insert_metrics(job_id, attempt, names, steps, series, epochs, times)!
+-- All points of a batch at once. A resumed attempt repeats steps: the first record stays.
+INSERT INTO metrics (job_id, attempt, name, step, value, epoch, recorded_at)
+SELECT :job_id, :attempt, point.name, point.step, point.value, point.epoch, point.recorded_at
+FROM unnest(
+    :names::text[], :steps::integer[], :series::double precision[], :epochs::double precision[],
+    :times::timestamptz[]
+) AS point (name, step, value, epoch, recorded_at)
+ON CONFLICT (job_id, attempt, name, step) DO NOTHING;
+
+-- name: start_run(job_id, attempt, tenant_id, agent_id, started_at)!
+-- A resumed attempt starts again; an ended one stays ended.
+INSERT INTO runs (job_id, attempt, tenant_id, agent_id, state, started_at)
+VALUES (:job_id, :attempt, :tenant_id, :agent_id, 'running', :started_at)
+ON CONFLICT (job_id, attempt) DO NOTHING;
+
+-- name: end_run(job_id, attempt, tenant_id, agent_id, state, ended_at, facts)!
+-- A run may end without having started (no optimizer step), so the row may be new here.
+INSERT INTO runs (job_id, attempt, tenant_id, agent_id, state, ended_at, facts)
+VALUES (:job_id, :attempt, :tenant_id, :agent_id, :state, :ended_at, :facts)
+ON CONFLICT (job_id, attempt) DO UPDATE
+SET state = excluded.state, ended_at = excluded.ended_at, facts = excluded.facts;
+
+-- name: insert_evaluation(evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, facts)!
+INSERT INTO evaluations (evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, facts)
+VALUES (:evaluation_id, :tenant_id, :agent_id, :job_id, :passed, :recorded_at, :facts)
+ON CONFLICT (evaluation_id) DO NOTHING;

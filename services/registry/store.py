@@ -1,0 +1,211 @@
+"""The registry's tables, typed: one method per query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from archon_contracts.commands import RegisterModel
+from archon_contracts.events import (
+    EvaluationCompleted,
+    MetricPoint,
+    TrainingCompleted,
+    TrainingFailed,
+    TrainingStarted,
+)
+from archon_contracts.values import AgentKind, ArtifactRef, Estimate
+from services.registry.domain import (
+    Action,
+    Deployment,
+    Model,
+    ModelStatus,
+    RunState,
+    Version,
+)
+from shared.database import Tx
+from shared.queries import load_queries
+
+
+class ModelStore:
+    """Versions and deployments of agents."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries(Path(__file__).parent)
+
+    async def lock_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> int:
+        """Lock the agent until the transaction ends; returns its configuration's revision."""
+        revision: int = await self._queries.lock_agent(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return revision
+
+    async def find_of_job(self, tx: Tx, tenant_id: str, job_id: UUID) -> Model | None:
+        """The model that this job gave."""
+        row = await self._queries.find_model_of_job(tx, tenant_id=tenant_id, job_id=job_id)
+        return _model(row) if row else None
+
+    async def find(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> Model | None:
+        """The agent's model of this version."""
+        row = await self._queries.find_model(
+            tx, tenant_id=tenant_id, agent_id=agent_id, version=version
+        )
+        return _model(row) if row else None
+
+    async def find_live(self, tx: Tx, tenant_id: str, agent_id: str) -> Model | None:
+        """The agent's deployed model."""
+        row = await self._queries.find_live_model(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return _model(row) if row else None
+
+    async def find_highest_version(self, tx: Tx, tenant_id: str, agent_id: str) -> Version | None:
+        """The newest version by number."""
+        row = await self._queries.find_highest_version(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return Version(row["major"], row["minor"], row["patch"]) if row else None
+
+    async def list_versions(self, tx: Tx, tenant_id: str, agent_id: str) -> list[str]:
+        """The ten newest versions, newest first."""
+        rows = self._queries.list_versions(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return [row["version"] async for row in rows]
+
+    async def insert(self, tx: Tx, model: Model, command: RegisterModel) -> None:
+        """Keep a new model with its lineage."""
+        metrics = {name: value.model_dump() for name, value in model.metrics.items()}
+        await self._queries.insert_model(
+            tx,
+            model_id=model.model_id,
+            tenant_id=model.tenant_id,
+            agent_id=model.agent_id,
+            major=model.version.major,
+            minor=model.version.minor,
+            patch=model.version.patch,
+            kind=model.kind,
+            artifact_uri=model.artifact.uri,
+            artifact_digest=model.artifact.digest,
+            status=model.status,
+            job_id=model.job_id,
+            dataset_id=model.dataset_id,
+            dataset=command.dataset.model_dump(),
+            parent_version=model.parent_version,
+            evaluation_id=command.evaluation_id,
+            metrics=metrics,
+            lineage=command.lineage,
+            created_at=model.created_at,
+        )
+
+    async def set_live(self, tx: Tx, model: Model, change: Deployment) -> None:
+        """Make the model the only live one of its agent and add the change to the history."""
+        agent = {"tenant_id": model.tenant_id, "agent_id": model.agent_id}
+        await self._queries.set_revision(tx, **agent, revision=change.revision)
+        await self._queries.retire_live_model(tx, **agent)
+        await self._queries.set_live_model(tx, **agent, version=change.version)
+        await self._queries.insert_deployment(
+            tx,
+            **agent,
+            revision=change.revision,
+            version=change.version,
+            previous_version=change.previous_version,
+            action=change.action,
+            reason=change.reason,
+            job_id=change.job_id,
+            at=change.at,
+        )
+
+    async def list_deployments(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Deployment]:
+        """Every change of the live version, oldest first."""
+        rows = self._queries.list_deployments(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return [_deployment(row) async for row in rows]
+
+
+class RunStore:
+    """Runs, metric series and evaluations."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries(Path(__file__).parent)
+
+    async def insert_metrics(
+        self, tx: Tx, job_id: UUID, attempt: int, points: Sequence[MetricPoint]
+    ) -> None:
+        """Keep points; one that is known by name and step is left as it is."""
+        await self._queries.insert_metrics(
+            tx,
+            job_id=job_id,
+            attempt=attempt,
+            names=[point.name for point in points],
+            steps=[point.step for point in points],
+            series=[point.value for point in points],
+            epochs=[point.epoch for point in points],
+            times=[point.recorded_at for point in points],
+        )
+
+    async def start_run(self, tx: Tx, started: TrainingStarted) -> None:
+        """Keep that an attempt runs, unless it ended already."""
+        await self._queries.start_run(
+            tx,
+            job_id=started.job_id,
+            attempt=started.attempt,
+            tenant_id=started.tenant_id,
+            agent_id=started.agent_id,
+            started_at=started.first_step_at,
+        )
+
+    async def end_run(
+        self,
+        tx: Tx,
+        ended: TrainingCompleted | TrainingFailed,
+        state: RunState,
+        at: datetime,
+    ) -> None:
+        """Keep how an attempt ended."""
+        await self._queries.end_run(
+            tx,
+            job_id=ended.job_id,
+            attempt=ended.attempt,
+            tenant_id=ended.tenant_id,
+            agent_id=ended.agent_id,
+            state=state,
+            ended_at=at,
+            facts=ended.to_json(),
+        )
+
+    async def insert_evaluation(self, tx: Tx, completed: EvaluationCompleted, at: datetime) -> None:
+        """Keep an evaluation once."""
+        await self._queries.insert_evaluation(
+            tx,
+            evaluation_id=completed.evaluation_id,
+            tenant_id=completed.tenant_id,
+            agent_id=completed.agent_id,
+            job_id=completed.job_id,
+            passed=completed.passed,
+            recorded_at=at,
+            facts=completed.to_json(),
+        )
+
+
+def _model(row: Mapping[str, Any]) -> Model:
+    metrics = {name: Estimate(**value) for name, value in row["metrics"].items()}
+    return Model(
+        model_id=row["model_id"],
+        tenant_id=row["tenant_id"],
+        agent_id=row["agent_id"],
+        version=Version(row["major"], row["minor"], row["patch"]),
+        kind=AgentKind(row["kind"]),
+        artifact=ArtifactRef(uri=row["artifact_uri"], digest=row["artifact_digest"]),
+        status=ModelStatus(row["status"]),
+        job_id=row["job_id"],
+        dataset_id=row["dataset_id"],
+        parent_version=row["parent_version"],
+        metrics=metrics,
+        created_at=row["created_at"],
+    )
+
+
+def _deployment(row: Mapping[str, Any]) -> Deployment:
+    return Deployment(
+        revision=row["revision"],
+        version=row["version"],
+        previous_version=row["previous_version"],
+        action=Action(row["action"]),
+        reason=row["reason"],
+        job_id=row["job_id"],
+        at=row["at"],
+    )

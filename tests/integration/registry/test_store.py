@@ -1,0 +1,192 @@
+"""The registry on a real database: same answers as its fake, plus what only a database can do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from archon_contracts.base import Contract
+from archon_contracts.events import (
+    AgentConfiguration,
+    EvaluationCompleted,
+    MetricPoint,
+    MetricsRecorded,
+    TrainingCompleted,
+    TrainingStarted,
+)
+from archon_contracts.identifiers import new_id
+from archon_contracts.values import Estimate
+from services.registry.domain import Action, ModelStatus
+from services.registry.service import RegistryService
+from services.registry.settings import Settings
+from services.registry.store import ModelStore, RunStore
+from shared.errors import ConstraintViolated
+from shared.foundation import Foundation
+from tests.support.foundations import open_foundation, probe_settings
+from tests.support.messages import NOON, message_of
+from tests.support.registry import artifact, deploy, register, roll_back
+
+
+class Registry:
+    """The real service, one transaction per message."""
+
+    def __init__(self, shared: Foundation) -> None:
+        self.shared = shared
+        self.models = ModelStore()
+        service = RegistryService(self.models, RunStore(), shared.outbox, shared.clock)
+        self._use_cases = {
+            "RegisterModel": service.register_model,
+            "DeployModel": service.deploy_model,
+            "RollBackModel": service.roll_back_model,
+            "MetricsRecorded": service.record_metrics,
+            "TrainingStarted": service.record_start,
+            "TrainingCompleted": service.record_completion,
+            "EvaluationCompleted": service.record_evaluation,
+        }
+
+    async def take(self, *bodies: Contract) -> None:
+        """Handle messages one after the other."""
+        for body in bodies:
+            use_case = self._use_cases[type(body).__name__]
+            await self.shared.inbox.run_once(message_of(body), use_case)
+
+    async def rows(self, query: str) -> list[tuple[object, ...]]:
+        async with self.shared.database.connection() as connection:
+            return [tuple(row.values()) for row in await connection.fetch(query)]
+
+    async def configurations(self) -> list[tuple[int, str]]:
+        """Revision and version of each queued configuration, in the order they will leave."""
+        topic = AgentConfiguration.topic.name
+        rows = await self.rows(f"SELECT payload FROM outbox WHERE topic = '{topic}' ORDER BY id")
+        bodies = [AgentConfiguration.model_validate_json(row[0]) for row in rows]
+        return [(body.revision, body.model.version) for body in bodies]
+
+
+@pytest.fixture
+async def registry(database_url: str) -> AsyncIterator[Registry]:
+    settings = probe_settings(database_url, service="registry")
+    async with open_foundation(settings) as shared:
+        yield Registry(shared)
+
+
+async def test_a_job_registered_twice_keeps_its_version(registry: Registry) -> None:
+    order = register(new_id())
+
+    await registry.take(order, order)
+
+    assert await registry.rows("SELECT version, status FROM models") == [("1.0.0", "ready")]
+
+
+async def test_a_model_is_read_back_as_it_was_registered(registry: Registry) -> None:
+    order = register().model_copy(
+        update={"metrics": {"accuracy": Estimate(value=0.7, low=0.6, high=0.8, n=90)}}
+    )
+    await registry.take(order)
+
+    async with registry.shared.database.transaction() as tx:
+        model = await registry.models.find(tx, "default", "picker", "1.0.0")
+    assert model is not None
+    assert model.artifact == order.artifact
+    assert model.metrics == order.metrics
+    assert await registry.rows("SELECT lineage FROM models") == [({"seed": 7, "window": "w1"},)]
+
+
+async def test_deployments_and_rollbacks_leave_one_live_version(registry: Registry) -> None:
+    await registry.take(register(), register(), register())
+    await registry.take(deploy("1.0.0"), deploy("1.1.0"), deploy("1.2.0"), roll_back(), roll_back())
+
+    live = await registry.rows("SELECT version FROM models WHERE status = 'deployed'")
+    assert live == [("1.0.0",)]
+    assert [revision for revision, _ in await registry.configurations()] == [1, 2, 3, 4, 5]
+    history = await registry.rows("SELECT action FROM deployments ORDER BY revision")
+    assert [row[0] for row in history] == [Action.DEPLOY] * 3 + [Action.ROLLBACK] * 2
+
+
+async def test_concurrent_deployments_are_told_in_the_order_of_their_revisions(
+    registry: Registry,
+) -> None:
+    await registry.take(*(register() for _ in range(6)))
+
+    await asyncio.gather(*(registry.take(deploy(f"1.{minor}.0")) for minor in range(6)))
+
+    told = await registry.configurations()
+    assert [revision for revision, _ in told] == [1, 2, 3, 4, 5, 6]
+    live = await registry.rows("SELECT version FROM models WHERE status = 'deployed'")
+    assert live == [(told[-1][1],)]
+
+
+async def test_concurrent_registrations_get_distinct_versions(registry: Registry) -> None:
+    await asyncio.gather(*(registry.take(register()) for _ in range(6)))
+
+    rows = await registry.rows("SELECT minor FROM models ORDER BY minor")
+    assert [row[0] for row in rows] == [0, 1, 2, 3, 4, 5]
+
+
+async def test_the_database_refuses_a_second_live_version(registry: Registry) -> None:
+    await registry.take(register(), register(), deploy("1.0.0"))
+
+    with pytest.raises(ConstraintViolated, match="one_live_version_per_agent"):
+        async with registry.shared.database.transaction() as tx:
+            await tx.execute(
+                "UPDATE models SET status = $1 WHERE version = '1.1.0'", ModelStatus.DEPLOYED
+            )
+
+
+async def test_repeated_points_are_kept_once(registry: Registry) -> None:
+    job = new_id()
+    points = tuple(
+        MetricPoint(name=name, value=0.5, step=step, recorded_at=NOON)
+        for name in ("loss", "learning_rate")
+        for step in (1, 2, 2)
+    )
+    recorded = MetricsRecorded(job_id=job, agent_id="picker", attempt=1, points=points)
+
+    await registry.take(recorded, recorded)
+
+    assert await registry.rows("SELECT count(*) FROM metrics") == [(4,)]
+
+
+async def test_a_run_ends_completed_even_when_its_start_comes_late(registry: Registry) -> None:
+    job, names = new_id(), {"agent_id": "picker", "attempt": 1}
+    started = TrainingStarted(
+        job_id=job, worker_id="w", total_steps=9, first_step_at=NOON + timedelta(seconds=1), **names
+    )
+    completed = TrainingCompleted(
+        job_id=job, model=artifact("m"), steps=9, duration_seconds=3, peak_memory_mb=500, **names
+    )
+
+    await registry.take(completed, started)
+
+    rows = await registry.rows("SELECT state, facts ->> 'steps' FROM runs")
+    assert rows == [("completed", "9")]
+
+
+async def test_an_evaluation_is_kept_once(registry: Registry) -> None:
+    completed = EvaluationCompleted(
+        agent_id="picker",
+        job_id=new_id(),
+        evaluation_id=new_id(),
+        passed=True,
+        reasons=("better",),
+        accuracy={"candidate": {"all": Estimate(value=0.7, low=0.6, high=0.8, n=90)}},
+        duration_seconds=3,
+    )
+
+    await registry.take(completed, completed)
+
+    rows = await registry.rows(
+        "SELECT passed, facts #>> '{accuracy,candidate,all,n}' FROM evaluations"
+    )
+    assert rows == [(True, "90")]
+
+
+def test_the_settings_name_the_registrys_schema(database_url: str) -> None:
+    settings = Settings(
+        database_url=database_url,
+        kafka_bootstrap_servers="127.0.0.1:1",
+        artifacts_url="file:///nonexistent",
+        health_port=0,
+    )
+
+    assert settings.service == "registry"

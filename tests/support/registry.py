@@ -1,0 +1,91 @@
+"""The registry's store in memory, and its messages."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from archon_contracts.commands import DeployModel, RegisterModel, RollBackModel
+from archon_contracts.identifiers import derived_id, new_id
+from archon_contracts.values import AgentKind, ArtifactRef
+from services.registry.domain import Deployment, Model, ModelStatus, Version
+
+
+class FakeModels:
+    """Satisfies the registry's `Models`."""
+
+    def __init__(self) -> None:
+        self.models: dict[tuple[str, str, str], Model] = {}
+        self.deployments: list[tuple[str, str, Deployment]] = []
+
+    async def lock_agent(self, _tx: object, tenant_id: str, agent_id: str) -> int:
+        history = await self.list_deployments(_tx, tenant_id, agent_id)
+        return history[-1].revision if history else 0
+
+    async def find_of_job(self, _tx: object, tenant_id: str, job_id: UUID) -> Model | None:
+        found = [m for m in self.models.values() if (m.tenant_id, m.job_id) == (tenant_id, job_id)]
+        return found[0] if found else None
+
+    async def find(self, _tx: object, tenant_id: str, agent_id: str, version: str) -> Model | None:
+        return self.models.get((tenant_id, agent_id, version))
+
+    async def find_live(self, _tx: object, tenant_id: str, agent_id: str) -> Model | None:
+        models = self._of(tenant_id, agent_id)
+        live = [model for model in models if model.status is ModelStatus.DEPLOYED]
+        return live[0] if live else None
+
+    async def find_highest_version(
+        self, _tx: object, tenant_id: str, agent_id: str
+    ) -> Version | None:
+        return max((model.version for model in self._of(tenant_id, agent_id)), default=None)
+
+    async def list_versions(self, _tx: object, tenant_id: str, agent_id: str) -> list[str]:
+        versions = sorted((m.version for m in self._of(tenant_id, agent_id)), reverse=True)
+        return [str(version) for version in versions[:10]]
+
+    async def insert(self, _tx: object, model: Model, _command: RegisterModel) -> None:
+        self.models[(model.tenant_id, model.agent_id, str(model.version))] = model
+
+    async def set_live(self, _tx: object, model: Model, change: Deployment) -> None:
+        for key, known in self.models.items():
+            if key[:2] == (model.tenant_id, model.agent_id):
+                is_live = str(known.version) == change.version
+                status = ModelStatus.DEPLOYED if is_live else ModelStatus.READY
+                self.models[key] = replace(known, status=status)
+        self.deployments.append((model.tenant_id, model.agent_id, change))
+
+    async def list_deployments(
+        self, _tx: object, tenant_id: str, agent_id: str
+    ) -> list[Deployment]:
+        return [d for *names, d in self.deployments if names == [tenant_id, agent_id]]
+
+    def _of(self, tenant_id: str, agent_id: str) -> list[Model]:
+        return [m for (t, a, _), m in self.models.items() if (t, a) == (tenant_id, agent_id)]
+
+
+def artifact(name: str) -> ArtifactRef:
+    """A reference whose digest derives from the name."""
+    digest = derived_id(name).hex * 2
+    return ArtifactRef(uri=f"file:///store/{digest}", digest=digest)
+
+
+def register(job_id: UUID | None = None, agent_id: str = "picker") -> RegisterModel:
+    """The order to register the model of a job."""
+    job = job_id or new_id()
+    return RegisterModel(
+        agent_id=agent_id,
+        job_id=job,
+        kind=AgentKind.SELECTOR,
+        artifact=artifact(f"model {job}"),
+        dataset_id=new_id(),
+        dataset=artifact(f"dataset {job}"),
+        lineage={"seed": 7, "window": "w1"},
+    )
+
+
+def deploy(version: str, agent_id: str = "picker") -> DeployModel:
+    """The order to make a version live."""
+    return DeployModel(agent_id=agent_id, model_version=version, reason="the gate passed")
+
+
+def roll_back(to_version: str | None = None, agent_id: str = "picker") -> RollBackModel:
+    """The order to return to an earlier version."""
+    return RollBackModel(agent_id=agent_id, to_version=to_version, reason="it got worse")

@@ -1,0 +1,169 @@
+"""What the registry does on its commands."""
+
+import pytest
+
+from archon_contracts.events import (
+    AgentConfiguration,
+    ModelDeployed,
+    ModelRegistered,
+    ModelRolledBack,
+)
+from archon_contracts.identifiers import new_id
+from services.registry.errors import NothingToRollBackTo, UnknownVersion
+from services.registry.service import RegistryService
+from services.registry.store import RunStore
+from shared.errors import PermanentError
+from tests.support.clocks import SetClock
+from tests.support.messages import NOON, message_of
+from tests.support.outbox import RecordingOutbox
+from tests.support.registry import FakeModels, deploy, register, roll_back
+
+TX = object()
+
+
+class Registry:
+    """A service on fakes."""
+
+    def __init__(self) -> None:
+        self.models = FakeModels()
+        self.outbox = RecordingOutbox()
+        self.service = RegistryService(self.models, RunStore(), self.outbox, SetClock(NOON))
+
+    async def register(self, times: int = 1) -> None:
+        for _ in range(times):
+            await self.service.register_model(TX, message_of(register()))
+
+    async def deploy(self, *versions: str) -> None:
+        for version in versions:
+            await self.service.deploy_model(TX, message_of(deploy(version)))
+
+    @property
+    def configured(self) -> list[tuple[int, str]]:
+        """Revision and version of each configuration sent."""
+        sent = self.outbox.of(AgentConfiguration)
+        return [(configuration.revision, configuration.model.version) for configuration in sent]
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+async def test_models_of_an_agent_get_growing_versions(registry: Registry) -> None:
+    await registry.register(times=3)
+
+    registered = registry.outbox.of(ModelRegistered)
+    assert [event.model.version for event in registered] == ["1.0.0", "1.1.0", "1.2.0"]
+
+
+async def test_each_agent_starts_with_its_first_version(registry: Registry) -> None:
+    await registry.register()
+    model = await registry.service.register_model(TX, message_of(register(agent_id="other")))
+
+    assert str(model.version) == "1.0.0"
+
+
+async def test_a_job_registered_twice_keeps_its_version(registry: Registry) -> None:
+    order = register(new_id())
+
+    first = await registry.service.register_model(TX, message_of(order))
+    second = await registry.service.register_model(TX, message_of(order))
+
+    assert first == second
+    assert len(registry.outbox.of(ModelRegistered)) == 2
+
+
+async def test_a_deployment_configures_the_agent(registry: Registry) -> None:
+    await registry.register()
+    await registry.deploy("1.0.0")
+
+    (configuration,) = registry.outbox.of(AgentConfiguration)
+    (deployed,) = registry.outbox.of(ModelDeployed)
+    assert configuration.model == deployed.model
+    assert configuration.revision == 1
+    assert deployed.previous_version is None
+    assert deployed.deployed_at == NOON
+
+
+async def test_a_deployment_names_the_version_it_replaced(registry: Registry) -> None:
+    await registry.register(times=2)
+    await registry.deploy("1.0.0", "1.1.0")
+
+    assert registry.outbox.of(ModelDeployed)[-1].previous_version == "1.0.0"
+
+
+async def test_deploying_the_live_version_again_only_repeats_the_news(registry: Registry) -> None:
+    await registry.register(times=2)
+    await registry.deploy("1.0.0", "1.1.0", "1.1.0")
+
+    assert registry.configured == [(1, "1.0.0"), (2, "1.1.0")]
+    assert registry.outbox.of(ModelDeployed)[-1].previous_version == "1.0.0"
+    assert len(registry.outbox.of(ModelDeployed)) == 3
+
+
+async def test_an_unknown_version_is_refused_with_the_known_ones(registry: Registry) -> None:
+    await registry.register(times=2)
+
+    with pytest.raises(UnknownVersion, match=r"no version '9\.9\.9'; it has 1\.1\.0, 1\.0\.0"):
+        await registry.deploy("9.9.9")
+    assert issubclass(UnknownVersion, PermanentError)
+
+
+async def test_another_agents_version_is_unknown(registry: Registry) -> None:
+    await registry.register()
+
+    with pytest.raises(UnknownVersion, match="it has none yet"):
+        await registry.service.deploy_model(TX, message_of(deploy("1.0.0", agent_id="other")))
+
+
+async def test_rollbacks_go_back_one_version_at_a_time(registry: Registry) -> None:
+    await registry.register(times=3)
+    await registry.deploy("1.0.0", "1.1.0", "1.2.0")
+
+    for _ in range(2):
+        await registry.service.roll_back_model(TX, message_of(roll_back()))
+
+    moves = [(e.from_version, e.model.version) for e in registry.outbox.of(ModelRolledBack)]
+    assert moves == [("1.2.0", "1.1.0"), ("1.1.0", "1.0.0")]
+    assert registry.configured[-1] == (5, "1.0.0")
+
+
+async def test_a_rollback_can_name_its_version(registry: Registry) -> None:
+    await registry.register(times=3)
+    await registry.deploy("1.0.0", "1.1.0", "1.2.0")
+
+    await registry.service.roll_back_model(TX, message_of(roll_back("1.0.0")))
+
+    assert registry.configured[-1] == (4, "1.0.0")
+
+
+async def test_a_rollback_to_the_live_version_changes_nothing(registry: Registry) -> None:
+    await registry.register()
+    await registry.deploy("1.0.0")
+
+    await registry.service.roll_back_model(TX, message_of(roll_back("1.0.0")))
+
+    assert registry.outbox.of(ModelRolledBack) == []
+    assert len(registry.configured) == 1
+
+
+@pytest.mark.parametrize(("deployed", "sentence"), [((), "no live"), (("1.0.0",), "before 1.0.0")])
+async def test_a_rollback_needs_a_version_to_return_to(
+    registry: Registry, deployed: tuple[str, ...], sentence: str
+) -> None:
+    await registry.register()
+    await registry.deploy(*deployed)
+
+    with pytest.raises(NothingToRollBackTo, match=sentence):
+        await registry.service.roll_back_model(TX, message_of(roll_back()))
+
+
+async def test_a_redelivered_order_gives_the_same_events(registry: Registry) -> None:
+    await registry.register()
+    order = message_of(deploy("1.0.0"))
+
+    await registry.service.deploy_model(TX, order)
+    before = dict(registry.outbox.events)
+    await registry.service.deploy_model(TX, order)
+
+    assert registry.outbox.events == before
