@@ -11,7 +11,9 @@ from shared.settings import ServiceSettings
 from tests.support.eventually import eventually
 
 
-def probe_settings(database_url: str, kafka: str = "127.0.0.1:1", **fields: object) -> ServiceSettings:
+def probe_settings(
+    database_url: str, kafka: str = "127.0.0.1:1", **fields: object
+) -> ServiceSettings:
     """Settings of the service `probe`; nothing comes from the environment."""
     values = {
         "service": "probe",

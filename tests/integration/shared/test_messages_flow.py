@@ -3,9 +3,9 @@
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
+
 from archon_contracts import topics
 from archon_contracts.commands import RollBackModel
-
 from shared.broker import new_router, subscription
 from shared.broker_admin import ensure_topics
 from shared.database import Tx
@@ -116,9 +116,7 @@ async def test_unreadable_records_are_set_aside_with_reason_and_bytes(
 async def _produce(kafka: str, records) -> None:
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         for value, headers in records:
-            await producer.send_and_wait(
-                TOPIC.name, value, key=b"k", headers=headers, partition=0
-            )
+            await producer.send_and_wait(TOPIC.name, value, key=b"k", headers=headers, partition=0)
 
 
 async def _dead_letters(foundation: Foundation, kafka: str) -> list[tuple[str, str]]:

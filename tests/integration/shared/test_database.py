@@ -1,0 +1,108 @@
+"""Migrations, error translation and the plans of hot queries, on a real PostgreSQL."""
+
+import asyncio
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from shared import migrations
+from shared.database import Database
+from shared.errors import ConstraintViolated, DatabaseUnavailable, MigrationFailed, StartupFailed
+from shared.migrations import Migration, migrate, pending
+from tests.support.foundations import open_foundation, probe_settings
+
+INSERT_INBOX = "INSERT INTO inbox (event_id, message_type) VALUES ($1, 'x')"
+
+
+async def test_migrating_twice_at_once_applies_each_file_once(database_url: str) -> None:
+    applied = await asyncio.gather(*(migrate(database_url, "probe") for _ in range(3)))
+    names = [name for one in applied for name in one]
+    assert len(names) == len(set(names)) > 0
+    assert await pending(database_url, "probe") == []
+
+
+async def test_a_file_changed_after_it_was_applied_is_refused(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate(database_url, "probe")
+    changed = [Migration(m.name, m.sql + "-- more") for m in migrations.migrations_of("probe")]
+    monkeypatch.setattr(migrations, "migrations_of", lambda schema: changed)
+    with pytest.raises(MigrationFailed, match="was changed after it was applied"):
+        await migrate(database_url, "probe")
+
+
+async def test_a_file_that_fails_leaves_nothing_behind(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [Migration("probe/0001.sql", "CREATE TABLE kept (); CREATE TABLE oops (")]
+    monkeypatch.setattr(migrations, "migrations_of", lambda schema: broken)
+    with pytest.raises(MigrationFailed, match=r"probe/0001\.sql"):
+        await migrate(database_url, "probe")
+    monkeypatch.undo()
+    assert await migrate(database_url, "probe") != []
+
+
+async def test_a_refused_row_names_its_constraint(database_url: str) -> None:
+    async with open_foundation(probe_settings(database_url)) as foundation:
+        event_id = uuid4()
+
+        async def insert() -> None:
+            async with foundation.database.transaction() as tx:
+                await tx.execute(INSERT_INBOX, event_id)
+
+        await insert()
+        with pytest.raises(ConstraintViolated) as caught:
+            await insert()
+    assert caught.value.constraint == "inbox_pkey"
+
+
+async def test_a_cut_connection_is_a_passing_error(database_url: str) -> None:
+    async with open_foundation(probe_settings(database_url)) as foundation:
+        with pytest.raises(DatabaseUnavailable):
+            async with foundation.database.transaction() as tx:
+                await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        async with foundation.database.transaction() as tx:
+            assert await tx.fetchval("SELECT 1") == 1
+
+
+async def test_an_absent_server_is_one_clear_sentence(unused_tcp_port: int) -> None:
+    database = Database(f"postgresql://u@127.0.0.1:{unused_tcp_port}/x", "probe")
+    with pytest.raises(StartupFailed, match="check ARCHON_DATABASE_URL"):
+        await database.open(timeout_seconds=0.3)
+
+
+@pytest.mark.parametrize(
+    ("fill", "query", "index"),
+    [
+        (
+            "INSERT INTO outbox (event_id, shard, topic, key, headers, published_at) "
+            "SELECT gen_random_uuid(), 0, 't', 'k', '[]', now() FROM generate_series(1, 5000)",
+            "SELECT * FROM outbox WHERE shard = 0 AND published_at IS NULL ORDER BY id LIMIT 500",
+            "outbox_unpublished",
+        ),
+        (
+            "INSERT INTO work (id, kind, key, payload, cause, max_attempts, state) SELECT "
+            "gen_random_uuid(), 'k', 'x', '{}', '{}', 1, 'done' FROM generate_series(1, 5000)",
+            "SELECT id FROM work WHERE kind = ANY('{k}') AND (state = 'queued' AND run_after <= "
+            "now() OR state = 'leased' AND lease_until < now()) ORDER BY priority DESC, "
+            "created_at LIMIT 1 FOR UPDATE SKIP LOCKED",
+            "work_open",
+        ),
+    ],
+)
+async def test_hot_queries_use_their_index(
+    database_url: str, fill: str, query: str, index: str
+) -> None:
+    async with open_foundation(probe_settings(database_url)) as foundation:
+        async with foundation.database.transaction() as tx:
+            await tx.execute(fill)
+        async with foundation.database.connection() as connection:
+            await connection.execute("ANALYZE")
+            plan = await connection.fetch(f"EXPLAIN {query}")
+    assert index in "\n".join(row[0] for row in plan)
+
+
+def test_every_schema_starts_with_the_mechanism() -> None:
+    files = [Path(m.name).parts[0] for m in migrations.migrations_of("probe")]
+    assert files[0] == "shared"

@@ -1,0 +1,123 @@
+"""The relay keeps order per key, and ends its process rather than send twice at once."""
+
+import asyncio
+import contextlib
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from archon_contracts.commands import RollBackModel
+from shared.foundation import Foundation
+from shared.messages import Cause
+from shared.relay import Relay, RelayStuck
+from tests.support.eventually import eventually
+from tests.support.foundations import open_foundation, probe_settings
+
+
+async def _append(foundation: Foundation, topic: str, key: str, text: str) -> None:
+    async with foundation.database.transaction() as tx:
+        await foundation.outbox.append_raw(
+            tx, event_id=uuid4(), topic=topic, key=key, headers=(), payload=text.encode()
+        )
+
+
+async def _unpublished(foundation: Foundation) -> int:
+    async with foundation.database.connection() as connection:
+        return await connection.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+
+
+@contextlib.asynccontextmanager
+async def _relaying(foundation: Foundation, kafka: str):
+    async with AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True) as producer:
+        relay = Relay(foundation.settings, producer, foundation.wakeups.new())
+        task = asyncio.create_task(relay.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_concurrent_writers_leave_in_commit_order_per_key(
+    database_url: str, kafka: str
+) -> None:
+    topic, committed = f"order-{uuid4().hex}", {"a": [], "b": []}
+    async with open_foundation(probe_settings(database_url, kafka)) as foundation:
+
+        async def write(number: int) -> None:
+            key = "ab"[number % 2]
+            async with foundation.database.transaction() as tx:
+                await foundation.outbox.append_raw(
+                    tx,
+                    event_id=uuid4(),
+                    topic=topic,
+                    key=key,
+                    headers=(),
+                    payload=str(number).encode(),
+                )
+                await asyncio.sleep(0)
+                committed[key].append(str(number))
+
+        async with _relaying(foundation, kafka):
+            await asyncio.gather(*(write(number) for number in range(60)))
+            foundation.wakeups.ring()
+            assert await _read(kafka, topic, 60) == committed
+
+
+async def _read(kafka: str, topic: str, count: int) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    async with AIOKafkaConsumer(
+        topic, bootstrap_servers=kafka, auto_offset_reset="earliest"
+    ) as consumer:
+        async with asyncio.timeout(15):
+            for _ in range(count):
+                record = await consumer.getone()
+                found.setdefault(record.key.decode(), []).append(record.value.decode())
+    return found
+
+
+async def test_only_one_relay_sends_a_shard(database_url: str, kafka: str) -> None:
+    topic = f"single-{uuid4().hex}"
+    async with (
+        open_foundation(probe_settings(database_url, kafka)) as foundation,
+        _relaying(foundation, kafka),
+        _relaying(foundation, kafka),
+    ):
+        for number in range(30):
+            await _append(foundation, topic, "k", str(number))
+        foundation.wakeups.ring()
+
+        async def all_sent() -> bool:
+            return await _unpublished(foundation) == 0
+
+        await eventually(all_sent)
+        found = await _read(kafka, topic, 30)
+    assert found == {"k": [str(number) for number in range(30)]}
+
+
+async def test_a_send_without_an_answer_ends_the_relay(database_url: str, kafka: str) -> None:
+    settings = probe_settings(database_url, kafka, send_timeout_seconds=0.5)
+    async with open_foundation(settings) as foundation:
+        await _append(foundation, "silent", "k", "1")
+
+        class SilentProducer:
+            async def send(self, *_: object, **__: object) -> asyncio.Future[object]:
+                return asyncio.get_running_loop().create_future()
+
+        relay = Relay(settings, SilentProducer(), foundation.wakeups.new())
+        with pytest.raises(RelayStuck, match="did not acknowledge 1 messages"):
+            await relay.run()
+        assert await _unpublished(foundation) == 1
+
+
+async def test_the_id_of_a_command_derives_from_its_cause(database_url: str) -> None:
+    async with open_foundation(probe_settings(database_url)) as foundation:
+        cause = Cause(uuid4(), "c")
+        command = RollBackModel(agent_id="a", reason="worse")
+        async with foundation.database.transaction() as tx:
+            first = await foundation.outbox.append(tx, command, cause=cause)
+            second = await foundation.outbox.append(tx, command, cause=cause)
+            other = await foundation.outbox.append(tx, command, cause=cause, part="2")
+        assert await _unpublished(foundation) == 2
+    assert first == second != other

@@ -1,0 +1,82 @@
+"""Which errors are tried again, and which set a record aside."""
+
+import pytest
+
+from shared import quarantine as module
+from shared.errors import DatabaseUnavailable, PermanentError, RetryableError
+from shared.messages import RawRecord
+from shared.quarantine import Quarantine
+
+RECORD = RawRecord("topic", 0, 1, None, b"{}")
+
+
+class CountingQuarantine(Quarantine):
+    """The real policy with its two database steps kept in memory."""
+
+    def __init__(self) -> None:
+        self._max_attempts = 3
+        self.tries = 0
+        self.aside: list[tuple[str, int]] = []
+
+    async def _count(self, record: RawRecord) -> int:
+        self.tries += 1
+        return self.tries
+
+    async def _forget(self, record: RawRecord) -> None:
+        self.tries = 0
+
+    async def set_aside(self, record: RawRecord, error: Exception, attempts: int) -> None:
+        self.aside.append((str(error), attempts))
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_DELAY_SECONDS", 0.001)
+
+
+async def _protect(policy: Quarantine, *errors: Exception | None) -> int:
+    outcomes = list(errors)
+    calls = 0
+
+    async def handle() -> None:
+        nonlocal calls
+        calls += 1
+        error = outcomes.pop(0)
+        if error is not None:
+            raise error
+
+    await policy.protect(RECORD, handle)
+    return calls
+
+
+async def test_a_permanent_error_sets_the_record_aside_at_once() -> None:
+    policy = CountingQuarantine()
+    assert await _protect(policy, PermanentError("agent is unknown")) == 1
+    assert policy.aside == [("agent is unknown", 1)]
+
+
+async def test_a_passing_error_is_tried_again() -> None:
+    policy = CountingQuarantine()
+    assert await _protect(policy, RetryableError("busy"), None) == 2
+    assert policy.aside == []
+
+
+async def test_an_unknown_error_is_tried_a_bounded_number_of_times() -> None:
+    policy = CountingQuarantine()
+    bugs = [KeyError("x") for _ in range(9)]
+    assert await _protect(policy, *bugs) == 3
+    assert policy.aside == [("'x'", 3)]
+
+
+async def test_an_absent_database_never_counts_against_a_record() -> None:
+    policy = CountingQuarantine()
+    away = [DatabaseUnavailable("away") for _ in range(8)]
+    assert await _protect(policy, *away, None) == 9
+    assert policy.aside == []
+
+
+async def test_a_record_that_killed_the_process_too_often_is_not_handled_again() -> None:
+    policy = CountingQuarantine()
+    policy.tries = 3
+    assert await _protect(policy) == 0
+    assert policy.aside == [("the record ended its handler 3 times", 3)]

@@ -1,0 +1,38 @@
+"""Trace contexts as text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.telemetry.spans import (
+    SpanRef,
+    links_of,
+    new_span_id,
+    new_trace_id,
+    parse_traceparent,
+    span_context,
+)
+
+
+def test_a_reference_survives_its_header() -> None:
+    ref = SpanRef(new_trace_id(), new_span_id())
+    assert parse_traceparent(ref.traceparent) == ref
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "00", "00-zz-yy-01", f"00-{'0' * 32}-{'1' * 16}-01", f"00-{'1' * 32}-{'0' * 16}-01"],
+)
+def test_no_context_is_read_from_rubbish(text: str) -> None:
+    assert parse_traceparent(text) is None
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    ref = parse_traceparent(text)
+    assert ref is None or span_context(text) is not None
+
+
+def test_links_are_distinct_and_readable() -> None:
+    one = SpanRef(new_trace_id(), new_span_id()).traceparent
+    assert len(links_of([one, one, "rubbish"])) == 1
