@@ -1,0 +1,185 @@
+"""Feedback over HTTP: what is asked, what is tried again, and what is told to the caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from archon_contracts.client.errors import GatewayRefusedError, GatewayUnavailableError
+from archon_contracts.client.http import HttpFeedbackClient
+from archon_contracts.event_ids import event_id_of
+from archon_contracts.events import FeedbackReceived
+from archon_contracts.identifiers import new_id
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def feedback(interaction_id: str = "i-1") -> FeedbackReceived:
+    return FeedbackReceived(
+        agent_id="picker", interaction_id=interaction_id, input="q", actual="a", rating=4
+    )
+
+
+def accept(request: httpx.Request) -> httpx.Response:
+    body = json.loads(request.content)
+    count = len(body["events"]) if "events" in body else 1
+    ids = [str(new_id()) for _ in range(count)]
+    return httpx.Response(202, json={"accepted": count, "event_ids": ids})
+
+
+def busy(status: int, retry_after: str) -> Answer:
+    return lambda _: httpx.Response(status, headers={"Retry-After": retry_after})
+
+
+def unreachable(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("connection refused", request=request)
+
+
+class Gateway:
+    """Gives the answers in turn, the last one for ever, and keeps the requests."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.requests: list[httpx.Request] = []
+        self._answers = list(answers)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        return answer(request)
+
+
+def client_of(gateway: Gateway, **options: Any) -> HttpFeedbackClient:
+    transport = httpx.MockTransport(gateway)
+    return HttpFeedbackClient("http://gateway", "key-1", transport=transport, **options)
+
+
+async def test_one_event_is_posted_as_its_json_with_key_and_idempotency_key() -> None:
+    gateway = Gateway(accept)
+
+    async with client_of(gateway) as client:
+        await client.send(feedback())
+
+    (request,) = gateway.requests
+    assert (request.method, request.url.path) == ("POST", "/v1/feedback")
+    assert request.headers["Authorization"] == "Bearer key-1"
+    assert request.headers["Idempotency-Key"] == str(event_id_of(feedback()))
+    assert FeedbackReceived.model_validate_json(request.content) == feedback()
+
+
+async def test_many_events_are_one_request_and_give_an_id_each() -> None:
+    gateway = Gateway(accept)
+    events = [feedback("i-1"), feedback("i-2"), feedback("i-3")]
+
+    async with client_of(gateway) as client:
+        ids = await client.send_many(events)
+
+    (request,) = gateway.requests
+    assert len(set(ids)) == 3
+    sent = json.loads(request.content)["events"]
+    assert [FeedbackReceived.model_validate(event) for event in sent] == events
+
+
+async def test_the_same_events_have_the_same_idempotency_key() -> None:
+    gateway = Gateway(accept)
+
+    async with client_of(gateway) as client:
+        for _ in range(2):
+            await client.send_many([feedback("i-1"), feedback("i-2")])
+        await client.send_many([feedback("i-1")], idempotency_key="mine")
+
+    keys = [request.headers["Idempotency-Key"] for request in gateway.requests]
+    assert keys[0] == keys[1]
+    assert keys[2] == "mine"
+
+
+async def test_no_events_are_no_request() -> None:
+    gateway = Gateway(accept)
+
+    async with client_of(gateway) as client:
+        assert await client.send_many([]) == []
+
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_busy_gateway_is_asked_again_with_the_same_key(status: int) -> None:
+    gateway = Gateway(busy(status, "0"), busy(status, "0"), accept)
+
+    async with client_of(gateway) as client:
+        await client.send(feedback())
+
+    keys = {request.headers["Idempotency-Key"] for request in gateway.requests}
+    assert len(gateway.requests) == 3
+    assert len(keys) == 1
+
+
+async def test_a_lost_connection_is_tried_again() -> None:
+    gateway = Gateway(unreachable, accept)
+
+    async with client_of(gateway) as client:
+        await client.send(feedback())
+
+    assert len(gateway.requests) == 2
+
+
+async def test_a_time_in_retry_after_may_be_a_date_that_has_passed() -> None:
+    passed = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
+    gateway = Gateway(busy(503, passed), accept)
+
+    async with client_of(gateway) as client:
+        await client.send(feedback())
+
+    assert len(gateway.requests) == 2
+
+
+async def test_a_gateway_that_stays_busy_is_given_up() -> None:
+    gateway = Gateway(busy(503, "0"))
+
+    async with client_of(gateway, attempts=3) as client:
+        with pytest.raises(GatewayUnavailableError, match="not accepted in 3 attempts: 503"):
+            await client.send(feedback())
+
+    assert len(gateway.requests) == 3
+
+
+async def test_an_unreachable_gateway_is_named_in_the_error() -> None:
+    async with client_of(Gateway(unreachable), attempts=1) as client:
+        with pytest.raises(GatewayUnavailableError, match="connection refused"):
+            await client.send(feedback())
+
+
+async def test_a_refusal_says_what_the_problem_document_says_and_is_not_repeated() -> None:
+    problem = {"title": "Unknown agent", "detail": "no agent picker", "status": 404}
+    headers = {"Content-Type": "application/problem+json"}
+    gateway = Gateway(lambda _: httpx.Response(404, json=problem, headers=headers))
+
+    async with client_of(gateway) as client:
+        with pytest.raises(GatewayRefusedError) as caught:
+            await client.send(feedback())
+
+    assert str(caught.value) == "404 Unknown agent: no agent picker"
+    assert (caught.value.status, caught.value.detail) == (404, "no agent picker")
+    assert len(gateway.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(502, text="<html>bad gateway</html>"),
+        httpx.Response(400, content=b"{", headers={"Content-Type": "application/json"}),
+        httpx.Response(200, json={"accepted": 1}),
+        httpx.Response(202, json={"accepted": 1}),
+        httpx.Response(202, json={"accepted": 0, "event_ids": []}),
+    ],
+    ids=["html", "broken json", "other success", "no ids", "too few ids"],
+)
+async def test_an_answer_that_is_none_is_an_error(answer: httpx.Response) -> None:
+    async with client_of(Gateway(lambda _: answer)) as client:
+        with pytest.raises(GatewayRefusedError):
+            await client.send(feedback())

@@ -1,0 +1,93 @@
+"""Bodies of messages: what goes out comes back, and what is wrong is refused."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from archon_contracts.catalogue import BY_TYPE, CONTRACTS
+from archon_contracts.events import FeedbackReceived, MetricPoint
+from archon_contracts.topics import ALL_TOPICS
+
+identifiers = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:@/-]{0,20}\Z")
+numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**12), 10**12)
+leaves = st.none() | st.booleans() | numbers | st.text(max_size=10)
+anything = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+feedback = st.builds(
+    FeedbackReceived,
+    agent_id=identifiers,
+    interaction_id=identifiers,
+    input=anything.filter(lambda value: value is not None),
+    actual=anything,
+    expected=anything,
+    rating=st.floats(1, 5),
+    reward=st.none() | st.floats(-1, 1),
+    context=st.dictionaries(st.text(max_size=5), anything, max_size=3),
+    occurred_at=st.none() | st.datetimes(timezones=st.just(UTC)),
+)
+GIVEN: dict[str, Any] = {"agent_id": "a", "interaction_id": "i", "input": "q", "actual": "x"}
+
+
+@given(feedback)
+def test_feedback_comes_back_from_its_bytes(event: FeedbackReceived) -> None:
+    assert FeedbackReceived.model_validate_json(event.to_bytes()) == event
+
+
+def test_absent_fields_are_not_on_the_wire() -> None:
+    body = FeedbackReceived(**GIVEN, rating=3).to_json()
+
+    assert set(body) == {*GIVEN, "tenant_id", "rating", "source", "context"}
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert FeedbackReceived.model_validate({**GIVEN, "rating": 3, "mood": "good"})
+
+
+def test_feedback_that_judges_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="at least one of expected, rating, reward"):
+        FeedbackReceived(**GIVEN)
+
+
+@pytest.mark.parametrize("rating", [0.5, 5.5, math.nan, math.inf])
+def test_a_rating_outside_one_to_five_is_refused(rating: float) -> None:
+    with pytest.raises(ValidationError):
+        FeedbackReceived(**GIVEN, rating=rating)
+
+
+def test_an_input_of_null_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        FeedbackReceived(**{**GIVEN, "input": None}, rating=3)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_metric_that_json_cannot_carry_is_refused(value: float) -> None:
+    with pytest.raises(ValidationError):
+        MetricPoint(name="loss", value=value, step=1, recorded_at=datetime.now(UTC))
+
+
+def test_an_error_does_not_repeat_what_was_sent() -> None:
+    with pytest.raises(ValidationError) as caught:
+        FeedbackReceived(**{**GIVEN, "agent_id": "secret words"}, rating=3)
+
+    assert "secret words" not in str(caught.value)
+
+
+def test_a_key_begins_with_the_tenant() -> None:
+    assert FeedbackReceived(**GIVEN, rating=3, tenant_id="acme").key == "acme/a"
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_every_contract_is_found_by_its_type_and_has_a_known_topic_and_key(contract: Any) -> None:
+    assert BY_TYPE[contract.message_type()] is contract
+    assert contract.topic in ALL_TOPICS
+    assert contract.model_fields[contract.key_field].is_required()
