@@ -1,0 +1,112 @@
+"""The gateway's HTTP API, as the `archon` command and the demo use it."""
+
+from typing import Any, Self
+
+import httpx
+
+TIMEOUT_SECONDS = 30.0
+
+
+class ApiError(Exception):
+    """The gateway refused a request, or could not be reached; the message is one sentence."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def answer(response: httpx.Response) -> Any:
+    """The JSON of a successful response.
+
+    Raises:
+        ApiError: the gateway answered with a problem document.
+    """
+    if response.is_success:
+        return response.json() if response.content else {}
+    raise ApiError(_problem(response), response.status_code)
+
+
+def _problem(response: httpx.Response) -> str:
+    try:
+        problem = response.json()
+    except ValueError:
+        return f"The gateway answered {response.status_code} without saying why."
+    said = problem.get("detail") or problem.get("title") or f"status {response.status_code}"
+    fields = "; ".join(f"{e.get('field')}: {e.get('message')}" for e in problem.get("errors", []))
+    return f"{said} ({fields})" if fields else str(said)
+
+
+def _unreachable(url: str, error: httpx.TransportError) -> ApiError:
+    why = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "is not there"
+    return ApiError(
+        f"The gateway at {url} {why}: start the system with `archon up`, "
+        "or name another one with --url or ARCHON_URL."
+    )
+
+
+class Gateway:
+    """Blocking calls to the gateway; close it, or use it as a context."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url, headers=_authorization(api_key), timeout=TIMEOUT_SECONDS
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        """GET `path`; query values that are None are left out."""
+        return self._send("GET", path, params=_given(query))
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """POST `body` as JSON to `path`."""
+        return self._send("POST", path, json=body)
+
+    def _send(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            return answer(self._http.request(method, path, **request))
+        except httpx.TransportError as error:
+            raise _unreachable(self.url, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+
+class AsyncGateway:
+    """The same calls for code that runs in an event loop."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.AsyncClient(
+            base_url=self.url, headers=_authorization(api_key), timeout=TIMEOUT_SECONDS
+        )
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """GET `path`; query values that are None are left out."""
+        return await self._send("GET", path, params=_given(query))
+
+    async def post(self, path: str, body: Any = None) -> Any:
+        """POST `body` as JSON to `path`."""
+        return await self._send("POST", path, json=body)
+
+    async def _send(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            return answer(await self._http.request(method, path, **request))
+        except httpx.TransportError as error:
+            raise _unreachable(self.url, error) from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+
+def _authorization(api_key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+
+def _given(query: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}

@@ -1,0 +1,41 @@
+"""How a failure reaches a person: one sentence on standard error, never a stack trace."""
+
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
+
+from deploy.local.api import ApiError
+from deploy.local.errors import LocalRuntimeError
+from shared.errors import ArchonError
+
+FAILED = 1
+
+
+class CommandError(Exception):
+    """A command cannot go on; the message is one sentence that names the fix."""
+
+
+class OneSentenceErrors(TyperGroup):
+    """The top of the command tree: prints the known failures and exits with code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command named on the command line."""
+        try:
+            return super().invoke(ctx)
+        except (CommandError, ApiError, LocalRuntimeError, ArchonError) as error:
+            sentence = str(error)
+        except ValidationError as error:
+            sentence = _settings_sentence(error)
+        except OSError as error:
+            where = f" {error.filename}" if error.filename else ""
+            sentence = f"{error.strerror or error}{where}."
+        typer.echo(f"archon: {sentence}", err=True)
+        raise typer.Exit(FAILED)
+
+
+def _settings_sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or error.title
+    return f"{field} is not right: {first['msg']}."

@@ -1,0 +1,38 @@
+"""The command's tree: one module per group of commands."""
+
+import typer
+
+from deploy.local.cli import (
+    demo,
+    dlq,
+    feedback,
+    jobs,
+    models,
+    set_up,
+    status,
+    topics,
+    trace,
+    up,
+)
+from deploy.local.cli.errors import OneSentenceErrors
+
+app = typer.Typer(
+    name="archon",
+    cls=OneSentenceErrors,
+    help="Continual learning for AI agents: feedback in, a better deployed model out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+app.command("up", epilog=up.EXAMPLES)(up.up)
+app.command("setup", epilog=set_up.EXAMPLES)(set_up.set_up)
+app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("status", epilog=status.EXAMPLES)(status.status)
+app.command("trace", epilog=trace.EXAMPLES)(trace.trace)
+app.command("topics", epilog=topics.EXAMPLES)(topics.topics)
+app.add_typer(feedback.group, name="feedback")
+app.add_typer(jobs.group, name="jobs")
+app.add_typer(models.group, name="models")
+app.add_typer(dlq.group, name="dlq")

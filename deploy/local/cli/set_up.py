@@ -1,0 +1,54 @@
+"""`archon setup`: tables and topics of a deployment, made before its services start."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from archon_contracts.topics import ALL_TOPICS, SERVICES
+from deploy.local.cli.errors import CommandError
+from deploy.local.cli.options import Json, examples
+from deploy.local.cli.output import console, print_json
+from deploy.local.prepare import prepare
+
+EXAMPLES = examples("archon setup", "archon setup --replication-factor 3")
+
+
+class SetupSettings(BaseSettings):
+    """What to prepare, from the variables that the services read too."""
+
+    model_config = SettingsConfigDict(env_prefix="ARCHON_", frozen=True, extra="ignore")
+
+    database_url: SecretStr | None = Field(default=None, description="postgresql://...")
+    kafka_bootstrap_servers: str | None = Field(default=None, description="host:port, by commas.")
+
+
+def set_up(
+    replication_factor: Annotated[
+        int, typer.Option(min=1, max=7, help="Copies of each topic; 3 on a cluster.")
+    ] = 1,
+    as_json: Json = False,
+) -> None:
+    """Create the tables and topics that services expect to find.
+
+    Reads ARCHON_DATABASE_URL and ARCHON_KAFKA_BOOTSTRAP_SERVERS, as the services do.
+    """
+    settings = SetupSettings()
+    if settings.database_url is None or settings.kafka_bootstrap_servers is None:
+        raise CommandError(
+            "Name the database and the broker: "
+            "set ARCHON_DATABASE_URL and ARCHON_KAFKA_BOOTSTRAP_SERVERS."
+        )
+    asyncio.run(
+        prepare(
+            settings.database_url.get_secret_value(),
+            settings.kafka_bootstrap_servers,
+            replication_factor=replication_factor,
+        )
+    )
+    if as_json:
+        print_json({"schemas": list(SERVICES), "topics": [t.name for t in ALL_TOPICS]})
+        return
+    console.print(f"[green]ready[/green]: {len(SERVICES)} schemas, {len(ALL_TOPICS)} topics")

@@ -1,0 +1,32 @@
+"""`archon status`: what runs, what waits, what went wrong."""
+
+from typing import Any
+
+from deploy.local.cli.options import ApiKey, Json, Url, examples
+from deploy.local.cli.output import console, print_json, table
+from deploy.local.cli.target import connect
+
+EXAMPLES = examples("archon status", "archon status --json")
+
+
+def status(url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
+    """Show services, open jobs, feedback and dead letters."""
+    with connect(url, api_key) as gateway:
+        found = gateway.get("/v1/status")
+    if as_json:
+        print_json(found)
+        return
+    for title, value in found.items():
+        _show(title, value)
+
+
+def _show(title: str, value: Any) -> None:
+    name = title.replace("_", " ")
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        columns = list(value[0])
+        rows = ([item.get(column) for column in columns] for item in value)
+        console.print(table(name, columns, rows))
+    elif isinstance(value, dict):
+        console.print(table(name, ("what", "value"), value.items()))
+    else:
+        console.print(f"[bold]{name}[/bold] {value}")

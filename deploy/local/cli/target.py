@@ -1,0 +1,69 @@
+"""Which system a command talks to: the one named, or the one that was started here."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from deploy.demo.places import system_folder
+from deploy.local.api import Gateway
+from deploy.local.cli.errors import CommandError
+from deploy.local.credentials import read_or_create
+from deploy.local.record import RuntimeRecord, running
+from deploy.local.settings import LocalSettings
+
+
+class TargetSettings(BaseSettings):
+    """A system that was not started here, from the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="ARCHON_", frozen=True, extra="ignore")
+
+    url: str | None = Field(default=None, description="Gateway, such as http://127.0.0.1:8080.")
+    api_key: SecretStr | None = Field(default=None, description="API key of a tenant.")
+    kafka_bootstrap_servers: str | None = Field(default=None, description="host:port, by commas.")
+
+
+def connect(url: str | None, api_key: str | None) -> Gateway:
+    """The gateway to talk to.
+
+    Raises:
+        CommandError: none was named and none is running here.
+    """
+    settings = TargetSettings()
+    named_url, named_key = url or settings.url, api_key or _secret(settings.api_key)
+    if named_url:
+        return Gateway(named_url, named_key or "")
+    folder, record = local_system()
+    local_key = read_or_create(LocalSettings(data_dir=folder).api_key_path)
+    return Gateway(record.endpoints.gateway_url, named_key or local_key)
+
+
+def kafka_servers(named: str | None) -> str:
+    """The broker to talk to: the one named, or that of the local system.
+
+    Raises:
+        CommandError: none was named and none is running here.
+    """
+    chosen = named or TargetSettings().kafka_bootstrap_servers
+    return chosen or local_system()[1].endpoints.kafka_bootstrap_servers
+
+
+def local_system() -> tuple[Path, RuntimeRecord]:
+    """What runs on this machine now, and its folder: that of `archon up`, else of a demo.
+
+    Raises:
+        CommandError: nothing does.
+    """
+    data_dir = LocalSettings().data_dir
+    for folder in (data_dir, system_folder(data_dir)):
+        record = running(folder)
+        if record is not None:
+            return folder, record
+    raise CommandError(
+        f"No system is running in {data_dir}: start one with `archon up`, "
+        "or name one with --url or ARCHON_URL."
+    )
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None

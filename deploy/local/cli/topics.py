@@ -1,0 +1,114 @@
+"""`archon topics`: every stream, what orders it, and how far behind its readers are."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from archon_contracts.topics import ALL_TOPICS, SERVICES, Topic, consumer_group
+from deploy.local.cli.errors import CommandError
+from deploy.local.cli.options import Json, examples
+from deploy.local.cli.output import console, print_json, table
+from deploy.local.cli.target import kafka_servers
+
+EXAMPLES = examples("archon topics", "archon topics --kafka broker:9092 --json")
+TIMEOUT_SECONDS = 15.0
+Servers = Annotated[
+    str | None,
+    typer.Option(
+        "--kafka", help="host:port; else ARCHON_KAFKA_BOOTSTRAP_SERVERS, else the local broker."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicStatus:
+    """A topic as the broker has it; `lag` is records not yet read, per consumer group."""
+
+    name: str
+    key: str
+    partitions: int
+    records: int
+    lag: Mapping[str, int]
+
+
+def topics(kafka: Servers = None, as_json: Json = False) -> None:
+    """List topics with their keys, partitions, records and readers' lag."""
+    servers = kafka_servers(kafka)
+    try:
+        found = asyncio.run(_within_time(servers))
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise CommandError(
+            f"The broker at {servers} did not answer ({type(error).__name__}): "
+            "check that it runs, or name another one with --kafka."
+        ) from error
+    if as_json:
+        print_json([asdict(topic) for topic in found])
+        return
+    rows = (
+        (topic.name, topic.key, topic.partitions, topic.records, _lag(topic)) for topic in found
+    )
+    console.print(table("topics", ("topic", "key", "partitions", "records", "lag"), rows))
+
+
+async def _within_time(servers: str) -> list[TopicStatus]:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        return await _read(servers)
+
+
+async def _read(servers: str) -> list[TopicStatus]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+    try:
+        await admin.start()
+        await consumer.start()
+        committed = {
+            group: await admin.list_consumer_group_offsets(group)
+            for group in (found[0] for found in await admin.list_consumer_groups())
+            if group.startswith(tuple(consumer_group(service) for service in SERVICES))
+        }
+        read = {
+            group: {part: meta.offset for part, meta in offsets.items()}
+            for group, offsets in committed.items()
+        }
+        present = await consumer.topics()
+        return [await _status(consumer, t, read) for t in ALL_TOPICS if t.name in present]
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+async def _status(
+    consumer: AIOKafkaConsumer,
+    topic: Topic,
+    read: Mapping[str, Mapping[TopicPartition, int]],
+) -> TopicStatus:
+    numbers = consumer.partitions_for_topic(topic.name) or set()
+    parts = [TopicPartition(topic.name, number) for number in sorted(numbers)]
+    ends = await consumer.end_offsets(parts)
+    starts = await consumer.beginning_offsets(parts)
+    records = sum(ends[part] - starts[part] for part in parts)
+    return TopicStatus(topic.name, topic.key, len(parts), records, lags(parts, ends, read))
+
+
+def lags(
+    parts: Iterable[TopicPartition],
+    ends: Mapping[TopicPartition, int],
+    read: Mapping[str, Mapping[TopicPartition, int]],
+) -> dict[str, int]:
+    """Records that each group has not read, of the groups that read any of `parts`."""
+    found: dict[str, int] = {}
+    for group, offsets in read.items():
+        mine = [part for part in parts if offsets.get(part, -1) >= 0]
+        if mine:
+            found[group] = sum(max(ends[part] - offsets[part], 0) for part in mine)
+    return found
+
+
+def _lag(topic: TopicStatus) -> str:
+    return ", ".join(f"{group} {count}" for group, count in sorted(topic.lag.items()))

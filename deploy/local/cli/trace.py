@@ -1,0 +1,32 @@
+"""`archon trace JOB`: from the feedback to the deployed version, on one page."""
+
+from typing import Annotated
+
+import typer
+
+from deploy.local.cli.errors import CommandError
+from deploy.local.cli.options import ApiKey, Json, Url, examples
+from deploy.local.cli.output import console, print_json
+from deploy.local.cli.target import connect
+from deploy.local.waterfall import arrange, draw, read_spans
+
+EXAMPLES = examples("archon trace 01939b1e-...", "archon trace 01939b1e-... --all --json")
+
+
+def trace(
+    job: Annotated[str, typer.Argument(help="Job id, as `archon jobs list` shows it.")],
+    all_spans: Annotated[bool, typer.Option("--all", help="Do not fold alike spans.")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the trace of a job as a waterfall."""
+    with connect(url, api_key) as gateway:
+        found = gateway.get(f"/v1/jobs/{job}/trace")
+    if as_json:
+        print_json(found)
+        return
+    if not found["spans"]:
+        raise CommandError(f"No span of job {job} has arrived yet: try again in a second.")
+    console.print(f"trace [bold]{found['trace_id']}[/bold] of job {job}")
+    console.print(draw(arrange(read_spans(found["spans"]), fold=not all_spans)))

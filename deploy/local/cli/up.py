@@ -1,0 +1,88 @@
+"""`archon up`: everything on this machine, until Ctrl-C."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from rich.table import Table
+
+from deploy.local.cli.options import Json, examples
+from deploy.local.cli.output import console, print_json
+from deploy.local.runtime import Runtime
+from deploy.local.settings import LocalSettings
+from deploy.local.signals import stop_like_ctrl_c
+from deploy.local.status import ProcessState, ProcessStatus
+
+EXAMPLES = examples("archon up", "archon up --port 8080", "archon up --json | head -1")
+REFRESH_SECONDS = 1.0
+COLOURS = {ProcessState.READY: "green", ProcessState.STOPPED: "red"}
+
+
+def up(
+    port: Annotated[int | None, typer.Option(help="Gateway's port; else a free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where data and logs live.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Start PostgreSQL, the broker and all services; Ctrl-C stops them all, data stays."""
+    given = LocalSettings()
+    settings = LocalSettings(
+        gateway_port=port or given.gateway_port, data_dir=data_dir or given.data_dir
+    )
+    stop_like_ctrl_c()
+    try:
+        asyncio.run(_run(settings, as_json=as_json))
+    except KeyboardInterrupt:
+        typer.echo("Everything is stopped; your data is kept.", err=True)
+
+
+async def _run(settings: LocalSettings, *, as_json: bool) -> None:
+    started = time.monotonic()
+    if not as_json:
+        console.print("starting the system ...")
+    async with Runtime(settings) as runtime:
+        seconds = time.monotonic() - started
+        if as_json:
+            print_json(_facts(runtime, settings, seconds))
+            await asyncio.Event().wait()
+        _print_addresses(runtime, settings, seconds)
+        if not console.is_terminal:
+            await asyncio.Event().wait()
+        with Live(processes(runtime.status()), console=console, auto_refresh=False) as live:
+            while True:
+                await asyncio.sleep(REFRESH_SECONDS)
+                live.update(processes(runtime.status()), refresh=True)
+
+
+def processes(found: list[ProcessStatus]) -> Table:
+    """Every process with its state, restarts and memory."""
+    total = sum(each.rss_mb or 0 for each in found)
+    made = Table(header_style="bold", caption=f"{total:.0f} MB in all; Ctrl-C stops everything")
+    for column in ("process", "pid", "state", "restarts", "memory"):
+        made.add_column(column, justify="left" if column in ("process", "state") else "right")
+    for each in found:
+        memory = "-" if each.rss_mb is None else f"{each.rss_mb:.0f} MB"
+        state = f"[{COLOURS.get(each.state, 'yellow')}]{each.state}[/]"
+        made.add_row(each.name, str(each.pid or "-"), state, str(each.restarts), memory)
+    return made
+
+
+def _facts(runtime: Runtime, settings: LocalSettings, seconds: float) -> dict[str, object]:
+    return {
+        "gateway_url": runtime.endpoints.gateway_url,
+        "kafka_bootstrap_servers": runtime.endpoints.kafka_bootstrap_servers,
+        "api_key_file": str(settings.api_key_path),
+        "ready_seconds": round(seconds, 2),
+        "processes": [each.model_dump(mode="json") for each in runtime.status()],
+    }
+
+
+def _print_addresses(runtime: Runtime, settings: LocalSettings, seconds: float) -> None:
+    url = runtime.endpoints.gateway_url
+    console.print(f"[green]ready[/green] after {seconds:.1f} s")
+    console.print(f"  API        {url}  (described at {url}/docs)")
+    console.print(f"  Kafka      {runtime.endpoints.kafka_bootstrap_servers}")
+    console.print(f"  API key    in {settings.api_key_path}")
+    console.print("  try        archon status, archon topics, archon feedback send --help")

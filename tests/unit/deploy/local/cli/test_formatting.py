@@ -1,0 +1,39 @@
+"""What tables say."""
+
+from aiokafka import TopicPartition
+
+from deploy.local.cli.jobs import eta
+from deploy.local.cli.models import compared
+from deploy.local.cli.output import estimate, text
+from deploy.local.cli.topics import lags
+
+
+def share(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 100}
+
+
+def test_an_absent_value_is_a_dash() -> None:
+    assert (text(None), text(""), text(0), text(0.5)) == ("-", "-", "0", "0.500")
+
+
+def test_an_estimate_shows_its_interval_and_its_size() -> None:
+    assert estimate(share(0.5)) == "0.500 (0.400 to 0.600, n 100)"
+
+
+def test_the_end_of_a_training_is_foretold_once_it_is_known() -> None:
+    assert eta({}) == ""
+    assert eta({"step": 3, "total_steps": 9}) == "step 3 of 9"
+    assert eta({"step": 3, "total_steps": 9, "eta_seconds": 4.4}) == "step 3 of 9, 4 s left"
+
+
+def test_versions_are_compared_where_both_have_the_metric() -> None:
+    rows = compared({"a": share(0.5), "b": share(0.1)}, {"a": share(0.75)})
+
+    assert [(row[0], row[3]) for row in rows] == [("a", "+0.250"), ("b", "-")]
+
+
+def test_lag_counts_what_a_group_has_not_read_of_the_partitions_it_reads() -> None:
+    parts = [TopicPartition("t", 0), TopicPartition("t", 1)]
+    read = {"g": {parts[0]: 4, parts[1]: 10}, "elsewhere": {TopicPartition("u", 0): 1}}
+
+    assert lags(parts, {parts[0]: 10, parts[1]: 10}, read) == {"g": 6}
