@@ -1,0 +1,178 @@
+"""An agent that gets better while it serves.
+
+It answers requests with the deployed version, sends its users' corrections as feedback, and swaps
+to a new version when one is deployed. It knows nothing of how training is done: it reads one
+topic, writes to another, and exports its spans to the gateway's /v1/traces.
+
+Run as `python -m deploy.demo.agent` with the variables of `AgentSettings`.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from archon_contracts import telemetry
+from archon_contracts.client import KafkaFeedbackClient, Received, subscribe
+from archon_contracts.client.errors import ClientError
+from archon_contracts.events import AgentConfiguration, FeedbackReceived
+from archon_contracts.inference import InferenceError
+from deploy.demo.ledger import Entry, Request, append
+from deploy.demo.live_model import DigestMismatchError, LiveModel
+
+FOLLOW_SECONDS = 0.05
+tracer = trace.get_tracer("agent")
+
+
+class AgentSettings(BaseSettings):
+    """Where the agent reads and writes, from `AGENT_...` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="AGENT_", frozen=True)
+
+    id: str = Field(description="Name under which the agent was registered.")
+    kafka_bootstrap_servers: str = Field(description="host:port, separated by commas.")
+    kafka_idle_wait_seconds: float = Field(default=0.0, ge=0, description="0 for Apache Kafka.")
+    gateway_url: str = Field(description="Where spans are exported to.")
+    api_key: SecretStr = Field(description="The gateway's key for this agent's tenant.")
+    requests: Path = Field(description="JSON lines of requests; more may be appended.")
+    ledger: Path = Field(description="Where every answer is noted.")
+
+
+class Agent:
+    """Serves requests one after the other, while new versions come in beside."""
+
+    def __init__(self, settings: AgentSettings, feedback: KafkaFeedbackClient) -> None:
+        self._settings = settings
+        self._feedback = feedback
+        self._model = LiveModel()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow_deployments())
+                tasks.create_task(self._serve())
+        finally:
+            self._model.close()
+
+    async def _follow_deployments(self) -> None:
+        settings = self._settings
+        configurations = subscribe(
+            settings.kafka_bootstrap_servers,
+            AgentConfiguration,
+            idle_wait_seconds=settings.kafka_idle_wait_seconds,
+        )
+        async with aclosing(configurations):
+            async for received in configurations:
+                if received.event.agent_id == settings.id:
+                    await self._swap(received)
+
+    async def _swap(self, received: Received[AgentConfiguration]) -> None:
+        # The span continues the trace of the job that made this version.
+        carrier = {"traceparent": received.envelope.traceparent}
+        context = TraceContextTextMapPropagator().extract(carrier)
+        model = received.event.model
+        attributes = {
+            telemetry.AGENT_ID: received.event.agent_id,
+            telemetry.MODEL_VERSION: model.version,
+            telemetry.MODEL_DIGEST: model.artifact.digest,
+        }
+        with tracer.start_as_current_span(
+            telemetry.SPAN_HOT_SWAP, context=context, attributes=attributes
+        ) as span:
+            try:
+                await self._model.adopt(received.event)
+            except (DigestMismatchError, InferenceError, OSError) as error:
+                # The version that serves now goes on serving.
+                span.record_exception(error)
+                span.set_status(trace.StatusCode.ERROR, str(error))
+                print(f"agent: version {model.version} was not taken: {error}", file=sys.stderr)
+
+    async def _serve(self) -> None:
+        with self._settings.ledger.open("a") as ledger:
+            async for request in follow(self._settings.requests):
+                append(ledger, await self._handle(request))
+
+    async def _handle(self, request: Request) -> Entry:
+        attributes = {telemetry.AGENT_ID: self._settings.id}
+        with tracer.start_as_current_span("answer request", attributes=attributes) as span:
+            answer, model = await self._model.answer(request.input)
+            span.set_attribute(telemetry.MODEL_VERSION, model.version)
+            event_id = None
+            if request.correction is not None:
+                judgement = FeedbackReceived(
+                    agent_id=self._settings.id,
+                    interaction_id=request.request_id,
+                    input=request.input,
+                    actual=answer,
+                    expected=request.correction,
+                    model_version=model.version,
+                )
+                event_id = str(await self._feedback.send(judgement))
+        return Entry(
+            request_id=request.request_id,
+            input=request.input,
+            answer=answer,
+            version=model.version,
+            digest=model.digest,
+            feedback_event_id=event_id,
+        )
+
+
+async def follow(path: Path) -> AsyncIterator[Request]:
+    """Requests as they are appended to a file; it is read on for ever."""
+    with path.open() as file:
+        unfinished = ""
+        while True:
+            unfinished += file.readline()
+            if unfinished.endswith("\n"):
+                yield Request.model_validate_json(unfinished)
+                unfinished = ""
+            else:
+                await asyncio.sleep(FOLLOW_SECONDS)
+
+
+def export_spans(settings: AgentSettings) -> TracerProvider:
+    """Send this process's spans where the rest of their traces is."""
+    exporter = OTLPSpanExporter(
+        endpoint=f"{settings.gateway_url}/v1/traces",
+        headers={"Authorization": f"Bearer {settings.api_key.get_secret_value()}"},
+    )
+    provider = TracerProvider(resource=Resource.create({"service.name": "agent"}))
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+async def main(settings: AgentSettings) -> None:
+    """Run the agent until SIGTERM or SIGINT."""
+    provider = export_spans(settings)
+    source = f"agent/{settings.id}"
+    try:
+        async with KafkaFeedbackClient(settings.kafka_bootstrap_servers, source=source) as client:
+            serving = asyncio.ensure_future(Agent(settings, client).run())
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+    finally:
+        provider.shutdown()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main(AgentSettings()))
+    except (ClientError, ExceptionGroup) as error:
+        sys.exit(f"agent: {error}")

@@ -1,0 +1,97 @@
+"""The agent as a process of its own, as it would run at its developer's."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.local.child import Child, Program
+from deploy.local.record import Endpoints
+from deploy.local.service_process import PROJECT_ROOT
+
+STOP_SECONDS = 10.0
+# The embedded broker answers an empty fetch at once; the client pauses itself.
+IDLE_WAIT_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFiles:
+    """What the agent reads and writes."""
+
+    requests: Path
+    ledger: Path
+    log: Path
+
+    @classmethod
+    def fresh(cls, folder: Path) -> "AgentFiles":
+        """Empty files in `folder`, so that an earlier demo's answers are not counted."""
+        folder.mkdir(parents=True, exist_ok=True)
+        files = cls(folder / "requests.jsonl", folder / "ledger.jsonl", folder / "agent.log")
+        for path in (files.requests, files.ledger, files.log):
+            path.write_text("")
+        return files
+
+
+class AgentProcess:
+    """Started by `start`, stopped at the end of the block; SIGTERM lets it flush its spans."""
+
+    def __init__(
+        self, agent_id: str, files: AgentFiles, endpoints: Endpoints, api_key: str
+    ) -> None:
+        self._files = files
+        self._environment = {
+            **os.environ,
+            "AGENT_ID": agent_id,
+            "AGENT_KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka_bootstrap_servers,
+            "AGENT_KAFKA_IDLE_WAIT_SECONDS": str(IDLE_WAIT_SECONDS),
+            "AGENT_GATEWAY_URL": endpoints.gateway_url,
+            "AGENT_API_KEY": api_key,
+            "AGENT_REQUESTS": str(files.requests.resolve()),
+            "AGENT_LEDGER": str(files.ledger.resolve()),
+            "OMP_NUM_THREADS": "1",
+        }
+        self._child: Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._child.pid if self._child and self._child.returncode is None else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started and runs no more."""
+        return self._child is not None and self._child.returncode is not None
+
+    def last_words(self) -> str:
+        """The last line of its log."""
+        lines = self._files.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    async def start(self) -> None:
+        """Start it; call this in the main thread, whose life it shares."""
+        self._child = await Child.spawn(
+            Program(
+                argv=(sys.executable, "-m", "deploy.demo.agent"),
+                log_path=self._files.log,
+                environment=self._environment,
+                directory=PROJECT_ROOT,
+            )
+        )
+
+    async def stop(self) -> None:
+        """End it; it is killed when it does not end by itself."""
+        if self.pid is not None and self._child is not None:
+            await self._child.stop(STOP_SECONDS)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()

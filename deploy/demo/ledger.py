@@ -1,0 +1,61 @@
+"""What the agent answered, one JSON line each: the demo's independent count of what was sent."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Request(BaseModel):
+    """One production request; `correction` is what its user will say the answer should be."""
+
+    model_config = ConfigDict(frozen=True)
+
+    request_id: str
+    input: str
+    correction: str | None = None
+
+
+class Entry(BaseModel):
+    """One answer. `feedback_event_id` is set once the broker has acknowledged the feedback."""
+
+    model_config = ConfigDict(frozen=True)
+
+    request_id: str
+    input: str
+    answer: str
+    version: str
+    digest: str
+    feedback_event_id: str | None = None
+
+
+def append(file: TextIO, line: BaseModel) -> None:
+    """Write one line and push it out."""
+    file.write(line.model_dump_json() + "\n")
+    file.flush()
+
+
+def entries(path: Path) -> list[Entry]:
+    """All answers so far; a line that is still being written is left out."""
+    return [Entry.model_validate(line) for line in _complete_lines(path)]
+
+
+def feedback_ids(ledger: list[Entry]) -> list[str]:
+    """The ids of all feedback that was acknowledged, in the order of sending."""
+    return [entry.feedback_event_id for entry in ledger if entry.feedback_event_id]
+
+
+def served_by_digest(ledger: list[Entry]) -> dict[str, int]:
+    """Answers counted per weights digest."""
+    return dict(Counter(entry.digest for entry in ledger))
+
+
+def _complete_lines(path: Path) -> Iterator[Any]:
+    if not path.exists():
+        return
+    for line in path.read_text().splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)

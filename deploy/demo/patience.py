@@ -1,0 +1,29 @@
+"""Waiting for a fact, with an end."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from deploy.demo.errors import StoryError
+
+POLL_SECONDS = 0.25
+PATIENCE_SECONDS = 300.0
+T = TypeVar("T")
+
+
+async def until(
+    fact: str, probe: Callable[[], Awaitable[T | None]], *, seconds: float = PATIENCE_SECONDS
+) -> T:
+    """Ask `probe` until it gives something.
+
+    Raises:
+        StoryError: it never did; the sentence names the fact.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = await probe()
+        if found is not None:
+            return found
+        await asyncio.sleep(POLL_SECONDS)
+    raise StoryError(f"The demo waited {seconds:.0f} s in vain for this: {fact}.")

