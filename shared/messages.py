@@ -74,18 +74,10 @@ def read_message(record: RawRecord) -> Message[Contract]:
     """
     headers = HeaderView.of(record.headers)
     body = read_body(contract_of(headers), record.value)
-    place = derived_id("record", record.topic, record.partition, record.offset)
-    moment = datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
-    envelope = Envelope(
-        id=headers.uuid("ce_id") or place,
-        source=headers.text("ce_source"),
-        type=headers.text("ce_type"),
-        time=headers.time("ce_time") or moment,
-        subject=headers.text("ce_subject"),
-        causation_id=headers.uuid("ce_causationid"),
-        correlation_id=headers.text("ce_correlationid"),
-        traceparent=headers.text("traceparent"),
-        tracestate=headers.text("tracestate"),
+    envelope = Envelope.of(
+        headers,
+        absent_id=derived_id("record", record.topic, record.partition, record.offset),
+        absent_time=datetime.fromtimestamp(record.timestamp / 1000, tz=UTC),
     )
     key = (record.key or b"").decode(errors="replace")
     return Message(body, envelope, record.topic, record.partition, record.offset, key, headers)
