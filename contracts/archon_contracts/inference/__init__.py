@@ -1,0 +1,24 @@
+"""Run a model that the system trained: the same code in agents, trainer and evaluator.
+
+Install with `pip install archon-contracts[inference]`. Nothing here imports torch until a model is
+loaded, so a process may name these types and stay small.
+
+    predictor = load_predictor(Path("models/1.2.0"))
+    predictor.predict(["will it rain in Oslo tomorrow?"])[0].output
+"""
+
+from archon_contracts.inference.card import ModelCard, read_card
+from archon_contracts.inference.errors import BaseModelMissing, InferenceError, ModelFolderInvalid
+from archon_contracts.inference.loading import load_predictor
+from archon_contracts.inference.prediction import Prediction, Predictor
+
+__all__ = [
+    "BaseModelMissing",
+    "InferenceError",
+    "ModelCard",
+    "ModelFolderInvalid",
+    "Prediction",
+    "Predictor",
+    "load_predictor",
+    "read_card",
+]

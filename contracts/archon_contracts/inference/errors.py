@@ -1,0 +1,20 @@
+"""What can be wrong with a model before it has predicted anything.
+
+InferenceError
+├── ModelFolderInvalid   the folder is not a complete model of a kind we know
+└── BaseModelMissing     a base model's address leads nowhere; the message says what to install
+"""
+
+from __future__ import annotations
+
+
+class InferenceError(Exception):
+    """An error whose message is a plain sentence: what is wrong, and what to do."""
+
+
+class ModelFolderInvalid(InferenceError):
+    """The folder is not a complete model of a kind we know."""
+
+
+class BaseModelMissing(InferenceError):
+    """A base model's address leads nowhere; the message says what to install."""
