@@ -1,0 +1,95 @@
+"""Checkpoints without pickles: safetensors and JSON, whole or not at all.
+
+A checkpoint is written under a temporary name and renamed when its manifest is in it, so a folder
+with a checkpoint's name is complete unless the disk lied; `newest_checkpoint` still hashes every
+file and passes over a torn one. Loading refuses anything that the manifest does not name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+MANIFEST_FILE: Final = "manifest.json"
+RUN_FILE: Final = "run.json"
+STATE_FILE: Final = "trainer_state.json"
+_NAME = re.compile(r"^checkpoint-(\d+)$")
+
+
+@contextmanager
+def staged_checkpoint(root: Path, step: int) -> Iterator[Path]:
+    """A folder to write a checkpoint into; it gets its name when the block ends well."""
+    staged, final = root / f".checkpoint-{step}.partial", root / f"checkpoint-{step}"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    yield staged
+    write_manifest(staged)
+    shutil.rmtree(final, ignore_errors=True)  # a torn one of an earlier attempt
+    staged.replace(final)
+    _flush(root)
+
+
+def write_manifest(folder: Path) -> None:
+    """List every file with its sha256; the manifest is written last."""
+    files = sorted(path for path in folder.iterdir() if path.name != MANIFEST_FILE)
+    manifest = {path.name: _sha256(path) for path in files}
+    for path in files:
+        _flush(path)
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1))
+    _flush(folder / MANIFEST_FILE)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the folder holds exactly what its manifest says, byte for byte."""
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
+        names = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
+        return names == set(manifest) and all(
+            _sha256(folder / name) == digest for name, digest in manifest.items()
+        )
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def newest_checkpoint(root: Path) -> Path | None:
+    """The whole checkpoint with the most steps, or None; torn ones are passed over."""
+    return next((folder for folder in _by_step(root) if is_whole(folder)), None)
+
+
+def keep_newest(root: Path, count: int) -> None:
+    """Remove all but the `count` checkpoints with the most steps."""
+    for folder in _by_step(root)[count:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    """Write one JSON file."""
+    path.write_text(json.dumps(value, indent=1, default=str))
+
+
+def _by_step(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    steps = {path: _NAME.match(path.name) for path in root.iterdir() if path.is_dir()}
+    numbered = {path: int(match[1]) for path, match in steps.items() if match}
+    return sorted(numbered, key=lambda path: numbered[path], reverse=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,130 @@
+"""Train a classifier: cross-entropy of one linear layer on the mean-pooled encoder.
+
+Shape suffixes: B texts, T tokens, H hidden units, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import set_seed
+
+from archon_contracts.inference.base_models import resolve_base_model
+from archon_contracts.inference.card import ModelCard, read_card
+from archon_contracts.inference.classifier import Classifier
+from archon_contracts.inference.encoder import TextEncoder
+from services.trainer.recipes.errors import EmptyDataset, RunInvalid
+from services.trainer.recipes.features import Collator, FrozenStates, Targets, weighted_mean
+from services.trainer.recipes.fitting import Outcome, fit_encoder
+from services.trainer.recipes.items import Item, read_training_items
+from services.trainer.recipes.progress import Progress, Report
+from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.validation import validator
+
+
+def train(run: TrainingRun, report: Report) -> Outcome:
+    """Train and save a classifier.
+
+    Raises:
+        EmptyDataset: no item has a label of the agent.
+        RunInvalid: the parent comes from another base model.
+    """
+    set_seed(run.seed)
+
+    # data: items with a label that the agent does not have cannot be learnt, and are counted
+    train_items, validation_items = read_training_items(run.dataset)
+    parent = Classifier.load(run.parent_model, _parent_card(run)) if run.parent_model else None
+    labels = _labels(run, parent, train_items)
+    places = {label: place for place, label in enumerate(labels)}
+    items = [item for item in train_items if item.target in places]
+    if not items:
+        raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
+
+    # model: from the parent on, with fresh rows for labels that it does not know
+    base = run.parent_model or resolve_base_model(run.base_model, run.cache_dir)
+    encoder = TextEncoder.load(base, run.config.frozen_layers)
+    classifier = Classifier(encoder, _card(run, labels, parent), _head(encoder, labels, parent))
+
+    # method
+    objective = LabelSoftmax(classifier)
+    ids = encoder.tokenize([item.input for item in items], run.config.max_length)
+    collator = Collator(FrozenStates(encoder, ids), _targets(items, places))
+
+    # callbacks, run, save
+    progress = Progress(report, validator(classifier, validation_items))
+    outcome = fit_encoder(run, objective, collator, items, progress)
+    classifier.save(run.output_dir)
+    outcome.metrics["data/unknown_targets"] = float(len(train_items) - len(items))
+    return outcome
+
+
+class LabelSoftmax(nn.Module):
+    """Cross-entropy of the right label; wrong labels given before only count as any other."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.upper = classifier.encoder.upper
+        self.head = classifier.head
+
+    def forward(
+        self,
+        states_BTH: Tensor,
+        mask_BT: Tensor,
+        labels_B: Tensor,
+        weights_B: Tensor,
+        rejected_BR: Tensor,
+    ) -> dict[str, Tensor]:
+        """Loss in nats per unit of item weight."""
+        logits_BL = self.head(self.upper(states_BTH, mask_BT))
+        losses_B = cross_entropy(logits_BL, labels_B, reduction="none")
+        return {"loss": weighted_mean(losses_B, weights_B)}
+
+
+def _targets(items: Sequence[Item], places: dict[str, int]) -> Targets:
+    return Targets(
+        indices=[places[item.target] for item in items],
+        weights=[item.weight for item in items],
+        rejected=[[] for _ in items],
+    )
+
+
+def _labels(run: TrainingRun, parent: Classifier | None, items: Sequence[Item]) -> tuple[str, ...]:
+    """The agent's labels, or those seen; the parent's come first, so that its rows stay theirs."""
+    wanted = run.labels or tuple(sorted({item.target for item in items}))
+    before = parent.card.labels if parent else ()
+    return (*before, *(label for label in wanted if label not in before))
+
+
+def _head(encoder: TextEncoder, labels: Sequence[str], parent: Classifier | None) -> nn.Linear:
+    head = nn.Linear(encoder.hidden_size, len(labels))
+    if parent:
+        known = len(parent.card.labels)
+        with torch.no_grad():
+            head.weight[:known] = parent.head.weight
+            head.bias[:known] = parent.head.bias
+    return head
+
+
+def _parent_card(run: TrainingRun) -> ModelCard:
+    assert run.parent_model is not None
+    parent = read_card(run.parent_model)
+    if (parent.kind, parent.base_model) != ("classifier", run.base_model):
+        raise RunInvalid(
+            f"The parent is a {parent.kind} of {parent.base_model}, "
+            f"the run wants a classifier of {run.base_model}"
+        )
+    return parent
+
+
+def _card(run: TrainingRun, labels: tuple[str, ...], parent: Classifier | None) -> ModelCard:
+    frozen = run.config.frozen_layers
+    return ModelCard(
+        kind="classifier",
+        base_model=run.base_model,
+        max_length=run.config.max_length,
+        frozen_layers=min(frozen, parent.card.frozen_layers) if parent else frozen,
+        labels=labels,
+    )

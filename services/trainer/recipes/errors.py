@@ -1,0 +1,39 @@
+"""Why a recipe cannot give a model. Trying again with the same data and settings cannot help.
+
+ArchonError
+└── PermanentError
+    └── TrainingImpossible
+        ├── EmptyDataset     no line of the dataset can be trained on
+        ├── DatasetInvalid   a line is not an item; the message names file and line
+        ├── RunInvalid       the run's settings contradict each other or the model
+        ├── NoSteps          the run ended without an optimizer step
+        └── NonFiniteLoss    loss or gradient was not a number; no step was taken with it
+"""
+
+from __future__ import annotations
+
+from shared.errors import PermanentError
+
+
+class TrainingImpossible(PermanentError):
+    """A recipe cannot give a model."""
+
+
+class EmptyDataset(TrainingImpossible):
+    """No line of the dataset can be trained on."""
+
+
+class DatasetInvalid(TrainingImpossible):
+    """A line is not an item; the message names file and line."""
+
+
+class RunInvalid(TrainingImpossible):
+    """The run's settings contradict each other or the model."""
+
+
+class NoSteps(TrainingImpossible):
+    """The run ended without an optimizer step."""
+
+
+class NonFiniteLoss(TrainingImpossible):
+    """Loss or gradient was not a number; no step was taken with it."""

@@ -1,0 +1,157 @@
+"""The part of a run that all recipes share: arguments, resuming, the loop, the outcome."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Final
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+from transformers import PrinterCallback, TrainingArguments
+
+from services.trainer.checkpointing import CheckpointedTrainer
+from services.trainer.checkpoints import newest_checkpoint
+from services.trainer.recipes.errors import NoSteps
+from services.trainer.recipes.features import Collator, PlannedSampler
+from services.trainer.recipes.items import Item
+from services.trainer.recipes.order import WHOLE, Stage, bucket_by_length, draw_order
+from services.trainer.recipes.progress import Progress
+from services.trainer.recipes.run import TrainingRun
+
+LOGS_PER_RUN: Final = 25
+LIBRARIES: Final = ("torch", "transformers", "accelerate", "safetensors", "tokenizers", "numpy")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a recipe did; the model lies in the run's output folder."""
+
+    steps: int
+    train_loss: float
+    metrics: dict[str, float]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class _Rows(Dataset[int]):
+    """Row numbers: the collator knows what they stand for."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, row: int) -> int:
+        return row
+
+
+class EncoderTrainer(CheckpointedTrainer):
+    """Draws its items in a planned order."""
+
+    sampler: PlannedSampler
+
+    def _get_train_sampler(self, train_dataset: object = None) -> PlannedSampler:
+        return self.sampler
+
+
+def total_steps(run: TrainingRun, items: int) -> int:
+    """Optimizer steps of the whole run."""
+    steps = math.ceil(run.config.epochs * math.ceil(items / run.config.batch_size))
+    return min(steps, run.config.max_steps) if run.config.max_steps else steps
+
+
+def training_settings(run: TrainingRun, items: int) -> dict[str, Any]:
+    """What `TrainingArguments` and its descendants are given."""
+    config, steps = run.config, total_steps(run, items)
+    return {
+        "output_dir": str(run.checkpoint_dir),
+        "max_steps": steps,
+        "per_device_train_batch_size": config.batch_size,
+        "learning_rate": config.learning_rate,
+        "weight_decay": config.weight_decay,
+        "max_grad_norm": config.max_grad_norm,
+        "lr_scheduler_type": "linear",
+        "warmup_steps": math.ceil(config.warmup_ratio * steps),
+        "logging_steps": max(1, steps // LOGS_PER_RUN),
+        "logging_first_step": True,
+        "logging_nan_inf_filter": False,
+        "save_steps": config.checkpoint_steps,
+        "seed": run.seed,
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": False,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+
+
+def run_facts(run: TrainingRun) -> dict[str, object]:
+    """What is kept in each checkpoint, so that it can be explained and repeated."""
+    versions = {library: version(library) for library in LIBRARIES}
+    return {"run": run.model_dump(mode="json"), "library_versions": versions}
+
+
+def planned_sampler(
+    run: TrainingRun, items: Sequence[Item], lengths: Sequence[int]
+) -> PlannedSampler:
+    """The order of the whole run: the curriculum's stages, then buckets of similar length."""
+    per_epoch = len(items)
+    epochs = math.ceil(total_steps(run, per_epoch) / math.ceil(per_epoch / run.config.batch_size))
+    stages: Sequence[Stage] = WHOLE
+    if run.plan:
+        stages = [Stage(s.maximum_difficulty, s.share_of_steps) for s in run.plan.stages]
+    difficulties = [item.difficulty for item in items]
+    drawn = draw_order(difficulties, per_epoch * epochs, stages, run.seed)
+    order: list[int] = []
+    for epoch in range(epochs):
+        rows = drawn[epoch * per_epoch : (epoch + 1) * per_epoch]
+        order += bucket_by_length(rows, lengths, run.config.batch_size, run.seed + epoch)
+    return PlannedSampler(order, per_epoch)
+
+
+def fit_encoder(
+    run: TrainingRun,
+    objective: nn.Module,
+    collator: Collator,
+    items: Sequence[Item],
+    progress: Progress,
+) -> Outcome:
+    """Train the objective's parameters on the items, from the newest checkpoint on."""
+    trainer = EncoderTrainer(
+        model=objective,
+        args=TrainingArguments(**training_settings(run, len(items))),
+        data_collator=collator,
+        train_dataset=_Rows(len(items)),
+        callbacks=[progress],
+    )
+    trainer.sampler = planned_sampler(run, items, [len(ids) for ids in collator.states.ids])
+    return fit(trainer, run, progress)
+
+
+def fit(trainer: CheckpointedTrainer, run: TrainingRun, progress: Progress) -> Outcome:
+    """Run the loop.
+
+    Raises:
+        NoSteps: it ended without an optimizer step.
+        NonFiniteLoss: a loss or gradient was not a number; no step was taken with it.
+    """
+    trainer.run_facts = run_facts(run)
+    trainer.remove_callback(PrinterCallback)
+    checkpoint = newest_checkpoint(run.checkpoint_dir)
+    result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if result.global_step < 1:
+        raise NoSteps(f"Job {run.job_id} did no optimizer step")
+    return Outcome(
+        steps=result.global_step,
+        train_loss=result.training_loss,
+        metrics={"train/loss": result.training_loss, **progress.validation},
+        seconds={
+            "train": result.metrics["train_runtime"] - progress.validation_seconds,
+            "validate": progress.validation_seconds,
+        },
+    )

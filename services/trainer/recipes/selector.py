@@ -1,0 +1,151 @@
+"""Train a selector: pull a request towards its tool, away from all other tools of the catalogue.
+
+The tools' vectors stay the base model's (see `archon_contracts.inference.selector`), so that every
+tool is a negative of every request, the ones wrongly chosen in production among them.
+
+Shape suffixes: B requests, T tokens, H hidden units, C tools, R rejected tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+
+from archon_contracts.inference.base_models import resolve_base_model
+from archon_contracts.inference.card import ModelCard, read_card
+from archon_contracts.inference.catalogue import CATALOGUE_FILE, Tool, read_catalogue
+from archon_contracts.inference.encoder import TextEncoder, UpperLayers
+from archon_contracts.inference.selector import EmbeddedCatalogue, Selector, embed_tools
+from services.trainer.recipes.errors import EmptyDataset, RunInvalid
+from services.trainer.recipes.features import Collator, FrozenStates, Targets, weighted_mean
+from services.trainer.recipes.fitting import Outcome, fit_encoder
+from services.trainer.recipes.items import Item, read_training_items
+from services.trainer.recipes.progress import Progress, Report
+from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.validation import validator
+
+
+def train(run: TrainingRun, report: Report) -> Outcome:
+    """Train and save a selector.
+
+    Raises:
+        EmptyDataset: no item asks for a tool of the catalogue.
+        RunInvalid: there is no catalogue, or the parent comes from another base model.
+    """
+    # data: items whose tool has left the catalogue cannot be learnt, and are counted
+    base = resolve_base_model(run.base_model, run.cache_dir)
+    catalogue = _catalogue(run, base)
+    places = {tool.name: place for place, tool in enumerate(catalogue.tools)}
+    train_items, validation_items = read_training_items(run.dataset)
+    items = [item for item in train_items if item.target in places]
+    if not items:
+        raise EmptyDataset("No item's target is in the catalogue: there is nothing to learn from")
+
+    # model: from the parent on; its frozen layers are still the base model's
+    encoder = TextEncoder.load(run.parent_model or base, run.config.frozen_layers)
+    card = _card(run)
+    selector = Selector(encoder, card, catalogue)
+
+    # method: softmax over the whole catalogue
+    objective = CatalogueSoftmax(
+        encoder.upper, catalogue.vectors_CH, card.temperature, run.config.rejected_margin
+    )
+    ids = encoder.tokenize([item.input for item in items], card.max_length)
+    collator = Collator(FrozenStates(encoder, ids), _targets(items, places))
+
+    # callbacks, run, save
+    progress = Progress(report, validator(selector, validation_items))
+    outcome = fit_encoder(run, objective, collator, items, progress)
+    selector.save(run.output_dir)
+    outcome.metrics["data/unknown_targets"] = float(len(train_items) - len(items))
+    return outcome
+
+
+class CatalogueSoftmax(nn.Module):
+    """Cross-entropy of the right tool among all tools, by cosine over temperature."""
+
+    catalogue_CH: Tensor
+
+    def __init__(
+        self, upper: UpperLayers, catalogue_CH: Tensor, temperature: float, margin: float
+    ) -> None:
+        super().__init__()
+        self.upper = upper
+        self.register_buffer("catalogue_CH", catalogue_CH, persistent=False)
+        self._temperature = temperature
+        self._margin = margin
+
+    def forward(
+        self,
+        states_BTH: Tensor,
+        mask_BT: Tensor,
+        labels_B: Tensor,
+        weights_B: Tensor,
+        rejected_BR: Tensor,
+    ) -> dict[str, Tensor]:
+        """Loss in nats per unit of item weight."""
+        requests_BH = normalize(self.upper(states_BTH, mask_BT), dim=-1)
+        cosines_BC = requests_BH @ self.catalogue_CH.T
+        cosines_BC = cosines_BC + self._margin * _marked(rejected_BR, cosines_BC)
+        losses_B = cross_entropy(cosines_BC / self._temperature, labels_B, reduction="none")
+        return {"loss": weighted_mean(losses_B, weights_B)}
+
+
+def _marked(rejected_BR: Tensor, like_BC: Tensor) -> Tensor:
+    """One where a tool was rejected, else zero; a row's -1 are padding."""
+    marks = torch.zeros(len(like_BC), like_BC.shape[1] + 1, device=like_BC.device)
+    # Padding lands in one column too many, which is then cut off.
+    columns_BR = torch.where(rejected_BR < 0, like_BC.shape[1], rejected_BR)
+    return marks.scatter(1, columns_BR, 1.0)[:, :-1]
+
+
+def _targets(items: Sequence[Item], places: dict[str, int]) -> Targets:
+    return Targets(
+        indices=[places[item.target] for item in items],
+        weights=[item.weight for item in items],
+        rejected=[
+            [places[name] for name in item.rejected if name in places and name != item.target]
+            for item in items
+        ],
+    )
+
+
+def _card(run: TrainingRun) -> ModelCard:
+    frozen = run.config.frozen_layers
+    if run.parent_model:
+        parent = read_card(run.parent_model)
+        if (parent.kind, parent.base_model) != ("selector", run.base_model):
+            raise RunInvalid(
+                f"The parent is a {parent.kind} of {parent.base_model}, "
+                f"the run wants a selector of {run.base_model}"
+            )
+        frozen = min(frozen, parent.frozen_layers)
+    return ModelCard(
+        kind="selector",
+        base_model=run.base_model,
+        max_length=run.config.max_length,
+        frozen_layers=frozen,
+        temperature=run.config.temperature,
+        catalogue=CATALOGUE_FILE,
+    )
+
+
+def _catalogue(run: TrainingRun, base: Path) -> EmbeddedCatalogue:
+    """The run's tools with their vectors: the parent's where it has the same tool."""
+    known: dict[Tool, Tensor] = {}
+    if run.parent_model:
+        parent = EmbeddedCatalogue.load(run.parent_model)
+        known = dict(zip(parent.tools, parent.vectors_CH, strict=True))
+    if run.catalogue is None and not known:
+        raise RunInvalid("A selector needs a catalogue: give one, or a parent model that has it")
+    tools = tuple(read_catalogue(run.catalogue)) if run.catalogue else tuple(known)
+    new = [tool for tool in tools if tool not in known]
+    if new:
+        encoder = TextEncoder.load(base, run.config.frozen_layers)
+        vectors = embed_tools(encoder, new, run.config.catalogue_max_length)
+        known.update(zip(new, vectors, strict=True))
+    return EmbeddedCatalogue(tools, torch.stack([known[tool] for tool in tools]))

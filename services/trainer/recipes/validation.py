@@ -1,0 +1,33 @@
+"""Accuracy on the items that a run may look at but not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archon_contracts.inference.classifier import Classifier
+from archon_contracts.inference.selector import Selector
+from services.trainer.recipes.features import FrozenStates
+from services.trainer.recipes.items import Item
+from services.trainer.recipes.progress import Validate
+
+BEST = 5
+
+
+def validator(model: Selector | Classifier, items: Sequence[Item]) -> Validate:
+    """A function that scores the model as it is when called; no items, no figures."""
+    ids = model.encoder.tokenize([item.input for item in items], model.card.max_length)
+    states = FrozenStates(model.encoder, ids)
+
+    def validate() -> dict[str, float]:
+        if not items:
+            return {}
+        predictions = model.decide(states.of(range(len(items))), k=BEST)
+        pairs = list(zip(items, predictions, strict=True))
+        first = sum(item.target == answer.output for item, answer in pairs)
+        among = first + sum(item.target in answer.alternatives for item, answer in pairs)
+        return {
+            "validation/accuracy": first / len(items),
+            f"validation/accuracy_at_{BEST}": among / len(items),
+        }
+
+    return validate
