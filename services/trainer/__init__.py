@@ -1,0 +1,1 @@
+"""Trains models, resumably, in child processes."""

@@ -1,0 +1,59 @@
+"""Builds the trainer."""
+
+from __future__ import annotations
+
+from services.trainer.capacity import Capacity, CapacityReports
+from services.trainer.child import PRELOAD
+from services.trainer.folders import WorkFolders
+from services.trainer.handlers import build_router
+from services.trainer.service import WORK_KIND, TrainerService
+from services.trainer.settings import Settings
+from services.trainer.store import TrainingStore
+from services.trainer.worker import TrainingWorker
+from shared.application import Application, Periodic
+from shared.children import ChildPool
+from shared.foundation import Foundation
+
+CLEAN_UP_SECONDS = 600.0
+
+
+def build_app(settings: Settings) -> Application:
+    """Construct everything; nothing connects or forks before `serve`."""
+    shared = Foundation.build(settings)
+    store = TrainingStore()
+    service = TrainerService(store, shared.work)
+    shared.broker.include_router(build_router(service, shared.inbox))
+    children = ChildPool(
+        preload=PRELOAD, threads=settings.trainer_threads, telemetry=shared.telemetry
+    )
+    folders = WorkFolders(settings.trainer_work_dir)
+    capacity = Capacity(
+        settings.worker_id, slots=settings.trainer_slots, devices=settings.trainer_devices
+    )
+    training = TrainingWorker(
+        children=children,
+        artifacts=shared.artifacts,
+        folders=folders,
+        capacity=capacity,
+        ends=store,
+        guard=shared.work,
+        outbox=shared.outbox,
+        clock=shared.clock,
+        worker_id=settings.worker_id,
+        threads=settings.trainer_threads,
+    )
+
+    async def clean_up() -> None:
+        async with shared.database.transaction() as tx:
+            open_jobs = await store.list_open_jobs(tx)
+        await folders.remove_all_but(open_jobs)
+
+    return Application(
+        shared,
+        on_start=[children.warm_up],
+        background=[
+            shared.worker({WORK_KIND: training}, slots=settings.trainer_slots),
+            CapacityReports(capacity, shared, every_seconds=settings.trainer_report_seconds),
+            Periodic("clean up work folders", CLEAN_UP_SECONDS, clean_up),
+        ],
+    )

@@ -1,0 +1,133 @@
+"""What a run is told and what its reports mean: pure rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from archon_contracts.commands import TrainModel
+from archon_contracts.events import MetricPoint
+from services.trainer.errors import NothingLearned
+
+MOST_POINTS = 50
+LONGEST_WAIT = timedelta(seconds=1)
+
+
+class TrainingState(StrEnum):
+    """Where the newest attempt of a job stands."""
+
+    ACCEPTED = "accepted"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a run reads and writes, all on the local disk."""
+
+    dataset: Path
+    parent_model: Path | None
+    catalogue: Path | None
+    checkpoints: Path
+    output: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel:
+    """What a run gave: the folder of its model and the figures about it."""
+
+    folder: Path
+    steps: int
+    metrics: Mapping[str, float]
+    seconds: float
+    peak_memory_mb: float
+    library_versions: Mapping[str, str]
+
+
+def run_spec(command: TrainModel, folders: Folders, threads: int) -> dict[str, Any]:
+    """The run as the child process takes it: plain JSON, every folder a path."""
+    return {
+        "job_id": str(command.job_id),
+        "attempt": command.attempt,
+        "kind": command.kind.value,
+        "method": command.method.value,
+        "base_model": command.base_model,
+        "parent_model": _text(folders.parent_model),
+        "dataset": str(folders.dataset),
+        "catalogue": _text(folders.catalogue),
+        "labels": list(command.labels),
+        "output_dir": str(folders.output),
+        "checkpoint_dir": str(folders.checkpoints),
+        "seed": command.config.seed,
+        "threads": threads,
+        "plan": command.plan.model_dump(mode="json") if command.plan else None,
+        "config": command.config.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def trained_model(result: Mapping[str, Any]) -> TrainedModel:
+    """The child's answer, checked.
+
+    Raises:
+        NothingLearned: no optimizer step was done.
+    """
+    if result["steps"] < 1:
+        raise NothingLearned(
+            "The training did no optimizer step; look at the number of items, "
+            "batch_size and max_steps."
+        )
+    return TrainedModel(
+        folder=Path(result["model_dir"]),
+        steps=result["steps"],
+        metrics=_finite(result["metrics"]),
+        seconds=result["seconds"],
+        peak_memory_mb=result["peak_memory_mb"],
+        library_versions=result["library_versions"],
+    )
+
+
+def points_of(report: Mapping[str, Any], at: datetime) -> list[MetricPoint]:
+    """The points of a `metrics` report."""
+    return [
+        MetricPoint(
+            name=name, value=value, step=report["step"], epoch=report.get("epoch"), recorded_at=at
+        )
+        for name, value in _finite(report["values"]).items()
+    ]
+
+
+@dataclass(slots=True)
+class PointBuffer:
+    """Points that wait to be sent together: up to fifty, or as long as a second."""
+
+    sent_at: datetime
+    points: list[MetricPoint] = field(default_factory=list)
+
+    def add(self, points: list[MetricPoint]) -> None:
+        """Keep points for the next batch."""
+        self.points.extend(points)
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether the batch should be sent now."""
+        waited = now - self.sent_at >= LONGEST_WAIT
+        return len(self.points) >= MOST_POINTS or (waited and bool(self.points))
+
+    def take(self, now: datetime) -> tuple[MetricPoint, ...]:
+        """The batch; the buffer is empty afterwards."""
+        batch, self.points, self.sent_at = tuple(self.points), [], now
+        return batch
+
+
+def _finite(values: Mapping[str, float | None]) -> dict[str, float]:
+    """JSON has no word for infinity: it came as null, and is left out."""
+    return {n: v for n, v in values.items() if v is not None and math.isfinite(v)}
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None

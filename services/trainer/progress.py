@@ -1,0 +1,139 @@
+"""The reports of one run, as events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import TrainModel
+from archon_contracts.events import CheckpointSaved, MetricsRecorded, TrainingStarted
+from services.trainer.domain import PointBuffer, points_of
+from shared.clock import Clock
+from shared.database import Tx
+from shared.errors import RetryableError
+from shared.logging import get_logger
+from shared.messages import Cause
+from shared.work import Lease
+
+log = get_logger(__name__)
+
+
+class Outbox(Protocol):
+    """Queues messages in the caller's transaction."""
+
+    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+
+class Guard(Protocol):
+    """Opens transactions that hold only while the lease does."""
+
+    def guarded(self, lease: Lease) -> AbstractAsyncContextManager[Tx]: ...
+
+
+class TrainingProgress:
+    """Sends the events of one lease of a run, in the order of its reports.
+
+    While the database is away events wait here and the run goes on; they leave with the next
+    report, or with `close`.
+    """
+
+    def __init__(
+        self,
+        command: TrainModel,
+        lease: Lease,
+        worker_id: str,
+        *,
+        guard: Guard,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
+        self._command = command
+        self._lease = lease
+        self._worker_id = worker_id
+        self._guard = guard
+        self._outbox = outbox
+        self._clock = clock
+        self._points = PointBuffer(clock.now())
+        self._waiting: list[Contract] = []
+        self._sent = 0
+        self._started: Mapping[str, Any] = {}
+
+    async def report(self, report: Mapping[str, Any]) -> None:
+        """Take one report of the child.
+
+        Raises:
+            LeaseLost: another worker has the work now, or it was called off.
+        """
+        match report["event"]:
+            case "started":
+                self._started = report
+            case "first_step":
+                self._waiting.append(self._training_started(report))
+            case "metrics":
+                self._points.add(points_of(report, self._clock.now()))
+            case "checkpoint":
+                self._cut_batch()
+                self._waiting.append(self._checkpoint_saved(report))
+            case unknown:
+                log.warning("unknown_report", event_name=str(unknown))
+        if self._points.is_due(self._clock.now()):
+            self._cut_batch()
+        try:
+            await self._send()
+        except RetryableError as error:
+            log.warning("progress_waits", reason=str(error), events=len(self._waiting))
+
+    async def close(self) -> None:
+        """Send what is left.
+
+        Raises:
+            LeaseLost: see `report`.
+            RetryableError: the database is away.
+        """
+        self._cut_batch()
+        await self._send()
+
+    async def _send(self) -> None:
+        if not self._waiting:
+            return
+        cause = replace(self._lease.cause, traceparent="")  # below the span of this run
+        async with self._guard.guarded(self._lease) as tx:
+            for number, event in enumerate(self._waiting, start=self._sent):
+                # The token tells the leases of one attempt apart: a resumed run repeats steps.
+                part = f"{self._lease.token}/{number}"
+                await self._outbox.append(tx, event, cause=cause, part=part)
+        self._sent += len(self._waiting)
+        self._waiting.clear()
+
+    def _cut_batch(self) -> None:
+        points = self._points.take(self._clock.now())
+        if points:
+            self._waiting.append(MetricsRecorded(**self._names(), points=points))
+
+    def _training_started(self, report: Mapping[str, Any]) -> TrainingStarted:
+        return TrainingStarted(
+            **self._names(),
+            worker_id=self._worker_id,
+            total_steps=self._started["total_steps"],
+            resumed_from_step=self._started.get("resumed_from_step", 0),
+            first_step_at=datetime.fromtimestamp(report["at"], tz=UTC),
+        )
+
+    def _checkpoint_saved(self, report: Mapping[str, Any]) -> CheckpointSaved:
+        uri = Path(report["path"]).absolute().as_uri()
+        return CheckpointSaved(**self._names(), step=report["step"], uri=uri)
+
+    def _names(self) -> dict[str, Any]:
+        command = self._command
+        return {
+            "tenant_id": command.tenant_id,
+            "job_id": command.job_id,
+            "agent_id": command.agent_id,
+            "attempt": command.attempt,
+        }

@@ -1,0 +1,65 @@
+"""Accept a training or call it off; the run itself is in worker.py."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+from uuid import UUID
+
+from archon_contracts.commands import CancelTraining, TrainModel
+from shared.database import Tx
+from shared.logging import get_logger
+from shared.messages import Cause, Message
+
+WORK_KIND = "train"
+
+log = get_logger(__name__)
+
+
+class Attempts(Protocol):
+    """Which attempt of a job is the newest."""
+
+    async def accept_attempt(self, tx: Tx, command: TrainModel) -> bool: ...
+
+    async def cancel_attempt(self, tx: Tx, command: CancelTraining) -> bool: ...
+
+
+class Queue(Protocol):
+    """Long work, written in the caller's transaction."""
+
+    async def enqueue(
+        self, tx: Tx, *, kind: str, key: str, payload: dict[str, Any], cause: Cause
+    ) -> UUID: ...
+
+    async def cancel(self, tx: Tx, *, kind: str, key: str) -> int: ...
+
+
+class TrainerService:
+    """The use cases; every one runs in the transaction of its message."""
+
+    def __init__(self, attempts: Attempts, queue: Queue) -> None:
+        self._attempts = attempts
+        self._queue = queue
+
+    async def accept_training(self, tx: Tx, message: Message[TrainModel]) -> bool:
+        """Queue the attempt and end older ones of its job; one that is not newer is dropped."""
+        command = message.body
+        if not await self._attempts.accept_attempt(tx, command):
+            log.info("stale_attempt_ignored", job_id=command.job_id, attempt=command.attempt)
+            return False
+        key = str(command.job_id)
+        await self._queue.cancel(tx, kind=WORK_KIND, key=key)
+        await self._queue.enqueue(
+            tx, kind=WORK_KIND, key=key, payload=command.to_json(), cause=message.cause
+        )
+        log.info("training_accepted", job_id=command.job_id, attempt=command.attempt)
+        return True
+
+    async def cancel_training(self, tx: Tx, message: Message[CancelTraining]) -> bool:
+        """Call the attempt off. The one who asked knows it, so no event follows."""
+        command = message.body
+        if not await self._attempts.cancel_attempt(tx, command):
+            log.info("nothing_to_cancel", job_id=command.job_id, attempt=command.attempt)
+            return False
+        await self._queue.cancel(tx, kind=WORK_KIND, key=str(command.job_id))
+        log.info("training_cancelled", job_id=command.job_id, reason=command.reason)
+        return True

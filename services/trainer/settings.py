@@ -1,0 +1,52 @@
+"""What an operator can set for the trainer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+from pydantic import Field
+
+from archon_contracts.base import Identifier
+from shared.settings import ServiceSettings
+
+
+def _half_of_the_cores() -> int:
+    # Each run shares its machine with the services, the database and perhaps an evaluation. One
+    # thread too many costs far more than one too few: with both of two cores taken, two threads
+    # were measured to be three times slower than one.
+    return max(1, (os.cpu_count() or 2) // 2)
+
+
+def _default_work_dir() -> Path:
+    return Path(tempfile.gettempdir()) / "archon-trainer"
+
+
+class Settings(ServiceSettings):
+    """Settings of the trainer; ARCHON_TRAINER_SLOTS sets `trainer_slots`, and so on."""
+
+    service: str = "trainer"
+    trainer_slots: int = Field(default=1, ge=1, le=64, description="Runs at once.")
+    trainer_threads: int = Field(
+        default_factory=_half_of_the_cores, ge=1, le=256, description="CPU threads of one run."
+    )
+    trainer_work_dir: Path = Field(
+        default_factory=_default_work_dir,
+        description="Folder for checkpoints; keep it on a disk that outlives the process.",
+    )
+    trainer_worker_id: Identifier | None = Field(
+        default=None, description="Name in capacity reports; absent: host name and health port."
+    )
+    trainer_devices: tuple[str, ...] = Field(
+        default=("cpu",), description="Devices that runs may use, such as cpu or cuda:0."
+    )
+    trainer_report_seconds: float = Field(
+        default=30.0, gt=0, description="Longest time between two capacity reports [s]."
+    )
+
+    @property
+    def worker_id(self) -> str:
+        """The same after a restart, so that a report replaces the one before it."""
+        return self.trainer_worker_id or f"trainer@{socket.gethostname()}:{self.health_port}"

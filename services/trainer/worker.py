@@ -1,0 +1,146 @@
+"""One attempt at a training: fetch, run in a warm child, publish the model, say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from archon_contracts.commands import TrainModel
+from archon_contracts.events import TrainingCompleted, TrainingFailed
+from archon_contracts.values import ArtifactRef
+from services.trainer.capacity import Capacity
+from services.trainer.domain import Folders, TrainedModel, TrainingState, run_spec, trained_model
+from services.trainer.folders import WorkFolders
+from services.trainer.progress import Guard, Outbox, TrainingProgress
+from shared.clock import Clock
+from shared.database import Tx
+from shared.errors import ChildFailed, PermanentError
+from shared.messages import Cause
+from shared.work import Lease
+
+ENTRY = "services.trainer.child:run"
+CATALOGUE_FILE = "catalogue.json"
+
+
+class Children(Protocol):
+    """Runs functions in warm child processes."""
+
+    async def run(
+        self,
+        entry: str,
+        spec: Mapping[str, Any],
+        on_report: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> dict[str, Any]: ...
+
+
+class Artifacts(Protocol):
+    """Content-addressed folders."""
+
+    async def publish(self, folder: Path) -> ArtifactRef: ...
+
+    async def fetch(self, ref: ArtifactRef) -> Path: ...
+
+
+class Ends(Protocol):
+    """Keeps how attempts ended."""
+
+    async def end_attempt(
+        self, tx: Tx, job_id: UUID, attempt: int, state: TrainingState
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A trained model that is in the artifact store."""
+
+    model: TrainedModel
+    artifact: ArtifactRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingWorker:
+    """The trainer's `WorkHandler`: everything is repeatable until `complete` commits."""
+
+    children: Children
+    artifacts: Artifacts
+    folders: WorkFolders
+    capacity: Capacity
+    ends: Ends
+    guard: Guard
+    outbox: Outbox
+    clock: Clock
+    worker_id: str
+    threads: int
+    entry: str = ENTRY
+
+    async def run(self, lease: Lease) -> Published:
+        """Train from the last checkpoint of this attempt, or from the start."""
+        command = TrainModel.model_validate(lease.payload)
+        with self.capacity.taken():
+            spec = run_spec(command, await self._fetch(command, lease), self.threads)
+            progress = TrainingProgress(
+                command,
+                lease,
+                self.worker_id,
+                guard=self.guard,
+                outbox=self.outbox,
+                clock=self.clock,
+            )
+            result = await self.children.run(self.entry, spec, progress.report)
+            await progress.close()
+            model = trained_model(result)
+            # Before the transaction: an artifact without an event is garbage, an event without
+            # its artifact would be a lie.
+            return Published(model, await self.artifacts.publish(model.folder))
+
+    async def complete(self, tx: Tx, lease: Lease, result: Published) -> None:
+        """The attempt gave a model."""
+        command = TrainModel.model_validate(lease.payload)
+        await self.ends.end_attempt(tx, command.job_id, command.attempt, TrainingState.COMPLETED)
+        completed = TrainingCompleted(
+            tenant_id=command.tenant_id,
+            job_id=command.job_id,
+            agent_id=command.agent_id,
+            attempt=command.attempt,
+            model=result.artifact,
+            steps=result.model.steps,
+            metrics=dict(result.model.metrics),
+            duration_seconds=result.model.seconds,
+            peak_memory_mb=result.model.peak_memory_mb,
+            library_versions=dict(result.model.library_versions),
+        )
+        await self.outbox.append(tx, completed, cause=_cause(lease))
+
+    async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
+        """The attempt ends without a model; unless the error is permanent, another may help."""
+        command = TrainModel.model_validate(lease.payload)
+        await self.ends.end_attempt(tx, command.job_id, command.attempt, TrainingState.FAILED)
+        failed = TrainingFailed(
+            tenant_id=command.tenant_id,
+            job_id=command.job_id,
+            agent_id=command.agent_id,
+            attempt=command.attempt,
+            error_type=error.error_type if isinstance(error, ChildFailed) else type(error).__name__,
+            reason=str(error),
+            retryable=not isinstance(error, PermanentError),
+        )
+        await self.outbox.append(tx, failed, cause=_cause(lease))
+
+    async def _fetch(self, command: TrainModel, lease: Lease) -> Folders:
+        checkpoints, output = await self.folders.make(command, lease.token)
+        parent, catalogue = command.parent, command.catalogue
+        return Folders(
+            dataset=await self.artifacts.fetch(command.dataset),
+            parent_model=await self.artifacts.fetch(parent.artifact) if parent else None,
+            catalogue=await self.artifacts.fetch(catalogue) / CATALOGUE_FILE if catalogue else None,
+            checkpoints=checkpoints,
+            output=output,
+        )
+
+
+def _cause(lease: Lease) -> Cause:
+    """The lease's cause, with the present span as the parent of what follows."""
+    return replace(lease.cause, traceparent="")

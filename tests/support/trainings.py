@@ -1,0 +1,74 @@
+"""Entries for child processes: light trainings that keep to the contract of the real one."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Report = Callable[[dict[str, Any]], None]
+Spec = dict[str, Any]
+
+
+def learn(spec: Spec, report: Report) -> dict[str, Any]:
+    """`max_steps` steps from the last checkpoint, a checkpoint at each; the model counts them."""
+    checkpoint = Path(spec["checkpoint_dir"]) / "step.json"
+    done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
+    total = spec["config"].get("max_steps", 3)
+    report({"event": "started", "total_steps": total, "resumed_from_step": done})
+    for step in range(done + 1, total + 1):
+        if step == done + 1:
+            report({"event": "first_step", "at": time.time()})
+        report({"event": "metrics", "step": step, "epoch": 1.0, "values": {"loss": 1 / step}})
+        checkpoint.write_text(json.dumps(step))
+        report({"event": "checkpoint", "step": step, "path": str(checkpoint)})
+    return _result(spec, total)
+
+
+def learn_nothing(spec: Spec, report: Report) -> dict[str, Any]:
+    """End well without a step."""
+    report({"event": "started", "total_steps": 1, "resumed_from_step": 0})
+    return _result(spec, 0)
+
+
+def refuse(spec: Spec, report: Report) -> dict[str, Any]:
+    """Say that the data cannot be learnt from."""
+    raise ValueError("the loss is not finite at step 3; lower the learning rate")
+
+
+def die_after_each_step(spec: Spec, report: Report) -> dict[str, Any]:
+    """One step and its checkpoint in each life; `max_steps` lives, then an answer."""
+    checkpoint = Path(spec["checkpoint_dir"]) / "step.json"
+    done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
+    if done >= spec["config"]["max_steps"]:
+        return learn(spec, report)
+    checkpoint.write_text(json.dumps(done + 1))
+    os.kill(os.getpid(), 9)
+    return {}
+
+
+def pause_after_two_steps(spec: Spec, report: Report) -> dict[str, Any]:
+    """Two steps and their checkpoints, then silence; a second life does the rest."""
+    checkpoint = Path(spec["checkpoint_dir"]) / "step.json"
+    if checkpoint.exists():
+        return learn(spec, report)
+    shorter = {**spec, "config": {"max_steps": 2}}
+    learn(shorter, report)
+    report({"event": "paused", "pid": os.getpid()})
+    time.sleep(120)
+    return {}
+
+
+def _result(spec: Spec, steps: int) -> dict[str, Any]:
+    model = Path(spec["output_dir"]) / "model"
+    model.mkdir()
+    (model / "weights.json").write_text(json.dumps({"steps": steps, "seed": spec["seed"]}))
+    return {
+        "steps": steps,
+        "metrics": {"loss": 0.25, "ratio": float("nan")},
+        "model_dir": str(model),
+        "seconds": 0.1,
+        "peak_memory_mb": 12.0,
+        "library_versions": {"python": "3"},
+    }
