@@ -26,6 +26,7 @@ from shared.queries import load_queries
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 from shared.telemetry.setup import configure_telemetry
+from shared.watchdog import Watchdog
 
 log = get_logger(__name__)
 _queries = load_queries(Path(__file__).parent)
@@ -130,7 +131,10 @@ class Application:
             self._add_checks()
             shared.health.started = True
             log.info("service_started")
-            await self._run_all([relay, shared.telemetry, shared.health, _housekeeping(shared)])
+            watchdog = Watchdog(lambda: shared.broker.consumers, shared.quarantine.progress)
+            await self._run_all(
+                [relay, shared.telemetry, shared.health, watchdog, _housekeeping(shared)]
+            )
         log.info("service_stopped")
         await shared.telemetry.flush()
 

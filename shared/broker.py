@@ -29,6 +29,8 @@ from shared.quarantine import Quarantine
 from shared.settings import ServiceSettings
 from shared.subscriptions import Subscription
 
+COMMIT_TIMEOUT_SECONDS = 15.0
+
 Original = Callable[[Any], Awaitable[StreamMessage[Any]]]
 
 
@@ -129,6 +131,20 @@ def _raw(record: ConsumerRecord[Any, Any]) -> RawRecord:
     )
 
 
+def _bounded(commit: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """aiokafka's commit waits for ever while the group's coordinator is away.
+
+    A commit that is given up is no loss: the next one covers it, and until then a redelivered
+    record meets its inbox row.
+    """
+
+    async def commit_in_time() -> None:
+        async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
+            await commit()
+
+    return commit_in_time
+
+
 class Broker:
     """The service's connection to Kafka for reading; the relay alone writes."""
 
@@ -172,6 +188,7 @@ class Broker:
         wait = self._settings.kafka_empty_fetch_wait_max_ms / 1000
         for consumer in self.consumers:
             pace_idle_fetches(consumer, maximum_wait_seconds=wait)
+            consumer.commit = _bounded(consumer.commit)
 
     async def stop(self) -> None:
         """Stop consuming; handlers get their time to finish."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
@@ -31,10 +32,8 @@ _UNAVAILABLE = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
-    ConnectionError,
-    TimeoutError,
-    OSError,
 )
+_NETWORK = (TimeoutError, OSError)
 _CONFLICT = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
@@ -56,6 +55,17 @@ def translated_errors() -> Iterator[None]:
         raise ConstraintViolated(f"constraint {name} refused the row: {error}", name) from error
     except _UNAVAILABLE as error:
         raise DatabaseUnavailable(f"PostgreSQL is not reachable: {error}") from error
+    except _NETWORK as error:
+        if not _raised_by_driver(error):
+            raise
+        reason = str(error) or "no answer in time"
+        raise DatabaseUnavailable(f"PostgreSQL is not reachable: {reason}") from error
+
+
+def _raised_by_driver(error: BaseException) -> bool:
+    """Whether it came out of asyncpg, and not out of the block's own file or network work."""
+    frames = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
+    return any(name.split(".")[0] == "asyncpg" for name in frames)
 
 
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -49,7 +49,13 @@ class Foundation:
             pool_size=settings.database_pool_size,
         )
         outbox = Outbox(settings.service, clock, shards=settings.outbox_shards)
-        quarantine = Quarantine(database, outbox, wakeups, max_attempts=settings.handler_attempts)
+        quarantine = Quarantine(
+            database,
+            outbox,
+            wakeups,
+            max_attempts=settings.handler_attempts,
+            handler_timeout_seconds=settings.handler_timeout_seconds,
+        )
         return cls(
             settings=settings,
             clock=clock,

@@ -25,6 +25,7 @@ from shared.messages import RawRecord
 from shared.outbox import Outbox
 from shared.queries import load_queries
 from shared.wakeups import Wakeups
+from shared.watchdog import Progress
 
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 5.0
@@ -40,12 +41,20 @@ class Quarantine:
     """Runs a handler for one record until it succeeds or the record is set aside."""
 
     def __init__(
-        self, database: Database, outbox: Outbox, wakeups: Wakeups, *, max_attempts: int
+        self,
+        database: Database,
+        outbox: Outbox,
+        wakeups: Wakeups,
+        *,
+        max_attempts: int,
+        handler_timeout_seconds: float,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._wakeups = wakeups
         self._max_attempts = max_attempts
+        self._handler_timeout = handler_timeout_seconds
+        self.progress = Progress()
 
     async def protect(self, record: RawRecord, handle: Callable[[], Awaitable[Any]]) -> None:
         """Run `handle`; afterwards the record is settled, and its offset may be committed.
@@ -74,6 +83,7 @@ class Quarantine:
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         delay = FIRST_DELAY_SECONDS
         while True:
+            self.progress.beat()
             try:
                 await handle()
                 return
@@ -85,13 +95,15 @@ class Quarantine:
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
 
     async def _try(self, record: RawRecord, handle: Callable[[], Awaitable[Any]]) -> bool:
+        self.progress.beat()
         attempts = await self._count(record)
         if attempts > self._max_attempts:
             stuck = RetryableError(f"the record ended its handler {attempts - 1} times")
             await self.set_aside(record, stuck, attempts - 1)
             return True
         try:
-            await handle()
+            async with asyncio.timeout(self._handler_timeout):
+                await handle()
         except DatabaseUnavailable:
             await self._forget(record)
             raise

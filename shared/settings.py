@@ -44,6 +44,9 @@ class ServiceSettings(BaseSettings):
         default=30.0, gt=0, description="A send unanswered this long ends the process [s]."
     )
     lease_seconds: float = Field(default=10.0, gt=1, description="Life of an unrenewed lease [s].")
+    handler_timeout_seconds: float = Field(
+        default=60.0, gt=0, lt=300, description="A handler that takes longer is tried again [s]."
+    )
     handler_attempts: int = Field(
         default=5, ge=1, le=20, description="Tries of a message before it is a dead letter."
     )

@@ -66,6 +66,17 @@ async def test_a_cut_connection_is_a_passing_error(database_url: str) -> None:
             assert await tx.fetchval("SELECT 1") == 1
 
 
+async def test_a_missing_file_is_not_mistaken_for_a_missing_database(database_url: str) -> None:
+    async with open_foundation(probe_settings(database_url)) as foundation:
+
+        async def read_file() -> None:
+            async with foundation.database.transaction():
+                Path("/nonexistent/file").read_bytes()
+
+        with pytest.raises(FileNotFoundError):
+            await read_file()
+
+
 async def test_an_absent_server_is_one_clear_sentence(unused_tcp_port: int) -> None:
     database = Database(f"postgresql://u@127.0.0.1:{unused_tcp_port}/x", "probe")
     with pytest.raises(StartupFailed, match="check ARCHON_DATABASE_URL"):

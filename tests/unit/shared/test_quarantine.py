@@ -1,11 +1,14 @@
 """Which errors are tried again, and which set a record aside."""
 
+import asyncio
+
 import pytest
 
 from shared import quarantine as module
 from shared.errors import DatabaseUnavailable, PermanentError, RetryableError
 from shared.messages import RawRecord
 from shared.quarantine import Quarantine
+from shared.watchdog import Progress
 
 RECORD = RawRecord("topic", 0, 1, None, b"{}")
 
@@ -15,6 +18,8 @@ class CountingQuarantine(Quarantine):
 
     def __init__(self) -> None:
         self._max_attempts = 3
+        self._handler_timeout = 0.05
+        self.progress = Progress()
         self.tries = 0
         self.aside: list[tuple[str, int]] = []
 
@@ -80,3 +85,9 @@ async def test_a_record_that_killed_the_process_too_often_is_not_handled_again()
     policy.tries = 3
     assert await _protect(policy) == 0
     assert policy.aside == [("the record ended its handler 3 times", 3)]
+
+
+async def test_a_handler_that_hangs_is_tried_again_and_then_set_aside() -> None:
+    policy = CountingQuarantine()
+    await policy.protect(RECORD, asyncio.Event().wait)
+    assert [attempts for _, attempts in policy.aside] == [3]
