@@ -71,7 +71,7 @@ async def test_a_missing_file_is_not_mistaken_for_a_missing_database(database_ur
 
         async def read_file() -> None:
             async with foundation.database.transaction():
-                Path("/nonexistent/file").read_bytes()
+                raise FileNotFoundError("items.jsonl")
 
         with pytest.raises(FileNotFoundError):
             await read_file()
