@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +37,7 @@ def full_envelope() -> Envelope:
     )
 
 
-def read(headers: list[tuple[str, bytes | None]]) -> Envelope:
+def read(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
     return Envelope.of(HeaderView.of(headers), absent_id=new_id(), absent_time=NOON)
 
 

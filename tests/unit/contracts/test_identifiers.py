@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archon_contracts import identifiers
 from archon_contracts.identifiers import derived_id, feedback_event_id, new_id
 
 texts = st.text(max_size=20)
@@ -33,7 +32,7 @@ def test_a_new_id_begins_with_the_time_in_milliseconds() -> None:
 
 def test_ids_of_a_later_millisecond_sort_later(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter(range(10**18, 10**18 + 50 * 10**6, 10**6))
-    monkeypatch.setattr(identifiers.time, "time_ns", lambda: next(moments))
+    monkeypatch.setattr("archon_contracts.identifiers.time.time_ns", lambda: next(moments))
 
     ids = [new_id() for _ in range(50)]
 

@@ -59,7 +59,7 @@ def test_every_name_offered_is_there(name: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Feedback'"):
-        _ = client.Feedback  # type: ignore[attr-defined]
+        _ = client.Feedback
 
 
 def test_a_missing_extra_is_both_a_client_and_an_import_error() -> None:
