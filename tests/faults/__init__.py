@@ -1,0 +1,1 @@
+"""Faults, driven from outside, and the ledger that tells what they cost."""

@@ -1,0 +1,101 @@
+"""A TCP proxy in front of a server, whose connections can be refused, cut, frozen or slowed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from enum import Enum
+
+CHUNK = 65_536
+
+
+class Mode(Enum):
+    """What the proxy does to traffic."""
+
+    PASS = "pass"
+    REFUSE = "refuse"  # new connections are closed at once, old ones are cut
+    HANG = "hang"  # bytes stop moving, connections stay open
+    SLOW = "slow"  # every chunk waits
+
+
+class Proxy:
+    """Forwards 127.0.0.1:`port` to the target."""
+
+    def __init__(self, target_host: str, target_port: int, *, delay_seconds: float = 0.1) -> None:
+        self._target = (target_host, target_port)
+        self._delay = delay_seconds
+        self._mode = Mode.PASS
+        self._moving = asyncio.Event()
+        self._moving.set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    @property
+    def address(self) -> str:
+        """host:port to connect to."""
+        return f"127.0.0.1:{self.port}"
+
+    def set_mode(self, mode: Mode) -> None:
+        """Change what happens from now on, to open connections too."""
+        self._mode = mode
+        if mode is Mode.HANG:
+            self._moving.clear()
+        else:
+            self._moving.set()
+        if mode is Mode.REFUSE:
+            self.cut()
+
+    def cut(self) -> int:
+        """Reset every open connection; returns how many there were."""
+        writers = list(self._writers)
+        for writer in writers:
+            writer.transport.abort()
+        return len(writers)
+
+    @contextlib.asynccontextmanager
+    async def serving(self, port: int = 0) -> AsyncIterator[Proxy]:
+        """Forward while the block runs."""
+        server = await asyncio.start_server(self._accept, "127.0.0.1", port)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            self._moving.set()
+            self.cut()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if self._mode is Mode.REFUSE or task is None:
+            writer.transport.abort()
+            return
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            target_reader, target_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        both = {writer, target_writer}
+        self._writers |= both
+        try:
+            await asyncio.gather(
+                self._pump(reader, target_writer), self._pump(target_reader, writer)
+            )
+        finally:
+            self._writers -= both
+            for end in both:
+                end.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(CHUNK):
+                await self._moving.wait()
+                if self._mode is Mode.SLOW:
+                    await asyncio.sleep(self._delay)
+                writer.write(chunk)
+                await writer.drain()
+        writer.close()

@@ -1,0 +1,41 @@
+"""The ledger's balance finds what it is there to find."""
+
+from pathlib import Path
+
+from tests.faults.ledger import Ledger, balance, failure_bound, read_ledger
+
+
+def _ledger(path: Path) -> tuple[set[str], set[str]]:
+    ledger = Ledger(path / "ledger.txt")
+    for event_id in "abcd":
+        ledger.intend(event_id)
+    for event_id in "abc":
+        ledger.acknowledge(event_id)
+    ledger.close()
+    return read_ledger(path / "ledger.txt")
+
+
+def test_an_exact_outcome_is_balanced(tmp_path: Path) -> None:
+    account = balance(_ledger(tmp_path), stored="ab", used="ab", quarantined="c")
+    assert account.balanced
+    assert str(account).startswith("3 sent / 2 stored / 2 effects / 1 quarantined / 0 lost")
+
+
+def test_an_unacknowledged_event_may_arrive(tmp_path: Path) -> None:
+    assert balance(_ledger(tmp_path), stored="abcd", used="", quarantined="").balanced
+
+
+def test_a_lost_event_is_seen(tmp_path: Path) -> None:
+    assert balance(_ledger(tmp_path), stored="ab", used="", quarantined="").lost == 1
+
+
+def test_a_double_effect_is_seen(tmp_path: Path) -> None:
+    assert balance(_ledger(tmp_path), stored="abc", used="aab", quarantined="").double == 1
+
+
+def test_an_event_from_nowhere_is_seen(tmp_path: Path) -> None:
+    assert balance(_ledger(tmp_path), stored="abcx", used="", quarantined="").unknown == 1
+
+
+def test_no_failure_in_three_hundred_bounds_the_rate_at_one_percent() -> None:
+    assert failure_bound(300) == 0.01
