@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from archon_contracts.client import KafkaFeedbackClient, Received, subscribe
+from archon_contracts.client import KafkaFeedbackClient, Received, subscribe, subscription
 from archon_contracts.client.errors import (
     BrokerUnavailableError,
     SendRefusedError,
@@ -24,6 +24,7 @@ from archon_contracts.topics import FEEDBACK
 from deploy.local.broker import EmbeddedBroker
 from deploy.local.ports import pick_free
 from shared.broker_admin import ensure_topics
+from tests.support.eventually import eventually
 
 IDLE_WAIT_SECONDS = 0.02
 
@@ -202,3 +203,29 @@ async def test_closing_while_the_broker_is_down_ends_in_time_and_leaves_nothing_
                 await client.send(feedback(tenant, 2))
 
     assert asyncio.all_tasks() <= before
+
+
+@pytest.mark.parametrize("group_id", [None, "auditors"])
+@pytest.mark.parametrize("idle_wait_seconds", [0.0, IDLE_WAIT_SECONDS])
+async def test_a_subscription_ends_while_the_broker_is_down(
+    tmp_path: Path,
+    tenant: str,
+    monkeypatch: pytest.MonkeyPatch,
+    group_id: str | None,
+    idle_wait_seconds: float,
+) -> None:
+    monkeypatch.setattr(subscription, "TIMEOUT_SECONDS", 2.0)
+    async with own_broker(tmp_path) as broker:
+        servers = broker.bootstrap_servers
+        async with KafkaFeedbackClient(servers, source="test") as client:
+            await client.send(feedback(tenant))
+        before = asyncio.all_tasks()
+        events = subscribe(
+            servers, FeedbackReceived, group_id=group_id, idle_wait_seconds=idle_wait_seconds
+        )
+        await anext(events)
+        await broker.stop()
+
+        await events.aclose()
+
+        await eventually(lambda: asyncio.all_tasks() <= before)
