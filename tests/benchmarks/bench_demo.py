@@ -1,0 +1,66 @@
+"""The demo's figures: accuracy, forgetting, seconds; runs `archon demo` anew.
+
+Its report stays in `var/demo/report.json`.
+"""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.benchmarks.harness import Figure
+
+COMMAND = (sys.executable, "-c", "from deploy.local.cli import app; app()", "demo", "--json")
+
+
+def run() -> list[Figure]:
+    """Run the demo once and take its report apart."""
+    finished = subprocess.run(COMMAND, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise RuntimeError(finished.stderr.strip() or "the demo failed without a word")
+    return figures(json.loads(finished.stdout))
+
+
+def figures(report: dict[str, Any]) -> list[Figure]:
+    """The figures of one report."""
+    return [
+        Figure(
+            name="whole demo",
+            figure=report["seconds"]["total"],
+            unit="s",
+            reach=240,
+            higher_is_better=False,
+        ),
+        *_accuracy(report),
+        *_differences(report),
+        *_feedback(report["feedback"]),
+    ]
+
+
+def _accuracy(report: dict[str, Any]) -> list[Figure]:
+    return [
+        Figure(name=f"accuracy {version}, {group}", figure=scores["value"], unit="share")
+        for version, groups in report["accuracy"].items()
+        for group, scores in groups.items()
+    ]
+
+
+def _differences(report: dict[str, Any]) -> list[Figure]:
+    gain, loss = (report["difference"][group]["difference"] for group in ("new", "old"))
+    return [
+        Figure(name="gain on new families, low end", figure=gain["low"], unit="share", reach=0),
+        Figure(name="change on old families, high end", figure=loss["high"], unit="share", reach=0),
+    ]
+
+
+def _feedback(feedback: dict[str, int]) -> list[Figure]:
+    return [
+        Figure(
+            name=f"feedback {what}",
+            figure=feedback[what],
+            unit="events",
+            reach=0,
+            higher_is_better=False,
+        )
+        for what in ("lost", "double")
+    ]

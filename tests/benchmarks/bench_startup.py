@@ -1,0 +1,76 @@
+"""From nothing to all services ready, and what the idle system costs.
+
+The first start makes a database cluster and every table; the second one finds them. Idle means no
+message and no request for 20 s. Resident memory is the sum of proportional set sizes (a page that
+several processes share is counted once); the sum of resident sizes, which counts it several times,
+is given beside it.
+"""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from deploy.local.runtime import Runtime
+from deploy.local.settings import LocalSettings
+from tests.benchmarks.harness import Figure
+from tests.benchmarks.system import family
+
+SETTLE_SECONDS = 5.0
+IDLE_SECONDS = 20.0
+MEGABYTE = 1024 * 1024
+
+
+def run() -> list[Figure]:
+    """Start twice, then look at the idle system."""
+    with tempfile.TemporaryDirectory(prefix="archon-bench-") as folder:
+        settings = LocalSettings(data_dir=Path(folder))
+        return [*asyncio.run(_first_start(settings)), *asyncio.run(_idle(settings))]
+
+
+async def _first_start(settings: LocalSettings) -> list[Figure]:
+    return [_start("first start", await _timed(settings))]
+
+
+async def _timed(settings: LocalSettings) -> float:
+    began = time.monotonic()
+    async with Runtime(settings):
+        return time.monotonic() - began
+
+
+async def _idle(settings: LocalSettings) -> list[Figure]:
+    began = time.monotonic()
+    async with Runtime(settings) as runtime:
+        again = _start("start with data", time.monotonic() - began)
+        await asyncio.sleep(SETTLE_SECONDS)
+        before, at = _cpu_seconds(family(runtime)), time.monotonic()
+        await asyncio.sleep(IDLE_SECONDS)
+        processes = family(runtime)
+        share = (_cpu_seconds(processes) - before) / (time.monotonic() - at)
+        return [again, *_memory(processes), _cpu(share)]
+
+
+def _start(name: str, seconds: float) -> Figure:
+    return Figure(name=name, figure=seconds, unit="s", reach=12, higher_is_better=False)
+
+
+def _memory(processes: list[psutil.Process]) -> list[Figure]:
+    pss = sum(process.memory_full_info().pss for process in processes) / MEGABYTE
+    rss = sum(process.memory_info().rss for process in processes) / MEGABYTE
+    return [
+        Figure(name="idle memory", figure=pss, unit="MB", reach=1500, higher_is_better=False),
+        Figure(name="idle memory, shared pages many times", figure=rss, unit="MB"),
+        Figure(name="processes", figure=len(processes), unit=""),
+    ]
+
+
+def _cpu(share: float) -> Figure:
+    return Figure(
+        name="idle CPU", figure=share * 100, unit="% of a core", reach=15, higher_is_better=False
+    )
+
+
+def _cpu_seconds(processes: list[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in processes)

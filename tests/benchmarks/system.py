@@ -1,0 +1,33 @@
+"""A whole system in a temporary directory, for benchmarks that need one."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+
+from deploy.local.api import AsyncGateway
+from deploy.local.runtime import Runtime
+from deploy.local.settings import LocalSettings
+
+
+@asynccontextmanager
+async def fresh_system() -> AsyncIterator[tuple[Runtime, AsyncGateway]]:
+    """Everything running and empty; stopped and removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="archon-bench-") as folder:
+        async with (
+            Runtime(LocalSettings(data_dir=Path(folder))) as runtime,
+            AsyncGateway(runtime.endpoints.gateway_url, runtime.api_key) as gateway,
+        ):
+            yield runtime, gateway
+
+
+def family(runtime: Runtime) -> list[psutil.Process]:
+    """Every process of the system, children of services included."""
+    found = []
+    for status in runtime.status():
+        if status.pid is not None:
+            parent = psutil.Process(status.pid)
+            found += [parent, *parent.children(recursive=True)]
+    return found
