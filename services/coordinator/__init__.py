@@ -1,0 +1,1 @@
+"""The coordinator: takes feedback in, decides when to retrain, and leads each job to its end."""

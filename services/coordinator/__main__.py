@@ -1,0 +1,7 @@
+"""`python -m services.coordinator` runs the service until it is told to stop."""
+
+from services.coordinator.app import build_app
+from services.coordinator.settings import Settings
+from shared.application import run
+
+run(Settings, build_app)

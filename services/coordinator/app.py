@@ -1,0 +1,84 @@
+"""The coordinator, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from services.coordinator.feedback_store import FeedbackStore
+from services.coordinator.flow import Flow
+from services.coordinator.handlers import build_router
+from services.coordinator.intake import Intake
+from services.coordinator.known_agents import KnownAgents
+from services.coordinator.orders import Orders
+from services.coordinator.service import CoordinatorService
+from services.coordinator.settings import HOUR, Settings
+from services.coordinator.slots import Slots
+from services.coordinator.spans import SpanLedger
+from services.coordinator.store import Store
+from services.coordinator.sweeper import Sweeper
+from services.coordinator.transitions import Transitions
+from services.coordinator.turns import Turns
+from services.coordinator.windows import Windows
+from shared.application import Application, Periodic
+from shared.foundation import Foundation
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The coordinator's own collaborators."""
+
+    service: CoordinatorService
+    intake: Intake
+    sweeper: Sweeper
+
+
+def build_parts(settings: Settings, shared: Foundation) -> Parts:
+    """Wire them up, from the mechanism to the edges."""
+    clock, outbox = shared.clock, shared.outbox
+    store, feedback = Store(), FeedbackStore()
+    spans = SpanLedger(settings.service)
+    limits = settings.limits
+    transitions = Transitions(store, outbox, spans, limits, clock)
+    orders = Orders(store, outbox, revision=settings.revision)
+    silence = settings.worker_silence_seconds
+    slots = Slots(store, transitions, orders, clock, silence_seconds=silence)
+    windows = Windows(feedback, shared.artifacts, spans, clock)
+    turns = Turns(feedback, store, windows, transitions, orders, outbox, clock)
+    flow = Flow(transitions, orders, turns, slots, limits)
+    agents = KnownAgents(
+        shared.database, feedback, patience_seconds=settings.unknown_agent_wait_seconds
+    )
+    return Parts(
+        CoordinatorService(store, transitions, flow, turns, slots, windows, outbox, clock),
+        Intake(
+            shared.database,
+            shared.wakeups,
+            agents,
+            feedback,
+            turns,
+            outbox,
+            clock,
+            maximum_bytes=settings.feedback_max_bytes,
+        ),
+        Sweeper(shared.database, shared.wakeups, store, feedback, flow, turns, slots, clock),
+    )
+
+
+def build_app(settings: Settings) -> Application:
+    """The service, ready to be served."""
+    shared = Foundation.build(settings)
+    parts = build_parts(settings, shared)
+    shared.broker.include_router(
+        build_router(
+            parts.service, parts.intake, shared.inbox, feedback_batch=settings.feedback_batch
+        )
+    )
+    keep = timedelta(days=settings.interaction_days)
+    return Application(
+        shared,
+        background=[
+            Periodic("sweeper", settings.sweep_seconds, parts.sweeper.sweep),
+            Periodic("interactions", HOUR, lambda: parts.sweeper.prune(keep)),
+        ],
+    )

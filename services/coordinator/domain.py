@@ -1,0 +1,187 @@
+"""Agents, windows and jobs as the coordinator sees them. Values only: no I/O, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import pairwise
+from typing import NamedTuple
+from uuid import UUID
+
+from pydantic import Field
+
+from archon_contracts.base import ValueObject
+from archon_contracts.commands import DataSource
+from archon_contracts.events import CurriculumPlan, JobState, TriggerReason
+from archon_contracts.identifiers import derived_id
+from archon_contracts.values import (
+    AgentProfile,
+    ArtifactRef,
+    Estimate,
+    ModelRef,
+    TrainingConfig,
+    TrainingMethod,
+)
+
+
+class AgentKey(NamedTuple):
+    """Whose agent: the key by which all its state is reached."""
+
+    tenant_id: str
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent as configured, and what it runs now."""
+
+    key: AgentKey
+    profile: AgentProfile
+    live: ModelRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a window took out of the unused judgements.
+
+    `success_rate` is the share of judged answers that were right; `completed_by` the traceparent
+    of the newest judgement, if it had one.
+    """
+
+    feedback_count: int
+    feedback_digest: str
+    rated: int
+    rating_sum: float
+    success_rate: float | None
+    completed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The exact set of judgements that one job learns from as new."""
+
+    window_id: UUID
+    key: AgentKey
+    sequence: int
+    reason: TriggerReason
+    claim: Claim
+
+
+def window_id_of(key: AgentKey, sequence: int) -> UUID:
+    """The same window has the same id, whoever claims it."""
+    return derived_id("window", key.tenant_id, key.agent_id, sequence)
+
+
+def job_id_of(window_id: UUID) -> UUID:
+    """The job that a policy's window starts."""
+    return derived_id("job", window_id)
+
+
+class WindowFacts(ValueObject):
+    """What a job knows of its window."""
+
+    window_id: UUID
+    reason: TriggerReason
+    feedback_count: int
+    feedback_digest: str
+
+
+class DatasetFacts(ValueObject):
+    """The dataset version that a job trains on."""
+
+    dataset_id: UUID
+    version: int
+    artifact: ArtifactRef
+    training_items: int
+
+
+class CandidateFacts(ValueObject):
+    """What the training gave."""
+
+    artifact: ArtifactRef
+    steps: int
+    metrics: dict[str, float] = Field(default_factory=dict)
+    library_versions: dict[str, str] = Field(default_factory=dict)
+
+
+class EvaluationFacts(ValueObject):
+    """What the gate saw."""
+
+    evaluation_id: UUID
+    accuracy: dict[str, Estimate] = Field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+
+
+class JobFacts(ValueObject):
+    """What the stages found out, kept with the job as one document."""
+
+    sources: tuple[DataSource, ...] = ()
+    given: ArtifactRef | None = None
+    new_items: int = 0
+    success_rate: float | None = None
+    parent: ModelRef | None = None
+    window: WindowFacts | None = None
+    plan: CurriculumPlan | None = None
+    dataset: DatasetFacts | None = None
+    first_step_at: datetime | None = None
+    candidate: CandidateFacts | None = None
+    evaluation: EvaluationFacts | None = None
+    model: ModelRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobTrace:
+    """Where the job's spans hang: its own below `parent_span_id`, the stages' below the job's."""
+
+    trace_id: str
+    parent_span_id: str | None
+    job_span_id: str
+    stage_span_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One wish to improve an agent."""
+
+    job_id: UUID
+    key: AgentKey
+    state: JobState
+    method: TrainingMethod
+    config: TrainingConfig
+    trace: JobTrace
+    created_at: datetime
+    state_since: datetime
+    version: int = 1
+    attempt: int = 0
+    issues: int = 0
+    priority: int = 0
+    requested_by: str = "anonymous"
+    facts: JobFacts = field(default_factory=JobFacts)
+    deadline_at: datetime | None = None
+
+    def prepared(self, config: TrainingConfig, facts: JobFacts, priority: int) -> Job:
+        """The job as its agent's profile completes it."""
+        return replace(self, config=config, facts=facts, priority=priority)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One row of a job's history."""
+
+    to_state: JobState
+    occurred_at: datetime
+
+
+def stage_seconds(history: list[Transition]) -> dict[str, float]:
+    """Seconds spent in each state; a state that was entered again counts every stay."""
+    seconds: dict[str, float] = {}
+    for entered, left in pairwise(history):
+        stay = (left.occurred_at - entered.occurred_at).total_seconds()
+        seconds[entered.to_state] = seconds.get(entered.to_state, 0.0) + stay
+    return seconds
+
+
+def merged_config(profile: TrainingConfig, asked: TrainingConfig) -> TrainingConfig:
+    """The agent's hyper-parameters, replaced by those that the job's request names."""
+    named = asked.model_dump(exclude_unset=True, exclude_none=True)
+    return profile.model_copy(update=named)

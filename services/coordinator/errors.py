@@ -1,0 +1,37 @@
+"""The coordinator's errors.
+
+RetryableError
+└── JobMoved            another transaction changed the job first
+PermanentError
+├── UnknownAgent        feedback for an agent that nobody configured
+├── OversizedFeedback   a feedback record above the limit
+├── ProfileMismatch     a profile for another agent than the command's
+├── NothingToLearn      a job whose sources hold no item
+└── FactMissing         a job in a state that an earlier stage's answer is missing for
+"""
+
+from shared.errors import PermanentError, RetryableError
+
+
+class JobMoved(RetryableError):
+    """Another transaction changed the job first; the message finds its new state next time."""
+
+
+class UnknownAgent(PermanentError):
+    """Feedback for an agent that nobody configured."""
+
+
+class OversizedFeedback(PermanentError):
+    """A feedback record above the limit."""
+
+
+class ProfileMismatch(PermanentError):
+    """A profile for another agent than the command's."""
+
+
+class NothingToLearn(PermanentError):
+    """A job whose sources hold no item."""
+
+
+class FactMissing(PermanentError):
+    """A job in a state that an earlier stage's answer is missing for."""

@@ -1,0 +1,200 @@
+"""Feedback, tallies and windows, typed: one method per query."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from services.coordinator.domain import AgentKey, Claim, Window
+from services.coordinator.items import StoredJudgement
+from services.coordinator.judgements import Interaction, Judgement, Retraction
+from services.coordinator.triggers import Tally
+from shared.database import Tx
+from shared.queries import load_queries
+
+
+class FeedbackStore:
+    """All of an agent's feedback is reached by its key, under its tally's lock."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries(Path(__file__).parent)
+
+    async def known(self, tx: Tx, keys: Collection[AgentKey]) -> set[AgentKey]:
+        """Those of the agents that are configured."""
+        rows = self._queries.known_agents(tx, **_arrays(keys))
+        return {AgentKey(row["tenant_id"], row["agent_id"]) async for row in rows}
+
+    async def lock_tallies(self, tx: Tx, keys: Collection[AgentKey]) -> list[Tally]:
+        """The tallies of the known agents, locked in the order of their keys."""
+        return [_tally(row) async for row in self._queries.lock_tallies(tx, **_arrays(keys))]
+
+    async def lock_tally(self, tx: Tx, key: AgentKey) -> Tally | None:
+        """One agent's tally, locked; None when it is not configured."""
+        tallies = await self.lock_tallies(tx, [key])
+        return tallies[0] if tallies else None
+
+    async def lock_due_tally(self, tx: Tx, now: datetime) -> Tally | None:
+        """A tally whose time to look again has come; one that is locked is passed over."""
+        row = await self._queries.lock_due_tally(tx, now=now)
+        return _tally(row) if row else None
+
+    async def set_check(self, tx: Tx, key: AgentKey, check_at: datetime | None) -> None:
+        """When to look at the agent again though no feedback comes."""
+        await self._queries.set_check(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, check_at=check_at
+        )
+
+    async def set_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None:
+        """The agent is busy with this job."""
+        await self._queries.set_open_job(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, job_id=job_id
+        )
+
+    async def clear_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None:
+        """The agent is free again, if it was busy with this job."""
+        await self._queries.clear_open_job(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, job_id=job_id
+        )
+
+    async def insert_judgements(
+        self, tx: Tx, judgements: Sequence[Judgement], received_at: datetime
+    ) -> tuple[int, list[Tally]]:
+        """Store what is new of them; returns how many, and the tallies that changed."""
+        columns = list(zip(*judgements, strict=True))
+        rows = [
+            row
+            async for row in self._queries.insert_judgements(
+                tx,
+                tenant_ids=columns[0],
+                event_ids=columns[1],
+                agent_ids=columns[2],
+                interaction_ids=columns[3],
+                sources=columns[4],
+                ratings=columns[5],
+                correct=columns[6],
+                places=columns[7],
+                traceparents=columns[8],
+                bodies=columns[9],
+                received_at=received_at,
+            )
+        ]
+        return sum(row["added"] for row in rows), [_tally(row) for row in rows]
+
+    async def insert_interactions(
+        self, tx: Tx, interactions: Sequence[Interaction], received_at: datetime
+    ) -> None:
+        """Store and count what is new of them."""
+        columns = list(zip(*interactions, strict=True))
+        await self._queries.insert_interactions(
+            tx,
+            tenant_ids=columns[0],
+            event_ids=columns[1],
+            agent_ids=columns[2],
+            bodies=columns[3],
+            received_at=received_at,
+        )
+
+    async def prune_interactions(self, tx: Tx, before: datetime) -> None:
+        """Forget answers that nobody judged for long."""
+        await self._queries.prune_interactions(tx, before=before)
+
+    async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Tally | None:
+        """Erase what it names, once; returns the corrected tally when that changed."""
+        place = {"tenant_id": retraction.tenant_id, "agent_id": retraction.agent_id}
+        named = {"interaction_id": retraction.interaction_id, "source": retraction.source}
+        if not await self._queries.insert_retraction(
+            tx,
+            **place,
+            **named,
+            event_id=retraction.event_id,
+            reason=retraction.reason,
+            received_at=now,
+        ):
+            return None
+        erased = await self._queries.erase_feedback(tx, **place, **named, now=now)
+        if not erased["unused"]:
+            return None
+        row = await self._queries.take_from_tally(
+            tx,
+            **place,
+            taken=erased["unused"],
+            rated=erased["rated"],
+            rating_sum=erased["rating_sum"],
+        )
+        return _tally(row)
+
+    async def claim(self, tx: Tx, key: AgentKey, window_id: UUID, maximum: int) -> Claim:
+        """Give the oldest unused judgements to the window. The caller holds the tally's lock."""
+        place = {"tenant_id": key.tenant_id, "agent_id": key.agent_id}
+        row = await self._queries.claim_feedback(tx, **place, window_id=window_id, maximum=maximum)
+        claim = Claim(**row)
+        await self._queries.take_from_tally(
+            tx,
+            **place,
+            taken=claim.feedback_count,
+            rated=claim.rated,
+            rating_sum=claim.rating_sum,
+        )
+        return claim
+
+    async def insert_window(
+        self, tx: Tx, window: Window, reference: tuple[int, float], now: datetime
+    ) -> None:
+        """Keep the window; later ratings are compared with `reference`, a count and a sum."""
+        place = {"tenant_id": window.key.tenant_id, "agent_id": window.key.agent_id}
+        await self._queries.insert_window(
+            tx,
+            **place,
+            window_id=window.window_id,
+            sequence=window.sequence,
+            reason=window.reason,
+            feedback_count=window.claim.feedback_count,
+            feedback_digest=window.claim.feedback_digest,
+            now=now,
+        )
+        await self._queries.remember_window(
+            tx,
+            **place,
+            sequence=window.sequence,
+            now=now,
+            reference_rated=reference[0],
+            reference_rating_sum=reference[1],
+        )
+
+    async def window_feedback(self, tx: Tx, window_id: UUID) -> list[StoredJudgement]:
+        """The window's judgements that were not retracted, oldest first."""
+        rows = self._queries.window_feedback(tx, window_id=window_id)
+        return [StoredJudgement(**row) async for row in rows]
+
+    async def window_contexts(self, tx: Tx, window_id: UUID, *, most: int) -> list[str]:
+        """Distinct traceparents of the window's judgements, newest first."""
+        rows = self._queries.window_contexts(tx, window_id=window_id, most=most)
+        return [row["traceparent"] async for row in rows]
+
+
+def _arrays(keys: Collection[AgentKey]) -> dict[str, list[str]]:
+    return {
+        "tenant_ids": [key.tenant_id for key in keys],
+        "agent_ids": [key.agent_id for key in keys],
+    }
+
+
+def _tally(row: Mapping[str, Any]) -> Tally:
+    return Tally(
+        tenant_id=row["tenant_id"],
+        agent_id=row["agent_id"],
+        profile_revision=row["profile_revision"],
+        unused=row["unused"],
+        rated=row["rated"],
+        rating_sum=row["rating_sum"],
+        oldest_unused_at=row["oldest_unused_at"],
+        reference_rated=row["reference_rated"],
+        reference_rating_sum=row["reference_rating_sum"],
+        windows=row["windows"],
+        last_window_at=row["last_window_at"],
+        busy=row["open_job_id"] is not None,
+        check_at=row["check_at"],
+    )

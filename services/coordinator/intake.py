@@ -1,0 +1,181 @@
+"""The hot path: a batch of feedback records becomes rows, counters and, perhaps, a retrain.
+
+One transaction per batch. Offsets are committed after it, so a crash repeats the batch, and the
+unique ids make the repetition a no-op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from opentelemetry import metrics
+
+from archon_contracts import telemetry
+from services.coordinator.domain import AgentKey
+from services.coordinator.errors import UnknownAgent
+from services.coordinator.judgements import (
+    Batch,
+    Interaction,
+    Item,
+    Judgement,
+    Retraction,
+    read_batch,
+    runs_of,
+)
+from services.coordinator.known_agents import KnownAgents
+from services.coordinator.triggers import Tally
+from shared.clock import Clock
+from shared.database import Database, Tx
+from shared.errors import PermanentError
+from shared.logging import get_logger
+from shared.messages import RawRecord
+from shared.wakeups import Wakeups
+
+log = get_logger(__name__)
+meter = metrics.get_meter(__name__)
+stored_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_STORED, unit="{event}")
+duplicate_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_DUPLICATES, unit="{event}")
+dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="{message}")
+
+
+class Feedback(Protocol):
+    """Feedback and tallies; each method is one statement, whatever the batch's size."""
+
+    async def lock_tallies(self, tx: Tx, keys: Collection[AgentKey]) -> list[Tally]: ...
+
+    async def insert_judgements(
+        self, tx: Tx, judgements: Sequence[Judgement], received_at: datetime
+    ) -> tuple[int, list[Tally]]: ...
+
+    async def insert_interactions(
+        self, tx: Tx, interactions: Sequence[Interaction], received_at: datetime
+    ) -> None: ...
+
+    async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Tally | None: ...
+
+
+class DeadLetters(Protocol):
+    """Queues refused records with their reasons."""
+
+    async def append_dead_letter(
+        self, tx: Tx, record: RawRecord, *, error: Exception, attempts: int
+    ) -> None: ...
+
+
+class Triggers(Protocol):
+    """Begins a retrain when a tally asks for one."""
+
+    async def consider(self, tx: Tx, tally: Tally) -> None: ...
+
+
+class Intake:
+    """Takes batches in. This and the sweeper open transactions of their own: they have no inbox."""
+
+    def __init__(
+        self,
+        database: Database,
+        wakeups: Wakeups,
+        agents: KnownAgents,
+        feedback: Feedback,
+        triggers: Triggers,
+        outbox: DeadLetters,
+        clock: Clock,
+        *,
+        maximum_bytes: int,
+    ) -> None:
+        self._database = database
+        self._wakeups = wakeups
+        self._agents = agents
+        self._feedback = feedback
+        self._triggers = triggers
+        self._outbox = outbox
+        self._clock = clock
+        self._maximum_bytes = maximum_bytes
+
+    async def take(self, records: Sequence[RawRecord]) -> None:
+        """Settle every record of the batch: stored, known already, or a dead letter.
+
+        Raises:
+            RetryableError: nothing was committed; the batch must come again.
+        """
+        batch = read_batch(records, maximum_bytes=self._maximum_bytes)
+        await self._refuse_unknown_agents(batch)
+        try:
+            async with self._database.transaction() as tx:
+                await self.store(tx, batch)
+        except PermanentError as error:
+            await self._isolate(records, error)
+        self._wakeups.ring()
+
+    async def store(self, tx: Tx, batch: Batch) -> None:
+        """Store a read batch, and begin the retrains that it makes due."""
+        for record, error in batch.refused:
+            await self._refuse(tx, record, error)
+        items = [item for _, item in batch.items]
+        if not items:
+            return
+        now = self._clock.now()
+        await self._feedback.lock_tallies(tx, keys_of(items))
+        changed: dict[AgentKey, Tally] = {}
+        for tally in await self._store_items(tx, items, now):
+            changed[AgentKey(tally.tenant_id, tally.agent_id)] = tally
+        for tally in changed.values():
+            await self._triggers.consider(tx, tally)
+
+    async def _store_items(self, tx: Tx, items: Sequence[Item], now: datetime) -> list[Tally]:
+        """Every tally as each change left it, in order. A retraction concerns what came before."""
+        changed: list[Tally] = []
+        for run in runs_of(items):
+            if run.judgements:
+                stored, tallies = await self._feedback.insert_judgements(tx, run.judgements, now)
+                stored_counter.add(stored)
+                duplicate_counter.add(len(run.judgements) - stored)
+                changed += tallies
+            if run.interactions:
+                await self._feedback.insert_interactions(tx, run.interactions, now)
+            if run.retraction is not None:
+                tally = await self._feedback.retract(tx, run.retraction, now)
+                changed += [tally] if tally else []
+        return changed
+
+    async def _refuse_unknown_agents(self, batch: Batch) -> None:
+        unknown = await self._agents.missing(keys_of([item for _, item in batch.items]))
+        if not unknown:
+            return
+        kept = []
+        for record, item in batch.items:
+            if (item.tenant_id, item.agent_id) in unknown:
+                reason = f"agent {item.agent_id} is not configured; configure it, then replay"
+                batch.refused.append((record, UnknownAgent(reason)))
+            else:
+                kept.append((record, item))
+        batch.items = kept
+
+    async def _isolate(self, records: Sequence[RawRecord], error: PermanentError) -> None:
+        """The database refused the batch: find the record at fault, and store the others."""
+        if len(records) == 1:
+            async with self._database.transaction() as tx:
+                await self._refuse(tx, records[0], error)
+            return
+        middle = len(records) // 2
+        await self.take(records[:middle])
+        await self.take(records[middle:])
+
+    async def _refuse(self, tx: Tx, record: RawRecord, error: PermanentError) -> None:
+        log.error(
+            "dead_letter",
+            reason=str(error),
+            error_type=type(error).__name__,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+        )
+        await self._outbox.append_dead_letter(tx, record, error=error, attempts=1)
+        dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
+
+
+def keys_of(items: Sequence[Item]) -> set[AgentKey]:
+    """The agents that the items are about."""
+    return {AgentKey(*pair) for pair in {(item.tenant_id, item.agent_id) for item in items}}

@@ -1,0 +1,23 @@
+"""How long a job may stay in a state, and how often a state's command is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from archon_contracts.events import JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`stay_seconds` has every state that is not final."""
+
+    stay_seconds: Mapping[JobState, float]
+    issues: int = 3
+    attempts: int = 3
+
+    def deadline(self, state: JobState, now: datetime) -> datetime | None:
+        """When somebody must look after a job that enters the state now; None: never."""
+        seconds = self.stay_seconds.get(state)
+        return None if seconds is None else now + timedelta(seconds=seconds)

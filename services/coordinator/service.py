@@ -1,0 +1,332 @@
+"""What the coordinator does on each message. The rules are in the modules named for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import CancelJob, ConfigureAgent
+from archon_contracts.events import (
+    AgentConfigured,
+    CurriculumPlanned,
+    DatasetPrepared,
+    DatasetRejected,
+    EvaluationCompleted,
+    EvaluationFailed,
+    JobState,
+    ModelDeployed,
+    ModelRegistered,
+    ModelRolledBack,
+    TrainingCompleted,
+    TrainingFailed,
+    TrainingRequested,
+    TrainingStarted,
+    WorkerReported,
+)
+from archon_contracts.values import Estimate, ModelRef
+from services.coordinator.domain import (
+    AgentKey,
+    CandidateFacts,
+    DatasetFacts,
+    EvaluationFacts,
+    Job,
+    JobFacts,
+)
+from services.coordinator.errors import ProfileMismatch
+from services.coordinator.flow import Flow
+from services.coordinator.slots import Slots
+from services.coordinator.spans import requested_trace
+from services.coordinator.state_machine import JobEvent, next_state
+from services.coordinator.transitions import Outbox, Transitions
+from services.coordinator.turns import Turns
+from services.coordinator.windows import Windows
+from shared.clock import Clock
+from shared.database import Tx
+from shared.errors import PermanentError
+from shared.logging import get_logger
+from shared.messages import Message
+
+CANDIDATE = "candidate"
+ALL_ITEMS = "all"
+
+log = get_logger(__name__)
+
+
+class Records(Protocol):
+    """Agents and jobs."""
+
+    async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None: ...
+
+    async def set_live(self, tx: Tx, key: AgentKey, live: ModelRef, since: datetime) -> None: ...
+
+    async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
+
+
+class CoordinatorService:
+    """The use cases; every one runs in the transaction of its message.
+
+    A message for another state, another attempt or an unknown job is logged and changes nothing.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        transitions: Transitions,
+        flow: Flow,
+        turns: Turns,
+        slots: Slots,
+        windows: Windows,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
+        self._records = records
+        self._transitions = transitions
+        self._flow = flow
+        self._turns = turns
+        self._slots = slots
+        self._windows = windows
+        self._outbox = outbox
+        self._clock = clock
+
+    async def configure_agent(self, tx: Tx, message: Message[ConfigureAgent]) -> None:
+        """Take the agent on, or its new profile; jobs that waited for it begin.
+
+        Raises:
+            ProfileMismatch: the profile names another agent than the command.
+        """
+        body = message.body
+        if body.profile.agent_id != body.agent_id:
+            raise ProfileMismatch(
+                f"profile.agent_id is {body.profile.agent_id}, agent_id is {body.agent_id}; "
+                "give both the same name"
+            )
+        await self._records.put_agent(tx, body, self._clock.now())
+        configured = AgentConfigured(
+            tenant_id=body.tenant_id, agent_id=body.agent_id, profile=body.profile
+        )
+        await self._outbox.append(tx, configured, cause=message.cause)
+        await self._turns.take(tx, _key(body), message.cause)
+
+    async def request_training(self, tx: Tx, message: Message[TrainingRequested]) -> None:
+        """Open the job; it begins when its agent is known and free."""
+        body, now = message.body, self._clock.now()
+        job = Job(
+            job_id=body.job_id,
+            key=_key(body),
+            state=JobState.REQUESTED,
+            method=body.method,
+            config=body.config,
+            trace=requested_trace(body.job_id),
+            created_at=now,
+            state_since=now,
+            requested_by=body.requested_by,
+            facts=JobFacts(given=body.dataset),
+        )
+        reason = f"asked for by {body.requested_by}"
+        if await self._transitions.open(tx, job, message.cause, reason=reason):
+            await self._turns.take(tx, job.key, message.cause)
+
+    async def cancel_job(self, tx: Tx, message: Message[CancelJob]) -> None:
+        """Stop the job wherever it stands."""
+        job = await self._expecting(tx, message.body, JobEvent.CANCELLED)
+        if job is not None:
+            await self._flow.advance(
+                tx, job, JobEvent.CANCELLED, message.cause, reason=message.body.reason
+            )
+
+    async def take_plan(self, tx: Tx, message: Message[CurriculumPlanned]) -> None:
+        """Write the window's content out and have a dataset made of it."""
+        job = await self._expecting(tx, message.body, JobEvent.PLANNED)
+        if job is None:
+            return
+        facts = job.facts.model_copy(update={"plan": message.body.plan})
+        try:
+            if facts.window is not None:
+                sources = await self._windows.write_out(tx, facts.window.window_id)
+                facts = facts.model_copy(update={"sources": sources})
+        except PermanentError as error:
+            await self._give_up(tx, job, message, str(error))
+        else:
+            await self._flow.advance(tx, job, JobEvent.PLANNED, message.cause, facts=facts)
+
+    async def take_dataset(self, tx: Tx, message: Message[DatasetPrepared]) -> None:
+        """Queue the training."""
+        body = message.body
+        job = await self._expecting(tx, body, JobEvent.PREPARED)
+        if job is None:
+            return
+        items = body.items.get("train", 0)
+        if items == 0:
+            reason = f"none of {body.quality.received} items is left to train on; send more"
+            await self._give_up(tx, job, message, reason)
+            return
+        dataset = DatasetFacts(
+            dataset_id=body.dataset_id,
+            version=body.dataset_version,
+            artifact=body.artifact,
+            training_items=items,
+        )
+        facts = job.facts.model_copy(update={"dataset": dataset})
+        await self._flow.advance(tx, job, JobEvent.PREPARED, message.cause, facts=facts)
+
+    async def end_without_dataset(self, tx: Tx, message: Message[DatasetRejected]) -> None:
+        """The job cannot go on."""
+        job = await self._expecting(tx, message.body, JobEvent.PREPARED)
+        if job is not None:
+            await self._give_up(tx, job, message, message.body.reason)
+
+    async def note_training_start(self, tx: Tx, message: Message[TrainingStarted]) -> None:
+        """Remember the first step; the deadline counts from now."""
+        job = await self._attempting(tx, message.body)
+        if job is not None:
+            first_step_at = message.body.first_step_at
+            facts = job.facts.model_copy(update={"first_step_at": first_step_at})
+            await self._transitions.note(tx, job, facts)
+
+    async def take_model(self, tx: Tx, message: Message[TrainingCompleted]) -> None:
+        """Have the candidate compared with the live version."""
+        body = message.body
+        job = await self._attempting(tx, body)
+        if job is None:
+            return
+        if body.steps < 1:
+            await self._give_up(tx, job, message, "the training made no optimizer step")
+            return
+        candidate = CandidateFacts(
+            artifact=body.model,
+            steps=body.steps,
+            metrics=body.metrics,
+            library_versions=body.library_versions,
+        )
+        facts = job.facts.model_copy(update={"candidate": candidate})
+        await self._flow.advance(tx, job, JobEvent.TRAINED, message.cause, facts=facts)
+
+    async def end_attempt(self, tx: Tx, message: Message[TrainingFailed]) -> None:
+        """Try the training again where that can help."""
+        body = message.body
+        job = await self._attempting(tx, body)
+        if job is None:
+            return
+        if body.retryable:
+            await self._flow.retry_training(tx, job, message.cause, body.reason)
+        else:
+            await self._give_up(tx, job, message, body.reason)
+
+    async def take_verdict(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
+        """Register what the gate passed; end the job of what it refused."""
+        body = message.body
+        job = await self._expecting(tx, body, JobEvent.GATE_PASSED)
+        if job is None:
+            return
+        evaluation = EvaluationFacts(
+            evaluation_id=body.evaluation_id, accuracy=_accuracy(body), reasons=body.reasons
+        )
+        facts = job.facts.model_copy(update={"evaluation": evaluation})
+        event = JobEvent.GATE_PASSED if body.passed else JobEvent.GATE_REFUSED
+        reason = "; ".join(body.reasons)
+        await self._flow.advance(tx, job, event, message.cause, reason=reason, facts=facts)
+
+    async def end_evaluation(self, tx: Tx, message: Message[EvaluationFailed]) -> None:
+        """Have the candidate evaluated again where that can help."""
+        job = await self._expecting(tx, message.body, JobEvent.GATE_PASSED)
+        if job is None:
+            return
+        if message.body.retryable:
+            await self._flow.retry_command(tx, job, message.cause, message.body.reason)
+        else:
+            await self._give_up(tx, job, message, message.body.reason)
+
+    async def roll_out(self, tx: Tx, message: Message[ModelRegistered]) -> None:
+        """Have the new version made live."""
+        job = await self._expecting(tx, message.body, JobEvent.REGISTERED)
+        if job is not None:
+            facts = job.facts.model_copy(update={"model": message.body.model})
+            await self._flow.advance(tx, job, JobEvent.REGISTERED, message.cause, facts=facts)
+
+    async def take_deployment(self, tx: Tx, message: Message[ModelDeployed]) -> None:
+        """Remember what is live; the job that led to it is complete."""
+        body = message.body
+        job = None
+        if body.job_id is not None:
+            job = await self._expecting(tx, body, JobEvent.DEPLOYED)
+        await self._records.set_live(tx, _key(body), body.model, body.deployed_at)
+        if job is not None:
+            await self._flow.advance(
+                tx, job, JobEvent.DEPLOYED, message.cause, reason=f"{body.model.version} is live"
+            )
+
+    async def take_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
+        """Remember what is live."""
+        body = message.body
+        await self._records.set_live(tx, _key(body), body.model, body.rolled_back_at)
+
+    async def take_report(self, tx: Tx, message: Message[WorkerReported]) -> None:
+        """Remember a worker's capacity; a new slot goes to a waiting job."""
+        await self._slots.heard(tx, message.body)
+
+    async def _expecting(self, tx: Tx, body: OfJob, event: JobEvent) -> Job | None:
+        """The job, locked, if the event means something in its state."""
+        job = await self._records.lock_job(tx, body.job_id) if body.job_id else None
+        if job is None or job.key.tenant_id != body.tenant_id:
+            log.info("message_of_unknown_job", job_id=str(body.job_id))
+            return None
+        if next_state(job.state, event) is None:
+            log.info("event_passed_over", job_id=str(job.job_id), state=job.state, job_event=event)
+            return None
+        return job
+
+    async def _attempting(
+        self, tx: Tx, body: TrainingStarted | TrainingCompleted | TrainingFailed
+    ) -> Job | None:
+        """The job, locked, if it is training and the message is of its present attempt."""
+        job = await self._expecting(tx, body, JobEvent.TRAINED)
+        if job is not None and job.attempt != body.attempt:
+            log.info(
+                "stale_attempt_passed_over",
+                job_id=str(job.job_id),
+                attempt=body.attempt,
+                present=job.attempt,
+            )
+            return None
+        return job
+
+    async def _give_up(self, tx: Tx, job: Job, message: Message[Contract], reason: str) -> None:
+        await self._flow.advance(tx, job, JobEvent.GAVE_UP, message.cause, reason=reason)
+
+
+class OfJob(Protocol):
+    """A message that names a job."""
+
+    @property
+    def tenant_id(self) -> str: ...
+
+    @property
+    def job_id(self) -> UUID | None: ...
+
+
+class OfAgent(Protocol):
+    """A message that names an agent."""
+
+    @property
+    def tenant_id(self) -> str: ...
+
+    @property
+    def agent_id(self) -> str: ...
+
+
+def _key(body: OfAgent) -> AgentKey:
+    return AgentKey(body.tenant_id, body.agent_id)
+
+
+def _accuracy(body: EvaluationCompleted) -> dict[str, Estimate]:
+    """The candidate's figures, as they are kept with its version."""
+    top_1 = body.accuracy.get(CANDIDATE, {})
+    top_5 = body.accuracy_at_5.get(CANDIDATE, {})
+    figures = {f"accuracy{_of(group)}": value for group, value in top_1.items()}
+    return figures | {f"accuracy_at_5{_of(group)}": value for group, value in top_5.items()}
+
+
+def _of(group: str) -> str:
+    return "" if group == ALL_ITEMS else f".{group}"

@@ -1,0 +1,71 @@
+"""What an operator can set for the coordinator."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from archon_contracts.events import JobState
+from services.coordinator.limits import Limits
+from shared.settings import ServiceSettings
+
+HOUR = 3600.0
+
+
+class Settings(ServiceSettings):
+    """Settings of the coordinator; ARCHON_FEEDBACK_BATCH sets `feedback_batch`, and so on."""
+
+    service: str = "coordinator"
+    feedback_batch: int = Field(
+        default=2_000, ge=1, le=20_000, description="Most feedback records in one transaction."
+    )
+    feedback_max_bytes: int = Field(
+        default=1_000_000, ge=1_000, description="Largest feedback body [bytes]."
+    )
+    unknown_agent_wait_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        description="How long feedback waits for its agent's configuration, once an agent [s].",
+    )
+    interaction_days: float = Field(
+        default=7.0, gt=0, description="How long unjudged interactions are kept [days]."
+    )
+    sweep_seconds: float = Field(
+        default=2.0, gt=0, description="Time between looks for overdue jobs and triggers [s]."
+    )
+    command_issues: int = Field(default=3, ge=1, description="Times that a command is sent.")
+    training_attempts: int = Field(default=3, ge=1, description="Attempts at one training.")
+    worker_silence_seconds: float = Field(
+        default=120.0, gt=0, description="A worker unheard for this long has no slots [s]."
+    )
+    requested_seconds: float = Field(
+        default=24 * HOUR, gt=0, description="Longest wait for the agent to be known and free [s]."
+    )
+    planning_seconds: float = Field(default=60.0, gt=0, description="Longest planning [s].")
+    preparing_seconds: float = Field(default=900.0, gt=0, description="Longest preparation [s].")
+    queued_seconds: float = Field(
+        default=24 * HOUR, gt=0, description="Longest wait for a training slot [s]."
+    )
+    training_seconds: float = Field(
+        default=12 * HOUR, gt=0, description="Longest attempt at a training [s]."
+    )
+    evaluating_seconds: float = Field(default=HOUR, gt=0, description="Longest evaluation [s].")
+    registering_seconds: float = Field(default=60.0, gt=0, description="Longest registration [s].")
+    rolling_out_seconds: float = Field(default=60.0, gt=0, description="Longest roll-out [s].")
+
+    @property
+    def limits(self) -> Limits:
+        """What the state machine keeps to."""
+        return Limits(
+            stay_seconds={
+                JobState.REQUESTED: self.requested_seconds,
+                JobState.PLANNING: self.planning_seconds,
+                JobState.PREPARING: self.preparing_seconds,
+                JobState.QUEUED: self.queued_seconds,
+                JobState.TRAINING: self.training_seconds,
+                JobState.EVALUATING: self.evaluating_seconds,
+                JobState.REGISTERING: self.registering_seconds,
+                JobState.ROLLING_OUT: self.rolling_out_seconds,
+            },
+            issues=self.command_issues,
+            attempts=self.training_attempts,
+        )

@@ -1,0 +1,271 @@
+-- Queries of the coordinator. Table names are unqualified: search_path names the schema.
+
+-- Agents
+
+-- name: upsert_agent(tenant_id, agent_id, profile, now)!
+INSERT INTO agents (tenant_id, agent_id, profile, configured_at)
+VALUES (:tenant_id, :agent_id, :profile, :now)
+ON CONFLICT (tenant_id, agent_id)
+DO UPDATE SET profile = excluded.profile, configured_at = excluded.configured_at;
+
+-- name: upsert_tally(tenant_id, agent_id)!
+-- The revision tells every coordinator that the profile it remembers is old.
+INSERT INTO tallies (tenant_id, agent_id) VALUES (:tenant_id, :agent_id)
+ON CONFLICT (tenant_id, agent_id)
+DO UPDATE SET profile_revision = tallies.profile_revision + 1;
+
+-- name: find_agent(tenant_id, agent_id)^
+SELECT tenant_id, agent_id, profile, live
+FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: set_live(tenant_id, agent_id, live, since)!
+-- An older fact never replaces a newer one.
+UPDATE agents SET live = :live, live_since = :since
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+  AND (live_since IS NULL OR live_since <= :since);
+
+-- name: known_agents(tenant_ids, agent_ids)
+SELECT a.tenant_id, a.agent_id
+FROM unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
+JOIN agents a USING (tenant_id, agent_id);
+
+-- Tallies
+
+-- name: lock_tallies(tenant_ids, agent_ids)
+-- In the order of the key, so that two batches with the same agents never wait for each other.
+SELECT t.*
+FROM tallies t
+JOIN unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
+  USING (tenant_id, agent_id)
+ORDER BY t.tenant_id, t.agent_id
+FOR UPDATE OF t;
+
+-- name: lock_due_tally(now)^
+SELECT * FROM tallies
+WHERE check_at <= :now
+ORDER BY check_at
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- name: set_check(tenant_id, agent_id, check_at)!
+UPDATE tallies SET check_at = :check_at WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: set_open_job(tenant_id, agent_id, job_id)!
+UPDATE tallies SET open_job_id = :job_id, check_at = NULL
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: clear_open_job(tenant_id, agent_id, job_id)!
+UPDATE tallies SET open_job_id = NULL
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND open_job_id = :job_id;
+
+-- Feedback
+
+-- name: insert_judgements(tenant_ids, event_ids, agent_ids, interaction_ids, sources, ratings, correct, places, traceparents, bodies, received_at)
+-- One statement per batch: duplicates fall out, what remains is counted. The places give the
+-- judgements of a batch distinct times in the order in which they came.
+WITH stored AS (
+    INSERT INTO feedback (tenant_id, event_id, agent_id, interaction_id, source, rating, correct,
+                          received_at, traceparent, body)
+    SELECT g.tenant_id, g.event_id, g.agent_id, g.interaction_id, g.source, g.rating, g.correct,
+           :received_at::timestamptz + g.place * interval '1 microsecond', g.traceparent, g.body
+    FROM unnest(:tenant_ids::text[], :event_ids::uuid[], :agent_ids::text[],
+                :interaction_ids::text[], :sources::text[], :ratings::float8[], :correct::bool[],
+                :places::int[], :traceparents::text[], :bodies::bytea[])
+        AS g (tenant_id, event_id, agent_id, interaction_id, source, rating, correct, place,
+              traceparent, body)
+    ON CONFLICT (tenant_id, event_id) DO NOTHING
+    RETURNING tenant_id, agent_id, rating, received_at
+), sums AS (
+    SELECT tenant_id, agent_id, count(*)::int AS added, count(rating)::int AS rated,
+           coalesce(sum(rating), 0) AS rating_sum, min(received_at) AS oldest
+    FROM stored
+    GROUP BY tenant_id, agent_id
+)
+UPDATE tallies t
+SET unused = t.unused + s.added,
+    rated = t.rated + s.rated,
+    rating_sum = t.rating_sum + s.rating_sum,
+    oldest_unused_at = coalesce(t.oldest_unused_at, s.oldest)
+FROM sums s
+WHERE t.tenant_id = s.tenant_id AND t.agent_id = s.agent_id
+RETURNING t.*, s.added;
+
+-- name: insert_interactions(tenant_ids, event_ids, agent_ids, bodies, received_at)!
+WITH stored AS (
+    INSERT INTO interactions (tenant_id, event_id, agent_id, body, received_at)
+    SELECT g.tenant_id, g.event_id, g.agent_id, g.body, :received_at::timestamptz
+    FROM unnest(:tenant_ids::text[], :event_ids::uuid[], :agent_ids::text[], :bodies::bytea[])
+        AS g (tenant_id, event_id, agent_id, body)
+    ON CONFLICT (tenant_id, event_id) DO NOTHING
+    RETURNING tenant_id, agent_id
+), sums AS (
+    SELECT tenant_id, agent_id, count(*) AS added FROM stored GROUP BY tenant_id, agent_id
+)
+UPDATE tallies t SET interactions = t.interactions + s.added
+FROM sums s
+WHERE t.tenant_id = s.tenant_id AND t.agent_id = s.agent_id;
+
+-- name: prune_interactions(before)!
+DELETE FROM interactions WHERE received_at < :before;
+
+-- name: insert_retraction(tenant_id, event_id, agent_id, interaction_id, source, reason, received_at)$
+-- True when it is new.
+INSERT INTO retractions (tenant_id, event_id, agent_id, interaction_id, source, reason, received_at)
+VALUES (:tenant_id, :event_id, :agent_id, :interaction_id, :source, :reason, :received_at)
+ON CONFLICT (tenant_id, event_id) DO NOTHING
+RETURNING true;
+
+-- name: erase_feedback(tenant_id, agent_id, interaction_id, source, now)^
+-- The content goes, the row stays; only judgements in no window change the tally.
+WITH erased AS (
+    UPDATE feedback
+    SET body = NULL, traceparent = NULL, retracted_at = :now
+    WHERE interaction_id = :interaction_id AND tenant_id = :tenant_id AND agent_id = :agent_id
+      AND source = :source AND retracted_at IS NULL
+    RETURNING event_id, rating, window_id
+)
+SELECT count(*)::int AS erased,
+       (count(*) FILTER (WHERE window_id IS NULL))::int AS unused,
+       (count(rating) FILTER (WHERE window_id IS NULL))::int AS rated,
+       coalesce(sum(rating) FILTER (WHERE window_id IS NULL), 0) AS rating_sum
+FROM erased;
+
+-- name: claim_feedback(tenant_id, agent_id, window_id, maximum)^
+-- The oldest unused judgements, at most `maximum`. The caller holds the tally's lock.
+WITH chosen AS (
+    SELECT event_id FROM feedback
+    WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+      AND window_id IS NULL AND retracted_at IS NULL
+    ORDER BY received_at
+    LIMIT :maximum
+), claimed AS (
+    UPDATE feedback f SET window_id = :window_id
+    FROM chosen c
+    WHERE f.tenant_id = :tenant_id AND f.event_id = c.event_id
+    RETURNING f.event_id, f.rating, f.correct, f.received_at, f.traceparent
+)
+SELECT count(*)::int AS feedback_count,
+       count(rating)::int AS rated,
+       coalesce(sum(rating), 0) AS rating_sum,
+       avg(correct::int)::float8 AS success_rate,
+       (array_agg(traceparent ORDER BY received_at DESC))[1] AS completed_by,
+       encode(sha256(convert_to(coalesce(string_agg(event_id::text, E'\n' ORDER BY event_id), ''),
+                                'UTF8')), 'hex') AS feedback_digest
+FROM claimed;
+
+-- name: take_from_tally(tenant_id, agent_id, taken, rated, rating_sum)^
+-- What left the unused judgements, by a claim or a retraction. The last one takes the rounding
+-- error of the sum with it.
+UPDATE tallies
+SET unused = unused - :taken,
+    rated = rated - :rated,
+    rating_sum = CASE WHEN rated = :rated THEN 0 ELSE rating_sum - :rating_sum END,
+    oldest_unused_at = (
+        SELECT min(received_at) FROM feedback
+        WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+          AND window_id IS NULL AND retracted_at IS NULL
+    )
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+RETURNING *;
+
+-- name: remember_window(tenant_id, agent_id, sequence, now, reference_rated, reference_rating_sum)!
+UPDATE tallies
+SET windows = :sequence, last_window_at = :now,
+    reference_rated = :reference_rated, reference_rating_sum = :reference_rating_sum
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: insert_window(window_id, tenant_id, agent_id, sequence, reason, feedback_count, feedback_digest, now)!
+INSERT INTO windows (window_id, tenant_id, agent_id, sequence, reason, feedback_count,
+                     feedback_digest, claimed_at)
+VALUES (:window_id, :tenant_id, :agent_id, :sequence, :reason, :feedback_count,
+        :feedback_digest, :now);
+
+-- name: window_feedback(window_id)
+SELECT event_id, source, received_at, body
+FROM feedback
+WHERE window_id = :window_id AND retracted_at IS NULL
+ORDER BY received_at;
+
+-- name: window_contexts(window_id, most)
+-- Distinct traces that led to the window, newest first.
+SELECT traceparent
+FROM feedback
+WHERE window_id = :window_id AND traceparent IS NOT NULL
+GROUP BY traceparent
+ORDER BY max(received_at) DESC
+LIMIT :most;
+
+-- Jobs
+
+-- name: insert_job(job_id, tenant_id, agent_id, state, version, method, priority, requested_by, config, facts, trace_id, parent_span_id, job_span_id, stage_span_id, now, deadline_at)$
+-- True when there was no job of this id.
+INSERT INTO jobs (job_id, tenant_id, agent_id, state, version, method, priority, requested_by,
+                  config, facts, trace_id, parent_span_id, job_span_id, stage_span_id, created_at,
+                  state_since, deadline_at)
+VALUES (:job_id, :tenant_id, :agent_id, :state, :version, :method, :priority, :requested_by,
+        :config, :facts, :trace_id, :parent_span_id, :job_span_id, :stage_span_id, :now, :now,
+        :deadline_at)
+ON CONFLICT (job_id) DO NOTHING
+RETURNING true;
+
+-- name: update_job(job_id, known_version, state, version, attempt, issues, priority, config, facts, stage_span_id, state_since, deadline_at)$
+-- Nothing when somebody else changed the job since it was read.
+UPDATE jobs
+SET state = :state, version = :version, attempt = :attempt, issues = :issues,
+    priority = :priority, config = :config, facts = :facts, stage_span_id = :stage_span_id,
+    state_since = :state_since, deadline_at = :deadline_at
+WHERE job_id = :job_id AND version = :known_version
+RETURNING true;
+
+-- name: lock_job(job_id)^
+SELECT * FROM jobs WHERE job_id = :job_id FOR UPDATE;
+
+-- name: lock_next_requested(tenant_id, agent_id)^
+SELECT * FROM jobs
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND state = 'requested'
+ORDER BY created_at, job_id
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- name: lock_overdue_job(now)^
+SELECT * FROM jobs
+WHERE deadline_at <= :now
+ORDER BY deadline_at
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- name: insert_transition(job_id, version, from_state, to_state, event, attempt, reason, now)!
+INSERT INTO job_history (job_id, version, from_state, to_state, event, attempt, reason, occurred_at)
+VALUES (:job_id, :version, :from_state, :to_state, :event, :attempt, :reason, :now);
+
+-- name: job_transitions(job_id)
+SELECT to_state, occurred_at FROM job_history WHERE job_id = :job_id ORDER BY version;
+
+-- Slots
+
+-- name: lock_scheduler()$
+-- One allocation at a time; always the last lock that a transaction takes.
+SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '/scheduler', 0));
+
+-- name: queued_jobs(most)
+SELECT job_id, tenant_id, agent_id, priority, state_since
+FROM jobs
+WHERE state = 'queued'
+ORDER BY priority DESC, state_since
+LIMIT :most;
+
+-- name: running_jobs()
+SELECT tenant_id, agent_id FROM jobs WHERE state = 'training';
+
+-- name: lock_queued_job(job_id)^
+SELECT * FROM jobs WHERE job_id = :job_id AND state = 'queued' FOR UPDATE SKIP LOCKED;
+
+-- name: slots_heard(service, since)
+SELECT slots FROM workers WHERE service = :service AND heard_at > :since;
+
+-- name: upsert_worker(worker_id, service, slots, busy, now)!
+INSERT INTO workers (worker_id, service, slots, busy, heard_at)
+VALUES (:worker_id, :service, :slots, :busy, :now)
+ON CONFLICT (worker_id)
+DO UPDATE SET service = excluded.service, slots = excluded.slots, busy = excluded.busy,
+              heard_at = excluded.heard_at;

@@ -1,0 +1,201 @@
+"""Agents, jobs and workers, typed: one method per query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from archon_contracts.commands import ConfigureAgent
+from archon_contracts.events import JobState, WorkerReported
+from archon_contracts.values import AgentProfile, ModelRef, TrainingConfig, TrainingMethod
+from services.coordinator.domain import Agent, AgentKey, Job, JobFacts, JobTrace, Transition
+from services.coordinator.scheduler import Running, Waiting
+from services.coordinator.state_machine import JobEvent
+from shared.database import Tx
+from shared.queries import load_queries
+
+
+class Store:
+    """Every job is changed under its row's lock, and only from the version that was read."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries(Path(__file__).parent)
+
+    async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None:
+        """Take the agent on, or replace its profile."""
+        key = {"tenant_id": command.tenant_id, "agent_id": command.agent_id}
+        profile = command.profile.model_dump(mode="json")
+        await self._queries.upsert_agent(tx, **key, profile=profile, now=now)
+        await self._queries.upsert_tally(tx, **key)
+
+    async def find_agent(self, tx: Tx, key: AgentKey) -> Agent | None:
+        """The agent as configured."""
+        row = await self._queries.find_agent(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
+        if row is None:
+            return None
+        live = ModelRef.model_validate(row["live"]) if row["live"] else None
+        return Agent(key, AgentProfile.model_validate(row["profile"]), live)
+
+    async def set_live(self, tx: Tx, key: AgentKey, live: ModelRef, since: datetime) -> None:
+        """Remember what the agent runs, unless something newer is known."""
+        await self._queries.set_live(
+            tx,
+            tenant_id=key.tenant_id,
+            agent_id=key.agent_id,
+            live=live.model_dump(mode="json"),
+            since=since,
+        )
+
+    async def insert_job(self, tx: Tx, job: Job) -> bool:
+        """Keep a new job; False when one of this id exists."""
+        inserted = await self._queries.insert_job(
+            tx,
+            job_id=job.job_id,
+            tenant_id=job.key.tenant_id,
+            agent_id=job.key.agent_id,
+            state=job.state,
+            version=job.version,
+            method=job.method,
+            priority=job.priority,
+            requested_by=job.requested_by,
+            config=_named(job.config),
+            facts=job.facts.model_dump(mode="json"),
+            trace_id=job.trace.trace_id,
+            parent_span_id=job.trace.parent_span_id,
+            job_span_id=job.trace.job_span_id,
+            stage_span_id=job.trace.stage_span_id,
+            now=job.created_at,
+            deadline_at=job.deadline_at,
+        )
+        return bool(inserted)
+
+    async def update_job(self, tx: Tx, job: Job, *, known_version: int) -> bool:
+        """Write the job; False when somebody else changed it since that version was read."""
+        updated = await self._queries.update_job(
+            tx,
+            job_id=job.job_id,
+            known_version=known_version,
+            state=job.state,
+            version=job.version,
+            attempt=job.attempt,
+            issues=job.issues,
+            priority=job.priority,
+            config=_named(job.config),
+            facts=job.facts.model_dump(mode="json"),
+            stage_span_id=job.trace.stage_span_id,
+            state_since=job.state_since,
+            deadline_at=job.deadline_at,
+        )
+        return bool(updated)
+
+    async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None:
+        """The job, locked until the transaction ends."""
+        row = await self._queries.lock_job(tx, job_id=job_id)
+        return _job(row) if row else None
+
+    async def lock_next_requested(self, tx: Tx, key: AgentKey) -> Job | None:
+        """The agent's oldest job that waits for its turn."""
+        row = await self._queries.lock_next_requested(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id
+        )
+        return _job(row) if row else None
+
+    async def lock_overdue_job(self, tx: Tx, now: datetime) -> Job | None:
+        """A job past its deadline; one that is locked is passed over."""
+        row = await self._queries.lock_overdue_job(tx, now=now)
+        return _job(row) if row else None
+
+    async def insert_transition(
+        self, tx: Tx, job: Job, *, from_state: JobState | None, event: JobEvent | None, reason: str
+    ) -> None:
+        """One row of history: how the job came into its present state."""
+        await self._queries.insert_transition(
+            tx,
+            job_id=job.job_id,
+            version=job.version,
+            from_state=from_state,
+            to_state=job.state,
+            event=event or "opened",
+            attempt=job.attempt,
+            reason=reason,
+            now=job.state_since,
+        )
+
+    async def transitions(self, tx: Tx, job_id: UUID) -> list[Transition]:
+        """The states that the job entered, in order."""
+        rows = self._queries.job_transitions(tx, job_id=job_id)
+        return [Transition(JobState(row["to_state"]), row["occurred_at"]) async for row in rows]
+
+    async def lock_scheduler(self, tx: Tx) -> None:
+        """Allocate alone until the transaction ends; no other lock may be taken after it."""
+        await self._queries.lock_scheduler(tx)
+
+    async def queued_jobs(self, tx: Tx, *, most: int) -> list[Waiting]:
+        """Jobs that wait for a slot."""
+        rows = self._queries.queued_jobs(tx, most=most)
+        return [
+            Waiting(
+                row["job_id"],
+                row["tenant_id"],
+                row["agent_id"],
+                row["priority"],
+                row["state_since"],
+            )
+            async for row in rows
+        ]
+
+    async def running_jobs(self, tx: Tx) -> list[Running]:
+        """Jobs that hold a slot."""
+        rows = self._queries.running_jobs(tx)
+        return [Running(row["tenant_id"], row["agent_id"]) async for row in rows]
+
+    async def lock_queued_job(self, tx: Tx, job_id: UUID) -> Job | None:
+        """The job if it still waits and nobody else holds it."""
+        row = await self._queries.lock_queued_job(tx, job_id=job_id)
+        return _job(row) if row else None
+
+    async def slots_heard(self, tx: Tx, service: str, since: datetime) -> list[int]:
+        """The slots of each worker that reported since then."""
+        rows = self._queries.slots_heard(tx, service=service, since=since)
+        return [row["slots"] async for row in rows]
+
+    async def put_worker(self, tx: Tx, report: WorkerReported, now: datetime) -> None:
+        """Remember what a worker can do."""
+        await self._queries.upsert_worker(
+            tx,
+            worker_id=report.worker_id,
+            service=report.service,
+            slots=report.slots,
+            busy=report.busy,
+            now=now,
+        )
+
+
+def _named(config: TrainingConfig) -> dict[str, Any]:
+    # Only what was named: an absent value lets the agent's profile or the recipe decide.
+    return config.model_dump(mode="json", exclude_unset=True)
+
+
+def _job(row: Mapping[str, Any]) -> Job:
+    return Job(
+        job_id=row["job_id"],
+        key=AgentKey(row["tenant_id"], row["agent_id"]),
+        state=JobState(row["state"]),
+        version=row["version"],
+        attempt=row["attempt"],
+        issues=row["issues"],
+        method=TrainingMethod(row["method"]),
+        priority=row["priority"],
+        requested_by=row["requested_by"],
+        config=TrainingConfig.model_validate(row["config"]),
+        facts=JobFacts.model_validate(row["facts"]),
+        trace=JobTrace(
+            row["trace_id"], row["parent_span_id"], row["job_span_id"], row["stage_span_id"]
+        ),
+        created_at=row["created_at"],
+        state_since=row["state_since"],
+        deadline_at=row["deadline_at"],
+    )

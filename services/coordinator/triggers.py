@@ -1,0 +1,90 @@
+"""When feedback is worth a retrain: counters in, a verdict out. No scan, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from archon_contracts.events import TriggerReason
+from archon_contracts.values import TriggerPolicy
+
+MINIMUM_RATINGS: Final = 30
+"""Ratings on either side below which a fall of the mean is not believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What is counted for one agent; `unused` judgements are in no window yet.
+
+    `reference_...` counts the ratings of the last window that had enough of them.
+    """
+
+    tenant_id: str
+    agent_id: str
+    profile_revision: int = 1
+    unused: int = 0
+    rated: int = 0
+    rating_sum: float = 0.0
+    oldest_unused_at: datetime | None = None
+    reference_rated: int = 0
+    reference_rating_sum: float = 0.0
+    windows: int = 0
+    last_window_at: datetime | None = None
+    busy: bool = False
+    check_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Fire now for `reason`, or look again at `check_at`; both None: wait for feedback."""
+
+    reason: TriggerReason | None = None
+    check_at: datetime | None = None
+
+
+def judge(tally: Tally, policy: TriggerPolicy, now: datetime) -> Verdict:
+    """Whether a retrain begins now; constant time.
+
+    A busy agent waits for the end of its job, which asks again.
+    """
+    if tally.busy or not policy.enabled or tally.unused == 0:
+        return Verdict()
+    rest_over = _rest_over(tally, policy, now)
+    reason = _reason(tally, policy, now)
+    if reason is not None:
+        return Verdict(reason) if rest_over <= now else Verdict(check_at=rest_over)
+    ripe = _ripe_at(tally, policy)
+    return Verdict(check_at=None if ripe is None else max(ripe, rest_over))
+
+
+def _reason(tally: Tally, policy: TriggerPolicy, now: datetime) -> TriggerReason | None:
+    # A window never holds more than the maximum, so a larger minimum could not be met.
+    if tally.unused >= min(policy.minimum_feedback, policy.maximum_feedback):
+        return TriggerReason.COUNT
+    if policy.rating_drop is not None and _fall(tally) >= policy.rating_drop:
+        return TriggerReason.RATING_DROP
+    ripe = _ripe_at(tally, policy)
+    if ripe is not None and ripe <= now:
+        return TriggerReason.AGE
+    return None
+
+
+def _fall(tally: Tally) -> float:
+    """By how many stars the unused ratings lie below the reference; 0 with too few of either."""
+    if min(tally.rated, tally.reference_rated) < MINIMUM_RATINGS:
+        return 0.0
+    reference = tally.reference_rating_sum / tally.reference_rated
+    return reference - tally.rating_sum / tally.rated
+
+
+def _ripe_at(tally: Tally, policy: TriggerPolicy) -> datetime | None:
+    if policy.maximum_age_seconds is None or tally.oldest_unused_at is None:
+        return None
+    return tally.oldest_unused_at + timedelta(seconds=policy.maximum_age_seconds)
+
+
+def _rest_over(tally: Tally, policy: TriggerPolicy, now: datetime) -> datetime:
+    if tally.last_window_at is None:
+        return now
+    return tally.last_window_at + timedelta(seconds=policy.cooldown_seconds)
