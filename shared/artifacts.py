@@ -1,7 +1,8 @@
 """Content-addressed folders on any fsspec URL. Immutable, verified, published all or nothing.
 
 A folder's manifest is the sorted JSON of {path: {sha256, bytes}}; its sha256 is the digest that
-names the folder. The manifest is written last: a folder without one does not exist.
+names the folder. The manifest is written last: a folder without one does not exist. With a
+signing key the manifest is signed beside it, and with trusted keys an unsigned one is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import orjson
 
 from archon_contracts.values import ArtifactRef
 from shared.errors import ArtifactCorrupt, ArtifactMissing
+from shared.signing import SIGNATURE, Signer, TrustedKeys
 
 MANIFEST = "manifest.json"
 
@@ -28,9 +30,18 @@ MANIFEST = "manifest.json"
 class Artifacts:
     """The store at one URL; file work runs in a thread."""
 
-    def __init__(self, url: str, *, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        cache_dir: Path | None = None,
+        signer: Signer | None = None,
+        trusted: TrustedKeys | None = None,
+    ) -> None:
         self._fs, self._root = fsspec.core.url_to_fs(url)
         self._url = url.rstrip("/")
+        self._signer = signer
+        self._trusted = trusted
         self._local = "file" in self._fs.protocol
         self._cache = cache_dir or Path(tempfile.gettempdir()) / "archon-artifacts"
 
@@ -63,7 +74,9 @@ class Artifacts:
         if not self._fs.exists(f"{self._root}/{place}/{MANIFEST}"):
             for name, path in files.items():
                 self._put(f"{self._root}/{place}/{name}", path)
-            self._put_manifest(f"{self._root}/{place}/{MANIFEST}", manifest)
+            if self._signer:
+                self._put_bytes(f"{self._root}/{place}/{SIGNATURE}", self._signer.sign(manifest))
+            self._put_bytes(f"{self._root}/{place}/{MANIFEST}", manifest)
         return ArtifactRef(uri=f"{self._url}/{place}", digest=digest)
 
     def _publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
@@ -78,9 +91,9 @@ class Artifacts:
         with self._replacing(target) as partial:
             self._fs.put_file(str(path), partial)
 
-    def _put_manifest(self, target: str, manifest: bytes) -> None:
+    def _put_bytes(self, target: str, content: bytes) -> None:
         with self._replacing(target) as partial:
-            self._fs.pipe_file(partial, manifest)
+            self._fs.pipe_file(partial, content)
 
     @contextmanager
     def _replacing(self, target: str) -> Iterator[str]:
@@ -129,6 +142,10 @@ class Artifacts:
             raise ArtifactMissing(f"there is no artifact at {ref.uri}") from error
         if hashlib.sha256(content).hexdigest() != ref.digest:
             raise ArtifactCorrupt(f"the manifest at {ref.uri} does not hash to its digest")
+        if self._trusted:
+            signature = f"{place}/{SIGNATURE}"
+            signed = self._fs.cat_file(signature) if self._fs.exists(signature) else None
+            self._trusted.verify(content, signed, f"artifact {ref.digest[:12]}")
         manifest: dict[str, dict[str, Any]] = orjson.loads(content)
         return manifest
 

@@ -15,6 +15,7 @@ from shared.inbox import Inbox
 from shared.outbox import Outbox
 from shared.quarantine import Quarantine
 from shared.settings import ServiceSettings
+from shared.signing import Signer, TrustedKeys
 from shared.telemetry.store import TelemetryStore
 from shared.wakeups import Wakeups
 from shared.work import WorkQueue
@@ -66,7 +67,7 @@ class Foundation:
             quarantine=quarantine,
             work=WorkQueue(database, wakeups, lease_seconds=settings.lease_seconds),
             broker=Broker(settings, quarantine),
-            artifacts=Artifacts(settings.artifacts_url),
+            artifacts=build_artifacts(settings),
             telemetry=TelemetryStore(database, settings.service),
             health=Health(settings.service),
         )
@@ -74,3 +75,14 @@ class Foundation:
     def worker(self, handlers: Mapping[str, WorkHandler], *, slots: int = 1) -> Worker:
         """A worker of this service's queue, woken by its commits."""
         return Worker(self.work, handlers, self.wakeups.new(), slots=slots)
+
+
+def build_artifacts(settings: ServiceSettings) -> Artifacts:
+    """The artifact store, with its keys."""
+    secret = settings.artifacts_signing_key
+    signer = Signer(secret.get_secret_value()) if secret else None
+    keys = [key.strip() for key in settings.artifacts_trusted_keys.split(",") if key.strip()]
+    if not keys and signer:
+        keys = [signer.public_key]
+    trusted = TrustedKeys(keys) if keys else None
+    return Artifacts(settings.artifacts_url, signer=signer, trusted=trusted)

@@ -31,6 +31,13 @@ class ServiceSettings(BaseSettings):
         description="Longest pause after an empty fetch [ms]; 0 for a broker that long-polls.",
     )
     artifacts_url: str = Field(description="fsspec URL of the artifact store, file:// or s3://.")
+    artifacts_signing_key: SecretStr | None = Field(
+        default=None, description="Ed25519 private key, 64 hex digits; signs what is published."
+    )
+    artifacts_trusted_keys: str = Field(
+        default="",
+        description="Public keys, comma-separated; empty: the signing key's own, if there is one.",
+    )
     health_host: str = Field(default="127.0.0.1", description="Address of the health endpoint.")
     health_port: int = Field(ge=0, le=65535, description="Port of the health endpoint.")
     start_timeout_seconds: float = Field(
