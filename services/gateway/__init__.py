@@ -1,0 +1,1 @@
+"""The HTTP door: feedback in, commands in, everything readable out."""

@@ -1,0 +1,8 @@
+"""`python -m services.gateway`."""
+
+from services.gateway.app import build_app
+from services.gateway.settings import Settings
+from shared.application import run
+
+if __name__ == "__main__":
+    run(Settings, build_app)

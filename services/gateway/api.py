@@ -1,0 +1,77 @@
+"""The collaborators of the HTTP routes, and what a route may ask of a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Path, Query, Request
+
+from archon_contracts.base import Identifier
+from archon_contracts.identifiers import derived_id
+from services.gateway.api_keys import ApiKeys
+from services.gateway.credentials import Caller, Scope, bearer_key
+from services.gateway.datasets import Datasets
+from services.gateway.dead_letters import DeadLetters
+from services.gateway.feed import Feed
+from services.gateway.functions import Functions
+from services.gateway.intake import Intake
+from services.gateway.known_agents import KnownAgents
+from services.gateway.reading import Reading
+from services.gateway.service import Asked, GatewayService, asked_by
+from services.gateway.settings import Settings
+from services.gateway.transactions import Transactions
+from shared.artifacts import Artifacts
+from shared.clock import Clock
+
+AgentId = Annotated[Identifier, Path(description="The agent's name.")]
+Version = Annotated[Identifier, Path(description="A semantic version, such as 1.2.0.")]
+Most = Annotated[int, Query(ge=1, le=1000, description="At most this many.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Built once, in `app.py`."""
+
+    settings: Settings
+    clock: Clock
+    keys: ApiKeys
+    transactions: Transactions
+    artifacts: Artifacts
+    intake: Intake
+    known_agents: KnownAgents
+    service: GatewayService
+    datasets: Datasets
+    functions: Functions
+    dead_letters: DeadLetters
+    feed: Feed
+    reading: Reading
+
+    def caller(self, scope: Scope) -> Any:
+        """A dependency that gives the caller, whose key must have `scope`."""
+
+        async def authenticate(request: Request) -> Caller:
+            key = bearer_key(request.headers.get("authorization", ""))
+            return await self.keys.authenticate(key, scope)
+
+        return Depends(authenticate)
+
+
+def asked(caller: Caller, request: Request) -> Asked:
+    """The request with its id, which an `Idempotency-Key` fixes: once more changes nothing."""
+    key = idempotency_key(request)
+    if not key:
+        return asked_by(caller)
+    path = request.url.path
+    return asked_by(caller, derived_id("request", caller.tenant_id, path, key))
+
+
+def idempotency_key(request: Request) -> str:
+    """The `Idempotency-Key` header, or an empty text."""
+    return request.headers.get("idempotency-key", "")
+
+
+def accepted(**fields: str | UUID | None) -> dict[str, str]:
+    """The answer for a command that was taken: its names, as text."""
+    return {"status": "accepted"} | {k: str(v) for k, v in fields.items() if v is not None}

@@ -1,0 +1,52 @@
+"""API keys: 256 random bits, shown once, kept as a sha256 hash."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    FEEDBACK = "feedback"
+    READ = "read"
+    WRITE = "write"
+    OPERATE = "operate"
+
+
+ALL_SCOPES = frozenset(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the tenant always comes from the key, never from a body."""
+
+    tenant_id: str
+    name: str
+    scopes: frozenset[Scope]
+
+
+def new_key() -> str:
+    """A key to hand out once."""
+    return f"archon_{secrets.token_urlsafe(32)}"
+
+
+def hash_key(key: str) -> bytes:
+    """What is stored. A plain sha256 is enough for 256 random bits: there is nothing to guess."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def bearer_key(authorization: str) -> str | None:
+    """The key in an `Authorization: Bearer ...` header, or None."""
+    scheme, _, key = authorization.partition(" ")
+    key = key.strip()
+    return key if scheme.lower() == "bearer" and 0 < len(key) <= 512 else None
+
+
+def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
+    """The scopes that these names mean."""
+    return frozenset(Scope(name) for name in names)

@@ -1,0 +1,124 @@
+"""Uploaded datasets: checked items as one content-addressed artifact, under a name for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
+
+import orjson
+
+from archon_contracts.values import ArtifactRef
+from services.gateway.domain import DatasetView
+from services.gateway.errors import Conflict, FieldError, Invalid
+from services.gateway.requests import CatalogueEntry
+from shared.database import Tx
+
+ITEMS_FILE: Final = "items.jsonl"
+CATALOGUE_FILE: Final = "catalogue.json"
+MOST_ERRORS_TOLD: Final = 20
+
+Item = dict[str, Any]
+
+
+class DatasetStore(Protocol):
+    """What is needed of the store."""
+
+    async def add_dataset(
+        self, tx: Tx, tenant_id: str, *, name: str, purpose: str, items: int, artifact: ArtifactRef
+    ) -> None: ...
+
+    async def datasets(
+        self, tx: Tx, tenant_id: str, *, name: str | None = None, most: int = 1000
+    ) -> list[DatasetView]: ...
+
+
+class Datasets:
+    """Gives an artifact a name. Takes `tx` and never commits."""
+
+    def __init__(self, store: DatasetStore) -> None:
+        self._store = store
+
+    async def register(
+        self,
+        tx: Tx,
+        tenant_id: str,
+        *,
+        name: str,
+        purpose: str,
+        items: int,
+        artifact: ArtifactRef,
+    ) -> DatasetView:
+        """Name a dataset; the same name with the same content is the same dataset.
+
+        Raises:
+            Conflict: the name has other content, or another purpose.
+        """
+        await self._store.add_dataset(
+            tx, tenant_id, name=name, purpose=purpose, items=items, artifact=artifact
+        )
+        found = (await self._store.datasets(tx, tenant_id, name=name))[0]
+        if found.artifact.digest != artifact.digest:
+            raise Conflict(f"dataset {name} exists with other content; choose another name")
+        if found.purpose != purpose:
+            raise Conflict(f"dataset {name} exists for {found.purpose}; choose another name")
+        return found
+
+
+def items_file(items: Sequence[Item]) -> dict[str, bytes]:
+    """`items.jsonl`: one item a line; items without an id get their position.
+
+    Raises:
+        Invalid: an item lacks its input or target, or two have one id.
+    """
+    if not items:
+        raise Invalid([FieldError("items", "too_short", "send 1 item or more")])
+    errors = list(_problems(items))
+    if errors:
+        raise Invalid(errors[:MOST_ERRORS_TOLD])
+    lines = [orjson.dumps({"id": str(index), **item}) for index, item in enumerate(items)]
+    return {ITEMS_FILE: b"\n".join(lines) + b"\n"}
+
+
+def _problems(items: Sequence[Item]) -> Iterable[FieldError]:
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        for name in ("input", "target"):
+            if item.get(name) in (None, "", [], {}):
+                yield FieldError(f"items[{index}].{name}", "missing", f"an item needs its {name}")
+        identifier = item.get("id", str(index))
+        if not isinstance(identifier, str) or not identifier:
+            yield FieldError(f"items[{index}].id", "string_type", "an id is a text")
+        elif identifier in seen:
+            yield FieldError(f"items[{index}].id", "unique", "an id appears twice")
+        else:
+            seen.add(identifier)
+
+
+def read_lines(body: bytes) -> list[Item]:
+    """The objects of a body of JSON lines; blank lines are passed over.
+
+    Raises:
+        Invalid: a line is no JSON object, named by its number.
+    """
+    items: list[Item] = []
+    errors: list[FieldError] = []
+    for number, line in enumerate(body.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            item = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            errors.append(FieldError(f"line {number}", "json_invalid", str(error)[:200]))
+            continue
+        if isinstance(item, dict):
+            items.append(item)
+        else:
+            errors.append(FieldError(f"line {number}", "dict_type", "a line is one JSON object"))
+    if errors:
+        raise Invalid(errors[:MOST_ERRORS_TOLD])
+    return items
+
+
+def catalogue_file(entries: Sequence[CatalogueEntry]) -> dict[str, bytes]:
+    """`catalogue.json`: a selector's entries, in the order given."""
+    return {CATALOGUE_FILE: orjson.dumps([entry.model_dump() for entry in entries])}

@@ -1,0 +1,262 @@
+"""What the gateway answers with: read models, and the pure rules that complete them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from archon_contracts.events import JobState
+from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
+
+FINAL_STATES: Final = frozenset(
+    {JobState.COMPLETED, JobState.REJECTED, JobState.FAILED, JobState.CANCELLED}
+)
+AVAILABLE_METHODS: Final = (TrainingMethod.SUPERVISED, TrainingMethod.CONTINUAL)
+"""Methods that have a recipe. Another one is refused at the door, with this list."""
+
+
+class View(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class LiveVersion(View):
+    """What an agent runs now."""
+
+    version: str
+    digest: str
+    uri: str
+    deployed_at: datetime | None = None
+
+
+class FeedbackCounters(View):
+    """What came in for an agent, counted per record of the feedback topic."""
+
+    feedback: int = 0
+    corrected: int = 0
+    rated: int = 0
+    mean_rating: float | None = None
+    interactions: int = 0
+    last_hour: datetime | None = Field(default=None, description="Start of the newest hour.")
+
+
+class AgentView(View):
+    """An agent with its live version and open job."""
+
+    agent_id: str
+    kind: AgentKind
+    base_model: str
+    profile: AgentProfile
+    evaluation_dataset: str | None = None
+    live_version: str | None = None
+    live: LiveVersion | None = None
+    open_job: UUID | None = None
+    feedback: FeedbackCounters = FeedbackCounters()
+    configured_at: datetime | None = Field(default=None, description="Absent: not confirmed yet.")
+
+
+class DatasetView(View):
+    """An uploaded dataset."""
+
+    name: str
+    purpose: str
+    items: int
+    artifact: ArtifactRef
+    created_at: datetime | None = None
+
+
+class PreparedDatasetView(View):
+    """A dataset version that data preparation made for a job."""
+
+    dataset_id: UUID
+    agent_id: str
+    job_id: UUID
+    dataset_version: int
+    artifact: ArtifactRef
+    items: dict[str, int]
+    quality: dict[str, JsonValue]
+    prepared_at: datetime
+
+
+class Transition(View):
+    """One step of a job's history."""
+
+    state: str
+    from_state: str | None = None
+    attempt: int
+    reason: str
+    at: datetime
+
+
+class Progress(View):
+    """How far a training is."""
+
+    attempt: int
+    step: int
+    total_steps: int | None = None
+    loss: float | None = None
+    eta_seconds: float | None = None
+
+
+class JobSummary(View):
+    """A line of the job list."""
+
+    job_id: UUID
+    agent_id: str
+    method: str | None
+    state: str
+    attempt: int
+    reason: str
+    trace_id: str
+    version: str | None = None
+    dataset_name: str | None = None
+    created_at: datetime
+    state_at: datetime | None = None
+
+
+class JobView(JobSummary):
+    """A job with all that is known of it."""
+
+    history: list[Transition]
+    progress: Progress | None = None
+    dataset: dict[str, Any] | None = Field(default=None, description="DatasetPrepared.")
+    evaluation: dict[str, Any] | None = Field(default=None, description="EvaluationCompleted.")
+    trigger: dict[str, Any] | None = Field(default=None, description="RetrainTriggered.")
+    config: dict[str, Any] = Field(default_factory=dict)
+    requested_by: str | None = None
+    digest: str | None = None
+    stage_seconds: dict[str, float]
+
+
+class JobAccepted(View):
+    """A job was asked for."""
+
+    job_id: UUID
+    trace_id: str
+
+
+class MetricView(View):
+    """One value of one training metric."""
+
+    name: str
+    step: int
+    value: float
+    epoch: float | None = None
+    attempt: int
+    recorded_at: datetime
+
+
+class Lineage(View):
+    """Where a model version comes from."""
+
+    job_id: UUID | None = None
+    dataset_id: UUID | None = None
+    feedback_digest: str | None = None
+    parent_version: str | None = None
+
+
+class ModelView(View):
+    """A model version."""
+
+    agent_id: str
+    version: str
+    status: str
+    digest: str
+    uri: str
+    metrics: dict[str, Any]
+    lineage: Lineage
+    model_id: UUID | None = None
+    reason: str = ""
+    registered_at: datetime | None = None
+    deployed_at: datetime | None = None
+    evaluation: dict[str, Any] | None = None
+
+
+class SyntheticView(View):
+    """A request for synthetic data, and its result when it is there."""
+
+    request_id: UUID
+    agent_id: str
+    state: str = Field(description="requested or ready")
+    request: dict[str, Any]
+    requested_at: datetime
+    artifact: ArtifactRef | None = None
+    items: int | None = None
+    rejected: dict[str, int] | None = None
+    finished_at: datetime | None = None
+
+
+class WorkerView(View):
+    """A worker as it last reported itself."""
+
+    worker_id: str
+    service: str
+    slots: int
+    busy: int
+    devices: list[str]
+    memory_mb: float
+    seen_at: datetime
+
+
+class SpanView(View):
+    """A span of a trace."""
+
+    span_id: str
+    parent_id: str | None
+    service: str
+    name: str
+    kind: str
+    started_at: datetime
+    ended_at: datetime
+    status: str
+    error: str | None
+    attributes: dict[str, Any]
+    links: list[str]
+
+
+class TraceView(View):
+    """A trace; an orphan names a parent that is not in it."""
+
+    trace_id: str
+    spans: list[SpanView]
+    orphans: list[str]
+    services: list[str]
+
+
+def trace_of(trace_id: str, spans: list[SpanView]) -> TraceView:
+    """The spans with their services and orphans."""
+    known = {span.span_id for span in spans}
+    orphans = [s.span_id for s in spans if s.parent_id is not None and s.parent_id not in known]
+    services = sorted({span.service for span in spans})
+    return TraceView(trace_id=trace_id, spans=spans, orphans=orphans, services=services)
+
+
+def stage_seconds(history: Sequence[Transition], now: datetime) -> dict[str, float]:
+    """Seconds spent in each state; the present one counts up to `now`, a final one takes none."""
+    seconds: dict[str, float] = {}
+    for index, step in enumerate(history):
+        if step.state in FINAL_STATES:
+            continue
+        end = history[index + 1].at if index + 1 < len(history) else now
+        spent = max((end - step.at).total_seconds(), 0.0)
+        seconds[step.state] = round(seconds.get(step.state, 0.0) + spent, 3)
+    return seconds
+
+
+def eta_seconds(
+    *, step: int, resumed_from: int, total: int, started_at: datetime, recorded_at: datetime
+) -> float | None:
+    """What is left at the pace so far; None until two steps show a pace.
+
+    `started_at` is the end of the attempt's first step, so that step is not part of the pace.
+    """
+    paced_steps = step - resumed_from - 1
+    elapsed = (recorded_at - started_at).total_seconds()
+    if paced_steps < 1 or elapsed <= 0:
+        return None
+    return round(max(total - step, 0) * elapsed / paced_steps, 1)

@@ -1,0 +1,68 @@
+"""What the gateway refuses, and why. `problems.py` turns each into an HTTP answer.
+
+RetryableError
+└── IntakeUnavailable     the broker did not acknowledge in time; nothing is known to be lost
+PermanentError
+├── NotAuthenticated      no key, or one that is not known
+├── NotAllowed            the key lacks the scope
+├── NotFound              no such thing of this tenant
+├── Conflict              the name means something else already
+├── MalformedBody         the body cannot be read at all
+├── TooLarge              one item is larger than a Kafka record may be
+└── Invalid               fields that break a rule, each named
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.errors import PermanentError, RetryableError
+
+
+class IntakeUnavailable(RetryableError):
+    """The broker did not acknowledge in time; sending again is safe, ids are deterministic."""
+
+
+class NotAuthenticated(PermanentError):
+    """No API key, or one that is not known."""
+
+
+class NotAllowed(PermanentError):
+    """The API key lacks the scope."""
+
+
+class NotFound(PermanentError):
+    """No such thing of this tenant."""
+
+    def __init__(self, what: str, name: object) -> None:
+        super().__init__(f"no {what} is named {str(name)[:200]!r}")
+
+
+class Conflict(PermanentError):
+    """The name means something else already."""
+
+
+class MalformedBody(PermanentError):
+    """The body cannot be read at all."""
+
+
+class TooLarge(PermanentError):
+    """One item is larger than a Kafka record may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """A field (such as `events[3].rating`), the rule that it breaks, and a sentence."""
+
+    field: str
+    rule: str
+    message: str
+
+
+class Invalid(PermanentError):
+    """Fields that break a rule."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{e.field}: {e.message}" for e in self.errors[:3]))

@@ -1,0 +1,160 @@
+"""Feedback bodies as events with ids: one parse of the raw bytes, all of a batch or nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError, create_model
+from pydantic_core import ErrorDetails
+
+from archon_contracts.event_ids import FeedbackEvent, event_id_of
+from archon_contracts.events import (
+    AnnotationSubmitted,
+    FeedbackReceived,
+    FeedbackRetracted,
+    InteractionLogged,
+)
+from archon_contracts.identifiers import derived_id
+from services.gateway.errors import FieldError, Invalid, MalformedBody, TooLarge
+
+LARGEST_BATCH = 10_000
+MOST_ERRORS_TOLD = 20
+LONGEST_IDEMPOTENCY_KEY = 200
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not after an escaped backslash
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeEvent:
+    """One event ready for the topic: its id, its contract and its bytes."""
+
+    id: UUID
+    body: FeedbackEvent
+    payload: bytes
+
+
+class BodyReader:
+    """Reads one event, an array of them, or `{"events": [...]}` of one contract."""
+
+    def __init__(self, contract: type[FeedbackEvent]) -> None:
+        self.contract = contract
+        self._one: TypeAdapter[FeedbackEvent] = TypeAdapter(contract)
+        self._many: TypeAdapter[list[FeedbackEvent]] = TypeAdapter(list[contract])  # type: ignore[valid-type]  # a type made at run time
+        batch = create_model("Batch", events=(list[contract], ...))  # type: ignore[valid-type]  # as above
+        self._batch = TypeAdapter(batch)
+
+    def read(self, body: bytes) -> list[FeedbackEvent]:
+        """The events of a body. Unknown fields are refused: a typo must not lose a correction.
+
+        Raises:
+            MalformedBody: no JSON, nothing in it, or too many events.
+            Invalid: an event breaks a rule; the first twenty are named by index and field.
+        """
+        refuse_unstorable(body)
+        try:
+            events = self._parse(body)
+        except ValidationError as error:
+            raise invalid(error) from error
+        if not 0 < len(events) <= LARGEST_BATCH:
+            raise MalformedBody(f"send 1 to {LARGEST_BATCH} events, not {len(events)}")
+        return events
+
+    def _parse(self, body: bytes) -> list[FeedbackEvent]:
+        if body.lstrip()[:1] == b"[":
+            return self._many.validate_json(body, extra="forbid")
+        try:
+            batch = self._batch.validate_json(body, extra="forbid")
+        except ValidationError as error:
+            # A body without `events` is one event, and small: reading it twice costs nothing.
+            if any(e["loc"] == ("events",) and e["type"] == "missing" for e in error.errors()):
+                return [self._one.validate_json(body, extra="forbid")]
+            raise
+        events: list[FeedbackEvent] = batch.events  # type: ignore[attr-defined]  # made at run time
+        return events
+
+
+def refuse_unstorable(body: bytes) -> None:
+    """Refuse what the parser takes but the system could not keep as it is.
+
+    NaN and Infinity are no JSON and would arrive as null; PostgreSQL has no NUL character.
+
+    Raises:
+        MalformedBody: the body holds one of them.
+    """
+    if b"NaN" in body or b"Infinity" in body:
+        try:
+            json.loads(body, parse_constant=_refuse_constant)
+        except ValueError as error:
+            raise MalformedBody(f"the body is no JSON: {str(error)[:200]}") from error
+    if b"\\u0000" in body and _NUL.search(body):
+        raise MalformedBody("the body holds the NUL character, \\u0000; leave it out")
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def invalid(error: ValidationError, prefix: tuple[str | int, ...] = ()) -> Exception:
+    """Our error for pydantic's: fields and rules, never the input."""
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    if details[0]["type"] == "json_invalid":
+        return MalformedBody(f"the body is no JSON: {details[0]['msg']}")
+    return Invalid([field_error(detail, prefix) for detail in details[:MOST_ERRORS_TOLD]])
+
+
+def field_error(detail: ErrorDetails, prefix: tuple[str | int, ...] = ()) -> FieldError:
+    """One of pydantic's errors as a field, a rule and a sentence."""
+    return FieldError(field_path((*prefix, *detail["loc"])), detail["type"], detail["msg"])
+
+
+def field_path(location: Sequence[str | int]) -> str:
+    """`("events", 3, "rating")` as `events[3].rating`."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            path += f".{part}" if path else str(part)
+    return path[:200] or "body"
+
+
+FEEDBACK = BodyReader(FeedbackReceived)
+RETRACTIONS = BodyReader(FeedbackRetracted)
+INTERACTIONS = BodyReader(InteractionLogged)
+ANNOTATIONS = BodyReader(AnnotationSubmitted)
+
+
+def prepare(
+    events: Sequence[FeedbackEvent], *, tenant_id: str, idempotency_key: str, limit: int
+) -> list[IntakeEvent]:
+    """Events of this tenant with deterministic ids: sending the same again changes nothing.
+
+    With an idempotency key the id is the key and the event's index; without one it is what the
+    event says itself (one judgement per interaction and source).
+
+    Raises:
+        Invalid: the idempotency key is too long.
+        TooLarge: an event is larger than `limit` bytes.
+    """
+    if len(idempotency_key) > LONGEST_IDEMPOTENCY_KEY:
+        message = f"use at most {LONGEST_IDEMPOTENCY_KEY} characters"
+        raise Invalid([FieldError("Idempotency-Key", "too_long", message)])
+    prepared = []
+    for index, event in enumerate(events):
+        if event.tenant_id != tenant_id:
+            event = event.model_copy(update={"tenant_id": tenant_id})
+        payload = event.to_bytes()
+        if len(payload) > limit:
+            raise TooLarge(f"event [{index}] has {len(payload)} bytes; the most is {limit}")
+        prepared.append(IntakeEvent(_id(event, index, idempotency_key), event, payload))
+    return prepared
+
+
+def _id(event: FeedbackEvent, index: int, idempotency_key: str) -> UUID:
+    if idempotency_key:
+        return derived_id("idempotency", event.tenant_id, idempotency_key, index)
+    return event_id_of(event)

@@ -1,0 +1,89 @@
+"""Counts what comes in on the feedback topic, per agent and hour, each record once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from archon_contracts.base import TYPE_PREFIX, Identifier
+from archon_contracts.envelope import HeaderView
+from services.gateway.log_analysis import HourCounts, start_of_hour
+from shared.database import Tx
+from shared.messages import RawRecord
+
+AgentHour = tuple[str, str, datetime]
+
+_identifier: TypeAdapter[str] = TypeAdapter(Identifier)
+
+
+class TallyStore(Protocol):
+    """What is needed of the store."""
+
+    async def feedback_offsets(self, tx: Tx, partitions: Sequence[int]) -> dict[int, int]: ...
+
+    async def save_feedback_offsets(self, tx: Tx, offsets: Mapping[int, int]) -> None: ...
+
+    async def add_feedback_counts(self, tx: Tx, counts: Mapping[AgentHour, HourCounts]) -> None: ...
+
+
+class FeedbackTally:
+    """Counters and offsets commit together, so a batch that is read again counts nothing twice.
+
+    Records that cannot be read are passed over: the coordinator, who stores feedback, sets them
+    aside as dead letters.
+    """
+
+    def __init__(self, store: TallyStore) -> None:
+        self._store = store
+
+    async def count(self, tx: Tx, records: Sequence[RawRecord]) -> None:
+        """Count a batch; takes `tx` and never commits."""
+        seen = await self._store.feedback_offsets(tx, sorted({r.partition for r in records}))
+        fresh = [r for r in records if r.offset >= seen.get(r.partition, 0)]
+        if not fresh:
+            return
+        if counts := tally(fresh):
+            await self._store.add_feedback_counts(tx, counts)
+        ends: dict[int, int] = {}
+        for record in fresh:
+            ends[record.partition] = max(record.offset + 1, ends.get(record.partition, 0))
+        await self._store.save_feedback_offsets(tx, ends)
+
+
+def tally(records: Sequence[RawRecord]) -> dict[AgentHour, HourCounts]:
+    """The records counted per tenant, agent and hour of arrival."""
+    counts: dict[AgentHour, HourCounts] = {}
+    for record in records:
+        body = _body(record)
+        tenant_id = _identifier_in(body, "tenant_id", "default")
+        agent_id = _identifier_in(body, "agent_id", None)
+        if tenant_id is None or agent_id is None:
+            continue
+        hour = start_of_hour(datetime.fromtimestamp(record.timestamp / 1000, tz=UTC))
+        entry = counts.setdefault((tenant_id, agent_id, hour), HourCounts(hour=hour))
+        entry.count(_event_name(record), body)
+    return counts
+
+
+def _identifier_in(body: Mapping[str, Any], name: str, absent: str | None) -> str | None:
+    try:
+        return _identifier.validate_python(body.get(name, absent))
+    except ValidationError:
+        return None
+
+
+def _event_name(record: RawRecord) -> str:
+    name = HeaderView.of(record.headers).text("ce_type")
+    return name.removeprefix(TYPE_PREFIX).rsplit(".", 1)[0]
+
+
+def _body(record: RawRecord) -> dict[str, Any]:
+    try:
+        body = orjson.loads(record.value or b"")
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}

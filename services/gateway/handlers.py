@@ -1,0 +1,63 @@
+"""What the gateway reads from Kafka: events for its read models, dead letters, feedback counts."""
+
+from __future__ import annotations
+
+from archon_contracts.base import Contract
+from archon_contracts.events import AgentConfigured
+from archon_contracts.topics import DEAD_LETTER_TOPICS, FEEDBACK
+from services.gateway.dead_letters import DeadLetters
+from services.gateway.feed import Feed, feed_event
+from services.gateway.feedback_tally import FeedbackTally
+from services.gateway.known_agents import KnownAgents
+from services.gateway.projections import (
+    PROJECTED_EVENTS,
+    PROJECTED_TOPICS,
+    STREAMED_EVENTS,
+    Projections,
+)
+from services.gateway.transactions import Transactions
+from shared.broker import Router, new_router, raw_subscription, subscription
+from shared.inbox import Inbox
+from shared.messages import Message, RawRecord
+
+SERVICE = "gateway"
+
+
+def build_router(
+    projections: Projections, inbox: Inbox, feed: Feed, known_agents: KnownAgents
+) -> Router:
+    """Events into read models; what is committed goes to the open streams."""
+    router = new_router()
+    events = subscription(router, SERVICE, *PROJECTED_TOPICS)
+
+    async def project(message: Message[Contract]) -> None:
+        await inbox.run_once(message, projections.project)
+        if isinstance(message.body, AgentConfigured):
+            known_agents.add(message.body.tenant_id, message.body.agent_id)
+        if type(message.body) in STREAMED_EVENTS:
+            feed.publish(feed_event(message))
+
+    for contract in PROJECTED_EVENTS:
+        events.on(contract)(project)
+    return router
+
+
+def build_side_router(
+    dead_letters: DeadLetters, tally: FeedbackTally, transactions: Transactions
+) -> Router:
+    """Records read raw, each kind with a group of its own."""
+    router = new_router()
+    letters = raw_subscription(router, SERVICE, *DEAD_LETTER_TOPICS, purpose="dead-letters")
+    feedback = raw_subscription(router, SERVICE, FEEDBACK, purpose="feedback-tally", batch=True)
+
+    @letters.on_record
+    async def keep(record: RawRecord) -> None:
+        async with transactions.writing() as tx:
+            await dead_letters.keep(tx, record)
+
+    @feedback.on_batch
+    async def count(records: list[RawRecord]) -> None:
+        async with transactions.writing() as tx:
+            await tally.count(tx, records)
+
+    return router

@@ -1,0 +1,156 @@
+"""The hot path: feedback straight to Kafka, answered after the broker's acknowledgement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
+
+from archon_contracts import telemetry
+from archon_contracts.envelope import Envelope
+from archon_contracts.topics import FEEDBACK
+from services.gateway.errors import IntakeUnavailable
+from services.gateway.feedback import IntakeEvent
+from shared.clock import Clock
+from shared.logging import get_logger
+from shared.telemetry.spans import current_traceparent, remote_context
+
+SOURCE = "archon/gateway"
+
+log = get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+
+
+class Intake:
+    """Sends events of the feedback topic with acks from all replicas.
+
+    Records are sent one by one with their key: a batch call would scatter keys over partitions.
+    """
+
+    name = "intake"
+
+    def __init__(
+        self, connect: Callable[[], AIOKafkaProducer], clock: Clock, *, timeout_seconds: float
+    ) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._timeout = timeout_seconds
+        self._producer: AIOKafkaProducer | None = None
+        self._renewing = asyncio.Lock()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Connect the producer, so that the first request need not."""
+        await self._live_producer()
+
+    async def run(self) -> None:
+        """Stay open until cancelled; then flush and close."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._closed = True
+            producer, self._producer = self._producer, None
+            if producer is not None:
+                await self._close(producer)
+
+    async def send(self, events: Sequence[IntakeEvent], *, traceparent: str = "") -> None:
+        """Return when every event is acknowledged by all in-sync replicas.
+
+        One producer span covers the request and is the parent of what consumers do with any of
+        its records.
+
+        Raises:
+            IntakeUnavailable: not all were acknowledged in time. Some may be stored, now or later:
+                sending all again is safe.
+        """
+        with tracer.start_as_current_span(
+            f"send {FEEDBACK.name}",
+            context=remote_context(traceparent),
+            kind=SpanKind.PRODUCER,
+            attributes=_attributes(events),
+        ) as span:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._send_all(events)
+            except (KafkaError, TimeoutError) as error:
+                span.set_status(StatusCode.ERROR, type(error).__name__)
+                log.warning("feedback_not_acknowledged", error=repr(error), events=len(events))
+                raise IntakeUnavailable(
+                    "the broker did not acknowledge in time; send the same again"
+                ) from error
+
+    async def _send_all(self, events: Sequence[IntakeEvent]) -> None:
+        producer = await self._live_producer()
+        now = self._clock.now()
+        context = current_traceparent()
+        acknowledgements = [
+            await producer.send(
+                FEEDBACK.name,
+                value=event.payload,
+                key=event.body.key.encode(),
+                headers=_headers(event, now, context),
+            )
+            for event in events
+        ]
+        await asyncio.gather(*acknowledgements)
+
+    async def _live_producer(self) -> AIOKafkaProducer:
+        """The producer; a new one when a fatal error ended the old one's sender."""
+        async with self._renewing:
+            if self._closed:
+                raise IntakeUnavailable("the gateway is stopping; send the same again")
+            producer = self._producer
+            if producer is not None and not producer._sender.sender_task.done():
+                return producer
+            if producer is not None:
+                log.warning("intake_producer_died")
+                self._producer = None
+                await self._close(producer)
+            self._producer = await self._connected()
+            return self._producer
+
+    async def _connected(self) -> AIOKafkaProducer:
+        producer = self._connect()
+        try:
+            await producer.start()
+        except BaseException:
+            await self._close(producer)
+            raise
+        return producer
+
+    async def _close(self, producer: AIOKafkaProducer) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await producer.stop()
+        except (KafkaError, TimeoutError) as error:
+            # An idempotent producer waits for ever for a broker that is away.
+            log.warning("intake_producer_not_flushed", error=repr(error))
+
+
+def _headers(event: IntakeEvent, now: datetime, traceparent: str) -> list[tuple[str, bytes]]:
+    identifier = str(event.id)
+    return Envelope(
+        id=event.id,
+        source=SOURCE,
+        type=event.body.message_type(),
+        time=now,
+        subject=event.body.key,
+        correlation_id=identifier,
+        traceparent=traceparent,
+    ).to_headers()
+
+
+def _attributes(events: Sequence[IntakeEvent]) -> dict[str, str | int]:
+    return {
+        telemetry.MESSAGING_SYSTEM: "kafka",
+        telemetry.MESSAGING_OPERATION_NAME: "send",
+        telemetry.MESSAGING_OPERATION_TYPE: "send",
+        telemetry.MESSAGING_DESTINATION: FEEDBACK.name,
+        telemetry.MESSAGING_BATCH_COUNT: len(events),
+        telemetry.TENANT_ID: events[0].body.tenant_id,
+    }

@@ -1,0 +1,116 @@
+"""Spans that agents send in, in OpenTelemetry's protobuf form, as rows of the trace store."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # has no types
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from archon_contracts import telemetry
+from services.gateway.errors import MalformedBody, TooLarge
+from shared.telemetry.records import SpanRow, moment_of, to_json
+from shared.telemetry.spans import traceparent_of
+
+MOST_SPANS: Final = 5_000
+LONGEST_TEXT: Final = 1_000
+LATEST_NANOSECONDS: Final = 4_102_444_800 * 10**9  # the year 2100
+KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+STATUSES: Final = ("UNSET", "OK", "ERROR")
+
+
+def read_spans(
+    body: bytes, *, encoding: str, tenant_id: str, most_bytes: int
+) -> tuple[list[SpanRow], int]:
+    """The spans of an OTLP export request that can be stored, and how many cannot.
+
+    Raises:
+        MalformedBody: no gzip where it says so, or no protobuf message.
+        TooLarge: more bytes or spans than one request may bring.
+    """
+    request = ExportTraceServiceRequest()
+    try:
+        request.ParseFromString(_decompressed(body, encoding, most_bytes))
+    except (DecodeError, OSError, EOFError) as error:
+        raise MalformedBody(f"the body is no OTLP trace request: {error}") from error
+    rows: list[SpanRow] = []
+    refused = 0
+    for service, span in _spans(request):
+        if len(rows) >= MOST_SPANS:
+            raise TooLarge(f"a request may bring {MOST_SPANS} spans at most")
+        row = _row(span, service, tenant_id)
+        if row is None:
+            refused += 1
+        else:
+            rows.append(row)
+    return rows, refused
+
+
+def _decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes:
+    if encoding != "gzip":
+        return body
+    content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise TooLarge(f"the body unpacks to more than {most_bytes} bytes")
+    return content
+
+
+def _spans(request: ExportTraceServiceRequest) -> Iterator[tuple[str, Span]]:
+    for group in request.resource_spans:
+        resource = _attributes(group.resource.attributes)
+        service = str(resource.get("service.name", "unknown"))
+        for scope in group.scope_spans:
+            for span in scope.spans:
+                yield service, span
+
+
+def _row(span: Span, service: str, tenant_id: str) -> SpanRow | None:
+    """A row; None for a span without valid ids and times."""
+    times = span.start_time_unix_nano, span.end_time_unix_nano
+    if len(span.trace_id) != 16 or len(span.span_id) != 8 or not any(span.trace_id):
+        return None
+    if not 0 < times[0] <= times[1] <= LATEST_NANOSECONDS:
+        return None
+    # Whose span it is says the API key, whatever the sender wrote.
+    attributes = {**_attributes(span.attributes), telemetry.TENANT_ID: tenant_id}
+    links = [traceparent_of(link.trace_id.hex(), link.span_id.hex()) for link in span.links]
+    return SpanRow(
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_span_id.hex(),
+        service=_text(service),
+        name=_text(span.name),
+        kind=KINDS[span.kind] if span.kind < len(KINDS) else "INTERNAL",
+        started_at=moment_of(times[0]),
+        ended_at=moment_of(times[1]),
+        status=STATUSES[span.status.code] if span.status.code < len(STATUSES) else "UNSET",
+        error=_text(span.status.message),
+        attributes=to_json(attributes),
+        links=to_json(links),
+    )
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    return {pair.key: _any(pair.value) for pair in pairs}
+
+
+def _any(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return None
+    if kind == "array_value":
+        return [_any(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return {item.key: _any(item.value) for item in value.kvlist_value.values}
+    if kind == "bytes_value":
+        return value.bytes_value.hex()
+    return getattr(value, kind)
+
+
+def _text(text: str) -> str:
+    return text.replace("\x00", "")[:LONGEST_TEXT]

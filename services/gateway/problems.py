@@ -1,0 +1,121 @@
+"""Every refusal as a problem document (RFC 9457): what, which field, which rule, which trace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from services.gateway.errors import (
+    Conflict,
+    FieldError,
+    Invalid,
+    MalformedBody,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    TooLarge,
+)
+from services.gateway.feedback import field_path
+from services.gateway.request_spans import current_trace_id
+from shared.errors import (
+    ArchonError,
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ConstraintViolated,
+    RetryableError,
+)
+from shared.logging import get_logger
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 1
+MOST_ERRORS_TOLD: Final = 20
+STATUS: Final[dict[type[ArchonError], HTTPStatus]] = {
+    NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotAllowed: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    ConstraintViolated: HTTPStatus.CONFLICT,
+    MalformedBody: HTTPStatus.BAD_REQUEST,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ArtifactMissing: HTTPStatus.NOT_FOUND,
+    ArtifactCorrupt: HTTPStatus.CONFLICT,
+}
+
+log = get_logger(__name__)
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[FieldError] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """The answer for a refusal."""
+    title = HTTPStatus(status).phrase
+    document: dict[str, Any] = {
+        "type": f"urn:archon:problem:{title.lower().replace(' ', '-')}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "errors": [{"field": e.field, "rule": e.rule, "message": e.message} for e in errors],
+        "trace_id": current_trace_id(),
+    }
+    return Response(orjson.dumps(document), status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of a request with a problem document."""
+
+    @app.exception_handler(ArchonError)
+    async def refused(_request: Request, error: ArchonError) -> Response:
+        return of_error(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        errors = [_field_error(detail) for detail in error.errors()[:MOST_ERRORS_TOLD]]
+        if any(e.rule == "json_invalid" for e in errors):
+            return problem(HTTPStatus.BAD_REQUEST, "the body is no JSON", errors=errors)
+        return _invalid(errors)
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("request_failed", path=request.url.path, exc_info=error)
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the gateway failed; see its log")
+
+
+def of_error(error: ArchonError) -> Response:
+    """The answer for one of our errors. What may succeed later says when to try again."""
+    if isinstance(error, Invalid):
+        return _invalid(error.errors)
+    if isinstance(error, RetryableError):
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+    status = STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return problem(status, str(error), headers=challenge)
+
+
+def _invalid(errors: Sequence[FieldError]) -> Response:
+    first = f"{errors[0].field}: {errors[0].message}" if errors else "a field breaks a rule"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first}{more}", errors=errors)
+
+
+def _field_error(detail: Any) -> FieldError:
+    location = detail["loc"]
+    # The first part says where the value came from; only a body's own fields need no such word.
+    place = location[1:] if location[:1] == ("body",) else location
+    return FieldError(field_path(place), detail["type"], detail["msg"])

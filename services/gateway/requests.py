@@ -1,0 +1,104 @@
+"""What callers send. Unknown fields are refused, so that a typo is not a silent default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from archon_contracts.base import Identifier
+from archon_contracts.values import (
+    AgentKind,
+    GatePolicy,
+    TrainingConfig,
+    TrainingMethod,
+    TriggerPolicy,
+)
+
+Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
+"""A reason for the record."""
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+
+
+class Wish(BaseModel):
+    """A request body."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class CatalogueEntry(Wish):
+    """Something that a selector can choose."""
+
+    name: Label
+    description: str = Field(default="", max_length=20_000, pattern=r"^[^\x00]*$")
+
+
+class AgentWish(Wish):
+    """All that is known of an agent; what is left out has its default, also when sent again."""
+
+    agent_id: Identifier
+    kind: AgentKind
+    base_model: Label
+    catalogue: list[CatalogueEntry] = Field(
+        default_factory=list, description="A selector's entries; their names are unique."
+    )
+    labels: list[Label] = Field(default_factory=list, description="A classifier's labels.")
+    evaluation_dataset: Identifier | None = Field(
+        default=None, description="Name of an uploaded evaluation dataset."
+    )
+    trigger: TriggerPolicy = TriggerPolicy()
+    gate: GatePolicy = GatePolicy()
+    training: TrainingConfig = TrainingConfig()
+    priority: int = Field(default=0, ge=-100, le=100)
+
+
+class DatasetWish(Wish):
+    """A dataset to upload; items are objects with an input and a target."""
+
+    name: Identifier
+    purpose: Literal["training", "evaluation"]
+    items: list[dict[str, object]]
+
+
+class JobWish(Wish):
+    """A training to do. Without a dataset it learns from all unused feedback."""
+
+    agent_id: Identifier
+    method: TrainingMethod
+    dataset: Identifier | None = None
+    config: TrainingConfig = TrainingConfig()
+
+
+class CancelWish(Wish):
+    """Why a job is to stop."""
+
+    reason: Sentence = "asked for"
+
+
+class DeployWish(Wish):
+    """Why a version is to be live."""
+
+    reason: Sentence
+
+
+class RollBackWish(Wish):
+    """Which version is to be live again; absent: the one before."""
+
+    to_version: Identifier | None = None
+    reason: Sentence
+
+
+class SyntheticWish(Wish):
+    """Synthetic items to make."""
+
+    agent_id: Identifier
+    scenario_type: Label
+    count: int = Field(ge=1, le=100_000)
+    difficulty: Literal["easy", "medium", "hard"] = "medium"
+    edge_cases: bool = False
+    diversity: float = Field(default=0.5, ge=0, le=1)
+    examples: Identifier | None = Field(default=None, description="Name of a dataset to vary.")
+    seed: int = Field(default=0, ge=0)

@@ -1,0 +1,54 @@
+"""The HTTP API, a module per resource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.gateway import problems
+from services.gateway.api import Api
+from services.gateway.body_limit import BodyLimit
+from services.gateway.request_spans import RequestSpans
+from services.gateway.routes import (
+    agents,
+    datasets,
+    dead_letters,
+    events,
+    feedback,
+    functions,
+    jobs,
+    models,
+    status,
+    telemetry,
+)
+
+RESOURCES = (
+    feedback,
+    agents,
+    datasets,
+    jobs,
+    models,
+    functions,
+    events,
+    dead_letters,
+    status,
+    telemetry,
+)
+
+
+def build_http(api: Api) -> Any:
+    """The ASGI application."""
+    app = FastAPI(
+        title="Archon Training",
+        description="Feedback in, better models out. Errors are RFC 9457 problem documents.",
+        version="1",
+        redirect_slashes=False,
+        strict_content_type=False,  # a body without a content type is taken for JSON
+    )
+    problems.install(app)
+    for resource in RESOURCES:
+        app.include_router(resource.build_router(api), prefix="/v1")
+    app.add_middleware(BodyLimit, most_bytes=api.settings.gateway_body_limit_bytes)
+    app.add_middleware(RequestSpans)
+    return app

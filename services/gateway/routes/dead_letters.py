@@ -1,0 +1,45 @@
+"""Dead letters of all services: look at them, send them again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from archon_contracts.base import Identifier
+from services.gateway.api import Api, Most
+from services.gateway.credentials import Caller, Scope
+from services.gateway.dead_letters import DeadLetterDetail, DeadLetterView
+
+
+def build_router(api: Api) -> APIRouter:
+    """Routes of dead letters; a scope of their own, as they may hold any tenant's data."""
+    router = APIRouter(tags=["dead letters"], prefix="/dead-letters")
+    operator = api.caller(Scope.OPERATE)
+
+    @router.get("")
+    async def list_letters(
+        service: Annotated[Identifier | None, Query()] = None,
+        limit: Most = 100,
+        _caller: Caller = operator,
+    ) -> dict[str, list[DeadLetterView]]:
+        """The newest ones."""
+        async with api.transactions.reading() as tx:
+            return {"items": await api.dead_letters.newest(tx, service=service, most=limit)}
+
+    @router.get("/{letter_id}")
+    async def show_letter(letter_id: Identifier, _caller: Caller = operator) -> DeadLetterDetail:
+        """One with its original headers and body."""
+        async with api.transactions.reading() as tx:
+            return await api.dead_letters.find(tx, letter_id)
+
+    @router.post("/{letter_id}/replay", status_code=202)
+    async def replay_letter(
+        letter_id: Identifier, _caller: Caller = operator
+    ) -> dict[str, str | int]:
+        """Send the original bytes and headers to the original topic once more."""
+        async with api.transactions.writing() as tx:
+            replay = await api.dead_letters.replay(tx, letter_id)
+        return {"status": "accepted", "id": letter_id, "replay": replay}
+
+    return router

@@ -1,0 +1,60 @@
+"""Server-sent events: what happens, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Header, Query
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from archon_contracts.base import Identifier
+from services.gateway.api import Api
+from services.gateway.credentials import Caller, Scope
+from services.gateway.errors import FieldError, Invalid
+from services.gateway.feed import Feed, Interest
+from services.gateway.projections import STREAMED_EVENTS
+
+PING_SECONDS = 15
+NAMES = frozenset(contract.__name__ for contract in STREAMED_EVENTS)
+
+
+def build_router(api: Api) -> APIRouter:
+    """The event stream."""
+    router = APIRouter(tags=["events"])
+    reader = api.caller(Scope.READ)
+
+    @router.get("/events", response_class=EventSourceResponse)
+    async def stream_events(
+        agent_id: Annotated[Identifier | None, Query()] = None,
+        types: Annotated[str | None, Query(description="Names, separated by commas.")] = None,
+        last_event_id: Annotated[UUID | None, Header(description="Resume after this.")] = None,
+        caller: Caller = reader,
+    ) -> EventSourceResponse:
+        """Every event but feedback and metrics; `Last-Event-ID` resumes from those still kept."""
+        interest = Interest(caller.tenant_id, agent_id, _names(types))
+        return EventSourceResponse(
+            _shown(api.feed, interest, last_event_id), ping=PING_SECONDS, send_timeout=30
+        )
+
+    return router
+
+
+def _names(types: str | None) -> frozenset[str] | None:
+    if types is None:
+        return None
+    names = frozenset(name.strip() for name in types.split(",") if name.strip())
+    if unknown := sorted(names - NAMES):
+        message = f"{unknown[0][:100]!r} is no event type; use {', '.join(sorted(NAMES))}"
+        raise Invalid([FieldError("query.types", "unknown", message)])
+    return names
+
+
+async def _shown(
+    feed: Feed, interest: Interest, after: UUID | None
+) -> AsyncIterator[ServerSentEvent]:
+    async for event in feed.stream(interest, after):
+        data = orjson.dumps(event.body).decode()
+        yield ServerSentEvent(data=data, event=event.type, id=str(event.event_id))

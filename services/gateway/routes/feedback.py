@@ -1,0 +1,84 @@
+"""Feedback, interactions and annotations: read once, checked, acknowledged by Kafka, answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from services.gateway.api import Api, idempotency_key
+from services.gateway.credentials import Caller, Scope
+from services.gateway.feedback import (
+    ANNOTATIONS,
+    FEEDBACK,
+    INTERACTIONS,
+    RETRACTIONS,
+    BodyReader,
+    prepare,
+)
+
+ANSWER: dict[str, Any] = {
+    "type": "object",
+    "required": ["accepted", "event_ids"],
+    "properties": {
+        "accepted": {"type": "integer"},
+        "event_ids": {"type": "array", "items": {"type": "string", "format": "uuid"}},
+    },
+}
+
+
+def build_router(api: Api) -> APIRouter:
+    """Routes of the feedback topic. All answer 202 once every event is acknowledged."""
+    router = APIRouter(tags=["feedback"])
+    sender = api.caller(Scope.FEEDBACK)
+    paths: dict[str, BodyReader] = {
+        "/feedback": FEEDBACK,
+        "/feedback/retractions": RETRACTIONS,
+        "/interactions": INTERACTIONS,
+        "/annotations": ANNOTATIONS,
+    }
+    for path, reader in paths.items():
+        _add_route(router, api, path, reader, sender)
+    return router
+
+
+def _add_route(router: APIRouter, api: Api, path: str, reader: BodyReader, sender: Any) -> None:
+    name = reader.contract.__name__
+
+    @router.post(
+        path, status_code=202, name=f"send {name}", openapi_extra=_documented(reader, name)
+    )
+    async def send(request: Request, caller: Caller = sender) -> Response:
+        """One event, an array, or `{"events": [...]}`; all are taken or none."""
+        events = reader.read(await request.body())
+        await api.known_agents.require(caller.tenant_id, [event.agent_id for event in events])
+        prepared = prepare(
+            events,
+            tenant_id=caller.tenant_id,
+            idempotency_key=idempotency_key(request),
+            limit=api.settings.gateway_event_limit_bytes,
+        )
+        await api.intake.send(prepared, traceparent=request.headers.get("traceparent", ""))
+        ids = [str(event.id) for event in prepared]
+        answer = orjson.dumps({"accepted": len(ids), "event_ids": ids})
+        return Response(answer, 202, media_type="application/json")
+
+
+def _documented(reader: BodyReader, name: str) -> dict[str, Any]:
+    """The body is read by hand, so its schema is stated by hand."""
+    schema = reader.contract.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    one = {**schema, "title": name}
+    many = {"type": "array", "items": one}
+    batch = {"type": "object", "required": ["events"], "properties": {"events": many}}
+    content = {"application/json": {"schema": {"anyOf": [one, batch, many]}}}
+    return {
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "202": {
+                "description": "Acknowledged by every in-sync replica.",
+                "content": {"application/json": {"schema": ANSWER}},
+            }
+        },
+    }

@@ -1,0 +1,81 @@
+"""Jobs: ask for a training, follow it, stop it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+
+from archon_contracts.base import Identifier
+from archon_contracts.events import JobState
+from services.gateway.api import Api, Most, accepted, asked
+from services.gateway.credentials import Caller, Scope
+from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
+from services.gateway.requests import CancelWish, JobWish
+
+
+def build_router(api: Api) -> APIRouter:
+    """Routes of jobs."""
+    router = APIRouter(tags=["jobs"])
+    _add_writes(router, api)
+    _add_reads(router, api)
+    return router
+
+
+def _add_writes(router: APIRouter, api: Api) -> None:
+    writer = api.caller(Scope.WRITE)
+
+    @router.post("/jobs", status_code=202)
+    async def request_training(
+        wish: JobWish, request: Request, caller: Caller = writer
+    ) -> JobAccepted:
+        """Start a training on a dataset, or on all unused feedback."""
+        async with api.transactions.writing() as tx:
+            return await api.service.request_training(tx, asked(caller, request), wish)
+
+    @router.post("/jobs/{job_id}/cancel", status_code=202)
+    async def cancel_job(
+        job_id: UUID, request: Request, wish: CancelWish | None = None, caller: Caller = writer
+    ) -> dict[str, str]:
+        """Stop a job wherever it stands."""
+        reason = (wish or CancelWish()).reason
+        async with api.transactions.writing() as tx:
+            await api.service.cancel_job(tx, asked(caller, request), job_id, reason)
+        return accepted(job_id=job_id)
+
+
+def _add_reads(router: APIRouter, api: Api) -> None:
+    reader = api.caller(Scope.READ)
+
+    @router.get("/jobs")
+    async def list_jobs(
+        agent_id: Annotated[Identifier | None, Query()] = None,
+        state: Annotated[JobState | None, Query()] = None,
+        limit: Most = 100,
+        caller: Caller = reader,
+    ) -> dict[str, list[JobSummary]]:
+        """Jobs, newest first."""
+        async with api.transactions.reading() as tx:
+            jobs = await api.reading.store.jobs(
+                tx, caller.tenant_id, agent_id=agent_id, state=state, most=limit
+            )
+        return {"items": jobs}
+
+    @router.get("/jobs/{job_id}")
+    async def show_job(job_id: UUID, caller: Caller = reader) -> JobView:
+        """A job with its history, progress, dataset and evaluation."""
+        async with api.transactions.reading() as tx:
+            return await api.reading.job(tx, caller.tenant_id, job_id)
+
+    @router.get("/jobs/{job_id}/trace")
+    async def show_trace(job_id: UUID, caller: Caller = reader) -> TraceView:
+        """Every span of the job's trace."""
+        async with api.transactions.reading() as tx:
+            return await api.reading.trace(tx, caller.tenant_id, job_id)
+
+    @router.get("/jobs/{job_id}/metrics")
+    async def list_metrics(job_id: UUID, caller: Caller = reader) -> dict[str, list[MetricView]]:
+        """The metric points of the job's trainings."""
+        async with api.transactions.reading() as tx:
+            return {"items": await api.reading.metrics(tx, caller.tenant_id, job_id)}

@@ -1,0 +1,24 @@
+"""The state of the whole, in one answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from services.gateway.api import Api
+from services.gateway.credentials import Caller, Scope
+
+
+def build_router(api: Api) -> APIRouter:
+    """The status route."""
+    router = APIRouter(tags=["status"])
+    reader = api.caller(Scope.READ)
+
+    @router.get("/status")
+    async def show_status(caller: Caller = reader) -> dict[str, Any]:
+        """Workers, feedback counters, open jobs, dead letters nobody replayed, outbox age."""
+        async with api.transactions.reading() as tx:
+            return await api.reading.status(tx, caller.tenant_id)
+
+    return router

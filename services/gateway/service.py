@@ -1,0 +1,297 @@
+"""Use cases that write: each checks, appends a command or event to the outbox, and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import (
+    CancelJob,
+    ConfigureAgent,
+    DataSource,
+    DeployModel,
+    GenerateSyntheticData,
+    RollBackModel,
+    SourceKind,
+)
+from archon_contracts.events import JobState, TrainingRequested
+from archon_contracts.identifiers import new_id
+from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
+from services.gateway.credentials import Caller
+from services.gateway.domain import (
+    AVAILABLE_METHODS,
+    FINAL_STATES,
+    DatasetView,
+    JobAccepted,
+    JobSummary,
+    JobView,
+    ModelView,
+)
+from services.gateway.errors import Conflict, FieldError, Invalid, NotFound
+from services.gateway.request_spans import current_trace_id
+from services.gateway.requests import AgentWish, JobWish, SyntheticWish
+from shared.clock import Clock
+from shared.database import Tx
+from shared.messages import Cause
+
+
+class ServiceStore(Protocol):
+    """What is needed of the store."""
+
+    async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool: ...
+
+    async def datasets(
+        self, tx: Tx, tenant_id: str, *, name: str | None = None, most: int = 1000
+    ) -> list[DatasetView]: ...
+
+    async def add_requested_job(
+        self,
+        tx: Tx,
+        tenant_id: str,
+        job: JobSummary,
+        *,
+        config: Mapping[str, Any],
+        requested_by: str,
+    ) -> None: ...
+
+    async def find_job(
+        self, tx: Tx, tenant_id: str, job_id: UUID, *, now: datetime
+    ) -> JobView | None: ...
+
+    async def models(
+        self, tx: Tx, tenant_id: str, agent_id: str, *, version: str | None = None, most: int = 1000
+    ) -> list[ModelView]: ...
+
+    async def add_synthetic_request(
+        self, tx: Tx, tenant_id: str, request_id: UUID, request: Mapping[str, Any], at: datetime
+    ) -> None: ...
+
+
+class OutboxLike(Protocol):
+    """What is needed of the outbox."""
+
+    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, and under which id: the same id again changes nothing."""
+
+    caller: Caller
+    id: UUID
+
+    @property
+    def tenant_id(self) -> str:
+        """The caller's tenant."""
+        return self.caller.tenant_id
+
+    def cause(self, correlation_id: object = "") -> Cause:
+        """The request as the cause of messages, in the current trace."""
+        return Cause(self.id, str(correlation_id or self.id))
+
+
+class GatewayService:
+    """Turns requests into commands. Takes `tx` and never commits."""
+
+    def __init__(self, store: ServiceStore, outbox: OutboxLike, clock: Clock) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+
+    async def configure_agent(
+        self, tx: Tx, asked: Asked, wish: AgentWish, catalogue: ArtifactRef | None
+    ) -> AgentProfile:
+        """Ask the coordinator to take an agent on, or to change it.
+
+        Raises:
+            Invalid: the kind lacks its catalogue or labels, or the dataset is not for evaluation.
+            NotFound: no dataset has that name.
+        """
+        check_kind(wish)
+        suite = None
+        if wish.evaluation_dataset is not None:
+            field = "evaluation_dataset"
+            dataset = await self._dataset(tx, asked, wish.evaluation_dataset, "evaluation", field)
+            suite = dataset.artifact
+        profile = AgentProfile(
+            agent_id=wish.agent_id,
+            kind=wish.kind,
+            base_model=wish.base_model,
+            catalogue=catalogue,
+            labels=tuple(wish.labels),
+            evaluation_suite=suite,
+            trigger=wish.trigger,
+            gate=wish.gate,
+            training=wish.training,
+            priority=wish.priority,
+        )
+        command = ConfigureAgent(tenant_id=asked.tenant_id, agent_id=wish.agent_id, profile=profile)
+        await self._outbox.append(tx, command, cause=asked.cause())
+        return profile
+
+    async def request_training(self, tx: Tx, asked: Asked, wish: JobWish) -> JobAccepted:
+        """Start a job; its id is the request's, and its trace is the current one.
+
+        Raises:
+            Invalid: the method has no recipe, or the dataset is held out.
+            NotFound: no such agent or dataset.
+        """
+        require_method(wish.method)
+        await self._require_agent(tx, asked, wish.agent_id)
+        dataset = None
+        if wish.dataset is not None:
+            dataset = await self._dataset(tx, asked, wish.dataset, "training", "dataset")
+        event = TrainingRequested(
+            tenant_id=asked.tenant_id,
+            job_id=asked.id,
+            agent_id=wish.agent_id,
+            method=wish.method,
+            dataset=dataset.artifact if dataset else None,
+            dataset_name=wish.dataset,
+            config=wish.config,
+            requested_by=asked.caller.name,
+        )
+        await self._store.add_requested_job(
+            tx,
+            asked.tenant_id,
+            self._requested(asked, wish),
+            config=wish.config.model_dump(mode="json", exclude_none=True),
+            requested_by=asked.caller.name,
+        )
+        await self._outbox.append(tx, event, cause=asked.cause())
+        return JobAccepted(job_id=asked.id, trace_id=current_trace_id())
+
+    async def cancel_job(self, tx: Tx, asked: Asked, job_id: UUID, reason: str) -> None:
+        """Ask the coordinator to stop a job.
+
+        Raises:
+            NotFound: no such job.
+            Conflict: it is over.
+        """
+        job = await self._store.find_job(tx, asked.tenant_id, job_id, now=self._clock.now())
+        if job is None:
+            raise NotFound("job", job_id)
+        if job.state in FINAL_STATES:
+            raise Conflict(f"job {job_id} is {job.state} and cannot be stopped any more")
+        command = CancelJob(tenant_id=asked.tenant_id, job_id=job_id, reason=reason)
+        await self._outbox.append(tx, command, cause=asked.cause(job_id))
+
+    async def deploy_model(
+        self, tx: Tx, asked: Asked, agent_id: str, version: str, reason: str
+    ) -> None:
+        """Ask the registry to make a version live.
+
+        Raises:
+            NotFound: no such version.
+        """
+        await self._require_model(tx, asked, agent_id, version)
+        command = DeployModel(
+            tenant_id=asked.tenant_id, agent_id=agent_id, model_version=version, reason=reason
+        )
+        await self._outbox.append(tx, command, cause=asked.cause())
+
+    async def roll_back_model(
+        self, tx: Tx, asked: Asked, agent_id: str, to_version: str | None, reason: str
+    ) -> None:
+        """Ask the registry to make an earlier version live again.
+
+        Raises:
+            NotFound: no such agent or version.
+        """
+        await self._require_agent(tx, asked, agent_id)
+        if to_version is not None:
+            await self._require_model(tx, asked, agent_id, to_version)
+        command = RollBackModel(
+            tenant_id=asked.tenant_id, agent_id=agent_id, to_version=to_version, reason=reason
+        )
+        await self._outbox.append(tx, command, cause=asked.cause())
+
+    async def generate_synthetic(self, tx: Tx, asked: Asked, wish: SyntheticWish) -> UUID:
+        """Ask the generator for synthetic items; the request's id is the answer's.
+
+        Raises:
+            NotFound: no dataset has the name given as examples.
+        """
+        examples = None
+        if wish.examples is not None:
+            dataset = await self._dataset(tx, asked, wish.examples, "training", "examples")
+            examples = DataSource(
+                kind=SourceKind.EXTERNAL, artifact=dataset.artifact, items=dataset.items
+            )
+        command = GenerateSyntheticData(
+            tenant_id=asked.tenant_id,
+            request_id=asked.id,
+            examples=examples,
+            **wish.model_dump(exclude={"examples"}),
+        )
+        await self._store.add_synthetic_request(
+            tx, asked.tenant_id, asked.id, command.to_json(), self._clock.now()
+        )
+        await self._outbox.append(tx, command, cause=asked.cause())
+        return asked.id
+
+    async def _require_agent(self, tx: Tx, asked: Asked, agent_id: str) -> None:
+        if not await self._store.has_agent(tx, asked.tenant_id, agent_id):
+            raise NotFound("agent", agent_id)
+
+    async def _require_model(self, tx: Tx, asked: Asked, agent_id: str, version: str) -> None:
+        if not await self._store.models(tx, asked.tenant_id, agent_id, version=version):
+            raise NotFound(f"model version of agent {agent_id}", version)
+
+    async def _dataset(
+        self, tx: Tx, asked: Asked, name: str, purpose: str, field: str
+    ) -> DatasetView:
+        found = await self._store.datasets(tx, asked.tenant_id, name=name)
+        if not found:
+            raise NotFound("dataset", name)
+        if found[0].purpose != purpose:
+            message = f"dataset {name} is for {found[0].purpose}, not for {purpose}"
+            raise Invalid([FieldError(field, "purpose", message)])
+        return found[0]
+
+    def _requested(self, asked: Asked, wish: JobWish) -> JobSummary:
+        return JobSummary(
+            job_id=asked.id,
+            agent_id=wish.agent_id,
+            method=wish.method,
+            state=JobState.REQUESTED,
+            attempt=0,
+            reason="",
+            trace_id=current_trace_id(),
+            dataset_name=wish.dataset,
+            created_at=self._clock.now(),
+        )
+
+
+def asked_by(caller: Caller, request_id: UUID | None = None) -> Asked:
+    """A request with an id of its own unless one is given."""
+    return Asked(caller, request_id or new_id())
+
+
+def require_method(method: TrainingMethod, field: str = "method") -> None:
+    """Refuse a method that has no recipe.
+
+    Raises:
+        Invalid: with the methods that have one.
+    """
+    if method not in AVAILABLE_METHODS:
+        names = ", ".join(AVAILABLE_METHODS)
+        message = f"{method.value} has no recipe yet; available: {names}"
+        raise Invalid([FieldError(field, "method_not_available", message)])
+
+
+def check_kind(wish: AgentWish) -> None:
+    """What each kind of agent must bring."""
+    names = [entry.name for entry in wish.catalogue]
+    if wish.kind is AgentKind.SELECTOR and len(names) < 2:
+        raise Invalid([FieldError("catalogue", "too_short", "a selector needs 2 entries or more")])
+    if len(set(names)) != len(names):
+        raise Invalid([FieldError("catalogue", "unique", "an entry's name appears twice")])
+    if wish.kind is AgentKind.CLASSIFIER and len(set(wish.labels)) < 2:
+        raise Invalid([FieldError("labels", "too_short", "a classifier needs 2 labels or more")])
+    if len(set(wish.labels)) != len(wish.labels):
+        raise Invalid([FieldError("labels", "unique", "a label appears twice")])

@@ -1,0 +1,382 @@
+-- Queries of the gateway. Tables are in its own schema, named by search_path.
+
+-- API keys -----------------------------------------------------------------------------------
+
+-- name: insert_api_key(id, key_hash, tenant_id, name, scopes)!
+-- A key that is there already stays as it is, revoked or not.
+INSERT INTO api_keys (id, key_hash, tenant_id, name, scopes)
+VALUES (:id, :key_hash, :tenant_id, :name, :scopes)
+ON CONFLICT (key_hash) DO NOTHING;
+
+-- name: find_api_key(key_hash)^
+SELECT id, tenant_id, name, scopes FROM api_keys
+WHERE key_hash = :key_hash AND revoked_at IS NULL;
+
+-- Agents -------------------------------------------------------------------------------------
+
+-- name: save_agent(tenant_id, agent_id, profile, configured_at)!
+INSERT INTO agents (tenant_id, agent_id, profile, configured_at)
+VALUES (:tenant_id, :agent_id, :profile, :configured_at)
+ON CONFLICT (tenant_id, agent_id) DO UPDATE
+SET profile = excluded.profile, configured_at = excluded.configured_at
+WHERE agents.configured_at <= excluded.configured_at;
+
+-- name: agent_names()
+SELECT tenant_id, agent_id FROM agents;
+
+-- name: has_agent(tenant_id, agent_id)$
+SELECT EXISTS (SELECT FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id);
+
+-- name: agents(tenant_id, agent_id, most)
+-- One agent, or all of a tenant when agent_id is null, each with its live version and open job.
+SELECT a.agent_id, a.profile, a.configured_at, m.version AS live_version, m.digest AS live_digest,
+       m.uri AS live_uri, m.deployed_at, j.job_id AS open_job,
+       (SELECT name FROM datasets d
+        WHERE d.tenant_id = a.tenant_id
+          AND d.digest = a.profile -> 'evaluation_suite' ->> 'digest'
+        ORDER BY d.created_at LIMIT 1) AS evaluation_dataset
+FROM agents a
+LEFT JOIN models m ON m.tenant_id = a.tenant_id AND m.agent_id = a.agent_id
+                  AND m.status = 'deployed'
+LEFT JOIN LATERAL (
+    SELECT job_id FROM jobs
+    WHERE jobs.tenant_id = a.tenant_id AND jobs.agent_id = a.agent_id
+      AND state NOT IN ('completed', 'rejected', 'failed', 'cancelled')
+    ORDER BY created_at DESC LIMIT 1
+) j ON true
+WHERE a.tenant_id = :tenant_id AND (:agent_id::text IS NULL OR a.agent_id = :agent_id)
+ORDER BY a.agent_id
+LIMIT :most;
+
+-- Datasets -----------------------------------------------------------------------------------
+
+-- name: insert_dataset(tenant_id, name, purpose, items, uri, digest)!
+INSERT INTO datasets (tenant_id, name, purpose, items, uri, digest)
+VALUES (:tenant_id, :name, :purpose, :items, :uri, :digest)
+ON CONFLICT (tenant_id, name) DO NOTHING;
+
+-- name: datasets(tenant_id, name, most)
+SELECT name, purpose, items, uri, digest, created_at FROM datasets
+WHERE tenant_id = :tenant_id AND (:name::text IS NULL OR name = :name)
+ORDER BY created_at DESC, name
+LIMIT :most;
+
+-- name: save_prepared_dataset(dataset_id, tenant_id, agent_id, job_id, dataset_version, body, prepared_at)!
+INSERT INTO prepared_datasets
+    (dataset_id, tenant_id, agent_id, job_id, dataset_version, body, prepared_at)
+VALUES (:dataset_id, :tenant_id, :agent_id, :job_id, :dataset_version, :body, :prepared_at)
+ON CONFLICT (dataset_id) DO NOTHING;
+
+-- name: prepared_datasets(tenant_id, most)
+SELECT body, prepared_at FROM prepared_datasets
+WHERE tenant_id = :tenant_id
+ORDER BY prepared_at DESC
+LIMIT :most;
+
+-- Jobs ---------------------------------------------------------------------------------------
+
+-- name: save_requested_job(job_id, tenant_id, agent_id, method, dataset_name, config, requested_by, at)!
+-- Written with the request itself and again when its event comes round.
+INSERT INTO jobs
+    (job_id, tenant_id, agent_id, method, dataset_name, config, requested_by, created_at)
+VALUES (:job_id, :tenant_id, :agent_id, :method, :dataset_name, :config, :requested_by, :at)
+ON CONFLICT (job_id) DO UPDATE
+SET dataset_name = excluded.dataset_name, config = excluded.config,
+    requested_by = excluded.requested_by;
+
+-- name: save_job_trigger(job_id, tenant_id, agent_id, window_trigger, at)!
+INSERT INTO jobs (job_id, tenant_id, agent_id, window_trigger, created_at)
+VALUES (:job_id, :tenant_id, :agent_id, :window_trigger, :at)
+ON CONFLICT (job_id) DO UPDATE SET window_trigger = excluded.window_trigger;
+
+-- name: save_job_state(job_id, tenant_id, agent_id, method, state, attempt, reason, trace_id, at)!
+-- An older transition than the newest seen changes nothing here; it is still in the history.
+INSERT INTO jobs
+    (job_id, tenant_id, agent_id, method, state, attempt, reason, trace_id, created_at, state_at)
+VALUES (:job_id, :tenant_id, :agent_id, :method, :state, :attempt, :reason, :trace_id, :at, :at)
+ON CONFLICT (job_id) DO UPDATE
+SET method = excluded.method, state = excluded.state, attempt = excluded.attempt,
+    reason = excluded.reason, state_at = excluded.state_at,
+    trace_id = coalesce(nullif(excluded.trace_id, ''), jobs.trace_id)
+WHERE jobs.state_at IS NULL OR jobs.state_at <= excluded.state_at;
+
+-- name: add_transition(event_id, job_id, from_state, to_state, attempt, reason, at)!
+INSERT INTO job_transitions (event_id, job_id, from_state, to_state, attempt, reason, at)
+VALUES (:event_id, :job_id, :from_state, :to_state, :attempt, :reason, :at)
+ON CONFLICT (event_id) DO NOTHING;
+
+-- name: save_job_result(job_id, version, digest)!
+UPDATE jobs SET version = :version, digest = :digest WHERE job_id = :job_id;
+
+-- name: save_training_start(job_id, attempt, total_steps, resumed_from_step, first_step_at)!
+-- A newer attempt starts again from nothing; an older one is stale.
+INSERT INTO job_progress (job_id, attempt, total_steps, resumed_from_step, first_step_at, step)
+VALUES (:job_id, :attempt, :total_steps, :resumed_from_step, :first_step_at, :resumed_from_step)
+ON CONFLICT (job_id) DO UPDATE
+SET attempt = excluded.attempt, total_steps = excluded.total_steps,
+    resumed_from_step = excluded.resumed_from_step, first_step_at = excluded.first_step_at,
+    step = CASE WHEN job_progress.attempt = excluded.attempt
+                THEN greatest(job_progress.step, excluded.step) ELSE excluded.step END
+WHERE job_progress.attempt <= excluded.attempt;
+
+-- name: save_training_step(job_id, attempt, step, loss, recorded_at)!
+INSERT INTO job_progress (job_id, attempt, step, loss, recorded_at)
+VALUES (:job_id, :attempt, :step, :loss, :recorded_at)
+ON CONFLICT (job_id) DO UPDATE
+SET attempt = excluded.attempt,
+    step = CASE WHEN job_progress.attempt = excluded.attempt
+                THEN greatest(job_progress.step, excluded.step) ELSE excluded.step END,
+    loss = coalesce(excluded.loss, job_progress.loss), recorded_at = excluded.recorded_at
+WHERE job_progress.attempt <= excluded.attempt;
+
+-- name: save_metrics(job_id, attempt, names, steps, amounts, epochs, moments)!
+INSERT INTO job_metrics (job_id, attempt, name, step, value, epoch, recorded_at)
+SELECT :job_id, :attempt, m.name, m.step, m.value, m.epoch, m.at
+FROM unnest(:names::text[], :steps::integer[], :amounts::float8[], :epochs::float8[],
+            :moments::timestamptz[]) AS m(name, step, value, epoch, at)
+ON CONFLICT (job_id, attempt, name, step) DO NOTHING;
+
+-- name: job_metrics(job_id)
+SELECT name, step, value, epoch, attempt, recorded_at FROM job_metrics
+WHERE job_id = :job_id
+ORDER BY attempt, step, name;
+
+-- name: jobs(tenant_id, agent_id, state, most)
+SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id, j.version,
+       j.dataset_name, j.created_at, j.state_at
+FROM jobs j
+WHERE j.tenant_id = :tenant_id
+  AND (:agent_id::text IS NULL OR j.agent_id = :agent_id)
+  AND (:state::text IS NULL OR j.state = :state)
+ORDER BY j.created_at DESC
+LIMIT :most;
+
+-- name: find_job(tenant_id, job_id)^
+SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id, j.dataset_name,
+       j.config, j.requested_by, j.window_trigger, j.created_at, j.state_at,
+       coalesce(j.version, m.version) AS version, coalesce(j.digest, m.digest) AS digest,
+       d.body AS prepared, e.body AS evaluation, p.attempt AS training_attempt, p.total_steps,
+       p.resumed_from_step, p.first_step_at, p.step, p.loss, p.recorded_at
+FROM jobs j
+LEFT JOIN job_progress p ON p.job_id = j.job_id
+LEFT JOIN LATERAL (SELECT body FROM prepared_datasets WHERE job_id = j.job_id
+                   ORDER BY prepared_at DESC LIMIT 1) d ON true
+LEFT JOIN LATERAL (SELECT body FROM evaluations WHERE job_id = j.job_id
+                   ORDER BY at DESC LIMIT 1) e ON true
+LEFT JOIN LATERAL (SELECT version, digest FROM models WHERE job_id = j.job_id
+                   ORDER BY registered_at DESC LIMIT 1) m ON true
+WHERE j.tenant_id = :tenant_id AND j.job_id = :job_id;
+
+-- name: transitions(job_id)
+SELECT from_state, to_state AS state, attempt, reason, at FROM job_transitions
+WHERE job_id = :job_id
+ORDER BY at, position;
+
+-- name: open_jobs_by_state(tenant_id)
+SELECT state, count(*) AS jobs FROM jobs
+WHERE tenant_id = :tenant_id AND state NOT IN ('completed', 'rejected', 'failed', 'cancelled')
+GROUP BY state;
+
+-- name: save_evaluation(evaluation_id, tenant_id, agent_id, job_id, body, at)!
+INSERT INTO evaluations (evaluation_id, tenant_id, agent_id, job_id, body, at)
+VALUES (:evaluation_id, :tenant_id, :agent_id, :job_id, :body, :at)
+ON CONFLICT (evaluation_id) DO NOTHING;
+
+-- Models -------------------------------------------------------------------------------------
+
+-- name: save_registered_model(tenant_id, agent_id, version, uri, digest, model_id, job_id, parent_version, dataset_id, metrics, at)!
+INSERT INTO models (tenant_id, agent_id, version, status, uri, digest, model_id, job_id,
+                    parent_version, dataset_id, metrics, registered_at)
+VALUES (:tenant_id, :agent_id, :version, 'ready', :uri, :digest, :model_id, :job_id,
+        :parent_version, :dataset_id, :metrics, :at)
+ON CONFLICT (tenant_id, agent_id, version) DO UPDATE
+SET model_id = excluded.model_id, job_id = excluded.job_id,
+    parent_version = excluded.parent_version, dataset_id = excluded.dataset_id,
+    metrics = excluded.metrics, registered_at = excluded.registered_at;
+
+-- name: retire_live_model(tenant_id, agent_id)!
+UPDATE models SET status = 'ready'
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
+
+-- name: save_live_model(tenant_id, agent_id, version, uri, digest, reason, at)!
+INSERT INTO models (tenant_id, agent_id, version, status, uri, digest, reason, deployed_at)
+VALUES (:tenant_id, :agent_id, :version, 'deployed', :uri, :digest, :reason, :at)
+ON CONFLICT (tenant_id, agent_id, version) DO UPDATE
+SET status = 'deployed', reason = excluded.reason, deployed_at = excluded.deployed_at;
+
+-- name: archive_model(tenant_id, agent_id, version, reason)!
+UPDATE models SET status = 'archived', reason = :reason
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
+
+-- name: models(tenant_id, agent_id, version, most)
+SELECT m.agent_id, m.version, m.status, m.uri, m.digest, m.model_id, m.job_id, m.parent_version,
+       m.dataset_id, m.metrics, m.reason, m.registered_at, m.deployed_at,
+       j.window_trigger ->> 'feedback_digest' AS feedback_digest, e.body AS evaluation
+FROM models m
+LEFT JOIN jobs j ON j.job_id = m.job_id
+LEFT JOIN LATERAL (SELECT body FROM evaluations WHERE job_id = m.job_id
+                   ORDER BY at DESC LIMIT 1) e ON true
+WHERE m.tenant_id = :tenant_id AND m.agent_id = :agent_id
+  AND (:version::text IS NULL OR m.version = :version)
+ORDER BY m.registered_at DESC NULLS LAST, m.version DESC
+LIMIT :most;
+
+-- name: live_model(tenant_id, agent_id)$
+SELECT version FROM models
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
+
+-- Synthetic data -----------------------------------------------------------------------------
+
+-- name: save_synthetic_request(request_id, tenant_id, agent_id, request, at)!
+INSERT INTO synthetic_requests (request_id, tenant_id, agent_id, request, requested_at)
+VALUES (:request_id, :tenant_id, :agent_id, :request, :at)
+ON CONFLICT (request_id) DO NOTHING;
+
+-- name: save_synthetic_result(request_id, tenant_id, result, at)!
+-- Requests of other services have no row here and are passed over.
+UPDATE synthetic_requests SET result = :result, finished_at = :at
+WHERE request_id = :request_id AND tenant_id = :tenant_id;
+
+-- name: find_synthetic_request(tenant_id, request_id)^
+SELECT request_id, agent_id, request, requested_at, result, finished_at
+FROM synthetic_requests
+WHERE tenant_id = :tenant_id AND request_id = :request_id;
+
+-- Workers ------------------------------------------------------------------------------------
+
+-- name: save_worker(worker_id, service, slots, busy, devices, memory_mb, at)!
+INSERT INTO workers (worker_id, service, slots, busy, devices, memory_mb, seen_at)
+VALUES (:worker_id, :service, :slots, :busy, :devices, :memory_mb, :at)
+ON CONFLICT (worker_id) DO UPDATE
+SET slots = excluded.slots, busy = excluded.busy, devices = excluded.devices,
+    memory_mb = excluded.memory_mb, seen_at = excluded.seen_at
+WHERE workers.seen_at <= excluded.seen_at;
+
+-- name: workers(seen_after)
+SELECT worker_id, service, slots, busy, devices, memory_mb, seen_at FROM workers
+WHERE seen_at > :seen_after
+ORDER BY service, worker_id;
+
+-- Dead letters -------------------------------------------------------------------------------
+
+-- name: insert_dead_letter(id, service, reason, error_type, attempts, topic, partition, record_offset, key, headers, null_headers, body, first_at, last_at)!
+INSERT INTO dead_letters
+    (id, service, reason, error_type, attempts, topic, partition, record_offset, key, headers,
+     null_headers, body, first_at, last_at)
+VALUES (:id, :service, :reason, :error_type, :attempts, :topic, :partition, :record_offset, :key,
+        :headers, :null_headers, :body, :first_at, :last_at)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: dead_letters(service, most)
+SELECT id, service, reason, error_type, attempts, topic, partition, record_offset, key, headers,
+       null_headers, NULL AS body, octet_length(body) AS size_bytes, first_at, last_at, replays,
+       replayed_at
+FROM dead_letters
+WHERE :service::text IS NULL OR service = :service
+ORDER BY last_at DESC
+LIMIT :most;
+
+-- name: find_dead_letter(id)^
+SELECT id, service, reason, error_type, attempts, topic, partition, record_offset, key, headers,
+       null_headers, body, octet_length(body) AS size_bytes, first_at, last_at, replays,
+       replayed_at
+FROM dead_letters WHERE id = :id;
+
+-- name: count_replay(id)$
+UPDATE dead_letters SET replays = replays + 1, replayed_at = now() WHERE id = :id
+RETURNING replays;
+
+-- name: count_dead_letters()
+SELECT service, count(*) AS letters FROM dead_letters WHERE replays = 0 GROUP BY service;
+
+-- Recent events ------------------------------------------------------------------------------
+
+-- name: remember_event(event_id, tenant_id, agent_id, type, body, at)!
+INSERT INTO recent_events (event_id, tenant_id, agent_id, type, body, at)
+VALUES (:event_id, :tenant_id, :agent_id, :type, :body, :at)
+ON CONFLICT (event_id) DO NOTHING;
+
+-- name: events_since(tenant_id, event_id, most)
+-- What came after an event; nothing when that event is no longer kept.
+SELECT event_id, tenant_id, agent_id, type, body, at FROM recent_events
+WHERE tenant_id = :tenant_id
+  AND position > (SELECT position FROM recent_events WHERE event_id = :event_id)
+ORDER BY position
+LIMIT :most;
+
+-- name: prune_events(keep)!
+DELETE FROM recent_events WHERE position <= (SELECT max(position) FROM recent_events) - :keep;
+
+-- Feedback counters --------------------------------------------------------------------------
+
+-- name: feedback_offsets(partitions)
+SELECT partition, next_offset FROM feedback_offsets
+WHERE partition = ANY(:partitions::integer[]) FOR UPDATE;
+
+-- name: save_feedback_offsets(partitions, offsets)!
+INSERT INTO feedback_offsets (partition, next_offset)
+SELECT * FROM unnest(:partitions::integer[], :offsets::bigint[])
+ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset;
+
+-- name: add_feedback_counts(tenants, agents, hours, feedback, corrected, rated, rating_sums, rewarded, reward_sums, retracted, annotations, interactions, failed, latencies)!
+INSERT INTO feedback_hours
+    (tenant_id, agent_id, hour, feedback, corrected, rated, rating_sum, rewarded, reward_sum,
+     retracted, annotations, interactions, failed, latencies)
+SELECT tenant_id, agent_id, hour, feedback, corrected, rated, rating_sum, rewarded, reward_sum,
+       retracted, annotations, interactions, failed, latencies::jsonb
+FROM unnest(:tenants::text[], :agents::text[], :hours::timestamptz[], :feedback::bigint[],
+            :corrected::bigint[], :rated::bigint[], :rating_sums::float8[], :rewarded::bigint[],
+            :reward_sums::float8[], :retracted::bigint[], :annotations::bigint[],
+            :interactions::bigint[], :failed::bigint[], :latencies::text[])
+    AS n(tenant_id, agent_id, hour, feedback, corrected, rated, rating_sum, rewarded, reward_sum,
+         retracted, annotations, interactions, failed, latencies)
+ON CONFLICT (tenant_id, agent_id, hour) DO UPDATE
+SET feedback = feedback_hours.feedback + excluded.feedback,
+    corrected = feedback_hours.corrected + excluded.corrected,
+    rated = feedback_hours.rated + excluded.rated,
+    rating_sum = feedback_hours.rating_sum + excluded.rating_sum,
+    rewarded = feedback_hours.rewarded + excluded.rewarded,
+    reward_sum = feedback_hours.reward_sum + excluded.reward_sum,
+    retracted = feedback_hours.retracted + excluded.retracted,
+    annotations = feedback_hours.annotations + excluded.annotations,
+    interactions = feedback_hours.interactions + excluded.interactions,
+    failed = feedback_hours.failed + excluded.failed,
+    latencies = (
+        SELECT coalesce(jsonb_object_agg(bucket, total), '{}') FROM (
+            SELECT key AS bucket, sum(value::bigint) AS total
+            FROM (SELECT * FROM jsonb_each_text(feedback_hours.latencies)
+                  UNION ALL SELECT * FROM jsonb_each_text(excluded.latencies)) both_sides
+            GROUP BY key
+        ) merged
+    );
+
+-- name: feedback_hours(tenant_id, agent_id, since)
+SELECT hour, feedback, corrected, rated, rating_sum, rewarded, reward_sum, retracted, annotations,
+       interactions, failed, latencies
+FROM feedback_hours
+WHERE tenant_id = :tenant_id AND (:agent_id::text IS NULL OR agent_id = :agent_id)
+  AND hour >= :since
+ORDER BY hour;
+
+-- name: feedback_totals(tenant_id, agent_id)
+SELECT agent_id, sum(feedback)::bigint AS feedback, sum(corrected)::bigint AS corrected,
+       sum(rated)::bigint AS rated, sum(rating_sum) / nullif(sum(rated), 0) AS mean_rating,
+       sum(interactions)::bigint AS interactions, max(hour) AS last_hour
+FROM feedback_hours
+WHERE tenant_id = :tenant_id AND (:agent_id::text IS NULL OR agent_id = :agent_id)
+GROUP BY agent_id;
+
+-- Traces -------------------------------------------------------------------------------------
+
+-- name: spans(trace_id)
+-- Written by every service's telemetry; bounded, because a trace can be long.
+SELECT span_id, parent_id, service, name, kind, started_at, ended_at, status, error, attributes,
+       links
+FROM telemetry.spans
+WHERE trace_id = :trace_id
+ORDER BY started_at, ended_at DESC
+LIMIT 5000;
+
+-- name: outbox_age_seconds()$
+SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
+FROM outbox WHERE published_at IS NULL;

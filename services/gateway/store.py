@@ -1,0 +1,260 @@
+"""What the gateway keeps itself, and every read of its projections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from archon_contracts.values import AgentProfile, ArtifactRef
+from services.gateway.credentials import Caller, scopes_of
+from services.gateway.domain import (
+    AgentView,
+    DatasetView,
+    FeedbackCounters,
+    JobSummary,
+    JobView,
+    Lineage,
+    LiveVersion,
+    MetricView,
+    ModelView,
+    PreparedDatasetView,
+    Progress,
+    SpanView,
+    SyntheticView,
+    Transition,
+    WorkerView,
+    eta_seconds,
+    stage_seconds,
+)
+from services.gateway.log_analysis import HourCounts
+from shared.database import Tx
+from shared.queries import load_queries
+
+Row = Mapping[str, Any]
+
+
+class Store:
+    """One method per query; never commits."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries(Path(__file__).parent)
+
+    async def add_key(self, tx: Tx, *, key_id: UUID, key_hash: bytes, caller: Caller) -> None:
+        await self._queries.insert_api_key(
+            tx,
+            id=key_id,
+            key_hash=key_hash,
+            tenant_id=caller.tenant_id,
+            name=caller.name,
+            scopes=sorted(caller.scopes),
+        )
+
+    async def find_caller(self, tx: Tx, key_hash: bytes) -> Caller | None:
+        row = await self._queries.find_api_key(tx, key_hash=key_hash)
+        return Caller(row["tenant_id"], row["name"], scopes_of(row["scopes"])) if row else None
+
+    async def agent_names(self, tx: Tx) -> set[tuple[str, str]]:
+        return {(r["tenant_id"], r["agent_id"]) async for r in self._queries.agent_names(tx)}
+
+    async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool:
+        return bool(await self._queries.has_agent(tx, tenant_id=tenant_id, agent_id=agent_id))
+
+    async def agents(
+        self, tx: Tx, tenant_id: str, *, agent_id: str | None = None, most: int = 1000
+    ) -> list[AgentView]:
+        rows = self._queries.agents(tx, tenant_id=tenant_id, agent_id=agent_id, most=most)
+        found = [row async for row in rows]
+        totals = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=agent_id)
+        counters = {r["agent_id"]: FeedbackCounters(**dict(r)) async for r in totals}
+        return [_agent(row, counters.get(row["agent_id"], FeedbackCounters())) for row in found]
+
+    async def add_dataset(
+        self, tx: Tx, tenant_id: str, *, name: str, purpose: str, items: int, artifact: ArtifactRef
+    ) -> None:
+        """Does nothing when the name is taken."""
+        await self._queries.insert_dataset(
+            tx,
+            tenant_id=tenant_id,
+            name=name,
+            purpose=purpose,
+            items=items,
+            uri=artifact.uri,
+            digest=artifact.digest,
+        )
+
+    async def datasets(
+        self, tx: Tx, tenant_id: str, *, name: str | None = None, most: int = 1000
+    ) -> list[DatasetView]:
+        rows = self._queries.datasets(tx, tenant_id=tenant_id, name=name, most=most)
+        return [DatasetView(**dict(row), artifact=_artifact(row)) async for row in rows]
+
+    async def prepared_datasets(
+        self, tx: Tx, tenant_id: str, *, most: int
+    ) -> list[PreparedDatasetView]:
+        rows = self._queries.prepared_datasets(tx, tenant_id=tenant_id, most=most)
+        return [PreparedDatasetView(**r["body"], prepared_at=r["prepared_at"]) async for r in rows]
+
+    async def add_requested_job(
+        self, tx: Tx, tenant_id: str, job: JobSummary, *, config: Row, requested_by: str
+    ) -> None:
+        await self._queries.save_requested_job(
+            tx,
+            job_id=job.job_id,
+            tenant_id=tenant_id,
+            agent_id=job.agent_id,
+            method=job.method,
+            dataset_name=job.dataset_name,
+            config=dict(config),
+            requested_by=requested_by,
+            at=job.created_at,
+        )
+
+    async def jobs(
+        self, tx: Tx, tenant_id: str, *, agent_id: str | None, state: str | None, most: int
+    ) -> list[JobSummary]:
+        rows = self._queries.jobs(
+            tx, tenant_id=tenant_id, agent_id=agent_id, state=state, most=most
+        )
+        return [JobSummary(**dict(row)) async for row in rows]
+
+    async def find_job(
+        self, tx: Tx, tenant_id: str, job_id: UUID, *, now: datetime
+    ) -> JobView | None:
+        row = await self._queries.find_job(tx, tenant_id=tenant_id, job_id=job_id)
+        if row is None:
+            return None
+        steps = self._queries.transitions(tx, job_id=job_id)
+        history = [Transition(**dict(step)) async for step in steps]
+        return JobView(
+            **dict(row),
+            history=history,
+            progress=_progress(row),
+            dataset=row["prepared"],
+            trigger=row["window_trigger"],
+            stage_seconds=stage_seconds(history, now),
+        )
+
+    async def job_metrics(self, tx: Tx, job_id: UUID) -> list[MetricView]:
+        rows = self._queries.job_metrics(tx, job_id=job_id)
+        return [MetricView(**dict(row)) async for row in rows]
+
+    async def open_jobs_by_state(self, tx: Tx, tenant_id: str) -> dict[str, int]:
+        rows = self._queries.open_jobs_by_state(tx, tenant_id=tenant_id)
+        return {row["state"]: row["jobs"] async for row in rows}
+
+    async def models(
+        self, tx: Tx, tenant_id: str, agent_id: str, *, version: str | None = None, most: int = 1000
+    ) -> list[ModelView]:
+        rows = self._queries.models(
+            tx, tenant_id=tenant_id, agent_id=agent_id, version=version, most=most
+        )
+        return [ModelView(**dict(row), lineage=Lineage(**dict(row))) async for row in rows]
+
+    async def live_version(self, tx: Tx, tenant_id: str, agent_id: str) -> str | None:
+        version: str | None = await self._queries.live_model(
+            tx, tenant_id=tenant_id, agent_id=agent_id
+        )
+        return version
+
+    async def add_synthetic_request(
+        self, tx: Tx, tenant_id: str, request_id: UUID, request: Row, at: datetime
+    ) -> None:
+        await self._queries.save_synthetic_request(
+            tx,
+            request_id=request_id,
+            tenant_id=tenant_id,
+            agent_id=request["agent_id"],
+            request=dict(request),
+            at=at,
+        )
+
+    async def find_synthetic_request(
+        self, tx: Tx, tenant_id: str, request_id: UUID
+    ) -> SyntheticView | None:
+        row = await self._queries.find_synthetic_request(
+            tx, tenant_id=tenant_id, request_id=request_id
+        )
+        if row is None:
+            return None
+        result = row["result"] or {}
+        state = "ready" if row["result"] else "requested"
+        return SyntheticView(**{**dict(row), **result}, state=state)
+
+    async def workers(self, tx: Tx, *, seen_after: datetime) -> list[WorkerView]:
+        rows = self._queries.workers(tx, seen_after=seen_after)
+        return [WorkerView(**dict(row)) async for row in rows]
+
+    async def feedback_totals(self, tx: Tx, tenant_id: str) -> dict[str, int]:
+        """Events of all agents of a tenant, by kind."""
+        rows = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=None)
+        totals = {"feedback": 0, "corrected": 0, "rated": 0, "interactions": 0}
+        async for row in rows:
+            for name in totals:
+                totals[name] += row[name]
+        return totals
+
+    async def feedback_hours(
+        self, tx: Tx, tenant_id: str, agent_id: str, since: datetime
+    ) -> list[HourCounts]:
+        rows = self._queries.feedback_hours(tx, tenant_id=tenant_id, agent_id=agent_id, since=since)
+        return [HourCounts(**dict(row)) async for row in rows]
+
+    async def spans(self, tx: Tx, trace_id: str) -> list[SpanView]:
+        rows = self._queries.spans(tx, trace_id=trace_id)
+        return [SpanView(**dict(row)) async for row in rows]
+
+    async def outbox_age_seconds(self, tx: Tx) -> float:
+        age: float = await self._queries.outbox_age_seconds(tx)
+        return round(age, 3)
+
+
+def _artifact(row: Row) -> ArtifactRef:
+    return ArtifactRef(uri=row["uri"], digest=row["digest"])
+
+
+def _agent(row: Row, counters: FeedbackCounters) -> AgentView:
+    profile = AgentProfile(**row["profile"])
+    live = None
+    if row["live_version"] is not None:
+        live = LiveVersion(
+            version=row["live_version"],
+            digest=row["live_digest"],
+            uri=row["live_uri"],
+            deployed_at=row["deployed_at"],
+        )
+    return AgentView(
+        agent_id=row["agent_id"],
+        kind=profile.kind,
+        base_model=profile.base_model,
+        profile=profile,
+        evaluation_dataset=row["evaluation_dataset"],
+        live_version=row["live_version"],
+        live=live,
+        open_job=row["open_job"],
+        feedback=counters,
+        configured_at=row["configured_at"],
+    )
+
+
+def _progress(row: Row) -> Progress | None:
+    if row["training_attempt"] is None:
+        return None
+    eta = None
+    if row["total_steps"] and row["first_step_at"] and row["recorded_at"]:
+        eta = eta_seconds(
+            step=row["step"],
+            resumed_from=row["resumed_from_step"],
+            total=row["total_steps"],
+            started_at=row["first_step_at"],
+            recorded_at=row["recorded_at"],
+        )
+    return Progress(
+        attempt=row["training_attempt"],
+        step=row["step"],
+        total_steps=row["total_steps"],
+        loss=row["loss"],
+        eta_seconds=eta,
+    )
