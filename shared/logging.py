@@ -47,6 +47,8 @@ def configure_logging(
     )
     # Libraries speak up only when something is wrong.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+    # It warns at every start that it may not create topics, which is just what we want.
+    logging.getLogger("archon.faststream").setLevel(logging.ERROR)
 
 
 def _add_service(service: str) -> Callable[[Any, str, EventDict], EventDict]:
