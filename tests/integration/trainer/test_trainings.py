@@ -1,7 +1,6 @@
 """Trainings on a real database, with real child processes that learn next to nothing."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -13,7 +12,6 @@ import orjson
 import pytest
 
 from archon_contracts.base import Contract
-from archon_contracts.catalogue import BY_TYPE
 from archon_contracts.events import (
     CheckpointSaved,
     MetricsRecorded,
@@ -25,11 +23,12 @@ from archon_contracts.values import ArtifactRef
 from services.trainer.domain import TrainingState
 from shared.errors import LeaseLost
 from shared.foundation import Foundation
-from shared.outbox import decode_headers
 from tests.support.eventually import eventually
 from tests.support.foundations import open_foundation, probe_settings
 from tests.support.messages import message_of
+from tests.support.stored import events_of, states_of, until_over
 from tests.support.trainer import Trainer, cancel, labels, train
+from tests.support.working import working
 
 
 class House:
@@ -53,42 +52,11 @@ class House:
 
     async def events(self) -> list[Contract]:
         """Everything in the outbox, in the order in which it will leave."""
-        async with self.shared.database.connection() as connection:
-            rows = await connection.fetch("SELECT headers, payload FROM outbox ORDER BY id")
-        found = []
-        for row in rows:
-            headers = dict(decode_headers(row["headers"]))
-            contract = BY_TYPE[(headers["ce_type"] or b"").decode()]
-            found.append(contract.model_validate_json(row["payload"]))
-        return found
-
-    async def states(self) -> list[str]:
-        async with self.shared.database.connection() as connection:
-            return [
-                r["state"]
-                for r in await connection.fetch("SELECT state FROM work ORDER BY created_at")
-            ]
+        return await events_of(self.shared.database)
 
     async def until_over(self, count: int = 1) -> None:
         """Wait until that many pieces of work are over."""
-
-        async def over() -> bool:
-            states = await self.states()
-            return sum(s in ("done", "failed", "cancelled") for s in states) >= count
-
-        await eventually(over, timeout=30)
-
-
-@contextlib.asynccontextmanager
-async def working(trainer: Trainer) -> AsyncIterator[None]:
-    """The trainer's worker runs during the block."""
-    task = asyncio.create_task(trainer.worker.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await until_over(self.shared.database, count)
 
 
 @pytest.fixture
@@ -108,7 +76,7 @@ async def test_a_training_is_told_from_its_first_step_to_its_model(house: House)
     trainer = house.trainer()
     await house.take(trainer, train(house.dataset, steps=2))
 
-    async with working(trainer):
+    async with working(trainer.worker):
         await house.until_over()
 
     events = await house.events()
@@ -131,7 +99,7 @@ async def test_a_training_without_a_step_fails(house: House) -> None:
     trainer = house.trainer("learn_nothing")
     await house.take(trainer, train(house.dataset))
 
-    async with working(trainer):
+    async with working(trainer.worker):
         await house.until_over()
 
     (failed,) = await house.events()
@@ -144,7 +112,7 @@ async def test_what_a_child_cannot_do_is_told_in_its_words(house: House) -> None
     trainer = house.trainer("refuse")
     await house.take(trainer, train(house.dataset))
 
-    async with working(trainer):
+    async with working(trainer.worker):
         await house.until_over()
 
     (failed,) = await house.events()
@@ -158,7 +126,7 @@ async def test_a_missing_dataset_is_a_permanent_failure(house: House) -> None:
     missing = ArtifactRef(uri="file:///nowhere", digest="0" * 64)
     await house.take(trainer, train(missing))
 
-    async with working(trainer):
+    async with working(trainer.worker):
         await house.until_over()
 
     (failed,) = await house.events()
@@ -170,19 +138,19 @@ async def test_a_child_that_dies_is_run_again_from_its_checkpoint(house: House) 
     trainer = house.trainer("die_after_each_step")
     await house.take(trainer, train(house.dataset, steps=2))
 
-    async with working(trainer):
+    async with working(trainer.worker):
         await house.until_over()
 
     completed = (await house.events())[-1]
     assert isinstance(completed, TrainingCompleted)
-    assert await house.states() == ["done"]
+    assert await states_of(house.shared.database) == ["done"]
 
 
 async def test_a_child_that_always_dies_fails_in_a_way_that_may_pass(house: House) -> None:
     trainer = house.trainer("die_after_each_step")
     await house.take(trainer, train(house.dataset, steps=99))
 
-    async with working(trainer):
+    async with working(trainer.worker):
         await house.until_over()
 
     (failed,) = await house.events()
@@ -195,12 +163,12 @@ async def test_a_cancelled_training_stops_and_says_nothing_more(house: House) ->
     order = train(house.dataset, steps=4)
     await house.take(trainer, order)
 
-    async with working(trainer):
+    async with working(trainer.worker):
         await _until_checkpoint(house, 2)
         await house.take(trainer, cancel(order))
         await eventually(lambda: trainer.capacity.report().busy == 0, timeout=15)
 
-    assert await house.states() == ["cancelled"]
+    assert await states_of(house.shared.database) == ["cancelled"]
     assert TrainingCompleted not in {type(event) for event in await house.events()}
 
 
@@ -209,11 +177,11 @@ async def test_a_newer_attempt_ends_the_older_one(house: House) -> None:
     order = train(house.dataset, steps=1)
     await house.take(trainer, order)
 
-    async with working(trainer):
+    async with working(trainer.worker):
         await _until_checkpoint(house, 2)
         newer = house.trainer("learn")
         await house.take(newer, order.model_copy(update={"attempt": 2}))
-        async with working(newer):
+        async with working(newer.worker):
             await house.until_over(count=2)
 
     completed = [e for e in await house.events() if isinstance(e, TrainingCompleted)]
@@ -244,7 +212,7 @@ async def test_a_trainer_killed_in_the_middle_is_resumed_by_the_next_one(house: 
 
     os.kill(process.pid, signal.SIGKILL)
     await process.wait()
-    async with working(trainer):
+    async with working(trainer.worker):
         await house.until_over()
 
     events = await house.events()
@@ -261,7 +229,7 @@ async def test_folders_of_jobs_that_are_over_are_removed(house: House) -> None:
     trainer = house.trainer()
     over, waiting = train(house.dataset), train(house.dataset)
     await house.take(trainer, over)
-    async with working(trainer):
+    async with working(trainer.worker):
         await house.until_over()
     await trainer.folders.make(waiting, UUID(int=1))
     await house.take(trainer, waiting)

@@ -1,13 +1,9 @@
 """Accepting and calling off trainings."""
 
-from typing import Any
-from uuid import UUID
-
 from archon_contracts.commands import CancelTraining, TrainModel
-from archon_contracts.identifiers import new_id
 from services.trainer.service import TrainerService
-from shared.messages import Cause
 from tests.support.messages import message_of
+from tests.support.open_work import OpenWork
 from tests.support.registry import artifact
 from tests.support.trainer import cancel, train
 
@@ -27,28 +23,12 @@ class Attempts:
         return self.answer
 
 
-class Queue:
-    """Keeps the keys of open work."""
-
-    def __init__(self) -> None:
-        self.open: dict[str, list[dict[str, Any]]] = {}
-
-    async def enqueue(
-        self, _tx: object, *, kind: str, key: str, payload: dict[str, Any], cause: Cause
-    ) -> UUID:
-        self.open.setdefault(f"{kind} {key}", []).append(payload)
-        return new_id()
-
-    async def cancel(self, _tx: object, *, kind: str, key: str) -> int:
-        return len(self.open.pop(f"{kind} {key}", []))
-
-
 ORDER = train(artifact("dataset"))
 NEWER = ORDER.model_copy(update={"attempt": 2})
 
 
 async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
-    queue = Queue()
+    queue = OpenWork()
     service = TrainerService(Attempts(True), queue)
 
     await service.accept_training(TX, message_of(ORDER))
@@ -59,14 +39,14 @@ async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
 
 
 async def test_an_attempt_that_is_not_newer_starts_nothing() -> None:
-    queue = Queue()
+    queue = OpenWork()
 
     assert not await TrainerService(Attempts(False), queue).accept_training(TX, message_of(ORDER))
     assert queue.open == {}
 
 
 async def test_a_cancelled_training_is_taken_from_the_queue() -> None:
-    queue = Queue()
+    queue = OpenWork()
     service = TrainerService(Attempts(True), queue)
     await service.accept_training(TX, message_of(ORDER))
 
@@ -75,7 +55,7 @@ async def test_a_cancelled_training_is_taken_from_the_queue() -> None:
 
 
 async def test_what_is_over_cannot_be_cancelled() -> None:
-    queue = Queue()
+    queue = OpenWork()
     await TrainerService(Attempts(True), queue).accept_training(TX, message_of(ORDER))
 
     over = TrainerService(Attempts(False), queue)

@@ -1,0 +1,1 @@
+"""Compares a candidate with the live version on the same items."""

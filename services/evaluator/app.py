@@ -1,0 +1,38 @@
+"""Builds the evaluator."""
+
+from __future__ import annotations
+
+from services.evaluator.child import PRELOAD
+from services.evaluator.handlers import build_router
+from services.evaluator.service import WORK_KIND, EvaluatorService
+from services.evaluator.settings import Settings
+from services.evaluator.store import EvaluationStore
+from services.evaluator.worker import EvaluationWorker
+from shared.application import Application
+from shared.children import ChildPool
+from shared.foundation import Foundation
+
+
+def build_app(settings: Settings) -> Application:
+    """Construct everything; nothing connects or forks before `serve`."""
+    shared = Foundation.build(settings)
+    store = EvaluationStore()
+    service = EvaluatorService(store, shared.work)
+    shared.broker.include_router(build_router(service, shared.inbox))
+    children = ChildPool(
+        preload=PRELOAD, threads=settings.evaluator_threads, telemetry=shared.telemetry
+    )
+    evaluation = EvaluationWorker(
+        children=children,
+        artifacts=shared.artifacts,
+        store=store,
+        guard=shared.work,
+        outbox=shared.outbox,
+        clock=shared.clock,
+        threads=settings.evaluator_threads,
+    )
+    return Application(
+        shared,
+        on_start=[children.warm_up],
+        background=[shared.worker({WORK_KIND: evaluation}, slots=settings.evaluator_slots)],
+    )

@@ -1,0 +1,132 @@
+"""Who is scored on what, and under which key a score is known: pure rules."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from archon_contracts.commands import EvaluateModel
+from archon_contracts.values import ArtifactRef
+from services.evaluator.errors import EmptySuite, NothingToCompare
+
+SCORING = 1
+"""Raised when the scoring code changes what it gives; older scores are then not used again."""
+
+RANKS = 5
+"""An answer among this many best ones counts for `accuracy_at_5`."""
+
+ITEM_FILES = ("items.jsonl", "test.jsonl")
+
+
+class EvaluationState(StrEnum):
+    """Where the newest evaluation of a job stands."""
+
+    ACCEPTED = "accepted"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Role(StrEnum):
+    """Whose scores these are."""
+
+    CANDIDATE = "candidate"
+    LIVE = "live"
+    BASE = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreKey:
+    """Everything that a model's score depends on, but for the scoring code."""
+
+    model: str
+    items: str
+    catalogue: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownScore:
+    """Where the predictions of an earlier scoring are."""
+
+    predictions: ArtifactRef
+    file: str
+    latency_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One model's predictions as JSON lines, and its median time per item."""
+
+    predictions: bytes
+    latency_seconds: float
+
+
+def reference_of(command: EvaluateModel) -> Role:
+    """Whom the candidate must beat: the live version, or the untrained base when nothing is live.
+
+    Raises:
+        NothingToCompare: the order names neither.
+    """
+    if command.live is not None:
+        return Role.LIVE
+    if command.base_model is not None:
+        return Role.BASE
+    raise NothingToCompare(
+        "Name the live version or base_model: without one of them no gain can be shown."
+    )
+
+
+def score_keys(command: EvaluateModel, candidate_card: bytes) -> dict[Role, ScoreKey]:
+    """Under which key each model's score on these items is kept.
+
+    A base model is used as the candidate's card says (labels, lengths), so its score depends on
+    the card; a trained model's own card is part of its digest.
+
+    Raises:
+        NothingToCompare: see `reference_of`.
+    """
+    models = {Role.CANDIDATE: command.candidate.digest}
+    if reference_of(command) is Role.LIVE and command.live is not None:
+        models[Role.LIVE] = command.live.artifact.digest
+    else:
+        models[Role.BASE] = f"{command.base_model} as {hashlib.sha256(candidate_card).hexdigest()}"
+    catalogue = command.catalogue.digest if command.catalogue else ""
+    return {
+        role: ScoreKey(model, command.items.digest, catalogue, command.kind.value)
+        for role, model in models.items()
+    }
+
+
+def items_file(folder: Path) -> Path:
+    """The file of items in a suite's or dataset's folder.
+
+    Raises:
+        EmptySuite: there is none, or it holds no item.
+    """
+    for name in ITEM_FILES:
+        path = folder / name
+        if path.is_file():
+            with path.open("rb") as lines:
+                if any(line.strip() for line in lines):
+                    return path
+            raise EmptySuite(f"The evaluation suite's {name} holds no item; nothing can be scored.")
+    raise EmptySuite(f"The evaluation suite has neither {' nor '.join(ITEM_FILES)}.")
+
+
+def roles_to_score(wanted: Iterable[Role], known: Iterable[Role]) -> list[Role]:
+    """Who must still be scored. The base model is only ever scored beside the candidate."""
+    missing = [role for role in wanted if role not in set(known)]
+    if Role.BASE in missing and Role.CANDIDATE not in missing:
+        missing.insert(0, Role.CANDIDATE)
+    return missing
+
+
+def scores_of(result: Mapping[str, Any], role: Role) -> Scores:
+    """One model's part of the child's answer, read from the file it names."""
+    part = result[role]
+    return Scores(Path(part["predictions"]).read_bytes(), part["latency_seconds"])

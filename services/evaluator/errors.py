@@ -1,0 +1,26 @@
+"""Why an evaluation cannot be done.
+
+    ArchonError
+    └── PermanentError
+        ├── EmptySuite        there is nothing to score on
+        ├── NothingToCompare  the order names no model to stand beside the candidate
+        └── Unscorable        the items cannot tell right from wrong
+
+What a child process says of itself arrives as `ChildFailed` or `ChildCrashed` (shared.errors).
+"""
+
+from __future__ import annotations
+
+from shared.errors import PermanentError
+
+
+class EmptySuite(PermanentError):
+    """The folder of items holds no file of items, or the file holds none."""
+
+
+class NothingToCompare(PermanentError):
+    """Neither a live version nor a base model was named, so no gain could be shown."""
+
+
+class Unscorable(PermanentError):
+    """No item has a right answer, or the models did not answer the same items."""

@@ -1,0 +1,27 @@
+"""Messages the evaluator takes."""
+
+from __future__ import annotations
+
+from archon_contracts import topics
+from archon_contracts.commands import EvaluateModel
+from archon_contracts.events import JobCancelled
+from services.evaluator.service import EvaluatorService
+from shared.broker import Router, new_router, subscription
+from shared.inbox import Inbox
+from shared.messages import Message
+
+
+def build_router(service: EvaluatorService, inbox: Inbox) -> Router:
+    """One handler per message; each commits its effect with its inbox row."""
+    router = new_router()
+    messages = subscription(router, "evaluator", topics.EVALUATOR_COMMANDS, topics.JOBS)
+
+    @messages.on(EvaluateModel)
+    async def evaluate_model(message: Message[EvaluateModel]) -> None:
+        await inbox.run_once(message, service.accept_evaluation)
+
+    @messages.on(JobCancelled)
+    async def cancel_evaluation(message: Message[JobCancelled]) -> None:
+        await inbox.run_once(message, service.cancel_evaluation)
+
+    return router

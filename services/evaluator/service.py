@@ -1,0 +1,65 @@
+"""Accept an evaluation or call it off; the scoring itself is in worker.py."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+from uuid import UUID
+
+from archon_contracts.commands import EvaluateModel
+from archon_contracts.events import JobCancelled
+from shared.database import Tx
+from shared.logging import get_logger
+from shared.messages import Cause, Message
+
+WORK_KIND = "evaluate"
+
+log = get_logger(__name__)
+
+
+class Attempts(Protocol):
+    """Which evaluation of a job is the newest."""
+
+    async def accept_attempt(self, tx: Tx, command: EvaluateModel) -> bool: ...
+
+    async def cancel_job(self, tx: Tx, job_id: UUID) -> bool: ...
+
+
+class Queue(Protocol):
+    """Long work, written in the caller's transaction."""
+
+    async def enqueue(
+        self, tx: Tx, *, kind: str, key: str, payload: dict[str, Any], cause: Cause
+    ) -> UUID: ...
+
+    async def cancel(self, tx: Tx, *, kind: str, key: str) -> int: ...
+
+
+class EvaluatorService:
+    """The use cases; every one runs in the transaction of its message."""
+
+    def __init__(self, attempts: Attempts, queue: Queue) -> None:
+        self._attempts = attempts
+        self._queue = queue
+
+    async def accept_evaluation(self, tx: Tx, message: Message[EvaluateModel]) -> bool:
+        """Queue the evaluation and end older ones of its job; one that is not newer is dropped."""
+        command = message.body
+        if not await self._attempts.accept_attempt(tx, command):
+            log.info("stale_attempt_ignored", job_id=command.job_id, attempt=command.attempt)
+            return False
+        key = str(command.job_id)
+        await self._queue.cancel(tx, kind=WORK_KIND, key=key)
+        await self._queue.enqueue(
+            tx, kind=WORK_KIND, key=key, payload=command.to_json(), cause=message.cause
+        )
+        log.info("evaluation_accepted", job_id=command.job_id, attempt=command.attempt)
+        return True
+
+    async def cancel_evaluation(self, tx: Tx, message: Message[JobCancelled]) -> bool:
+        """Stop scoring for a job that nobody wants any more."""
+        job_id = message.body.job_id
+        if not await self._attempts.cancel_job(tx, job_id):
+            return False
+        await self._queue.cancel(tx, kind=WORK_KIND, key=str(job_id))
+        log.info("evaluation_cancelled", job_id=job_id, reason=message.body.reason)
+        return True

@@ -1,0 +1,24 @@
+"""What an operator can set for the evaluator."""
+
+from __future__ import annotations
+
+import os
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+def _half_of_the_cores() -> int:
+    # As in the trainer: the machine is shared, and a thread too many costs more than one too few.
+    return max(1, (os.cpu_count() or 2) // 2)
+
+
+class Settings(ServiceSettings):
+    """Settings of the evaluator; ARCHON_EVALUATOR_SLOTS sets `evaluator_slots`, and so on."""
+
+    service: str = "evaluator"
+    evaluator_slots: int = Field(default=1, ge=1, le=64, description="Evaluations at once.")
+    evaluator_threads: int = Field(
+        default_factory=_half_of_the_cores, ge=1, le=256, description="CPU threads of one child."
+    )

@@ -1,0 +1,38 @@
+-- name: accept_attempt(job_id, tenant_id, agent_id, attempt)$
+-- True when the attempt is newer than every one known of this job.
+INSERT INTO evaluations (job_id, tenant_id, agent_id, attempt, state)
+VALUES (:job_id, :tenant_id, :agent_id, :attempt, 'accepted')
+ON CONFLICT (job_id) DO UPDATE
+SET attempt = excluded.attempt, state = 'accepted', changed_at = now()
+WHERE evaluations.attempt < excluded.attempt AND evaluations.state <> 'cancelled'
+RETURNING true;
+
+-- name: cancel_job(job_id)$
+-- True when an evaluation of the job was waiting or running.
+UPDATE evaluations SET state = 'cancelled', changed_at = now()
+WHERE job_id = :job_id AND state = 'accepted'
+RETURNING true;
+
+-- name: end_attempt(job_id, attempt, state)!
+UPDATE evaluations SET state = :state, changed_at = now()
+WHERE job_id = :job_id AND attempt = :attempt AND state = 'accepted';
+
+-- name: find_score(model, items, catalogue, kind, scoring)^
+SELECT predictions_uri, predictions_digest, file, latency_seconds
+FROM scores
+WHERE model = :model AND items = :items AND catalogue = :catalogue AND kind = :kind
+    AND scoring = :scoring;
+
+-- name: insert_score(model, items, catalogue, kind, scoring, predictions_uri, predictions_digest, file, latency_seconds)!
+-- The newest stays: its artifact is the one that was certainly there a moment ago.
+INSERT INTO scores (
+    model, items, catalogue, kind, scoring, predictions_uri, predictions_digest, file,
+    latency_seconds
+)
+VALUES (
+    :model, :items, :catalogue, :kind, :scoring, :predictions_uri, :predictions_digest, :file,
+    :latency_seconds
+)
+ON CONFLICT (model, items, catalogue, kind, scoring) DO UPDATE
+SET predictions_uri = excluded.predictions_uri, predictions_digest = excluded.predictions_digest,
+    file = excluded.file, latency_seconds = excluded.latency_seconds, recorded_at = now();

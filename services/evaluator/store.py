@@ -1,0 +1,60 @@
+"""The evaluator's tables, typed: one method per query."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from uuid import UUID
+
+from archon_contracts.commands import EvaluateModel
+from archon_contracts.values import ArtifactRef
+from services.evaluator.domain import SCORING, EvaluationState, KnownScore, ScoreKey
+from shared.database import Tx
+from shared.queries import load_queries
+
+
+class EvaluationStore:
+    """The newest evaluation of each job, and the scores that are known."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries(Path(__file__).parent)
+
+    async def accept_attempt(self, tx: Tx, command: EvaluateModel) -> bool:
+        """Whether the attempt is newer than every one known of its job; it is kept then."""
+        accepted: bool | None = await self._queries.accept_attempt(
+            tx,
+            job_id=command.job_id,
+            tenant_id=command.tenant_id,
+            agent_id=command.agent_id,
+            attempt=command.attempt,
+        )
+        return bool(accepted)
+
+    async def cancel_job(self, tx: Tx, job_id: UUID) -> bool:
+        """Whether an evaluation of the job was open; it is over then."""
+        cancelled: bool | None = await self._queries.cancel_job(tx, job_id=job_id)
+        return bool(cancelled)
+
+    async def end_attempt(self, tx: Tx, job_id: UUID, attempt: int, state: EvaluationState) -> None:
+        """Keep how an accepted attempt ended."""
+        await self._queries.end_attempt(tx, job_id=job_id, attempt=attempt, state=state)
+
+    async def find_score(self, tx: Tx, key: ScoreKey) -> KnownScore | None:
+        """An earlier scoring of the same model on the same items, by the present scoring code."""
+        row = await self._queries.find_score(tx, **asdict(key), scoring=SCORING)
+        if row is None:
+            return None
+        predictions = ArtifactRef(uri=row["predictions_uri"], digest=row["predictions_digest"])
+        return KnownScore(predictions, row["file"], row["latency_seconds"])
+
+    async def insert_score(self, tx: Tx, key: ScoreKey, score: KnownScore) -> None:
+        """Keep a scoring for the next time."""
+        await self._queries.insert_score(
+            tx,
+            **asdict(key),
+            scoring=SCORING,
+            predictions_uri=score.predictions.uri,
+            predictions_digest=score.predictions.digest,
+            file=score.file,
+            latency_seconds=score.latency_seconds,
+        )

@@ -1,0 +1,222 @@
+"""One evaluation: take known scores, let a warm child make the rest, compare, tell."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import EvaluateModel
+from archon_contracts.events import EvaluationCompleted, EvaluationFailed
+from archon_contracts.identifiers import derived_id
+from archon_contracts.inference.card import CARD_FILE
+from archon_contracts.values import ArtifactRef
+from services.evaluator.domain import (
+    RANKS,
+    EvaluationState,
+    KnownScore,
+    Role,
+    ScoreKey,
+    Scores,
+    items_file,
+    reference_of,
+    roles_to_score,
+    score_keys,
+    scores_of,
+)
+from services.evaluator.gate import Findings, findings_of
+from shared.clock import Clock
+from shared.database import Tx
+from shared.errors import ArtifactCorrupt, ArtifactMissing, ChildFailed, PermanentError
+from shared.logging import get_logger
+from shared.messages import Cause
+from shared.work import Lease
+
+ENTRY = "services.evaluator.child:run"
+
+log = get_logger(__name__)
+
+
+class Children(Protocol):
+    """Runs functions in warm child processes."""
+
+    async def run(
+        self,
+        entry: str,
+        spec: Mapping[str, Any],
+        on_report: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> dict[str, Any]: ...
+
+
+class Artifacts(Protocol):
+    """Content-addressed folders."""
+
+    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
+
+    async def fetch(self, ref: ArtifactRef) -> Path: ...
+
+    async def read(self, ref: ArtifactRef, name: str) -> bytes: ...
+
+
+class Outbox(Protocol):
+    """Queues messages in the caller's transaction."""
+
+    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+
+class Guard(Protocol):
+    """Opens transactions that hold only while the lease does."""
+
+    def guarded(self, lease: Lease) -> AbstractAsyncContextManager[Tx]: ...
+
+
+class Store(Protocol):
+    """Known scores, and how evaluations ended."""
+
+    async def end_attempt(
+        self, tx: Tx, job_id: UUID, attempt: int, state: EvaluationState
+    ) -> None: ...
+
+    async def find_score(self, tx: Tx, key: ScoreKey) -> KnownScore | None: ...
+
+    async def insert_score(self, tx: Tx, key: ScoreKey, score: KnownScore) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A finished evaluation, before it is written."""
+
+    findings: Findings
+    predictions: ArtifactRef
+    scored: Mapping[ScoreKey, KnownScore]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationWorker:
+    """The evaluator's `WorkHandler`: everything is repeatable until `complete` commits."""
+
+    children: Children
+    artifacts: Artifacts
+    store: Store
+    guard: Guard
+    outbox: Outbox
+    clock: Clock
+    threads: int
+    entry: str = ENTRY
+
+    async def run(self, lease: Lease) -> Evaluated:
+        """Score whom no earlier evaluation scored on these items, and compare."""
+        command = EvaluateModel.model_validate(lease.payload)
+        started = self.clock.now()
+        reference = reference_of(command)
+        suite = items_file(await self.artifacts.fetch(command.items))
+        candidate = await self.artifacts.fetch(command.candidate)
+        card = await self.artifacts.read(command.candidate, CARD_FILE)
+        keys = score_keys(command, card)
+        known = await self._known(lease, keys)
+        roles = roles_to_score(keys, known)
+        fresh = await self._score(command, candidate, suite, roles) if roles else {}
+        scores = {role: fresh.get(role) or known[role] for role in keys}
+        findings = await asyncio.to_thread(findings_of, scores, reference, command.gate)
+        files = {f"{role}.jsonl": score.predictions for role, score in scores.items()}
+        predictions = await self.artifacts.publish_files(files)
+        return Evaluated(
+            findings=findings,
+            predictions=predictions,
+            scored={
+                keys[role]: KnownScore(predictions, f"{role}.jsonl", score.latency_seconds)
+                for role, score in fresh.items()
+            },
+            seconds=(self.clock.now() - started).total_seconds(),
+        )
+
+    async def complete(self, tx: Tx, lease: Lease, result: Evaluated) -> None:
+        """Keep the new scores and say what was found."""
+        command = EvaluateModel.model_validate(lease.payload)
+        await self.store.end_attempt(tx, command.job_id, command.attempt, EvaluationState.COMPLETED)
+        for key, score in result.scored.items():
+            await self.store.insert_score(tx, key, score)
+        findings = result.findings
+        completed = EvaluationCompleted(
+            tenant_id=command.tenant_id,
+            agent_id=command.agent_id,
+            job_id=command.job_id,
+            evaluation_id=derived_id("evaluation", command.job_id, command.attempt),
+            passed=findings.passed,
+            reasons=findings.reasons,
+            accuracy={role: dict(groups) for role, groups in findings.accuracy.items()},
+            accuracy_at_5={role: dict(groups) for role, groups in findings.accuracy_at_5.items()},
+            comparison=dict(findings.comparison),
+            latency_seconds=dict(findings.latency_seconds),
+            predictions=result.predictions,
+            duration_seconds=result.seconds,
+        )
+        await self.outbox.append(tx, completed, cause=_cause(lease))
+
+    async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
+        """The evaluation could not be done; unless the error is permanent, another try may help."""
+        command = EvaluateModel.model_validate(lease.payload)
+        await self.store.end_attempt(tx, command.job_id, command.attempt, EvaluationState.FAILED)
+        failed = EvaluationFailed(
+            tenant_id=command.tenant_id,
+            agent_id=command.agent_id,
+            job_id=command.job_id,
+            error_type=error.error_type if isinstance(error, ChildFailed) else type(error).__name__,
+            reason=str(error),
+            retryable=not isinstance(error, PermanentError),
+        )
+        await self.outbox.append(tx, failed, cause=_cause(lease))
+
+    async def _known(self, lease: Lease, keys: Mapping[Role, ScoreKey]) -> dict[Role, Scores]:
+        """Scores of earlier evaluations whose predictions are still there and whole."""
+        async with self.guard.guarded(lease) as tx:
+            found = {role: await self.store.find_score(tx, key) for role, key in keys.items()}
+        known = {}
+        for role, score in found.items():
+            if score is None:
+                continue
+            try:
+                predictions = await self.artifacts.read(score.predictions, score.file)
+            except (ArtifactMissing, ArtifactCorrupt) as error:
+                log.warning("known_score_unreadable", role=role, reason=str(error))
+            else:
+                known[role] = Scores(predictions, score.latency_seconds)
+                log.info("known_score_used", role=role)
+        return known
+
+    async def _score(
+        self, command: EvaluateModel, candidate: Path, suite: Path, roles: list[Role]
+    ) -> dict[Role, Scores]:
+        models: dict[str, str | None] = dict.fromkeys((role.value for role in Role), None)
+        models[Role.CANDIDATE] = str(candidate) if Role.CANDIDATE in roles else None
+        if Role.LIVE in roles and command.live is not None:
+            models[Role.LIVE] = str(await self.artifacts.fetch(command.live.artifact))
+        if Role.BASE in roles:
+            models[Role.BASE] = command.base_model
+        with tempfile.TemporaryDirectory(prefix="archon-evaluation-") as output:
+            spec = {
+                "models": models,
+                "kind": command.kind.value,
+                "items": str(suite),
+                "threads": self.threads,
+                "k": RANKS,
+                "output_dir": output,
+            }
+            result = await self.children.run(self.entry, spec, _note)
+            return {role: scores_of(result, role) for role in roles}
+
+
+async def _note(report: dict[str, Any]) -> None:
+    log.info("model_scored", **{k: v for k, v in report.items() if k != "event"})
+
+
+def _cause(lease: Lease) -> Cause:
+    """The lease's cause, with the present span as the parent of what follows."""
+    return replace(lease.cause, traceparent="")

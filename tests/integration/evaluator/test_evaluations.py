@@ -1,0 +1,246 @@
+"""Evaluations on a real database, with real child processes and made-up models."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from archon_contracts.commands import EvaluateModel
+from archon_contracts.events import EvaluationCompleted, EvaluationFailed, JobCancelled
+from archon_contracts.values import ArtifactRef
+from services.evaluator.domain import EvaluationState
+from shared.errors import LeaseLost
+from tests.support.evaluator import ITEMS, Evaluator, evaluate
+from tests.support.foundations import open_foundation, probe_settings
+from tests.support.messages import message_of
+from tests.support.stored import events_of, states_of, until_over
+from tests.support.working import working
+
+
+@pytest.fixture
+async def evaluator(database_url: str, tmp_path: Path) -> AsyncIterator[Evaluator]:
+    settings = probe_settings(
+        database_url,
+        service="evaluator",
+        artifacts_url=f"file://{tmp_path}/artifacts",
+        lease_seconds=1.5,
+    )
+    async with open_foundation(settings) as shared:
+        yield Evaluator(shared)
+
+
+async def take(evaluator: Evaluator, order: EvaluateModel) -> None:
+    """Handle an order as the router would."""
+    await evaluator.shared.inbox.run_once(message_of(order), evaluator.service.accept_evaluation)
+
+
+async def completed(evaluator: Evaluator, *orders: EvaluateModel) -> list[EvaluationCompleted]:
+    """Take the orders one after the other; what is told at the end."""
+    async with working(evaluator.worker):
+        for number, order in enumerate(orders, start=1):
+            await take(evaluator, order)
+            await until_over(evaluator.shared.database, number)
+    events = await events_of(evaluator.shared.database)
+    return [event for event in events if isinstance(event, EvaluationCompleted)]
+
+
+async def failed(evaluator: Evaluator, order: EvaluateModel) -> EvaluationFailed:
+    assert await completed(evaluator, order) == []
+    (event,) = await events_of(evaluator.shared.database)
+    assert isinstance(event, EvaluationFailed)
+    return event
+
+
+async def predictions(evaluator: Evaluator, event: EvaluationCompleted, role: str) -> bytes:
+    assert event.predictions is not None
+    return await evaluator.shared.artifacts.read(event.predictions, f"{role}.jsonl")
+
+
+async def test_a_better_candidate_passes_and_every_group_is_told(evaluator: Evaluator) -> None:
+    suite = await evaluator.suite()
+    live, candidate = await evaluator.model(range(20)), await evaluator.model(range(38))
+
+    (event,) = await completed(evaluator, evaluate(candidate, suite, live=live))
+
+    assert event.passed
+    assert set(event.accuracy) == {"candidate", "live"}
+    assert set(event.accuracy["candidate"]) == {"all", "old", "new"}
+    assert event.accuracy["candidate"]["all"].value == pytest.approx(38 / ITEMS)
+    assert event.accuracy["live"]["old"].value == pytest.approx(10 / 20)
+    assert event.comparison["all"].candidate_only == 18
+    assert event.latency_seconds == {"candidate": 0.01, "live": 0.01}
+
+
+async def test_a_candidate_that_is_no_better_is_rejected_with_a_reason(
+    evaluator: Evaluator,
+) -> None:
+    suite = await evaluator.suite()
+    live, candidate = await evaluator.model(range(20)), await evaluator.model(range(19))
+
+    (event,) = await completed(evaluator, evaluate(candidate, suite, live=live))
+
+    assert not event.passed
+    assert any("accuracy" in reason for reason in event.reasons)
+
+
+async def test_without_a_live_version_the_untrained_base_is_the_measure(
+    evaluator: Evaluator,
+) -> None:
+    suite = await evaluator.suite()
+
+    (event,) = await completed(evaluator, evaluate(await evaluator.model(range(30)), suite))
+
+    assert event.passed
+    assert set(event.accuracy) == {"candidate", "base"}
+    assert event.comparison == {}
+    assert "untrained base model" in event.reasons[-1]
+
+
+async def test_the_live_versions_scores_are_those_it_got_as_a_candidate(
+    evaluator: Evaluator,
+) -> None:
+    suite = await evaluator.suite()
+    first, second = await evaluator.model(range(20)), await evaluator.model(range(38))
+
+    before, after = await completed(
+        evaluator, evaluate(first, suite), evaluate(second, suite, live=first)
+    )
+
+    # The made-up predictions name the process that made them.
+    assert await predictions(evaluator, after, "live") == await predictions(
+        evaluator, before, "candidate"
+    )
+    assert await predictions(evaluator, after, "candidate") != await predictions(
+        evaluator, before, "candidate"
+    )
+
+
+async def test_other_items_are_scored_anew(evaluator: Evaluator) -> None:
+    model = await evaluator.model(range(20))
+    short, long = await evaluator.suite(ITEMS), await evaluator.suite(ITEMS + 2)
+
+    before, after = await completed(evaluator, evaluate(model, short), evaluate(model, long))
+
+    assert before.accuracy["candidate"]["all"].n == ITEMS
+    assert after.accuracy["candidate"]["all"].n == ITEMS + 2
+
+
+async def test_a_base_model_is_scored_once_for_candidates_with_one_card(
+    evaluator: Evaluator,
+) -> None:
+    suite = await evaluator.suite()
+    one, same = await evaluator.model(range(5)), await evaluator.model(range(6))
+    other = await evaluator.model(range(7), card='{"max_length": 64}')
+
+    events = await completed(evaluator, *(evaluate(m, suite) for m in (one, same, other)))
+
+    bases = [await predictions(evaluator, event, "base") for event in events]
+    assert bases[0] == bases[1] != bases[2]
+
+
+async def test_lost_predictions_are_made_again(evaluator: Evaluator, tmp_path: Path) -> None:
+    suite, model = await evaluator.suite(), await evaluator.model(range(20))
+    (before,) = await completed(evaluator, evaluate(model, suite))
+    assert before.predictions is not None
+    lost = before.predictions.digest
+    (tmp_path / "artifacts" / lost[:2] / lost / "candidate.jsonl").write_text("changed")
+
+    order = evaluate(await evaluator.model(range(38)), suite, live=model)
+    restarted = Evaluator(evaluator.shared)
+    async with working(restarted.worker):
+        await take(restarted, order)
+        await until_over(evaluator.shared.database, 2)
+
+    event = (await events_of(evaluator.shared.database))[-1]
+    assert isinstance(event, EvaluationCompleted)
+    assert event.accuracy["live"]["all"].value == pytest.approx(20 / ITEMS)
+
+
+async def test_an_empty_suite_is_a_clear_failure(evaluator: Evaluator) -> None:
+    event = await failed(
+        evaluator, evaluate(await evaluator.model(()), await evaluator.suite(count=0))
+    )
+
+    assert (event.error_type, event.retryable) == ("EmptySuite", False)
+    assert event.reason == (
+        "The evaluation suite's items.jsonl holds no item; nothing can be scored."
+    )
+
+
+async def test_items_without_targets_cannot_be_scored(evaluator: Evaluator) -> None:
+    suite = await evaluator.suite(with_targets=False)
+
+    event = await failed(evaluator, evaluate(await evaluator.model(()), suite))
+
+    assert (event.error_type, event.retryable) == ("Unscorable", False)
+
+
+async def test_a_candidate_that_is_not_there_is_a_clear_failure(evaluator: Evaluator) -> None:
+    missing = ArtifactRef(uri="file:///nowhere", digest="0" * 64)
+
+    event = await failed(evaluator, evaluate(missing, await evaluator.suite()))
+
+    assert (event.error_type, event.retryable) == ("ArtifactMissing", False)
+
+
+async def test_there_must_be_something_to_compare_with(evaluator: Evaluator) -> None:
+    candidate, suite = await evaluator.model(()), await evaluator.suite()
+
+    event = await failed(evaluator, evaluate(candidate, suite, base_model=None))
+
+    assert (event.error_type, event.retryable) == ("NothingToCompare", False)
+
+
+async def test_a_child_that_always_dies_fails_in_a_way_that_may_pass(
+    evaluator: Evaluator,
+) -> None:
+    dying = Evaluator(evaluator.shared, "die")
+
+    event = await failed(dying, evaluate(await dying.model(()), await dying.suite()))
+
+    assert (event.error_type, event.retryable) == ("ChildCrashed", True)
+
+
+async def test_a_cancelled_job_is_not_evaluated(evaluator: Evaluator) -> None:
+    order = evaluate(await evaluator.model(()), await evaluator.suite())
+    await take(evaluator, order)
+    cancelled = JobCancelled(job_id=order.job_id, agent_id="picker", reason="asked for")
+
+    await evaluator.shared.inbox.run_once(
+        message_of(cancelled), evaluator.service.cancel_evaluation
+    )
+    await take(evaluator, order.model_copy(update={"attempt": 2}))
+
+    assert await states_of(evaluator.shared.database) == ["cancelled"]
+
+
+async def test_a_worker_that_lost_its_lease_can_write_nothing(evaluator: Evaluator) -> None:
+    order = evaluate(await evaluator.model(range(3)), await evaluator.suite())
+    await take(evaluator, order)
+    stale = await evaluator.shared.work.lease(["evaluate"], "stopped for too long")
+    assert stale is not None
+    result = await evaluator.handler.run(stale)
+    async with evaluator.shared.database.transaction() as tx:
+        await tx.execute("UPDATE work SET lease_until = now() - interval '1 second'")
+    assert await evaluator.shared.work.lease(["evaluate"], "somebody else") is not None
+
+    with pytest.raises(LeaseLost):
+        async with evaluator.shared.work.guarded(stale) as tx:
+            await evaluator.handler.complete(tx, stale, result)
+    assert await events_of(evaluator.shared.database) == []
+
+
+async def test_an_attempt_is_accepted_once_and_never_after_a_newer_one(
+    evaluator: Evaluator,
+) -> None:
+    suite = await evaluator.suite()
+    second = evaluate(await evaluator.model(()), suite, attempt=2)
+    first = second.model_copy(update={"attempt": 1})
+
+    async with evaluator.shared.database.transaction() as tx:
+        accepted = [await evaluator.store.accept_attempt(tx, o) for o in (second, second, first)]
+        await evaluator.store.end_attempt(tx, second.job_id, 2, EvaluationState.COMPLETED)
+        cancelled = await evaluator.store.cancel_job(tx, second.job_id)
+
+    assert accepted == [True, False, False]
+    assert not cancelled

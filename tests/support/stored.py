@@ -1,0 +1,37 @@
+"""What a service has written: its outbox and its work, read from the database."""
+
+from archon_contracts.base import Contract
+from archon_contracts.catalogue import BY_TYPE
+from shared.database import Database
+from shared.outbox import decode_headers
+from tests.support.eventually import eventually
+
+OVER = {"done", "failed", "cancelled"}
+
+
+async def events_of(database: Database) -> list[Contract]:
+    """Every message in the outbox, in the order in which it will leave."""
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT headers, payload FROM outbox ORDER BY id")
+    found = []
+    for row in rows:
+        headers = dict(decode_headers(row["headers"]))
+        contract = BY_TYPE[(headers["ce_type"] or b"").decode()]
+        found.append(contract.model_validate_json(row["payload"]))
+    return found
+
+
+async def states_of(database: Database) -> list[str]:
+    """The states of all work, oldest first."""
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT state FROM work ORDER BY created_at")
+    return [row["state"] for row in rows]
+
+
+async def until_over(database: Database, count: int = 1) -> None:
+    """Wait until that many pieces of work are over."""
+
+    async def over() -> bool:
+        return sum(state in OVER for state in await states_of(database)) >= count
+
+    await eventually(over, timeout=30)

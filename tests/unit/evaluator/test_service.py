@@ -1,0 +1,72 @@
+"""Accepting and calling off evaluations."""
+
+from uuid import UUID
+
+from archon_contracts.commands import EvaluateModel
+from archon_contracts.events import JobCancelled
+from services.evaluator.service import EvaluatorService
+from tests.support.evaluator import evaluate
+from tests.support.messages import message_of
+from tests.support.open_work import OpenWork
+from tests.support.registry import artifact
+
+TX = object()
+ORDER = evaluate(artifact("candidate"), artifact("items"))
+CANCELLED = JobCancelled(job_id=ORDER.job_id, agent_id="picker", reason="asked for")
+
+
+class Attempts:
+    """Answers as it is told."""
+
+    def __init__(self, answer: bool) -> None:
+        self.answer = answer
+
+    async def accept_attempt(self, _tx: object, _command: EvaluateModel) -> bool:
+        return self.answer
+
+    async def cancel_job(self, _tx: object, _job_id: UUID) -> bool:
+        return self.answer
+
+
+async def test_an_evaluation_is_queued_as_it_was_ordered() -> None:
+    queue = OpenWork()
+
+    assert await EvaluatorService(Attempts(True), queue).accept_evaluation(TX, message_of(ORDER))
+
+    (payloads,) = queue.open.values()
+    assert [EvaluateModel.model_validate(payload) for payload in payloads] == [ORDER]
+
+
+async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
+    queue = OpenWork()
+    service = EvaluatorService(Attempts(True), queue)
+
+    for attempt in (1, 2):
+        order = ORDER.model_copy(update={"attempt": attempt})
+        await service.accept_evaluation(TX, message_of(order))
+
+    (payloads,) = queue.open.values()
+    assert [payload["attempt"] for payload in payloads] == [2]
+
+
+async def test_an_attempt_that_is_not_newer_starts_nothing() -> None:
+    queue = OpenWork()
+
+    await EvaluatorService(Attempts(False), queue).accept_evaluation(TX, message_of(ORDER))
+
+    assert queue.open == {}
+
+
+async def test_a_cancelled_job_leaves_the_queue() -> None:
+    queue = OpenWork()
+    service = EvaluatorService(Attempts(True), queue)
+    await service.accept_evaluation(TX, message_of(ORDER))
+
+    assert await service.cancel_evaluation(TX, message_of(CANCELLED))
+    assert queue.open == {}
+
+
+async def test_another_jobs_end_is_nothing_to_the_evaluator() -> None:
+    assert not await EvaluatorService(Attempts(False), OpenWork()).cancel_evaluation(
+        TX, message_of(CANCELLED)
+    )
