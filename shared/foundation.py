@@ -40,9 +40,9 @@ class Foundation:
     health: Health
 
     @classmethod
-    def build(cls, settings: ServiceSettings) -> Self:
-        """Construct everything; connects to nothing."""
-        clock = SystemClock()
+    def build(cls, settings: ServiceSettings, *, clock: Clock | None = None) -> Self:
+        """Construct everything; connects to nothing. Without a clock, the machine's."""
+        clock = clock or SystemClock()
         wakeups = Wakeups()
         database = Database(
             settings.database_url.get_secret_value(),
