@@ -1,0 +1,160 @@
+"""The whole local system: database, broker and services, from nothing to ready and back."""
+
+import os
+import signal
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.local import lock
+from deploy.local.broker import EmbeddedBroker
+from deploy.local.credentials import read_or_create
+from deploy.local.layout import BROKER, GATEWAY_HTTP, POSTGRES, choose_ports
+from deploy.local.ports import LOOPBACK
+from deploy.local.postgres import EmbeddedPostgres
+from deploy.local.prepare import prepare
+from deploy.local.record import Endpoints, RuntimeRecord
+from deploy.local.revision import code_revision
+from deploy.local.service_process import ServiceProcess
+from deploy.local.settings import LocalSettings
+from deploy.local.status import ProcessStatus
+from deploy.local.supervisor import Supervisor
+
+
+class Runtime:
+    """`async with Runtime(settings) as runtime:` everything is ready inside, nothing runs after.
+
+    Enter it in the main thread: the kernel ties the children's lives to that thread's.
+    """
+
+    def __init__(self, settings: LocalSettings) -> None:
+        self._settings = settings
+        self._data_dir = settings.data_dir.resolve()
+        self._supervisor = Supervisor(
+            ready_timeout_seconds=settings.ready_timeout_seconds,
+            stop_timeout_seconds=settings.stop_timeout_seconds,
+            on_change=self._save_record,
+        )
+        self._cleanup = AsyncExitStack()
+        self._record: RuntimeRecord | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start everything.
+
+        Raises:
+            PortInUseError: a chosen port is taken.
+            AlreadyRunningError: another runtime uses the data directory.
+            StartError: a part does not come up.
+        """
+        async with AsyncExitStack() as cleanup:
+            cleanup.enter_context(lock.exclusive(self._data_dir))
+            cleanup.callback(self._note_stopped)
+            cleanup.push_async_callback(self._supervisor.stop)
+            await self._start()
+            # Reached only when everything is up: from now on `__aexit__` cleans up.
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._cleanup.aclose()
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where everything is reached."""
+        return self.record.endpoints
+
+    @property
+    def record(self) -> RuntimeRecord:
+        """What is also written to `runtime.json`."""
+        if self._record is None:
+            raise RuntimeError("the runtime was not entered")
+        return self._record
+
+    @property
+    def api_key(self) -> str:
+        """The key that the gateway accepts; made at the first start."""
+        return read_or_create(self._settings.api_key_path)
+
+    def status(self) -> list[ProcessStatus]:
+        """Describe every process, with the memory it holds now."""
+        return [status.measured() for status in self._supervisor.status()]
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a part's process a signal, as a fault would; the supervisor starts it again."""
+        self._supervisor.kill(name, number)
+
+    async def _start(self) -> None:
+        previous = RuntimeRecord.load(self._data_dir)
+        ports = choose_ports(self._settings, previous.ports if previous else {})
+        postgres = EmbeddedPostgres(
+            self._data_dir / "postgres", ports[POSTGRES], log_path=self._log_path(POSTGRES)
+        )
+        broker = EmbeddedBroker(
+            self._data_dir / "broker", ports[BROKER], log_path=self._log_path(BROKER)
+        )
+        self._record = self._new_record(postgres, broker, ports)
+        await self._supervisor.start([postgres, broker])
+        await postgres.provision()
+        await prepare(postgres.url, broker.bootstrap_servers, services=self._settings.services)
+        await self._supervisor.start(self._service_processes(ports))
+
+    def _service_processes(self, ports: dict[str, int]) -> list[ServiceProcess]:
+        environment = self._service_environment()
+        return [
+            ServiceProcess(name, ports[name], environment, self._log_path(name))
+            for name in self._settings.services
+        ]
+
+    def _service_environment(self) -> dict[str, str]:
+        """Say where everything is; other settings of the services pass through from our own."""
+        endpoints = self.endpoints
+        return {
+            "HF_HUB_OFFLINE": "1",
+            **os.environ,
+            # A killed service shall not take its last log lines with it.
+            "PYTHONUNBUFFERED": "1",
+            "ARCHON_DATABASE_URL": endpoints.database_url,
+            "ARCHON_KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka_bootstrap_servers,
+            # The embedded broker answers an empty fetch at once; the client has to pause itself.
+            "ARCHON_KAFKA_EMPTY_FETCH_WAIT_MAX_MS": "100",
+            "ARCHON_ARTIFACTS_URL": endpoints.artifacts_url,
+            "ARCHON_REVISION": code_revision(),
+            "ARCHON_GATEWAY_PORT": str(self.record.ports[GATEWAY_HTTP]),
+            "ARCHON_GATEWAY_BOOTSTRAP_API_KEY": self.api_key,
+        }
+
+    def _new_record(
+        self, postgres: EmbeddedPostgres, broker: EmbeddedBroker, ports: dict[str, int]
+    ) -> RuntimeRecord:
+        artifacts = self._data_dir / "artifacts"
+        artifacts.mkdir(exist_ok=True)
+        return RuntimeRecord(
+            pid=os.getpid(),
+            started_at=datetime.now(UTC),
+            endpoints=Endpoints(
+                gateway_url=f"http://{LOOPBACK}:{ports[GATEWAY_HTTP]}",
+                database_url=postgres.url,
+                kafka_bootstrap_servers=broker.bootstrap_servers,
+                artifacts_url=artifacts.as_uri(),
+            ),
+            ports=ports,
+            processes=[],
+        )
+
+    def _save_record(self) -> None:
+        self._record = self.record.model_copy(update={"processes": self._supervisor.status()})
+        self._record.save(self._data_dir)
+
+    def _note_stopped(self) -> None:
+        if self._record is not None:
+            self._record.model_copy(update={"pid": None, "processes": []}).save(self._data_dir)
+
+    def _log_path(self, name: str) -> Path:
+        return self._data_dir / "log" / f"{name}.log"

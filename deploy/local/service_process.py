@@ -1,0 +1,40 @@
+"""A service as a part of the local system: `python -m services.NAME` with a health endpoint."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.child import Child, Program
+from deploy.local.ports import require_free
+from deploy.local.probes import answers_ready
+
+# `python -m` finds the packages from here, whether they are installed or only checked out.
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+class ServiceProcess:
+    """Launches one service; `port` is that of its health endpoint."""
+
+    def __init__(
+        self, name: str, port: int, environment: Mapping[str, str], log_path: Path
+    ) -> None:
+        self.name = name
+        self.port = port
+        self.log_path = log_path
+        self._environment = {**environment, "ARCHON_HEALTH_PORT": str(port)}
+
+    async def launch(self) -> Child:
+        """Start the service's process; a stranger on its port must not be taken for it."""
+        require_free(self.name, self.port)
+        return await Child.spawn(
+            Program(
+                argv=(sys.executable, "-m", f"services.{self.name}"),
+                log_path=self.log_path,
+                environment=self._environment,
+                directory=PROJECT_ROOT,
+            )
+        )
+
+    async def is_ready(self) -> bool:
+        """Ask the service itself."""
+        return await answers_ready(self.port)

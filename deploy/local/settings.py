@@ -1,0 +1,33 @@
+"""What can be chosen about the local system, by `ARCHON_LOCAL_...` variables or by the caller."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from archon_contracts.topics import SERVICES
+
+
+class LocalSettings(BaseSettings):
+    """One frozen object per runtime. A port that is not chosen is a free one, kept if possible."""
+
+    model_config = SettingsConfigDict(env_prefix="ARCHON_LOCAL_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(default=Path("var"), description="Where all data and logs live.")
+    postgres_port: int | None = Field(default=None, ge=1, le=65535, description="Port.")
+    broker_port: int | None = Field(default=None, ge=1, le=65535, description="Port.")
+    gateway_port: int | None = Field(default=None, ge=1, le=65535, description="Port.")
+    services: tuple[str, ...] = Field(default=SERVICES, description="Services to start.")
+    ready_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="How long a stage of the start may take [s]."
+    )
+    stop_timeout_seconds: float = Field(
+        default=12.0,
+        gt=0,
+        description="How long a process may take to end before it is killed [s].",
+    )
+
+    @property
+    def api_key_path(self) -> Path:
+        """Where the gateway's first key is kept, readable by its owner only."""
+        return self.data_dir / "api-key"

@@ -1,0 +1,91 @@
+"""A real PostgreSQL and a real Kafka-protocol broker for tests, started when first asked for.
+
+Each test process starts its own servers, in a temporary directory. They die with the process.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from archon_contracts.topics import SERVICES
+from deploy.local.broker import EmbeddedBroker
+from deploy.local.ports import pick_free
+from deploy.local.postgres import EmbeddedPostgres
+from shared.migrations import migrate
+
+TEMPLATE = "archon_template"
+
+
+@pytest.fixture(scope="session")
+def _server_loop() -> Iterator[asyncio.Runner]:
+    """The loop that watches the servers' processes; tests run on loops of their own."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        yield runner
+
+
+@pytest.fixture(scope="session")
+def postgres(
+    _server_loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL server for the whole run."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), pick_free())
+    _server_loop.run(server.start())
+    yield server
+    _server_loop.run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def kafka(_server_loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a broker for the whole run; use topic names of your own."""
+    broker = EmbeddedBroker(tmp_path_factory.mktemp("broker"), pick_free())
+    _server_loop.run(broker.start())
+    yield broker.bootstrap_servers
+    _server_loop.run(broker.stop())
+
+
+@pytest.fixture
+def database_url(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> Iterator[str]:
+    """An empty database, for one test."""
+    name = f"test_{uuid.uuid4().hex}"
+    _server_loop.run(_execute(postgres.url, f"CREATE DATABASE {name}"))
+    yield _url_of(postgres, name)
+    _server_loop.run(_execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def migrated_database_url(
+    _server_loop: asyncio.Runner, postgres: EmbeddedPostgres, _migrated_template: str
+) -> Iterator[str]:
+    """A database with every service's schema, for one test: a copy of a prepared one."""
+    name = f"test_{uuid.uuid4().hex}"
+    copy = f"CREATE DATABASE {name} TEMPLATE {_migrated_template}"
+    _server_loop.run(_execute(postgres.url, copy))
+    yield _url_of(postgres, name)
+    _server_loop.run(_execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def _migrated_template(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> str:
+    _server_loop.run(_execute(postgres.url, f"CREATE DATABASE {TEMPLATE}"))
+    _server_loop.run(_migrate_all(_url_of(postgres, TEMPLATE)))
+    return TEMPLATE
+
+
+async def _migrate_all(url: str) -> None:
+    for service in SERVICES:
+        await migrate(url, service)
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _url_of(postgres: EmbeddedPostgres, database: str) -> str:
+    return f"{postgres.url.rpartition('/')[0]}/{database}"
