@@ -77,7 +77,7 @@ def build_report(
         versions=_versions(told),
         accuracy=_accuracy(told),
         difference={group: comparison[group] for group in GROUPS if group in comparison},
-        served_by_digest=ledger.served_by_digest(told.ledger),
+        served_by_digest=ledger.served_by_digest(told.answers),
         trace=TraceFacts(
             job=told.retrain["job_id"],
             trace_id=told.trace["trace_id"],

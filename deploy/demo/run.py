@@ -77,7 +77,7 @@ async def _tell(
     ):
         story = Story(gateway, agent, files, board, benchmark)
         told = await story.tell(seed=options.seed)
-    sent = ledger.feedback_ids(told.ledger)
+    sent = ledger.feedback_ids(told.answers)
     audit = await audit_feedback(endpoints.database_url, AGENT_ID, sent)
     report = build_report(
         told, board, audit, seed=options.seed, began=began, peak_memory_mb=memory.peaks_mb
@@ -107,7 +107,7 @@ async def _measured(
 
 
 def _show(console: Console, told: Told, report: Report, path: Path) -> None:
-    console.print(draw(arrange(read_spans(told.trace["spans"]))))
+    console.print(draw(arrange(read_spans(told.trace["spans"])), width=console.width))
     console.print(accuracy_table(report.accuracy))
     feedback = report.feedback
     console.print(

@@ -3,13 +3,14 @@
 Every step waits for a fact that the system states, never for a time.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from deploy.demo import ledger
 from deploy.demo.agent_process import AgentFiles, AgentProcess
-from deploy.demo.bfcl import Benchmark
+from deploy.demo.bfcl import Benchmark, BenchmarkItem
 from deploy.demo.board import Board
 from deploy.demo.errors import StoryError
 from deploy.demo.ledger import Request
@@ -38,7 +39,7 @@ class Told:
     agent: dict[str, Any] = field(default_factory=dict)
     models: list[dict[str, Any]] = field(default_factory=list)
     trace: dict[str, Any] = field(default_factory=dict)
-    ledger: list[ledger.Entry] = field(default_factory=list)
+    answers: list[ledger.Entry] = field(default_factory=list)
 
 
 class Story:
@@ -66,55 +67,59 @@ class Story:
             StoryError: a step did not come true.
         """
         told, board = Told(), self._board
-        busy_hours, later = as_requests(self._benchmark.production, seed=seed)
+        asked = [(item.input, item.target) for item in self._benchmark.production]
+        busy_hours, later = as_requests(asked, seed=seed)
         with board.stage("register"):
-            await self._register(corrections=sum(r.correction is not None for r in busy_hours))
+            corrections = sum(request.correction is not None for request in busy_hours)
+            await self._register(corrections=corrections, seed=seed)
         with board.stage("initial_training"):
             told.first = await self._train_first(seed)
         with board.stage("production"):
-            job_id = await self._serve_until_triggered(busy_hours)
+            job_id = await self._serve_until_triggered(busy_hours, first=told.first["job_id"])
         async with self._traffic.trickling(later, every_seconds=TRICKLE_SECONDS):
             with board.stage("retrain"):
-                told.retrain = await self._completed(job_id, live=told.first["version"])
+                told.retrain = await self._completed(job_id, before=told.first["version"])
             with board.stage("hot_swap"):
                 await self._served(told.retrain, answers=1)
             with board.stage("proof"):
+                self._traffic.send(later[:PROOF_ANSWERS])
                 await self._served(told.retrain, answers=PROOF_ANSWERS)
         with board.stage("collect"):
             await self._collect(told)
         return told
 
-    async def _register(self, *, corrections: int) -> None:
+    async def _register(self, *, corrections: int, seed: int) -> None:
         benchmark = self._benchmark
-        await self._upload(HELD_OUT, "evaluation", benchmark.evaluation)
+        await self._upload(HELD_OUT, "evaluation", benchmark.held_out)
         await self._upload(FIRST_ITEMS, "training", benchmark.initial)
         trigger = {"minimum_feedback": corrections, "cooldown_seconds": COOLDOWN_SECONDS}
         profile = {
             "agent_id": AGENT_ID,
             "kind": "selector",
             "base_model": BASE_MODEL,
-            "catalogue": benchmark.catalogue,
+            "catalogue": [asdict(tool) for tool in benchmark.catalogue],
             "evaluation_dataset": HELD_OUT,
             "trigger": trigger,
             "gate": GATE,
+            "training": {"seed": seed},
         }
         await self._gateway.post("/v1/agents", profile)
         self._board.say(
-            f"{len(benchmark.catalogue)} tools, {len(benchmark.evaluation)} held-out requests; "
+            f"{len(benchmark.catalogue)} tools, {len(benchmark.held_out)} held-out requests; "
             f"{corrections} corrections will trigger a retrain"
         )
 
-    async def _upload(self, name: str, purpose: str, items: list[dict[str, Any]]) -> None:
-        body = {"name": name, "purpose": purpose, "items": items}
+    async def _upload(self, name: str, purpose: str, items: Sequence[BenchmarkItem]) -> None:
+        body = {"name": name, "purpose": purpose, "items": [asdict(item) for item in items]}
         await self._gateway.post("/v1/datasets", body)
 
     async def _train_first(self, seed: int) -> dict[str, Any]:
         config = {"method": "supervised", "dataset": FIRST_ITEMS, "seed": seed}
         wish = {"agentId": AGENT_ID, "config": config}
         accepted = await self._gateway.post("/v1/functions/trainAgent", wish)
-        return await self._completed(accepted["jobId"], live="base")
+        return await self._completed(accepted["jobId"], before="base")
 
-    async def _serve_until_triggered(self, requests: list[Request]) -> str:
+    async def _serve_until_triggered(self, requests: list[Request], *, first: str) -> str:
         """All busy-hour requests are answered; returns the job that their corrections started."""
         await self._agent.start()
         self._traffic.send(requests)
@@ -123,16 +128,15 @@ class Story:
             return len(self._answers()) >= len(requests) or None
 
         async def triggered() -> str | None:
-            query = {"agent_id": AGENT_ID}
-            jobs = (await self._gateway.get("/v1/jobs", **query))["items"]
-            return next((j["job_id"] for j in jobs if j["method"] == "continual"), None)
+            jobs = (await self._gateway.get("/v1/jobs", agent_id=AGENT_ID))["items"]
+            return next((job["job_id"] for job in jobs if job["job_id"] != first), None)
 
         await until("the agent answered its requests", answered)
         job_id = await until("the corrections triggered a retrain", triggered)
         self._board.say(f"the count trigger fired by itself: job {job_id}")
         return job_id
 
-    async def _completed(self, job_id: str, *, live: str) -> dict[str, Any]:
+    async def _completed(self, job_id: str, *, before: str) -> dict[str, Any]:
         """The job at its end; scores are shown as soon as they are known."""
         board = self._board
 
@@ -142,10 +146,9 @@ class Story:
             return job if job["state"] in FINAL_STATES else None
 
         job = await until(f"job {job_id} ended", ended)
-        accuracy = (job.get("evaluation") or {}).get("accuracy", {})
-        for model, version in ((live, live), ("candidate", job.get("version") or "candidate")):
-            scores = accuracy.get("base" if model == "base" else "live", {})
-            board.score(version, accuracy.get("candidate", {}) if model == "candidate" else scores)
+        versions = {"base": "base", "live": before, "candidate": job.get("version") or "candidate"}
+        for model, scores in (job.get("evaluation") or {}).get("accuracy", {}).items():
+            board.score(versions[model], scores)
         if job["state"] != "completed":
             raise StoryError(f"Job {job_id} ended as {job['state']}: {job.get('reason')}.")
         board.say(f"version {job['version']} is deployed")
@@ -162,7 +165,7 @@ class Story:
 
     async def _collect(self, told: Told) -> None:
         await self._agent.stop()
-        told.ledger = ledger.entries(self._ledger)
+        told.answers = ledger.entries(self._ledger)
         told.agent = await self._gateway.get(f"/v1/agents/{AGENT_ID}")
         told.models = (await self._gateway.get(f"/v1/agents/{AGENT_ID}/models"))["items"]
         told.trace = await self._whole_trace(told.retrain["job_id"])

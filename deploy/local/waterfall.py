@@ -1,9 +1,8 @@
 """A trace as a waterfall: who called whom, when, and for how long. Pure: spans in, text out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 PALETTE = ("cyan", "green", "magenta", "yellow", "blue", "bright_red", "bright_cyan", "white")
-BAR_WIDTH = 40
+TIMES_WIDTH, SHORTEST_SCALE = 18, 10
 FOLD_FROM = 3
 FULL, SLIVER = "█", "▏"
 
@@ -34,9 +33,13 @@ class Span:
         return self.start + self.seconds
 
 
+Children = Mapping[str | None, Sequence[Span]]
+"""Spans by the id of their parent; those without one, and orphans, under None."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the waterfall; `count` alike spans without children are folded into one."""
+    """One line of the waterfall; `count` alike spans are joined to one."""
 
     span: Span
     depth: int
@@ -52,7 +55,7 @@ class Waterfall:
     seconds: float
     services: Sequence[str]
     orphans: int = 0
-    spans: int = field(default=0)
+    spans: int = 0
 
 
 def read_spans(raw: Iterable[Mapping[str, Any]]) -> list[Span]:
@@ -91,15 +94,18 @@ def arrange(spans: Sequence[Span], *, fold: bool = True) -> Waterfall:
     return Waterfall(rows, length, services, orphans, len(spans))
 
 
-def draw(waterfall: Waterfall) -> RenderableType:
-    """The waterfall for a terminal: services coloured, bars to scale."""
+def draw(waterfall: Waterfall, *, width: int) -> RenderableType:
+    """The waterfall for a terminal of `width` cells: services coloured, bars to scale."""
     colours = {s: PALETTE[i % len(PALETTE)] for i, s in enumerate(waterfall.services)}
-    made = Table(box=None, padding=(0, 1), header_style="bold", expand=False)
-    made.add_column("service", no_wrap=True)
-    made.add_column("span", no_wrap=True, overflow="ellipsis", max_width=48)
-    made.add_column("start", justify="right")
-    made.add_column("took", justify="right")
-    made.add_column(f"0 s to {waterfall.seconds:.1f} s", no_wrap=True)
+    services = max((len(service) for service in waterfall.services), default=0)
+    names = min(max((len(_label(row)) for row in waterfall.rows), default=0), width * 2 // 5)
+    bars = max(width - services - names - TIMES_WIDTH, SHORTEST_SCALE)
+    made = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    made.add_column("service", no_wrap=True, min_width=services)
+    made.add_column("span", no_wrap=True, overflow="ellipsis", min_width=names, max_width=names)
+    made.add_column("start", justify="right", no_wrap=True)
+    made.add_column("took", justify="right", no_wrap=True)
+    made.add_column(f"{waterfall.seconds:.1f} s", no_wrap=True)
     for row in waterfall.rows:
         colour = colours[row.span.service]
         made.add_row(
@@ -107,12 +113,12 @@ def draw(waterfall: Waterfall) -> RenderableType:
             _label(row),
             f"{row.span.start:.2f}",
             duration(row.span.seconds),
-            Text(bar(row.span, waterfall.seconds), style=colour),
+            Text(bar(row.span, waterfall.seconds, bars), style=colour),
         )
     return Group(made, _summary(waterfall))
 
 
-def bar(span: Span, total: float, width: int = BAR_WIDTH) -> str:
+def bar(span: Span, total: float, width: int) -> str:
     """A bar from the span's start to its end on a scale of `total` seconds over `width` cells."""
     if total <= 0:
         return SLIVER
@@ -126,37 +132,33 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def _rows(
-    children: Mapping[str | None, list[Span]], parent: str | None, depth: int, fold: bool
-) -> Iterable[Row]:
+def _rows(children: Children, parent: str | None, depth: int, fold: bool) -> Iterable[Row]:
     for alike in _alike(children.get(parent, []), children, fold):
         first = alike[0]
         orphan = parent is None and first.parent_id is not None
-        if len(alike) >= FOLD_FROM:
-            yield Row(_folded(alike), depth, orphan, len(alike))
-            continue
-        for span in alike:
-            yield Row(span, depth, orphan)
-            yield from _rows(children, span.id, depth + 1, fold)
+        yield Row(_joined(alike), depth, orphan, len(alike))
+        below = [span for each in alike for span in children.get(each.id, [])]
+        yield from _rows({**children, first.id: below}, first.id, depth + 1, fold)
 
 
-def _alike(
-    siblings: Sequence[Span], children: Mapping[str | None, list[Span]], fold: bool
-) -> Iterable[list[Span]]:
-    """Neighbours of one service and name that have no children; every other span by itself."""
-
-    def likeness(span: Span) -> tuple[str, ...]:
-        leaf = fold and span.id not in children and not span.failed
-        return (span.service, span.name) if leaf else (span.id,)
-
-    return [list(group) for _, group in groupby(siblings, key=likeness)]
+def _alike(siblings: Sequence[Span], children: Children, fold: bool) -> Iterable[list[Span]]:
+    """Siblings that say the same, joined where there are several; in the order of their starts."""
+    groups: dict[object, list[Span]] = {}
+    for span in siblings:
+        groups.setdefault(_likeness(span, children) if fold else span.id, []).append(span)
+    for group in groups.values():
+        yield from [group] if len(group) >= FOLD_FROM else ([span] for span in group)
 
 
-def _folded(alike: Sequence[Span]) -> Span:
+def _likeness(span: Span, children: Children) -> object:
+    """Equal for spans of one service and name with the like below; a failure is unlike all."""
+    below = frozenset(_likeness(child, children) for child in children.get(span.id, []))
+    return (span.service, span.name, below, span.id if span.failed else "")
+
+
+def _joined(alike: Sequence[Span]) -> Span:
     first, end = alike[0], max(span.end for span in alike)
-    return Span(
-        first.id, first.parent_id, first.service, first.name, first.start, end - first.start
-    )
+    return replace(first, seconds=end - first.start)
 
 
 def _label(row: Row) -> Text:

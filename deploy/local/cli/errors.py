@@ -6,6 +6,8 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
+from deploy.demo.bfcl import BenchmarkMissingError
+from deploy.demo.errors import StoryError
 from deploy.local.api import ApiError
 from deploy.local.errors import LocalRuntimeError
 from shared.errors import ArchonError
@@ -17,6 +19,16 @@ class CommandError(Exception):
     """A command cannot go on; the message is one sentence that names the fix."""
 
 
+KNOWN_FAILURES = (
+    CommandError,
+    ApiError,
+    LocalRuntimeError,
+    ArchonError,
+    StoryError,
+    BenchmarkMissingError,
+)
+
+
 class OneSentenceErrors(TyperGroup):
     """The top of the command tree: prints the known failures and exits with code 1."""
 
@@ -24,7 +36,7 @@ class OneSentenceErrors(TyperGroup):
         """Run the command named on the command line."""
         try:
             return super().invoke(ctx)
-        except (CommandError, ApiError, LocalRuntimeError, ArchonError) as error:
+        except KNOWN_FAILURES as error:
             sentence = str(error)
         except ValidationError as error:
             sentence = _settings_sentence(error)

@@ -29,4 +29,6 @@ def trace(
     if not found["spans"]:
         raise CommandError(f"No span of job {job} has arrived yet: try again in a second.")
     console.print(f"trace [bold]{found['trace_id']}[/bold] of job {job}")
-    console.print(draw(arrange(read_spans(found["spans"]), fold=not all_spans)))
+    console.print(
+        draw(arrange(read_spans(found["spans"]), fold=not all_spans), width=console.width)
+    )

@@ -57,7 +57,7 @@ def test_a_span_whose_parent_is_missing_is_flagged_as_an_orphan() -> None:
     assert found.orphans == 1
 
 
-def test_alike_neighbours_without_children_are_folded_into_one_row() -> None:
+def test_alike_siblings_are_folded_into_one_row() -> None:
     batches = [Span(f"b{n}", "root", "s", "batch", n, 1) for n in range(5)]
 
     rows = arrange([span("root", took=9), *batches]).rows
@@ -72,12 +72,21 @@ def test_nothing_is_folded_when_all_spans_are_asked_for() -> None:
     assert len(arrange(batches, fold=False).rows) == 5
 
 
-def test_a_span_with_children_is_never_folded_away() -> None:
-    twins = [Span(f"t{n}", None, "s", "twin", n, 1) for n in range(3)]
+def test_alike_spans_are_folded_with_what_is_alike_below_them() -> None:
+    sends = [Span(f"s{n}", None, "trainer", "send", n, 0) for n in range(3)]
+    reads = [Span(f"r{n}", f"s{n}", "gateway", "process", n, 1) for n in range(3)]
 
-    rows = arrange([*twins, span("child", "t1", at=1)]).rows
+    rows = arrange([*sends, *reads]).rows
 
-    assert [row.span.id for row in rows] == ["t0", "t1", "child", "t2"]
+    assert [(row.span.name, row.depth, row.count) for row in rows] == [
+        ("send", 0, 3), ("process", 1, 3)
+    ]  # fmt: skip
+
+
+def test_a_failed_span_is_never_folded_away() -> None:
+    batches = [Span(f"b{n}", None, "s", "batch", n, 1, failed=n == 1) for n in range(4)]
+
+    assert [row.count for row in arrange(batches).rows] == [3, 1]
 
 
 def test_a_bar_starts_and_ends_to_scale() -> None:
@@ -93,12 +102,11 @@ def test_short_times_are_shown_in_milliseconds() -> None:
 
 
 def test_the_drawing_names_every_service_and_the_orphans() -> None:
-    console = Console(width=160, record=True, quiet=True)
+    console = Console(width=100)
     spans = [span("root", service="agent"), span("lost", "nowhere", service="registry")]
 
-    console.quiet = False
     with console.capture() as drawn:
-        console.print(draw(arrange(spans)))
+        console.print(draw(arrange(spans), width=100))
 
     text = drawn.get()
     assert "agent" in text
