@@ -8,11 +8,12 @@ from datetime import datetime
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from archon_contracts import telemetry
-from archon_contracts.envelope import Envelope
+from archon_contracts.envelope import Envelope, Headers
 from archon_contracts.topics import FEEDBACK
 from services.gateway.errors import IntakeUnavailable
 from services.gateway.feedback import IntakeEvent
@@ -24,6 +25,7 @@ SOURCE = "archon/gateway"
 
 log = get_logger(__name__)
 tracer = trace.get_tracer(__name__)
+partitioner = DefaultPartitioner()
 
 
 class Intake:
@@ -86,17 +88,25 @@ class Intake:
 
     async def _send_all(self, events: Sequence[IntakeEvent]) -> None:
         producer = await self._live_producer()
-        now = self._clock.now()
-        context = current_traceparent()
-        acknowledgements = [
-            await producer.send(
-                FEEDBACK.name,
-                value=event.payload,
-                key=event.body.key.encode(),
-                headers=_headers(event, now, context),
+        partitions = sorted(await producer.partitions_for(FEEDBACK.name))
+        attributes = _Attributes(self._clock.now(), current_traceparent())
+        placed: dict[str, tuple[bytes, int]] = {}  # a request names few agents
+        acknowledgements = []
+        for event in events:
+            key = event.body.key
+            if key not in placed:
+                raw = key.encode()
+                placed[key] = raw, partitioner(raw, partitions, partitions)
+            raw, partition = placed[key]
+            acknowledgements.append(
+                await producer.send(
+                    FEEDBACK.name,
+                    value=event.payload,
+                    key=raw,
+                    partition=partition,
+                    headers=attributes.of(event),
+                )
             )
-            for event in events
-        ]
         await asyncio.gather(*acknowledgements)
 
     async def _live_producer(self) -> AIOKafkaProducer:
@@ -132,17 +142,35 @@ class Intake:
             log.warning("intake_producer_not_flushed", error=repr(error))
 
 
-def _headers(event: IntakeEvent, now: datetime, traceparent: str) -> list[tuple[str, bytes]]:
-    identifier = str(event.id)
-    return Envelope(
-        id=event.id,
-        source=SOURCE,
-        type=event.body.message_type(),
-        time=now,
-        subject=event.body.key,
-        correlation_id=identifier,
-        traceparent=traceparent,
-    ).to_headers()
+class _Attributes:
+    """CloudEvents headers; what all events of a request share is made once."""
+
+    def __init__(self, now: datetime, traceparent: str) -> None:
+        self._now = now
+        self._traceparent = traceparent
+        self._shared: dict[type, Headers] = {}
+
+    def of(self, event: IntakeEvent) -> Headers:
+        """The headers of one event, which is its own correlation."""
+        identifier = str(event.id).encode()
+        return [
+            *self._shared_by(type(event.body), event),
+            ("ce_id", identifier),
+            ("ce_correlationid", identifier),
+            ("ce_subject", event.body.key.encode()),
+        ]
+
+    def _shared_by(self, contract: type, event: IntakeEvent) -> Headers:
+        if contract not in self._shared:
+            envelope = Envelope(
+                id=event.id,
+                source=SOURCE,
+                type=event.body.message_type(),
+                time=self._now,
+                traceparent=self._traceparent,
+            )
+            self._shared[contract] = [h for h in envelope.to_headers() if h[0] != "ce_id"]
+        return self._shared[contract]
 
 
 def _attributes(events: Sequence[IntakeEvent]) -> dict[str, str | int]:

@@ -1,0 +1,98 @@
+"""Uploaded items and their names."""
+
+import json
+
+import pytest
+
+from archon_contracts.values import ArtifactRef
+from services.gateway.datasets import Datasets, catalogue_file, items_file, read_lines
+from services.gateway.domain import DatasetView
+from services.gateway.errors import Conflict, Invalid
+from services.gateway.requests import CatalogueEntry
+
+ONE, OTHER = (ArtifactRef(uri=f"file:///{c}", digest=c * 64) for c in "ab")
+
+
+class Named:
+    """A store in memory."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, DatasetView] = {}
+
+    async def add_dataset(self, _tx: object, _tenant: str, *, name: str, **fields: object) -> None:
+        self.rows.setdefault(name, DatasetView(name=name, **fields))
+
+    async def datasets(
+        self, _tx: object, _tenant: str, *, name: str | None = None, most: int = 1000
+    ) -> list[DatasetView]:
+        return [row for row in self.rows.values() if name in (None, row.name)][:most]
+
+
+async def register(datasets: Datasets, artifact: ArtifactRef, purpose: str = "training") -> None:
+    await datasets.register(None, "t", name="d", purpose=purpose, items=1, artifact=artifact)
+
+
+async def test_the_same_name_and_content_again_is_the_same_dataset() -> None:
+    named = Named()
+    datasets = Datasets(named)
+
+    await register(datasets, ONE)
+    await register(datasets, ONE)
+
+    assert len(named.rows) == 1
+
+
+async def test_a_name_never_means_other_content() -> None:
+    datasets = Datasets(Named())
+    await register(datasets, ONE)
+
+    with pytest.raises(Conflict, match="other content"):
+        await register(datasets, OTHER)
+    with pytest.raises(Conflict, match="exists for training"):
+        await register(datasets, ONE, "evaluation")
+
+
+def test_items_become_lines_with_ids() -> None:
+    items = [{"input": "q", "target": "t"}, {"id": "x", "input": "r", "target": "u", "group": "g"}]
+
+    content = items_file(items)["items.jsonl"]
+
+    lines = [json.loads(line) for line in content.splitlines()]
+    assert [line["id"] for line in lines] == ["0", "x"]
+    assert lines[1]["group"] == "g"
+
+
+@pytest.mark.parametrize(
+    ("items", "field"),
+    [
+        ([], "items"),
+        ([{"input": "q"}], "items[0].target"),
+        ([{"input": "q", "target": "t"}, {"target": "t"}], "items[1].input"),
+        ([{"id": 3, "input": "q", "target": "t"}], "items[0].id"),
+        ([{"id": "1", "input": "q", "target": "t"}, {"input": "q", "target": "t"}], "items[1].id"),
+    ],
+)
+def test_an_unusable_item_is_named(items: list[dict[str, object]], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        items_file(items)
+
+    assert refused.value.errors[0].field == field
+
+
+def test_lines_are_read_and_blank_ones_passed_over() -> None:
+    assert read_lines(b'{"a": 1}\n\n  \n{"a": 2}') == [{"a": 1}, {"a": 2}]
+
+
+def test_a_line_that_is_no_object_is_named_by_its_number() -> None:
+    with pytest.raises(Invalid) as refused:
+        read_lines(b'{"a": 1}\nnot json\n[1]')
+
+    assert [error.field for error in refused.value.errors] == ["line 2", "line 3"]
+
+
+def test_a_catalogue_keeps_its_order() -> None:
+    entries = [CatalogueEntry(name=name, description="d") for name in ("b", "a")]
+
+    content = catalogue_file(entries)["catalogue.json"]
+
+    assert [entry["name"] for entry in json.loads(content)] == ["b", "a"]

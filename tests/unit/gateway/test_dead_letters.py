@@ -1,0 +1,111 @@
+"""Dead letters as they are read from their topic, and sent again."""
+
+import pytest
+
+from archon_contracts.topics import FEEDBACK, dead_letters
+from services.gateway.dead_letters import DeadLetter, DeadLetters, as_text, read_letter
+from services.gateway.errors import Conflict, NotFound
+from shared.messages import RawHeaders, RawRecord
+
+TOPIC = dead_letters("data_prep").name
+ADDED = (
+    ("dlq_reason", b"agent is unknown"),
+    ("dlq_error_type", b"PermanentError"),
+    ("dlq_attempts", b"3"),
+    ("dlq_service", b"data_prep"),
+    ("dlq_topic", FEEDBACK.name.encode()),
+    ("dlq_partition", b"4"),
+    ("dlq_offset", b"17"),
+    ("dlq_null_headers", b"trace,other"),
+)
+
+
+def record(headers: RawHeaders = ADDED, value: bytes | None = b"\xff\x00") -> RawRecord:
+    return RawRecord(TOPIC, 0, 12, b"acme/a", value, (("ce_type", b"x.v1"), *headers), 1_700_000)
+
+
+class Letters:
+    """A store in memory."""
+
+    def __init__(self, *letters: DeadLetter) -> None:
+        self.by_id = {letter.id: letter for letter in letters}
+        self.replays = 0
+
+    async def find(self, _tx: object, letter_id: str) -> DeadLetter | None:
+        return self.by_id.get(letter_id)
+
+    async def count_replay(self, _tx: object, _letter_id: str) -> int:
+        self.replays += 1
+        return self.replays
+
+
+class RawOutbox:
+    """Keeps what is appended."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, object]] = []
+
+    async def append_raw(self, _tx: object, **fields: object) -> None:
+        self.sent.append(fields)
+
+
+def test_a_letter_says_where_it_was_and_why() -> None:
+    letter = read_letter(record())
+
+    assert letter.id == "data_prep:0:12"
+    assert (letter.topic, letter.partition, letter.record_offset) == (FEEDBACK.name, 4, 17)
+    assert (letter.reason, letter.attempts) == ("agent is unknown", 3)
+    assert letter.headers == (("ce_type", b"x.v1"),)
+    assert letter.null_headers == ("trace", "other")
+
+
+def test_a_letter_without_any_reason_is_kept_all_the_same() -> None:
+    letter = read_letter(record(headers=(("dlq_attempts", b"many"), ("dlq_offset", None))))
+
+    assert letter.service == "data-prep"
+    assert (letter.reason, letter.attempts, letter.record_offset) == ("not stated", 1, -1)
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [(None, (None, "null")), (b"{}", ("{}", "text")), (b"\xff", ("/w==", "base64"))],
+)
+def test_bytes_are_shown_as_text_where_they_are_text(
+    raw: bytes | None, shown: tuple[str | None, str]
+) -> None:
+    assert as_text(raw) == shown
+
+
+async def test_a_replay_sends_the_original_bytes_and_headers() -> None:
+    letter = read_letter(record())
+    outbox = RawOutbox()
+    letters = DeadLetters(Letters(letter), outbox)
+
+    numbers = [await letters.replay(None, letter.id) for _ in range(2)]
+
+    assert numbers == [1, 2]
+    assert outbox.sent[0]["payload"] == b"\xff\x00"
+    assert outbox.sent[0]["headers"] == (("ce_type", b"x.v1"),)
+    assert outbox.sent[0]["key"] == "acme/a"
+    assert outbox.sent[0]["event_id"] != outbox.sent[1]["event_id"]
+
+
+async def test_a_letter_of_a_foreign_topic_is_not_replayed() -> None:
+    letter = read_letter(record(headers=(("dlq_topic", b"__consumer_offsets"),)))
+
+    with pytest.raises(Conflict, match="takes no replay"):
+        await DeadLetters(Letters(letter), RawOutbox()).replay(None, letter.id)
+
+
+async def test_a_letter_that_is_not_there_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        await DeadLetters(Letters(), RawOutbox()).find(None, "x:0:1")
+
+
+async def test_a_letter_shows_its_null_headers_too() -> None:
+    letter = read_letter(record())
+
+    shown = await DeadLetters(Letters(letter), RawOutbox()).find(None, letter.id)
+
+    assert shown.headers == {"ce_type": "x.v1", "trace": None, "other": None}
+    assert (shown.body, shown.body_encoding, shown.type) == ("/wA=", "base64", "x.v1")

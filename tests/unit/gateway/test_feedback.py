@@ -1,0 +1,135 @@
+"""Feedback bodies: forms, refusals that name index and field, deterministic ids."""
+
+import json
+
+import pytest
+
+from archon_contracts.event_ids import event_id_of
+from archon_contracts.events import FeedbackReceived
+from services.gateway.errors import Invalid, MalformedBody, TooLarge
+from services.gateway.feedback import FEEDBACK, IntakeEvent, field_path, prepare
+
+EVENT = {"agent_id": "picker", "interaction_id": "i-1", "input": "q", "rating": 4}
+
+
+def read(body: object) -> list[FeedbackReceived]:
+    return FEEDBACK.read(json.dumps(body).encode())
+
+
+def prepared(events: list[FeedbackReceived], key: str = "", limit: int = 10_000) -> list[IntakeEvent]:
+    return prepare(events, tenant_id="acme", idempotency_key=key, limit=limit)
+
+
+@pytest.mark.parametrize("body", [EVENT, [EVENT], {"events": [EVENT]}])
+def test_one_event_an_array_and_a_batch_read_the_same(body: object) -> None:
+    assert read(body) == [FeedbackReceived(**EVENT)]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({**EVENT, "rating": 9}, "rating"),
+        ([EVENT, {**EVENT, "rating": 9}], "[1].rating"),
+        ({"events": [EVENT, EVENT, {**EVENT, "agent_id": "no spaces"}]}, "events[2].agent_id"),
+        ({"events": [{"agent_id": "a"}]}, "events[0].interaction_id"),
+    ],
+)
+def test_an_invalid_event_is_named_by_index_and_field(body: object, field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read(body)
+
+    assert refused.value.errors[0].field == field
+    assert refused.value.errors[0].rule
+
+
+def test_a_misspelt_field_is_refused_instead_of_losing_a_correction() -> None:
+    with pytest.raises(Invalid) as refused:
+        read({**EVENT, "expeced": "x"})
+
+    assert [(e.field, e.rule) for e in refused.value.errors] == [("expeced", "extra_forbidden")]
+
+
+def test_an_event_that_judges_nothing_is_refused() -> None:
+    with pytest.raises(Invalid, match="at least one of expected, rating, reward"):
+        read([{**EVENT, "rating": None}])
+
+
+def test_a_refusal_never_repeats_the_input() -> None:
+    with pytest.raises(Invalid) as refused:
+        read({**EVENT, "rating": "secret" * 1000})
+
+    assert "secret" not in str(refused.value)
+
+
+def test_at_most_twenty_errors_are_told() -> None:
+    with pytest.raises(Invalid) as refused:
+        read([{**EVENT, "rating": 9}] * 500)
+
+    assert len(refused.value.errors) == 20
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"events": []}', b"\xff\xfe", b'{"events": [{"rating": NaN}]}']
+)
+def test_a_body_without_readable_events_is_malformed(body: bytes) -> None:
+    with pytest.raises((MalformedBody, Invalid)):
+        FEEDBACK.read(body)
+
+
+def test_a_number_that_is_no_json_is_refused_wherever_it_stands() -> None:
+    body = json.dumps({**EVENT, "context": {"score": float("nan")}}).encode()
+
+    with pytest.raises(MalformedBody, match="NaN is no JSON value"):
+        FEEDBACK.read(body)
+
+
+def test_the_word_nan_in_a_text_is_fine() -> None:
+    assert read({**EVENT, "input": "NaN and Infinity"})[0].input == "NaN and Infinity"
+
+
+def test_a_nul_character_is_refused_and_its_spelling_is_not() -> None:
+    with pytest.raises(MalformedBody, match="NUL"):
+        read({**EVENT, "input": "a\x00b"})
+
+    assert read({**EVENT, "input": r"a\u0000b"})[0].input == r"a\u0000b"
+
+
+def test_an_event_without_a_key_has_the_id_of_what_it_says() -> None:
+    events = read([EVENT])
+
+    again = prepared(read([EVENT]))
+
+    expected = event_id_of(events[0].model_copy(update={"tenant_id": "acme"}))
+    assert [event.id for event in again] == [expected]
+
+
+def test_an_idempotency_key_gives_each_index_its_id() -> None:
+    first, second = prepared(read([EVENT, EVENT]), key="k")
+
+    assert first.id != second.id
+    assert [e.id for e in prepared(read([EVENT, EVENT]), key="k")] == [first.id, second.id]
+    assert prepared(read([EVENT]), key="other")[0].id != first.id
+
+
+def test_the_tenant_is_never_taken_from_the_body() -> None:
+    (event,) = prepared(read([{**EVENT, "tenant_id": "somebody-else"}]))
+
+    assert event.body.tenant_id == "acme"
+    assert json.loads(event.payload)["tenant_id"] == "acme"
+
+
+def test_an_event_too_large_for_a_record_is_refused_by_index() -> None:
+    events = read([EVENT, {**EVENT, "input": "x" * 5_000}])
+
+    with pytest.raises(TooLarge, match=r"event \[1\]"):
+        prepared(events, limit=2_000)
+
+
+def test_an_endless_idempotency_key_is_refused() -> None:
+    with pytest.raises(Invalid, match="Idempotency-Key"):
+        prepared(read([EVENT]), key="k" * 201)
+
+
+def test_a_place_reads_as_one_would_write_it() -> None:
+    assert field_path(("events", 3, "context", "a")) == "events[3].context.a"
+    assert field_path(()) == "body"

@@ -1,0 +1,99 @@
+"""Spans of agents: read, bounded, bound to the caller's tenant."""
+
+import gzip
+import json
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from archon_contracts import telemetry
+from services.gateway.errors import MalformedBody, TooLarge
+from services.gateway.otlp import MOST_SPANS, read_spans
+from shared.telemetry.records import SpanRow
+
+SECOND = 1_000_000_000
+START = 1_700_000_000 * SECOND
+
+
+def request(spans: int = 1, **fields: object) -> ExportTraceServiceRequest:
+    exported = ExportTraceServiceRequest()
+    group = exported.resource_spans.add()
+    group.resource.attributes.add(key="service.name").value.string_value = "agent"
+    scope = group.scope_spans.add()
+    for number in range(spans):
+        span = scope.spans.add(
+            trace_id=b"t" * 16, span_id=number.to_bytes(8, "big"), name="answer", kind=3
+        )
+        span.start_time_unix_nano = START
+        span.end_time_unix_nano = START + SECOND
+        for name, value in fields.items():
+            setattr(span, name, value)
+    return exported
+
+
+def read(body: bytes, encoding: str = "") -> tuple[list[SpanRow], int]:
+    return read_spans(body, encoding=encoding, tenant_id="acme", most_bytes=1_000_000)
+
+
+def test_a_span_becomes_a_row() -> None:
+    exported = request(parent_span_id=b"p" * 8)
+
+    rows, refused = read(exported.SerializeToString())
+
+    (row,) = rows
+    assert refused == 0
+    assert (row.service, row.name, row.kind) == ("agent", "answer", "CLIENT")
+    assert (row.trace_id, row.parent_id) == (b"t".hex() * 16, b"p".hex() * 8)
+    assert (row.ended_at - row.started_at).total_seconds() == 1
+
+
+def test_the_tenant_comes_from_the_caller() -> None:
+    exported = request()
+    attributes = exported.resource_spans[0].scope_spans[0].spans[0].attributes
+    attributes.add(key=telemetry.TENANT_ID).value.string_value = "somebody-else"
+    attributes.add(key="n").value.int_value = 3
+
+    rows, _ = read(exported.SerializeToString())
+
+    assert json.loads(rows[0].attributes) == {telemetry.TENANT_ID: "acme", "n": 3}
+
+
+def test_a_packed_body_is_unpacked() -> None:
+    rows, _ = read(gzip.compress(request(3).SerializeToString()), "gzip")
+
+    assert len(rows) == 3
+
+
+def test_a_body_that_unpacks_to_too_much_is_refused() -> None:
+    with pytest.raises(TooLarge, match="unpacks"):
+        read(gzip.compress(b"\x00" * 2_000_000), "gzip")
+
+
+def test_too_many_spans_are_refused() -> None:
+    exported = request(MOST_SPANS + 1)
+
+    with pytest.raises(TooLarge, match="spans"):
+        read(exported.SerializeToString())
+
+
+@pytest.mark.parametrize(("body", "encoding"), [(b"\xff" * 9, ""), (b"no gzip", "gzip")])
+def test_a_body_that_is_no_export_request_is_malformed(body: bytes, encoding: str) -> None:
+    with pytest.raises(MalformedBody):
+        read(body, encoding)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"trace_id": b"short"},
+        {"trace_id": bytes(16)},
+        {"span_id": b""},
+        {"end_time_unix_nano": START - 1},
+        {"end_time_unix_nano": 2**63},
+        {"start_time_unix_nano": 0},
+    ],
+)
+def test_a_span_without_valid_ids_and_times_is_counted_not_stored(
+    fields: dict[str, object],
+) -> None:
+    assert read(request(**fields).SerializeToString()) == ([], 1)

@@ -1,0 +1,192 @@
+"""Use cases that write: what is checked, and which command leaves."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from archon_contracts.commands import CancelJob, ConfigureAgent, DeployModel, GenerateSyntheticData
+from archon_contracts.events import TrainingRequested
+from archon_contracts.identifiers import new_id
+from archon_contracts.values import ArtifactRef
+from services.gateway.credentials import ALL_SCOPES, Caller
+from services.gateway.domain import DatasetView, JobView
+from services.gateway.errors import Conflict, Invalid, NotFound
+from services.gateway.requests import AgentWish, JobWish, SyntheticWish
+from services.gateway.service import Asked, GatewayService, asked_by, check_kind
+from tests.support.clocks import SetClock
+from tests.support.outbox import RecordingOutbox
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ITEMS = ArtifactRef(uri="file:///items", digest="a" * 64)
+CALLER = Caller("acme", "ci", ALL_SCOPES)
+
+
+class Known:
+    """A store that knows the agent `a`, two datasets and one job."""
+
+    def __init__(self, job_state: str = "training") -> None:
+        self.requested: list[UUID] = []
+        self.synthetic: list[UUID] = []
+        self._state = job_state
+
+    async def has_agent(self, _tx: object, _tenant: str, agent_id: str) -> bool:
+        return agent_id == "a"
+
+    async def datasets(
+        self, _tx: object, _tenant: str, *, name: str | None = None, most: int = 1000
+    ) -> list[DatasetView]:
+        known = {"learn": "training", "suite": "evaluation"}
+        if name not in known:
+            return []
+        return [DatasetView(name=name, purpose=known[name], items=3, artifact=ITEMS)]
+
+    async def add_requested_job(self, _tx: object, _tenant: str, job, **_fields: object) -> None:
+        self.requested.append(job.job_id)
+
+    async def find_job(self, _tx: object, _tenant: str, job_id: UUID, **_: object) -> JobView:
+        return JobView(
+            job_id=job_id,
+            agent_id="a",
+            method="supervised",
+            state=self._state,
+            attempt=1,
+            reason="",
+            trace_id="",
+            created_at=NOON,
+            history=[],
+            stage_seconds={},
+        )
+
+    async def models(self, _tx: object, _tenant: str, _agent: str, **_: object) -> list[object]:
+        return []
+
+    async def add_synthetic_request(
+        self, _tx: object, _tenant: str, request_id: UUID, *_: object
+    ) -> None:
+        self.synthetic.append(request_id)
+
+
+def service(store: Known | None = None) -> tuple[GatewayService, RecordingOutbox]:
+    outbox = RecordingOutbox()
+    return GatewayService(store or Known(), outbox, SetClock(NOON)), outbox
+
+
+def selector(**fields: object) -> AgentWish:
+    entries = [{"name": name} for name in ("one", "two")]
+    values = {"agent_id": "a", "kind": "selector", "base_model": "pypi:m", "catalogue": entries}
+    return AgentWish(**(values | fields))
+
+
+async def test_an_agent_is_configured_for_the_callers_tenant() -> None:
+    gateway, outbox = service()
+
+    await gateway.configure_agent(
+        None, asked_by(CALLER), selector(evaluation_dataset="suite"), ITEMS
+    )
+
+    (command,) = outbox.of(ConfigureAgent)
+    assert command.tenant_id == "acme"
+    assert command.profile.evaluation_suite == command.profile.catalogue == ITEMS
+
+
+async def test_a_training_dataset_is_no_evaluation_suite() -> None:
+    gateway, _ = service()
+
+    with pytest.raises(Invalid, match="for training, not for evaluation"):
+        await gateway.configure_agent(
+            None, asked_by(CALLER), selector(evaluation_dataset="learn"), ITEMS
+        )
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"catalogue": []}, "catalogue"),
+        ({"catalogue": [{"name": "x"}, {"name": "x"}]}, "catalogue"),
+        ({"kind": "classifier", "catalogue": []}, "labels"),
+        ({"kind": "classifier", "catalogue": [], "labels": ["x", "y", "x"]}, "labels"),
+    ],
+)
+def test_each_kind_brings_what_it_needs(fields: dict[str, object], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_kind(selector(**fields))
+
+    assert refused.value.errors[0].field == field
+
+
+async def test_a_request_sent_again_is_one_job() -> None:
+    gateway, outbox = service()
+    order = Asked(CALLER, new_id())
+    wish = JobWish(agent_id="a", method="continual", dataset="learn")
+
+    first = await gateway.request_training(None, order, wish)
+    again = await gateway.request_training(None, order, wish)
+
+    (event,) = outbox.of(TrainingRequested)
+    assert first.job_id == again.job_id == event.job_id == order.id
+    assert (event.dataset, event.dataset_name, event.requested_by) == (ITEMS, "learn", "ci")
+
+
+@pytest.mark.parametrize(
+    ("wish", "error"),
+    [
+        (JobWish(agent_id="nobody", method="supervised"), NotFound),
+        (JobWish(agent_id="a", method="supervised", dataset="none"), NotFound),
+        (JobWish(agent_id="a", method="supervised", dataset="suite"), Invalid),
+        (JobWish(agent_id="a", method="reinforcement"), Invalid),
+    ],
+)
+async def test_an_impossible_training_is_refused_before_anything_leaves(
+    wish: JobWish, error: type[Exception]
+) -> None:
+    store = Known()
+    gateway, outbox = service(store)
+
+    with pytest.raises(error):
+        await gateway.request_training(None, asked_by(CALLER), wish)
+
+    assert outbox.events == {}
+    assert store.requested == []
+
+
+async def test_a_method_without_a_recipe_is_refused_with_those_that_have_one() -> None:
+    gateway, _ = service()
+
+    with pytest.raises(Invalid, match="available: supervised, continual"):
+        await gateway.request_training(
+            None, asked_by(CALLER), JobWish(agent_id="a", method="preference")
+        )
+
+
+async def test_a_running_job_is_cancelled_and_a_finished_one_is_not() -> None:
+    gateway, outbox = service()
+    finished, _ = service(Known("completed"))
+    job = new_id()
+
+    await gateway.cancel_job(None, asked_by(CALLER), job, "wrong data")
+
+    assert [c.job_id for c in outbox.of(CancelJob)] == [job]
+    with pytest.raises(Conflict, match="completed"):
+        await finished.cancel_job(None, asked_by(CALLER), job, "too late")
+
+
+async def test_a_version_that_nobody_knows_is_not_deployed() -> None:
+    gateway, outbox = service()
+
+    with pytest.raises(NotFound):
+        await gateway.deploy_model(None, asked_by(CALLER), "a", "9.9.9", "hope")
+    assert outbox.of(DeployModel) == []
+
+
+async def test_synthetic_items_vary_the_examples() -> None:
+    store = Known()
+    gateway, outbox = service(store)
+    wish = SyntheticWish(agent_id="a", scenario_type="support", count=5, examples="learn")
+
+    request_id = await gateway.generate_synthetic(None, asked_by(CALLER), wish)
+
+    (command,) = outbox.of(GenerateSyntheticData)
+    assert store.synthetic == [request_id] == [command.request_id]
+    assert command.examples is not None
+    assert (command.examples.artifact, command.examples.items) == (ITEMS, 3)
