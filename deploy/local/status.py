@@ -44,7 +44,7 @@ class ProcessStatus(BaseModel):
 
 
 def resident_mb(pid: int) -> float | None:
-    """Measure a process and its descendants; None when it has ended. Shared pages count twice."""
+    """Measure a process and its descendants together; None when it has ended."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
@@ -55,6 +55,10 @@ def resident_mb(pid: int) -> float | None:
 
 def _resident_bytes(process: psutil.Process) -> int:
     try:
+        full = process.memory_full_info()
+        # The proportional size counts a page shared by many once; only Linux knows it.
+        return int(getattr(full, "pss", full.rss))
+    except psutil.AccessDenied:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
         return 0

@@ -9,7 +9,7 @@ POLL_SECONDS = 0.02
 
 
 async def eventually(check: Callable[[], object | Awaitable[object]], timeout: float = 10) -> None:
-    """Call `check` until it neither raises AssertionError nor returns False; sync or async.
+    """Call `check` until it no longer raises AssertionError nor gives a false value (None is none).
 
     Raises:
         AssertionError: it still failed after `timeout` seconds; the last failure is its cause.
@@ -33,4 +33,6 @@ async def _failure_of(
             outcome = await outcome
     except AssertionError as error:
         return error
-    return AssertionError("the check is false") if outcome is False else None
+    if outcome is None or outcome:
+        return None
+    return AssertionError(f"the check gives {outcome!r}")
