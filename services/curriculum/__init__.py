@@ -1,0 +1,1 @@
+"""Curriculum: what an agent is taught next, and how far it has come."""

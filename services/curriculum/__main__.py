@@ -1,0 +1,10 @@
+"""Runs the service as a process."""
+
+from __future__ import annotations
+
+from services.curriculum.app import build_app
+from services.curriculum.settings import Settings
+from shared.application import run
+
+if __name__ == "__main__":
+    run(Settings, build_app)

@@ -1,0 +1,94 @@
+"""The use case of the curriculum service."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import PlanCurriculum
+from archon_contracts.events import (
+    CurriculumPlan,
+    CurriculumPlanned,
+    LevelAdvanced,
+    LevelRegressed,
+)
+from services.curriculum.domain import Level, plan_for
+from services.curriculum.pacing import Mastery, Progress, observed, paced
+from shared.database import Tx
+from shared.messages import Cause, Message
+
+
+class ProgressStore(Protocol):
+    """Levels and plans."""
+
+    async def lock_progress(self, tx: Tx, tenant_id: str, agent_id: str) -> Progress: ...
+    async def save_progress(
+        self, tx: Tx, tenant_id: str, agent_id: str, progress: Progress
+    ) -> None: ...
+    async def find_plan(self, tx: Tx, tenant_id: str, job_id: UUID) -> CurriculumPlan | None: ...
+    async def insert_plan(
+        self, tx: Tx, tenant_id: str, job_id: UUID, agent_id: str, plan: CurriculumPlan
+    ) -> None: ...
+
+
+class Events(Protocol):
+    """Where events leave."""
+
+    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+
+class CurriculumService:
+    """Keeps every agent's level and plans its trainings."""
+
+    def __init__(self, store: ProgressStore, events: Events, mastery: Mastery) -> None:
+        self._store = store
+        self._events = events
+        self._mastery = mastery
+
+    async def plan_curriculum(self, tx: Tx, message: Message[PlanCurriculum]) -> CurriculumPlan:
+        """Plan a job's training and tell everybody; a planned job keeps its plan.
+
+        The success rate is evidence on the agent's level, which it may change first.
+        """
+        command = message.body
+        before = await self._store.lock_progress(tx, command.tenant_id, command.agent_id)
+        plan = await self._store.find_plan(tx, command.tenant_id, command.job_id)
+        if plan is None:
+            plan = await self._plan(tx, command, before, message.cause)
+        event = CurriculumPlanned(
+            tenant_id=command.tenant_id,
+            agent_id=command.agent_id,
+            job_id=command.job_id,
+            plan=plan,
+        )
+        await self._events.append(tx, event, cause=message.cause)
+        return plan
+
+    async def _plan(
+        self, tx: Tx, command: PlanCurriculum, before: Progress, cause: Cause
+    ) -> CurriculumPlan:
+        shown = before
+        if command.success_rate is not None:
+            shown = observed(before, command.success_rate, command.new_items, self._mastery)
+        after = paced(shown, self._mastery)
+        await self._store.save_progress(tx, command.tenant_id, command.agent_id, after)
+        await self._tell_level(tx, command, shown, after, cause)
+        plan = plan_for(command, Level(after.level), shown.success_rate)
+        await self._store.insert_plan(tx, command.tenant_id, command.job_id, command.agent_id, plan)
+        return plan
+
+    async def _tell_level(
+        self, tx: Tx, command: PlanCurriculum, shown: Progress, after: Progress, cause: Cause
+    ) -> None:
+        if after.level == shown.level or shown.success_rate is None:
+            return
+        change = LevelAdvanced if after.level > shown.level else LevelRegressed
+        event = change(
+            tenant_id=command.tenant_id,
+            agent_id=command.agent_id,
+            from_level=shown.level,
+            to_level=after.level,
+            success_rate=shown.success_rate,
+        )
+        await self._events.append(tx, event, cause=cause)

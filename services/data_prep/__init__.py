@@ -1,0 +1,1 @@
+"""Data preparation: sources become a clean, versioned dataset with a quality report."""

@@ -1,0 +1,152 @@
+"""The words of data preparation: an item, what became of all of them, a prepared dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from archon_contracts.commands import SourceKind
+from archon_contracts.events import QualityReport
+
+REPLAY = "replay"
+"""The `source` of an item that was learned before and is shown again."""
+
+
+class Split(StrEnum):
+    """What an item is for."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing to learn: an input, the right answer, and answers known to be wrong.
+
+    `key` is the normalised input: items with equal keys are the same question. `origins` are the
+    feedback ids that speak for the answer.
+    """
+
+    id: str
+    input: str
+    key: str
+    target: str
+    source: str
+    rejected: tuple[str, ...] = ()
+    weight: float = 1.0
+    group: str = ""
+    trust: float = 1.0
+    occurred_at: float = 0.0
+    answered_wrong: bool | None = None
+    origins: tuple[str, ...] = ()
+
+    def outranks(self, other: Item) -> bool:
+        """Whether this one is believed: the more trusted, then the newer one."""
+        return (self.trust, self.occurred_at) >= (other.trust, other.occurred_at)
+
+
+def united(first: Item, second: Item) -> Item:
+    """Two items of one input and target as one: the stronger, with what both know."""
+    strong, weak = (second, first) if second.outranks(first) else (first, second)
+    rejected = dict.fromkeys((*strong.rejected, *weak.rejected))
+    wrong = [item.answered_wrong for item in (first, second) if item.answered_wrong is not None]
+    return replace(
+        strong,
+        rejected=tuple(rejected),
+        weight=max(first.weight, second.weight),
+        answered_wrong=any(wrong) if wrong else None,
+        origins=tuple(dict.fromkeys((*first.origins, *second.origins))),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Which answers exist. `allowed` is None where any text may be one."""
+
+    allowed: frozenset[str] | None = None
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+
+    def accepts(self, target: str) -> bool:
+        """Whether the agent could give this answer at all."""
+        return bool(target) and (self.allowed is None or target in self.allowed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How this installation prepares data."""
+
+    near_duplicate_threshold: float = 0.85
+    exact_comparison_limit: int = 20_000
+    replay_capacity: int = 2_000
+    validation_share_with_suite: float = 0.1
+    augmentation_share: float = 0.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of every line; each step adds its part."""
+
+    received: int = 0
+    unusable: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+    conflicting: int = 0
+    held_out: int = 0
+
+    def report(self, kept: int, by_source: Mapping[str, int], targets: int) -> QualityReport:
+        """The counts as told to everybody."""
+        return QualityReport(
+            received=self.received,
+            unusable=self.unusable.total(),
+            duplicates=self.duplicates,
+            conflicting=self.conflicting,
+            held_out=self.held_out,
+            kept=kept,
+            by_source=dict(sorted(by_source.items())),
+            targets=targets,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """An item with its difficulty: the share of the dataset's items that are easier."""
+
+    item: Item
+    difficulty: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A dataset, before it is written."""
+
+    splits: Mapping[Split, tuple[Graded, ...]]
+    learned: tuple[Item, ...]
+    """New items to remember for later replay."""
+    quality: QualityReport
+    unusable: Mapping[str, int]
+    agreement: Mapping[str, float | int | None]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Items per split."""
+        return {str(split): len(items) for split, items in self.splits.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The sources hold nothing to train on, and why."""
+
+    reason: str
+    quality: QualityReport
+
+
+KIND_TRUST: Mapping[SourceKind, float] = {
+    SourceKind.HUMAN: 1.0,
+    SourceKind.FEEDBACK: 0.9,
+    SourceKind.EXTERNAL: 0.9,
+    SourceKind.HISTORICAL: 0.6,
+    SourceKind.SYNTHETIC: 0.3,
+}
+"""How far a kind of source is believed where two of them contradict each other."""

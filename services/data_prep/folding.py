@@ -1,0 +1,41 @@
+"""Near duplicates: those with one answer become one item, the others stay together in a split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.data_prep.domain import Item, Policy, Tally, united
+from services.data_prep.near_duplicates import clusters
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What is left, and the cluster of every key: items of one cluster must not be parted."""
+
+    new: list[Item]
+    replayed: list[Item]
+    cluster_of: Mapping[str, int]
+
+
+def fold(new: Sequence[Item], replayed: Sequence[Item], policy: Policy, tally: Tally) -> Folded:
+    """Unite near duplicates with one target; a new item replaces a replayed one.
+
+    Near duplicates with different targets are all kept: it may be the one word that matters.
+    """
+    keys = [item.key for item in (*new, *replayed)]
+    roots = clusters(keys, policy.near_duplicate_threshold, policy.exact_comparison_limit)
+    fresh: dict[tuple[int, str], Item] = {}
+    for item, root in zip(new, roots, strict=False):
+        known = fresh.get((root, item.target))
+        if known is not None:
+            tally.duplicates += 1
+            item = united(known, item)
+        fresh[root, item.target] = item
+    old: dict[tuple[int, str], Item] = {}
+    for item, root in zip(replayed, roots[len(new) :], strict=True):
+        place = (root, item.target)
+        if place not in fresh:
+            old.setdefault(place, item)
+    cluster_of = dict(zip(keys, roots, strict=True))
+    return Folded(list(fresh.values()), list(old.values()), cluster_of)

@@ -1,0 +1,22 @@
+"""Which message leads to which use case."""
+
+from __future__ import annotations
+
+from archon_contracts import topics
+from archon_contracts.commands import PrepareDataset
+from services.data_prep.service import DataPrepService
+from shared.broker import Router, new_router, subscription
+from shared.inbox import Inbox
+from shared.messages import Message
+
+
+def build_router(service: DataPrepService, inbox: Inbox) -> Router:
+    """The subscriptions of data preparation."""
+    router = new_router()
+    commands = subscription(router, "data_prep", topics.DATA_PREP_COMMANDS)
+
+    @commands.on(PrepareDataset)
+    async def prepare_dataset(message: Message[PrepareDataset]) -> None:
+        await inbox.run_once(message, service.accept_preparation)
+
+    return router

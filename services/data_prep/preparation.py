@@ -1,0 +1,139 @@
+"""From sources to a dataset: the steps, in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from archon_contracts.commands import PrepareDataset
+from archon_contracts.values import AgentKind
+from services.data_prep import replay
+from services.data_prep.augmentation import variants
+from services.data_prep.cleaning import clean
+from services.data_prep.difficulty import graded
+from services.data_prep.domain import Item, Policy, Prepared, Refused, Split, Tally, Targets
+from services.data_prep.folding import Folded, fold
+from services.data_prep.labels import Agreement, nominal_agreement
+from services.data_prep.leakage import without_held_out
+from services.data_prep.normalising import as_text
+from services.data_prep.reading import Reading
+from services.data_prep.splitting import split
+
+SYNTHETIC = "synthetic"
+DEFAULT_VALIDATION_SHARE: float = PrepareDataset.model_fields["validation_share"].default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """All that a dataset is made of. Equal material gives equal datasets."""
+
+    command: PrepareDataset
+    readings: Sequence[Reading]
+    targets: Targets
+    held_out: frozenset[str] = frozenset()
+    memory: Sequence[Item] = ()
+
+
+def prepare(material: Material, policy: Policy) -> Prepared | Refused:
+    """Clean, keep the evaluation's items out, replay, split and grade.
+
+    Refused when nothing new is left: training on old items alone teaches nothing.
+    """
+    tally = Tally()
+    new = _new_items(material, tally)
+    if not new:
+        return Refused(_reason(tally), tally.report(0, {}, 0))
+    folded = fold(new, _replay_candidates(material, new), policy, tally)
+    share = material.command.plan.replay_share
+    replayed = folded.replayed[: replay.wanted(len(folded.new), share)]
+    parts = _split(material.command, policy, folded, replayed)
+    learned = [item for item in parts[Split.TRAIN] if item.source != SYNTHETIC]
+    parts[Split.TRAIN] += _augmented(material, policy, parts)
+    parts[Split.TRAIN] += replayed
+    return _prepared(material, tally, parts, learned)
+
+
+def _new_items(material: Material, tally: Tally) -> list[Item]:
+    for reading in material.readings:
+        tally.received += reading.received
+        tally.unusable.update(reading.unreadable)
+    records = (record for reading in material.readings for record in reading.records)
+    items = clean(records, material.targets, tally)
+    return without_held_out(items, material.held_out, tally)
+
+
+def _replay_candidates(material: Material, new: Sequence[Item]) -> list[Item]:
+    command = material.command
+    count = replay.wanted(len(new), command.plan.replay_share)
+    memory = [item for item in material.memory if material.targets.accepts(item.target)]
+    taken = material.held_out | {item.key for item in new}
+    # Twice as many as needed: some may turn out to be near duplicates of new items.
+    return replay.candidates(memory, taken, 2 * count, command.seed)
+
+
+def _split(
+    command: PrepareDataset, policy: Policy, folded: Folded, replayed: Sequence[Item]
+) -> dict[Split, list[Item]]:
+    """New items by their shares; what lies near a replayed item is for training like it."""
+    return split(
+        folded.new,
+        folded.cluster_of,
+        shares_of(command, policy),
+        seed=command.seed,
+        pinned={folded.cluster_of[item.key] for item in replayed},
+        stratified=command.kind is not AgentKind.GENERATOR,
+    )
+
+
+def shares_of(command: PrepareDataset, policy: Policy) -> dict[Split, float]:
+    """How much is kept from training. A suite tests already, so all but a little is trained on."""
+    if command.evaluation_suite is None:
+        return {Split.VALIDATION: command.validation_share, Split.TEST: command.test_share}
+    asked = command.validation_share
+    by_default = asked == DEFAULT_VALIDATION_SHARE
+    return {Split.VALIDATION: policy.validation_share_with_suite if by_default else asked}
+
+
+def _augmented(material: Material, policy: Policy, parts: dict[Split, list[Item]]) -> list[Item]:
+    if not policy.augmentation_share:
+        return []
+    taken = material.held_out | {item.key for part in parts.values() for item in part}
+    train = parts[Split.TRAIN]
+    return variants(train, policy.augmentation_share, material.command.seed, taken)
+
+
+def _prepared(
+    material: Material, tally: Tally, parts: dict[Split, list[Item]], learned: list[Item]
+) -> Prepared:
+    items = [item for part in parts.values() for item in part]
+    known = Counter(item.target for item in material.memory)
+    grades = iter(graded(items, material.targets.descriptions, known))
+    splits = {name: tuple(next(grades) for _ in part) for name, part in parts.items()}
+    by_source = Counter(item.source for item in items)
+    agreement = _agreement(material.readings)
+    return Prepared(
+        splits=splits,
+        learned=tuple(learned),
+        quality=tally.report(len(items), by_source, len({item.target for item in items})),
+        unusable=dict(sorted(tally.unusable.items())),
+        agreement={
+            "alpha": agreement.alpha,
+            "units": agreement.units,
+            "ratings": agreement.ratings,
+        },
+    )
+
+
+def _agreement(readings: Sequence[Reading]) -> Agreement:
+    records = (record for reading in readings for record in reading.records)
+    return nominal_agreement([as_text(label) for label in r.labels] for r in records if r.labels)
+
+
+def _reason(tally: Tally) -> str:
+    if not tally.received:
+        return "the sources hold no items"
+    parts = [f"{count} {reason}" for reason, count in sorted(tally.unusable.items())]
+    if tally.held_out:
+        parts.append(f"{tally.held_out} in the evaluation suite")
+    return f"none of {tally.received} items can be trained on: {', '.join(parts)}"

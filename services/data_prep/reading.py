@@ -1,0 +1,129 @@
+"""Lines of a source as records; a line that cannot be read is counted with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from pydantic import JsonValue
+
+from archon_contracts.commands import SourceKind
+
+LONGEST_LINE_BYTES = 1_048_576
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One line of a source, its fields checked for type and nothing else."""
+
+    kind: SourceKind
+    id: str
+    input: JsonValue
+    target: JsonValue = None
+    actual: JsonValue = None
+    rejected: tuple[JsonValue, ...] = ()
+    rating: float | None = None
+    reward: float | None = None
+    weight: float | None = None
+    trust: float | None = None
+    group: str = ""
+    occurred_at: float = 0.0
+    labels: tuple[JsonValue, ...] = ()
+
+
+@dataclass(slots=True)
+class Reading:
+    """All records of one source; `received` counts every line that is not blank."""
+
+    kind: SourceKind
+    records: list[Record] = field(default_factory=list)
+    received: int = 0
+    unreadable: Counter[str] = field(default_factory=Counter)
+
+
+def read_source(lines: Iterable[bytes], kind: SourceKind) -> Reading:
+    """Every line as a record, or counted by why it is none."""
+    reading = Reading(kind)
+    for line in lines:
+        if not line.strip():
+            continue
+        reading.received += 1
+        record = _record(line, kind)
+        if isinstance(record, str):
+            reading.unreadable[record] += 1
+        else:
+            reading.records.append(record)
+    return reading
+
+
+def read_objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The JSON objects among the lines; other lines are passed over."""
+    for line in lines:
+        try:
+            value = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def _record(line: bytes, kind: SourceKind) -> Record | str:
+    if len(line) > LONGEST_LINE_BYTES:
+        return "line too long"
+    try:
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return "not JSON"
+    if not isinstance(fields, dict):
+        return "not an object"
+    if fields.get("input") in (None, "", [], {}):
+        return "no input"
+    rejected = fields.get("rejected")
+    return Record(
+        kind=kind,
+        id=_text(fields.get("id")),
+        input=fields["input"],
+        target=fields.get("target"),
+        actual=fields.get("actual"),
+        rejected=tuple(rejected) if isinstance(rejected, list) else (),
+        rating=_number(fields.get("rating")),
+        reward=_number(fields.get("reward")),
+        weight=_number(fields.get("weight")),
+        trust=_number(fields.get("trust")),
+        group=_text(fields.get("group")),
+        occurred_at=_moment(fields.get("occurred_at")),
+        labels=_labels(fields.get("annotations")),
+    )
+
+
+def _text(value: JsonValue) -> str:
+    return "" if value is None or isinstance(value, (dict, list)) else str(value)
+
+
+def _number(value: JsonValue) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value)
+
+
+def _moment(value: JsonValue) -> float:
+    """Seconds since 1970; 0 when the line does not say when."""
+    if not isinstance(value, str):
+        return 0.0
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return 0.0
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _labels(value: JsonValue) -> tuple[JsonValue, ...]:
+    """The labels of `annotations`, a list of {"annotator_id", "label"}."""
+    if not isinstance(value, list):
+        return ()
+    labels = (entry.get("label") for entry in value if isinstance(entry, Mapping))
+    return tuple(label for label in labels if label is not None)

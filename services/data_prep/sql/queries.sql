@@ -1,0 +1,50 @@
+-- name: find_dataset(dataset_id)$
+SELECT facts
+FROM datasets
+WHERE dataset_id = :dataset_id;
+
+-- name: lock_agent(tenant_id, agent_id)$
+-- Make the agent's row if there is none and hold its lock until the transaction ends.
+INSERT INTO agents (tenant_id, agent_id)
+VALUES (:tenant_id, :agent_id)
+ON CONFLICT (tenant_id, agent_id) DO UPDATE SET agent_id = excluded.agent_id
+RETURNING last_version;
+
+-- name: set_version(tenant_id, agent_id, version)!
+UPDATE agents SET last_version = :version
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: insert_dataset(dataset_id, tenant_id, agent_id, version, job_id, artifact_digest, facts)!
+INSERT INTO datasets (
+    dataset_id, tenant_id, agent_id, version, job_id, artifact_digest, facts
+)
+VALUES (:dataset_id, :tenant_id, :agent_id, :version, :job_id, :artifact_digest, :facts);
+
+-- name: read_memory(tenant_id, agent_id)
+SELECT item_id, input_key, input, target, details
+FROM replay_memory
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+ORDER BY input_hash;
+
+-- name: remember(tenant_id, agent_id, dataset_version, hashes, item_ids, keys, inputs, targets, details)!
+-- A later item with the same input takes the earlier one's place: it may be a correction.
+INSERT INTO replay_memory (
+    tenant_id, agent_id, dataset_version, input_hash, item_id, input_key, input, target, details
+)
+SELECT
+    :tenant_id, :agent_id, :dataset_version, item.input_hash, item.item_id, item.input_key,
+    item.input, item.target, item.details
+FROM unnest(
+    :hashes::text[], :item_ids::text[], :keys::text[], :inputs::text[], :targets::text[],
+    :details::jsonb[]
+) AS item (input_hash, item_id, input_key, input, target, details)
+ON CONFLICT (tenant_id, agent_id, input_hash) DO UPDATE SET
+    item_id = excluded.item_id,
+    input = excluded.input,
+    target = excluded.target,
+    details = excluded.details,
+    dataset_version = excluded.dataset_version;
+
+-- name: forget(tenant_id, agent_id, hashes)!
+DELETE FROM replay_memory
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND input_hash = ANY (:hashes::text[]);

@@ -1,0 +1,105 @@
+"""The typed face of data preparation's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from uuid import UUID
+
+from archon_contracts.events import DatasetPrepared
+from services.data_prep.domain import REPLAY, Item
+from shared.database import Tx
+from shared.queries import load_queries
+
+
+class Store:
+    """Dataset versions and the replay memory. Never commits."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries(Path(__file__).parent)
+
+    async def find_dataset(self, tx: Tx, dataset_id: UUID) -> DatasetPrepared | None:
+        """What was said of a finished dataset."""
+        facts = await self._queries.find_dataset(tx, dataset_id=dataset_id)
+        return DatasetPrepared.model_validate(facts) if facts else None
+
+    async def lock_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> int:
+        """The agent's last version number, locked until the transaction ends; 0 when it has none.
+
+        Whoever finishes a dataset locks first: versions and memory then change in one order.
+        """
+        version: int = await self._queries.lock_agent(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return version
+
+    async def insert_dataset(self, tx: Tx, prepared: DatasetPrepared) -> None:
+        """Keep a finished dataset; its version is the agent's last one now."""
+        await self._queries.set_version(
+            tx,
+            tenant_id=prepared.tenant_id,
+            agent_id=prepared.agent_id,
+            version=prepared.dataset_version,
+        )
+        await self._queries.insert_dataset(
+            tx,
+            dataset_id=prepared.dataset_id,
+            tenant_id=prepared.tenant_id,
+            agent_id=prepared.agent_id,
+            version=prepared.dataset_version,
+            job_id=prepared.job_id,
+            artifact_digest=prepared.artifact.digest,
+            facts=prepared.to_json(),
+        )
+
+    async def read_memory(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Item]:
+        """All that is remembered of an agent, in a fixed order."""
+        rows = self._queries.read_memory(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return [
+            Item(
+                id=row["item_id"],
+                input=row["input"],
+                key=row["input_key"],
+                target=row["target"],
+                source=REPLAY,
+                rejected=tuple(row["details"]["rejected"]),
+                weight=row["details"]["weight"],
+                group=row["details"]["group"],
+                origins=tuple(row["details"]["origins"]),
+            )
+            async for row in rows
+        ]
+
+    async def remember(
+        self, tx: Tx, tenant_id: str, agent_id: str, items: Sequence[Item], version: int
+    ) -> None:
+        """Add items; one with a known input replaces what was known."""
+        await self._queries.remember(
+            tx,
+            tenant_id=tenant_id,
+            agent_id=agent_id,
+            dataset_version=version,
+            hashes=[_hash(item) for item in items],
+            item_ids=[item.id for item in items],
+            keys=[item.key for item in items],
+            inputs=[item.input for item in items],
+            targets=[item.target for item in items],
+            details=[
+                {
+                    "rejected": list(item.rejected),
+                    "weight": item.weight,
+                    "group": item.group,
+                    "origins": list(item.origins),
+                }
+                for item in items
+            ],
+        )
+
+    async def forget(self, tx: Tx, tenant_id: str, agent_id: str, items: Iterable[Item]) -> None:
+        """Remove items."""
+        await self._queries.forget(
+            tx, tenant_id=tenant_id, agent_id=agent_id, hashes=[_hash(item) for item in items]
+        )
+
+
+def _hash(item: Item) -> str:
+    return sha256(item.key.encode()).hexdigest()

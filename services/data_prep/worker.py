@@ -1,0 +1,107 @@
+"""Carries out an order for a dataset."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from archon_contracts.commands import PrepareDataset
+from archon_contracts.values import ArtifactRef
+from services.data_prep.datasets import files_of
+from services.data_prep.domain import Item, Policy, Prepared, Refused
+from services.data_prep.preparation import Material, prepare
+from services.data_prep.service import DataPrepService
+from services.data_prep.sources import Folders, read_held_out, read_sources, read_targets
+from shared.database import Tx
+from shared.work import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A dataset that lies in the artifact store."""
+
+    prepared: Prepared
+    artifact: ArtifactRef
+
+
+class ArtifactStore(Protocol):
+    """Where folders lie."""
+
+    async def fetch(self, ref: ArtifactRef) -> Path: ...
+    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
+
+
+class GuardedQueue(Protocol):
+    """Transactions that hold only while the lease does."""
+
+    def guarded(self, lease: Lease) -> AbstractAsyncContextManager[Tx]: ...
+
+
+class PrepareWorker:
+    """The handler of `prepare` work."""
+
+    def __init__(
+        self,
+        service: DataPrepService,
+        queue: GuardedQueue,
+        artifacts: ArtifactStore,
+        policy: Policy,
+    ) -> None:
+        self._service = service
+        self._queue = queue
+        self._artifacts = artifacts
+        self._policy = policy
+
+    async def run(self, lease: Lease) -> Published | Refused:
+        """Fetch, prepare in a thread, publish."""
+        command = PrepareDataset.model_validate(lease.payload)
+        async with self._queue.guarded(lease) as tx:
+            memory = await self._service.recall(tx, command)
+        folders = await self._fetch(command)
+        result = await asyncio.to_thread(_prepare, command, folders, memory, self._policy)
+        if isinstance(result, Refused):
+            return result
+        files = await asyncio.to_thread(files_of, command, result, self._policy)
+        return Published(result, await self._artifacts.publish_files(files))
+
+    async def complete(self, tx: Tx, lease: Lease, result: Published | Refused) -> None:
+        """Keep the version, or say why there is none."""
+        command = PrepareDataset.model_validate(lease.payload)
+        match result:
+            case Refused(reason, quality):
+                await self._service.record_rejected(tx, command, reason, quality, lease.cause)
+            case Published(prepared, artifact):
+                await self._service.record_prepared(tx, command, prepared, artifact, lease.cause)
+
+    async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
+        """The order cannot be carried out: the job is told why."""
+        command = PrepareDataset.model_validate(lease.payload)
+        await self._service.record_rejected(tx, command, str(error), None, lease.cause)
+
+    async def _fetch(self, command: PrepareDataset) -> Folders:
+        sources = [await self._artifacts.fetch(source.artifact) for source in command.sources]
+        return Folders(
+            sources=sources,
+            suite=await self._fetch_optional(command.evaluation_suite),
+            catalogue=await self._fetch_optional(command.catalogue),
+        )
+
+    async def _fetch_optional(self, ref: ArtifactRef | None) -> Path | None:
+        return await self._artifacts.fetch(ref) if ref else None
+
+
+def _prepare(
+    command: PrepareDataset, folders: Folders, memory: list[Item], policy: Policy
+) -> Prepared | Refused:
+    material = Material(
+        command=command,
+        readings=read_sources(command, folders),
+        targets=read_targets(command, folders.catalogue),
+        held_out=read_held_out(folders.suite),
+        memory=memory,
+    )
+    return prepare(material, policy)

@@ -1,0 +1,1 @@
+"""The synthetic generator: labelled training items made from templates and real examples."""

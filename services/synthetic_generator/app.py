@@ -1,0 +1,21 @@
+"""Builds the synthetic generator."""
+
+from __future__ import annotations
+
+from services.synthetic_generator.handlers import build_router
+from services.synthetic_generator.service import GENERATE, GeneratorService
+from services.synthetic_generator.settings import Settings
+from services.synthetic_generator.store import Store
+from services.synthetic_generator.worker import GenerateWorker
+from shared.application import Application
+from shared.foundation import Foundation
+
+
+def build_app(settings: Settings) -> Application:
+    """Construct everything; nothing connects before `serve`."""
+    shared = Foundation.build(settings)
+    service = GeneratorService(Store(), shared.outbox, shared.work)
+    shared.broker.include_router(build_router(service, shared.inbox))
+    generating = GenerateWorker(service, shared.artifacts)
+    worker = shared.worker({GENERATE: generating}, slots=settings.synthetic_generator_slots)
+    return Application(shared, background=[worker])

@@ -1,0 +1,143 @@
+"""How different made items are: from each other, and in their wording as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any, Protocol
+
+STRICTEST = 0.4
+"""The most that two items of one answer may share (Jaccard index) at a diversity of 1."""
+EXACT_COLLECTION = 1_000
+"""Items of one answer up to which every comparison is made that must be."""
+PERMUTATIONS = 64
+MISSES_WEIGH_MORE = (0.1, 0.9)
+_ROUNDING = 1e-9
+
+
+def similarity_limit(diversity: float) -> float:
+    """The Jaccard index that two items may not exceed: 1 (no limit) down to STRICTEST."""
+    return 1.0 - (1.0 - STRICTEST) * diversity
+
+
+class Index(Protocol):
+    """Finds which of the sets put into it may be similar to a new one."""
+
+    def candidates(self, members: frozenset[int]) -> Iterable[int]: ...
+
+    def add(self, members: frozenset[int]) -> None: ...
+
+
+class PrefixIndex:
+    """Misses nothing; its lists grow with the square of a collection built from few templates.
+
+    Two sets whose Jaccard index reaches t share one of the first |s| - ceil(t |s|) + 1 members in
+    any fixed order of all members (Bayardo, Ma, Srikant, "Scaling up all pairs similarity search",
+    2007); here the members are hashes, in the order of numbers.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._size = 0
+        self._holders: defaultdict[int, list[int]] = defaultdict(list)
+
+    def candidates(self, members: frozenset[int]) -> Iterable[int]:
+        return {at for member in self._prefix(members) for at in self._holders[member]}
+
+    def add(self, members: frozenset[int]) -> None:
+        for member in self._prefix(members):
+            self._holders[member].append(self._size)
+        self._size += 1
+
+    def _prefix(self, members: frozenset[int]) -> list[int]:
+        needed = math.ceil(self._limit * len(members) - _ROUNDING)
+        return sorted(members)[: len(members) - needed + 1]
+
+
+class SketchIndex:
+    """MinHash with locality-sensitive hashing: misses a few, and grows only linearly."""
+
+    def __init__(self, limit: float) -> None:
+        # Half a second and 56 MB, which only a large collection is worth.
+        from datasketch import MinHash, MinHashLSH
+
+        self._empty = MinHash(num_perm=PERMUTATIONS, hashfunc=_low_bits)
+        self._buckets = MinHashLSH(
+            threshold=limit, num_perm=PERMUTATIONS, weights=MISSES_WEIGH_MORE
+        )
+        self._size = 0
+
+    def candidates(self, members: frozenset[int]) -> Iterable[int]:
+        found: list[int] = self._buckets.query(self._sketch(members))
+        return found
+
+    def add(self, members: frozenset[int]) -> None:
+        self._buckets.insert(self._size, self._sketch(members))
+        self._size += 1
+
+    def _sketch(self, members: frozenset[int]) -> Any:
+        sketch = self._empty.copy()
+        sketch.update_batch(list(members))
+        return sketch
+
+
+class Collection:
+    """Accepted items of one answer; refuses what is too similar to one of them.
+
+    Similar means that the Jaccard index of the word pairs is above the limit.
+    """
+
+    def __init__(self, limit: float, expected: int) -> None:
+        self._limit = limit
+        self._accepted: list[frozenset[int]] = []
+        if limit < 1.0:
+            large = expected > EXACT_COLLECTION
+            self._index: Index = SketchIndex(limit) if large else PrefixIndex(limit)
+
+    def admit(self, text: str) -> bool:
+        """Take the text in, unless it is too similar to one that is in already."""
+        if self._limit >= 1.0:
+            return True
+        members = frozenset(_pairs(text))
+        candidates = self._index.candidates(members)
+        if any(_jaccard(members, self._accepted[at]) > self._limit for at in candidates):
+            return False
+        self._index.add(members)
+        self._accepted.append(members)
+        return True
+
+
+def distinct(texts: Iterable[str], length: int) -> float | None:
+    """Distinct word n-grams among all of them; None without any.
+
+    Source: J. Li et al., "A diversity-promoting objective function for neural conversation
+    models" (NAACL 2016), distinct-1 and distinct-2.
+    """
+    seen: set[tuple[str, ...]] = set()
+    total = 0
+    for text in texts:
+        grams = _grams(text.casefold().split(), length)
+        seen.update(grams)
+        total += len(grams)
+    return len(seen) / total if total else None
+
+
+def _grams(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
+    return [tuple(words[at : at + length]) for at in range(len(words) - length + 1)]
+
+
+def _pairs(text: str) -> Iterable[int]:
+    words = ["", *text.casefold().split(), ""]
+    for pair in _grams(words, 2):
+        yield int.from_bytes(blake2b(" ".join(pair).encode(), digest_size=8).digest(), "big")
+
+
+def _low_bits(member: int) -> int:
+    return member & 0xFFFFFFFF
+
+
+def _jaccard(first: frozenset[int], second: frozenset[int]) -> float:
+    shared = len(first & second)
+    return shared / (len(first) + len(second) - shared)

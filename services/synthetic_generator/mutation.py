@@ -1,0 +1,72 @@
+"""Surface edits that leave the meaning alone: slips, case, courtesy, the order of clauses."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+
+Edit = Callable[[str, random.Random], str]
+
+_LETTERS = re.compile(r"[A-Za-z]{4,}")
+_PLACEHOLDER = re.compile(r"<[A-Z]+>")
+_CLAUSES = re.compile(r"(?<=[.!?]) +")
+_BEFORE = ("Please: ", "Could you help me? ", "I would like to ask: ", "Hello, ", "Kindly: ")
+_AFTER = (" Thank you.", " Thanks a lot!", " Please.", " Much appreciated.", " Cheers.")
+
+
+def slip(text: str, rng: random.Random) -> str:
+    """One slip of the finger inside a word: letters exchanged, doubled or left out.
+
+    Digits, short words and placeholders are left as they are: there a slip changes the meaning.
+    """
+    shielded = [match.span() for match in _PLACEHOLDER.finditer(text)]
+    words = [
+        match
+        for match in _LETTERS.finditer(text)
+        if not any(start <= match.start() < end for start, end in shielded)
+    ]
+    if not words:
+        return text
+    word = rng.choice(words)
+    at = rng.randrange(word.start() + 1, word.end() - 1)
+    kind = rng.randrange(3)
+    if kind == 0:
+        return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+    if kind == 1:
+        return text[:at] + text[at] + text[at:]
+    return text[:at] + text[at + 1 :]
+
+
+def case(text: str, rng: random.Random) -> str:
+    """Another use of capitals."""
+    return rng.choice((text.lower(), text.upper(), text[:1].swapcase() + text[1:]))
+
+
+def courtesy(text: str, rng: random.Random) -> str:
+    """A polite word before or after."""
+    return rng.choice(_BEFORE) + text if rng.random() < 0.5 else text + rng.choice(_AFTER)
+
+
+def reorder(text: str, rng: random.Random) -> str:
+    """The sentences in another order; one sentence stays as it is."""
+    clauses = _CLAUSES.split(text)
+    at = rng.randrange(len(clauses))
+    return " ".join((*clauses[at:], *clauses[:at]))
+
+
+EDITS: dict[str, tuple[Edit, ...]] = {
+    "easy": (case, courtesy),
+    "medium": (slip, courtesy, reorder),
+    "hard": (slip, slip, courtesy, reorder, case),
+}
+"""What an item of a difficulty may meet."""
+
+
+def mutated(text: str, difficulty: str, rng: random.Random) -> str:
+    """The text after one (easy), two (medium) or three (hard) edits."""
+    edits = EDITS[difficulty]
+    count = {"easy": 1, "medium": 2, "hard": 3}[difficulty]
+    for edit in rng.sample(edits, k=min(count, len(edits))):
+        text = edit(text, rng)
+    return text

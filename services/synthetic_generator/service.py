@@ -1,0 +1,84 @@
+"""The use cases of the synthetic generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import GenerateSyntheticData
+from archon_contracts.events import SyntheticDataGenerated
+from archon_contracts.values import ArtifactRef
+from shared.database import Tx
+from shared.messages import Cause, Message
+
+GENERATE = "generate"
+
+
+class AnswerStore(Protocol):
+    """Answers to requests."""
+
+    async def find_answer(
+        self, tx: Tx, tenant_id: str, request_id: UUID
+    ) -> SyntheticDataGenerated | None: ...
+    async def insert_answer(self, tx: Tx, answer: SyntheticDataGenerated) -> None: ...
+
+
+class Events(Protocol):
+    """Where events leave."""
+
+    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+
+class Queue(Protocol):
+    """Where long work waits."""
+
+    async def enqueue(
+        self, tx: Tx, *, kind: str, key: str, payload: dict[str, Any], cause: Cause
+    ) -> UUID: ...
+
+
+class GeneratorService:
+    """Takes requests for synthetic data and keeps what came of them."""
+
+    def __init__(self, store: AnswerStore, events: Events, queue: Queue) -> None:
+        self._store = store
+        self._events = events
+        self._queue = queue
+
+    async def accept_request(self, tx: Tx, message: Message[GenerateSyntheticData]) -> None:
+        """Queue the work; a request that was carried out before is answered at once."""
+        command = message.body
+        known = await self._store.find_answer(tx, command.tenant_id, command.request_id)
+        if known is not None:
+            await self._events.append(tx, known, cause=message.cause)
+            return
+        await self._queue.enqueue(
+            tx,
+            kind=GENERATE,
+            key=str(command.request_id),
+            payload=command.to_json(),
+            cause=message.cause,
+        )
+
+    async def record_answer(
+        self,
+        tx: Tx,
+        command: GenerateSyntheticData,
+        artifact: ArtifactRef,
+        counts: tuple[int, Mapping[str, int]],
+        cause: Cause,
+    ) -> None:
+        """Keep the answer and tell everybody; `counts` are items and rejections by reason."""
+        items, rejected = counts
+        answer = SyntheticDataGenerated(
+            tenant_id=command.tenant_id,
+            agent_id=command.agent_id,
+            request_id=command.request_id,
+            artifact=artifact,
+            items=items,
+            rejected=dict(rejected),
+        )
+        await self._store.insert_answer(tx, answer)
+        await self._events.append(tx, answer, cause=cause)

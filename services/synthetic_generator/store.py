@@ -1,0 +1,34 @@
+"""The typed face of the synthetic generator's table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+from archon_contracts.events import SyntheticDataGenerated
+from shared.database import Tx
+from shared.queries import load_queries
+
+
+class Store:
+    """Answers to requests. Never commits."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries(Path(__file__).parent)
+
+    async def find_answer(
+        self, tx: Tx, tenant_id: str, request_id: UUID
+    ) -> SyntheticDataGenerated | None:
+        """What came of a request, if it is carried out."""
+        facts = await self._queries.find_answer(tx, tenant_id=tenant_id, request_id=request_id)
+        return SyntheticDataGenerated.model_validate(facts) if facts else None
+
+    async def insert_answer(self, tx: Tx, answer: SyntheticDataGenerated) -> None:
+        """Keep an answer; an earlier one to the same request stays."""
+        await self._queries.insert_answer(
+            tx,
+            tenant_id=answer.tenant_id,
+            request_id=answer.request_id,
+            agent_id=answer.agent_id,
+            facts=answer.to_json(),
+        )

@@ -1,0 +1,93 @@
+"""Carries out a request for synthetic data."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from archon_contracts.commands import GenerateSyntheticData
+from archon_contracts.values import ArtifactRef
+from services.synthetic_generator.datasets import ITEMS, files_of, read_samples
+from services.synthetic_generator.domain import Generated, Sample, Wish
+from services.synthetic_generator.errors import UnreadableExamples
+from services.synthetic_generator.generation import generate
+from services.synthetic_generator.service import GeneratorService
+from shared.database import Tx
+from shared.work import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Made items that lie in the artifact store."""
+
+    artifact: ArtifactRef
+    items: int
+    rejected: Mapping[str, int]
+
+
+class ArtifactStore(Protocol):
+    """Where folders lie."""
+
+    async def fetch(self, ref: ArtifactRef) -> Path: ...
+    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
+
+
+class GenerateWorker:
+    """The handler of `generate` work."""
+
+    def __init__(self, service: GeneratorService, artifacts: ArtifactStore) -> None:
+        self._service = service
+        self._artifacts = artifacts
+
+    async def run(self, lease: Lease) -> Published:
+        """Read the examples, generate in a thread, publish."""
+        command = GenerateSyntheticData.model_validate(lease.payload)
+        folder = None
+        if command.examples is not None:
+            folder = await self._artifacts.fetch(command.examples.artifact)
+        generated = await asyncio.to_thread(_generate, _wish(command), folder)
+        return await self._publish(command, generated)
+
+    async def complete(self, tx: Tx, lease: Lease, result: Published) -> None:
+        """Keep the answer and tell everybody."""
+        command = GenerateSyntheticData.model_validate(lease.payload)
+        counts = (result.items, result.rejected)
+        await self._service.record_answer(tx, command, result.artifact, counts, lease.cause)
+
+    async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
+        """Answer with no items and the reason: whoever asked must not wait for ever."""
+        command = GenerateSyntheticData.model_validate(lease.payload)
+        empty = await self._publish(command, Generated())
+        counts = (0, {str(error): command.count})
+        await self._service.record_answer(tx, command, empty.artifact, counts, lease.cause)
+
+    async def _publish(self, command: GenerateSyntheticData, generated: Generated) -> Published:
+        files = await asyncio.to_thread(files_of, _wish(command), generated)
+        artifact = await self._artifacts.publish_files(files)
+        return Published(artifact, len(generated.accepted), generated.rejected)
+
+
+def _wish(command: GenerateSyntheticData) -> Wish:
+    return Wish(
+        scenario_type=command.scenario_type,
+        count=command.count,
+        difficulty=command.difficulty,
+        edge_cases=command.edge_cases,
+        diversity=command.diversity,
+        seed=command.seed,
+    )
+
+
+def _generate(wish: Wish, examples: Path | None) -> Generated:
+    return generate(wish, _samples(examples) if examples else [])
+
+
+def _samples(folder: Path) -> list[Sample]:
+    path = folder / ITEMS
+    if not path.is_file():
+        raise UnreadableExamples(f"artifact {folder.name[:12]} holds no {ITEMS}")
+    with path.open("rb") as lines:
+        return read_samples(lines)
