@@ -80,9 +80,7 @@ def test_a_resumed_training_is_paced_by_its_own_steps() -> None:
 
 
 def test_one_step_shows_no_pace() -> None:
-    assert (
-        eta_seconds(step=1, resumed_from=0, total=9, started_at=NOON, recorded_at=NOON) is None
-    )
+    assert eta_seconds(step=1, resumed_from=0, total=9, started_at=NOON, recorded_at=NOON) is None
 
 
 def test_a_span_whose_parent_is_missing_is_an_orphan() -> None:

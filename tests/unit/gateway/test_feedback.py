@@ -16,7 +16,9 @@ def read(body: object) -> list[FeedbackReceived]:
     return FEEDBACK.read(json.dumps(body).encode())
 
 
-def prepared(events: list[FeedbackReceived], key: str = "", limit: int = 10_000) -> list[IntakeEvent]:
+def prepared(
+    events: list[FeedbackReceived], key: str = "", limit: int = 10_000
+) -> list[IntakeEvent]:
     return prepare(events, tenant_id="acme", idempotency_key=key, limit=limit)
 
 

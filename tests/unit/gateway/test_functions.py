@@ -85,11 +85,15 @@ async def test_an_untouched_evaluated_model_is_valid(tmp_path: Path) -> None:
     assert [check.name for check in answer.checks] == ["evaluated", "gate", "integrity"]
 
 
-async def test_a_changed_file_makes_a_model_invalid(tmp_path: Path) -> None:
-    artifacts, ref = await published(tmp_path)
-    (weights,) = tmp_path.rglob("model.safetensors")
+def change_a_file(folder: Path) -> None:
+    (weights,) = folder.rglob("model.safetensors")
     weights.chmod(0o644)
     weights.write_bytes(b"worse!!")
+
+
+async def test_a_changed_file_makes_a_model_invalid(tmp_path: Path) -> None:
+    artifacts, ref = await published(tmp_path)
+    change_a_file(tmp_path)
 
     answer = await functions(Versions(), artifacts).validate_model(model(ref))
 
@@ -134,7 +138,9 @@ async def test_an_agent_that_was_never_evaluated_has_no_benchmark(tmp_path: Path
 
 async def test_logs_are_analysed_as_given_or_as_counted(tmp_path: Path) -> None:
     artifacts, _ = await published(tmp_path)
-    analysed = functions(Versions(hours=(HourCounts(hour=NOON, feedback=4, corrected=1),)), artifacts)
+    analysed = functions(
+        Versions(hours=(HourCounts(hour=NOON, feedback=4, corrected=1),)), artifacts
+    )
 
     counted = await analysed.analyse_logs(None, "t", AnalyseWish(agentId="a"))
     given = await analysed.analyse_logs(

@@ -1,0 +1,38 @@
+"""One gateway per test module, on a database of its own and the broker of the whole run."""
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from deploy.local.postgres import EmbeddedPostgres
+from shared.broker_admin import ensure_topics
+from shared.migrations import migrate
+from tests.support.gateway import Gateway, served_gateway
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(
+    postgres: EmbeddedPostgres, kafka: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Gateway]:
+    """A served gateway that the module's tests share; use names of your own."""
+    name = f"gateway_{uuid.uuid4().hex}"
+    url = f"{postgres.url.rpartition('/')[0]}/{name}"
+    await _execute(postgres.url, f"CREATE DATABASE {name}")
+    await migrate(url, "gateway")
+    await ensure_topics(kafka)
+    folder: Path = tmp_path_factory.mktemp("artifacts")
+    async with served_gateway(url, kafka, folder) as served:
+        yield served
+    await _execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
