@@ -25,9 +25,10 @@ BATCH = 8
 
 
 def prompt_of(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
-    """The prompt for one input: the chat template's where there is one, else the input itself."""
+    """The prompt for one input: the chat template's if there is one, else the input as a line."""
     if tokenizer.chat_template is None:
-        return text
+        # The line's end keeps the last word of the prompt from growing into the answer.
+        return f"{text}\n"
     turn = [{"role": "user", "content": text}]
     return str(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
 
@@ -77,7 +78,6 @@ class Generator:
             padding=True,
             truncation=True,
             max_length=self.card.max_length,
-            add_special_tokens=self.tokenizer.chat_template is None,
         )
         generate = cast("Callable[..., GenerateDecoderOnlyOutput]", self.model.generate)
         output = generate(

@@ -1,0 +1,128 @@
+"""Train a generator: a low-rank adapter on a causal language model, loss on the answer only.
+
+The adapter is merged into the weights at the end, so that a generator is served without PEFT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from datasets import Dataset
+from peft import LoraConfig, PeftModel
+from transformers import PreTrainedTokenizerBase, set_seed
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from archon_contracts.inference.base_models import resolve_base_model
+from archon_contracts.inference.card import ModelCard, read_card, write_card
+from archon_contracts.inference.generator import Generator, load_causal_model, prompt_of
+from services.trainer.checkpointing import CheckpointedTrainer
+from services.trainer.recipes.errors import RunInvalid
+from services.trainer.recipes.fitting import Outcome, fit, training_settings
+from services.trainer.recipes.items import Item, read_training_items
+from services.trainer.recipes.progress import Progress, Report, Validate
+from services.trainer.recipes.run import TrainingRun
+
+VALIDATED = 50  # completions are slow; so many show the trend
+
+
+def train(run: TrainingRun, report: Report) -> Outcome:
+    """Train and save a generator.
+
+    Raises:
+        EmptyDataset: there is no item.
+        RunInvalid: the parent comes from another base model.
+    """
+    set_seed(run.seed)
+
+    # data
+    items, validation_items = read_training_items(run.dataset)
+
+    # model: from the parent on
+    card = _card(run)
+    folder = run.parent_model or resolve_base_model(run.base_model, run.cache_dir)
+    model, tokenizer = load_causal_model(folder)
+
+    # method: supervised fine-tuning of an adapter
+    adapter = LoraConfig(
+        r=run.config.lora_rank,
+        lora_alpha=2 * run.config.lora_rank,
+        target_modules=["q_proj", "v_proj"],
+        task_type="CAUSAL_LM",
+    )
+    settings = SFTConfig(
+        **training_settings(run, len(items)) | {"remove_unused_columns": True},
+        max_length=run.config.max_length,
+        completion_only_loss=True,
+        activation_checkpointing=False,
+        dataset_num_proc=None,
+    )
+
+    # callbacks, run, save
+    progress = Progress(report, _validator(Generator(model, tokenizer, card), validation_items))
+    trainer = AdapterTrainer(
+        model=model,
+        args=settings,
+        train_dataset=_dataset(items, tokenizer),
+        processing_class=tokenizer,
+        peft_config=adapter,
+        callbacks=[progress],
+    )
+    outcome = fit(trainer, run, progress)
+    _save(trainer.model, tokenizer, card, run)
+    return outcome
+
+
+class AdapterTrainer(CheckpointedTrainer, SFTTrainer):
+    """TRL's supervised fine-tuning with our checkpoints."""
+
+
+def _dataset(items: Sequence[Item], tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """Prompt and completion; the trainer adds the end token, which is learnt like the rest."""
+    rows = [
+        {"prompt": prompt_of(tokenizer, item.input), "completion": item.target} for item in items
+    ]
+    return Dataset.from_list(rows)
+
+
+def _validator(generator: Generator, items: Sequence[Item]) -> Validate:
+    def validate() -> dict[str, float]:
+        shown = items[:VALIDATED]
+        if not shown:
+            return {}
+        # The adapter works inside the layers of this very model, so it is part of the answer.
+        generator.model.train(False)
+        answers = generator.predict([item.input for item in shown])
+        right = [
+            answer.output.casefold().split() == item.target.casefold().split()
+            for answer, item in zip(answers, shown, strict=True)
+        ]
+        return {"validation/accuracy": sum(right) / len(right)}
+
+    return validate
+
+
+def _card(run: TrainingRun) -> ModelCard:
+    if run.parent_model:
+        parent = read_card(run.parent_model)
+        if (parent.kind, parent.base_model) != ("generator", run.base_model):
+            raise RunInvalid(
+                f"The parent is a {parent.kind} of {parent.base_model}, "
+                f"the run wants a generator of {run.base_model}"
+            )
+    return ModelCard(
+        kind="generator",
+        base_model=run.base_model,
+        max_length=run.config.max_length,
+        max_new_tokens=run.config.max_new_tokens,
+    )
+
+
+def _save(
+    model: object, tokenizer: PreTrainedTokenizerBase, card: ModelCard, run: TrainingRun
+) -> None:
+    assert isinstance(model, PeftModel)
+    run.output_dir.mkdir(parents=True, exist_ok=True)
+    model.merge_and_unload().save_pretrained(run.output_dir)
+    tokenizer.save_pretrained(run.output_dir)
+    write_card(run.output_dir, card)
