@@ -1,0 +1,17 @@
+import subprocess
+import sys
+
+CODE = """
+import sys
+import archon_contracts.inference, archon_contracts.inference.base_models
+import services.trainer.child, services.evaluator.child, services.evaluator.comparison
+print(sorted({"torch", "transformers"} & sys.modules.keys()))
+"""
+
+
+def test_naming_the_types_and_the_entries_imports_no_torch() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, check=True
+    )
+
+    assert finished.stdout.strip() == "[]"
