@@ -12,6 +12,8 @@ from shared.application import Application
 from shared.children import ChildPool
 from shared.foundation import Foundation
 
+WARM_UP = "services.evaluator.warm"
+
 
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects or forks before `serve`."""
@@ -20,7 +22,9 @@ def build_app(settings: Settings) -> Application:
     service = EvaluatorService(store, shared.work)
     shared.broker.include_router(build_router(service, shared.inbox))
     children = ChildPool(
-        preload=PRELOAD, threads=settings.evaluator_threads, telemetry=shared.telemetry
+        preload=(*PRELOAD, WARM_UP),
+        threads=settings.evaluator_threads,
+        telemetry=shared.telemetry,
     )
     evaluation = EvaluationWorker(
         children=children,

@@ -15,6 +15,7 @@ from shared.children import ChildPool
 from shared.foundation import Foundation
 
 CLEAN_UP_SECONDS = 600.0
+WARM_UP = "services.trainer.warm"
 
 
 def build_app(settings: Settings) -> Application:
@@ -24,7 +25,9 @@ def build_app(settings: Settings) -> Application:
     service = TrainerService(store, shared.work)
     shared.broker.include_router(build_router(service, shared.inbox))
     children = ChildPool(
-        preload=PRELOAD, threads=settings.trainer_threads, telemetry=shared.telemetry
+        preload=(*PRELOAD, WARM_UP),
+        threads=settings.trainer_threads,
+        telemetry=shared.telemetry,
     )
     folders = WorkFolders(settings.trainer_work_dir)
     capacity = Capacity(
