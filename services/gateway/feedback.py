@@ -88,7 +88,7 @@ def refuse_unstorable(body: bytes) -> None:
     if b"NaN" in body or b"Infinity" in body:
         try:
             json.loads(body, parse_constant=_refuse_constant)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise MalformedBody(f"the body is no JSON: {str(error)[:200]}") from error
     if b"\\u0000" in body and _NUL.search(body):
         raise MalformedBody("the body holds the NUL character, \\u0000; leave it out")

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from archon_contracts.base import Identifier
-from archon_contracts.values import TrainingConfig, TrainingMethod
+from archon_contracts.values import TrainingMethod
 from services.gateway.log_analysis import LogLine
-from services.gateway.requests import Label
+from services.gateway.requests import Label, TrainingWish
 
 
 class FunctionWish(BaseModel):
@@ -39,33 +39,21 @@ class ValidationWish(FunctionWish):
     frequency: Literal["epoch"] = "epoch"
 
 
-class TrainConfigWish(FunctionWish):
+class TrainConfigWish(TrainingWish):
     """A training's method, data and hyper-parameters."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
 
     method: TrainingMethod
     dataset: Identifier | None = None
-    epochs: float | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    weight_decay: float | None = None
-    warmup_ratio: float | None = None
-    max_length: int | None = None
-    max_steps: int | None = None
-    frozen_layers: int | None = None
-    lora_rank: int | None = None
-    checkpoint_steps: int | None = None
-    replay_share: float | None = None
-    seed: int = 0
     validation: ValidationWish = ValidationWish()
 
-    def training_config(self) -> TrainingConfig:
-        """The same as the contract names it, whose ranges are checked here.
-
-        Raises:
-            ValidationError: a value is out of its range.
-        """
-        given = self.model_dump(exclude={"method", "dataset", "validation"}, exclude_none=True)
-        return TrainingConfig(**given, validation_split=self.validation.split)
+    def training_config(self) -> TrainingWish:
+        """The hyper-parameters; the spelling `validation.split` wins."""
+        given = self.model_dump(include=set(TrainingWish.model_fields), exclude_unset=True)
+        if self.validation.split is not None:
+            given["validation_split"] = self.validation.split
+        return TrainingWish(**given)
 
 
 class TrainAgentWish(FunctionWish):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from archon_contracts.identifiers import derived_id
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import ModelView
 from services.gateway.errors import NotFound
-from services.gateway.feedback import invalid
+from services.gateway.feedback import invalid, refuse_unstorable
 from services.gateway.function_requests import (
     AdaptWish,
     AnalyseAnswer,
@@ -134,20 +135,12 @@ class Functions:
 
 
 def job_wish(wish: TrainAgentWish) -> JobWish:
-    """trainAgent as a job.
-
-    Raises:
-        Invalid: a hyper-parameter is out of its range.
-    """
-    try:
-        config = wish.config.training_config()
-    except ValidationError as error:
-        raise invalid(error, ("config",)) from error
+    """trainAgent as a job."""
     return JobWish(
         agent_id=wish.agent_id,
         method=wish.config.method,
         dataset=wish.config.dataset,
-        config=config,
+        config=wish.config.training_config(),
     )
 
 
@@ -159,9 +152,11 @@ def feedback_of(wish: AdaptWish) -> list[FeedbackReceived]:
 
     Raises:
         Invalid: an item breaks a rule; field and index are named.
+        MalformedBody: an item holds the NUL character.
     """
     events = []
     for index, item in enumerate(wish.feedback):
+        refuse_unstorable(json.dumps(item).encode())
         fields = {_snake(name): value for name, value in item.items()}
         fields.setdefault("interaction_id", _interaction_id(fields))
         try:

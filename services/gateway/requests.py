@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from archon_contracts.base import Identifier
 from archon_contracts.values import (
@@ -29,6 +29,24 @@ class Wish(BaseModel):
     )
 
 
+class TriggerWish(TriggerPolicy):
+    """A trigger policy without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class GateWish(GatePolicy):
+    """A gate policy without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TrainingWish(TrainingConfig):
+    """Hyper-parameters without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class CatalogueEntry(Wish):
     """Something that a selector can choose."""
 
@@ -49,9 +67,9 @@ class AgentWish(Wish):
     evaluation_dataset: Identifier | None = Field(
         default=None, description="Name of an uploaded evaluation dataset."
     )
-    trigger: TriggerPolicy = TriggerPolicy()
-    gate: GatePolicy = GatePolicy()
-    training: TrainingConfig = TrainingConfig()
+    trigger: TriggerWish = TriggerWish()
+    gate: GateWish = GateWish()
+    training: TrainingWish = TrainingWish()
     priority: int = Field(default=0, ge=-100, le=100)
 
 
@@ -60,7 +78,7 @@ class DatasetWish(Wish):
 
     name: Identifier
     purpose: Literal["training", "evaluation"]
-    items: list[dict[str, object]]
+    items: list[dict[str, JsonValue]]
 
 
 class JobWish(Wish):
@@ -69,7 +87,7 @@ class JobWish(Wish):
     agent_id: Identifier
     method: TrainingMethod
     dataset: Identifier | None = None
-    config: TrainingConfig = TrainingConfig()
+    config: TrainingWish = TrainingWish()
 
 
 class CancelWish(Wish):

@@ -45,7 +45,6 @@ def build_router(api: Api) -> APIRouter:
     ) -> DatasetView:
         """Store items for good; the same name and content again is the same dataset."""
         body = await request.body()
-        refuse_unstorable(body)
         if request.headers.get("content-type", "").startswith(JSON_LINES):
             name, purpose, items = *_named(name, purpose), read_lines(body)
         else:
@@ -83,6 +82,7 @@ def build_router(api: Api) -> APIRouter:
 
 
 def _read_json(body: bytes) -> tuple[str, Purpose, list[Item]]:
+    refuse_unstorable(body)
     try:
         wish = _wish.validate_json(body)
     except ValidationError as error:

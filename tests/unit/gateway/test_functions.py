@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import Lineage, ModelView
-from services.gateway.errors import Invalid, NotFound
+from services.gateway.errors import Invalid, MalformedBody, NotFound
 from services.gateway.function_requests import (
     AdaptWish,
     AnalyseWish,
@@ -168,12 +169,12 @@ def test_the_specifications_example_becomes_a_job() -> None:
     assert (wish.config.learning_rate, wish.config.validation_split) == (0.001, 0.15)
 
 
-def test_a_hyper_parameter_out_of_range_is_named() -> None:
-    wish = TrainAgentWish(agentId="a", config={"method": "supervised", "epochs": -1})
-
-    with pytest.raises(Invalid) as refused:
-        job_wish(wish)
-    assert refused.value.errors[0].field == "config.epochs"
+@pytest.mark.parametrize(
+    "config", [{"epochs": -1}, {"learningRate": 7}, {"epoch": 3}, {"validation": {"splt": 0.1}}]
+)
+def test_a_hyper_parameter_out_of_range_or_misspelt_is_refused(config: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TrainAgentWish(agentId="a", config={"method": "supervised", **config})
 
 
 def test_items_to_adapt_to_become_feedback_with_ids_of_their_content() -> None:
@@ -184,6 +185,13 @@ def test_items_to_adapt_to_become_feedback_with_ids_of_their_content() -> None:
 
     assert first.interaction_id == feedback_of(wish)[0].interaction_id != second.interaction_id
     assert (first.agent_id, first.expected, first.rating) == ("a", "x", 3)
+
+
+def test_an_item_with_a_nul_character_is_refused() -> None:
+    wish = AdaptWish(agentId="a", method="continual", feedback=[{"input": "nul \x00", "rating": 3}])
+
+    with pytest.raises(MalformedBody):
+        feedback_of(wish)
 
 
 def test_an_item_that_cannot_be_feedback_is_named() -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
 from archon_contracts.commands import CancelJob, ConfigureAgent, DeployModel, GenerateSyntheticData
 from archon_contracts.events import TrainingRequested
@@ -113,6 +114,11 @@ def test_each_kind_brings_what_it_needs(fields: dict[str, object], field: str) -
         check_kind(selector(**fields))
 
     assert refused.value.errors[0].field == field
+
+
+def test_a_misspelt_policy_is_refused_instead_of_becoming_the_default() -> None:
+    with pytest.raises(ValidationError, match="minimum_feedbak"):
+        selector(trigger={"minimum_feedbak": 5})
 
 
 async def test_a_request_sent_again_is_one_job() -> None:
