@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from archon_contracts.commands import SourceKind
-from services.data_prep.domain import KIND_TRUST, Item, Tally, Targets, united
+from services.data_prep.domain import GIVER_TRUST, KIND_TRUST, Item, Tally, Targets, united
 from services.data_prep.labels import majority
 from services.data_prep.normalising import as_text, input_key
 from services.data_prep.reading import Record
@@ -70,7 +70,7 @@ def item_of(record: Record, targets: Targets) -> Item | str:
         rejected=tuple(rejected),
         weight=certainty if record.weight is None else max(record.weight, 0.0),
         group=record.group,
-        trust=KIND_TRUST[record.kind] * certainty * (1.0 if record.trust is None else record.trust),
+        trust=_trust(record) * certainty,
         occurred_at=record.occurred_at,
         answered_wrong=actual != target if actual else None,
         origins=(record.id,) if is_feedback and record.id else (),
@@ -90,6 +90,11 @@ def _answer(record: Record) -> tuple[str, float] | str:
     if (record.rating or 0.0) >= LIKED_RATING or (record.reward or 0.0) > 0:
         return as_text(record.actual), CONFIRMED_WEIGHT
     return UNCORRECTED
+
+
+def _trust(record: Record) -> float:
+    given = 1.0 if record.trust is None else record.trust
+    return KIND_TRUST[record.kind] * GIVER_TRUST.get(record.given_by, 1.0) * given
 
 
 def _derived_id(key: str, target: str) -> str:

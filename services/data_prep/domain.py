@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from archon_contracts.commands import SourceKind
-from archon_contracts.events import QualityReport
+from archon_contracts.events import FeedbackSource, QualityReport
 
 REPLAY = "replay"
 """The `source` of an item that was learned before and is shown again."""
@@ -144,9 +144,17 @@ class Refused:
 
 KIND_TRUST: Mapping[SourceKind, float] = {
     SourceKind.HUMAN: 1.0,
-    SourceKind.FEEDBACK: 0.9,
+    SourceKind.FEEDBACK: 1.0,
     SourceKind.EXTERNAL: 0.9,
     SourceKind.HISTORICAL: 0.6,
     SourceKind.SYNTHETIC: 0.3,
 }
 """How far a kind of source is believed where two of them contradict each other."""
+
+GIVER_TRUST: Mapping[str, float] = {
+    FeedbackSource.EXPERT: 1.0,
+    FeedbackSource.ENVIRONMENT: 1.0,
+    FeedbackSource.GUARDRAIL: 0.9,
+    FeedbackSource.USER: 0.9,
+}
+"""How far the giver of a piece of feedback is believed."""

@@ -30,6 +30,7 @@ class Record:
     reward: float | None = None
     weight: float | None = None
     trust: float | None = None
+    given_by: str = ""
     group: str = ""
     occurred_at: float = 0.0
     labels: tuple[JsonValue, ...] = ()
@@ -94,6 +95,7 @@ def _record(line: bytes, kind: SourceKind) -> Record | str:
         reward=_number(fields.get("reward")),
         weight=_number(fields.get("weight")),
         trust=_number(fields.get("trust")),
+        given_by=_text(fields.get("given_by")),
         group=_text(fields.get("group")),
         occurred_at=_moment(fields.get("occurred_at")),
         labels=_labels(fields.get("annotations")),

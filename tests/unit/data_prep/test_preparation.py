@@ -1,0 +1,173 @@
+"""The whole way from sources to a dataset, without files."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archon_contracts.values import AgentKind
+from services.data_prep.domain import Policy, Prepared, Refused, Split, Targets
+from services.data_prep.preparation import Material, prepare, shares_of
+from services.data_prep.reading import Record
+from tests.support.datasets import (
+    REF,
+    item,
+    items,
+    material,
+    plan,
+    prepare_dataset,
+    record,
+    records,
+)
+
+POLICY = Policy()
+
+
+def keys_of(prepared: Prepared) -> dict[Split, set[str]]:
+    return {name: {g.item.key for g in part} for name, part in prepared.splits.items()}
+
+
+@st.composite
+def materials(draw: st.DrawFn) -> Material:
+    found = draw(records())
+    return material(
+        found,
+        command=prepare_dataset(plan=plan(draw(st.floats(0, 1))), seed=draw(st.integers(0, 99))),
+        memory=draw(items()),
+        held_out=frozenset(i.key for i in draw(items(maximum=5))),
+    )
+
+
+@given(materials())
+def test_no_input_is_in_two_parts_and_no_held_out_input_in_any(given_: Material) -> None:
+    result = prepare(given_, POLICY)
+
+    if isinstance(result, Prepared):
+        keys = keys_of(result)
+        assert sum(len(part) for part in keys.values()) == len(set().union(*keys.values()))
+        assert not set().union(*keys.values()) & given_.held_out
+        assert keys[Split.TRAIN]
+
+
+@given(materials())
+def test_every_line_is_accounted_for(given_: Material) -> None:
+    quality = prepare(given_, POLICY).quality
+
+    new = sum(n for source, n in quality.by_source.items() if source != "replay")
+    left_out = quality.unusable + quality.duplicates + quality.conflicting + quality.held_out
+    assert quality.received == new + left_out
+    assert quality.kept == sum(quality.by_source.values())
+
+
+@given(materials())
+def test_only_training_replays_and_never_more_than_planned(given_: Material) -> None:
+    result = prepare(given_, POLICY)
+
+    if isinstance(result, Prepared):
+        new = sum(g.item.source != "replay" for part in result.splits.values() for g in part)
+        replayed = [g for part in result.splits.values() for g in part if g.item.source == "replay"]
+        assert len(replayed) <= round(new * given_.command.plan.replay_share)
+        assert set(replayed) <= set(result.splits[Split.TRAIN])
+
+
+@given(materials())
+def test_equal_material_gives_equal_datasets(given_: Material) -> None:
+    assert prepare(given_, POLICY) == prepare(given_, POLICY)
+
+
+def test_replay_is_balanced_over_targets() -> None:
+    memory = [item(f"old {t} number {n * 7919}", t) for t in "abcd" for n in range(40)]
+    new = [record(f"new question {n * 7919}", target="new") for n in range(80)]
+
+    result = prepare(material(new, command=prepare_dataset(plan=plan(0.5)), memory=memory), POLICY)
+
+    assert isinstance(result, Prepared)
+    replayed = [g.item.target for g in result.splits[Split.TRAIN] if g.item.source == "replay"]
+    assert {target: replayed.count(target) for target in "abcd"} == dict.fromkeys("abcd", 10)
+
+
+def test_old_items_alone_are_no_dataset() -> None:
+    result = prepare(
+        material([], command=prepare_dataset(plan=plan(1.0)), memory=[item("old")]), POLICY
+    )
+
+    assert isinstance(result, Refused)
+    assert result.reason == "the sources hold no items"
+
+
+def test_a_refusal_names_every_reason() -> None:
+    found = [record("a", rating=1, actual="x"), record("b", target="c")]
+
+    result = prepare(material(found, held_out=frozenset({"b"})), POLICY)
+
+    assert isinstance(result, Refused)
+    assert result.reason == (
+        "none of 2 items can be trained on: "
+        "1 disliked without a correction, 1 in the evaluation suite"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "shares"),
+    [
+        ({}, {Split.VALIDATION: 0.15, Split.TEST: 0.15}),
+        ({"evaluation_suite": REF}, {Split.VALIDATION: 0.1}),
+        ({"evaluation_suite": REF, "validation_share": 0.3}, {Split.VALIDATION: 0.3}),
+    ],
+)
+def test_a_suite_tests_so_that_the_dataset_need_not(
+    fields: dict[str, object], shares: dict[Split, float]
+) -> None:
+    assert shares_of(prepare_dataset(**fields), POLICY) == shares
+
+
+def test_remembered_items_of_a_tool_that_is_gone_are_not_replayed() -> None:
+    result = prepare(
+        material(
+            [record(f"new question {n * 7919}", target="kept") for n in range(10)],
+            command=prepare_dataset(plan=plan(1.0)),
+            memory=[item("an old question", "gone")],
+            targets=Targets(frozenset({"kept"})),
+        ),
+        POLICY,
+    )
+
+    assert isinstance(result, Prepared)
+    assert "replay" not in result.quality.by_source
+
+
+def test_what_was_replayed_or_made_up_is_not_learned_again() -> None:
+    result = prepare(
+        material(
+            [record(f"where is parcel number {n * 7919} now", target="status") for n in range(20)],
+            command=prepare_dataset(plan=plan(0.5)),
+            memory=[item(f"an old question {n * 31}", "refund") for n in range(20)],
+        ),
+        Policy(augmentation_share=0.5),
+    )
+
+    assert isinstance(result, Prepared)
+    assert {i.source for i in result.learned} == {"feedback"}
+    assert result.quality.by_source.keys() == {"feedback", "replay", "synthetic"}
+
+
+def test_answers_in_free_words_are_parted_without_regard_to_targets() -> None:
+    found = [record(f"question {n * 7919}", target=f"answer {n}") for n in range(100)]
+
+    result = prepare(material(found, command=prepare_dataset(kind=AgentKind.GENERATOR)), POLICY)
+
+    assert isinstance(result, Prepared)
+    assert result.counts == {"train": 70, "validation": 15, "test": 15}
+
+
+def test_agreement_of_annotators_is_told() -> None:
+    found: list[Record] = [
+        record("a", labels=("x", "x")),
+        record("b", labels=("y", "y")),
+        record("c", labels=("x", "y", "y")),
+    ]
+
+    result = prepare(material(found), POLICY)
+
+    assert isinstance(result, Prepared)
+    assert result.agreement["units"] == 3
+    assert 0 < (result.agreement["alpha"] or 0) < 1

@@ -1,0 +1,110 @@
+"""What data preparation does with orders and results."""
+
+from archon_contracts.events import DatasetPrepared, DatasetRejected
+from archon_contracts.identifiers import new_id
+from services.data_prep.domain import Policy, Prepared
+from services.data_prep.preparation import prepare
+from services.data_prep.service import DataPrepService
+from shared.messages import Cause
+from tests.support.datasets import (
+    REF,
+    FakeDatasets,
+    item,
+    material,
+    plan,
+    prepare_dataset,
+    record,
+)
+from tests.support.messages import message_of
+from tests.support.open_work import OpenWork
+from tests.support.outbox import RecordingOutbox
+
+TX = object()
+
+
+class DataPrep:
+    """A service on fakes."""
+
+    def __init__(self, capacity: int = 100) -> None:
+        self.store = FakeDatasets()
+        self.outbox = RecordingOutbox()
+        self.work = OpenWork()
+        policy = Policy(replay_capacity=capacity)
+        self.service = DataPrepService(self.store, self.outbox, self.work, policy)
+
+    async def finish(self, command, prepared: Prepared) -> None:
+        cause = Cause(new_id(), "c")
+        await self.service.record_prepared(TX, command, prepared, REF, cause)
+
+
+def dataset(*questions: str) -> Prepared:
+    result = prepare(material([record(q, target="b") for q in questions]), Policy())
+    assert isinstance(result, Prepared)
+    return result
+
+
+async def test_an_order_becomes_work() -> None:
+    prep, command = DataPrep(), prepare_dataset()
+
+    await prep.service.accept_preparation(TX, message_of(command))
+
+    assert prep.work.open == {f"prepare {command.job_id}": [command.to_json()]}
+
+
+async def test_an_order_that_was_carried_out_is_answered_again_without_work() -> None:
+    prep, command = DataPrep(), prepare_dataset()
+    await prep.finish(command, dataset("a"))
+
+    await prep.service.accept_preparation(TX, message_of(command))
+
+    first, second = prep.outbox.of(DatasetPrepared)
+    assert (first, prep.work.open) == (second, {})
+
+
+async def test_two_workers_that_carried_out_one_order_give_one_version() -> None:
+    prep, command = DataPrep(), prepare_dataset()
+
+    await prep.finish(command, dataset("a"))
+    await prep.finish(command, dataset("a"))
+
+    assert [event.dataset_version for event in prep.outbox.of(DatasetPrepared)] == [1, 1]
+
+
+async def test_versions_of_an_agent_have_no_gap() -> None:
+    prep = DataPrep()
+
+    for _ in range(3):
+        await prep.finish(prepare_dataset(), dataset("a"))
+    await prep.service.record_rejected(TX, prepare_dataset(), "no", None, Cause(new_id(), "c"))
+    await prep.finish(prepare_dataset(), dataset("a"))
+
+    versions = [event.dataset_version for event in prep.outbox.of(DatasetPrepared)]
+    assert versions == [1, 2, 3, 4]
+    assert len(prep.outbox.of(DatasetRejected)) == 1
+
+
+async def test_what_was_learned_is_remembered_up_to_the_capacity() -> None:
+    prep = DataPrep(capacity=5)
+
+    await prep.finish(prepare_dataset(), dataset(*(f"question {n * 7919}" for n in range(30))))
+
+    assert len(prep.store.memory) == 5
+
+
+async def test_a_correction_replaces_what_was_remembered() -> None:
+    prep = DataPrep()
+    prep.store.memory["a"] = item("a", "wrong")
+
+    await prep.finish(prepare_dataset(), dataset("a"))
+
+    assert [known.target for known in prep.store.memory.values()] == ["b"]
+
+
+async def test_nothing_is_recalled_where_nothing_shall_be_replayed() -> None:
+    prep = DataPrep()
+    prep.store.memory["a"] = item("a")
+
+    without = await prep.service.recall(TX, prepare_dataset())
+    with_replay = await prep.service.recall(TX, prepare_dataset(plan=plan(0.5)))
+
+    assert (without, len(with_replay)) == ([], 1)
