@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
@@ -83,13 +83,18 @@ def raw_subscription(
     return bound
 
 
+# A killed process stays a member of its group until this is over, and the one that replaces it
+# gets no partitions before: it has to be well below `start_timeout_seconds`.
+SESSION_TIMEOUT_MS: Final = 10_000
+
+
 def _consumer_options(group_id: str) -> dict[str, Any]:
     return {
         "group_id": group_id,
         "ack_policy": AckPolicy.NACK_ON_ERROR,
         "auto_offset_reset": "earliest",
         "isolation_level": "read_committed",
-        "session_timeout_ms": 45_000,
+        "session_timeout_ms": SESSION_TIMEOUT_MS,
         "heartbeat_interval_ms": 3_000,
         "max_poll_interval_ms": 300_000,
         "rebalance_timeout_ms": 60_000,

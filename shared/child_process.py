@@ -63,7 +63,10 @@ class ChannelSpanProcessor(SpanProcessor):
 def child_main(connection: Connection) -> None:
     """Entry point of every child."""
     channel = Channel(connection)
-    request = orjson.loads(connection.recv_bytes())
+    try:
+        request = orjson.loads(connection.recv_bytes())
+    except EOFError:  # the service is gone before it had work for this child
+        return
     threading.Thread(target=_exit_with_parent, args=(connection,), daemon=True).start()
     module, _, function = str(request["entry"]).partition(":")
     provider = TracerProvider(
