@@ -1,0 +1,76 @@
+"""The curriculum service on a real database."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import PlanCurriculum
+from archon_contracts.events import CurriculumPlanned, LevelAdvanced
+from archon_contracts.identifiers import new_id
+from services.curriculum.errors import BrokenPlan
+from services.curriculum.pacing import Mastery, Progress
+from services.curriculum.service import CurriculumService
+from services.curriculum.store import Store
+from shared.foundation import Foundation
+from tests.support.curricula import plan_curriculum
+from tests.support.foundations import open_foundation, probe_settings
+from tests.support.messages import message_of
+from tests.support.stored import events_of
+
+
+class Curriculum:
+    """The real service, one transaction per message."""
+
+    def __init__(self, shared: Foundation) -> None:
+        self.shared = shared
+        self.store = Store()
+        self.service = CurriculumService(self.store, shared.outbox, Mastery())
+
+    async def take(self, *commands: PlanCurriculum) -> list[Contract]:
+        for command in commands:
+            message = message_of(command)
+            await self.shared.inbox.run_once(message, self.service.plan_curriculum)
+        return await events_of(self.shared.database)
+
+
+@pytest.fixture
+async def curriculum(database_url: str) -> AsyncIterator[Curriculum]:
+    settings = probe_settings(database_url, service="curriculum")
+    async with open_foundation(settings) as shared:
+        yield Curriculum(shared)
+
+
+async def test_an_order_leaves_a_plan_and_a_new_level(curriculum: Curriculum) -> None:
+    advanced, planned = await curriculum.take(plan_curriculum(success_rate=0.9, new_items=300))
+
+    assert isinstance(advanced, LevelAdvanced)
+    assert isinstance(planned, CurriculumPlanned)
+    async with curriculum.shared.database.transaction() as tx:
+        assert await curriculum.store.lock_progress(tx, "default", "picker") == Progress(2)
+
+
+async def test_a_job_planned_twice_keeps_its_plan(curriculum: Curriculum) -> None:
+    command = plan_curriculum(success_rate=0.7)
+
+    first, second = await curriculum.take(command, command)
+
+    assert first == second
+
+
+async def test_a_redelivered_order_is_carried_out_once(curriculum: Curriculum) -> None:
+    message = message_of(plan_curriculum())
+
+    for _ in range(2):
+        await curriculum.shared.inbox.run_once(message, curriculum.service.plan_curriculum)
+
+    assert len(await events_of(curriculum.shared.database)) == 1
+
+
+async def test_a_stored_plan_that_does_not_fit_is_named(curriculum: Curriculum) -> None:
+    job_id = new_id()
+    async with curriculum.shared.database.transaction() as tx:
+        await tx.execute("INSERT INTO plans VALUES ('default', $1, 'a', $2)", job_id, {"level": 9})
+
+        with pytest.raises(BrokenPlan, match=str(job_id)):
+            await curriculum.store.find_plan(tx, "default", job_id)
