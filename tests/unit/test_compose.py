@@ -1,0 +1,199 @@
+"""docker-compose.yml and the Dockerfile name only what exists in the code, and all of it."""
+
+import importlib
+import json
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from archon_contracts import telemetry, topics
+from deploy.local.service_process import PROJECT_ROOT
+from shared.settings import ServiceSettings
+from tests.support.compose import (
+    BUILT,
+    COMPOSE,
+    SETUP,
+    image_environment,
+    stages,
+    text_of_ancestry,
+)
+
+SERVICES = sorted(path.parent.name for path in (PROJECT_ROOT / "services").glob("*/__main__.py"))
+DEPLOYMENT_FOLDERS = [PROJECT_ROOT / "deploy" / name for name in ("docker", "otel", "grafana")]
+DEPLOYMENT_FILES = [
+    PROJECT_ROOT / "docker-compose.yml",
+    *(path for folder in DEPLOYMENT_FOLDERS for path in folder.rglob("*") if path.is_file()),
+]
+
+
+def settings_of(service):
+    return importlib.import_module(f"services.{service}.settings").Settings
+
+
+def variables_of(service):
+    return image_environment(service) | BUILT[service]["environment"]
+
+
+def test_every_service_of_the_code_is_deployed_and_no_other():
+    assert sorted(BUILT.keys() - {SETUP}) == SERVICES == sorted(topics.SERVICES)
+
+
+@pytest.mark.parametrize("service", sorted(BUILT))
+def test_a_service_is_built_from_the_target_of_its_name(service):
+    build = BUILT[service]["build"]
+
+    assert build["target"] == service
+    assert service in stages()
+    assert (PROJECT_ROOT / build["dockerfile"]).is_file()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_runs_the_service_of_its_name(service):
+    _, block = stages()[service]
+
+    assert f'CMD ["python", "-m", "services.{service}"]' in block
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_variable_is_a_setting_of_the_service(service):
+    settings = settings_of(service)
+    assert issubclass(settings, ServiceSettings)
+    known = {f"ARCHON_{name.upper()}" for name in settings.model_fields}
+
+    given = {name for name in variables_of(service) if name.startswith("ARCHON_")}
+
+    assert given <= known
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_starts_from_its_variables_alone(service, monkeypatch):
+    for name, value in variables_of(service).items():
+        monkeypatch.setenv(name, filled_in(str(value)))
+
+    settings = settings_of(service)()
+
+    assert settings.service == service
+    assert settings.health_host == "0.0.0.0"
+
+
+def test_the_published_port_of_the_gateway_is_the_one_it_listens_on(monkeypatch):
+    for name, value in variables_of("gateway").items():
+        monkeypatch.setenv(name, filled_in(str(value)))
+
+    (mapping,) = BUILT["gateway"]["ports"]
+
+    assert mapping.split(":")[-1] == str(settings_of("gateway")().gateway_port)
+
+
+def test_every_server_has_a_health_check_but_those_without_a_shell():
+    without = {
+        name
+        for name, service in COMPOSE["services"].items()
+        if "healthcheck" not in service and "HEALTHCHECK" not in text_of_ancestry(name)
+    }
+
+    assert without == {SETUP, "otel-collector", "jaeger"}
+
+
+def test_services_wait_for_tables_and_topics():
+    for service in SERVICES:
+        waits = BUILT[service]["depends_on"]
+        assert waits == {SETUP: {"condition": "service_completed_successfully"}}
+    assert BUILT[SETUP]["depends_on"].keys() == {"postgres", "kafka"}
+
+
+def test_nothing_listens_beyond_this_machine():
+    mappings = [m for each in COMPOSE["services"].values() for m in each.get("ports", [])]
+
+    assert mappings
+    assert all(mapping.startswith("127.0.0.1:") for mapping in mappings)
+
+
+def test_images_run_as_an_ordinary_user():
+    for service in BUILT:
+        assert re.search(r"^USER archon$", text_of_ancestry(service), flags=re.MULTILINE)
+
+
+def test_only_the_images_that_compute_carry_torch():
+    project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+
+    carriers = {
+        service
+        for service in BUILT
+        for extra in re.findall(r"\./?\[([\w-]+)\]", stages()[f"{service}-packages"][1])
+        if "torch" in str(extras[extra])
+    }
+
+    assert carriers == {"trainer", "evaluator"}
+    assert "torch" not in str(project["dependencies"])
+
+
+def test_every_variable_is_described_and_every_secret_is_asked_for():
+    text = (PROJECT_ROOT / "docker-compose.yml").read_text()
+    example = (PROJECT_ROOT / "deploy/docker/env.example").read_text()
+    described = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, flags=re.MULTILINE))
+
+    uses = re.findall(r"\$\{([A-Z_]+)(:\?|:-|)", text)
+    secrets = {name for name, _ in uses if "PASSWORD" in name or "KEY" in name}
+
+    assert {name for name, _ in uses} == described.keys()
+    assert len(secrets) == 3
+    assert {how for name, how in uses if name in secrets} == {":?"}
+    assert {described[name] for name in secrets} == {""}
+
+
+def test_every_topic_that_is_mentioned_exists():
+    existing = {topic.name for topic in topics.ALL_TOPICS}
+
+    for path in DEPLOYMENT_FILES:
+        mentioned = set(re.findall(r"archon\.[a-z.-]+\.v\d+", path.read_text()))
+        assert mentioned <= existing, path
+
+
+def test_every_mounted_file_exists():
+    for service in COMPOSE["services"].values():
+        for mount in service.get("volumes", []):
+            if mount.startswith("./"):
+                assert (PROJECT_ROOT / mount.split(":")[0]).exists()
+
+
+def test_every_volume_in_use_is_declared():
+    used = {
+        mount.split(":")[0]
+        for service in COMPOSE["services"].values()
+        for mount in service.get("volumes", [])
+        if not mount.startswith("./")
+    }
+
+    assert used == COMPOSE["volumes"].keys()
+
+
+def test_the_collector_is_where_the_services_send_to():
+    collector = yaml.safe_load((PROJECT_ROOT / "deploy/otel/collector.yaml").read_text())
+    prometheus = yaml.safe_load((PROJECT_ROOT / "deploy/otel/prometheus.yaml").read_text())
+    listens = collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"]
+    exposes = collector["exporters"]["prometheus"]["endpoint"]
+
+    endpoint = BUILT["trainer"]["environment"]["ARCHON_OTLP_ENDPOINT"]
+
+    assert endpoint == f"http://otel-collector:{listens.split(':')[1]}"
+    (job,) = prometheus["scrape_configs"]
+    assert job["static_configs"][0]["targets"] == [f"otel-collector:{exposes.split(':')[1]}"]
+
+
+def test_every_series_of_the_dashboard_is_a_metric_of_the_code():
+    names = [value for key, value in vars(telemetry).items() if key.startswith("METRIC_")]
+    series = {name.replace(".", "_") for name in names}
+    dashboard = json.loads((PROJECT_ROOT / "deploy/grafana/dashboards/archon.json").read_text())
+
+    for panel in dashboard["panels"]:
+        expression = panel["targets"][0]["expr"]
+        (shown,) = re.findall(r"\b(\w+?)(?:_seconds_bucket|_total)\[", expression)
+        assert shown in series, panel["title"]
+
+
+def filled_in(value):
+    return re.sub(r"\$\{\w+:?[?-]?[^}]*\}", "filled-in-for-the-test", value)
