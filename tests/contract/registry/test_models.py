@@ -1,0 +1,124 @@
+"""The store in memory behaves as the real one does, as far as the service can tell."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from archon_contracts.identifiers import new_id
+from services.registry.domain import Action, Deployment, Model, ModelStatus, Version
+from services.registry.service import Models
+from services.registry.store import ModelStore
+from shared.database import Tx
+from tests.support.foundations import open_foundation, probe_settings
+from tests.support.messages import NOON
+from tests.support.registry import FakeModels, register
+
+TENANT, AGENT = "default", "picker"
+Opened = tuple[Models, Tx]
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """Where the real store's database is; None for the one in memory."""
+    return None if request.param == "memory" else request.getfixturevalue("database_url")
+
+
+@pytest.fixture
+async def opened(url: str | None) -> AsyncIterator[Opened]:
+    """A store and a transaction in which the agent is locked."""
+    if url is None:
+        yield FakeModels(), object()
+        return
+    async with (
+        open_foundation(probe_settings(url, service="registry")) as shared,
+        shared.database.transaction() as tx,
+    ):
+        store = ModelStore()
+        await store.lock_agent(tx, TENANT, AGENT)
+        yield store, tx
+
+
+async def put(models: Models, tx: Tx, minor: int) -> Model:
+    """Insert version 1.minor.0."""
+    order = register()
+    model = Model(
+        model_id=new_id(),
+        tenant_id=TENANT,
+        agent_id=AGENT,
+        version=Version(1, minor, 0),
+        kind=order.kind,
+        artifact=order.artifact,
+        status=ModelStatus.READY,
+        job_id=order.job_id,
+        dataset_id=order.dataset_id,
+        parent_version=None,
+        metrics={},
+        created_at=NOON,
+    )
+    await models.insert(tx, model, order)
+    return model
+
+
+def change(revision: int, model: Model) -> Deployment:
+    return Deployment(
+        revision=revision,
+        version=str(model.version),
+        previous_version=None,
+        action=Action.DEPLOY,
+        reason="better",
+        job_id=model.job_id,
+        at=NOON,
+    )
+
+
+async def test_an_agent_without_models_has_nothing(opened: Opened) -> None:
+    models, tx = opened
+
+    assert await models.lock_agent(tx, TENANT, AGENT) == 0
+    assert await models.find_live(tx, TENANT, AGENT) is None
+    assert await models.find_highest_version(tx, TENANT, AGENT) is None
+    assert await models.list_versions(tx, TENANT, AGENT) == []
+
+
+async def test_a_model_is_found_by_job_and_by_version(opened: Opened) -> None:
+    models, tx = opened
+    model = await put(models, tx, 0)
+
+    assert await models.find_of_job(tx, TENANT, model.job_id) == model
+    assert await models.find(tx, TENANT, AGENT, "1.0.0") == model
+    assert await models.find(tx, "another", AGENT, "1.0.0") is None
+
+
+async def test_versions_are_ordered_by_number(opened: Opened) -> None:
+    models, tx = opened
+    for minor in (9, 10, 2):
+        await put(models, tx, minor)
+
+    assert await models.find_highest_version(tx, TENANT, AGENT) == Version(1, 10, 0)
+    assert await models.list_versions(tx, TENANT, AGENT) == ["1.10.0", "1.9.0", "1.2.0"]
+
+
+async def test_one_version_is_live_at_a_time(opened: Opened) -> None:
+    models, tx = opened
+    first, second = await put(models, tx, 0), await put(models, tx, 1)
+
+    await models.set_live(tx, first, change(1, first))
+    await models.set_live(tx, second, change(2, second))
+
+    live = await models.find_live(tx, TENANT, AGENT)
+    former = await models.find(tx, TENANT, AGENT, "1.0.0")
+    assert live is not None
+    assert former is not None
+    assert (live.version, former.status) == (second.version, ModelStatus.READY)
+
+
+async def test_the_history_keeps_every_change_in_order(opened: Opened) -> None:
+    models, tx = opened
+    model = await put(models, tx, 0)
+    changes = [change(1, model), change(2, model)]
+
+    for made in changes:
+        await models.set_live(tx, model, made)
+
+    assert await models.list_deployments(tx, TENANT, AGENT) == changes
+    assert await models.lock_agent(tx, TENANT, AGENT) == 2

@@ -1,0 +1,87 @@
+"""The built registry on a real broker: orders in, news and dead letters out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from archon_contracts.base import Contract
+from archon_contracts.events import AgentConfiguration, ModelDeployed, ModelRegistered
+from archon_contracts.identifiers import new_id
+from archon_contracts.topics import dead_letters
+from services.registry.app import build_app
+from services.registry.settings import Settings
+from shared.application import Application
+from shared.broker_admin import ensure_topics
+from shared.foundation import Foundation
+from shared.messages import Cause
+from shared.migrations import migrate
+from shared.outbox import decode_headers
+from tests.support.eventually import eventually
+from tests.support.registry import deploy, register
+from tests.support.stored import events_of
+
+
+@pytest.fixture
+async def registry(database_url: str, kafka: str) -> AsyncIterator[Foundation]:
+    """The whole registry, consuming and relaying."""
+    await ensure_topics(kafka)
+    await migrate(database_url, "registry")
+    application: Application = build_app(
+        Settings(
+            database_url=database_url,
+            kafka_bootstrap_servers=kafka,
+            artifacts_url="file:///nonexistent",
+            health_port=0,
+            kafka_empty_fetch_wait_max_ms=20,
+        )
+    )
+    serving = asyncio.create_task(application.serve())
+    await eventually(lambda: application.foundation.health.started or serving.done(), timeout=20)
+    yield application.foundation
+    application.stop()
+    await serving
+
+
+async def send(shared: Foundation, *orders: Contract) -> None:
+    """Send orders as another service would; its outbox is borrowed."""
+    async with shared.database.transaction() as tx:
+        for order in orders:
+            await shared.outbox.append(tx, order, cause=Cause(new_id(), "test"))
+    shared.wakeups.ring()
+
+
+async def test_an_order_on_the_topic_ends_as_news_on_the_topics(registry: Foundation) -> None:
+    agent = f"agent-{uuid4().hex}"
+    await send(registry, register(agent_id=agent), deploy("1.0.0", agent_id=agent))
+
+    async def told() -> bool:
+        events = await events_of(registry.database)
+        of_agent = [event for event in events if getattr(event, "agent_id", "") == agent]
+        kinds = {type(event) for event in of_agent}
+        return {ModelRegistered, ModelDeployed, AgentConfiguration} <= kinds
+
+    await eventually(told, timeout=20)
+
+
+async def test_an_unknown_version_is_a_dead_letter_that_names_the_known_ones(
+    registry: Foundation,
+) -> None:
+    agent = f"agent-{uuid4().hex}"
+    await send(registry, register(agent_id=agent), deploy("7.0.0", agent_id=agent))
+
+    async def set_aside() -> bool:
+        expected = f"Agent {agent} has no version '7.0.0'; it has 1.0.0."
+        return expected in await reasons(registry)
+
+    await eventually(set_aside, timeout=20)
+
+
+async def reasons(shared: Foundation) -> list[str]:
+    """Why messages were set aside."""
+    topic = dead_letters("registry").name
+    async with shared.database.connection() as connection:
+        rows = await connection.fetch("SELECT headers FROM outbox WHERE topic = $1", topic)
+    headers = [dict(decode_headers(row["headers"])) for row in rows]
+    return [(found["dlq_reason"] or b"").decode() for found in headers]
