@@ -1,15 +1,15 @@
 """Checkpoints without pickles: safetensors and JSON, whole or not at all.
 
-A checkpoint is written under a temporary name and renamed when its manifest is in it, so a folder
-with a checkpoint's name is complete unless the disk lied; `newest_checkpoint` still hashes every
-file and passes over a torn one. Loading refuses anything that the manifest does not name.
+A checkpoint is written under a temporary name and renamed when its manifest is in it, so that a
+killed process leaves none half-way. Nothing waits for the disk: after a power cut a file may be
+torn, but `newest_checkpoint` hashes every one and passes over what is not whole, or holds a file
+that the manifest does not name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -33,17 +33,13 @@ def staged_checkpoint(root: Path, step: int) -> Iterator[Path]:
     write_manifest(staged)
     shutil.rmtree(final, ignore_errors=True)  # a torn one of an earlier attempt
     staged.replace(final)
-    _flush(root)
 
 
 def write_manifest(folder: Path) -> None:
     """List every file with its sha256; the manifest is written last."""
     files = sorted(path for path in folder.iterdir() if path.name != MANIFEST_FILE)
     manifest = {path.name: _sha256(path) for path in files}
-    for path in files:
-        _flush(path)
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1))
-    _flush(folder / MANIFEST_FILE)
 
 
 def is_whole(folder: Path) -> bool:
@@ -85,11 +81,3 @@ def _by_step(root: Path) -> list[Path]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

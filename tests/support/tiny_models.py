@@ -14,11 +14,12 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-WORDS = (
-    "weather rain sunny forecast city oslo paris play song music artist album calculate area "
-    "triangle circle radius number sum find hotel room night book flight ticket seat time get "
-    "the a in of for to what is will it : please me my"
-).split()
+TEXT = """
+    weather rain sunny forecast city oslo paris play song music artist album calculate area
+    triangle circle radius number sum find hotel room night book flight ticket seat time get
+    the a in of for to what is will it : please me my
+"""
+WORDS = TEXT.split()
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "<s>", "</s>"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -146,10 +147,12 @@ def fit(trainer: CheckpointedTrainer, run: TrainingRun, progress: Progress) -> O
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if result.global_step < 1:
         raise NoSteps(f"Job {run.job_id} did no optimizer step")
+    # From the log, which a resumed run brings along; the Trainer's own mean begins anew.
+    train_loss = statistics.fmean(e["loss"] for e in trainer.state.log_history if "loss" in e)
     return Outcome(
         steps=result.global_step,
-        train_loss=result.training_loss,
-        metrics={"train/loss": result.training_loss, **progress.validation},
+        train_loss=train_loss,
+        metrics={"train/loss": train_loss, **progress.validation},
         seconds={
             "train": result.metrics["train_runtime"] - progress.validation_seconds,
             "validate": progress.validation_seconds,

@@ -15,7 +15,7 @@ def test_a_written_card_reads_back_equal(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_card_is_no_model_folder(tmp_path: Path) -> None:
-    with pytest.raises(ModelFolderInvalid, match="no archon.json"):
+    with pytest.raises(ModelFolderInvalid, match=r"no archon\.json"):
         read_card(tmp_path)
 
 

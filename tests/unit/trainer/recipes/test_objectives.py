@@ -1,0 +1,50 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from archon_contracts.inference.encoder import UpperLayers
+from services.trainer.recipes.features import weighted_mean
+from services.trainer.recipes.selector import CatalogueSoftmax
+
+NONE_REJECTED = torch.full((1, 1), -1)
+
+
+class FixedVectors(UpperLayers):
+    """Stands for an encoder: its output is its input's first token."""
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)
+
+    def forward(self, states_BTH: Tensor, mask_BT: Tensor) -> Tensor:
+        return states_BTH[:, 0]
+
+
+def _loss(request: list[float], rejected: Tensor, margin: float = 0.2) -> float:
+    objective = CatalogueSoftmax(FixedVectors(), torch.eye(3), temperature=1.0, margin=margin)
+    states = torch.tensor([[request]])
+    weights = torch.ones(1)
+    result = objective(states, torch.ones(1, 1), torch.tensor([0]), weights, rejected)
+    return float(result["loss"])
+
+
+def test_a_request_at_equal_distance_from_all_tools_costs_the_log_of_their_number() -> None:
+    assert _loss([1.0, 1.0, 1.0], NONE_REJECTED) == pytest.approx(math.log(3))
+
+
+def test_a_request_on_its_tool_costs_less() -> None:
+    assert _loss([9.0, 0.0, 0.0], NONE_REJECTED) < _loss([1.0, 1.0, 1.0], NONE_REJECTED)
+
+
+def test_a_rejected_tool_must_end_up_further_away() -> None:
+    request = [1.0, 1.0, 0.0]
+
+    assert _loss(request, torch.tensor([[1]])) > _loss(request, NONE_REJECTED)
+    assert _loss(request, torch.tensor([[1]]), margin=0) == _loss(request, NONE_REJECTED)
+
+
+def test_a_loss_is_counted_by_weight() -> None:
+    mean = weighted_mean(torch.tensor([1.0, 4.0]), torch.tensor([2.0, 1.0]))
+
+    assert float(mean) == pytest.approx(2.0)
