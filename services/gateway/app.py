@@ -35,13 +35,13 @@ from shared.listeners import Listener
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects before `serve`."""
     shared = Foundation.build(settings)
-    events = EventStore()
+    events, store = EventStore(), ProjectionStore()
     api = _build_api(
         settings, shared, Feed(shared.database, events, keep=settings.gateway_recent_events)
     )
-    projections = Projections(ProjectionStore(), events)
+    projections = Projections(store, events)
     router = build_router(projections, shared.inbox, api.feed, api.known_agents)
-    tally = FeedbackTally(ProjectionStore())
+    tally = FeedbackTally(store)
     shared.broker.include_router(router)
     shared.broker.include_router(build_side_router(api.dead_letters, tally, api.transactions))
     on_start = [api.known_agents.load, api.intake.start]
