@@ -31,10 +31,11 @@ class RunConfig(BaseModel):
         default=0.05, gt=0, le=10, description="Divides a selector's cosines before the softmax."
     )
     rejected_margin: float = Field(
-        default=0.05,
+        default=0.0,
         ge=0,
         le=1,
-        description="How much further from the request, in cosine, a rejected tool must end up.",
+        description="How much further from the request, in cosine, a rejected tool must end up. "
+        "Zero: it is a negative like any other, which was measured to be as good.",
     )
     catalogue_max_length: int = Field(
         default=32, ge=4, le=8192, description="Tokens per tool text."
