@@ -1,0 +1,155 @@
+"""The local system with one small service: up, watched, alone, and gone without a rest."""
+
+import asyncio
+import json
+import signal
+import sys
+
+import asyncpg
+import psutil
+import pytest
+import pytest_asyncio
+
+from deploy.local import record
+from deploy.local.errors import AlreadyRunningError
+from deploy.local.runtime import Runtime
+from deploy.local.service_process import PROJECT_ROOT
+from deploy.local.settings import LocalSettings
+from tests.support.eventually import eventually
+from tests.support.parts import has_ended
+
+# The system of one service is shared, and so is the loop that watches it.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+
+PARTS = ["postgres", "broker", "curriculum"]
+# What `archon up` does, without the terminal.
+UP = """
+import asyncio, pathlib, sys
+from deploy.local.runtime import Runtime
+from deploy.local.settings import LocalSettings
+from deploy.local.signals import stop_like_ctrl_c
+
+async def main():
+    settings = LocalSettings(data_dir=pathlib.Path(sys.argv[1]), services=())
+    async with Runtime(settings):
+        print("up", flush=True)
+        await asyncio.Event().wait()
+
+stop_like_ctrl_c()
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """A system of one service, in a directory of its own."""
+    return LocalSettings(data_dir=tmp_path_factory.mktemp("var"), services=("curriculum",))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def runtime(settings):
+    """That system, running."""
+    async with Runtime(settings) as running:
+        yield running
+
+
+async def test_everything_is_ready_once_it_is_entered(runtime):
+    status = runtime.status()
+
+    assert [each.name for each in status if each.ready] == PARTS
+    assert all(each.rss_mb > 1 for each in status)
+
+
+async def test_other_processes_see_what_runs(runtime, settings):
+    seen = record.running(settings.data_dir)
+
+    assert seen.endpoints == runtime.endpoints
+    assert [each.name for each in seen.processes] == PARTS
+    assert all(each.ready for each in seen.processes)
+
+
+@pytest.mark.parametrize("victim", PARTS)
+async def test_whatever_is_killed_comes_back_and_is_counted(runtime, victim):
+    before = restarts(runtime)[victim]
+
+    runtime.kill(victim)
+
+    await eventually(lambda: restarts(runtime)[victim] == before + 1)
+    await eventually(lambda: all(each.ready for each in runtime.status()), timeout=50)
+
+
+async def test_nothing_runs_after_it_is_left(tmp_path):
+    async with Runtime(LocalSettings(data_dir=tmp_path, services=())) as runtime:
+        processes = [psutil.Process(each.pid) for each in runtime.status()]
+
+    assert all(has_ended(process) for process in processes)
+    assert record.running(tmp_path) is None
+
+
+async def test_a_second_runtime_in_the_same_directory_is_refused(tmp_path):
+    settings = LocalSettings(data_dir=tmp_path, services=())
+    async with Runtime(settings):
+        with pytest.raises(AlreadyRunningError):
+            await Runtime(settings).__aenter__()
+
+
+async def test_data_ports_and_key_are_kept_for_the_next_run(tmp_path):
+    settings = LocalSettings(data_dir=tmp_path, services=())
+    async with Runtime(settings) as runtime:
+        before = (runtime.endpoints, runtime.api_key)
+        await execute(runtime, "CREATE TABLE kept AS SELECT 7 AS n")
+
+    async with Runtime(settings) as runtime:
+        assert (runtime.endpoints, runtime.api_key) == before
+        assert await execute(runtime, "SELECT n FROM kept") == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_stop_signal_ends_everything_in_order(tmp_path, number):
+    up, parts = await started(tmp_path)
+
+    up.send_signal(number)
+
+    assert await up.wait() == 130
+    assert all(has_ended(part) for part in parts)
+    assert json.loads((tmp_path / "runtime.json").read_text())["pid"] is None
+    assert "database system is shut down" in (tmp_path / "log" / "postgres.log").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+async def test_a_killed_runtime_leaves_no_process_and_can_be_started_again(tmp_path):
+    up, parts = await started(tmp_path)
+
+    up.kill()
+    await up.wait()
+
+    await eventually(lambda: all(has_ended(part) for part in parts))
+    async with Runtime(LocalSettings(data_dir=tmp_path, services=())) as runtime:
+        assert all(each.ready for each in runtime.status())
+
+
+async def started(directory):
+    up = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", UP, str(directory)),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=PROJECT_ROOT,
+    )
+    # Other lines are log lines.
+    while await up.stdout.readline() != b"up\n":
+        assert up.returncode is None
+    return up, psutil.Process(up.pid).children(recursive=True)
+
+
+def restarts(runtime):
+    return {each.name: each.restarts for each in runtime.status()}
+
+
+async def execute(runtime, statement):
+    connection = await asyncpg.connect(runtime.endpoints.database_url)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
