@@ -23,7 +23,7 @@ from services.gateway.errors import (
     TooLarge,
 )
 from services.gateway.feedback import field_path
-from services.gateway.request_spans import current_trace_id
+from services.gateway.tracing import trace_id_of
 from shared.errors import (
     ArchonError,
     ArtifactCorrupt,
@@ -53,6 +53,7 @@ log = get_logger(__name__)
 
 
 def problem(
+    request: Request,
     status: int,
     detail: str,
     *,
@@ -67,7 +68,7 @@ def problem(
         "status": status,
         "detail": detail,
         "errors": [{"field": e.field, "rule": e.rule, "message": e.message} for e in errors],
-        "trace_id": current_trace_id(),
+        "trace_id": trace_id_of(request),
     }
     return Response(orjson.dumps(document), status, headers, MEDIA_TYPE)
 
@@ -76,42 +77,45 @@ def install(app: FastAPI) -> None:
     """Answer every error of a request with a problem document."""
 
     @app.exception_handler(ArchonError)
-    async def refused(_request: Request, error: ArchonError) -> Response:
-        return of_error(error)
+    async def refused(request: Request, error: ArchonError) -> Response:
+        return of_error(request, error)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         errors = [_field_error(detail) for detail in error.errors()[:MOST_ERRORS_TOLD]]
         if any(e.rule == "json_invalid" for e in errors):
-            return problem(HTTPStatus.BAD_REQUEST, "the body is no JSON", errors=errors)
-        return _invalid(errors)
+            return problem(request, HTTPStatus.BAD_REQUEST, "the body is no JSON", errors=errors)
+        return _invalid(request, errors)
 
     @app.exception_handler(HTTPException)
-    async def http(_request: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    async def http(request: Request, error: HTTPException) -> Response:
+        return problem(
+            request, error.status_code, str(error.detail), headers=dict(error.headers or {})
+        )
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("request_failed", path=request.url.path, exc_info=error)
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the gateway failed; see its log")
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return problem(request, status, "the gateway failed; see its log")
 
 
-def of_error(error: ArchonError) -> Response:
+def of_error(request: Request, error: ArchonError) -> Response:
     """The answer for one of our errors. What may succeed later says when to try again."""
     if isinstance(error, Invalid):
-        return _invalid(error.errors)
+        return _invalid(request, error.errors)
     if isinstance(error, RetryableError):
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+        return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
     status = STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
     challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
-    return problem(status, str(error), headers=challenge)
+    return problem(request, status, str(error), headers=challenge)
 
 
-def _invalid(errors: Sequence[FieldError]) -> Response:
+def _invalid(request: Request, errors: Sequence[FieldError]) -> Response:
     first = f"{errors[0].field}: {errors[0].message}" if errors else "a field breaks a rule"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first}{more}", errors=errors)
+    return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{first}{more}", errors=errors)
 
 
 def _field_error(detail: Any) -> FieldError:

@@ -32,8 +32,8 @@ from services.gateway.domain import (
     ModelView,
 )
 from services.gateway.errors import Conflict, FieldError, Invalid, NotFound
-from services.gateway.request_spans import current_trace_id
 from services.gateway.requests import AgentWish, JobWish, SyntheticWish
+from services.gateway.tracing import current_trace_id
 from shared.clock import Clock
 from shared.database import Tx
 from shared.messages import Cause

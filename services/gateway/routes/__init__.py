@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from services.gateway import problems
 from services.gateway.api import Api
 from services.gateway.body_limit import BodyLimit
-from services.gateway.request_spans import RequestSpans
 from services.gateway.routes import (
     agents,
     datasets,
@@ -22,6 +21,7 @@ from services.gateway.routes import (
     status,
     telemetry,
 )
+from services.gateway.tracing import is_untraced
 
 RESOURCES = (
     feedback,
@@ -44,11 +44,11 @@ def build_http(api: Api) -> Any:
         description="Feedback in, better models out. Errors are RFC 9457 problem documents.",
         version="1",
         redirect_slashes=False,
+        telemetry={"operation_spans": False, "logs": False, "exclude": is_untraced},
         strict_content_type=False,  # a body without a content type is taken for JSON
     )
     problems.install(app)
     for resource in RESOURCES:
         app.include_router(resource.build_router(api), prefix="/v1")
     app.add_middleware(BodyLimit, most_bytes=api.settings.gateway_body_limit_bytes)
-    app.add_middleware(RequestSpans)
     return app

@@ -77,14 +77,16 @@ async def test_one_bad_item_refuses_the_batch_and_nothing_is_sent(
     gateway: Gateway, name: str
 ) -> None:
     agent = await gateway.know(name)
-    batch = [feedback(agent, 1), feedback(agent, 2, rating=9)]
+    batch = {"events": [feedback(agent, 1), feedback(agent, 2, rating=9)]}
+    headers = {"traceparent": f"00-{'d' * 32}-{'e' * 16}-01"}
 
-    response = await gateway.http.post("/v1/feedback", json={"events": batch})
+    response = await gateway.http.post("/v1/feedback", json=batch, headers=headers)
 
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
     (error,) = response.json()["errors"]
     assert (error["field"], error["rule"]) == ("events[1].rating", "less_than_equal")
+    assert response.json()["trace_id"] == "d" * 32
     assert await gateway.records(FEEDBACK, agent.encode()) == []
 
 

@@ -47,6 +47,12 @@ async def read_events(gateway: Gateway, count: int, **request: object) -> list[d
     return events
 
 
+async def tell_and_see(gateway: Gateway, event: JobFailed) -> UUID:
+    (event_id,) = await gateway.tell(event)
+    await eventually(lambda: seen(gateway, event_id))
+    return event_id
+
+
 async def seen(gateway: Gateway, event_id: UUID) -> bool:
     async with gateway.application.foundation.database.connection() as connection:
         found = await connection.fetchval(
@@ -72,16 +78,15 @@ async def test_a_stream_shows_events_as_they_come(gateway: Gateway, name: str) -
 async def test_a_stream_resumes_after_the_last_event_that_was_read(
     gateway: Gateway, name: str
 ) -> None:
-    first, second, third = await gateway.tell(*(failed(name, reason) for reason in "abc"))
-    for event_id in (first, second, third):
-        await eventually(lambda event_id=event_id: seen(gateway, event_id))
+    # One after the other: only then is their order given.
+    first, *missed = [await tell_and_see(gateway, failed(name, reason)) for reason in "abc"]
 
     events = await asyncio.wait_for(
         read_events(gateway, 2, params={"agent_id": name}, headers={"Last-Event-ID": str(first)}),
         10,
     )
 
-    assert [event["id"] for event in events] == [str(second), str(third)]
+    assert [event["id"] for event in events] == [str(event_id) for event_id in missed]
 
 
 async def test_an_unknown_event_type_is_refused_with_those_that_are_known(

@@ -1,0 +1,31 @@
+"""Which requests get a server span, and the trace that a request belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from opentelemetry import trace
+from starlette.requests import Request
+
+from shared.telemetry.spans import parse_traceparent
+
+SELF_TRACED: Final = ("/v1/feedback", "/v1/interactions", "/v1/annotations", "/v1/traces")
+"""Paths without a server span: the intake has its producer span, span exports need none."""
+
+
+def is_untraced(scope: MutableMapping[str, Any]) -> bool:
+    """Reads make no span: they change nothing, and a dashboard's would drown the rest."""
+    return scope.get("method") == "GET" or scope["path"].startswith(SELF_TRACED)
+
+
+def current_trace_id() -> str:
+    """The trace of the request's span, 32 hex digits; empty outside of one."""
+    context = trace.get_current_span().get_span_context()
+    return format(context.trace_id, "032x") if context.is_valid else ""
+
+
+def trace_id_of(request: Request) -> str:
+    """The trace that a request belongs to: its own span's, or else its sender's."""
+    sender = parse_traceparent(request.headers.get("traceparent", ""))
+    return current_trace_id() or (sender.trace_id if sender else "")
