@@ -1,0 +1,75 @@
+"""What the synthetic generator is asked for and given."""
+
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from archon_contracts.commands import GenerateSyntheticData
+from archon_contracts.events import SyntheticDataGenerated
+from archon_contracts.identifiers import new_id
+from services.synthetic_generator.domain import Sample, Wish
+
+REQUESTS = (
+    ("book a table for 4 people on Friday in Rome", "restaurant"),
+    ("I need a table for 2 on Sunday. It is a birthday.", "restaurant"),
+    ("find a hotel in Oslo for 3 nights", "hotel"),
+    ("is there a room left in Lima on Monday", "hotel"),
+    ("my train to Turin is late, what now", "train"),
+    ("buy 2 tickets to Bern on Tuesday", "train"),
+)
+EXAMPLES = tuple(Sample(text, target) for text, target in REQUESTS)
+
+difficulties = st.sampled_from(("easy", "medium", "hard"))
+seeds = st.integers(0, 2**31)
+
+
+def wish(**fields: Any) -> Wish:
+    """Twenty items of a known domain."""
+    values = {
+        "scenario_type": "customer-support",
+        "count": 20,
+        "difficulty": "medium",
+        "edge_cases": False,
+        "diversity": 0.5,
+        "seed": 0,
+    }
+    return Wish(**(values | fields))
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> Wish:
+    return wish(
+        scenario_type=draw(st.sampled_from(("customer-support", "tool-use"))),
+        count=draw(st.integers(1, 40)),
+        difficulty=draw(difficulties),
+        edge_cases=draw(st.booleans()),
+        diversity=draw(st.floats(0, 1)),
+        seed=draw(seeds),
+    )
+
+
+def generate_synthetic_data(**fields: Any) -> GenerateSyntheticData:
+    """A request for data."""
+    values = {
+        "agent_id": "helper",
+        "request_id": new_id(),
+        "scenario_type": "customer-support",
+        "count": 20,
+    }
+    return GenerateSyntheticData(**(values | fields))
+
+
+class FakeAnswers:
+    """Answers in a dictionary."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, UUID], SyntheticDataGenerated] = {}
+
+    async def find_answer(
+        self, _tx: object, tenant_id: str, request_id: UUID
+    ) -> SyntheticDataGenerated | None:
+        return self.answers.get((tenant_id, request_id))
+
+    async def insert_answer(self, _tx: object, answer: SyntheticDataGenerated) -> None:
+        self.answers.setdefault((answer.tenant_id, answer.request_id), answer)
