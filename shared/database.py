@@ -32,6 +32,7 @@ _UNAVAILABLE = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 _NETWORK = (TimeoutError, OSError)
 _CONFLICT = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)

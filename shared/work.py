@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from archon_contracts.identifiers import derived_id
 from shared.database import Database, Tx
-from shared.errors import LeaseLost
+from shared.errors import DatabaseUnavailable, LeaseLost
 from shared.messages import Cause
 from shared.queries import load_queries
 from shared.telemetry.spans import current_traceparent
@@ -167,6 +167,8 @@ class WorkQueue:
                 await asyncio.sleep(self.lease_seconds / 3)
                 try:
                     await self.renew(lease)
+                except DatabaseUnavailable:
+                    continue  # nobody can take the lease meanwhile either
                 except LeaseLost as error:
                     lost.append(error)
                     task.cancel()

@@ -15,7 +15,7 @@ from opentelemetry.util.types import AnyValue
 
 from archon_contracts import telemetry
 from shared.database import Tx
-from shared.errors import LeaseLost, PermanentError, RetryableError
+from shared.errors import DatabaseUnavailable, LeaseLost, PermanentError, RetryableError
 from shared.logging import get_logger
 from shared.telemetry.spans import remote_context
 from shared.wakeups import Wakeup
@@ -24,6 +24,7 @@ from shared.work import Lease, WorkQueue
 POLL_SECONDS = 5.0
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
+PATIENCE_SECONDS = 600.0
 
 log = get_logger(__name__)
 tracer = trace.get_tracer(__name__)
@@ -72,8 +73,9 @@ class Worker:
         """Lease and run until cancelled; running work is then handed back."""
         try:
             while True:
+                async with self._free:
+                    lease = await self._next()
                 await self._free.acquire()
-                lease = await self._next()
                 task = asyncio.create_task(self._do(lease), name=f"{lease.kind} {lease.key}")
                 self._running.add(task)
                 task.add_done_callback(self._done)
@@ -143,15 +145,28 @@ class Worker:
         try:
             async with self._queue.kept(lease):
                 result = await handler.run(lease)
-            async with self._queue.guarded(lease) as tx:
-                await handler.complete(tx, lease, result)
-                await self._queue.finish(tx, lease, state="done")
+            await self._complete(handler, lease, result)
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001  the one place that judges errors of work
             await self._failed(handler, lease, error)
             return
         log.info("work_done", kind=lease.kind, key=lease.key)
+
+    async def _complete(self, handler: WorkHandler, lease: Lease, result: Any) -> None:
+        """Write the result; hours of work are not thrown away because the database is away."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            try:
+                async with self._queue.guarded(lease) as tx:
+                    await handler.complete(tx, lease, result)
+                    await self._queue.finish(tx, lease, state="done")
+                return
+            except DatabaseUnavailable as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                log.warning("result_waits_for_database", key=lease.key, reason=str(error))
+                await asyncio.sleep(FIRST_DELAY_SECONDS)
 
     async def _failed(self, handler: WorkHandler, lease: Lease, error: Exception) -> None:
         trace.get_current_span().record_exception(error)

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from shared.database import Tx
-from shared.errors import ChildCrashed, LeaseLost, PermanentError
+from shared.errors import ChildCrashed, DatabaseUnavailable, LeaseLost, PermanentError
 from shared.foundation import Foundation
 from shared.messages import Cause
 from shared.work import Lease
@@ -129,3 +129,38 @@ async def test_stopping_a_worker_hands_its_work_back(database_url: str) -> None:
         again = await foundation.work.lease(["probe"], "next")
     assert again is not None
     assert again.attempt == 1
+
+
+async def test_a_database_that_is_away_at_the_end_costs_no_work(database_url: str) -> None:
+    async with open_foundation(probe_settings(database_url)) as foundation:
+        handler = Recorder()
+        complete, failures = handler.complete, [DatabaseUnavailable("away")]
+
+        async def complete_at_last(tx: Tx, lease: Lease, result: str) -> None:
+            if failures:
+                raise failures.pop()
+            await complete(tx, lease, result)
+
+        handler.complete = complete_at_last
+        await _enqueue(foundation)
+        await _run_until(foundation, handler, "done")
+    assert (handler.runs, handler.completed) == (1, ["result of job"])
+
+
+async def test_a_renewal_that_fails_for_want_of_a_database_is_tried_again(
+    database_url: str,
+) -> None:
+    async with open_foundation(probe_settings(database_url, lease_seconds=1.01)) as foundation:
+        await _enqueue(foundation)
+        lease = await foundation.work.lease(["probe"], "owner")
+        renew, calls = foundation.work.renew, []
+
+        async def renew_at_last(held: Lease) -> None:
+            calls.append(held)
+            if len(calls) == 1:
+                raise DatabaseUnavailable("away")
+            await renew(held)
+
+        foundation.work.renew = renew_at_last
+        async with foundation.work.kept(lease):
+            await eventually(lambda: len(calls) == 3)
