@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from services.coordinator.feedback_store import FeedbackStore
 from services.coordinator.flow import Flow
@@ -22,6 +24,9 @@ from services.coordinator.turns import Turns
 from services.coordinator.windows import Windows
 from shared.application import Application, Periodic
 from shared.foundation import Foundation
+
+COLLECTOR_THRESHOLDS: Final = (100_000, 20, 20)
+"""Objects made before a look at the young ones, and looks before one at the older ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,17 @@ def build_parts(settings: Settings, shared: Foundation) -> Parts:
     )
 
 
+async def spare_the_collector() -> None:
+    """Let the garbage collector look less often.
+
+    A batch is hundreds of thousands of objects that live for milliseconds and form no cycles. By
+    default they are walked again and again, which was a third of the intake's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+
+
 def build_app(settings: Settings) -> Application:
     """The service, ready to be served."""
     shared = Foundation.build(settings)
@@ -81,4 +97,5 @@ def build_app(settings: Settings) -> Application:
             Periodic("sweeper", settings.sweep_seconds, parts.sweeper.sweep),
             Periodic("interactions", HOUR, lambda: parts.sweeper.prune(keep)),
         ],
+        on_start=[spare_the_collector],
     )

@@ -27,14 +27,14 @@ class FeedbackStore:
         rows = self._queries.known_agents(tx, **_arrays(keys))
         return {AgentKey(row["tenant_id"], row["agent_id"]) async for row in rows}
 
-    async def lock_tallies(self, tx: Tx, keys: Collection[AgentKey]) -> list[Tally]:
-        """The tallies of the known agents, locked in the order of their keys."""
-        return [_tally(row) async for row in self._queries.lock_tallies(tx, **_arrays(keys))]
+    async def lock_tallies(self, tx: Tx, keys: Collection[AgentKey]) -> None:
+        """Lock the agents' tallies, in the order of their keys."""
+        await self._queries.lock_tallies(tx, **_arrays(keys))
 
     async def lock_tally(self, tx: Tx, key: AgentKey) -> Tally | None:
         """One agent's tally, locked; None when it is not configured."""
-        tallies = await self.lock_tallies(tx, [key])
-        return tallies[0] if tallies else None
+        row = await self._queries.lock_tally(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
+        return _tally(row) if row else None
 
     async def lock_due_tally(self, tx: Tx, now: datetime) -> Tally | None:
         """A tally whose time to look again has come; one that is locked is passed over."""
@@ -63,21 +63,21 @@ class FeedbackStore:
         self, tx: Tx, judgements: Sequence[Judgement], received_at: datetime
     ) -> tuple[int, list[Tally]]:
         """Store what is new of them; returns how many, and the tallies that changed."""
-        columns = list(zip(*judgements, strict=True))
+        keys, event_ids, *columns = zip(*judgements, strict=True)
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys), start=1)}
         rows = [
             row
             async for row in self._queries.insert_judgements(
                 tx,
-                tenant_ids=columns[0],
-                event_ids=columns[1],
-                agent_ids=columns[2],
-                interaction_ids=columns[3],
-                sources=columns[4],
-                ratings=columns[5],
-                correct=columns[6],
-                places=columns[7],
-                traceparents=columns[8],
-                bodies=columns[9],
+                **_arrays(numbers),
+                agents=[numbers[key] for key in keys],
+                event_ids=event_ids,
+                interaction_ids=columns[0],
+                sources=columns[1],
+                ratings=columns[2],
+                correct=columns[3],
+                traceparents=columns[4],
+                bodies=columns[5],
                 received_at=received_at,
             )
         ]
@@ -87,14 +87,9 @@ class FeedbackStore:
         self, tx: Tx, interactions: Sequence[Interaction], received_at: datetime
     ) -> None:
         """Store and count what is new of them."""
-        columns = list(zip(*interactions, strict=True))
+        keys, event_ids, bodies = zip(*interactions, strict=True)
         await self._queries.insert_interactions(
-            tx,
-            tenant_ids=columns[0],
-            event_ids=columns[1],
-            agent_ids=columns[2],
-            bodies=columns[3],
-            received_at=received_at,
+            tx, **_arrays(keys), event_ids=event_ids, bodies=bodies, received_at=received_at
         )
 
     async def prune_interactions(self, tx: Tx, before: datetime) -> None:
@@ -103,7 +98,7 @@ class FeedbackStore:
 
     async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Tally | None:
         """Erase what it names, once; returns the corrected tally when that changed."""
-        place = {"tenant_id": retraction.tenant_id, "agent_id": retraction.agent_id}
+        place = {"tenant_id": retraction.key.tenant_id, "agent_id": retraction.key.agent_id}
         named = {"interaction_id": retraction.interaction_id, "source": retraction.source}
         if not await self._queries.insert_retraction(
             tx,

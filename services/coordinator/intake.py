@@ -1,14 +1,15 @@
 """The hot path: a batch of feedback records becomes rows, counters and, perhaps, a retrain.
 
-One transaction per batch. Offsets are committed after it, so a crash repeats the batch, and the
-unique ids make the repetition a no-op.
+Offsets are committed after the transactions, so a crash repeats a batch, and the unique ids make
+the repetition a no-op.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from opentelemetry import metrics
 
@@ -21,7 +22,6 @@ from services.coordinator.judgements import (
     Item,
     Judgement,
     Retraction,
-    read_batch,
     runs_of,
 )
 from services.coordinator.known_agents import KnownAgents
@@ -33,6 +33,11 @@ from shared.logging import get_logger
 from shared.messages import RawRecord
 from shared.wakeups import Wakeups
 
+PART: Final = 2_000
+"""Records in one transaction."""
+SLICE: Final = 64
+"""Records read before others get their turn in the loop."""
+
 log = get_logger(__name__)
 meter = metrics.get_meter(__name__)
 stored_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_STORED, unit="{event}")
@@ -43,7 +48,7 @@ dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="
 class Feedback(Protocol):
     """Feedback and tallies; each method is one statement, whatever the batch's size."""
 
-    async def lock_tallies(self, tx: Tx, keys: Collection[AgentKey]) -> list[Tally]: ...
+    async def lock_tallies(self, tx: Tx, keys: Collection[AgentKey]) -> None: ...
 
     async def insert_judgements(
         self, tx: Tx, judgements: Sequence[Judgement], received_at: datetime
@@ -84,6 +89,7 @@ class Intake:
         clock: Clock,
         *,
         maximum_bytes: int,
+        part: int = PART,
     ) -> None:
         self._database = database
         self._wakeups = wakeups
@@ -93,20 +99,40 @@ class Intake:
         self._outbox = outbox
         self._clock = clock
         self._maximum_bytes = maximum_bytes
+        self._part = part
 
     async def take(self, records: Sequence[RawRecord]) -> None:
         """Settle every record of the batch: stored, known already, or a dead letter.
 
+        A part is read while PostgreSQL works on the part before it.
+
         Raises:
-            RetryableError: nothing was committed; the batch must come again.
+            RetryableError: the batch must come again; parts that were committed stay so.
         """
-        batch = read_batch(records, maximum_bytes=self._maximum_bytes)
+        read: Batch | None = None
+        for start in range(0, len(records), self._part):
+            following = self._read(records[start : start + self._part])
+            if read is None:
+                read = await following
+            else:
+                _, read = await asyncio.gather(self._settle(read), following)
+        if read is not None:
+            await self._settle(read)
+
+    async def _read(self, records: Sequence[RawRecord]) -> Batch:
+        batch = Batch()
+        for start in range(0, len(records), SLICE):
+            batch.read(records[start : start + SLICE], maximum_bytes=self._maximum_bytes)
+            await asyncio.sleep(0)  # the database and the group's heartbeat get their turn
+        return batch
+
+    async def _settle(self, batch: Batch) -> None:
         await self._refuse_unknown_agents(batch)
         try:
             async with self._database.transaction() as tx:
                 await self.store(tx, batch)
         except PermanentError as error:
-            await self._isolate(records, error)
+            await self._isolate(batch, error)
         self._wakeups.ring()
 
     async def store(self, tx: Tx, batch: Batch) -> None:
@@ -117,7 +143,7 @@ class Intake:
         if not items:
             return
         now = self._clock.now()
-        await self._feedback.lock_tallies(tx, keys_of(items))
+        await self._feedback.lock_tallies(tx, {item.key for item in items})
         changed: dict[AgentKey, Tally] = {}
         for tally in await self._store_items(tx, items, now):
             changed[AgentKey(tally.tenant_id, tally.agent_id)] = tally
@@ -141,27 +167,29 @@ class Intake:
         return changed
 
     async def _refuse_unknown_agents(self, batch: Batch) -> None:
-        unknown = await self._agents.missing(keys_of([item for _, item in batch.items]))
+        unknown = await self._agents.missing({item.key for _, item in batch.items})
         if not unknown:
             return
         kept = []
         for record, item in batch.items:
-            if (item.tenant_id, item.agent_id) in unknown:
-                reason = f"agent {item.agent_id} is not configured; configure it, then replay"
+            if item.key in unknown:
+                reason = f"agent {item.key.agent_id} is not configured; configure it, then replay"
                 batch.refused.append((record, UnknownAgent(reason)))
             else:
                 kept.append((record, item))
         batch.items = kept
 
-    async def _isolate(self, records: Sequence[RawRecord], error: PermanentError) -> None:
-        """The database refused the batch: find the record at fault, and store the others."""
-        if len(records) == 1:
-            async with self._database.transaction() as tx:
-                await self._refuse(tx, records[0], error)
-            return
-        middle = len(records) // 2
-        await self.take(records[:middle])
-        await self.take(records[middle:])
+    async def _isolate(self, batch: Batch, error: PermanentError) -> None:
+        """The database refused the batch: find the item at fault, and store the others."""
+        if len(batch.items) > 1:
+            middle = len(batch.items) // 2
+            await self._settle(Batch(batch.items[:middle], batch.refused))
+            await self._settle(Batch(batch.items[middle:]))
+        elif batch.items:
+            refused = [*batch.refused, (batch.items[0][0], error)]
+            await self._settle(Batch(refused=refused))
+        else:
+            raise error
 
     async def _refuse(self, tx: Tx, record: RawRecord, error: PermanentError) -> None:
         log.error(
@@ -174,8 +202,3 @@ class Intake:
         )
         await self._outbox.append_dead_letter(tx, record, error=error, attempts=1)
         dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
-
-
-def keys_of(items: Sequence[Item]) -> set[AgentKey]:
-    """The agents that the items are about."""
-    return {AgentKey(*pair) for pair in {(item.tenant_id, item.agent_id) for item in items}}

@@ -23,6 +23,7 @@ from archon_contracts.events import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id, feedback_event_id
+from services.coordinator.domain import AgentKey
 from services.coordinator.errors import OversizedFeedback
 from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
 from shared.messages import RawRecord, describe
@@ -36,16 +37,14 @@ _MISPLACED: Final = "header {name} is null or not UTF-8; send text or leave it o
 
 
 class Judgement(NamedTuple):
-    """One row of the feedback table, in the order of its columns."""
+    """One row of the feedback table."""
 
-    tenant_id: str
+    key: AgentKey
     event_id: UUID
-    agent_id: str
     interaction_id: str
     source: str
     rating: float | None
     correct: bool | None
-    place: int
     traceparent: str | None
     body: bytes
 
@@ -53,18 +52,16 @@ class Judgement(NamedTuple):
 class Interaction(NamedTuple):
     """An answer that nobody judged yet."""
 
-    tenant_id: str
+    key: AgentKey
     event_id: UUID
-    agent_id: str
     body: bytes
 
 
 class Retraction(NamedTuple):
     """A judgement that is withdrawn."""
 
-    tenant_id: str
+    key: AgentKey
     event_id: UUID
-    agent_id: str
     interaction_id: str
     source: str
     reason: str
@@ -72,29 +69,26 @@ class Retraction(NamedTuple):
 
 Item = Judgement | Interaction | Retraction
 RawHeaders = dict[str, bytes | None]
-Reader = Callable[[RawRecord, RawHeaders, bytes, int], Item]
+Reader = Callable[[RawRecord, RawHeaders, bytes], Item]
 
 
 @dataclass(slots=True)
 class Batch:
-    """A read batch: what was understood, in order, and what was refused and why."""
+    """What was understood, in order, and what was refused and why."""
 
     items: list[tuple[RawRecord, Item]] = field(default_factory=list)
     refused: list[tuple[RawRecord, PermanentError]] = field(default_factory=list)
 
-
-def read_batch(records: Sequence[RawRecord], *, maximum_bytes: int) -> Batch:
-    """Every record read by itself; a bad one is refused and decides nothing for the others."""
-    batch = Batch()
-    for place, record in enumerate(records):
-        try:
-            batch.items.append((record, read_item(record, place, maximum_bytes)))
-        except PermanentError as error:
-            batch.refused.append((record, error))
-    return batch
+    def read(self, records: Sequence[RawRecord], *, maximum_bytes: int) -> None:
+        """Add records, each read by itself: a bad one is refused and decides for no other."""
+        for record in records:
+            try:
+                self.items.append((record, read_item(record, maximum_bytes)))
+            except PermanentError as error:
+                self.refused.append((record, error))
 
 
-def read_item(record: RawRecord, place: int, maximum_bytes: int) -> Item:
+def read_item(record: RawRecord, maximum_bytes: int) -> Item:
     """What one record says.
 
     Raises:
@@ -117,7 +111,7 @@ def read_item(record: RawRecord, place: int, maximum_bytes: int) -> Item:
             f"the body has {len(value)} bytes, {maximum_bytes} are allowed; send a shorter one"
         )
     try:
-        return reader(record, headers, value, place)
+        return reader(record, headers, value)
     except ValidationError as error:
         raise UnreadableMessage(f"{error.title}: {describe(error)}") from error
 
@@ -147,56 +141,51 @@ def runs_of(items: Iterable[Item]) -> Iterator[Run]:
     yield run
 
 
-def _judgement(record: RawRecord, headers: RawHeaders, value: bytes, place: int) -> Item:
+def _judgement(record: RawRecord, headers: RawHeaders, value: bytes) -> Item:
     body = FeedbackReceived.model_validate_json(value)
     return Judgement(
-        body.tenant_id,
+        AgentKey(body.tenant_id, body.agent_id),
         _event_id(headers)
         or feedback_event_id(body.tenant_id, body.agent_id, body.interaction_id, body.source),
-        body.agent_id,
         body.interaction_id,
         body.source,
         body.rating,
         _was_right(body),
-        place,
         _traceparent(headers),
         value,
     )
 
 
-def _annotation(record: RawRecord, headers: RawHeaders, value: bytes, place: int) -> Item:
+def _annotation(record: RawRecord, headers: RawHeaders, value: bytes) -> Item:
     body = AnnotationSubmitted.model_validate_json(value)
     absent = (ANNOTATION, body.tenant_id, body.agent_id, body.item_id, body.annotator_id)
     return Judgement(
-        body.tenant_id,
+        AgentKey(body.tenant_id, body.agent_id),
         _event_id(headers) or derived_id(*absent),
-        body.agent_id,
         body.item_id,
         ANNOTATION,
         None,
         None,
-        place,
         _traceparent(headers),
         value,
     )
 
 
-def _interaction(record: RawRecord, headers: RawHeaders, value: bytes, place: int) -> Item:
+def _interaction(record: RawRecord, headers: RawHeaders, value: bytes) -> Item:
     body = InteractionLogged.model_validate_json(value)
     absent = ("interaction", body.tenant_id, body.agent_id, body.interaction_id)
     event_id = _event_id(headers) or derived_id(*absent)
-    return Interaction(body.tenant_id, event_id, body.agent_id, value)
+    return Interaction(AgentKey(body.tenant_id, body.agent_id), event_id, value)
 
 
-def _retraction(record: RawRecord, headers: RawHeaders, value: bytes, place: int) -> Item:
+def _retraction(record: RawRecord, headers: RawHeaders, value: bytes) -> Item:
     body = FeedbackRetracted.model_validate_json(value)
     # Without an id, the record's place tells two withdrawals of one interaction apart.
     event_id = _event_id(headers) or derived_id(
         "record", record.topic, record.partition, record.offset
     )
-    return Retraction(
-        body.tenant_id, event_id, body.agent_id, body.interaction_id, body.source, body.reason
-    )
+    key = AgentKey(body.tenant_id, body.agent_id)
+    return Retraction(key, event_id, body.interaction_id, body.source, body.reason)
 
 
 _READERS: Final[Mapping[bytes | None, Reader]] = {

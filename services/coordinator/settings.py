@@ -16,7 +16,7 @@ class Settings(ServiceSettings):
 
     service: str = "coordinator"
     feedback_batch: int = Field(
-        default=2_000, ge=1, le=20_000, description="Most feedback records in one transaction."
+        default=8_000, ge=1, le=50_000, description="Most feedback records fetched at once."
     )
     feedback_max_bytes: int = Field(
         default=1_000_000, ge=1_000, description="Largest feedback body [bytes]."

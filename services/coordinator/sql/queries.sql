@@ -31,14 +31,19 @@ JOIN agents a USING (tenant_id, agent_id);
 
 -- Tallies
 
--- name: lock_tallies(tenant_ids, agent_ids)
+-- name: lock_tally(tenant_id, agent_id)^
+SELECT * FROM tallies WHERE tenant_id = :tenant_id AND agent_id = :agent_id FOR UPDATE;
+
+-- name: lock_tallies(tenant_ids, agent_ids)$
 -- In the order of the key, so that two batches with the same agents never wait for each other.
-SELECT t.*
-FROM tallies t
-JOIN unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
-  USING (tenant_id, agent_id)
-ORDER BY t.tenant_id, t.agent_id
-FOR UPDATE OF t;
+SELECT count(*) FROM (
+    SELECT 1
+    FROM tallies t
+    JOIN unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
+      USING (tenant_id, agent_id)
+    ORDER BY t.tenant_id, t.agent_id
+    FOR UPDATE OF t
+) AS locked;
 
 -- name: lock_due_tally(now)^
 SELECT * FROM tallies
@@ -60,19 +65,20 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND open_job_id = :job_id;
 
 -- Feedback
 
--- name: insert_judgements(tenant_ids, event_ids, agent_ids, interaction_ids, sources, ratings, correct, places, traceparents, bodies, received_at)
--- One statement per batch: duplicates fall out, what remains is counted. The places give the
--- judgements of a batch distinct times in the order in which they came.
+-- name: insert_judgements(tenant_ids, agent_ids, agents, event_ids, interaction_ids, sources, ratings, correct, traceparents, bodies, received_at)
+-- One statement: duplicates fall out, what remains is counted. `agents` says which of the named
+-- agents each row is of: 1, 2, .... Rows get distinct times in the order in which they came.
 WITH stored AS (
     INSERT INTO feedback (tenant_id, event_id, agent_id, interaction_id, source, rating, correct,
                           received_at, traceparent, body)
-    SELECT g.tenant_id, g.event_id, g.agent_id, g.interaction_id, g.source, g.rating, g.correct,
+    SELECT k.tenant_id, g.event_id, k.agent_id, g.interaction_id, g.source, g.rating, g.correct,
            :received_at::timestamptz + g.place * interval '1 microsecond', g.traceparent, g.body
-    FROM unnest(:tenant_ids::text[], :event_ids::uuid[], :agent_ids::text[],
-                :interaction_ids::text[], :sources::text[], :ratings::float8[], :correct::bool[],
-                :places::int[], :traceparents::text[], :bodies::bytea[])
-        AS g (tenant_id, event_id, agent_id, interaction_id, source, rating, correct, place,
-              traceparent, body)
+    FROM unnest(:agents::int[], :event_ids::uuid[], :interaction_ids::text[], :sources::text[],
+                :ratings::float8[], :correct::bool[], :traceparents::text[], :bodies::bytea[])
+        WITH ORDINALITY AS g (agent, event_id, interaction_id, source, rating, correct,
+                              traceparent, body, place)
+    JOIN unnest(:tenant_ids::text[], :agent_ids::text[])
+        WITH ORDINALITY AS k (tenant_id, agent_id, agent) USING (agent)
     ON CONFLICT (tenant_id, event_id) DO NOTHING
     RETURNING tenant_id, agent_id, rating, received_at
 ), sums AS (
@@ -85,7 +91,7 @@ UPDATE tallies t
 SET unused = t.unused + s.added,
     rated = t.rated + s.rated,
     rating_sum = t.rating_sum + s.rating_sum,
-    oldest_unused_at = coalesce(t.oldest_unused_at, s.oldest)
+    oldest_unused_at = least(t.oldest_unused_at, s.oldest) -- least() passes nulls over
 FROM sums s
 WHERE t.tenant_id = s.tenant_id AND t.agent_id = s.agent_id
 RETURNING t.*, s.added;

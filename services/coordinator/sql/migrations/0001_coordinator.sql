@@ -57,7 +57,7 @@ CREATE TABLE feedback (
     body bytea, -- null once retracted: the row stays, so that a redelivery cannot revive it
     window_id uuid, -- no foreign key: its check would run for every inserted row
     retracted_at timestamptz,
-    PRIMARY KEY (tenant_id, event_id),
+    PRIMARY KEY (event_id, tenant_id), -- the part that differs comes first: it decides sooner
     CHECK (body IS NULL OR retracted_at IS NULL)
 );
 -- Text that was compressed once is not worth the time: bodies are small and come by thousands.

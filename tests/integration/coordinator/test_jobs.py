@@ -1,0 +1,374 @@
+"""A job from its wish to its end, on a real database."""
+
+import asyncio
+from pathlib import Path
+
+from archon_contracts.commands import (
+    CancelJob,
+    CancelTraining,
+    DeployModel,
+    EvaluateModel,
+    PlanCurriculum,
+    PrepareDataset,
+    RegisterModel,
+    TrainModel,
+)
+from archon_contracts.events import (
+    AgentConfigured,
+    DatasetRejected,
+    EvaluationFailed,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobState,
+    ModelRolledBack,
+    TrainingFailed,
+    TrainingStarted,
+    WorkerReported,
+)
+from archon_contracts.values import ModelRef, TrainingConfig
+from tests.support.coordinator import (
+    AGENT,
+    Answers,
+    World,
+    artifact,
+    configure,
+    feedback,
+    record_of,
+    requested,
+    run_to_the_end,
+)
+from tests.support.messages import NOON
+
+WHOLE_LIFE = [
+    "requested",
+    "planning",
+    "preparing",
+    "queued",
+    "training",
+    "evaluating",
+    "registering",
+    "rolling_out",
+    "completed",
+]
+
+
+async def given_dataset(world: World) -> requested:
+    """A wish for a training on two items."""
+    lines = b'{"id": "1", "input": "a", "target": "b"}\n{"id": "2", "input": "c", "target": "d"}\n'
+    dataset = await world.shared.artifacts.publish_files({"items.jsonl": lines})
+    return requested(dataset=dataset, config=TrainingConfig(seed=5))
+
+
+async def test_a_requested_job_passes_every_state_and_is_completed(world: World) -> None:
+    wish = await given_dataset(world)
+
+    await world.tell(configure(), wish)
+    await run_to_the_end(world, wish.job_id)
+
+    assert await world.states(wish.job_id) == WHOLE_LIFE
+    completed = await world.last(JobCompleted)
+    assert (completed.job_id, completed.model) == (wish.job_id, "1.0.0")
+    assert set(completed.stage_seconds) == set(WHOLE_LIFE[:-1])
+    assert len(await world.told(AgentConfigured)) == 1
+
+
+async def test_every_state_orders_what_it_needs(world: World) -> None:
+    wish = await given_dataset(world)
+
+    await world.tell(configure(), wish)
+    await run_to_the_end(world, wish.job_id)
+
+    assert (await world.last(PlanCurriculum)).new_items == 2
+    prepare = await world.last(PrepareDataset)
+    assert (prepare.sources[0].items, prepare.seed) == (2, 5)
+    train = await world.last(TrainModel)
+    assert (train.attempt, train.dataset, train.config.seed) == (1, artifact("dataset"), 5)
+    evaluate = await world.last(EvaluateModel)
+    assert (evaluate.candidate, evaluate.live) == (artifact("candidate"), None)
+    assert (evaluate.items, evaluate.base_model) == (artifact("dataset"), train.base_model)
+    register = await world.last(RegisterModel)
+    assert register.metrics.keys() == {"accuracy", "accuracy.new"}
+    assert register.lineage["dataset_digest"] == artifact("dataset").digest
+    assert (await world.last(DeployModel)).model_version == "1.0.0"
+
+
+async def test_a_job_that_is_asked_for_before_its_agent_waits_for_it(world: World) -> None:
+    wish = await given_dataset(world)
+
+    await world.tell(wish)
+    before = await world.states(wish.job_id)
+    await world.tell(configure())
+
+    assert before == ["requested"]
+    assert await world.states(wish.job_id) == ["requested", "planning"]
+
+
+async def test_a_refused_candidate_rejects_the_job_with_the_gates_reason(world: World) -> None:
+    wish = await given_dataset(world)
+    answers = Answers(wish.job_id)
+
+    await world.tell(configure(), wish, answers.plan(), answers.dataset(), answers.trained())
+    await world.tell(answers.verdict(passed=False))
+
+    failed = await world.last(JobFailed)
+    assert (failed.state, failed.reason) == (JobState.REJECTED, "it lost 0.1")
+    assert await world.told(RegisterModel) == []
+
+
+async def test_a_retryable_failure_begins_the_next_attempt_and_the_last_one_ends(
+    world: World,
+) -> None:
+    wish = await given_dataset(world)
+    answers = Answers(wish.job_id)
+
+    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+    for attempt in (1, 2, 3):
+        await world.tell(training_failed(wish.job_id, attempt, retryable=True))
+
+    assert [command.attempt for command in await world.told(TrainModel)] == [1, 2, 3]
+    failed = await world.last(JobFailed)
+    assert failed.reason == "out of memory (attempt 3 of 3)"
+
+
+async def test_an_answer_of_an_older_attempt_changes_nothing(world: World) -> None:
+    wish = await given_dataset(world)
+    answers = Answers(wish.job_id)
+    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+    await world.tell(training_failed(wish.job_id, 1, retryable=True))
+
+    await world.tell(answers.trained(attempt=1))
+
+    assert (await world.states(wish.job_id))[-1] == "training"
+    assert await world.told(EvaluateModel) == []
+
+
+async def test_answers_that_come_twice_or_too_late_change_nothing(world: World) -> None:
+    wish = await given_dataset(world)
+    answers = Answers(wish.job_id)
+    await world.tell(configure(), wish)
+    await run_to_the_end(world, wish.job_id)
+
+    await world.tell(answers.plan(), answers.trained(), answers.verdict(), answers.registered())
+
+    assert await world.states(wish.job_id) == WHOLE_LIFE
+
+
+async def test_answers_of_another_tenant_change_nothing(world: World) -> None:
+    wish = await given_dataset(world)
+    await world.tell(configure(), wish)
+
+    foreign = Answers(wish.job_id).plan().model_copy(update={"tenant_id": "other"})
+    await world.tell(foreign)
+
+    assert await world.states(wish.job_id) == ["requested", "planning"]
+
+
+async def test_a_failure_that_nothing_can_help_ends_the_job(world: World) -> None:
+    wish = await given_dataset(world)
+    answers = Answers(wish.job_id)
+    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+
+    await world.tell(training_failed(wish.job_id, 1, retryable=False))
+
+    assert (await world.last(JobFailed)).reason == "out of memory"
+
+
+async def test_a_training_without_a_step_is_failed(world: World) -> None:
+    wish = await given_dataset(world)
+    answers = Answers(wish.job_id)
+    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+
+    await world.tell(answers.trained().model_copy(update={"steps": 0}))
+
+    assert (await world.last(JobFailed)).reason == "the training made no optimizer step"
+
+
+async def test_a_dataset_without_training_items_fails_the_job(world: World) -> None:
+    wish = await given_dataset(world)
+    answers = Answers(wish.job_id)
+
+    await world.tell(configure(), wish, answers.plan(), answers.dataset(train=0))
+
+    assert "left to train on" in (await world.last(JobFailed)).reason
+
+
+async def test_a_rejected_dataset_fails_the_job_with_its_reason(world: World) -> None:
+    wish = await given_dataset(world)
+    rejected = DatasetRejected(agent_id=AGENT, job_id=wish.job_id, reason="no item has a target")
+
+    await world.tell(configure(), wish, Answers(wish.job_id).plan(), rejected)
+
+    assert (await world.last(JobFailed)).reason == "no item has a target"
+
+
+async def test_a_missing_dataset_fails_the_job_and_frees_the_agent(world: World) -> None:
+    lost, found = requested(dataset=artifact("nowhere")), await given_dataset(world)
+
+    await world.tell(configure(), lost, found)
+
+    assert "no artifact" in (await world.last(JobFailed)).reason
+    assert await world.states(found.job_id) == ["requested", "planning"]
+
+
+async def test_a_job_without_dataset_and_feedback_fails_in_plain_words(world: World) -> None:
+    await world.tell(configure(), requested())
+
+    assert (await world.last(JobFailed)).reason.startswith(f"agent {AGENT} has no unused feedback")
+
+
+async def test_a_second_job_of_an_agent_waits_for_the_end_of_the_first(world: World) -> None:
+    first, second = await given_dataset(world), await given_dataset(world)
+    await world.tell(configure(), first, second)
+    waiting = await world.states(second.job_id)
+
+    await run_to_the_end(world, first.job_id)
+
+    assert waiting == ["requested"]
+    assert await world.states(second.job_id) == ["requested", "planning"]
+
+
+async def test_cancelling_a_training_calls_the_attempt_off(world: World) -> None:
+    wish = await given_dataset(world)
+    answers = Answers(wish.job_id)
+    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+
+    await world.tell(CancelJob(job_id=wish.job_id, reason="wrong data"), answers.trained())
+
+    assert (await world.last(JobCancelled)).reason == "wrong data"
+    assert (await world.last(CancelTraining)).attempt == 1
+    assert (await world.states(wish.job_id))[-1] == "cancelled"
+
+
+async def test_a_failed_evaluation_is_ordered_again_with_a_newer_number(world: World) -> None:
+    wish = await given_dataset(world)
+    answers = Answers(wish.job_id)
+    failed = EvaluationFailed(
+        agent_id=AGENT, job_id=wish.job_id, error_type="X", reason="it crashed", retryable=True
+    )
+    await world.tell(configure(), wish, answers.plan(), answers.dataset(), answers.trained())
+
+    await world.tell(failed, failed, failed)
+
+    assert [order.attempt for order in await world.told(EvaluateModel)] == [1, 2, 3]
+    assert (await world.last(JobFailed)).reason == "it crashed (try 3 of 3)"
+
+
+async def test_the_start_of_a_training_moves_its_deadline(world: World) -> None:
+    wish = await given_dataset(world)
+    answers = Answers(wish.job_id)
+    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+    before = await world.value("SELECT deadline_at FROM jobs")
+    world.clock.move(60)
+
+    await world.tell(
+        TrainingStarted(
+            agent_id=AGENT,
+            job_id=wish.job_id,
+            attempt=1,
+            worker_id="w",
+            total_steps=10,
+            first_step_at=NOON,
+        )
+    )
+
+    assert await world.value("SELECT deadline_at FROM jobs") > before
+    assert await world.states(wish.job_id) == WHOLE_LIFE[:5]
+
+
+async def test_a_rolled_back_version_is_what_the_next_candidate_meets(world: World) -> None:
+    first, second = await given_dataset(world), await given_dataset(world)
+    old = ModelRef(version="0.9.0", artifact=artifact("old"))
+    await world.tell(configure(), first)
+    await run_to_the_end(world, first.job_id)
+
+    await world.tell(
+        ModelRolledBack(
+            agent_id=AGENT, model=old, from_version="1.0.0", reason="worse", rolled_back_at=NOON
+        )
+    )
+    await world.tell(second)
+    await run_to_the_end(world, second.job_id, "1.1.0")
+
+    assert (await world.last(TrainModel)).parent == old
+    assert (await world.last(EvaluateModel)).live == old
+    assert (await world.last(RegisterModel)).parent_version == "0.9.0"
+
+
+async def test_jobs_beyond_the_slots_wait_and_priority_goes_first(world: World) -> None:
+    wishes = {}
+    for name, priority in (("a", 0), ("b", 0), ("c", 9)):
+        wish = await given_dataset(world)
+        wishes[name] = wish.model_copy(update={"agent_id": name})
+        await world.tell(configure(name, priority=priority), wishes[name])
+        answers = Answers(wishes[name].job_id, name)
+        await world.tell(answers.plan(), answers.dataset())
+
+    await world.tell(Answers(wishes["a"].job_id, "a").trained())
+
+    states = {name: (await world.states(wish.job_id))[-1] for name, wish in wishes.items()}
+    assert states == {"a": "evaluating", "b": "queued", "c": "training"}
+
+
+async def test_a_new_worker_starts_the_job_that_waits(world: World) -> None:
+    for name in ("a", "b"):
+        wish = (await given_dataset(world)).model_copy(update={"agent_id": name})
+        answers = Answers(wish.job_id, name)
+        await world.tell(configure(name), wish, answers.plan(), answers.dataset())
+    before = len(await world.told(TrainModel))
+
+    await world.tell(WorkerReported(worker_id="w1", service="trainer", slots=2, busy=1))
+
+    assert (before, len(await world.told(TrainModel))) == (1, 2)
+
+
+async def test_two_wishes_at_once_give_one_job_under_way(world: World, tmp_path: Path) -> None:
+    await world.tell(configure())
+    wishes = [await given_dataset(world) for _ in range(6)]
+
+    await asyncio.gather(*(world.tell(wish) for wish in wishes))
+
+    assert len(await world.told(PlanCurriculum)) == 1
+    query = "SELECT count(*) FROM jobs WHERE state = 'planning'"
+    assert await world.value(query) == 1
+
+
+async def test_the_agents_hyper_parameters_fill_what_the_wish_leaves_open(world: World) -> None:
+    wish = (await given_dataset(world)).model_copy(
+        update={"config": TrainingConfig(epochs=2, seed=9)}
+    )
+    profile = TrainingConfig(batch_size=8, epochs=1, seed=1)
+    answers = Answers(wish.job_id)
+
+    await world.tell(configure(training=profile), wish, answers.plan(), answers.dataset())
+
+    config = (await world.last(TrainModel)).config
+    assert (config.batch_size, config.epochs, config.seed) == (8, 2, 9)
+
+
+async def test_feedback_that_comes_while_a_job_runs_waits_for_the_next_window(
+    world: World,
+) -> None:
+    await world.tell(configure())
+    await world.take(record_of(feedback(f"first-{n}")) for n in range(3))
+    job_id = await world.value("SELECT job_id FROM jobs")
+
+    await world.take(record_of(feedback(f"second-{n}")) for n in range(4))
+    meanwhile = await world.value("SELECT count(*) FROM windows")
+    await run_to_the_end(world, job_id)
+
+    assert meanwhile == 1
+    counts = await world.fetch("SELECT feedback_count FROM windows ORDER BY sequence")
+    assert [row[0] for row in counts] == [3, 4]
+
+
+def training_failed(job_id: object, attempt: int, *, retryable: bool) -> TrainingFailed:
+    """An attempt ended without a model."""
+    return TrainingFailed(
+        agent_id=AGENT,
+        job_id=job_id,
+        attempt=attempt,
+        error_type="OutOfMemory",
+        reason="out of memory",
+        retryable=retryable,
+    )

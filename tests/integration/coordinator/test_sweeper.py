@@ -1,0 +1,120 @@
+"""Jobs that nobody answers for."""
+
+import asyncio
+from pathlib import Path
+from uuid import UUID
+
+from archon_contracts.commands import CancelTraining, PlanCurriculum, TrainModel
+from archon_contracts.events import JobFailed
+from tests.support.coordinator import (
+    Answers,
+    World,
+    configure,
+    coordinator_world,
+    feedback,
+    record_of,
+    requested,
+)
+
+DAY = 24 * 3600.0
+
+
+async def open_job(world: World) -> UUID:
+    """A job in planning."""
+    await world.tell(configure(trigger_minimum_feedback=1))
+    await world.take([record_of(feedback("i1"))])
+    job_id: UUID = await world.value("SELECT job_id FROM jobs")
+    return job_id
+
+
+async def pass_and_sweep(world: World, seconds: float) -> None:
+    """Let time pass, then look."""
+    world.clock.move(seconds)
+    await world.parts.sweeper.sweep()
+
+
+async def test_an_unanswered_command_is_sent_again_and_then_fails_the_job(world: World) -> None:
+    job_id = await open_job(world)
+
+    for _ in range(3):
+        await pass_and_sweep(world, 61)
+
+    assert len(await world.told(PlanCurriculum)) == 3
+    reason = (await world.last(JobFailed)).reason
+    assert reason == "nobody finished planning within 60 s; is its service up? (try 3 of 3)"
+    assert (await world.states(job_id))[-1] == "failed"
+
+
+async def test_an_answer_to_the_second_command_leads_on(world: World) -> None:
+    job_id = await open_job(world)
+    await pass_and_sweep(world, 61)
+
+    await world.tell(Answers(job_id).plan())
+
+    assert (await world.states(job_id))[-1] == "preparing"
+
+
+async def test_a_silent_training_is_called_off_and_begun_anew(world: World) -> None:
+    job_id = await open_job(world)
+    await world.tell(Answers(job_id).plan(), Answers(job_id).dataset())
+
+    await pass_and_sweep(world, DAY)
+
+    assert (await world.last(CancelTraining)).attempt == 1
+    assert [command.attempt for command in await world.told(TrainModel)] == [1, 2]
+    assert (await world.states(job_id))[-3:] == ["training", "queued", "training"]
+
+
+async def test_a_training_that_stays_silent_fails_the_job(world: World) -> None:
+    job_id = await open_job(world)
+    await world.tell(Answers(job_id).plan(), Answers(job_id).dataset())
+
+    for _ in range(3):
+        await pass_and_sweep(world, DAY)
+
+    assert (await world.last(JobFailed)).reason.endswith("(attempt 3 of 3)")
+    assert (await world.states(job_id))[-1] == "failed"
+
+
+async def test_a_job_whose_agent_never_comes_fails_in_plain_words(world: World) -> None:
+    await world.tell(requested("nobody"))
+
+    await pass_and_sweep(world, DAY + 1)
+
+    assert "its agent was unknown or busy" in (await world.last(JobFailed)).reason
+
+
+async def test_a_job_without_a_free_slot_fails_in_the_end(world: World) -> None:
+    for name in ("a", "b"):
+        await world.tell(configure(name, trigger_minimum_feedback=1))
+        await world.take([record_of(feedback("i1", name))])
+        query = "SELECT job_id FROM jobs WHERE agent_id = $1"
+        answers = Answers(await world.value(query, name), name)
+        await world.tell(answers.plan(), answers.dataset())
+    await world.fetch("UPDATE jobs SET deadline_at = now() + '1 year' WHERE agent_id = 'a'")
+
+    await pass_and_sweep(world, DAY + 1)
+
+    assert "no training slot was free" in (await world.last(JobFailed)).reason
+
+
+async def test_a_failed_job_frees_its_agent_for_the_next_window(world: World) -> None:
+    await open_job(world)
+    await world.take([record_of(feedback("i2"))])
+
+    for _ in range(3):
+        await pass_and_sweep(world, 61)
+
+    assert await world.value("SELECT count(*) FROM windows") == 2
+
+
+async def test_two_sweepers_settle_an_overdue_job_once(
+    world: World, database_url: str, tmp_path: Path
+) -> None:
+    await open_job(world)
+    world.clock.move(61)
+
+    async with coordinator_world(database_url, tmp_path, clock=world.clock) as other:
+        await asyncio.gather(world.parts.sweeper.sweep(), other.parts.sweeper.sweep())
+
+    assert len(await world.told(PlanCurriculum)) == 2
