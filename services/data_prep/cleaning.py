@@ -20,6 +20,8 @@ NO_TARGET = "no target"
 UNKNOWN_TARGET = "target is no answer of the agent"
 TIED_LABELS = "annotators disagree"
 NO_INPUT = "no input"
+NO_WEIGHT = "weight is not above 0"
+LARGEST_WEIGHT = 100.0
 
 
 def clean(records: Iterable[Record], targets: Targets, tally: Tally) -> list[Item]:
@@ -51,6 +53,8 @@ def item_of(record: Record, targets: Targets) -> Item | str:
     key = input_key(text)
     if not key:
         return NO_INPUT
+    if record.weight is not None and record.weight <= 0:
+        return NO_WEIGHT
     answer = _answer(record)
     if isinstance(answer, str):
         return answer
@@ -68,7 +72,7 @@ def item_of(record: Record, targets: Targets) -> Item | str:
         target=target,
         source=str(record.kind),
         rejected=tuple(rejected),
-        weight=certainty if record.weight is None else max(record.weight, 0.0),
+        weight=certainty if record.weight is None else min(record.weight, LARGEST_WEIGHT),
         group=record.group,
         trust=_trust(record) * certainty,
         occurred_at=record.occurred_at,

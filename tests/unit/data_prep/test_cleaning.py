@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from archon_contracts.commands import SourceKind
 from services.data_prep.cleaning import (
     NO_TARGET,
+    NO_WEIGHT,
     TIED_LABELS,
     UNCORRECTED,
     UNKNOWN_TARGET,
@@ -57,6 +58,7 @@ def test_a_liked_answer_confirms_itself_with_less_weight(judgement: dict[str, fl
         ({"rating": 5}, NO_TARGET),
         ({"target": "bicycle"}, UNKNOWN_TARGET),
         ({"labels": ("refund", "status")}, TIED_LABELS),
+        ({"target": "refund", "weight": 0.0}, NO_WEIGHT),
     ],
 )
 def test_a_line_without_a_usable_answer_is_counted(fields: dict[str, object], reason: str) -> None:
