@@ -24,6 +24,7 @@ from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.topics import Topic, consumer_group
 from shared.errors import StartupFailed
 from shared.kafka_security import broker_security
+from shared.membership import keep_member_id
 from shared.messages import RawRecord
 from shared.quarantine import Quarantine
 from shared.settings import ServiceSettings
@@ -193,6 +194,7 @@ class Broker:
         wait = self._settings.kafka_empty_fetch_wait_max_ms / 1000
         for consumer in self.consumers:
             pace_idle_fetches(consumer, maximum_wait_seconds=wait)
+            keep_member_id(consumer)
             consumer.commit = _bounded(consumer.commit)
 
     async def stop(self) -> None:
