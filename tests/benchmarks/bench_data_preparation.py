@@ -1,0 +1,85 @@
+"""Preparing a dataset from feedback lines: a window of 300, and 100,000.
+
+The lines are made-up customer requests with corrections; the memory is full, and half as many items
+are replayed. Measured is the way from lines to files, with the CPU time of this process: what else
+the machine does has no part in it.
+"""
+
+import resource
+import statistics
+import time
+
+import orjson
+
+from archon_contracts.commands import SourceKind
+from archon_contracts.identifiers import derived_id
+from services.data_prep.cleaning import clean
+from services.data_prep.datasets import files_of
+from services.data_prep.domain import Item, Policy, Prepared, Tally, Targets
+from services.data_prep.preparation import Material, prepare
+from services.data_prep.reading import read_source
+from services.synthetic_generator.domain import Wish
+from services.synthetic_generator.generation import generate
+from tests.benchmarks.harness import Figure
+from tests.support.datasets import plan, prepare_dataset
+
+WINDOW, MANY, MEMORY, ROUNDS = 300, 100_000, 2_000, 5
+COMMAND = prepare_dataset(plan=plan(0.5), job_id=derived_id("benchmark"))
+
+
+def run() -> list[Figure]:
+    """Prepare the window several times and the many once."""
+    memory = _items(_lines(MEMORY, seed=1))
+    window = _lines(WINDOW, seed=2)
+    rounds = [_seconds(window, memory) for _ in range(ROUNDS)]
+    many = _seconds(_lines(MANY, seed=3), memory)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return [
+        Figure(
+            name=f"{WINDOW} items",
+            figure=statistics.median(rounds),
+            unit="s CPU",
+            reach=0.3,
+            higher_is_better=False,
+        ),
+        Figure(name=f"{MANY} items", figure=MANY / many, unit="items/s CPU"),
+        Figure(name="peak memory", figure=peak_mb, unit="MB", higher_is_better=False),
+    ]
+
+
+def _seconds(lines: list[bytes], memory: list[Item]) -> float:
+    began = time.process_time()
+    reading = read_source(lines, SourceKind.FEEDBACK)
+    material = Material(command=COMMAND, readings=[reading], targets=Targets(), memory=memory)
+    result = prepare(material, Policy())
+    if not isinstance(result, Prepared):
+        raise RuntimeError(result.reason)
+    files_of(COMMAND, result, Policy())
+    return time.process_time() - began
+
+
+def _lines(count: int, seed: int) -> list[bytes]:
+    wish = Wish(
+        scenario_type="customer-support",
+        count=count,
+        difficulty="hard",
+        edge_cases=True,
+        diversity=0.0,
+        seed=seed,
+    )
+    return [
+        orjson.dumps(
+            {
+                "id": f"{seed}-{number}",
+                "input": candidate.sample.input,
+                "target": candidate.sample.target,
+                "actual": "complaint",
+            }
+        )
+        for number, candidate in enumerate(generate(wish, ()).accepted)
+    ]
+
+
+def _items(lines: list[bytes]) -> list[Item]:
+    reading = read_source(lines, SourceKind.FEEDBACK)
+    return clean(reading.records, Targets(), Tally())
