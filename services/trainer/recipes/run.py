@@ -56,7 +56,7 @@ _DEFAULTS: dict[tuple[AgentKind, str], dict[str, float]] = {
         "epochs": 1, "batch_size": 16, "learning_rate": 1e-4, "max_length": 32,
     },
     (AgentKind.CLASSIFIER, "supervised"): {
-        "epochs": 4, "batch_size": 16, "learning_rate": 2e-4, "max_length": 32,
+        "epochs": 4, "batch_size": 16, "learning_rate": 5e-4, "max_length": 32,
     },
     (AgentKind.CLASSIFIER, "continual"): {
         "epochs": 4, "batch_size": 16, "learning_rate": 2e-4, "max_length": 32,
