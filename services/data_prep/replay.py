@@ -41,5 +41,5 @@ def wanted(new_items: int, share: float) -> int:
 
 def candidates(memory: Sequence[Item], taken: Collection[str], count: int, seed: int) -> list[Item]:
     """Remembered items to replay, balanced over targets, none with a `taken` key."""
-    free = (replace(item, source=REPLAY) for item in memory if item.key not in taken)
-    return balanced(free, seed)[:count]
+    drawn = balanced((item for item in memory if item.key not in taken), seed)[:count]
+    return [replace(item, source=REPLAY) for item in drawn]
