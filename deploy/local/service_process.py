@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.child import Child, Program
+from deploy.local.group_members import evict_members
 from deploy.local.ports import require_free
 from deploy.local.probes import answers_ready
 
@@ -24,8 +25,10 @@ class ServiceProcess:
         self._environment = {**environment, "ARCHON_HEALTH_PORT": str(port)}
 
     async def launch(self) -> Child:
-        """Start the service's process; a stranger on its port must not be taken for it."""
+        """Start the process; a stranger on its port or its dead self in Kafka stand in its way."""
         require_free(self.name, self.port)
+        servers = self._environment["ARCHON_KAFKA_BOOTSTRAP_SERVERS"]
+        await evict_members(servers, self.name)
         return await Child.spawn(
             Program(
                 argv=(sys.executable, "-m", f"services.{self.name}"),
