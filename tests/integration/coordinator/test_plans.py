@@ -1,0 +1,64 @@
+"""The hot queries keep to their indexes, however much is stored."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import services.coordinator
+from shared.queries import load_queries
+from tests.support.coordinator import AGENT, World, configure
+
+FILL = """
+    INSERT INTO feedback (tenant_id, event_id, agent_id, interaction_id, source, received_at, body)
+    SELECT 'default', gen_random_uuid(), $1 || n % 50, 'i' || n, 'user', now(), '{}'
+    FROM generate_series(1, 20000) AS n
+"""
+NAMES = ("claim_feedback", "erase_feedback", "window_feedback", "lock_due_tally")
+
+
+@pytest.fixture
+async def full(world: World) -> World:
+    """Much feedback of many agents, and statistics that know of it."""
+    await world.tell(configure())
+    async with world.shared.database.connection() as connection:
+        await connection.execute(FILL, AGENT)
+        await connection.execute("ANALYZE")
+    return world
+
+
+def plain_sql(name: str) -> str:
+    """A query as PostgreSQL gets it."""
+    queries = load_queries(Path(services.coordinator.__file__).parent)
+    text: str = getattr(queries, name).sql
+    return text.rstrip(" ;")
+
+
+async def plan_of(world: World, name: str) -> str:
+    """How PostgreSQL would run it, whatever the arguments."""
+    async with world.shared.database.transaction() as tx:
+        await tx.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await tx.execute(f"PREPARE probe AS {plain_sql(name)}")
+        count = await tx.fetchval(
+            "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'probe'"
+        )
+        nulls = ", ".join(["NULL"] * count)
+        rows: list[Any] = await tx.fetch(f"EXPLAIN EXECUTE probe({nulls})")
+        await tx.execute("DEALLOCATE probe")
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_hot_query_scans_a_whole_table(full: World, name: str) -> None:
+    plan = await plan_of(full, name)
+
+    assert "Seq Scan on feedback" not in plan
+    assert "Seq Scan on interactions" not in plan
+
+
+async def test_a_claim_finds_the_oldest_unused_by_their_index(full: World) -> None:
+    assert "feedback_unused" in await plan_of(full, "claim_feedback")
+
+
+async def test_a_retraction_finds_its_interaction_by_its_index(full: World) -> None:
+    assert "feedback_interaction" in await plan_of(full, "erase_feedback")
