@@ -1,0 +1,36 @@
+"""Closing the books: waits until everything acknowledged took effect, then draws the balance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.faults.ledger import Account, balance, read_ledger
+from tests.faults.probes import Fleet, Noted
+from tests.faults.waiting import until
+
+
+async def close_books(
+    probes: Fleet, ledger_path: Path, *, timeout: float, told: bool = True
+) -> tuple[Account, Noted, list[str]]:
+    """Wait for quiet; returns the balance, what was noted, and what is wrong with it."""
+    intended, acknowledged = read_ledger(ledger_path)
+
+    async def all_done() -> bool:
+        taken = await probes.count("taken")
+        if taken + await probes.letters() < len(acknowledged):
+            return False
+        told_too = not told or await probes.count("told") >= taken
+        return told_too and await probes.quiet()
+
+    quiet = await until(all_done, timeout=timeout)
+    noted = await probes.noted()
+    taken = [row["event_id"] for row in noted.taken]
+    account = balance(
+        (intended, acknowledged), stored=taken, used=noted.told, quarantined=noted.quarantined
+    )
+    problems = [] if quiet else [f"not quiet after {timeout:g} s"]
+    if told and set(noted.told) != set(taken):
+        problems.append(f"{len(set(taken) ^ set(noted.told))} events without their second effect")
+    if noted.out_of_order:
+        problems.append(f"{noted.out_of_order} keys out of order")
+    return account, noted, problems

@@ -1,0 +1,95 @@
+"""Loads: every id goes into the ledger before its send, and again after the acknowledgement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from archon_contracts.client.errors import ClientError
+from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
+from archon_contracts.commands import RollBackModel
+from archon_contracts.envelope import Envelope
+from archon_contracts.identifiers import derived_id
+from archon_contracts.topics import REGISTRY_COMMANDS
+from tests.faults.ledger import Ledger
+
+KEYS = 20
+BATCH = 100
+RETRY_SECONDS = 0.2
+
+
+class CommandLoad:
+    """Commands for the probe, numbered per key, with ids that derive from the seed."""
+
+    def __init__(self, bootstrap_servers: str, path: Path, seed: int) -> None:
+        self._ledger = Ledger(path)
+        self._producer = ReliableProducer(
+            bootstrap_servers, required_topics=[REGISTRY_COMMANDS.name], timeout_seconds=5
+        )
+        self._seed = seed
+        self._numbers: Counter[int] = Counter()
+        self.sent = 0
+
+    async def __aenter__(self) -> Self:
+        await self._producer.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ledger.close()
+        await self._producer.stop()
+
+    async def send(
+        self, count: int, *, reason: str = "load", batch: int = BATCH, pause: float = 0.0
+    ) -> list[UUID]:
+        """Send so many, batch by batch, each again until it is acknowledged."""
+        ids: list[UUID] = []
+        while len(ids) < count:
+            made = [self.make(reason) for _ in range(min(batch, count - len(ids)))]
+            await self.deliver(made)
+            ids += [event_id for event_id, _ in made]
+            await asyncio.sleep(pause)
+        return ids
+
+    def make(self, reason: str = "load") -> tuple[UUID, OutgoingRecord]:
+        """The next command, not sent yet."""
+        self.sent += 1
+        agent = self.sent % KEYS
+        self._numbers[agent] += 1
+        number = self._numbers[agent]
+        event_id = derived_id("fault", self._seed, self.sent)
+        body = RollBackModel(agent_id=f"agent-{agent}", to_version=str(number), reason=reason)
+        envelope = Envelope(
+            id=event_id,
+            source="faults",
+            type=body.message_type(),
+            time=datetime.now(UTC),
+            subject=body.key,
+        )
+        record = OutgoingRecord(
+            REGISTRY_COMMANDS.name, body.key.encode(), body.to_bytes(), envelope.to_headers()
+        )
+        return event_id, record
+
+    async def deliver(self, made: Sequence[tuple[UUID, OutgoingRecord]]) -> None:
+        """Send these until they are acknowledged; a second send carries the same ids."""
+        for event_id, _ in made:
+            self._ledger.intend(event_id)
+        while True:
+            try:
+                await self._producer.deliver([record for _, record in made])
+                break
+            except ClientError:
+                await asyncio.sleep(RETRY_SECONDS)
+        for event_id, _ in made:
+            self._ledger.acknowledge(event_id)

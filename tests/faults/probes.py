@@ -1,0 +1,223 @@
+"""Processes of the made-up services, and what they noted in the database."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import orjson
+
+from archon_contracts.envelope import HeaderView
+from deploy.local.backoff import Backoff
+from deploy.local.child import Child, Program
+from deploy.local.group_members import evict_members
+from deploy.local.ports import pick_free
+from deploy.local.probes import answers_ready
+from deploy.local.service_process import PROJECT_ROOT
+from deploy.local.status import ProcessStatus
+from deploy.local.supervisor import Supervisor
+from shared.migrations import migrate
+from shared.outbox import decode_headers
+from tests.faults.servers import Reader, Servers
+from tests.faults.waiting import until
+
+TABLES = """
+CREATE TABLE {schema}.effects (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    step text NOT NULL, event_id uuid NOT NULL, key text NOT NULL, number integer NOT NULL
+);
+CREATE TABLE {schema}.witness (
+    at timestamptz NOT NULL DEFAULT now(),
+    pid integer NOT NULL, rss_bytes bigint NOT NULL, generation integer NOT NULL
+);
+"""
+QUICK_RESTARTS = Backoff(first_seconds=0.05, longest_seconds=0.2)
+
+
+@dataclass(slots=True)
+class ProbePart:
+    """One probe process as the supervisor sees it; the only member of its group if it is killed."""
+
+    name: str
+    port: int
+    log_path: Path
+    environment: dict[str, str]
+    launches: int = 0
+
+    async def launch(self) -> Child:
+        """Start the process, having put the one that was killed out of its group."""
+        if self.launches:
+            servers = self.environment["ARCHON_KAFKA_BOOTSTRAP_SERVERS"]
+            await evict_members(servers, self.environment["ARCHON_SERVICE"])
+        self.launches += 1
+        return await Child.spawn(
+            Program(
+                argv=(sys.executable, "-m", "tests.support.probe_process"),
+                log_path=self.log_path,
+                environment={**os.environ, **self.environment},
+                directory=PROJECT_ROOT,
+            )
+        )
+
+    async def is_ready(self) -> bool:
+        """Ask the process itself."""
+        return await answers_ready(self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a probe's database says: effects by step in order, and ids of dead letters."""
+
+    taken: list[asyncpg.Record]
+    told: list[str]
+    worked: list[str]
+    quarantined: list[str]
+
+    @property
+    def out_of_order(self) -> int:
+        """Keys whose commands took effect in another order than they were sent in."""
+        last: dict[str, int] = {}
+        wrong = set()
+        for row in self.taken:
+            if row["number"] <= last.get(row["key"], -1):
+                wrong.add(row["key"])
+            last[row["key"]] = row["number"]
+        return len(wrong)
+
+
+class Fleet:
+    """Supervised probe processes of one schema."""
+
+    def __init__(self, servers: Servers, folder: Path, schema: str) -> None:
+        self.servers = servers
+        self.schema = schema
+        self.reader: Reader = servers.reader()
+        self._own: dict[str, Supervisor] = {}
+        self._folder = folder
+        self._started = 0
+
+    async def prepare(self) -> None:
+        """Make the schema and the tables of effects."""
+        await migrate(self.servers.database_url, self.schema)
+        await self.reader.execute(TABLES.format(schema=self.schema))
+
+    async def start(self, **settings: object) -> str:
+        """Start one more probe process and return its name once it is ready."""
+        part = self.part(**settings)
+        self._own[part.name] = Supervisor(backoff=QUICK_RESTARTS, ready_timeout_seconds=90)
+        await self._own[part.name].start([part])
+        return part.name
+
+    def part(self, **settings: object) -> ProbePart:
+        """A probe that is not started yet; `settings` are those of the probe process."""
+        self._started += 1
+        name = f"{self.schema}-{self._started}"
+        port = pick_free()
+        values = {
+            "service": self.schema,
+            "database_url": self.servers.database_url,
+            "kafka_bootstrap_servers": self.servers.bootstrap_servers,
+            "kafka_empty_fetch_wait_max_ms": 50,
+            "artifacts_url": (self._folder / "artifacts").as_uri(),
+            "health_port": port,
+            "lease_seconds": 3,
+            "send_timeout_seconds": 10,
+            "shutdown_timeout_seconds": 5,
+            **settings,
+        }
+        environment = {f"ARCHON_{key.upper()}": str(value) for key, value in values.items()}
+        return ProbePart(name, port, self._folder / f"{name}.log", environment)
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a probe a signal; the supervisor starts a dead one again."""
+        self._own[name].kill(name, number)
+
+    def pid(self, name: str) -> int | None:
+        """The process id of a probe, while it lives."""
+        return self._status(name).pid
+
+    async def ready(self, name: str, *, but_not: int | None = None, timeout: float = 60) -> bool:
+        """Wait until a probe is ready, in another process than `but_not`."""
+
+        async def is_up() -> bool:
+            status = self._status(name)
+            return status.ready and status.pid not in (None, but_not)
+
+        return await until(is_up, timeout=timeout)
+
+    async def stop(self) -> None:
+        """Stop all probes."""
+        await asyncio.gather(*(supervisor.stop() for supervisor in self._own.values()))
+        self._own.clear()
+        self.reader.close()
+
+    def _status(self, name: str) -> ProcessStatus:
+        return self._own[name].status()[0]
+
+    async def retire(self, name: str) -> None:
+        """Stop one probe in good order; it is not started again."""
+        await self._own.pop(name).stop()
+
+    async def goes_on(self, *, timeout: float) -> bool:
+        """Wait until one more command took effect than had at the time of asking."""
+        before: list[int] = []
+
+        async def more() -> bool:
+            count = await self.count("taken")
+            before.append(count)
+            return count > before[0]
+
+        return await until(more, timeout=timeout)
+
+    async def noted(self) -> Noted:
+        """Everything that was noted so far."""
+        effects = await self.reader.fetch(
+            f"SELECT step, event_id::text, key, number FROM {self.schema}.effects ORDER BY id"
+        )
+        return Noted(
+            taken=[row for row in effects if row["step"] == "taken"],
+            told=[row["event_id"] for row in effects if row["step"] == "told"],
+            worked=[row["event_id"] for row in effects if row["step"] == "worked"],
+            quarantined=await self.letter_headers("ce_id"),
+        )
+
+    async def count(self, step: str) -> int:
+        """How many effects of this kind there are."""
+        query = f"SELECT count(*) FROM {self.schema}.effects WHERE step = $1"
+        return await self.reader.value(query, step)
+
+    async def letters(self) -> int:
+        """How many dead letters there are."""
+        query = f"SELECT count(*) FROM {self.schema}.outbox WHERE topic LIKE '%dead-letter%'"
+        return await self.reader.value(query)
+
+    async def letter_headers(self, name: str) -> list[str]:
+        """One header of every dead letter; empty where there is none."""
+        rows = await self.reader.fetch(
+            f"SELECT headers::text FROM {self.schema}.outbox WHERE topic LIKE '%dead-letter%'"
+        )
+        headers = [HeaderView.of(decode_headers(orjson.loads(row["headers"]))) for row in rows]
+        return [view.text(name) for view in headers]
+
+    async def quiet(self) -> bool:
+        """Whether nothing waits in the outbox."""
+        query = f"SELECT count(*) FROM {self.schema}.outbox WHERE published_at IS NULL"
+        return await self.reader.value(query) == 0
+
+
+@asynccontextmanager
+async def fleet(servers: Servers, folder: Path, schema: str = "probe") -> AsyncIterator[Fleet]:
+    """Probes that are stopped at the end."""
+    probes = Fleet(servers, folder, schema)
+    await probes.prepare()
+    try:
+        yield probes
+    finally:
+        await probes.stop()

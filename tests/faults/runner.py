@@ -1,0 +1,147 @@
+"""Runs scenarios one after the other, each in a folder of its own, and tells how they ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.revision import code_revision
+from tests.faults.ledger import Account
+from tests.faults.scenario import Context, Outcome, Scenario
+
+NOTHING = Account(0, 0, 0, 0, 0, 0, 0)
+LONGEST_SHORT_SECONDS = 180
+LONGEST_LONG_SECONDS = 5_400
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One scenario's result."""
+
+    scenario: Scenario
+    outcome: Outcome
+    seed: int
+    seconds: float
+    at: datetime
+
+    def record(self) -> dict[str, object]:
+        """As a line of results.jsonl."""
+        outcome = self.outcome
+        return {
+            "at": self.at.isoformat(timespec="seconds"),
+            "scenario": self.scenario.id,
+            "what": self.scenario.what,
+            "load": outcome.load,
+            **asdict(outcome.account),
+            "faults": outcome.faults,
+            "survived": outcome.survived,
+            "passed": outcome.passed,
+            "bound": outcome.bound,
+            "problems": list(outcome.problems),
+            "facts": dict(outcome.facts),
+            "seed": self.seed,
+            "revision": code_revision(),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def run_all(
+    scenarios: Sequence[Scenario], *, seed: int, long: bool, console: Console, keep: Path | None
+) -> list[Line]:
+    """Run each to its end; one that raises has failed, and the next one runs all the same."""
+    lines = []
+    for scenario in scenarios:
+        console.print(f"[bold]{scenario.id}[/bold] {scenario.what} ...", highlight=False)
+        line = _run_one(scenario, seed=seed, long=long, keep=keep)
+        lines.append(line)
+        _tell(line, console)
+    return lines
+
+
+def _run_one(scenario: Scenario, *, seed: int, long: bool, keep: Path | None) -> Line:
+    folder = Path(tempfile.mkdtemp(prefix=f"archon-{scenario.id.lower()}-"))
+    context = Context(scenario.id, folder, seed, long)
+    at, started = datetime.now(UTC), time.monotonic()
+    limit = LONGEST_LONG_SECONDS if long else LONGEST_SHORT_SECONDS
+    try:
+        outcome = uvloop.run(_bounded(scenario, context, limit))
+    except Exception as error:  # noqa: BLE001  whatever goes wrong is the scenario's result
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {error}"
+        outcome = Outcome(
+            account=NOTHING, load="", faults=0, survived=0, trials=0, problems=(reason,)
+        )
+    if not outcome.passed and keep is not None:
+        shutil.copytree(folder, keep / f"{scenario.id}-{seed}", dirs_exist_ok=True, ignore=_bulky)
+    shutil.rmtree(folder, ignore_errors=True)
+    return Line(scenario, outcome, seed, time.monotonic() - started, at)
+
+
+async def _bounded(scenario: Scenario, context: Context, seconds: float) -> Outcome:
+    async with asyncio.timeout(seconds):
+        return await scenario.run(context)
+
+
+def _bulky(_folder: str, names: list[str]) -> list[str]:
+    """Databases are not kept; logs and ledgers are."""
+    return [name for name in names if name in {"postgres", "broker", "artifacts", "trainer"}]
+
+
+def _tell(line: Line, console: Console) -> None:
+    outcome = line.outcome
+    verdict = "[green]passed[/green]" if outcome.passed else "[red]FAILED[/red]"
+    console.print(
+        f"   {verdict} in {line.seconds:.0f} s: {outcome.account}; "
+        f"{outcome.survived} of {outcome.faults} faults survived",
+        highlight=False,
+    )
+    for problem in outcome.problems:
+        console.print(f"   [red]{problem}[/red]", highlight=False)
+    facts = ", ".join(f"{name} {value}" for name, value in outcome.facts.items())
+    if facts:
+        console.print(f"   {facts}", style="dim", highlight=False)
+
+
+def write_results(lines: Sequence[Line], path: Path) -> None:
+    """Append a JSON line each."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        for line in lines:
+            file.write(json.dumps(line.record()) + "\n")
+
+
+def table_of(lines: Sequence[Line]) -> Table:
+    """All results at a glance."""
+    table = Table()
+    columns = ("", "load", "sent", "stored", "effects", "quarantined", "lost", "double")
+    for name in (*columns, "faults survived", "bound 3/n", "s"):
+        table.add_column(name, justify="left" if name in {"", "load"} else "right")
+    for line in lines:
+        table.add_row(*cells(line), style="" if line.outcome.passed else "red")
+    return table
+
+
+def cells(line: Line) -> list[str]:
+    """A result as a row of text."""
+    outcome, account = line.outcome, line.outcome.account
+    return [
+        line.scenario.id,
+        outcome.load,
+        *(f"{n:,}" for n in (account.sent, account.stored, account.effects, account.quarantined)),
+        *(f"{n:,}" for n in (account.lost, account.double)),
+        f"{outcome.survived} of {outcome.faults}",
+        f"{outcome.bound:.2g}" if outcome.bound else "-",
+        f"{line.seconds:.0f}",
+    ]

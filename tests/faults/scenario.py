@@ -1,0 +1,66 @@
+"""What a scenario is: a fault or an input, its load, and what became of every event."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tests.faults.ledger import Account, failure_bound
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a scenario is given: a folder of its own, its seed, and whether to go to full length."""
+
+    id: str
+    folder: Path
+    seed: int
+    long: bool = False
+
+    def size(self, *, short: int, long: int) -> int:
+        """The load or count of faults for this run."""
+        return long if self.long else short
+
+    def random(self) -> random.Random:
+        """The scenario's choices: the same for the same seed."""
+        return random.Random(f"{self.id}/{self.seed}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The balance, how many faults there were and were survived, and what else was seen.
+
+    `trials` is what the failure bound is for: events, or runs where a run is the unit.
+    """
+
+    account: Account
+    load: str
+    faults: int
+    survived: int
+    trials: int
+    problems: tuple[str, ...] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every promise held."""
+        return self.account.balanced and self.faults == self.survived and not self.problems
+
+    @property
+    def bound(self) -> float | None:
+        """The 95 % upper bound of the failure rate, where nothing failed."""
+        return failure_bound(self.trials) if self.passed and self.trials else None
+
+
+class Scenario(Protocol):
+    """One line of the acceptance table."""
+
+    id: str
+    what: str
+
+    async def run(self, context: Context) -> Outcome:
+        """Do the damage, wait for quiet, and draw up the balance."""
+        ...

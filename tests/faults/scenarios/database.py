@@ -1,0 +1,61 @@
+"""F7: the database is restarted in the hardest way, and its connections are cut."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.faults.books import close_books
+from tests.faults.load import CommandLoad
+from tests.faults.probes import Fleet, fleet
+from tests.faults.proxy import Proxy
+from tests.faults.scenario import Context, Outcome
+from tests.faults.servers import IMMEDIATE, Servers, servers
+
+PAUSE_SECONDS = 0.05
+
+
+class DatabaseRestarts:
+    """Immediate shutdowns and cut connections while commands come in."""
+
+    id = "F7"
+    what = "PostgreSQL stopped with -m immediate and started again; its connections cut"
+
+    async def run(self, context: Context) -> Outcome:
+        events = context.size(short=400, long=20_000)
+        faults = context.size(short=4, long=20)
+        ledger = context.folder / "ledger"
+        async with (
+            servers(context.folder) as both,
+            Proxy("127.0.0.1", both.postgres.port).serving() as proxy,
+            fleet(both, context.folder) as probes,
+        ):
+            name = await probes.start(database_url=both.proxied(proxy))
+            async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
+                sending = asyncio.create_task(load.send(events, pause=PAUSE_SECONDS))
+                survived = await self._damage(context, both, proxy, probes, faults)
+                await sending
+            account, _, problems = await close_books(probes, ledger, timeout=120)
+            if not await probes.ready(name):
+                problems.append("the probe was not ready again")
+        return Outcome(
+            account=account,
+            load=f"{events:,} commands",
+            faults=faults,
+            survived=survived,
+            trials=events,
+            problems=tuple(problems),
+        )
+
+    async def _damage(
+        self, context: Context, both: Servers, proxy: Proxy, probes: Fleet, faults: int
+    ) -> int:
+        """Half of the faults are restarts, half are cuts; each is followed by new effects."""
+        random, survived = context.random(), 0
+        for number in range(faults):
+            await asyncio.sleep(random.uniform(0.1, 0.5))
+            if number % 2 == 0:
+                await both.postgres.restart(IMMEDIATE)
+            else:
+                proxy.cut()
+            survived += await probes.goes_on(timeout=60)
+        return survived

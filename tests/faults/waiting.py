@@ -1,0 +1,22 @@
+"""Waiting for quiet: a check that asks a database is asked a few times a second, not fifty."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+POLL_SECONDS = 0.1
+
+
+async def until(check: Callable[[], Awaitable[bool]], *, timeout: float) -> bool:
+    """Ask until the answer is yes; False when the time is over. Failed questions are a no."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
+                if await check():
+                    return True
+        except (OSError, TimeoutError):
+            pass  # the one who is asked may be down: that is what these scenarios do
+        if time.monotonic() >= deadline:
+            return False
+        await asyncio.sleep(POLL_SECONDS)
