@@ -14,9 +14,15 @@ class LocalSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ARCHON_LOCAL_", frozen=True, extra="ignore")
 
     data_dir: Path = Field(default=Path("var"), description="Where all data and logs live.")
-    postgres_port: int | None = Field(default=None, ge=1, le=65535, description="Port.")
-    broker_port: int | None = Field(default=None, ge=1, le=65535, description="Port.")
-    gateway_port: int | None = Field(default=None, ge=1, le=65535, description="Port.")
+    postgres_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port of PostgreSQL; absent: a free one."
+    )
+    broker_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port of the broker; absent: a free one."
+    )
+    gateway_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port of the HTTP API; absent: a free one."
+    )
     services: tuple[str, ...] = Field(default=SERVICES, description="Services to start.")
     ready_timeout_seconds: float = Field(
         default=60.0, gt=0, description="How long a stage of the start may take [s]."
