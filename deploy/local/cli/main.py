@@ -1,5 +1,9 @@
 """The command's tree: one module per group of commands."""
 
+import logging
+import sys
+
+import structlog
 import typer
 
 from deploy.local.cli import (
@@ -25,6 +29,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+# Standard output is for answers. What libraries say of a failure, we say in one sentence.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 app.command("up", epilog=up.EXAMPLES)(up.up)
 app.command("setup", epilog=set_up.EXAMPLES)(set_up.set_up)

@@ -1,0 +1,92 @@
+"""From feedback to a deployed version, on real parts, whatever dies on the way."""
+
+import json
+from typing import Any
+
+import psutil
+import pytest
+
+from deploy.demo.audit import FeedbackAudit, audit_feedback
+from tests.support.eventually import eventually
+from tests.support.system import System
+from tests.support.tiny_world import agent, corrections
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
+SERVICES = {
+    "gateway", "coordinator", "data_prep", "trainer", "trainer.child", "evaluator", "registry"
+}  # fmt: skip
+PARTS = ("postgres", "broker")
+FEEDBACK = 24
+
+
+async def test_feedback_becomes_a_deployed_version_in_one_whole_trace(system: System) -> None:
+    await system.deploy_first_version("loop")
+
+    sent = await system.correct("loop")
+    job = await system.completed(await system.retrain_of("loop"))
+
+    assert await audit(system, "loop", sent) == FeedbackAudit(
+        sent=FEEDBACK, stored=FEEDBACK, used=FEEDBACK, lost=0, double=0
+    )
+    assert job["trigger"]["feedback_count"] == FEEDBACK
+    assert await system.versions("loop") == ["1.0.0", job["version"]]
+    trace = await whole_trace(system, job["job_id"])
+    assert set(trace["services"]) >= SERVICES
+
+
+async def test_a_service_process_never_holds_torch(system: System) -> None:
+    parents = [status for status in system.runtime.status() if status.name not in PARTS]
+
+    holding = [each.name for each in parents if each.pid and _holds_torch(each.pid)]
+
+    assert len(parents) == 8
+    assert holding == []
+
+
+@pytest.mark.parametrize("victim", ["trainer", "coordinator"])
+async def test_a_retrain_outlives_the_death_of(system: System, victim: str) -> None:
+    agent_id = f"without-{victim}"
+    await system.deploy_first_version(agent_id, steps=60)
+
+    sent = await system.correct(agent_id)
+    job_id = await system.retrain_of(agent_id)
+    await system.reaches(job_id, "training")
+    system.runtime.kill(victim)
+    job = await system.completed(job_id)
+
+    found = await audit(system, agent_id, sent)
+    assert (found.sent, found.stored, found.lost, found.double) == (FEEDBACK, FEEDBACK, 0, 0)
+    assert await system.versions(agent_id) == ["1.0.0", job["version"]]
+
+
+async def test_a_dead_letter_can_be_seen_mended_and_replayed(system: System) -> None:
+    await system.publish_raw(corrections("late")[0])
+    letter = await system.dead_letter()
+
+    shown = await system.archon("dlq", "show", letter["id"])
+    await system.gateway.post("/v1/agents", agent("late", system.base_model, steps=30))
+    await system.archon("dlq", "replay", letter["id"])
+
+    assert "late" in shown["reason"]
+    assert json.loads(shown["body"])["interaction_id"] == "late-0"
+    await eventually(lambda: system.stored("late", 1), timeout=20)
+
+
+async def audit(system: System, agent_id: str, sent: list[str]) -> FeedbackAudit:
+    return await audit_feedback(system.runtime.endpoints.database_url, agent_id, sent)
+
+
+async def whole_trace(system: System, job_id: str) -> dict[str, Any]:
+    trace: dict[str, Any] = {}
+
+    async def whole() -> None:
+        trace.update(await system.gateway.get(f"/v1/jobs/{job_id}/trace"))
+        missing = SERVICES - set(trace["services"])
+        assert (trace["orphans"], missing) == ([], set())
+
+    await eventually(whole, timeout=20)
+    return trace
+
+
+def _holds_torch(pid: int) -> bool:
+    return any("torch" in region.path for region in psutil.Process(pid).memory_maps())

@@ -1,0 +1,32 @@
+"""The whole system on small input, started once per test module that asks for it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from deploy.local.api import AsyncGateway
+from deploy.local.runtime import Runtime
+from deploy.local.settings import LocalSettings
+from tests.support.system import System
+from tests.support.tiny_world import first_items, held_out_items, tiny_model
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """All services on their real parts, with the held-out and the first items uploaded."""
+    data_dir = tmp_path_factory.mktemp("system")
+    base_model = tiny_model(data_dir / "tiny-encoder")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ARCHON_LEASE_SECONDS", "3")
+        environment.setenv("ARCHON_TRAINER_WORK_DIR", str(data_dir / "trainer"))
+        environment.setenv("OMP_NUM_THREADS", "1")
+        async with (
+            Runtime(LocalSettings(data_dir=data_dir)) as runtime,
+            AsyncGateway(runtime.endpoints.gateway_url, runtime.api_key) as gateway,
+        ):
+            held_out = {"name": "held-out", "purpose": "evaluation", "items": held_out_items()}
+            first = {"name": "first", "purpose": "training", "items": first_items()}
+            for dataset in (held_out, first):
+                await gateway.post("/v1/datasets", dataset)
+            yield System(runtime, gateway, data_dir, base_model)
