@@ -84,10 +84,12 @@ class Servers:
         """The broker, without a proxy in between."""
         return f"{LOOPBACK}:{self.broker.port}"
 
-    async def start(self) -> None:
-        """Start both and make the topics."""
+    async def start(self, *, broker: bool = True) -> None:
+        """Start both and make the topics; or the database alone."""
         await self.postgres.start()
         await self._postgres.provision()
+        if not broker:
+            return
         await self.broker.start()
         own = tuple(dead_letters(name) for name in ("probe", "receiver"))
         await ensure_topics(self.bootstrap_servers, topics=ALL_TOPICS + own)
@@ -108,11 +110,11 @@ class Servers:
 
 
 @asynccontextmanager
-async def servers(folder: Path) -> AsyncIterator[Servers]:
-    """Both servers while the block runs."""
+async def servers(folder: Path, *, broker: bool = True) -> AsyncIterator[Servers]:
+    """Both servers while the block runs, or the database alone."""
     both = Servers(folder)
     try:
-        await both.start()
+        await both.start(broker=broker)
         yield both
     finally:
         await both.stop()

@@ -60,6 +60,14 @@ def pause_after_two_steps(spec: Spec, report: Report) -> dict[str, Any]:
     return {}
 
 
+def learn_when_told(spec: Spec, report: Report) -> dict[str, Any]:
+    """Wait for the file `go` beside the checkpoints, then learn."""
+    report({"event": "waiting", "pid": os.getpid()})
+    while not (Path(spec["checkpoint_dir"]) / "go").exists():
+        time.sleep(0.02)
+    return learn(spec, report)
+
+
 def _result(spec: Spec, steps: int) -> dict[str, Any]:
     model = Path(spec["output_dir"]) / "model"
     model.mkdir()

@@ -5,8 +5,10 @@ from tests.faults.scenarios.database import DatabaseRestarts
 from tests.faults.scenarios.poison import PoisonedCommands
 from tests.faults.scenarios.rebalances import RebalanceStorm
 from tests.faults.scenarios.relay import RelayKilled
+from tests.faults.scenarios.zombie import ZombieTrainer
 
 ALL: tuple[Scenario, ...] = (
+    ZombieTrainer(),
     RebalanceStorm(),
     DatabaseRestarts(),
     RelayKilled(),
