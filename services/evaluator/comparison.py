@@ -109,13 +109,12 @@ def judge(comparisons: Mapping[str, PairedComparison], gate: GatePolicy) -> Verd
     if faults:
         return Verdict(False, tuple(faults))
     low, high = whole.difference.low, whole.difference.high
-    return Verdict(
-        True,
-        (
-            f"accuracy rises by {gain:.1%} (95 % interval {low:+.1%} to {high:+.1%}, "
-            f"p = {whole.p_value:.2g}, n = {whole.difference.n}); no group loses more than allowed",
-        ),
+    rises = (
+        f"accuracy rises by {gain:.1%} (95 % interval {low:+.1%} to {high:+.1%}, "
+        f"p = {whole.p_value:.2g}, n = {whole.difference.n})"
     )
+    groups = "; no group loses more than allowed" if len(comparisons) > 1 else ""
+    return Verdict(True, (rises + groups,))
 
 
 def mcnemar(candidate_only: int, reference_only: int) -> float:

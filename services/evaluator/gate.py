@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archon_contracts.events import PairedComparison
 from archon_contracts.values import Estimate, GatePolicy
-from services.evaluator.comparison import NotPaired, accuracy, compare, judge, read_scored
+from services.evaluator.comparison import ALL, NotPaired, accuracy, compare, judge, read_scored
 from services.evaluator.domain import Role, Scores
 from services.evaluator.errors import Unscorable
 from services.evaluator.scorers import NothingScored
@@ -40,8 +40,9 @@ def findings_of(scores: Mapping[Role, Scores], reference: Role, gate: GatePolicy
         best = {role.value: accuracy(scored, at_k=True) for role, scored in items.items()}
     except (NothingScored, NotPaired) as error:
         raise Unscorable(f"{error}.") from error
-    verdict = judge(comparison, gate)
     is_live = reference is Role.LIVE
+    # Nobody is served by the untrained base model, so no group can lose what it had.
+    verdict = judge(comparison if is_live else {ALL: comparison[ALL]}, gate)
     return Findings(
         passed=verdict.passed,
         reasons=verdict.reasons if is_live else (*verdict.reasons, AGAINST_BASE),

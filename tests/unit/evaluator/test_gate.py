@@ -10,11 +10,17 @@ from services.evaluator.errors import Unscorable
 from services.evaluator.gate import AGAINST_BASE, findings_of
 
 
-def scores(outcomes: list[bool | None], *, first: int = 0) -> Scores:
+def scores(
+    outcomes: list[bool | None], *, first: int = 0, others: list[bool] | None = None
+) -> Scores:
     """A model's predictions, one per outcome; the k best answers hold the right one always."""
     rows = [
         {"id": f"i{n}", "group": "old", "correct": right, "correct_at_k": right is not None or None}
         for n, right in enumerate(outcomes, start=first)
+    ]
+    rows += [
+        {"id": f"n{n}", "group": "new", "correct": right, "correct_at_k": True}
+        for n, right in enumerate(others or [])
     ]
     return Scores("".join(json.dumps(row) + "\n" for row in rows).encode(), 0.02)
 
@@ -46,6 +52,18 @@ def test_a_comparison_with_the_base_is_named_as_such() -> None:
     assert found.reasons[-1] == AGAINST_BASE
     assert found.comparison == {}
     assert "base" in found.accuracy
+
+
+@pytest.mark.parametrize(("reference", "passes"), [(Role.BASE, True), (Role.LIVE, False)])
+def test_a_group_can_lose_only_what_a_live_version_gave_it(reference: Role, passes: bool) -> None:
+    better_but_in_one_group = scores([True] * 60, others=[False] * 10)
+    before = scores([True] * 20 + [False] * 40, others=[True] * 10)
+
+    found = findings_of(
+        {Role.CANDIDATE: better_but_in_one_group, reference: before}, reference, GatePolicy()
+    )
+
+    assert found.passed is passes
 
 
 @pytest.mark.parametrize(
