@@ -38,6 +38,7 @@ CREATE TABLE {schema}.witness (
     pid integer NOT NULL, rss_bytes bigint NOT NULL, generation integer NOT NULL
 );
 """
+IDLE_LOOKS = 30
 QUICK_RESTARTS = Backoff(first_seconds=0.05, longest_seconds=0.2)
 
 
@@ -166,13 +167,13 @@ class Fleet:
         await self._own.pop(name).stop()
 
     async def goes_on(self, *, timeout: float) -> bool:
-        """Wait until one more command took effect than had at the time of asking."""
+        """Wait until one more command took effect than had, or nothing waits any more."""
         before: list[int] = []
 
         async def more() -> bool:
             count = await self.count("taken")
             before.append(count)
-            return count > before[0]
+            return count > before[0] or (len(before) > IDLE_LOOKS and await self.quiet())
 
         return await until(more, timeout=timeout)
 

@@ -2,6 +2,7 @@
 
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios.database import DatabaseRestarts
+from tests.faults.scenarios.mock_cluster import FaultyCluster
 from tests.faults.scenarios.poison import PoisonedCommands
 from tests.faults.scenarios.rebalances import RebalanceStorm
 from tests.faults.scenarios.relay import RelayKilled
@@ -9,6 +10,7 @@ from tests.faults.scenarios.zombie import ZombieTrainer
 
 ALL: tuple[Scenario, ...] = (
     ZombieTrainer(),
+    FaultyCluster(),
     RebalanceStorm(),
     DatabaseRestarts(),
     RelayKilled(),
