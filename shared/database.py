@@ -30,7 +30,9 @@ _UNAVAILABLE = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    # Out of disk, memory or connections, or a disk that fails: no message is to blame for these.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
@@ -43,7 +45,7 @@ def translated_errors() -> Iterator[None]:
     """Turn driver errors into ours.
 
     Raises:
-        DatabaseUnavailable: the server is away or closing.
+        DatabaseUnavailable: the server is away, closing, or out of disk or memory.
         TransactionConflict: a deadlock or serialisation failure.
         ConstraintViolated: a row broke a constraint, which is named.
     """
