@@ -51,6 +51,11 @@ class Server:
         await self.end(number)
         await self.start()
 
+    async def ensure_running(self) -> None:
+        """Start it again if it has ended by itself."""
+        if self._child is None or self._child.returncode is not None:
+            await self.start()
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal that it survives, such as SIGSTOP."""
         if self._child is not None:

@@ -6,6 +6,7 @@ from tests.faults.scenarios.mock_cluster import FaultyCluster
 from tests.faults.scenarios.poison import PoisonedCommands
 from tests.faults.scenarios.rebalances import RebalanceStorm
 from tests.faults.scenarios.relay import RelayKilled
+from tests.faults.scenarios.surroundings import DeadCollectors, FullDisk, WrongClocks
 from tests.faults.scenarios.zombie import ZombieTrainer
 
 ALL: tuple[Scenario, ...] = (
@@ -14,5 +15,8 @@ ALL: tuple[Scenario, ...] = (
     RebalanceStorm(),
     DatabaseRestarts(),
     RelayKilled(),
+    WrongClocks(),
+    DeadCollectors(),
+    FullDisk(),
     PoisonedCommands(),
 )

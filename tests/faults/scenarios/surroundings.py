@@ -1,0 +1,167 @@
+"""F12: wrong clocks, a telemetry collector that is dead or silent, a disk that is full."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from deploy.local.ports import pick_free
+from tests.faults.books import close_books
+from tests.faults.full_disk import SmallDisk, small_disk
+from tests.faults.ledger import Account
+from tests.faults.load import CommandLoad
+from tests.faults.probes import Fleet, fleet
+from tests.faults.scenario import Context, Outcome
+from tests.faults.servers import Servers, servers
+from tests.faults.waiting import until
+
+SHIFTS = (-300.0, 300.0)
+LONGEST_STOP_SECONDS = 12.0  # then a supervisor kills
+
+
+class WrongClocks:
+    """Two processes share the work, one five minutes behind, one five minutes ahead."""
+
+    id = "F12a"
+    what = "clocks five minutes behind and ahead: leases and effects do not depend on them"
+
+    async def run(self, context: Context) -> Outcome:
+        events = context.size(short=200, long=5_000)
+        ledger = context.folder / "ledger"
+        async with servers(context.folder) as both, fleet(both, context.folder) as probes:
+            for shift in SHIFTS:
+                await probes.start(probe_clock_shift_seconds=shift)
+            async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
+                await load.send(events, reason="work")
+            account, _, problems = await close_books(probes, ledger, timeout=120)
+
+            async def all_worked() -> bool:
+                return await probes.count("worked") >= events
+
+            await until(all_worked, timeout=60)
+            worked = (await probes.noted()).worked
+        if len(worked) != events or len(set(worked)) != events:
+            problems.append(f"{len(worked)} pieces of work done, {len(set(worked))} different ones")
+        return Outcome(
+            account=account,
+            load=f"{events:,} commands, each with work under a lease",
+            faults=len(SHIFTS),
+            survived=len(SHIFTS) if not problems else 0,
+            trials=events,
+            problems=tuple(problems),
+        )
+
+
+class DeadCollectors:
+    """Telemetry goes nowhere: to a closed port, and to a server that never answers."""
+
+    id = "F12b"
+    what = "an OTLP collector that is dead, and one that never answers: nothing waits for it"
+
+    async def run(self, context: Context) -> Outcome:
+        events = context.size(short=200, long=5_000)
+        ledger = context.folder / "ledger"
+        async with (
+            servers(context.folder) as both,
+            _silent_server() as silent,
+            fleet(both, context.folder) as probes,
+        ):
+            endpoints = (f"http://127.0.0.1:{pick_free()}", f"http://127.0.0.1:{silent}")
+            async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
+                seconds = []
+                for endpoint in endpoints:
+                    name = await probes.start(otlp_endpoint=endpoint)
+                    await load.send(events // 2)
+                    await until(lambda: _all_taken(probes, load), timeout=60)
+                    seconds.append(await _seconds_to_retire(probes, name))
+                await probes.start()
+                account, _, problems = await close_books(probes, ledger, timeout=60)
+        survived = sum(each < LONGEST_STOP_SECONDS for each in seconds)
+        return Outcome(
+            account=account,
+            load=f"{events:,} commands",
+            faults=len(endpoints),
+            survived=survived,
+            trials=events,
+            problems=tuple(problems),
+            facts={"seconds to stop": ", ".join(f"{each:.1f}" for each in seconds)},
+        )
+
+
+async def _seconds_to_retire(probes: Fleet, name: str) -> float:
+    started = asyncio.get_running_loop().time()
+    await probes.retire(name)
+    return asyncio.get_running_loop().time() - started
+
+
+async def _all_taken(probes: Fleet, load: CommandLoad) -> bool:
+    return await probes.count("taken") >= load.sent
+
+
+@contextlib.asynccontextmanager
+async def _silent_server() -> AsyncIterator[int]:
+    """A port that accepts, reads, and never answers."""
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while await reader.read(65_536):
+                pass
+        writer.close()
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+class FullDisk:
+    """The database's disk fills up under load and is cleared again."""
+
+    id = "F12c"
+    what = "the database's disk full: work waits, nothing is set aside, and goes on"
+
+    async def run(self, context: Context) -> Outcome:
+        events = context.size(short=300, long=5_000)
+        times = context.size(short=2, long=10)
+        ledger = context.folder / "ledger"
+        with small_disk(context.folder / "postgres") as disk:
+            if disk is None:
+                return _not_possible()
+            async with servers(context.folder) as both, fleet(both, context.folder) as probes:
+                await probes.start()
+                async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
+                    sending = asyncio.create_task(load.send(events, batch=20, pause=0.3))
+                    survived = 0
+                    for _ in range(times):
+                        survived += await self._fill_and_clear(disk, both, probes)
+                    await sending
+                account, _, problems = await close_books(probes, ledger, timeout=100)
+        return Outcome(
+            account=account,
+            load=f"{events:,} commands",
+            faults=times,
+            survived=survived,
+            trials=events,
+            problems=tuple(problems),
+        )
+
+    async def _fill_and_clear(self, disk: SmallDisk, both: Servers, probes: Fleet) -> bool:
+        disk.fill()
+        await until(lambda: _stands_still(probes), timeout=15)
+        disk.clear()
+        await both.postgres.ensure_running()
+        return await probes.goes_on(timeout=60)
+
+
+async def _stands_still(probes: Fleet) -> bool:
+    before = await probes.count("taken")
+    await asyncio.sleep(1)
+    return await probes.count("taken") == before
+
+
+def _not_possible() -> Outcome:
+    nothing = Account(0, 0, 0, 0, 0, 0, 0)
+    reason = "not run: this user may not mount a small disk"
+    return Outcome(account=nothing, load=reason, faults=0, survived=0, trials=0)
