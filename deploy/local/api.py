@@ -32,8 +32,11 @@ def _problem(response: httpx.Response) -> str:
     except ValueError:
         return f"The gateway answered {response.status_code} without saying why."
     said = problem.get("detail") or problem.get("title") or f"status {response.status_code}"
-    fields = "; ".join(f"{e.get('field')}: {e.get('message')}" for e in problem.get("errors", []))
-    return f"{said} ({fields})" if fields else str(said)
+    fields = [
+        f"{error.get('field')}: {error.get('message')}" for error in problem.get("errors", [])
+    ]
+    unsaid = "; ".join(field for field in fields if field not in said)
+    return f"{said} ({unsaid})" if unsaid else str(said)
 
 
 def _unreachable(url: str, error: httpx.TransportError) -> ApiError:

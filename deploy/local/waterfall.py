@@ -12,7 +12,7 @@ from rich.text import Text
 PALETTE = ("cyan", "green", "magenta", "yellow", "blue", "bright_red", "bright_cyan", "white")
 TIMES_WIDTH, SHORTEST_SCALE = 18, 10
 FOLD_FROM = 3
-FULL, SLIVER = "█", "▏"
+FULL, SLIVER, JOINED = "█", "▏", "╌"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def draw(waterfall: Waterfall, *, width: int) -> RenderableType:
             _label(row),
             f"{row.span.start:.2f}",
             duration(row.span.seconds),
-            Text(bar(row.span, waterfall.seconds, bars), style=colour),
+            Text(_bar(row, waterfall.seconds, bars), style=colour),
         )
     return Group(made, _summary(waterfall))
 
@@ -125,6 +125,11 @@ def bar(span: Span, total: float, width: int) -> str:
     first = min(int(span.start / total * width), width - 1)
     cells = min(round(span.seconds / total * width), width - first)
     return " " * first + (FULL * cells or SLIVER)
+
+
+def _bar(row: Row, total: float, width: int) -> str:
+    whole = bar(row.span, total, width)
+    return whole if row.count == 1 else whole.replace(FULL, JOINED)
 
 
 def duration(seconds: float) -> str:

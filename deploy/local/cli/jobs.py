@@ -34,10 +34,18 @@ def list_jobs(
         print_json(found)
         return
     rows = (
-        (job["job_id"], job["agent_id"], job["method"], coloured(job["state"]), job.get("version"))
+        (
+            job["job_id"],
+            job["agent_id"],
+            job["method"],
+            coloured(job["state"]),
+            job.get("version"),
+            ago(job["created_at"]),
+        )
         for job in found
     )
-    console.print(table("jobs", ("job", "agent", "method", "state", "version"), rows))
+    columns = ("job", "agent", "method", "state", "version", "asked for")
+    console.print(table("jobs", columns, rows))
 
 
 @group.command(epilog=examples("archon jobs show 01939b1e-..."))

@@ -32,6 +32,8 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> 
         made.add_column(column, overflow="fold")
     for row in rows:
         made.add_row(*(text(cell) for cell in row))
+    if not made.row_count:
+        made.caption = "none"
     return made
 
 

@@ -4,18 +4,22 @@ from typing import Any
 
 from deploy.local.cli.options import ApiKey, Json, Url, examples
 from deploy.local.cli.output import console, print_json, table
-from deploy.local.cli.target import connect
+from deploy.local.cli.processes import processes
+from deploy.local.cli.target import connect, local_processes
 
 EXAMPLES = examples("archon status", "archon status --json")
 
 
 def status(url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
-    """Show services, open jobs, feedback and dead letters."""
+    """Show processes started here, workers, open jobs, feedback and dead letters."""
     with connect(url, api_key) as gateway:
-        found = gateway.get("/v1/status")
+        found: dict[str, Any] = gateway.get("/v1/status")
+    here = local_processes(gateway.url)
     if as_json:
-        print_json(found)
+        print_json({"processes": [each.model_dump(mode="json") for each in here], **found})
         return
+    if here:
+        console.print(processes(here))
     for title, value in found.items():
         _show(title, value)
 

@@ -11,6 +11,7 @@ from deploy.local.cli.errors import CommandError
 from deploy.local.credentials import read_or_create
 from deploy.local.record import RuntimeRecord, running
 from deploy.local.settings import LocalSettings
+from deploy.local.status import ProcessStatus
 
 
 class TargetSettings(BaseSettings):
@@ -63,6 +64,14 @@ def local_system() -> tuple[Path, RuntimeRecord]:
         f"No system is running in {data_dir}: start one with `archon up`, "
         "or name one with --url or ARCHON_URL."
     )
+
+
+def local_processes(gateway_url: str) -> list[ProcessStatus]:
+    """The processes behind `gateway_url` where they were started on this machine, else none."""
+    data_dir = LocalSettings().data_dir
+    records = (running(folder) for folder in (data_dir, system_folder(data_dir)))
+    mine = [r for r in records if r is not None and r.endpoints.gateway_url == gateway_url]
+    return mine[0].processes if mine else []
 
 
 def _secret(value: SecretStr | None) -> str | None:

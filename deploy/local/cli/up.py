@@ -7,18 +7,16 @@ from typing import Annotated
 
 import typer
 from rich.live import Live
-from rich.table import Table
 
 from deploy.local.cli.options import Json, examples
 from deploy.local.cli.output import console, print_json
+from deploy.local.cli.processes import processes
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 from deploy.local.signals import stop_like_ctrl_c
-from deploy.local.status import ProcessState, ProcessStatus
 
 EXAMPLES = examples("archon up", "archon up --port 8080", "archon up --json | head -1")
 REFRESH_SECONDS = 1.0
-COLOURS = {ProcessState.READY: "green", ProcessState.STOPPED: "red"}
 
 
 def up(
@@ -54,19 +52,6 @@ async def _run(settings: LocalSettings, *, as_json: bool) -> None:
             while True:
                 await asyncio.sleep(REFRESH_SECONDS)
                 live.update(processes(runtime.status()), refresh=True)
-
-
-def processes(found: list[ProcessStatus]) -> Table:
-    """Every process with its state, restarts and memory."""
-    total = sum(each.rss_mb or 0 for each in found)
-    made = Table(header_style="bold", caption=f"{total:.0f} MB in all; Ctrl-C stops everything")
-    for column in ("process", "pid", "state", "restarts", "memory"):
-        made.add_column(column, justify="left" if column in ("process", "state") else "right")
-    for each in found:
-        memory = "-" if each.rss_mb is None else f"{each.rss_mb:.0f} MB"
-        state = f"[{COLOURS.get(each.state, 'yellow')}]{each.state}[/]"
-        made.add_row(each.name, str(each.pid or "-"), state, str(each.restarts), memory)
-    return made
 
 
 def _facts(runtime: Runtime, settings: LocalSettings, seconds: float) -> dict[str, object]:
