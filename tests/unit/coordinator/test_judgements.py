@@ -17,7 +17,7 @@ from services.coordinator.judgements import (
     read_item,
     runs_of,
 )
-from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
+from shared.errors import UnknownMessageType, UnreadableMessage
 from shared.messages import RawRecord
 from tests.support.coordinator import AGENT, feedback, record_of
 
@@ -161,10 +161,10 @@ headers = st.lists(
 def test_any_record_is_either_read_or_refused_for_good(
     given_headers: tuple[tuple[str, bytes | None], ...], value: bytes | None
 ) -> None:
-    record = RawRecord("t", 0, 0, None, value, given_headers)
-    try:
-        item = read_item(record, LIMIT)
-    except PermanentError as refusal:
-        assert str(refusal)
-    else:
-        assert item.key == ("default", AGENT)
+    batch = Batch()
+
+    batch.read([RawRecord("t", 0, 0, None, value, given_headers)], maximum_bytes=LIMIT)
+
+    assert len(batch.items) + len(batch.refused) == 1
+    assert all(str(reason) for _, reason in batch.refused)
+    assert all(item.key == ("default", AGENT) for _, item in batch.items)
