@@ -30,6 +30,7 @@ JOB_ATTEMPT: Final = "archon.job.attempt"
 DATASET_ID: Final = "archon.dataset.id"
 MODEL_VERSION: Final = "archon.model.version"
 MODEL_DIGEST: Final = "archon.model.digest"
+MODEL_ROLE: Final = "archon.model.role"  # candidate, live or base
 WINDOW_ID: Final = "archon.window.id"
 TRIGGER_REASON: Final = "archon.trigger.reason"
 FEEDBACK_COUNT: Final = "archon.feedback.count"

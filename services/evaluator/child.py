@@ -58,7 +58,9 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
     for name, location in spec["models"].items():
         if location is None:
             continue
-        with trace.get_tracer(__name__).start_as_current_span(telemetry.SPAN_SCORE) as span:
+        attributes = {telemetry.MODEL_ROLE: name}
+        tracer = trace.get_tracer(__name__)
+        with tracer.start_as_current_span(telemetry.SPAN_SCORE, attributes=attributes):
             started = time.perf_counter()
             model = load_model(name, location, spec)
             predictions = answering.of(model)
@@ -70,7 +72,6 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
                 "seconds": time.perf_counter() - started,
                 **scored,
             }
-            span.set_attributes({"archon.model.role": name, "archon.items": len(items)})
         report({"event": "scored", "model": name, "items": len(items)})
     return results
 

@@ -12,12 +12,14 @@ from typing import Final
 
 import numpy as np
 import torch
+from opentelemetry import trace
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel, Trainer
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from archon_contracts import telemetry
 from services.trainer.checkpoints import (
     RUN_FILE,
     STATE_FILE,
@@ -71,8 +73,11 @@ class CheckpointedTrainer(Trainer):
         return norm
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: object) -> None:
-        root = Path(str(self.args.output_dir))
-        with staged_checkpoint(root, self.state.global_step) as folder:
+        root, step = Path(str(self.args.output_dir)), self.state.global_step
+        span = trace.get_tracer(__name__).start_as_current_span(
+            telemetry.SPAN_CHECKPOINT, attributes={telemetry.TRAINING_STEP: step}
+        )
+        with span, staged_checkpoint(root, step) as folder:
             self._save(str(folder))
             self._save_optimizer_and_scheduler(str(folder))
             self._save_rng_state(str(folder))
