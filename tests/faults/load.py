@@ -11,17 +11,103 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from archon_contracts.base import Contract
 from archon_contracts.client.errors import ClientError
+from archon_contracts.client.kafka import KafkaFeedbackClient
 from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
 from archon_contracts.commands import RollBackModel
 from archon_contracts.envelope import Envelope
-from archon_contracts.identifiers import derived_id
+from archon_contracts.event_ids import event_id_of
+from archon_contracts.events import FeedbackReceived
+from archon_contracts.identifiers import derived_id, new_id
 from archon_contracts.topics import REGISTRY_COMMANDS
 from tests.faults.ledger import Ledger
 
 KEYS = 20
 BATCH = 100
 RETRY_SECONDS = 0.2
+
+
+async def send_command(bootstrap_servers: str, body: Contract) -> None:
+    """Send one command and wait for its acknowledgement."""
+    producer = ReliableProducer(bootstrap_servers, required_topics=[body.topic.name])
+    await producer.start()
+    try:
+        event_id = new_id()
+        envelope = Envelope(
+            id=event_id, source="faults", type=body.message_type(), time=datetime.now(UTC)
+        )
+        await producer.deliver([_record(body, envelope)])
+    finally:
+        await producer.stop()
+
+
+def _record(body: Contract, envelope: Envelope) -> OutgoingRecord:
+    return OutgoingRecord(
+        body.topic.name, body.key.encode(), body.to_bytes(), envelope.to_headers()
+    )
+
+
+class FeedbackLoad:
+    """Judgements of several agents, sent straight to Kafka, numbered from the seed on."""
+
+    def __init__(
+        self, bootstrap_servers: str, path: Path, agents: Sequence[str], *, start: int = 0
+    ) -> None:
+        self._ledger = Ledger(path)
+        self._client = KafkaFeedbackClient(
+            bootstrap_servers, source="agent/faults", timeout_seconds=5
+        )
+        self._agents = agents
+        self.sent = start
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ledger.close()
+        await self._client.__aexit__(kind, error, traceback)
+
+    async def send(self, count: int, *, batch: int = BATCH, pause: float = 0.0) -> None:
+        """Send so many, batch by batch, each again until it is acknowledged."""
+        left = count
+        while left > 0:
+            events = [self.make() for _ in range(min(batch, left))]
+            await self.deliver(events)
+            left -= len(events)
+            await asyncio.sleep(pause)
+
+    def make(self) -> FeedbackReceived:
+        """The next judgement, not sent yet."""
+        self.sent += 1
+        return FeedbackReceived(
+            agent_id=self._agents[self.sent % len(self._agents)],
+            interaction_id=f"interaction-{self.sent}",
+            input=f"what to do about matter {self.sent}",
+            actual="good",
+            expected="bad" if self.sent % 3 else "good",
+            rating=1 + self.sent % 5,
+            occurred_at=datetime.now(UTC),
+        )
+
+    async def deliver(self, events: Sequence[FeedbackReceived]) -> None:
+        """Send these until they are acknowledged."""
+        for event in events:
+            self._ledger.intend(event_id_of(event))
+        while True:
+            try:
+                await self._client.send_many(events)
+                break
+            except ClientError:
+                await asyncio.sleep(RETRY_SECONDS)
+        for event in events:
+            self._ledger.acknowledge(event_id_of(event))
 
 
 class CommandLoad:
@@ -76,10 +162,7 @@ class CommandLoad:
             time=datetime.now(UTC),
             subject=body.key,
         )
-        record = OutgoingRecord(
-            REGISTRY_COMMANDS.name, body.key.encode(), body.to_bytes(), envelope.to_headers()
-        )
-        return event_id, record
+        return event_id, _record(body, envelope)
 
     async def deliver(self, made: Sequence[tuple[UUID, OutgoingRecord]]) -> None:
         """Send these until they are acknowledged; a second send carries the same ids."""

@@ -1,6 +1,7 @@
 """The scenarios, in the order of the acceptance table."""
 
 from tests.faults.scenario import Scenario
+from tests.faults.scenarios.backlog import SlowConsumer
 from tests.faults.scenarios.database import DatabaseRestarts
 from tests.faults.scenarios.mock_cluster import FaultyCluster
 from tests.faults.scenarios.poison import PoisonedCommands
@@ -15,6 +16,7 @@ ALL: tuple[Scenario, ...] = (
     RebalanceStorm(),
     DatabaseRestarts(),
     RelayKilled(),
+    SlowConsumer(),
     WrongClocks(),
     DeadCollectors(),
     FullDisk(),

