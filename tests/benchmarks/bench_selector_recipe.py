@@ -75,7 +75,8 @@ def _story(seed: int) -> dict[str, float]:
         trained = _train(root, "initial", None, initial, seed)
         first = _evaluate(root, {"candidate": root / "initial", "base": BASE_MODEL})
         corrections = _feedback(root, benchmark, generator)
-        replay = generator.sample(initial, k=len(corrections) // 2)
+        again = generator.sample(initial, k=len(corrections) // 2)
+        replay = [row | {"source": "replay"} for row in again]
         retrained = _train(root, "retrained", root / "initial", corrections + replay, seed)
         second = _evaluate(root, {"candidate": root / "retrained", "live": root / "initial"})
     shares = {

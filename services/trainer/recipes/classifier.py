@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 from transformers import set_seed
 
 from archon_contracts.inference.base_models import resolve_base_model
@@ -17,8 +17,15 @@ from archon_contracts.inference.card import ModelCard, read_card
 from archon_contracts.inference.classifier import Classifier
 from archon_contracts.inference.encoder import TextEncoder
 from services.trainer.recipes.errors import EmptyDataset, RunInvalid
-from services.trainer.recipes.features import Collator, FrozenStates, Targets, weighted_mean
-from services.trainer.recipes.fitting import Outcome, fit_encoder
+from services.trainer.recipes.features import (
+    Anchors,
+    Collator,
+    FrozenStates,
+    Targets,
+    drift,
+    weighted_mean,
+)
+from services.trainer.recipes.fitting import Outcome, fit_encoder, replayed_rows
 from services.trainer.recipes.items import Item, read_training_items
 from services.trainer.recipes.progress import Progress, Report
 from services.trainer.recipes.run import TrainingRun
@@ -49,9 +56,11 @@ def train(run: TrainingRun, report: Report) -> Outcome:
     classifier = Classifier(encoder, _card(run, labels, parent), _head(encoder, labels, parent))
 
     # method
-    objective = LabelSoftmax(classifier)
+    objective = LabelSoftmax(classifier, run.config.replay_anchor)
     ids = encoder.tokenize([item.input for item in items], run.config.max_length)
-    collator = Collator(FrozenStates(encoder, ids), _targets(items, places))
+    states = FrozenStates(encoder, ids)
+    anchors = Anchors.before_training(states, replayed_rows(run, items))
+    collator = Collator(states, _targets(items, places), anchors)
 
     # callbacks, run, save
     progress = Progress(report, validator(classifier, validation_items))
@@ -62,12 +71,13 @@ def train(run: TrainingRun, report: Report) -> Outcome:
 
 
 class LabelSoftmax(nn.Module):
-    """Cross-entropy of the right label; wrong labels given before only count as any other."""
+    """Cross-entropy of the right label; a replayed text also pays for moving from the parent's."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: Classifier, replay_anchor: float) -> None:
         super().__init__()
         self.upper = classifier.encoder.upper
         self.head = classifier.head
+        self._anchor = replay_anchor
 
     def forward(
         self,
@@ -76,10 +86,12 @@ class LabelSoftmax(nn.Module):
         labels_B: Tensor,
         weights_B: Tensor,
         rejected_BR: Tensor,
+        anchors_BH: Tensor,
     ) -> dict[str, Tensor]:
         """Loss in nats per unit of item weight."""
-        logits_BL = self.head(self.upper(states_BTH, mask_BT))
-        losses_B = cross_entropy(logits_BL, labels_B, reduction="none")
+        pooled_BH = self.upper(states_BTH, mask_BT)
+        losses_B = cross_entropy(self.head(pooled_BH), labels_B, reduction="none")
+        losses_B += self._anchor * drift(normalize(pooled_BH, dim=-1), anchors_BH)
         return {"loss": weighted_mean(losses_B, weights_B)}
 
 

@@ -6,14 +6,16 @@ in memory, so that later epochs and the validation skip them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 from torch.utils.data import Sampler
 
-from archon_contracts.inference.encoder import TextEncoder, pad_states
+from archon_contracts.inference.encoder import TextEncoder, UpperLayers, pad_states
 
 KEEP_BYTES = 512 * 1024 * 1024
 
@@ -42,6 +44,35 @@ class FrozenStates:
         return [self._kept[row] if row in self._kept else made[row] for row in rows]
 
 
+@dataclass
+class Anchors:
+    """Where a model stood before training, for the numbered texts that should not move: [H] each.
+
+    They are made when they are first asked for, so that the first step does not wait for them.
+    """
+
+    states: FrozenStates
+    upper: UpperLayers
+    rows: frozenset[int]
+    _kept: dict[int, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def before_training(cls, states: FrozenStates, rows: Iterable[int]) -> Anchors:
+        """Anchors at the present weights, whatever becomes of them."""
+        upper = copy.deepcopy(states.encoder.upper).requires_grad_(False).train(False)
+        return cls(states, upper, frozenset(rows))
+
+    @torch.no_grad()
+    def of(self, rows: Sequence[int]) -> Tensor:
+        """Unit vectors [B, H]; zeros where a text may move."""
+        missing = [row for row in rows if row in self.rows and row not in self._kept]
+        if missing:
+            vectors_BH = normalize(self.upper(*pad_states(self.states.of(missing))), dim=-1)
+            self._kept.update(zip(missing, vectors_BH, strict=True))
+        free_H = torch.zeros(self.states.encoder.hidden_size)
+        return torch.stack([self._kept.get(row, free_H) for row in rows])
+
+
 @dataclass(frozen=True)
 class Targets:
     """What each numbered text should give: an index, its share in the loss, rejected indices."""
@@ -57,9 +88,10 @@ class Collator:
 
     states: FrozenStates
     targets: Targets
+    anchors: Anchors
 
     def __call__(self, rows: Sequence[int]) -> dict[str, Tensor]:
-        """states_BTH, mask_BT, labels_B, weights_B and rejected_BR (-1 where there is none)."""
+        """states_BTH, mask_BT, labels_B, weights_B, anchors_BH and rejected_BR (-1: none)."""
         states_BTH, mask_BT = pad_states(self.states.of(rows))
         rejected = [torch.tensor(self.targets.rejected[row], dtype=torch.long) for row in rows]
         return {
@@ -70,6 +102,7 @@ class Collator:
             "rejected_BR": torch.nn.utils.rnn.pad_sequence(
                 rejected, batch_first=True, padding_value=-1
             ),
+            "anchors_BH": self.anchors.of(rows),
         }
 
 
@@ -91,6 +124,12 @@ class PlannedSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return self._per_epoch
+
+
+def drift(vectors_BH: Tensor, anchors_BH: Tensor) -> Tensor:
+    """How far unit vectors went from their anchors [B]: one minus the cosine, 0 without one."""
+    anchored_B = anchors_BH.square().sum(-1)
+    return anchored_B - (vectors_BH * anchors_BH).sum(-1)
 
 
 def weighted_mean(losses_B: Tensor, weights_B: Tensor) -> Tensor:

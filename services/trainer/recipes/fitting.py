@@ -18,7 +18,7 @@ from services.trainer.checkpointing import CheckpointedTrainer
 from services.trainer.checkpoints import newest_checkpoint
 from services.trainer.recipes.errors import NoSteps
 from services.trainer.recipes.features import Collator, PlannedSampler
-from services.trainer.recipes.items import Item
+from services.trainer.recipes.items import REPLAY, Item
 from services.trainer.recipes.order import WHOLE, Stage, bucket_by_length, draw_order
 from services.trainer.recipes.progress import Progress
 from services.trainer.recipes.run import TrainingRun
@@ -113,6 +113,13 @@ def planned_sampler(
         rows = drawn[epoch * per_epoch : (epoch + 1) * per_epoch]
         order += bucket_by_length(rows, lengths, run.config.batch_size, run.seed + epoch)
     return PlannedSampler(order, per_epoch)
+
+
+def replayed_rows(run: TrainingRun, items: Sequence[Item]) -> list[int]:
+    """The items that a continual run shows again so that they are not forgotten."""
+    if run.parent_model is None or run.config.replay_anchor == 0:
+        return []
+    return [row for row, item in enumerate(items) if item.source == REPLAY]
 
 
 def fit_encoder(

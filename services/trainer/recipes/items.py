@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from archon_contracts.values import Share
 from services.trainer.recipes.errors import DatasetInvalid, EmptyDataset
 
+REPLAY = "replay"
+
 Text = Annotated[str, Field(min_length=1, max_length=1_000_000)]
 
 
@@ -24,7 +26,7 @@ class Item(BaseModel):
     rejected: tuple[str, ...] = Field(default=(), description="Wrong answers given before.")
     weight: float = Field(default=1.0, gt=0, le=100, description="Share in the loss.")
     difficulty: Share = 0.5
-    source: str = "feedback"
+    source: str = Field(default="feedback", description="Where it comes from; see REPLAY.")
     group: str | None = None
 
 

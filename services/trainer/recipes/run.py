@@ -37,6 +37,12 @@ class RunConfig(BaseModel):
         description="How much further from the request, in cosine, a rejected tool must end up. "
         "Zero: it is a negative like any other, which was measured to be as good.",
     )
+    replay_anchor: float = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        description="What it costs a replayed item to move from where the parent had it.",
+    )
     catalogue_max_length: int = Field(
         default=32, ge=4, le=8192, description="Tokens per tool text."
     )

@@ -21,11 +21,18 @@ from archon_contracts.inference.catalogue import CATALOGUE_FILE, Tool, read_cata
 from archon_contracts.inference.encoder import TextEncoder, UpperLayers
 from archon_contracts.inference.selector import EmbeddedCatalogue, Selector, embed_tools
 from services.trainer.recipes.errors import EmptyDataset, RunInvalid
-from services.trainer.recipes.features import Collator, FrozenStates, Targets, weighted_mean
-from services.trainer.recipes.fitting import Outcome, fit_encoder
+from services.trainer.recipes.features import (
+    Anchors,
+    Collator,
+    FrozenStates,
+    Targets,
+    drift,
+    weighted_mean,
+)
+from services.trainer.recipes.fitting import Outcome, fit_encoder, replayed_rows
 from services.trainer.recipes.items import Item, read_training_items
 from services.trainer.recipes.progress import Progress, Report
-from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.run import RunConfig, TrainingRun
 from services.trainer.recipes.validation import validator
 
 
@@ -50,12 +57,12 @@ def train(run: TrainingRun, report: Report) -> Outcome:
     card = _card(run)
     selector = Selector(encoder, card, catalogue)
 
-    # method: softmax over the whole catalogue
-    objective = CatalogueSoftmax(
-        encoder.upper, catalogue.vectors_CH, card.temperature, run.config.rejected_margin
-    )
+    # method: softmax over the whole catalogue; replayed requests should stay where they are
+    objective = CatalogueSoftmax(encoder.upper, catalogue.vectors_CH, run.config)
     ids = encoder.tokenize([item.input for item in items], card.max_length)
-    collator = Collator(FrozenStates(encoder, ids), _targets(items, places))
+    states = FrozenStates(encoder, ids)
+    anchors = Anchors.before_training(states, replayed_rows(run, items))
+    collator = Collator(states, _targets(items, places), anchors)
 
     # callbacks, run, save
     progress = Progress(report, validator(selector, validation_items))
@@ -66,18 +73,19 @@ def train(run: TrainingRun, report: Report) -> Outcome:
 
 
 class CatalogueSoftmax(nn.Module):
-    """Cross-entropy of the right tool among all tools, by cosine over temperature."""
+    """Cross-entropy of the right tool among all tools, by cosine over temperature.
+
+    A replayed request also pays for moving away from where the parent had it, over the same
+    temperature.
+    """
 
     catalogue_CH: Tensor
 
-    def __init__(
-        self, upper: UpperLayers, catalogue_CH: Tensor, temperature: float, margin: float
-    ) -> None:
+    def __init__(self, upper: UpperLayers, catalogue_CH: Tensor, config: RunConfig) -> None:
         super().__init__()
         self.upper = upper
         self.register_buffer("catalogue_CH", catalogue_CH, persistent=False)
-        self._temperature = temperature
-        self._margin = margin
+        self._config = config
 
     def forward(
         self,
@@ -86,12 +94,15 @@ class CatalogueSoftmax(nn.Module):
         labels_B: Tensor,
         weights_B: Tensor,
         rejected_BR: Tensor,
+        anchors_BH: Tensor,
     ) -> dict[str, Tensor]:
         """Loss in nats per unit of item weight."""
+        config = self._config
         requests_BH = normalize(self.upper(states_BTH, mask_BT), dim=-1)
         cosines_BC = requests_BH @ self.catalogue_CH.T
-        cosines_BC = cosines_BC + self._margin * _marked(rejected_BR, cosines_BC)
-        losses_B = cross_entropy(cosines_BC / self._temperature, labels_B, reduction="none")
+        cosines_BC = cosines_BC + config.rejected_margin * _marked(rejected_BR, cosines_BC)
+        losses_B = cross_entropy(cosines_BC / config.temperature, labels_B, reduction="none")
+        losses_B += config.replay_anchor * drift(requests_BH, anchors_BH) / config.temperature
         return {"loss": weighted_mean(losses_B, weights_B)}
 
 

@@ -1,9 +1,16 @@
 from pathlib import Path
 
 import torch
+from torch.nn.functional import normalize
 
 from archon_contracts.inference.encoder import TextEncoder
-from services.trainer.recipes.features import Collator, FrozenStates, PlannedSampler, Targets
+from services.trainer.recipes.features import (
+    Anchors,
+    Collator,
+    FrozenStates,
+    PlannedSampler,
+    Targets,
+)
 from tests.support.tiny_models import tiny_encoder
 
 TEXTS = ["rain", "will it rain in oslo", "play a song"]
@@ -31,7 +38,9 @@ def test_kept_states_are_not_computed_again(tmp_path: Path) -> None:
 def test_a_batch_is_padded_and_names_its_rejected_targets(tmp_path: Path) -> None:
     targets = Targets(indices=[5, 6, 7], weights=[1.0, 2.0, 3.0], rejected=[[], [1, 2], [3]])
 
-    batch = Collator(_states(tmp_path), targets)([2, 1])
+    states = _states(tmp_path)
+
+    batch = Collator(states, targets, Anchors.before_training(states, [1]))([2, 1])
 
     assert batch["states_BTH"].shape == (2, 7, 16)
     assert batch["mask_BT"].sum(1).tolist() == [5, 7]
@@ -43,7 +52,24 @@ def test_a_batch_is_padded_and_names_its_rejected_targets(tmp_path: Path) -> Non
 def test_a_batch_without_rejected_targets_has_no_column_for_them(tmp_path: Path) -> None:
     targets = Targets(indices=[0, 0, 0], weights=[1.0, 1.0, 1.0], rejected=[[], [], []])
 
-    assert Collator(_states(tmp_path), targets)([0, 1])["rejected_BR"].shape == (2, 0)
+    states = _states(tmp_path)
+    collate = Collator(states, targets, Anchors.before_training(states, []))
+
+    assert collate([0, 1])["rejected_BR"].shape == (2, 0)
+
+
+def test_an_anchor_stays_where_the_model_was_before_training(tmp_path: Path) -> None:
+    states = _states(tmp_path)
+    anchors = Anchors.before_training(states, [2])
+    before = normalize(states.encoder.finish(states.of([2])), dim=-1)
+    with torch.no_grad():
+        for weight in states.encoder.upper.parameters():
+            weight.add_(torch.randn_like(weight))
+
+    anchored, free = anchors.of([2, 0])
+
+    torch.testing.assert_close(anchored, before[0])
+    assert free.count_nonzero() == 0
 
 
 def test_an_epoch_can_be_taken_up_in_the_middle_of_a_run() -> None:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from archon_contracts.inference.encoder import UpperLayers
 from services.trainer.recipes.features import weighted_mean
+from services.trainer.recipes.run import RunConfig
 from services.trainer.recipes.selector import CatalogueSoftmax
 
 NONE_REJECTED = torch.full((1, 1), -1)
@@ -21,11 +22,21 @@ class FixedVectors(UpperLayers):
         return states_BTH[:, 0]
 
 
-def _loss(request: list[float], rejected: Tensor, margin: float = 0.2) -> float:
-    objective = CatalogueSoftmax(FixedVectors(), torch.eye(3), temperature=1.0, margin=margin)
-    states = torch.tensor([[request]])
-    weights = torch.ones(1)
-    result = objective(states, torch.ones(1, 1), torch.tensor([0]), weights, rejected)
+def _loss(
+    request: list[float],
+    rejected: Tensor = NONE_REJECTED,
+    *,
+    margin: float = 0.2,
+    anchor: list[float] | None = None,
+) -> float:
+    config = RunConfig(
+        epochs=1, batch_size=1, learning_rate=1, max_length=4, temperature=1.0,
+        rejected_margin=margin, replay_anchor=2.0,
+    )  # fmt: skip
+    objective = CatalogueSoftmax(FixedVectors(), torch.eye(3), config)
+    states, weights = torch.tensor([[request]]), torch.ones(1)
+    anchors = torch.zeros(1, 3) if anchor is None else torch.tensor([anchor])
+    result = objective(states, torch.ones(1, 1), torch.tensor([0]), weights, rejected, anchors)
     return float(result["loss"])
 
 
@@ -42,6 +53,13 @@ def test_a_rejected_tool_must_end_up_further_away() -> None:
 
     assert _loss(request, torch.tensor([[1]])) > _loss(request, NONE_REJECTED)
     assert _loss(request, torch.tensor([[1]]), margin=0) == _loss(request, NONE_REJECTED)
+
+
+def test_a_replayed_request_pays_for_leaving_the_place_its_parent_gave_it() -> None:
+    request, there, elsewhere = [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]
+
+    assert _loss(request, anchor=there) == pytest.approx(_loss(request))
+    assert _loss(request, anchor=elsewhere) == pytest.approx(_loss(request) + 2.0)
 
 
 def test_a_loss_is_counted_by_weight() -> None:

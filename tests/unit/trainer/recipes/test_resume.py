@@ -7,7 +7,7 @@ import pytest
 from services.trainer.checkpoints import newest_checkpoint
 from services.trainer.child import run
 from tests.support.tiny_models import tiny_encoder
-from tests.support.training_runs import run_spec
+from tests.support.training_runs import items, run_spec, write_lines
 
 PICKLES = {".pt", ".pth", ".bin", ".pkl", ".pickle"}
 
@@ -75,3 +75,20 @@ def test_checkpoints_hold_no_pickle_and_only_the_newest_are_kept(tmp_path: Path)
     suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
     assert kept == ["checkpoint-12", "checkpoint-9"]
     assert not suffixes & PICKLES
+
+
+def test_a_resumed_retrain_still_holds_on_to_its_parent(tmp_path: Path) -> None:
+    base = tiny_encoder(tmp_path / "base")
+    parent = run(run_spec(tmp_path / "parent", base), lambda event: None)["model_dir"]
+    specs = [run_spec(tmp_path / name, base, checkpoint_steps=3) for name in ("whole", "halves")]
+    for spec in specs:
+        spec |= {"parent_model": parent, "method": "continual"}
+        rows = [row | {"source": "replay"} for row in items(repeat=2)]
+        write_lines(Path(spec["dataset"]) / "train.jsonl", rows)
+
+    run(specs[0], lambda event: None)
+    with pytest.raises(Killed):
+        run(specs[1], _die_at(9))
+    run(specs[1], lambda event: None)
+
+    assert _digest(tmp_path / "halves") == _digest(tmp_path / "whole")
