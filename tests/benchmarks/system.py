@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from deploy.local.api import AsyncGateway
+from deploy.local.ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 
@@ -17,7 +18,7 @@ async def fresh_system() -> AsyncIterator[tuple[Runtime, AsyncGateway]]:
     """Everything running and empty; stopped and removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="archon-bench-") as folder:
         async with (
-            Runtime(LocalSettings(data_dir=Path(folder))) as runtime,
+            Runtime(LocalSettings(data_dir=Path(folder), gateway_port=pick_free())) as runtime,
             AsyncGateway(runtime.endpoints.gateway_url, runtime.api_key) as gateway,
         ):
             yield runtime, gateway

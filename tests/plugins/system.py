@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.api import AsyncGateway
+from deploy.local.ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 from tests.support.system import System
@@ -22,7 +23,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
         environment.setenv("ARCHON_TRAINER_WORK_DIR", str(data_dir / "trainer"))
         environment.setenv("OMP_NUM_THREADS", "1")
         async with (
-            Runtime(LocalSettings(data_dir=data_dir)) as runtime,
+            Runtime(LocalSettings(data_dir=data_dir, gateway_port=pick_free())) as runtime,
             AsyncGateway(runtime.endpoints.gateway_url, runtime.api_key) as gateway,
         ):
             held_out = {"name": "held-out", "purpose": "evaluation", "items": held_out_items()}
