@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +12,9 @@ import orjson
 from opentelemetry.sdk.trace import ReadableSpan
 
 from shared.telemetry.spans import traceparent_of
+
+# An escaped NUL; after an odd number of backslashes, as an even number are themselves escaped.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +72,29 @@ def span_row(span: ReadableSpan) -> SpanRow:
         span_id=format(context.span_id, "016x"),
         parent_id=format(span.parent.span_id, "016x") if span.parent else "",
         service=str(span.resource.attributes.get("service.name", "unknown")),
-        name=span.name,
+        name=clean(span.name),
         kind=span.kind.name,
         started_at=moment_of(span.start_time),
         ended_at=moment_of(span.end_time),
         status=span.status.status_code.name,
-        error=span.status.description or "",
+        error=clean(span.status.description or ""),
         attributes=to_json(dict(span.attributes or {})),
         links=to_json(links),
     )
 
 
 def to_json(value: Any) -> str:
-    """JSON text that PostgreSQL's jsonb takes: no NUL characters."""
-    return orjson.dumps(value, default=str).decode().replace("\\u0000", "")
+    """JSON text that PostgreSQL's jsonb takes: no NUL characters, no lone surrogates."""
+    try:
+        text = orjson.dumps(value, default=str).decode()
+    except orjson.JSONEncodeError:
+        text = clean(json.dumps(value, default=str, ensure_ascii=False))
+    return _NUL.sub(r"\1", text)
+
+
+def clean(text: str) -> str:
+    """Text that PostgreSQL takes: no NUL characters, no lone surrogates."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def moment_of(nanoseconds: int) -> datetime:

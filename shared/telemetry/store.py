@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from shared.database import Database, Tx
 from shared.errors import ArchonError
 from shared.queries import load_queries
-from shared.telemetry.records import LogRow, MetricRow, SpanRow, to_json
+from shared.telemetry.records import LogRow, MetricRow, SpanRow, clean, to_json
 
 _queries = load_queries(Path(__file__).parent.parent)
 
@@ -55,10 +57,10 @@ class TelemetryStore:
         self.add(
             LogRow(
                 at=datetime.now(UTC),
-                level=str(fields.pop("level", "info")),
-                event=str(fields.pop("event", "")),
-                trace_id=str(fields.pop("trace_id", "")),
-                span_id=str(fields.pop("span_id", "")),
+                level=clean(str(fields.pop("level", "info"))),
+                event=clean(str(fields.pop("event", ""))),
+                trace_id=clean(str(fields.pop("trace_id", ""))),
+                span_id=clean(str(fields.pop("span_id", ""))),
                 fields=to_json(fields),
             )
         )
@@ -79,6 +81,9 @@ class TelemetryStore:
                 # Not logged: a log line would be one more row in this very queue.
                 self._put_back(rows)
                 return
+            except asyncpg.PostgresError:
+                # A row that the database refuses; telemetry must not end the service.
+                self.dropped += len(rows)
 
     def _take(self, most: int) -> list[Row]:
         with self._lock:

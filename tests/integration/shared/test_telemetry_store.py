@@ -1,0 +1,19 @@
+"""Telemetry that the database refuses is dropped and counted; what follows is stored."""
+
+from datetime import UTC, datetime
+
+from shared.telemetry.records import LogRow
+from tests.support.foundations import open_foundation, probe_settings
+
+
+async def test_a_refused_row_does_not_end_the_writer(database_url: str) -> None:
+    async with open_foundation(probe_settings(database_url)) as foundation:
+        store = foundation.telemetry
+        store.add(LogRow(datetime.now(UTC), "info", "bad", "", "", '{"no": JSON}'))
+        await store.flush()
+        store.add_log({"event": "good", "reason": "a\\\x00\ud800"})
+        await store.flush()
+        async with foundation.database.connection() as connection:
+            events = await connection.fetch("SELECT event FROM telemetry.logs")
+    assert [row["event"] for row in events] == ["good"]
+    assert store.dropped == 1
