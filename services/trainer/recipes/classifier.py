@@ -59,7 +59,7 @@ def train(run: TrainingRun, report: Report) -> Outcome:
     objective = LabelSoftmax(classifier, run.config.replay_anchor)
     ids = encoder.tokenize([item.input for item in items], run.config.max_length)
     states = FrozenStates(encoder, ids)
-    anchors = Anchors.before_training(states, replayed_rows(run, items))
+    anchors = Anchors(states, replayed_rows(run, items))
     collator = Collator(states, _targets(items, places), anchors)
 
     # callbacks, run, save

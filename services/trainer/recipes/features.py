@@ -8,68 +8,87 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 from torch.utils.data import Sampler
 
-from archon_contracts.inference.encoder import TextEncoder, UpperLayers, pad_states
+from archon_contracts.inference.encoder import TextEncoder, length_batches, pad_states
 
 KEEP_BYTES = 512 * 1024 * 1024
+BLOCK = 8
 
 
-@dataclass
+class Blocks:
+    """Rows in fixed groups of similar length.
+
+    A group is always computed as a whole: sums of floats depend, in their last bit, on what is
+    computed beside them, and a resumed run must end with the very weights of one that did not stop.
+    """
+
+    def __init__(self, rows: Iterable[int], lengths: Sequence[int]) -> None:
+        ordered = sorted(rows)
+        groups = length_batches([lengths[row] for row in ordered], BLOCK)
+        self._groups = [[ordered[place] for place in group] for group in groups]
+        self._group_of = {row: n for n, group in enumerate(self._groups) for row in group}
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._group_of
+
+    def around(self, rows: Iterable[int]) -> list[list[int]]:
+        """The groups that these rows are in, each once; rows that are in none are passed over."""
+        numbers = dict.fromkeys(self._group_of[row] for row in rows if row in self._group_of)
+        return [self._groups[number] for number in numbers]
+
+
 class FrozenStates:
     """States [T, H] of numbered texts after the frozen layers."""
 
-    encoder: TextEncoder
-    ids: Sequence[Sequence[int]]
-    keep_bytes: int = KEEP_BYTES
-    _kept: dict[int, Tensor] = field(default_factory=dict)
-    _bytes: int = 0
+    def __init__(
+        self, encoder: TextEncoder, ids: Sequence[Sequence[int]], keep_bytes: int = KEEP_BYTES
+    ) -> None:
+        self.encoder = encoder
+        self.ids = ids
+        lengths = [len(row) for row in ids]
+        ends = accumulate(length * encoder.hidden_size * 4 for length in lengths)
+        self._blocks = Blocks([row for row, end in enumerate(ends) if end <= keep_bytes], lengths)
+        self._kept: dict[int, Tensor] = {}
 
     def of(self, rows: Sequence[int]) -> list[Tensor]:
         """The states of these texts, made where they are not kept."""
-        missing = [row for row in dict.fromkeys(rows) if row not in self._kept]
-        made = dict(
-            zip(missing, self.encoder.lower_states([self.ids[row] for row in missing]), strict=True)
-        )
-        for row, state in made.items():
-            size = state.numel() * state.element_size()
-            if self._bytes + size <= self.keep_bytes:
-                self._kept[row] = state
-                self._bytes += size
-        return [self._kept[row] if row in self._kept else made[row] for row in rows]
+        missing = [row for row in rows if row not in self._kept]
+        for group in self._blocks.around(missing):
+            self._kept.update(self._made(group))
+        rest = self._made([row for row in missing if row not in self._blocks])
+        return [self._kept[row] if row in self._kept else rest[row] for row in rows]
+
+    def _made(self, rows: Sequence[int]) -> dict[int, Tensor]:
+        states = self.encoder.lower_states([self.ids[row] for row in rows])
+        return dict(zip(rows, states, strict=True))
 
 
-@dataclass
 class Anchors:
     """Where a model stood before training, for the numbered texts that should not move: [H] each.
 
     They are made when they are first asked for, so that the first step does not wait for them.
     """
 
-    states: FrozenStates
-    upper: UpperLayers
-    rows: frozenset[int]
-    _kept: dict[int, Tensor] = field(default_factory=dict)
-
-    @classmethod
-    def before_training(cls, states: FrozenStates, rows: Iterable[int]) -> Anchors:
-        """Anchors at the present weights, whatever becomes of them."""
-        upper = copy.deepcopy(states.encoder.upper).requires_grad_(False).train(False)
-        return cls(states, upper, frozenset(rows))
+    def __init__(self, states: FrozenStates, rows: Iterable[int]) -> None:
+        self._states = states
+        self._upper = copy.deepcopy(states.encoder.upper).requires_grad_(False).train(False)
+        self._blocks = Blocks(rows, [len(row) for row in states.ids])
+        self._kept: dict[int, Tensor] = {}
 
     @torch.no_grad()
     def of(self, rows: Sequence[int]) -> Tensor:
         """Unit vectors [B, H]; zeros where a text may move."""
-        missing = [row for row in rows if row in self.rows and row not in self._kept]
-        if missing:
-            vectors_BH = normalize(self.upper(*pad_states(self.states.of(missing))), dim=-1)
-            self._kept.update(zip(missing, vectors_BH, strict=True))
-        free_H = torch.zeros(self.states.encoder.hidden_size)
+        for group in self._blocks.around(row for row in rows if row not in self._kept):
+            vectors_BH = self._upper(*pad_states(self._states.of(group)))
+            self._kept.update(zip(group, normalize(vectors_BH, dim=-1), strict=True))
+        free_H = torch.zeros(self._states.encoder.hidden_size)
         return torch.stack([self._kept.get(row, free_H) for row in rows])
 
 

@@ -61,7 +61,7 @@ def train(run: TrainingRun, report: Report) -> Outcome:
     objective = CatalogueSoftmax(encoder.upper, catalogue.vectors_CH, run.config)
     ids = encoder.tokenize([item.input for item in items], card.max_length)
     states = FrozenStates(encoder, ids)
-    anchors = Anchors.before_training(states, replayed_rows(run, items))
+    anchors = Anchors(states, replayed_rows(run, items))
     collator = Collator(states, _targets(items, places), anchors)
 
     # callbacks, run, save

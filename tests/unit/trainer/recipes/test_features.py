@@ -35,12 +35,20 @@ def test_kept_states_are_not_computed_again(tmp_path: Path) -> None:
     assert states.of([1])[0] is states.of([0, 1])[1]
 
 
+def test_the_same_states_are_made_whatever_is_asked_for_first(tmp_path: Path) -> None:
+    one, other = _states(tmp_path), _states(tmp_path)
+
+    other.of([1, 0])
+
+    assert all(torch.equal(a, b) for a, b in zip(one.of([2, 1]), other.of([2, 1]), strict=True))
+
+
 def test_a_batch_is_padded_and_names_its_rejected_targets(tmp_path: Path) -> None:
     targets = Targets(indices=[5, 6, 7], weights=[1.0, 2.0, 3.0], rejected=[[], [1, 2], [3]])
 
     states = _states(tmp_path)
 
-    batch = Collator(states, targets, Anchors.before_training(states, [1]))([2, 1])
+    batch = Collator(states, targets, Anchors(states, [1]))([2, 1])
 
     assert batch["states_BTH"].shape == (2, 7, 16)
     assert batch["mask_BT"].sum(1).tolist() == [5, 7]
@@ -53,14 +61,14 @@ def test_a_batch_without_rejected_targets_has_no_column_for_them(tmp_path: Path)
     targets = Targets(indices=[0, 0, 0], weights=[1.0, 1.0, 1.0], rejected=[[], [], []])
 
     states = _states(tmp_path)
-    collate = Collator(states, targets, Anchors.before_training(states, []))
+    collate = Collator(states, targets, Anchors(states, []))
 
     assert collate([0, 1])["rejected_BR"].shape == (2, 0)
 
 
 def test_an_anchor_stays_where_the_model_was_before_training(tmp_path: Path) -> None:
     states = _states(tmp_path)
-    anchors = Anchors.before_training(states, [2])
+    anchors = Anchors(states, [2])
     before = normalize(states.encoder.finish(states.of([2])), dim=-1)
     with torch.no_grad():
         for weight in states.encoder.upper.parameters():
