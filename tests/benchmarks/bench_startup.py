@@ -16,9 +16,9 @@ import psutil
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 from tests.benchmarks.harness import Figure
-from tests.benchmarks.system import family
+from tests.benchmarks.system import WARM_UP_SECONDS, family
 
-SETTLE_SECONDS = 25.0  # the warm pools import torch for some seconds after everything is ready
+WARM_UP_SECONDS = 25.0  # the warm pools import torch for some seconds after everything is ready
 IDLE_SECONDS = 20.0
 MEGABYTE = 1024 * 1024
 
@@ -44,7 +44,7 @@ async def _idle(settings: LocalSettings) -> list[Figure]:
     began = time.monotonic()
     async with Runtime(settings) as runtime:
         again = _start("start with data", time.monotonic() - began)
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(WARM_UP_SECONDS)
         before, at = _cpu_seconds(family(runtime)), time.monotonic()
         await asyncio.sleep(IDLE_SECONDS)
         processes = family(runtime)

@@ -12,6 +12,9 @@ from deploy.local.ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 
+# The pools of children import torch and warm up after the services are ready.
+WARM_UP_SECONDS = 20.0
+
 
 @asynccontextmanager
 async def fresh_system() -> AsyncIterator[tuple[Runtime, AsyncGateway]]:
