@@ -18,7 +18,6 @@ from deploy.local.settings import LocalSettings
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, family
 
-WARM_UP_SECONDS = 25.0  # the warm pools import torch for some seconds after everything is ready
 IDLE_SECONDS = 20.0
 MEGABYTE = 1024 * 1024
 

@@ -13,7 +13,7 @@ from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 
 # The pools of children import torch and warm up after the services are ready.
-WARM_UP_SECONDS = 20.0
+WARM_UP_SECONDS = 25.0
 
 
 @asynccontextmanager
