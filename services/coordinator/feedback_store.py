@@ -62,25 +62,19 @@ class FeedbackStore:
     async def insert_judgements(
         self, tx: Tx, judgements: Sequence[Judgement], received_at: datetime
     ) -> tuple[int, list[Tally]]:
-        """Store what is new of them; returns how many, and the tallies that changed."""
-        keys, event_ids, *columns = zip(*judgements, strict=True)
-        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys), start=1)}
-        rows = [
-            row
-            async for row in self._queries.insert_judgements(
-                tx,
-                **_arrays(numbers),
-                agents=[numbers[key] for key in keys],
-                event_ids=event_ids,
-                interaction_ids=columns[0],
-                sources=columns[1],
-                ratings=columns[2],
-                correct=columns[3],
-                traceparents=columns[4],
-                bodies=columns[5],
-                received_at=received_at,
-            )
+        """Store what is new of them; returns how many, and the tallies that changed.
+
+        The driver copies rows at half the cost of encoding arrays of columns.
+        """
+        numbers: dict[AgentKey, int] = {}
+        records = [
+            (numbers.setdefault(row[0], len(numbers) + 1), *row[1:], place)
+            for place, row in enumerate(judgements)
         ]
+        await self._queries.make_incoming(tx)
+        await tx.copy_records_to_table("incoming", records=records)
+        stored = self._queries.store_incoming(tx, **_arrays(numbers), received_at=received_at)
+        rows = [row async for row in stored]
         return sum(row["added"] for row in rows), [_tally(row) for row in rows]
 
     async def insert_interactions(

@@ -65,18 +65,29 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND open_job_id = :job_id;
 
 -- Feedback
 
--- name: insert_judgements(tenant_ids, agent_ids, agents, event_ids, interaction_ids, sources, ratings, correct, traceparents, bodies, received_at)
--- One statement: duplicates fall out, what remains is counted. `agents` says which of the named
--- agents each row is of: 1, 2, .... Rows get distinct times in the order in which they came.
+-- name: make_incoming()!
+-- Where a batch is copied to before it is stored; it is empty again after each transaction.
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
+    agent integer, -- which of the named agents: 1, 2, ...
+    event_id uuid,
+    interaction_id text COLLATE "C",
+    source text COLLATE "C",
+    rating double precision,
+    correct boolean,
+    traceparent text COLLATE "C",
+    body bytea,
+    place integer
+) ON COMMIT DELETE ROWS;
+
+-- name: store_incoming(tenant_ids, agent_ids, received_at)
+-- One statement: duplicates fall out, what remains is counted. Rows get distinct times in the
+-- order in which they came.
 WITH stored AS (
     INSERT INTO feedback (tenant_id, event_id, agent_id, interaction_id, source, rating, correct,
                           received_at, traceparent, body)
-    SELECT k.tenant_id, g.event_id, k.agent_id, g.interaction_id, g.source, g.rating, g.correct,
-           :received_at::timestamptz + g.place * interval '1 microsecond', g.traceparent, g.body
-    FROM unnest(:agents::int[], :event_ids::uuid[], :interaction_ids::text[], :sources::text[],
-                :ratings::float8[], :correct::bool[], :traceparents::text[], :bodies::bytea[])
-        WITH ORDINALITY AS g (agent, event_id, interaction_id, source, rating, correct,
-                              traceparent, body, place)
+    SELECT k.tenant_id, i.event_id, k.agent_id, i.interaction_id, i.source, i.rating, i.correct,
+           :received_at::timestamptz + i.place * interval '1 microsecond', i.traceparent, i.body
+    FROM incoming i
     JOIN unnest(:tenant_ids::text[], :agent_ids::text[])
         WITH ORDINALITY AS k (tenant_id, agent_id, agent) USING (agent)
     ON CONFLICT (tenant_id, event_id) DO NOTHING
