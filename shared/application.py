@@ -124,7 +124,7 @@ class Application:
         await shared.database.open(timeout_seconds=settings.start_timeout_seconds)
         await _await_schema(settings)
         async with _producer(settings) as producer:
-            relay = Relay(settings, producer, shared.wakeups.new())
+            relay = Relay(settings, producer, shared.outbox, shared.wakeups.new())
             for hook in self._on_start:
                 await hook()
             await shared.broker.start()

@@ -13,6 +13,7 @@ from archon_contracts.identifiers import derived_id
 from archon_contracts.topics import dead_letters
 from shared.clock import Clock
 from shared.database import Tx
+from shared.dead_letters import dead_letter
 from shared.messages import Cause, RawHeaders, RawRecord
 from shared.queries import load_queries
 from shared.telemetry.spans import current_traceparent
@@ -81,31 +82,18 @@ class Outbox:
     ) -> None:
         """Queue a record's original bytes and headers for the dead-letter topic, with the reason.
 
-        Null header values cannot be told from empty ones by every client, so their names go
-        into `dlq_null_headers`.
+        A record's letter is queued once.
         """
-        kept = tuple((name, value) for name, value in record.headers if value is not None)
-        nulls = ",".join(name for name, value in record.headers if value is None)
-        now = self._clock.now().isoformat()
-        reasons = {
-            "dlq_reason": str(error) or type(error).__name__,
-            "dlq_error_type": type(error).__name__,
-            "dlq_attempts": str(attempts),
-            "dlq_service": self._service,
-            "dlq_topic": record.topic,
-            "dlq_partition": str(record.partition),
-            "dlq_offset": str(record.offset),
-            "dlq_key": (record.key or b"").decode(errors="replace"),
-            "dlq_null_headers": nulls,
-            "dlq_at": now,
-        }
+        letter = dead_letter(
+            record, service=self._service, error=error, attempts=attempts, at=self._clock.now()
+        )
         await self.append_raw(
             tx,
             event_id=derived_id("dead-letter", record.topic, record.partition, record.offset),
             topic=dead_letters(self._service).name,
-            key=reasons["dlq_key"].replace("\x00", ""),
-            headers=kept + tuple((name, text.encode()) for name, text in reasons.items()),
-            payload=record.value,
+            key=letter.key,
+            headers=letter.headers,
+            payload=letter.payload,
         )
 
 

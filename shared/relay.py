@@ -2,7 +2,8 @@
 
 A send that is not answered in time cannot be called off: aiokafka may deliver it later. So the
 process ends, the supervisor starts it again, and the same event ids go out once more; inboxes
-downstream drop the second copies.
+downstream drop the second copies. A message that Kafka will never take becomes a dead letter, or it
+would stop the relay for ever.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from pathlib import Path
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from archon_contracts import telemetry
 from archon_contracts.envelope import HeaderView
+from archon_contracts.topics import dead_letters
 from shared.database import connect, translated_errors
-from shared.errors import ArchonError, BrokerUnavailable
+from shared.errors import ArchonError, BrokerUnavailable, PermanentError
 from shared.logging import get_logger
-from shared.messages import RawHeaders
-from shared.outbox import decode_headers
+from shared.messages import RawHeaders, RawRecord
+from shared.outbox import Outbox, decode_headers
 from shared.queries import load_queries
 from shared.settings import ServiceSettings
 from shared.telemetry.spans import current_traceparent, remote_context
@@ -32,6 +34,8 @@ BATCH = 500
 POLL_SECONDS = 1.0
 LOCK_RETRY_SECONDS = 5.0
 CONNECT_RETRY_SECONDS = 1.0
+REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""Answers that no second send will change."""
 
 log = get_logger(__name__)
 tracer = trace.get_tracer(__name__)
@@ -49,9 +53,12 @@ class Relay:
 
     name = "relay"
 
-    def __init__(self, settings: ServiceSettings, producer: AIOKafkaProducer, bell: Wakeup) -> None:
+    def __init__(
+        self, settings: ServiceSettings, producer: AIOKafkaProducer, outbox: Outbox, bell: Wakeup
+    ) -> None:
         self._settings = settings
         self._producer = producer
+        self._outbox = outbox
         self._bell = bell
         self._shards: set[int] = set()
         self._next_lock_try = 0.0
@@ -100,19 +107,52 @@ class Relay:
     async def _relay_shard(self, connection: asyncpg.Connection[Row], shard: int) -> int:
         rows = [row async for row in _queries.unpublished(connection, shard=shard, most=BATCH)]
         if rows:
-            await self._send_all(rows)
+            answers = await self._send_all(rows)
+            refused = [(row, e) for row, e in zip(rows, answers, strict=True) if _is_refusal(e)]
+            for row, error in refused:
+                await self._set_aside(connection, row, error)
+            _raise_failures(answers)
             await _queries.mark_published(connection, ids=[row["id"] for row in rows])
         return len(rows)
 
-    async def _send_all(self, rows: list[Row]) -> None:
-        """Send in order and wait for every acknowledgement."""
+    async def _send_all(self, rows: list[Row]) -> list[object]:
+        """Send in order and wait for every answer: an acknowledgement, or an error.
+
+        Raises:
+            RelayStuck: one did not come in time.
+        """
         try:
             async with asyncio.timeout(self._settings.send_timeout_seconds):
-                await asyncio.gather(*[await self._send(row) for row in rows])
-        except (TimeoutError, KafkaError) as error:
+                pending = [await self._begin(row) for row in rows]
+                return list(await asyncio.gather(*pending, return_exceptions=True))
+        except TimeoutError as error:
             raise RelayStuck(
-                f"Kafka did not acknowledge {len(rows)} messages: {error or 'no answer in time'}"
+                f"Kafka did not acknowledge {len(rows)} messages: no answer in time"
             ) from error
+
+    async def _begin(self, row: Row) -> asyncio.Future[object]:
+        """A send under way; what the client itself refuses is an answer too."""
+        try:
+            return await self._send(row)
+        except KafkaError as error:
+            refused = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
+
+    async def _set_aside(
+        self, connection: asyncpg.Connection[Row], row: Row, error: object
+    ) -> None:
+        """Make a refused message a dead letter; a dead letter itself is only logged."""
+        log.error(
+            "message_refused", topic=row["topic"], event_id=str(row["event_id"]), reason=str(error)
+        )
+        async with connection.transaction():
+            if row["topic"] != dead_letters(self._settings.service).name:
+                unsendable = PermanentError(f"Kafka does not take this message: {error}")
+                await self._outbox.append_dead_letter(
+                    connection, _record_of(row), error=unsendable, attempts=1
+                )
+            await _queries.mark_published(connection, ids=[row["id"]])
 
     async def _send(self, row: Row) -> asyncio.Future[object]:
         headers = decode_headers(row["headers"])
@@ -139,6 +179,30 @@ class Relay:
                 headers=list(_with_current_trace(headers)),
             )
             return acknowledged
+
+
+def _is_refusal(answer: object) -> bool:
+    return isinstance(answer, REFUSALS)
+
+
+def _raise_failures(answers: list[object]) -> None:
+    failures = [a for a in answers if isinstance(a, BaseException) and not _is_refusal(a)]
+    if failures:
+        raise RelayStuck(
+            f"Kafka did not acknowledge {len(failures)} messages: {failures[0]}"
+        ) from failures[0]
+
+
+def _record_of(row: Row) -> RawRecord:
+    """A message that was never on its topic: its place is its row."""
+    return RawRecord(
+        row["topic"],
+        partition=-1,
+        offset=row["id"],
+        key=row["key"].encode(),
+        value=row["payload"],
+        headers=decode_headers(row["headers"]),
+    )
 
 
 def _with_current_trace(headers: RawHeaders) -> RawHeaders:

@@ -145,13 +145,16 @@ class DeadLetters:
 
         Raises:
             NotFound: no such dead letter.
-            Conflict: its topic is none of ours.
+            Conflict: its topic is none of ours, or its body was cut.
         """
         letter = await self._store.find(tx, letter_id)
         if letter is None:
             raise NotFound("dead letter", letter_id)
         if letter.topic not in REPLAYABLE:
             raise Conflict(f"topic {letter.topic!r} takes no replay")
+        if (letter.size_bytes or 0) > len(letter.body or b""):
+            place = f"{letter.topic}/{letter.partition}/{letter.record_offset}"
+            raise Conflict(f"its body was too large to keep whole; the record is at {place}")
         number = await self._store.count_replay(tx, letter_id)
         await self._outbox.append_raw(
             tx,
@@ -187,10 +190,15 @@ def read_letter(record: RawRecord) -> DeadLetter:
         ),
         null_headers=tuple(filter(None, _plain(view.text("dlq_null_headers")).split(","))),
         body=record.value,
-        size_bytes=None if record.value is None else len(record.value),
+        size_bytes=None if record.value is None else _size(view, record.value),
         first_at=view.time("dlq_first_at") or last,
         last_at=last,
     )
+
+
+def _size(view: HeaderView, body: bytes) -> int:
+    """The size as received, which a letter with a cut body tells."""
+    return _number(view.text("dlq_body_bytes"), absent=len(body), most=INT4)
 
 
 def as_text(raw: bytes | None) -> tuple[str | None, str]:

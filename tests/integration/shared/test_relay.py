@@ -8,6 +8,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from archon_contracts.commands import RollBackModel
+from archon_contracts.topics import dead_letters
+from shared.dead_letters import MOST_BODY_BYTES
 from shared.foundation import Foundation
 from shared.messages import Cause
 from shared.relay import Relay, RelayStuck
@@ -30,7 +32,7 @@ async def _unpublished(foundation: Foundation) -> int:
 @contextlib.asynccontextmanager
 async def _relaying(foundation: Foundation, kafka: str):
     async with AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True) as producer:
-        relay = Relay(foundation.settings, producer, foundation.wakeups.new())
+        relay = Relay(foundation.settings, producer, foundation.outbox, foundation.wakeups.new())
         task = asyncio.create_task(relay.run())
         try:
             yield
@@ -105,10 +107,35 @@ async def test_a_send_without_an_answer_ends_the_relay(database_url: str, kafka:
             async def send(self, *_: object, **__: object) -> asyncio.Future[object]:
                 return asyncio.get_running_loop().create_future()
 
-        relay = Relay(settings, SilentProducer(), foundation.wakeups.new())
+        relay = Relay(settings, SilentProducer(), foundation.outbox, foundation.wakeups.new())
         with pytest.raises(RelayStuck, match="did not acknowledge 1 messages"):
             await relay.run()
         assert await _unpublished(foundation) == 1
+
+
+async def test_a_message_that_kafka_refuses_is_set_aside_and_the_rest_goes_out(
+    database_url: str, kafka: str
+) -> None:
+    topic = f"refusing-{uuid4().hex}"
+    async with (
+        open_foundation(probe_settings(database_url, kafka)) as foundation,
+        _relaying(foundation, kafka),
+    ):
+        await _append(foundation, topic, "k", "x" * 2_000_000)
+        await _append(foundation, topic, "k", "small")
+        foundation.wakeups.ring()
+
+        async def all_sent() -> bool:
+            return await _unpublished(foundation) == 0
+
+        await eventually(all_sent)
+        found = await _read(kafka, topic, 1)
+        async with foundation.database.connection() as connection:
+            letters = await connection.fetch(
+                "SELECT length(payload) FROM outbox WHERE topic = $1", dead_letters("probe").name
+            )
+    assert found == {"k": ["small"]}
+    assert [row["length"] for row in letters] == [MOST_BODY_BYTES]
 
 
 async def test_the_id_of_a_command_derives_from_its_cause(database_url: str) -> None:
