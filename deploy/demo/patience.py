@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from deploy.demo.errors import StoryError
+from deploy.local.api import ApiError
 
 POLL_SECONDS = 0.25
 PATIENCE_SECONDS = 300.0
@@ -15,14 +16,19 @@ T = TypeVar("T")
 async def until(
     fact: str, probe: Callable[[], Awaitable[T | None]], *, seconds: float = PATIENCE_SECONDS
 ) -> T:
-    """Ask `probe` until it gives something.
+    """Ask `probe` until it gives something; a gateway that is away is asked again.
 
     Raises:
         StoryError: it never did; the sentence names the fact.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found = await probe()
+        try:
+            found = await probe()
+        except ApiError as error:
+            if not error.is_passing:
+                raise
+            found = None
         if found is not None:
             return found
         await asyncio.sleep(POLL_SECONDS)

@@ -14,6 +14,11 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same request may succeed later: nobody answered, or was able to."""
+        return self.status == 0 or self.status >= httpx.codes.INTERNAL_SERVER_ERROR
+
 
 def answer(response: httpx.Response) -> Any:
     """The JSON of a successful response.

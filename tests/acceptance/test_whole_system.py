@@ -1,15 +1,19 @@
 """From feedback to a deployed version, on real parts, whatever dies on the way."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from deploy.demo.agent_process import AgentFiles
 from deploy.demo.audit import FeedbackAudit, audit_feedback
+from deploy.demo.ledger import Request, entries, feedback_ids
+from deploy.demo.traffic import Traffic
 from tests.support.eventually import eventually
 from tests.support.system import System
-from tests.support.tiny_world import agent, corrections
+from tests.support.tiny_world import agent, corrections, production_requests
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
 SERVICES = {
@@ -32,6 +36,30 @@ async def test_feedback_becomes_a_deployed_version_in_one_whole_trace(system: Sy
     assert await system.versions("loop") == ["1.0.0", job["version"]]
     trace = await whole_trace(system, job["job_id"])
     assert set(trace["services"]) >= SERVICES
+
+
+async def test_an_agent_swaps_to_the_version_that_its_feedback_made(
+    system: System, tmp_path: Path
+) -> None:
+    await system.deploy_first_version("served")
+    files = AgentFiles.fresh(tmp_path)
+    traffic = Traffic(files.requests)
+
+    async with system.agent("served", files) as process:
+        await process.start()
+        traffic.send(production_requests("served"))
+        job = await system.completed(await system.retrain_of("served"))
+        later = [Request(request_id="later", input="play my song")]
+        async with traffic.trickling(later, every_seconds=0.2):
+            await eventually(
+                lambda: entries(files.ledger)[-1].version == job["version"], timeout=20
+            )
+
+    ledger = entries(files.ledger)
+    assert (await audit(system, "served", feedback_ids(ledger))).used == FEEDBACK
+    assert ledger[-1].digest == job["digest"]
+    trace = await whole_trace(system, job["job_id"])
+    assert {"agent", "trainer.child"} <= set(trace["services"])
 
 
 async def test_a_service_process_never_holds_torch(system: System) -> None:

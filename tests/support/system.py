@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.topics import FEEDBACK
+from deploy.demo.agent_process import AgentFiles, AgentProcess
 from deploy.demo.audit import audit_feedback
 from deploy.local.api import AsyncGateway
 from deploy.local.cli import app
@@ -76,6 +77,10 @@ class System:
         """The versions that were ever deployed, oldest first."""
         models = (await self.gateway.get(f"/v1/agents/{agent_id}/models"))["items"]
         return sorted(model["version"] for model in models if model["deployed_at"])
+
+    def agent(self, agent_id: str, files: AgentFiles) -> AgentProcess:
+        """The demo's agent, serving `agent_id`."""
+        return AgentProcess(agent_id, files, self.runtime.endpoints, self.runtime.api_key)
 
     async def publish_raw(self, body: dict[str, Any]) -> None:
         """Put a feedback event on the topic as any Kafka client could, past the gateway."""

@@ -8,6 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from deploy.demo.ledger import Request
+
 VERBS = ("play", "find", "book", "get")
 THINGS = ("song", "hotel", "flight")
 OLD_VERBS = VERBS[:2]
@@ -79,4 +81,12 @@ def corrections(agent_id: str) -> list[dict[str, Any]]:
             "expected": request["target"],
         }
         for number, request in enumerate(items(PRODUCTION))
+    ]
+
+
+def production_requests(agent_id: str) -> list[Request]:
+    """The same requests as an agent reads them, with what their users will say."""
+    return [
+        Request(request_id=each["interaction_id"], input=each["input"], correction=each["expected"])
+        for each in corrections(agent_id)
     ]
