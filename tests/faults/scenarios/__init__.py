@@ -2,6 +2,7 @@
 
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios.backlog import SlowConsumer
+from tests.faults.scenarios.bad_inputs import BadInputs
 from tests.faults.scenarios.database import DatabaseRestarts
 from tests.faults.scenarios.mock_cluster import FaultyCluster
 from tests.faults.scenarios.poison import PoisonedCommands
@@ -20,5 +21,6 @@ ALL: tuple[Scenario, ...] = (
     WrongClocks(),
     DeadCollectors(),
     FullDisk(),
+    BadInputs(),
     PoisonedCommands(),
 )

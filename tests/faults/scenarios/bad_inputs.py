@@ -1,0 +1,125 @@
+"""B1: whatever comes is taken or set aside with a reason, and the partitions move on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
+
+from archon_contracts.envelope import HeaderView
+from archon_contracts.topics import dead_letters
+from tests.faults.bad_records import BadRecords, Record
+from tests.faults.ledger import Account, Ledger, balance, read_ledger
+from tests.faults.load import FeedbackLoad
+from tests.faults.scenario import Context, Outcome
+from tests.faults.system import Held, LocalSystem, local_system
+from tests.faults.topics import count_records
+from tests.faults.waiting import until
+
+AGENT = "agent-0"
+MOST_BYTES = 16_000_000
+GOOD = 50
+
+
+class BadInputs:
+    """Each kind of bad record, plain and compressed, and thousands of fuzzed ones."""
+
+    id = "B1"
+    what = "bad inputs: taken or quarantined with a reason, and the partitions move on"
+
+    async def run(self, context: Context) -> Outcome:
+        fuzzed = context.size(short=1_000, long=10_000)
+        bad = BadRecords(context.random(), AGENT)
+        path = context.folder / "ledger"
+        sent: dict[str, Record] = {}
+        async with local_system(context.folder / "data", services=("coordinator",)) as system:
+            await system.configure(AGENT)
+            plain = [*bad.known(), *bad.odd(), *(bad.fuzzed() for _ in range(fuzzed))]
+            sent |= await self._send(system, plain, path)
+            sent |= await self._send(system, bad.huge(), path)
+            sent |= await self._send(system, bad.huge(), path, compression_type="gzip")
+            async with FeedbackLoad(system.bootstrap_servers, path, (AGENT,)) as load:
+                await load.send(GOOD)
+            settled = await system.all_settled(len(sent) + GOOD, timeout=100)
+            published = await self._all_published(system)
+            held = await system.held()
+            alive = await system.ready("coordinator")
+        account = self._balance(path, sent, held)
+        problems = self._problems(sent, held)
+        for fine, problem in (
+            (settled, "not settled in time"),
+            (published, "not all dead letters were published"),
+            (alive, "the coordinator was not ready again"),
+        ):
+            if not fine:
+                problems.append(problem)
+        kinds = len({record.kind for record in sent.values()})
+        return Outcome(
+            account=account,
+            load=f"{len(sent):,} bad records of {kinds} kinds, {GOOD} good ones",
+            faults=len(sent),
+            survived=len(sent) - account.lost,
+            trials=len(sent),
+            problems=tuple(problems),
+            facts={"odd or fuzzed, but readable": account.stored - GOOD},
+        )
+
+    async def _send(
+        self, system: LocalSystem, records: Iterable[Record], path: Path, **options: str
+    ) -> dict[str, Record]:
+        """Send records as they are; returns them by their place, which stands in the ledger."""
+        ledger, sent = Ledger(path), {}
+        async with AIOKafkaProducer(
+            bootstrap_servers=system.bootstrap_servers, max_request_size=MOST_BYTES, **options
+        ) as producer:
+            for record in records:
+                try:
+                    stands = await producer.send_and_wait(
+                        record.topic.name, record.value, key=record.key, headers=record.headers
+                    )
+                except MessageSizeTooLargeError:
+                    continue  # the broker's own limit; nothing was acknowledged
+                place = f"{stands.topic}/{stands.partition}/{stands.offset}"
+                ledger.acknowledge(place)
+                sent[place] = record
+        ledger.close()
+        return sent
+
+    def _balance(self, path: Path, sent: dict[str, Record], held: Held) -> Account:
+        places = {(dict(r.headers).get("ce_id") or b"").decode(): p for p, r in sent.items()}
+        intended, acknowledged = read_ledger(path)
+        return balance(
+            (intended, acknowledged),
+            stored=[places.get(event_id, event_id) for event_id in held.stored],
+            used=held.used,
+            quarantined=[_place(letter) for letter in held.letters],
+        )
+
+    def _problems(self, sent: dict[str, Record], held: Held) -> list[str]:
+        """Bad ones that were taken, and letters without a reason or double."""
+        aside = Counter(_place(letter) for letter in held.letters)
+        taken = Counter(r.kind for p, r in sent.items() if r.must_be_aside and p not in aside)
+        problems = [f"{count} of kind '{kind}' not set aside" for kind, count in taken.items()]
+        unexplained = sum(not letter.text("dlq_reason") for letter in held.letters)
+        if unexplained:
+            problems.append(f"{unexplained} dead letters without a reason")
+        if double := sum(count - 1 for count in aside.values()):
+            problems.append(f"{double} double dead letters")
+        return problems
+
+    async def _all_published(self, system: LocalSystem) -> bool:
+        topic = dead_letters("coordinator").name
+
+        async def published() -> bool:
+            there = await count_records(system.bootstrap_servers, topic)
+            return there >= await system.count_letters()
+
+        return await until(published, timeout=60)
+
+
+def _place(letter: HeaderView) -> str:
+    """Where the record of a dead letter stood."""
+    return "/".join(letter.text(name) for name in ("dlq_topic", "dlq_partition", "dlq_offset"))
