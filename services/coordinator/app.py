@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from services.coordinator.agents import AgentService
 from services.coordinator.feedback_store import FeedbackStore
 from services.coordinator.flow import Flow
 from services.coordinator.handlers import build_router
-from services.coordinator.intake import Intake
+from services.coordinator.intake import Intake, Ledger
 from services.coordinator.known_agents import KnownAgents
 from services.coordinator.orders import Orders
-from services.coordinator.service import CoordinatorService
+from services.coordinator.service import JobService
 from services.coordinator.settings import HOUR, Settings
 from services.coordinator.slots import Slots
 from services.coordinator.spans import SpanLedger
 from services.coordinator.store import Store
-from services.coordinator.sweeper import Sweeper
+from services.coordinator.sweeper import Pruner, Sweeper
 from services.coordinator.transitions import Transitions
 from services.coordinator.turns import Turns
 from services.coordinator.windows import Windows
@@ -33,41 +34,42 @@ COLLECTOR_THRESHOLDS: Final = (100_000, 20, 20)
 class Parts:
     """The coordinator's own collaborators."""
 
-    service: CoordinatorService
+    agents: AgentService
+    jobs: JobService
     intake: Intake
     sweeper: Sweeper
+    pruner: Pruner
 
 
 def build_parts(settings: Settings, shared: Foundation) -> Parts:
     """Wire them up, from the mechanism to the edges."""
-    clock, outbox = shared.clock, shared.outbox
-    store, feedback = Store(), FeedbackStore()
-    spans = SpanLedger(settings.service)
-    limits = settings.limits
+    clock, outbox, limits = shared.clock, shared.outbox, settings.limits
+    store, feedback, spans = Store(), FeedbackStore(), SpanLedger(settings.service)
     transitions = Transitions(store, outbox, spans, limits, clock)
     orders = Orders(store, outbox, revision=settings.revision)
     silence = settings.worker_silence_seconds
     slots = Slots(store, transitions, orders, clock, silence_seconds=silence)
-    windows = Windows(feedback, shared.artifacts, spans, clock)
-    turns = Turns(feedback, store, windows, transitions, orders, outbox, clock)
+    windows = Windows(feedback, shared.artifacts, spans, outbox, clock)
+    turns = Turns(feedback, store, windows, transitions, orders, clock)
     flow = Flow(transitions, orders, turns, slots, limits)
-    agents = KnownAgents(
-        shared.database, feedback, patience_seconds=settings.unknown_agent_wait_seconds
-    )
     return Parts(
-        CoordinatorService(store, transitions, flow, turns, slots, windows, outbox, clock),
-        Intake(
-            shared.database,
-            shared.wakeups,
-            agents,
-            feedback,
-            turns,
-            outbox,
-            clock,
-            maximum_bytes=settings.feedback_max_bytes,
+        agents=AgentService(store, turns, outbox, clock),
+        jobs=JobService(store, flow, turns, slots, windows, clock),
+        intake=_intake(settings, shared, Ledger(feedback, turns, outbox, clock), feedback),
+        sweeper=Sweeper(shared.database, shared.wakeups, store, flow, turns, clock),
+        pruner=Pruner(
+            shared.database, feedback, clock, keep=timedelta(days=settings.interaction_days)
         ),
-        Sweeper(shared.database, shared.wakeups, store, feedback, flow, turns, slots, clock),
     )
+
+
+def _intake(
+    settings: Settings, shared: Foundation, ledger: Ledger, feedback: FeedbackStore
+) -> Intake:
+    patience = settings.unknown_agent_wait_seconds
+    agents = KnownAgents(shared.database, feedback, patience_seconds=patience)
+    limit = settings.feedback_max_bytes
+    return Intake(shared.database, shared.wakeups, agents, ledger, maximum_bytes=limit)
 
 
 async def spare_the_collector() -> None:
@@ -85,17 +87,15 @@ def build_app(settings: Settings) -> Application:
     """The service, ready to be served."""
     shared = Foundation.build(settings)
     parts = build_parts(settings, shared)
+    batch = settings.feedback_batch
     shared.broker.include_router(
-        build_router(
-            parts.service, parts.intake, shared.inbox, feedback_batch=settings.feedback_batch
-        )
+        build_router(parts.agents, parts.jobs, parts.intake, shared.inbox, feedback_batch=batch)
     )
-    keep = timedelta(days=settings.interaction_days)
     return Application(
         shared,
         background=[
             Periodic("sweeper", settings.sweep_seconds, parts.sweeper.sweep),
-            Periodic("interactions", HOUR, lambda: parts.sweeper.prune(keep)),
+            Periodic("interactions", HOUR, parts.pruner.prune),
         ],
         on_start=[spare_the_collector],
     )

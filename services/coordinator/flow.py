@@ -54,6 +54,14 @@ class Flow:
         if job.state is JobState.TRAINING or moved.state is JobState.QUEUED:
             await self._slots.fill(tx)
 
+    async def note(self, tx: Tx, job: Job, facts: JobFacts) -> None:
+        """The job's state goes on, and something new is known."""
+        await self._transitions.note(tx, job, facts)
+
+    async def fill_slots(self, tx: Tx) -> None:
+        """Start queued jobs in slots that a crash may have left free."""
+        await self._slots.fill(tx)
+
     async def retry_training(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
         """Queue the next attempt, or end the job after the last one."""
         if job.attempt < self._limits.attempts:

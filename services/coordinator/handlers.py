@@ -19,8 +19,9 @@ from archon_contracts.events import (
     TrainingStarted,
     WorkerReported,
 )
+from services.coordinator.agents import AgentService
 from services.coordinator.intake import Intake
-from services.coordinator.service import CoordinatorService
+from services.coordinator.service import JobService
 from shared.broker import Router, new_router, raw_subscription, subscription
 from shared.inbox import Inbox
 from shared.messages import Message, RawRecord
@@ -30,18 +31,11 @@ SERVICE = "coordinator"
 
 
 def build_router(
-    service: CoordinatorService, intake: Intake, inbox: Inbox, *, feedback_batch: int
+    agents: AgentService, jobs: JobService, intake: Intake, inbox: Inbox, *, feedback_batch: int
 ) -> Router:
     """One handler per message; each commits its effect with its inbox row."""
     router = new_router()
-    feedback = raw_subscription(
-        router,
-        SERVICE,
-        topics.FEEDBACK,
-        purpose="feedback",
-        batch=True,
-        max_records=feedback_batch,
-    )
+    _on_feedback(router, intake, feedback_batch)
     messages = subscription(
         router,
         SERVICE,
@@ -54,81 +48,89 @@ def build_router(
         topics.MODELS,
         topics.WORKERS,
     )
+    _on_agents(messages, agents, inbox)
+    _on_wishes(messages, jobs, inbox)
+    _on_preparation(messages, jobs, inbox)
+    _on_training(messages, jobs, inbox)
+    _on_models(messages, jobs, inbox)
+    return router
+
+
+def _on_feedback(router: Router, intake: Intake, most: int) -> None:
+    feedback = raw_subscription(
+        router, SERVICE, topics.FEEDBACK, purpose="feedback", batch=True, max_records=most
+    )
 
     @feedback.on_batch
     async def take_feedback(records: list[RawRecord]) -> None:
         await intake.take(records)
 
-    _on_orders(messages, service, inbox)
-    _on_preparation(messages, service, inbox)
-    _on_training(messages, service, inbox)
-    _on_models(messages, service, inbox)
-    return router
 
-
-def _on_orders(messages: Subscription, service: CoordinatorService, inbox: Inbox) -> None:
+def _on_agents(messages: Subscription, agents: AgentService, inbox: Inbox) -> None:
     @messages.on(ConfigureAgent)
     async def configure_agent(message: Message[ConfigureAgent]) -> None:
-        await inbox.run_once(message, service.configure_agent)
-
-    @messages.on(TrainingRequested)
-    async def request_training(message: Message[TrainingRequested]) -> None:
-        await inbox.run_once(message, service.request_training)
-
-    @messages.on(CancelJob)
-    async def cancel_job(message: Message[CancelJob]) -> None:
-        await inbox.run_once(message, service.cancel_job)
-
-
-def _on_preparation(messages: Subscription, service: CoordinatorService, inbox: Inbox) -> None:
-    @messages.on(CurriculumPlanned)
-    async def take_plan(message: Message[CurriculumPlanned]) -> None:
-        await inbox.run_once(message, service.take_plan)
-
-    @messages.on(DatasetPrepared)
-    async def take_dataset(message: Message[DatasetPrepared]) -> None:
-        await inbox.run_once(message, service.take_dataset)
-
-    @messages.on(DatasetRejected)
-    async def end_without_dataset(message: Message[DatasetRejected]) -> None:
-        await inbox.run_once(message, service.end_without_dataset)
-
-
-def _on_training(messages: Subscription, service: CoordinatorService, inbox: Inbox) -> None:
-    @messages.on(WorkerReported)
-    async def take_report(message: Message[WorkerReported]) -> None:
-        await inbox.run_once(message, service.take_report)
-
-    @messages.on(TrainingStarted)
-    async def note_training_start(message: Message[TrainingStarted]) -> None:
-        await inbox.run_once(message, service.note_training_start)
-
-    @messages.on(TrainingCompleted)
-    async def take_model(message: Message[TrainingCompleted]) -> None:
-        await inbox.run_once(message, service.take_model)
-
-    @messages.on(TrainingFailed)
-    async def end_attempt(message: Message[TrainingFailed]) -> None:
-        await inbox.run_once(message, service.end_attempt)
-
-
-def _on_models(messages: Subscription, service: CoordinatorService, inbox: Inbox) -> None:
-    @messages.on(EvaluationCompleted)
-    async def take_verdict(message: Message[EvaluationCompleted]) -> None:
-        await inbox.run_once(message, service.take_verdict)
-
-    @messages.on(EvaluationFailed)
-    async def end_evaluation(message: Message[EvaluationFailed]) -> None:
-        await inbox.run_once(message, service.end_evaluation)
-
-    @messages.on(ModelRegistered)
-    async def roll_out(message: Message[ModelRegistered]) -> None:
-        await inbox.run_once(message, service.roll_out)
-
-    @messages.on(ModelDeployed)
-    async def take_deployment(message: Message[ModelDeployed]) -> None:
-        await inbox.run_once(message, service.take_deployment)
+        await inbox.run_once(message, agents.configure_agent)
 
     @messages.on(ModelRolledBack)
     async def take_rollback(message: Message[ModelRolledBack]) -> None:
-        await inbox.run_once(message, service.take_rollback)
+        await inbox.run_once(message, agents.take_rollback)
+
+
+def _on_wishes(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:
+    @messages.on(TrainingRequested)
+    async def request_training(message: Message[TrainingRequested]) -> None:
+        await inbox.run_once(message, jobs.request_training)
+
+    @messages.on(CancelJob)
+    async def cancel_job(message: Message[CancelJob]) -> None:
+        await inbox.run_once(message, jobs.cancel_job)
+
+
+def _on_preparation(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:
+    @messages.on(CurriculumPlanned)
+    async def take_plan(message: Message[CurriculumPlanned]) -> None:
+        await inbox.run_once(message, jobs.take_plan)
+
+    @messages.on(DatasetPrepared)
+    async def take_dataset(message: Message[DatasetPrepared]) -> None:
+        await inbox.run_once(message, jobs.take_dataset)
+
+    @messages.on(DatasetRejected)
+    async def end_without_dataset(message: Message[DatasetRejected]) -> None:
+        await inbox.run_once(message, jobs.end_without_dataset)
+
+
+def _on_training(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:
+    @messages.on(WorkerReported)
+    async def take_report(message: Message[WorkerReported]) -> None:
+        await inbox.run_once(message, jobs.take_report)
+
+    @messages.on(TrainingStarted)
+    async def note_training_start(message: Message[TrainingStarted]) -> None:
+        await inbox.run_once(message, jobs.note_training_start)
+
+    @messages.on(TrainingCompleted)
+    async def take_model(message: Message[TrainingCompleted]) -> None:
+        await inbox.run_once(message, jobs.take_model)
+
+    @messages.on(TrainingFailed)
+    async def end_attempt(message: Message[TrainingFailed]) -> None:
+        await inbox.run_once(message, jobs.end_attempt)
+
+
+def _on_models(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:
+    @messages.on(EvaluationCompleted)
+    async def take_verdict(message: Message[EvaluationCompleted]) -> None:
+        await inbox.run_once(message, jobs.take_verdict)
+
+    @messages.on(EvaluationFailed)
+    async def end_evaluation(message: Message[EvaluationFailed]) -> None:
+        await inbox.run_once(message, jobs.end_evaluation)
+
+    @messages.on(ModelRegistered)
+    async def roll_out(message: Message[ModelRegistered]) -> None:
+        await inbox.run_once(message, jobs.roll_out)
+
+    @messages.on(ModelDeployed)
+    async def take_deployment(message: Message[ModelDeployed]) -> None:
+        await inbox.run_once(message, jobs.take_deployment)

@@ -75,6 +75,61 @@ class Triggers(Protocol):
     async def consider(self, tx: Tx, tally: Tally) -> None: ...
 
 
+class Ledger:
+    """Stores what was read, and begins the retrains that it makes due."""
+
+    def __init__(
+        self, feedback: Feedback, triggers: Triggers, outbox: DeadLetters, clock: Clock
+    ) -> None:
+        self._feedback = feedback
+        self._triggers = triggers
+        self._outbox = outbox
+        self._clock = clock
+
+    async def store(self, tx: Tx, batch: Batch) -> None:
+        """Settle every record of a read batch in the caller's transaction."""
+        for record, error in batch.refused:
+            await self._refuse(tx, record, error)
+        items = [item for _, item in batch.items]
+        if not items:
+            return
+        now = self._clock.now()
+        await self._feedback.lock_tallies(tx, {item.key for item in items})
+        changed: dict[AgentKey, Tally] = {}
+        for tally in await self._store_items(tx, items, now):
+            changed[AgentKey(tally.tenant_id, tally.agent_id)] = tally
+        for tally in changed.values():
+            await self._triggers.consider(tx, tally)
+
+    async def _store_items(self, tx: Tx, items: Sequence[Item], now: datetime) -> list[Tally]:
+        """Every tally as each change left it, in order. A retraction concerns what came before."""
+        changed: list[Tally] = []
+        for run in runs_of(items):
+            if run.judgements:
+                stored, tallies = await self._feedback.insert_judgements(tx, run.judgements, now)
+                stored_counter.add(stored)
+                duplicate_counter.add(len(run.judgements) - stored)
+                changed += tallies
+            if run.interactions:
+                await self._feedback.insert_interactions(tx, run.interactions, now)
+            if run.retraction is not None:
+                tally = await self._feedback.retract(tx, run.retraction, now)
+                changed += [tally] if tally else []
+        return changed
+
+    async def _refuse(self, tx: Tx, record: RawRecord, error: PermanentError) -> None:
+        log.error(
+            "dead_letter",
+            reason=str(error),
+            error_type=type(error).__name__,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+        )
+        await self._outbox.append_dead_letter(tx, record, error=error, attempts=1)
+        dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
+
+
 class Intake:
     """Takes batches in. This and the sweeper open transactions of their own: they have no inbox."""
 
@@ -83,10 +138,7 @@ class Intake:
         database: Database,
         wakeups: Wakeups,
         agents: KnownAgents,
-        feedback: Feedback,
-        triggers: Triggers,
-        outbox: DeadLetters,
-        clock: Clock,
+        ledger: Ledger,
         *,
         maximum_bytes: int,
         part: int = PART,
@@ -94,10 +146,7 @@ class Intake:
         self._database = database
         self._wakeups = wakeups
         self._agents = agents
-        self._feedback = feedback
-        self._triggers = triggers
-        self._outbox = outbox
-        self._clock = clock
+        self._ledger = ledger
         self._maximum_bytes = maximum_bytes
         self._part = part
 
@@ -130,41 +179,10 @@ class Intake:
         await self._refuse_unknown_agents(batch)
         try:
             async with self._database.transaction() as tx:
-                await self.store(tx, batch)
+                await self._ledger.store(tx, batch)
         except PermanentError as error:
             await self._isolate(batch, error)
         self._wakeups.ring()
-
-    async def store(self, tx: Tx, batch: Batch) -> None:
-        """Store a read batch, and begin the retrains that it makes due."""
-        for record, error in batch.refused:
-            await self._refuse(tx, record, error)
-        items = [item for _, item in batch.items]
-        if not items:
-            return
-        now = self._clock.now()
-        await self._feedback.lock_tallies(tx, {item.key for item in items})
-        changed: dict[AgentKey, Tally] = {}
-        for tally in await self._store_items(tx, items, now):
-            changed[AgentKey(tally.tenant_id, tally.agent_id)] = tally
-        for tally in changed.values():
-            await self._triggers.consider(tx, tally)
-
-    async def _store_items(self, tx: Tx, items: Sequence[Item], now: datetime) -> list[Tally]:
-        """Every tally as each change left it, in order. A retraction concerns what came before."""
-        changed: list[Tally] = []
-        for run in runs_of(items):
-            if run.judgements:
-                stored, tallies = await self._feedback.insert_judgements(tx, run.judgements, now)
-                stored_counter.add(stored)
-                duplicate_counter.add(len(run.judgements) - stored)
-                changed += tallies
-            if run.interactions:
-                await self._feedback.insert_interactions(tx, run.interactions, now)
-            if run.retraction is not None:
-                tally = await self._feedback.retract(tx, run.retraction, now)
-                changed += [tally] if tally else []
-        return changed
 
     async def _refuse_unknown_agents(self, batch: Batch) -> None:
         unknown = await self._agents.missing({item.key for _, item in batch.items})
@@ -190,15 +208,3 @@ class Intake:
             await self._settle(Batch(refused=refused))
         else:
             raise error
-
-    async def _refuse(self, tx: Tx, record: RawRecord, error: PermanentError) -> None:
-        log.error(
-            "dead_letter",
-            reason=str(error),
-            error_type=type(error).__name__,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-        )
-        await self._outbox.append_dead_letter(tx, record, error=error, attempts=1)
-        dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})

@@ -1,4 +1,4 @@
-"""What the coordinator does on each message. The rules are in the modules named for them."""
+"""What happens to jobs on each message. The rules are in the modules named for them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.base import Contract
-from archon_contracts.commands import CancelJob, ConfigureAgent
+from archon_contracts.commands import CancelJob
 from archon_contracts.events import (
-    AgentConfigured,
     CurriculumPlanned,
     DatasetPrepared,
     DatasetRejected,
@@ -18,7 +17,6 @@ from archon_contracts.events import (
     JobState,
     ModelDeployed,
     ModelRegistered,
-    ModelRolledBack,
     TrainingCompleted,
     TrainingFailed,
     TrainingRequested,
@@ -33,13 +31,12 @@ from services.coordinator.domain import (
     EvaluationFacts,
     Job,
     JobFacts,
+    key_of,
 )
-from services.coordinator.errors import ProfileMismatch
 from services.coordinator.flow import Flow
 from services.coordinator.slots import Slots
 from services.coordinator.spans import requested_trace
 from services.coordinator.state_machine import JobEvent, next_state
-from services.coordinator.transitions import Outbox, Transitions
 from services.coordinator.turns import Turns
 from services.coordinator.windows import Windows
 from shared.clock import Clock
@@ -57,14 +54,12 @@ log = get_logger(__name__)
 class Records(Protocol):
     """Agents and jobs."""
 
-    async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None: ...
-
     async def set_live(self, tx: Tx, key: AgentKey, live: ModelRef, since: datetime) -> None: ...
 
     async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
 
 
-class CoordinatorService:
+class JobService:
     """The use cases; every one runs in the transaction of its message.
 
     A message for another state, another attempt or an unknown job is logged and changes nothing.
@@ -73,48 +68,25 @@ class CoordinatorService:
     def __init__(
         self,
         records: Records,
-        transitions: Transitions,
         flow: Flow,
         turns: Turns,
         slots: Slots,
         windows: Windows,
-        outbox: Outbox,
         clock: Clock,
     ) -> None:
         self._records = records
-        self._transitions = transitions
         self._flow = flow
         self._turns = turns
         self._slots = slots
         self._windows = windows
-        self._outbox = outbox
         self._clock = clock
-
-    async def configure_agent(self, tx: Tx, message: Message[ConfigureAgent]) -> None:
-        """Take the agent on, or its new profile; jobs that waited for it begin.
-
-        Raises:
-            ProfileMismatch: the profile names another agent than the command.
-        """
-        body = message.body
-        if body.profile.agent_id != body.agent_id:
-            raise ProfileMismatch(
-                f"profile.agent_id is {body.profile.agent_id}, agent_id is {body.agent_id}; "
-                "give both the same name"
-            )
-        await self._records.put_agent(tx, body, self._clock.now())
-        configured = AgentConfigured(
-            tenant_id=body.tenant_id, agent_id=body.agent_id, profile=body.profile
-        )
-        await self._outbox.append(tx, configured, cause=message.cause)
-        await self._turns.take(tx, _key(body), message.cause)
 
     async def request_training(self, tx: Tx, message: Message[TrainingRequested]) -> None:
         """Open the job; it begins when its agent is known and free."""
         body, now = message.body, self._clock.now()
         job = Job(
             job_id=body.job_id,
-            key=_key(body),
+            key=key_of(body),
             state=JobState.REQUESTED,
             method=body.method,
             config=body.config,
@@ -125,8 +97,7 @@ class CoordinatorService:
             facts=JobFacts(given=body.dataset),
         )
         reason = f"asked for by {body.requested_by}"
-        if await self._transitions.open(tx, job, message.cause, reason=reason):
-            await self._turns.take(tx, job.key, message.cause)
+        await self._turns.request(tx, job, message.cause, reason=reason)
 
     async def cancel_job(self, tx: Tx, message: Message[CancelJob]) -> None:
         """Stop the job wherever it stands."""
@@ -183,7 +154,7 @@ class CoordinatorService:
         if job is not None:
             first_step_at = message.body.first_step_at
             facts = job.facts.model_copy(update={"first_step_at": first_step_at})
-            await self._transitions.note(tx, job, facts)
+            await self._flow.note(tx, job, facts)
 
     async def take_model(self, tx: Tx, message: Message[TrainingCompleted]) -> None:
         """Have the candidate compared with the live version."""
@@ -251,16 +222,11 @@ class CoordinatorService:
         job = None
         if body.job_id is not None:
             job = await self._expecting(tx, body, JobEvent.DEPLOYED)
-        await self._records.set_live(tx, _key(body), body.model, body.deployed_at)
+        await self._records.set_live(tx, key_of(body), body.model, body.deployed_at)
         if job is not None:
             await self._flow.advance(
                 tx, job, JobEvent.DEPLOYED, message.cause, reason=f"{body.model.version} is live"
             )
-
-    async def take_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
-        """Remember what is live."""
-        body = message.body
-        await self._records.set_live(tx, _key(body), body.model, body.rolled_back_at)
 
     async def take_report(self, tx: Tx, message: Message[WorkerReported]) -> None:
         """Remember a worker's capacity; a new slot goes to a waiting job."""
@@ -304,20 +270,6 @@ class OfJob(Protocol):
 
     @property
     def job_id(self) -> UUID | None: ...
-
-
-class OfAgent(Protocol):
-    """A message that names an agent."""
-
-    @property
-    def tenant_id(self) -> str: ...
-
-    @property
-    def agent_id(self) -> str: ...
-
-
-def _key(body: OfAgent) -> AgentKey:
-    return AgentKey(body.tenant_id, body.agent_id)
 
 
 def _accuracy(body: EvaluationCompleted) -> dict[str, Estimate]:

@@ -10,8 +10,6 @@ from typing import Protocol
 
 from services.coordinator.domain import Job
 from services.coordinator.flow import Flow
-from services.coordinator.slots import Slots
-from services.coordinator.triggers import Tally
 from services.coordinator.turns import Turns
 from shared.clock import Clock
 from shared.database import Database, Tx
@@ -24,10 +22,8 @@ class Jobs(Protocol):
     async def lock_overdue_job(self, tx: Tx, now: datetime) -> Job | None: ...
 
 
-class Feedback(Protocol):
-    """Tallies by the time to look again, and what is kept for some days only."""
-
-    async def lock_due_tally(self, tx: Tx, now: datetime) -> Tally | None: ...
+class Interactions(Protocol):
+    """What is kept for some days only."""
 
     async def prune_interactions(self, tx: Tx, before: datetime) -> None: ...
 
@@ -40,19 +36,15 @@ class Sweeper:
         database: Database,
         wakeups: Wakeups,
         jobs: Jobs,
-        feedback: Feedback,
         flow: Flow,
         turns: Turns,
-        slots: Slots,
         clock: Clock,
     ) -> None:
         self._database = database
         self._wakeups = wakeups
         self._jobs = jobs
-        self._feedback = feedback
         self._flow = flow
         self._turns = turns
-        self._slots = slots
         self._clock = clock
 
     async def sweep(self) -> None:
@@ -61,13 +53,8 @@ class Sweeper:
         while await self._settle_job(now) or await self._settle_tally(now):
             self._wakeups.ring()
         async with self._database.transaction() as tx:
-            await self._slots.fill(tx)
+            await self._flow.fill_slots(tx)
         self._wakeups.ring()
-
-    async def prune(self, keep: timedelta) -> None:
-        """Forget interactions older than `keep`."""
-        async with self._database.transaction() as tx:
-            await self._feedback.prune_interactions(tx, self._clock.now() - keep)
 
     async def _settle_job(self, now: datetime) -> bool:
         async with self._database.transaction() as tx:
@@ -78,7 +65,21 @@ class Sweeper:
 
     async def _settle_tally(self, now: datetime) -> bool:
         async with self._database.transaction() as tx:
-            tally = await self._feedback.lock_due_tally(tx, now)
-            if tally is not None:
-                await self._turns.consider(tx, tally)
-        return tally is not None
+            return await self._turns.consider_due(tx, now)
+
+
+class Pruner:
+    """Forgets interactions that nobody judged for long."""
+
+    def __init__(
+        self, database: Database, interactions: Interactions, clock: Clock, *, keep: timedelta
+    ) -> None:
+        self._database = database
+        self._interactions = interactions
+        self._clock = clock
+        self._keep = keep
+
+    async def prune(self) -> None:
+        """Called every hour."""
+        async with self._database.transaction() as tx:
+            await self._interactions.prune_interactions(tx, self._clock.now() - self._keep)

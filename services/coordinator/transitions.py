@@ -163,18 +163,7 @@ class Transitions:
         await self._jobs.insert_transition(
             tx, job, from_state=from_state, event=event, reason=reason
         )
-        changed = JobStateChanged(
-            tenant_id=job.key.tenant_id,
-            agent_id=job.key.agent_id,
-            job_id=job.job_id,
-            method=job.method,
-            from_state=from_state,
-            to_state=job.state,
-            attempt=job.attempt,
-            reason=reason,
-            occurred_at=job.state_since,
-            trace_id=job.trace.trace_id,
-        )
+        changed = _changed(job, from_state, reason)
         await self._outbox.append(tx, changed, cause=of_job(cause, job), part=str(job.version))
         transitions_made.add(1, {"to_state": job.state})
         log.info(
@@ -217,3 +206,18 @@ class Transitions:
 def of_job(cause: Cause, job: Job) -> Cause:
     """The cause, told as part of the job: correlated by its id, below its span."""
     return Cause(cause.id, str(job.job_id), job_context(job))
+
+
+def _changed(job: Job, from_state: JobState | None, reason: str) -> JobStateChanged:
+    return JobStateChanged(
+        tenant_id=job.key.tenant_id,
+        agent_id=job.key.agent_id,
+        job_id=job.job_id,
+        method=job.method,
+        from_state=from_state,
+        to_state=job.state,
+        attempt=job.attempt,
+        reason=reason,
+        occurred_at=job.state_since,
+        trace_id=job.trace.trace_id,
+    )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from archon_contracts.events import JobState, RetrainTriggered, TriggerReason
+from archon_contracts.events import JobState, TriggerReason
 from archon_contracts.values import TrainingMethod, TriggerPolicy
 from services.coordinator.domain import (
     Agent,
@@ -22,7 +22,7 @@ from services.coordinator.errors import UnknownAgent
 from services.coordinator.orders import Orders
 from services.coordinator.spans import trigger_place, triggered_trace
 from services.coordinator.state_machine import JobEvent
-from services.coordinator.transitions import Outbox, Transitions, of_job
+from services.coordinator.transitions import Transitions
 from services.coordinator.triggers import Tally, judge
 from services.coordinator.windows import Windows
 from shared.clock import Clock
@@ -35,6 +35,8 @@ class Tallies(Protocol):
     """Tallies; each says whether its agent is busy."""
 
     async def lock_tally(self, tx: Tx, key: AgentKey) -> Tally | None: ...
+
+    async def lock_due_tally(self, tx: Tx, now: datetime) -> Tally | None: ...
 
     async def set_check(self, tx: Tx, key: AgentKey, check_at: datetime | None) -> None: ...
 
@@ -61,7 +63,6 @@ class Turns:
         windows: Windows,
         transitions: Transitions,
         orders: Orders,
-        outbox: Outbox,
         clock: Clock,
     ) -> None:
         self._tallies = tallies
@@ -69,9 +70,13 @@ class Turns:
         self._windows = windows
         self._transitions = transitions
         self._orders = orders
-        self._outbox = outbox
         self._clock = clock
         self._policies: dict[AgentKey, tuple[int, TriggerPolicy]] = {}
+
+    async def request(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> None:
+        """Keep a job that was asked for; it begins when its agent is known and free."""
+        if await self._transitions.open(tx, job, cause, reason=reason):
+            await self.take(tx, job.key, cause)
 
     async def take(self, tx: Tx, key: AgentKey, cause: Cause) -> None:
         """Begin the next job of an agent that is known and free."""
@@ -96,6 +101,13 @@ class Turns:
             await self._retrain(tx, key, tally, verdict.reason)
         elif verdict.check_at != tally.check_at:
             await self._tallies.set_check(tx, key, verdict.check_at)
+
+    async def consider_due(self, tx: Tx, now: datetime) -> bool:
+        """Look at one agent whose time to look again has come; False when there is none."""
+        tally = await self._tallies.lock_due_tally(tx, now)
+        if tally is not None:
+            await self.consider(tx, tally)
+        return tally is not None
 
     async def _policy(self, tx: Tx, key: AgentKey, tally: Tally) -> TriggerPolicy:
         known = self._policies.get(key)
@@ -136,7 +148,7 @@ class Turns:
         cause = Cause(window.window_id, str(job_id), place.traceparent)
         text = f"{reason}: {window.claim.feedback_count} new judgements"
         await self._transitions.open(tx, job, cause, reason=text)
-        await self._tell_claim(tx, job, window, cause)
+        await self._windows.tell_claim(tx, job, window, cause)
         await self._start(tx, job, cause)
 
     async def _begin(self, tx: Tx, job: Job, tally: Tally, cause: Cause) -> bool:
@@ -161,20 +173,8 @@ class Turns:
             return facts.model_copy(update={"sources": (source,), "new_items": source.items})
         maximum = agent.profile.trigger.maximum_feedback
         window = await self._windows.claim(tx, tally, TriggerReason.MANUAL, maximum)
-        await self._tell_claim(tx, job, window, cause)
+        await self._windows.tell_claim(tx, job, window, cause)
         return window_facts(facts, window)
-
-    async def _tell_claim(self, tx: Tx, job: Job, window: Window, cause: Cause) -> None:
-        triggered = RetrainTriggered(
-            tenant_id=job.key.tenant_id,
-            agent_id=job.key.agent_id,
-            job_id=job.job_id,
-            window_id=window.window_id,
-            reason=window.reason,
-            feedback_count=window.claim.feedback_count,
-            feedback_digest=window.claim.feedback_digest,
-        )
-        await self._outbox.append(tx, triggered, cause=of_job(cause, job))
 
     async def _start(self, tx: Tx, job: Job, cause: Cause) -> None:
         await self._tallies.set_open_job(tx, job.key, job.job_id)

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from archon_contracts import telemetry
 from archon_contracts.commands import DataSource, SourceKind
-from archon_contracts.events import TriggerReason
+from archon_contracts.events import RetrainTriggered, TriggerReason
 from archon_contracts.values import ArtifactRef
-from services.coordinator.domain import AgentKey, Claim, Window, window_id_of
+from services.coordinator.domain import AgentKey, Claim, Job, Window, window_id_of
 from services.coordinator.errors import NothingToLearn
 from services.coordinator.items import (
     ITEMS_FILE,
@@ -22,9 +22,11 @@ from services.coordinator.items import (
     feedback_lines,
 )
 from services.coordinator.spans import MOST_LINKS, FinishedSpan, Spans
+from services.coordinator.transitions import Outbox, of_job
 from services.coordinator.triggers import MINIMUM_RATINGS, Tally
 from shared.clock import Clock
 from shared.database import Tx
+from shared.messages import Cause
 from shared.telemetry.spans import SpanRef
 
 
@@ -54,8 +56,14 @@ class Windows:
     """A judgement is new data of exactly one window."""
 
     def __init__(
-        self, feedback: Feedback, artifacts: Artifacts, spans: Spans, clock: Clock
+        self,
+        feedback: Feedback,
+        artifacts: Artifacts,
+        spans: Spans,
+        outbox: Outbox,
+        clock: Clock,
     ) -> None:
+        self._outbox = outbox
         self._feedback = feedback
         self._artifacts = artifacts
         self._spans = spans
@@ -101,6 +109,19 @@ class Windows:
             links=links,
         )
         await self._spans.write(tx, span)
+
+    async def tell_claim(self, tx: Tx, job: Job, window: Window, cause: Cause) -> None:
+        """Tell everybody which judgements are new data of the job."""
+        triggered = RetrainTriggered(
+            tenant_id=job.key.tenant_id,
+            agent_id=job.key.agent_id,
+            job_id=job.job_id,
+            window_id=window.window_id,
+            reason=window.reason,
+            feedback_count=window.claim.feedback_count,
+            feedback_digest=window.claim.feedback_digest,
+        )
+        await self._outbox.append(tx, triggered, cause=of_job(cause, job))
 
     async def write_out(self, tx: Tx, window_id: UUID) -> tuple[DataSource, ...]:
         """Publish the window's content; what was retracted since the claim is left out.

@@ -220,23 +220,23 @@ class World:
         return (await self.told(contract))[-1]
 
     def _use_case(self, body: Contract) -> Any:
-        service = self.parts.service
+        agents, jobs = self.parts.agents, self.parts.jobs
         return {
-            "ConfigureAgent": service.configure_agent,
-            "TrainingRequested": service.request_training,
-            "CancelJob": service.cancel_job,
-            "CurriculumPlanned": service.take_plan,
-            "DatasetPrepared": service.take_dataset,
-            "DatasetRejected": service.end_without_dataset,
-            "TrainingStarted": service.note_training_start,
-            "TrainingCompleted": service.take_model,
-            "TrainingFailed": service.end_attempt,
-            "EvaluationCompleted": service.take_verdict,
-            "EvaluationFailed": service.end_evaluation,
-            "ModelRegistered": service.roll_out,
-            "ModelDeployed": service.take_deployment,
-            "ModelRolledBack": service.take_rollback,
-            "WorkerReported": service.take_report,
+            "ConfigureAgent": agents.configure_agent,
+            "TrainingRequested": jobs.request_training,
+            "CancelJob": jobs.cancel_job,
+            "CurriculumPlanned": jobs.take_plan,
+            "DatasetPrepared": jobs.take_dataset,
+            "DatasetRejected": jobs.end_without_dataset,
+            "TrainingStarted": jobs.note_training_start,
+            "TrainingCompleted": jobs.take_model,
+            "TrainingFailed": jobs.end_attempt,
+            "EvaluationCompleted": jobs.take_verdict,
+            "EvaluationFailed": jobs.end_evaluation,
+            "ModelRegistered": jobs.roll_out,
+            "ModelDeployed": jobs.take_deployment,
+            "ModelRolledBack": agents.take_rollback,
+            "WorkerReported": jobs.take_report,
         }[type(body).__name__]
 
 

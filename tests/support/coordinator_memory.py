@@ -12,8 +12,8 @@ from uuid import UUID
 
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import JobState, WorkerReported
-from archon_contracts.identifiers import derived_id
 from archon_contracts.values import ArtifactRef, ModelRef
+from services.coordinator.agents import AgentService
 from services.coordinator.domain import Agent, AgentKey, Claim, Job, Transition, Window
 from services.coordinator.flow import Flow
 from services.coordinator.items import StoredJudgement
@@ -21,7 +21,7 @@ from services.coordinator.judgements import Interaction, Judgement, Retraction
 from services.coordinator.limits import Limits
 from services.coordinator.orders import Orders
 from services.coordinator.scheduler import Running, Waiting
-from services.coordinator.service import CoordinatorService
+from services.coordinator.service import JobService
 from services.coordinator.slots import Slots
 from services.coordinator.spans import FinishedSpan
 from services.coordinator.state_machine import JobEvent
@@ -158,6 +158,10 @@ class MemoryFeedback:
     async def lock_tally(self, _tx: object, key: AgentKey) -> Tally | None:
         return self.tally(key) if key in self._agents else None
 
+    async def lock_due_tally(self, _tx: object, now: datetime) -> Tally | None:
+        due = [k for k, kept in self.unused.items() if kept.check_at and kept.check_at <= now]
+        return self.tally(due[0]) if due else None
+
     async def set_check(self, _tx: object, key: AgentKey, check_at: datetime | None) -> None:
         self.unused[key].check_at = check_at
 
@@ -268,14 +272,8 @@ class MemoryCoordinator:
         self.transitions = Transitions(store, outbox, self.spans, LIMITS, clock)
         orders = Orders(store, outbox, revision="test")
         self.slots = Slots(store, self.transitions, orders, clock, silence_seconds=60)
-        windows = Windows(self.feedback, self.artifacts, self.spans, clock)
-        self.turns = Turns(self.feedback, store, windows, self.transitions, orders, outbox, clock)
+        windows = Windows(self.feedback, self.artifacts, self.spans, outbox, clock)
+        self.turns = Turns(self.feedback, store, windows, self.transitions, orders, clock)
         self.flow = Flow(self.transitions, orders, self.turns, self.slots, LIMITS)
-        self.service = CoordinatorService(
-            store, self.transitions, self.flow, self.turns, self.slots, windows, outbox, clock
-        )
-
-
-def number_of(name: str) -> UUID:
-    """An id for a name."""
-    return derived_id("test", name)
+        self.agents = AgentService(store, self.turns, outbox, clock)
+        self.jobs = JobService(store, self.flow, self.turns, self.slots, windows, clock)

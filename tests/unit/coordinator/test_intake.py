@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from services.coordinator.domain import AgentKey
-from services.coordinator.intake import Intake
+from services.coordinator.intake import Intake, Ledger
 from services.coordinator.judgements import Judgement
 from services.coordinator.known_agents import KnownAgents
 from services.coordinator.triggers import Tally
@@ -57,10 +57,7 @@ class Bench:
             database,  # type: ignore[arg-type]  # transactions are all that is used of it
             Wakeups(),
             KnownAgents(database, self.feedback, patience_seconds=0),  # type: ignore[arg-type]  # as above
-            self.feedback,
-            self,
-            self.letters,
-            SetClock(NOON),
+            Ledger(self.feedback, self, self.letters, SetClock(NOON)),
             maximum_bytes=10_000,
             part=part,
         )
@@ -71,7 +68,7 @@ class Bench:
         self.considered.append(tally)
 
     async def configure(self) -> None:
-        await self.world.service.configure_agent(None, message_of(configure()))
+        await self.world.agents.configure_agent(None, message_of(configure()))
 
     @property
     def stored(self) -> list[str]:

@@ -61,7 +61,7 @@ class JobLife(RuleBasedStateMachine):
     @initialize()
     def configure(self) -> None:
         for name in AGENTS:
-            self.do(self.world.service.configure_agent(None, message_of(configure(name))))
+            self.do(self.world.agents.configure_agent(None, message_of(configure(name))))
 
     @rule(agent=agents, count=st.integers(1, 4))
     def judge(self, agent: str, count: int) -> None:
@@ -86,27 +86,27 @@ class JobLife(RuleBasedStateMachine):
 
     @rule(agent=agents)
     def wish(self, agent: str) -> None:
-        self.do(self.world.service.request_training(None, message_of(requested(agent))))
+        self.do(self.world.jobs.request_training(None, message_of(requested(agent))))
 
     @rule(agent=agents)
     def plan(self, agent: str) -> None:
-        self.do(self.world.service.take_plan(None, message_of(self.answers(agent).plan())))
+        self.do(self.world.jobs.take_plan(None, message_of(self.answers(agent).plan())))
 
     @rule(agent=agents, train=st.integers(0, 5))
     def prepare(self, agent: str, train: int) -> None:
         body = self.answers(agent).dataset(train)
-        self.do(self.world.service.take_dataset(None, message_of(body)))
+        self.do(self.world.jobs.take_dataset(None, message_of(body)))
 
     @rule(agent=agents)
     def reject(self, agent: str) -> None:
         job_id = self.answers(agent).job_id
         body = DatasetRejected(agent_id=agent, job_id=job_id, reason="nothing")
-        self.do(self.world.service.end_without_dataset(None, message_of(body)))
+        self.do(self.world.jobs.end_without_dataset(None, message_of(body)))
 
     @rule(agent=agents, attempt=attempts)
     def train(self, agent: str, attempt: int) -> None:
         body = self.answers(agent).trained(attempt)
-        self.do(self.world.service.take_model(None, message_of(body)))
+        self.do(self.world.jobs.take_model(None, message_of(body)))
 
     @rule(agent=agents, attempt=attempts, retryable=flags)
     def fail_training(self, agent: str, attempt: int, retryable: bool) -> None:
@@ -118,12 +118,12 @@ class JobLife(RuleBasedStateMachine):
             reason="it broke",
             retryable=retryable,
         )
-        self.do(self.world.service.end_attempt(None, message_of(body)))
+        self.do(self.world.jobs.end_attempt(None, message_of(body)))
 
     @rule(agent=agents, passed=flags)
     def evaluate(self, agent: str, passed: bool) -> None:
         body = self.answers(agent).verdict(passed=passed)
-        self.do(self.world.service.take_verdict(None, message_of(body)))
+        self.do(self.world.jobs.take_verdict(None, message_of(body)))
 
     @rule(agent=agents, retryable=flags)
     def fail_evaluation(self, agent: str, retryable: bool) -> None:
@@ -134,21 +134,21 @@ class JobLife(RuleBasedStateMachine):
             reason="it broke",
             retryable=retryable,
         )
-        self.do(self.world.service.end_evaluation(None, message_of(body)))
+        self.do(self.world.jobs.end_evaluation(None, message_of(body)))
 
     @rule(agent=agents)
     def register(self, agent: str) -> None:
-        self.do(self.world.service.roll_out(None, message_of(self.answers(agent).registered())))
+        self.do(self.world.jobs.roll_out(None, message_of(self.answers(agent).registered())))
 
     @rule(agent=agents)
     def deploy(self, agent: str) -> None:
         body = self.answers(agent).deployed()
-        self.do(self.world.service.take_deployment(None, message_of(body)))
+        self.do(self.world.jobs.take_deployment(None, message_of(body)))
 
     @rule(agent=agents)
     def cancel(self, agent: str) -> None:
         body = CancelJob(job_id=self.answers(agent).job_id)
-        self.do(self.world.service.cancel_job(None, message_of(body)))
+        self.do(self.world.jobs.cancel_job(None, message_of(body)))
 
     @rule()
     def nobody_answers(self) -> None:

@@ -1,0 +1,59 @@
+"""What happens to agents: taken on, changed, returned to an earlier version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from archon_contracts.commands import ConfigureAgent
+from archon_contracts.events import AgentConfigured, ModelRolledBack
+from archon_contracts.values import ModelRef
+from services.coordinator.domain import AgentKey, key_of
+from services.coordinator.errors import ProfileMismatch
+from services.coordinator.transitions import Outbox
+from services.coordinator.turns import Turns
+from shared.clock import Clock
+from shared.database import Tx
+from shared.messages import Message
+
+
+class Agents(Protocol):
+    """Agents as configured."""
+
+    async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None: ...
+
+    async def set_live(self, tx: Tx, key: AgentKey, live: ModelRef, since: datetime) -> None: ...
+
+
+class AgentService:
+    """The use cases; every one runs in the transaction of its message."""
+
+    def __init__(self, agents: Agents, turns: Turns, outbox: Outbox, clock: Clock) -> None:
+        self._agents = agents
+        self._turns = turns
+        self._outbox = outbox
+        self._clock = clock
+
+    async def configure_agent(self, tx: Tx, message: Message[ConfigureAgent]) -> None:
+        """Take the agent on, or its new profile; jobs that waited for it begin.
+
+        Raises:
+            ProfileMismatch: the profile names another agent than the command.
+        """
+        body = message.body
+        if body.profile.agent_id != body.agent_id:
+            raise ProfileMismatch(
+                f"profile.agent_id is {body.profile.agent_id}, agent_id is {body.agent_id}; "
+                "give both the same name"
+            )
+        await self._agents.put_agent(tx, body, self._clock.now())
+        configured = AgentConfigured(
+            tenant_id=body.tenant_id, agent_id=body.agent_id, profile=body.profile
+        )
+        await self._outbox.append(tx, configured, cause=message.cause)
+        await self._turns.take(tx, key_of(body), message.cause)
+
+    async def take_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
+        """Remember what is live."""
+        body = message.body
+        await self._agents.set_live(tx, key_of(body), body.model, body.rolled_back_at)
