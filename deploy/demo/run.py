@@ -19,7 +19,7 @@ from deploy.demo.board import Board
 from deploy.demo.errors import StoryError
 from deploy.demo.memory import PeakMemory
 from deploy.demo.places import demo_folder, system_folder
-from deploy.demo.report import Report, build_report, unfulfilled
+from deploy.demo.report import Report, Watched, build_report, unfulfilled
 from deploy.demo.story import AGENT_ID, Story, Told
 from deploy.demo.view import accuracy_table, shown
 from deploy.local.api import AsyncGateway
@@ -79,9 +79,9 @@ async def _tell(
         told = await story.tell(seed=options.seed)
     sent = ledger.feedback_ids(told.answers)
     audit = await audit_feedback(endpoints.database_url, AGENT_ID, sent)
-    report = build_report(
-        told, board, audit, seed=options.seed, began=began, peak_memory_mb=memory.peaks_mb
-    )
+    restarts = {each.name: each.restarts for each in runtime.status() if each.restarts}
+    watched = Watched(memory.peaks_mb, restarts)
+    report = build_report(told, board, audit, seed=options.seed, began=began, watched=watched)
     return told, report
 
 

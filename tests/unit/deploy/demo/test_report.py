@@ -27,6 +27,7 @@ def report(**changed: Any) -> Report:
         "trace": TraceFacts(job="j", trace_id="t", services=SERVICES, spans=9, orphans=0),
         "seconds": {},
         "peak_memory_mb": {},
+        "restarts": {},
     }
     return Report(**(facts | changed))
 
@@ -64,3 +65,9 @@ def test_a_service_that_is_not_in_the_trace_is_named() -> None:
     said = unfulfilled(report(trace=trace))
 
     assert said == ["the trace lacks agent", "2 spans of the trace are orphans"]
+
+
+def test_a_killed_process_may_leave_orphans_behind() -> None:
+    trace = TraceFacts(job="j", trace_id="t", services=SERVICES, spans=9, orphans=2)
+
+    assert unfulfilled(report(trace=trace, restarts={"trainer": 1})) == []
