@@ -27,9 +27,10 @@ class FeedbackStore:
         rows = self._queries.known_agents(tx, **_arrays(keys))
         return {AgentKey(row["tenant_id"], row["agent_id"]) async for row in rows}
 
-    async def lock_tallies(self, tx: Tx, keys: Collection[AgentKey]) -> None:
-        """Lock the agents' tallies, in the order of their keys."""
-        await self._queries.lock_tallies(tx, **_arrays(keys))
+    async def lock_tallies(self, tx: Tx, keys: Collection[AgentKey]) -> dict[AgentKey, int]:
+        """Lock the agents' tallies, in the order of their keys; returns the agents' numbers."""
+        rows = self._queries.lock_tallies(tx, **_arrays(keys))
+        return {AgentKey(row[0], row[1]): row[2] async for row in rows}
 
     async def lock_tally(self, tx: Tx, key: AgentKey) -> Tally | None:
         """One agent's tally, locked; None when it is not configured."""
@@ -60,20 +61,20 @@ class FeedbackStore:
         )
 
     async def insert_judgements(
-        self, tx: Tx, judgements: Sequence[Judgement], received_at: datetime
+        self,
+        tx: Tx,
+        judgements: Sequence[Judgement],
+        agents: Mapping[AgentKey, int],
+        received_at: datetime,
     ) -> tuple[int, list[Tally]]:
         """Store what is new of them; returns how many, and the tallies that changed.
 
         The driver copies rows at half the cost of encoding arrays of columns.
         """
-        numbers: dict[AgentKey, int] = {}
-        records = [
-            (numbers.setdefault(row[0], len(numbers) + 1), *row[1:], place)
-            for place, row in enumerate(judgements)
-        ]
+        records = [(agents[row[0]], *row[1:], place) for place, row in enumerate(judgements)]
         await self._queries.make_incoming(tx)
         await tx.copy_records_to_table("incoming", records=records)
-        stored = self._queries.store_incoming(tx, **_arrays(numbers), received_at=received_at)
+        stored = self._queries.store_incoming(tx, received_at=received_at)
         rows = [row async for row in stored]
         return sum(row["added"] for row in rows), [_tally(row) for row in rows]
 

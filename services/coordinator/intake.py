@@ -7,7 +7,7 @@ the repetition a no-op.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -48,10 +48,14 @@ dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="
 class Feedback(Protocol):
     """Feedback and tallies; each method is one statement, whatever the batch's size."""
 
-    async def lock_tallies(self, tx: Tx, keys: Collection[AgentKey]) -> None: ...
+    async def lock_tallies(self, tx: Tx, keys: Collection[AgentKey]) -> dict[AgentKey, int]: ...
 
     async def insert_judgements(
-        self, tx: Tx, judgements: Sequence[Judgement], received_at: datetime
+        self,
+        tx: Tx,
+        judgements: Sequence[Judgement],
+        agents: Mapping[AgentKey, int],
+        received_at: datetime,
     ) -> tuple[int, list[Tally]]: ...
 
     async def insert_interactions(
@@ -93,20 +97,23 @@ class Ledger:
         items = [item for _, item in batch.items]
         if not items:
             return
-        now = self._clock.now()
-        await self._feedback.lock_tallies(tx, {item.key for item in items})
+        agents = await self._feedback.lock_tallies(tx, {item.key for item in items})
         changed: dict[AgentKey, Tally] = {}
-        for tally in await self._store_items(tx, items, now):
+        for tally in await self._store_items(tx, items, agents):
             changed[AgentKey(tally.tenant_id, tally.agent_id)] = tally
         for tally in changed.values():
             await self._triggers.consider(tx, tally)
 
-    async def _store_items(self, tx: Tx, items: Sequence[Item], now: datetime) -> list[Tally]:
+    async def _store_items(
+        self, tx: Tx, items: Sequence[Item], agents: Mapping[AgentKey, int]
+    ) -> list[Tally]:
         """Every tally as each change left it, in order. A retraction concerns what came before."""
-        changed: list[Tally] = []
+        now, changed = self._clock.now(), list[Tally]()
         for run in runs_of(items):
             if run.judgements:
-                stored, tallies = await self._feedback.insert_judgements(tx, run.judgements, now)
+                stored, tallies = await self._feedback.insert_judgements(
+                    tx, run.judgements, agents, now
+                )
                 stored_counter.add(stored)
                 duplicate_counter.add(len(run.judgements) - stored)
                 changed += tallies

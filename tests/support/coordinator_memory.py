@@ -152,8 +152,8 @@ class MemoryFeedback:
     async def known(self, _tx: object, keys: Collection[AgentKey]) -> set[AgentKey]:
         return {key for key in keys if key in self._agents}
 
-    async def lock_tallies(self, _tx: object, _keys: Collection[AgentKey]) -> None:
-        """Nobody else is here."""
+    async def lock_tallies(self, _tx: object, keys: Collection[AgentKey]) -> dict[AgentKey, int]:
+        return {key: number for number, key in enumerate(sorted(keys), start=1)}
 
     async def lock_tally(self, _tx: object, key: AgentKey) -> Tally | None:
         return self.tally(key) if key in self._agents else None
@@ -174,7 +174,11 @@ class MemoryFeedback:
             self.unused[key].open_job = None
 
     async def insert_judgements(
-        self, _tx: object, judgements: Sequence[Judgement], _received_at: datetime
+        self,
+        _tx: object,
+        judgements: Sequence[Judgement],
+        _agents: Mapping[AgentKey, int],
+        _received_at: datetime,
     ) -> tuple[int, list[Tally]]:
         known = {each.event_id for kept in self.unused.values() for each in kept.judgements}
         known |= {each.event_id for claimed in self.claimed.values() for each in claimed}

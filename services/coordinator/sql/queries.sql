@@ -34,16 +34,14 @@ JOIN agents a USING (tenant_id, agent_id);
 -- name: lock_tally(tenant_id, agent_id)^
 SELECT * FROM tallies WHERE tenant_id = :tenant_id AND agent_id = :agent_id FOR UPDATE;
 
--- name: lock_tallies(tenant_ids, agent_ids)$
+-- name: lock_tallies(tenant_ids, agent_ids)
 -- In the order of the key, so that two batches with the same agents never wait for each other.
-SELECT count(*) FROM (
-    SELECT 1
-    FROM tallies t
-    JOIN unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
-      USING (tenant_id, agent_id)
-    ORDER BY t.tenant_id, t.agent_id
-    FOR UPDATE OF t
-) AS locked;
+SELECT t.tenant_id, t.agent_id, t.agent_no
+FROM tallies t
+JOIN unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
+  USING (tenant_id, agent_id)
+ORDER BY t.tenant_id, t.agent_id
+FOR UPDATE OF t;
 
 -- name: lock_due_tally(now)^
 SELECT * FROM tallies
@@ -68,7 +66,7 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND open_job_id = :job_id;
 -- name: make_incoming()!
 -- Where a batch is copied to before it is stored; it is empty again after each transaction.
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
-    agent integer, -- which of the named agents: 1, 2, ...
+    agent_no integer,
     event_id uuid,
     interaction_id text COLLATE "C",
     source text COLLATE "C",
@@ -76,27 +74,26 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     correct boolean,
     traceparent text COLLATE "C",
     body bytea,
-    place integer
+    place integer -- in the batch
 ) ON COMMIT DELETE ROWS;
 
--- name: store_incoming(tenant_ids, agent_ids, received_at)
+-- name: store_incoming(received_at)
 -- One statement: duplicates fall out, what remains is counted. Rows get distinct times in the
 -- order in which they came.
 WITH stored AS (
-    INSERT INTO feedback (tenant_id, event_id, agent_id, interaction_id, source, rating, correct,
-                          received_at, traceparent, body)
-    SELECT k.tenant_id, i.event_id, k.agent_id, i.interaction_id, i.source, i.rating, i.correct,
-           :received_at::timestamptz + i.place * interval '1 microsecond', i.traceparent, i.body
-    FROM incoming i
-    JOIN unnest(:tenant_ids::text[], :agent_ids::text[])
-        WITH ORDINALITY AS k (tenant_id, agent_id, agent) USING (agent)
+    INSERT INTO feedback (tenant_id, event_id, agent_id, agent_no, interaction_id, source, rating,
+                          correct, received_at, traceparent, body)
+    SELECT t.tenant_id, i.event_id, t.agent_id, i.agent_no, i.interaction_id, i.source, i.rating,
+           i.correct, :received_at::timestamptz + i.place * interval '1 microsecond',
+           i.traceparent, i.body
+    FROM incoming i JOIN tallies t USING (agent_no)
     ON CONFLICT (tenant_id, event_id) DO NOTHING
-    RETURNING tenant_id, agent_id, rating, received_at
+    RETURNING agent_no, rating, received_at
 ), sums AS (
-    SELECT tenant_id, agent_id, count(*)::int AS added, count(rating)::int AS rated,
+    SELECT agent_no, count(*)::int AS added, count(rating)::int AS rated,
            coalesce(sum(rating), 0) AS rating_sum, min(received_at) AS oldest
     FROM stored
-    GROUP BY tenant_id, agent_id
+    GROUP BY agent_no
 )
 UPDATE tallies t
 SET unused = t.unused + s.added,
@@ -104,7 +101,7 @@ SET unused = t.unused + s.added,
     rating_sum = t.rating_sum + s.rating_sum,
     oldest_unused_at = least(t.oldest_unused_at, s.oldest) -- least() passes nulls over
 FROM sums s
-WHERE t.tenant_id = s.tenant_id AND t.agent_id = s.agent_id
+WHERE t.agent_no = s.agent_no
 RETURNING t.*, s.added;
 
 -- name: insert_interactions(tenant_ids, event_ids, agent_ids, bodies, received_at)!
@@ -133,13 +130,24 @@ ON CONFLICT (tenant_id, event_id) DO NOTHING
 RETURNING true;
 
 -- name: erase_feedback(tenant_id, agent_id, interaction_id, source, now)^
--- The content goes, the row stays; only judgements in no window change the tally.
-WITH erased AS (
-    UPDATE feedback
+-- The content goes, the row stays; only judgements in no window change the tally. Two branches,
+-- each with an index of its own.
+WITH agent AS (
+    SELECT agent_no FROM tallies WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+), named AS (
+    SELECT f.event_id FROM feedback f JOIN agent USING (agent_no)
+    WHERE f.interaction_id = :interaction_id AND f.window_id IS NOT NULL
+      AND f.source = :source AND f.retracted_at IS NULL
+    UNION ALL
+    SELECT f.event_id FROM feedback f JOIN agent USING (agent_no)
+    WHERE f.interaction_id = :interaction_id AND f.window_id IS NULL
+      AND f.source = :source AND f.retracted_at IS NULL
+), erased AS (
+    UPDATE feedback f
     SET body = NULL, traceparent = NULL, retracted_at = :now
-    WHERE interaction_id = :interaction_id AND tenant_id = :tenant_id AND agent_id = :agent_id
-      AND source = :source AND retracted_at IS NULL
-    RETURNING event_id, rating, window_id
+    FROM named n
+    WHERE f.event_id = n.event_id AND f.tenant_id = :tenant_id
+    RETURNING f.rating, f.window_id
 )
 SELECT count(*)::int AS erased,
        (count(*) FILTER (WHERE window_id IS NULL))::int AS unused,
@@ -151,7 +159,9 @@ FROM erased;
 -- The oldest unused judgements, at most `maximum`. The caller holds the tally's lock.
 WITH chosen AS (
     SELECT event_id FROM feedback
-    WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+    WHERE agent_no = (
+            SELECT agent_no FROM tallies WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+          )
       AND window_id IS NULL AND retracted_at IS NULL
     ORDER BY received_at
     LIMIT :maximum
@@ -173,14 +183,13 @@ FROM claimed;
 -- name: take_from_tally(tenant_id, agent_id, taken, rated, rating_sum)^
 -- What left the unused judgements, by a claim or a retraction. The last one takes the rounding
 -- error of the sum with it.
-UPDATE tallies
+UPDATE tallies t
 SET unused = unused - :taken,
     rated = rated - :rated,
     rating_sum = CASE WHEN rated = :rated THEN 0 ELSE rating_sum - :rating_sum END,
     oldest_unused_at = (
         SELECT min(received_at) FROM feedback
-        WHERE tenant_id = :tenant_id AND agent_id = :agent_id
-          AND window_id IS NULL AND retracted_at IS NULL
+        WHERE agent_no = t.agent_no AND window_id IS NULL AND retracted_at IS NULL
     )
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 RETURNING *;

@@ -10,8 +10,10 @@ from shared.queries import load_queries
 from tests.support.coordinator import AGENT, World, configure
 
 FILL = """
-    INSERT INTO feedback (tenant_id, event_id, agent_id, interaction_id, source, received_at, body)
-    SELECT 'default', gen_random_uuid(), $1 || n % 50, 'i' || n, 'user', now(), '{}'
+    INSERT INTO feedback (tenant_id, event_id, agent_id, agent_no, interaction_id, source,
+                          received_at, body, window_id)
+    SELECT 'default', gen_random_uuid(), $1 || n % 50, n % 50, 'i' || n, 'user', now(), '{}',
+           CASE WHEN n % 2 = 0 THEN gen_random_uuid() END
     FROM generate_series(1, 20000) AS n
 """
 NAMES = ("claim_feedback", "erase_feedback", "window_feedback", "lock_due_tally")
@@ -60,5 +62,10 @@ async def test_a_claim_finds_the_oldest_unused_by_their_index(full: World) -> No
     assert "feedback_unused" in await plan_of(full, "claim_feedback")
 
 
-async def test_a_retraction_finds_its_interaction_by_its_index(full: World) -> None:
-    assert "feedback_interaction" in await plan_of(full, "erase_feedback")
+async def test_a_retraction_finds_claimed_and_unused_judgements_by_their_indexes(
+    full: World,
+) -> None:
+    plan = await plan_of(full, "erase_feedback")
+
+    assert "feedback_interaction" in plan
+    assert "feedback_unused" in plan

@@ -1,6 +1,6 @@
 """A batch of records with nothing real behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import pytest
@@ -26,11 +26,15 @@ class Refusing(MemoryFeedback):
     error: Exception = ConstraintViolated("the row breaks a rule", "rule")
 
     async def insert_judgements(
-        self, _tx: object, judgements: Sequence[Judgement], _received_at: datetime
+        self,
+        _tx: object,
+        judgements: Sequence[Judgement],
+        _agents: Mapping[AgentKey, int],
+        _received_at: datetime,
     ) -> tuple[int, list[Tally]]:
         if self.poison in {each.interaction_id for each in judgements}:
             raise self.error
-        return await super().insert_judgements(None, judgements, _received_at)
+        return await super().insert_judgements(None, judgements, _agents, _received_at)
 
 
 class DeadLetters:

@@ -77,7 +77,7 @@ class JobLife(RuleBasedStateMachine):
 
         async def store() -> None:
             _, tallies = await self.world.feedback.insert_judgements(
-                None, rows, self.world.clock.now()
+                None, rows, {}, self.world.clock.now()
             )
             for tally in tallies:
                 await self.world.turns.consider(None, tally)

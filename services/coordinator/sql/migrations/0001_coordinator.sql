@@ -12,6 +12,7 @@ CREATE TABLE agents (
 
 -- One narrow row per agent, locked by whoever changes its feedback or opens its next job.
 CREATE TABLE tallies (
+    agent_no integer GENERATED ALWAYS AS IDENTITY UNIQUE, -- stands for the key in hot indexes
     tenant_id text COLLATE "C" NOT NULL,
     agent_id text COLLATE "C" NOT NULL,
     profile_revision integer NOT NULL DEFAULT 1, -- grows with the agent's profile
@@ -48,6 +49,7 @@ CREATE TABLE feedback (
     tenant_id text COLLATE "C" NOT NULL,
     event_id uuid NOT NULL,
     agent_id text COLLATE "C" NOT NULL,
+    agent_no integer NOT NULL,
     interaction_id text COLLATE "C" NOT NULL, -- an annotation's item_id
     source text COLLATE "C" NOT NULL, -- FeedbackSource, or 'annotation'
     rating double precision,
@@ -62,11 +64,13 @@ CREATE TABLE feedback (
 );
 -- Text that was compressed once is not worth the time: bodies are small and come by thousands.
 ALTER TABLE feedback ALTER COLUMN body SET STORAGE EXTERNAL;
-CREATE INDEX feedback_unused ON feedback (tenant_id, agent_id, received_at)
+CREATE INDEX feedback_unused ON feedback (agent_no, received_at)
     WHERE window_id IS NULL AND retracted_at IS NULL;
 CREATE INDEX feedback_window ON feedback (window_id, received_at) WHERE window_id IS NOT NULL;
--- For retractions, which name an interaction. A hash index is the cheapest to keep.
-CREATE INDEX feedback_interaction ON feedback USING hash (interaction_id);
+-- For retractions. Kept for claimed rows only: unused ones are few and are found by their agent,
+-- and a third index would have to be kept with every row that comes.
+CREATE INDEX feedback_interaction ON feedback (agent_no, interaction_id)
+    WHERE window_id IS NOT NULL;
 
 -- Retractions already applied: a redelivered one must not touch what came after it.
 CREATE TABLE retractions (
