@@ -13,10 +13,10 @@ from torch.nn.functional import cross_entropy, normalize
 from transformers import set_seed
 
 from archon_contracts.inference.base_models import resolve_base_model
-from archon_contracts.inference.card import ModelCard, read_card
+from archon_contracts.inference.card import ModelCard
 from archon_contracts.inference.classifier import Classifier
 from archon_contracts.inference.encoder import TextEncoder
-from services.trainer.recipes.errors import EmptyDataset, RunInvalid
+from services.trainer.recipes.errors import EmptyDataset
 from services.trainer.recipes.features import (
     Anchors,
     Collator,
@@ -27,6 +27,7 @@ from services.trainer.recipes.features import (
 )
 from services.trainer.recipes.fitting import Outcome, fit_encoder, replayed_rows
 from services.trainer.recipes.items import Item, read_training_items
+from services.trainer.recipes.parents import frozen_layers, parent_card
 from services.trainer.recipes.progress import Progress, Report
 from services.trainer.recipes.run import TrainingRun
 from services.trainer.recipes.validation import validator
@@ -43,7 +44,8 @@ def train(run: TrainingRun, report: Report) -> Outcome:
 
     # data: items with a label that the agent does not have cannot be learnt, and are counted
     train_items, validation_items = read_training_items(run.dataset)
-    parent = Classifier.load(run.parent_model, _parent_card(run)) if run.parent_model else None
+    before = parent_card(run)
+    parent = Classifier.load(run.parent_model, before) if run.parent_model and before else None
     labels = _labels(run, parent, train_items)
     places = {label: place for place, label in enumerate(labels)}
     items = [item for item in train_items if item.target in places]
@@ -120,23 +122,11 @@ def _head(encoder: TextEncoder, labels: Sequence[str], parent: Classifier | None
     return head
 
 
-def _parent_card(run: TrainingRun) -> ModelCard:
-    assert run.parent_model is not None
-    parent = read_card(run.parent_model)
-    if (parent.kind, parent.base_model) != ("classifier", run.base_model):
-        raise RunInvalid(
-            f"The parent is a {parent.kind} of {parent.base_model}, "
-            f"the run wants a classifier of {run.base_model}"
-        )
-    return parent
-
-
 def _card(run: TrainingRun, labels: tuple[str, ...], parent: Classifier | None) -> ModelCard:
-    frozen = run.config.frozen_layers
     return ModelCard(
         kind="classifier",
         base_model=run.base_model,
         max_length=run.config.max_length,
-        frozen_layers=min(frozen, parent.card.frozen_layers) if parent else frozen,
+        frozen_layers=frozen_layers(run, parent.card if parent else None),
         labels=labels,
     )

@@ -14,12 +14,12 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from archon_contracts.inference.base_models import resolve_base_model
-from archon_contracts.inference.card import ModelCard, read_card, write_card
+from archon_contracts.inference.card import ModelCard, write_card
 from archon_contracts.inference.generator import Generator, load_causal_model, prompt_of
 from services.trainer.checkpointing import CheckpointedTrainer
-from services.trainer.recipes.errors import RunInvalid
 from services.trainer.recipes.fitting import Outcome, fit, training_settings
 from services.trainer.recipes.items import Item, read_training_items
+from services.trainer.recipes.parents import parent_card
 from services.trainer.recipes.progress import Progress, Report, Validate
 from services.trainer.recipes.run import TrainingRun
 
@@ -39,6 +39,7 @@ def train(run: TrainingRun, report: Report) -> Outcome:
     items, validation_items = read_training_items(run.dataset)
 
     # model: from the parent on
+    parent_card(run)  # raises when it does not fit
     card = _card(run)
     folder = run.parent_model or resolve_base_model(run.base_model, run.cache_dir)
     model, tokenizer = load_causal_model(folder)
@@ -103,13 +104,6 @@ def _validator(generator: Generator, items: Sequence[Item]) -> Validate:
 
 
 def _card(run: TrainingRun) -> ModelCard:
-    if run.parent_model:
-        parent = read_card(run.parent_model)
-        if (parent.kind, parent.base_model) != ("generator", run.base_model):
-            raise RunInvalid(
-                f"The parent is a {parent.kind} of {parent.base_model}, "
-                f"the run wants a generator of {run.base_model}"
-            )
     return ModelCard(
         kind="generator",
         base_model=run.base_model,

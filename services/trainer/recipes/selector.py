@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from archon_contracts.inference.base_models import resolve_base_model
-from archon_contracts.inference.card import ModelCard, read_card
+from archon_contracts.inference.card import ModelCard
 from archon_contracts.inference.catalogue import CATALOGUE_FILE, Tool, read_catalogue
 from archon_contracts.inference.encoder import TextEncoder, UpperLayers
 from archon_contracts.inference.selector import EmbeddedCatalogue, Selector, embed_tools
@@ -31,6 +31,7 @@ from services.trainer.recipes.features import (
 )
 from services.trainer.recipes.fitting import Outcome, fit_encoder, replayed_rows
 from services.trainer.recipes.items import Item, read_training_items
+from services.trainer.recipes.parents import frozen_layers, parent_card
 from services.trainer.recipes.progress import Progress, Report
 from services.trainer.recipes.run import RunConfig, TrainingRun
 from services.trainer.recipes.validation import validator
@@ -44,6 +45,7 @@ def train(run: TrainingRun, report: Report) -> Outcome:
         RunInvalid: there is no catalogue, or the parent comes from another base model.
     """
     # data: items whose tool has left the catalogue cannot be learnt, and are counted
+    card = _card(run)
     base = resolve_base_model(run.base_model, run.cache_dir)
     catalogue = _catalogue(run, base)
     places = {tool.name: place for place, tool in enumerate(catalogue.tools)}
@@ -54,7 +56,6 @@ def train(run: TrainingRun, report: Report) -> Outcome:
 
     # model: from the parent on; its frozen layers are still the base model's
     encoder = TextEncoder.load(run.parent_model or base, run.config.frozen_layers)
-    card = _card(run)
     selector = Selector(encoder, card, catalogue)
 
     # method: softmax over the whole catalogue; replayed requests should stay where they are
@@ -126,22 +127,14 @@ def _targets(items: Sequence[Item], places: dict[str, int]) -> Targets:
 
 
 def _card(run: TrainingRun) -> ModelCard:
-    frozen = run.config.frozen_layers
-    if run.parent_model:
-        parent = read_card(run.parent_model)
-        if (parent.kind, parent.base_model) != ("selector", run.base_model):
-            raise RunInvalid(
-                f"The parent is a {parent.kind} of {parent.base_model}, "
-                f"the run wants a selector of {run.base_model}"
-            )
-        frozen = min(frozen, parent.frozen_layers)
     return ModelCard(
         kind="selector",
         base_model=run.base_model,
         max_length=run.config.max_length,
-        frozen_layers=frozen,
+        frozen_layers=frozen_layers(run, parent_card(run)),
         temperature=run.config.temperature,
         catalogue=CATALOGUE_FILE,
+        catalogue_max_length=run.config.catalogue_max_length,
     )
 
 
