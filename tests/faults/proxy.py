@@ -22,8 +22,18 @@ class Mode(Enum):
 class Proxy:
     """Forwards 127.0.0.1:`port` to the target."""
 
-    def __init__(self, target_host: str, target_port: int, *, delay_seconds: float = 0.1) -> None:
+    def __init__(
+        self,
+        target_host: str,
+        target_port: int,
+        *,
+        delay_seconds: float = 0.1,
+        tells_own_address: bool = False,
+    ) -> None:
+        """A Kafka broker tells clients its address, and they would go past the proxy: with
+        `tells_own_address` answers name the proxy's port in place of the target's."""
         self._target = (target_host, target_port)
+        self._tells_own_address = tells_own_address
         self._delay = delay_seconds
         self._mode = Mode.PASS
         self._moving = asyncio.Event()
@@ -83,16 +93,23 @@ class Proxy:
         self._writers |= both
         try:
             await asyncio.gather(
-                self._pump(reader, target_writer), self._pump(target_reader, writer)
+                self._pump(reader, target_writer),
+                self._pump(target_reader, writer, answers=self._tells_own_address),
             )
         finally:
             self._writers -= both
             for end in both:
                 end.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
+    ) -> None:
+        host, port = self._target
+        there, here = (host.encode() + number.to_bytes(4, "big") for number in (port, self.port))
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK):
+                if answers:
+                    chunk = chunk.replace(there, here)  # host and port stand side by side
                 await self._moving.wait()
                 if self._mode is Mode.SLOW:
                     await asyncio.sleep(self._delay)

@@ -3,6 +3,7 @@
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios.backlog import SlowConsumer
 from tests.faults.scenarios.bad_inputs import BadInputs
+from tests.faults.scenarios.broker import BrokerFaults
 from tests.faults.scenarios.database import DatabaseRestarts
 from tests.faults.scenarios.mock_cluster import FaultyCluster
 from tests.faults.scenarios.poison import PoisonedCommands
@@ -13,6 +14,7 @@ from tests.faults.scenarios.zombie import ZombieTrainer
 
 ALL: tuple[Scenario, ...] = (
     ZombieTrainer(),
+    BrokerFaults(),
     FaultyCluster(),
     RebalanceStorm(),
     DatabaseRestarts(),

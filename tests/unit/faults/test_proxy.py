@@ -63,3 +63,19 @@ async def test_open_connections_can_be_cut() -> None:
         with contextlib.suppress(ConnectionError):
             assert await reader.read(4) == b""
         writer.close()
+
+
+async def test_answers_can_name_the_proxy_in_place_of_the_server() -> None:
+    async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4)
+        writer.write(b"\x00\x09127.0.0.1" + own_port.to_bytes(4, "big"))
+        writer.close()
+
+    server = await asyncio.start_server(tell, "127.0.0.1", 0)
+    own_port = server.sockets[0].getsockname()[1]
+    async with server, Proxy("127.0.0.1", own_port, tells_own_address=True).serving() as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"ask!")
+        answer = await reader.read(100)
+        writer.transport.abort()
+    assert int.from_bytes(answer[-4:], "big") == proxy.port
