@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -131,7 +131,7 @@ class Agent:
         )
 
 
-async def follow(path: Path) -> AsyncIterator[Request]:
+async def follow(path: Path) -> AsyncGenerator[Request, None]:
     """Requests as they are appended to a file; it is read on for ever."""
     with path.open() as file:
         unfinished = ""

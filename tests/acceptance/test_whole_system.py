@@ -100,6 +100,27 @@ async def test_a_dead_letter_can_be_seen_mended_and_replayed(system: System) -> 
     await eventually(lambda: system.stored("late", 1), timeout=20)
 
 
+async def test_the_command_shows_jobs_versions_and_their_trace(system: System) -> None:
+    await system.deploy_first_version("shown")
+    (job,) = await system.archon("jobs", "list", "--agent", "shown")
+
+    shown = {
+        "status": await system.archon_says("status"),
+        "job": await system.archon_says("jobs", "show", job["job_id"]),
+        "watch": await system.archon_says("jobs", "watch", job["job_id"]),
+        "models": await system.archon_says("models", "list", "shown"),
+        "model": await system.archon_says("models", "show", "shown", "1.0.0"),
+        "trace": await system.archon_says("trace", job["job_id"]),
+    }
+
+    assert "trainer" in shown["status"]
+    assert "rolling_out" in shown["job"]
+    assert "completed" in shown["watch"]
+    assert "1.0.0" in shown["models"]
+    assert job["job_id"] in shown["model"]
+    assert "stage training" in shown["trace"]
+
+
 async def audit(system: System, agent_id: str, sent: list[str]) -> FeedbackAudit:
     return await audit_feedback(system.runtime.endpoints.database_url, agent_id, sent)
 

@@ -113,8 +113,11 @@ class System:
 
     async def archon(self, *arguments: str) -> Any:
         """What an `archon` command prints with --json."""
+        return json.loads(await self.archon_says(*arguments, "--json"))
+
+    async def archon_says(self, *arguments: str) -> str:
+        """What an `archon` command prints."""
         where = ("--url", self.gateway.url, "--api-key", self.runtime.api_key)
-        command = [*arguments, *where, "--json"]
-        result = await asyncio.to_thread(CliRunner().invoke, app, command)
+        result = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, *where])
         assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)
+        return result.stdout
