@@ -33,18 +33,18 @@ async def test_acknowledged_records_are_kept_over_stop_and_start(broker):
 async def test_saved_records_are_kept_over_a_kill(broker, tmp_path):
     await send(broker, b"first")
     await eventually((tmp_path / "kafka.json").exists)
-    only_child_of_this_process("noida-db").kill()
+    process_serving(tmp_path).kill()
 
     await broker.start()
 
     assert await first_record(broker) == b"first"
 
 
-async def test_only_kafka_is_spoken(broker):
+async def test_only_kafka_is_spoken(broker, tmp_path):
 
     listening = [
         connection.laddr
-        for connection in only_child_of_this_process("noida-db").net_connections()
+        for connection in process_serving(tmp_path).net_connections()
         if connection.status == psutil.CONN_LISTEN
     ]
 
@@ -60,8 +60,9 @@ async def test_a_taken_port_is_told_in_one_sentence(broker, tmp_path):
         await second.start()
 
 
-def only_child_of_this_process(name):
-    (child,) = [p for p in psutil.Process().children() if p.name() == name]
+def process_serving(data_dir):
+    """The broker of this data; the run's own broker is a child of this process too."""
+    (child,) = [p for p in psutil.Process().children() if str(data_dir) in p.cmdline()]
     return child
 
 
