@@ -198,12 +198,14 @@ class Broker:
             consumer.commit = _bounded(consumer.commit)
 
     async def stop(self) -> None:
-        """Stop consuming; handlers get their time to finish."""
+        """Stop consuming; handlers get their time to finish. A consumer that does not close well
+        must not keep the rest of the process from its own good end."""
         try:
             async with asyncio.timeout(self._settings.shutdown_timeout_seconds + 5):
                 await self._broker.stop()
-        except TimeoutError:
-            logging.getLogger("archon.faststream").warning("Kafka did not close in time")
+        except (TimeoutError, ExceptionGroup, KafkaError, OSError) as error:
+            reason = str(error) or "not in time"
+            logging.getLogger("archon.faststream").warning("Kafka did not close: %s", reason)
 
     @property
     def consumers(self) -> list[Any]:

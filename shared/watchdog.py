@@ -2,7 +2,9 @@
 
 A thread watches from outside the event loop, so that a blocked loop is seen too. Known ways to be
 stuck without an error: a consumer that never comes back from a rejoin, a fetch that hangs after
-its offset ran out of range, a handler that blocks the loop.
+its offset ran out of range, a handler that blocks the loop. And aiokafka's own tasks may die of an
+error that it does not expect, such as uvloop's on a connection cut at the wrong moment; the
+consumer then stands still and says nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from shared.errors import BrokerUnavailable
 from shared.logging import get_logger
 
 EXIT_STUCK = 75  # EX_TEMPFAIL: a new process may succeed
@@ -22,6 +25,10 @@ STALLED_CONSUMER_SECONDS = 120.0
 LOOK_SECONDS = 5.0
 
 log = get_logger(__name__)
+
+
+class ConsumerDied(BrokerUnavailable):
+    """A task inside a consumer has ended; only a new consumer reads again."""
 
 
 class Progress:
@@ -54,12 +61,18 @@ class Watchdog:
         self._over = threading.Event()
 
     async def run(self) -> None:
-        """Tick and look for stalled consumers until cancelled."""
+        """Tick and look for stalled consumers until cancelled.
+
+        Raises:
+            ConsumerDied: one will never read again. The process can still end in good order.
+        """
         thread = threading.Thread(target=self._watch_loop, name="watchdog", daemon=True)
         thread.start()
         try:
             while True:
                 self._tick = time.monotonic()
+                if any(_has_died(consumer) for consumer in self._consumers()):
+                    raise ConsumerDied("a consumer's background task has ended; see the log above")
                 if not await self._lag():
                     self._progress.beat()
                 elif time.monotonic() - self._progress.at > STALLED_CONSUMER_SECONDS:
@@ -92,3 +105,9 @@ class Watchdog:
     def _bark(self, reason: str) -> None:
         log.critical("watchdog_ends_process", reason=reason)
         self._end(EXIT_STUCK)
+
+
+def _has_died(consumer: Any) -> bool:
+    """Whether a task that an open consumer lives by is over. Private names; a test guards them."""
+    tasks = (consumer._fetcher._fetch_task, consumer._coordinator._coordination_task)
+    return not consumer._closed and any(task.done() for task in tasks)

@@ -6,8 +6,15 @@ import time
 import pytest
 
 from shared import watchdog as module
-from shared.watchdog import EXIT_STUCK, Progress, Watchdog
+from shared.watchdog import EXIT_STUCK, ConsumerDied, Progress, Watchdog
 from tests.support.eventually import eventually
+
+
+class Part:
+    """A part of aiokafka's consumer, with the task that it lives by."""
+
+    def __init__(self) -> None:
+        self._fetch_task = self._coordination_task = asyncio.get_running_loop().create_future()
 
 
 class Consumer:
@@ -15,6 +22,7 @@ class Consumer:
 
     def __init__(self, end: int, position: int) -> None:
         self._end, self._position = end, position
+        self._fetcher, self._coordinator, self._closed = Part(), Part(), False
 
     def assignment(self) -> list[str]:
         return ["partition"]
@@ -60,3 +68,17 @@ async def test_an_idle_consumer_is_left_alone() -> None:
 
 async def test_a_blocked_loop_ends_the_process() -> None:
     assert await _exit_codes(Consumer(end=5, position=5), blocked=True) == [EXIT_STUCK]
+
+
+async def test_a_consumer_whose_fetches_have_died_ends_the_process_in_good_order() -> None:
+    consumer = Consumer(end=5, position=5)
+    consumer._fetcher._fetch_task.set_exception(RuntimeError("the handler is closed"))
+    with pytest.raises(ConsumerDied):
+        await Watchdog(lambda: [consumer], Progress()).run()
+
+
+async def test_a_consumer_that_is_being_closed_is_no_dead_one() -> None:
+    consumer = Consumer(end=5, position=5)
+    consumer._fetcher._fetch_task.set_result(None)
+    consumer._closed = True
+    assert await _exit_codes(consumer) == []
