@@ -79,6 +79,11 @@ class Flow:
             text = f"{reason} (try {job.issues} of {self._limits.issues})"
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
+    async def give_up(self, tx: Tx, job: Job, reason: str) -> None:
+        """End a job that nobody can lead on."""
+        cause = Cause(derived_id("given up", job.job_id, job.version), str(job.job_id))
+        await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
+
     async def overdue(self, tx: Tx, job: Job) -> None:
         """The job's state took too long: try again where that can help, else end the job."""
         cause = Cause(derived_id("overdue", job.job_id, job.version), str(job.job_id))

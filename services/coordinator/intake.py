@@ -33,7 +33,7 @@ from shared.logging import get_logger
 from shared.messages import RawRecord
 from shared.wakeups import Wakeups
 
-PART: Final = 2_000
+PART: Final = 4_000
 """Records in one transaction."""
 SLICE: Final = 64
 """Records read before others get their turn in the loop."""

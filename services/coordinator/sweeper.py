@@ -7,19 +7,26 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 from services.coordinator.domain import Job
 from services.coordinator.flow import Flow
 from services.coordinator.turns import Turns
 from shared.clock import Clock
 from shared.database import Database, Tx
+from shared.errors import PermanentError
+from shared.logging import get_logger
 from shared.wakeups import Wakeups
+
+log = get_logger(__name__)
 
 
 class Jobs(Protocol):
     """Jobs by their deadline."""
 
     async def lock_overdue_job(self, tx: Tx, now: datetime) -> Job | None: ...
+
+    async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
 
 
 class Interactions(Protocol):
@@ -57,11 +64,25 @@ class Sweeper:
         self._wakeups.ring()
 
     async def _settle_job(self, now: datetime) -> bool:
-        async with self._database.transaction() as tx:
-            job = await self._jobs.lock_overdue_job(tx, now)
-            if job is not None:
-                await self._flow.overdue(tx, job)
+        job: Job | None = None
+        try:
+            async with self._database.transaction() as tx:
+                job = await self._jobs.lock_overdue_job(tx, now)
+                if job is not None:
+                    await self._flow.overdue(tx, job)
+        except PermanentError as error:
+            # It would be the first one again at every look, and no other would have its turn.
+            if job is None:
+                raise
+            await self._end(job, str(error))
         return job is not None
+
+    async def _end(self, job: Job, reason: str) -> None:
+        log.error("overdue_job_ended", job_id=str(job.job_id), reason=reason)
+        async with self._database.transaction() as tx:
+            held = await self._jobs.lock_job(tx, job.job_id)
+            if held is not None:
+                await self._flow.give_up(tx, held, reason)
 
     async def _settle_tally(self, now: datetime) -> bool:
         async with self._database.transaction() as tx:

@@ -118,3 +118,18 @@ async def test_two_sweepers_settle_an_overdue_job_once(
         await asyncio.gather(world.parts.sweeper.sweep(), other.parts.sweeper.sweep())
 
     assert len(await world.told(PlanCurriculum)) == 2
+
+
+async def test_a_job_that_cannot_be_led_on_is_ended_and_holds_up_no_other(world: World) -> None:
+    job_id = await open_job(world)
+    await world.tell(Answers(job_id).plan())
+    await world.fetch("UPDATE jobs SET facts = facts - 'plan'")
+    await world.tell(configure("other", trigger_minimum_feedback=1))
+    world.clock.move(1)
+    await world.take([record_of(feedback("i1", "other"))])
+
+    await pass_and_sweep(world, 901)
+
+    assert (await world.last(JobFailed)).reason.startswith("the job has no plan")
+    orders = await world.told(PlanCurriculum)
+    assert [order.agent_id for order in orders].count("other") == 2
