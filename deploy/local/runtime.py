@@ -10,7 +10,7 @@ from typing import Self
 
 from deploy.local import lock
 from deploy.local.broker import EmbeddedBroker
-from deploy.local.credentials import read_or_create
+from deploy.local.credentials import random_key, read_or_create
 from deploy.local.layout import BROKER, GATEWAY_HTTP, POSTGRES, choose_ports
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import EmbeddedPostgres
@@ -128,6 +128,9 @@ class Runtime:
             "ARCHON_REVISION": code_revision(),
             "ARCHON_GATEWAY_PORT": str(self.record.ports[GATEWAY_HTTP]),
             "ARCHON_GATEWAY_BOOTSTRAP_API_KEY": self.api_key,
+            "ARCHON_ARTIFACTS_SIGNING_KEY": read_or_create(
+                self._settings.signing_key_path, random_key
+            ),
         }
 
     def _new_record(

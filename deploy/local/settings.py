@@ -34,6 +34,11 @@ class LocalSettings(BaseSettings):
     )
 
     @property
+    def signing_key_path(self) -> Path:
+        """Where the key that signs artifacts is kept, readable by its owner only."""
+        return self.data_dir / "signing-key"
+
+    @property
     def api_key_path(self) -> Path:
         """Where the gateway's first key is kept, readable by its owner only."""
         return self.data_dir / "api-key"
