@@ -14,7 +14,7 @@ from deploy.local.cli.target import connect
 
 BATCH = 100
 
-group = typer.Typer(help="Send feedback, count what was stored.", no_args_is_help=True)
+group = typer.Typer(help="Send feedback, count what came in.", no_args_is_help=True)
 
 
 @group.command(
@@ -61,7 +61,7 @@ def count(
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
-    """Show how much feedback is stored, used in a retrain, and waiting."""
+    """Show what came in on the feedback topic for an agent; repetitions count each time."""
     with connect(url, api_key) as gateway:
         counters = gateway.get(f"/v1/agents/{agent}").get("feedback") or {}
     if as_json:
