@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
+from typing import TextIO
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -30,8 +31,9 @@ from archon_contracts.client.errors import ClientError
 from archon_contracts.events import AgentConfiguration, FeedbackReceived
 from archon_contracts.inference import InferenceError
 from deploy.demo.ledger import Entry, Request, append
-from deploy.demo.live_model import DigestMismatchError, LiveModel
+from deploy.demo.live_model import DigestMismatchError, LiveModel, Loaded
 
+AT_ONCE = 4
 FOLLOW_SECONDS = 0.05
 tracer = trace.get_tracer("agent")
 
@@ -51,7 +53,7 @@ class AgentSettings(BaseSettings):
 
 
 class Agent:
-    """Serves requests one after the other, while new versions come in beside."""
+    """Serves a few requests at once, while new versions come in beside."""
 
     def __init__(self, settings: AgentSettings, feedback: KafkaFeedbackClient) -> None:
         self._settings = settings
@@ -101,27 +103,24 @@ class Agent:
                 print(f"agent: version {model.version} was not taken: {error}", file=sys.stderr)
 
     async def _serve(self) -> None:
+        free = asyncio.Semaphore(AT_ONCE)
         with self._settings.ledger.open("a") as ledger:
-            async for request in follow(self._settings.requests):
-                append(ledger, await self._handle(request))
+            async with (
+                asyncio.TaskGroup() as handling,
+                aclosing(follow(self._settings.requests)) as requests,
+            ):
+                async for request in requests:
+                    await free.acquire()
+                    task = handling.create_task(self._handle(request, ledger))
+                    task.add_done_callback(lambda _: free.release())
 
-    async def _handle(self, request: Request) -> Entry:
+    async def _handle(self, request: Request, ledger: TextIO) -> None:
         attributes = {telemetry.AGENT_ID: self._settings.id}
         with tracer.start_as_current_span("answer request", attributes=attributes) as span:
             answer, model = await self._model.answer(request.input)
             span.set_attribute(telemetry.MODEL_VERSION, model.version)
-            event_id = None
-            if request.correction is not None:
-                judgement = FeedbackReceived(
-                    agent_id=self._settings.id,
-                    interaction_id=request.request_id,
-                    input=request.input,
-                    actual=answer,
-                    expected=request.correction,
-                    model_version=model.version,
-                )
-                event_id = str(await self._feedback.send(judgement))
-        return Entry(
+            event_id = await self._send_feedback(request, answer, model)
+        entry = Entry(
             request_id=request.request_id,
             input=request.input,
             answer=answer,
@@ -129,6 +128,21 @@ class Agent:
             digest=model.digest,
             feedback_event_id=event_id,
         )
+        append(ledger, entry)
+
+    async def _send_feedback(self, request: Request, answer: str, model: Loaded) -> str | None:
+        """The id of the event, once the broker has it; None where the user says nothing."""
+        if request.correction is None:
+            return None
+        judgement = FeedbackReceived(
+            agent_id=self._settings.id,
+            interaction_id=request.request_id,
+            input=request.input,
+            actual=answer,
+            expected=request.correction,
+            model_version=model.version,
+        )
+        return str(await self._feedback.send(judgement))
 
 
 async def follow(path: Path) -> AsyncGenerator[Request, None]:

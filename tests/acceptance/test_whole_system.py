@@ -15,7 +15,7 @@ from tests.support.eventually import eventually
 from tests.support.system import System
 from tests.support.tiny_world import agent, corrections, production_requests
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 SERVICES = {
     "gateway", "coordinator", "data_prep", "trainer", "trainer.child", "evaluator", "registry"
 }  # fmt: skip
@@ -97,7 +97,7 @@ async def test_a_dead_letter_can_be_seen_mended_and_replayed(system: System) -> 
 
     assert "late" in shown["reason"]
     assert json.loads(shown["body"])["interaction_id"] == "late-0"
-    await eventually(lambda: system.stored("late", 1), timeout=20)
+    await eventually(lambda: system.stored("late", 1), timeout=60)
 
 
 async def test_the_command_shows_jobs_versions_and_their_trace(system: System) -> None:
@@ -133,7 +133,7 @@ async def whole_trace(system: System, job_id: str) -> dict[str, Any]:
         missing = SERVICES - set(trace["services"])
         assert (trace["orphans"], missing) == ([], set())
 
-    await eventually(whole, timeout=20)
+    await eventually(whole, timeout=60)
     return trace
 
 

@@ -53,7 +53,7 @@ class System:
             found[:] = [job["job_id"] for job in jobs if job["method"] == "continual"]
             return bool(found)
 
-        await eventually(started, timeout=30)
+        await eventually(started, timeout=60)
         return found[0]
 
     async def reaches(self, job_id: str, *states: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class System:
             job.update(await self.gateway.get(f"/v1/jobs/{job_id}"))
             return job["state"] in states
 
-        await eventually(there, timeout=90)
+        await eventually(there, timeout=200)
         return job
 
     async def completed(self, job_id: str) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class System:
             found[:] = await self.archon("dlq", "list")
             return bool(found)
 
-        await eventually(there, timeout=30)
+        await eventually(there, timeout=60)
         return found[0]
 
     async def stored(self, agent_id: str, count: int) -> bool:
