@@ -1,7 +1,7 @@
-"""A gate between the relay's send and its mark, built from outside with the database's own means.
+"""A gate before a write, built from outside with the database's own means.
 
-A trigger makes every statement that marks outbox rows wait for an advisory lock. While the gate is
-shut, a relay that has sent stands exactly there, where a kill hurts most.
+A trigger makes every update of a table wait for an advisory lock. While the gate is shut, whoever
+has done everything but that write stands exactly there, where a kill hurts most.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOCK = 5_771
 BUILD = """
 CREATE FUNCTION {schema}.wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM pg_advisory_xact_lock_shared({lock}); RETURN NULL; END $$;
-CREATE TRIGGER gate BEFORE UPDATE OF published_at ON {schema}.outbox
+CREATE TRIGGER gate BEFORE UPDATE ON {schema}.{table}
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.wait_at_gate();
 """
 WAITING = """
@@ -42,7 +42,7 @@ class Gate:
         await self._connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
     async def caught(self, *, timeout: float) -> bool:
-        """Wait until a relay stands at the gate."""
+        """Wait until somebody stands at the gate."""
 
         async def waits() -> bool:
             return bool(await self._connection.fetch(WAITING, LOCK))
@@ -57,11 +57,11 @@ class Gate:
 
 
 @asynccontextmanager
-async def gate(servers: Servers, schema: str) -> AsyncIterator[Gate]:
-    """Build the gate on a schema's outbox."""
+async def gate(servers: Servers, schema: str, table: str) -> AsyncIterator[Gate]:
+    """Build the gate before the updates of a table."""
     connection = await asyncpg.connect(servers.database_url)
     try:
-        await connection.execute(BUILD.format(schema=schema, lock=LOCK))
+        await connection.execute(BUILD.format(schema=schema, table=table, lock=LOCK))
         yield Gate(connection)
     finally:
         connection.terminate()

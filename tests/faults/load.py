@@ -12,7 +12,8 @@ from typing import Self
 from uuid import UUID
 
 from archon_contracts.base import Contract
-from archon_contracts.client.errors import ClientError
+from archon_contracts.client.errors import ClientError, GatewayUnavailableError
+from archon_contracts.client.http import HttpFeedbackClient
 from archon_contracts.client.kafka import KafkaFeedbackClient
 from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
 from archon_contracts.commands import RollBackModel
@@ -55,7 +56,7 @@ class FeedbackLoad:
         self, bootstrap_servers: str, path: Path, agents: Sequence[str], *, start: int = 0
     ) -> None:
         self._ledger = Ledger(path)
-        self._client = KafkaFeedbackClient(
+        self._client: KafkaFeedbackClient | HttpFeedbackClient = KafkaFeedbackClient(
             bootstrap_servers, source="agent/faults", timeout_seconds=5
         )
         self._agents = agents
@@ -108,6 +109,33 @@ class FeedbackLoad:
                 await asyncio.sleep(RETRY_SECONDS)
         for event in events:
             self._ledger.acknowledge(event_id_of(event))
+
+
+class HttpFeedbackLoad(FeedbackLoad):
+    """The same judgements by way of the gateway, whose ids follow from the idempotency key."""
+
+    def __init__(
+        self, url: str, api_key: str, path: Path, agents: Sequence[str], *, start: int = 0
+    ) -> None:
+        self._ledger = Ledger(path)
+        self._client = HttpFeedbackClient(url, api_key, attempts=1, timeout_seconds=10)
+        self._agents = agents
+        self.sent = start
+
+    async def deliver(self, events: Sequence[FeedbackReceived]) -> None:
+        """Send these until the gateway has accepted them."""
+        key = f"faults-{self.sent}"
+        ids = [derived_id("idempotency", "default", key, index) for index in range(len(events))]
+        for event_id in ids:
+            self._ledger.intend(event_id)
+        while True:
+            try:
+                await self._client.send_many(events, idempotency_key=key)
+                break
+            except GatewayUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+        for event_id in ids:
+            self._ledger.acknowledge(event_id)
 
 
 class CommandLoad:

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
-from archon_contracts.events import TrainingCompleted
+import psutil
+
+from archon_contracts.events import TrainingCompleted, TrainingStarted
 from archon_contracts.values import ArtifactRef
 from deploy.local.child import Child, Program
 from deploy.local.service_process import PROJECT_ROOT
@@ -66,6 +68,11 @@ class Trainers:
         child.send_signal(signal.SIGKILL)
         await child.wait()
 
+    def kill_child(self, pid: int) -> None:
+        """Kill the training itself: the newest process below one of the trainers."""
+        below = psutil.Process(pid).children(recursive=True)
+        max(below, key=lambda process: process.create_time()).kill()
+
     async def order(self, steps: int = 3) -> UUID:
         """Ask for a training; returns its job."""
         order = train(self._dataset, steps=steps)
@@ -97,6 +104,12 @@ class Trainers:
             return await self.reader.value(query, str(job_id)) == 1
 
         return await until(done, timeout=timeout)
+
+    async def resumed(self) -> int:
+        """How many trainings were told to have gone on from a checkpoint."""
+        events = await events_of(self._shared.database)
+        started = (event for event in events if isinstance(event, TrainingStarted))
+        return sum(event.resumed_from_step > 0 for event in started)
 
     async def models(self) -> list[TrainingCompleted]:
         """Every model that was told of."""

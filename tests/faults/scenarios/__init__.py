@@ -9,17 +9,24 @@ from tests.faults.scenarios.mock_cluster import FaultyCluster
 from tests.faults.scenarios.poison import PoisonedCommands
 from tests.faults.scenarios.rebalances import RebalanceStorm
 from tests.faults.scenarios.relay import RelayKilled
+from tests.faults.scenarios.repeats import Repeats
+from tests.faults.scenarios.services import RollingDeploy, ServicesKilled
 from tests.faults.scenarios.surroundings import DeadCollectors, FullDisk, WrongClocks
+from tests.faults.scenarios.trainer import TrainerKilled
 from tests.faults.scenarios.zombie import ZombieTrainer
 
 ALL: tuple[Scenario, ...] = (
+    ServicesKilled(),
+    TrainerKilled(),
     ZombieTrainer(),
     BrokerFaults(),
     FaultyCluster(),
     RebalanceStorm(),
     DatabaseRestarts(),
     RelayKilled(),
+    Repeats(),
     SlowConsumer(),
+    RollingDeploy(),
     WrongClocks(),
     DeadCollectors(),
     FullDisk(),

@@ -25,7 +25,7 @@ class RelayKilled:
         async with servers(context.folder) as both, fleet(both, context.folder) as probes:
             name = await probes.start()
             async with (
-                gate(both, "probe") as barrier,
+                gate(both, "probe", "outbox") as barrier,
                 CommandLoad(both.bootstrap_servers, ledger, context.seed) as load,
             ):
                 survived = 0

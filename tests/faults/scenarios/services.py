@@ -1,0 +1,134 @@
+"""F1 and F11: the services of the whole system are killed, or stopped in turn, under load."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
+from archon_contracts.events import FeedbackReceived
+from archon_contracts.topics import FEEDBACK, MODELS, SERVICES
+from tests.faults.jobs import TinyJobs, tiny_jobs
+from tests.faults.load import FeedbackLoad, HttpFeedbackLoad
+from tests.faults.scenario import Context, Outcome
+from tests.faults.system import LocalSystem, local_system
+
+AGENTS = tuple(f"agent-{number}" for number in range(5))
+SETTINGS = {"lease_seconds": 3, "shutdown_timeout_seconds": 3}
+
+
+class ServicesKilled:
+    """kill -9 of every service, in an order and at moments that the seed gives."""
+
+    id = "F1"
+    what = "kill -9 of every service under feedback, with a retrain under way"
+    signal = signal.SIGKILL
+
+    async def run(self, context: Context) -> Outcome:
+        events = context.size(short=1_500, long=100_000)
+        rounds = context.size(short=1, long=20)
+        path = context.folder / "ledger"
+        async with (
+            local_system(
+                context.folder / "data",
+                trainer_work_dir=context.folder / "trainer",
+                **SETTINGS,
+            ) as system,
+            tiny_jobs(system, context.folder) as jobs,
+        ):
+            for agent in AGENTS:
+                await system.configure(agent)
+            job_id = await jobs.begin()
+            async with _loads(system, path, events) as sending:
+                survived, faults = await self._damage(context, system, rounds)
+                await sending
+            account, problems = await system.close_books(path, timeout=120)
+            problems += await self._after(system, jobs, job_id)
+        return Outcome(
+            account=account,
+            load=f"{events:,} judgements over Kafka and HTTP, a training",
+            faults=faults,
+            survived=survived,
+            trials=events,
+            problems=tuple(problems),
+            facts=jobs.facts,
+        )
+
+    async def _damage(self, context: Context, system: LocalSystem, rounds: int) -> tuple[int, int]:
+        chance, survived = context.random(), 0
+        victims = list(SERVICES) * rounds
+        chance.shuffle(victims)
+        for victim in victims:
+            await asyncio.sleep(chance.uniform(0.1, 0.8))
+            before = system.pid(victim)
+            system.send(victim, self.signal)
+            survived += await system.ready(victim, but_not=before)
+        return survived, len(victims)
+
+    async def _after(self, system: LocalSystem, jobs: TinyJobs, job_id: str) -> list[str]:
+        """What is wrong with the training that went on meanwhile."""
+        state = await jobs.ended(job_id)
+        problems = [] if state == "completed" else [f"the training ended {state}"]
+        models = await system.reader.value("SELECT count(*) FROM registry.models")
+        if models != 1:
+            problems.append(f"{models} models of one training")
+        return problems
+
+
+class RollingDeploy(ServicesKilled):
+    """SIGTERM of every service in turn, while events of other versions come too."""
+
+    id = "F11"
+    what = "SIGTERM of every service in turn under feedback, with events of other versions"
+    signal = signal.SIGTERM
+
+    async def _damage(self, context: Context, system: LocalSystem, rounds: int) -> tuple[int, int]:
+        await _send_other_versions(system)
+        return await super()._damage(context, system, rounds)
+
+    async def _after(self, system: LocalSystem, jobs: TinyJobs, job_id: str) -> list[str]:
+        problems = await super()._after(system, jobs, job_id)
+        held = await system.held()
+        unknown = [x for x in held.letters if x.text("dlq_error_type") == "UnknownMessageType"]
+        if len(unknown) != 1:
+            problems.append(f"{len(unknown)} dead letters of unknown versions, one was sent")
+        return problems
+
+
+async def _send_other_versions(system: LocalSystem) -> None:
+    """An event with fields of a later version, one of a version and one of a type to come."""
+    good = FeedbackReceived(
+        agent_id=AGENTS[0], interaction_id="later", input="what", actual="good", expected="bad"
+    )
+    later = good.to_bytes()[:-1] + b',"mood":"calm"}'
+    kinds = (
+        (FEEDBACK, good.message_type(), later),
+        (FEEDBACK, "archon.FeedbackReceived.v2", b"{}"),
+    )
+    producer = ReliableProducer(system.bootstrap_servers, required_topics=[FEEDBACK.name])
+    await producer.start()
+    try:
+        for topic, name, body in (*kinds, (MODELS, "archon.ModelDreamt.v1", b"{}")):
+            headers = [("ce_type", name.encode())]
+            await producer.deliver([OutgoingRecord(topic.name, good.key.encode(), body, headers)])
+    finally:
+        await producer.stop()
+
+
+@contextlib.asynccontextmanager
+async def _loads(
+    system: LocalSystem, path: Path, events: int
+) -> AsyncIterator[asyncio.Future[list[None]]]:
+    """Half of the judgements straight to Kafka, half through the gateway."""
+    half, runtime = events // 2, system.runtime
+    by_http = HttpFeedbackLoad(
+        runtime.endpoints.gateway_url, runtime.api_key, path, AGENTS, start=events
+    )
+    async with FeedbackLoad(system.bootstrap_servers, path, AGENTS) as by_kafka, by_http:
+        yield asyncio.gather(
+            by_kafka.send(half, batch=20, pause=0.5),
+            by_http.send(events - half, batch=20, pause=0.5),
+        )
