@@ -19,7 +19,7 @@ from shared.errors import ArchonError, DatabaseUnavailable, StartupFailed
 from shared.foundation import Foundation
 from shared.kafka_security import client_arguments
 from shared.listeners import Listener, serving
-from shared.logging import configure_logging, get_logger
+from shared.logging import configure_logging, get_logger, let_kafka_speak
 from shared.messages import describe
 from shared.migrations import pending
 from shared.queries import load_queries
@@ -130,6 +130,7 @@ class Application:
             await shared.broker.start()
             self._add_checks()
             shared.health.started = True
+            let_kafka_speak()
             log.info("service_started")
             watchdog = Watchdog(lambda: shared.broker.consumers, shared.quarantine.progress)
             await self._run_all(
@@ -212,6 +213,7 @@ async def _producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProducer
             break
         except (KafkaError, OSError) as error:
             if asyncio.get_running_loop().time() > deadline:
+                await producer.stop()
                 raise StartupFailed(
                     f"Kafka at {settings.kafka_bootstrap_servers} does not answer ({error}); "
                     "check ARCHON_KAFKA_BOOTSTRAP_SERVERS and that the broker runs"

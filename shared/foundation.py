@@ -10,6 +10,7 @@ from shared.artifacts import Artifacts
 from shared.broker import Broker
 from shared.clock import Clock, SystemClock
 from shared.database import Database
+from shared.errors import StartupFailed
 from shared.health import Health
 from shared.inbox import Inbox
 from shared.outbox import Outbox
@@ -85,4 +86,10 @@ def build_artifacts(settings: ServiceSettings) -> Artifacts:
     if not keys and signer:
         keys = [signer.public_key]
     trusted = TrustedKeys(keys) if keys else None
-    return Artifacts(settings.artifacts_url, signer=signer, trusted=trusted)
+    try:
+        return Artifacts(settings.artifacts_url, signer=signer, trusted=trusted)
+    except (ValueError, ImportError) as error:
+        raise StartupFailed(
+            f"ARCHON_ARTIFACTS_URL {settings.artifacts_url} cannot be used ({error}); for s3:// "
+            "install archon-training[s3]"
+        ) from error

@@ -52,7 +52,13 @@ def broker_security(settings: ServiceSettings) -> BaseSecurity:
 def _tls(settings: ServiceSettings) -> ssl.SSLContext | None:
     if "SSL" not in settings.kafka_security_protocol:
         return None
-    return ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+    try:
+        return ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+    except OSError as error:
+        raise StartupFailed(
+            f"ARCHON_KAFKA_SSL_CAFILE is {settings.kafka_ssl_cafile}, which cannot be read as a "
+            f"CA bundle ({error.strerror or error}); name a PEM file"
+        ) from error
 
 
 def _credentials(settings: ServiceSettings) -> tuple[str, str]:

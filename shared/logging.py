@@ -49,6 +49,13 @@ def configure_logging(
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
     # It warns at every start that it may not create topics, which is just what we want.
     logging.getLogger("archon.faststream").setLevel(logging.ERROR)
+    # It writes a line per try; who waits for Kafka at start says so in one sentence at the end.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+def let_kafka_speak() -> None:
+    """The start is over: from now on a lost connection is news."""
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
 
 
 def _add_service(service: str) -> Callable[[Any, str, EventDict], EventDict]:

@@ -72,3 +72,46 @@ def test_a_service_without_its_database_ends_with_one_sentence(
     assert result.returncode == 2
     assert result.stderr.startswith("archon: PostgreSQL does not answer")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("ARCHON_KAFKA_SSL_CAFILE", "/nonexistent.pem", "name a PEM file"),
+        ("ARCHON_ARTIFACTS_URL", "nowhere://x", "cannot be used"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(
+    variable: str, value: str, words: str, tmp_path: Path
+) -> None:
+    settings = {
+        "ARCHON_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+        "ARCHON_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+        "ARCHON_KAFKA_SECURITY_PROTOCOL": "SSL",
+        "ARCHON_ARTIFACTS_URL": tmp_path.as_uri(),
+        "ARCHON_HEALTH_PORT": "0",
+    }
+
+    result = finished(sys.executable, "-m", "services.registry", **(settings | {variable: value}))
+
+    assert result.returncode == 2
+    assert variable in result.stderr
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_service_without_its_broker_ends_with_one_sentence(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    result = finished(
+        *(sys.executable, "-m", "services.registry"),
+        ARCHON_DATABASE_URL=migrated_database_url,
+        ARCHON_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9",
+        ARCHON_ARTIFACTS_URL=tmp_path.as_uri(),
+        ARCHON_HEALTH_PORT="0",
+        ARCHON_START_TIMEOUT_SECONDS="1",
+    )
+
+    assert result.returncode == 2
+    assert result.stderr.startswith("archon: Kafka at 127.0.0.1:9 does not answer")
+    assert result.stderr.count("\n") == 1
