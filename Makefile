@@ -4,11 +4,14 @@
 #   TORCH_INDEX_URL  a further package index to take torch from, for instance one with wheels for
 #                    your accelerator; without it pip chooses from its usual index
 #   NAME             the benchmark that `make bench` runs; without it they are listed
+#   SEED, ONLY       of `make faults`: the seed of its choices, and some scenarios (F3,F8)
 #   ARGS             passed on to pytest or to the `archon` command
 
 PYTHON ?= python3
 TORCH_INDEX_URL ?=
 NAME ?=
+SEED ?= 1
+ONLY ?=
 ARGS ?=
 
 VENV := .venv
@@ -18,12 +21,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench lock clean
+.PHONY: help demo up test faults faults-long lint bench lock clean
 
 help:
 	@echo "make demo            run the whole story once: feedback in, a better model out"
 	@echo "make up              start everything and keep it running (Ctrl-C stops it)"
 	@echo "make test            run every test"
+	@echo "make faults          attack the promises: kills, cuts, full disks, rubbish (ten minutes)"
+	@echo "make faults-long     the same with the loads of the acceptance table (hours)"
 	@echo "make lint            style, types and import rules"
 	@echo "make bench           list the benchmarks; make bench NAME=... runs one"
 	@echo "make lock            renew requirements.lock"
@@ -37,6 +42,12 @@ up: $(READY)
 
 test: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+
+faults: $(READY)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only "$(ONLY)" $(ARGS)
+
+faults-long: $(READY)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --long --seed $(SEED) --only "$(ONLY)" $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
