@@ -19,9 +19,8 @@ from archon_contracts.client.errors import (
     MissingExtraError,
 )
 from archon_contracts.client.tracing import current_trace_headers
-from archon_contracts.event_ids import event_id_of
 from archon_contracts.events.feedback import FeedbackReceived
-from archon_contracts.identifiers import EventId, derived_id
+from archon_contracts.identifiers import EventId
 
 try:
     import httpx
@@ -43,7 +42,8 @@ class HttpFeedbackClient:
     """Sends feedback to the gateway; use it as `async with HttpFeedbackClient(...) as client`.
 
     A send returns once the broker behind the gateway has the events. A busy or unreachable
-    gateway is asked again, `attempts` times in all; the idempotency key makes that safe.
+    gateway is asked again, `attempts` times in all. That is safe: an event's id follows from the
+    event itself, however the events are grouped and whether they come over HTTP or over Kafka.
     """
 
     def __init__(
@@ -77,21 +77,22 @@ class HttpFeedbackClient:
     async def send(self, event: FeedbackReceived, *, idempotency_key: str | None = None) -> EventId:
         """Send one event; returns its id.
 
-        Without a key of its own, the event's interaction and source are the key: the same
-        judgement sent twice counts once.
+        Without a key the same judgement, one per interaction and source, counts once however
+        often it is sent. A key of your own makes it count beside those sent without that key.
 
         Raises:
             GatewayUnavailableError: not accepted in all attempts; sending again is safe.
             GatewayRefusedError: the gateway says what is wrong with it.
         """
-        key = idempotency_key or str(event_id_of(event))
-        (event_id,) = await self._post(event.to_bytes(), key, expected=1)
+        (event_id,) = await self._post(event.to_bytes(), idempotency_key, expected=1)
         return event_id
 
     async def send_many(
         self, events: Iterable[FeedbackReceived], *, idempotency_key: str | None = None
     ) -> list[EventId]:
         """Send several events in one request; all are accepted or none. Returns their ids.
+
+        The ids are those that `send` would give each event; the key means the same there.
 
         Raises:
             GatewayUnavailableError: not accepted in all attempts; sending again is safe.
@@ -100,16 +101,13 @@ class HttpFeedbackClient:
         batch = list(events)
         if not batch:
             return []
-        key = idempotency_key or str(derived_id("batch", *(event_id_of(event) for event in batch)))
         body = b'{"events":[' + b",".join(event.to_bytes() for event in batch) + b"]}"
-        return await self._post(body, key, expected=len(batch))
+        return await self._post(body, idempotency_key, expected=len(batch))
 
-    async def _post(self, body: bytes, key: str, *, expected: int) -> list[EventId]:
-        headers = {
-            "Content-Type": "application/json",
-            "Idempotency-Key": key,
-            **current_trace_headers(),
-        }
+    async def _post(self, body: bytes, key: str | None, *, expected: int) -> list[EventId]:
+        headers = {"Content-Type": "application/json", **current_trace_headers()}
+        if key:
+            headers["Idempotency-Key"] = key
         problem = ""
         for attempt in range(self._attempts):
             wait = min(FIRST_WAIT_SECONDS * 2**attempt, LONGEST_WAIT_SECONDS)

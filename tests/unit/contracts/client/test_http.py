@@ -13,7 +13,6 @@ import pytest
 
 from archon_contracts.client.errors import GatewayRefusedError, GatewayUnavailableError
 from archon_contracts.client.http import HttpFeedbackClient
-from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import new_id
 
@@ -59,7 +58,7 @@ def client_of(gateway: Gateway, **options: Any) -> HttpFeedbackClient:
     return HttpFeedbackClient("http://gateway", "key-1", transport=transport, **options)
 
 
-async def test_one_event_is_posted_as_its_json_with_key_and_idempotency_key() -> None:
+async def test_one_event_is_posted_as_its_json_with_the_api_key() -> None:
     gateway = Gateway(accept)
 
     async with client_of(gateway) as client:
@@ -68,7 +67,6 @@ async def test_one_event_is_posted_as_its_json_with_key_and_idempotency_key() ->
     (request,) = gateway.requests
     assert (request.method, request.url.path) == ("POST", "/v1/feedback")
     assert request.headers["Authorization"] == "Bearer key-1"
-    assert request.headers["Idempotency-Key"] == str(event_id_of(feedback()))
     assert FeedbackReceived.model_validate_json(request.content) == feedback()
 
 
@@ -85,17 +83,17 @@ async def test_many_events_are_one_request_and_give_an_id_each() -> None:
     assert [FeedbackReceived.model_validate(event) for event in sent] == events
 
 
-async def test_the_same_events_have_the_same_idempotency_key() -> None:
+async def test_only_a_key_of_the_callers_is_sent() -> None:
     gateway = Gateway(accept)
 
     async with client_of(gateway) as client:
-        for _ in range(2):
-            await client.send_many([feedback("i-1"), feedback("i-2")])
-        await client.send_many([feedback("i-1")], idempotency_key="mine")
+        await client.send(feedback())
+        await client.send_many([feedback()])
+        await client.send(feedback(), idempotency_key="mine")
+        await client.send_many([feedback()], idempotency_key="ours")
 
-    keys = [request.headers["Idempotency-Key"] for request in gateway.requests]
-    assert keys[0] == keys[1]
-    assert keys[2] == "mine"
+    keys = [request.headers.get("Idempotency-Key") for request in gateway.requests]
+    assert keys == [None, None, "mine", "ours"]
 
 
 async def test_no_events_are_no_request() -> None:
@@ -112,11 +110,10 @@ async def test_a_busy_gateway_is_asked_again_with_the_same_key(status: int) -> N
     gateway = Gateway(busy(status, "0"), busy(status, "0"), accept)
 
     async with client_of(gateway) as client:
-        await client.send(feedback())
+        await client.send(feedback(), idempotency_key="mine")
 
-    keys = {request.headers["Idempotency-Key"] for request in gateway.requests}
-    assert len(gateway.requests) == 3
-    assert len(keys) == 1
+    keys = [request.headers["Idempotency-Key"] for request in gateway.requests]
+    assert keys == ["mine"] * 3
 
 
 async def test_a_lost_connection_is_tried_again() -> None:

@@ -1,0 +1,46 @@
+"""The contracts' HTTP client and the gateway's intake: one judgement has one id on every way."""
+
+import json
+from collections.abc import Callable
+
+import httpx
+
+from archon_contracts.client.http import HttpFeedbackClient
+from archon_contracts.event_ids import event_id_of
+from archon_contracts.events import FeedbackReceived
+from services.gateway.feedback import FEEDBACK, prepare
+
+
+def feedback(interaction_id: str) -> FeedbackReceived:
+    return FeedbackReceived(
+        agent_id="picker", interaction_id=interaction_id, input="q", actual="a", rating=4
+    )
+
+
+def intake(request: httpx.Request) -> httpx.Response:
+    """Answers as the gateway does for tenant `default`, without a broker behind it."""
+    prepared = prepare(
+        FEEDBACK.read(request.content),
+        tenant_id="default",
+        idempotency_key=request.headers.get("Idempotency-Key", ""),
+        limit=10_000,
+    )
+    ids = [str(event.id) for event in prepared]
+    return httpx.Response(202, content=json.dumps({"accepted": len(ids), "event_ids": ids}))
+
+
+def client_of(answer: Callable[[httpx.Request], httpx.Response]) -> HttpFeedbackClient:
+    return HttpFeedbackClient("http://gateway", "key-1", transport=httpx.MockTransport(answer))
+
+
+async def test_a_judgement_has_the_id_it_has_over_kafka_however_it_is_grouped() -> None:
+    first, second, third = (feedback(f"i-{number}") for number in range(3))
+
+    async with client_of(intake) as client:
+        together = await client.send_many([first, second, third])
+        otherwise = await client.send_many([third, first])
+        alone = await client.send(second)
+
+    over_kafka = [event_id_of(event) for event in (first, second, third)]
+    assert together == over_kafka
+    assert [otherwise[1], alone, otherwise[0]] == over_kafka
