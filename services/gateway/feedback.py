@@ -133,8 +133,8 @@ def prepare(
 ) -> list[IntakeEvent]:
     """Events of this tenant with deterministic ids: sending the same again changes nothing.
 
-    With an idempotency key the id is the key and the event's index; without one it is what the
-    event says itself (one judgement per interaction and source).
+    The id is what the event says itself (one judgement per interaction and source), joined with
+    the idempotency key where there is one.
 
     Raises:
         Invalid: the idempotency key is too long.
@@ -150,11 +150,14 @@ def prepare(
         payload = event.to_bytes()
         if len(payload) > limit:
             raise TooLarge(f"event [{index}] has {len(payload)} bytes; the most is {limit}")
-        prepared.append(IntakeEvent(_id(event, index, idempotency_key), event, payload))
+        prepared.append(IntakeEvent(_id(event, idempotency_key), event, payload))
     return prepared
 
 
-def _id(event: FeedbackEvent, index: int, idempotency_key: str) -> UUID:
-    if idempotency_key:
-        return derived_id("idempotency", event.tenant_id, idempotency_key, index)
-    return event_id_of(event)
+def _id(event: FeedbackEvent, idempotency_key: str) -> UUID:
+    own = event_id_of(event)
+    if not idempotency_key:
+        return own
+    # Never the key and a position alone: other feedback under a key that was used before would
+    # then be taken for a repetition, and lost.
+    return derived_id("idempotency", event.tenant_id, idempotency_key, event.message_type(), own)

@@ -112,7 +112,7 @@ class FeedbackLoad:
 
 
 class HttpFeedbackLoad(FeedbackLoad):
-    """The same judgements by way of the gateway, whose ids follow from the idempotency key."""
+    """The same judgements by way of the gateway, under the ids that they have over Kafka."""
 
     def __init__(
         self, url: str, api_key: str, path: Path, agents: Sequence[str], *, start: int = 0
@@ -124,13 +124,12 @@ class HttpFeedbackLoad(FeedbackLoad):
 
     async def deliver(self, events: Sequence[FeedbackReceived]) -> None:
         """Send these until the gateway has accepted them."""
-        key = f"faults-{self.sent}"
-        ids = [derived_id("idempotency", "default", key, index) for index in range(len(events))]
+        ids = [event_id_of(event) for event in events]
         for event_id in ids:
             self._ledger.intend(event_id)
         while True:
             try:
-                await self._client.send_many(events, idempotency_key=key)
+                await self._client.send_many(events)
                 break
             except GatewayUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)

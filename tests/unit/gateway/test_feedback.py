@@ -7,7 +7,7 @@ import pytest
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
 from services.gateway.errors import Invalid, MalformedBody, TooLarge
-from services.gateway.feedback import FEEDBACK, IntakeEvent, field_path, prepare
+from services.gateway.feedback import FEEDBACK, RETRACTIONS, IntakeEvent, field_path, prepare
 
 EVENT = {"agent_id": "picker", "interaction_id": "i-1", "input": "q", "rating": 4}
 
@@ -105,12 +105,34 @@ def test_an_event_without_a_key_has_the_id_of_what_it_says() -> None:
     assert [event.id for event in again] == [expected]
 
 
-def test_an_idempotency_key_gives_each_index_its_id() -> None:
-    first, second = prepared(read([EVENT, EVENT]), key="k")
+def test_the_same_request_under_the_same_key_has_the_same_ids() -> None:
+    events = [EVENT, {**EVENT, "interaction_id": "i-2"}]
 
-    assert first.id != second.id
-    assert [e.id for e in prepared(read([EVENT, EVENT]), key="k")] == [first.id, second.id]
-    assert prepared(read([EVENT]), key="other")[0].id != first.id
+    first, again, other = (prepared(read(events), key=key) for key in ("k", "k", "other"))
+
+    assert [event.id for event in again] == [event.id for event in first]
+    assert {event.id for event in other}.isdisjoint(event.id for event in first)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"interaction_id": "i-2"}, {"agent_id": "other"}, {"source": "expert"}]
+)
+def test_other_feedback_under_a_used_key_has_an_id_of_its_own(fields: dict[str, str]) -> None:
+    (first,) = prepared(read([EVENT]), key="k")
+
+    (second,) = prepared(read([EVENT | fields]), key="k")
+
+    assert second.id != first.id
+
+
+def test_a_retraction_under_the_key_of_a_judgement_has_an_id_of_its_own() -> None:
+    (judgement,) = prepared(read([EVENT]), key="k")
+    body = {"agent_id": "picker", "interaction_id": "i-1", "reason": "asked for"}
+    retraction = RETRACTIONS.read(json.dumps(body).encode())
+
+    (withdrawn,) = prepare(retraction, tenant_id="acme", idempotency_key="k", limit=10_000)
+
+    assert withdrawn.id != judgement.id
 
 
 def test_the_tenant_is_never_taken_from_the_body() -> None:
