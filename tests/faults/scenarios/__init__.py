@@ -5,6 +5,7 @@ from tests.faults.scenarios.backlog import SlowConsumer
 from tests.faults.scenarios.bad_inputs import BadInputs
 from tests.faults.scenarios.broker import BrokerFaults
 from tests.faults.scenarios.database import DatabaseRestarts
+from tests.faults.scenarios.job_life import JobsUnderAnySequence
 from tests.faults.scenarios.mock_cluster import FaultyCluster
 from tests.faults.scenarios.poison import PoisonedCommands
 from tests.faults.scenarios.rebalances import RebalanceStorm
@@ -32,4 +33,5 @@ ALL: tuple[Scenario, ...] = (
     FullDisk(),
     BadInputs(),
     PoisonedCommands(),
+    JobsUnderAnySequence(),
 )
