@@ -1,4 +1,4 @@
-"""`archon feedback`: send a judgement of an answer, and see how many were stored."""
+"""`archon feedback`: send a judgement of an answer, and see how many came in."""
 
 import json
 from pathlib import Path
