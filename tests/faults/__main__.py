@@ -1,9 +1,12 @@
 """`python -m tests.faults [--long] [--seed N] [--only F1,F3] [--readme]` runs the fault suite."""
 
 import argparse
+import logging
+import os
 import sys
 from pathlib import Path
 
+import structlog
 from rich.console import Console
 
 from deploy.local.revision import code_revision
@@ -27,6 +30,10 @@ def main(arguments: list[str]) -> int:
     if not scenarios:
         parser.error(f"there is no scenario {chosen.only}")
     console = Console(width=140)
+    # What the parts under attack have to say stands in their own logs.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable(logging.CRITICAL)
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     lines = run_all(scenarios, seed=chosen.seed, long=chosen.long, console=console, keep=RESULTS)
     write_results(lines, RESULTS / "results.jsonl")
     console.print(table_of(lines))

@@ -12,7 +12,7 @@ from typing import Self
 from uuid import UUID
 
 from archon_contracts.base import Contract
-from archon_contracts.client.errors import ClientError, GatewayUnavailableError
+from archon_contracts.client.errors import BrokerUnavailableError, GatewayUnavailableError
 from archon_contracts.client.http import HttpFeedbackClient
 from archon_contracts.client.kafka import KafkaFeedbackClient
 from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
@@ -105,7 +105,7 @@ class FeedbackLoad:
             try:
                 await self._client.send_many(events)
                 break
-            except ClientError:
+            except (BrokerUnavailableError, GatewayUnavailableError):
                 await asyncio.sleep(RETRY_SECONDS)
         for event in events:
             self._ledger.acknowledge(event_id_of(event))
@@ -121,20 +121,6 @@ class HttpFeedbackLoad(FeedbackLoad):
         self._client = HttpFeedbackClient(url, api_key, attempts=1, timeout_seconds=10)
         self._agents = agents
         self.sent = start
-
-    async def deliver(self, events: Sequence[FeedbackReceived]) -> None:
-        """Send these until the gateway has accepted them."""
-        ids = [event_id_of(event) for event in events]
-        for event_id in ids:
-            self._ledger.intend(event_id)
-        while True:
-            try:
-                await self._client.send_many(events)
-                break
-            except GatewayUnavailableError:
-                await asyncio.sleep(RETRY_SECONDS)
-        for event_id in ids:
-            self._ledger.acknowledge(event_id)
 
 
 class CommandLoad:
@@ -199,7 +185,7 @@ class CommandLoad:
             try:
                 await self._producer.deliver([record for _, record in made])
                 break
-            except ClientError:
+            except BrokerUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
         for event_id, _ in made:
             self._ledger.acknowledge(event_id)
