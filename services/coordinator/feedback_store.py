@@ -11,7 +11,7 @@ from uuid import UUID
 from services.coordinator.domain import AgentKey, Claim, Window
 from services.coordinator.items import StoredJudgement
 from services.coordinator.judgements import Interaction, Judgement, Retraction
-from services.coordinator.triggers import Tally
+from services.coordinator.triggers import Erased, Tally
 from shared.database import Tx
 from shared.queries import load_queries
 
@@ -91,8 +91,8 @@ class FeedbackStore:
         """Forget answers that nobody judged for long."""
         await self._queries.prune_interactions(tx, before=before)
 
-    async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Tally | None:
-        """Erase what it names, once; returns the corrected tally when that changed."""
+    async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Erased:
+        """Erase what it names, once."""
         place = {"tenant_id": retraction.key.tenant_id, "agent_id": retraction.key.agent_id}
         named = {"interaction_id": retraction.interaction_id, "source": retraction.source}
         if not await self._queries.insert_retraction(
@@ -103,10 +103,11 @@ class FeedbackStore:
             reason=retraction.reason,
             received_at=now,
         ):
-            return None
+            return Erased()
         erased = await self._queries.erase_feedback(tx, **place, **named, now=now)
+        used = tuple(erased["used"])
         if not erased["unused"]:
-            return None
+            return Erased(used)
         row = await self._queries.take_from_tally(
             tx,
             **place,
@@ -114,7 +115,7 @@ class FeedbackStore:
             rated=erased["rated"],
             rating_sum=erased["rating_sum"],
         )
-        return _tally(row)
+        return Erased(used, _tally(row))
 
     async def claim(self, tx: Tx, key: AgentKey, window_id: UUID, maximum: int) -> Claim:
         """Give the oldest unused judgements to the window. The caller holds the tally's lock."""

@@ -10,10 +10,13 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
+from uuid import UUID
 
 from opentelemetry import metrics
 
 from archon_contracts import telemetry
+from archon_contracts.base import Contract
+from archon_contracts.commands import ForgetItems
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import UnknownAgent
 from services.coordinator.judgements import (
@@ -25,12 +28,12 @@ from services.coordinator.judgements import (
     runs_of,
 )
 from services.coordinator.known_agents import KnownAgents
-from services.coordinator.triggers import Tally
+from services.coordinator.triggers import Erased, Tally
 from shared.clock import Clock
 from shared.database import Database, Tx
 from shared.errors import PermanentError
 from shared.logging import get_logger
-from shared.messages import RawRecord
+from shared.messages import Cause, RawRecord
 from shared.wakeups import Wakeups
 
 PART: Final = 4_000
@@ -62,11 +65,13 @@ class Feedback(Protocol):
         self, tx: Tx, interactions: Sequence[Interaction], received_at: datetime
     ) -> None: ...
 
-    async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Tally | None: ...
+    async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Erased: ...
 
 
-class DeadLetters(Protocol):
-    """Queues refused records with their reasons."""
+class Outbox(Protocol):
+    """Queues commands, and refused records with their reasons."""
+
+    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
 
     async def append_dead_letter(
         self, tx: Tx, record: RawRecord, *, error: Exception, attempts: int
@@ -83,7 +88,7 @@ class Ledger:
     """Stores what was read, and begins the retrains that it makes due."""
 
     def __init__(
-        self, feedback: Feedback, triggers: Triggers, outbox: DeadLetters, clock: Clock
+        self, feedback: Feedback, triggers: Triggers, outbox: Outbox, clock: Clock
     ) -> None:
         self._feedback = feedback
         self._triggers = triggers
@@ -120,9 +125,21 @@ class Ledger:
             if run.interactions:
                 await self._feedback.insert_interactions(tx, run.interactions, now)
             if run.retraction is not None:
-                tally = await self._feedback.retract(tx, run.retraction, now)
-                changed += [tally] if tally else []
+                erased = await self._feedback.retract(tx, run.retraction, now)
+                changed += [erased.tally] if erased.tally else []
+                await self._have_forgotten(tx, run.retraction, erased.used)
         return changed
+
+    async def _have_forgotten(self, tx: Tx, retraction: Retraction, used: Sequence[UUID]) -> None:
+        """What a window took may have been handed on already: it must go there too."""
+        if used:
+            order = ForgetItems(
+                tenant_id=retraction.key.tenant_id,
+                agent_id=retraction.key.agent_id,
+                item_ids=tuple(map(str, used)),
+            )
+            cause = Cause(retraction.event_id, str(retraction.event_id))
+            await self._outbox.append(tx, order, cause=cause)
 
     async def _refuse(self, tx: Tx, record: RawRecord, error: PermanentError) -> None:
         log.error(

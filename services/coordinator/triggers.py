@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
@@ -33,6 +34,14 @@ class Tally:
     last_window_at: datetime | None = None
     busy: bool = False
     check_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What a retraction did: the judgements that a window had taken, and a changed tally."""
+
+    used: tuple[UUID, ...] = ()
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archon_contracts import topics
-from archon_contracts.commands import PrepareDataset
+from archon_contracts.commands import ForgetItems, PrepareDataset
 from services.data_prep.service import DataPrepService
 from shared.broker import Router, new_router, subscription
 from shared.inbox import Inbox
@@ -18,5 +18,9 @@ def build_router(service: DataPrepService, inbox: Inbox) -> Router:
     @commands.on(PrepareDataset)
     async def prepare_dataset(message: Message[PrepareDataset]) -> None:
         await inbox.run_once(message, service.accept_preparation)
+
+    @commands.on(ForgetItems)
+    async def forget_items(message: Message[ForgetItems]) -> None:
+        await inbox.run_once(message, service.forget_items)
 
     return router

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from archon_contracts.commands import PrepareDataset
+from archon_contracts.commands import PrepareDataset, SourceKind
 from archon_contracts.values import AgentKind
 from services.data_prep import replay
 from services.data_prep.augmentation import variants
@@ -17,10 +17,11 @@ from services.data_prep.folding import Folded, fold
 from services.data_prep.labels import Agreement, nominal_agreement
 from services.data_prep.leakage import without_held_out
 from services.data_prep.normalising import as_text
-from services.data_prep.reading import Reading
+from services.data_prep.reading import Reading, Record
 from services.data_prep.splitting import split
 
 SYNTHETIC = "synthetic"
+RETRACTED = "retracted"
 DEFAULT_VALIDATION_SHARE: float = PrepareDataset.model_fields["validation_share"].default
 
 
@@ -33,6 +34,8 @@ class Material:
     targets: Targets
     held_out: frozenset[str] = frozenset()
     memory: Sequence[Item] = ()
+    forgotten: frozenset[str] = frozenset()
+    """Ids of feedback that was retracted."""
 
 
 def prepare(material: Material, policy: Policy) -> Prepared | Refused:
@@ -58,9 +61,18 @@ def _new_items(material: Material, tally: Tally) -> list[Item]:
     for reading in material.readings:
         tally.received += reading.received
         tally.unusable.update(reading.unreadable)
-    records = (record for reading in material.readings for record in reading.records)
-    items = clean(records, material.targets, tally)
+    items = clean(_standing(material, tally), material.targets, tally)
     return without_held_out(items, material.held_out, tally)
+
+
+def _standing(material: Material, tally: Tally) -> Iterator[Record]:
+    """The records that were not retracted since their window was written."""
+    for reading in material.readings:
+        for record in reading.records:
+            if record.kind is SourceKind.FEEDBACK and record.id in material.forgotten:
+                tally.unusable[RETRACTED] += 1
+            else:
+                yield record
 
 
 def _replay_candidates(material: Material, new: Sequence[Item]) -> list[Item]:

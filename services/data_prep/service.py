@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from archon_contracts.base import Contract
-from archon_contracts.commands import PrepareDataset
+from archon_contracts.commands import ForgetItems, PrepareDataset
 from archon_contracts.events import DatasetPrepared, DatasetRejected, QualityReport
 from archon_contracts.values import ArtifactRef
 from services.data_prep import replay
@@ -32,6 +32,10 @@ class DatasetStore(Protocol):
     async def forget(
         self, tx: Tx, tenant_id: str, agent_id: str, items: Iterable[Item]
     ) -> None: ...
+    async def forget_origins(
+        self, tx: Tx, tenant_id: str, agent_id: str, item_ids: Sequence[str]
+    ) -> None: ...
+    async def read_forgotten(self, tx: Tx, tenant_id: str, agent_id: str) -> frozenset[str]: ...
 
 
 class Events(Protocol):
@@ -69,6 +73,12 @@ class DataPrepService:
                 cause=message.cause,
             )
 
+    async def forget_items(self, tx: Tx, message: Message[ForgetItems]) -> None:
+        """Retracted items leave the memory, and what is being prepared goes without them."""
+        order = message.body
+        await self._store.lock_agent(tx, order.tenant_id, order.agent_id)
+        await self._store.forget_origins(tx, order.tenant_id, order.agent_id, order.item_ids)
+
     async def repeat_answer(self, tx: Tx, command: PrepareDataset, cause: Cause) -> bool:
         """Say again what came of this order; False when nothing has yet."""
         known = await self._store.find_dataset(tx, dataset_id(command))
@@ -82,6 +92,10 @@ class DataPrepService:
         if not command.plan.replay_share:
             return []
         return await self._store.read_memory(tx, command.tenant_id, command.agent_id)
+
+    async def forgotten(self, tx: Tx, command: PrepareDataset) -> frozenset[str]:
+        """The feedback ids that no dataset of the agent may hold any more."""
+        return await self._store.read_forgotten(tx, command.tenant_id, command.agent_id)
 
     async def record_prepared(
         self,
@@ -136,7 +150,9 @@ class DataPrepService:
         """New items enter the memory; what does not fit any more leaves it."""
         tenant_id, agent_id = command.tenant_id, command.agent_id
         capacity = self._policy.replay_capacity
-        entering = replay.retained(learned, capacity)
+        forgotten = await self._store.read_forgotten(tx, tenant_id, agent_id)
+        lasting = (item for item in learned if forgotten.isdisjoint(item.origins))
+        entering = replay.retained(lasting, capacity)
         await self._store.remember(tx, tenant_id, agent_id, entering, version)
         memory = await self._store.read_memory(tx, tenant_id, agent_id)
         kept = {item.key for item in replay.retained(memory, capacity)}

@@ -100,6 +100,19 @@ class Store:
             tx, tenant_id=tenant_id, agent_id=agent_id, hashes=[_hash(item) for item in items]
         )
 
+    async def forget_origins(
+        self, tx: Tx, tenant_id: str, agent_id: str, item_ids: Sequence[str]
+    ) -> None:
+        """Remove what rests on these feedback ids, and know them from now on."""
+        named = {"tenant_id": tenant_id, "agent_id": agent_id, "item_ids": list(item_ids)}
+        await self._queries.insert_forgotten(tx, **named)
+        await self._queries.forget_origins(tx, **named)
+
+    async def read_forgotten(self, tx: Tx, tenant_id: str, agent_id: str) -> frozenset[str]:
+        """All feedback ids of the agent that were forgotten."""
+        rows = self._queries.read_forgotten(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return frozenset([row["item_id"] async for row in rows])
+
 
 def _hash(item: Item) -> str:
     return sha256(item.key.encode()).hexdigest()

@@ -61,8 +61,10 @@ class PrepareWorker:
         command = PrepareDataset.model_validate(lease.payload)
         async with self._queue.guarded(lease) as tx:
             memory = await self._service.recall(tx, command)
+            forgotten = await self._service.forgotten(tx, command)
         folders = await self._fetch(command)
-        result = await asyncio.to_thread(_prepare, command, folders, memory, self._policy)
+        material = await asyncio.to_thread(_material, command, folders, memory, forgotten)
+        result = await asyncio.to_thread(prepare, material, self._policy)
         if isinstance(result, Refused):
             return result
         files = await asyncio.to_thread(files_of, command, result, self._policy)
@@ -94,14 +96,14 @@ class PrepareWorker:
         return await self._artifacts.fetch(ref) if ref else None
 
 
-def _prepare(
-    command: PrepareDataset, folders: Folders, memory: list[Item], policy: Policy
-) -> Prepared | Refused:
-    material = Material(
+def _material(
+    command: PrepareDataset, folders: Folders, memory: list[Item], forgotten: frozenset[str]
+) -> Material:
+    return Material(
         command=command,
         readings=read_sources(command, folders),
         targets=read_targets(command, folders.catalogue),
         held_out=read_held_out(folders.suite),
         memory=memory,
+        forgotten=forgotten,
     )
-    return prepare(material, policy)

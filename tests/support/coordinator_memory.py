@@ -26,7 +26,7 @@ from services.coordinator.slots import Slots
 from services.coordinator.spans import FinishedSpan
 from services.coordinator.state_machine import JobEvent
 from services.coordinator.transitions import Transitions
-from services.coordinator.triggers import Tally
+from services.coordinator.triggers import Erased, Tally
 from services.coordinator.turns import Turns
 from services.coordinator.windows import Windows
 from tests.support.clocks import SetClock
@@ -192,13 +192,19 @@ class MemoryFeedback:
     ) -> None:
         """They decide nothing."""
 
-    async def retract(self, _tx: object, retraction: Retraction, _now: datetime) -> Tally | None:
+    async def retract(self, _tx: object, retraction: Retraction, _now: datetime) -> Erased:
         kept = self.unused.setdefault(retraction.key, Unused())
         named = (retraction.interaction_id, retraction.source)
         kept.judgements = [
             each for each in kept.judgements if (each.interaction_id, each.source) != named
         ]
-        return self.tally(retraction.key)
+        used = [
+            each.event_id
+            for claimed in self.claimed.values()
+            for each in claimed
+            if (each.interaction_id, each.source) == named
+        ]
+        return Erased(tuple(used), self.tally(retraction.key))
 
     async def claim(self, _tx: object, key: AgentKey, window_id: UUID, maximum: int) -> Claim:
         kept = self.unused[key]

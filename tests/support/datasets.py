@@ -81,6 +81,7 @@ class FakeDatasets:
     def __init__(self) -> None:
         self.datasets: dict[UUID, DatasetPrepared] = {}
         self.memory: dict[str, Item] = {}
+        self.forgotten: frozenset[str] = frozenset()
 
     async def find_dataset(self, _tx: object, dataset_id: UUID) -> DatasetPrepared | None:
         return self.datasets.get(dataset_id)
@@ -102,3 +103,16 @@ class FakeDatasets:
     async def forget(self, _tx: object, _tenant: str, _agent: str, found: Sequence[Item]) -> None:
         for old in found:
             self.memory.pop(old.key, None)
+
+    async def forget_origins(
+        self, _tx: object, _tenant: str, _agent: str, item_ids: Sequence[str]
+    ) -> None:
+        self.forgotten |= set(item_ids)
+        self.memory = {
+            key: known
+            for key, known in self.memory.items()
+            if self.forgotten.isdisjoint(known.origins)
+        }
+
+    async def read_forgotten(self, _tx: object, _tenant: str, _agent: str) -> frozenset[str]:
+        return self.forgotten

@@ -4,6 +4,7 @@ from archon_contracts.commands.coordination import CancelJob, ConfigureAgent
 from archon_contracts.commands.curriculum import PlanCurriculum
 from archon_contracts.commands.data import (
     DataSource,
+    ForgetItems,
     GenerateSyntheticData,
     PrepareDataset,
     SourceKind,
@@ -19,6 +20,7 @@ __all__ = [
     "DataSource",
     "DeployModel",
     "EvaluateModel",
+    "ForgetItems",
     "GenerateSyntheticData",
     "PlanCurriculum",
     "PrepareDataset",

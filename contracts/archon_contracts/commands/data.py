@@ -54,6 +54,18 @@ class PrepareDataset(Contract):
     seed: int = Field(default=0, ge=0)
 
 
+class ForgetItems(Contract):
+    """Retracted items: they leave the replay memory, and no later dataset may hold them."""
+
+    topic: ClassVar[Topic] = topics.DATA_PREP_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    item_ids: tuple[Identifier, ...] = Field(
+        min_length=1, description="The `id`s of their lines in the feedback windows."
+    )
+
+
 class GenerateSyntheticData(Contract):
     """Make synthetic items (the specification's SyntheticDataConfig)."""
 

@@ -49,7 +49,7 @@ class FeedbackReceived(Contract):
 
 
 class FeedbackRetracted(Contract):
-    """A judgement is withdrawn; no later training may use it."""
+    """A judgement is withdrawn; no dataset prepared from then on holds it."""
 
     topic: ClassVar[Topic] = topics.FEEDBACK
     key_field: ClassVar[str] = "agent_id"

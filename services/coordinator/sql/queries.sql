@@ -147,9 +147,9 @@ WITH agent AS (
     SET body = NULL, traceparent = NULL, retracted_at = :now
     FROM named n
     WHERE f.event_id = n.event_id AND f.tenant_id = :tenant_id
-    RETURNING f.rating, f.window_id
+    RETURNING f.event_id, f.rating, f.window_id
 )
-SELECT count(*)::int AS erased,
+SELECT coalesce(array_agg(event_id) FILTER (WHERE window_id IS NOT NULL), '{}') AS used,
        (count(*) FILTER (WHERE window_id IS NULL))::int AS unused,
        (count(rating) FILTER (WHERE window_id IS NULL))::int AS rated,
        coalesce(sum(rating) FILTER (WHERE window_id IS NULL), 0) AS rating_sum

@@ -48,3 +48,17 @@ ON CONFLICT (tenant_id, agent_id, input_hash) DO UPDATE SET
 -- name: forget(tenant_id, agent_id, hashes)!
 DELETE FROM replay_memory
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND input_hash = ANY (:hashes::text[]);
+
+-- name: insert_forgotten(tenant_id, agent_id, item_ids)!
+INSERT INTO forgotten (tenant_id, agent_id, item_id)
+SELECT :tenant_id, :agent_id, item_id FROM unnest(:item_ids::text[]) AS item (item_id)
+ON CONFLICT DO NOTHING;
+
+-- name: forget_origins(tenant_id, agent_id, item_ids)!
+DELETE FROM replay_memory
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+  AND details -> 'origins' ?| :item_ids::text[];
+
+-- name: read_forgotten(tenant_id, agent_id)
+SELECT item_id FROM forgotten
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;

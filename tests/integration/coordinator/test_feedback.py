@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from archon_contracts.base import Contract
-from archon_contracts.commands import PrepareDataset, SourceKind
+from archon_contracts.commands import ForgetItems, PrepareDataset, SourceKind
 from archon_contracts.events import (
     AnnotationSubmitted,
     FeedbackRetracted,
@@ -334,6 +334,27 @@ async def test_what_is_retracted_after_the_claim_is_left_out_of_the_data(world: 
 
     (source,) = (await world.last(PrepareDataset)).sources
     assert source.items == 1
+
+
+async def test_data_preparation_is_told_to_forget_what_a_window_had_taken(world: World) -> None:
+    await world.tell(configure(trigger_minimum_feedback=2))
+    await world.take(record_of(feedback(f"i{n}")) for n in range(3))
+    taken = "SELECT event_id FROM feedback WHERE interaction_id = 'i0'"
+    line_id = str(await world.value(taken))
+
+    await world.take([record_of(retracted("i0")), record_of(retracted("nothing"))])
+
+    (order,) = await world.told(ForgetItems)
+    assert (order.agent_id, order.item_ids) == (AGENT, (line_id,))
+
+
+async def test_unused_feedback_that_is_retracted_is_no_concern_of_others(world: World) -> None:
+    await world.tell(configure(**QUIET))
+    await world.take([record_of(feedback("i0"))])
+
+    await world.take([record_of(retracted("i0"))])
+
+    assert await world.told(ForgetItems) == []
 
 
 async def test_a_window_that_was_wholly_retracted_fails_its_job(world: World) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from archon_contracts.commands import DataSource, PrepareDataset, SourceKind
+from archon_contracts.commands import DataSource, ForgetItems, PrepareDataset, SourceKind
 from archon_contracts.events import DatasetPrepared, DatasetRejected
 from archon_contracts.values import AgentKind
 from tests.support.data_preparation import DataPrep, corrections, jsonl
 from tests.support.datasets import REF, plan, prepare_dataset
 from tests.support.foundations import open_foundation, probe_settings
+from tests.support.messages import message_of
 
 CATALOGUE = [{"name": name, "description": f"does {name}"} for name in ("refund", "status")]
 
@@ -165,3 +166,21 @@ async def test_the_memory_keeps_to_its_bound_and_takes_corrections(prep: DataPre
     assert targets.total() == 100
     assert 33 <= targets["cancel"] <= 50
     assert len({known.key for known in memory}) == 100
+
+
+async def test_retracted_feedback_is_neither_replayed_nor_prepared_again(prep: DataPrep) -> None:
+    old = await prep.source(corrections(30, "refund", "old"))
+    await prepared(prep, prepare_dataset(old))
+    retracted = {f"old-{n}" for n in range(10)}
+    order = message_of(ForgetItems(agent_id="picker", item_ids=tuple(retracted)))
+
+    await prep.shared.inbox.run_once(order, prep.service.forget_items)
+    new = await prep.source(corrections(40, "cancel", "new"))
+    _, event = await prepared(prep, prepare_dataset(new, old, plan=plan(1.0)))
+
+    assert (event.quality.unusable, event.quality.kept) == (10, 60)
+    async with prep.shared.database.transaction() as tx:
+        memory = await prep.store.read_memory(tx, "default", "picker")
+    remembered = {name for known in memory for name in known.origins}
+    assert remembered
+    assert not remembered & retracted

@@ -17,6 +17,7 @@ from tests.support.clocks import SetClock
 from tests.support.coordinator import AGENT, configure, feedback, record_of
 from tests.support.coordinator_memory import MemoryCoordinator, MemoryDatabase, MemoryFeedback
 from tests.support.messages import NOON, message_of
+from tests.support.outbox import RecordingOutbox
 
 
 class Refusing(MemoryFeedback):
@@ -37,10 +38,11 @@ class Refusing(MemoryFeedback):
         return await super().insert_judgements(None, judgements, _agents, _received_at)
 
 
-class DeadLetters:
+class DeadLetters(RecordingOutbox):
     """Keeps what was refused."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.reasons: dict[bytes | None, str] = {}
 
     async def append_dead_letter(

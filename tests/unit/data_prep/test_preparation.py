@@ -94,6 +94,16 @@ def test_old_items_alone_are_no_dataset() -> None:
     assert result.reason == "the sources hold no items"
 
 
+def test_feedback_that_was_retracted_is_left_out_and_counted() -> None:
+    found = [record("a", id="1", target="x"), record("b", id="2", target="y")]
+
+    result = prepare(material(found, forgotten=frozenset({"1"})), POLICY)
+
+    assert isinstance(result, Prepared)
+    assert set().union(*keys_of(result).values()) == {"b"}
+    assert result.unusable == {"retracted": 1}
+
+
 def test_a_refusal_names_every_reason() -> None:
     found = [record("a", rating=1, actual="x"), record("b", target="c")]
 

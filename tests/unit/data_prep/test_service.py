@@ -1,5 +1,6 @@
 """What data preparation does with orders and results."""
 
+from archon_contracts.commands import ForgetItems
 from archon_contracts.events import DatasetPrepared, DatasetRejected
 from archon_contracts.identifiers import new_id
 from services.data_prep.domain import Policy, Prepared
@@ -38,7 +39,7 @@ class DataPrep:
 
 
 def dataset(*questions: str) -> Prepared:
-    result = prepare(material([record(q, target="b") for q in questions]), Policy())
+    result = prepare(material([record(q, id=q, target="b") for q in questions]), Policy())
     assert isinstance(result, Prepared)
     return result
 
@@ -108,3 +109,14 @@ async def test_nothing_is_recalled_where_nothing_shall_be_replayed() -> None:
     with_replay = await prep.service.recall(TX, prepare_dataset(plan=plan(0.5)))
 
     assert (without, len(with_replay)) == ([], 1)
+
+
+async def test_what_is_retracted_leaves_the_memory_and_does_not_come_back() -> None:
+    prep, learned = DataPrep(), dataset("a", "b")
+    await prep.finish(prepare_dataset(), learned)
+    order = ForgetItems(agent_id="picker", item_ids=("a",))
+
+    await prep.service.forget_items(TX, message_of(order))
+    await prep.finish(prepare_dataset(), learned)
+
+    assert {known.key for known in prep.store.memory.values()} == {"b"}
