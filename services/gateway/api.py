@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.security import HTTPBearer
 
 from archon_contracts.base import Identifier
 from archon_contracts.identifiers import derived_id
@@ -27,6 +28,10 @@ from shared.clock import Clock
 
 AgentId = Annotated[Identifier, Path(description="The agent's name.")]
 Version = Annotated[Identifier, Path(description="A semantic version, such as 1.2.0.")]
+BEARER = HTTPBearer(
+    scheme_name="ApiKey", description="A key of the gateway, as a bearer token.", auto_error=False
+)
+"""For the OpenAPI document only: `authenticate` reads the header, and refuses in our own form."""
 Most = Annotated[int, Query(ge=1, le=1000, description="At most this many.")]
 
 
@@ -51,7 +56,7 @@ class Api:
     def caller(self, scope: Scope) -> Any:
         """A dependency that gives the caller, whose key must have `scope`."""
 
-        async def authenticate(request: Request) -> Caller:
+        async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
             key = bearer_key(request.headers.get("authorization", ""))
             return await self.keys.authenticate(key, scope)
 

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from archon_contracts.base import Identifier
 from services.gateway.api import Api, Most
+from services.gateway.body_schemas import self_contained
 from services.gateway.credentials import Caller, Scope
 from services.gateway.datasets import Item, items_file, read_lines
 from services.gateway.domain import DatasetView, PreparedDatasetView
@@ -24,7 +25,7 @@ UPLOAD = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": DatasetWish.model_json_schema()},
+            "application/json": {"schema": self_contained(DatasetWish.model_json_schema())},
             JSON_LINES: {"schema": {"type": "string", "description": "One item a line."}},
         },
     }

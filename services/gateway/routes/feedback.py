@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from services.gateway.api import Api, idempotency_key
+from services.gateway.body_schemas import self_contained
 from services.gateway.credentials import Caller, Scope
 from services.gateway.feedback import (
     ANNOTATIONS,
@@ -67,9 +68,7 @@ def _add_route(router: APIRouter, api: Api, path: str, reader: BodyReader, sende
 
 def _documented(reader: BodyReader, name: str) -> dict[str, Any]:
     """The body is read by hand, so its schema is stated by hand."""
-    schema = reader.contract.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    one = {**schema, "title": name}
+    one = {**self_contained(reader.contract.model_json_schema()), "title": name}
     many = {"type": "array", "items": one}
     batch = {"type": "object", "required": ["events"], "properties": {"events": many}}
     content = {"application/json": {"schema": {"anyOf": [one, batch, many]}}}
