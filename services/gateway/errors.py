@@ -40,7 +40,7 @@ class NotFound(PermanentError):
 
 
 class Conflict(PermanentError):
-    """The name means something else already."""
+    """What is asked does not go with what is there already."""
 
 
 class MalformedBody(PermanentError):

@@ -201,10 +201,12 @@ class GatewayService:
 
         Raises:
             NotFound: no such agent or version.
+            Conflict: no version is live, or none was before and none is named.
         """
         await self._require_agent(tx, asked, agent_id)
         if to_version is not None:
             await self._require_model(tx, asked, agent_id, to_version)
+        await self._require_way_back(tx, asked, agent_id, to_version)
         command = RollBackModel(
             tenant_id=asked.tenant_id, agent_id=agent_id, to_version=to_version, reason=reason
         )
@@ -241,6 +243,23 @@ class GatewayService:
     async def _require_model(self, tx: Tx, asked: Asked, agent_id: str, version: str) -> None:
         if not await self._store.models(tx, asked.tenant_id, agent_id, version=version):
             raise NotFound(f"model version of agent {agent_id}", version)
+
+    async def _require_way_back(
+        self, tx: Tx, asked: Asked, agent_id: str, to_version: str | None
+    ) -> None:
+        """Which version a rollback returns to is the registry's to say; whether there is one, ours.
+
+        A version that was ever live keeps the time of it.
+        """
+        known = await self._store.models(tx, asked.tenant_id, agent_id)
+        live = next((model.version for model in known if model.status == "deployed"), None)
+        if live is None:
+            raise Conflict(f"no version of agent {agent_id} is live; deploy one instead")
+        earlier = any(model.deployed_at for model in known if model.version != live)
+        if to_version is None and not earlier:
+            raise Conflict(
+                f"no version of agent {agent_id} was live before {live}; name one in to_version"
+            )
 
     async def _dataset(
         self, tx: Tx, asked: Asked, name: str, purpose: str, field: str

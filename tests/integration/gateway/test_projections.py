@@ -223,10 +223,26 @@ async def test_one_version_is_live_through_deployments_and_rollbacks(
     assert model["metrics"]["accuracy"]["value"] == 0.75
 
 
+async def test_a_rollback_of_an_agent_without_a_live_version_is_a_conflict(
+    gateway: Gateway, name: str
+) -> None:
+    agent = await gateway.know(name)
+
+    response = await gateway.http.post(f"/v1/agents/{agent}/rollback", json={"reason": "odd"})
+
+    assert response.status_code == 409
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] == f"no version of agent {agent} is live; deploy one instead"
+
+
 async def test_orders_for_models_and_jobs_leave_as_commands(gateway: Gateway, name: str) -> None:
     agent, job = await gateway.know(name), new_id()
-    await gateway.tell(registered(agent, job, "1.0.0"), changed(job, agent, JobState.QUEUED, 0))
-    await eventually(lambda: _answers(gateway, f"/v1/agents/{agent}/models/1.0.0"))
+    await gateway.tell(
+        deployed(agent, "1.0.0"),
+        deployed(agent, "1.1.0"),
+        changed(job, agent, JobState.QUEUED, 0),
+    )
+    await eventually(lambda: _answers(gateway, f"/v1/agents/{agent}/models/1.1.0"))
     await eventually(lambda: _answers(gateway, f"/v1/jobs/{job}"))
 
     path = f"/v1/agents/{agent}"

@@ -1,17 +1,24 @@
 """Use cases that write: what is checked, and which command leaves."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
 
-from archon_contracts.commands import CancelJob, ConfigureAgent, DeployModel, GenerateSyntheticData
+from archon_contracts.commands import (
+    CancelJob,
+    ConfigureAgent,
+    DeployModel,
+    GenerateSyntheticData,
+    RollBackModel,
+)
 from archon_contracts.events import TrainingRequested
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import ArtifactRef
 from services.gateway.credentials import ALL_SCOPES, Caller
-from services.gateway.domain import DatasetView, JobView
+from services.gateway.domain import DatasetView, JobView, Lineage, ModelView
 from services.gateway.errors import Conflict, Invalid, NotFound
 from services.gateway.requests import AgentWish, JobWish, SyntheticWish
 from services.gateway.service import Asked, GatewayService, asked_by, check_kind
@@ -24,12 +31,13 @@ CALLER = Caller("acme", "ci", ALL_SCOPES)
 
 
 class Known:
-    """A store that knows the agent `a`, two datasets and one job."""
+    """A store that knows the agent `a`, two datasets, one job and the models given."""
 
-    def __init__(self, job_state: str = "training") -> None:
+    def __init__(self, job_state: str = "training", models: Sequence[ModelView] = ()) -> None:
         self.requested: list[UUID] = []
         self.synthetic: list[UUID] = []
         self._state = job_state
+        self._models = models
 
     async def has_agent(self, _tx: object, _tenant: str, agent_id: str) -> bool:
         return agent_id == "a"
@@ -59,13 +67,34 @@ class Known:
             stage_seconds={},
         )
 
-    async def models(self, _tx: object, _tenant: str, _agent: str, **_: object) -> list[object]:
-        return []
+    async def models(
+        self, _tx: object, _tenant: str, _agent: str, *, version: str | None = None, most: int = 1
+    ) -> list[ModelView]:
+        return [model for model in self._models if version in (None, model.version)]
 
     async def add_synthetic_request(
         self, _tx: object, _tenant: str, request_id: UUID, *_: object
     ) -> None:
         self.synthetic.append(request_id)
+
+
+def model(version: str, status: str, *, was_live: bool) -> ModelView:
+    return ModelView(
+        agent_id="a",
+        version=version,
+        status=status,
+        digest=ITEMS.digest,
+        uri=ITEMS.uri,
+        metrics={},
+        lineage=Lineage(),
+        deployed_at=NOON if was_live else None,
+    )
+
+
+FIRST = model("1.0.0", "deployed", was_live=True)
+NEVER_LIVE = model("1.1.0", "ready", was_live=False)
+LATER = model("1.2.0", "deployed", was_live=True)
+BEFORE = model("1.0.0", "ready", was_live=True)
 
 
 def service(store: Known | None = None) -> tuple[GatewayService, RecordingOutbox]:
@@ -183,6 +212,38 @@ async def test_a_version_that_nobody_knows_is_not_deployed() -> None:
     with pytest.raises(NotFound):
         await gateway.deploy_model(None, asked_by(CALLER), "a", "9.9.9", "hope")
     assert outbox.of(DeployModel) == []
+
+
+@pytest.mark.parametrize(
+    ("models", "to_version", "reason"),
+    [
+        ([], None, "no version of agent a is live"),
+        ([NEVER_LIVE], "1.1.0", "no version of agent a is live"),
+        ([FIRST, NEVER_LIVE], None, "was live before 1.0.0"),
+    ],
+)
+async def test_a_rollback_with_nothing_to_return_to_is_a_conflict(
+    models: list[ModelView], to_version: str | None, reason: str
+) -> None:
+    gateway, outbox = service(Known(models=models))
+
+    with pytest.raises(Conflict, match=reason):
+        await gateway.roll_back_model(None, asked_by(CALLER), "a", to_version, "odd")
+
+    assert outbox.of(RollBackModel) == []
+
+
+@pytest.mark.parametrize(
+    ("models", "to_version"), [([LATER, BEFORE], None), ([FIRST, NEVER_LIVE], "1.1.0")]
+)
+async def test_a_rollback_with_a_version_to_return_to_leaves_as_a_command(
+    models: list[ModelView], to_version: str | None
+) -> None:
+    gateway, outbox = service(Known(models=models))
+
+    await gateway.roll_back_model(None, asked_by(CALLER), "a", to_version, "odd")
+
+    assert [c.to_version for c in outbox.of(RollBackModel)] == [to_version]
 
 
 async def test_synthetic_items_vary_the_examples() -> None:
