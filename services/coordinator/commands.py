@@ -20,6 +20,7 @@ from services.coordinator.domain import Agent, Job
 from services.coordinator.errors import FactMissing
 
 F = TypeVar("F")
+ISSUES_APART = 1_000  # more than a command is ever issued again before its live version changes
 
 
 def command_of(job: Job, agent: Agent, *, revision: str) -> Contract:
@@ -99,7 +100,7 @@ def _evaluate(job: Job, agent: Agent) -> EvaluateModel:
         agent_id=job.key.agent_id,
         job_id=job.job_id,
         # The evaluator drops what is not newer, so a command sent again counts one more.
-        attempt=job.attempt + job.issues - 1,
+        attempt=job.attempt + job.issues - 1 + job.facts.live_changes * ISSUES_APART,
         kind=agent.profile.kind,
         candidate=_known(job.facts.candidate, "candidate").artifact,
         live=agent.live,
@@ -165,6 +166,7 @@ def _deploy(job: Job) -> DeployModel:
         model_version=_known(job.facts.model, "model").version,
         reason="; ".join(evaluation.reasons) or "the gate passed it",
         job_id=job.job_id,
+        judged_against=evaluation.compared_with,
     )
 
 

@@ -125,6 +125,7 @@ class EvaluationFacts(ValueObject):
     evaluation_id: UUID
     accuracy: dict[str, Estimate] = Field(default_factory=dict)
     reasons: tuple[str, ...] = ()
+    compared_with: str | None = None
 
 
 class JobFacts(ValueObject):
@@ -142,6 +143,7 @@ class JobFacts(ValueObject):
     candidate: CandidateFacts | None = None
     evaluation: EvaluationFacts | None = None
     model: ModelRef | None = None
+    live_changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

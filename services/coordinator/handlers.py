@@ -8,6 +8,7 @@ from archon_contracts.events import (
     CurriculumPlanned,
     DatasetPrepared,
     DatasetRejected,
+    DeploymentRefused,
     EvaluationCompleted,
     EvaluationFailed,
     ModelDeployed,
@@ -130,6 +131,10 @@ def _on_models(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:
     @messages.on(ModelRegistered)
     async def roll_out(message: Message[ModelRegistered]) -> None:
         await inbox.run_once(message, jobs.roll_out)
+
+    @messages.on(DeploymentRefused)
+    async def judge_again(message: Message[DeploymentRefused]) -> None:
+        await inbox.run_once(message, jobs.judge_again)
 
     @messages.on(ModelDeployed)
     async def take_deployment(message: Message[ModelDeployed]) -> None:

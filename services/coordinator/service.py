@@ -12,6 +12,7 @@ from archon_contracts.events import (
     CurriculumPlanned,
     DatasetPrepared,
     DatasetRejected,
+    DeploymentRefused,
     EvaluationCompleted,
     EvaluationFailed,
     JobState,
@@ -192,7 +193,10 @@ class JobService:
         if job is None:
             return
         evaluation = EvaluationFacts(
-            evaluation_id=body.evaluation_id, accuracy=_accuracy(body), reasons=body.reasons
+            evaluation_id=body.evaluation_id,
+            accuracy=_accuracy(body),
+            reasons=body.reasons,
+            compared_with=body.compared_with,
         )
         facts = job.facts.model_copy(update={"evaluation": evaluation})
         event = JobEvent.GATE_PASSED if body.passed else JobEvent.GATE_REFUSED
@@ -215,6 +219,17 @@ class JobService:
         if job is not None:
             facts = job.facts.model_copy(update={"model": message.body.model})
             await self._flow.advance(tx, job, JobEvent.REGISTERED, message.cause, facts=facts)
+
+    async def judge_again(self, tx: Tx, message: Message[DeploymentRefused]) -> None:
+        """Another version went live meanwhile: the candidate must be better than that one."""
+        job = await self._expecting(tx, message.body, JobEvent.LIVE_CHANGED)
+        if job is not None:
+            changes = {"live_changes": job.facts.live_changes + 1}
+            facts = job.facts.model_copy(update=changes)
+            reason = message.body.reason
+            await self._flow.advance(
+                tx, job, JobEvent.LIVE_CHANGED, message.cause, reason=reason, facts=facts
+            )
 
     async def take_deployment(self, tx: Tx, message: Message[ModelDeployed]) -> None:
         """Remember what is live; the job that led to it is complete."""

@@ -28,6 +28,7 @@ class JobEvent(StrEnum):
     GATE_REFUSED = "gate refused"
     REGISTERED = "registered"
     DEPLOYED = "deployed"
+    LIVE_CHANGED = "live changed"  # somebody deployed or rolled back since the gate spoke
     GAVE_UP = "gave up"  # the stage cannot be done
     CANCELLED = "cancelled"
 
@@ -50,6 +51,7 @@ _FORWARD: Final = {
     (JobState.EVALUATING, JobEvent.GATE_REFUSED): JobState.REJECTED,
     (JobState.REGISTERING, JobEvent.REGISTERED): JobState.ROLLING_OUT,
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED): JobState.COMPLETED,
+    (JobState.ROLLING_OUT, JobEvent.LIVE_CHANGED): JobState.EVALUATING,
 }
 _ENDINGS: Final = {
     (state, event): end

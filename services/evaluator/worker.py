@@ -155,6 +155,7 @@ class EvaluationWorker:
             accuracy_at_5={role: dict(groups) for role, groups in findings.accuracy_at_5.items()},
             comparison=dict(findings.comparison),
             latency_seconds=dict(findings.latency_seconds),
+            compared_with=command.live.version if command.live else None,
             predictions=result.predictions,
             duration_seconds=result.seconds,
         )

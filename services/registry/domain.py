@@ -127,3 +127,10 @@ def version_before(history: Sequence[Deployment]) -> str | None:
             stack = [version for version in stack if version != change.version]
             stack.append(change.version)
     return stack[-2] if len(stack) > 1 else None
+
+
+def is_outdated(model: Model, live: Model | None, judged_against: str | None) -> bool:
+    """Whether a version's verdict concerns another live version than the present one."""
+    if live is not None and live.version == model.version:
+        return False
+    return judged_against != (str(live.version) if live else None)

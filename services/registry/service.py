@@ -11,6 +11,7 @@ from archon_contracts.base import Contract
 from archon_contracts.commands import DeployModel, RegisterModel, RollBackModel
 from archon_contracts.events import (
     AgentConfiguration,
+    DeploymentRefused,
     EvaluationCompleted,
     MetricPoint,
     MetricsRecorded,
@@ -29,6 +30,7 @@ from services.registry.domain import (
     ModelStatus,
     RunState,
     Version,
+    is_outdated,
     next_version,
     version_before,
 )
@@ -117,6 +119,9 @@ class RegistryService:
     async def deploy_model(self, tx: Tx, message: Message[DeployModel]) -> Model:
         """Make a version live. One that is live already is only announced again.
 
+        A job's version that was judged against another one than is live now is refused: nobody
+        has shown that it is better than that.
+
         Raises:
             UnknownVersion: the agent has no such version.
         """
@@ -124,6 +129,9 @@ class RegistryService:
         revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
         model = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
         live = await self._models.find_live(tx, command.tenant_id, command.agent_id)
+        if command.job_id and is_outdated(model, live, command.judged_against):
+            await self._outbox.append(tx, _refused(command, model, live), cause=message.cause)
+            return model
         if live is not None and live.version == model.version:
             change = (await self._history(tx, model))[-1]
         else:
@@ -267,6 +275,20 @@ class RegistryService:
             action=change.action,
             revision=change.revision,
         )
+
+
+def _refused(command: DeployModel, model: Model, live: Model | None) -> DeploymentRefused:
+    present = f"version {live.version} is live" if live else "nothing is live"
+    judged = command.judged_against or "nothing"
+    return DeploymentRefused(
+        tenant_id=model.tenant_id,
+        agent_id=model.agent_id,
+        job_id=model.job_id,
+        model=model.ref,
+        judged_against=command.judged_against,
+        live_version=str(live.version) if live else None,
+        reason=f"{present}, and the candidate was compared with {judged}",
+    )
 
 
 def _registered(model: Model) -> ModelRegistered:

@@ -235,6 +235,7 @@ class World:
             "EvaluationFailed": jobs.end_evaluation,
             "ModelRegistered": jobs.roll_out,
             "ModelDeployed": jobs.take_deployment,
+            "DeploymentRefused": jobs.judge_again,
             "ModelRolledBack": agents.take_rollback,
             "WorkerReported": jobs.take_report,
         }[type(body).__name__]

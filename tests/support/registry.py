@@ -82,8 +82,13 @@ def register(job_id: UUID | None = None, agent_id: str = "picker") -> RegisterMo
 
 
 def deploy(version: str, agent_id: str = "picker") -> DeployModel:
-    """The order to make a version live."""
+    """A person's order to make a version live."""
     return DeployModel(agent_id=agent_id, model_version=version, reason="the gate passed")
+
+
+def deploy_for_job(version: str, judged_against: str | None) -> DeployModel:
+    """A job's order, after its candidate was compared with what was live then."""
+    return deploy(version).model_copy(update={"job_id": new_id(), "judged_against": judged_against})
 
 
 def roll_back(to_version: str | None = None, agent_id: str = "picker") -> RollBackModel:

@@ -43,6 +43,11 @@ class DeployModel(Contract):
     model_version: str
     reason: str
     job_id: UUID | None = None
+    judged_against: str | None = Field(
+        default=None,
+        description="Version that the gate compared with, absent: none was live. A job's order is "
+        "refused when another one is live by now.",
+    )
 
 
 class RollBackModel(Contract):

@@ -41,6 +41,7 @@ from archon_contracts.events.jobs import (
 from archon_contracts.events.metrics import MetricPoint, MetricsRecorded
 from archon_contracts.events.models import (
     AgentConfiguration,
+    DeploymentRefused,
     ExperimentConcluded,
     ExperimentStarted,
     ModelArchived,
@@ -66,6 +67,7 @@ __all__ = [
     "CurriculumStage",
     "DatasetPrepared",
     "DatasetRejected",
+    "DeploymentRefused",
     "EvaluationCompleted",
     "EvaluationFailed",
     "ExperimentConcluded",

@@ -43,6 +43,9 @@ class EvaluationCompleted(Contract):
     latency_seconds: dict[str, float] = Field(
         default_factory=dict, description="Median per item, per model."
     )
+    compared_with: str | None = Field(
+        default=None, description="The live version it was compared with; absent: none was live."
+    )
     predictions: ArtifactRef | None = None
     duration_seconds: float = Field(ge=0)
 

@@ -43,6 +43,20 @@ class ModelDeployed(Contract):
     deployed_at: datetime
 
 
+class DeploymentRefused(Contract):
+    """A job's version was judged against another live version than the present one."""
+
+    topic: ClassVar[Topic] = topics.MODELS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Identifier
+    job_id: UUID
+    model: ModelRef
+    judged_against: str | None = None
+    live_version: str | None = None
+    reason: str
+
+
 class ModelRolledBack(Contract):
     """An earlier version is live again."""
 

@@ -16,11 +16,13 @@ from archon_contracts.commands import (
 from archon_contracts.events import (
     AgentConfigured,
     DatasetRejected,
+    DeploymentRefused,
     EvaluationFailed,
     JobCancelled,
     JobCompleted,
     JobFailed,
     JobState,
+    ModelDeployed,
     ModelRolledBack,
     TrainingFailed,
     TrainingStarted,
@@ -293,6 +295,32 @@ async def test_a_rolled_back_version_is_what_the_next_candidate_meets(world: Wor
     assert (await world.last(TrainModel)).parent == old
     assert (await world.last(EvaluateModel)).live == old
     assert (await world.last(RegisterModel)).parent_version == "0.9.0"
+
+
+async def test_a_candidate_is_judged_again_when_another_version_went_live(world: World) -> None:
+    wish = await given_dataset(world)
+    await world.tell(configure(), wish)
+    answers = Answers(wish.job_id)
+    await world.tell(answers.plan(), answers.dataset(), answers.trained(), answers.verdict())
+    await world.tell(answers.registered("1.0.0"))
+    first = await world.last(EvaluateModel)
+    other = ModelRef(version="0.9.0", artifact=artifact("other"))
+
+    await world.tell(
+        ModelDeployed(agent_id=AGENT, model=other, reason="by hand", deployed_at=NOON),
+        DeploymentRefused(
+            agent_id=AGENT,
+            job_id=wish.job_id,
+            model=answers.deployed("1.0.0").model,
+            live_version="0.9.0",
+            reason="version 0.9.0 is live",
+        ),
+    )
+
+    again = await world.last(EvaluateModel)
+    assert again.live == other
+    assert again.attempt > first.attempt
+    assert (await world.states(wish.job_id))[-1] == "evaluating"
 
 
 async def test_jobs_beyond_the_slots_wait_and_priority_goes_first(world: World) -> None:

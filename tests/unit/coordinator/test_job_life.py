@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from archon_contracts.commands import CancelJob, TrainModel
 from archon_contracts.events import (
     DatasetRejected,
+    DeploymentRefused,
     EvaluationFailed,
     JobCancelled,
     JobCompleted,
@@ -144,6 +145,17 @@ class JobLife(RuleBasedStateMachine):
     def deploy(self, agent: str) -> None:
         body = self.answers(agent).deployed()
         self.do(self.world.jobs.take_deployment(None, message_of(body)))
+
+    @rule(agent=agents)
+    def refuse_deployment(self, agent: str) -> None:
+        body = DeploymentRefused(
+            agent_id=agent,
+            job_id=self.answers(agent).job_id,
+            model=self.answers(agent).deployed().model,
+            live_version="7.0.0",
+            reason="version 7.0.0 is live",
+        )
+        self.do(self.world.jobs.judge_again(None, message_of(body)))
 
     @rule(agent=agents)
     def cancel(self, agent: str) -> None:

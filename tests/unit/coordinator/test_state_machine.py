@@ -28,6 +28,7 @@ FORWARD = [
     (JobState.EVALUATING, JobEvent.GATE_REFUSED, JobState.REJECTED),
     (JobState.REGISTERING, JobEvent.REGISTERED, JobState.ROLLING_OUT),
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED, JobState.COMPLETED),
+    (JobState.ROLLING_OUT, JobEvent.LIVE_CHANGED, JobState.EVALUATING),
 ]
 EXPECTED = {(state, event): end for state, event, end in FORWARD}
 

@@ -4,6 +4,7 @@ import pytest
 
 from archon_contracts.events import (
     AgentConfiguration,
+    DeploymentRefused,
     ModelDeployed,
     ModelRegistered,
     ModelRolledBack,
@@ -16,7 +17,7 @@ from shared.errors import PermanentError
 from tests.support.clocks import SetClock
 from tests.support.messages import NOON, message_of
 from tests.support.outbox import RecordingOutbox
-from tests.support.registry import FakeModels, deploy, register, roll_back
+from tests.support.registry import FakeModels, deploy, deploy_for_job, register, roll_back
 
 TX = object()
 
@@ -99,6 +100,31 @@ async def test_deploying_the_live_version_again_only_repeats_the_news(registry: 
     assert registry.configured == [(1, "1.0.0"), (2, "1.1.0")]
     assert registry.outbox.of(ModelDeployed)[-1].previous_version == "1.0.0"
     assert len(registry.outbox.of(ModelDeployed)) == 3
+
+
+@pytest.mark.parametrize("judged_against", [None, "1.0.0"])
+async def test_a_job_cannot_replace_a_version_it_was_not_compared_with(
+    registry: Registry, judged_against: str | None
+) -> None:
+    await registry.register(times=3)
+    await registry.deploy("1.0.0", "1.1.0")
+
+    order = message_of(deploy_for_job("1.2.0", judged_against))
+    await registry.service.deploy_model(TX, order)
+
+    (refused,) = registry.outbox.of(DeploymentRefused)
+    assert (refused.judged_against, refused.live_version) == (judged_against, "1.1.0")
+    assert [version for _, version in registry.configured] == ["1.0.0", "1.1.0"]
+
+
+async def test_a_job_replaces_the_version_it_was_compared_with(registry: Registry) -> None:
+    await registry.register(times=2)
+    await registry.deploy("1.0.0")
+
+    await registry.service.deploy_model(TX, message_of(deploy_for_job("1.1.0", "1.0.0")))
+
+    assert registry.outbox.of(DeploymentRefused) == []
+    assert [version for _, version in registry.configured] == ["1.0.0", "1.1.0"]
 
 
 async def test_an_unknown_version_is_refused_with_the_known_ones(registry: Registry) -> None:
