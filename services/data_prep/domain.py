@@ -14,6 +14,10 @@ REPLAY = "replay"
 """The `source` of an item that was learned before and is shown again."""
 
 
+HeldOut = Mapping[str, frozenset[str]]
+"""The normalised inputs of an evaluation suite, each with its targets."""
+
+
 class Split(StrEnum):
     """What an item is for."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archon_contracts.commands import PrepareDataset, SourceKind
 from archon_contracts.values import AgentKind
@@ -12,7 +12,16 @@ from services.data_prep import replay
 from services.data_prep.augmentation import variants
 from services.data_prep.cleaning import clean
 from services.data_prep.difficulty import graded
-from services.data_prep.domain import Item, Policy, Prepared, Refused, Split, Tally, Targets
+from services.data_prep.domain import (
+    HeldOut,
+    Item,
+    Policy,
+    Prepared,
+    Refused,
+    Split,
+    Tally,
+    Targets,
+)
 from services.data_prep.folding import Folded, fold
 from services.data_prep.labels import Agreement, nominal_agreement
 from services.data_prep.leakage import without_held_out
@@ -32,7 +41,7 @@ class Material:
     command: PrepareDataset
     readings: Sequence[Reading]
     targets: Targets
-    held_out: frozenset[str] = frozenset()
+    held_out: HeldOut = field(default_factory=dict)
     memory: Sequence[Item] = ()
     forgotten: frozenset[str] = frozenset()
     """Ids of feedback that was retracted."""
@@ -45,9 +54,9 @@ def prepare(material: Material, policy: Policy) -> Prepared | Refused:
     """
     tally = Tally()
     new = _new_items(material, tally)
-    if not new:
+    folded = fold(new, _replay_candidates(material, new), material.held_out, policy, tally)
+    if not folded.new:
         return Refused(_reason(tally), tally.report(0, {}, 0))
-    folded = fold(new, _replay_candidates(material, new), policy, tally)
     share = material.command.plan.replay_share
     replayed = folded.replayed[: replay.wanted(len(folded.new), share)]
     parts = _split(material.command, policy, folded, replayed)
@@ -79,7 +88,7 @@ def _replay_candidates(material: Material, new: Sequence[Item]) -> list[Item]:
     command = material.command
     count = replay.wanted(len(new), command.plan.replay_share)
     memory = [item for item in material.memory if material.targets.accepts(item.target)]
-    taken = material.held_out | {item.key for item in new}
+    taken = material.held_out.keys() | {item.key for item in new}
     # Twice as many as needed: some may turn out to be near duplicates of new items.
     return replay.candidates(memory, taken, 2 * count, command.seed)
 
@@ -110,7 +119,7 @@ def shares_of(command: PrepareDataset, policy: Policy) -> dict[Split, float]:
 def _augmented(material: Material, policy: Policy, parts: dict[Split, list[Item]]) -> list[Item]:
     if not policy.augmentation_share:
         return []
-    taken = material.held_out | {item.key for part in parts.values() for item in part}
+    taken = material.held_out.keys() | {item.key for part in parts.values() for item in part}
     train = parts[Split.TRAIN]
     return variants(train, policy.augmentation_share, material.command.seed, taken)
 
@@ -147,5 +156,5 @@ def _reason(tally: Tally) -> str:
         return "the sources hold no items"
     parts = [f"{count} {reason}" for reason, count in sorted(tally.unusable.items())]
     if tally.held_out:
-        parts.append(f"{tally.held_out} in the evaluation suite")
+        parts.append(f"{tally.held_out} in the evaluation suite or nearly so")
     return f"none of {tally.received} items can be trained on: {', '.join(parts)}"

@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from archon_contracts.base import ValueObject
 from archon_contracts.commands import PrepareDataset
-from services.data_prep.domain import Targets
+from services.data_prep.domain import HeldOut, Targets
 from services.data_prep.errors import UnreadableSource
-from services.data_prep.leakage import held_out_keys
+from services.data_prep.leakage import held_out_of
 from services.data_prep.reading import Reading, read_objects, read_source
 from shared.messages import describe
 
@@ -62,12 +62,12 @@ def read_targets(command: PrepareDataset, catalogue: Path | None) -> Targets:
     return Targets()
 
 
-def read_held_out(suite: Path | None) -> frozenset[str]:
-    """The inputs that no training may see."""
+def read_held_out(suite: Path | None) -> HeldOut:
+    """The questions that no training may see."""
     if suite is None:
-        return frozenset()
+        return {}
     with _existing(suite, SUITE_FILES).open("rb") as lines:
-        return held_out_keys(read_objects(lines))
+        return held_out_of(read_objects(lines))
 
 
 def _entries(path: Path) -> list[Entry]:

@@ -3,12 +3,12 @@
 from hypothesis import given
 
 from services.data_prep.domain import Item, Tally
-from services.data_prep.leakage import held_out_keys, without_held_out
+from services.data_prep.leakage import held_out_of, without_held_out
 from tests.support.datasets import item, items, texts
 
 
 def test_an_input_of_the_suite_is_left_out_however_it_is_written() -> None:
-    held_out = held_out_keys([{"input": "Where is my parcel?"}])
+    held_out = held_out_of([{"input": "Where is my parcel?"}])
     tally = Tally()
 
     kept = without_held_out([item("where is  MY parcel"), item("and mine")], held_out, tally)
@@ -17,15 +17,15 @@ def test_an_input_of_the_suite_is_left_out_however_it_is_written() -> None:
 
 
 def test_a_suite_line_without_input_holds_nothing_out() -> None:
-    assert held_out_keys([{}, {"input": ""}]) == frozenset()
+    assert held_out_of([{}, {"input": ""}]) == {}
 
 
 @given(items(), texts)
 def test_nothing_held_out_is_kept_and_all_else_is(found: list[Item], text: str) -> None:
-    held_out = held_out_keys([{"input": text}])
+    held_out = held_out_of([{"input": text}])
     tally = Tally()
 
     kept = without_held_out(found, held_out, tally)
 
-    assert not {i.key for i in kept} & held_out
+    assert not {i.key for i in kept} & held_out.keys()
     assert len(kept) + tally.held_out == len(found)

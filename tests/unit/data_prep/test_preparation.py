@@ -33,7 +33,7 @@ def materials(draw: st.DrawFn) -> Material:
         found,
         command=prepare_dataset(plan=plan(draw(st.floats(0, 1))), seed=draw(st.integers(0, 99))),
         memory=draw(items()),
-        held_out=frozenset(i.key for i in draw(items(maximum=5))),
+        held_out={i.key: frozenset({i.target}) for i in draw(items(maximum=5))},
     )
 
 
@@ -44,7 +44,7 @@ def test_no_input_is_in_two_parts_and_no_held_out_input_in_any(given_: Material)
     if isinstance(result, Prepared):
         keys = keys_of(result)
         assert sum(len(part) for part in keys.values()) == len(set().union(*keys.values()))
-        assert not set().union(*keys.values()) & given_.held_out
+        assert not set().union(*keys.values()) & given_.held_out.keys()
         assert keys[Split.TRAIN]
 
 
@@ -104,15 +104,25 @@ def test_feedback_that_was_retracted_is_left_out_and_counted() -> None:
     assert result.unusable == {"retracted": 1}
 
 
+def test_sources_that_the_suite_nearly_asks_are_no_dataset() -> None:
+    question = "could you please tell me where my parcel from last monday has been delivered to"
+    found = [record(question.replace("parcel", "parcle"), target="status")]
+
+    result = prepare(material(found, held_out={question: frozenset({"status"})}), POLICY)
+
+    assert isinstance(result, Refused)
+    assert (result.quality.held_out, result.quality.kept) == (1, 0)
+
+
 def test_a_refusal_names_every_reason() -> None:
     found = [record("a", rating=1, actual="x"), record("b", target="c")]
 
-    result = prepare(material(found, held_out=frozenset({"b"})), POLICY)
+    result = prepare(material(found, held_out={"b": frozenset({"c"})}), POLICY)
 
     assert isinstance(result, Refused)
     assert result.reason == (
         "none of 2 items can be trained on: "
-        "1 disliked without a correction, 1 in the evaluation suite"
+        "1 disliked without a correction, 1 in the evaluation suite or nearly so"
     )
 
 
