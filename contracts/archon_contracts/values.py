@@ -75,7 +75,9 @@ class TriggerPolicy(ValueObject):
 class GatePolicy(ValueObject):
     """What a candidate must show against the live version before it is deployed."""
 
-    minimum_gain: float = Field(default=0.0, description="Least gain in accuracy, all items.")
+    minimum_gain: float = Field(
+        default=0.0, ge=0, lt=1, description="Least gain in accuracy, all items."
+    )
     maximum_p_value: float = Field(
         default=0.05, gt=0, le=1, description="Largest p of the paired test for a gain."
     )

@@ -14,6 +14,7 @@ import psutil
 
 from deploy.local import leftovers
 from deploy.local.child import Child, Program
+from deploy.local.credentials import OWNER_ONLY_FOLDER
 from deploy.local.errors import MissingPackageError
 from deploy.local.part import STOP_SECONDS, start_alone
 from deploy.local.ports import LOOPBACK, require_free
@@ -59,6 +60,7 @@ class EmbeddedBroker:
     async def launch(self) -> Child:
         """Start the broker process, having ended one that an earlier run left behind."""
         self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.chmod(OWNER_ONLY_FOLDER)  # its file holds what users said
         await asyncio.to_thread(self._end_leftover)
         require_free(self.name, self.port)
         return await Child.spawn(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from deploy.local.credentials import OWNER_ONLY_FOLDER
 from deploy.local.privileges import UnprivilegedUser
 
 EXEC_CHILD = Path(__file__).with_name("exec_child.py")
@@ -105,7 +106,7 @@ def _wrapped(program: Program) -> list[str]:
 
 
 def _open_log(path: Path) -> BinaryIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
         path.replace(path.with_suffix(".log.1"))
     return path.open("ab")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 OWNER_ONLY = 0o600
+OWNER_ONLY_FOLDER = 0o700
 
 
 def random_text() -> str:

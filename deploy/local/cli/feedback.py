@@ -1,4 +1,4 @@
-"""`archon feedback`: send a judgement of an answer, and see how many came in."""
+"""`archon feedback`: send a judgement of an answer, and see how many records came in."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from deploy.local.cli.target import connect
 
 BATCH = 100
 
-group = typer.Typer(help="Send feedback, count what came in.", no_args_is_help=True)
+group = typer.Typer(help="Send feedback, count the records that came in.", no_args_is_help=True)
 
 
 @group.command(
@@ -61,13 +61,16 @@ def count(
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
-    """Show what came in on the feedback topic for an agent; repetitions count each time."""
+    """Show the records seen on the feedback topic for an agent.
+
+    A judgement that is sent again is one more record here, though it is stored and used once.
+    """
     with connect(url, api_key) as gateway:
-        counters = gateway.get(f"/v1/agents/{agent}").get("feedback") or {}
+        counters = gateway.get(f"/v1/agents/{agent}").get("records_seen") or {}
     if as_json:
         print_json(counters)
         return
-    console.print(table(f"feedback of {agent}", ("what", "events"), counters.items()))
+    console.print(table(f"records seen of {agent}", ("what", "records"), counters.items()))
 
 
 def _judgement(given: dict[str, Any], interaction: str | None) -> dict[str, Any]:

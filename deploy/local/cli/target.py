@@ -45,7 +45,13 @@ def kafka_servers(named: str | None) -> str:
     Raises:
         CommandError: none was named and none is running here.
     """
-    chosen = named or TargetSettings().kafka_bootstrap_servers
+    settings = TargetSettings()
+    chosen = named or settings.kafka_bootstrap_servers
+    if not chosen and settings.url:
+        raise CommandError(
+            "ARCHON_URL names a system elsewhere, but not its broker: name it with --kafka or "
+            "ARCHON_KAFKA_BOOTSTRAP_SERVERS."
+        )
     return chosen or local_system()[1].endpoints.kafka_bootstrap_servers
 
 
