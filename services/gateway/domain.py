@@ -34,8 +34,8 @@ class LiveVersion(View):
     deployed_at: datetime | None = None
 
 
-class FeedbackCounters(View):
-    """What came in for an agent, counted per record of the feedback topic."""
+class RecordsSeen(View):
+    """Records of the feedback topic for an agent; one that was sent again counts again."""
 
     feedback: int = 0
     corrected: int = 0
@@ -56,7 +56,7 @@ class AgentView(View):
     live_version: str | None = None
     live: LiveVersion | None = None
     open_job: UUID | None = None
-    feedback: FeedbackCounters = FeedbackCounters()
+    records_seen: RecordsSeen = RecordsSeen()
     configured_at: datetime | None = Field(default=None, description="Absent: not confirmed yet.")
 
 

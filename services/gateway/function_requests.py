@@ -166,7 +166,10 @@ class AnalyseWish(FunctionWish):
 
 
 class AnalyseAnswer(Answer):
-    """Statistics over an agent's logs; a share without anything behind it is null."""
+    """Statistics over an agent's logs; a share without anything behind it is null.
+
+    From the topic every record counts: a judgement that was sent twice is two of `feedback`.
+    """
 
     agent_id: str
     source: str = Field(description="logs or topic")

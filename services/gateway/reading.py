@@ -144,7 +144,7 @@ class Reading:
         workers = await self.store.workers(tx, seen_after=self._clock.now() - WORKER_GONE)
         return {
             "workers": [worker.model_dump(mode="json") for worker in workers],
-            "feedback": await self.store.feedback_totals(tx, tenant_id),
+            "records_seen": await self.store.feedback_totals(tx, tenant_id),
             "open_jobs": await self.store.open_jobs_by_state(tx, tenant_id),
             "dead_letters": await self._letters.waiting(tx),
             "outbox_age_seconds": await self.store.outbox_age_seconds(tx),

@@ -13,7 +13,6 @@ from services.gateway.credentials import Caller, scopes_of
 from services.gateway.domain import (
     AgentView,
     DatasetView,
-    FeedbackCounters,
     JobSummary,
     JobView,
     Lineage,
@@ -22,6 +21,7 @@ from services.gateway.domain import (
     ModelView,
     PreparedDatasetView,
     Progress,
+    RecordsSeen,
     SpanView,
     SyntheticView,
     Transition,
@@ -68,8 +68,8 @@ class Store:
         rows = self._queries.agents(tx, tenant_id=tenant_id, agent_id=agent_id, most=most)
         found = [row async for row in rows]
         totals = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=agent_id)
-        counters = {r["agent_id"]: FeedbackCounters(**dict(r)) async for r in totals}
-        return [_agent(row, counters.get(row["agent_id"], FeedbackCounters())) for row in found]
+        counters = {r["agent_id"]: RecordsSeen(**dict(r)) async for r in totals}
+        return [_agent(row, counters.get(row["agent_id"], RecordsSeen())) for row in found]
 
     async def add_dataset(
         self, tx: Tx, tenant_id: str, *, name: str, purpose: str, items: int, artifact: ArtifactRef
@@ -188,7 +188,7 @@ class Store:
         return [WorkerView(**dict(row)) async for row in rows]
 
     async def feedback_totals(self, tx: Tx, tenant_id: str) -> dict[str, int]:
-        """Events of all agents of a tenant, by kind."""
+        """Records for all agents of a tenant, by kind; one that was sent again counts again."""
         rows = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=None)
         totals = {"feedback": 0, "corrected": 0, "rated": 0, "interactions": 0}
         async for row in rows:
@@ -215,7 +215,7 @@ def _artifact(row: Row) -> ArtifactRef:
     return ArtifactRef(uri=row["uri"], digest=row["digest"])
 
 
-def _agent(row: Row, counters: FeedbackCounters) -> AgentView:
+def _agent(row: Row, counters: RecordsSeen) -> AgentView:
     profile = AgentProfile(**row["profile"])
     live = None
     if row["live_version"] is not None:
@@ -234,7 +234,7 @@ def _agent(row: Row, counters: FeedbackCounters) -> AgentView:
         live_version=row["live_version"],
         live=live,
         open_job=row["open_job"],
-        feedback=counters,
+        records_seen=counters,
         configured_at=row["configured_at"],
     )
 

@@ -49,7 +49,7 @@ def build_router(api: Api) -> APIRouter:
 
     @router.get("/agents/{agent_id}")
     async def show_agent(agent_id: AgentId, caller: Caller = reader) -> AgentView:
-        """An agent with its live version, open job and feedback counters."""
+        """An agent with its live version, open job and feedback records seen."""
         async with api.transactions.reading() as tx:
             return await api.reading.agent(tx, caller.tenant_id, agent_id)
 

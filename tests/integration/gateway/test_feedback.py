@@ -176,7 +176,7 @@ async def test_feedback_is_counted_however_it_comes(gateway: Gateway, name: str)
     await gateway.tell(FeedbackReceived(**feedback(agent, 3)))
 
     async def counted() -> None:
-        counters = (await gateway.get(f"/v1/agents/{agent}"))["feedback"]
+        counters = (await gateway.get(f"/v1/agents/{agent}"))["records_seen"]
         assert counters["feedback"] == 3
         assert (counters["corrected"], counters["mean_rating"]) == (1, pytest.approx(10 / 3))
 
@@ -184,6 +184,19 @@ async def test_feedback_is_counted_however_it_comes(gateway: Gateway, name: str)
     body = {"agentId": agent}
     analysis = (await gateway.http.post("/v1/functions/analyzeAgentLogs", json=body)).json()
     assert (analysis["source"], analysis["feedback"], analysis["corrected"]) == ("topic", 3, 1)
+
+
+async def test_a_judgement_sent_again_is_one_more_record_seen(gateway: Gateway, name: str) -> None:
+    agent = await gateway.know(name)
+    before = (await gateway.get("/v1/status"))["records_seen"]["feedback"]
+    for _ in range(2):
+        await gateway.http.post("/v1/feedback", json=feedback(agent))
+
+    async def counted() -> None:
+        assert (await gateway.get(f"/v1/agents/{agent}"))["records_seen"]["feedback"] == 2
+        assert (await gateway.get("/v1/status"))["records_seen"]["feedback"] == before + 2
+
+    await eventually(counted)
 
 
 async def test_the_openapi_document_shows_what_feedback_looks_like(gateway: Gateway) -> None:

@@ -32,6 +32,13 @@ def test_every_command_has_help_with_examples_and_a_json_form(command: str) -> N
     assert "--json" in result.output
 
 
+def test_the_count_of_feedback_says_that_it_counts_records() -> None:
+    result = CliRunner().invoke(app, ["feedback", "count", "--help"], env={"COLUMNS": "200"})
+
+    assert "records seen" in result.output
+    assert "sent again is one more record" in result.output
+
+
 def test_a_command_without_a_system_says_how_to_start_one() -> None:
     result = CliRunner().invoke(app, ["jobs", "list"])
 
