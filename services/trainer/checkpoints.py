@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -25,14 +26,24 @@ _NAME = re.compile(r"^checkpoint-(\d+)$")
 
 @contextmanager
 def staged_checkpoint(root: Path, step: int) -> Iterator[Path]:
-    """A folder to write a checkpoint into; it gets its name when the block ends well."""
-    staged, final = root / f".checkpoint-{step}.partial", root / f"checkpoint-{step}"
+    """A folder to write a checkpoint into; it gets its name when the block ends well.
+
+    A trainer that was frozen past its lease leaves a child that writes on beside its successor's:
+    each process has a folder of its own, and the first whole checkpoint of a step stays.
+    """
+    staged, final = root / f".checkpoint-{step}.{os.getpid()}.partial", root / f"checkpoint-{step}"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     yield staged
     write_manifest(staged)
-    shutil.rmtree(final, ignore_errors=True)  # a torn one of an earlier attempt
-    staged.replace(final)
+    if not is_whole(final):
+        shutil.rmtree(final, ignore_errors=True)  # a torn one of an earlier life
+    try:
+        staged.replace(final)
+    except OSError:
+        if not is_whole(final):
+            raise
+        shutil.rmtree(staged)
 
 
 def write_manifest(folder: Path) -> None:

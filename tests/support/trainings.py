@@ -21,7 +21,7 @@ def learn(spec: Spec, report: Report) -> dict[str, Any]:
         if step == done + 1:
             report({"event": "first_step", "at": time.time()})
         report({"event": "metrics", "step": step, "epoch": 1.0, "values": {"loss": 1 / step}})
-        checkpoint.write_text(json.dumps(step))
+        _write(checkpoint, step)
         report({"event": "checkpoint", "step": step, "path": str(checkpoint)})
     return _result(spec, total)
 
@@ -43,7 +43,7 @@ def die_after_each_step(spec: Spec, report: Report) -> dict[str, Any]:
     done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
     if done >= spec["config"]["max_steps"]:
         return learn(spec, report)
-    checkpoint.write_text(json.dumps(done + 1))
+    _write(checkpoint, done + 1)
     os.kill(os.getpid(), 9)
     return {}
 
@@ -66,6 +66,13 @@ def learn_when_told(spec: Spec, report: Report) -> dict[str, Any]:
     while not (Path(spec["checkpoint_dir"]) / "go").exists():
         time.sleep(0.02)
     return learn(spec, report)
+
+
+def _write(checkpoint: Path, step: int) -> None:
+    """All at once: a frozen trainer's child may write beside its successor's."""
+    partial = checkpoint.with_name(f"{checkpoint.name}.{os.getpid()}")
+    partial.write_text(json.dumps(step))
+    partial.replace(checkpoint)
 
 
 def _result(spec: Spec, steps: int) -> dict[str, Any]:

@@ -90,3 +90,16 @@ def test_old_checkpoints_are_removed_oldest_first(tmp_path: Path) -> None:
     keep_newest(tmp_path, 2)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-3"]
+
+
+def test_two_children_at_the_same_step_leave_one_whole_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with staged_checkpoint(tmp_path, 3) as folder:
+        (folder / "weights").write_bytes(b"of the frozen trainer's child")
+        monkeypatch.setattr("os.getpid", lambda: 1)
+        successors = _save(tmp_path, 3)
+
+    assert newest_checkpoint(tmp_path) == successors
+    assert (successors / "weights").read_bytes() == b"weights of step 3"
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-3"]
