@@ -100,8 +100,10 @@ def mock_cluster(brokers: int) -> Iterator[MockCluster]:
     """A mock cluster while the block runs."""
     library = _library()
     reason = ctypes.create_string_buffer(512)
-    configuration = library.rd_kafka_conf_new()
-    handle = library.rd_kafka_new(PRODUCER, ctypes.c_void_p(configuration), reason, 512)
+    configuration = ctypes.c_void_p(library.rd_kafka_conf_new())
+    # Its own client has nothing to connect to, and would say so.
+    library.rd_kafka_conf_set(configuration, b"log_level", b"0", reason, ctypes.c_size_t(512))
+    handle = library.rd_kafka_new(PRODUCER, configuration, reason, ctypes.c_size_t(512))
     if not handle:
         raise RuntimeError(f"librdkafka did not start: {reason.value.decode()}")
     cluster = library.rd_kafka_mock_cluster_new(ctypes.c_void_p(handle), brokers)

@@ -12,6 +12,7 @@ from tests.faults.scenarios.rebalances import RebalanceStorm
 from tests.faults.scenarios.relay import RelayKilled
 from tests.faults.scenarios.repeats import Repeats
 from tests.faults.scenarios.services import RollingDeploy, ServicesKilled
+from tests.faults.scenarios.soak import Soak
 from tests.faults.scenarios.surroundings import DeadCollectors, FullDisk, WrongClocks
 from tests.faults.scenarios.trainer import TrainerKilled
 from tests.faults.scenarios.zombie import ZombieTrainer
@@ -31,6 +32,7 @@ ALL: tuple[Scenario, ...] = (
     WrongClocks(),
     DeadCollectors(),
     FullDisk(),
+    Soak(),
     BadInputs(),
     PoisonedCommands(),
     JobsUnderAnySequence(),

@@ -52,7 +52,7 @@ class SlowConsumer:
             survived=int(not problems),
             trials=events,
             problems=tuple(problems),
-            facts={"peak memory [MB]": round(max(peak)), "at first [MB]": round(peak[0])},
+            facts={"peak memory, MB": round(max(peak)), "at first, MB": round(peak[0])},
         )
 
 

@@ -55,8 +55,8 @@ class BrokerFaults:
             trials=events,
             problems=tuple(problems),
             facts={
-                "outage [s]": outage,
-                "first effect after it [s]": drained,
+                "outage, s": outage,
+                "first effect after it, s": drained,
                 "records on the topic": on_topic,
             },
         )

@@ -1,0 +1,20 @@
+"""Bad records are the same for the same seed, and each has an id of its own."""
+
+import random
+
+from tests.faults.bad_records import BadRecords, Record
+
+
+def made(seed: int) -> list[Record]:
+    bad = BadRecords(random.Random(seed), "agent")
+    return [*bad.known(), *bad.odd(), *(bad.fuzzed() for _ in range(50))]
+
+
+def test_a_seed_always_gives_the_same_records() -> None:
+    assert made(3) == made(3)
+    assert made(3) != made(4)
+
+
+def test_claimed_ids_are_all_different() -> None:
+    ids = [value for record in made(3) for name, value in record.headers if name == "ce_id"]
+    assert len(ids) == len(set(ids))
