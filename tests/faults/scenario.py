@@ -51,8 +51,8 @@ class Outcome:
 
     @property
     def bound(self) -> float | None:
-        """The 95 % upper bound of the failure rate, where nothing failed."""
-        return failure_bound(self.trials) if self.passed and self.trials else None
+        """The 95 % upper bound of the failure rate, where nothing failed and it says something."""
+        return failure_bound(self.trials) if self.passed and self.trials > 3 else None
 
 
 class Scenario(Protocol):

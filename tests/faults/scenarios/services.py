@@ -10,8 +10,10 @@ from pathlib import Path
 
 from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
 from archon_contracts.events import FeedbackReceived
+from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, MODELS, SERVICES
 from tests.faults.jobs import TinyJobs, tiny_jobs
+from tests.faults.ledger import Ledger
 from tests.faults.load import FeedbackLoad, HttpFeedbackLoad
 from tests.faults.scenario import Context, Outcome
 from tests.faults.system import LocalSystem, local_system
@@ -86,7 +88,7 @@ class RollingDeploy(ServicesKilled):
     signal = signal.SIGTERM
 
     async def _damage(self, context: Context, system: LocalSystem, rounds: int) -> tuple[int, int]:
-        await _send_other_versions(system)
+        await _send_other_versions(system, Ledger(context.folder / "ledger"))
         return await super()._damage(context, system, rounds)
 
     async def _after(self, system: LocalSystem, jobs: TinyJobs, job_id: str) -> list[str]:
@@ -98,24 +100,29 @@ class RollingDeploy(ServicesKilled):
         return problems
 
 
-async def _send_other_versions(system: LocalSystem) -> None:
-    """An event with fields of a later version, one of a version and one of a type to come."""
+async def _send_other_versions(system: LocalSystem, ledger: Ledger) -> None:
+    """An event with a field of a later version, one of a version and one of a type to come."""
     good = FeedbackReceived(
         agent_id=AGENTS[0], interaction_id="later", input="what", actual="good", expected="bad"
     )
     later = good.to_bytes()[:-1] + b',"mood":"calm"}'
-    kinds = (
-        (FEEDBACK, good.message_type(), later),
-        (FEEDBACK, "archon.FeedbackReceived.v2", b"{}"),
-    )
     producer = ReliableProducer(system.bootstrap_servers, required_topics=[FEEDBACK.name])
     await producer.start()
     try:
-        for topic, name, body in (*kinds, (MODELS, "archon.ModelDreamt.v1", b"{}")):
-            headers = [("ce_type", name.encode())]
+        for topic, name, body in (
+            (FEEDBACK, good.message_type(), later),
+            (FEEDBACK, "archon.FeedbackReceived.v2", b"{}"),
+            (MODELS, "archon.ModelDreamt.v1", b"{}"),
+        ):
+            event_id = str(new_id())
+            headers = [("ce_type", name.encode()), ("ce_id", event_id.encode())]
+            if topic is FEEDBACK:  # on a topic of events, an unknown type is somebody else's news
+                ledger.intend(event_id)
+                ledger.acknowledge(event_id)
             await producer.deliver([OutgoingRecord(topic.name, good.key.encode(), body, headers)])
     finally:
         await producer.stop()
+        ledger.close()
 
 
 @contextlib.asynccontextmanager
