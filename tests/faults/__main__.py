@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
         highlight=False,
     )
     if chosen.readme:
-        write_table(lines, long=chosen.long)
+        write_table(lines, long=chosen.long, only=chosen.only)
     return 1 if failed else 0
 
 

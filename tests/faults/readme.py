@@ -13,19 +13,21 @@ HEAD = (
 )
 
 
-def write_table(lines: Sequence[Line], *, long: bool, path: Path = README) -> None:
+def write_table(lines: Sequence[Line], *, long: bool, only: str = "", path: Path = README) -> None:
     """Replace the table of the short or the long set, with date, seed, revision and command."""
     name = "long" if long else "short"
     begin, end = f"<!-- {name} begin -->", f"<!-- {name} end -->"
     before, _, rest = path.read_text().partition(begin)
     _, _, after = rest.partition(end)
     rows = "\n".join(f"| {' | '.join(cells(line))} |" for line in lines)
-    path.write_text(f"{before}{begin}\n{_caption(lines, long)}\n\n{HEAD}\n{rows}\n{end}{after}")
+    path.write_text(
+        f"{before}{begin}\n{_caption(lines, long, only)}\n\n{HEAD}\n{rows}\n{end}{after}"
+    )
 
 
-def _caption(lines: Sequence[Line], long: bool) -> str:
+def _caption(lines: Sequence[Line], long: bool, only: str) -> str:
     first = lines[0]
-    flags = f"--seed {first.seed}{' --long' if long else ''}"
+    flags = f"--seed {first.seed}{' --long' if long else ''}{f' --only {only}' if only else ''}"
     passed = sum(line.outcome.passed for line in lines)
     return (
         f"{first.at:%Y-%m-%d %H:%M} UTC, revision {code_revision()}: {passed} of {len(lines)} "
