@@ -15,6 +15,7 @@ from deploy.local.broker import EmbeddedBroker
 from deploy.local.ports import pick_free
 from deploy.local.postgres import EmbeddedPostgres
 from shared.migrations import migrate
+from tests.support.eventually import eventually
 
 TEMPLATE = "archon_template"
 
@@ -52,7 +53,7 @@ def database_url(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> It
     name = f"test_{uuid.uuid4().hex}"
     _server_loop.run(_execute(postgres.url, f"CREATE DATABASE {name}"))
     yield _url_of(postgres, name)
-    _server_loop.run(_execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)"))
+    _server_loop.run(_drop(postgres.url, name))
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def migrated_database_url(
     copy = f"CREATE DATABASE {name} TEMPLATE {_migrated_template}"
     _server_loop.run(_execute(postgres.url, copy))
     yield _url_of(postgres, name)
-    _server_loop.run(_execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)"))
+    _server_loop.run(_drop(postgres.url, name))
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +78,19 @@ def _migrated_template(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres)
 async def _migrate_all(url: str) -> None:
     for service in SERVICES:
         await migrate(url, service)
+
+
+async def _drop(url: str, name: str) -> None:
+    """A vacuum worker of the server's own may be at work in it, which only ends by itself."""
+
+    async def dropped() -> bool:
+        try:
+            await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+        except asyncpg.InsufficientPrivilegeError:
+            return False
+        return True
+
+    await eventually(dropped, timeout=30)
 
 
 async def _execute(url: str, statement: str) -> None:
