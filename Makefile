@@ -4,7 +4,8 @@
 #   TORCH_INDEX_URL  a further package index to take torch from, for instance one with wheels for
 #                    your accelerator; without it pip chooses from its usual index
 #   NAME             the benchmark that `make bench` runs; without it they are listed
-#   SEED, ONLY       of `make faults`: the seed of its choices, and some scenarios (F3,F8)
+#   SEED, ONLY, JOBS of `make faults`: seeds of its choices (1,2,3), some scenarios (F3,F8), and
+#                    how many run at a time
 #   ARGS             passed on to pytest or to the `archon` command
 
 PYTHON ?= python3
@@ -12,6 +13,7 @@ TORCH_INDEX_URL ?=
 NAME ?=
 SEED ?= 1
 ONLY ?=
+JOBS ?= 2
 ARGS ?=
 
 VENV := .venv
@@ -27,7 +29,7 @@ help:
 	@echo "make demo            run the whole story once: feedback in, a better model out"
 	@echo "make up              start everything and keep it running (Ctrl-C stops it)"
 	@echo "make test            run every test"
-	@echo "make faults          attack the promises: kills, cuts, full disks, rubbish (ten minutes)"
+	@echo "make faults          attack the promises: kills, cuts, full disks, rubbish (minutes)"
 	@echo "make faults-long     the same with the loads of the acceptance table (hours)"
 	@echo "make lint            style, types and import rules"
 	@echo "make bench           list the benchmarks; make bench NAME=... runs one"
@@ -44,10 +46,10 @@ test: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
 
 faults: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only "$(ONLY)" $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only "$(ONLY)" --jobs $(JOBS) $(ARGS)
 
 faults-long: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --long --seed $(SEED) --only "$(ONLY)" $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --long --seed $(SEED) --only "$(ONLY)" --jobs $(JOBS) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

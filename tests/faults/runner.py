@@ -1,18 +1,23 @@
-"""Runs scenarios one after the other, each in a folder of its own, and tells how they ended."""
+"""Runs scenarios, each in a process and a folder of its own, and tells how they ended."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import os
 import shutil
 import tempfile
 import time
 import traceback
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
+import structlog
 import uvloop
 from rich.console import Console
 from rich.table import Table
@@ -58,16 +63,41 @@ class Line:
 
 
 def run_all(
-    scenarios: Sequence[Scenario], *, seed: int, long: bool, console: Console, keep: Path | None
+    scenarios: Sequence[Scenario],
+    *,
+    seeds: Sequence[int],
+    long: bool,
+    jobs: int,
+    console: Console,
+    keep: Path | None,
 ) -> list[Line]:
-    """Run each to its end; one that raises has failed, and the next one runs all the same."""
-    lines = []
-    for scenario in scenarios:
-        console.print(f"[bold]{scenario.id}[/bold] {scenario.what} ...", highlight=False)
-        line = _run_one(scenario, seed=seed, long=long, keep=keep)
-        lines.append(line)
-        _tell(line, console)
-    return lines
+    """Run each with each seed, `jobs` at a time; one that raises has failed, the rest runs on.
+
+    A scenario has a process of its own: what it sets, leaks or breaks ends with it. The one of an
+    hour begins first, so that the others run beside it.
+    """
+    wanted = [(scenario, seed) for seed in seeds for scenario in scenarios]
+    order = sorted(wanted, key=lambda each: not getattr(each[0], "long_only", False))
+    found: dict[tuple[str, int], Line] = {}
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_be_quiet, max_tasks_per_child=1
+    ) as pool:
+        running = [
+            pool.submit(_run_one, scenario, seed=seed, long=long, keep=keep)
+            for scenario, seed in order
+        ]
+        for over in as_completed(running):
+            line = over.result()
+            found[line.scenario.id, line.seed] = line
+            _tell(line, console)
+    return [found[scenario.id, seed] for scenario, seed in wanted]
+
+
+def _be_quiet() -> None:
+    """What the parts under attack have to say stands in their own logs."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable(logging.CRITICAL)
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def _run_one(scenario: Scenario, *, seed: int, long: bool, keep: Path | None) -> Line:
@@ -103,7 +133,8 @@ def _tell(line: Line, console: Console) -> None:
     outcome = line.outcome
     verdict = "[green]passed[/green]" if outcome.passed else "[red]FAILED[/red]"
     console.print(
-        f"   {verdict} in {line.seconds:.0f} s: {outcome.account}; "
+        f"[bold]{line.scenario.id}[/bold] {line.scenario.what}\n"
+        f"   {verdict} with seed {line.seed} in {line.seconds:.0f} s: {outcome.account}; "
         f"{outcome.survived} of {outcome.faults} faults survived",
         highlight=False,
     )
@@ -125,7 +156,7 @@ def write_results(lines: Sequence[Line], path: Path) -> None:
 def table_of(lines: Sequence[Line]) -> Table:
     """All results at a glance."""
     table = Table()
-    columns = ("", "load", "sent", "stored", "effects", "quarantined", "lost", "double")
+    columns = ("", "seed", "load", "sent", "stored", "effects", "quarantined", "lost", "double")
     for name in (*columns, "faults survived", "bound 3/n", "s"):
         table.add_column(name, justify="left" if name in {"", "load"} else "right")
     for line in lines:
@@ -138,6 +169,7 @@ def cells(line: Line) -> list[str]:
     outcome, account = line.outcome, line.outcome.account
     return [
         line.scenario.id,
+        str(line.seed),
         outcome.load,
         *(f"{n:,}" for n in (account.sent, account.stored, account.effects, account.quarantined)),
         *(f"{n:,}" for n in (account.lost, account.double)),

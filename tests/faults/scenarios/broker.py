@@ -1,4 +1,4 @@
-"""F4: the broker is restarted, frozen, away, and its connections are cut, refused and hang."""
+"""F4: the broker is restarted, frozen, away, and its connections are cut, refused, hang, crawl."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.faults.scenario import Context, Outcome
 from tests.faults.servers import Servers, servers
 from tests.faults.topics import count_records
 
-FAULTS = ("restart", "freeze", "cut", "refuse", "hang")
+FAULTS = ("restart", "freeze", "cut", "refuse", "hang", "slow")
 
 
 class BrokerFaults:
     """Every fault in turn, in an order that the seed gives, and one outage of all brokers."""
 
     id = "F4"
-    what = "the broker restarted, frozen, cut off, refusing, hanging, and away"
+    what = "the broker restarted, frozen, cut off, refusing, hanging, slow, and away"
 
     async def run(self, context: Context) -> Outcome:
         events = context.size(short=500, long=20_000)

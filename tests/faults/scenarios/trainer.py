@@ -1,4 +1,4 @@
-"""F2: the trainer is killed in the middle of a step, and with its artifact published."""
+"""F2: the trainer is killed in a step, in a checkpoint's write, and with its artifact published."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from tests.faults.servers import servers
 from tests.faults.trainers import Trainers, trainers
 from tests.faults.waiting import until
 
-PAUSES = "pause_after_two_steps"  # and goes on from its checkpoint in its second life
+IN_A_STEP = "pause_after_two_steps"  # and goes on from its checkpoint in its second life
+IN_A_CHECKPOINT = "pause_in_the_third_checkpoint"
+STEPS = 4
 
 
 class TrainerKilled:
-    """Every other run is killed mid-step; the rest after the artifact, before the commit."""
+    """In turn: killed mid-step, mid-checkpoint, after the artifact before the commit."""
 
     id = "F2"
-    what = "the trainer killed mid-step, and after its artifact before its commit"
+    what = "the trainer killed mid-step, mid-checkpoint, and after its artifact before its commit"
 
     async def run(self, context: Context) -> Outcome:
-        runs = context.size(short=2, long=30)
+        runs = context.size(short=3, long=30)
         path = context.folder / "ledger"
         ledger, survived = Ledger(path), 0
         async with (
@@ -29,51 +31,65 @@ class TrainerKilled:
             trainers(both, context.folder) as them,
             gate(both, "trainer", "trainings") as barrier,
         ):
-            await them.start(PAUSES)
+            kills = (self._kill_in_step, self._kill_in_checkpoint, self._kill_before_commit)
             for number in range(runs):
-                job_id = await them.order(steps=4)
+                job_id = await them.order(steps=STEPS)
                 ledger.intend(job_id)
                 ledger.acknowledge(job_id)
-                await (self._kill_late if number % 2 else self._kill_early)(them, job_id, barrier)
+                successor = await kills[number % len(kills)](them, job_id, barrier)
                 survived += await them.over(job_id)
+                await them.kill(successor)
             models = await them.models()
             resumed = await them.resumed()
         told = [str(model.job_id) for model in models]
-        wrong = [model.job_id for model in models if model.steps != 4]
+        wrong = [model.job_id for model in models if model.steps != STEPS]
+        problems = [f"{len(wrong)} models of a wrong number of steps"] if wrong else []
+        if resumed < runs:
+            problems.append(f"{runs - resumed} runs began again without their checkpoint")
         return Outcome(
             account=balance(read_ledger(path), stored=told, used=told, quarantined=()),
             load=f"{runs} trainings",
             faults=runs,
             survived=survived,
             trials=runs,
-            problems=(f"{len(wrong)} models of a wrong number of steps",) if wrong else (),
+            problems=tuple(problems),
             facts={"resumed from a checkpoint": resumed},
         )
 
-    async def _kill_early(self, them: Trainers, job_id: UUID, _barrier: Gate) -> None:
+    async def _kill_in_step(self, them: Trainers, job_id: UUID, _barrier: Gate) -> int:
         """While its child is in a step, with two checkpoints written."""
-        owner = await them.owner(job_id)
-        await self._pausing(them, job_id)
+        owner = await them.start(IN_A_STEP)
+        await self._two_steps_done(them, job_id)
         await them.kill(owner)
-        await them.start(PAUSES)
+        return await them.start(IN_A_STEP)
 
-    async def _kill_late(self, them: Trainers, job_id: UUID, barrier: Gate) -> None:
+    async def _kill_in_checkpoint(self, them: Trainers, job_id: UUID, _barrier: Gate) -> int:
+        """While its child writes the third checkpoint: half of it is on the disk."""
+        owner = await them.start(IN_A_CHECKPOINT)
+
+        async def half_written() -> bool:
+            return any(them.checkpoints(job_id).glob(".checkpoint-3.*.partial/*"))
+
+        await until(half_written, timeout=30)
+        await them.kill(owner)
+        return await them.start(IN_A_CHECKPOINT)
+
+    async def _kill_before_commit(self, them: Trainers, job_id: UUID, barrier: Gate) -> int:
         """Its artifact is in the store, its last transaction waits at the gate."""
         await barrier.shut()
-        owner = await them.owner(job_id)
-        await self._pausing(them, job_id)
+        owner = await them.start(IN_A_STEP)
+        await self._two_steps_done(them, job_id)
         them.kill_child(owner)  # the pause ends in its second life
         await barrier.caught(timeout=60)
         await them.kill(owner)
         await barrier.drop_waiting()
         await barrier.open()
-        await them.start(PAUSES)
+        return await them.start(IN_A_STEP)
 
-    async def _pausing(self, them: Trainers, job_id: UUID) -> None:
+    async def _two_steps_done(self, them: Trainers, job_id: UUID) -> None:
         """Wait until two steps and their checkpoints are done."""
 
-        async def two_steps_done() -> bool:
-            checkpoint = them.checkpoints(job_id) / "step.json"
-            return checkpoint.exists() and checkpoint.read_text() == "2"
+        async def done() -> bool:
+            return (them.checkpoints(job_id) / "checkpoint-2").is_dir()
 
-        await until(two_steps_done, timeout=30)
+        await until(done, timeout=30)

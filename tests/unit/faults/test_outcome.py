@@ -53,10 +53,10 @@ def test_the_table_replaces_what_stood_between_its_markers(tmp_path: Path) -> No
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- short begin -->\nold\n<!-- short end -->\nafter\n")
     line = Line(ZombieTrainer(), GOOD, seed=7, seconds=12.4, at=datetime.now(UTC))
-    write_table([line], long=False, path=readme)
+    write_table([line], long=False, command="--seed 7", seconds=12.4, path=readme)
     text = readme.read_text()
     assert text.startswith("before\n<!-- short begin -->\n")
     assert text.endswith("\n<!-- short end -->\nafter\n")
-    assert "| F3 | 100 commands | 100 | 100 | 100 | 0 | 0 | 0 | 3 of 3 | 0.03 | 12 |" in text
+    assert "| F3 | 7 | 100 commands | 100 | 100 | 100 | 0 | 0 | 0 | 3 of 3 | 0.03 | 12 |" in text
     assert "old" not in text
     assert "--seed 7" in text
