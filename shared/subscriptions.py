@@ -70,6 +70,11 @@ class Subscription:
         self._quarantine = quarantine
 
     @property
+    def message_types(self) -> frozenset[str]:
+        """The types that have a handler here."""
+        return frozenset(self._handlers)
+
+    @property
     def quarantine(self) -> Quarantine:
         """The policy for errors."""
         if self._quarantine is None:

@@ -6,14 +6,26 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from archon_contracts.events import FeedbackReceived
 from deploy.local.api import AsyncGateway
+from tests.faults.load import HttpFeedbackLoad
 from tests.faults.system import LocalSystem
 from tests.faults.waiting import until
-from tests.support.tiny_world import agent, first_items, held_out_items, tiny_model
+from tests.support.tiny_world import (
+    agent,
+    corrections,
+    first_items,
+    held_out_items,
+    tiny_model,
+)
 
 AGENT = "picker"
 STEPS = 30
 FINAL = ("completed", "rejected", "failed", "cancelled")
+RETRAINS = """
+SELECT state FROM coordinator.jobs
+WHERE agent_id = $1 AND facts->'window'->>'window_id' IS NOT NULL ORDER BY created_at
+"""
 JOB = "SELECT state, attempt FROM coordinator.jobs WHERE job_id = $1::text::uuid"
 
 
@@ -23,12 +35,36 @@ class TinyJobs:
     def __init__(self, system: LocalSystem, gateway: AsyncGateway) -> None:
         self._system = system
         self._gateway = gateway
+        self._rounds = 0
         self.facts: dict[str, object] = {}
 
     async def begin(self) -> str:
         """Ask for a supervised training; returns its job."""
         wish = {"agent_id": AGENT, "method": "supervised", "dataset": "first"}
         return str((await self._gateway.post("/v1/jobs", wish))["job_id"])
+
+    async def correct(self, load: HttpFeedbackLoad) -> None:
+        """Send as many corrections as a retrain waits for; each round's are new ones."""
+        self._rounds += 1
+        made = [FeedbackReceived.model_validate(each) for each in corrections(AGENT)]
+        new = [
+            each.model_copy(update={"interaction_id": f"{each.interaction_id}-{self._rounds}"})
+            for each in made
+        ]
+        await load.deliver(new)
+
+    async def retrains(self) -> list[str]:
+        """The states of the jobs that corrections started, oldest first."""
+        rows = await self._system.reader.fetch(RETRAINS, AGENT)
+        return [row["state"] for row in rows]
+
+    async def retrained(self, count: int, *, timeout: float) -> bool:
+        """Wait until so many retrains are over."""
+
+        async def over() -> bool:
+            return sum(state in FINAL for state in await self.retrains()) >= count
+
+        return await until(over, timeout=timeout)
 
     async def ended(self, job_id: str, *, timeout: float = 120) -> str:
         """The state in which a job ends, or is left when the time is over."""

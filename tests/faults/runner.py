@@ -27,7 +27,7 @@ from tests.faults.ledger import Account
 from tests.faults.scenario import Context, Outcome, Scenario
 
 NOTHING = Account(0, 0, 0, 0, 0, 0, 0)
-LONGEST_SHORT_SECONDS = 180
+LONGEST_SHORT_SECONDS = 300
 LONGEST_LONG_SECONDS = 5_400
 
 

@@ -12,6 +12,7 @@ from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, MODELS, SERVICES
+from tests.faults.invariants import broken_rules
 from tests.faults.jobs import TinyJobs, tiny_jobs
 from tests.faults.ledger import Ledger
 from tests.faults.load import FeedbackLoad, HttpFeedbackLoad
@@ -44,14 +45,17 @@ class ServicesKilled:
             for agent in AGENTS:
                 await system.configure(agent)
             job_id = await jobs.begin()
-            async with _loads(system, path, events) as sending:
+            async with _loads(system, path, events) as (by_http, sending):
+                correcting = asyncio.create_task(jobs.correct(by_http))
                 survived, faults = await self._damage(context, system, rounds)
+                await correcting
                 await sending
             account, problems = await system.close_books(path, timeout=120)
             problems += await self._after(system, jobs, job_id)
+            problems += await broken_rules(system.reader, timeout=60)
         return Outcome(
             account=account,
-            load=f"{events:,} judgements over Kafka and HTTP, a training",
+            load=f"{events:,} judgements over Kafka and HTTP, a training, a retrain",
             faults=faults,
             survived=survived,
             trials=events,
@@ -71,12 +75,13 @@ class ServicesKilled:
         return survived, len(victims)
 
     async def _after(self, system: LocalSystem, jobs: TinyJobs, job_id: str) -> list[str]:
-        """What is wrong with the training that went on meanwhile."""
+        """What is wrong with the training, and the retrain, that went on meanwhile."""
         state = await jobs.ended(job_id)
         problems = [] if state == "completed" else [f"the training ended {state}"]
-        models = await system.reader.value("SELECT count(*) FROM registry.models")
-        if models != 1:
-            problems.append(f"{models} models of one training")
+        await jobs.retrained(1, timeout=120)
+        states = await jobs.retrains()
+        if states != ["completed"]:
+            problems.append(f"one retrain was due, there are {', '.join(states) or 'none'}")
         return problems
 
 
@@ -128,14 +133,18 @@ async def _send_other_versions(system: LocalSystem, ledger: Ledger) -> None:
 @contextlib.asynccontextmanager
 async def _loads(
     system: LocalSystem, path: Path, events: int
-) -> AsyncIterator[asyncio.Future[list[None]]]:
+) -> AsyncIterator[tuple[HttpFeedbackLoad, asyncio.Future[list[None]]]]:
     """Half of the judgements straight to Kafka, half through the gateway."""
     half, runtime = events // 2, system.runtime
+    batch = 20 if events < 10_000 else 40
     by_http = HttpFeedbackLoad(
         runtime.endpoints.gateway_url, runtime.api_key, path, AGENTS, start=events
     )
     async with FeedbackLoad(system.bootstrap_servers, path, AGENTS) as by_kafka, by_http:
-        yield asyncio.gather(
-            by_kafka.send(half, batch=20, pause=0.5),
-            by_http.send(events - half, batch=20, pause=0.5),
+        yield (
+            by_http,
+            asyncio.gather(
+                by_kafka.send(half, batch=batch, pause=0.5),
+                by_http.send(events - half, batch=batch, pause=0.5),
+            ),
         )

@@ -1,15 +1,13 @@
 """The house's rules that a program can check."""
 
 import ast
-import importlib
 from pathlib import Path
 
 import pytest
 from faststream import AckPolicy
 
 from archon_contracts.topics import SERVICES
-from shared.application import Application
-from shared.broker import Broker
+from tests.support.built import built
 from tests.support.sources import (
     ROOT,
     attributes_of,
@@ -141,7 +139,9 @@ def test_the_check_for_sql_knows_sql_from_prose(tmp_path: Path) -> None:
 def test_every_subscription_names_its_group_and_acknowledges_after_the_effect(
     service: str,
 ) -> None:
-    subscribers = [s for router in built(service).routers for s in router.subscribers]
+    subscribers = [
+        s for router in built(service).foundation.broker.routers for s in router.subscribers
+    ]
 
     assert subscribers
     for subscriber in subscribers:
@@ -151,20 +151,10 @@ def test_every_subscription_names_its_group_and_acknowledges_after_the_effect(
 
 @each_service
 def test_the_consumer_groups_of_a_service_are_distinct(service: str) -> None:
-    groups = [s.group_id for router in built(service).routers for s in router.subscribers]
+    groups = [
+        s.group_id
+        for router in built(service).foundation.broker.routers
+        for s in router.subscribers
+    ]
 
     assert len(set(groups)) == len(groups)
-
-
-def built(service: str) -> Broker:
-    """The broker of a service that was built but not started."""
-    settings = importlib.import_module(f"services.{service}.settings").Settings(
-        database_url="postgresql://127.0.0.1:1/none",
-        kafka_bootstrap_servers="127.0.0.1:1",
-        artifacts_url="file:///nonexistent",
-        health_port=0,
-    )
-    application: Application = importlib.import_module(f"services.{service}.app").build_app(
-        settings
-    )
-    return application.foundation.broker
