@@ -1,12 +1,14 @@
-"""F9: every event three times, shuffled, against the same events once, in order."""
+"""F9: every event three times, shuffled, against the same once; then the whole topic again."""
 
 from __future__ import annotations
 
 from archon_contracts.events import FeedbackReceived
+from archon_contracts.topics import FEEDBACK, consumer_group
 from tests.faults.ledger import balance, read_ledger
 from tests.faults.load import FeedbackLoad
 from tests.faults.scenario import Context, Outcome
 from tests.faults.system import LocalSystem, local_system
+from tests.faults.topics import repeat_all, unread
 from tests.faults.waiting import until
 
 ONCE, THRICE = "once", "thrice"
@@ -21,7 +23,7 @@ class Repeats:
     """Two agents are told the same things; what their windows hold must be the same."""
 
     id = "F9"
-    what = "every event sent three times, shuffled: the same window as sent once"
+    what = "every event three times, shuffled, and the whole topic again: as if sent once"
 
     async def run(self, context: Context) -> Outcome:
         each = context.size(short=500, long=10_000)
@@ -40,16 +42,25 @@ class Repeats:
                 return len(await system.windows()) == WINDOWS
 
             claimed = await until(both_claimed, timeout=60)
+            repeated = await repeat_all(system.bootstrap_servers, FEEDBACK.name)
+
+            async def all_read() -> bool:
+                group = consumer_group("coordinator", "feedback")
+                return await unread(system.bootstrap_servers, FEEDBACK.name, group) == 0
+
+            read = await until(all_read, timeout=60)
             held, windows = await system.held(), await system.windows()
             same = await self._items(system, ONCE) == await self._items(system, THRICE)
         problems = []
         if not claimed or set(windows.values()) != {each}:
             problems.append(f"windows of {sorted(windows.values())}, not two of {each}")
+        if not read or repeated != 4 * each:
+            problems.append(f"{repeated} of {4 * each} records repeated, all read: {read}")
         if not same:
             problems.append("the windows hold different items")
         return Outcome(
             account=balance(read_ledger(path), stored=held.stored, used=held.used, quarantined=()),
-            load=f"{each:,} judgements once, the same three times",
+            load=f"{each:,} judgements once, the same three times, all of it again",
             faults=2 * each,
             survived=2 * each if not problems else 0,
             trials=2 * each,
