@@ -1,4 +1,4 @@
-"""F7: the database is restarted in the hardest way, and its connections are cut."""
+"""F7: the database is restarted in the hardest way; its connections are cut, hang and crawl."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import asyncio
 from tests.faults.books import close_books
 from tests.faults.load import CommandLoad
 from tests.faults.probes import Fleet, fleet
-from tests.faults.proxy import Proxy
+from tests.faults.proxy import Mode, Proxy
 from tests.faults.scenario import Context, Outcome
 from tests.faults.servers import IMMEDIATE, Servers, servers
 
 PAUSE_SECONDS = 0.05
+NETWORK = (Mode.PASS, Mode.REFUSE, Mode.HANG, Mode.SLOW)  # a cut leaves the proxy passing
 
 
 class DatabaseRestarts:
-    """Immediate shutdowns and cut connections while commands come in."""
+    """Immediate shutdowns and bad connections while commands come in."""
 
     id = "F7"
-    what = "PostgreSQL stopped with -m immediate and started again; its connections cut"
+    what = "PostgreSQL stopped with -m immediate; its connections cut, refused, hanging, slow"
 
     async def run(self, context: Context) -> Outcome:
         events = context.size(short=400, long=20_000)
@@ -49,13 +50,17 @@ class DatabaseRestarts:
     async def _damage(
         self, context: Context, both: Servers, proxy: Proxy, probes: Fleet, faults: int
     ) -> int:
-        """Half of the faults are restarts, half are cuts; each is followed by new effects."""
+        """Half of the faults are restarts, half are the network's; new effects follow each."""
         random, survived = context.random(), 0
         for number in range(faults):
             await asyncio.sleep(random.uniform(0.1, 0.5))
             if number % 2 == 0:
                 await both.postgres.restart(IMMEDIATE)
-            else:
+            elif (mode := random.choice(NETWORK)) is Mode.PASS:
                 proxy.cut()
+            else:
+                proxy.set_mode(mode)
+                await asyncio.sleep(random.uniform(0.3, 1.5))
+                proxy.set_mode(Mode.PASS)
             survived += await probes.goes_on(timeout=60)
         return survived
