@@ -23,7 +23,7 @@ from archon_contracts.topics import dead_letters
 from shared.database import connect, translated_errors
 from shared.errors import ArchonError, BrokerUnavailable, PermanentError
 from shared.logging import get_logger
-from shared.messages import RawHeaders, RawRecord
+from shared.messages import RawHeaders, RawRecord, tenant_named_in
 from shared.outbox import Outbox, decode_headers
 from shared.queries import load_queries
 from shared.settings import ServiceSettings
@@ -165,6 +165,7 @@ class Relay:
             telemetry.MESSAGING_MESSAGE_ID: str(row["event_id"]),
             telemetry.MESSAGING_KAFKA_KEY: row["key"],
             telemetry.OUTBOX_QUEUE_SECONDS: row["queue_seconds"],
+            telemetry.TENANT_ID: tenant_named_in(row["payload"]),
         }
         with tracer.start_as_current_span(
             f"send {row['topic']}",

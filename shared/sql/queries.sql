@@ -146,7 +146,7 @@ FROM unnest(:trace_ids::text[], :span_ids::text[], :parent_ids::text[], :service
             :kinds::text[], :starts::timestamptz[], :ends::timestamptz[], :statuses::text[], :errors::text[],
             :attributes::text[], :links::text[])
     AS t(trace_id, span_id, parent_id, service, name, kind, started_at, ended_at, status, error, attributes, links)
-ON CONFLICT (trace_id, span_id) DO NOTHING;
+ON CONFLICT (trace_id, span_id, tenant_id) DO NOTHING;
 
 -- name: insert_logs(moments, service, levels, events, trace_ids, span_ids, fields)!
 INSERT INTO telemetry.logs (at, service, level, event, trace_id, span_id, fields)
