@@ -81,7 +81,8 @@ class Relay:
     async def _relay_on_one_connection(self) -> None:
         """Shard locks belong to the connection: both are lost together."""
         dsn = self._settings.database_url.get_secret_value()
-        connection = await connect(dsn, self._settings.service)
+        role = self._settings.database_role
+        connection = await connect(dsn, self._settings.service, role=role)
         self._shards.clear()
         self._next_lock_try = 0.0
         try:
