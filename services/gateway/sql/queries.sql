@@ -182,7 +182,7 @@ GROUP BY state;
 -- name: save_evaluation(evaluation_id, tenant_id, agent_id, job_id, body, at)!
 INSERT INTO evaluations (evaluation_id, tenant_id, agent_id, job_id, body, at)
 VALUES (:evaluation_id, :tenant_id, :agent_id, :job_id, :body, :at)
-ON CONFLICT (evaluation_id) DO NOTHING;
+ON CONFLICT (evaluation_id, tenant_id) DO NOTHING;
 
 -- Models -------------------------------------------------------------------------------------
 

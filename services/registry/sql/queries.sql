@@ -100,4 +100,4 @@ SET state = excluded.state, ended_at = excluded.ended_at, facts = excluded.facts
 -- name: insert_evaluation(evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, facts)!
 INSERT INTO evaluations (evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, facts)
 VALUES (:evaluation_id, :tenant_id, :agent_id, :job_id, :passed, :recorded_at, :facts)
-ON CONFLICT (evaluation_id) DO NOTHING;
+ON CONFLICT (evaluation_id, tenant_id) DO NOTHING;

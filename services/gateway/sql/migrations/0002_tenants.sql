@@ -24,3 +24,6 @@ ALTER TABLE job_metrics
     ALTER COLUMN tenant_id SET NOT NULL,
     DROP CONSTRAINT job_metrics_pkey,
     ADD PRIMARY KEY (job_id, attempt, name, step, tenant_id);
+ALTER TABLE evaluations
+    DROP CONSTRAINT evaluations_pkey,
+    ADD PRIMARY KEY (evaluation_id, tenant_id);

@@ -13,3 +13,6 @@ ALTER TABLE metrics
 ALTER TABLE runs
     DROP CONSTRAINT runs_pkey,
     ADD PRIMARY KEY (job_id, attempt, tenant_id);
+ALTER TABLE evaluations
+    DROP CONSTRAINT evaluations_pkey,
+    ADD PRIMARY KEY (evaluation_id, tenant_id);
