@@ -5,13 +5,15 @@ import uuid
 import asyncpg
 import pytest
 
+from deploy.local.credentials import read_or_create
+from deploy.local.postgres import EmbeddedPostgres
 from shared.application import Application
 from shared.database import Database
 from shared.errors import AccessRefused, MigrationFailed, StartupFailed
 from shared.foundation import Foundation
 from shared.migrations import migrate
 from shared.tenants import EVERY_TENANT, SERVICES_ROLE, across_tenants
-from tests.support.foundations import probe_settings
+from tests.support.foundations import probe_settings, serving_application
 
 SPAN = """
     INSERT INTO telemetry.spans (trace_id, span_id, service, name, kind, started_at, ended_at,
@@ -137,3 +139,30 @@ async def test_a_table_that_comes_later_is_protected_by_the_next_setup(database_
 
     assert await connection.fetchval("SELECT array_agg(n) FROM probe.late") == [2]
     await connection.close()
+
+
+async def test_a_login_that_is_only_a_member_of_the_role_is_enough_for_a_service(
+    postgres: EmbeddedPostgres, database_url: str, kafka: str
+) -> None:
+    role, login = (f"{kind}_{uuid.uuid4().hex}" for kind in ("role", "login"))
+    superuser = await asyncpg.connect(superuser_url(postgres, database_url))
+    try:
+        await migrate(superuser_url(postgres, database_url), "probe", role=role)
+        await superuser.execute(f"CREATE ROLE {login} LOGIN PASSWORD 'x'; GRANT {role} TO {login}")
+        url = f"postgresql://{login}:x@{database_url.partition('@')[2]}"
+        foundation = Foundation.build(probe_settings(url, kafka, database_role=role))
+
+        async with serving_application(foundation):
+            assert foundation.health.started
+            async with foundation.database.transaction("alpha") as tx:
+                await tx.execute(SPAN, "a" * 32, "alpha", "alpha")
+    finally:
+        await superuser.execute(f"DROP SCHEMA probe, telemetry CASCADE; DROP OWNED BY {role}")
+        await superuser.execute(f"DROP ROLE {login}; DROP ROLE {role}")
+        await superuser.close()
+
+
+def superuser_url(postgres: EmbeddedPostgres, url: str) -> str:
+    """The server's superuser, as an operator of a server of their own has it."""
+    password = read_or_create(postgres._directory / "superuser-password")
+    return f"postgresql://postgres:{password}@{url.partition('@')[2]}"
