@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
+from shared.database import Database
 from shared.errors import ArchonError, DatabaseUnavailable, StartupFailed
 from shared.foundation import Foundation
 from shared.kafka_security import client_arguments
@@ -123,6 +124,7 @@ class Application:
         settings = shared.settings
         await shared.database.open(timeout_seconds=settings.start_timeout_seconds)
         await _await_schema(settings)
+        await _require_protection(shared.database)
         async with _producer(settings) as producer:
             relay = Relay(settings, producer, shared.outbox, shared.wakeups.new())
             for hook in self._on_start:
@@ -183,12 +185,29 @@ class Application:
 async def _await_schema(settings: ServiceSettings) -> None:
     deadline = asyncio.get_running_loop().time() + settings.start_timeout_seconds
     dsn = settings.database_url.get_secret_value()
-    while missing := await pending(dsn, settings.service):
+    while missing := await pending(dsn, settings.service, role=settings.database_role):
         if asyncio.get_running_loop().time() > deadline:
             raise StartupFailed(
                 f"schema {settings.service} lacks {', '.join(missing)}; run `archon setup`"
             )
         await asyncio.sleep(0.1)
+
+
+async def _require_protection(database: Database) -> None:
+    """Refuse to serve while one tenant's rows could be shown to another.
+
+    Raises:
+        StartupFailed: the role is not bound by the tables' policies, or may not read them.
+    """
+    async with database.connection() as connection:
+        rows = _queries.unprotected_tables(connection, schema=database.schema)
+        names = [row["name"] async for row in rows]
+    if names:
+        raise StartupFailed(
+            f"{', '.join(names)}: no policy keeps tenants apart for the role "
+            f"{database.role or 'of the login'}; run `archon setup`, and let ARCHON_DATABASE_ROLE "
+            "name a role that owns no table and is no superuser"
+        )
 
 
 @contextlib.asynccontextmanager
@@ -230,7 +249,7 @@ async def _producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProducer
 
 def _housekeeping(shared: Foundation) -> Periodic:
     async def prune() -> None:
-        async with shared.database.transaction() as tx:
+        async with shared.database.across_tenants() as tx:
             await _queries.prune_inbox(tx, keep_days=KEEP_INBOX_DAYS)
             await _queries.prune_outbox(tx, keep_hours=KEEP_OUTBOX_HOURS)
             await _queries.prune_telemetry(tx, keep_days=KEEP_TELEMETRY_DAYS)

@@ -17,6 +17,7 @@ from opentelemetry import context, trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
+from archon_contracts import telemetry
 from shared.errors import RetryableError
 from shared.telemetry.records import SpanRow, span_row
 from shared.telemetry.spans import remote_context
@@ -51,10 +52,14 @@ class Channel:
 
 
 class ChannelSpanProcessor(SpanProcessor):
-    """Sends finished spans to the service, which stores them."""
+    """Sends finished spans to the service, which stores them; they are the work's tenant's."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, tenant_id: str) -> None:
         self._channel = channel
+        self._tenant_id = tenant_id
+
+    def on_start(self, span: trace.Span, parent_context: context.Context | None = None) -> None:
+        span.set_attribute(telemetry.TENANT_ID, self._tenant_id)
 
     def on_end(self, span: ReadableSpan) -> None:
         self._channel.send({"type": "span", "span": asdict(span_row(span))})
@@ -73,7 +78,7 @@ def child_main(connection: Connection) -> None:
         resource=Resource.create({"service.name": request["service"]}),
         shutdown_on_exit=False,
     )
-    provider.add_span_processor(ChannelSpanProcessor(channel))
+    provider.add_span_processor(ChannelSpanProcessor(channel, request["tenant_id"]))
     trace.set_tracer_provider(provider)
     # The standard carrier for libraries that look for it in the environment.
     os.environ["TRACEPARENT"] = request["traceparent"]

@@ -18,11 +18,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import orjson
+from opentelemetry import trace
 
 from shared.child_process import Report, child_main, encode, row_of
 from shared.errors import ChildCrashed, ChildFailed
 from shared.logging import get_logger
-from shared.telemetry.spans import current_traceparent
+from shared.telemetry.spans import current_traceparent, tenant_of
 from shared.telemetry.store import TelemetryStore
 
 STOP_SECONDS = 3.0
@@ -68,6 +69,7 @@ class ChildPool:
             "spec": dict(spec),
             "service": f"{self._telemetry.service}.child",
             "traceparent": current_traceparent(),
+            "tenant_id": tenant_of(trace.get_current_span()),
         }
         process = self._context.Process(target=child_main, args=(theirs,), daemon=True)
         await asyncio.to_thread(process.start)

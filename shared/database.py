@@ -1,4 +1,7 @@
-"""PostgreSQL through asyncpg: one pool, one place where driver errors become ours."""
+"""PostgreSQL through asyncpg: one pool, one place where driver errors become ours.
+
+A transaction is of one tenant, or of none, or across all of them: see `shared.tenants`.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,13 @@ import asyncpg
 import orjson
 
 from shared.errors import (
+    AccessRefused,
     ConstraintViolated,
     DatabaseUnavailable,
     StartupFailed,
     TransactionConflict,
 )
+from shared.tenants import EVERY_TENANT, enter
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -48,6 +53,7 @@ def translated_errors() -> Iterator[None]:
         DatabaseUnavailable: the server is away, closing, or out of disk or memory.
         TransactionConflict: a deadlock or serialisation failure.
         ConstraintViolated: a row broke a constraint, which is named.
+        AccessRefused: a row of another tenant, or a table that the role may not use.
     """
     try:
         yield
@@ -56,6 +62,8 @@ def translated_errors() -> Iterator[None]:
     except asyncpg.IntegrityConstraintViolationError as error:
         name = error.constraint_name or "unnamed"
         raise ConstraintViolated(f"constraint {name} refused the row: {error}", name) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise AccessRefused(f"PostgreSQL refused access: {error}") from error
     except _UNAVAILABLE as error:
         raise DatabaseUnavailable(f"PostgreSQL is not reachable: {error}") from error
     except _NETWORK as error:
@@ -81,11 +89,19 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         )
 
 
-async def connect(dsn: str, schema: str) -> asyncpg.Connection[asyncpg.Record]:
+def _session(schema: str, role: str | None) -> dict[str, str]:
+    """What a session begins with; without a role it keeps the login's own."""
+    settings = {"search_path": schema, "application_name": schema}
+    return settings | ({"role": role} if role else {})
+
+
+async def connect(
+    dsn: str, schema: str, *, role: str | None = None
+) -> asyncpg.Connection[asyncpg.Record]:
     """One connection outside the pool, for locks that live as long as it does."""
     with translated_errors():
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-            dsn, timeout=10, server_settings={"search_path": schema, "application_name": schema}
+            dsn, timeout=10, server_settings=_session(schema, role)
         )
         await _prepare(connection)
     return connection
@@ -94,9 +110,12 @@ async def connect(dsn: str, schema: str) -> asyncpg.Connection[asyncpg.Record]:
 class Database:
     """The pool of one service, bound to the service's schema by `search_path`."""
 
-    def __init__(self, dsn: str, schema: str, *, pool_size: int = 6) -> None:
+    def __init__(
+        self, dsn: str, schema: str, *, pool_size: int = 6, role: str | None = None
+    ) -> None:
         self.dsn = dsn
         self.schema = schema
+        self.role = role
         self._pool_size = pool_size
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
@@ -104,7 +123,7 @@ class Database:
         """Connect, waiting for a server that is still starting.
 
         Raises:
-            StartupFailed: no connection within the time.
+            StartupFailed: no connection within the time, or no right to the role.
         """
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         while True:
@@ -119,8 +138,17 @@ class Database:
                         "and that the server runs"
                     ) from error
                 await asyncio.sleep(0.1)
-            except (asyncpg.PostgresError, ValueError) as error:
-                raise StartupFailed(f"PostgreSQL refused the connection: {error}") from error
+            except (AccessRefused, asyncpg.PostgresError, ValueError) as error:
+                raise StartupFailed(self._refusal(error)) from error
+
+    def _refusal(self, error: Exception) -> str:
+        if self.role is None or self.role not in str(error):
+            return f"PostgreSQL refused the connection: {error}"
+        return (
+            f"PostgreSQL does not let the login act as ARCHON_DATABASE_ROLE {self.role} ({error}); "
+            f"run `archon setup`, or as a superuser: CREATE ROLE {self.role} NOLOGIN; "
+            f"GRANT {self.role} TO the login"
+        )
 
     async def _create_pool(self) -> asyncpg.Pool[asyncpg.Record]:
         return await asyncpg.create_pool(
@@ -131,7 +159,7 @@ class Database:
             command_timeout=60,
             max_inactive_connection_lifetime=60,
             init=_prepare,
-            server_settings={"search_path": self.schema, "application_name": self.schema},
+            server_settings=_session(self.schema, self.role),
         )
 
     async def close(self) -> None:
@@ -147,7 +175,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Tx]:
-        """A connection without a transaction, for reads.
+        """A connection without a transaction, for reads of what belongs to no tenant.
 
         Raises:
             DatabaseUnavailable: see `translated_errors`.
@@ -159,7 +187,28 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
-        """One transaction: committed at the end of the block, rolled back when it raises."""
+    async def transaction(self, tenant_id: str | None = None) -> AsyncIterator[Tx]:
+        """One transaction: committed at the end of the block, rolled back when it raises.
+
+        It sees and writes rows of this tenant alone; without one, no tenant's.
+
+        Raises:
+            AccessRefused: it would write a row of another tenant.
+        """
+        if tenant_id == EVERY_TENANT:
+            raise AccessRefused(f"{EVERY_TENANT} is no tenant; see across_tenants")
+        async with self._scoped(tenant_id) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def across_tenants(self) -> AsyncIterator[Tx]:
+        """One transaction that sees and writes the rows of every tenant."""
+        async with self._scoped(EVERY_TENANT) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _scoped(self, tenant_id: str | None) -> AsyncIterator[Tx]:
         async with self.connection() as connection, connection.transaction():
+            if tenant_id is not None:
+                await enter(connection, tenant_id)
             yield connection

@@ -10,6 +10,7 @@
         ├── UnreadableMessage     the body or headers do not fit the contract
         ├── UnknownMessageType    no contract has this type
         ├── ConstraintViolated    the database refused a row
+        ├── AccessRefused         the database refused another tenant's row, or a table
         ├── LeaseLost             somebody else owns this work now
         ├── ChildFailed           a child process said why it cannot do its work
         ├── ArtifactMissing       no artifact at this address
@@ -65,6 +66,10 @@ class ConstraintViolated(PermanentError):
     def __init__(self, message: str, constraint: str) -> None:
         super().__init__(message)
         self.constraint = constraint
+
+
+class AccessRefused(PermanentError):
+    """The database refused a row of another tenant, or a table that the role may not use."""
 
 
 class LeaseLost(PermanentError):

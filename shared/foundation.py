@@ -49,6 +49,7 @@ class Foundation:
             settings.database_url.get_secret_value(),
             settings.service,
             pool_size=settings.database_pool_size,
+            role=settings.database_role,
         )
         outbox = Outbox(settings.service, clock, shards=settings.outbox_shards)
         quarantine = Quarantine(

@@ -30,9 +30,11 @@ class Inbox:
     async def run_once(self, message: Message[T], use_case: UseCase[T]) -> None:
         """Run the use case in a transaction with the inbox row; a duplicate is a logged no-op.
 
+        The transaction is of the message's tenant, whatever else the message names.
+
         Raises whatever the use case raises; nothing is then committed.
         """
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(message.body.tenant_id) as tx:
             envelope = message.envelope
             if not await _queries.insert_inbox(
                 tx, event_id=envelope.id, message_type=envelope.type

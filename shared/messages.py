@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from archon_contracts.base import Contract
+from archon_contracts.base import Contract, Identifier, ValueObject
 from archon_contracts.catalogue import BY_TYPE
 from archon_contracts.envelope import Envelope, HeaderView
 from archon_contracts.identifiers import derived_id
@@ -113,6 +113,20 @@ def read_body(contract: type[Contract], value: bytes | None) -> Contract:
         return contract.model_validate_json(value)
     except ValidationError as error:
         raise UnreadableMessage(f"{contract.__name__}: {describe(error)}") from error
+
+
+class _Owned(ValueObject):
+    """As much of every body as says whose it is."""
+
+    tenant_id: Identifier = Contract.model_fields["tenant_id"].default
+
+
+def tenant_named_in(body: bytes | None) -> str:
+    """Whose message it is, of whatever contract; empty when the body does not say so readably."""
+    try:
+        return _Owned.model_validate_json(body or b"").tenant_id
+    except ValidationError:
+        return ""
 
 
 def describe(error: ValidationError) -> str:

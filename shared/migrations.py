@@ -2,6 +2,9 @@
 
 A schema takes shared's `mechanism` files first, then its service's own; the schema `telemetry`
 is made by whoever comes first. A file that was changed after it was applied is refused.
+
+Afterwards the services' role may use the tables, and each table with a `tenant_id` has its policy:
+no file has to think of it, and none can forget it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import asyncpg
 from shared.database import connect, translated_errors
 from shared.errors import MigrationFailed
 from shared.queries import load_queries
+from shared.tenants import SERVICES_ROLE
 
 ROOT = Path(__file__).parent.parent
 TELEMETRY_SCHEMA = "telemetry"
@@ -45,16 +49,19 @@ def migrations_of(schema: str) -> list[Migration]:
     return [Migration(f"{f.parent.parent.parent.name}/{f.name}", f.read_text()) for f in files]
 
 
-async def migrate(dsn: str, schema: str) -> list[str]:
+async def migrate(dsn: str, schema: str, *, role: str = SERVICES_ROLE) -> list[str]:
     """Bring `schema` up to date; returns the names of the files applied now. Idempotent.
 
+    The login owns the tables; the services act as `role`, which is made if it may be.
+
     Raises:
-        MigrationFailed: a file fails, or was changed after it was applied.
+        MigrationFailed: a file fails, was changed after it was applied, or there is no such role.
     """
     connection = await connect(dsn, schema)
     try:
         async with connection.transaction():
             await _queries.lock_migrations(connection)
+            await _ensure_role(connection, role)
             applied = [] if schema == TELEMETRY_SCHEMA else await _bring(connection, "telemetry")
             return applied + await _bring(connection, schema)
     finally:
@@ -78,7 +85,19 @@ async def _bring(connection: asyncpg.Connection[asyncpg.Record], schema: str) ->
             )
         await _apply(connection, schema, migration)
         applied.append(migration.name)
+    await _queries.protect_schema(connection)
     return applied
+
+
+async def _ensure_role(connection: asyncpg.Connection[asyncpg.Record], role: str) -> None:
+    await _queries.use_services_role(connection, name=role)
+    try:
+        await _queries.ensure_services_role(connection)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationFailed(
+            f"there is no role {role} and the login may not make it ({error}); as a superuser: "
+            f"CREATE ROLE {role} NOLOGIN; GRANT {role} TO the login of the services"
+        ) from error
 
 
 async def _apply(
@@ -92,9 +111,9 @@ async def _apply(
     await _queries.record_migration(connection, name=migration.name, checksum=migration.checksum)
 
 
-async def pending(dsn: str, schema: str) -> list[str]:
-    """Names of files that `schema` still lacks."""
-    connection = await connect(dsn, schema)
+async def pending(dsn: str, schema: str, *, role: str | None = None) -> list[str]:
+    """Names of files that `schema` still lacks, as far as `role` can see."""
+    connection = await connect(dsn, schema, role=role)
     try:
         if not await _queries.has_migrations_table(connection, name=schema):
             return [migration.name for migration in migrations_of(schema)]

@@ -23,7 +23,7 @@ from archon_contracts.topics import dead_letters
 from shared.database import connect, translated_errors
 from shared.errors import ArchonError, BrokerUnavailable, PermanentError
 from shared.logging import get_logger
-from shared.messages import RawHeaders, RawRecord
+from shared.messages import RawHeaders, RawRecord, tenant_named_in
 from shared.outbox import Outbox, decode_headers
 from shared.queries import load_queries
 from shared.settings import ServiceSettings
@@ -81,7 +81,8 @@ class Relay:
     async def _relay_on_one_connection(self) -> None:
         """Shard locks belong to the connection: both are lost together."""
         dsn = self._settings.database_url.get_secret_value()
-        connection = await connect(dsn, self._settings.service)
+        role = self._settings.database_role
+        connection = await connect(dsn, self._settings.service, role=role)
         self._shards.clear()
         self._next_lock_try = 0.0
         try:
@@ -165,6 +166,7 @@ class Relay:
             telemetry.MESSAGING_MESSAGE_ID: str(row["event_id"]),
             telemetry.MESSAGING_KAFKA_KEY: row["key"],
             telemetry.OUTBOX_QUEUE_SECONDS: row["queue_seconds"],
+            telemetry.TENANT_ID: tenant_named_in(row["payload"]),
         }
         with tracer.start_as_current_span(
             f"send {row['topic']}",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.tenants import SERVICES_ROLE
+
 
 class ServiceSettings(BaseSettings):
     """One frozen object per process; secrets never show in its text."""
@@ -16,6 +18,11 @@ class ServiceSettings(BaseSettings):
     service: str = Field(description="Name of the service, and of its database schema.")
     database_url: SecretStr = Field(description="PostgreSQL URL, postgresql://...")
     database_pool_size: int = Field(default=6, ge=2, le=100, description="Connections at most.")
+    database_role: str | None = Field(
+        default=SERVICES_ROLE,
+        pattern="^[a-z_][a-z0-9_]*$",
+        description="Role that the service acts as; it must own no table. See `archon setup`.",
+    )
     kafka_bootstrap_servers: str = Field(description="host:port, separated by commas.")
     kafka_security_protocol: str = Field(
         default="PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$"

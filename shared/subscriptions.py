@@ -16,7 +16,7 @@ from archon_contracts.catalogue import BY_TYPE
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import Topic
 from shared.errors import UnknownMessageType
-from shared.messages import Message, RawRecord, contract_of, read_message
+from shared.messages import Message, RawRecord, contract_of, read_message, tenant_named_in
 from shared.quarantine import Quarantine
 from shared.telemetry.spans import remote_context
 
@@ -144,4 +144,5 @@ class Subscription:
             telemetry.MESSAGING_MESSAGE_ID: headers.text("ce_id"),
             telemetry.MESSAGING_KAFKA_OFFSET: record.offset,
             telemetry.MESSAGING_KAFKA_KEY: (record.key or b"").decode(errors="replace"),
+            telemetry.TENANT_ID: tenant_named_in(record.value),
         }

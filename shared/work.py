@@ -35,6 +35,11 @@ class Lease:
     attempt: int
     max_attempts: int
 
+    @property
+    def tenant_id(self) -> str | None:
+        """Whose work it is, as the message that asked for it says."""
+        return self.payload.get("tenant_id")
+
 
 class WorkQueue:
     """The `work` table of one service."""
@@ -122,10 +127,12 @@ class WorkQueue:
     async def guarded(self, lease: Lease) -> AsyncIterator[Tx]:
         """A transaction in which the lease certainly holds; rings the relay after its commit.
 
+        It is of the work's tenant.
+
         Raises:
             LeaseLost: the lease is gone; nothing is written.
         """
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(lease.tenant_id) as tx:
             if not await _queries.hold_lease(tx, id=lease.id, token=lease.token):
                 raise LeaseLost(f"the lease of {lease.kind} {lease.key} is gone")
             yield tx

@@ -107,6 +107,7 @@ class Worker:
         attributes: dict[str, AnyValue] = {
             telemetry.JOB_ATTEMPT: lease.attempt,
             telemetry.JOB_ID: lease.key,
+            telemetry.TENANT_ID: lease.tenant_id or "",
         }
         with tracer.start_as_current_span(
             telemetry.SPAN_WORK.format(kind=lease.kind),

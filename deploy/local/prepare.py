@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from archon_contracts.topics import SERVICES
 from shared.broker_admin import ensure_topics
 from shared.migrations import migrate
+from shared.tenants import SERVICES_ROLE
 
 
 async def prepare(
@@ -16,8 +17,9 @@ async def prepare(
     *,
     services: Sequence[str] = SERVICES,
     replication_factor: int = 1,
+    role: str = SERVICES_ROLE,
 ) -> None:
-    """Bring every schema up to date and create missing topics."""
+    """Bring every schema up to date for services that act as `role`; create missing topics."""
     await ensure_topics(bootstrap_servers, replication_factor=replication_factor)
     for service in services:
-        await migrate(database_url, service)
+        await migrate(database_url, service, role=role)

@@ -202,7 +202,7 @@ class Intake:
     async def _settle(self, batch: Batch) -> None:
         await self._refuse_unknown_agents(batch)
         try:
-            async with self._database.transaction() as tx:
+            async with self._database.across_tenants() as tx:
                 await self._ledger.store(tx, batch)
         except PermanentError as error:
             await self._isolate(batch, error)

@@ -51,8 +51,8 @@ class KnownAgents:
         return unknown
 
     async def _look_up(self, unknown: set[AgentKey]) -> set[AgentKey]:
-        async with self._database.connection() as connection:
-            found = await self._agents.known(connection, unknown)
+        async with self._database.across_tenants() as tx:
+            found = await self._agents.known(tx, unknown)
         self._known |= found
         self._waited_for -= found
         return unknown - found

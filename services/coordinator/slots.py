@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
@@ -24,6 +25,8 @@ MOST_WAITING: Final = 200
 
 class Queue(Protocol):
     """Jobs that wait for slots, and the workers that have them."""
+
+    def across_tenants(self, tx: Tx) -> AbstractAsyncContextManager[None]: ...
 
     async def lock_scheduler(self, tx: Tx) -> None: ...
 
@@ -60,8 +63,12 @@ class Slots:
         """Start as many queued jobs as there are free slots. The last step of a transaction.
 
         The lock comes before the look: whoever frees a slot and whoever queues a job at the same
-        time see each other.
+        time see each other. A slot is for every tenant, whoever's job left it.
         """
+        async with self._queue.across_tenants(tx):
+            await self._fill(tx)
+
+    async def _fill(self, tx: Tx) -> None:
         await self._queue.lock_scheduler(tx)
         waiting = await self._queue.queued_jobs(tx, most=MOST_WAITING)
         if not waiting:

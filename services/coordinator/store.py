@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from services.coordinator.scheduler import Running, Waiting
 from services.coordinator.state_machine import JobEvent
 from shared.database import Tx
 from shared.queries import load_queries
+from shared.tenants import across_tenants
 
 
 class Store:
@@ -114,6 +116,7 @@ class Store:
         """One row of history: how the job came into its present state."""
         await self._queries.insert_transition(
             tx,
+            tenant_id=job.key.tenant_id,
             job_id=job.job_id,
             version=job.version,
             from_state=from_state,
@@ -128,6 +131,10 @@ class Store:
         """The states that the job entered, in order."""
         rows = self._queries.job_transitions(tx, job_id=job_id)
         return [Transition(JobState(row["to_state"]), row["occurred_at"]) async for row in rows]
+
+    def across_tenants(self, tx: Tx) -> AbstractAsyncContextManager[None]:
+        """See all tenants' jobs while the block runs: they share the slots."""
+        return across_tenants(tx)
 
     async def lock_scheduler(self, tx: Tx) -> None:
         """Allocate alone until the transaction ends; no other lock may be taken after it."""

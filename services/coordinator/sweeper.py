@@ -59,14 +59,14 @@ class Sweeper:
         now = self._clock.now()
         while await self._settle_job(now) or await self._settle_tally(now):
             self._wakeups.ring()
-        async with self._database.transaction() as tx:
+        async with self._database.across_tenants() as tx:
             await self._flow.fill_slots(tx)
         self._wakeups.ring()
 
     async def _settle_job(self, now: datetime) -> bool:
         job: Job | None = None
         try:
-            async with self._database.transaction() as tx:
+            async with self._database.across_tenants() as tx:
                 job = await self._jobs.lock_overdue_job(tx, now)
                 if job is not None:
                     await self._flow.overdue(tx, job)
@@ -79,13 +79,13 @@ class Sweeper:
 
     async def _end(self, job: Job, reason: str) -> None:
         log.error("overdue_job_ended", job_id=str(job.job_id), reason=reason)
-        async with self._database.transaction() as tx:
+        async with self._database.across_tenants() as tx:
             held = await self._jobs.lock_job(tx, job.job_id)
             if held is not None:
                 await self._flow.give_up(tx, held, reason)
 
     async def _settle_tally(self, now: datetime) -> bool:
-        async with self._database.transaction() as tx:
+        async with self._database.across_tenants() as tx:
             return await self._turns.consider_due(tx, now)
 
 
@@ -102,5 +102,5 @@ class Pruner:
 
     async def prune(self) -> None:
         """Called every hour."""
-        async with self._database.transaction() as tx:
+        async with self._database.across_tenants() as tx:
             await self._interactions.prune_interactions(tx, self._clock.now() - self._keep)

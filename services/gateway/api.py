@@ -8,7 +8,9 @@ from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPBearer
+from opentelemetry import trace
 
+from archon_contracts import telemetry
 from archon_contracts.base import Identifier
 from archon_contracts.identifiers import derived_id
 from services.gateway.api_keys import ApiKeys
@@ -58,7 +60,9 @@ class Api:
 
         async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
             key = bearer_key(request.headers.get("authorization", ""))
-            return await self.keys.authenticate(key, scope)
+            caller = await self.keys.authenticate(key, scope)
+            trace.get_current_span().set_attribute(telemetry.TENANT_ID, caller.tenant_id)
+            return caller
 
         return Depends(authenticate)
 

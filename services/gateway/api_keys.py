@@ -35,7 +35,7 @@ class ApiKeys:
         """Make `key` one of the default tenant with every scope, unless it exists."""
         key_hash = hash_key(key)
         caller = Caller(BOOTSTRAP_TENANT, "bootstrap", ALL_SCOPES)
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(caller.tenant_id) as tx:
             key_id = derived_id("api-key", key_hash.hex())
             await self._store.add_key(tx, key_id=key_id, key_hash=key_hash, caller=caller)
 
@@ -57,8 +57,8 @@ class ApiKeys:
         until, caller = self._known.get(key_hash, (0.0, None))
         if caller is not None and time.monotonic() < until:
             return caller
-        async with self._database.connection() as connection:
-            caller = await self._store.find_caller(connection, key_hash)
+        async with self._database.across_tenants() as tx:
+            caller = await self._store.find_caller(tx, key_hash)
         if caller is None:
             self._known.pop(key_hash, None)
             raise NotAuthenticated("this API key is not known")

@@ -129,7 +129,7 @@ class Feed:
 
     async def _prune(self) -> None:
         try:
-            async with self._database.transaction() as tx:
+            async with self._database.across_tenants() as tx:
                 await self._recent.prune(tx, keep=self._keep)
         except DatabaseUnavailable as error:
             log.warning("events_not_pruned", reason=str(error))
@@ -161,8 +161,6 @@ class Feed:
     async def _stored(self, interest: Interest, after: UUID | None) -> list[FeedEvent]:
         if after is None:
             return []
-        async with self._database.connection() as connection:
-            events = await self._recent.since(
-                connection, interest.tenant_id, after, most=MOST_CAUGHT_UP
-            )
+        async with self._database.transaction(interest.tenant_id) as tx:
+            events = await self._recent.since(tx, interest.tenant_id, after, most=MOST_CAUGHT_UP)
         return [event for event in events if interest.wants(event)]

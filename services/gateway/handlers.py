@@ -52,12 +52,12 @@ def build_side_router(
 
     @letters.on_record
     async def keep(record: RawRecord) -> None:
-        async with transactions.writing() as tx:
+        async with transactions.across_tenants() as tx:
             await dead_letters.keep(tx, record)
 
     @feedback.on_batch
     async def count(records: list[RawRecord]) -> None:
-        async with transactions.writing() as tx:
+        async with transactions.across_tenants() as tx:
             await tally.count(tx, records)
 
     return router

@@ -27,8 +27,8 @@ class KnownAgents:
 
     async def load(self) -> None:
         """Read all names once, at start."""
-        async with self._database.connection() as connection:
-            self._names |= await self._store.agent_names(connection)
+        async with self._database.across_tenants() as tx:
+            self._names |= await self._store.agent_names(tx)
 
     def add(self, tenant_id: str, agent_id: str) -> None:
         """An agent was configured."""
@@ -43,7 +43,7 @@ class KnownAgents:
         for agent_id in set(agent_ids):
             if (tenant_id, agent_id) in self._names:
                 continue
-            async with self._database.connection() as connection:
-                if not await self._store.has_agent(connection, tenant_id, agent_id):
+            async with self._database.transaction(tenant_id) as tx:
+                if not await self._store.has_agent(tx, tenant_id, agent_id):
                     raise NotFound("agent", agent_id)
             self.add(tenant_id, agent_id)

@@ -16,6 +16,7 @@ from archon_contracts.events import (
     EvaluationCompleted,
     JobStateChanged,
     MetricPoint,
+    MetricsRecorded,
     ModelRegistered,
     RetrainTriggered,
     SyntheticDataGenerated,
@@ -97,6 +98,7 @@ class ProjectionStore:
         await self._queries.add_transition(
             tx,
             event_id=event_id,
+            tenant_id=event.tenant_id,
             job_id=event.job_id,
             from_state=event.from_state,
             to_state=event.to_state,
@@ -111,6 +113,7 @@ class ProjectionStore:
     async def save_training_start(self, tx: Tx, event: TrainingStarted) -> None:
         await self._queries.save_training_start(
             tx,
+            tenant_id=event.tenant_id,
             job_id=event.job_id,
             attempt=event.attempt,
             total_steps=event.total_steps,
@@ -118,13 +121,13 @@ class ProjectionStore:
             first_step_at=event.first_step_at,
         )
 
-    async def save_metrics(
-        self, tx: Tx, job_id: UUID, attempt: int, points: Sequence[MetricPoint]
-    ) -> None:
+    async def save_metrics(self, tx: Tx, event: MetricsRecorded) -> None:
+        points = event.points
         await self._queries.save_metrics(
             tx,
-            job_id=job_id,
-            attempt=attempt,
+            tenant_id=event.tenant_id,
+            job_id=event.job_id,
+            attempt=event.attempt,
             names=[point.name for point in points],
             steps=[point.step for point in points],
             amounts=[point.value for point in points],
@@ -133,12 +136,13 @@ class ProjectionStore:
         )
 
     async def save_training_step(
-        self, tx: Tx, job_id: UUID, attempt: int, newest: MetricPoint, loss: float | None
+        self, tx: Tx, event: MetricsRecorded, newest: MetricPoint, loss: float | None
     ) -> None:
         await self._queries.save_training_step(
             tx,
-            job_id=job_id,
-            attempt=attempt,
+            tenant_id=event.tenant_id,
+            job_id=event.job_id,
+            attempt=event.attempt,
             step=newest.step,
             loss=loss,
             recorded_at=newest.recorded_at,

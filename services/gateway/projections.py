@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -60,12 +60,10 @@ class ProjectionStore(Protocol):
 
     async def save_training_start(self, tx: Tx, event: TrainingStarted) -> None: ...
 
-    async def save_metrics(
-        self, tx: Tx, job_id: UUID, attempt: int, points: Sequence[MetricPoint]
-    ) -> None: ...
+    async def save_metrics(self, tx: Tx, event: MetricsRecorded) -> None: ...
 
     async def save_training_step(
-        self, tx: Tx, job_id: UUID, attempt: int, newest: MetricPoint, loss: float | None
+        self, tx: Tx, event: MetricsRecorded, newest: MetricPoint, loss: float | None
     ) -> None: ...
 
     async def save_evaluation(self, tx: Tx, event: EvaluationCompleted, at: datetime) -> None: ...
@@ -157,11 +155,11 @@ class Projections:
 
     async def _metrics_recorded(self, tx: Tx, message: Message[MetricsRecorded]) -> None:
         event = message.body
-        await self._store.save_metrics(tx, event.job_id, event.attempt, event.points)
+        await self._store.save_metrics(tx, event)
         newest = max(event.points, key=lambda point: (point.step, point.recorded_at))
         losses = [point for point in event.points if point.name in LOSS_METRICS]
         loss = max(losses, key=lambda point: point.step).value if losses else None
-        await self._store.save_training_step(tx, event.job_id, event.attempt, newest, loss)
+        await self._store.save_training_step(tx, event, newest, loss)
 
     async def _evaluation_completed(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
         await self._store.save_evaluation(tx, message.body, message.envelope.time)

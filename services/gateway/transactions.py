@@ -17,14 +17,21 @@ class Transactions:
         self._wakeups = wakeups
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Tx]:
-        """One transaction, committed at the end of the block."""
-        async with self._database.transaction() as tx:
+    async def writing(self, tenant_id: str) -> AsyncIterator[Tx]:
+        """One transaction on this tenant's rows, committed at the end of the block."""
+        async with self._database.transaction(tenant_id) as tx:
             yield tx
         self._wakeups.ring()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Tx]:
-        """A connection for reads."""
-        async with self._database.connection() as connection:
-            yield connection
+    async def reading(self, tenant_id: str) -> AsyncIterator[Tx]:
+        """One transaction for reads of this tenant's rows."""
+        async with self._database.transaction(tenant_id) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def across_tenants(self) -> AsyncIterator[Tx]:
+        """As `writing`, on the rows of every tenant: for records of all of them in one batch."""
+        async with self._database.across_tenants() as tx:
+            yield tx
+        self._wakeups.ring()

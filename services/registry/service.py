@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -13,7 +12,6 @@ from archon_contracts.events import (
     AgentConfiguration,
     DeploymentRefused,
     EvaluationCompleted,
-    MetricPoint,
     MetricsRecorded,
     ModelDeployed,
     ModelRegistered,
@@ -76,9 +74,7 @@ class Models(Protocol):
 class Runs(Protocol):
     """The record of runs, their metric series and evaluations."""
 
-    async def insert_metrics(
-        self, tx: Tx, job_id: UUID, attempt: int, points: Sequence[MetricPoint]
-    ) -> None: ...
+    async def insert_metrics(self, tx: Tx, recorded: MetricsRecorded) -> None: ...
 
     async def start_run(self, tx: Tx, started: TrainingStarted) -> None: ...
 
@@ -198,8 +194,7 @@ class RegistryService:
 
     async def record_metrics(self, tx: Tx, message: Message[MetricsRecorded]) -> None:
         """Keep a batch of points."""
-        body = message.body
-        await self._runs.insert_metrics(tx, body.job_id, body.attempt, body.points)
+        await self._runs.insert_metrics(tx, message.body)
 
     async def record_start(self, tx: Tx, message: Message[TrainingStarted]) -> None:
         """Keep that an attempt runs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 from archon_contracts.commands import RegisterModel
 from archon_contracts.events import (
     EvaluationCompleted,
-    MetricPoint,
+    MetricsRecorded,
     TrainingCompleted,
     TrainingFailed,
     TrainingStarted,
@@ -122,14 +122,14 @@ class RunStore:
     def __init__(self) -> None:
         self._queries = load_queries(Path(__file__).parent)
 
-    async def insert_metrics(
-        self, tx: Tx, job_id: UUID, attempt: int, points: Sequence[MetricPoint]
-    ) -> None:
+    async def insert_metrics(self, tx: Tx, recorded: MetricsRecorded) -> None:
         """Keep points; one that is known by name and step is left as it is."""
+        points = recorded.points
         await self._queries.insert_metrics(
             tx,
-            job_id=job_id,
-            attempt=attempt,
+            tenant_id=recorded.tenant_id,
+            job_id=recorded.job_id,
+            attempt=recorded.attempt,
             names=[point.name for point in points],
             steps=[point.step for point in points],
             series=[point.value for point in points],

@@ -47,7 +47,7 @@ def build_app(settings: Settings) -> Application:
     )
 
     async def clean_up() -> None:
-        async with shared.database.transaction() as tx:
+        async with shared.database.across_tenants() as tx:
             open_jobs = await store.list_open_jobs(tx)
         await folders.remove_all_but(open_jobs)
 

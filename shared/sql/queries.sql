@@ -19,13 +19,106 @@ CREATE TABLE IF NOT EXISTS migrations (
 );
 
 -- name: has_migrations_table(name)$
-SELECT to_regclass(quote_ident(:name) || '.migrations') IS NOT NULL;
+-- And the present role may read it.
+SELECT EXISTS (
+    SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = :name AND c.relname = 'migrations'
+      AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+);
 
 -- name: applied_migrations()
 SELECT name, checksum FROM migrations;
 
 -- name: record_migration(name, checksum)!
 INSERT INTO migrations (name, checksum) VALUES (:name, :checksum);
+
+-- name: use_services_role(name)$
+-- For this transaction only: who the next two concern.
+SELECT set_config('archon.services_role', :name, true);
+
+-- name: ensure_services_role()!
+-- Roles belong to the whole server: another database's setup may make it at the same moment.
+DO $$
+DECLARE
+    services_role constant text NOT NULL DEFAULT current_setting('archon.services_role');
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = services_role) THEN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', services_role);
+        EXECUTE format('GRANT %I TO CURRENT_USER', services_role);
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL;
+END $$;
+
+-- name: protect_schema()!
+-- After the schema's files: the services' role may use its tables, and sees of each one with a
+-- tenant_id the rows of the present tenant alone. What is there already is left as it is, so a
+-- file may grant less on a table of its own.
+DO $$
+DECLARE
+    services_role constant text NOT NULL DEFAULT current_setting('archon.services_role');
+    schema_name constant text NOT NULL DEFAULT current_schema();
+    relation record;
+BEGIN
+    IF NOT has_schema_privilege(services_role, schema_name, 'USAGE') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, services_role);
+    END IF;
+    FOR relation IN
+        SELECT c.oid, c.relname, c.relkind, c.relrowsecurity,
+               EXISTS (SELECT FROM pg_attribute a
+                       WHERE a.attrelid = c.oid AND a.attname = 'tenant_id'
+                         AND NOT a.attisdropped) AS of_tenants
+        FROM pg_class c
+        WHERE c.relnamespace = schema_name::regnamespace AND c.relkind IN ('r', 'p', 'S')
+        ORDER BY c.relname
+    LOOP
+        IF relation.relkind = 'S' THEN
+            IF NOT has_sequence_privilege(services_role, relation.oid, 'USAGE') THEN
+                EXECUTE format('GRANT USAGE ON SEQUENCE %I TO %I', relation.relname, services_role);
+            END IF;
+            CONTINUE;
+        END IF;
+        IF NOT has_table_privilege(services_role, relation.oid, 'SELECT') THEN
+            EXECUTE format('GRANT %s ON %I TO %I',
+                           CASE relation.relname WHEN 'migrations' THEN 'SELECT'
+                                ELSE 'SELECT, INSERT, UPDATE, DELETE' END,
+                           relation.relname, services_role);
+        END IF;
+        IF relation.of_tenants AND NOT relation.relrowsecurity THEN
+            EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', relation.relname);
+        END IF;
+        IF relation.of_tenants
+           AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = relation.oid) THEN
+            -- The sub-selects are read once per statement, not once per row. An empty setting is
+            -- what a connection has that was in a scope before: it is no scope either.
+            EXECUTE format($policy$
+                CREATE POLICY tenant ON %I USING (
+                    tenant_id = (SELECT nullif(current_setting('archon.tenant_id', true), ''))
+                    OR (SELECT current_setting('archon.tenant_id', true)) = '*'
+                )$policy$, relation.relname);
+        END IF;
+    END LOOP;
+END $$;
+
+-- name: unprotected_tables(schema)
+-- Tables with a tenant_id whose policy does not bind the present role, or that it may not read.
+SELECT n.nspname || '.' || c.relname AS name
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+WHERE n.nspname IN (:schema, 'telemetry') AND c.relkind IN ('r', 'p')
+  AND NOT (row_security_active(c.oid) AND has_schema_privilege(n.oid, 'USAGE')
+           AND has_table_privilege(c.oid, 'SELECT'))
+ORDER BY 1;
+
+-- name: enter_tenant(tenant_id)$
+-- To the end of the transaction.
+SELECT set_config('archon.tenant_id', :tenant_id, true);
+
+-- name: leave_tenant(every_tenant)$
+-- Returns the scope that was left.
+WITH present AS MATERIALIZED (SELECT current_setting('archon.tenant_id', true) AS tenant_id)
+SELECT tenant_id FROM present, LATERAL set_config('archon.tenant_id', :every_tenant, true);
 
 -- name: insert_inbox(event_id, message_type)$
 -- True when this message is new; the row and the effect commit together.
@@ -146,7 +239,7 @@ FROM unnest(:trace_ids::text[], :span_ids::text[], :parent_ids::text[], :service
             :kinds::text[], :starts::timestamptz[], :ends::timestamptz[], :statuses::text[], :errors::text[],
             :attributes::text[], :links::text[])
     AS t(trace_id, span_id, parent_id, service, name, kind, started_at, ended_at, status, error, attributes, links)
-ON CONFLICT (trace_id, span_id) DO NOTHING;
+ON CONFLICT (trace_id, span_id, tenant_id) DO NOTHING;
 
 -- name: insert_logs(moments, service, levels, events, trace_ids, span_ids, fields)!
 INSERT INTO telemetry.logs (at, service, level, event, trace_id, span_id, fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opentelemetry import metrics, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
     HistogramDataPoint,
@@ -18,6 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from shared.telemetry.records import MetricRow, moment_of, span_row, to_json
+from shared.telemetry.spans import inherit_tenant
 from shared.telemetry.store import TelemetryStore
 
 METRICS_EVERY_MS = 15_000
@@ -28,6 +30,9 @@ class StoreSpanProcessor(SpanProcessor):
 
     def __init__(self, store: TelemetryStore) -> None:
         self._store = store
+
+    def on_start(self, span: trace.Span, parent_context: Context | None = None) -> None:
+        inherit_tenant(span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
         self._store.add(span_row(span))

@@ -20,6 +20,8 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
+from archon_contracts import telemetry
+
 Attributes = Mapping[str, str | bool | int | float]
 
 
@@ -63,6 +65,19 @@ def parse_traceparent(text: str) -> SpanRef | None:
     except ValueError:
         return None
     return SpanRef(parts[1].lower(), parts[2].lower())
+
+
+def tenant_of(span: trace.Span) -> str:
+    """Whose span it is, as its attributes say; empty when they do not, or cannot be read here."""
+    attributes = span.attributes if isinstance(span, ReadableSpan) else None
+    return str((attributes or {}).get(telemetry.TENANT_ID, ""))
+
+
+def inherit_tenant(span: trace.Span, parent: Context | None) -> None:
+    """A span that says nothing else is its parent's tenant's."""
+    tenant_id = tenant_of(span) or tenant_of(trace.get_current_span(parent))
+    if tenant_id:
+        span.set_attribute(telemetry.TENANT_ID, tenant_id)
 
 
 def current_traceparent() -> str:

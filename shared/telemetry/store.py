@@ -75,7 +75,7 @@ class TelemetryStore:
         """Store what has come; on an unreachable database the rows stay queued."""
         while rows := self._take(2_000):
             try:
-                async with self._database.transaction() as tx:
+                async with self._database.across_tenants() as tx:
                     await self._insert(tx, rows)
             except ArchonError:
                 # Not logged: a log line would be one more row in this very queue.

@@ -105,9 +105,10 @@ class Fleet:
         self._started = 0
 
     async def prepare(self) -> None:
-        """Make the schema and the tables of effects."""
+        """Make the schema and the tables of effects; the second time lets the services at them."""
         await migrate(self.servers.database_url, self.schema)
         await self.reader.execute(TABLES.format(schema=self.schema))
+        await migrate(self.servers.database_url, self.schema)
 
     async def start(self, **settings: object) -> str:
         """Start one more probe process and return its name once it is ready."""

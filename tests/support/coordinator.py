@@ -208,7 +208,7 @@ class World:
 
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
         """Look into the coordinator's tables."""
-        async with self.shared.database.connection() as connection:
+        async with self.shared.database.across_tenants() as connection:
             return await connection.fetch(query, *arguments)
 
     async def value(self, query: str, *arguments: object) -> Any:

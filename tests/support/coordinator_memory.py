@@ -90,6 +90,10 @@ class MemoryStore:
         requested = [job for job in self._in(JobState.REQUESTED) if job.key == key]
         return min(requested, key=lambda job: (job.created_at, job.job_id), default=None)
 
+    def across_tenants(self, _tx: object) -> contextlib.AbstractAsyncContextManager[None]:
+        """All tenants are here."""
+        return contextlib.nullcontext()
+
     async def lock_scheduler(self, _tx: object) -> None:
         """Nobody else is here."""
 
@@ -262,10 +266,8 @@ class MemoryDatabase:
     """Transactions that hold nothing; nothing is rolled back."""
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
+    async def across_tenants(self) -> AsyncIterator[Any]:
         yield None
-
-    connection = transaction
 
 
 class MemoryCoordinator:

@@ -12,6 +12,7 @@ from deploy.local.cli.errors import CommandError
 from deploy.local.cli.options import Json, examples
 from deploy.local.cli.output import console, print_json
 from deploy.local.prepare import prepare
+from shared.tenants import SERVICES_ROLE
 
 EXAMPLES = examples("archon setup", "archon setup --replication-factor 3")
 
@@ -22,6 +23,9 @@ class SetupSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ARCHON_", frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(default=None, description="postgresql://...")
+    database_role: str = Field(
+        default=SERVICES_ROLE, description="Role that the services act as; made if it is missing."
+    )
     kafka_bootstrap_servers: str | None = Field(default=None, description="host:port, by commas.")
 
 
@@ -46,6 +50,7 @@ def set_up(
             settings.database_url.get_secret_value(),
             settings.kafka_bootstrap_servers,
             replication_factor=replication_factor,
+            role=settings.database_role,
         )
     )
     if as_json:

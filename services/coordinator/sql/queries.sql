@@ -260,9 +260,10 @@ ORDER BY deadline_at
 LIMIT 1
 FOR UPDATE SKIP LOCKED;
 
--- name: insert_transition(job_id, version, from_state, to_state, event, attempt, reason, now)!
-INSERT INTO job_history (job_id, version, from_state, to_state, event, attempt, reason, occurred_at)
-VALUES (:job_id, :version, :from_state, :to_state, :event, :attempt, :reason, :now);
+-- name: insert_transition(tenant_id, job_id, version, from_state, to_state, event, attempt, reason, now)!
+INSERT INTO job_history (tenant_id, job_id, version, from_state, to_state, event, attempt, reason,
+                         occurred_at)
+VALUES (:tenant_id, :job_id, :version, :from_state, :to_state, :event, :attempt, :reason, :now);
 
 -- name: job_transitions(job_id)
 SELECT to_state, occurred_at FROM job_history WHERE job_id = :job_id ORDER BY version;

@@ -31,26 +31,26 @@ def build_router(api: Api) -> APIRouter:
         catalogue = await _publish_catalogue(api, wish)
         interest = Interest(caller.tenant_id, wish.agent_id, frozenset({"AgentConfigured"}))
         with api.feed.subscribed(interest) as subscriber:
-            async with api.transactions.writing() as tx:
+            async with api.transactions.writing(caller.tenant_id) as tx:
                 profile = await api.service.configure_agent(
                     tx, asked(caller, request), wish, catalogue
                 )
             if not await _confirmed(api, subscriber, profile):
                 response.status_code = HTTPStatus.ACCEPTED
                 return _unconfirmed(profile, wish.evaluation_dataset)
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return await api.reading.agent(tx, caller.tenant_id, wish.agent_id)
 
     @router.get("/agents")
     async def list_agents(limit: Most = 100, caller: Caller = reader) -> dict[str, list[AgentView]]:
         """The tenant's agents."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return {"items": await api.reading.store.agents(tx, caller.tenant_id, most=limit)}
 
     @router.get("/agents/{agent_id}")
     async def show_agent(agent_id: AgentId, caller: Caller = reader) -> AgentView:
         """An agent with its live version, open job and feedback records seen."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return await api.reading.agent(tx, caller.tenant_id, agent_id)
 
     return router

@@ -51,7 +51,7 @@ def build_router(api: Api) -> APIRouter:
         else:
             name, purpose, items = _read_json(body)
         artifact = await api.artifacts.publish_files(items_file(items))
-        async with api.transactions.writing() as tx:
+        async with api.transactions.writing(caller.tenant_id) as tx:
             return await api.datasets.register(
                 tx,
                 caller.tenant_id,
@@ -67,7 +67,7 @@ def build_router(api: Api) -> APIRouter:
     ) -> dict[str, list[DatasetView] | list[PreparedDatasetView]]:
         """Uploaded ones, and those prepared for jobs."""
         store = api.reading.store
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return {
                 "items": await store.datasets(tx, caller.tenant_id, most=limit),
                 "prepared": await store.prepared_datasets(tx, caller.tenant_id, most=limit),
@@ -76,7 +76,7 @@ def build_router(api: Api) -> APIRouter:
     @router.get("/datasets/{name}")
     async def show_dataset(name: Identifier, caller: Caller = reader) -> DatasetView:
         """An uploaded dataset."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return await api.reading.dataset(tx, caller.tenant_id, name)
 
     return router

@@ -21,24 +21,24 @@ def build_router(api: Api) -> APIRouter:
     async def list_letters(
         service: Annotated[Identifier | None, Query()] = None,
         limit: Most = 100,
-        _caller: Caller = operator,
+        caller: Caller = operator,
     ) -> dict[str, list[DeadLetterView]]:
         """The newest ones."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return {"items": await api.dead_letters.newest(tx, service=service, most=limit)}
 
     @router.get("/{letter_id}")
-    async def show_letter(letter_id: Identifier, _caller: Caller = operator) -> DeadLetterDetail:
+    async def show_letter(letter_id: Identifier, caller: Caller = operator) -> DeadLetterDetail:
         """One with its original headers and body."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return await api.dead_letters.find(tx, letter_id)
 
     @router.post("/{letter_id}/replay", status_code=202)
     async def replay_letter(
-        letter_id: Identifier, _caller: Caller = operator
+        letter_id: Identifier, caller: Caller = operator
     ) -> dict[str, str | int]:
         """Send the original bytes and headers to the original topic once more."""
-        async with api.transactions.writing() as tx:
+        async with api.transactions.writing(caller.tenant_id) as tx:
             replay = await api.dead_letters.replay(tx, letter_id)
         return {"status": "accepted", "id": letter_id, "replay": replay}
 

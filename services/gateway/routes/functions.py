@@ -44,7 +44,7 @@ def _add_writes(router: APIRouter, api: Api) -> None:
         wish: TrainAgentWish, request: Request, caller: Caller = writer
     ) -> JobAnswer:
         """Start a training."""
-        async with api.transactions.writing() as tx:
+        async with api.transactions.writing(caller.tenant_id) as tx:
             order = asked(caller, request)
             job = await api.service.request_training(tx, order, job_wish(wish))
         return _started(job, wish.agent_id)
@@ -64,7 +64,7 @@ def _add_writes(router: APIRouter, api: Api) -> None:
         )
         await api.intake.send(events, traceparent=request.headers.get("traceparent", ""))
         job_of = JobWish(agent_id=wish.agent_id, method=wish.method)
-        async with api.transactions.writing() as tx:
+        async with api.transactions.writing(caller.tenant_id) as tx:
             job = await api.service.request_training(tx, asked(caller, request), job_of)
         return _started(job, wish.agent_id, len(events))
 
@@ -73,7 +73,7 @@ def _add_writes(router: APIRouter, api: Api) -> None:
         wish: GenerateWish, request: Request, caller: Caller = writer
     ) -> GenerateAnswer:
         """Ask the generator for items."""
-        async with api.transactions.writing() as tx:
+        async with api.transactions.writing(caller.tenant_id) as tx:
             request_id = await api.service.generate_synthetic(
                 tx, asked(caller, request), SyntheticWish(**wish.model_dump())
             )
@@ -87,26 +87,26 @@ def _add_reads(router: APIRouter, api: Api) -> None:
     @router.post("/functions/validateModel")
     async def validate_model(wish: ValidateWish, caller: Caller = reader) -> ValidateAnswer:
         """Check a version's evaluation and every byte of its artifact."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             model = await api.functions.model_to_validate(tx, caller.tenant_id, wish)
         return await api.functions.validate_model(model)
 
     @router.post("/functions/benchmarkAgent")
     async def benchmark_agent(wish: BenchmarkWish, caller: Caller = reader) -> BenchmarkAnswer:
         """Evaluated versions side by side."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return await api.functions.benchmark(tx, caller.tenant_id, wish)
 
     @router.post("/functions/analyzeAgentLogs")
     async def analyze_agent_logs(wish: AnalyseWish, caller: Caller = reader) -> AnalyseAnswer:
         """Statistics of what an agent reported, or of the lines given."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return await api.functions.analyse_logs(tx, caller.tenant_id, wish)
 
     @router.get("/synthetic/{request_id}")
     async def show_synthetic(request_id: UUID, caller: Caller = reader) -> SyntheticView:
         """A request for synthetic data, with its result when it is ready."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return await api.reading.synthetic(tx, caller.tenant_id, request_id)
 
 

@@ -31,7 +31,7 @@ def _add_writes(router: APIRouter, api: Api) -> None:
         wish: JobWish, request: Request, caller: Caller = writer
     ) -> JobAccepted:
         """Start a training on a dataset, or on all unused feedback."""
-        async with api.transactions.writing() as tx:
+        async with api.transactions.writing(caller.tenant_id) as tx:
             return await api.service.request_training(tx, asked(caller, request), wish)
 
     @router.post("/jobs/{job_id}/cancel", status_code=202)
@@ -40,7 +40,7 @@ def _add_writes(router: APIRouter, api: Api) -> None:
     ) -> dict[str, str]:
         """Stop a job wherever it stands."""
         reason = (wish or CancelWish()).reason
-        async with api.transactions.writing() as tx:
+        async with api.transactions.writing(caller.tenant_id) as tx:
             await api.service.cancel_job(tx, asked(caller, request), job_id, reason)
         return accepted(job_id=job_id)
 
@@ -56,7 +56,7 @@ def _add_reads(router: APIRouter, api: Api) -> None:
         caller: Caller = reader,
     ) -> dict[str, list[JobSummary]]:
         """Jobs, newest first."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             jobs = await api.reading.store.jobs(
                 tx, caller.tenant_id, agent_id=agent_id, state=state, most=limit
             )
@@ -65,17 +65,17 @@ def _add_reads(router: APIRouter, api: Api) -> None:
     @router.get("/jobs/{job_id}")
     async def show_job(job_id: UUID, caller: Caller = reader) -> JobView:
         """A job with its history, progress, dataset and evaluation."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return await api.reading.job(tx, caller.tenant_id, job_id)
 
     @router.get("/jobs/{job_id}/trace")
     async def show_trace(job_id: UUID, caller: Caller = reader) -> TraceView:
         """Every span of the job's trace."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return await api.reading.trace(tx, caller.tenant_id, job_id)
 
     @router.get("/jobs/{job_id}/metrics")
     async def list_metrics(job_id: UUID, caller: Caller = reader) -> dict[str, list[MetricView]]:
         """The metric points of the job's trainings."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return {"items": await api.reading.metrics(tx, caller.tenant_id, job_id)}

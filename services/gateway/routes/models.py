@@ -18,13 +18,13 @@ def build_router(api: Api) -> APIRouter:
     @router.get("/models")
     async def list_models(agent_id: AgentId, caller: Caller = reader) -> dict[str, list[ModelView]]:
         """An agent's versions, newest first."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return {"items": await api.reading.models(tx, caller.tenant_id, agent_id)}
 
     @router.get("/models/{version}")
     async def show_model(agent_id: AgentId, version: Version, caller: Caller = reader) -> ModelView:
         """A version with its metrics, evaluation and lineage."""
-        async with api.transactions.reading() as tx:
+        async with api.transactions.reading(caller.tenant_id) as tx:
             return await api.reading.model(tx, caller.tenant_id, agent_id, version)
 
     @router.post("/models/{version}/deploy", status_code=202)
@@ -37,7 +37,7 @@ def build_router(api: Api) -> APIRouter:
     ) -> dict[str, str]:
         """Make a version live."""
         order = asked(caller, request)
-        async with api.transactions.writing() as tx:
+        async with api.transactions.writing(caller.tenant_id) as tx:
             await api.service.deploy_model(tx, order, agent_id, version, wish.reason)
         return accepted(agent_id=agent_id, version=version)
 
@@ -47,7 +47,7 @@ def build_router(api: Api) -> APIRouter:
     ) -> dict[str, str]:
         """Make an earlier version live again."""
         order = asked(caller, request)
-        async with api.transactions.writing() as tx:
+        async with api.transactions.writing(caller.tenant_id) as tx:
             await api.service.roll_back_model(tx, order, agent_id, wish.to_version, wish.reason)
         return accepted(agent_id=agent_id, to_version=wish.to_version)
 

@@ -36,7 +36,7 @@ def build_router(api: Api) -> APIRouter:
             most_bytes=api.settings.gateway_body_limit_bytes,
         )
         if rows:
-            async with api.transactions.writing() as tx:
+            async with api.transactions.writing(caller.tenant_id) as tx:
                 await insert_spans(tx, rows)
         answer = ExportTraceServiceResponse(
             partial_success=ExportTracePartialSuccess(rejected_spans=refused) if refused else None

@@ -100,41 +100,43 @@ SET method = excluded.method, state = excluded.state, attempt = excluded.attempt
     trace_id = coalesce(nullif(excluded.trace_id, ''), jobs.trace_id)
 WHERE jobs.state_at IS NULL OR jobs.state_at <= excluded.state_at;
 
--- name: add_transition(event_id, job_id, from_state, to_state, attempt, reason, at)!
-INSERT INTO job_transitions (event_id, job_id, from_state, to_state, attempt, reason, at)
-VALUES (:event_id, :job_id, :from_state, :to_state, :attempt, :reason, :at)
+-- name: add_transition(event_id, tenant_id, job_id, from_state, to_state, attempt, reason, at)!
+INSERT INTO job_transitions (event_id, tenant_id, job_id, from_state, to_state, attempt, reason, at)
+VALUES (:event_id, :tenant_id, :job_id, :from_state, :to_state, :attempt, :reason, :at)
 ON CONFLICT (event_id) DO NOTHING;
 
 -- name: save_job_result(job_id, version, digest)!
 UPDATE jobs SET version = :version, digest = :digest WHERE job_id = :job_id;
 
--- name: save_training_start(job_id, attempt, total_steps, resumed_from_step, first_step_at)!
+-- name: save_training_start(tenant_id, job_id, attempt, total_steps, resumed_from_step, first_step_at)!
 -- A newer attempt starts again from nothing; an older one is stale.
-INSERT INTO job_progress (job_id, attempt, total_steps, resumed_from_step, first_step_at, step)
-VALUES (:job_id, :attempt, :total_steps, :resumed_from_step, :first_step_at, :resumed_from_step)
-ON CONFLICT (job_id) DO UPDATE
+INSERT INTO job_progress
+    (tenant_id, job_id, attempt, total_steps, resumed_from_step, first_step_at, step)
+VALUES (:tenant_id, :job_id, :attempt, :total_steps, :resumed_from_step, :first_step_at,
+        :resumed_from_step)
+ON CONFLICT (job_id, tenant_id) DO UPDATE
 SET attempt = excluded.attempt, total_steps = excluded.total_steps,
     resumed_from_step = excluded.resumed_from_step, first_step_at = excluded.first_step_at,
     step = CASE WHEN job_progress.attempt = excluded.attempt
                 THEN greatest(job_progress.step, excluded.step) ELSE excluded.step END
 WHERE job_progress.attempt <= excluded.attempt;
 
--- name: save_training_step(job_id, attempt, step, loss, recorded_at)!
-INSERT INTO job_progress (job_id, attempt, step, loss, recorded_at)
-VALUES (:job_id, :attempt, :step, :loss, :recorded_at)
-ON CONFLICT (job_id) DO UPDATE
+-- name: save_training_step(tenant_id, job_id, attempt, step, loss, recorded_at)!
+INSERT INTO job_progress (tenant_id, job_id, attempt, step, loss, recorded_at)
+VALUES (:tenant_id, :job_id, :attempt, :step, :loss, :recorded_at)
+ON CONFLICT (job_id, tenant_id) DO UPDATE
 SET attempt = excluded.attempt,
     step = CASE WHEN job_progress.attempt = excluded.attempt
                 THEN greatest(job_progress.step, excluded.step) ELSE excluded.step END,
     loss = coalesce(excluded.loss, job_progress.loss), recorded_at = excluded.recorded_at
 WHERE job_progress.attempt <= excluded.attempt;
 
--- name: save_metrics(job_id, attempt, names, steps, amounts, epochs, moments)!
-INSERT INTO job_metrics (job_id, attempt, name, step, value, epoch, recorded_at)
-SELECT :job_id, :attempt, m.name, m.step, m.value, m.epoch, m.at
+-- name: save_metrics(tenant_id, job_id, attempt, names, steps, amounts, epochs, moments)!
+INSERT INTO job_metrics (tenant_id, job_id, attempt, name, step, value, epoch, recorded_at)
+SELECT :tenant_id, :job_id, :attempt, m.name, m.step, m.value, m.epoch, m.at
 FROM unnest(:names::text[], :steps::integer[], :amounts::float8[], :epochs::float8[],
             :moments::timestamptz[]) AS m(name, step, value, epoch, at)
-ON CONFLICT (job_id, attempt, name, step) DO NOTHING;
+ON CONFLICT (job_id, attempt, name, step, tenant_id) DO NOTHING;
 
 -- name: job_metrics(job_id)
 SELECT name, step, value, epoch, attempt, recorded_at FROM job_metrics
@@ -158,7 +160,7 @@ SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id,
        d.body AS prepared, e.body AS evaluation, p.attempt AS training_attempt, p.total_steps,
        p.resumed_from_step, p.first_step_at, p.step, p.loss, p.recorded_at
 FROM jobs j
-LEFT JOIN job_progress p ON p.job_id = j.job_id
+LEFT JOIN job_progress p ON p.job_id = j.job_id AND p.tenant_id = j.tenant_id
 LEFT JOIN LATERAL (SELECT body FROM prepared_datasets WHERE job_id = j.job_id
                    ORDER BY prepared_at DESC LIMIT 1) d ON true
 LEFT JOIN LATERAL (SELECT body FROM evaluations WHERE job_id = j.job_id
@@ -180,7 +182,7 @@ GROUP BY state;
 -- name: save_evaluation(evaluation_id, tenant_id, agent_id, job_id, body, at)!
 INSERT INTO evaluations (evaluation_id, tenant_id, agent_id, job_id, body, at)
 VALUES (:evaluation_id, :tenant_id, :agent_id, :job_id, :body, :at)
-ON CONFLICT (evaluation_id) DO NOTHING;
+ON CONFLICT (evaluation_id, tenant_id) DO NOTHING;
 
 -- Models -------------------------------------------------------------------------------------
 

@@ -74,30 +74,30 @@ FROM deployments
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 ORDER BY revision;
 
--- name: insert_metrics(job_id, attempt, names, steps, series, epochs, times)!
+-- name: insert_metrics(tenant_id, job_id, attempt, names, steps, series, epochs, times)!
 -- All points of a batch at once. A resumed attempt repeats steps: the first record stays.
-INSERT INTO metrics (job_id, attempt, name, step, value, epoch, recorded_at)
-SELECT :job_id, :attempt, point.name, point.step, point.value, point.epoch, point.recorded_at
+INSERT INTO metrics (tenant_id, job_id, attempt, name, step, value, epoch, recorded_at)
+SELECT :tenant_id, :job_id, :attempt, point.name, point.step, point.value, point.epoch, point.recorded_at
 FROM unnest(
     :names::text[], :steps::integer[], :series::double precision[], :epochs::double precision[],
     :times::timestamptz[]
 ) AS point (name, step, value, epoch, recorded_at)
-ON CONFLICT (job_id, attempt, name, step) DO NOTHING;
+ON CONFLICT (job_id, attempt, name, step, tenant_id) DO NOTHING;
 
 -- name: start_run(job_id, attempt, tenant_id, agent_id, started_at)!
 -- A resumed attempt starts again; an ended one stays ended.
 INSERT INTO runs (job_id, attempt, tenant_id, agent_id, state, started_at)
 VALUES (:job_id, :attempt, :tenant_id, :agent_id, 'running', :started_at)
-ON CONFLICT (job_id, attempt) DO NOTHING;
+ON CONFLICT (job_id, attempt, tenant_id) DO NOTHING;
 
 -- name: end_run(job_id, attempt, tenant_id, agent_id, state, ended_at, facts)!
 -- A run may end without having started (no optimizer step), so the row may be new here.
 INSERT INTO runs (job_id, attempt, tenant_id, agent_id, state, ended_at, facts)
 VALUES (:job_id, :attempt, :tenant_id, :agent_id, :state, :ended_at, :facts)
-ON CONFLICT (job_id, attempt) DO UPDATE
+ON CONFLICT (job_id, attempt, tenant_id) DO UPDATE
 SET state = excluded.state, ended_at = excluded.ended_at, facts = excluded.facts;
 
 -- name: insert_evaluation(evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, facts)!
 INSERT INTO evaluations (evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, facts)
 VALUES (:evaluation_id, :tenant_id, :agent_id, :job_id, :passed, :recorded_at, :facts)
-ON CONFLICT (evaluation_id) DO NOTHING;
+ON CONFLICT (evaluation_id, tenant_id) DO NOTHING;

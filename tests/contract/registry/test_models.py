@@ -31,7 +31,7 @@ async def opened(url: str | None) -> AsyncIterator[Opened]:
         return
     async with (
         open_foundation(probe_settings(url, service="registry")) as shared,
-        shared.database.transaction() as tx,
+        shared.database.transaction(TENANT) as tx,
     ):
         store = ModelStore()
         await store.lock_agent(tx, TENANT, AGENT)

@@ -73,7 +73,7 @@ async def test_feedback_on_the_topic_becomes_a_job_and_bad_records_dead_letters(
         await send(kafka, good[0], bad[0], good[1], bad[1], bad[2], good[2])
 
         async def settled() -> bool:
-            async with shared.database.connection() as connection:
+            async with shared.database.across_tenants() as connection:
                 letters = await connection.fetch(
                     "SELECT payload FROM outbox WHERE topic = $1 AND key = $2",
                     dead_letters("coordinator").name,
@@ -86,7 +86,7 @@ async def test_feedback_on_the_topic_becomes_a_job_and_bad_records_dead_letters(
             return {row["payload"] for row in letters} == expected and bool(stored == 3)
 
         await eventually(settled, timeout=30)
-        async with shared.database.connection() as connection:
+        async with shared.database.across_tenants() as connection:
             orders = await connection.fetchval(
                 "SELECT count(*) FROM outbox WHERE topic = $1 AND key = $2",
                 PlanCurriculum.topic.name,

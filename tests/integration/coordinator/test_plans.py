@@ -8,6 +8,7 @@ import pytest
 import services.coordinator
 from shared.queries import load_queries
 from tests.support.coordinator import AGENT, World, configure
+from tests.support.owner import as_owner
 
 FILL = """
     INSERT INTO feedback (tenant_id, event_id, agent_id, agent_no, interaction_id, source,
@@ -23,9 +24,10 @@ NAMES = ("claim_feedback", "erase_feedback", "window_feedback", "lock_due_tally"
 async def full(world: World) -> World:
     """Much feedback of many agents, and statistics that know of it."""
     await world.tell(configure())
-    async with world.shared.database.connection() as connection:
-        await connection.execute(FILL, AGENT)
-        await connection.execute("ANALYZE")
+    async with world.shared.database.transaction() as tx:
+        await as_owner(tx)
+        await tx.execute(FILL, AGENT)
+        await tx.execute("ANALYZE")
     return world
 
 

@@ -46,7 +46,7 @@ async def test_an_order_leaves_a_plan_and_a_new_level(curriculum: Curriculum) ->
 
     assert isinstance(advanced, LevelAdvanced)
     assert isinstance(planned, CurriculumPlanned)
-    async with curriculum.shared.database.transaction() as tx:
+    async with curriculum.shared.database.transaction("default") as tx:
         assert await curriculum.store.lock_progress(tx, "default", "picker") == Progress(2)
 
 
@@ -69,7 +69,7 @@ async def test_a_redelivered_order_is_carried_out_once(curriculum: Curriculum) -
 
 async def test_a_stored_plan_that_does_not_fit_is_named(curriculum: Curriculum) -> None:
     job_id = new_id()
-    async with curriculum.shared.database.transaction() as tx:
+    async with curriculum.shared.database.transaction("default") as tx:
         await tx.execute("INSERT INTO plans VALUES ('default', $1, 'a', $2)", job_id, {"level": 9})
 
         with pytest.raises(BrokenPlan, match=str(job_id)):

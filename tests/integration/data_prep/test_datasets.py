@@ -160,7 +160,7 @@ async def test_the_memory_keeps_to_its_bound_and_takes_corrections(prep: DataPre
 
     await prepared(prep, first, second, third)
 
-    async with prep.shared.database.transaction() as tx:
+    async with prep.shared.database.transaction("default") as tx:
         memory = await prep.store.read_memory(tx, "default", "picker")
     targets = Counter(known.target for known in memory)
     assert targets.total() == 100
@@ -179,7 +179,7 @@ async def test_retracted_feedback_is_neither_replayed_nor_prepared_again(prep: D
     _, event = await prepared(prep, prepare_dataset(new, old, plan=plan(1.0)))
 
     assert (event.quality.unusable, event.quality.kept) == (10, 60)
-    async with prep.shared.database.transaction() as tx:
+    async with prep.shared.database.transaction("default") as tx:
         memory = await prep.store.read_memory(tx, "default", "picker")
     remembered = {name for known in memory for name in known.origins}
     assert remembered

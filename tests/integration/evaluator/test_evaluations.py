@@ -237,7 +237,7 @@ async def test_an_attempt_is_accepted_once_and_never_after_a_newer_one(
     second = evaluate(await evaluator.model(()), suite, attempt=2)
     first = second.model_copy(update={"attempt": 1})
 
-    async with evaluator.shared.database.transaction() as tx:
+    async with evaluator.shared.database.transaction("default") as tx:
         accepted = [await evaluator.store.accept_attempt(tx, o) for o in (second, second, first)]
         await evaluator.store.end_attempt(tx, second.job_id, 2, EvaluationState.COMPLETED)
         cancelled = await evaluator.store.cancel_job(tx, second.job_id)

@@ -56,7 +56,7 @@ async def test_a_key_opens_what_its_scopes_name_and_shows_its_tenant_alone(
         await gateway.know("shared-name")
         key = f"narrow-{uuid4().hex}"
         caller = Caller("acme", "reader", frozenset({Scope.READ}))
-        async with gateway.application.foundation.database.transaction() as tx:
+        async with gateway.application.foundation.database.transaction("acme") as tx:
             await Store().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
         headers = {"Authorization": f"Bearer {key}"}
 

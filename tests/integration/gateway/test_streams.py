@@ -54,7 +54,7 @@ async def tell_and_see(gateway: Gateway, event: JobFailed) -> UUID:
 
 
 async def seen(gateway: Gateway, event_id: UUID) -> bool:
-    async with gateway.application.foundation.database.connection() as connection:
+    async with gateway.application.foundation.database.across_tenants() as connection:
         found = await connection.fetchval(
             "SELECT count(*) FROM recent_events WHERE event_id = $1", event_id
         )

@@ -52,7 +52,7 @@ class Registry:
             await self.shared.inbox.run_once(message_of(body), use_case)
 
     async def rows(self, query: str) -> list[tuple[object, ...]]:
-        async with self.shared.database.connection() as connection:
+        async with self.shared.database.across_tenants() as connection:
             return [tuple(row.values()) for row in await connection.fetch(query)]
 
     async def configurations(self) -> list[tuple[int, str]]:
@@ -84,7 +84,7 @@ async def test_a_model_is_read_back_as_it_was_registered(registry: Registry) -> 
     )
     await registry.take(order)
 
-    async with registry.shared.database.transaction() as tx:
+    async with registry.shared.database.transaction("default") as tx:
         model = await registry.models.find(tx, "default", "picker", "1.0.0")
     assert model is not None
     assert model.artifact == order.artifact
@@ -127,7 +127,7 @@ async def test_the_database_refuses_a_second_live_version(registry: Registry) ->
     await registry.take(register(), register(), deploy("1.0.0"))
 
     with pytest.raises(ConstraintViolated, match="one_live_version_per_agent"):
-        async with registry.shared.database.transaction() as tx:
+        async with registry.shared.database.transaction("default") as tx:
             await tx.execute(
                 "UPDATE models SET status = $1 WHERE version = '1.1.0'", ModelStatus.DEPLOYED
             )

@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 from typing import Any
 
+import orjson
 import psutil
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
+from archon_contracts.telemetry import TENANT_ID
 from shared.children import ChildPool
 from shared.database import Database
 from shared.errors import ChildCrashed, ChildFailed
@@ -48,6 +51,17 @@ async def test_a_childs_spans_arrive_at_the_service(
     await pool.run(f"{ENTRIES}:double", {"number": 1}, _ignore)
     spans = [row for row in telemetry._rows if isinstance(row, SpanRow)]
     assert [(span.name, span.service) for span in spans] == [("doubling", "probe.child")]
+
+
+async def test_a_childs_spans_are_of_the_tenant_whose_work_it_does(
+    pool: ChildPool, telemetry: TelemetryStore
+) -> None:
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+    with tracer.start_as_current_span("work", attributes={TENANT_ID: "acme"}):
+        await pool.run(f"{ENTRIES}:double", {"number": 1}, _ignore)
+
+    spans = [row for row in telemetry._rows if isinstance(row, SpanRow)]
+    assert [orjson.loads(span.attributes)[TENANT_ID] for span in spans] == ["acme"]
 
 
 async def test_an_error_of_a_child_keeps_its_sentence(pool: ChildPool) -> None:

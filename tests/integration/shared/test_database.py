@@ -11,6 +11,7 @@ from shared.database import Database
 from shared.errors import ConstraintViolated, DatabaseUnavailable, MigrationFailed, StartupFailed
 from shared.migrations import Migration, migrate, pending
 from tests.support.foundations import open_foundation, probe_settings
+from tests.support.owner import as_owner
 
 INSERT_INBOX = "INSERT INTO inbox (event_id, message_type) VALUES ($1, 'x')"
 
@@ -59,9 +60,14 @@ async def test_a_refused_row_names_its_constraint(database_url: str) -> None:
 
 async def test_a_cut_connection_is_a_passing_error(database_url: str) -> None:
     async with open_foundation(probe_settings(database_url)) as foundation:
-        with pytest.raises(DatabaseUnavailable):
+
+        async def cut() -> None:
             async with foundation.database.transaction() as tx:
+                await as_owner(tx)
                 await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        with pytest.raises(DatabaseUnavailable):
+            await cut()
         async with foundation.database.transaction() as tx:
             assert await tx.fetchval("SELECT 1") == 1
 
@@ -108,8 +114,9 @@ async def test_hot_queries_use_their_index(
     async with open_foundation(probe_settings(database_url)) as foundation:
         async with foundation.database.transaction() as tx:
             await tx.execute(fill)
+            await as_owner(tx)
+            await tx.execute("ANALYZE")
         async with foundation.database.connection() as connection:
-            await connection.execute("ANALYZE")
             plan = await connection.fetch(f"EXPLAIN {query}")
     assert index in "\n".join(row[0] for row in plan)
 

@@ -234,7 +234,7 @@ async def test_folders_of_jobs_that_are_over_are_removed(house: House) -> None:
     await trainer.folders.make(waiting, UUID(int=1))
     await house.take(trainer, waiting)
 
-    async with house.shared.database.transaction() as tx:
+    async with house.shared.database.across_tenants() as tx:
         removed = await trainer.folders.remove_all_but(await trainer.store.list_open_jobs(tx))
 
     assert removed == 1
@@ -246,7 +246,7 @@ async def test_an_attempt_is_accepted_once_and_never_after_a_newer_one(house: Ho
     second = train(house.dataset, attempt=2)
     first = second.model_copy(update={"attempt": 1})
 
-    async with house.shared.database.transaction() as tx:
+    async with house.shared.database.transaction("default") as tx:
         accepted = [await store.accept_attempt(tx, order) for order in (second, second, first)]
         await store.end_attempt(tx, second.job_id, 2, TrainingState.COMPLETED)
         cancelled = await store.cancel_attempt(tx, cancel(second))
@@ -259,7 +259,7 @@ async def test_an_attempt_cancelled_before_it_came_is_never_accepted(house: Hous
     store = house.trainer().store
     order = train(house.dataset, attempt=2)
 
-    async with house.shared.database.transaction() as tx:
+    async with house.shared.database.transaction("default") as tx:
         await store.cancel_attempt(tx, cancel(order))
         assert not await store.accept_attempt(tx, order)
         assert await store.accept_attempt(tx, order.model_copy(update={"attempt": 3}))

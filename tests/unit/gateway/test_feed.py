@@ -21,7 +21,7 @@ class Recent:
         self.events = list(events)
 
     @asynccontextmanager
-    async def connection(self):
+    async def transaction(self, _tenant_id: str):
         yield None
 
     async def since(

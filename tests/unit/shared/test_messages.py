@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import FeedbackReceived
 from shared.errors import UnknownMessageType, UnreadableMessage
-from shared.messages import RawRecord, read_message
+from shared.messages import RawRecord, read_message, tenant_named_in
 from shared.outbox import decode_headers, encode_headers
 
 TYPE = ("ce_type", b"archon.FeedbackReceived.v1")
@@ -80,3 +80,19 @@ def test_no_bytes_break_the_reader(value: bytes, headers: list[tuple[str, bytes 
     except UnreadableMessage:
         return
     assert isinstance(message.envelope.id, UUID)
+
+
+@pytest.mark.parametrize(
+    ("body", "tenant_id"),
+    [
+        (b'{"tenant_id": "acme", "n": 1}', "acme"),
+        (b'{"n": 1}', "default"),
+        (b'{"tenant_id": "*"}', ""),
+        (b'{"tenant_id": null}', ""),
+        (b"[1]", ""),
+        (b"{", ""),
+        (None, ""),
+    ],
+)
+def test_a_body_of_any_contract_says_whose_it_is(body: bytes | None, tenant_id: str) -> None:
+    assert tenant_named_in(body) == tenant_id

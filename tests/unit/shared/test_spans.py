@@ -3,14 +3,19 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import set_span_in_context
 
+from archon_contracts.telemetry import TENANT_ID
 from shared.telemetry.spans import (
     SpanRef,
+    inherit_tenant,
     links_of,
     new_span_id,
     new_trace_id,
     parse_traceparent,
     span_context,
+    tenant_of,
 )
 
 
@@ -36,3 +41,17 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_links_are_distinct_and_readable() -> None:
     one = SpanRef(new_trace_id(), new_span_id()).traceparent
     assert len(links_of([one, one, "rubbish"])) == 1
+
+
+@pytest.mark.parametrize(("own", "expected"), [({}, "acme"), ({TENANT_ID: "other"}, "other")])
+def test_a_span_is_its_parents_tenants_unless_it_says_another(
+    own: dict[str, str], expected: str
+) -> None:
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+    parent = tracer.start_span("parent", attributes={TENANT_ID: "acme"})
+    context = set_span_in_context(parent)
+    child = tracer.start_span("child", context=context, attributes=own)
+
+    inherit_tenant(child, context)
+
+    assert tenant_of(child) == expected

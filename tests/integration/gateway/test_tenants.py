@@ -1,0 +1,279 @@
+"""A key of one tenant tries every route with the names of another tenant's things.
+
+For whoever asks, another tenant's things are like things that do not exist: the same answer, word
+for word. And whatever is tried, they stay as they are.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from archon_contracts.events import JobFailed, JobState, TrainingRequested
+from archon_contracts.identifiers import new_id
+from archon_contracts.topics import dead_letters
+from tests.support.eventually import eventually
+from tests.support.gateway import Gateway
+from tests.support.neighbours import (
+    ALPHA,
+    BETA,
+    MARK,
+    TRACE,
+    Names,
+    client_of,
+    loss_at,
+    move_in,
+    spans,
+    state_of,
+)
+from tests.support.tenant_rows import rows_of, tables_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+JUDGEMENT = {"agent_id": "{agent}", "interaction_id": "i", "input": "q", "actual": "a", "rating": 5}
+NAMING: tuple[tuple[str, str, Any], ...] = (
+    ("GET", "/v1/agents/{agent}", None),
+    ("GET", "/v1/agents/{agent}/models", None),
+    ("GET", "/v1/agents/{agent}/models/{version}", None),
+    ("POST", "/v1/agents/{agent}/models/{version}/deploy", {"reason": "mine now"}),
+    ("POST", "/v1/agents/{agent}/rollback", {"reason": "mine now"}),
+    ("POST", "/v1/agents/{agent}/rollback", {"reason": "mine now", "to_version": "{version}"}),
+    ("GET", "/v1/datasets/{dataset}", None),
+    ("GET", "/v1/jobs/{job}", None),
+    ("GET", "/v1/jobs/{job}/trace", None),
+    ("GET", "/v1/jobs/{job}/metrics", None),
+    ("POST", "/v1/jobs/{job}/cancel", {"reason": "not mine"}),
+    ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "continual"}),
+    ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "supervised", "dataset": "{dataset}"}),
+    ("GET", "/v1/synthetic/{request}", None),
+    ("POST", "/v1/feedback", JUDGEMENT),
+    ("POST", "/v1/interactions", {"agent_id": "{agent}", "interaction_id": "i", "input": "q"}),
+    (
+        "POST",
+        "/v1/annotations",
+        {"agent_id": "{agent}", "item_id": "i", "annotator_id": "a", "input": "q", "label": "l"},
+    ),
+    (
+        "POST",
+        "/v1/feedback/retractions",
+        {"agent_id": "{agent}", "interaction_id": "i", "reason": "r"},
+    ),
+    (
+        "POST",
+        "/v1/functions/trainAgent",
+        {"agentId": "{agent}", "config": {"method": "supervised", "dataset": "{dataset}"}},
+    ),
+    (
+        "POST",
+        "/v1/functions/adaptAgentBehavior",
+        {"agentId": "{agent}", "method": "continual", "feedback": [{"input": "q"}]},
+    ),
+    ("POST", "/v1/functions/validateModel", {"agentId": "{agent}"}),
+    ("POST", "/v1/functions/validateModel", {"agentId": "{agent}", "version": "{version}"}),
+    ("POST", "/v1/functions/benchmarkAgent", {"agentId": "{agent}"}),
+    ("POST", "/v1/functions/analyzeAgentLogs", {"agentId": "{agent}"}),
+    (
+        "POST",
+        "/v1/functions/generateSyntheticTrainingData",
+        {"agentId": "a", "scenarioType": "s", "count": 1, "examples": "{dataset}"},
+    ),
+    (
+        "POST",
+        "/v1/agents",
+        {
+            "agent_id": "mine",
+            "kind": "classifier",
+            "base_model": "m",
+            "labels": ["yes", "no"],
+            "evaluation_dataset": "{held_out}",
+        },
+    ),
+)
+LISTS = ("/v1/agents", "/v1/jobs", "/v1/jobs?agent_id={agent}", "/v1/datasets", "/v1/status")
+TRIED_BELOW = {("POST", "/v1/datasets"), ("POST", "/v1/traces"), ("GET", "/v1/events")}
+FOR_OPERATORS = "/v1/dead-letters"
+"""A scope of its own looks across tenants; who lacks it is refused, see test_outages.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Street:
+    """Both tenants, and what beta has."""
+
+    gateway: Gateway
+    alpha: httpx.AsyncClient
+    beta: httpx.AsyncClient
+    names: Names
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def street(gateway: Gateway) -> AsyncIterator[Street]:
+    """Beta has moved in; alpha has an agent of its own."""
+    async with await client_of(gateway, ALPHA) as alpha, await client_of(gateway, BETA) as beta:
+        yield Street(gateway, alpha, beta, await move_in(gateway, beta))
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def _untouched(street: Street) -> AsyncIterator[None]:
+    """Whatever a test tries, beta's rows stay as they are, and nothing is ordered in its name."""
+    database = street.gateway.application.foundation.database
+    tables = await tables_of(database)
+    before = await rows_of(database, BETA, tables), await ordered(street)
+    yield
+    assert (await rows_of(database, BETA, tables), await ordered(street)) == before
+    assert sum(map(len, before[0].values())) > 10
+
+
+async def ordered(street: Street) -> list[tuple[str, str]]:
+    """What left the gateway with beta's key."""
+    async with street.gateway.application.foundation.database.connection() as connection:
+        rows = await connection.fetch("SELECT topic, key FROM outbox WHERE key LIKE 'beta/%'")
+    return sorted((row["topic"], row["key"]) for row in rows)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), NAMING)
+async def test_anothers_things_are_like_things_that_do_not_exist(
+    street: Street, method: str, path: str, body: Any
+) -> None:
+    nobodys = Names(agent="no-agent", dataset="no-set", held_out="no-held-out", version="8.8.8")
+
+    answers = []
+    for names in (street.names, nobodys):
+        url, content = names.fill(path), names.fill(body) if body else None
+        answer = await street.alpha.request(method, url, json=content)
+        told = answer.json() | {"trace_id": None}
+        answers.append((answer.status_code, names.blank(str(told))))
+
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 404
+
+
+async def test_the_same_questions_have_answers_for_their_owner(street: Street) -> None:
+    asked = [path for method, path, _ in NAMING if method == "GET"]
+
+    for path in asked:
+        answer = await street.beta.get(street.names.fill(path))
+        assert answer.status_code == 200, path
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_no_list_shows_anothers_things(street: Street, path: str) -> None:
+    url = street.names.fill(path)
+
+    assert MARK not in (await street.alpha.get(url)).text.replace(url, "")
+    if path != "/v1/status":  # numbers alone
+        assert MARK in (await street.beta.get(url)).text
+
+
+async def test_every_route_is_tried(street: Street) -> None:
+    document = (await street.alpha.get("/openapi.json")).json()
+    routes = {
+        (method.upper(), shape(path))
+        for path, operations in document["paths"].items()
+        for method in operations
+        if not path.startswith(FOR_OPERATORS)
+    }
+    tried = {(method, shape(path)) for method, path, _ in NAMING}
+    tried |= {("GET", path.partition("?")[0]) for path in LISTS} | TRIED_BELOW
+
+    assert routes - tried == set()
+
+
+def shape(path: str) -> str:
+    """The path whatever its variables are called."""
+    return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
+
+
+async def test_a_name_that_another_has_is_free(street: Street) -> None:
+    mine = {"name": street.names.dataset, "purpose": "training"}
+    items = [{"input": "mine", "target": "mine"}]
+
+    assert (
+        await street.alpha.post("/v1/datasets", json=mine | {"items": items})
+    ).status_code == 201
+    shown = (await street.alpha.get(f"/v1/datasets/{street.names.dataset}")).json()
+    theirs = (await street.beta.get(f"/v1/datasets/{street.names.dataset}")).json()
+    assert shown["artifact"]["digest"] != theirs["artifact"]["digest"]
+
+
+async def test_who_continues_anothers_trace_sees_its_own_part_alone(street: Street) -> None:
+    job = new_id()
+    await street.gateway.tell(state_of(job, "mine", tenant_id=ALPHA))
+
+    async def shown() -> None:
+        assert (await street.alpha.post("/v1/traces", **spans(TRACE, "mine"))).status_code == 200
+        trace = (await street.alpha.get(f"/v1/jobs/{job}/trace")).json()
+        assert "mine" in [span["name"] for span in trace.get("spans", ())]
+        assert MARK not in str(trace)
+
+    await eventually(shown)
+    trace = (await street.beta.get(f"/v1/jobs/{street.names.job}/trace")).json()
+    assert f"{MARK} span" in [span["name"] for span in trace["spans"]]
+    assert "mine" not in [span["name"] for span in trace["spans"]]
+
+
+async def test_a_stream_shows_no_event_of_another(street: Street) -> None:
+    database = street.gateway.application.foundation.database
+    async with database.transaction(BETA) as tx:
+        first = await tx.fetchval("SELECT event_id FROM recent_events ORDER BY position LIMIT 1")
+    who = {"tenant_id": ALPHA, "agent_id": "mine"}
+    own = JobFailed(**who, job_id=new_id(), state=JobState.FAILED, reason="of my own")
+
+    reading = asyncio.create_task(first_line_of_data(street.alpha, first))
+    feed = next(part for part in street.gateway.application._background if part.name == "feed")
+    await eventually(lambda: bool(feed._subscribers))
+    await street.gateway.tell(own)
+
+    assert str(own.job_id) in await asyncio.wait_for(reading, 10)
+
+
+async def first_line_of_data(client: httpx.AsyncClient, after: UUID) -> str:
+    """What a stream shows first that resumes after an event."""
+    headers = {"Last-Event-ID": str(after)}
+    async with (
+        client.stream("GET", "/v1/events", headers=headers) as response,
+        aclosing(response.aiter_lines()) as lines,
+    ):
+        return await anext(line async for line in lines if line.startswith("data: "))
+
+
+async def test_an_event_of_another_that_names_the_job_changes_nothing_of_it(
+    street: Street,
+) -> None:
+    job, agent = street.names.job, street.names.agent
+    wish = TrainingRequested(
+        tenant_id=ALPHA, job_id=job, agent_id=agent, method="continual", requested_by="alpha"
+    )
+    await street.gateway.tell(
+        state_of(job, agent, tenant_id=ALPHA, reason="alpha says so"),
+        wish,
+        loss_at(job, agent, 2, 99.0, tenant_id=ALPHA),
+    )
+
+    async def settled() -> None:
+        assert await refused(street, str(job)) == 2
+        database = street.gateway.application.foundation.database
+        async with database.transaction(ALPHA) as tx:
+            assert await tx.fetchval("SELECT count(*) FROM job_metrics WHERE job_id = $1", job) == 1
+
+    await eventually(settled)
+    assert (await street.alpha.get(f"/v1/jobs/{job}")).status_code == 404
+
+
+async def refused(street: Street, marker: str) -> int:
+    """Dead letters of the gateway that name this."""
+    topic = dead_letters("gateway").name
+    async with street.gateway.application.foundation.database.connection() as connection:
+        return int(
+            await connection.fetchval(
+                "SELECT count(*) FROM outbox WHERE topic = $1 "
+                "AND position($2::bytea IN payload) > 0",
+                topic,
+                marker.encode(),
+            )
+        )

@@ -1,0 +1,192 @@
+"""What one tenant's messages say of another tenant's job has no effect in the working services."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import EvaluateModel
+from archon_contracts.events import (
+    EvaluationCompleted,
+    JobCancelled,
+    MetricPoint,
+    MetricsRecorded,
+    TrainingFailed,
+    TrainingStarted,
+)
+from archon_contracts.identifiers import derived_id, new_id
+from archon_contracts.values import AgentKind, ArtifactRef, Estimate
+from services.evaluator.service import EvaluatorService
+from services.evaluator.store import EvaluationStore
+from services.registry.service import RegistryService
+from services.registry.store import ModelStore, RunStore
+from services.trainer.service import TrainerService
+from services.trainer.store import TrainingStore
+from shared.errors import AccessRefused
+from shared.foundation import Foundation
+from tests.support.foundations import open_foundation, probe_settings
+from tests.support.messages import NOON, message_of
+from tests.support.stored import states_of
+from tests.support.tenant_rows import rows_of, tables_of
+from tests.support.trainer import cancel, train
+
+ALPHA, BETA = "alpha", "beta"
+DATA = ArtifactRef(uri="file:///data", digest="a" * 64)
+
+
+def of(tenant_id: str, body: Contract) -> Any:
+    """The message, said by a tenant."""
+    return body.model_copy(update={"tenant_id": tenant_id})
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str, service: str, folder: Path) -> AsyncIterator[Foundation]:
+    """A service's foundation, without its handlers."""
+    settings = probe_settings(url, service=service, artifacts_url=folder.as_uri())
+    async with open_foundation(settings) as shared:
+        yield shared
+
+
+async def everything_of(shared: Foundation, tenant_id: str) -> dict[str, list[str]]:
+    return await rows_of(shared.database, tenant_id, await tables_of(shared.database))
+
+
+@pytest.fixture
+async def trainer(database_url: str, tmp_path: Path) -> AsyncIterator[Foundation]:
+    async with opened(database_url, "trainer", tmp_path) as shared:
+        yield shared
+
+
+@pytest.fixture
+async def evaluator(database_url: str, tmp_path: Path) -> AsyncIterator[Foundation]:
+    async with opened(database_url, "evaluator", tmp_path) as shared:
+        yield shared
+
+
+@pytest.fixture
+async def registry(database_url: str, tmp_path: Path) -> AsyncIterator[Foundation]:
+    async with opened(database_url, "registry", tmp_path) as shared:
+        yield shared
+
+
+async def test_a_training_is_not_called_off_by_another(trainer: Foundation) -> None:
+    service, order = TrainerService(TrainingStore(), trainer.work), of(BETA, train(DATA))
+    await trainer.inbox.run_once(message_of(order), service.accept_training)
+    before = await everything_of(trainer, BETA)
+
+    with pytest.raises(AccessRefused):
+        await trainer.inbox.run_once(message_of(of(ALPHA, cancel(order))), service.cancel_training)
+
+    assert await everything_of(trainer, BETA) == before
+    assert await states_of(trainer.database) == ["queued"]
+
+
+async def test_a_training_is_not_replaced_by_another(trainer: Foundation) -> None:
+    service, order = TrainerService(TrainingStore(), trainer.work), of(BETA, train(DATA))
+    await trainer.inbox.run_once(message_of(order), service.accept_training)
+    newer = train(DATA, job_id=order.job_id, attempt=2)
+
+    with pytest.raises(AccessRefused):
+        await trainer.inbox.run_once(message_of(of(ALPHA, newer)), service.accept_training)
+
+    assert await states_of(trainer.database) == ["queued"]
+    lease = await trainer.work.lease(["train"], "me")
+    assert lease is not None
+    assert (lease.tenant_id, lease.payload["attempt"]) == (BETA, 1)
+
+
+async def test_leased_work_is_done_in_its_own_tenants_scope(trainer: Foundation) -> None:
+    service = TrainerService(TrainingStore(), trainer.work)
+    for tenant_id in (ALPHA, BETA):
+        order = of(tenant_id, train(DATA))
+        await trainer.inbox.run_once(message_of(order), service.accept_training)
+
+    while lease := await trainer.work.lease(["train"], "me"):
+        async with trainer.work.guarded(lease) as tx:
+            seen = await tx.fetch("SELECT tenant_id FROM trainings")
+            await trainer.work.finish(tx, lease, state="done")
+        assert [row["tenant_id"] for row in seen] == [lease.tenant_id]
+    assert await states_of(trainer.database) == ["done", "done"]
+
+
+def evaluation(job_id: UUID, attempt: int = 1) -> EvaluateModel:
+    return EvaluateModel(
+        job_id=job_id,
+        agent_id="picker",
+        attempt=attempt,
+        kind=AgentKind.SELECTOR,
+        candidate=DATA,
+        items=DATA,
+    )
+
+
+async def test_an_evaluation_is_not_called_off_by_another(evaluator: Foundation) -> None:
+    service, job_id = EvaluatorService(EvaluationStore(), evaluator.work), new_id()
+    order = message_of(of(BETA, evaluation(job_id)))
+    await evaluator.inbox.run_once(order, service.accept_evaluation)
+    before = await everything_of(evaluator, BETA)
+
+    end = JobCancelled(tenant_id=ALPHA, agent_id="picker", job_id=job_id, reason="not mine")
+    await evaluator.inbox.run_once(message_of(end), service.cancel_evaluation)
+
+    assert await everything_of(evaluator, BETA) == before
+    assert await states_of(evaluator.database) == ["queued"]
+
+
+async def test_an_evaluation_is_not_replaced_by_another(evaluator: Foundation) -> None:
+    service, job_id = EvaluatorService(EvaluationStore(), evaluator.work), new_id()
+    order = message_of(of(BETA, evaluation(job_id)))
+    await evaluator.inbox.run_once(order, service.accept_evaluation)
+
+    newer = message_of(of(ALPHA, evaluation(job_id, attempt=2)))
+    with pytest.raises(AccessRefused):
+        await evaluator.inbox.run_once(newer, service.accept_evaluation)
+
+    assert await states_of(evaluator.database) == ["queued"]
+
+
+def points(job_id: UUID, value: float) -> MetricsRecorded:
+    point = MetricPoint(name="loss", value=value, step=1, recorded_at=NOON)
+    return MetricsRecorded(job_id=job_id, agent_id="picker", attempt=1, points=(point,))
+
+
+def verdict(job_id: UUID, *, passed: bool) -> EvaluationCompleted:
+    return EvaluationCompleted(
+        agent_id="picker",
+        job_id=job_id,
+        evaluation_id=derived_id("evaluation", job_id, 1),
+        passed=passed,
+        reasons=("so",),
+        accuracy={"candidate": {"all": Estimate(value=0.7, low=0.6, high=0.8, n=100)}},
+        duration_seconds=1,
+    )
+
+
+async def test_the_record_of_a_run_has_its_own_tenants_word_whoever_came_first(
+    registry: Foundation,
+) -> None:
+    service = RegistryService(ModelStore(), RunStore(), registry.outbox, registry.clock)
+    job_id = new_id()
+    named = {"agent_id": "picker", "job_id": job_id, "attempt": 1}
+    started = TrainingStarted(**named, worker_id="w", total_steps=1, first_step_at=NOON)
+    failed = TrainingFailed(**named, error_type="E", reason="not mine", retryable=False)
+
+    for body, use_case in (
+        (of(ALPHA, points(job_id, 99.0)), service.record_metrics),
+        (of(ALPHA, verdict(job_id, passed=False)), service.record_evaluation),
+        (of(ALPHA, failed), service.record_failure),
+        (of(BETA, points(job_id, 0.5)), service.record_metrics),
+        (of(BETA, verdict(job_id, passed=True)), service.record_evaluation),
+        (of(BETA, started), service.record_start),
+        (of(ALPHA, failed), service.record_failure),
+    ):
+        await registry.inbox.run_once(message_of(body), use_case)
+
+    async with registry.database.transaction(BETA) as tx:
+        assert await tx.fetchval("SELECT array_agg(value) FROM metrics") == [0.5]
+        assert await tx.fetchval("SELECT array_agg(passed) FROM evaluations") == [True]
+        assert await tx.fetchval("SELECT array_agg(state) FROM runs") == ["running"]

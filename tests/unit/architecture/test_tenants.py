@@ -1,0 +1,37 @@
+"""Every place that looks across tenants is known."""
+
+import ast
+
+from tests.support.sources import name_of, product_files, tree_of
+
+LOOK_ACROSS = {
+    "services/coordinator/intake.py": "a batch of feedback is everybody's",
+    "services/coordinator/known_agents.py": "the agents of a batch",
+    "services/coordinator/slots.py": "all tenants' jobs share the slots",
+    "services/coordinator/store.py": "as above",
+    "services/coordinator/sweeper.py": "deadlines and prunings, whoever's they are",
+    "services/gateway/api_keys.py": "the key says whose it is, so it is found first",
+    "services/gateway/feed.py": "the oldest events are pruned",
+    "services/gateway/handlers.py": "dead letters and batches of feedback",
+    "services/gateway/known_agents.py": "all names, once at start",
+    "services/gateway/transactions.py": "for the handlers",
+    "services/trainer/app.py": "folders of jobs that are over",
+    "shared/application.py": "prunings",
+    "shared/database.py": "defines it",
+    "shared/telemetry/store.py": "a service's spans, whoever's they are",
+    "shared/tenants.py": "defines it",
+}
+NAMES = {"across_tenants", "EVERY_TENANT"}
+
+
+def test_every_place_that_looks_across_tenants_has_a_reason() -> None:
+    found = {
+        name_of(path)
+        for path in product_files()
+        for node in ast.walk(tree_of(path))
+        if (isinstance(node, ast.Attribute) and node.attr in NAMES)
+        or (isinstance(node, ast.Name) and node.id in NAMES)
+        or (isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and node.name in NAMES)
+    }
+
+    assert found == set(LOOK_ACROSS)
