@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 from archon_contracts.base import Identifier
 from archon_contracts.identifiers import derived_id
 from services.gateway.api_keys import ApiKeys
+from services.gateway.audit_trail import AuditTrail
 from services.gateway.credentials import Caller, Scope, bearer_key
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters import DeadLetters
@@ -50,6 +51,7 @@ class Api:
     datasets: Datasets
     functions: Functions
     dead_letters: DeadLetters
+    audit: AuditTrail
     feed: Feed
     reading: Reading
 
