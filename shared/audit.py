@@ -132,6 +132,15 @@ async def heads_of(tx: Tx) -> dict[ChainKey, tuple[int, str]]:
     return {(r["tenant_id"], r["chain"]): (r["sequence"], r["hash"]) async for r in rows}
 
 
+async def hash_at(tx: Tx, key: ChainKey, sequence: int) -> str | None:
+    """The hash of one entry of a chain, as its row says; None when there is no such row."""
+    tenant_id, chain = key
+    found: str | None = await _queries.audit_hash_at(
+        tx, tenant_id=tenant_id, chain=chain, sequence=sequence
+    )
+    return found
+
+
 async def _entries(tx: Tx) -> AsyncIterator[Mapping[str, Any]]:
     place: dict[str, Any] = {"tenant_id": "", "chain": "", "sequence": 0}
     while True:

@@ -110,6 +110,10 @@ WHERE (tenant_id, chain, sequence) > (:tenant_id, :chain, :sequence)
 ORDER BY tenant_id, chain, sequence
 LIMIT :most;
 
+-- name: audit_hash_at(tenant_id, chain, sequence)$
+SELECT hash FROM audit_log
+WHERE tenant_id = :tenant_id AND chain = :chain AND sequence = :sequence;
+
 -- name: audit_heads()
 SELECT tenant_id, chain, sequence, hash FROM audit_heads WHERE sequence > 0;
 
