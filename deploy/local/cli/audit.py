@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from deploy.local.audit_tables import ChainReport, compare_tables
 from deploy.local.cli.options import ApiKey, Json, Url, examples
@@ -42,9 +43,9 @@ def list_entries(
             ago(entry["recorded_at"]),
             entry["action"],
             entry.get("agent_id"),
-            entry["subject"],
-            entry["actor"],
-            why(entry),
+            escape(entry["subject"]),
+            escape(entry["actor"]),
+            escape(why(entry)),
         )
         for entry in found
     )

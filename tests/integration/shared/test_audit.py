@@ -7,6 +7,7 @@ import pytest
 
 from archon_contracts.events import AuditRecorded
 from archon_contracts.identifiers import new_id
+from shared import audit
 from shared.audit import actor_of, check_log, heads_of
 from shared.errors import ConstraintViolated
 from shared.foundation import Foundation
@@ -87,6 +88,19 @@ async def test_fifty_writers_at_once_make_one_chain_without_a_gap(shared: Founda
         heads = await heads_of(connection)
     assert (check.ok, check.entries, check.gaps) == (True, WRITERS, [])
     assert heads == {CHAIN: (WRITERS, check.hash)}
+
+
+async def test_a_log_that_is_longer_than_a_page_is_read_whole(
+    shared: Foundation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "PAGE", 2)
+    for tenant in ("acme", "globex"):
+        for number in range(3):
+            await append(shared, f"1.{number}.0", tenant_id=tenant)
+
+    async with shared.database.connection() as connection:
+        found = await check_log(connection)
+    assert [(check.ok, check.entries) for check in found.values()] == [(True, 3), (True, 3)]
 
 
 async def test_each_tenant_has_a_chain_of_its_own(shared: Foundation) -> None:

@@ -13,6 +13,7 @@ from archon_contracts.events import AuditRecorded
 from archon_contracts.identifiers import new_id
 from deploy.local.audit_tables import ChainReport, compare_tables
 from deploy.local.cli import app
+from services.gateway import audit_trail
 from services.gateway.audit_store import AuditStore
 from shared.foundation import Foundation
 from shared.messages import Cause
@@ -73,6 +74,18 @@ async def test_a_copy_that_is_not_yet_complete_is_no_fault(logs: Logs, told: int
 
     assert (found.ok, found.entries, found.copied) == (True, 3, told)
     assert (found.tenant_id, found.chain) == ("acme", "registry")
+
+
+async def test_a_copy_that_is_longer_than_a_page_is_read_whole(
+    logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_trail, "PAGE", 2)
+    await logs.record(5)
+    await logs.tell_gateway()
+
+    found = await logs.report()
+
+    assert (found.ok, found.copied) == (True, 5)
 
 
 async def test_a_cut_end_is_found_though_its_head_was_mended(logs: Logs) -> None:
