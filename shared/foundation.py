@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from shared.artifacts import Artifacts
+from shared.audit import Audit
 from shared.broker import Broker
 from shared.clock import Clock, SystemClock
 from shared.database import Database
@@ -33,6 +34,7 @@ class Foundation:
     database: Database
     inbox: Inbox
     outbox: Outbox
+    audit: Audit
     quarantine: Quarantine
     work: WorkQueue
     broker: Broker
@@ -66,6 +68,7 @@ class Foundation:
             database=database,
             inbox=Inbox(database, wakeups),
             outbox=outbox,
+            audit=Audit(settings.service, outbox, clock),
             quarantine=quarantine,
             work=WorkQueue(database, wakeups, lease_seconds=settings.lease_seconds),
             broker=Broker(settings, quarantine),

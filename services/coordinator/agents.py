@@ -7,10 +7,11 @@ from typing import Protocol
 
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import AgentConfigured, ModelRolledBack
-from archon_contracts.values import ModelRef
+from archon_contracts.values import AgentProfile, ModelRef
+from services.coordinator.audit_entries import configured_entry
 from services.coordinator.domain import AgentKey, key_of
 from services.coordinator.errors import ProfileMismatch
-from services.coordinator.transitions import Outbox
+from services.coordinator.transitions import AuditLog, Outbox
 from services.coordinator.turns import Turns
 from shared.clock import Clock
 from shared.database import Tx
@@ -20,6 +21,8 @@ from shared.messages import Message
 class Agents(Protocol):
     """Agents as configured."""
 
+    async def lock_profile(self, tx: Tx, key: AgentKey) -> AgentProfile | None: ...
+
     async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None: ...
 
     async def set_live(self, tx: Tx, key: AgentKey, live: ModelRef, since: datetime) -> None: ...
@@ -28,10 +31,13 @@ class Agents(Protocol):
 class AgentService:
     """The use cases; every one runs in the transaction of its message."""
 
-    def __init__(self, agents: Agents, turns: Turns, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self, agents: Agents, turns: Turns, outbox: Outbox, audit: AuditLog, clock: Clock
+    ) -> None:
         self._agents = agents
         self._turns = turns
         self._outbox = outbox
+        self._audit = audit
         self._clock = clock
 
     async def configure_agent(self, tx: Tx, message: Message[ConfigureAgent]) -> None:
@@ -46,12 +52,16 @@ class AgentService:
                 f"profile.agent_id is {body.profile.agent_id}, agent_id is {body.agent_id}; "
                 "give both the same name"
             )
+        before = await self._agents.lock_profile(tx, key_of(body))
         await self._agents.put_agent(tx, body, self._clock.now())
         configured = AgentConfigured(
             tenant_id=body.tenant_id, agent_id=body.agent_id, profile=body.profile
         )
         await self._outbox.append(tx, configured, cause=message.cause)
         await self._turns.take(tx, key_of(body), message.cause)
+        entry = configured_entry(message, before)
+        if entry is not None:
+            await self._audit.append(tx, entry, cause=message.cause)
 
     async def take_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
         """Remember what is live."""

@@ -23,6 +23,7 @@ from services.coordinator.sweeper import Pruner, Sweeper
 from services.coordinator.transitions import Transitions
 from services.coordinator.turns import Turns
 from services.coordinator.windows import Windows
+from services.coordinator.wishes import WishService
 from shared.application import Application, Periodic
 from shared.foundation import Foundation
 
@@ -36,6 +37,7 @@ class Parts:
 
     agents: AgentService
     jobs: JobService
+    wishes: WishService
     intake: Intake
     sweeper: Sweeper
     pruner: Pruner
@@ -53,8 +55,9 @@ def build_parts(settings: Settings, shared: Foundation) -> Parts:
     turns = Turns(feedback, store, windows, transitions, orders, clock)
     flow = Flow(transitions, orders, turns, slots, limits)
     return Parts(
-        agents=AgentService(store, turns, outbox, clock),
-        jobs=JobService(store, flow, turns, slots, windows, clock),
+        agents=AgentService(store, turns, outbox, shared.audit, clock),
+        jobs=JobService(store, flow, slots, windows),
+        wishes=WishService(store, flow, turns, shared.audit, clock),
         intake=_intake(settings, shared, Ledger(feedback, turns, outbox, clock), feedback),
         sweeper=Sweeper(shared.database, shared.wakeups, store, flow, turns, clock),
         pruner=Pruner(
@@ -89,7 +92,14 @@ def build_app(settings: Settings) -> Application:
     parts = build_parts(settings, shared)
     batch = settings.feedback_batch
     shared.broker.include_router(
-        build_router(parts.agents, parts.jobs, parts.intake, shared.inbox, feedback_batch=batch)
+        build_router(
+            parts.agents,
+            parts.jobs,
+            parts.wishes,
+            parts.intake,
+            shared.inbox,
+            feedback_batch=batch,
+        )
     )
     return Application(
         shared,

@@ -15,7 +15,7 @@ from archon_contracts.commands import (
     RegisterModel,
     TrainModel,
 )
-from archon_contracts.events import JobState
+from archon_contracts.events import JobState, TriggerReason
 from services.coordinator.domain import Agent, Job
 from services.coordinator.errors import FactMissing
 
@@ -167,7 +167,16 @@ def _deploy(job: Job) -> DeployModel:
         reason="; ".join(evaluation.reasons) or "the gate passed it",
         job_id=job.job_id,
         judged_against=evaluation.compared_with,
+        requested_by=f"system (job {job.job_id}, {_origin(job)})",
     )
+
+
+def _origin(job: Job) -> str:
+    """What started the job: its trigger, or who asked for it."""
+    window = job.facts.window
+    if window is not None and window.reason is not TriggerReason.MANUAL:
+        return job.requested_by
+    return f"asked for by {job.requested_by}"
 
 
 def _known(fact: F | None, name: str) -> F:

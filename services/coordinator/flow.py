@@ -1,7 +1,7 @@
 """What follows an event: the next state, its command, a slot, the agent's next turn.
 
 Locks are taken in one order, so that no two transactions wait for each other: a job, then its
-agent's tally, then the scheduler.
+agent's tally, then the scheduler, then the head of the audit log.
 """
 
 from __future__ import annotations

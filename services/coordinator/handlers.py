@@ -23,6 +23,7 @@ from archon_contracts.events import (
 from services.coordinator.agents import AgentService
 from services.coordinator.intake import Intake
 from services.coordinator.service import JobService
+from services.coordinator.wishes import WishService
 from shared.broker import Router, new_router, raw_subscription, subscription
 from shared.inbox import Inbox
 from shared.messages import Message, RawRecord
@@ -32,7 +33,13 @@ SERVICE = "coordinator"
 
 
 def build_router(
-    agents: AgentService, jobs: JobService, intake: Intake, inbox: Inbox, *, feedback_batch: int
+    agents: AgentService,
+    jobs: JobService,
+    wishes: WishService,
+    intake: Intake,
+    inbox: Inbox,
+    *,
+    feedback_batch: int,
 ) -> Router:
     """One handler per message; each commits its effect with its inbox row."""
     router = new_router()
@@ -50,7 +57,7 @@ def build_router(
         topics.WORKERS,
     )
     _on_agents(messages, agents, inbox)
-    _on_wishes(messages, jobs, inbox)
+    _on_wishes(messages, wishes, inbox)
     _on_preparation(messages, jobs, inbox)
     _on_training(messages, jobs, inbox)
     _on_models(messages, jobs, inbox)
@@ -77,14 +84,14 @@ def _on_agents(messages: Subscription, agents: AgentService, inbox: Inbox) -> No
         await inbox.run_once(message, agents.take_rollback)
 
 
-def _on_wishes(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:
+def _on_wishes(messages: Subscription, wishes: WishService, inbox: Inbox) -> None:
     @messages.on(TrainingRequested)
     async def request_training(message: Message[TrainingRequested]) -> None:
-        await inbox.run_once(message, jobs.request_training)
+        await inbox.run_once(message, wishes.request_training)
 
     @messages.on(CancelJob)
     async def cancel_job(message: Message[CancelJob]) -> None:
-        await inbox.run_once(message, jobs.cancel_job)
+        await inbox.run_once(message, wishes.cancel_job)
 
 
 def _on_preparation(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:

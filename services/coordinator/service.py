@@ -1,4 +1,4 @@
-"""What happens to jobs on each message. The rules are in the modules named for them."""
+"""What happens to jobs on each answer of a service. The rules are in the modules named for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.base import Contract
-from archon_contracts.commands import CancelJob
 from archon_contracts.events import (
     CurriculumPlanned,
     DatasetPrepared,
@@ -15,12 +14,10 @@ from archon_contracts.events import (
     DeploymentRefused,
     EvaluationCompleted,
     EvaluationFailed,
-    JobState,
     ModelDeployed,
     ModelRegistered,
     TrainingCompleted,
     TrainingFailed,
-    TrainingRequested,
     TrainingStarted,
     WorkerReported,
 )
@@ -31,16 +28,13 @@ from services.coordinator.domain import (
     DatasetFacts,
     EvaluationFacts,
     Job,
-    JobFacts,
     key_of,
 )
+from services.coordinator.expected import OfJob, expected_job
 from services.coordinator.flow import Flow
 from services.coordinator.slots import Slots
-from services.coordinator.spans import requested_trace
-from services.coordinator.state_machine import JobEvent, next_state
-from services.coordinator.turns import Turns
+from services.coordinator.state_machine import JobEvent
 from services.coordinator.windows import Windows
-from shared.clock import Clock
 from shared.database import Tx
 from shared.errors import PermanentError
 from shared.logging import get_logger
@@ -66,47 +60,11 @@ class JobService:
     A message for another state, another attempt or an unknown job is logged and changes nothing.
     """
 
-    def __init__(
-        self,
-        records: Records,
-        flow: Flow,
-        turns: Turns,
-        slots: Slots,
-        windows: Windows,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, records: Records, flow: Flow, slots: Slots, windows: Windows) -> None:
         self._records = records
         self._flow = flow
-        self._turns = turns
         self._slots = slots
         self._windows = windows
-        self._clock = clock
-
-    async def request_training(self, tx: Tx, message: Message[TrainingRequested]) -> None:
-        """Open the job; it begins when its agent is known and free."""
-        body, now = message.body, self._clock.now()
-        job = Job(
-            job_id=body.job_id,
-            key=key_of(body),
-            state=JobState.REQUESTED,
-            method=body.method,
-            config=body.config,
-            trace=requested_trace(body.job_id),
-            created_at=now,
-            state_since=now,
-            requested_by=body.requested_by,
-            facts=JobFacts(given=body.dataset),
-        )
-        reason = f"asked for by {body.requested_by}"
-        await self._turns.request(tx, job, message.cause, reason=reason)
-
-    async def cancel_job(self, tx: Tx, message: Message[CancelJob]) -> None:
-        """Stop the job wherever it stands."""
-        job = await self._expecting(tx, message.body, JobEvent.CANCELLED)
-        if job is not None:
-            await self._flow.advance(
-                tx, job, JobEvent.CANCELLED, message.cause, reason=message.body.reason
-            )
 
     async def take_plan(self, tx: Tx, message: Message[CurriculumPlanned]) -> None:
         """Write the window's content out and have a dataset made of it."""
@@ -248,15 +206,7 @@ class JobService:
         await self._slots.heard(tx, message.body)
 
     async def _expecting(self, tx: Tx, body: OfJob, event: JobEvent) -> Job | None:
-        """The job, locked, if the event means something in its state."""
-        job = await self._records.lock_job(tx, body.job_id) if body.job_id else None
-        if job is None or job.key.tenant_id != body.tenant_id:
-            log.info("message_of_unknown_job", job_id=str(body.job_id))
-            return None
-        if next_state(job.state, event) is None:
-            log.info("event_passed_over", job_id=str(job.job_id), state=job.state, job_event=event)
-            return None
-        return job
+        return await expected_job(self._records, tx, body, event)
 
     async def _attempting(
         self, tx: Tx, body: TrainingStarted | TrainingCompleted | TrainingFailed
@@ -275,16 +225,6 @@ class JobService:
 
     async def _give_up(self, tx: Tx, job: Job, message: Message[Contract], reason: str) -> None:
         await self._flow.advance(tx, job, JobEvent.GAVE_UP, message.cause, reason=reason)
-
-
-class OfJob(Protocol):
-    """A message that names a job."""
-
-    @property
-    def tenant_id(self) -> str: ...
-
-    @property
-    def job_id(self) -> UUID | None: ...
 
 
 def _accuracy(body: EvaluationCompleted) -> dict[str, Estimate]:

@@ -26,6 +26,11 @@ class Store:
     def __init__(self) -> None:
         self._queries = load_queries(Path(__file__).parent)
 
+    async def lock_profile(self, tx: Tx, key: AgentKey) -> AgentProfile | None:
+        """The agent's profile, locked until the transaction ends."""
+        row = await self._queries.lock_profile(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
+        return AgentProfile.model_validate(row["profile"]) if row else None
+
     async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None:
         """Take the agent on, or replace its profile."""
         key = {"tenant_id": command.tenant_id, "agent_id": command.agent_id}
@@ -137,7 +142,7 @@ class Store:
         return across_tenants(tx)
 
     async def lock_scheduler(self, tx: Tx) -> None:
-        """Allocate alone until the transaction ends; no other lock may be taken after it."""
+        """Allocate alone until the transaction ends; no lock but the audit log's may follow."""
         await self._queries.lock_scheduler(tx)
 
     async def queued_jobs(self, tx: Tx, *, most: int) -> list[Waiting]:

@@ -29,6 +29,7 @@ from services.coordinator.spans import (
     stage_span,
 )
 from services.coordinator.state_machine import FINAL, JobEvent, next_state
+from shared.audit import Entry
 from shared.clock import Clock
 from shared.database import Tx
 from shared.logging import get_logger
@@ -57,6 +58,12 @@ class Outbox(Protocol):
     """Queues messages in the caller's transaction."""
 
     async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+
+class AuditLog(Protocol):
+    """Records who did what; the last call of a use case."""
+
+    async def append(self, tx: Tx, entry: Entry, *, cause: Cause) -> None: ...
 
 
 class Transitions:

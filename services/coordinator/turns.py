@@ -73,10 +73,15 @@ class Turns:
         self._clock = clock
         self._policies: dict[AgentKey, tuple[int, TriggerPolicy]] = {}
 
-    async def request(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> None:
-        """Keep a job that was asked for; it begins when its agent is known and free."""
-        if await self._transitions.open(tx, job, cause, reason=reason):
+    async def request(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> bool:
+        """Keep a job that was asked for; it begins when its agent is known and free.
+
+        False when there is one of this id.
+        """
+        opened = await self._transitions.open(tx, job, cause, reason=reason)
+        if opened:
             await self.take(tx, job.key, cause)
+        return opened
 
     async def take(self, tx: Tx, key: AgentKey, cause: Cause) -> None:
         """Begin the next job of an agent that is known and free."""

@@ -14,6 +14,7 @@ from archon_contracts import telemetry
 from archon_contracts.base import Identifier
 from archon_contracts.identifiers import derived_id
 from services.gateway.api_keys import ApiKeys
+from services.gateway.audit_trail import AuditTrail
 from services.gateway.credentials import Caller, Scope, bearer_key
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters import DeadLetters
@@ -52,6 +53,7 @@ class Api:
     datasets: Datasets
     functions: Functions
     dead_letters: DeadLetters
+    audit: AuditTrail
     feed: Feed
     reading: Reading
 

@@ -8,6 +8,8 @@ from aiokafka import AIOKafkaProducer
 
 from services.gateway.api import Api
 from services.gateway.api_keys import ApiKeys
+from services.gateway.audit_store import AuditStore
+from services.gateway.audit_trail import AuditTrail
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letter_store import DeadLetterStore
 from services.gateway.dead_letters import DeadLetters
@@ -39,7 +41,7 @@ def build_app(settings: Settings) -> Application:
     api = _build_api(
         settings, shared, Feed(shared.database, events, keep=settings.gateway_recent_events)
     )
-    projections = Projections(store, events)
+    projections = Projections(store, AuditStore(), events)
     router = build_router(projections, shared.inbox, api.feed, api.known_agents)
     tally = FeedbackTally(store)
     shared.broker.include_router(router)
@@ -69,7 +71,8 @@ def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
         service=GatewayService(store, shared.outbox, shared.clock),
         datasets=Datasets(store),
         functions=Functions(store, shared.artifacts, shared.clock),
-        dead_letters=DeadLetters(letters, shared.outbox),
+        dead_letters=DeadLetters(letters, shared.outbox, shared.audit),
+        audit=AuditTrail(AuditStore()),
         feed=feed,
         reading=Reading(store, letters, shared.clock),
     )

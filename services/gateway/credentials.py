@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 
 class Scope(StrEnum):
@@ -28,6 +29,12 @@ class Caller:
     tenant_id: str
     name: str
     scopes: frozenset[Scope]
+    key_id: UUID | None = None
+
+    @property
+    def actor(self) -> str:
+        """Who did it, for the record: names are not unique, ids are."""
+        return f"{self.name} (key {self.key_id})" if self.key_id else self.name
 
 
 def new_key() -> str:

@@ -11,11 +11,15 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from archon_contracts.envelope import HeaderView
+from archon_contracts.events import AuditAction
 from archon_contracts.identifiers import derived_id
 from archon_contracts.topics import ALL_TOPICS, DEAD_LETTER_TOPICS
+from services.gateway.audit_entries import entry_of
 from services.gateway.errors import Conflict, NotFound
+from services.gateway.service import Asked
+from shared.audit import Entry
 from shared.database import Tx
-from shared.messages import RawHeaders, RawRecord
+from shared.messages import Cause, RawHeaders, RawRecord
 
 ADDED_PREFIX: Final = "dlq_"
 INT4: Final = 2**31 - 1
@@ -106,12 +110,19 @@ class RawOutbox(Protocol):
     ) -> None: ...
 
 
+class AuditLog(Protocol):
+    """Records who did what."""
+
+    async def append(self, tx: Tx, entry: Entry, *, cause: Cause, part: str = "") -> None: ...
+
+
 class DeadLetters:
     """Takes `tx` and never commits."""
 
-    def __init__(self, store: DeadLetterStore, outbox: RawOutbox) -> None:
+    def __init__(self, store: DeadLetterStore, outbox: RawOutbox, audit: AuditLog) -> None:
         self._store = store
         self._outbox = outbox
+        self._audit = audit
 
     async def keep(self, tx: Tx, record: RawRecord) -> None:
         """Keep a record of a dead-letter topic; the same record again is a no-op."""
@@ -138,7 +149,7 @@ class DeadLetters:
             **_shown(letter), headers=headers, body=body, body_encoding=encoding
         )
 
-    async def replay(self, tx: Tx, letter_id: str) -> int:
+    async def replay(self, tx: Tx, asked: Asked, letter_id: str) -> int:
         """Send the original bytes and headers to the original topic; returns the replay's number.
 
         Null headers were dropped on the way here and stay away.
@@ -156,6 +167,11 @@ class DeadLetters:
             place = f"{letter.topic}/{letter.partition}/{letter.record_offset}"
             raise Conflict(f"its body was too large to keep whole; the record is at {place}")
         number = await self._store.count_replay(tx, letter_id)
+        # Before the record: the log itself may be the topic that is replayed to, and then the
+        # chain's lock comes before the topic's, as in every other transaction.
+        await self._audit.append(
+            tx, _replay_entry(asked, letter, number), cause=asked.cause(), part=str(number)
+        )
         await self._outbox.append_raw(
             tx,
             event_id=derived_id("replay", letter_id, number),
@@ -165,6 +181,19 @@ class DeadLetters:
             payload=letter.body,
         )
         return number
+
+
+def _replay_entry(asked: Asked, letter: DeadLetter, number: int) -> Entry:
+    return entry_of(
+        asked,
+        AuditAction.DEAD_LETTER_REPLAYED,
+        letter.id,
+        topic=letter.topic,
+        partition=letter.partition,
+        offset=letter.record_offset,
+        error_type=letter.error_type,
+        replay=number,
+    )
 
 
 def read_letter(record: RawRecord) -> DeadLetter:

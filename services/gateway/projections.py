@@ -11,6 +11,7 @@ from archon_contracts.base import Contract
 from archon_contracts.catalogue import EVENTS
 from archon_contracts.events import (
     AgentConfigured,
+    AuditRecorded,
     DatasetPrepared,
     EvaluationCompleted,
     JobCompleted,
@@ -85,6 +86,12 @@ class ProjectionStore(Protocol):
     async def save_worker(self, tx: Tx, event: WorkerReported, at: datetime) -> None: ...
 
 
+class AuditCopy(Protocol):
+    """Where the entries of the audit logs are kept."""
+
+    async def keep(self, tx: Tx, event: AuditRecorded) -> None: ...
+
+
 class EventStore(Protocol):
     """Where recent events are kept."""
 
@@ -94,11 +101,13 @@ class EventStore(Protocol):
 class Projections:
     """Keeps the read models. Types without an entry only go into the recent events."""
 
-    def __init__(self, store: ProjectionStore, events: EventStore) -> None:
+    def __init__(self, store: ProjectionStore, audit: AuditCopy, events: EventStore) -> None:
         self._store = store
+        self._audit = audit
         self._events = events
         self._apply: dict[type[Contract], Apply] = {
             AgentConfigured: self._agent_configured,
+            AuditRecorded: self._audit_recorded,
             DatasetPrepared: self._dataset_prepared,
             SyntheticDataGenerated: self._synthetic_data_generated,
             TrainingRequested: self._training_requested,
@@ -126,6 +135,9 @@ class Projections:
     async def _agent_configured(self, tx: Tx, message: Message[AgentConfigured]) -> None:
         event = message.body
         await self._store.save_agent(tx, event.tenant_id, event.profile, message.envelope.time)
+
+    async def _audit_recorded(self, tx: Tx, message: Message[AuditRecorded]) -> None:
+        await self._audit.keep(tx, message.body)
 
     async def _dataset_prepared(self, tx: Tx, message: Message[DatasetPrepared]) -> None:
         await self._store.save_prepared_dataset(tx, message.body, message.envelope.time)

@@ -71,6 +71,7 @@ class AgentWish(Wish):
     gate: GateWish = GateWish()
     training: TrainingWish = TrainingWish()
     priority: int = Field(default=0, ge=-100, le=100)
+    reason: Sentence | None = Field(default=None, description="Why, for the audit log.")
 
 
 class DatasetWish(Wish):

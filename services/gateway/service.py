@@ -89,6 +89,11 @@ class Asked:
         """The caller's tenant."""
         return self.caller.tenant_id
 
+    @property
+    def actor(self) -> str:
+        """Who asks, for the record."""
+        return self.caller.actor
+
     def cause(self, correlation_id: object = "") -> Cause:
         """The request as the cause of messages, in the current trace."""
         return Cause(self.id, str(correlation_id or self.id))
@@ -129,7 +134,13 @@ class GatewayService:
             training=wish.training,
             priority=wish.priority,
         )
-        command = ConfigureAgent(tenant_id=asked.tenant_id, agent_id=wish.agent_id, profile=profile)
+        command = ConfigureAgent(
+            tenant_id=asked.tenant_id,
+            agent_id=wish.agent_id,
+            profile=profile,
+            reason=wish.reason or "",
+            requested_by=asked.actor,
+        )
         await self._outbox.append(tx, command, cause=asked.cause())
         return profile
 
@@ -153,14 +164,14 @@ class GatewayService:
             dataset=dataset.artifact if dataset else None,
             dataset_name=wish.dataset,
             config=wish.config,
-            requested_by=asked.caller.name,
+            requested_by=asked.actor,
         )
         await self._store.add_requested_job(
             tx,
             asked.tenant_id,
             self._requested(asked, wish),
             config=wish.config.model_dump(mode="json", exclude_none=True),
-            requested_by=asked.caller.name,
+            requested_by=asked.actor,
         )
         await self._outbox.append(tx, event, cause=asked.cause())
         return JobAccepted(job_id=asked.id, trace_id=current_trace_id())
@@ -177,7 +188,9 @@ class GatewayService:
             raise NotFound("job", job_id)
         if job.state in FINAL_STATES:
             raise Conflict(f"job {job_id} is {job.state} and cannot be stopped any more")
-        command = CancelJob(tenant_id=asked.tenant_id, job_id=job_id, reason=reason)
+        command = CancelJob(
+            tenant_id=asked.tenant_id, job_id=job_id, reason=reason, requested_by=asked.actor
+        )
         await self._outbox.append(tx, command, cause=asked.cause(job_id))
 
     async def deploy_model(
@@ -190,7 +203,11 @@ class GatewayService:
         """
         await self._require_model(tx, asked, agent_id, version)
         command = DeployModel(
-            tenant_id=asked.tenant_id, agent_id=agent_id, model_version=version, reason=reason
+            tenant_id=asked.tenant_id,
+            agent_id=agent_id,
+            model_version=version,
+            reason=reason,
+            requested_by=asked.actor,
         )
         await self._outbox.append(tx, command, cause=asked.cause())
 
@@ -208,7 +225,11 @@ class GatewayService:
             await self._require_model(tx, asked, agent_id, to_version)
         await self._require_way_back(tx, asked, agent_id, to_version)
         command = RollBackModel(
-            tenant_id=asked.tenant_id, agent_id=agent_id, to_version=to_version, reason=reason
+            tenant_id=asked.tenant_id,
+            agent_id=agent_id,
+            to_version=to_version,
+            reason=reason,
+            requested_by=asked.actor,
         )
         await self._outbox.append(tx, command, cause=asked.cause())
 

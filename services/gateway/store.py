@@ -54,7 +54,9 @@ class Store:
 
     async def find_caller(self, tx: Tx, key_hash: bytes) -> Caller | None:
         row = await self._queries.find_api_key(tx, key_hash=key_hash)
-        return Caller(row["tenant_id"], row["name"], scopes_of(row["scopes"])) if row else None
+        if row is None:
+            return None
+        return Caller(row["tenant_id"], row["name"], scopes_of(row["scopes"]), row["id"])
 
     async def agent_names(self, tx: Tx) -> set[tuple[str, str]]:
         return {(r["tenant_id"], r["agent_id"]) async for r in self._queries.agent_names(tx)}

@@ -13,6 +13,6 @@ from shared.foundation import Foundation
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects before `serve`."""
     shared = Foundation.build(settings)
-    service = RegistryService(ModelStore(), RunStore(), shared.outbox, shared.clock)
+    service = RegistryService(ModelStore(), RunStore(), shared.outbox, shared.audit, shared.clock)
     shared.broker.include_router(build_router(service, shared.inbox))
     return Application(shared)

@@ -21,6 +21,7 @@ from archon_contracts.events import (
     TrainingStarted,
 )
 from archon_contracts.identifiers import derived_id
+from services.registry.audit_entries import deployed_entry, refused_entry, rolled_back_entry
 from services.registry.domain import (
     Action,
     Deployment,
@@ -33,6 +34,7 @@ from services.registry.domain import (
     version_before,
 )
 from services.registry.errors import NothingToRollBackTo, UnknownVersion
+from shared.audit import Entry
 from shared.clock import Clock
 from shared.database import Tx
 from shared.logging import get_logger
@@ -45,6 +47,12 @@ class Outbox(Protocol):
     """Queues messages in the caller's transaction."""
 
     async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+
+class AuditLog(Protocol):
+    """Records who did what; the last call of a use case."""
+
+    async def append(self, tx: Tx, entry: Entry, *, cause: Cause) -> None: ...
 
 
 class Models(Protocol):
@@ -94,10 +102,13 @@ class Runs(Protocol):
 class RegistryService:
     """The use cases; every one runs in the transaction of its message."""
 
-    def __init__(self, models: Models, runs: Runs, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self, models: Models, runs: Runs, outbox: Outbox, audit: AuditLog, clock: Clock
+    ) -> None:
         self._models = models
         self._runs = runs
         self._outbox = outbox
+        self._audit = audit
         self._clock = clock
 
     async def register_model(self, tx: Tx, message: Message[RegisterModel]) -> Model:
@@ -126,9 +137,12 @@ class RegistryService:
         model = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
         live = await self._models.find_live(tx, command.tenant_id, command.agent_id)
         if command.job_id and is_outdated(model, live, command.judged_against):
-            await self._outbox.append(tx, _refused(command, model, live), cause=message.cause)
+            refused = _refused(command, model, live)
+            await self._outbox.append(tx, refused, cause=message.cause)
+            await self._audit.append(tx, refused_entry(message, refused), cause=message.cause)
             return model
-        if live is not None and live.version == model.version:
+        is_live = live is not None and live.version == model.version
+        if is_live:
             change = (await self._history(tx, model))[-1]
         else:
             change = Deployment(
@@ -151,6 +165,10 @@ class RegistryService:
             deployed_at=change.at,
         )
         await self._outbox.append(tx, deployed, cause=message.cause)
+        if not is_live:
+            await self._audit.append(
+                tx, deployed_entry(message, model, change), cause=message.cause
+            )
         return model
 
     async def roll_back_model(self, tx: Tx, message: Message[RollBackModel]) -> Model:
@@ -190,6 +208,7 @@ class RegistryService:
             rolled_back_at=change.at,
         )
         await self._outbox.append(tx, rolled_back, cause=message.cause)
+        await self._audit.append(tx, rolled_back_entry(message, model, change), cause=message.cause)
         return model
 
     async def record_metrics(self, tx: Tx, message: Message[MetricsRecorded]) -> None:

@@ -80,7 +80,11 @@ BEGIN
         END IF;
         IF NOT has_table_privilege(services_role, relation.oid, 'SELECT') THEN
             EXECUTE format('GRANT %s ON %I TO %I',
-                           CASE relation.relname WHEN 'migrations' THEN 'SELECT'
+                           CASE relation.relname
+                                WHEN 'migrations' THEN 'SELECT'
+                                -- Only ever added to.
+                                WHEN 'audit_log' THEN 'SELECT, INSERT'
+                                WHEN 'audit_entries' THEN 'SELECT, INSERT'
                                 ELSE 'SELECT, INSERT, UPDATE, DELETE' END,
                            relation.relname, services_role);
         END IF;
@@ -172,6 +176,43 @@ FROM outbox WHERE published_at IS NULL;
 
 -- name: prune_outbox(keep_hours)!
 DELETE FROM outbox WHERE published_at < now() - make_interval(hours => :keep_hours);
+
+-- name: lock_audit_head(tenant_id, chain)^
+-- Held to the end of the transaction: a chain grows one entry at a time. The last lock that a
+-- transaction takes, so that nobody waits for it who is waited for.
+INSERT INTO audit_heads (tenant_id, chain) VALUES (:tenant_id, :chain)
+ON CONFLICT (tenant_id, chain) DO UPDATE SET chain = excluded.chain
+RETURNING sequence, hash;
+
+-- name: has_audit_entry(entry_id)$
+SELECT EXISTS (SELECT FROM audit_log WHERE entry_id = :entry_id);
+
+-- name: insert_audit_entry(tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject, reason, details, changes, cause_id, trace_id, previous_hash, hash)!
+INSERT INTO audit_log
+    (tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject, reason,
+     details, changes, cause_id, trace_id, previous_hash, hash)
+VALUES (:tenant_id, :chain, :sequence, :entry_id, :recorded_at, :actor, :action, :agent_id,
+        :subject, :reason, :details, :changes, :cause_id, :trace_id, :previous_hash, :hash);
+
+-- name: move_audit_head(tenant_id, chain, sequence, hash)!
+UPDATE audit_heads SET sequence = :sequence, hash = :hash
+WHERE tenant_id = :tenant_id AND chain = :chain;
+
+-- name: audit_entries_after(tenant_id, chain, sequence, most)
+-- A page of all chains, in order: what comes after an entry.
+SELECT tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject, reason,
+       details, changes, cause_id, trace_id, previous_hash, hash
+FROM audit_log
+WHERE (tenant_id, chain, sequence) > (:tenant_id, :chain, :sequence)
+ORDER BY tenant_id, chain, sequence
+LIMIT :most;
+
+-- name: audit_hash_at(tenant_id, chain, sequence)$
+SELECT hash FROM audit_log
+WHERE tenant_id = :tenant_id AND chain = :chain AND sequence = :sequence;
+
+-- name: audit_heads()
+SELECT tenant_id, chain, sequence, hash FROM audit_heads WHERE sequence > 0;
 
 -- name: enqueue_work(id, kind, key, payload, cause, priority, max_attempts)!
 INSERT INTO work (id, kind, key, payload, cause, priority, max_attempts)

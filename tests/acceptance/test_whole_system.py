@@ -11,6 +11,7 @@ from deploy.demo.agent_process import AgentFiles
 from deploy.demo.audit import FeedbackAudit, audit_feedback
 from deploy.demo.ledger import Request, entries, feedback_ids
 from deploy.demo.traffic import Traffic
+from deploy.local.audit_tables import compare_tables
 from tests.support.eventually import eventually
 from tests.support.system import System
 from tests.support.tiny_world import agent, corrections, production_requests
@@ -98,6 +99,28 @@ async def test_a_dead_letter_can_be_seen_mended_and_replayed(system: System) -> 
     assert "late" in shown["reason"]
     assert json.loads(shown["body"])["interaction_id"] == "late-0"
     await eventually(lambda: system.stored("late", 1), timeout=60)
+
+
+async def test_who_deployed_rolled_back_and_changed_a_policy_is_on_record(system: System) -> None:
+    await system.deploy_first_version("audited")
+    profile = agent("audited", system.base_model, steps=30)
+    profile |= {"priority": 3, "reason": "it is urgent"}
+    await system.gateway.post("/v1/agents", profile)
+    await system.correct("audited")
+    job = await system.completed(await system.retrain_of("audited"))
+    await system.gateway.post("/v1/agents/audited/rollback", {"reason": "odd answers"})
+
+    trail = await system.recorded("audited", "rolled_back")
+
+    key = trail["policy_changed"]["actor"]
+    assert key.startswith("bootstrap (key ")
+    assert trail["policy_changed"]["reason"] == "it is urgent"
+    assert [c["field"] for c in trail["policy_changed"]["changes"]] == ["priority"]
+    assert trail["deployed"]["actor"] == f"system (job {job['job_id']}, trigger count)"
+    assert (trail["rolled_back"]["actor"], trail["rolled_back"]["reason"]) == (key, "odd answers")
+    assert all(chain["ok"] for chain in await system.archon("audit", "verify"))
+    reports = await compare_tables(system.runtime.endpoints.database_url)
+    assert [report.problem for report in reports if not report.ok] == []
 
 
 async def test_the_command_shows_jobs_versions_and_their_trace(system: System) -> None:

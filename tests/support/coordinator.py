@@ -220,11 +220,11 @@ class World:
         return (await self.told(contract))[-1]
 
     def _use_case(self, body: Contract) -> Any:
-        agents, jobs = self.parts.agents, self.parts.jobs
+        agents, jobs, wishes = self.parts.agents, self.parts.jobs, self.parts.wishes
         return {
             "ConfigureAgent": agents.configure_agent,
-            "TrainingRequested": jobs.request_training,
-            "CancelJob": jobs.cancel_job,
+            "TrainingRequested": wishes.request_training,
+            "CancelJob": wishes.cancel_job,
             "CurriculumPlanned": jobs.take_plan,
             "DatasetPrepared": jobs.take_dataset,
             "DatasetRejected": jobs.end_without_dataset,

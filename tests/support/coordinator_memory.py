@@ -12,7 +12,7 @@ from uuid import UUID
 
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import JobState, WorkerReported
-from archon_contracts.values import ArtifactRef, ModelRef
+from archon_contracts.values import AgentProfile, ArtifactRef, ModelRef
 from services.coordinator.agents import AgentService
 from services.coordinator.domain import Agent, AgentKey, Claim, Job, Transition, Window
 from services.coordinator.flow import Flow
@@ -29,6 +29,8 @@ from services.coordinator.transitions import Transitions
 from services.coordinator.triggers import Erased, Tally
 from services.coordinator.turns import Turns
 from services.coordinator.windows import Windows
+from services.coordinator.wishes import WishService
+from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
 from tests.support.messages import NOON
 from tests.support.outbox import RecordingOutbox
@@ -46,6 +48,9 @@ class MemoryStore:
         self.history: dict[UUID, list[Transition]] = {}
         self.events: list[tuple[UUID, JobState | None, JobEvent | None, JobState]] = []
         self.workers: dict[str, WorkerReported] = {}
+
+    async def lock_profile(self, _tx: object, key: AgentKey) -> AgentProfile | None:
+        return self.agents[key].profile if key in self.agents else None
 
     async def put_agent(self, _tx: object, command: ConfigureAgent, _now: datetime) -> None:
         key = AgentKey(command.tenant_id, command.agent_id)
@@ -287,5 +292,7 @@ class MemoryCoordinator:
         windows = Windows(self.feedback, self.artifacts, self.spans, outbox, clock)
         self.turns = Turns(self.feedback, store, windows, self.transitions, orders, clock)
         self.flow = Flow(self.transitions, orders, self.turns, self.slots, LIMITS)
-        self.agents = AgentService(store, self.turns, outbox, clock)
-        self.jobs = JobService(store, self.flow, self.turns, self.slots, windows, clock)
+        self.audit = RecordingAudit()
+        self.agents = AgentService(store, self.turns, outbox, self.audit, clock)
+        self.jobs = JobService(store, self.flow, self.slots, windows)
+        self.wishes = WishService(store, self.flow, self.turns, self.audit, clock)

@@ -78,6 +78,18 @@ class System:
         models = (await self.gateway.get(f"/v1/agents/{agent_id}/models"))["items"]
         return sorted(model["version"] for model in models if model["deployed_at"])
 
+    async def recorded(self, agent_id: str, action: str) -> dict[str, dict[str, Any]]:
+        """An agent's newest audit entry of each action, once there is one of this."""
+        newest: dict[str, dict[str, Any]] = {}
+
+        async def there() -> bool:
+            found = await self.archon("audit", "list", "--agent", agent_id)
+            newest.update({entry["action"]: entry for entry in reversed(found)})
+            return action in newest
+
+        await eventually(there, timeout=60)
+        return newest
+
     def agent(self, agent_id: str, files: AgentFiles) -> AgentProcess:
         """The demo's agent, serving `agent_id`."""
         return AgentProcess(agent_id, files, self.runtime.endpoints, self.runtime.api_key)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import Field
+
 from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier
 from archon_contracts.topics import Topic
@@ -19,6 +21,8 @@ class ConfigureAgent(Contract):
 
     agent_id: Identifier
     profile: AgentProfile
+    reason: str = Field(default="", description="Why, for the record.")
+    requested_by: str = Field(default="", description="Who wants it; empty: not said.")
 
 
 class CancelJob(Contract):
@@ -29,3 +33,4 @@ class CancelJob(Contract):
 
     job_id: UUID
     reason: str = "asked for"
+    requested_by: str = Field(default="", description="Who wants it; empty: not said.")

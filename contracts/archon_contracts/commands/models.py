@@ -48,6 +48,7 @@ class DeployModel(Contract):
         description="Version that the gate compared with, absent: none was live. A job's order is "
         "refused when another one is live by now.",
     )
+    requested_by: str = Field(default="", description="Who wants it; empty: not said.")
 
 
 class RollBackModel(Contract):
@@ -59,3 +60,4 @@ class RollBackModel(Contract):
     agent_id: Identifier
     to_version: str | None = Field(default=None, description="Absent: the one before.")
     reason: str
+    requested_by: str = Field(default="", description="Who wants it; empty: not said.")

@@ -1,6 +1,7 @@
 """Events: facts in the past tense."""
 
 from archon_contracts.events.agents import AgentConfigured
+from archon_contracts.events.audit import AuditAction, AuditChange, AuditRecorded
 from archon_contracts.events.curriculum import (
     CurriculumPlan,
     CurriculumPlanned,
@@ -61,6 +62,9 @@ __all__ = [
     "AgentConfiguration",
     "AgentConfigured",
     "AnnotationSubmitted",
+    "AuditAction",
+    "AuditChange",
+    "AuditRecorded",
     "CheckpointSaved",
     "CurriculumPlan",
     "CurriculumPlanned",

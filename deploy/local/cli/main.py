@@ -7,6 +7,7 @@ import structlog
 import typer
 
 from deploy.local.cli import (
+    audit,
     demo,
     dlq,
     feedback,
@@ -44,3 +45,4 @@ app.add_typer(feedback.group, name="feedback")
 app.add_typer(jobs.group, name="jobs")
 app.add_typer(models.group, name="models")
 app.add_typer(dlq.group, name="dlq")
+app.add_typer(audit.group, name="audit")

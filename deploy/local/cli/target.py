@@ -21,6 +21,7 @@ class TargetSettings(BaseSettings):
 
     url: str | None = Field(default=None, description="Gateway, such as http://127.0.0.1:8080.")
     api_key: SecretStr | None = Field(default=None, description="API key of a tenant.")
+    database_url: SecretStr | None = Field(default=None, description="postgresql://...")
     kafka_bootstrap_servers: str | None = Field(default=None, description="host:port, by commas.")
 
 
@@ -53,6 +54,22 @@ def kafka_servers(named: str | None) -> str:
             "ARCHON_KAFKA_BOOTSTRAP_SERVERS."
         )
     return chosen or local_system()[1].endpoints.kafka_bootstrap_servers
+
+
+def database_url() -> str:
+    """The database to look into: the one of ARCHON_DATABASE_URL, or that of the local system.
+
+    Raises:
+        CommandError: none was named, and none is running here or ARCHON_URL names one elsewhere.
+    """
+    settings = TargetSettings()
+    named = _secret(settings.database_url)
+    if not named and settings.url:
+        raise CommandError(
+            "ARCHON_URL names a system elsewhere, but not its database: name it with "
+            "ARCHON_DATABASE_URL."
+        )
+    return named or local_system()[1].endpoints.database_url
 
 
 def local_system() -> tuple[Path, RuntimeRecord]:

@@ -18,6 +18,9 @@ DO UPDATE SET profile_revision = tallies.profile_revision + 1;
 SELECT tenant_id, agent_id, profile, live
 FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
+-- name: lock_profile(tenant_id, agent_id)^
+SELECT profile FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id FOR UPDATE;
+
 -- name: set_live(tenant_id, agent_id, live, since)!
 -- An older fact never replaces a newer one.
 UPDATE agents SET live = :live, live_since = :since
@@ -271,7 +274,7 @@ SELECT to_state, occurred_at FROM job_history WHERE job_id = :job_id ORDER BY ve
 -- Slots
 
 -- name: lock_scheduler()$
--- One allocation at a time; always the last lock that a transaction takes.
+-- One allocation at a time; the last lock that a transaction takes, but for the audit log's.
 SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '/scheduler', 0));
 
 -- name: queued_jobs(most)

@@ -11,6 +11,7 @@ from services.gateway.api import Api
 from services.gateway.body_limit import BodyLimit
 from services.gateway.routes import (
     agents,
+    audit,
     datasets,
     dead_letters,
     events,
@@ -32,6 +33,7 @@ RESOURCES = (
     functions,
     events,
     dead_letters,
+    audit,
     status,
     telemetry,
 )

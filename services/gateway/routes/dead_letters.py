@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from archon_contracts.base import Identifier
-from services.gateway.api import Api, Most
+from services.gateway.api import Api, Most, asked
 from services.gateway.credentials import Caller, Scope
 from services.gateway.dead_letters import DeadLetterDetail, DeadLetterView
 
@@ -35,11 +35,11 @@ def build_router(api: Api) -> APIRouter:
 
     @router.post("/{letter_id}/replay", status_code=202)
     async def replay_letter(
-        letter_id: Identifier, caller: Caller = operator
+        letter_id: Identifier, request: Request, caller: Caller = operator
     ) -> dict[str, str | int]:
         """Send the original bytes and headers to the original topic once more."""
         async with api.transactions.writing(caller.tenant_id) as tx:
-            replay = await api.dead_letters.replay(tx, letter_id)
+            replay = await api.dead_letters.replay(tx, asked(caller, request), letter_id)
         return {"status": "accepted", "id": letter_id, "replay": replay}
 
     return router

@@ -291,6 +291,37 @@ RETURNING replays;
 -- name: count_dead_letters()
 SELECT service, count(*) AS letters FROM dead_letters WHERE replays = 0 GROUP BY service;
 
+-- Audit trail --------------------------------------------------------------------------------
+
+-- name: insert_audit_copy(tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject, reason, details, changes, cause_id, trace_id, previous_hash, hash)!
+INSERT INTO audit_entries
+    (tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject, reason,
+     details, changes, cause_id, trace_id, previous_hash, hash)
+VALUES (:tenant_id, :chain, :sequence, :entry_id, :recorded_at, :actor, :action, :agent_id,
+        :subject, :reason, :details, :changes, :cause_id, :trace_id, :previous_hash, :hash)
+ON CONFLICT (tenant_id, chain, sequence, hash) DO NOTHING;
+
+-- name: newest_audit_entries(tenant_id, agent_id, action, since, most)
+SELECT chain, sequence, recorded_at, actor, action, agent_id, subject, reason, details, changes,
+       cause_id, trace_id, previous_hash, hash
+FROM audit_entries
+WHERE tenant_id = :tenant_id
+  AND (:agent_id::text IS NULL OR agent_id = :agent_id)
+  AND (:action::text IS NULL OR action = :action)
+  AND (:since::timestamptz IS NULL OR recorded_at >= :since)
+ORDER BY recorded_at DESC, chain, sequence DESC
+LIMIT :most;
+
+-- name: audit_copy_after(tenant, tenant_id, chain, sequence, hash, most)
+-- A page of one tenant's chains, or of all, in order: what comes after an entry.
+SELECT tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject, reason,
+       details, changes, cause_id, trace_id, previous_hash, hash
+FROM audit_entries
+WHERE (:tenant::text IS NULL OR tenant_id = :tenant)
+  AND (tenant_id, chain, sequence, hash) > (:tenant_id, :chain, :sequence, :hash)
+ORDER BY tenant_id, chain, sequence, hash
+LIMIT :most;
+
 -- Recent events ------------------------------------------------------------------------------
 
 -- name: remember_event(event_id, tenant_id, agent_id, type, body, at)!

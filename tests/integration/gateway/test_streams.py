@@ -153,6 +153,21 @@ async def test_a_replayed_dead_letter_is_on_its_topic_again_as_it_was(gateway: G
     assert (await gateway.get(f"/v1/dead-letters/{letter_id}"))["replays"] == 1
 
 
+async def test_who_replayed_a_dead_letter_is_in_the_audit_trail(gateway: Gateway) -> None:
+    letter_id = await dead_letter(gateway, uuid4().hex.encode())
+
+    await gateway.http.post(f"/v1/dead-letters/{letter_id}/replay")
+
+    async def recorded() -> None:
+        found = await gateway.get("/v1/audit", action="dead_letter_replayed")
+        (entry,) = [entry for entry in found["items"] if entry["subject"] == letter_id]
+        assert entry["actor"].startswith("bootstrap (key ")
+        assert entry["details"]["topic"] == FEEDBACK.name
+        assert entry["details"]["replay"] == "1"
+
+    await eventually(recorded)
+
+
 async def test_a_dead_letter_of_a_foreign_topic_is_not_replayed(gateway: Gateway) -> None:
     letter_id = await dead_letter(gateway, b"x", topic="__consumer_offsets")
 

@@ -18,11 +18,14 @@ from archon_contracts.events import (
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import Estimate
 from services.registry.domain import Action, ModelStatus
+from services.registry.errors import UnknownVersion
 from services.registry.service import RegistryService
 from services.registry.settings import Settings
 from services.registry.store import ModelStore, RunStore
+from shared.audit import check_log
 from shared.errors import ConstraintViolated
 from shared.foundation import Foundation
+from shared.messages import Message
 from tests.support.foundations import open_foundation, probe_settings
 from tests.support.messages import NOON, message_of
 from tests.support.registry import artifact, deploy, register, roll_back
@@ -34,7 +37,9 @@ class Registry:
     def __init__(self, shared: Foundation) -> None:
         self.shared = shared
         self.models = ModelStore()
-        service = RegistryService(self.models, RunStore(), shared.outbox, shared.clock)
+        service = RegistryService(
+            self.models, RunStore(), shared.outbox, shared.audit, shared.clock
+        )
         self._use_cases = {
             "RegisterModel": service.register_model,
             "DeployModel": service.deploy_model,
@@ -48,8 +53,12 @@ class Registry:
     async def take(self, *bodies: Contract) -> None:
         """Handle messages one after the other."""
         for body in bodies:
-            use_case = self._use_cases[type(body).__name__]
-            await self.shared.inbox.run_once(message_of(body), use_case)
+            await self.receive(message_of(body))
+
+    async def receive(self, message: Message[Contract]) -> None:
+        """Handle a message, which may come again."""
+        use_case = self._use_cases[type(message.body).__name__]
+        await self.shared.inbox.run_once(message, use_case)
 
     async def rows(self, query: str) -> list[tuple[object, ...]]:
         async with self.shared.database.across_tenants() as connection:
@@ -190,3 +199,36 @@ def test_the_settings_name_the_registrys_schema(database_url: str) -> None:
     )
 
     assert settings.service == "registry"
+
+
+async def test_deployments_of_many_agents_at_once_are_one_chain_in_the_audit_log(
+    registry: Registry,
+) -> None:
+    agents = [f"agent-{number}" for number in range(8)]
+    await asyncio.gather(*(registry.take(register(agent_id=agent)) for agent in agents))
+
+    await asyncio.gather(*(registry.take(deploy("1.0.0", agent_id=agent)) for agent in agents))
+
+    async with registry.shared.database.across_tenants() as connection:
+        check = (await check_log(connection))["default", "registry"]
+    assert (check.ok, check.entries, check.gaps) == (True, len(agents), [])
+
+
+async def test_a_redelivered_deployment_is_recorded_once(registry: Registry) -> None:
+    await registry.take(register(), deploy("1.0.0"), register())
+    again = message_of(deploy("1.1.0"))
+
+    for _ in range(3):
+        await registry.receive(again)
+
+    recorded = await registry.rows("SELECT action, subject FROM audit_log ORDER BY sequence")
+    assert recorded == [("deployed", "1.0.0"), ("deployed", "1.1.0")]
+
+
+async def test_an_order_that_fails_is_not_recorded(registry: Registry) -> None:
+    await registry.take(register())
+
+    with pytest.raises(UnknownVersion):
+        await registry.take(deploy("9.9.9"))
+
+    assert await registry.rows("SELECT * FROM audit_log") == []

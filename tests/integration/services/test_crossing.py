@@ -169,7 +169,9 @@ def verdict(job_id: UUID, *, passed: bool) -> EvaluationCompleted:
 async def test_the_record_of_a_run_has_its_own_tenants_word_whoever_came_first(
     registry: Foundation,
 ) -> None:
-    service = RegistryService(ModelStore(), RunStore(), registry.outbox, registry.clock)
+    service = RegistryService(
+        ModelStore(), RunStore(), registry.outbox, registry.audit, registry.clock
+    )
     job_id = new_id()
     named = {"agent_id": "picker", "job_id": job_id, "attempt": 1}
     started = TrainingStarted(**named, worker_id="w", total_steps=1, first_step_at=NOON)

@@ -87,7 +87,7 @@ class JobLife(RuleBasedStateMachine):
 
     @rule(agent=agents)
     def wish(self, agent: str) -> None:
-        self.do(self.world.jobs.request_training(None, message_of(requested(agent))))
+        self.do(self.world.wishes.request_training(None, message_of(requested(agent))))
 
     @rule(agent=agents)
     def plan(self, agent: str) -> None:
@@ -160,7 +160,7 @@ class JobLife(RuleBasedStateMachine):
     @rule(agent=agents)
     def cancel(self, agent: str) -> None:
         body = CancelJob(job_id=self.answers(agent).job_id)
-        self.do(self.world.jobs.cancel_job(None, message_of(body)))
+        self.do(self.world.wishes.cancel_job(None, message_of(body)))
 
     @rule()
     def nobody_answers(self) -> None:

@@ -2,12 +2,18 @@
 
 import pytest
 
+from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, dead_letters
+from services.gateway.credentials import ALL_SCOPES, Caller
 from services.gateway.dead_letters import DeadLetter, DeadLetters, as_text, read_letter
 from services.gateway.errors import Conflict, NotFound
+from services.gateway.service import asked_by
 from shared.messages import RawHeaders, RawRecord
+from tests.support.audit import RecordingAudit
 
 TOPIC = dead_letters("data_prep").name
+KEY_ID = new_id()
+ASKED = asked_by(Caller("acme", "ann", ALL_SCOPES, KEY_ID))
 ADDED = (
     ("dlq_reason", b"agent is unknown"),
     ("dlq_error_type", b"PermanentError"),
@@ -49,6 +55,10 @@ class RawOutbox:
         self.sent.append(fields)
 
 
+def dead_letters_with(*letters: DeadLetter) -> DeadLetters:
+    return DeadLetters(Letters(*letters), RawOutbox(), RecordingAudit())
+
+
 def test_a_letter_says_where_it_was_and_why() -> None:
     letter = read_letter(record())
 
@@ -79,9 +89,9 @@ def test_bytes_are_shown_as_text_where_they_are_text(
 async def test_a_replay_sends_the_original_bytes_and_headers() -> None:
     letter = read_letter(record())
     outbox = RawOutbox()
-    letters = DeadLetters(Letters(letter), outbox)
+    letters = DeadLetters(Letters(letter), outbox, RecordingAudit())
 
-    numbers = [await letters.replay(None, letter.id) for _ in range(2)]
+    numbers = [await letters.replay(None, ASKED, letter.id) for _ in range(2)]
 
     assert numbers == [1, 2]
     assert outbox.sent[0]["payload"] == b"\xff\x00"
@@ -94,18 +104,31 @@ async def test_a_letter_of_a_foreign_topic_is_not_replayed() -> None:
     letter = read_letter(record(headers=(("dlq_topic", b"__consumer_offsets"),)))
 
     with pytest.raises(Conflict, match="takes no replay"):
-        await DeadLetters(Letters(letter), RawOutbox()).replay(None, letter.id)
+        await dead_letters_with(letter).replay(None, ASKED, letter.id)
 
 
 async def test_a_letter_that_is_not_there_is_not_found() -> None:
     with pytest.raises(NotFound):
-        await DeadLetters(Letters(), RawOutbox()).find(None, "x:0:1")
+        await dead_letters_with().find(None, "x:0:1")
 
 
 async def test_a_letter_shows_its_null_headers_too() -> None:
     letter = read_letter(record())
 
-    shown = await DeadLetters(Letters(letter), RawOutbox()).find(None, letter.id)
+    shown = await dead_letters_with(letter).find(None, letter.id)
 
     assert shown.headers == {"ce_type": "x.v1", "trace": None, "other": None}
     assert (shown.body, shown.body_encoding, shown.type) == ("/wA=", "base64", "x.v1")
+
+
+async def test_a_replay_is_recorded_with_who_asked_and_where_it_went() -> None:
+    letter = read_letter(record())
+    audit = RecordingAudit()
+
+    for _ in range(2):
+        await DeadLetters(Letters(letter), RawOutbox(), audit).replay(None, ASKED, letter.id)
+
+    (recorded,) = audit.entries
+    assert (recorded.tenant_id, recorded.actor) == ("acme", f"ann (key {KEY_ID})")
+    assert (recorded.action, recorded.subject) == ("dead_letter_replayed", letter.id)
+    assert recorded.details["topic"] == FEEDBACK.name

@@ -27,7 +27,9 @@ from tests.support.outbox import RecordingOutbox
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ITEMS = ArtifactRef(uri="file:///items", digest="a" * 64)
-CALLER = Caller("acme", "ci", ALL_SCOPES)
+KEY_ID = UUID(int=7)
+CALLER = Caller("acme", "ci", ALL_SCOPES, KEY_ID)
+ACTOR = f"ci (key {KEY_ID})"
 
 
 class Known:
@@ -160,7 +162,7 @@ async def test_a_request_sent_again_is_one_job() -> None:
 
     (event,) = outbox.of(TrainingRequested)
     assert first.job_id == again.job_id == event.job_id == order.id
-    assert (event.dataset, event.dataset_name, event.requested_by) == (ITEMS, "learn", "ci")
+    assert (event.dataset, event.dataset_name, event.requested_by) == (ITEMS, "learn", ACTOR)
 
 
 @pytest.mark.parametrize(
@@ -257,3 +259,23 @@ async def test_synthetic_items_vary_the_examples() -> None:
     assert store.synthetic == [request_id] == [command.request_id]
     assert command.examples is not None
     assert (command.examples.artifact, command.examples.items) == (ITEMS, 3)
+
+
+async def test_every_order_says_whose_key_it_came_with() -> None:
+    gateway, outbox = service(Known(models=[LATER, BEFORE]))
+    asked = asked_by(CALLER)
+
+    await gateway.configure_agent(None, asked, selector(reason="a new desk"), None)
+    await gateway.cancel_job(None, asked, new_id(), "wrong data")
+    await gateway.deploy_model(None, asked, "a", BEFORE.version, "better")
+    await gateway.roll_back_model(None, asked, "a", None, "odd")
+
+    kinds = (ConfigureAgent, CancelJob, DeployModel, RollBackModel)
+    orders = [order for kind in kinds for order in outbox.of(kind)]
+    assert [order.requested_by for order in orders] == [ACTOR] * 4
+    assert [order.reason for order in orders] == ["a new desk", "wrong data", "better", "odd"]
+
+
+def test_no_body_can_say_who_asks() -> None:
+    with pytest.raises(ValidationError, match="requested_by"):
+        selector(requested_by="somebody else")

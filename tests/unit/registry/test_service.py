@@ -14,6 +14,7 @@ from services.registry.errors import NothingToRollBackTo, UnknownVersion
 from services.registry.service import RegistryService
 from services.registry.store import RunStore
 from shared.errors import PermanentError
+from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
 from tests.support.messages import NOON, message_of
 from tests.support.outbox import RecordingOutbox
@@ -28,7 +29,10 @@ class Registry:
     def __init__(self) -> None:
         self.models = FakeModels()
         self.outbox = RecordingOutbox()
-        self.service = RegistryService(self.models, RunStore(), self.outbox, SetClock(NOON))
+        self.audit = RecordingAudit()
+        self.service = RegistryService(
+            self.models, RunStore(), self.outbox, self.audit, SetClock(NOON)
+        )
 
     async def register(self, times: int = 1) -> None:
         for _ in range(times):
@@ -193,3 +197,61 @@ async def test_a_redelivered_order_gives_the_same_events(registry: Registry) -> 
     await registry.service.deploy_model(TX, order)
 
     assert registry.outbox.events == before
+
+
+async def test_a_deployment_is_recorded_with_who_and_why(registry: Registry) -> None:
+    await registry.register(times=2)
+    await registry.deploy("1.0.0")
+    order = deploy("1.1.0").model_copy(update={"requested_by": "ci (key 1)"})
+
+    await registry.service.deploy_model(TX, message_of(order))
+
+    recorded = registry.audit.entries[-1]
+    assert (recorded.action, recorded.actor) == ("deployed", "ci (key 1)")
+    assert (recorded.agent_id, recorded.subject) == ("picker", "1.1.0")
+    assert recorded.reason == "the gate passed"
+    assert recorded.details["previous_version"] == "1.0.0"
+
+
+async def test_an_order_that_does_not_say_who_is_recorded_with_its_source(
+    registry: Registry,
+) -> None:
+    await registry.register()
+
+    await registry.deploy("1.0.0")
+
+    assert [each.actor for each in registry.audit.entries] == ["unknown (source archon/test)"]
+
+
+async def test_a_deployment_that_changes_nothing_is_not_recorded(registry: Registry) -> None:
+    await registry.register()
+
+    await registry.deploy("1.0.0", "1.0.0")
+
+    assert [each.subject for each in registry.audit.entries] == ["1.0.0"]
+
+
+async def test_a_rollback_is_recorded_with_who_and_why(registry: Registry) -> None:
+    await registry.register(times=2)
+    await registry.deploy("1.0.0", "1.1.0")
+    order = roll_back().model_copy(update={"requested_by": "ann (key 2)"})
+
+    await registry.service.roll_back_model(TX, message_of(order))
+
+    recorded = registry.audit.entries[-1]
+    assert (recorded.action, recorded.actor) == ("rolled_back", "ann (key 2)")
+    assert (recorded.subject, recorded.reason) == ("1.0.0", "it got worse")
+    assert recorded.details["previous_version"] == "1.1.0"
+
+
+async def test_a_refused_deployment_is_recorded_with_the_job(registry: Registry) -> None:
+    await registry.register(times=2)
+    await registry.deploy("1.0.0")
+    order = deploy_for_job("1.1.0", judged_against=None)
+
+    await registry.service.deploy_model(TX, message_of(order))
+
+    recorded = registry.audit.entries[-1]
+    assert (recorded.action, recorded.subject) == ("deployment_refused", "1.1.0")
+    assert recorded.details["job_id"] == str(order.job_id)
+    assert "1.0.0 is live" in recorded.reason

@@ -2,6 +2,7 @@
 
 from aiokafka import TopicPartition
 
+from deploy.local.cli.audit import why
 from deploy.local.cli.jobs import eta
 from deploy.local.cli.models import compared
 from deploy.local.cli.output import estimate, text
@@ -37,3 +38,10 @@ def test_lag_counts_what_a_group_has_not_read_of_the_partitions_it_reads() -> No
     read = {"g": {parts[0]: 4, parts[1]: 10}, "elsewhere": {TopicPartition("u", 0): 1}}
 
     assert lags(parts, {parts[0]: 10, parts[1]: 10}, read) == {"g": 6}
+
+
+def test_why_is_the_reason_and_each_change() -> None:
+    change = {"field": "trigger.rating_drop", "before": "", "after": "0.5"}
+
+    assert why({"reason": "", "changes": []}) == ""
+    assert why({"reason": "odd", "changes": [change]}) == "odd; trigger.rating_drop: - -> 0.5"

@@ -1,0 +1,42 @@
+"""The audit trail: who changed what, and whether the record of it is whole."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from archon_contracts.base import Identifier
+from services.gateway.api import Api, Most
+from services.gateway.audit_trail import AuditEntryView, AuditVerdict
+from services.gateway.credentials import Caller, Scope
+
+
+def build_router(api: Api) -> APIRouter:
+    """Routes of the audit trail; each caller sees its own tenant's."""
+    router = APIRouter(tags=["audit"], prefix="/audit")
+    reader, operator = api.caller(Scope.READ), api.caller(Scope.OPERATE)
+
+    @router.get("")
+    async def list_entries(
+        agent_id: Annotated[Identifier | None, Query()] = None,
+        action: Annotated[Identifier | None, Query()] = None,
+        since: Annotated[AwareDatetime | None, Query(description="With its offset.")] = None,
+        limit: Most = 100,
+        caller: Caller = reader,
+    ) -> dict[str, list[AuditEntryView]]:
+        """The newest entries: who did what, and why."""
+        async with api.transactions.reading(caller.tenant_id) as tx:
+            found = await api.audit.store.newest(
+                tx, caller.tenant_id, agent_id=agent_id, action=action, since=since, most=limit
+            )
+        return {"items": found}
+
+    @router.get("/verify")
+    async def verify(caller: Caller = operator) -> AuditVerdict:
+        """Recompute every chain; tells the first entry that is not right, and what is missing."""
+        async with api.transactions.reading(caller.tenant_id) as tx:
+            return await api.audit.verify(tx, caller.tenant_id)
+
+    return router

@@ -1,0 +1,66 @@
+"""What the audit log holds of deployments."""
+
+from __future__ import annotations
+
+from archon_contracts.commands import DeployModel, RollBackModel
+from archon_contracts.events import AuditAction, DeploymentRefused
+from services.registry.domain import Deployment, Model
+from shared.audit import Entry, actor_of
+from shared.messages import Message
+
+
+def deployed_entry(message: Message[DeployModel], model: Model, change: Deployment) -> Entry:
+    """A version went live, by a person's order or a job's."""
+    return _of_change(message, AuditAction.DEPLOYED, model, change)
+
+
+def rolled_back_entry(message: Message[RollBackModel], model: Model, change: Deployment) -> Entry:
+    """An earlier version is live again."""
+    return _of_change(message, AuditAction.ROLLED_BACK, model, change)
+
+
+def refused_entry(message: Message[DeployModel], refused: DeploymentRefused) -> Entry:
+    """A job's version was not made live."""
+    command = message.body
+    return Entry(
+        tenant_id=refused.tenant_id,
+        actor=actor_of(command.requested_by, message.envelope.source),
+        action=AuditAction.DEPLOYMENT_REFUSED,
+        agent_id=refused.agent_id,
+        subject=refused.model.version,
+        reason=refused.reason,
+        details=_details(
+            source=message.envelope.source,
+            digest=refused.model.artifact.digest,
+            live_version=refused.live_version,
+            job_id=command.job_id,
+        ),
+    )
+
+
+def _of_change(
+    message: Message[DeployModel] | Message[RollBackModel],
+    action: AuditAction,
+    model: Model,
+    change: Deployment,
+) -> Entry:
+    return Entry(
+        tenant_id=model.tenant_id,
+        actor=actor_of(message.body.requested_by, message.envelope.source),
+        action=action,
+        agent_id=model.agent_id,
+        subject=change.version,
+        reason=change.reason,
+        details=_details(
+            source=message.envelope.source,
+            digest=model.artifact.digest,
+            previous_version=change.previous_version,
+            revision=change.revision,
+            job_id=change.job_id,
+        ),
+    )
+
+
+def _details(**facts: object) -> dict[str, str]:
+    """Facts as texts; those that are not known are left out."""
+    return {name: str(fact) for name, fact in facts.items() if fact is not None}

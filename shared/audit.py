@@ -1,0 +1,152 @@
+"""The audit log: who changed what, and why, written in the transaction of the change.
+
+Each service keeps a chain of entries per tenant; each entry holds the hash of the one before it
+(`archon_contracts.audit_chain`). What is appended is also published, so that the newest hash is
+held outside the database too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from archon_contracts.audit_chain import ChainCheck, hash_of
+from archon_contracts.base import Contract
+from archon_contracts.events import AuditAction, AuditChange, AuditRecorded
+from archon_contracts.identifiers import derived_id
+from shared.clock import Clock
+from shared.database import Tx
+from shared.logging import get_logger
+from shared.messages import Cause
+from shared.queries import load_queries
+from shared.telemetry.spans import current_traceparent, parse_traceparent
+
+PAGE: Final = 500
+ChainKey = tuple[str, str]
+"""Tenant and service."""
+
+log = get_logger(__name__)
+_queries = load_queries(Path(__file__).parent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is to be recorded. Texts only, so that its hash has nothing to be read in two ways."""
+
+    tenant_id: str
+    actor: str
+    action: AuditAction
+    subject: str
+    agent_id: str | None = None
+    reason: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    changes: tuple[AuditChange, ...] = ()
+
+
+class EventOutbox(Protocol):
+    """Queues messages in the caller's transaction."""
+
+    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+
+class Audit:
+    """Writes through the caller's transaction and never commits."""
+
+    def __init__(self, service: str, outbox: EventOutbox, clock: Clock) -> None:
+        self._service = service
+        self._outbox = outbox
+        self._clock = clock
+
+    async def append(self, tx: Tx, entry: Entry, *, cause: Cause, part: str = "") -> None:
+        """Add an entry to its tenant's chain and publish it; once per cause, action and `part`.
+
+        Locks the chain to the end of the transaction. Call it last: whoever holds this lock waits
+        for no other, so that it is in no deadlock.
+        """
+        entry_id = derived_id("audit", self._service, cause.id, entry.action, part)
+        head = await _queries.lock_audit_head(tx, tenant_id=entry.tenant_id, chain=self._service)
+        if await _queries.has_audit_entry(tx, entry_id=entry_id):
+            log.info("audit_entry_exists_already", entry_id=str(entry_id), action=entry.action)
+            return
+        recorded = self._recorded(entry, entry_id, cause, head)
+        await _queries.insert_audit_entry(tx, **recorded.model_dump())
+        await _queries.move_audit_head(
+            tx,
+            tenant_id=recorded.tenant_id,
+            chain=recorded.chain,
+            sequence=recorded.sequence,
+            hash=recorded.hash,
+        )
+        await self._outbox.append(tx, recorded, cause=cause, part=str(entry_id))
+        log.info(
+            "audit_entry_appended",
+            action=entry.action,
+            actor=entry.actor,
+            subject=entry.subject,
+            sequence=recorded.sequence,
+        )
+
+    def _recorded(
+        self, entry: Entry, entry_id: UUID, cause: Cause, head: Mapping[str, Any]
+    ) -> AuditRecorded:
+        place = parse_traceparent(cause.traceparent or current_traceparent())
+        fields: dict[str, Any] = {
+            "tenant_id": entry.tenant_id,
+            "chain": self._service,
+            "sequence": head["sequence"] + 1,
+            "entry_id": entry_id,
+            "recorded_at": self._clock.now(),
+            "actor": entry.actor,
+            "action": entry.action.value,
+            "agent_id": entry.agent_id,
+            "subject": entry.subject,
+            "reason": entry.reason,
+            "details": dict(entry.details),
+            "changes": [change.model_dump() for change in entry.changes],
+            "cause_id": cause.id,
+            "trace_id": place.trace_id if place else "",
+            "previous_hash": head["hash"],
+        }
+        return AuditRecorded(**fields, hash=hash_of(fields))
+
+
+def actor_of(requested_by: str, source: str) -> str:
+    """Who a message says it is from, or where it came from when it does not say."""
+    return requested_by or f"unknown (source {source})"
+
+
+async def check_log(tx: Tx) -> dict[ChainKey, ChainCheck]:
+    """Every chain of the schema's log, recomputed from its rows; a page in memory at a time."""
+    found: dict[ChainKey, ChainCheck] = {}
+    async for row in _entries(tx):
+        found.setdefault((row["tenant_id"], row["chain"]), ChainCheck()).take(row)
+    return found
+
+
+async def heads_of(tx: Tx) -> dict[ChainKey, tuple[int, str]]:
+    """Sequence and hash of each chain's newest entry, as the head's row says."""
+    rows = _queries.audit_heads(tx)
+    return {(r["tenant_id"], r["chain"]): (r["sequence"], r["hash"]) async for r in rows}
+
+
+async def hash_at(tx: Tx, key: ChainKey, sequence: int) -> str | None:
+    """The hash of one entry of a chain, as its row says; None when there is no such row."""
+    tenant_id, chain = key
+    found: str | None = await _queries.audit_hash_at(
+        tx, tenant_id=tenant_id, chain=chain, sequence=sequence
+    )
+    return found
+
+
+async def _entries(tx: Tx) -> AsyncIterator[Mapping[str, Any]]:
+    place: dict[str, Any] = {"tenant_id": "", "chain": "", "sequence": 0}
+    while True:
+        page = [row async for row in _queries.audit_entries_after(tx, **place, most=PAGE)]
+        for row in page:
+            yield row
+        if len(page) < PAGE:
+            return
+        place = {name: page[-1][name] for name in place}

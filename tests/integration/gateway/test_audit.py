@@ -1,0 +1,152 @@
+"""The gateway's copy of the audit logs: shown to its tenant, and recomputed on request."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from archon_contracts.audit_chain import hash_of
+from archon_contracts.events import AuditRecorded
+from archon_contracts.identifiers import new_id
+from services.gateway.credentials import Caller, Scope, hash_key
+from services.gateway.store import Store
+from shared.errors import ConstraintViolated
+from tests.support.audit import NOON, linked, recorded
+from tests.support.eventually import eventually
+from tests.support.gateway import Gateway
+from tests.support.owner import as_owner
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def chain() -> str:
+    """A service's name of the test's own."""
+    return f"chain-{uuid4().hex[:12]}"
+
+
+def told(chain: str, *contents: dict[str, Any], tenant: str = "default") -> list[AuditRecorded]:
+    rows = linked(*(content | {"tenant_id": tenant} for content in contents), chain=chain)
+    return [recorded(row) for row in rows]
+
+
+async def verdict_on(gateway: Gateway, chain: str, entries: int) -> dict[str, Any]:
+    """What verifying says of a chain, once so many of its entries are here."""
+    found: dict[str, Any] = {}
+
+    async def there() -> bool:
+        chains = (await gateway.get("/v1/audit/verify"))["chains"]
+        found.update(next((c for c in chains if c["chain"] == chain), {}))
+        return found.get("entries") == entries
+
+    await eventually(there)
+    return found
+
+
+async def test_entries_are_listed_newest_first_and_by_agent_action_and_time(
+    gateway: Gateway, chain: str
+) -> None:
+    agent = f"agent-{chain}"
+    later = NOON + timedelta(hours=1)
+    entries = told(
+        chain,
+        {"agent_id": agent, "reason": "better"},
+        {"agent_id": agent, "action": "rolled_back", "reason": "worse", "recorded_at": later},
+        {"agent_id": "another"},
+    )
+    await gateway.tell(*entries)
+    assert (await verdict_on(gateway, chain, entries=3))["ok"]
+
+    async def reasons(**query: object) -> list[str]:
+        return [e["reason"] for e in (await gateway.get("/v1/audit", **query))["items"]]
+
+    assert await reasons(agent_id=agent) == ["worse", "better"]
+    assert await reasons(agent_id=agent, action="deployed") == ["better"]
+    assert await reasons(agent_id=agent, since=later.isoformat()) == ["worse"]
+    assert await reasons(agent_id=agent, limit=1) == ["worse"]
+
+
+async def test_an_entry_is_shown_with_who_why_and_its_hash(gateway: Gateway, chain: str) -> None:
+    change = {"field": "priority", "before": "0", "after": "4"}
+    (entry,) = told(chain, {"agent_id": chain, "reason": "busy", "changes": [change]})
+
+    await gateway.tell(entry)
+    await verdict_on(gateway, chain, entries=1)
+
+    (shown,) = (await gateway.get("/v1/audit", agent_id=chain))["items"]
+    assert (shown["actor"], shown["reason"]) == ("ci (key 1)", "busy")
+    assert shown["changes"] == [change]
+    assert (shown["sequence"], shown["hash"]) == (1, entry.hash)
+
+
+async def test_a_missing_entry_is_named(gateway: Gateway, chain: str) -> None:
+    first, _, third = told(chain, {}, {}, {})
+
+    await gateway.tell(first, third)
+
+    found = await verdict_on(gateway, chain, entries=2)
+    assert (found["ok"], found["broken_at"], found["gaps"]) == (False, 2, [[2, 2]])
+    assert not (await gateway.get("/v1/audit/verify"))["ok"]
+
+
+async def test_a_log_that_was_rewritten_shows_as_two_entries_of_one_number(
+    gateway: Gateway, chain: str
+) -> None:
+    first, second = told(chain, {}, {"reason": "as it was"})
+    other = second.model_dump() | {"reason": "as it never was"}
+    forged = AuditRecorded(**(other | {"hash": hash_of(other)}))
+
+    await gateway.tell(first, second, forged)
+
+    found = await verdict_on(gateway, chain, entries=3)
+    assert (found["broken_at"], found["problem"]) == (2, "there are two entries of sequence 2")
+
+
+async def test_an_entry_that_comes_twice_is_kept_once(gateway: Gateway, chain: str) -> None:
+    first, second = told(chain, {}, {})
+
+    await gateway.tell(first, first, second)
+
+    assert (await verdict_on(gateway, chain, entries=2))["ok"]
+
+
+async def test_nobody_sees_the_trail_of_another_tenant(gateway: Gateway, chain: str) -> None:
+    other, mine = told(chain, {}, tenant="globex"), told(chain, {})
+    key = f"reader-{uuid4().hex}"
+    caller = Caller("globex", "reader", frozenset({Scope.READ}))
+    async with gateway.application.foundation.database.across_tenants() as tx:
+        await Store().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
+    headers = {"Authorization": f"Bearer {key}"}
+
+    await gateway.tell(*other, *mine)
+    await verdict_on(gateway, chain, entries=1)
+
+    theirs = (await gateway.http.get("/v1/audit", headers=headers)).json()["items"]
+    assert [entry["hash"] for entry in theirs] == [other[0].hash]
+    refused = await gateway.http.get("/v1/audit/verify", headers=headers)
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_entries SET reason = ''",
+        "DELETE FROM audit_entries",
+        "TRUNCATE audit_entries",
+    ],
+)
+async def test_the_copy_is_only_ever_added_to(gateway: Gateway, statement: str) -> None:
+    with pytest.raises(ConstraintViolated, match="only ever added to"):
+        await _execute_as_owner(gateway, statement)
+
+
+async def _execute_as_owner(gateway: Gateway, statement: str) -> None:
+    async with gateway.application.foundation.database.across_tenants() as tx:
+        await as_owner(tx)
+        await tx.execute(statement)
+
+
+@pytest.mark.parametrize("query", ["since=yesterday", "since=2026-03-01T12:00:00", "limit=0"])
+async def test_a_query_that_cannot_be_read_is_refused(gateway: Gateway, query: str) -> None:
+    assert (await gateway.http.get(f"/v1/audit?{query}")).status_code == 422
