@@ -11,13 +11,14 @@ from fastapi.security import HTTPBearer
 
 from archon_contracts.base import Identifier
 from archon_contracts.identifiers import derived_id
-from services.gateway.api_keys import ApiKeys
+from services.gateway.api_keys import ApiKeys, require_scope
 from services.gateway.credentials import Caller, Scope, bearer_key
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters import DeadLetters
 from services.gateway.feed import Feed
 from services.gateway.functions import Functions
 from services.gateway.intake import Intake
+from services.gateway.keys import KeyAdministration
 from services.gateway.known_agents import KnownAgents
 from services.gateway.reading import Reading
 from services.gateway.service import Asked, GatewayService, asked_by
@@ -42,6 +43,7 @@ class Api:
     settings: Settings
     clock: Clock
     keys: ApiKeys
+    key_administration: KeyAdministration
     transactions: Transactions
     artifacts: Artifacts
     intake: Intake
@@ -58,7 +60,9 @@ class Api:
 
         async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
             key = bearer_key(request.headers.get("authorization", ""))
-            return await self.keys.authenticate(key, scope)
+            caller = await self.keys.authenticate(key)
+            require_scope(caller, scope)
+            return caller
 
         return Depends(authenticate)
 

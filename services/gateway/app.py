@@ -17,6 +17,7 @@ from services.gateway.feedback_tally import FeedbackTally
 from services.gateway.functions import Functions
 from services.gateway.handlers import build_router, build_side_router
 from services.gateway.intake import Intake
+from services.gateway.keys import KeyAdministration
 from services.gateway.known_agents import KnownAgents
 from services.gateway.projection_store import ProjectionStore
 from services.gateway.projections import Projections
@@ -62,6 +63,7 @@ def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
         settings=settings,
         clock=shared.clock,
         keys=ApiKeys(shared.database, store),
+        key_administration=KeyAdministration(store, shared.clock),
         transactions=Transactions(shared.database, shared.wakeups),
         artifacts=shared.artifacts,
         intake=_build_intake(settings, shared),

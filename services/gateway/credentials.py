@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 
 class Scope(StrEnum):
@@ -16,9 +17,12 @@ class Scope(StrEnum):
     READ = "read"
     WRITE = "write"
     OPERATE = "operate"
+    ADMIN = "admin"
 
 
 ALL_SCOPES = frozenset(Scope)
+OPERATOR_TENANT = "default"
+"""Whose keys, with the scopes for it, may look after other tenants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,16 @@ class Caller:
     tenant_id: str
     name: str
     scopes: frozenset[Scope]
+    key_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key that is good now, as the database has it."""
+
+    caller: Caller
+    seconds_left: float | None  # None: it does not expire
+    used_today: bool
 
 
 def new_key() -> str:

@@ -11,6 +11,7 @@ from deploy.local.cli import (
     dlq,
     feedback,
     jobs,
+    keys,
     models,
     set_up,
     status,
@@ -44,3 +45,4 @@ app.add_typer(feedback.group, name="feedback")
 app.add_typer(jobs.group, name="jobs")
 app.add_typer(models.group, name="models")
 app.add_typer(dlq.group, name="dlq")
+app.add_typer(keys.group, name="keys")

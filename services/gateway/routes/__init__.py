@@ -17,6 +17,7 @@ from services.gateway.routes import (
     feedback,
     functions,
     jobs,
+    keys,
     models,
     status,
     telemetry,
@@ -32,6 +33,7 @@ RESOURCES = (
     functions,
     events,
     dead_letters,
+    keys,
     status,
     telemetry,
 )

@@ -12,6 +12,7 @@ COMMANDS = [
     "up", "setup", "demo", "status", "trace", "topics", "feedback send", "feedback count",
     "jobs list", "jobs show", "jobs watch", "jobs cancel", "models list", "models show",
     "models compare", "models rollback", "models deploy", "dlq list", "dlq show", "dlq replay",
+    "keys create", "keys list", "keys revoke",
 ]  # fmt: skip
 NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
 
