@@ -79,5 +79,7 @@ def _server(listener: Listener) -> _Server:
             lifespan="off",
             timeout_graceful_shutdown=3,
             server_header=False,
+            # This parser bounds the headers; the one that uvicorn takes where it finds it does not.
+            http="h11",
         )
     )

@@ -16,6 +16,7 @@ from services.gateway.credentials import Caller, Scope, bearer_key
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters import DeadLetters
 from services.gateway.feed import Feed
+from services.gateway.feedback import require_short
 from services.gateway.functions import Functions
 from services.gateway.intake import Intake
 from services.gateway.keys import KeyAdministration
@@ -77,8 +78,12 @@ def asked(caller: Caller, request: Request) -> Asked:
 
 
 def idempotency_key(request: Request) -> str:
-    """The `Idempotency-Key` header, or an empty text."""
-    return request.headers.get("idempotency-key", "")
+    """The `Idempotency-Key` header, or an empty text.
+
+    Raises:
+        Invalid: it is too long.
+    """
+    return require_short(request.headers.get("idempotency-key", ""))
 
 
 def accepted(**fields: str | UUID | None) -> dict[str, str]:

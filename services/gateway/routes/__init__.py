@@ -52,5 +52,9 @@ def build_http(api: Api) -> Any:
     problems.install(app)
     for resource in RESOURCES:
         app.include_router(resource.build_router(api), prefix="/v1")
-    app.add_middleware(BodyLimit, most_bytes=api.settings.gateway_body_limit_bytes)
+    app.add_middleware(
+        BodyLimit,
+        most_bytes=api.settings.gateway_body_limit_bytes,
+        may_be_packed=("/v1" + telemetry.PATH,),
+    )
     return app
