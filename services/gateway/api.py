@@ -11,7 +11,8 @@ from fastapi.security import HTTPBearer
 
 from archon_contracts.base import Identifier
 from archon_contracts.identifiers import derived_id
-from services.gateway.api_keys import ApiKeys, require_scope
+from services.gateway.admission import Admission
+from services.gateway.api_keys import ApiKeys
 from services.gateway.credentials import Caller, Scope, bearer_key
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters import DeadLetters
@@ -24,6 +25,7 @@ from services.gateway.known_agents import KnownAgents
 from services.gateway.reading import Reading
 from services.gateway.service import Asked, GatewayService, asked_by
 from services.gateway.settings import Settings
+from services.gateway.shedding import Pressure
 from services.gateway.transactions import Transactions
 from shared.artifacts import Artifacts
 from shared.clock import Clock
@@ -45,6 +47,8 @@ class Api:
     clock: Clock
     keys: ApiKeys
     key_administration: KeyAdministration
+    admission: Admission
+    pressure: Pressure
     transactions: Transactions
     artifacts: Artifacts
     intake: Intake
@@ -60,12 +64,37 @@ class Api:
         """A dependency that gives the caller, whose key must have `scope`."""
 
         async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
-            key = bearer_key(request.headers.get("authorization", ""))
-            caller = await self.keys.authenticate(key)
-            require_scope(caller, scope)
+            return await self._admit(request, scope)
+
+        return Depends(authenticate)
+
+    def commander(self, scope: Scope) -> Any:
+        """The caller of a request that becomes a row of the outbox: refused when those wait."""
+
+        async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
+            caller = await self._admit(request, scope)
+            self.pressure.outbox.require_room()
             return caller
 
         return Depends(authenticate)
+
+    def sender(self) -> Any:
+        """The caller of a feedback request: refused before its body costs anything."""
+
+        async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
+            caller = await self._admit(request, Scope.FEEDBACK)
+            self.admission.require_events(caller)
+            self.pressure.events.require_room()
+            return caller
+
+        return Depends(authenticate)
+
+    async def _admit(self, request: Request, scope: Scope) -> Caller:
+        return await self.admission.admit(
+            key=bearer_key(request.headers.get("authorization", "")),
+            address=request.client.host if request.client else "",
+            scope=scope,
+        )
 
 
 def asked(caller: Caller, request: Request) -> Asked:

@@ -31,6 +31,7 @@ from services.gateway.domain import (
     stage_seconds,
 )
 from services.gateway.log_analysis import HourCounts
+from services.gateway.pressure import Waiting
 from shared.database import Tx
 from shared.queries import load_queries
 
@@ -234,6 +235,10 @@ class Store:
     async def spans(self, tx: Tx, trace_id: str) -> list[SpanView]:
         rows = self._queries.spans(tx, trace_id=trace_id)
         return [SpanView(**dict(row)) async for row in rows]
+
+    async def outbox_waiting(self, tx: Tx, *, most: int) -> Waiting:
+        row = await self._queries.outbox_waiting(tx, most=most)
+        return Waiting(age_seconds=row["age_seconds"], backlog=row["backlog"])
 
     async def outbox_age_seconds(self, tx: Tx) -> float:
         age: float = await self._queries.outbox_age_seconds(tx)

@@ -51,7 +51,9 @@ def build_http(api: Api) -> Any:
     )
     problems.install(app)
     for resource in RESOURCES:
-        app.include_router(resource.build_router(api), prefix="/v1")
+        app.include_router(
+            resource.build_router(api), prefix="/v1", responses={429: problems.TRY_LATER}
+        )
     app.add_middleware(
         BodyLimit,
         most_bytes=api.settings.gateway_body_limit_bytes,

@@ -402,3 +402,12 @@ LIMIT 5000;
 -- name: outbox_age_seconds()$
 SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
 FROM outbox WHERE published_at IS NULL;
+
+-- name: outbox_waiting(most)^
+-- What is not yet published, of the first `most` rows of its index: a look costs the same however
+-- much waits.
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS age_seconds,
+       count(*)::integer AS backlog
+FROM (
+    SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY shard, id LIMIT :most
+) waiting;
