@@ -1,6 +1,8 @@
 """A broker that is away while commands keep coming: refused in time, read as ever, taken again."""
 
 import asyncio
+import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -149,6 +151,38 @@ async def _feedback(gateway: Gateway, agent: str, number: int) -> httpx.Response
         for n in range(3)
     ]
     return await gateway.http.post("/v1/feedback", json=events)
+
+
+async def test_bodies_that_come_slowly_leave_no_room_for_more(
+    migrated_database_url: str, kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(kafka)
+    served = served_gateway(
+        migrated_database_url, kafka, tmp_path, gateway_inflight_bytes_limit=1000
+    )
+    async with served as gateway:
+        agent = await gateway.know(f"agent-{uuid4().hex}")
+        finish = asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b"["
+            await finish.wait()
+            event = {"agent_id": agent, "interaction_id": "slow", "input": "q", "rating": 1}
+            yield json.dumps(event).encode() + b"]"
+
+        slow = asyncio.create_task(gateway.http.post("/v1/feedback", content=slowly()))
+
+        async def full() -> bool:
+            return bool((await gateway.get("/v1/status"))["shedding"])
+
+        await eventually(full)
+        refused = await _feedback(gateway, agent, 1)
+        finish.set()
+        first = await slow
+        after = await _feedback(gateway, agent, 1)
+
+    assert (refused.status_code, refused.json()["limit"]) == (429, "inflight_bytes")
+    assert (first.status_code, after.status_code) == (202, 202)
 
 
 async def test_a_database_that_is_away_is_unavailable_and_not_shed(

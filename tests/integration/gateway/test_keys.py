@@ -1,13 +1,17 @@
 """API keys over HTTP: made, used, listed, revoked, and the tenant that they alone decide."""
 
+import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from archon_contracts.topics import FEEDBACK
-from tests.support.gateway import Gateway
+from deploy.local.cli import app
+from tests.support.gateway import KEY, Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -136,3 +140,37 @@ async def test_no_other_body_can_name_a_tenant(gateway: Gateway) -> None:
 
 def _rules(answer: httpx.Response) -> set[tuple[str, str]]:
     return {(error["field"], error["rule"]) for error in answer.json().get("errors", [])}
+
+
+async def test_the_command_line_makes_lists_and_revokes(gateway: Gateway) -> None:
+    made = await command(
+        gateway, "create", "from-the-cli", "--scope", "read", "--scope", "feedback"
+    )
+    listed = await command(gateway, "list")
+    revoked = await command(gateway, "revoke", made["id"])
+
+    (shown,) = [key for key in listed if key["id"] == made["id"]]
+    assert (shown["name"], shown["scopes"]) == ("from-the-cli", ["feedback", "read"])
+    assert revoked["revoked_at"]
+    assert (await gateway.http.get("/v1/agents", headers=bearer(made))).status_code == 401
+
+
+async def test_the_command_line_names_a_tenant_and_an_end(gateway: Gateway) -> None:
+    tenant = f"tenant-{uuid4().hex[:8]}"
+    wish = ("create", "n", "--scope", "admin", "--tenant", tenant, "--expires-in-days", "1")
+    made = await command(gateway, *wish)
+
+    listed = await command(gateway, "list", "--tenant", tenant)
+    revoked = await command(gateway, "revoke", made["id"], "--tenant", tenant)
+
+    assert (made["tenant_id"], [key["id"] for key in listed]) == (tenant, [made["id"]])
+    assert revoked["expires_at"] > revoked["created_at"]
+
+
+async def command(gateway: Gateway, *words: str) -> Any:
+    """What `archon keys ...` prints for a program."""
+    where = ["--json", "--url", str(gateway.http.base_url), "--api-key", KEY]
+    # In a thread of its own: the gateway is served by this one.
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["keys", *words, *where])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
