@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final, Protocol
 
@@ -110,6 +111,7 @@ class Admission:
         return caller
 
 
+@lru_cache(maxsize=1024)
 def neighbourhood(address: str) -> str:
     """Addresses that count as one: in IPv6 a /64, all of which one subscriber has."""
     try:
