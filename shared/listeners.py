@@ -16,12 +16,16 @@ from shared.errors import StartupFailed
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An ASGI application and where it listens; `setting` names the port's variable."""
+    """An ASGI application and where it listens; `setting` names the port's variable.
+
+    Of `trusted_proxies` (addresses or networks, by commas) the client that they name is believed.
+    """
 
     app: Any
     host: str
     port: int
     setting: str
+    trusted_proxies: str = ""
 
 
 class _Server(uvicorn.Server):
@@ -79,5 +83,10 @@ def _server(listener: Listener) -> _Server:
             lifespan="off",
             timeout_graceful_shutdown=3,
             server_header=False,
+            # This parser bounds the headers; the one that uvicorn takes where it finds it does not.
+            http="h11",
+            # Left alone, uvicorn believes whoever connects from the same machine.
+            proxy_headers=bool(listener.trusted_proxies),
+            forwarded_allow_ips=listener.trusted_proxies,
         )
     )

@@ -37,6 +37,7 @@ FEEDBACK_COUNT: Final = "archon.feedback.count"
 OUTBOX_QUEUE_SECONDS: Final = "archon.outbox.queue_seconds"
 TRAINING_STEP: Final = "archon.training.step"
 TRAINING_EPOCH: Final = "archon.training.epoch"
+LIMIT_NAME: Final = "archon.limit.name"
 
 # Span names. Kafka's are "{operation} {topic}": `send`, `process`.
 SPAN_TRIGGER: Final = "trigger retrain"
@@ -61,4 +62,5 @@ METRIC_FEEDBACK_DUPLICATES: Final = "archon.feedback.duplicates"  # [{event}]
 METRIC_JOBS_TRANSITIONS: Final = "archon.jobs.transitions"  # [{transition}]
 METRIC_WORK_RUNNING: Final = "archon.work.running"  # [{item}]
 METRIC_WORK_DURATION: Final = "archon.work.duration"  # [s]
+METRIC_REQUESTS_SHED: Final = "archon.requests.shed"  # [{request}]
 METRIC_SPANS_DROPPED: Final = "archon.telemetry.dropped"  # [{record}]

@@ -16,8 +16,9 @@ class ApiError(Exception):
 
     @property
     def is_passing(self) -> bool:
-        """Whether the same request may succeed later: nobody answered, or was able to."""
-        return self.status == 0 or self.status >= httpx.codes.INTERNAL_SERVER_ERROR
+        """Whether the same request may succeed later: nobody answered, was able to, or had time."""
+        busy = self.status == httpx.codes.TOO_MANY_REQUESTS
+        return busy or self.status == 0 or self.status >= httpx.codes.INTERNAL_SERVER_ERROR
 
 
 def answer(response: httpx.Response) -> Any:
@@ -65,9 +66,9 @@ class Gateway:
         """GET `path`; query values that are None are left out."""
         return self._send("GET", path, params=_given(query))
 
-    def post(self, path: str, body: Any = None) -> Any:
-        """POST `body` as JSON to `path`."""
-        return self._send("POST", path, json=body)
+    def post(self, path: str, body: Any = None, **query: Any) -> Any:
+        """POST `body` as JSON to `path`; query values that are None are left out."""
+        return self._send("POST", path, json=body, params=_given(query))
 
     def _send(self, method: str, path: str, **request: Any) -> Any:
         try:

@@ -13,18 +13,22 @@ from opentelemetry import trace
 from archon_contracts import telemetry
 from archon_contracts.base import Identifier
 from archon_contracts.identifiers import derived_id
+from services.gateway.admission import Admission
 from services.gateway.api_keys import ApiKeys
 from services.gateway.audit_trail import AuditTrail
 from services.gateway.credentials import Caller, Scope, bearer_key
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters import DeadLetters
 from services.gateway.feed import Feed
+from services.gateway.feedback import require_short
 from services.gateway.functions import Functions
 from services.gateway.intake import Intake
+from services.gateway.keys import KeyAdministration
 from services.gateway.known_agents import KnownAgents
 from services.gateway.reading import Reading
 from services.gateway.service import Asked, GatewayService, asked_by
 from services.gateway.settings import Settings
+from services.gateway.shedding import Pressure
 from services.gateway.transactions import Transactions
 from shared.artifacts import Artifacts
 from shared.clock import Clock
@@ -45,6 +49,9 @@ class Api:
     settings: Settings
     clock: Clock
     keys: ApiKeys
+    key_administration: KeyAdministration
+    admission: Admission
+    pressure: Pressure
     transactions: Transactions
     artifacts: Artifacts
     intake: Intake
@@ -61,12 +68,39 @@ class Api:
         """A dependency that gives the caller, whose key must have `scope`."""
 
         async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
-            key = bearer_key(request.headers.get("authorization", ""))
-            caller = await self.keys.authenticate(key, scope)
-            trace.get_current_span().set_attribute(telemetry.TENANT_ID, caller.tenant_id)
+            return await self._admit(request, scope)
+
+        return Depends(authenticate)
+
+    def commander(self, scope: Scope) -> Any:
+        """The caller of a request that becomes a row of the outbox: refused when those wait."""
+
+        async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
+            caller = await self._admit(request, scope)
+            self.pressure.outbox.require_room()
             return caller
 
         return Depends(authenticate)
+
+    def sender(self) -> Any:
+        """The caller of a feedback request: refused before its body costs anything."""
+
+        async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
+            caller = await self._admit(request, Scope.FEEDBACK)
+            self.admission.require_events(caller)
+            self.pressure.events.require_room()
+            return caller
+
+        return Depends(authenticate)
+
+    async def _admit(self, request: Request, scope: Scope) -> Caller:
+        caller = await self.admission.admit(
+            key=bearer_key(request.headers.get("authorization", "")),
+            address=request.client.host if request.client else "",
+            scope=scope,
+        )
+        trace.get_current_span().set_attribute(telemetry.TENANT_ID, caller.tenant_id)
+        return caller
 
 
 def asked(caller: Caller, request: Request) -> Asked:
@@ -79,8 +113,12 @@ def asked(caller: Caller, request: Request) -> Asked:
 
 
 def idempotency_key(request: Request) -> str:
-    """The `Idempotency-Key` header, or an empty text."""
-    return request.headers.get("idempotency-key", "")
+    """The `Idempotency-Key` header, or an empty text.
+
+    Raises:
+        Invalid: it is too long.
+    """
+    return require_short(request.headers.get("idempotency-key", ""))
 
 
 def accepted(**fields: str | UUID | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ from functools import partial
 
 from aiokafka import AIOKafkaProducer
 
+from services.gateway.admission import Admission, Rates
 from services.gateway.api import Api
 from services.gateway.api_keys import ApiKeys
 from services.gateway.audit_store import AuditStore
@@ -19,16 +20,20 @@ from services.gateway.feedback_tally import FeedbackTally
 from services.gateway.functions import Functions
 from services.gateway.handlers import build_router, build_side_router
 from services.gateway.intake import Intake
+from services.gateway.keys import KeyAdministration
 from services.gateway.known_agents import KnownAgents
+from services.gateway.pressure import OutboxLimits
 from services.gateway.projection_store import ProjectionStore
 from services.gateway.projections import Projections
+from services.gateway.rates import RateLimit
 from services.gateway.reading import Reading
 from services.gateway.routes import build_http
 from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
+from services.gateway.shedding import Budget, OutboxWatch, Pressure
 from services.gateway.store import Store
 from services.gateway.transactions import Transactions
-from shared.application import Application
+from shared.application import Application, Periodic
 from shared.foundation import Foundation
 from shared.kafka_security import client_arguments
 from shared.listeners import Listener
@@ -51,22 +56,31 @@ def build_app(settings: Settings) -> Application:
         key = settings.gateway_bootstrap_api_key.get_secret_value()
         on_start.append(partial(api.keys.bootstrap, key))
     listener = Listener(
-        build_http(api), settings.gateway_host, settings.gateway_port, "ARCHON_GATEWAY_PORT"
+        build_http(api),
+        settings.gateway_host,
+        settings.gateway_port,
+        "ARCHON_GATEWAY_PORT",
+        trusted_proxies=settings.gateway_trusted_proxies,
     )
+    watch = Periodic("outbox-watch", settings.gateway_outbox_look_seconds, api.pressure.outbox.look)
     return Application(
-        shared, background=[api.intake, api.feed], listeners=[listener], on_start=on_start
+        shared, background=[api.intake, api.feed, watch], listeners=[listener], on_start=on_start
     )
 
 
 def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
     store, letters = Store(), DeadLetterStore()
+    keys, pressure = ApiKeys(shared.database, store), _build_pressure(settings, shared, store)
     return Api(
         settings=settings,
         clock=shared.clock,
-        keys=ApiKeys(shared.database, store),
+        keys=keys,
+        key_administration=KeyAdministration(store, shared.audit, shared.clock),
+        admission=Admission(keys, _build_rates(settings)),
+        pressure=pressure,
         transactions=Transactions(shared.database, shared.wakeups),
         artifacts=shared.artifacts,
-        intake=_build_intake(settings, shared),
+        intake=_build_intake(settings, shared, pressure.events),
         known_agents=KnownAgents(shared.database, store),
         service=GatewayService(store, shared.outbox, shared.clock),
         datasets=Datasets(store),
@@ -78,7 +92,34 @@ def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
     )
 
 
-def _build_intake(settings: Settings, shared: Foundation) -> Intake:
+def _build_rates(settings: Settings) -> Rates:
+    def per_second(name: str, rate: float, what: str) -> RateLimit:
+        capacity = rate * settings.gateway_burst_seconds
+        says = f"more than {rate:g} {what} a second with this key"
+        return RateLimit(name, rate=rate, capacity=capacity, says=says)
+
+    wrong = settings.gateway_failed_authentications_per_minute
+    says = f"more than {wrong:g} requests a minute without a good key from this address"
+    return Rates(
+        per_second("requests_per_second", settings.gateway_requests_per_second, "requests"),
+        per_second("events_per_second", settings.gateway_events_per_second, "events"),
+        RateLimit("failed_authentications_per_minute", rate=wrong / 60, capacity=wrong, says=says),
+    )
+
+
+def _build_pressure(settings: Settings, shared: Foundation, store: Store) -> Pressure:
+    limits = OutboxLimits(
+        age_seconds=settings.gateway_outbox_age_limit_seconds,
+        backlog=settings.gateway_outbox_backlog_limit,
+    )
+    return Pressure(
+        OutboxWatch(shared.database, store, limits),
+        Budget("inflight_events", settings.gateway_inflight_events_limit, "events"),
+        Budget("inflight_bytes", settings.gateway_inflight_bytes_limit, "bytes"),
+    )
+
+
+def _build_intake(settings: Settings, shared: Foundation, in_flight: Budget) -> Intake:
     connect = partial(
         AIOKafkaProducer,
         **client_arguments(settings),
@@ -91,4 +132,6 @@ def _build_intake(settings: Settings, shared: Foundation) -> Intake:
         max_request_size=settings.gateway_event_limit_bytes + 40_000,
         request_timeout_ms=10_000,
     )
-    return Intake(connect, shared.clock, timeout_seconds=settings.gateway_ack_timeout_seconds)
+    return Intake(
+        connect, shared.clock, in_flight, timeout_seconds=settings.gateway_ack_timeout_seconds
+    )

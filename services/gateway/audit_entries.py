@@ -8,11 +8,18 @@ from shared.audit import Entry
 
 
 def entry_of(
-    asked: Asked, action: AuditAction, subject: object, *, reason: str = "", **details: object
+    asked: Asked,
+    action: AuditAction,
+    subject: object,
+    *,
+    tenant_id: str = "",
+    reason: str = "",
+    **details: object,
 ) -> Entry:
-    """The caller did `action` to `subject`; details that are None are left out."""
+    """The caller did `action` to `subject`, of its own tenant or of the one named; details that
+    are None are left out."""
     return Entry(
-        tenant_id=asked.tenant_id,
+        tenant_id=tenant_id or asked.tenant_id,
         actor=asked.actor,
         action=action,
         subject=str(subject),

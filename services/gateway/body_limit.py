@@ -1,36 +1,44 @@
-"""A request body is refused as soon as it is too long, before it is in memory."""
+"""A request body is refused before it is in memory: when it is too long, or packed."""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 Scope = MutableMapping[str, Any]
 
 
 class BodyLimit:
-    """Counts while the body is read; a declared length that is too long is refused at once."""
+    """Counts while the body is read; a declared length that is too long is refused at once.
 
-    def __init__(self, app: Any, *, most_bytes: int) -> None:
+    Packed bodies are taken at the paths in `may_be_packed` alone, whose routes bound what they
+    unpack to.
+    """
+
+    def __init__(self, app: Any, *, most_bytes: int, may_be_packed: Collection[str] = ()) -> None:
         self._app = app
         self._most = most_bytes
+        self._may_be_packed = may_be_packed
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        request = Request(scope)
         read = 0
 
         async def receive_counted() -> MutableMapping[str, Any]:
             nonlocal read
-            if declared.isdigit() and int(declared) > self._most:
+            if announced_bytes(request, 0) > self._most:
                 raise self._too_large()
             message: MutableMapping[str, Any] = await receive()
+            if message.get("body"):
+                self._refuse_packed(request)
             read += len(message.get("body", b""))
             if read > self._most:
                 raise self._too_large()
@@ -38,6 +46,20 @@ class BodyLimit:
 
         await self._app(scope, receive_counted, send)
 
+    def _refuse_packed(self, request: Request) -> None:
+        encoding = request.headers.get("content-encoding", "identity").lower()
+        if encoding != "identity" and request.url.path not in self._may_be_packed:
+            detail = f"the body is packed ({encoding[:100]}); send it as it is"
+            raise HTTPException(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"}
+            )
+
     def _too_large(self) -> HTTPException:
         detail = f"the body is longer than {self._most} bytes; send less at once"
         return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
+def announced_bytes(request: Request, otherwise: int) -> int:
+    """How long the body says it is; `otherwise` when it does not."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() else otherwise

@@ -17,9 +17,12 @@ class Scope(StrEnum):
     READ = "read"
     WRITE = "write"
     OPERATE = "operate"
+    ADMIN = "admin"
 
 
 ALL_SCOPES = frozenset(Scope)
+OPERATOR_TENANT = "default"
+"""Whose keys, with the scopes for it, may look after other tenants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,15 @@ class Caller:
     def actor(self) -> str:
         """Who did it, for the record: names are not unique, ids are."""
         return f"{self.name} (key {self.key_id})" if self.key_id else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key that is good now, as the database has it."""
+
+    caller: Caller
+    seconds_left: float | None  # None: it does not expire
+    used_today: bool
 
 
 def new_key() -> str:

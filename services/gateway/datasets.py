@@ -68,15 +68,23 @@ def items_file(items: Sequence[Item]) -> dict[str, bytes]:
     """`items.jsonl`: one item a line; items without an id get their position.
 
     Raises:
-        Invalid: an item lacks its input or target, or two have one id.
+        Invalid: an item lacks its input or target, two have one id, or one cannot be written.
     """
     if not items:
         raise Invalid([FieldError("items", "too_short", "send 1 item or more")])
     errors = list(_problems(items))
     if errors:
         raise Invalid(errors[:MOST_ERRORS_TOLD])
-    lines = [orjson.dumps({"id": str(index), **item}) for index, item in enumerate(items)]
+    lines = [_line(index, item) for index, item in enumerate(items)]
     return {ITEMS_FILE: b"\n".join(lines) + b"\n"}
+
+
+def _line(index: int, item: Item) -> bytes:
+    try:
+        return orjson.dumps({"id": str(index), **item})
+    except orjson.JSONEncodeError as error:  # nested too deeply, or a number beyond 64 bits
+        message = f"the item cannot be stored: {error}"
+        raise Invalid([FieldError(f"items[{index}]", "not_storable", message)]) from error
 
 
 def _problems(items: Sequence[Item]) -> Iterable[FieldError]:

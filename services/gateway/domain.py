@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -58,6 +58,26 @@ class AgentView(View):
     open_job: UUID | None = None
     records_seen: RecordsSeen = RecordsSeen()
     configured_at: datetime | None = Field(default=None, description="Absent: not confirmed yet.")
+
+
+class KeyView(View):
+    """An API key; never what it is, nor its hash."""
+
+    id: UUID
+    tenant_id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    created_by: UUID | None = Field(default=None, description="The key that made it.")
+    last_used_on: date | None = Field(default=None, description="To the day, in UTC.")
+    expires_at: datetime | None = Field(default=None, description="Absent: it does not expire.")
+    revoked_at: datetime | None = None
+
+
+class NewKey(KeyView):
+    """A key just made, with its text: this is the only answer that ever shows it."""
+
+    key: str
 
 
 class DatasetView(View):

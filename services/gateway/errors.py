@@ -1,7 +1,10 @@
 """What the gateway refuses, and why. `problems.py` turns each into an HTTP answer.
 
 RetryableError
-└── IntakeUnavailable     the broker did not acknowledge in time; nothing is known to be lost
+├── IntakeUnavailable     the broker did not acknowledge in time; nothing is known to be lost
+└── TryLater              refused for now, with the time to wait
+    ├── RateLimited       a key or an address asks for more than it may have
+    └── Overloaded        the gateway has as much to do as it can carry
 PermanentError
 ├── NotAuthenticated      no key, or one that is not known
 ├── NotAllowed            the key lacks the scope
@@ -14,6 +17,7 @@ PermanentError
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +26,27 @@ from shared.errors import PermanentError, RetryableError
 
 class IntakeUnavailable(RetryableError):
     """The broker did not acknowledge in time; sending again is safe, ids are deterministic."""
+
+
+class TryLater(RetryableError):
+    """Refused for now: which limit, why, and the whole seconds to wait, 1 or more."""
+
+    def __init__(self, limit: str, reason: str, seconds: float) -> None:
+        self.limit = limit
+        self.reason = reason
+        self.retry_after_seconds = max(1, math.ceil(seconds))
+        super().__init__(
+            f"{reason}: the limit {limit} is reached; "
+            f"send the same again in {self.retry_after_seconds} s"
+        )
+
+
+class RateLimited(TryLater):
+    """A key or an address asks for more than it may have."""
+
+
+class Overloaded(TryLater):
+    """The gateway has as much to do as it can carry."""
 
 
 class NotAuthenticated(PermanentError):

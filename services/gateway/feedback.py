@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError, create_model
+from pydantic import Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from archon_contracts.event_ids import FeedbackEvent, event_id_of
@@ -43,25 +43,25 @@ class BodyReader:
     def __init__(self, contract: type[FeedbackEvent]) -> None:
         self.contract = contract
         self._one: TypeAdapter[FeedbackEvent] = TypeAdapter(contract)
-        self._many: TypeAdapter[list[FeedbackEvent]] = TypeAdapter(list[contract])  # type: ignore[valid-type]  # a type made at run time
-        batch = create_model("Batch", events=(list[contract], ...))  # type: ignore[valid-type]  # as above
+        # The bound is the parser's, which stops there: a longer list is not read to its end.
+        events = Annotated[list[contract], Field(min_length=1, max_length=LARGEST_BATCH)]  # type: ignore[valid-type]  # a type made at run time
+        self._many: TypeAdapter[list[FeedbackEvent]] = TypeAdapter(events)
+        batch = create_model("Batch", events=(events, ...))
         self._batch = TypeAdapter(batch)
 
     def read(self, body: bytes) -> list[FeedbackEvent]:
         """The events of a body. Unknown fields are refused: a typo must not lose a correction.
 
         Raises:
-            MalformedBody: no JSON, nothing in it, or too many events.
-            Invalid: an event breaks a rule; the first twenty are named by index and field.
+            MalformedBody: no JSON.
+            Invalid: none or too many, or an event breaks a rule; the first twenty are named by
+                index and field.
         """
         refuse_unstorable(body)
         try:
-            events = self._parse(body)
+            return self._parse(body)
         except ValidationError as error:
             raise invalid(error) from error
-        if not 0 < len(events) <= LARGEST_BATCH:
-            raise MalformedBody(f"send 1 to {LARGEST_BATCH} events, not {len(events)}")
-        return events
 
     def _parse(self, body: bytes) -> list[FeedbackEvent]:
         if body.lstrip()[:1] == b"[":
@@ -140,9 +140,7 @@ def prepare(
         Invalid: the idempotency key is too long.
         TooLarge: an event is larger than `limit` bytes.
     """
-    if len(idempotency_key) > LONGEST_IDEMPOTENCY_KEY:
-        message = f"use at most {LONGEST_IDEMPOTENCY_KEY} characters"
-        raise Invalid([FieldError("Idempotency-Key", "too_long", message)])
+    require_short(idempotency_key)
     prepared = []
     for index, event in enumerate(events):
         if event.tenant_id != tenant_id:
@@ -152,6 +150,18 @@ def prepare(
             raise TooLarge(f"event [{index}] has {len(payload)} bytes; the most is {limit}")
         prepared.append(IntakeEvent(_id(event, idempotency_key), event, payload))
     return prepared
+
+
+def require_short(idempotency_key: str) -> str:
+    """The key, if it is no longer than one needs to be.
+
+    Raises:
+        Invalid: it is.
+    """
+    if len(idempotency_key) > LONGEST_IDEMPOTENCY_KEY:
+        message = f"use at most {LONGEST_IDEMPOTENCY_KEY} characters"
+        raise Invalid([FieldError("Idempotency-Key", "too_long", message)])
+    return idempotency_key
 
 
 def _id(event: FeedbackEvent, idempotency_key: str) -> UUID:

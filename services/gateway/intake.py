@@ -17,6 +17,7 @@ from archon_contracts.envelope import Envelope, Headers
 from archon_contracts.topics import FEEDBACK
 from services.gateway.errors import IntakeUnavailable
 from services.gateway.feedback import IntakeEvent
+from services.gateway.shedding import Budget
 from shared.clock import Clock
 from shared.logging import get_logger
 from shared.telemetry.spans import current_traceparent, remote_context
@@ -37,10 +38,16 @@ class Intake:
     name = "intake"
 
     def __init__(
-        self, connect: Callable[[], AIOKafkaProducer], clock: Clock, *, timeout_seconds: float
+        self,
+        connect: Callable[[], AIOKafkaProducer],
+        clock: Clock,
+        in_flight: Budget,
+        *,
+        timeout_seconds: float,
     ) -> None:
         self._connect = connect
         self._clock = clock
+        self._in_flight = in_flight
         self._timeout = timeout_seconds
         self._producer: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
@@ -67,15 +74,19 @@ class Intake:
         its records.
 
         Raises:
+            Overloaded: too many are not acknowledged yet; none of these was sent.
             IntakeUnavailable: not all were acknowledged in time. Some may be stored, now or later:
                 sending all again is safe.
         """
-        with tracer.start_as_current_span(
-            f"send {FEEDBACK.name}",
-            context=remote_context(traceparent),
-            kind=SpanKind.PRODUCER,
-            attributes=_attributes(events),
-        ) as span:
+        with (
+            self._in_flight.hold(len(events)),
+            tracer.start_as_current_span(
+                f"send {FEEDBACK.name}",
+                context=remote_context(traceparent),
+                kind=SpanKind.PRODUCER,
+                attributes=_attributes(events),
+            ) as span,
+        ):
             try:
                 async with asyncio.timeout(self._timeout):
                     await self._send_all(events)

@@ -9,9 +9,11 @@ from typing import Any, Final
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from opentelemetry import metrics
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from archon_contracts import telemetry
 from services.gateway.errors import (
     Conflict,
     FieldError,
@@ -21,6 +23,7 @@ from services.gateway.errors import (
     NotAuthenticated,
     NotFound,
     TooLarge,
+    TryLater,
 )
 from services.gateway.feedback import field_path
 from services.gateway.tracing import trace_id_of
@@ -36,6 +39,32 @@ from shared.logging import get_logger
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
 MOST_ERRORS_TOLD: Final = 20
+TRY_LATER: Final[dict[str, Any]] = {
+    "description": "Refused for now: `limit` names what is exhausted.",
+    "headers": {
+        "Retry-After": {
+            "description": "Seconds to wait before the same is sent again.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    },
+    "content": {
+        MEDIA_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "limit"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "limit": {"type": "string"},
+                    "trace_id": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+"""The answer 429 in the OpenAPI document."""
 STATUS: Final[dict[type[ArchonError], HTTPStatus]] = {
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,
@@ -50,6 +79,9 @@ STATUS: Final[dict[type[ArchonError], HTTPStatus]] = {
 }
 
 log = get_logger(__name__)
+shed_counter = metrics.get_meter(__name__).create_counter(
+    telemetry.METRIC_REQUESTS_SHED, unit="{request}"
+)
 
 
 def problem(
@@ -59,8 +91,9 @@ def problem(
     *,
     errors: Sequence[FieldError] = (),
     headers: dict[str, str] | None = None,
+    **members: str,
 ) -> Response:
-    """The answer for a refusal."""
+    """The answer for a refusal; `members` are the extension members of its kind."""
     title = HTTPStatus(status).phrase
     document: dict[str, Any] = {
         "type": f"urn:archon:problem:{title.lower().replace(' ', '-')}",
@@ -69,6 +102,7 @@ def problem(
         "detail": detail,
         "errors": [{"field": e.field, "rule": e.rule, "message": e.message} for e in errors],
         "trace_id": trace_id_of(request),
+        **members,
     }
     return Response(orjson.dumps(document), status, headers, MEDIA_TYPE)
 
@@ -104,6 +138,11 @@ def of_error(request: Request, error: ArchonError) -> Response:
     """The answer for one of our errors. What may succeed later says when to try again."""
     if isinstance(error, Invalid):
         return _invalid(request, error.errors)
+    if isinstance(error, TryLater):
+        shed_counter.add(1, {telemetry.LIMIT_NAME: error.limit})
+        headers = {"Retry-After": str(error.retry_after_seconds)}
+        status = HTTPStatus.TOO_MANY_REQUESTS
+        return problem(request, status, str(error), headers=headers, limit=error.limit)
     if isinstance(error, RetryableError):
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)

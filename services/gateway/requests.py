@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+)
 
 from archon_contracts.base import Identifier
 from archon_contracts.values import (
@@ -14,6 +21,7 @@ from archon_contracts.values import (
     TrainingMethod,
     TriggerPolicy,
 )
+from services.gateway.credentials import Scope
 
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 """A reason for the record."""
@@ -121,3 +129,18 @@ class SyntheticWish(Wish):
     diversity: float = Field(default=0.5, ge=0, le=1)
     examples: Identifier | None = Field(default=None, description="Name of a dataset to vary.")
     seed: int = Field(default=0, ge=0)
+
+
+class KeyWish(Wish):
+    """An API key to make."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+    scopes: frozenset[Scope] = Field(
+        min_length=1, description="What it may do; nothing that the asking key may not."
+    )
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="When it ends; absent: never."
+    )
+    tenant_id: Identifier | None = Field(
+        default=None, description="Another tenant, new or not; the operator's keys alone name one."
+    )

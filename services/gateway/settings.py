@@ -32,6 +32,45 @@ class Settings(ServiceSettings):
     gateway_agent_wait_seconds: float = Field(
         default=5.0, ge=0, description="Longest wait for a new agent to be configured [s]."
     )
+    gateway_requests_per_second: float = Field(
+        default=1000.0, ge=0, description="Requests of one API key [1/s]; 0: no limit."
+    )
+    gateway_events_per_second: float = Field(
+        default=20_000.0, ge=0, description="Feedback events of one API key [1/s]; 0: no limit."
+    )
+    gateway_burst_seconds: float = Field(
+        default=5.0, gt=0, description="Unused rate that a key may save up and use at once [s]."
+    )
+    gateway_failed_authentications_per_minute: float = Field(
+        default=60.0,
+        ge=0,
+        description="Requests without a good key from one address [1/min]; 0: no limit.",
+    )
+    gateway_trusted_proxies: str = Field(
+        default="",
+        description="Addresses whose X-Forwarded-For is believed, by commas; empty: nobody's.",
+    )
+    gateway_outbox_age_limit_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="Commands are refused when one has waited this long [s]; 0: never.",
+    )
+    gateway_outbox_backlog_limit: int = Field(
+        default=10_000, ge=0, description="Commands are refused when this many wait; 0: never."
+    )
+    gateway_outbox_look_seconds: float = Field(
+        default=1.0, gt=0, description="Time between two looks at what waits [s]."
+    )
+    gateway_inflight_events_limit: int = Field(
+        default=50_000,
+        ge=0,
+        description="Feedback events sent and not acknowledged at once; 0: no limit.",
+    )
+    gateway_inflight_bytes_limit: int = Field(
+        default=67_108_864,
+        ge=0,
+        description="Bodies of feedback requests not answered at once [bytes]; 0: no limit.",
+    )
     gateway_recent_events: int = Field(
         default=10_000, ge=100, description="Events kept for streams that resume."
     )

@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from archon_contracts.values import AgentProfile, ArtifactRef
-from services.gateway.credentials import Caller, scopes_of
+from services.gateway.credentials import Caller, StoredKey, scopes_of
 from services.gateway.domain import (
     AgentView,
     DatasetView,
     JobSummary,
     JobView,
+    KeyView,
     Lineage,
     LiveVersion,
     MetricView,
@@ -30,6 +31,7 @@ from services.gateway.domain import (
     stage_seconds,
 )
 from services.gateway.log_analysis import HourCounts
+from services.gateway.pressure import Waiting
 from shared.database import Tx
 from shared.queries import load_queries
 
@@ -42,21 +44,47 @@ class Store:
     def __init__(self) -> None:
         self._queries = load_queries(Path(__file__).parent)
 
-    async def add_key(self, tx: Tx, *, key_id: UUID, key_hash: bytes, caller: Caller) -> None:
-        await self._queries.insert_api_key(
+    async def add_key(
+        self,
+        tx: Tx,
+        *,
+        key_id: UUID,
+        key_hash: bytes,
+        caller: Caller,
+        expires_at: datetime | None = None,
+        created_by: UUID | None = None,
+    ) -> bool:
+        """Whether it is new."""
+        added = await self._queries.insert_api_key(
             tx,
             id=key_id,
             key_hash=key_hash,
             tenant_id=caller.tenant_id,
             name=caller.name,
             scopes=sorted(caller.scopes),
+            expires_at=expires_at,
+            created_by=created_by,
         )
+        return bool(added)
 
-    async def find_caller(self, tx: Tx, key_hash: bytes) -> Caller | None:
+    async def find_key(self, tx: Tx, key_hash: bytes) -> StoredKey | None:
         row = await self._queries.find_api_key(tx, key_hash=key_hash)
         if row is None:
             return None
-        return Caller(row["tenant_id"], row["name"], scopes_of(row["scopes"]), row["id"])
+        caller = Caller(row["tenant_id"], row["name"], scopes_of(row["scopes"]), row["id"])
+        return StoredKey(caller, row["seconds_left"], row["used_today"])
+
+    async def mark_key_used(self, tx: Tx, key_id: UUID) -> None:
+        await self._queries.mark_api_key_used(tx, id=key_id)
+
+    async def keys(
+        self, tx: Tx, tenant_id: str, *, key_id: UUID | None = None, most: int = 1000
+    ) -> list[KeyView]:
+        rows = self._queries.api_keys(tx, tenant_id=tenant_id, id=key_id, most=most)
+        return [KeyView(**dict(row)) async for row in rows]
+
+    async def revoke_key(self, tx: Tx, tenant_id: str, key_id: UUID) -> bool:
+        return bool(await self._queries.revoke_api_key(tx, tenant_id=tenant_id, id=key_id))
 
     async def agent_names(self, tx: Tx) -> set[tuple[str, str]]:
         return {(r["tenant_id"], r["agent_id"]) async for r in self._queries.agent_names(tx)}
@@ -207,6 +235,10 @@ class Store:
     async def spans(self, tx: Tx, trace_id: str) -> list[SpanView]:
         rows = self._queries.spans(tx, trace_id=trace_id)
         return [SpanView(**dict(row)) async for row in rows]
+
+    async def outbox_waiting(self, tx: Tx, *, most: int) -> Waiting:
+        row = await self._queries.outbox_waiting(tx, most=most)
+        return Waiting(age_seconds=row["age_seconds"], backlog=row["backlog"])
 
     async def outbox_age_seconds(self, tx: Tx) -> float:
         age: float = await self._queries.outbox_age_seconds(tx)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -42,7 +42,8 @@ class HttpFeedbackClient:
     """Sends feedback to the gateway; use it as `async with HttpFeedbackClient(...) as client`.
 
     A send returns once the broker behind the gateway has the events. A busy or unreachable
-    gateway is asked again, `attempts` times in all. That is safe: an event's id follows from the
+    gateway is asked again, `attempts` times in all, after the time that it names in `Retry-After`
+    (30 seconds at most) or a growing one of our own. That is safe: an event's id follows from the
     event itself, however the events are grouped and whether they come over HTTP or over Kafka.
     """
 
@@ -54,8 +55,10 @@ class HttpFeedbackClient:
         attempts: int = 5,
         timeout_seconds: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._attempts = attempts
+        self._sleep = sleep
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers={"Authorization": f"Bearer {api_key}"},
@@ -121,7 +124,7 @@ class HttpFeedbackClient:
                 problem = str(_refusal(response))
                 wait = _retry_after_seconds(response, default=wait)
             if attempt + 1 < self._attempts:
-                await asyncio.sleep(wait)
+                await self._sleep(wait)
         raise GatewayUnavailableError(f"not accepted in {self._attempts} attempts: {problem}")
 
 
@@ -154,12 +157,12 @@ def _refusal(response: httpx.Response) -> GatewayRefusedError:
 
 def _retry_after_seconds(response: httpx.Response, *, default: float) -> float:
     """Retry-After as seconds from now (it may be a number or a date), within our limit."""
-    text = response.headers.get("Retry-After", "")
+    text = response.headers.get("Retry-After", "").strip()
+    # By the standard whole seconds; `float` alone would take `nan`, for which nobody can wait.
+    if text.isdecimal():
+        return min(float(text), LONGEST_WAIT_SECONDS)
     try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return default
+        seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return default
     return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)

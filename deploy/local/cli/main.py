@@ -12,6 +12,7 @@ from deploy.local.cli import (
     dlq,
     feedback,
     jobs,
+    keys,
     models,
     set_up,
     status,
@@ -46,3 +47,4 @@ app.add_typer(jobs.group, name="jobs")
 app.add_typer(models.group, name="models")
 app.add_typer(dlq.group, name="dlq")
 app.add_typer(audit.group, name="audit")
+app.add_typer(keys.group, name="keys")

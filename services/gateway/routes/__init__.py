@@ -18,6 +18,7 @@ from services.gateway.routes import (
     feedback,
     functions,
     jobs,
+    keys,
     models,
     status,
     telemetry,
@@ -34,6 +35,7 @@ RESOURCES = (
     events,
     dead_letters,
     audit,
+    keys,
     status,
     telemetry,
 )
@@ -51,6 +53,12 @@ def build_http(api: Api) -> Any:
     )
     problems.install(app)
     for resource in RESOURCES:
-        app.include_router(resource.build_router(api), prefix="/v1")
-    app.add_middleware(BodyLimit, most_bytes=api.settings.gateway_body_limit_bytes)
+        app.include_router(
+            resource.build_router(api), prefix="/v1", responses={429: problems.TRY_LATER}
+        )
+    app.add_middleware(
+        BodyLimit,
+        most_bytes=api.settings.gateway_body_limit_bytes,
+        may_be_packed=("/v1" + telemetry.PATH,),
+    )
     return app

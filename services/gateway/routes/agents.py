@@ -20,7 +20,7 @@ from services.gateway.service import check_kind
 def build_router(api: Api) -> APIRouter:
     """Routes of agents."""
     router = APIRouter(tags=["agents"])
-    reader, writer = api.caller(Scope.READ), api.caller(Scope.WRITE)
+    reader, writer = api.caller(Scope.READ), api.commander(Scope.WRITE)
 
     @router.post("/agents", status_code=201, responses={202: {"description": "Not yet known."}})
     async def configure_agent(

@@ -15,7 +15,7 @@ from services.gateway.dead_letters import DeadLetterDetail, DeadLetterView
 def build_router(api: Api) -> APIRouter:
     """Routes of dead letters; a scope of their own, as they may hold any tenant's data."""
     router = APIRouter(tags=["dead letters"], prefix="/dead-letters")
-    operator = api.caller(Scope.OPERATE)
+    operator, sender = api.caller(Scope.OPERATE), api.commander(Scope.OPERATE)
 
     @router.get("")
     async def list_letters(
@@ -35,7 +35,7 @@ def build_router(api: Api) -> APIRouter:
 
     @router.post("/{letter_id}/replay", status_code=202)
     async def replay_letter(
-        letter_id: Identifier, request: Request, caller: Caller = operator
+        letter_id: Identifier, request: Request, caller: Caller = sender
     ) -> dict[str, str | int]:
         """Send the original bytes and headers to the original topic once more."""
         async with api.transactions.writing(caller.tenant_id) as tx:

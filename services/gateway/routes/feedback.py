@@ -8,14 +8,16 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from services.gateway.api import Api, idempotency_key
+from services.gateway.body_limit import announced_bytes
 from services.gateway.body_schemas import self_contained
-from services.gateway.credentials import Caller, Scope
+from services.gateway.credentials import Caller
 from services.gateway.feedback import (
     ANNOTATIONS,
     FEEDBACK,
     INTERACTIONS,
     RETRACTIONS,
     BodyReader,
+    IntakeEvent,
     prepare,
 )
 
@@ -32,7 +34,7 @@ ANSWER: dict[str, Any] = {
 def build_router(api: Api) -> APIRouter:
     """Routes of the feedback topic. All answer 202 once every event is acknowledged."""
     router = APIRouter(tags=["feedback"])
-    sender = api.caller(Scope.FEEDBACK)
+    sender = api.sender()
     paths: dict[str, BodyReader] = {
         "/feedback": FEEDBACK,
         "/feedback/retractions": RETRACTIONS,
@@ -52,18 +54,27 @@ def _add_route(router: APIRouter, api: Api, path: str, reader: BodyReader, sende
     )
     async def send(request: Request, caller: Caller = sender) -> Response:
         """One event, an array, or `{"events": [...]}`; all are taken or none."""
-        events = reader.read(await request.body())
-        await api.known_agents.require(caller.tenant_id, [event.agent_id for event in events])
-        prepared = prepare(
-            events,
-            tenant_id=caller.tenant_id,
-            idempotency_key=idempotency_key(request),
-            limit=api.settings.gateway_event_limit_bytes,
-        )
-        await api.intake.send(prepared, traceparent=request.headers.get("traceparent", ""))
-        ids = [str(event.id) for event in prepared]
+        most = api.settings.gateway_body_limit_bytes
+        with api.pressure.size.hold(min(announced_bytes(request, most), most)):
+            events = await _events(api, reader, request, caller)
+            api.admission.take_events(caller, len(events))
+            await api.intake.send(events, traceparent=request.headers.get("traceparent", ""))
+        ids = [str(event.id) for event in events]
         answer = orjson.dumps({"accepted": len(ids), "event_ids": ids})
         return Response(answer, 202, media_type="application/json")
+
+
+async def _events(
+    api: Api, reader: BodyReader, request: Request, caller: Caller
+) -> list[IntakeEvent]:
+    events = reader.read(await request.body())
+    await api.known_agents.require(caller.tenant_id, [event.agent_id for event in events])
+    return prepare(
+        events,
+        tenant_id=caller.tenant_id,
+        idempotency_key=idempotency_key(request),
+        limit=api.settings.gateway_event_limit_bytes,
+    )
 
 
 def _documented(reader: BodyReader, name: str) -> dict[str, Any]:

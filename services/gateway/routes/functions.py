@@ -37,7 +37,7 @@ def build_router(api: Api) -> APIRouter:
 
 
 def _add_writes(router: APIRouter, api: Api) -> None:
-    writer = api.caller(Scope.WRITE)
+    writer = api.commander(Scope.WRITE)
 
     @router.post("/functions/trainAgent", status_code=202)
     async def train_agent(
@@ -62,6 +62,7 @@ def _add_writes(router: APIRouter, api: Api) -> None:
             idempotency_key="",
             limit=api.settings.gateway_event_limit_bytes,
         )
+        api.admission.take_events(caller, len(events))
         await api.intake.send(events, traceparent=request.headers.get("traceparent", ""))
         job_of = JobWish(agent_id=wish.agent_id, method=wish.method)
         async with api.transactions.writing(caller.tenant_id) as tx:

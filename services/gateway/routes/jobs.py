@@ -24,7 +24,7 @@ def build_router(api: Api) -> APIRouter:
 
 
 def _add_writes(router: APIRouter, api: Api) -> None:
-    writer = api.caller(Scope.WRITE)
+    writer = api.commander(Scope.WRITE)
 
     @router.post("/jobs", status_code=202)
     async def request_training(

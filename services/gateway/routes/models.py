@@ -13,7 +13,7 @@ from services.gateway.requests import DeployWish, RollBackWish
 def build_router(api: Api) -> APIRouter:
     """Routes of model versions."""
     router = APIRouter(tags=["models"], prefix="/agents/{agent_id}")
-    reader, writer = api.caller(Scope.READ), api.caller(Scope.WRITE)
+    reader, writer = api.caller(Scope.READ), api.commander(Scope.WRITE)
 
     @router.get("/models")
     async def list_models(agent_id: AgentId, caller: Caller = reader) -> dict[str, list[ModelView]]:

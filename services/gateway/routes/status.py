@@ -17,8 +17,9 @@ def build_router(api: Api) -> APIRouter:
 
     @router.get("/status")
     async def show_status(caller: Caller = reader) -> dict[str, Any]:
-        """Workers, feedback records seen, open jobs, dead letters nobody replayed, outbox age."""
+        """Workers, records seen, open jobs, dead letters nobody replayed, outbox age, shedding."""
         async with api.transactions.reading(caller.tenant_id) as tx:
-            return await api.reading.status(tx, caller.tenant_id)
+            found = await api.reading.status(tx, caller.tenant_id)
+        return found | {"shedding": api.pressure.shedding()}
 
     return router

@@ -16,6 +16,7 @@ from services.gateway.credentials import Caller, Scope
 from services.gateway.otlp import read_spans
 from shared.telemetry.store import insert_spans
 
+PATH = "/traces"
 PROTOBUF = "application/x-protobuf"
 
 
@@ -24,14 +25,17 @@ def build_router(api: Api) -> APIRouter:
     router = APIRouter(tags=["telemetry"])
     sender = api.caller(Scope.FEEDBACK)
 
-    @router.post("/traces", response_class=Response)
+    @router.post(PATH, response_class=Response)
     async def take_spans(request: Request, caller: Caller = sender) -> Response:
         """Store spans; those without valid ids and times are counted in the answer."""
         if request.headers.get("content-type", PROTOBUF) != PROTOBUF:
             raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {PROTOBUF}")
+        encoding = request.headers.get("content-encoding", "identity").lower()
+        if encoding not in ("identity", "gzip"):
+            raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "pack with gzip or not at all")
         rows, refused = read_spans(
             await request.body(),
-            encoding=request.headers.get("content-encoding", ""),
+            encoding=encoding,
             tenant_id=caller.tenant_id,
             most_bytes=api.settings.gateway_body_limit_bytes,
         )

@@ -2,15 +2,38 @@
 
 -- API keys -----------------------------------------------------------------------------------
 
--- name: insert_api_key(id, key_hash, tenant_id, name, scopes)!
--- A key that is there already stays as it is, revoked or not.
-INSERT INTO api_keys (id, key_hash, tenant_id, name, scopes)
-VALUES (:id, :key_hash, :tenant_id, :name, :scopes)
-ON CONFLICT (key_hash) DO NOTHING;
+-- name: insert_api_key(id, key_hash, tenant_id, name, scopes, expires_at, created_by)$
+-- True when it is new. A key that is there already stays as it is, revoked or not.
+INSERT INTO api_keys (id, key_hash, tenant_id, name, scopes, expires_at, created_by)
+VALUES (:id, :key_hash, :tenant_id, :name, :scopes, :expires_at, :created_by)
+ON CONFLICT DO NOTHING
+RETURNING true;
 
 -- name: find_api_key(key_hash)^
-SELECT id, tenant_id, name, scopes FROM api_keys
-WHERE key_hash = :key_hash AND revoked_at IS NULL;
+-- By the database's clock, so that all gateways agree on when a key ends.
+SELECT id, tenant_id, name, scopes,
+       extract(epoch FROM expires_at - now())::float8 AS seconds_left,
+       last_used_on IS NOT DISTINCT FROM current_date AS used_today
+FROM api_keys
+WHERE key_hash = :key_hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
+
+-- name: mark_api_key_used(id)!
+UPDATE api_keys SET last_used_on = current_date
+WHERE id = :id AND last_used_on IS DISTINCT FROM current_date;
+
+-- name: api_keys(tenant_id, id, most)
+-- One key, or all of a tenant when id is null; never the hash.
+SELECT id, tenant_id, name, scopes, created_at, created_by, last_used_on, expires_at, revoked_at
+FROM api_keys
+WHERE tenant_id = :tenant_id AND (:id::uuid IS NULL OR id = :id)
+ORDER BY created_at DESC, id
+LIMIT :most;
+
+-- name: revoke_api_key(tenant_id, id)$
+-- True for the first revocation, which is the one that is remembered.
+UPDATE api_keys SET revoked_at = now()
+WHERE tenant_id = :tenant_id AND id = :id AND revoked_at IS NULL
+RETURNING true;
 
 -- Agents -------------------------------------------------------------------------------------
 
@@ -413,3 +436,12 @@ LIMIT 5000;
 -- name: outbox_age_seconds()$
 SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
 FROM outbox WHERE published_at IS NULL;
+
+-- name: outbox_waiting(most)^
+-- What is not yet published, of the first `most` rows of its index: a look costs the same however
+-- much waits.
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS age_seconds,
+       count(*)::integer AS backlog
+FROM (
+    SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY shard, id LIMIT :most
+) waiting;

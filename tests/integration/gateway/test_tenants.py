@@ -97,7 +97,10 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
 )
 LISTS = ("/v1/agents", "/v1/jobs", "/v1/jobs?agent_id={agent}", "/v1/datasets", "/v1/status")
 TRIED_BELOW = {("POST", "/v1/datasets"), ("POST", "/v1/traces"), ("GET", "/v1/events")}
-TRIED_ELSEWHERE = {("GET", "/v1/audit"), ("GET", "/v1/audit/verify")}  # test_audit.py
+TRIED_ELSEWHERE = {
+    *(("GET", "/v1/audit"), ("GET", "/v1/audit/verify")),  # test_audit.py
+    *(("GET", "/v1/keys"), ("POST", "/v1/keys"), ("POST", "/v1/keys/{}/revoke")),  # test_keys.py
+}
 FOR_OPERATORS = "/v1/dead-letters"
 """A scope of its own looks across tenants; who lacks it is refused, see test_outages.py."""
 

@@ -79,6 +79,23 @@ def test_an_unusable_item_is_named(items: list[dict[str, object]], field: str) -
     assert refused.value.errors[0].field == field
 
 
+def nested(depth: int) -> list[object]:
+    made: list[object] = []
+    for _ in range(depth):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize("value", [nested(300), 10**30, -(10**30)])
+def test_an_item_that_no_file_could_hold_is_refused(value: object) -> None:
+    good = {"input": "a", "target": "b"}
+
+    with pytest.raises(Invalid) as refused:
+        items_file([good, {"input": value, "target": "b"}])
+
+    assert [(e.field, e.rule) for e in refused.value.errors] == [("items[1]", "not_storable")]
+
+
 def test_lines_are_read_and_blank_ones_passed_over() -> None:
     assert read_lines(b'{"a": 1}\n\n  \n{"a": 2}') == [{"a": 1}, {"a": 2}]
 

@@ -9,9 +9,10 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.events import FeedbackReceived
-from services.gateway.errors import IntakeUnavailable
+from services.gateway.errors import IntakeUnavailable, Overloaded
 from services.gateway.feedback import IntakeEvent, prepare
 from services.gateway.intake import Intake
+from services.gateway.shedding import Budget
 from tests.support.clocks import SetClock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -62,9 +63,10 @@ def events(*agents: str) -> list[IntakeEvent]:
     return prepare(bodies, tenant_id="t", idempotency_key="", limit=10_000)
 
 
-def intake(*producers: Producer) -> Intake:
+def intake(*producers: Producer, most: int = 0) -> Intake:
     made = iter(producers)
-    return Intake(lambda: next(made), SetClock(NOON), timeout_seconds=0.05)
+    in_flight = Budget("inflight_events", most, "events")
+    return Intake(lambda: next(made), SetClock(NOON), in_flight, timeout_seconds=0.05)
 
 
 async def test_each_event_is_one_record_with_its_key_and_id() -> None:
@@ -131,3 +133,25 @@ async def test_a_stopped_intake_takes_nothing() -> None:
     assert producer.stopped
     with pytest.raises(IntakeUnavailable, match="stopping"):
         await door.send(events("a"))
+
+
+async def test_more_than_may_be_in_flight_is_not_even_sent() -> None:
+    producer = Producer(acknowledges=False)
+    door = intake(producer, most=3)
+    waiting = asyncio.create_task(door.send(events("a", "b")))
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded, match="inflight_events"):
+        await door.send(events("c", "d"))
+
+    with pytest.raises(IntakeUnavailable):
+        await waiting
+    assert len(producer.sent) == 2
+
+
+async def test_what_was_refused_or_acknowledged_is_no_longer_in_flight() -> None:
+    door = intake(Producer(acknowledges=False), most=3)
+
+    for _ in range(3):
+        with pytest.raises(IntakeUnavailable):
+            await door.send(events("a", "b"))

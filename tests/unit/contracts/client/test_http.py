@@ -135,6 +135,44 @@ async def test_a_time_in_retry_after_may_be_a_date_that_has_passed() -> None:
     assert len(gateway.requests) == 2
 
 
+class Waits:
+    """Takes no time, and keeps how long each wait would have been."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("retry_after", "waited"),
+    [("7", 7.0), ("86400", 30.0), ("nan", 0.25), ("soon", 0.25), ("-3", 0.25), ("9" * 400, 30.0)],
+)
+async def test_the_wait_is_what_the_gateway_asks_for_within_reason(
+    status: int, retry_after: str, waited: float
+) -> None:
+    waits = Waits()
+    gateway = Gateway(busy(status, retry_after), accept)
+
+    async with client_of(gateway, sleep=waits) as client:
+        await client.send(feedback())
+
+    assert waits.seconds == [waited]
+
+
+async def test_without_a_time_the_waits_grow_and_none_follows_the_last_attempt() -> None:
+    waits = Waits()
+    gateway = Gateway(lambda _: httpx.Response(429))
+
+    async with client_of(gateway, sleep=waits, attempts=4) as client:
+        with pytest.raises(GatewayUnavailableError, match="4 attempts: 429"):
+            await client.send(feedback())
+
+    assert waits.seconds == [0.25, 0.5, 1.0]
+
+
 async def test_a_gateway_that_stays_busy_is_given_up() -> None:
     gateway = Gateway(busy(503, "0"))
 

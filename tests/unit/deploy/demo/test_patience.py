@@ -27,7 +27,7 @@ async def test_the_fact_is_given_as_soon_as_it_is_so() -> None:
 
 
 async def test_a_gateway_that_is_away_is_asked_again() -> None:
-    assert await until("it was so", answers(ApiError("gone"), ApiError("busy", 503), "so")) == "so"
+    assert await until("it was so", answers(ApiError("gone"), ApiError("busy", 429), "so")) == "so"
 
 
 async def test_a_refusal_ends_the_waiting() -> None:

@@ -13,6 +13,7 @@ COMMANDS = [
     "jobs list", "jobs show", "jobs watch", "jobs cancel", "models list", "models show",
     "models compare", "models rollback", "models deploy", "dlq list", "dlq show", "dlq replay",
     "audit list", "audit verify",
+    "keys create", "keys list", "keys revoke",
 ]  # fmt: skip
 NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
 

@@ -1,0 +1,92 @@
+"""Token buckets: how often a key may ask, how much it may send, how often an address may guess.
+
+Written here, and not taken from PyPI `limits`: that has windows but no bucket with a cost and a
+wait, starts a timer thread, and reads the wall clock, which may be set while the gateway runs.
+Each process counts for itself: with n gateways a key may have n times its rate.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final
+
+from services.gateway.errors import RateLimited
+
+MOST_BUCKETS: Final = 10_000
+
+
+@dataclass(slots=True)
+class TokenBucket:
+    """Fills at `rate` tokens a second up to `capacity`; times are seconds of one clock."""
+
+    rate: float
+    capacity: float
+    tokens: float
+    at: float
+
+    def take(self, cost: float, now: float) -> float:
+        """Take `cost` and return 0, or take nothing and return the wait [s].
+
+        What costs more than the bucket holds is let through when it is full, on credit: the rate
+        stays true over time, and no cost can wait for ever.
+        """
+        wait = self.wait(cost, now)
+        if not wait:
+            self.tokens -= cost
+        return wait
+
+    def wait(self, cost: float, now: float) -> float:
+        """How long until `cost` may be taken [s]."""
+        self.tokens = min(self.capacity, self.tokens + max(0.0, now - self.at) * self.rate)
+        self.at = max(self.at, now)
+        return max(0.0, min(cost, self.capacity) - self.tokens) / self.rate
+
+
+class RateLimit:
+    """A bucket for each key or address, full at first; a rate of 0 is no limit."""
+
+    def __init__(self, name: str, *, rate: float, capacity: float, says: str) -> None:
+        self.name = name
+        self._rate = rate
+        self._capacity = max(1.0, capacity)
+        self._says = says
+        self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
+
+    def take(self, whose: Hashable, cost: float, now: float) -> None:
+        """Count `cost` against the limit.
+
+        Raises:
+            RateLimited: it must wait; nothing was counted.
+        """
+        if self._rate:
+            self._refuse(self._bucket(whose, now).take(cost, now))
+
+    def require_room(self, whose: Hashable, now: float) -> None:
+        """Refuse what the least cost would be refused for; counts nothing.
+
+        Raises:
+            RateLimited: see `take`.
+        """
+        if self._rate:
+            self._refuse(self._bucket(whose, now).wait(1, now))
+
+    def give_back(self, whose: Hashable, cost: float, now: float) -> None:
+        """Undo a `take` that turned out not to count."""
+        if self._rate:
+            self._bucket(whose, now).tokens += cost
+
+    def _bucket(self, whose: Hashable, now: float) -> TokenBucket:
+        bucket = self._buckets.get(whose)
+        if bucket is None:
+            bucket = TokenBucket(self._rate, self._capacity, self._capacity, now)
+            self._buckets[whose] = bucket
+            if len(self._buckets) > MOST_BUCKETS:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(whose)
+        return bucket
+
+    def _refuse(self, wait: float) -> None:
+        if wait:
+            raise RateLimited(self.name, self._says, wait)

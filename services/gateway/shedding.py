@@ -1,0 +1,175 @@
+"""Load is refused before the gateway drowns: commands by what waits in the outbox, feedback by
+what is not acknowledged yet. Reads are never refused for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from opentelemetry import metrics
+
+from archon_contracts import telemetry
+from services.gateway.errors import Overloaded
+from services.gateway.pressure import (
+    LONGEST_WAIT_SECONDS,
+    OutboxLimits,
+    Waiting,
+    drain_seconds,
+)
+from shared.database import Database, Tx
+from shared.errors import ArchonError
+from shared.logging import get_logger
+
+MOST_COUNTED: Final = 10_000
+"""Rows that a look counts where no backlog is too long."""
+
+log = get_logger(__name__)
+meter = metrics.get_meter(__name__)
+age_gauge = meter.create_gauge(telemetry.METRIC_OUTBOX_AGE, unit="s")
+
+
+class WaitingStore(Protocol):
+    """What is needed of the store."""
+
+    async def outbox_waiting(self, tx: Tx, *, most: int) -> Waiting: ...
+
+
+class OutboxWatch:
+    """Looks at the outbox now and then, so that a request need not."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: WaitingStore,
+        limits: OutboxLimits,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._limits = limits
+        self._monotonic = monotonic
+        self._seen: tuple[float, Waiting] | None = None
+        self._overload: Overloaded | None = None
+
+    async def look(self) -> None:
+        """See what waits. While the database is away nothing is known, and nothing shed."""
+        most = 2 * self._limits.backlog or MOST_COUNTED
+        try:
+            async with self._database.connection() as connection:
+                waiting = await self._store.outbox_waiting(connection, most=most)
+        except ArchonError:
+            self._seen, self._overload = None, None
+            raise
+        age_gauge.set(waiting.age_seconds)
+        self.judge(waiting)
+
+    def judge(self, waiting: Waiting) -> None:
+        """Decide from what waits now, and waited before, whether commands are taken."""
+        now = self._monotonic()
+        then, before = self._seen or (now, None)
+        self._seen = now, waiting
+        broken = self._limits.broken_by(waiting)
+        was, self._overload = self._overload, None
+        if broken is not None:
+            name, says = broken
+            keep = self._limits.backlog if name == "outbox_backlog" else 0
+            wait = drain_seconds(before, waiting, between=now - then, keep=keep)
+            self._overload = Overloaded(name, f"{says} to be published", wait)
+        if (was is None) != (broken is None):
+            log.warning("commands_shed" if broken else "commands_taken_again", limit=broken)
+
+    @property
+    def overload(self) -> Overloaded | None:
+        """What is too much now, if anything."""
+        return self._overload
+
+    def require_room(self) -> None:
+        """Refuse what would be one more row of the outbox.
+
+        Raises:
+            Overloaded: too much waits, or for too long.
+        """
+        if (over := self._overload) is not None:
+            raise Overloaded(over.limit, over.reason, over.retry_after_seconds)
+
+
+class Budget:
+    """What is in flight in this process, of one kind; a budget of 0 is no limit."""
+
+    def __init__(
+        self, name: str, most: int, unit: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._name = name
+        self._most = most
+        self._unit = unit
+        self._monotonic = monotonic
+        self._since: dict[object, float] = {}  # in order: the first is the oldest
+        self.held = 0
+
+    @contextmanager
+    def hold(self, amount: int) -> Iterator[None]:
+        """Count `amount` while the block runs; what is alone is taken whatever its size.
+
+        Raises:
+            Overloaded: with it there would be too much.
+        """
+        if self._most and self.held and self.held + amount > self._most:
+            raise self._overloaded()
+        token = object()
+        self._since[token] = self._monotonic()
+        self.held += amount
+        try:
+            yield
+        finally:
+            self.held -= amount
+            del self._since[token]
+
+    @property
+    def overload(self) -> Overloaded | None:
+        """What is too much now, if anything."""
+        return self._overloaded() if self._most and self.held >= self._most else None
+
+    def require_room(self) -> None:
+        """Refuse before any work is done for it.
+
+        Raises:
+            Overloaded: there is no room for anything.
+        """
+        if (over := self.overload) is not None:
+            raise over
+
+    def _overloaded(self) -> Overloaded:
+        oldest = next(iter(self._since.values()), self._monotonic())
+        wait = min(self._monotonic() - oldest, LONGEST_WAIT_SECONDS)
+        return Overloaded(self._name, f"{self.held} {self._unit} are not acknowledged yet", wait)
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """All that load is shed by."""
+
+    outbox: OutboxWatch
+    events: Budget
+    size: Budget
+
+    def shedding(self) -> list[dict[str, str | int]]:
+        """What is refused at present, and until when: nothing, mostly."""
+        overloads = (
+            ("commands", self.outbox.overload),
+            ("feedback", self.events.overload),
+            ("feedback", self.size.overload),
+        )
+        return [
+            {
+                "refused": refused,
+                "limit": over.limit,
+                "reason": over.reason,
+                "retry_after_seconds": over.retry_after_seconds,
+            }
+            for refused, over in overloads
+            if over is not None
+        ]

@@ -1,0 +1,201 @@
+"""A broker that is away while commands keep coming: refused in time, read as ever, taken again."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+
+from deploy.local.broker import EmbeddedBroker
+from deploy.local.ports import pick_free
+from shared.broker_admin import ensure_topics
+from tests.support.eventually import eventually
+from tests.support.gateway import Gateway, served_gateway
+
+
+async def started_broker(folder: Path) -> EmbeddedBroker:
+    broker = EmbeddedBroker(folder, pick_free())
+    await broker.start()
+    await ensure_topics(broker.bootstrap_servers)
+    return broker
+
+
+async def order(gateway: Gateway, agent: str) -> httpx.Response:
+    return await gateway.http.post("/v1/jobs", json={"agent_id": agent, "method": "supervised"})
+
+
+async def test_commands_are_refused_while_too_many_wait_and_taken_when_the_broker_is_back(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    broker = await started_broker(tmp_path / "broker")
+    served = served_gateway(
+        migrated_database_url,
+        broker.bootstrap_servers,
+        tmp_path / "artifacts",
+        gateway_outbox_backlog_limit=5,
+        gateway_outbox_age_limit_seconds=0,
+        gateway_outbox_look_seconds=0.05,
+    )
+    async with served as gateway:
+        agent = await gateway.know(f"agent-{uuid4().hex}")
+        await broker.stop()
+        answers: list[httpx.Response] = []
+
+        async def refused() -> bool:
+            answers.append(await order(gateway, agent))
+            return answers[-1].status_code == 429
+
+        await eventually(refused, timeout=30)
+        status = await gateway.get("/v1/status")
+        jobs = await gateway.get("/v1/jobs", agent_id=agent)
+        await broker.start()
+
+        async def served_again() -> None:
+            assert (await order(gateway, agent)).status_code == 202
+
+        await eventually(served_again, timeout=30)
+        after = await gateway.get("/v1/status")
+
+    await broker.stop()
+    *taken, shed = answers
+    assert {answer.status_code for answer in taken} == {202}
+    assert shed.json()["limit"] == "outbox_backlog"
+    assert 1 <= int(shed.headers["retry-after"]) <= 60
+    assert [(s["refused"], s["limit"]) for s in status["shedding"]] == [
+        ("commands", "outbox_backlog")
+    ]
+    # Reads go on, and what was taken before is all there.
+    assert {job["job_id"] for job in jobs["items"]} == {answer.json()["job_id"] for answer in taken}
+    assert len(taken) >= 5
+    assert after["shedding"] == []
+
+
+async def test_one_command_that_waits_too_long_is_enough(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    broker = await started_broker(tmp_path / "broker")
+    served = served_gateway(
+        migrated_database_url,
+        broker.bootstrap_servers,
+        tmp_path / "artifacts",
+        gateway_outbox_age_limit_seconds=0.5,
+        gateway_outbox_look_seconds=0.05,
+    )
+    async with served as gateway:
+        agent = await gateway.know(f"agent-{uuid4().hex}")
+        await broker.stop()
+        first = await order(gateway, agent)
+
+        answers: list[httpx.Response] = []
+
+        async def refused() -> bool:
+            rollback = f"/v1/agents/{agent}/rollback"
+            answers.append(await gateway.http.post(rollback, json={"reason": "test"}))
+            return answers[-1].status_code == 429
+
+        await eventually(refused, timeout=30)
+        read = await gateway.http.get(f"/v1/jobs/{first.json()['job_id']}")
+        dataset = await gateway.http.post(
+            "/v1/datasets",
+            json={"name": "d", "purpose": "training", "items": [{"input": "q", "target": "t"}]},
+        )
+        await broker.start()
+
+        async def served_again() -> None:
+            assert (await order(gateway, agent)).status_code == 202
+
+        await eventually(served_again, timeout=30)
+
+    await broker.stop()
+    assert first.status_code == 202
+    assert answers[-1].json()["limit"] == "outbox_age_seconds"
+    assert (read.status_code, dataset.status_code) == (200, 201)
+
+
+async def test_feedback_that_nobody_acknowledges_is_refused_before_it_piles_up(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    broker = await started_broker(tmp_path / "broker")
+    served = served_gateway(
+        migrated_database_url,
+        broker.bootstrap_servers,
+        tmp_path / "artifacts",
+        gateway_ack_timeout_seconds=3.0,
+        gateway_inflight_events_limit=10,
+    )
+    async with served as gateway:
+        agent = await gateway.know(f"agent-{uuid4().hex}")
+        await broker.stop()
+
+        answers = await asyncio.gather(*(_feedback(gateway, agent, n) for n in range(6)))
+
+        await broker.start()
+
+        async def served_again() -> None:
+            assert (await _feedback(gateway, agent, 7)).status_code == 202
+
+        await eventually(served_again, timeout=30)
+    await broker.stop()
+    statuses = [answer.status_code for answer in answers]
+    assert sorted(statuses) == [429, 429, 429, 503, 503, 503]
+    shed = [answer for answer in answers if answer.status_code == 429]
+    assert {answer.json()["limit"] for answer in shed} == {"inflight_events"}
+    assert {answer.headers["retry-after"] for answer in shed} == {"1"}
+
+
+async def _feedback(gateway: Gateway, agent: str, number: int) -> httpx.Response:
+    events = [
+        {"agent_id": agent, "interaction_id": f"{number}-{n}", "input": "q", "rating": 1}
+        for n in range(3)
+    ]
+    return await gateway.http.post("/v1/feedback", json=events)
+
+
+async def test_bodies_that_come_slowly_leave_no_room_for_more(
+    migrated_database_url: str, kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(kafka)
+    served = served_gateway(
+        migrated_database_url, kafka, tmp_path, gateway_inflight_bytes_limit=1000
+    )
+    async with served as gateway:
+        agent = await gateway.know(f"agent-{uuid4().hex}")
+        finish = asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b"["
+            await finish.wait()
+            event = {"agent_id": agent, "interaction_id": "slow", "input": "q", "rating": 1}
+            yield json.dumps(event).encode() + b"]"
+
+        slow = asyncio.create_task(gateway.http.post("/v1/feedback", content=slowly()))
+
+        async def full() -> bool:
+            return bool((await gateway.get("/v1/status"))["shedding"])
+
+        await eventually(full)
+        refused = await _feedback(gateway, agent, 1)
+        finish.set()
+        first = await slow
+        after = await _feedback(gateway, agent, 1)
+
+    assert (refused.status_code, refused.json()["limit"]) == (429, "inflight_bytes")
+    assert (first.status_code, after.status_code) == (202, 202)
+
+
+async def test_a_database_that_is_away_is_unavailable_and_not_shed(
+    migrated_database_url: str, kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(kafka)
+    served = served_gateway(
+        migrated_database_url, kafka, tmp_path, gateway_outbox_look_seconds=0.05
+    )
+    async with served as gateway:
+        agent = await gateway.know(f"agent-{uuid4().hex}")
+        await gateway.application.foundation.database.close()
+
+        answer = await order(gateway, agent)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

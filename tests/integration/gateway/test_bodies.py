@@ -1,0 +1,151 @@
+"""Bodies that are built to break a reader: refused with a reason, never a failure of ours."""
+
+import asyncio
+import contextlib
+import gzip
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.support.gateway import Gateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DEPTHS = (150, 300, 1_100, 90_000)
+EVENT = {"interaction_id": "i", "input": "q", "rating": 4}
+
+
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+def bomb(frame: dict[str, Any], depth: int) -> bytes:
+    """The frame with so many brackets in the place of its HOLE."""
+    return json.dumps(frame).replace('"HOLE"', nested(depth)).encode()
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize(
+    ("path", "frame"),
+    [
+        ("/v1/feedback", EVENT | {"input": "HOLE"}),
+        ("/v1/feedback", {"events": [EVENT | {"context": {"deep": "HOLE"}}]}),
+        ("/v1/interactions", {"interaction_id": "i", "input": "HOLE"}),
+        ("/v1/datasets", {"name": "d", "purpose": "training", "items": [{"input": "HOLE"}]}),
+        ("/v1/datasets", {"name": "NAME", "purpose": "training", "items": "HOLE"}),
+        ("/v1/agents", {"agent_id": "a", "kind": "HOLE"}),
+        ("/v1/jobs", {"agent_id": "HOLE"}),
+        ("/v1/keys", {"name": "n", "scopes": "HOLE"}),
+        (
+            "/v1/functions/adaptAgentBehavior",
+            {"method": "supervised", "feedback": [EVENT | {"input": "HOLE"}]},
+        ),
+        ("/v1/functions/analyzeAgentLogs", {"agentId": "a", "logs": "HOLE"}),
+    ],
+)
+async def test_brackets_without_an_end_are_a_refusal(
+    gateway: Gateway, path: str, frame: dict[str, Any], depth: int
+) -> None:
+    if "feedback" in path or "interactions" in path or "adapt" in path:
+        frame = frame | {"agentId" if "adapt" in path else "agent_id": "nobody"}
+
+    response = await gateway.http.post(path, content=bomb(frame, depth))
+
+    assert 400 <= response.status_code < 500, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert len(response.content) < 20_000
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+async def test_a_deep_item_of_json_lines_is_refused_or_kept_whole(
+    gateway: Gateway, depth: int
+) -> None:
+    line = bomb({"input": "HOLE", "target": "t"}, depth)
+
+    response = await gateway.http.post(
+        "/v1/datasets",
+        content=line,
+        params={"name": f"deep-{uuid4().hex[:8]}", "purpose": "training"},
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+
+    assert response.status_code == (201 if depth < 200 else 422), response.text
+
+
+@pytest.mark.parametrize("path", ["/v1/feedback", "/v1/jobs", "/v1/datasets", "/v1/keys"])
+async def test_a_packed_body_is_refused_as_such(gateway: Gateway, path: str) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+
+    response = await gateway.http.post(path, content=gzip.compress(b"{}"), headers=headers)
+
+    assert response.status_code == 415
+    assert "packed (gzip)" in response.json()["detail"]
+
+
+async def test_spans_may_be_packed_with_gzip_and_nothing_else(gateway: Gateway) -> None:
+    headers = {"Content-Type": "application/x-protobuf"}
+
+    plain = await gateway.http.post(
+        "/v1/traces", content=gzip.compress(b""), headers=headers | {"Content-Encoding": "gzip"}
+    )
+    other = await gateway.http.post(
+        "/v1/traces", content=b"x", headers=headers | {"Content-Encoding": "br"}
+    )
+
+    assert (plain.status_code, other.status_code) == (200, 415)
+
+
+@pytest.mark.parametrize("path", ["/v1/feedback", "/v1/jobs"])
+async def test_an_endless_idempotency_key_is_refused(gateway: Gateway, path: str) -> None:
+    agent = await gateway.know(f"agent-{uuid4().hex[:12]}")
+    body = {"agent_id": agent, "method": "supervised"} if path == "/v1/jobs" else EVENT
+    headers = {"Idempotency-Key": "k" * 201}
+
+    response = await gateway.http.post(path, json=body | {"agent_id": agent}, headers=headers)
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "Idempotency-Key"
+
+
+@pytest.mark.parametrize("form", ["array", "batch"])
+@pytest.mark.parametrize(("count", "rule"), [(0, "too_short"), (10_001, "too_long")])
+async def test_a_request_brings_one_to_ten_thousand_events(
+    gateway: Gateway, form: str, count: int, rule: str
+) -> None:
+    # Small enough for the body limit: the number is what is refused.
+    events = "[" + ",".join(["{}"] * count) + "]"
+    body = events if form == "array" else f'{{"events":{events}}}'
+
+    response = await gateway.http.post("/v1/feedback", content=body)
+
+    assert response.status_code == 422
+    assert rule in {error["rule"] for error in response.json()["errors"]}
+
+
+async def test_endless_headers_end_the_connection(gateway: Gateway) -> None:
+    url = gateway.http.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(b"GET /v1/agents HTTP/1.1\r\nHost: gateway\r\nX-Long: ")
+
+    async def answered() -> bytes:
+        while not reader.at_eof():
+            writer.write(b"x" * 10_000)
+            await asyncio.wait_for(writer.drain(), timeout=10)
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(reader.readline(), timeout=0.01)
+        return b""
+
+    assert b" 400 " in await answered()
+    writer.close()
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 30, "-1" + "0" * 30])
+async def test_a_number_that_no_file_could_hold_is_refused(gateway: Gateway, number: str) -> None:
+    body = f'{{"name":"n","purpose":"training","items":[{{"input":{number},"target":"t"}}]}}'
+
+    response = await gateway.http.post("/v1/datasets", content=body)
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["rule"] == "not_storable"

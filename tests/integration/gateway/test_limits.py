@@ -1,0 +1,122 @@
+"""Rate limits over HTTP: what a key and an address may ask for, and what they are told."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+
+from archon_contracts.topics import FEEDBACK
+from shared.broker_admin import ensure_topics
+from tests.support.gateway import Gateway, served_gateway
+
+
+def event(agent: str, number: int) -> dict[str, object]:
+    return {"agent_id": agent, "interaction_id": f"i-{number}", "input": "q", "rating": 1}
+
+
+def is_for_later(answer: httpx.Response, limit: str) -> bool:
+    return (
+        answer.status_code == 429
+        and answer.headers["content-type"] == "application/problem+json"
+        and int(answer.headers["retry-after"]) >= 1
+        and answer.json()["limit"] == limit
+        and limit in answer.json()["detail"]
+    )
+
+
+async def other_key(gateway: Gateway) -> dict[str, str]:
+    body = {"name": "other", "scopes": ["read", "feedback"]}
+    made = (await gateway.http.post("/v1/keys", json=body)).json()
+    return {"Authorization": f"Bearer {made['key']}"}
+
+
+async def test_a_key_that_asks_too_often_waits_and_others_do_not(
+    migrated_database_url: str, kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(kafka)
+    served = served_gateway(
+        migrated_database_url,
+        kafka,
+        tmp_path,
+        gateway_requests_per_second=0.5,
+        gateway_burst_seconds=20,
+    )
+    async with served as gateway:
+        headers = await other_key(gateway)
+
+        mine = [await gateway.http.get("/v1/agents") for _ in range(15)]
+        other = await gateway.http.get("/v1/agents", headers=headers)
+
+    assert [answer.status_code for answer in mine[:5]] == [200] * 5
+    assert is_for_later(mine[-1], "requests_per_second")
+    assert other.status_code == 200
+
+
+async def test_events_are_limited_by_number_and_none_of_a_refused_batch_is_sent(
+    migrated_database_url: str, kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(kafka)
+    served = served_gateway(
+        migrated_database_url,
+        kafka,
+        tmp_path,
+        gateway_events_per_second=0.01,
+        gateway_burst_seconds=1000,
+    )
+    async with served as gateway:
+        agent = await gateway.know(f"agent-{uuid4().hex}")
+
+        first = await gateway.http.post("/v1/feedback", json=[event(agent, n) for n in range(8)])
+        second = await gateway.http.post(
+            "/v1/feedback", json=[event(agent, n) for n in range(8, 14)]
+        )
+        third = await gateway.http.post("/v1/feedback", json=[event(agent, 20)])
+        read = await gateway.http.get("/v1/agents")
+        records = await gateway.records(FEEDBACK, agent.encode())
+
+    assert (first.status_code, third.status_code, read.status_code) == (202, 202, 200)
+    assert is_for_later(second, "events_per_second")
+    assert len(records) == 9
+
+
+async def test_an_address_cannot_guess_keys_at_full_speed_nor_pretend_to_be_others(
+    migrated_database_url: str, kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(kafka)
+    served = served_gateway(
+        migrated_database_url, kafka, tmp_path, gateway_failed_authentications_per_minute=5
+    )
+    async with served as gateway:
+        await gateway.get("/v1/agents")
+        answers = []
+        for number in range(12):
+            headers = {
+                "Authorization": f"Bearer guess-{number}",
+                "X-Forwarded-For": f"198.51.100.{number}",
+            }
+            answers.append(await gateway.http.get("/v1/agents", headers=headers))
+        known = await gateway.http.get("/v1/agents")
+
+    assert [answer.status_code for answer in answers[:5]] == [401] * 5
+    assert is_for_later(answers[-1], "failed_authentications_per_minute")
+    assert known.status_code == 200
+
+
+async def test_a_proxy_that_is_trusted_says_where_a_request_comes_from(
+    migrated_database_url: str, kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(kafka)
+    served = served_gateway(
+        migrated_database_url,
+        kafka,
+        tmp_path,
+        gateway_failed_authentications_per_minute=1,
+        gateway_trusted_proxies="127.0.0.1",
+    )
+    async with served as gateway:
+        answers = []
+        for client in ("198.51.100.1", "198.51.100.1", "198.51.100.2"):
+            headers = {"Authorization": "Bearer wrong", "X-Forwarded-For": client}
+            answers.append(await gateway.http.get("/v1/agents", headers=headers))
+
+    assert [answer.status_code for answer in answers] == [401, 429, 401]

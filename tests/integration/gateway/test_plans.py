@@ -1,0 +1,60 @@
+"""The gateway's look at its outbox costs the same however much is stored or waits."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+import services.gateway
+from services.gateway.pressure import Waiting
+from services.gateway.store import Store
+from shared.queries import load_queries
+
+FILL = """
+    INSERT INTO outbox (event_id, shard, topic, key, headers, payload, created_at, published_at)
+    SELECT gen_random_uuid(), n % 2, 't', 'k', '[]', 'x', now() - interval '90 s',
+           CASE WHEN n > $1 THEN now() END
+    FROM generate_series(1, 20000) AS n
+"""
+
+
+@pytest.fixture
+async def connection(migrated_database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    opened = await asyncpg.connect(
+        migrated_database_url, server_settings={"search_path": "gateway"}
+    )
+    yield opened
+    await opened.close()
+
+
+async def fill(connection: asyncpg.Connection, waiting: int) -> None:
+    """20,000 rows, so many of them not published."""
+    await connection.execute(FILL, waiting)
+    await connection.execute("ANALYZE outbox")
+
+
+@pytest.mark.parametrize("waiting", [10, 20_000])
+async def test_the_look_at_the_outbox_keeps_to_its_index(
+    connection: asyncpg.Connection, waiting: int
+) -> None:
+    await fill(connection, waiting)
+    queries = load_queries(Path(services.gateway.__file__).parent)
+    sql = queries.outbox_waiting.sql.rstrip(" ;").replace("$1", "100")
+
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {sql}"))
+
+    assert "outbox_unpublished" in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_what_waits_is_counted_up_to_the_bound(connection: asyncpg.Connection) -> None:
+    quiet = await Store().outbox_waiting(connection, most=100)
+    await fill(connection, 150)
+
+    some = await Store().outbox_waiting(connection, most=1000)
+    bounded = await Store().outbox_waiting(connection, most=100)
+
+    assert quiet == Waiting(0, 0)
+    assert (some.backlog, bounded.backlog) == (150, 100)
+    assert some.age_seconds >= 90
