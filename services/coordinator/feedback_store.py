@@ -10,9 +10,10 @@ from uuid import UUID
 
 from services.coordinator.domain import AgentKey, Claim, Window
 from services.coordinator.items import StoredJudgement
-from services.coordinator.judgements import Interaction, Judgement, Retraction
+from services.coordinator.judgements import Interaction, Judgement, Retraction, SystemTraffic
 from services.coordinator.triggers import Erased, Tally
 from shared.database import Tx
+from shared.messages import RawRecord
 from shared.queries import load_queries
 
 
@@ -88,8 +89,30 @@ class FeedbackStore:
         )
 
     async def prune_interactions(self, tx: Tx, before: datetime) -> None:
-        """Forget answers that nobody judged for long."""
+        """Forget answers that nobody judged for long, and which traffic was the system's own."""
         await self._queries.prune_interactions(tx, before=before)
+        await self._queries.prune_system_traffic(tx, before=before)
+
+    async def note_system_traffic(
+        self,
+        tx: Tx,
+        traffic: Sequence[tuple[RawRecord, SystemTraffic]],
+        received_at: datetime,
+    ) -> int:
+        """Note what the system caused itself, each event once; returns how many are new."""
+        records, noted = zip(*traffic, strict=True)
+        rows = self._queries.insert_system_traffic(
+            tx,
+            **_arrays([each.key for each in noted]),
+            event_ids=[each.event_id for each in noted],
+            kinds=[each.kind for each in noted],
+            purposes=[each.purpose for each in noted],
+            signs=[each.sign for each in noted],
+            partitions=[record.partition for record in records],
+            offsets=[record.offset for record in records],
+            received_at=received_at,
+        )
+        return len([row async for row in rows])
 
     async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Erased:
         """Erase what it names, once."""

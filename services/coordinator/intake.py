@@ -7,6 +7,7 @@ the repetition a no-op.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
@@ -25,6 +26,7 @@ from services.coordinator.judgements import (
     Item,
     Judgement,
     Retraction,
+    SystemTraffic,
     runs_of,
 )
 from services.coordinator.known_agents import KnownAgents
@@ -45,6 +47,7 @@ log = get_logger(__name__)
 meter = metrics.get_meter(__name__)
 stored_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_STORED, unit="{event}")
 duplicate_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_DUPLICATES, unit="{event}")
+own_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_SYSTEM, unit="{event}")
 dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="{message}")
 
 
@@ -66,6 +69,13 @@ class Feedback(Protocol):
     ) -> None: ...
 
     async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Erased: ...
+
+    async def note_system_traffic(
+        self,
+        tx: Tx,
+        traffic: Sequence[tuple[RawRecord, SystemTraffic]],
+        received_at: datetime,
+    ) -> int: ...
 
 
 class Outbox(Protocol):
@@ -99,6 +109,8 @@ class Ledger:
         """Settle every record of a read batch in the caller's transaction."""
         for record, error in batch.refused:
             await self._refuse(tx, record, error)
+        if batch.own:
+            await self._note_own(tx, batch.own)
         items = [item for _, item in batch.items]
         if not items:
             return
@@ -141,6 +153,15 @@ class Ledger:
             cause = Cause(retraction.event_id, str(retraction.event_id))
             await self._outbox.append(tx, order, cause=cause)
 
+    async def _note_own(self, tx: Tx, traffic: Sequence[tuple[RawRecord, SystemTraffic]]) -> None:
+        """The system's own traffic begins nothing, but it can be seen; one log line a batch."""
+        new = await self._feedback.note_system_traffic(tx, traffic, self._clock.now())
+        marks = Counter((each.purpose, each.sign) for _, each in traffic)
+        for (purpose, sign), count in marks.items():
+            own_counter.add(count, {"purpose": purpose, "sign": sign})
+        purposes = sorted({purpose for purpose, _ in marks})
+        log.info("system_traffic_noted", new=new, records=len(traffic), purposes=purposes)
+
     async def _refuse(self, tx: Tx, record: RawRecord, error: PermanentError) -> None:
         log.error(
             "dead_letter",
@@ -175,7 +196,8 @@ class Intake:
         self._part = part
 
     async def take(self, records: Sequence[RawRecord]) -> None:
-        """Settle every record of the batch: stored, known already, or a dead letter.
+        """Settle every record of the batch: stored, known already, a dead letter, or noted as
+        traffic of the system's own.
 
         A part is read while PostgreSQL works on the part before it.
 
@@ -225,10 +247,10 @@ class Intake:
         """The database refused the batch: find the item at fault, and store the others."""
         if len(batch.items) > 1:
             middle = len(batch.items) // 2
-            await self._settle(Batch(batch.items[:middle], batch.refused))
+            await self._settle(Batch(batch.items[:middle], batch.refused, batch.own))
             await self._settle(Batch(batch.items[middle:]))
         elif batch.items:
             refused = [*batch.refused, (batch.items[0][0], error)]
-            await self._settle(Batch(refused=refused))
+            await self._settle(Batch(refused=refused, own=batch.own))
         else:
             raise error

@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 
 from archon_contracts.base import Identifier
 from archon_contracts.identifiers import derived_id
+from archon_contracts.purposes import Purpose, purpose_in_baggage, system_purpose
 from services.gateway.api_keys import ApiKeys
 from services.gateway.credentials import Caller, Scope, bearer_key
 from services.gateway.datasets import Datasets
@@ -75,6 +76,11 @@ def asked(caller: Caller, request: Request) -> Asked:
 def idempotency_key(request: Request) -> str:
     """The `Idempotency-Key` header, or an empty text."""
     return request.headers.get("idempotency-key", "")
+
+
+def purpose_of(request: Request) -> Purpose | None:
+    """What the request is for, as its W3C `baggage` says; None: production."""
+    return system_purpose(purpose_in_baggage(request.headers.get("baggage", "")))
 
 
 def accepted(**fields: str | UUID | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.api import Api, idempotency_key
+from services.gateway.api import Api, idempotency_key, purpose_of
 from services.gateway.body_schemas import self_contained
 from services.gateway.credentials import Caller, Scope
 from services.gateway.feedback import (
@@ -59,6 +59,7 @@ def _add_route(router: APIRouter, api: Api, path: str, reader: BodyReader, sende
             tenant_id=caller.tenant_id,
             idempotency_key=idempotency_key(request),
             limit=api.settings.gateway_event_limit_bytes,
+            purpose=purpose_of(request),
         )
         await api.intake.send(prepared, traceparent=request.headers.get("traceparent", ""))
         ids = [str(event.id) for event in prepared]

@@ -9,6 +9,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.events import FeedbackReceived
+from archon_contracts.purposes import Purpose
 from services.gateway.errors import IntakeUnavailable
 from services.gateway.feedback import IntakeEvent, prepare
 from services.gateway.intake import Intake
@@ -131,3 +132,16 @@ async def test_a_stopped_intake_takes_nothing() -> None:
     assert producer.stopped
     with pytest.raises(IntakeUnavailable, match="stopping"):
         await door.send(events("a"))
+
+
+async def test_a_purpose_travels_in_the_header_and_production_needs_none() -> None:
+    producer = Producer()
+    bodies = [
+        FeedbackReceived(agent_id="a", interaction_id=f"i{n}", input="q", rating=3, purpose=purpose)
+        for n, purpose in enumerate((None, Purpose.SHADOW, None))
+    ]
+
+    await intake(producer).send(prepare(bodies, tenant_id="t", idempotency_key="", limit=10_000))
+
+    views = [HeaderView.of(record["headers"]) for record in producer.sent]
+    assert [view.text("ce_purpose") for view in views] == ["", "shadow", ""]
