@@ -115,17 +115,22 @@ class Ledger:
         if not items:
             return
         agents = await self._feedback.lock_tallies(tx, {item.key for item in items})
-        changed: dict[AgentKey, Tally] = {}
-        for tally in await self._store_items(tx, items, agents):
-            changed[AgentKey(tally.tenant_id, tally.agent_id)] = tally
-        for tally in changed.values():
-            await self._triggers.consider(tx, tally)
+        changed = await self._store_items(tx, items, agents)
+        newest = {AgentKey(tally.tenant_id, tally.agent_id): tally for _, tally in changed}
+        # A withdrawal lowers or lifts a mean, but tells nothing new: only what was added begins.
+        added = {AgentKey(t.tenant_id, t.agent_id) for is_new, t in changed if is_new}
+        for key, tally in newest.items():
+            if key in added:
+                await self._triggers.consider(tx, tally)
 
     async def _store_items(
         self, tx: Tx, items: Sequence[Item], agents: Mapping[AgentKey, int]
-    ) -> list[Tally]:
-        """Every tally as each change left it, in order. A retraction concerns what came before."""
-        now, changed = self._clock.now(), list[Tally]()
+    ) -> list[tuple[bool, Tally]]:
+        """Every tally as each change left it, in order, and whether something was added.
+
+        A retraction concerns what came before.
+        """
+        now, changed = self._clock.now(), list[tuple[bool, Tally]]()
         for run in runs_of(items):
             if run.judgements:
                 stored, tallies = await self._feedback.insert_judgements(
@@ -133,12 +138,12 @@ class Ledger:
                 )
                 stored_counter.add(stored)
                 duplicate_counter.add(len(run.judgements) - stored)
-                changed += tallies
+                changed += [(True, tally) for tally in tallies]
             if run.interactions:
                 await self._feedback.insert_interactions(tx, run.interactions, now)
             if run.retraction is not None:
                 erased = await self._feedback.retract(tx, run.retraction, now)
-                changed += [erased.tally] if erased.tally else []
+                changed += [(False, erased.tally)] if erased.tally else []
                 await self._have_forgotten(tx, run.retraction, erased.used)
         return changed
 

@@ -271,3 +271,19 @@ def _failed(job_id: UUID) -> TrainingFailed:
         reason="it broke",
         retryable=False,
     )
+
+
+async def test_withdrawals_make_no_window_even_where_they_lower_the_mean(world: World) -> None:
+    await world.tell(configure(trigger_minimum_feedback=60, trigger_rating_drop=1.0))
+    await world.take(record_of(feedback(f"a{n}", rating=5)) for n in range(60))
+    await run_to_the_end(world, await world.value("SELECT job_id FROM jobs"))
+    await world.take(record_of(feedback(f"b{n}", rating=5)) for n in range(20))
+    await world.take(record_of(feedback(f"c{n}", rating=3.5)) for n in range(31))
+
+    await world.take(
+        record_of(FeedbackRetracted(agent_id=AGENT, interaction_id=f"b{n}")) for n in range(20)
+    )
+    withdrawn = await world.value(WINDOWS)
+    await world.take([record_of(feedback("d1", rating=3.5))])
+
+    assert (withdrawn, await world.value(WINDOWS)) == (1, 2)
