@@ -61,6 +61,16 @@ class FeedbackStore:
             tx, tenant_id=key.tenant_id, agent_id=key.agent_id, job_id=job_id
         )
 
+    async def count_refusal(self, tx: Tx, key: AgentKey, now: datetime) -> None:
+        """A retrain of the agent was in vain."""
+        await self._queries.count_refusal(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, now=now
+        )
+
+    async def forget_refusals(self, tx: Tx, key: AgentKey) -> None:
+        """No retrain of the agent was in vain since the last deployment."""
+        await self._queries.forget_refusals(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
+
     async def insert_judgements(
         self,
         tx: Tx,
@@ -209,6 +219,8 @@ def _tally(row: Mapping[str, Any]) -> Tally:
         reference_rating_sum=row["reference_rating_sum"],
         windows=row["windows"],
         last_window_at=row["last_window_at"],
+        refusals=row["refusals"],
+        refused_at=row["refused_at"],
         busy=row["open_job_id"] is not None,
         check_at=row["check_at"],
     )

@@ -48,7 +48,7 @@ class Flow:
         if event is JobEvent.CANCELLED and job.state is JobState.TRAINING:
             await self._orders.call_off(tx, job, cause, reason)
         if moved.state in FINAL:
-            await self._free(tx, job, cause)
+            await self._free(tx, job, moved, cause)
         elif moved.state is not JobState.QUEUED:
             await self._orders.issue(tx, moved, cause)
         if job.state is JobState.TRAINING or moved.state is JobState.QUEUED:
@@ -103,6 +103,6 @@ class Flow:
                 reason = f"nobody finished {job.state} within {seconds:g} s; is its service up?"
                 await self.retry_command(tx, job, cause, reason)
 
-    async def _free(self, tx: Tx, job: Job, cause: Cause) -> None:
+    async def _free(self, tx: Tx, job: Job, ended: Job, cause: Cause) -> None:
         if job.state is not JobState.REQUESTED:  # one that is requested has not had its turn
-            await self._turns.release(tx, job, cause)
+            await self._turns.release(tx, ended, cause)

@@ -238,6 +238,7 @@ class JobService:
         if body.job_id is not None:
             job = await self._expecting(tx, body, JobEvent.DEPLOYED)
         await self._records.set_live(tx, key_of(body), body.model, body.deployed_at)
+        await self._turns.forget_refusals(tx, key_of(body))
         if job is not None:
             await self._flow.advance(
                 tx, job, JobEvent.DEPLOYED, message.cause, reason=f"{body.model.version} is live"

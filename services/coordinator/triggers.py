@@ -17,6 +17,9 @@ MINIMUM_RATINGS: Final = 30
 CONFIDENCE_Z: Final = 1.96
 """Standard errors by which a mean must have fallen, lest its noise begin retrains."""
 
+MOST_DOUBLINGS: Final = 40
+"""Of the rest after refusals: beyond it any rest is longer than any maximum."""
+
 WORST_RATING: Final = 1.0
 BEST_RATING: Final = 5.0
 
@@ -25,7 +28,8 @@ BEST_RATING: Final = 5.0
 class Tally:
     """What is counted for one agent; `unused` judgements are in no window yet.
 
-    `reference_...` counts the ratings of the last window that had enough of them.
+    `reference_...` counts the ratings of the last window that had enough of them; `refusals`
+    the retrains in a row that trained and gave no version, the last of them at `refused_at`.
     """
 
     tenant_id: str
@@ -39,6 +43,8 @@ class Tally:
     reference_rating_sum: float = 0.0
     windows: int = 0
     last_window_at: datetime | None = None
+    refusals: int = 0
+    refused_at: datetime | None = None
     busy: bool = False
     check_at: datetime | None = None
 
@@ -113,6 +119,19 @@ def _ripe_at(tally: Tally, policy: TriggerPolicy) -> datetime | None:
 
 
 def _rest_over(tally: Tally, policy: TriggerPolicy, now: datetime) -> datetime:
-    if tally.last_window_at is None:
-        return now
-    return tally.last_window_at + timedelta(seconds=policy.cooldown_seconds)
+    """When the agent may be retrained by itself again; `now` or earlier: it may."""
+    over = now
+    if tally.last_window_at is not None:
+        over = tally.last_window_at + timedelta(seconds=policy.cooldown_seconds)
+    if tally.refused_at is not None:
+        rest = timedelta(seconds=refusal_rest_seconds(tally.refusals, policy))
+        over = max(over, tally.refused_at + rest)
+    return over
+
+
+def refusal_rest_seconds(refusals: int, policy: TriggerPolicy) -> float:
+    """How long an agent rests after so many retrains in a row that gave no version [s]."""
+    if refusals < 1:
+        return 0.0
+    doublings = min(refusals - 1, MOST_DOUBLINGS)
+    return min(policy.refusal_rest_seconds * 2.0**doublings, policy.maximum_rest_seconds)

@@ -17,7 +17,7 @@ from services.coordinator.agents import AgentService
 from services.coordinator.domain import Agent, AgentKey, Claim, Job, Transition, Window
 from services.coordinator.flow import Flow
 from services.coordinator.items import StoredJudgement
-from services.coordinator.judgements import Interaction, Judgement, Retraction
+from services.coordinator.judgements import Interaction, Judgement, Retraction, SystemTraffic
 from services.coordinator.limits import Limits
 from services.coordinator.orders import Orders
 from services.coordinator.scheduler import Running, Waiting
@@ -29,6 +29,7 @@ from services.coordinator.transitions import Transitions
 from services.coordinator.triggers import Erased, Tally
 from services.coordinator.turns import Turns
 from services.coordinator.windows import Windows
+from shared.messages import RawRecord
 from tests.support.clocks import SetClock
 from tests.support.messages import NOON
 from tests.support.outbox import RecordingOutbox
@@ -122,6 +123,8 @@ class Unused:
     windows: int = 0
     last_window_at: datetime | None = None
     check_at: datetime | None = None
+    refusals: int = 0
+    refused_at: datetime | None = None
 
 
 class MemoryFeedback:
@@ -131,6 +134,7 @@ class MemoryFeedback:
         self._agents = agents
         self.unused: dict[AgentKey, Unused] = {}
         self.claimed: dict[UUID, list[Judgement]] = {}
+        self.noted: dict[UUID, SystemTraffic] = {}
 
     def tally(self, key: AgentKey) -> Tally:
         """The counters as they stand."""
@@ -145,6 +149,8 @@ class MemoryFeedback:
             oldest_unused_at=NOON if kept.judgements else None,
             windows=kept.windows,
             last_window_at=kept.last_window_at,
+            refusals=kept.refusals,
+            refused_at=kept.refused_at,
             busy=kept.open_job is not None,
             check_at=kept.check_at,
         )
@@ -173,6 +179,14 @@ class MemoryFeedback:
         if self.unused[key].open_job == job_id:
             self.unused[key].open_job = None
 
+    async def count_refusal(self, _tx: object, key: AgentKey, now: datetime) -> None:
+        kept = self.unused.setdefault(key, Unused())
+        kept.refusals, kept.refused_at = kept.refusals + 1, now
+
+    async def forget_refusals(self, _tx: object, key: AgentKey) -> None:
+        kept = self.unused.setdefault(key, Unused())
+        kept.refusals, kept.refused_at = 0, None
+
     async def insert_judgements(
         self,
         _tx: object,
@@ -191,6 +205,16 @@ class MemoryFeedback:
         self, _tx: object, _interactions: Sequence[Interaction], _received_at: datetime
     ) -> None:
         """They decide nothing."""
+
+    async def note_system_traffic(
+        self,
+        _tx: object,
+        traffic: Sequence[tuple[RawRecord, SystemTraffic]],
+        _received_at: datetime,
+    ) -> int:
+        before = len(self.noted)
+        self.noted |= {each.event_id: each for _, each in traffic}
+        return len(self.noted) - before
 
     async def retract(self, _tx: object, retraction: Retraction, _now: datetime) -> Erased:
         kept = self.unused.setdefault(retraction.key, Unused())

@@ -61,6 +61,14 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 UPDATE tallies SET open_job_id = NULL
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND open_job_id = :job_id;
 
+-- name: count_refusal(tenant_id, agent_id, now)!
+UPDATE tallies SET refusals = refusals + 1, refused_at = :now
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: forget_refusals(tenant_id, agent_id)!
+UPDATE tallies SET refusals = 0, refused_at = NULL
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND refusals > 0;
+
 -- Feedback
 
 -- name: make_incoming()!
