@@ -135,6 +135,7 @@ class MemoryFeedback:
         self.unused: dict[AgentKey, Unused] = {}
         self.claimed: dict[UUID, list[Judgement]] = {}
         self.noted: dict[UUID, SystemTraffic] = {}
+        self.windows: list[tuple[Window, Tally, datetime]] = []
 
     def tally(self, key: AgentKey) -> Tally:
         """The counters as they stand."""
@@ -173,7 +174,7 @@ class MemoryFeedback:
 
     async def set_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
         assert self.unused[key].open_job is None
-        self.unused[key].open_job = job_id
+        self.unused[key].open_job, self.unused[key].check_at = job_id, None
 
     async def clear_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
         if self.unused[key].open_job == job_id:
@@ -243,6 +244,8 @@ class MemoryFeedback:
     async def insert_window(
         self, _tx: object, window: Window, _reference: tuple[int, float], now: datetime
     ) -> None:
+        """Keep it with the tally as it was, so that a test can ask whether it was due."""
+        self.windows.append((window, self.tally(window.key), now))
         self.unused[window.key].windows = window.sequence
         self.unused[window.key].last_window_at = now
 
@@ -302,6 +305,10 @@ class MemoryCoordinator:
         self.artifacts = MemoryArtifacts()
         self.spans = MemorySpans()
         self.outbox = RecordingOutbox()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything but the stores, as a process does that was killed."""
         store, outbox, clock = self.store, self.outbox, self.clock
         self.transitions = Transitions(store, outbox, self.spans, LIMITS, clock)
         orders = Orders(store, outbox, revision="test")
