@@ -79,6 +79,16 @@ class Flow:
             text = f"{reason} (try {job.issues} of {self._limits.issues})"
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
+    async def judge_again(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+        """Compare the candidate with what is live now, or end the job after the last time."""
+        changes = job.facts.live_changes + 1
+        if changes <= self._limits.live_changes:
+            facts = job.facts.model_copy(update={"live_changes": changes})
+            await self.advance(tx, job, JobEvent.LIVE_CHANGED, cause, reason=reason, facts=facts)
+        else:
+            text = f"{reason}; the live version changed {changes} times while this one was judged"
+            await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
+
     async def give_up(self, tx: Tx, job: Job, reason: str) -> None:
         """End a job that nobody can lead on."""
         cause = Cause(derived_id("given up", job.job_id, job.version), str(job.job_id))

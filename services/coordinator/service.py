@@ -224,12 +224,7 @@ class JobService:
         """Another version went live meanwhile: the candidate must be better than that one."""
         job = await self._expecting(tx, message.body, JobEvent.LIVE_CHANGED)
         if job is not None:
-            changes = {"live_changes": job.facts.live_changes + 1}
-            facts = job.facts.model_copy(update=changes)
-            reason = message.body.reason
-            await self._flow.advance(
-                tx, job, JobEvent.LIVE_CHANGED, message.cause, reason=reason, facts=facts
-            )
+            await self._flow.judge_again(tx, job, message.cause, message.body.reason)
 
     async def take_deployment(self, tx: Tx, message: Message[ModelDeployed]) -> None:
         """Remember what is live; the job that led to it is complete."""

@@ -373,3 +373,23 @@ class JobLife(RuleBasedStateMachine):
 
 JobLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestJobLife = JobLife.TestCase
+
+
+def test_two_versions_that_overtake_each_other_for_ever_end_the_job() -> None:
+    life = JobLife()
+    life.configure()
+    life.judge("a", 4)
+    life.plan("a")
+    life.prepare("a", 3)
+    life.train("a", 1)
+
+    for _ in range(20):
+        life.evaluate("a", passed=True)
+        life.register("a")
+        life.refuse_deployment("a")
+
+    (job,) = life.world.store.jobs.values()
+    (failed,) = life.world.outbox.of(JobFailed)
+    assert job.state is JobState.FAILED
+    assert "the live version changed 6 times" in failed.reason
+    life.teardown()
