@@ -242,6 +242,14 @@ class JobLife(RuleBasedStateMachine):
         if self.told:
             self.tell(*self.told[which % len(self.told)])
 
+    @rule(agent=agents)
+    def cancel_one_that_waits(self, agent: str) -> None:
+        """A job that has not had its turn, behind one that is under way."""
+        self.lead_on(agent, 1, passed=True)
+        wish = requested(agent)
+        self.tell("request_training", wish)
+        self.tell("cancel_job", CancelJob(job_id=wish.job_id))
+
     @rule()
     def restart(self) -> None:
         self.world.restart()
