@@ -128,6 +128,7 @@ CLOUD_EVENT_HEADERS: Final[Node] = {
         "ce_time": _text("When it happened.", format="date-time"),
         "ce_subject": _text("What it is about."),
         "ce_causationid": _text("Id of the message that led to this one.", format="uuid"),
+        "ce_purpose": _text("What the event was for; absent: production. See FeedbackReceived."),
         "ce_correlationid": _text("The chain of messages that it belongs to."),
         "traceparent": _text("W3C trace context.", pattern=TRACE_PATTERN),
         "tracestate": _text("W3C trace state."),

@@ -17,7 +17,10 @@ Headers = list[tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """The attributes of one event. `causation_id` is the message that led to this one."""
+    """The attributes of one event. `causation_id` is the message that led to this one.
+
+    `purpose` is empty for production.
+    """
 
     id: UUID
     source: str
@@ -28,6 +31,7 @@ class Envelope:
     correlation_id: str = ""
     traceparent: str = ""
     tracestate: str = ""
+    purpose: str = ""
 
     @classmethod
     def of(cls, headers: HeaderView, *, absent_id: UUID, absent_time: datetime) -> Envelope:
@@ -48,6 +52,7 @@ class Envelope:
             correlation_id=headers.text("ce_correlationid"),
             traceparent=headers.text("traceparent"),
             tracestate=headers.text("tracestate"),
+            purpose=headers.text("ce_purpose"),
         )
 
     def to_headers(self) -> Headers:
@@ -63,6 +68,7 @@ class Envelope:
             "ce_correlationid": self.correlation_id,
             "traceparent": self.traceparent,
             "tracestate": self.tracestate,
+            "ce_purpose": self.purpose,
             "content-type": CONTENT_TYPE,
         }
         return [(name, value.encode()) for name, value in attributes.items() if value]

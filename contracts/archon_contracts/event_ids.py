@@ -11,6 +11,7 @@ from archon_contracts.events.feedback import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import EventId, derived_id, feedback_event_id
+from archon_contracts.purposes import Purpose
 
 FeedbackEvent = FeedbackReceived | FeedbackRetracted | InteractionLogged | AnnotationSubmitted
 """What agents send: everything on the feedback topic."""
@@ -19,6 +20,18 @@ FeedbackEvent = FeedbackReceived | FeedbackRetracted | InteractionLogged | Annot
 def subject_of(event: FeedbackEvent) -> str:
     """What the event is about: the interaction, or the item that was annotated."""
     return event.item_id if isinstance(event, AnnotationSubmitted) else event.interaction_id
+
+
+def with_purpose(event: FeedbackEvent, *surroundings: Purpose | None) -> FeedbackEvent:
+    """The event with its own purpose, or else the first that its surroundings have.
+
+    That an event calls itself production does not help it: it may not know where it runs.
+    """
+    for purpose in (event.purpose, *surroundings):
+        if purpose not in (None, Purpose.PRODUCTION):
+            same = purpose is event.purpose
+            return event if same else event.model_copy(update={"purpose": purpose})
+    return event
 
 
 def event_id_of(event: FeedbackEvent) -> EventId:

@@ -69,6 +69,14 @@ class TriggerPolicy(ValueObject):
     cooldown_seconds: float = Field(
         default=60.0, ge=0, description="Least time between the starts of two retrains."
     )
+    refusal_rest_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="Rest after a retrain that gave no version; doubles with each in a row [s].",
+    )
+    maximum_rest_seconds: float = Field(
+        default=21_600.0, ge=0, description="Longest such rest; a deployment ends it [s]."
+    )
     enabled: bool = True
 
 

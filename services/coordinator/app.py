@@ -56,7 +56,7 @@ def build_parts(settings: Settings, shared: Foundation) -> Parts:
     flow = Flow(transitions, orders, turns, slots, limits)
     return Parts(
         agents=AgentService(store, turns, outbox, shared.audit, clock),
-        jobs=JobService(store, flow, slots, windows),
+        jobs=JobService(store, flow, turns, slots, windows),
         wishes=WishService(store, flow, turns, shared.audit, clock),
         intake=_intake(settings, shared, Ledger(feedback, turns, outbox, clock), feedback),
         sweeper=Sweeper(shared.database, shared.wakeups, store, flow, turns, clock),

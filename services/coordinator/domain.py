@@ -176,6 +176,13 @@ class Job:
     facts: JobFacts = field(default_factory=JobFacts)
     deadline_at: datetime | None = None
 
+    @property
+    def was_in_vain(self) -> bool:
+        """Whether it was a retrain by itself that trained, and gave no version."""
+        asked_for = self.facts.window is None or self.facts.window.reason is TriggerReason.MANUAL
+        ended = self.state in (JobState.REJECTED, JobState.FAILED)
+        return ended and self.attempt > 0 and not asked_for
+
     def prepared(self, config: TrainingConfig, facts: JobFacts, priority: int) -> Job:
         """The job as its agent's profile completes it."""
         return replace(self, config=config, facts=facts, priority=priority)

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from services.coordinator.domain import AgentKey, Claim, Window
 from services.coordinator.items import StoredJudgement
-from services.coordinator.judgements import Interaction, Judgement, Retraction
+from services.coordinator.judgements import Interaction, Judgement, Retraction, SystemTraffic
 from services.coordinator.triggers import Erased, Tally
 from shared.database import Tx
+from shared.messages import RawRecord
 from shared.queries import load_queries
 
 
@@ -60,6 +61,16 @@ class FeedbackStore:
             tx, tenant_id=key.tenant_id, agent_id=key.agent_id, job_id=job_id
         )
 
+    async def count_refusal(self, tx: Tx, key: AgentKey, now: datetime) -> None:
+        """A retrain of the agent was in vain."""
+        await self._queries.count_refusal(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, now=now
+        )
+
+    async def forget_refusals(self, tx: Tx, key: AgentKey) -> None:
+        """No retrain of the agent was in vain since the last deployment."""
+        await self._queries.forget_refusals(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
+
     async def insert_judgements(
         self,
         tx: Tx,
@@ -88,8 +99,30 @@ class FeedbackStore:
         )
 
     async def prune_interactions(self, tx: Tx, before: datetime) -> None:
-        """Forget answers that nobody judged for long."""
+        """Forget answers that nobody judged for long, and which traffic was the system's own."""
         await self._queries.prune_interactions(tx, before=before)
+        await self._queries.prune_system_traffic(tx, before=before)
+
+    async def note_system_traffic(
+        self,
+        tx: Tx,
+        traffic: Sequence[tuple[RawRecord, SystemTraffic]],
+        received_at: datetime,
+    ) -> int:
+        """Note what the system caused itself, each event once; returns how many are new."""
+        records, noted = zip(*traffic, strict=True)
+        rows = self._queries.insert_system_traffic(
+            tx,
+            **_arrays([each.key for each in noted]),
+            event_ids=[each.event_id for each in noted],
+            kinds=[each.kind for each in noted],
+            purposes=[each.purpose for each in noted],
+            signs=[each.sign for each in noted],
+            partitions=[record.partition for record in records],
+            offsets=[record.offset for record in records],
+            received_at=received_at,
+        )
+        return len([row async for row in rows])
 
     async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Erased:
         """Erase what it names, once."""
@@ -186,6 +219,8 @@ def _tally(row: Mapping[str, Any]) -> Tally:
         reference_rating_sum=row["reference_rating_sum"],
         windows=row["windows"],
         last_window_at=row["last_window_at"],
+        refusals=row["refusals"],
+        refused_at=row["refused_at"],
         busy=row["open_job_id"] is not None,
         check_at=row["check_at"],
     )

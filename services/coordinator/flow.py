@@ -48,7 +48,7 @@ class Flow:
         if event is JobEvent.CANCELLED and job.state is JobState.TRAINING:
             await self._orders.call_off(tx, job, cause, reason)
         if moved.state in FINAL:
-            await self._free(tx, job, cause)
+            await self._free(tx, job, moved, cause)
         elif moved.state is not JobState.QUEUED:
             await self._orders.issue(tx, moved, cause)
         if job.state is JobState.TRAINING or moved.state is JobState.QUEUED:
@@ -79,6 +79,16 @@ class Flow:
             text = f"{reason} (try {job.issues} of {self._limits.issues})"
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
+    async def judge_again(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+        """Compare the candidate with what is live now, or end the job after the last time."""
+        changes = job.facts.live_changes + 1
+        if changes <= self._limits.live_changes:
+            facts = job.facts.model_copy(update={"live_changes": changes})
+            await self.advance(tx, job, JobEvent.LIVE_CHANGED, cause, reason=reason, facts=facts)
+        else:
+            text = f"{reason}; the live version changed {changes} times while this one was judged"
+            await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
+
     async def give_up(self, tx: Tx, job: Job, reason: str) -> None:
         """End a job that nobody can lead on."""
         cause = Cause(derived_id("given up", job.job_id, job.version), str(job.job_id))
@@ -103,6 +113,6 @@ class Flow:
                 reason = f"nobody finished {job.state} within {seconds:g} s; is its service up?"
                 await self.retry_command(tx, job, cause, reason)
 
-    async def _free(self, tx: Tx, job: Job, cause: Cause) -> None:
+    async def _free(self, tx: Tx, job: Job, ended: Job, cause: Cause) -> None:
         if job.state is not JobState.REQUESTED:  # one that is requested has not had its turn
-            await self._turns.release(tx, job, cause)
+            await self._turns.release(tx, ended, cause)

@@ -7,6 +7,7 @@ the repetition a no-op.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
@@ -25,6 +26,7 @@ from services.coordinator.judgements import (
     Item,
     Judgement,
     Retraction,
+    SystemTraffic,
     runs_of,
 )
 from services.coordinator.known_agents import KnownAgents
@@ -45,6 +47,7 @@ log = get_logger(__name__)
 meter = metrics.get_meter(__name__)
 stored_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_STORED, unit="{event}")
 duplicate_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_DUPLICATES, unit="{event}")
+own_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_SYSTEM, unit="{event}")
 dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="{message}")
 
 
@@ -66,6 +69,13 @@ class Feedback(Protocol):
     ) -> None: ...
 
     async def retract(self, tx: Tx, retraction: Retraction, now: datetime) -> Erased: ...
+
+    async def note_system_traffic(
+        self,
+        tx: Tx,
+        traffic: Sequence[tuple[RawRecord, SystemTraffic]],
+        received_at: datetime,
+    ) -> int: ...
 
 
 class Outbox(Protocol):
@@ -99,21 +109,28 @@ class Ledger:
         """Settle every record of a read batch in the caller's transaction."""
         for record, error in batch.refused:
             await self._refuse(tx, record, error)
+        if batch.own:
+            await self._note_own(tx, batch.own)
         items = [item for _, item in batch.items]
         if not items:
             return
         agents = await self._feedback.lock_tallies(tx, {item.key for item in items})
-        changed: dict[AgentKey, Tally] = {}
-        for tally in await self._store_items(tx, items, agents):
-            changed[AgentKey(tally.tenant_id, tally.agent_id)] = tally
-        for tally in changed.values():
-            await self._triggers.consider(tx, tally)
+        changed = await self._store_items(tx, items, agents)
+        newest = {AgentKey(tally.tenant_id, tally.agent_id): tally for _, tally in changed}
+        # A withdrawal lowers or lifts a mean, but tells nothing new: only what was added begins.
+        added = {AgentKey(t.tenant_id, t.agent_id) for is_new, t in changed if is_new}
+        for key, tally in newest.items():
+            if key in added:
+                await self._triggers.consider(tx, tally)
 
     async def _store_items(
         self, tx: Tx, items: Sequence[Item], agents: Mapping[AgentKey, int]
-    ) -> list[Tally]:
-        """Every tally as each change left it, in order. A retraction concerns what came before."""
-        now, changed = self._clock.now(), list[Tally]()
+    ) -> list[tuple[bool, Tally]]:
+        """Every tally as each change left it, in order, and whether something was added.
+
+        A retraction concerns what came before.
+        """
+        now, changed = self._clock.now(), list[tuple[bool, Tally]]()
         for run in runs_of(items):
             if run.judgements:
                 stored, tallies = await self._feedback.insert_judgements(
@@ -121,12 +138,12 @@ class Ledger:
                 )
                 stored_counter.add(stored)
                 duplicate_counter.add(len(run.judgements) - stored)
-                changed += tallies
+                changed += [(True, tally) for tally in tallies]
             if run.interactions:
                 await self._feedback.insert_interactions(tx, run.interactions, now)
             if run.retraction is not None:
                 erased = await self._feedback.retract(tx, run.retraction, now)
-                changed += [erased.tally] if erased.tally else []
+                changed += [(False, erased.tally)] if erased.tally else []
                 await self._have_forgotten(tx, run.retraction, erased.used)
         return changed
 
@@ -140,6 +157,15 @@ class Ledger:
             )
             cause = Cause(retraction.event_id, str(retraction.event_id))
             await self._outbox.append(tx, order, cause=cause)
+
+    async def _note_own(self, tx: Tx, traffic: Sequence[tuple[RawRecord, SystemTraffic]]) -> None:
+        """The system's own traffic begins nothing, but it can be seen; one log line a batch."""
+        new = await self._feedback.note_system_traffic(tx, traffic, self._clock.now())
+        marks = Counter((each.purpose, each.sign) for _, each in traffic)
+        for (purpose, sign), count in marks.items():
+            own_counter.add(count, {"purpose": purpose, "sign": sign})
+        purposes = sorted({purpose for purpose, _ in marks})
+        log.info("system_traffic_noted", new=new, records=len(traffic), purposes=purposes)
 
     async def _refuse(self, tx: Tx, record: RawRecord, error: PermanentError) -> None:
         log.error(
@@ -175,7 +201,8 @@ class Intake:
         self._part = part
 
     async def take(self, records: Sequence[RawRecord]) -> None:
-        """Settle every record of the batch: stored, known already, or a dead letter.
+        """Settle every record of the batch: stored, known already, a dead letter, or noted as
+        traffic of the system's own.
 
         A part is read while PostgreSQL works on the part before it.
 
@@ -225,10 +252,10 @@ class Intake:
         """The database refused the batch: find the item at fault, and store the others."""
         if len(batch.items) > 1:
             middle = len(batch.items) // 2
-            await self._settle(Batch(batch.items[:middle], batch.refused))
+            await self._settle(Batch(batch.items[:middle], batch.refused, batch.own))
             await self._settle(Batch(batch.items[middle:]))
         elif batch.items:
             refused = [*batch.refused, (batch.items[0][0], error)]
-            await self._settle(Batch(refused=refused))
+            await self._settle(Batch(refused=refused, own=batch.own))
         else:
             raise error

@@ -16,6 +16,7 @@ from asyncpg.pgproto import pgproto
 from pydantic import ValidationError
 
 from archon_contracts.envelope import HeaderView
+from archon_contracts.event_ids import FeedbackEvent, subject_of
 from archon_contracts.events import (
     AnnotationSubmitted,
     FeedbackReceived,
@@ -23,6 +24,7 @@ from archon_contracts.events import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id, feedback_event_id
+from archon_contracts.purposes import Purpose, system_mark
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import OversizedFeedback
 from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
@@ -67,28 +69,44 @@ class Retraction(NamedTuple):
     reason: str
 
 
+class SystemTraffic(NamedTuple):
+    """What the system caused itself: noted, and never feedback."""
+
+    key: AgentKey
+    event_id: UUID
+    kind: str
+    purpose: str
+    sign: str
+
+
 Item = Judgement | Interaction | Retraction
 RawHeaders = dict[str, bytes | None]
-Reader = Callable[[RawRecord, RawHeaders, bytes], Item]
+Reader = Callable[[RawRecord, RawHeaders, bytes], Item | SystemTraffic]
 
 
 @dataclass(slots=True)
 class Batch:
-    """What was understood, in order, and what was refused and why."""
+    """What was understood, in order, what was refused and why, and what the system caused."""
 
     items: list[tuple[RawRecord, Item]] = field(default_factory=list)
     refused: list[tuple[RawRecord, PermanentError]] = field(default_factory=list)
+    own: list[tuple[RawRecord, SystemTraffic]] = field(default_factory=list)
 
     def read(self, records: Sequence[RawRecord], *, maximum_bytes: int) -> None:
         """Add records, each read by itself: a bad one is refused and decides for no other."""
         for record in records:
             try:
-                self.items.append((record, read_item(record, maximum_bytes)))
+                item = read_item(record, maximum_bytes)
             except PermanentError as error:
                 self.refused.append((record, error))
+            else:
+                if isinstance(item, SystemTraffic):
+                    self.own.append((record, item))
+                else:
+                    self.items.append((record, item))
 
 
-def read_item(record: RawRecord, maximum_bytes: int) -> Item:
+def read_item(record: RawRecord, maximum_bytes: int) -> Item | SystemTraffic:
     """What one record says.
 
     Raises:
@@ -141,9 +159,9 @@ def runs_of(items: Iterable[Item]) -> Iterator[Run]:
     yield run
 
 
-def _judgement(record: RawRecord, headers: RawHeaders, value: bytes) -> Item:
+def _judgement(record: RawRecord, headers: RawHeaders, value: bytes) -> Item | SystemTraffic:
     body = FeedbackReceived.model_validate_json(value)
-    return Judgement(
+    judgement = Judgement(
         AgentKey(body.tenant_id, body.agent_id),
         _event_id(headers)
         or feedback_event_id(body.tenant_id, body.agent_id, body.interaction_id, body.source),
@@ -154,12 +172,13 @@ def _judgement(record: RawRecord, headers: RawHeaders, value: bytes) -> Item:
         _traceparent(headers),
         value,
     )
+    return _guarded(judgement, headers, body)
 
 
-def _annotation(record: RawRecord, headers: RawHeaders, value: bytes) -> Item:
+def _annotation(record: RawRecord, headers: RawHeaders, value: bytes) -> Item | SystemTraffic:
     body = AnnotationSubmitted.model_validate_json(value)
     absent = (ANNOTATION, body.tenant_id, body.agent_id, body.item_id, body.annotator_id)
-    return Judgement(
+    judgement = Judgement(
         AgentKey(body.tenant_id, body.agent_id),
         _event_id(headers) or derived_id(*absent),
         body.item_id,
@@ -169,23 +188,38 @@ def _annotation(record: RawRecord, headers: RawHeaders, value: bytes) -> Item:
         _traceparent(headers),
         value,
     )
+    return _guarded(judgement, headers, body)
 
 
-def _interaction(record: RawRecord, headers: RawHeaders, value: bytes) -> Item:
+def _interaction(record: RawRecord, headers: RawHeaders, value: bytes) -> Item | SystemTraffic:
     body = InteractionLogged.model_validate_json(value)
     absent = ("interaction", body.tenant_id, body.agent_id, body.interaction_id)
     event_id = _event_id(headers) or derived_id(*absent)
-    return Interaction(AgentKey(body.tenant_id, body.agent_id), event_id, value)
+    interaction = Interaction(AgentKey(body.tenant_id, body.agent_id), event_id, value)
+    return _guarded(interaction, headers, body)
 
 
-def _retraction(record: RawRecord, headers: RawHeaders, value: bytes) -> Item:
+def _retraction(record: RawRecord, headers: RawHeaders, value: bytes) -> Item | SystemTraffic:
     body = FeedbackRetracted.model_validate_json(value)
     # Without an id, the record's place tells two withdrawals of one interaction apart.
     event_id = _event_id(headers) or derived_id(
         "record", record.topic, record.partition, record.offset
     )
     key = AgentKey(body.tenant_id, body.agent_id)
-    return Retraction(key, event_id, body.interaction_id, body.source, body.reason)
+    retraction = Retraction(key, event_id, body.interaction_id, body.source, body.reason)
+    return _guarded(retraction, headers, body)
+
+
+def _guarded(item: Item, headers: RawHeaders, body: FeedbackEvent) -> Item | SystemTraffic:
+    """The item, unless the system caused it: its own traffic must never begin a retrain."""
+    try:
+        mark = system_mark(headers, body.purpose, subject_of(body))
+    except ValueError as error:
+        purposes = ", ".join(Purpose)
+        raise UnreadableMessage(f"header ce_purpose is none of {purposes}") from error
+    if mark is None:
+        return item
+    return SystemTraffic(item.key, item.event_id, type(body).__name__, mark.purpose, mark.sign)
 
 
 _READERS: Final[Mapping[bytes | None, Reader]] = {

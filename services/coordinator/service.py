@@ -34,6 +34,7 @@ from services.coordinator.expected import OfJob, expected_job
 from services.coordinator.flow import Flow
 from services.coordinator.slots import Slots
 from services.coordinator.state_machine import JobEvent
+from services.coordinator.turns import Turns
 from services.coordinator.windows import Windows
 from shared.database import Tx
 from shared.errors import PermanentError
@@ -60,9 +61,12 @@ class JobService:
     A message for another state, another attempt or an unknown job is logged and changes nothing.
     """
 
-    def __init__(self, records: Records, flow: Flow, slots: Slots, windows: Windows) -> None:
+    def __init__(
+        self, records: Records, flow: Flow, turns: Turns, slots: Slots, windows: Windows
+    ) -> None:
         self._records = records
         self._flow = flow
+        self._turns = turns
         self._slots = slots
         self._windows = windows
 
@@ -182,12 +186,7 @@ class JobService:
         """Another version went live meanwhile: the candidate must be better than that one."""
         job = await self._expecting(tx, message.body, JobEvent.LIVE_CHANGED)
         if job is not None:
-            changes = {"live_changes": job.facts.live_changes + 1}
-            facts = job.facts.model_copy(update=changes)
-            reason = message.body.reason
-            await self._flow.advance(
-                tx, job, JobEvent.LIVE_CHANGED, message.cause, reason=reason, facts=facts
-            )
+            await self._flow.judge_again(tx, job, message.cause, message.body.reason)
 
     async def take_deployment(self, tx: Tx, message: Message[ModelDeployed]) -> None:
         """Remember what is live; the job that led to it is complete."""
@@ -196,6 +195,7 @@ class JobService:
         if body.job_id is not None:
             job = await self._expecting(tx, body, JobEvent.DEPLOYED)
         await self._records.set_live(tx, key_of(body), body.model, body.deployed_at)
+        await self._turns.forget_refusals(tx, key_of(body))
         if job is not None:
             await self._flow.advance(
                 tx, job, JobEvent.DEPLOYED, message.cause, reason=f"{body.model.version} is live"

@@ -1,7 +1,7 @@
 """The life of a job, as one table: in a state, an event leads to the next state.
 
 Whatever is not in the table changes nothing: a late, duplicate or misplaced event is logged and
-passed over. `python -m services.coordinator.state_machine` prints the table for the README.
+passed over. `python -m services.coordinator.state_machine` prints diagram and table for the README.
 """
 
 from __future__ import annotations
@@ -83,5 +83,17 @@ def drawn() -> str:
     return "\n".join(lines)
 
 
+def diagram() -> str:
+    """The same as a Mermaid diagram; endings that every state shares are a note."""
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {JobState.REQUESTED}"]
+    lines += [f"    {state} --> {end}: {event}" for (state, event), end in _FORWARD.items()]
+    lines += [f"    {state} --> [*]" for state in JobState if state in FINAL]
+    lines.append(f"    note right of {JobState.REQUESTED}")
+    lines.append("        from any state that is not final:")
+    endings = {event: end for (_, event), end in _ENDINGS.items()}
+    lines += [f"        {event} leads to {end}" for event, end in endings.items()]
+    return "\n".join([*lines, "    end note", "```"])
+
+
 if __name__ == "__main__":
-    sys.stdout.write(drawn() + "\n")
+    sys.stdout.write(f"{diagram()}\n\n{drawn()}\n")

@@ -44,6 +44,10 @@ class Tallies(Protocol):
 
     async def clear_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None: ...
 
+    async def count_refusal(self, tx: Tx, key: AgentKey, now: datetime) -> None: ...
+
+    async def forget_refusals(self, tx: Tx, key: AgentKey) -> None: ...
+
 
 class Requests(Protocol):
     """Agents, and the jobs that were asked for."""
@@ -94,9 +98,15 @@ class Turns:
         await self.consider(tx, tally)
 
     async def release(self, tx: Tx, job: Job, cause: Cause) -> None:
-        """The job is over: its agent is free for the next one."""
+        """The job is over: its agent is free for the next one, perhaps after a rest."""
+        if job.was_in_vain:
+            await self._tallies.count_refusal(tx, job.key, self._clock.now())
         await self._tallies.clear_open_job(tx, job.key, job.job_id)
         await self.take(tx, job.key, cause)
+
+    async def forget_refusals(self, tx: Tx, key: AgentKey) -> None:
+        """A version went live: the agent's next retrain need not wait for those in vain."""
+        await self._tallies.forget_refusals(tx, key)
 
     async def consider(self, tx: Tx, tally: Tally) -> None:
         """Begin a retrain if the agent's policy wants one now. Constant time while it does not."""

@@ -13,6 +13,7 @@ from opentelemetry import trace
 from archon_contracts import telemetry
 from archon_contracts.base import Identifier
 from archon_contracts.identifiers import derived_id
+from archon_contracts.purposes import Purpose, purpose_in_baggage, system_purpose
 from services.gateway.admission import Admission
 from services.gateway.api_keys import ApiKeys
 from services.gateway.audit_trail import AuditTrail
@@ -119,6 +120,11 @@ def idempotency_key(request: Request) -> str:
         Invalid: it is too long.
     """
     return require_short(request.headers.get("idempotency-key", ""))
+
+
+def purpose_of(request: Request) -> Purpose | None:
+    """What the request is for, as its W3C `baggage` says; None: production."""
+    return system_purpose(purpose_in_baggage(request.headers.get("baggage", "")))
 
 
 def accepted(**fields: str | UUID | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
-from archon_contracts.event_ids import FeedbackEvent, event_id_of
+from archon_contracts.event_ids import FeedbackEvent, event_id_of, with_purpose
 from archon_contracts.events import (
     AnnotationSubmitted,
     FeedbackReceived,
@@ -20,6 +20,7 @@ from archon_contracts.events import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id
+from archon_contracts.purposes import Purpose
 from services.gateway.errors import FieldError, Invalid, MalformedBody, TooLarge
 
 LARGEST_BATCH = 10_000
@@ -129,9 +130,16 @@ ANNOTATIONS = BodyReader(AnnotationSubmitted)
 
 
 def prepare(
-    events: Sequence[FeedbackEvent], *, tenant_id: str, idempotency_key: str, limit: int
+    events: Sequence[FeedbackEvent],
+    *,
+    tenant_id: str,
+    idempotency_key: str,
+    limit: int,
+    purpose: Purpose | None = None,
 ) -> list[IntakeEvent]:
     """Events of this tenant with deterministic ids: sending the same again changes nothing.
+
+    `purpose` is the request's; it goes for every event that names none of its own.
 
     The id is what the event says itself (one judgement per interaction and source), joined with
     the idempotency key where there is one.
@@ -145,6 +153,7 @@ def prepare(
     for index, event in enumerate(events):
         if event.tenant_id != tenant_id:
             event = event.model_copy(update={"tenant_id": tenant_id})
+        event = with_purpose(event, purpose)
         payload = event.to_bytes()
         if len(payload) > limit:
             raise TooLarge(f"event [{index}] has {len(payload)} bytes; the most is {limit}")

@@ -1,4 +1,7 @@
-"""Counts what comes in on the feedback topic, per agent and hour, each record once."""
+"""Counts what comes in on the feedback topic, per agent and hour, each record once.
+
+The system's own traffic is left out, as it is by the coordinator.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from archon_contracts.base import Identifier
 from archon_contracts.catalogue import EVENTS
+from archon_contracts.purposes import Purpose, system_mark
 from archon_contracts.topics import FEEDBACK
 from services.gateway.log_analysis import HourCounts, start_of_hour
 from shared.database import Tx
@@ -63,11 +67,12 @@ def tally(records: Sequence[RawRecord]) -> dict[AgentHour, HourCounts]:
         body = _body(record)
         tenant_id = _identifier_in(body, "tenant_id", "default")
         agent_id = _identifier_in(body, "agent_id", None)
-        if tenant_id is None or agent_id is None:
+        headers = dict(record.headers)
+        if tenant_id is None or agent_id is None or _is_system(headers, body):
             continue
         hour = start_of_hour(datetime.fromtimestamp(record.timestamp / 1000, tz=UTC))
         entry = counts.setdefault((tenant_id, agent_id, hour), HourCounts(hour=hour))
-        entry.count(_event_name(record), body)
+        entry.count(EVENT_NAMES.get(headers.get("ce_type") or b"", ""), body)
     return counts
 
 
@@ -78,10 +83,14 @@ def _identifier_in(body: Mapping[str, Any], name: str, absent: str | None) -> st
         return None
 
 
-def _event_name(record: RawRecord) -> str:
-    # One header of a dozen: reading them all would cost more than the counting.
-    given = next((value for name, value in record.headers if name == "ce_type"), None)
-    return EVENT_NAMES.get(given or b"", "")
+def _is_system(headers: Mapping[str, bytes | None], body: Mapping[str, Any]) -> bool:
+    """Whether it is no traffic of production; a purpose that is none is not counted either."""
+    subject = body.get("interaction_id") or body.get("item_id")
+    try:
+        purpose = Purpose(body.get("purpose") or Purpose.PRODUCTION)
+        return system_mark(headers, purpose, str(subject or "")) is not None
+    except ValueError:
+        return True
 
 
 def _body(record: RawRecord) -> dict[str, Any]:

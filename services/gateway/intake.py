@@ -159,29 +159,31 @@ class _Attributes:
     def __init__(self, now: datetime, traceparent: str) -> None:
         self._now = now
         self._traceparent = traceparent
-        self._shared: dict[type, Headers] = {}
+        self._shared: dict[tuple[type, str], Headers] = {}
 
     def of(self, event: IntakeEvent) -> Headers:
         """The headers of one event, which is its own correlation."""
         identifier = str(event.id).encode()
         return [
-            *self._shared_by(type(event.body), event),
+            *self._shared_by(event),
             ("ce_id", identifier),
             ("ce_correlationid", identifier),
             ("ce_subject", event.body.key.encode()),
         ]
 
-    def _shared_by(self, contract: type, event: IntakeEvent) -> Headers:
-        if contract not in self._shared:
+    def _shared_by(self, event: IntakeEvent) -> Headers:
+        shared = type(event.body), event.body.purpose or ""
+        if shared not in self._shared:
             envelope = Envelope(
                 id=event.id,
                 source=SOURCE,
                 type=event.body.message_type(),
                 time=self._now,
                 traceparent=self._traceparent,
+                purpose=shared[1],
             )
-            self._shared[contract] = [h for h in envelope.to_headers() if h[0] != "ce_id"]
-        return self._shared[contract]
+            self._shared[shared] = [h for h in envelope.to_headers() if h[0] != "ce_id"]
+        return self._shared[shared]
 
 
 def _attributes(events: Sequence[IntakeEvent]) -> dict[str, str | int]:

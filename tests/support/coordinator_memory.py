@@ -17,7 +17,7 @@ from services.coordinator.agents import AgentService
 from services.coordinator.domain import Agent, AgentKey, Claim, Job, Transition, Window
 from services.coordinator.flow import Flow
 from services.coordinator.items import StoredJudgement
-from services.coordinator.judgements import Interaction, Judgement, Retraction
+from services.coordinator.judgements import Interaction, Judgement, Retraction, SystemTraffic
 from services.coordinator.limits import Limits
 from services.coordinator.orders import Orders
 from services.coordinator.scheduler import Running, Waiting
@@ -30,6 +30,7 @@ from services.coordinator.triggers import Erased, Tally
 from services.coordinator.turns import Turns
 from services.coordinator.windows import Windows
 from services.coordinator.wishes import WishService
+from shared.messages import RawRecord
 from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
 from tests.support.messages import NOON
@@ -131,6 +132,8 @@ class Unused:
     windows: int = 0
     last_window_at: datetime | None = None
     check_at: datetime | None = None
+    refusals: int = 0
+    refused_at: datetime | None = None
 
 
 class MemoryFeedback:
@@ -140,6 +143,8 @@ class MemoryFeedback:
         self._agents = agents
         self.unused: dict[AgentKey, Unused] = {}
         self.claimed: dict[UUID, list[Judgement]] = {}
+        self.noted: dict[UUID, SystemTraffic] = {}
+        self.windows: list[tuple[Window, Tally, datetime]] = []
 
     def tally(self, key: AgentKey) -> Tally:
         """The counters as they stand."""
@@ -154,6 +159,8 @@ class MemoryFeedback:
             oldest_unused_at=NOON if kept.judgements else None,
             windows=kept.windows,
             last_window_at=kept.last_window_at,
+            refusals=kept.refusals,
+            refused_at=kept.refused_at,
             busy=kept.open_job is not None,
             check_at=kept.check_at,
         )
@@ -176,11 +183,19 @@ class MemoryFeedback:
 
     async def set_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
         assert self.unused[key].open_job is None
-        self.unused[key].open_job = job_id
+        self.unused[key].open_job, self.unused[key].check_at = job_id, None
 
     async def clear_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
         if self.unused[key].open_job == job_id:
             self.unused[key].open_job = None
+
+    async def count_refusal(self, _tx: object, key: AgentKey, now: datetime) -> None:
+        kept = self.unused.setdefault(key, Unused())
+        kept.refusals, kept.refused_at = kept.refusals + 1, now
+
+    async def forget_refusals(self, _tx: object, key: AgentKey) -> None:
+        kept = self.unused.setdefault(key, Unused())
+        kept.refusals, kept.refused_at = 0, None
 
     async def insert_judgements(
         self,
@@ -200,6 +215,16 @@ class MemoryFeedback:
         self, _tx: object, _interactions: Sequence[Interaction], _received_at: datetime
     ) -> None:
         """They decide nothing."""
+
+    async def note_system_traffic(
+        self,
+        _tx: object,
+        traffic: Sequence[tuple[RawRecord, SystemTraffic]],
+        _received_at: datetime,
+    ) -> int:
+        before = len(self.noted)
+        self.noted |= {each.event_id: each for _, each in traffic}
+        return len(self.noted) - before
 
     async def retract(self, _tx: object, retraction: Retraction, _now: datetime) -> Erased:
         kept = self.unused.setdefault(retraction.key, Unused())
@@ -228,6 +253,8 @@ class MemoryFeedback:
     async def insert_window(
         self, _tx: object, window: Window, _reference: tuple[int, float], now: datetime
     ) -> None:
+        """Keep it with the tally as it was, so that a test can ask whether it was due."""
+        self.windows.append((window, self.tally(window.key), now))
         self.unused[window.key].windows = window.sequence
         self.unused[window.key].last_window_at = now
 
@@ -285,6 +312,10 @@ class MemoryCoordinator:
         self.artifacts = MemoryArtifacts()
         self.spans = MemorySpans()
         self.outbox = RecordingOutbox()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything but the stores, as a process does that was killed."""
         store, outbox, clock = self.store, self.outbox, self.clock
         self.transitions = Transitions(store, outbox, self.spans, LIMITS, clock)
         orders = Orders(store, outbox, revision="test")
@@ -294,5 +325,5 @@ class MemoryCoordinator:
         self.flow = Flow(self.transitions, orders, self.turns, self.slots, LIMITS)
         self.audit = RecordingAudit()
         self.agents = AgentService(store, self.turns, outbox, self.audit, clock)
-        self.jobs = JobService(store, self.flow, self.slots, windows)
+        self.jobs = JobService(store, self.flow, self.turns, self.slots, windows)
         self.wishes = WishService(store, self.flow, self.turns, self.audit, clock)

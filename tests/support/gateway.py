@@ -43,13 +43,13 @@ class Gateway:
         assert response.status_code == 200, response.text
         return response.json()
 
-    async def tell(self, *bodies: Contract) -> list[UUID]:
-        """Publish events as their service would; returns their ids."""
+    async def tell(self, *bodies: Contract, source: str = "archon/test") -> list[UUID]:
+        """Publish events as their service would, or another sender; returns their ids."""
         ids = [new_id() for _ in bodies]
         for event_id, body in zip(ids, bodies, strict=True):
             envelope = Envelope(
                 id=event_id,
-                source="archon/test",
+                source=source,
                 type=body.message_type(),
                 time=datetime.now(UTC),
                 correlation_id=str(event_id),

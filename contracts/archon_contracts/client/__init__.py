@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from archon_contracts.client.http import HttpFeedbackClient
     from archon_contracts.client.idle_fetch import pace_idle_fetches
     from archon_contracts.client.kafka import KafkaFeedbackClient
+    from archon_contracts.client.purpose import acting_as
     from archon_contracts.client.subscription import Received, Unreadable, subscribe
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "KafkaFeedbackClient",
     "Received",
     "Unreadable",
+    "acting_as",
     "pace_idle_fetches",
     "subscribe",
 ]
@@ -28,6 +30,7 @@ _HOMES = {
     "KafkaFeedbackClient": "kafka",
     "Received": "subscription",
     "Unreadable": "subscription",
+    "acting_as": "purpose",
     "pace_idle_fetches": "idle_fetch",
     "subscribe": "subscription",
 }

@@ -18,9 +18,12 @@ from archon_contracts.client.errors import (
     GatewayUnavailableError,
     MissingExtraError,
 )
+from archon_contracts.client.purpose import purpose_now
 from archon_contracts.client.tracing import current_trace_headers
+from archon_contracts.event_ids import with_purpose
 from archon_contracts.events.feedback import FeedbackReceived
 from archon_contracts.identifiers import EventId
+from archon_contracts.purposes import Purpose
 
 try:
     import httpx
@@ -45,6 +48,8 @@ class HttpFeedbackClient:
     gateway is asked again, `attempts` times in all, after the time that it names in `Retry-After`
     (30 seconds at most) or a growing one of our own. That is safe: an event's id follows from the
     event itself, however the events are grouped and whether they come over HTTP or over Kafka.
+    An agent that runs as a shadow or under evaluation gives its `purpose`: nothing that it sends
+    then counts.
     """
 
     def __init__(
@@ -56,9 +61,11 @@ class HttpFeedbackClient:
         timeout_seconds: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        purpose: Purpose | None = None,
     ) -> None:
         self._attempts = attempts
         self._sleep = sleep
+        self._purpose = purpose
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers={"Authorization": f"Bearer {api_key}"},
@@ -87,7 +94,8 @@ class HttpFeedbackClient:
             GatewayUnavailableError: not accepted in all attempts; sending again is safe.
             GatewayRefusedError: the gateway says what is wrong with it.
         """
-        (event_id,) = await self._post(event.to_bytes(), idempotency_key, expected=1)
+        body = with_purpose(event, self._purpose, purpose_now()).to_bytes()
+        (event_id,) = await self._post(body, idempotency_key, expected=1)
         return event_id
 
     async def send_many(
@@ -101,7 +109,8 @@ class HttpFeedbackClient:
             GatewayUnavailableError: not accepted in all attempts; sending again is safe.
             GatewayRefusedError: the gateway says what is wrong with one of them.
         """
-        batch = list(events)
+        around = purpose_now()
+        batch = [with_purpose(event, self._purpose, around) for event in events]
         if not batch:
             return []
         body = b'{"events":[' + b",".join(event.to_bytes() for event in batch) + b"]}"

@@ -9,10 +9,12 @@ from typing import Any, Self
 
 from archon_contracts import telemetry
 from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
+from archon_contracts.client.purpose import purpose_now
 from archon_contracts.client.tracing import TraceHeaders, send_span
 from archon_contracts.envelope import Envelope
-from archon_contracts.event_ids import FeedbackEvent, event_id_of, subject_of
+from archon_contracts.event_ids import FeedbackEvent, event_id_of, subject_of, with_purpose
 from archon_contracts.identifiers import EventId
+from archon_contracts.purposes import Purpose
 from archon_contracts.topics import FEEDBACK
 
 
@@ -30,10 +32,13 @@ class KafkaFeedbackClient:
         source: str,
         timeout_seconds: float = 15.0,
         connection: Mapping[str, Any] | None = None,
+        purpose: Purpose | None = None,
     ) -> None:
         """`source` names the sender (`agent/tool-picker`); `connection` holds further options of
-        aiokafka's producer, such as `security_protocol` and `sasl_mechanism`."""
+        aiokafka's producer, such as `security_protocol` and `sasl_mechanism`. An agent that runs
+        as a shadow or under evaluation gives its `purpose`: nothing that it sends then counts."""
         self._source = source
+        self._purpose = purpose
         self._producer = ReliableProducer(
             bootstrap_servers,
             required_topics=[FEEDBACK.name],
@@ -60,6 +65,7 @@ class KafkaFeedbackClient:
             BrokerUnavailableError: no acknowledgement in time; the event may have arrived.
             SendRefusedError: Kafka does not accept it.
         """
+        event = with_purpose(event, self._purpose, purpose_now())
         event_id = event_id or event_id_of(event)
         attributes: dict[str, str | int] = {
             telemetry.MESSAGING_MESSAGE_ID: str(event_id),
@@ -80,7 +86,10 @@ class KafkaFeedbackClient:
             BrokerUnavailableError: not all were acknowledged in time.
             SendRefusedError: Kafka does not accept one of them.
         """
-        batch = [(event, event_id_of(event)) for event in events]
+        around = purpose_now()
+        batch = [
+            (with_purpose(event, self._purpose, around), event_id_of(event)) for event in events
+        ]
         attributes: dict[str, str | int] = {telemetry.MESSAGING_BATCH_COUNT: len(batch)}
         with send_span(FEEDBACK.name, attributes) as trace_headers:
             records = [self._record(event, event_id, trace_headers) for event, event_id in batch]
@@ -98,6 +107,7 @@ class KafkaFeedbackClient:
             subject=subject_of(event),
             traceparent=trace_headers.get("traceparent", ""),
             tracestate=trace_headers.get("tracestate", ""),
+            purpose=event.purpose or "",
         )
         return OutgoingRecord(
             FEEDBACK.name, event.key.encode(), event.to_bytes(), envelope.to_headers()

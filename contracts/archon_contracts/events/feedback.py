@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from pydantic import Field, JsonValue, model_validator
 
 from archon_contracts import topics
 from archon_contracts.base import Contract, GivenJson, Identifier
+from archon_contracts.purposes import Purpose
 from archon_contracts.topics import Topic
 
 
@@ -20,6 +21,12 @@ class FeedbackSource(StrEnum):
     EXPERT = "expert"
     GUARDRAIL = "guardrail"
     ENVIRONMENT = "environment"
+
+
+PURPOSE: Final = Field(
+    default=None,
+    description="What it was for; absent: production. Anything else never counts as feedback.",
+)
 
 
 class FeedbackReceived(Contract):
@@ -40,6 +47,7 @@ class FeedbackReceived(Contract):
     source: FeedbackSource = FeedbackSource.USER
     context: dict[str, JsonValue] = Field(default_factory=dict)
     occurred_at: datetime | None = None
+    purpose: Purpose | None = PURPOSE
 
     @model_validator(mode="after")
     def _judges_something(self) -> Self:
@@ -58,6 +66,7 @@ class FeedbackRetracted(Contract):
     interaction_id: Identifier
     source: FeedbackSource = FeedbackSource.USER
     reason: str = ""
+    purpose: Purpose | None = PURPOSE
 
 
 class InteractionLogged(Contract):
@@ -77,6 +86,7 @@ class InteractionLogged(Contract):
     output_tokens: int | None = Field(default=None, ge=0)
     error: str | None = Field(default=None, description="Why the agent failed, if it did.")
     occurred_at: datetime | None = None
+    purpose: Purpose | None = PURPOSE
 
 
 class AnnotationSubmitted(Contract):
@@ -91,3 +101,4 @@ class AnnotationSubmitted(Contract):
     input: GivenJson
     label: GivenJson
     confidence: float | None = Field(default=None, ge=0, le=1)
+    purpose: Purpose | None = PURPOSE

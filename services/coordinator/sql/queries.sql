@@ -64,6 +64,14 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 UPDATE tallies SET open_job_id = NULL
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND open_job_id = :job_id;
 
+-- name: count_refusal(tenant_id, agent_id, now)!
+UPDATE tallies SET refusals = refusals + 1, refused_at = :now
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: forget_refusals(tenant_id, agent_id)!
+UPDATE tallies SET refusals = 0, refused_at = NULL
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND refusals > 0;
+
 -- Feedback
 
 -- name: make_incoming()!
@@ -124,6 +132,22 @@ WHERE t.tenant_id = s.tenant_id AND t.agent_id = s.agent_id;
 
 -- name: prune_interactions(before)!
 DELETE FROM interactions WHERE received_at < :before;
+
+-- name: insert_system_traffic(tenant_ids, agent_ids, event_ids, kinds, purposes, signs, partitions, offsets, received_at)
+-- In the order of the ids, so that two batches with the same events never wait for each other.
+INSERT INTO system_traffic (tenant_id, agent_id, event_id, kind, purpose, sign, partition,
+                            record_offset, received_at)
+SELECT g.tenant_id, g.agent_id, g.event_id, g.kind, g.purpose, g.sign, g.partition,
+       g.record_offset, :received_at::timestamptz
+FROM unnest(:tenant_ids::text[], :agent_ids::text[], :event_ids::uuid[], :kinds::text[],
+            :purposes::text[], :signs::text[], :partitions::int[], :offsets::bigint[])
+    AS g (tenant_id, agent_id, event_id, kind, purpose, sign, partition, record_offset)
+ORDER BY g.event_id
+ON CONFLICT (event_id, tenant_id) DO NOTHING
+RETURNING event_id;
+
+-- name: prune_system_traffic(before)!
+DELETE FROM system_traffic WHERE received_at < :before;
 
 -- name: insert_retraction(tenant_id, event_id, agent_id, interaction_id, source, reason, received_at)$
 -- True when it is new.

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.api import Api, idempotency_key
+from services.gateway.api import Api, idempotency_key, purpose_of
 from services.gateway.body_limit import announced_bytes
 from services.gateway.body_schemas import self_contained
 from services.gateway.credentials import Caller
@@ -74,6 +74,7 @@ async def _events(
         tenant_id=caller.tenant_id,
         idempotency_key=idempotency_key(request),
         limit=api.settings.gateway_event_limit_bytes,
+        purpose=purpose_of(request),
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
-from services.gateway.api import Api, asked
+from services.gateway.api import Api, asked, purpose_of
 from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, SyntheticView
 from services.gateway.feedback import prepare
@@ -61,6 +61,7 @@ def _add_writes(router: APIRouter, api: Api) -> None:
             tenant_id=caller.tenant_id,
             idempotency_key="",
             limit=api.settings.gateway_event_limit_bytes,
+            purpose=purpose_of(request),
         )
         api.admission.take_events(caller, len(events))
         await api.intake.send(events, traceparent=request.headers.get("traceparent", ""))

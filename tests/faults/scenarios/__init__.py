@@ -13,6 +13,7 @@ from tests.faults.scenarios.relay import RelayKilled
 from tests.faults.scenarios.repeats import Repeats
 from tests.faults.scenarios.services import RollingDeploy, ServicesKilled
 from tests.faults.scenarios.soak import Soak
+from tests.faults.scenarios.storm import FeedbackStorm
 from tests.faults.scenarios.surroundings import DeadCollectors, FullDisk, WrongClocks
 from tests.faults.scenarios.trainer import TrainerKilled
 from tests.faults.scenarios.zombie import ZombieTrainer
@@ -33,6 +34,7 @@ ALL: tuple[Scenario, ...] = (
     DeadCollectors(),
     FullDisk(),
     Soak(),
+    FeedbackStorm(),
     BadInputs(),
     PoisonedCommands(),
     JobsUnderAnySequence(),

@@ -1,4 +1,4 @@
-"""S1: jobs under every sequence of answers, duplicates, timeouts and cancellations."""
+"""S1: jobs under every sequence of answers, late and double ones, timeouts and restarts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from hypothesis import HealthCheck, core, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from services.coordinator.state_machine import FINAL
+from archon_contracts.events import JobState
+from services.coordinator.state_machine import FINAL, TRANSITIONS, JobEvent
 from tests.faults.ledger import Account
 from tests.faults.scenario import Context, Outcome
 from tests.unit.coordinator.test_job_life import JobLife
@@ -23,6 +24,7 @@ class WholeLife(JobLife):
 
     steps: ClassVar[int] = 0
     jobs: ClassVar[int] = 0
+    made: ClassVar[set[tuple[JobState, JobEvent]]] = set()
 
     def do(self, work: Awaitable[Any]) -> None:
         """Count the steps."""
@@ -38,6 +40,10 @@ class WholeLife(JobLife):
             self.nobody_answers()
         stuck = [job.state for job in jobs.values() if job.state not in FINAL]
         type(self).jobs += len(jobs)
+        events = self.world.store.events
+        type(self).made.update(
+            (before, event) for _, before, event, _ in events if before and event
+        )
         super().teardown()
         assert not stuck, f"jobs stuck in {stuck}"
 
@@ -46,19 +52,25 @@ class JobsUnderAnySequence:
     """Hypothesis chooses; an illegal state, a second end or a stuck job fails it."""
 
     id = "S1"
-    what = "jobs under any sequence of answers, duplicates, timeouts and cancellations"
+    what = "jobs under any sequence of answers, late and double ones, timeouts and restarts"
 
     async def run(self, context: Context) -> Outcome:
         wanted = context.size(short=2_000, long=100_000)
         WholeLife.steps = WholeLife.jobs = 0
+        WholeLife.made.clear()
         await asyncio.to_thread(self._run, context.seed, wanted)
+        problems = [] if WholeLife.steps >= wanted else [f"only {WholeLife.steps} steps"]
+        missing = set(TRANSITIONS) - WholeLife.made
+        if context.long and missing:
+            problems.append(f"never made: {sorted(missing)}")
         return Outcome(
             account=Account(0, 0, 0, 0, 0, 0, 0),
             load=f"{WholeLife.steps:,} steps, {WholeLife.jobs:,} jobs",
             faults=0,
             survived=0,
             trials=WholeLife.jobs,
-            problems=() if WholeLife.steps >= wanted else (f"only {WholeLife.steps} steps",),
+            problems=tuple(problems),
+            facts={"kinds of transition made": f"{len(WholeLife.made)} of {len(TRANSITIONS)}"},
         )
 
     def _run(self, seed: int, wanted: int) -> None:

@@ -173,7 +173,8 @@ async def test_feedback_is_counted_however_it_comes(gateway: Gateway, name: str)
     agent = await gateway.know(name)
     corrected = feedback(agent, 1, expected="x", actual="y", rating=2)
     await gateway.http.post("/v1/feedback", json=[corrected, feedback(agent, 2)])
-    await gateway.tell(FeedbackReceived(**feedback(agent, 3)))
+    await gateway.tell(FeedbackReceived(**feedback(agent, 3)), source="agent/test")
+    await gateway.tell(FeedbackReceived(**feedback(agent, 4)))  # a service's own: not counted
 
     async def counted() -> None:
         counters = (await gateway.get(f"/v1/agents/{agent}"))["records_seen"]
@@ -205,3 +206,16 @@ async def test_the_openapi_document_shows_what_feedback_looks_like(gateway: Gate
     body = document["paths"]["/v1/feedback"]["post"]["requestBody"]
     assert "interaction_id" in json.dumps(body)
     assert "/v1/functions/trainAgent" in document["paths"]
+
+
+async def test_a_request_with_baggage_of_an_evaluation_is_marked_on_the_topic(
+    gateway: Gateway, name: str
+) -> None:
+    agent = await gateway.know(name)
+
+    await gateway.http.post(
+        "/v1/feedback", json=feedback(agent), headers={"baggage": "archon.purpose=evaluation"}
+    )
+
+    (record,) = await gateway.records(FEEDBACK, agent.encode())
+    assert HeaderView.of(record.headers).text("ce_purpose") == "evaluation"

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import FeedbackReceived, FeedbackRetracted, InteractionLogged
 from archon_contracts.identifiers import derived_id, feedback_event_id
+from archon_contracts.purposes import Purpose
 from services.coordinator.errors import OversizedFeedback
 from services.coordinator.judgements import (
     Batch,
     Interaction,
     Judgement,
     Retraction,
+    SystemTraffic,
     read_item,
     runs_of,
 )
@@ -168,3 +170,31 @@ def test_any_record_is_either_read_or_refused_for_good(
     assert len(batch.items) + len(batch.refused) == 1
     assert all(str(reason) for _, reason in batch.refused)
     assert all(item.key == ("default", AGENT) for _, item in batch.items)
+
+
+marks = st.fixed_dictionaries(
+    {},
+    optional={
+        "ce_purpose": st.sampled_from([b"", b"production", b"shadow", b"test"]),
+        "ce_source": st.sampled_from([b"agent/x", b"archon/evaluator", b"archon/gateway"]),
+        "ce_causationid": st.just(b"cause"),
+        "baggage": st.sampled_from([b"a=b", b"archon.purpose=test", b"archon.purpose=production"]),
+    },
+)
+
+
+@given(marks, st.none() | st.sampled_from(Purpose), st.sampled_from(["i1", "archon:test:x"]))
+def test_a_record_is_an_item_only_if_it_has_no_sign_of_the_system(
+    given_marks: dict[str, bytes | None], purpose: Purpose | None, interaction: str
+) -> None:
+    item = read_item(record_of(feedback(interaction, purpose=purpose), **given_marks), LIMIT)
+
+    signs = [
+        purpose not in (None, Purpose.PRODUCTION),
+        given_marks.get("ce_purpose", b"") not in (b"", b"production"),
+        interaction.startswith("archon:"),
+        given_marks.get("ce_source") == b"archon/evaluator",
+        given_marks.get("ce_source") == b"archon/gateway" and "ce_causationid" in given_marks,
+        given_marks.get("baggage") == b"archon.purpose=test",
+    ]
+    assert isinstance(item, SystemTraffic) is any(signs)

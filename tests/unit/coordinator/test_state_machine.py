@@ -13,6 +13,7 @@ from services.coordinator.state_machine import (
     TRANSITIONS,
     UNDER_WAY,
     JobEvent,
+    diagram,
     drawn,
     next_state,
 )
@@ -78,3 +79,14 @@ def test_the_readme_shows_the_table_as_it_is() -> None:
     readme = Path(services.coordinator.__file__).parent / "README.md"
 
     assert drawn() in readme.read_text()
+    assert diagram() in readme.read_text()
+
+
+def test_the_diagram_has_every_state_and_every_step() -> None:
+    lines = {line.strip() for line in diagram().splitlines()}
+
+    for (state, event), end in TRANSITIONS.items():
+        shared = event in (JobEvent.GAVE_UP, JobEvent.CANCELLED)
+        step = f"{event} leads to {end}" if shared else f"{state} --> {end}: {event}"
+        assert step in lines
+    assert {f"{state} --> [*]" for state in FINAL} <= lines

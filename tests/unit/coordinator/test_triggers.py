@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
-from services.coordinator.triggers import MINIMUM_RATINGS, Tally, Verdict, judge
+from services.coordinator.triggers import (
+    MINIMUM_RATINGS,
+    Tally,
+    Verdict,
+    judge,
+    refusal_rest_seconds,
+)
 from tests.support.messages import NOON
 
 POLICY = TriggerPolicy(minimum_feedback=100, cooldown_seconds=60)
@@ -89,6 +95,8 @@ tallies = st.builds(
     reference_rated=st.integers(0, 300),
     reference_rating_sum=st.floats(0, 1_500),
     last_window_at=st.none() | moments,
+    refusals=st.integers(0, 200),
+    refused_at=st.none() | moments,
     busy=st.booleans(),
 )
 policies = st.builds(
@@ -98,6 +106,8 @@ policies = st.builds(
     rating_drop=st.none() | st.floats(0.1, 4),
     maximum_age_seconds=st.none() | st.floats(1, 10_000),
     cooldown_seconds=st.floats(0, 10_000),
+    refusal_rest_seconds=st.floats(0, 1_000),
+    maximum_rest_seconds=st.floats(0, 100_000),
     enabled=st.booleans(),
 )
 
@@ -114,6 +124,8 @@ def test_a_retrain_never_begins_busy_empty_disabled_or_within_the_cooldown(
         assert counted.unused > 0
         rest = timedelta(seconds=policy.cooldown_seconds)
         assert counted.last_window_at is None or counted.last_window_at + rest <= now
+        vain = timedelta(seconds=refusal_rest_seconds(counted.refusals, policy))
+        assert counted.refused_at is None or counted.refused_at + vain <= now
 
 
 @given(tallies, policies, moments)
@@ -126,3 +138,22 @@ def test_a_time_to_look_again_lies_ahead_and_then_something_fires(
         assert verdict.reason is None
         assert verdict.check_at > now
         assert judge(counted, policy, verdict.check_at).reason is not None
+
+
+def test_each_retrain_in_vain_doubles_the_rest_before_the_next_one() -> None:
+    policy = POLICY.model_copy(update={"maximum_rest_seconds": 300.0})
+    due = {"unused": 100, "refused_at": NOON}
+
+    for refusals, rest in ((1, 60), (2, 120), (3, 240), (4, 300), (1_000, 300)):
+        refused = tally(refusals=refusals, **due)
+        assert judge(refused, policy, later(rest - 1)) == Verdict(check_at=later(rest))
+        assert judge(refused, policy, later(rest)) == Verdict(TriggerReason.COUNT)
+
+
+@given(st.integers(0, 10_000), policies)
+def test_a_rest_grows_with_every_refusal_and_stays_within_its_bound(
+    refusals: int, policy: TriggerPolicy
+) -> None:
+    rest, longer = (refusal_rest_seconds(n, policy) for n in (refusals, refusals + 1))
+
+    assert 0 <= rest <= longer <= policy.maximum_rest_seconds

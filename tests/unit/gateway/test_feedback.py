@@ -6,6 +6,7 @@ import pytest
 
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
+from archon_contracts.purposes import Purpose
 from services.gateway.errors import Invalid, MalformedBody, TooLarge
 from services.gateway.feedback import FEEDBACK, RETRACTIONS, IntakeEvent, field_path, prepare
 
@@ -157,3 +158,14 @@ def test_an_endless_idempotency_key_is_refused() -> None:
 def test_a_place_reads_as_one_would_write_it() -> None:
     assert field_path(("events", 3, "context", "a")) == "events[3].context.a"
     assert field_path(()) == "body"
+
+
+def test_a_requests_purpose_goes_for_all_of_its_events() -> None:
+    events = [FeedbackReceived(**EVENT), FeedbackReceived(**EVENT, purpose=Purpose.SHADOW)]
+
+    made = prepare(
+        events, tenant_id="acme", idempotency_key="", limit=10_000, purpose=Purpose.BENCHMARK
+    )
+
+    assert [each.body.purpose for each in made] == [Purpose.BENCHMARK, Purpose.SHADOW]
+    assert b'"purpose":"benchmark"' in made[0].payload

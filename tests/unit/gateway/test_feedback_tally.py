@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from archon_contracts.events import FeedbackReceived, InteractionLogged
+from archon_contracts.purposes import Purpose
 from services.gateway.feedback_tally import AgentHour, FeedbackTally, tally
 from services.gateway.log_analysis import HourCounts
 from shared.messages import RawRecord
@@ -76,3 +77,15 @@ def test_types_are_counted_apart() -> None:
     (counts,) = tally(records).values()
 
     assert (counts.feedback, counts.interactions, counts.rated) == (1, 1, 1)
+
+
+def test_traffic_of_the_system_is_no_traffic_of_production() -> None:
+    shadow = FeedbackReceived(
+        agent_id="a", interaction_id="i", input="q", rating=3, purpose=Purpose.SHADOW
+    )
+    odd = b'{"agent_id": "a", "interaction_id": "i", "purpose": "prod"}'
+    reserved = b'{"agent_id": "a", "interaction_id": "archon:test:1"}'
+    values = (shadow.to_bytes(), odd, reserved)
+    records = [record(n, value=value) for n, value in enumerate(values)]
+
+    assert tally(records) == {}

@@ -9,6 +9,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.events import FeedbackReceived
+from archon_contracts.purposes import Purpose
 from services.gateway.errors import IntakeUnavailable, Overloaded
 from services.gateway.feedback import IntakeEvent, prepare
 from services.gateway.intake import Intake
@@ -155,3 +156,16 @@ async def test_what_was_refused_or_acknowledged_is_no_longer_in_flight() -> None
     for _ in range(3):
         with pytest.raises(IntakeUnavailable):
             await door.send(events("a", "b"))
+
+
+async def test_a_purpose_travels_in_the_header_and_production_needs_none() -> None:
+    producer = Producer()
+    bodies = [
+        FeedbackReceived(agent_id="a", interaction_id=f"i{n}", input="q", rating=3, purpose=purpose)
+        for n, purpose in enumerate((None, Purpose.SHADOW, None))
+    ]
+
+    await intake(producer).send(prepare(bodies, tenant_id="t", idempotency_key="", limit=10_000))
+
+    views = [HeaderView.of(record["headers"]) for record in producer.sent]
+    assert [view.text("ce_purpose") for view in views] == ["", "shadow", ""]

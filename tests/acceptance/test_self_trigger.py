@@ -1,0 +1,114 @@
+"""The running system evaluates, generates and is benchmarked: none of it starts a retrain."""
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from archon_contracts.client import HttpFeedbackClient, KafkaFeedbackClient, acting_as
+from archon_contracts.events import FeedbackReceived, InteractionLogged
+from archon_contracts.purposes import Purpose, system_interaction_id
+from tests.support.eventually import eventually
+from tests.support.system import FINAL_STATES, System
+from tests.support.tiny_world import corrections
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+AGENT = "guarded"
+TALLY = """
+SELECT unused, rated, windows, interactions, open_job_id FROM coordinator.tallies
+WHERE agent_id = $1
+"""
+NOTED = """
+SELECT purpose, count(*)::int AS events FROM coordinator.system_traffic
+WHERE agent_id = $1 GROUP BY purpose
+"""
+
+
+async def test_what_the_system_does_to_a_live_agent_is_no_feedback(system: System) -> None:
+    await system.deploy_first_version(AGENT)
+    before = await rows(system, TALLY)
+
+    await evaluate(system)
+    await generate(system)
+    await benchmark(system)
+    said = await speak_for_other_purposes(system)
+
+    async def all_noted() -> bool:
+        return {row["purpose"]: row["events"] for row in await rows(system, NOTED)} == said
+
+    await eventually(all_noted, timeout=60)
+    assert await rows(system, TALLY) == before
+    assert await methods(system) == {"supervised"}
+
+    await system.correct(AGENT)
+    job = await system.reaches(await system.retrain_of(AGENT), *FINAL_STATES)
+    assert job["trigger"]["feedback_count"] == len(corrections(AGENT))
+
+
+async def evaluate(system: System) -> None:
+    """A training of somebody's dataset, whose candidate is compared with the live version."""
+    wish = {"agent_id": AGENT, "method": "supervised", "dataset": "first"}
+    accepted = await system.gateway.post("/v1/jobs", wish)
+    await system.reaches(accepted["job_id"], *FINAL_STATES)
+    evaluations = await rows(
+        system, "SELECT count(*) AS n FROM gateway.evaluations WHERE agent_id = $1"
+    )
+    assert evaluations[0]["n"] == 2
+
+
+async def generate(system: System) -> None:
+    """Synthetic items for the agent."""
+    wish = {"agentId": AGENT, "scenarioType": "tool-use", "count": 5}
+    asked = await system.gateway.post("/v1/functions/generateSyntheticTrainingData", wish)
+
+    async def ready() -> bool:
+        found = await system.gateway.get(asked["result"])
+        return bool(found["state"] == "ready" and found["items"])
+
+    await eventually(ready, timeout=60)
+
+
+async def benchmark(system: System) -> None:
+    """All versions side by side, and the live one checked."""
+    compared = await system.gateway.post("/v1/functions/benchmarkAgent", {"agentId": AGENT})
+    assert compared["versions"]
+    checked = await system.gateway.post("/v1/functions/validateModel", {"agentId": AGENT})
+    assert checked["valid"]
+
+
+async def speak_for_other_purposes(system: System) -> dict[str, int]:
+    """Enough for a window each: a shadow, an evaluation, and a benchmark that forgets to say so."""
+    judged = [FeedbackReceived(**each) for each in corrections(AGENT)]
+    ends = system.runtime.endpoints
+    servers = ends.kafka_bootstrap_servers
+    async with KafkaFeedbackClient(servers, source="shadow", purpose=Purpose.SHADOW) as shadow:
+        await shadow.send_many([_as(each, f"shadow-{n}") for n, each in enumerate(judged)])
+    async with HttpFeedbackClient(ends.gateway_url, system.runtime.api_key) as client:
+        with acting_as(Purpose.EVALUATION):
+            await client.send_many([_as(each, f"suite-{n}") for n, each in enumerate(judged)])
+    ids = [system_interaction_id(Purpose.BENCHMARK, AGENT, n) for n, _ in enumerate(judged)]
+    async with KafkaFeedbackClient(servers, source="bench") as forgetful:
+        await forgetful.send_many(
+            InteractionLogged(agent_id=AGENT, interaction_id=each, input="q") for each in ids
+        )
+        await forgetful.send_many(_as(each, own) for each, own in zip(judged, ids, strict=True))
+    return {"shadow": len(judged), "evaluation": len(judged), "benchmark": 2 * len(judged)}
+
+
+def _as(event: FeedbackReceived, interaction_id: str) -> FeedbackReceived:
+    return event.model_copy(update={"interaction_id": interaction_id})
+
+
+async def methods(system: System) -> set[str]:
+    """The methods of all the agent's jobs; a retrain by itself is a continual one."""
+    jobs = (await system.gateway.get("/v1/jobs", agent_id=AGENT))["items"]
+    return {job["method"] for job in jobs}
+
+
+async def rows(system: System, query: str) -> list[dict[str, Any]]:
+    """What a table says of the agent."""
+    connection = await asyncpg.connect(system.runtime.endpoints.database_url)
+    try:
+        return [dict(row) for row in await connection.fetch(query, AGENT)]
+    finally:
+        await connection.close()

@@ -1,0 +1,93 @@
+"""A client that is told its purpose once says it with everything that it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from opentelemetry import baggage, context
+
+from archon_contracts.client import HttpFeedbackClient, acting_as
+from archon_contracts.client import purpose as client_purpose
+from archon_contracts.client.purpose import purpose_now
+from archon_contracts.events import FeedbackReceived
+from archon_contracts.identifiers import new_id
+from archon_contracts.purposes import BAGGAGE_KEY, Purpose
+
+EVENT = FeedbackReceived(agent_id="picker", interaction_id="i-1", input="q", rating=4)
+
+
+class Sent:
+    """A gateway that keeps the bodies of events."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, object]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        events = body.get("events", [body])
+        self.events += events
+        ids = [str(new_id()) for _ in events]
+        return httpx.Response(202, json={"accepted": len(ids), "event_ids": ids})
+
+    def client(self, purpose: Purpose | None = None) -> HttpFeedbackClient:
+        transport = httpx.MockTransport(self)
+        return HttpFeedbackClient("http://gateway", "key", transport=transport, purpose=purpose)
+
+
+async def test_a_client_stamps_one_and_many() -> None:
+    sent = Sent()
+
+    async with sent.client(Purpose.SHADOW) as client:
+        await client.send(EVENT)
+        await client.send_many([EVENT, EVENT])
+
+    assert [event["purpose"] for event in sent.events] == ["shadow"] * 3
+
+
+async def test_a_client_in_production_says_nothing() -> None:
+    sent = Sent()
+
+    async with sent.client() as client:
+        await client.send(EVENT)
+
+    assert "purpose" not in sent.events[0]
+
+
+async def test_all_tasks_of_a_block_act_for_its_purpose_and_nobody_after_it() -> None:
+    sent = Sent()
+
+    async with sent.client() as client:
+        with acting_as(Purpose.BENCHMARK):
+            await asyncio.gather(client.send(EVENT), client.send_many([EVENT]))
+        await client.send(EVENT)
+
+    assert [event.get("purpose") for event in sent.events] == ["benchmark", "benchmark", None]
+
+
+def test_the_purpose_of_a_request_comes_with_its_baggage() -> None:
+    token = context.attach(baggage.set_baggage(BAGGAGE_KEY, "evaluation"))
+    try:
+        assert purpose_now() is Purpose.EVALUATION
+    finally:
+        context.detach(token)
+    assert purpose_now() is None
+
+
+def test_a_block_puts_its_purpose_into_the_baggage_of_requests() -> None:
+    with acting_as(Purpose.EVALUATION):
+        assert baggage.get_baggage(BAGGAGE_KEY) == "evaluation"
+    assert baggage.get_baggage(BAGGAGE_KEY) is None
+
+
+def test_without_opentelemetry_a_block_works_within_its_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_purpose, "INSTALLED", False)
+
+    with acting_as(Purpose.TEST):
+        inside = purpose_now()
+
+    assert (inside, purpose_now()) == (Purpose.TEST, None)
