@@ -13,6 +13,7 @@ from archon_contracts.values import (
     TrainingConfig,
     TrainingMethod,
     TriggerPolicy,
+    TrustPolicy,
 )
 
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
@@ -37,6 +38,12 @@ class TriggerWish(TriggerPolicy):
 
 class GateWish(GatePolicy):
     """A gate policy without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TrustWish(TrustPolicy):
+    """A trust policy without unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,6 +76,7 @@ class AgentWish(Wish):
     )
     trigger: TriggerWish = TriggerWish()
     gate: GateWish = GateWish()
+    trust: TrustWish = TrustWish()
     training: TrainingWish = TrainingWish()
     priority: int = Field(default=0, ge=-100, le=100)
 
