@@ -9,6 +9,7 @@ is one voice all together, and neither capped by unit nor held.
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +36,9 @@ CHANCE: Final = 0.001
 
 LEAST_EXPECTED: Final = 0.1
 BASE_MULTIPLE: Final = 2.0
-"""Honest units differ: each may be contradicted so many times as often as the others are."""
+"""Honest units differ: each may be contradicted so many times as often as is usual."""
+
+FEWEST_UNITS: Final = 5
 
 TRUSTED_SOURCES: Final = frozenset({SourceKind.HUMAN, SourceKind.EXTERNAL})
 
@@ -174,13 +177,12 @@ class Window:
             self._hold(given[limit:], HeldReason.UNIT_SHARE, why)
 
     def _hold_outlying(self, said: Mapping[int, Opinion], known: Counter[Opinion]) -> None:
-        everyone = known + Counter(said.values())
         by_unit = _grouped(self._named(), lambda place: self._items[place].unit)
-        for given in by_unit.values():
-            own = Counter(said[place] for place in given)
-            base = _contradicted_share(everyone - own)
-            if is_outlier(own, base):
-                self._hold(given, HeldReason.OUTLIER, _why(own, base, "its unit"))
+        records = {unit: Counter(said[p] for p in given) for unit, given in by_unit.items()}
+        for unit, given in by_unit.items():
+            base = usual_share(known, [own for name, own in records.items() if name != unit])
+            if is_outlier(records[unit], base):
+                self._hold(given, HeldReason.OUTLIER, _why(records[unit], base, "its unit"))
                 continue
             for target, part in _grouped(given, lambda p: self._items[p].target).items():
                 own = Counter(said[place] for place in part)
@@ -231,12 +233,19 @@ def unit_limit(counts: Sequence[int], others: int, trust: TrustPolicy) -> int:
         limit = fair
 
 
+def usual_share(known: Counter[Opinion], others: Sequence[Counter[Opinion]]) -> float:
+    """How often what is right is contradicted: trusted items, or the median unit where that is
+    more and there are enough. A median, because some of the others may be in league."""
+    shares = [share for own in others if (share := _contradicted_share(own)) is not None]
+    median = statistics.median(shares) if len(shares) >= FEWEST_UNITS else 0.0
+    return max(_contradicted_share(known) or 0.0, median)
+
+
 def is_outlier(said: Mapping[Opinion, int], base: float) -> bool:
     """Whether judgements are contradicted more often than not, and beyond chance.
 
-    Chance is the binomial tail at twice the contradicted share of everybody else, and at one in
-    ten at least: three judgements prove nothing, and where neighbours are bad judges nobody is
-    an outlier.
+    Chance is the binomial tail at twice the usual share, and at one in ten at least: three
+    judgements prove nothing, and where neighbours are bad judges nobody is an outlier.
     """
     contradicted = said.get(Opinion.CONTRADICTED, 0)
     known = contradicted + said.get(Opinion.AGREES, 0)
@@ -254,9 +263,9 @@ def tail(hits: int, trials: int, share: float) -> float:
     )
 
 
-def _contradicted_share(said: Counter[Opinion]) -> float:
+def _contradicted_share(said: Counter[Opinion]) -> float | None:
     known = said[Opinion.CONTRADICTED] + said[Opinion.AGREES]
-    return said[Opinion.CONTRADICTED] / known if known else 0.0
+    return said[Opinion.CONTRADICTED] / known if known else None
 
 
 def _why(said: Counter[Opinion], base: float, whose: str) -> str:
@@ -264,7 +273,7 @@ def _why(said: Counter[Opinion], base: float, whose: str) -> str:
     known = contradicted + said[Opinion.AGREES]
     return (
         f"{whose} contradicts what is known of near-same inputs in {contradicted} of {known} "
-        f"cases; among all others it is {base:.0%}"
+        f"cases; usual is {base:.0%}"
     )
 
 
