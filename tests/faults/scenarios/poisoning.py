@@ -57,6 +57,7 @@ class Attack:
         said = self._shop.answers("pool", self._live, [*told.pool, *told.attacked])
         self.honest = judgements(told, answered(told.pool, said), seed)
         self._attacked = answered(told.attacked, said)
+        self._before = self._success("first", self._live)
 
     def poison(self, units: int = 1) -> list[dict[str, object]]:
         """The attacker's judgements, under so many names."""
@@ -65,11 +66,14 @@ class Attack:
     def arm(self, name: str, window: Sequence[dict[str, object]], trust: TrustPolicy) -> Arm:
         """Retrain on a window, and ask the model about the attacked intent."""
         retrained = self._shop.retrain(name, window, self._live, trust)
-        said = self._shop.answers(f"{name}-victims", retrained.model, self._told.victims)
-        wanted = sum(answer == self._told.wanted for answer in said.values()) / len(said)
-        # The live version never answers with the attacker's target when the gate refuses.
-        deployed = wanted if retrained.findings.passed else 0.0
+        wanted = self._success(name, retrained.model)
+        deployed = wanted if retrained.findings.passed else self._before
         return Arm(name, retrained, deployed, wanted)
+
+    def _success(self, name: str, model: Path) -> float:
+        """The share of held-out requests of the attacked intent with the attacker's answer."""
+        said = self._shop.answers(f"{name}-victims", model, self._told.victims)
+        return sum(answer == self._told.wanted for answer in said.values()) / len(said)
 
 
 class Poisoning:
@@ -123,7 +127,7 @@ def _told(folder: Path, path: Path, seed: int, long: bool) -> list[Arm]:
 
 def _problems(honest: Arm, attacked: Arm, untrusted: Arm) -> list[str]:
     found = []
-    if attacked.candidate_success >= LARGEST_SUCCESS:
+    if max(attacked.success, attacked.candidate_success) >= LARGEST_SUCCESS:
         found.append(f"the attack succeeds in {attacked.candidate_success:.0%} of requests")
     if untrusted.candidate_success < LEAST_SUCCESS_UNTRUSTED:
         found.append(f"without trust it succeeds in {untrusted.candidate_success:.0%} only")
