@@ -94,6 +94,37 @@ class GatePolicy(ValueObject):
     )
 
 
+class TrustPolicy(ValueObject):
+    """How far one giver of feedback is trusted. What is held is counted and listed, not lost."""
+
+    enabled: bool = True
+    unit_share: Share = Field(
+        default=0.05,
+        description="Largest share of a window's feedback from one unit; twice the mean of all "
+        "givers where that is more, so that few units are not cut short.",
+    )
+    unit_floor: int = Field(
+        default=10, ge=0, description="Judgements of a window that any unit may give."
+    )
+    user_share: Share = Field(
+        default=1.0, description="Largest share of a window from users; others must be there too."
+    )
+    guardrail_share: Share = Field(default=0.5, description="The same for guardrails.")
+    environment_share: Share = Field(default=1.0, description="The same for environments.")
+    near_duplicates: int = Field(
+        default=3, ge=1, description="Near-same inputs of one unit that count in a window."
+    )
+    hold_outliers: bool = Field(
+        default=True, description="Hold a unit whose judgements contradict what is known."
+    )
+    contradicted_weight: Share = Field(
+        default=0.25, description="Weight of a judgement that is contradicted; 0: it is held."
+    )
+    independent_voices: int = Field(
+        default=3, ge=1, description="Units that must say the same to be a voice against others."
+    )
+
+
 class TrainingConfig(ValueObject):
     """Hyper-parameters. An absent one takes the recipe's default for the kind of agent."""
 
@@ -127,5 +158,6 @@ class AgentProfile(ValueObject):
     )
     trigger: TriggerPolicy = TriggerPolicy()
     gate: GatePolicy = GatePolicy()
+    trust: TrustPolicy = TrustPolicy()
     training: TrainingConfig = TrainingConfig()
     priority: int = Field(default=0, ge=-100, le=100, description="Higher is scheduled first.")

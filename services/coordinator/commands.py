@@ -70,6 +70,7 @@ def _prepare(job: Job, agent: Agent) -> PrepareDataset:
         evaluation_suite=agent.profile.evaluation_suite,
         catalogue=agent.profile.catalogue,
         labels=agent.profile.labels,
+        trust=agent.profile.trust,
         seed=job.config.seed,
     )
     share = job.config.validation_split

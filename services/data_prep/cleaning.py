@@ -24,17 +24,25 @@ NO_WEIGHT = "weight is not above 0"
 LARGEST_WEIGHT = 100.0
 
 
-def clean(records: Iterable[Record], targets: Targets, tally: Tally) -> list[Item]:
-    """Usable items, each input once; what is left out is counted in `tally`.
-
-    Of two items with one input and different targets the more trusted, then the newer one stays.
-    """
-    winners: dict[str, Item] = {}
+def usable(records: Iterable[Record], targets: Targets, tally: Tally) -> list[Item]:
+    """An item for each record that can be learnt from; the others are counted in `tally`."""
+    items: list[Item] = []
     for record in records:
         item = item_of(record, targets)
         if isinstance(item, str):
             tally.unusable[item] += 1
-            continue
+        else:
+            items.append(item)
+    return items
+
+
+def once_each(items: Iterable[Item], tally: Tally) -> list[Item]:
+    """Each input once; what is left out is counted in `tally`.
+
+    Of two items with one input and different targets the more trusted, then the newer one stays.
+    """
+    winners: dict[str, Item] = {}
+    for item in items:
         known = winners.get(item.key)
         if known is None:
             winners[item.key] = item
@@ -74,6 +82,8 @@ def item_of(record: Record, targets: Targets) -> Item | str:
         rejected=tuple(rejected),
         weight=certainty if record.weight is None else min(record.weight, LARGEST_WEIGHT),
         group=record.group,
+        unit=record.unit,
+        given_by=record.given_by,
         trust=_trust(record) * certainty,
         occurred_at=record.occurred_at,
         answered_wrong=actual != target if actual else None,

@@ -15,6 +15,7 @@ from services.data_prep.domain import REPLAY, Graded, Policy, Prepared, Split
 
 CARD = "dataset.json"
 FEEDBACK_IDS = "feedback_ids.txt"
+HELD = "held.jsonl"
 FORMAT_VERSION = 1
 
 
@@ -30,6 +31,9 @@ def files_of(command: PrepareDataset, prepared: Prepared, policy: Policy) -> dic
     files = {f"{split}.jsonl": _lines(prepared.splits[split]) for split in Split}
     feedback = feedback_ids(prepared)
     files[FEEDBACK_IDS] = "".join(f"{name}\n" for name in feedback).encode()
+    files[HELD] = b"".join(
+        orjson.dumps(held, option=orjson.OPT_APPEND_NEWLINE) for held in prepared.held
+    )
     files[CARD] = orjson.dumps(
         _card(command, prepared, policy, len(feedback)),
         option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS,
@@ -85,6 +89,7 @@ def _card(
         "labels": list(command.labels),
         "seed": command.seed,
         "plan": command.plan.model_dump(),
+        "trust": command.trust.model_dump(),
         "policy": {
             "near_duplicate_threshold": policy.near_duplicate_threshold,
             "exact_comparison_limit": policy.exact_comparison_limit,

@@ -31,7 +31,7 @@ class Item:
     """One thing to learn: an input, the right answer, and answers known to be wrong.
 
     `key` is the normalised input: items with equal keys are the same question. `origins` are the
-    feedback ids that speak for the answer.
+    feedback ids that speak for the answer. `unit` is who gave it, empty where nobody is named.
     """
 
     id: str
@@ -42,6 +42,8 @@ class Item:
     rejected: tuple[str, ...] = ()
     weight: float = 1.0
     group: str = ""
+    unit: str = ""
+    given_by: str = ""
     trust: float = 1.0
     occurred_at: float = 0.0
     answered_wrong: bool | None = None
@@ -64,6 +66,26 @@ def united(first: Item, second: Item) -> Item:
         answered_wrong=any(wrong) if wrong else None,
         origins=tuple(dict.fromkeys((*first.origins, *second.origins))),
     )
+
+
+class HeldReason(StrEnum):
+    """Why feedback is kept out of a dataset though it could be read."""
+
+    REPEATED = "repeated"  # its unit sent near-same inputs often enough
+    OUTVOTED = "outvoted"  # a clear majority of units answers this very input otherwise
+    OUTLIER = "outlier"  # its unit contradicts what is known, beyond chance
+    CONTRADICTED = "contradicted"  # it contradicts what is known, where policy gives that no weight
+    SOURCE_SHARE = "source_share"  # its source gave more than its share
+    UNIT_SHARE = "unit_share"  # its unit gave more than its share
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A piece of feedback that is kept out, and why in words."""
+
+    id: str
+    reason: HeldReason
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +120,7 @@ class Tally:
     duplicates: int = 0
     conflicting: int = 0
     held_out: int = 0
+    held: Counter[str] = field(default_factory=Counter)
 
     def report(self, kept: int, by_source: Mapping[str, int], targets: int) -> QualityReport:
         """The counts as told to everybody."""
@@ -107,6 +130,8 @@ class Tally:
             duplicates=self.duplicates,
             conflicting=self.conflicting,
             held_out=self.held_out,
+            held=self.held.total(),
+            held_by_reason=dict(sorted(self.held.items())),
             kept=kept,
             by_source=dict(sorted(by_source.items())),
             targets=targets,
@@ -131,6 +156,7 @@ class Prepared:
     quality: QualityReport
     unusable: Mapping[str, int]
     agreement: Mapping[str, float | int | None]
+    held: tuple[Held, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:

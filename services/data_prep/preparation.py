@@ -10,9 +10,10 @@ from archon_contracts.commands import PrepareDataset, SourceKind
 from archon_contracts.values import AgentKind
 from services.data_prep import replay
 from services.data_prep.augmentation import variants
-from services.data_prep.cleaning import clean
+from services.data_prep.cleaning import once_each, usable
 from services.data_prep.difficulty import graded
 from services.data_prep.domain import (
+    Held,
     HeldOut,
     Item,
     Policy,
@@ -28,6 +29,7 @@ from services.data_prep.leakage import without_held_out
 from services.data_prep.normalising import as_text
 from services.data_prep.reading import Reading, Record
 from services.data_prep.splitting import split
+from services.data_prep.trust import weigh
 
 SYNTHETIC = "synthetic"
 RETRACTED = "retracted"
@@ -48,12 +50,12 @@ class Material:
 
 
 def prepare(material: Material, policy: Policy) -> Prepared | Refused:
-    """Clean, keep the evaluation's items out, replay, split and grade.
+    """Clean, hold what is not trusted, keep the evaluation's items out, replay, split and grade.
 
     Refused when nothing new is left: training on old items alone teaches nothing.
     """
     tally = Tally()
-    new = _new_items(material, tally)
+    new, held = _new_items(material, policy, tally)
     folded = fold(new, _replay_candidates(material, new), material.held_out, policy, tally)
     if not folded.new:
         return Refused(_reason(tally), tally.report(0, {}, 0))
@@ -63,15 +65,21 @@ def prepare(material: Material, policy: Policy) -> Prepared | Refused:
     learned = [item for item in parts[Split.TRAIN] if item.source != SYNTHETIC]
     parts[Split.TRAIN] += _augmented(material, policy, parts)
     parts[Split.TRAIN] += replayed
-    return _prepared(material, tally, parts, learned)
+    return _prepared(material, tally, parts, learned, held)
 
 
-def _new_items(material: Material, tally: Tally) -> list[Item]:
+def _new_items(
+    material: Material, policy: Policy, tally: Tally
+) -> tuple[list[Item], tuple[Held, ...]]:
     for reading in material.readings:
         tally.received += reading.received
         tally.unusable.update(reading.unreadable)
-    items = clean(_standing(material, tally), material.targets, tally)
-    return without_held_out(items, material.held_out, tally)
+    given = usable(_standing(material, tally), material.targets, tally)
+    command = material.command
+    weighed = weigh(given, _recalled(material), command.trust, policy, command.seed)
+    tally.held.update(str(held.reason) for held in weighed.held)
+    items = once_each(weighed.items, tally)
+    return without_held_out(items, material.held_out, tally), weighed.held
 
 
 def _standing(material: Material, tally: Tally) -> Iterator[Record]:
@@ -87,10 +95,15 @@ def _standing(material: Material, tally: Tally) -> Iterator[Record]:
 def _replay_candidates(material: Material, new: Sequence[Item]) -> list[Item]:
     command = material.command
     count = replay.wanted(len(new), command.plan.replay_share)
-    memory = [item for item in material.memory if material.targets.accepts(item.target)]
+    memory = _recalled(material)
     taken = material.held_out.keys() | {item.key for item in new}
     # Twice as many as needed: some may turn out to be near duplicates of new items.
     return replay.candidates(memory, taken, 2 * count, command.seed)
+
+
+def _recalled(material: Material) -> list[Item]:
+    """What is remembered and still is an answer of the agent."""
+    return [item for item in material.memory if material.targets.accepts(item.target)]
 
 
 def _split(
@@ -125,10 +138,15 @@ def _augmented(material: Material, policy: Policy, parts: dict[Split, list[Item]
 
 
 def _prepared(
-    material: Material, tally: Tally, parts: dict[Split, list[Item]], learned: list[Item]
+    material: Material,
+    tally: Tally,
+    parts: dict[Split, list[Item]],
+    learned: list[Item],
+    held: tuple[Held, ...],
 ) -> Prepared:
     items = [item for part in parts.values() for item in part]
-    known = Counter(item.target for item in material.memory)
+    replayed = material.command.plan.replay_share > 0
+    known = Counter(item.target for item in material.memory if replayed)
     grades = iter(graded(items, material.targets.descriptions, known))
     splits = {name: tuple(next(grades) for _ in part) for name, part in parts.items()}
     by_source = Counter(item.source for item in items)
@@ -143,6 +161,7 @@ def _prepared(
             "units": agreement.units,
             "ratings": agreement.ratings,
         },
+        held=held,
     )
 
 
@@ -155,6 +174,9 @@ def _reason(tally: Tally) -> str:
     if not tally.received:
         return "the sources hold no items"
     parts = [f"{count} {reason}" for reason, count in sorted(tally.unusable.items())]
+    if tally.held:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(tally.held.items()))
+        parts.append(f"{tally.held.total()} not trusted ({reasons})")
     if tally.held_out:
         parts.append(f"{tally.held_out} in the evaluation suite or nearly so")
     return f"none of {tally.received} items can be trained on: {', '.join(parts)}"

@@ -31,6 +31,7 @@ class Record:
     weight: float | None = None
     trust: float | None = None
     given_by: str = ""
+    unit: str = ""
     group: str = ""
     occurred_at: float = 0.0
     labels: tuple[JsonValue, ...] = ()
@@ -96,6 +97,7 @@ def _record(line: bytes, kind: SourceKind) -> Record | str:
         weight=_number(fields.get("weight")),
         trust=_number(fields.get("trust")),
         given_by=_text(fields.get("given_by")),
+        unit=_text(fields.get("unit_id")),
         group=_text(fields.get("group")),
         occurred_at=_moment(fields.get("occurred_at")),
         labels=_labels(fields.get("annotations")),

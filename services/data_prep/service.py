@@ -88,8 +88,8 @@ class DataPrepService:
         return True
 
     async def recall(self, tx: Tx, command: PrepareDataset) -> list[Item]:
-        """What is remembered of the agent; nothing where nothing shall be replayed."""
-        if not command.plan.replay_share:
+        """What is remembered of the agent; nothing where it is neither replayed nor asked."""
+        if not command.plan.replay_share and not command.trust.enabled:
             return []
         return await self._store.read_memory(tx, command.tenant_id, command.agent_id)
 

@@ -20,6 +20,7 @@ from archon_contracts.values import (
     TrainingConfig,
     TrainingMethod,
     TriggerPolicy,
+    TrustPolicy,
 )
 from services.gateway.credentials import Scope
 
@@ -45,6 +46,12 @@ class TriggerWish(TriggerPolicy):
 
 class GateWish(GatePolicy):
     """A gate policy without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TrustWish(TrustPolicy):
+    """A trust policy without unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -77,6 +84,7 @@ class AgentWish(Wish):
     )
     trigger: TriggerWish = TriggerWish()
     gate: GateWish = GateWish()
+    trust: TrustWish = TrustWish()
     training: TrainingWish = TrainingWish()
     priority: int = Field(default=0, ge=-100, le=100)
     reason: Sentence | None = Field(default=None, description="Why, for the audit log.")

@@ -131,6 +131,7 @@ class GatewayService:
             evaluation_suite=suite,
             trigger=wish.trigger,
             gate=wish.gate,
+            trust=wish.trust,
             training=wish.training,
             priority=wish.priority,
         )

@@ -13,7 +13,7 @@ import orjson
 
 from archon_contracts.commands import SourceKind
 from archon_contracts.identifiers import derived_id
-from services.data_prep.cleaning import clean
+from services.data_prep.cleaning import once_each, usable
 from services.data_prep.datasets import files_of
 from services.data_prep.domain import Item, Policy, Prepared, Tally, Targets
 from services.data_prep.preparation import Material, prepare
@@ -82,4 +82,4 @@ def _lines(count: int, seed: int) -> list[bytes]:
 
 def _items(lines: list[bytes]) -> list[Item]:
     reading = read_source(lines, SourceKind.FEEDBACK)
-    return clean(reading.records, Targets(), Tally())
+    return once_each(usable(reading.records, Targets(), Tally()), Tally())

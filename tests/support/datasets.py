@@ -20,6 +20,7 @@ WORDS = ("where", "is", "my", "parcel", "cancel", "the", "order", "refund", "ple
 
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join)
 targets = st.sampled_from(("refund", "status", "cancel"))
+units = st.sampled_from(("", "ann", "bob", "eve"))
 
 
 def plan(replay_share: float = 0.0) -> CurriculumPlan:
@@ -68,10 +69,12 @@ def items(draw: st.DrawFn, maximum: int = 40) -> list[Item]:
 
 @st.composite
 def records(draw: st.DrawFn, maximum: int = 30) -> list[Record]:
-    """Lines of a feedback window; inputs may repeat, targets may contradict each other."""
+    """Lines of a feedback window, of a few units and of nobody; inputs may repeat, targets may
+    contradict each other."""
     inputs = draw(st.lists(texts, max_size=maximum))
     return [
-        record(text, id=str(number), target=draw(targets)) for number, text in enumerate(inputs)
+        record(text, id=str(number), target=draw(targets), unit=draw(units))
+        for number, text in enumerate(inputs)
     ]
 
 

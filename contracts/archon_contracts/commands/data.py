@@ -12,7 +12,7 @@ from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier, ValueObject
 from archon_contracts.events.curriculum import CurriculumPlan
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, ArtifactRef, Share
+from archon_contracts.values import AgentKind, ArtifactRef, Share, TrustPolicy
 
 
 class SourceKind(StrEnum):
@@ -51,6 +51,7 @@ class PrepareDataset(Contract):
     labels: tuple[str, ...] = ()
     validation_share: Share = 0.15
     test_share: Share = 0.15
+    trust: TrustPolicy = TrustPolicy()
     seed: int = Field(default=0, ge=0)
 
 

@@ -8,6 +8,7 @@ from tests.faults.scenarios.database import DatabaseRestarts
 from tests.faults.scenarios.job_life import JobsUnderAnySequence
 from tests.faults.scenarios.mock_cluster import FaultyCluster
 from tests.faults.scenarios.poison import PoisonedCommands
+from tests.faults.scenarios.poisoning import Poisoning
 from tests.faults.scenarios.rebalances import RebalanceStorm
 from tests.faults.scenarios.relay import RelayKilled
 from tests.faults.scenarios.repeats import Repeats
@@ -38,4 +39,5 @@ ALL: tuple[Scenario, ...] = (
     BadInputs(),
     PoisonedCommands(),
     JobsUnderAnySequence(),
+    Poisoning(),
 )

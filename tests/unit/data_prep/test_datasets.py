@@ -26,6 +26,7 @@ def test_the_folder_holds_three_parts_a_card_and_the_feedback_ids() -> None:
     assert sorted(files) == [
         "dataset.json",
         "feedback_ids.txt",
+        "held.jsonl",
         "test.jsonl",
         "train.jsonl",
         "validation.jsonl",

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archon_contracts.values import AgentKind
+from archon_contracts.values import AgentKind, TrustPolicy
+from services.data_prep.datasets import feedback_ids
 from services.data_prep.domain import Policy, Prepared, Refused, Split, Targets
 from services.data_prep.preparation import Material, prepare, shares_of
 from services.data_prep.reading import Record
@@ -18,6 +19,7 @@ from tests.support.datasets import (
     record,
     records,
 )
+from tests.support.givers import judged, memory
 
 POLICY = Policy()
 
@@ -54,6 +56,8 @@ def test_every_line_is_accounted_for(given_: Material) -> None:
 
     new = sum(n for source, n in quality.by_source.items() if source != "replay")
     left_out = quality.unusable + quality.duplicates + quality.conflicting + quality.held_out
+    left_out += quality.held
+    assert quality.held == sum(quality.held_by_reason.values())
     assert quality.received == new + left_out
     assert quality.kept == sum(quality.by_source.values())
 
@@ -67,6 +71,31 @@ def test_only_training_replays_and_never_more_than_planned(given_: Material) -> 
         replayed = [g for part in result.splits.values() for g in part if g.item.source == "replay"]
         assert len(replayed) <= round(new * given_.command.plan.replay_share)
         assert set(replayed) <= set(result.splits[Split.TRAIN])
+
+
+def test_what_is_held_is_neither_learned_nor_kept_out_of_sight() -> None:
+    flood = [record(f"{n} same thing", id=f"f{n}", target="b", unit="eve") for n in range(4)]
+    command = prepare_dataset(trust=TrustPolicy(near_duplicates=1))
+    policy = Policy(near_duplicate_threshold=0.5)
+
+    result = prepare(material(flood, command=command), policy)
+
+    assert isinstance(result, Prepared)
+    held = {one.id for one in result.held}
+    assert (result.quality.held, result.quality.held_by_reason) == (3, {"repeated": 3})
+    assert len(held) == 3
+    assert held.isdisjoint(feedback_ids(result))
+
+
+def test_a_window_that_only_contradicts_is_refused_with_the_reason() -> None:
+    lies = judged("cancel", "refund", "eve")
+    window = [record(i.input, id=i.id, target=i.target, unit=i.unit) for i in lies]
+
+    result = prepare(material(window, memory=memory()), POLICY)
+
+    assert isinstance(result, Refused)
+    assert "8 not trusted (8 outlier)" in result.reason
+    assert result.quality.held == 8
 
 
 @given(materials())

@@ -3,6 +3,7 @@
 from archon_contracts.commands import ForgetItems
 from archon_contracts.events import DatasetPrepared, DatasetRejected
 from archon_contracts.identifiers import new_id
+from archon_contracts.values import TrustPolicy
 from services.data_prep.domain import Policy, Prepared
 from services.data_prep.preparation import prepare
 from services.data_prep.service import DataPrepService
@@ -101,14 +102,16 @@ async def test_a_correction_replaces_what_was_remembered() -> None:
     assert [known.target for known in prep.store.memory.values()] == ["b"]
 
 
-async def test_nothing_is_recalled_where_nothing_shall_be_replayed() -> None:
+async def test_nothing_is_recalled_where_it_is_neither_replayed_nor_asked() -> None:
     prep = DataPrep()
     prep.store.memory["a"] = item("a")
+    trusting = TrustPolicy(enabled=False)
 
-    without = await prep.service.recall(TX, prepare_dataset())
+    without = await prep.service.recall(TX, prepare_dataset(trust=trusting))
+    asked = await prep.service.recall(TX, prepare_dataset())
     with_replay = await prep.service.recall(TX, prepare_dataset(plan=plan(0.5)))
 
-    assert (without, len(with_replay)) == ([], 1)
+    assert (without, len(asked), len(with_replay)) == ([], 1, 1)
 
 
 async def test_what_is_retracted_leaves_the_memory_and_does_not_come_back() -> None:
