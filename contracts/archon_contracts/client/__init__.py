@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from archon_contracts.client.http import HttpFeedbackClient
     from archon_contracts.client.idle_fetch import pace_idle_fetches
     from archon_contracts.client.kafka import KafkaFeedbackClient
+    from archon_contracts.client.security import KafkaSecurity
     from archon_contracts.client.subscription import Received, Unreadable, subscribe
 
 __all__ = [
     "HttpFeedbackClient",
     "KafkaFeedbackClient",
+    "KafkaSecurity",
     "Received",
     "Unreadable",
     "pace_idle_fetches",
@@ -26,6 +28,7 @@ __all__ = [
 _HOMES = {
     "HttpFeedbackClient": "http",
     "KafkaFeedbackClient": "kafka",
+    "KafkaSecurity": "security",
     "Received": "subscription",
     "Unreadable": "subscription",
     "pace_idle_fetches": "idle_fetch",

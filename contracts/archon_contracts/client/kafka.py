@@ -32,7 +32,7 @@ class KafkaFeedbackClient:
         connection: Mapping[str, Any] | None = None,
     ) -> None:
         """`source` names the sender (`agent/tool-picker`); `connection` holds further options of
-        aiokafka's producer, such as `security_protocol` and `sasl_mechanism`."""
+        aiokafka's producer; `KafkaSecurity(...).connection()` makes those of TLS and SASL."""
         self._source = source
         self._producer = ReliableProducer(
             bootstrap_servers,
