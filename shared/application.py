@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import uvloop
 from aiokafka import AIOKafkaProducer
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from shared.errors import ArchonError, DatabaseUnavailable, StartupFailed
 from shared.foundation import Foundation
-from shared.kafka_security import client_arguments
+from shared.kafka_security import client_arguments, refused
 from shared.listeners import Listener, serving
 from shared.logging import configure_logging, get_logger, let_kafka_speak
 from shared.messages import describe
@@ -196,36 +196,49 @@ async def _producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProducer
     """The relay's producer: idempotent, acknowledged by all in-sync replicas.
 
     Raises:
-        StartupFailed: Kafka does not answer in time.
+        StartupFailed: Kafka does not answer in time, or does not let us in.
     """
+    arguments = client_arguments(settings)
     producer = AIOKafkaProducer(
-        **client_arguments(settings),
+        **arguments,
         client_id=f"archon.{settings.service}.relay",
         acks="all",
         enable_idempotence=True,
         max_batch_size=131_072,
         request_timeout_ms=10_000,
     )
-    deadline = asyncio.get_running_loop().time() + settings.start_timeout_seconds
-    while True:
-        try:
-            await producer.start()
-            break
-        except (KafkaError, OSError) as error:
-            if asyncio.get_running_loop().time() > deadline:
-                await producer.stop()
-                raise StartupFailed(
-                    f"Kafka at {settings.kafka_bootstrap_servers} does not answer ({error}); "
-                    "check ARCHON_KAFKA_BOOTSTRAP_SERVERS and that the broker runs"
-                ) from error
-            await asyncio.sleep(0.2)
     try:
+        await _connect(producer, arguments, settings)
         yield producer
     finally:
         # An idempotent producer's stop waits for ever when its broker is gone.
         with contextlib.suppress(TimeoutError, KafkaError):
             async with asyncio.timeout(5):
                 await producer.stop()
+
+
+async def _connect(
+    producer: AIOKafkaProducer, arguments: dict[str, Any], settings: ServiceSettings
+) -> None:
+    """Connect, trying again until the start's time is over."""
+    deadline = asyncio.get_running_loop().time() + settings.start_timeout_seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await producer.start()
+            return
+        except (KafkaError, OSError) as error:
+            over = asyncio.get_running_loop().time() >= deadline
+            if refusal := await refused(arguments, final=over):
+                raise StartupFailed(refusal) from error
+            if over:
+                raise StartupFailed(
+                    f"Kafka at {settings.kafka_bootstrap_servers} does not answer "
+                    f"({str(error) or 'no answer in time'}); "
+                    "check ARCHON_KAFKA_BOOTSTRAP_SERVERS, ARCHON_KAFKA_SECURITY_PROTOCOL and that "
+                    "the broker runs"
+                ) from error
+            await asyncio.sleep(0.2)
 
 
 def _housekeeping(shared: Foundation) -> Periodic:
