@@ -52,17 +52,41 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except _CONFLICT as error:
-        raise TransactionConflict(f"the transaction met another one: {error}") from error
+        raise TransactionConflict(f"the transaction met another one: {_words(error)}") from error
     except asyncpg.IntegrityConstraintViolationError as error:
         name = error.constraint_name or "unnamed"
-        raise ConstraintViolated(f"constraint {name} refused the row: {error}", name) from error
+        # Not `from error`: its details are the row, which would show wherever a stack is logged.
+        raise ConstraintViolated(
+            f"constraint {name} refused the row: {_words(error)}", name
+        ) from None
     except _UNAVAILABLE as error:
-        raise DatabaseUnavailable(f"PostgreSQL is not reachable: {error}") from error
+        raise DatabaseUnavailable(f"PostgreSQL is not reachable: {_words(error)}") from error
     except _NETWORK as error:
         if not _raised_by_driver(error):
             raise
         reason = str(error) or "no answer in time"
         raise DatabaseUnavailable(f"PostgreSQL is not reachable: {reason}") from error
+
+
+@contextmanager
+def _readable_url() -> Iterator[None]:
+    """What the driver says of a URL that it cannot parse are parts of it, the password's too.
+
+    Raises:
+        StartupFailed: the URL cannot be read; nothing of it is told.
+    """
+    try:
+        yield
+    except ValueError:  # asyncpg's ClientConfigurationError is one
+        raise StartupFailed(
+            "ARCHON_DATABASE_URL cannot be read; write postgresql://user:password@host:port/name, "
+            "with what is special in the password percent-encoded (/ is %2F)"
+        ) from None
+
+
+def _words(error: BaseException) -> str:
+    """The message without its details, which quote rows; all of it for errors of other kinds."""
+    return str(error.args[0]) if isinstance(error, asyncpg.PostgresError) else str(error)
 
 
 def _raised_by_driver(error: BaseException) -> bool:
@@ -83,7 +107,7 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
 
 async def connect(dsn: str, schema: str) -> asyncpg.Connection[asyncpg.Record]:
     """One connection outside the pool, for locks that live as long as it does."""
-    with translated_errors():
+    with translated_errors(), _readable_url():
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
             dsn, timeout=10, server_settings={"search_path": schema, "application_name": schema}
         )
@@ -109,7 +133,7 @@ class Database:
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         while True:
             try:
-                with translated_errors():
+                with translated_errors(), _readable_url():
                     self._pool = await self._create_pool()
                 return
             except DatabaseUnavailable as error:
@@ -119,7 +143,7 @@ class Database:
                         "and that the server runs"
                     ) from error
                 await asyncio.sleep(0.1)
-            except (asyncpg.PostgresError, ValueError) as error:
+            except asyncpg.PostgresError as error:
                 raise StartupFailed(f"PostgreSQL refused the connection: {error}") from error
 
     async def _create_pool(self) -> asyncpg.Pool[asyncpg.Record]:
