@@ -14,6 +14,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from shared.errors import ArchonError, DatabaseUnavailable, StartupFailed
 from shared.foundation import Foundation
@@ -262,6 +263,8 @@ def run(settings_type: type[S], build_app: Callable[[S], Application]) -> None:
         uvloop.run(_serve(settings, build_app))
     except ValidationError as error:
         _exit(EXIT_START_FAILED, f"settings: {describe(error)} (environment, prefix ARCHON_)")
+    except SettingsError as error:
+        _exit(EXIT_START_FAILED, f"settings: {error}; lists are JSON (environment, prefix ARCHON_)")
     except ArchonError as error:
         _exit(EXIT_START_FAILED, str(error))
     except ExceptionGroup as group:

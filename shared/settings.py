@@ -80,5 +80,9 @@ class ServiceSettings(KafkaSecuritySettings):
     otlp_endpoint: str | None = Field(
         default=None, description="OTLP/HTTP collector, such as http://collector:4318."
     )
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="DEBUG, INFO, WARNING or ERROR.",
+    )
     revision: str = Field(default="unknown", description="Code revision, kept in lineage.")

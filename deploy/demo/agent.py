@@ -41,7 +41,7 @@ tracer = trace.get_tracer("agent")
 class AgentSettings(BaseSettings):
     """Where the agent reads and writes, from `AGENT_...` variables."""
 
-    model_config = SettingsConfigDict(env_prefix="AGENT_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="AGENT_", frozen=True, hide_input_in_errors=True)
 
     id: str = Field(description="Name under which the agent was registered.")
     kafka_bootstrap_servers: str = Field(description="host:port, separated by commas.")
