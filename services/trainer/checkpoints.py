@@ -3,7 +3,7 @@
 A checkpoint is written under a temporary name and renamed when its manifest is in it, so that a
 killed process leaves none half-way. Nothing waits for the disk: after a power cut a file may be
 torn, but `newest_checkpoint` hashes every one and passes over what is not whole, or holds a file
-that the manifest does not name.
+that the manifest does not name, or a pickle: transformers would load one if it found it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from archon_contracts.pickles import pickles_in
 
 MANIFEST_FILE: Final = "manifest.json"
 RUN_FILE: Final = "run.json"
@@ -54,12 +56,14 @@ def write_manifest(folder: Path) -> None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the folder holds exactly what its manifest says, byte for byte."""
+    """Whether the folder holds exactly what its manifest says, byte for byte, and no pickle."""
     try:
         manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
         names = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
-        return names == set(manifest) and all(
-            _sha256(folder / name) == digest for name, digest in manifest.items()
+        return (
+            names == set(manifest)
+            and not pickles_in(folder)
+            and all(_sha256(folder / name) == digest for name, digest in manifest.items())
         )
     except (OSError, ValueError, TypeError):
         return False

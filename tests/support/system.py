@@ -80,7 +80,10 @@ class System:
 
     def agent(self, agent_id: str, files: AgentFiles) -> AgentProcess:
         """The demo's agent, serving `agent_id`."""
-        return AgentProcess(agent_id, files, self.runtime.endpoints, self.runtime.api_key)
+        runtime = self.runtime
+        return AgentProcess(
+            agent_id, files, runtime.endpoints, runtime.api_key, trusted_key=runtime.public_key
+        )
 
     async def publish_raw(self, body: dict[str, Any]) -> None:
         """Put a feedback event on the topic as any Kafka client could, past the gateway."""
