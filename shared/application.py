@@ -32,7 +32,9 @@ from shared.watchdog import Watchdog
 log = get_logger(__name__)
 _queries = load_queries(Path(__file__).parent)
 
-KEEP_INBOX_DAYS = 120  # longer than dead letters (90 days) can be replayed
+# A record may wait for as long as its topic keeps it, then as a dead letter, and once more as a
+# replay: all that while its first reading must not be forgotten. A test adds it up.
+KEEP_INBOX_DAYS = 180
 KEEP_OUTBOX_HOURS = 24
 KEEP_TELEMETRY_DAYS = 14
 EXIT_START_FAILED = 2

@@ -26,7 +26,7 @@ from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
 from services.gateway.store import Store
 from services.gateway.transactions import Transactions
-from shared.application import Application
+from shared.application import Application, Periodic
 from shared.foundation import Foundation
 from shared.kafka_security import client_arguments
 from shared.listeners import Listener
@@ -51,9 +51,18 @@ def build_app(settings: Settings) -> Application:
     listener = Listener(
         build_http(api), settings.gateway_host, settings.gateway_port, "ARCHON_GATEWAY_PORT"
     )
+    forgetting = Periodic("dead letters", 3600.0, partial(_forget_letters, api))
     return Application(
-        shared, background=[api.intake, api.feed], listeners=[listener], on_start=on_start
+        shared,
+        background=[api.intake, api.feed, forgetting],
+        listeners=[listener],
+        on_start=on_start,
     )
+
+
+async def _forget_letters(api: Api) -> None:
+    async with api.transactions.writing() as tx:
+        await api.dead_letters.prune(tx)
 
 
 def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
@@ -69,7 +78,7 @@ def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
         service=GatewayService(store, shared.outbox, shared.clock),
         datasets=Datasets(store),
         functions=Functions(store, shared.artifacts, shared.clock),
-        dead_letters=DeadLetters(letters, shared.outbox),
+        dead_letters=DeadLetters(letters, shared.outbox, shared.clock),
         feed=feed,
         reading=Reading(store, letters, shared.clock),
     )

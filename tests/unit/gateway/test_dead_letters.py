@@ -1,13 +1,19 @@
 """Dead letters as they are read from their topic, and sent again."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from archon_contracts.topics import FEEDBACK, dead_letters
+from archon_contracts.topics import FEEDBACK, REPLAY_DAYS, dead_letters
 from services.gateway.dead_letters import DeadLetter, DeadLetters, as_text, read_letter
 from services.gateway.errors import Conflict, NotFound
 from shared.messages import RawHeaders, RawRecord
+from tests.support.clocks import SetClock
 
 TOPIC = dead_letters("data_prep").name
+THEN = datetime.fromtimestamp(1_700, UTC)  # the records' time
+CLOCK = SetClock(THEN)
 ADDED = (
     ("dlq_reason", b"agent is unknown"),
     ("dlq_error_type", b"PermanentError"),
@@ -79,7 +85,7 @@ def test_bytes_are_shown_as_text_where_they_are_text(
 async def test_a_replay_sends_the_original_bytes_and_headers() -> None:
     letter = read_letter(record())
     outbox = RawOutbox()
-    letters = DeadLetters(Letters(letter), outbox)
+    letters = DeadLetters(Letters(letter), outbox, CLOCK)
 
     numbers = [await letters.replay(None, letter.id) for _ in range(2)]
 
@@ -94,18 +100,50 @@ async def test_a_letter_of_a_foreign_topic_is_not_replayed() -> None:
     letter = read_letter(record(headers=(("dlq_topic", b"__consumer_offsets"),)))
 
     with pytest.raises(Conflict, match="takes no replay"):
-        await DeadLetters(Letters(letter), RawOutbox()).replay(None, letter.id)
+        await DeadLetters(Letters(letter), RawOutbox(), CLOCK).replay(None, letter.id)
 
 
 async def test_a_letter_that_is_not_there_is_not_found() -> None:
     with pytest.raises(NotFound):
-        await DeadLetters(Letters(), RawOutbox()).find(None, "x:0:1")
+        await DeadLetters(Letters(), RawOutbox(), CLOCK).find(None, "x:0:1")
 
 
 async def test_a_letter_shows_its_null_headers_too() -> None:
     letter = read_letter(record())
 
-    shown = await DeadLetters(Letters(letter), RawOutbox()).find(None, letter.id)
+    shown = await DeadLetters(Letters(letter), RawOutbox(), CLOCK).find(None, letter.id)
 
     assert shown.headers == {"ce_type": "x.v1", "trace": None, "other": None}
     assert (shown.body, shown.body_encoding, shown.type) == ("/wA=", "base64", "x.v1")
+
+
+@pytest.mark.parametrize(
+    ("letters_days", "records_days"),
+    [(REPLAY_DAYS + 1, None), (REPLAY_DAYS + 1, 0), (1, REPLAY_DAYS + 1)],
+    ids=["old, no time", "old, young by its word", "failed again and again"],
+)
+async def test_a_record_whose_effects_may_be_forgotten_is_not_replayed(
+    letters_days: int, records_days: int | None
+) -> None:
+    letter = _aged(letters_days, records_days)
+    outbox = RawOutbox()
+
+    with pytest.raises(Conflict, match="takes no replay"):
+        await DeadLetters(Letters(letter), outbox, CLOCK).replay(None, letter.id)
+
+    assert outbox.sent == []
+
+
+@pytest.mark.parametrize("records_days", [None, 0, REPLAY_DAYS - 1])
+async def test_a_record_that_is_remembered_is_replayed(records_days: int | None) -> None:
+    letter = _aged(1, records_days)
+
+    assert await DeadLetters(Letters(letter), RawOutbox(), CLOCK).replay(None, letter.id) == 1
+
+
+def _aged(letters_days: int, records_days: int | None) -> DeadLetter:
+    letter = replace(read_letter(record()), last_at=THEN - timedelta(days=letters_days))
+    if records_days is None:
+        return letter
+    time = (THEN - timedelta(days=records_days)).isoformat().encode()
+    return replace(letter, headers=(*letter.headers, ("ce_time", time)))
