@@ -27,13 +27,17 @@ class Sender:
 class Producer:
     """A producer in memory, which acknowledges unless told otherwise."""
 
-    def __init__(self, *, acknowledges: bool = True, starts: bool = True) -> None:
-        self._acknowledges, self._starts = acknowledges, starts
+    def __init__(
+        self, *, acknowledges: bool = True, starts: bool = True, hangs: bool = False
+    ) -> None:
+        self._acknowledges, self._starts, self._hangs = acknowledges, starts, hangs
         self._sender = Sender()
         self.sent: list[dict[str, object]] = []
         self.stopped = False
 
     async def start(self) -> None:
+        if self._hangs:
+            await asyncio.Event().wait()
         if not self._starts:
             raise KafkaConnectionError
 
@@ -131,3 +135,16 @@ async def test_a_stopped_intake_takes_nothing() -> None:
     assert producer.stopped
     with pytest.raises(IntakeUnavailable, match="stopping"):
         await door.send(events("a"))
+
+
+@pytest.mark.parametrize("broken", [{"hangs": True}, {"starts": False}], ids=["hangs", "refuses"])
+async def test_a_broker_that_goes_away_during_the_start_does_not_keep_the_gateway_from_it(
+    broken: dict[str, bool],
+) -> None:
+    first, second = Producer(**broken), Producer()
+    started = intake(first, second)
+
+    await started.start()
+    await started.send(events("a"))
+
+    assert (first.stopped, len(second.sent)) == (True, 1)
