@@ -105,11 +105,19 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         )
 
 
-async def connect(dsn: str, schema: str) -> asyncpg.Connection[asyncpg.Record]:
-    """One connection outside the pool, for locks that live as long as it does."""
+async def connect(
+    dsn: str, schema: str, *, command_seconds: float | None = None
+) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection outside the pool, for locks that live as long as it does.
+
+    A statement that takes longer than `command_seconds` fails; migrations may take any time.
+    """
     with translated_errors(), _readable_url():
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-            dsn, timeout=10, server_settings={"search_path": schema, "application_name": schema}
+            dsn,
+            timeout=10,
+            command_timeout=command_seconds,
+            server_settings={"search_path": schema, "application_name": schema},
         )
         await _prepare(connection)
     return connection

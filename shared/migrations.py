@@ -18,6 +18,7 @@ from shared.queries import load_queries
 
 ROOT = Path(__file__).parent.parent
 TELEMETRY_SCHEMA = "telemetry"
+LOOK_SECONDS = 30.0
 _queries = load_queries(Path(__file__).parent)
 
 
@@ -94,7 +95,7 @@ async def _apply(
 
 async def pending(dsn: str, schema: str) -> list[str]:
     """Names of files that `schema` still lacks."""
-    connection = await connect(dsn, schema)
+    connection = await connect(dsn, schema, command_seconds=LOOK_SECONDS)
     try:
         if not await _queries.has_migrations_table(connection, name=schema):
             return [migration.name for migration in migrations_of(schema)]

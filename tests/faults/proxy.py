@@ -48,6 +48,7 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
+        self.accepted = 0
 
     @property
     def address(self) -> str:
@@ -89,6 +90,7 @@ class Proxy:
         if self._mode is Mode.REFUSE or task is None:
             writer.transport.abort()
             return
+        self.accepted += 1
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         if self._admit is not None and not await self._admit(reader, writer):
