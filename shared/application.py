@@ -8,17 +8,18 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import uvloop
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from shared.database import Database
 from shared.errors import ArchonError, DatabaseUnavailable, StartupFailed
 from shared.foundation import Foundation
-from shared.kafka_security import client_arguments
+from shared.kafka_security import client_arguments, refused
 from shared.listeners import Listener, serving
 from shared.logging import configure_logging, get_logger, let_kafka_speak
 from shared.messages import describe
@@ -32,7 +33,9 @@ from shared.watchdog import Watchdog
 log = get_logger(__name__)
 _queries = load_queries(Path(__file__).parent)
 
-KEEP_INBOX_DAYS = 120  # longer than dead letters (90 days) can be replayed
+# A record may wait for as long as its topic keeps it, then as a dead letter, and once more as a
+# replay: all that while its first reading must not be forgotten. A test adds it up.
+KEEP_INBOX_DAYS = 180
 KEEP_OUTBOX_HOURS = 24
 KEEP_TELEMETRY_DAYS = 14
 EXIT_START_FAILED = 2
@@ -215,36 +218,49 @@ async def _producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProducer
     """The relay's producer: idempotent, acknowledged by all in-sync replicas.
 
     Raises:
-        StartupFailed: Kafka does not answer in time.
+        StartupFailed: Kafka does not answer in time, or does not let us in.
     """
+    arguments = client_arguments(settings)
     producer = AIOKafkaProducer(
-        **client_arguments(settings),
+        **arguments,
         client_id=f"archon.{settings.service}.relay",
         acks="all",
         enable_idempotence=True,
         max_batch_size=131_072,
         request_timeout_ms=10_000,
     )
-    deadline = asyncio.get_running_loop().time() + settings.start_timeout_seconds
-    while True:
-        try:
-            await producer.start()
-            break
-        except (KafkaError, OSError) as error:
-            if asyncio.get_running_loop().time() > deadline:
-                await producer.stop()
-                raise StartupFailed(
-                    f"Kafka at {settings.kafka_bootstrap_servers} does not answer ({error}); "
-                    "check ARCHON_KAFKA_BOOTSTRAP_SERVERS and that the broker runs"
-                ) from error
-            await asyncio.sleep(0.2)
     try:
+        await _connect(producer, arguments, settings)
         yield producer
     finally:
         # An idempotent producer's stop waits for ever when its broker is gone.
         with contextlib.suppress(TimeoutError, KafkaError):
             async with asyncio.timeout(5):
                 await producer.stop()
+
+
+async def _connect(
+    producer: AIOKafkaProducer, arguments: dict[str, Any], settings: ServiceSettings
+) -> None:
+    """Connect, trying again until the start's time is over."""
+    deadline = asyncio.get_running_loop().time() + settings.start_timeout_seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await producer.start()
+            return
+        except (KafkaError, OSError) as error:
+            over = asyncio.get_running_loop().time() >= deadline
+            if refusal := await refused(arguments, final=over):
+                raise StartupFailed(refusal) from error
+            if over:
+                raise StartupFailed(
+                    f"Kafka at {settings.kafka_bootstrap_servers} does not answer "
+                    f"({str(error) or 'no answer in time'}); "
+                    "check ARCHON_KAFKA_BOOTSTRAP_SERVERS, ARCHON_KAFKA_SECURITY_PROTOCOL and that "
+                    "the broker runs"
+                ) from error
+            await asyncio.sleep(0.2)
 
 
 def _housekeeping(shared: Foundation) -> Periodic:
@@ -268,6 +284,8 @@ def run(settings_type: type[S], build_app: Callable[[S], Application]) -> None:
         uvloop.run(_serve(settings, build_app))
     except ValidationError as error:
         _exit(EXIT_START_FAILED, f"settings: {describe(error)} (environment, prefix ARCHON_)")
+    except SettingsError as error:
+        _exit(EXIT_START_FAILED, f"settings: {error}; lists are JSON (environment, prefix ARCHON_)")
     except ArchonError as error:
         _exit(EXIT_START_FAILED, str(error))
     except ExceptionGroup as group:

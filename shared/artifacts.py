@@ -3,6 +3,8 @@
 A folder's manifest is the sorted JSON of {path: {sha256, bytes}}; its sha256 is the digest that
 names the folder. The manifest is written last: a folder without one does not exist. With a
 signing key the manifest is signed beside it, and with trusted keys an unsigned one is refused.
+Pickles run code when they are loaded: none is stored, and none is handed out. A folder that holds
+more files than its manifest names is refused too, because a library loads what it finds.
 """
 
 from __future__ import annotations
@@ -11,20 +13,22 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
 import fsspec
 import orjson
 
+from archon_contracts.pickles import is_pickle, may_be_pickle_by_name, pickles_in
 from archon_contracts.values import ArtifactRef
-from shared.errors import ArtifactCorrupt, ArtifactMissing
+from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
 from shared.signing import SIGNATURE, Signer, TrustedKeys
 
 MANIFEST = "manifest.json"
+PARTIAL = ".partial"
 
 
 class Artifacts:
@@ -46,11 +50,15 @@ class Artifacts:
         self._cache = cache_dir or Path(tempfile.gettempdir()) / "archon-artifacts"
 
     async def publish(self, folder: Path) -> ArtifactRef:
-        """Store a folder's files; one that is there already is left as it is."""
+        """Store a folder's files; one that is there already is left as it is.
+
+        Raises:
+            ArtifactUnsafe: a file is a pickle.
+        """
         return await asyncio.to_thread(self._publish, folder)
 
     async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
-        """Store files given in memory."""
+        """Store files given in memory. Raises as `publish` does."""
         return await asyncio.to_thread(self._publish_files, files)
 
     async def fetch(self, ref: ArtifactRef) -> Path:
@@ -58,7 +66,8 @@ class Artifacts:
 
         Raises:
             ArtifactMissing: nothing is there.
-            ArtifactCorrupt: a file is missing, or does not hash to what the manifest says.
+            ArtifactCorrupt: a file is missing, was changed, or is none of the manifest's.
+            ArtifactUnsafe: a file is a pickle.
         """
         return await asyncio.to_thread(self._fetch, ref)
 
@@ -67,6 +76,8 @@ class Artifacts:
         return await asyncio.to_thread(self._read, ref, name)
 
     def _publish(self, folder: Path) -> ArtifactRef:
+        if pickles := pickles_in(folder):
+            raise ArtifactUnsafe(f"{', '.join(pickles)}: pickles are not stored; use safetensors")
         files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
         manifest = manifest_of(files)
         digest = hashlib.sha256(manifest).hexdigest()
@@ -102,7 +113,7 @@ class Artifacts:
             yield target
             return
         self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-        partial = f"{target}.{uuid4().hex}.partial"
+        partial = f"{target}.{uuid4().hex}{PARTIAL}"
         yield partial
         os.replace(partial, target)
 
@@ -114,10 +125,11 @@ class Artifacts:
             path = folder / name
             if not self._local and not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
+                partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL}")
                 self._fs.get_file(f"{place}/{name}", str(partial))
                 os.replace(partial, path)
             verify(path, entry["sha256"], ref)
+        _refuse_strangers(folder, manifest, ref)
         return folder
 
     def _read(self, ref: ArtifactRef, name: str) -> bytes:
@@ -147,7 +159,26 @@ class Artifacts:
             signed = self._fs.cat_file(signature) if self._fs.exists(signature) else None
             self._trusted.verify(content, signed, f"artifact {ref.digest[:12]}")
         manifest: dict[str, dict[str, Any]] = orjson.loads(content)
+        _refuse_names(manifest, ref)
         return manifest
+
+
+def _refuse_names(names: Iterable[str], ref: ArtifactRef) -> None:
+    """A manifest says where files are written: none of them outside, none of them a pickle."""
+    for name in names:
+        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+            raise ArtifactCorrupt(f"artifact {ref.digest[:12]} names {name}, a place outside of it")
+        if may_be_pickle_by_name(name):
+            raise ArtifactUnsafe(f"artifact {ref.digest[:12]} holds {name}, which may be a pickle")
+
+
+def _refuse_strangers(folder: Path, names: Iterable[str], ref: ArtifactRef) -> None:
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    strangers = found - {MANIFEST, SIGNATURE, *names}
+    # Two publishers of the same content may meet; what one of them still writes is nobody's.
+    left = sorted(name for name in strangers if not name.endswith(PARTIAL))
+    if left:
+        raise ArtifactCorrupt(f"artifact {ref.digest[:12]} holds {', '.join(left)} beside its own")
 
 
 def manifest_of(files: Mapping[str, Path]) -> bytes:
@@ -157,11 +188,14 @@ def manifest_of(files: Mapping[str, Path]) -> bytes:
 
 
 def verify(path: Path, sha256: str, ref: ArtifactRef) -> None:
-    """Raises ArtifactCorrupt when the file is missing or hashes to something else."""
+    """Raises ArtifactCorrupt when the file is missing or hashes to something else, and
+    ArtifactUnsafe when it is a pickle by another name."""
     if not path.is_file():
         raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} is missing")
     if _entry(path)["sha256"] != sha256:
         raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} was changed")
+    if is_pickle(path):
+        raise ArtifactUnsafe(f"{path.name} of artifact {ref.digest[:12]} is a pickle")
 
 
 def _entry(path: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from faststream.message import StreamMessage
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.topics import Topic, consumer_group
 from shared.errors import StartupFailed
-from shared.kafka_security import broker_security
+from shared.kafka_security import broker_security, client_arguments, refused
 from shared.membership import keep_member_id
 from shared.messages import RawRecord
 from shared.quarantine import Quarantine
@@ -181,15 +181,17 @@ class Broker:
         """Connect and begin to consume.
 
         Raises:
-            StartupFailed: Kafka does not answer in time.
+            StartupFailed: Kafka does not answer in time, or does not let us in.
         """
         try:
             async with asyncio.timeout(self._settings.start_timeout_seconds):
                 await self._broker.start()
         except (TimeoutError, KafkaError, OSError) as error:
+            if refusal := await refused(client_arguments(self._settings), final=True):
+                raise StartupFailed(refusal) from error
             raise StartupFailed(
                 f"Kafka at {self._settings.kafka_bootstrap_servers} does not answer "
-                f"({error or 'no answer in time'}); check ARCHON_KAFKA_BOOTSTRAP_SERVERS"
+                f"({str(error) or 'no answer in time'}); check ARCHON_KAFKA_BOOTSTRAP_SERVERS"
             ) from error
         wait = self._settings.kafka_empty_fetch_wait_max_ms / 1000
         for consumer in self.consumers:

@@ -58,19 +58,43 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except _CONFLICT as error:
-        raise TransactionConflict(f"the transaction met another one: {error}") from error
+        raise TransactionConflict(f"the transaction met another one: {_words(error)}") from error
     except asyncpg.IntegrityConstraintViolationError as error:
         name = error.constraint_name or "unnamed"
-        raise ConstraintViolated(f"constraint {name} refused the row: {error}", name) from error
+        # Not `from error`: its details are the row, which would show wherever a stack is logged.
+        raise ConstraintViolated(
+            f"constraint {name} refused the row: {_words(error)}", name
+        ) from None
     except asyncpg.InsufficientPrivilegeError as error:
-        raise AccessRefused(f"PostgreSQL refused access: {error}") from error
+        raise AccessRefused(f"PostgreSQL refused access: {_words(error)}") from error
     except _UNAVAILABLE as error:
-        raise DatabaseUnavailable(f"PostgreSQL is not reachable: {error}") from error
+        raise DatabaseUnavailable(f"PostgreSQL is not reachable: {_words(error)}") from error
     except _NETWORK as error:
         if not _raised_by_driver(error):
             raise
         reason = str(error) or "no answer in time"
         raise DatabaseUnavailable(f"PostgreSQL is not reachable: {reason}") from error
+
+
+@contextmanager
+def _readable_url() -> Iterator[None]:
+    """What the driver says of a URL that it cannot parse are parts of it, the password's too.
+
+    Raises:
+        StartupFailed: the URL cannot be read; nothing of it is told.
+    """
+    try:
+        yield
+    except ValueError:  # asyncpg's ClientConfigurationError is one
+        raise StartupFailed(
+            "ARCHON_DATABASE_URL cannot be read; write postgresql://user:password@host:port/name, "
+            "with what is special in the password percent-encoded (/ is %2F)"
+        ) from None
+
+
+def _words(error: BaseException) -> str:
+    """The message without its details, which quote rows; all of it for errors of other kinds."""
+    return str(error.args[0]) if isinstance(error, asyncpg.PostgresError) else str(error)
 
 
 def _raised_by_driver(error: BaseException) -> bool:
@@ -96,12 +120,18 @@ def _session(schema: str, role: str | None) -> dict[str, str]:
 
 
 async def connect(
-    dsn: str, schema: str, *, role: str | None = None
+    dsn: str, schema: str, *, role: str | None = None, command_seconds: float | None = None
 ) -> asyncpg.Connection[asyncpg.Record]:
-    """One connection outside the pool, for locks that live as long as it does."""
-    with translated_errors():
+    """One connection outside the pool, for locks that live as long as it does.
+
+    A statement that takes longer than `command_seconds` fails; migrations may take any time.
+    """
+    with translated_errors(), _readable_url():
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-            dsn, timeout=10, server_settings=_session(schema, role)
+            dsn,
+            timeout=10,
+            command_timeout=command_seconds,
+            server_settings=_session(schema, role),
         )
         await _prepare(connection)
     return connection
@@ -128,7 +158,7 @@ class Database:
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         while True:
             try:
-                with translated_errors():
+                with translated_errors(), _readable_url():
                     self._pool = await self._create_pool()
                 return
             except DatabaseUnavailable as error:
@@ -138,7 +168,7 @@ class Database:
                         "and that the server runs"
                     ) from error
                 await asyncio.sleep(0.1)
-            except (AccessRefused, asyncpg.PostgresError, ValueError) as error:
+            except (AccessRefused, asyncpg.PostgresError) as error:
                 raise StartupFailed(self._refusal(error)) from error
 
     def _refusal(self, error: Exception) -> str:

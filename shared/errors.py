@@ -15,6 +15,7 @@
         ├── ChildFailed           a child process said why it cannot do its work
         ├── ArtifactMissing       no artifact at this address
         ├── ArtifactCorrupt       an artifact does not hash to its digest
+        ├── ArtifactUnsafe        an artifact holds a file that runs code when it is loaded
         ├── MigrationFailed       the database's schema is not what this code needs
         └── StartupFailed         the process cannot start; the message says what to do
 
@@ -90,6 +91,10 @@ class ArtifactMissing(PermanentError):
 
 class ArtifactCorrupt(PermanentError):
     """An artifact does not hash to its digest."""
+
+
+class ArtifactUnsafe(PermanentError):
+    """An artifact holds a file that runs code when it is loaded."""
 
 
 class MigrationFailed(PermanentError):

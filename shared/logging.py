@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from opentelemetry import trace
 
 EventDict = MutableMapping[str, Any]
+# Muted during the start; the levels they have from then on.
+_LOUD_AT_START: Final = {"aiokafka": logging.ERROR, "asyncio": logging.WARNING}
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -49,13 +51,16 @@ def configure_logging(
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
     # It warns at every start that it may not create topics, which is just what we want.
     logging.getLogger("archon.faststream").setLevel(logging.ERROR)
-    # It writes a line per try; who waits for Kafka at start says so in one sentence at the end.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # They write lines per try (the loop for a TLS connection that breaks); who waits for Kafka at
+    # start says so in one sentence at the end.
+    for name in _LOUD_AT_START:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def let_kafka_speak() -> None:
     """The start is over: from now on a lost connection is news."""
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    for name, level in _LOUD_AT_START.items():
+        logging.getLogger(name).setLevel(level)
 
 
 def _add_service(service: str) -> Callable[[Any, str, EventDict], EventDict]:

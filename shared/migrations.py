@@ -22,6 +22,7 @@ from shared.tenants import SERVICES_ROLE
 
 ROOT = Path(__file__).parent.parent
 TELEMETRY_SCHEMA = "telemetry"
+LOOK_SECONDS = 30.0
 _queries = load_queries(Path(__file__).parent)
 
 
@@ -113,7 +114,7 @@ async def _apply(
 
 async def pending(dsn: str, schema: str, *, role: str | None = None) -> list[str]:
     """Names of files that `schema` still lacks, as far as `role` can see."""
-    connection = await connect(dsn, schema, role=role)
+    connection = await connect(dsn, schema, role=role, command_seconds=LOOK_SECONDS)
     try:
         if not await _queries.has_migrations_table(connection, name=schema):
             return [migration.name for migration in migrations_of(schema)]

@@ -34,6 +34,8 @@ BATCH = 500
 POLL_SECONDS = 1.0
 LOCK_RETRY_SECONDS = 5.0
 CONNECT_RETRY_SECONDS = 1.0
+COMMAND_SECONDS = 30.0
+"""A database that goes silent without closing the connection is left after this long."""
 REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError)
 """Answers that no second send will change."""
 
@@ -81,8 +83,12 @@ class Relay:
     async def _relay_on_one_connection(self) -> None:
         """Shard locks belong to the connection: both are lost together."""
         dsn = self._settings.database_url.get_secret_value()
-        role = self._settings.database_role
-        connection = await connect(dsn, self._settings.service, role=role)
+        connection = await connect(
+            dsn,
+            self._settings.service,
+            role=self._settings.database_role,
+            command_seconds=COMMAND_SECONDS,
+        )
         self._shards.clear()
         self._next_lock_try = 0.0
         try:

@@ -8,12 +8,39 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.tenants import SERVICES_ROLE
 
 
-class ServiceSettings(BaseSettings):
-    """One frozen object per process; secrets never show in its text."""
+class KafkaSecuritySettings(BaseSettings):
+    """How Kafka is spoken to; the same for services and for `archon`."""
 
     model_config = SettingsConfigDict(
         env_prefix="ARCHON_", frozen=True, extra="ignore", hide_input_in_errors=True
     )
+
+    kafka_security_protocol: str = Field(
+        default="PLAINTEXT",
+        pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$",
+        description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
+    )
+    kafka_sasl_mechanism: str = Field(
+        default="PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
+    )
+    kafka_sasl_username: str | None = Field(default=None, description="SASL user.")
+    kafka_sasl_password: SecretStr | None = Field(default=None, description="SASL password.")
+    kafka_ssl_cafile: str | None = Field(
+        default=None, description="CA bundle that signs the brokers, a path; else the system's."
+    )
+    kafka_ssl_certfile: str | None = Field(
+        default=None, description="Client certificate for mutual TLS, a path to a PEM file."
+    )
+    kafka_ssl_keyfile: str | None = Field(
+        default=None, description="Its private key, a path; absent: it is in the same file."
+    )
+    kafka_ssl_key_password: SecretStr | None = Field(
+        default=None, description="Password of that key, if it has one."
+    )
+
+
+class ServiceSettings(KafkaSecuritySettings):
+    """One frozen object per process; secrets never show in its text."""
 
     service: str = Field(description="Name of the service, and of its database schema.")
     database_url: SecretStr = Field(description="PostgreSQL URL, postgresql://...")
@@ -24,13 +51,6 @@ class ServiceSettings(BaseSettings):
         description="Role that the service acts as; it must own no table. See `archon setup`.",
     )
     kafka_bootstrap_servers: str = Field(description="host:port, separated by commas.")
-    kafka_security_protocol: str = Field(
-        default="PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$"
-    )
-    kafka_sasl_mechanism: str = Field(default="PLAIN", description="PLAIN or SCRAM-SHA-512.")
-    kafka_sasl_username: str | None = Field(default=None, description="SASL user.")
-    kafka_sasl_password: SecretStr | None = Field(default=None, description="SASL password.")
-    kafka_ssl_cafile: str | None = Field(default=None, description="CA bundle, a path.")
     kafka_empty_fetch_wait_max_ms: int = Field(
         default=0,
         ge=0,
@@ -67,5 +87,9 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: str | None = Field(
         default=None, description="OTLP/HTTP collector, such as http://collector:4318."
     )
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="DEBUG, INFO, WARNING or ERROR.",
+    )
     revision: str = Field(default="unknown", description="Code revision, kept in lineage.")

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 DAY_MS: Final = 86_400_000
+DEAD_LETTER_DAYS: Final = 90
+"""How long a dead letter is kept."""
+REPLAY_DAYS: Final = 120
+"""How old a record may be when it is replayed: kept by its topic first, then as a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ COMMAND_TOPICS: Final = (
 def dead_letters(service: str) -> Topic:
     """Where `service` puts what it could not handle: original bytes and headers, and why."""
     name = f"archon.{service.replace('_', '-')}.dead-letter.v1"
-    return Topic(name, "as received", 1, retention_ms=90 * DAY_MS)
+    return Topic(name, "as received", 1, retention_ms=DEAD_LETTER_DAYS * DAY_MS)
 
 
 DEAD_LETTER_TOPICS: Final = tuple(dead_letters(service) for service in SERVICES)

@@ -31,7 +31,7 @@ from archon_contracts.client.errors import ClientError
 from archon_contracts.events import AgentConfiguration, FeedbackReceived
 from archon_contracts.inference import InferenceError
 from deploy.demo.ledger import Entry, Request, append
-from deploy.demo.live_model import DigestMismatchError, LiveModel, Loaded
+from deploy.demo.live_model import LiveModel, Loaded
 
 AT_ONCE = 4
 FOLLOW_SECONDS = 0.05
@@ -41,13 +41,16 @@ tracer = trace.get_tracer("agent")
 class AgentSettings(BaseSettings):
     """Where the agent reads and writes, from `AGENT_...` variables."""
 
-    model_config = SettingsConfigDict(env_prefix="AGENT_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="AGENT_", frozen=True, hide_input_in_errors=True)
 
     id: str = Field(description="Name under which the agent was registered.")
     kafka_bootstrap_servers: str = Field(description="host:port, separated by commas.")
     kafka_idle_wait_seconds: float = Field(default=0.0, ge=0, description="0 for Apache Kafka.")
     gateway_url: str = Field(description="Where spans are exported to.")
     api_key: SecretStr = Field(description="The gateway's key for this agent's tenant.")
+    trusted_keys: str = Field(
+        default="", description="Public keys that sign models, comma-separated; empty: any model."
+    )
     requests: Path = Field(description="JSON lines of requests; more may be appended.")
     ledger: Path = Field(description="Where every answer is noted.")
 
@@ -58,7 +61,7 @@ class Agent:
     def __init__(self, settings: AgentSettings, feedback: KafkaFeedbackClient) -> None:
         self._settings = settings
         self._feedback = feedback
-        self._model = LiveModel()
+        self._model = LiveModel([key for key in settings.trusted_keys.split(",") if key])
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -96,7 +99,7 @@ class Agent:
         ) as span:
             try:
                 await self._model.adopt(received.event)
-            except (DigestMismatchError, InferenceError, OSError) as error:
+            except (InferenceError, OSError) as error:
                 # The version that serves now goes on serving.
                 span.record_exception(error)
                 span.set_status(trace.StatusCode.ERROR, str(error))

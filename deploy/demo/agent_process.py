@@ -38,7 +38,13 @@ class AgentProcess:
     """Started by `start`, stopped at the end of the block; SIGTERM lets it flush its spans."""
 
     def __init__(
-        self, agent_id: str, files: AgentFiles, endpoints: Endpoints, api_key: str
+        self,
+        agent_id: str,
+        files: AgentFiles,
+        endpoints: Endpoints,
+        api_key: str,
+        *,
+        trusted_key: str = "",
     ) -> None:
         self._files = files
         self._environment = {
@@ -48,6 +54,7 @@ class AgentProcess:
             "AGENT_KAFKA_IDLE_WAIT_SECONDS": str(IDLE_WAIT_SECONDS),
             "AGENT_GATEWAY_URL": endpoints.gateway_url,
             "AGENT_API_KEY": api_key,
+            "AGENT_TRUSTED_KEYS": trusted_key,
             "AGENT_REQUESTS": str(files.requests.resolve()),
             "AGENT_LEDGER": str(files.ledger.resolve()),
             "OMP_NUM_THREADS": "1",

@@ -1,8 +1,7 @@
 """The model an agent serves with: replaced while it serves, never half-way."""
 
 import asyncio
-import hashlib
-import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,9 @@ from tempfile import gettempdir
 import fsspec
 
 from archon_contracts.events import AgentConfiguration
-from archon_contracts.inference import Predictor, load_predictor
+from archon_contracts.inference import Predictor, load_predictor, verify_folder
+from archon_contracts.inference.verification import MANIFEST_FILE
 from archon_contracts.values import ArtifactRef
-
-MANIFEST = "manifest.json"
-
-
-class DigestMismatchError(Exception):
-    """A model folder is not what its digest says: it must not serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +26,13 @@ class Loaded:
 
 
 class LiveModel:
-    """Loads new weights beside the serving ones, then swaps them in one assignment."""
+    """Loads new weights beside the serving ones, then swaps them in one assignment.
 
-    def __init__(self) -> None:
+    With `trusted_keys`, only models that one of them signed.
+    """
+
+    def __init__(self, trusted_keys: Sequence[str] = ()) -> None:
+        self._trusted_keys = trusted_keys
         self._loaded: Loaded | None = None
         self._first = asyncio.Event()
         # One thread answers, another loads: a load never waits in front of a request.
@@ -42,12 +40,18 @@ class LiveModel:
         self._loading = ThreadPoolExecutor(1, "load")
 
     async def adopt(self, configuration: AgentConfiguration) -> bool:
-        """Serve what `configuration` names; False when that is already so, or is out of date."""
+        """Serve what `configuration` names; False when that is already so, or is out of date.
+
+        Raises:
+            InferenceError: it is not what its digest says, or not of a trusted maker.
+        """
         present = self._loaded
         if present is not None and configuration.revision <= present.revision:
             return False
         loop = asyncio.get_running_loop()
-        predictor = await loop.run_in_executor(self._loading, _load, configuration.model.artifact)
+        predictor = await loop.run_in_executor(
+            self._loading, _load, configuration.model.artifact, self._trusted_keys
+        )
         self._loaded = Loaded(
             predictor,
             configuration.model.version,
@@ -75,26 +79,10 @@ class LiveModel:
         self._loading.shutdown(wait=False, cancel_futures=True)
 
 
-def _load(artifact: ArtifactRef) -> Predictor:
-    return load_predictor(verified_folder(artifact), threads=1)
-
-
-def verified_folder(artifact: ArtifactRef) -> Path:
-    """A local folder whose files are exactly those that the digest stands for.
-
-    Raises:
-        DigestMismatchError: the manifest, or a file that it names, hashes to something else.
-    """
+def _load(artifact: ArtifactRef, trusted_keys: Sequence[str]) -> Predictor:
     folder = _local(artifact)
-    manifest = (folder / MANIFEST).read_bytes()
-    if hashlib.sha256(manifest).hexdigest() != artifact.digest:
-        raise DigestMismatchError(f"the manifest in {folder} does not hash to {artifact.digest}")
-    for name, entry in json.loads(manifest).items():
-        with (folder / name).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != entry["sha256"]:
-            raise DigestMismatchError(f"{name} in {folder} was changed")
-    return folder
+    verify_folder(folder, artifact.digest, trusted_keys=trusted_keys)
+    return load_predictor(folder, threads=1)
 
 
 def _local(artifact: ArtifactRef) -> Path:
@@ -102,6 +90,6 @@ def _local(artifact: ArtifactRef) -> Path:
     if "file" in files.protocol:
         return Path(path)
     copy = Path(gettempdir()) / "agent-models" / artifact.digest
-    if not (copy / MANIFEST).exists():
+    if not (copy / MANIFEST_FILE).exists():
         files.get(f"{path}/", f"{copy}/", recursive=True)
     return copy

@@ -71,7 +71,9 @@ async def _tell(
         benchmark = await asyncio.to_thread(load_benchmark, options.seed)
     files, endpoints = AgentFiles.fresh(folder), runtime.endpoints
     async with (
-        AgentProcess(AGENT_ID, files, endpoints, runtime.api_key) as agent,
+        AgentProcess(
+            AGENT_ID, files, endpoints, runtime.api_key, trusted_key=runtime.public_key
+        ) as agent,
         AsyncGateway(endpoints.gateway_url, runtime.api_key) as gateway,
         _measured(runtime, agent, board) as memory,
     ):

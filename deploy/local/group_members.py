@@ -6,6 +6,7 @@ without end. On one machine we know that the process is gone, so we leave the gr
 """
 
 import asyncio
+import contextlib
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
@@ -35,8 +36,9 @@ async def evict_members(bootstrap_servers: str, service: str) -> int:
         log.warning("members_not_evicted", service=service, reason=str(error) or "no answer")
         return 0
     finally:
-        await admin.close()
-        await client.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await asyncio.gather(admin.close(), client.close())
 
 
 async def _evict(admin: AIOKafkaAdminClient, client: AIOKafkaClient, service: str) -> int:

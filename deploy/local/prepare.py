@@ -3,7 +3,8 @@
 The local runtime does it at every start, `archon setup` does it once for a deployment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from archon_contracts.topics import SERVICES
 from shared.broker_admin import ensure_topics
@@ -18,8 +19,12 @@ async def prepare(
     services: Sequence[str] = SERVICES,
     replication_factor: int = 1,
     role: str = SERVICES_ROLE,
+    security: Mapping[str, Any] | None = None,
 ) -> None:
-    """Bring every schema up to date for services that act as `role`; create missing topics."""
-    await ensure_topics(bootstrap_servers, replication_factor=replication_factor)
+    """Bring every schema up to date for services that act as `role`; create missing topics.
+
+    `security` is how Kafka is spoken to, see `shared.kafka_security.security_arguments`.
+    """
+    await ensure_topics(bootstrap_servers, replication_factor=replication_factor, security=security)
     for service in services:
         await migrate(database_url, service, role=role)

@@ -21,6 +21,7 @@ from deploy.local.service_process import ServiceProcess
 from deploy.local.settings import LocalSettings
 from deploy.local.status import ProcessStatus
 from deploy.local.supervisor import Supervisor
+from shared.signing import Signer
 
 
 class Runtime:
@@ -81,6 +82,11 @@ class Runtime:
     def api_key(self) -> str:
         """The key that the gateway accepts; made at the first start."""
         return read_or_create(self._settings.api_key_path)
+
+    @property
+    def public_key(self) -> str:
+        """The key that tells this system's artifacts from others; agents may trust it alone."""
+        return Signer(read_or_create(self._settings.signing_key_path, random_key)).public_key
 
     def status(self) -> list[ProcessStatus]:
         """Describe every process, with the memory it holds now."""

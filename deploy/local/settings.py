@@ -11,7 +11,9 @@ from archon_contracts.topics import SERVICES
 class LocalSettings(BaseSettings):
     """One frozen object per runtime. A port that is not chosen is a free one, kept if possible."""
 
-    model_config = SettingsConfigDict(env_prefix="ARCHON_LOCAL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="ARCHON_LOCAL_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(default=Path("var"), description="Where all data and logs live.")
     postgres_port: int | None = Field(

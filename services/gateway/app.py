@@ -63,9 +63,18 @@ def build_app(settings: Settings) -> Application:
         trusted_proxies=settings.gateway_trusted_proxies,
     )
     watch = Periodic("outbox-watch", settings.gateway_outbox_look_seconds, api.pressure.outbox.look)
+    forgetting = Periodic("dead letters", 3600.0, partial(_forget_letters, api))
     return Application(
-        shared, background=[api.intake, api.feed, watch], listeners=[listener], on_start=on_start
+        shared,
+        background=[api.intake, api.feed, watch, forgetting],
+        listeners=[listener],
+        on_start=on_start,
     )
+
+
+async def _forget_letters(api: Api) -> None:
+    async with api.transactions.across_tenants() as tx:
+        await api.dead_letters.prune(tx)
 
 
 def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
@@ -85,7 +94,7 @@ def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
         service=GatewayService(store, shared.outbox, shared.clock),
         datasets=Datasets(store),
         functions=Functions(store, shared.artifacts, shared.clock),
-        dead_letters=DeadLetters(letters, shared.outbox, shared.audit),
+        dead_letters=DeadLetters(letters, shared.outbox, shared.audit, shared.clock),
         audit=AuditTrail(AuditStore()),
         feed=feed,
         reading=Reading(store, letters, shared.clock),

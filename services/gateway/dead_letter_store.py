@@ -49,6 +49,9 @@ class DeadLetterStore:
         number: int = await self._queries.count_replay(tx, id=letter_id)
         return number
 
+    async def prune(self, tx: Tx, *, keep_days: int) -> None:
+        await self._queries.prune_dead_letters(tx, keep_days=keep_days)
+
     async def waiting(self, tx: Tx) -> dict[str, int]:
         """Dead letters that nobody has replayed, per service."""
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -13,11 +13,17 @@ from pydantic import BaseModel
 from archon_contracts.envelope import HeaderView
 from archon_contracts.events import AuditAction
 from archon_contracts.identifiers import derived_id
-from archon_contracts.topics import ALL_TOPICS, DEAD_LETTER_TOPICS
+from archon_contracts.topics import (
+    ALL_TOPICS,
+    DEAD_LETTER_DAYS,
+    DEAD_LETTER_TOPICS,
+    REPLAY_DAYS,
+)
 from services.gateway.audit_entries import entry_of
 from services.gateway.errors import Conflict, NotFound
 from services.gateway.service import Asked
 from shared.audit import Entry
+from shared.clock import Clock
 from shared.database import Tx
 from shared.messages import Cause, RawHeaders, RawRecord
 
@@ -94,6 +100,8 @@ class DeadLetterStore(Protocol):
 
     async def count_replay(self, tx: Tx, letter_id: str) -> int: ...
 
+    async def prune(self, tx: Tx, *, keep_days: int) -> None: ...
+
 
 class RawOutbox(Protocol):
     """What is needed of the outbox."""
@@ -119,14 +127,21 @@ class AuditLog(Protocol):
 class DeadLetters:
     """Takes `tx` and never commits."""
 
-    def __init__(self, store: DeadLetterStore, outbox: RawOutbox, audit: AuditLog) -> None:
+    def __init__(
+        self, store: DeadLetterStore, outbox: RawOutbox, audit: AuditLog, clock: Clock
+    ) -> None:
         self._store = store
         self._outbox = outbox
         self._audit = audit
+        self._clock = clock
 
     async def keep(self, tx: Tx, record: RawRecord) -> None:
         """Keep a record of a dead-letter topic; the same record again is a no-op."""
         await self._store.add(tx, read_letter(record))
+
+    async def prune(self, tx: Tx) -> None:
+        """Forget those that can no longer be replayed."""
+        await self._store.prune(tx, keep_days=DEAD_LETTER_DAYS)
 
     async def newest(self, tx: Tx, *, service: str | None, most: int) -> list[DeadLetterView]:
         """The newest ones, of one service or all."""
@@ -156,11 +171,14 @@ class DeadLetters:
 
         Raises:
             NotFound: no such dead letter.
-            Conflict: its topic is none of ours, or its body was cut.
+            Conflict: its topic is none of ours, its body was cut, or it is too old.
         """
         letter = await self._store.find(tx, letter_id)
         if letter is None:
             raise NotFound("dead letter", letter_id)
+        if _born(letter) < self._clock.now() - timedelta(days=REPLAY_DAYS):
+            # Services that did handle the record may have forgotten so: it would count twice.
+            raise Conflict(f"the record is older than {REPLAY_DAYS} days and takes no replay")
         if letter.topic not in REPLAYABLE:
             raise Conflict(f"topic {letter.topic!r} takes no replay")
         if (letter.size_bytes or 0) > len(letter.body or b""):
@@ -181,6 +199,16 @@ class DeadLetters:
             payload=letter.body,
         )
         return number
+
+
+def _born(letter: DeadLetter) -> datetime:
+    """When the record was first sent: replays keep its `ce_time`, and may fail again and again."""
+    said = HeaderView.of(letter.headers).text("ce_time")
+    try:
+        born = datetime.fromisoformat(said)
+    except ValueError:
+        return letter.last_at
+    return min(born if born.tzinfo else born.replace(tzinfo=UTC), letter.last_at)
 
 
 def _replay_entry(asked: Asked, letter: DeadLetter, number: int) -> Entry:

@@ -32,7 +32,7 @@ from services.gateway.log_analysis import HourCounts, analyse, hours_of, start_o
 from services.gateway.requests import JobWish
 from shared.clock import Clock
 from shared.database import Tx
-from shared.errors import ArtifactCorrupt, ArtifactMissing
+from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
 
 
 class FunctionStore(Protocol):
@@ -128,7 +128,7 @@ class Functions:
         ref = ArtifactRef(uri=model.uri, digest=model.digest)
         try:
             await self._artifacts.fetch(ref)
-        except (ArtifactMissing, ArtifactCorrupt) as error:
+        except (ArtifactMissing, ArtifactCorrupt, ArtifactUnsafe) as error:
             return Check(name="integrity", passed=False, detail=str(error))
         detail = f"every file hashes to what manifest {model.digest[:12]} says"
         return Check(name="integrity", passed=True, detail=detail)

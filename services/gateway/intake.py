@@ -54,8 +54,12 @@ class Intake:
         self._closed = False
 
     async def start(self) -> None:
-        """Connect the producer, so that the first request need not."""
-        await self._live_producer()
+        """Connect the producer, so that the first request need not; one that cannot yet is told."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._live_producer()
+        except (KafkaError, OSError) as error:
+            log.warning("intake_not_connected_yet", error=repr(error))
 
     async def run(self) -> None:
         """Stay open until cancelled; then flush and close."""

@@ -3,7 +3,7 @@
 A checkpoint is written under a temporary name and renamed when its manifest is in it, so that a
 killed process leaves none half-way. Nothing waits for the disk: after a power cut a file may be
 torn, but `newest_checkpoint` hashes every one and passes over what is not whole, or holds a file
-that the manifest does not name.
+that the manifest does not name, or a pickle: transformers would load one if it found it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from archon_contracts.pickles import pickles_in
+
 MANIFEST_FILE: Final = "manifest.json"
 RUN_FILE: Final = "run.json"
 STATE_FILE: Final = "trainer_state.json"
 _NAME = re.compile(r"^checkpoint-(\d+)$")
+_STAGED = re.compile(r"^\.checkpoint-(\d+)\.\d+\.partial$")
 
 
 @contextmanager
@@ -54,12 +57,14 @@ def write_manifest(folder: Path) -> None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the folder holds exactly what its manifest says, byte for byte."""
+    """Whether the folder holds exactly what its manifest says, byte for byte, and no pickle."""
     try:
         manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
         names = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
-        return names == set(manifest) and all(
-            _sha256(folder / name) == digest for name, digest in manifest.items()
+        return (
+            names == set(manifest)
+            and not pickles_in(folder)
+            and all(_sha256(folder / name) == digest for name, digest in manifest.items())
         )
     except (OSError, ValueError, TypeError):
         return False
@@ -71,8 +76,14 @@ def newest_checkpoint(root: Path) -> Path | None:
 
 
 def keep_newest(root: Path, count: int) -> None:
-    """Remove all but the `count` checkpoints with the most steps."""
-    for folder in _by_step(root)[count:]:
+    """Remove all but the `count` checkpoints with the most steps, and what killed writers left.
+
+    A half-written one of the newest step may be that of a writer beside us; older ones are of no
+    use to anybody.
+    """
+    kept, over = _by_step(root)[:count], _by_step(root)[count:]
+    newest = _step_of(kept[0]) if kept else 0
+    for folder in (*over, *_abandoned(root, newest)):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -84,9 +95,19 @@ def write_json(path: Path, value: Mapping[str, object]) -> None:
 def _by_step(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
-    steps = {path: _NAME.match(path.name) for path in root.iterdir() if path.is_dir()}
-    numbered = {path: int(match[1]) for path, match in steps.items() if match}
-    return sorted(numbered, key=lambda path: numbered[path], reverse=True)
+    named = [path for path in root.iterdir() if _NAME.match(path.name) and path.is_dir()]
+    return sorted(named, key=_step_of, reverse=True)
+
+
+def _step_of(folder: Path) -> int:
+    match = _NAME.match(folder.name)
+    return int(match[1]) if match else 0
+
+
+def _abandoned(root: Path, newest: int) -> list[Path]:
+    """Folders that were being written for steps before `newest`."""
+    found = {path: _STAGED.match(path.name) for path in root.iterdir()}
+    return [path for path, match in found.items() if match and int(match[1]) < newest]
 
 
 def _sha256(path: Path) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import Enum
 
 CHUNK = 65_536
+Admit = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
 
 
 class Mode(Enum):
@@ -29,11 +31,16 @@ class Proxy:
         *,
         delay_seconds: float = 0.1,
         tells_own_address: bool = False,
+        tls: ssl.SSLContext | None = None,
+        admit: Admit | None = None,
     ) -> None:
         """A Kafka broker tells clients its address, and they would go past the proxy: with
-        `tells_own_address` answers name the proxy's port in place of the target's."""
+        `tells_own_address` answers name the proxy's port in place of the target's. With `tls`
+        clients speak TLS; `admit` first talks to each of them, and says whether it may pass."""
         self._target = (target_host, target_port)
         self._tells_own_address = tells_own_address
+        self._tls = tls
+        self._admit = admit
         self._delay = delay_seconds
         self._mode = Mode.PASS
         self._moving = asyncio.Event()
@@ -41,6 +48,7 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
+        self.accepted = 0
 
     @property
     def address(self) -> str:
@@ -67,7 +75,7 @@ class Proxy:
     @contextlib.asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[Proxy]:
         """Forward while the block runs."""
-        server = await asyncio.start_server(self._accept, "127.0.0.1", port)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", port, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -82,8 +90,12 @@ class Proxy:
         if self._mode is Mode.REFUSE or task is None:
             writer.transport.abort()
             return
+        self.accepted += 1
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if self._admit is not None and not await self._admit(reader, writer):
+            writer.close()
+            return
         try:
             target_reader, target_writer = await asyncio.open_connection(*self._target)
         except OSError:

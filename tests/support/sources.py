@@ -60,6 +60,12 @@ def imports_of(path: Path) -> set[str]:
     return names
 
 
+def keywords_of(path: Path) -> set[str]:
+    """Names of the keyword arguments of all calls in a file."""
+    calls = (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call))
+    return {keyword.arg for call in calls for keyword in call.keywords if keyword.arg}
+
+
 def attributes_of(path: Path) -> set[str]:
     """Dotted names that a file uses, such as `os.environ`."""
     nodes = (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute))

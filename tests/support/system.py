@@ -92,20 +92,14 @@ class System:
 
     def agent(self, agent_id: str, files: AgentFiles) -> AgentProcess:
         """The demo's agent, serving `agent_id`."""
-        return AgentProcess(agent_id, files, self.runtime.endpoints, self.runtime.api_key)
+        runtime = self.runtime
+        return AgentProcess(
+            agent_id, files, runtime.endpoints, runtime.api_key, trusted_key=runtime.public_key
+        )
 
     async def publish_raw(self, body: dict[str, Any]) -> None:
         """Put a feedback event on the topic as any Kafka client could, past the gateway."""
-        servers = self.runtime.endpoints.kafka_bootstrap_servers
-        producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all")
-        await producer.start()
-        try:
-            headers = [("ce_type", FeedbackReceived.message_type().encode())]
-            await producer.send_and_wait(
-                FEEDBACK.name, json.dumps(body).encode(), headers=headers, key=b"default/late"
-            )
-        finally:
-            await producer.stop()
+        await publish_raw_feedback(self.runtime.endpoints.kafka_bootstrap_servers, body)
 
     async def dead_letter(self) -> dict[str, Any]:
         """The first dead letter, once there is one."""
@@ -133,3 +127,16 @@ class System:
         result = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, *where])
         assert result.exit_code == 0, result.output
         return result.stdout
+
+
+async def publish_raw_feedback(servers: str, body: dict[str, Any]) -> None:
+    """Put a feedback event on the topic, whatever it says."""
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all")
+    await producer.start()
+    try:
+        headers = [("ce_type", FeedbackReceived.message_type().encode())]
+        await producer.send_and_wait(
+            FEEDBACK.name, json.dumps(body).encode(), headers=headers, key=b"default/late"
+        )
+    finally:
+        await producer.stop()

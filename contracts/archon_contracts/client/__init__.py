@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from archon_contracts.client.idle_fetch import pace_idle_fetches
     from archon_contracts.client.kafka import KafkaFeedbackClient
     from archon_contracts.client.purpose import acting_as
+    from archon_contracts.client.security import KafkaSecurity
     from archon_contracts.client.subscription import Received, Unreadable, subscribe
 
 __all__ = [
     "HttpFeedbackClient",
     "KafkaFeedbackClient",
+    "KafkaSecurity",
     "Received",
     "Unreadable",
     "acting_as",
@@ -28,6 +30,7 @@ __all__ = [
 _HOMES = {
     "HttpFeedbackClient": "http",
     "KafkaFeedbackClient": "kafka",
+    "KafkaSecurity": "security",
     "Received": "subscription",
     "Unreadable": "subscription",
     "acting_as": "purpose",

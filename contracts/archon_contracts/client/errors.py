@@ -2,6 +2,7 @@
 
 ClientError
 ├── MissingExtraError        the client's library is not installed
+├── KafkaSecurityError       a TLS or SASL setting of the client cannot be used
 ├── BrokerUnavailableError   no answer from Kafka in time; sending again is safe
 ├── SendRefusedError         Kafka will not take this event, now or later
 ├── SubscriptionError        the subscription cannot go on
@@ -22,6 +23,15 @@ class MissingExtraError(ClientError, ImportError):
     def __init__(self, library: str, extra: str) -> None:
         command = f"pip install 'archon-contracts[{extra}]'"
         super().__init__(f"this client needs {library}; install it with: {command}")
+
+
+class KafkaSecurityError(ClientError):
+    """A setting of `KafkaSecurity` cannot be used; `setting` is its name."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(f"{setting} {problem}")
+        self.setting = setting
+        self.problem = problem
 
 
 class BrokerUnavailableError(ClientError):

@@ -35,8 +35,9 @@ class KafkaFeedbackClient:
         purpose: Purpose | None = None,
     ) -> None:
         """`source` names the sender (`agent/tool-picker`); `connection` holds further options of
-        aiokafka's producer, such as `security_protocol` and `sasl_mechanism`. An agent that runs
-        as a shadow or under evaluation gives its `purpose`: nothing that it sends then counts."""
+        aiokafka's producer; `KafkaSecurity(...).connection()` makes those of TLS and SASL. An agent
+        that runs as a shadow or under evaluation gives its `purpose`: nothing that it sends then
+        counts."""
         self._source = source
         self._purpose = purpose
         self._producer = ReliableProducer(

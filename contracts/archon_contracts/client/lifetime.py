@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from archon_contracts.client.errors import (
@@ -13,6 +13,7 @@ from archon_contracts.client.errors import (
     MissingExtraError,
     TopicMissingError,
 )
+from archon_contracts.client.security import why_refused
 
 try:
     from aiokafka import AIOKafkaProducer
@@ -32,12 +33,17 @@ class Connection(Protocol):
 
 
 async def start(
-    connection: Connection, *, required_topics: Iterable[str], timeout_seconds: float
+    connection: Connection,
+    *,
+    required_topics: Iterable[str],
+    timeout_seconds: float,
+    options: Mapping[str, Any],
 ) -> None:
     """Connect to Kafka and make sure that the topics are there.
 
     Asking first keeps a broker that creates topics on demand from creating one with the wrong
-    number of partitions.
+    number of partitions. `options` are what the connection was made with: they tell what is wrong
+    when TLS or SASL is.
 
     Raises:
         BrokerUnavailableError: Kafka could not be reached in time.
@@ -51,6 +57,11 @@ async def start(
             raise TopicMissingError(f"Kafka has no topic {', '.join(sorted(missing))}")
     except (TimeoutError, KafkaError) as error:
         await stop(connection, timeout_seconds=timeout_seconds)
+        refusal = await why_refused(options)
+        if refusal is not None:
+            raise BrokerUnavailableError(
+                f"cannot reach Kafka: {refusal.reason} (KafkaSecurity: {refusal.fault.value})"
+            ) from error
         reason = str(error) or f"no answer within {timeout_seconds:g} s"
         raise BrokerUnavailableError(f"cannot reach Kafka: {reason}") from error
     except BaseException:

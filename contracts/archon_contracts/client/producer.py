@@ -56,7 +56,8 @@ class ReliableProducer:
         timeout_seconds: float = 15.0,
         connection: Mapping[str, Any] | None = None,
     ) -> None:
-        """`connection` holds further options of aiokafka's producer, such as `sasl_mechanism`."""
+        """`connection` holds further options of aiokafka's producer; `KafkaSecurity` makes those
+        of TLS and SASL."""
         self._options = {
             "bootstrap_servers": bootstrap_servers,
             "acks": "all",
@@ -77,7 +78,12 @@ class ReliableProducer:
             TopicMissingError: Kafka was reached and lacks a required topic.
         """
         producer = AIOKafkaProducer(**self._options)
-        await start(producer, required_topics=self._required_topics, timeout_seconds=self._timeout)
+        await start(
+            producer,
+            required_topics=self._required_topics,
+            timeout_seconds=self._timeout,
+            options=self._options,
+        )
         self._producer = producer
 
     async def stop(self) -> None:

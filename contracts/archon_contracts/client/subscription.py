@@ -81,7 +81,8 @@ async def subscribe(
     `envelope.id`). Without one, every partition is read and nothing is kept: right for the
     compacted configuration topic. `from_beginning` matters where no progress is kept yet.
     `idle_wait_seconds` is for brokers that do not long-poll (see `idle_fetch`); `connection` holds
-    further options of aiokafka's consumer. Wrap it in `contextlib.aclosing` to leave at once.
+    further options of aiokafka's consumer (`KafkaSecurity` makes those of TLS and SASL). Wrap it
+    in `contextlib.aclosing` to leave at once.
 
     Raises:
         BrokerUnavailableError: Kafka could not be reached at the start.
@@ -92,15 +93,16 @@ async def subscribe(
     topics = sorted({contract.topic.name for contract in types})
     if not topics:
         raise SubscriptionError("name at least one type of event")
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
-        group_id=group_id,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest" if from_beginning else "latest",
-        isolation_level="read_committed",
+    options = {
+        "bootstrap_servers": bootstrap_servers,
+        "group_id": group_id,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest" if from_beginning else "latest",
+        "isolation_level": "read_committed",
         **(connection or {}),
-    )
-    await start(consumer, required_topics=topics, timeout_seconds=TIMEOUT_SECONDS)
+    }
+    consumer = AIOKafkaConsumer(**options)
+    await start(consumer, required_topics=topics, timeout_seconds=TIMEOUT_SECONDS, options=options)
     progress = _Progress(consumer, kept=group_id is not None)
     try:
         pace_idle_fetches(consumer, maximum_wait_seconds=idle_wait_seconds)

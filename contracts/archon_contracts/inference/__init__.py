@@ -3,7 +3,8 @@
 Install with `pip install archon-contracts[inference]`. Nothing here imports torch until a model is
 loaded, so a process may name these types and stay small.
 
-    predictor = load_predictor(Path("models/1.2.0"))
+    verify_folder(folder, model.artifact.digest, trusted_keys=[...])
+    predictor = load_predictor(folder)
     predictor.predict(["will it rain in Oslo tomorrow?"])[0].output
 """
 
@@ -11,6 +12,7 @@ from archon_contracts.inference.card import ModelCard, read_card
 from archon_contracts.inference.errors import BaseModelMissing, InferenceError, ModelFolderInvalid
 from archon_contracts.inference.loading import load_predictor
 from archon_contracts.inference.prediction import Prediction, Predictor
+from archon_contracts.inference.verification import verify_folder
 
 __all__ = [
     "BaseModelMissing",
@@ -21,4 +23,5 @@ __all__ = [
     "Predictor",
     "load_predictor",
     "read_card",
+    "verify_folder",
 ]

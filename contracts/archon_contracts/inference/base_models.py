@@ -92,12 +92,16 @@ def _convert(weights: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+    from archon_contracts.inference.loading import SAFELY
+
     # Without `dequantize` the dense weights stay flagged as quantised: no saving, no training.
     model = AutoModelForCausalLM.from_pretrained(
         weights.parent,
         gguf_file=weights.name,
         dtype=torch.bfloat16,
         quantization_config=GgufConfig(dequantize=True),
+        **SAFELY,
     )
     model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name, **SAFELY)
+    tokenizer.save_pretrained(folder)

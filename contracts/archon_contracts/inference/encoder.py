@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from archon_contracts.inference.errors import ModelFolderInvalid
-from archon_contracts.inference.loading import WEIGHTS_FILE
+from archon_contracts.inference.loading import SAFELY, WEIGHTS_FILE
 from archon_contracts.inference.loading_noise import quiet_loading
 
 BATCH = 64
@@ -67,8 +67,10 @@ class TextEncoder:
             ModelFolderInvalid: the model has no such layers to cut between.
         """
         with quiet_loading():
-            model = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = AutoModel.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, **SAFELY
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, **SAFELY)
         lower, upper = _cut(model, frozen_layers)
         return cls(tokenizer, lower, UpperLayers(upper), frozen_layers)
 

@@ -18,6 +18,7 @@ from transformers.generation.utils import GenerateDecoderOnlyOutput
 
 from archon_contracts.inference.card import ModelCard
 from archon_contracts.inference.encoder import length_batches
+from archon_contracts.inference.loading import SAFELY
 from archon_contracts.inference.loading_noise import quiet_loading
 from archon_contracts.inference.prediction import Prediction
 
@@ -37,9 +38,9 @@ def load_causal_model(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenize
     """Weights in float32 (a CPU has no fast path for less) and a tokenizer that pads left."""
     with quiet_loading():
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True
+            folder, dtype=torch.float32, use_safetensors=True, **SAFELY
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **SAFELY)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import assert_never
+from typing import Final, assert_never
 
 from archon_contracts.inference.card import read_card
 from archon_contracts.inference.errors import ModelFolderInvalid
 from archon_contracts.inference.prediction import Predictor
+from archon_contracts.pickles import pickles_in
 
 WEIGHTS_FILE = "model.safetensors"
+# What transformers is told at each load: no download, and no code out of the folder.
+SAFELY: Final = {"local_files_only": True, "trust_remote_code": False}
 REQUIRED_FILES = (WEIGHTS_FILE, "config.json", "tokenizer_config.json")
 
 
@@ -17,9 +20,14 @@ def load_predictor(folder: Path, *, threads: int = 1) -> Predictor:
     """Load the model in `folder`; predictions then use `threads` CPU threads.
 
     Raises:
-        ModelFolderInvalid: a file is missing or does not fit the others.
+        ModelFolderInvalid: a file is missing, is a pickle, or does not fit the others.
     """
     card = read_card(folder)
+    if pickles := pickles_in(folder):
+        raise ModelFolderInvalid(
+            f"{folder} holds {', '.join(pickles)}: pickles run code when they are loaded, and "
+            "models here are safetensors and JSON"
+        )
     missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
     if missing:
         raise ModelFolderInvalid(f"{folder} lacks {', '.join(missing)}")

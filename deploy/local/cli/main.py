@@ -34,7 +34,8 @@ app = typer.Typer(
 
 # Standard output is for answers. What libraries say of a failure, we say in one sentence.
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+for library in ("aiokafka", "asyncio"):
+    logging.getLogger(library).setLevel(logging.CRITICAL)
 
 app.command("up", epilog=up.EXAMPLES)(up.up)
 app.command("setup", epilog=set_up.EXAMPLES)(set_up.set_up)

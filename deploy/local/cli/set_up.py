@@ -5,22 +5,21 @@ from typing import Annotated
 
 import typer
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from archon_contracts.topics import ALL_TOPICS, SERVICES
 from deploy.local.cli.errors import CommandError
 from deploy.local.cli.options import Json, examples
 from deploy.local.cli.output import console, print_json
 from deploy.local.prepare import prepare
+from shared.kafka_security import security_arguments
+from shared.settings import KafkaSecuritySettings
 from shared.tenants import SERVICES_ROLE
 
 EXAMPLES = examples("archon setup", "archon setup --replication-factor 3")
 
 
-class SetupSettings(BaseSettings):
+class SetupSettings(KafkaSecuritySettings):
     """What to prepare, from the variables that the services read too."""
-
-    model_config = SettingsConfigDict(env_prefix="ARCHON_", frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(default=None, description="postgresql://...")
     database_role: str = Field(
@@ -37,7 +36,8 @@ def set_up(
 ) -> None:
     """Create the tables and topics that services expect to find.
 
-    Reads ARCHON_DATABASE_URL and ARCHON_KAFKA_BOOTSTRAP_SERVERS, as the services do.
+    Reads ARCHON_DATABASE_URL, ARCHON_KAFKA_BOOTSTRAP_SERVERS and the settings of TLS and SASL, as
+    the services do.
     """
     settings = SetupSettings()
     if settings.database_url is None or settings.kafka_bootstrap_servers is None:
@@ -51,6 +51,7 @@ def set_up(
             settings.kafka_bootstrap_servers,
             replication_factor=replication_factor,
             role=settings.database_role,
+            security=security_arguments(settings),
         )
     )
     if as_json:

@@ -1,9 +1,9 @@
 """Which system a command talks to: the one named, or the one that was started here."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy.demo.places import system_folder
 from deploy.local.api import Gateway
@@ -12,12 +12,12 @@ from deploy.local.credentials import read_or_create
 from deploy.local.record import RuntimeRecord, running
 from deploy.local.settings import LocalSettings
 from deploy.local.status import ProcessStatus
+from shared.kafka_security import security_arguments
+from shared.settings import KafkaSecuritySettings
 
 
-class TargetSettings(BaseSettings):
+class TargetSettings(KafkaSecuritySettings):
     """A system that was not started here, from the environment."""
-
-    model_config = SettingsConfigDict(env_prefix="ARCHON_", frozen=True, extra="ignore")
 
     url: str | None = Field(default=None, description="Gateway, such as http://127.0.0.1:8080.")
     api_key: SecretStr | None = Field(default=None, description="API key of a tenant.")
@@ -40,20 +40,23 @@ def connect(url: str | None, api_key: str | None) -> Gateway:
     return Gateway(record.endpoints.gateway_url, named_key or local_key)
 
 
-def kafka_servers(named: str | None) -> str:
-    """The broker to talk to: the one named, or that of the local system.
+def kafka_arguments(named: str | None) -> dict[str, Any]:
+    """How to reach the broker: the one named, or that of the local system, which is in the open.
 
     Raises:
         CommandError: none was named and none is running here.
+        StartupFailed: a TLS or SASL setting cannot be used.
     """
     settings = TargetSettings()
     chosen = named or settings.kafka_bootstrap_servers
-    if not chosen and settings.url:
+    if chosen:
+        return {"bootstrap_servers": chosen.split(","), **security_arguments(settings)}
+    if settings.url:
         raise CommandError(
             "ARCHON_URL names a system elsewhere, but not its broker: name it with --kafka or "
             "ARCHON_KAFKA_BOOTSTRAP_SERVERS."
         )
-    return chosen or local_system()[1].endpoints.kafka_bootstrap_servers
+    return {"bootstrap_servers": [local_system()[1].endpoints.kafka_bootstrap_servers]}
 
 
 def database_url() -> str:

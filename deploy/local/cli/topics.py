@@ -2,22 +2,26 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from archon_contracts.client.lifetime import stop
 from archon_contracts.topics import ALL_TOPICS, SERVICES, Topic, consumer_group
 from deploy.local.cli.errors import CommandError
 from deploy.local.cli.options import Json, examples
 from deploy.local.cli.output import console, print_json, table
-from deploy.local.cli.target import kafka_servers
+from deploy.local.cli.target import kafka_arguments
+from shared.broker_admin import admin_client
+from shared.kafka_security import refused
 
 EXAMPLES = examples("archon topics", "archon topics --kafka broker:9092 --json")
 TIMEOUT_SECONDS = 15.0
+CLOSE_SECONDS = 5.0
 Servers = Annotated[
     str | None,
     typer.Option(
@@ -39,14 +43,7 @@ class TopicStatus:
 
 def topics(kafka: Servers = None, as_json: Json = False) -> None:
     """List topics with their keys, partitions, records and readers' lag."""
-    servers = kafka_servers(kafka)
-    try:
-        found = asyncio.run(_within_time(servers))
-    except (KafkaError, TimeoutError, OSError) as error:
-        raise CommandError(
-            f"The broker at {servers} did not answer ({type(error).__name__}): "
-            "check that it runs, or name another one with --kafka."
-        ) from error
+    found = asyncio.run(_found(kafka_arguments(kafka)))
     if as_json:
         print_json([asdict(topic) for topic in found])
         return
@@ -56,16 +53,24 @@ def topics(kafka: Servers = None, as_json: Json = False) -> None:
     console.print(table("topics", ("topic", "key", "partitions", "records", "lag"), rows))
 
 
-async def _within_time(servers: str) -> list[TopicStatus]:
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        return await _read(servers)
-
-
-async def _read(servers: str) -> list[TopicStatus]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+async def _found(arguments: Mapping[str, Any]) -> list[TopicStatus]:
     try:
-        await admin.start()
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            return await _read(arguments)
+    except (KafkaError, OSError) as error:
+        servers = ",".join(arguments["bootstrap_servers"])
+        raise CommandError(
+            await refused(dict(arguments), final=True)
+            or f"The broker at {servers} did not answer ({type(error).__name__}): "
+            "check that it runs, or name another one with --kafka."
+        ) from error
+
+
+async def _read(arguments: Mapping[str, Any]) -> list[TopicStatus]:
+    async with AsyncExitStack() as cleanup:
+        admin = await cleanup.enter_async_context(admin_client(arguments))
+        consumer = AIOKafkaConsumer(**arguments, enable_auto_commit=False)
+        cleanup.push_async_callback(stop, consumer, timeout_seconds=CLOSE_SECONDS)
         await consumer.start()
         committed = {
             group: await admin.list_consumer_group_offsets(group)
@@ -78,9 +83,6 @@ async def _read(servers: str) -> list[TopicStatus]:
         }
         present = await consumer.topics()
         return [await _status(consumer, t, read) for t in ALL_TOPICS if t.name in present]
-    finally:
-        await consumer.stop()
-        await admin.close()
 
 
 async def _status(

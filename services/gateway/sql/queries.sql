@@ -311,6 +311,9 @@ FROM dead_letters WHERE id = :id;
 UPDATE dead_letters SET replays = replays + 1, replayed_at = now() WHERE id = :id
 RETURNING replays;
 
+-- name: prune_dead_letters(keep_days)!
+DELETE FROM dead_letters WHERE last_at < now() - make_interval(days => :keep_days);
+
 -- name: count_dead_letters()
 SELECT service, count(*) AS letters FROM dead_letters WHERE replays = 0 GROUP BY service;
 

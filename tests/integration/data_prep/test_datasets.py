@@ -16,6 +16,7 @@ from tests.support.datasets import REF, plan, prepare_dataset
 from tests.support.foundations import open_foundation, probe_settings
 from tests.support.givers import judged, memory
 from tests.support.messages import message_of
+from tests.support.tampering import flip_a_bit
 
 CATALOGUE = [{"name": name, "description": f"does {name}"} for name in ("refund", "status")]
 
@@ -168,6 +169,16 @@ async def test_sources_without_anything_new_are_rejected_with_counts(prep: DataP
     assert event.quality is not None
     assert (event.quality.received, event.quality.unusable) == (2, 2)
     assert "1 disliked without a correction, 1 no input" in event.reason
+
+
+async def test_a_source_that_was_tampered_with_is_not_taught(prep: DataPrep) -> None:
+    source = await prep.source(corrections(20))
+    flip_a_bit(source.artifact, "items.jsonl")
+
+    event = await rejected(prep, prepare_dataset(source))
+
+    assert "items.jsonl" in event.reason
+    assert "was changed" in event.reason
 
 
 async def test_a_missing_source_is_told_to_the_job(prep: DataPrep) -> None:

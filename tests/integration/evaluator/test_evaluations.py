@@ -14,6 +14,7 @@ from tests.support.evaluator import ITEMS, Evaluator, evaluate
 from tests.support.foundations import open_foundation, probe_settings
 from tests.support.messages import message_of
 from tests.support.stored import events_of, states_of, until_over
+from tests.support.tampering import flip_a_bit
 from tests.support.working import working
 
 
@@ -181,6 +182,22 @@ async def test_a_candidate_that_is_not_there_is_a_clear_failure(evaluator: Evalu
     event = await failed(evaluator, evaluate(missing, await evaluator.suite()))
 
     assert (event.error_type, event.retryable) == ("ArtifactMissing", False)
+
+
+@pytest.mark.parametrize("tampered", ["candidate", "live", "items"])
+async def test_what_was_tampered_with_is_not_evaluated(evaluator: Evaluator, tampered: str) -> None:
+    parts = {
+        "candidate": await evaluator.model(range(38)),
+        "live": await evaluator.model(range(20)),
+        "items": await evaluator.suite(),
+    }
+    flip_a_bit(parts[tampered])
+
+    order = evaluate(parts["candidate"], parts["items"], live=parts["live"])
+    event = await failed(evaluator, order)
+
+    assert event.error_type == "ArtifactCorrupt"
+    assert "was changed" in event.reason
 
 
 async def test_there_must_be_something_to_compare_with(evaluator: Evaluator) -> None:

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from pydantic import SecretStr
 
 from archon_contracts.commands import RollBackModel
 from archon_contracts.topics import dead_letters
@@ -13,6 +16,7 @@ from shared.dead_letters import MOST_BODY_BYTES
 from shared.foundation import Foundation
 from shared.messages import Cause
 from shared.relay import Relay, RelayStuck
+from tests.faults.proxy import Mode, Proxy
 from tests.support.eventually import eventually
 from tests.support.foundations import open_foundation, probe_settings
 
@@ -148,3 +152,29 @@ async def test_the_id_of_a_command_derives_from_its_cause(database_url: str) -> 
             other = await foundation.outbox.append(tx, command, cause=cause, part="2")
         assert await _unpublished(foundation) == 2
     assert first == second != other
+
+
+async def test_a_database_that_goes_silent_is_left_and_found_again(
+    database_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.relay.COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr("shared.relay.POLL_SECONDS", 0.1)
+    host, port = urlsplit(database_url).hostname, urlsplit(database_url).port
+    topic, proxy = f"silent-{uuid4().hex}", Proxy(host, port)
+    async with open_foundation(probe_settings(database_url, kafka)) as foundation, proxy.serving():
+        behind = SecretStr(database_url.replace(f"{host}:{port}", proxy.address))
+        settings = foundation.settings.model_copy(update={"database_url": behind})
+        async with _relaying(replace(foundation, settings=settings), kafka):
+            await _append(foundation, topic, "k", "before")
+            await eventually(lambda: _all_sent(foundation))
+
+            proxy.set_mode(Mode.HANG)
+            await _append(foundation, topic, "k", "after")
+            await eventually(lambda: proxy.accepted > 1)
+            proxy.set_mode(Mode.PASS)
+
+            await eventually(lambda: _all_sent(foundation), timeout=20)
+
+
+async def _all_sent(foundation: Foundation) -> bool:
+    return await _unpublished(foundation) == 0

@@ -19,7 +19,7 @@ from archon_contracts.events import (
     TrainingFailed,
     TrainingStarted,
 )
-from archon_contracts.values import ArtifactRef
+from archon_contracts.values import ArtifactRef, ModelRef
 from services.trainer.domain import TrainingState
 from shared.errors import LeaseLost
 from shared.foundation import Foundation
@@ -27,6 +27,7 @@ from tests.support.eventually import eventually
 from tests.support.foundations import open_foundation, probe_settings
 from tests.support.messages import message_of
 from tests.support.stored import events_of, states_of, until_over
+from tests.support.tampering import flip_a_bit
 from tests.support.trainer import Trainer, cancel, labels, train
 from tests.support.working import working
 
@@ -132,6 +133,25 @@ async def test_a_missing_dataset_is_a_permanent_failure(house: House) -> None:
     (failed,) = await house.events()
     assert isinstance(failed, TrainingFailed)
     assert (failed.error_type, failed.retryable) == ("ArtifactMissing", False)
+
+
+@pytest.mark.parametrize("tampered", ["dataset", "parent"])
+async def test_what_was_tampered_with_is_not_trained_on(house: House, tampered: str) -> None:
+    parent = await house.shared.artifacts.publish_files({"model.safetensors": b"weights"})
+    order = train(house.dataset).model_copy(
+        update={"parent": ModelRef(version="1.0.0", artifact=parent)}
+    )
+    victim = {"dataset": (house.dataset, "train.jsonl"), "parent": (parent, "model.safetensors")}
+    flip_a_bit(*victim[tampered])
+    trainer = house.trainer()
+    await house.take(trainer, order)
+
+    async with working(trainer.worker):
+        await house.until_over()
+
+    (failed,) = await house.events()
+    assert isinstance(failed, TrainingFailed)
+    assert (failed.error_type, failed.retryable) == ("ArtifactCorrupt", False)
 
 
 async def test_a_child_that_dies_is_run_again_from_its_checkpoint(house: House) -> None:

@@ -13,6 +13,7 @@ from tests.support.sources import (
     attributes_of,
     functions_of,
     imports_of,
+    keywords_of,
     lines_of,
     name_of,
     product_files,
@@ -44,6 +45,11 @@ README_HEADINGS = (
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 ENVIRONMENT = {"os.environ", "os.getenv", "os.putenv"}
 PICKLING = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+UNPICKLING = {
+    *("torch.load", "torch.save", "torch.jit.load", "np.load", "np.save", "numpy.load"),
+    *("pd.read_pickle", "pandas.read_pickle", "yaml.load", "yaml.unsafe_load"),
+}
+LETS_PICKLES_IN = {"allow_pickle", "weights_only"}
 READ_THE_ENVIRONMENT = (
     "shared/child_process.py",  # carries the trace context into libraries
     "shared/children.py",  # threads of native libraries, set before they are imported
@@ -121,9 +127,17 @@ def test_sql_lives_in_sql_files() -> None:
 
 def test_nothing_is_ever_unpickled() -> None:
     picklers = [name_of(path) for path in FILES if imports_of(path) & PICKLING]
-    loaders = [name_of(path) for path in FILES if "torch.load" in attributes_of(path)]
+    loaders = [name_of(path) for path in FILES if attributes_of(path) & UNPICKLING]
+    allowed = [name_of(path) for path in FILES if keywords_of(path) & LETS_PICKLES_IN]
 
-    assert picklers + loaders == []
+    assert picklers + loaders + allowed == []
+
+
+def test_code_out_of_a_model_folder_is_never_trusted() -> None:
+    loads = [path for path in FILES if "from_pretrained(" in path.read_text()]
+
+    assert loads
+    assert [name_of(path) for path in loads if "**SAFELY" not in path.read_text()] == []
 
 
 def test_the_check_for_sql_knows_sql_from_prose(tmp_path: Path) -> None:

@@ -1,19 +1,25 @@
 """Dead letters as they are read from their topic, and sent again."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from archon_contracts.identifiers import new_id
-from archon_contracts.topics import FEEDBACK, dead_letters
+from archon_contracts.topics import FEEDBACK, REPLAY_DAYS, dead_letters
 from services.gateway.credentials import ALL_SCOPES, Caller
 from services.gateway.dead_letters import DeadLetter, DeadLetters, as_text, read_letter
 from services.gateway.errors import Conflict, NotFound
 from services.gateway.service import asked_by
 from shared.messages import RawHeaders, RawRecord
 from tests.support.audit import RecordingAudit
+from tests.support.clocks import SetClock
 
 TOPIC = dead_letters("data_prep").name
 KEY_ID = new_id()
 ASKED = asked_by(Caller("acme", "ann", ALL_SCOPES, KEY_ID))
+THEN = datetime.fromtimestamp(1_700, UTC)  # the records' time
+CLOCK = SetClock(THEN)
 ADDED = (
     ("dlq_reason", b"agent is unknown"),
     ("dlq_error_type", b"PermanentError"),
@@ -56,7 +62,7 @@ class RawOutbox:
 
 
 def dead_letters_with(*letters: DeadLetter) -> DeadLetters:
-    return DeadLetters(Letters(*letters), RawOutbox(), RecordingAudit())
+    return DeadLetters(Letters(*letters), RawOutbox(), RecordingAudit(), CLOCK)
 
 
 def test_a_letter_says_where_it_was_and_why() -> None:
@@ -89,7 +95,7 @@ def test_bytes_are_shown_as_text_where_they_are_text(
 async def test_a_replay_sends_the_original_bytes_and_headers() -> None:
     letter = read_letter(record())
     outbox = RawOutbox()
-    letters = DeadLetters(Letters(letter), outbox, RecordingAudit())
+    letters = DeadLetters(Letters(letter), outbox, RecordingAudit(), CLOCK)
 
     numbers = [await letters.replay(None, ASKED, letter.id) for _ in range(2)]
 
@@ -126,9 +132,43 @@ async def test_a_replay_is_recorded_with_who_asked_and_where_it_went() -> None:
     audit = RecordingAudit()
 
     for _ in range(2):
-        await DeadLetters(Letters(letter), RawOutbox(), audit).replay(None, ASKED, letter.id)
+        await DeadLetters(Letters(letter), RawOutbox(), audit, CLOCK).replay(None, ASKED, letter.id)
 
     (recorded,) = audit.entries
     assert (recorded.tenant_id, recorded.actor) == ("acme", f"ann (key {KEY_ID})")
     assert (recorded.action, recorded.subject) == ("dead_letter_replayed", letter.id)
     assert recorded.details["topic"] == FEEDBACK.name
+
+
+@pytest.mark.parametrize(
+    ("letters_days", "records_days"),
+    [(REPLAY_DAYS + 1, None), (REPLAY_DAYS + 1, 0), (1, REPLAY_DAYS + 1)],
+    ids=["old, no time", "old, young by its word", "failed again and again"],
+)
+async def test_a_record_whose_effects_may_be_forgotten_is_not_replayed(
+    letters_days: int, records_days: int | None
+) -> None:
+    letter = _aged(letters_days, records_days)
+    outbox = RawOutbox()
+
+    with pytest.raises(Conflict, match="takes no replay"):
+        await DeadLetters(Letters(letter), outbox, RecordingAudit(), CLOCK).replay(
+            None, ASKED, letter.id
+        )
+
+    assert outbox.sent == []
+
+
+@pytest.mark.parametrize("records_days", [None, 0, REPLAY_DAYS - 1])
+async def test_a_record_that_is_remembered_is_replayed(records_days: int | None) -> None:
+    letter = _aged(1, records_days)
+
+    assert await dead_letters_with(letter).replay(None, ASKED, letter.id) == 1
+
+
+def _aged(letters_days: int, records_days: int | None) -> DeadLetter:
+    letter = replace(read_letter(record()), last_at=THEN - timedelta(days=letters_days))
+    if records_days is None:
+        return letter
+    time = (THEN - timedelta(days=records_days)).isoformat().encode()
+    return replace(letter, headers=(*letter.headers, ("ce_time", time)))

@@ -29,13 +29,17 @@ class Sender:
 class Producer:
     """A producer in memory, which acknowledges unless told otherwise."""
 
-    def __init__(self, *, acknowledges: bool = True, starts: bool = True) -> None:
-        self._acknowledges, self._starts = acknowledges, starts
+    def __init__(
+        self, *, acknowledges: bool = True, starts: bool = True, hangs: bool = False
+    ) -> None:
+        self._acknowledges, self._starts, self._hangs = acknowledges, starts, hangs
         self._sender = Sender()
         self.sent: list[dict[str, object]] = []
         self.stopped = False
 
     async def start(self) -> None:
+        if self._hangs:
+            await asyncio.Event().wait()
         if not self._starts:
             raise KafkaConnectionError
 
@@ -169,3 +173,16 @@ async def test_a_purpose_travels_in_the_header_and_production_needs_none() -> No
 
     views = [HeaderView.of(record["headers"]) for record in producer.sent]
     assert [view.text("ce_purpose") for view in views] == ["", "shadow", ""]
+
+
+@pytest.mark.parametrize("broken", [{"hangs": True}, {"starts": False}], ids=["hangs", "refuses"])
+async def test_a_broker_that_goes_away_during_the_start_does_not_keep_the_gateway_from_it(
+    broken: dict[str, bool],
+) -> None:
+    first, second = Producer(**broken), Producer()
+    started = intake(first, second)
+
+    await started.start()
+    await started.send(events("a"))
+
+    assert (first.stopped, len(second.sent)) == (True, 1)

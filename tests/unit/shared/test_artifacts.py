@@ -1,5 +1,8 @@
 """Content-addressed folders: the same content is one artifact, a changed byte is refused."""
 
+import hashlib
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,8 @@ from hypothesis import strategies as st
 
 from archon_contracts.values import ArtifactRef
 from shared.artifacts import Artifacts, manifest_of
-from shared.errors import ArtifactCorrupt, ArtifactMissing
+from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
+from tests.support.poison import plain
 
 FILES = {"items.jsonl": b'{"input": "a"}\n', "deep/card.json": b"{}"}
 
@@ -84,3 +88,73 @@ def test_a_manifest_does_not_depend_on_the_order_of_files(
         (folder / name).write_bytes(content)
     paths = {name: folder / name for name in files}
     assert manifest_of(paths) == manifest_of(dict(reversed(paths.items())))
+
+
+@pytest.mark.parametrize("name", ["model.pt", "a/optimizer.bin", "notes.pkl", "x.joblib"])
+async def test_a_file_with_a_pickles_name_is_not_stored(artifacts: Artifacts, name: str) -> None:
+    with pytest.raises(ArtifactUnsafe, match="safetensors"):
+        await artifacts.publish_files({**FILES, name: b"harmless"})
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+async def test_a_pickle_by_another_name_is_not_stored(
+    artifacts: Artifacts, tmp_path: Path, protocol: int
+) -> None:
+    content = plain(tmp_path / "witness", protocol=protocol)
+
+    with pytest.raises(ArtifactUnsafe, match=r"card\.json"):
+        await artifacts.publish_files({"card.json": content})
+
+
+@pytest.mark.parametrize("name", ["m.pkl", "m.json"])
+async def test_a_pickle_that_somebody_else_stored_is_not_handed_out(
+    artifacts: Artifacts, tmp_path: Path, name: str
+) -> None:
+    ref = _planted(tmp_path / "store", {name: plain(tmp_path / "witness")})
+
+    with pytest.raises(ArtifactUnsafe):
+        await artifacts.fetch(ref)
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "deep/pytorch_model.bin"])
+async def test_a_file_beyond_the_manifest_is_refused(artifacts: Artifacts, name: str) -> None:
+    ref = await artifacts.publish_files(FILES)
+    (await artifacts.fetch(ref) / name).write_bytes(b"{}")
+
+    with pytest.raises(ArtifactCorrupt, match="beside its own"):
+        await artifacts.fetch(ref)
+
+
+async def test_what_another_publisher_still_writes_is_nobodys(artifacts: Artifacts) -> None:
+    ref = await artifacts.publish_files(FILES)
+    folder = await artifacts.fetch(ref)
+    (folder / "items.jsonl.0123.partial").write_bytes(b"half")
+
+    assert await artifacts.fetch(ref) == folder
+
+
+@pytest.mark.parametrize("name", ["../../outside.json", "/outside.json"])
+async def test_a_manifest_cannot_lead_outside(
+    artifacts: Artifacts, tmp_path: Path, name: str
+) -> None:
+    ref = _planted(tmp_path / "store", {}, names=[name])
+
+    with pytest.raises(ArtifactCorrupt, match="outside"):
+        await artifacts.fetch(ref)
+
+
+def _planted(store: Path, files: dict[str, bytes], names: Iterable[str] = ()) -> ArtifactRef:
+    """An artifact whose manifest was not made by our code."""
+    entries = {n: {"bytes": len(c), "sha256": _sha256(c)} for n, c in files.items()}
+    entries |= {name: {"bytes": 0, "sha256": _sha256(b"")} for name in names}
+    manifest = json.dumps(entries).encode()
+    digest = _sha256(manifest)
+    folder = store / digest[:2] / digest
+    folder.mkdir(parents=True)
+    for name, content in (files | {"manifest.json": manifest}).items():
+        (folder / name).write_bytes(content)
+    return ArtifactRef(uri=folder.as_uri(), digest=digest)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -92,6 +92,18 @@ def test_old_checkpoints_are_removed_oldest_first(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-3"]
 
 
+def test_what_killed_writers_left_is_removed_once_a_later_step_is_kept(tmp_path: Path) -> None:
+    for step, pid in ((3, 11), (3, 12), (9, 13)):
+        (tmp_path / f".checkpoint-{step}.{pid}.partial").mkdir()
+    _save(tmp_path, 9)
+
+    keep_newest(tmp_path, 2)
+
+    # That of step 9 may be somebody's who writes it now.
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".checkpoint-9.13.partial", "checkpoint-9"]
+
+
 def test_two_children_at_the_same_step_leave_one_whole_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

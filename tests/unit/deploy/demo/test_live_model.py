@@ -1,38 +1,80 @@
-"""The model folder must be what its digest says."""
+"""The agent serves what its digest and its maker's signature say, or goes on with what it has."""
 
-import hashlib
-import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from archon_contracts.values import ArtifactRef
-from deploy.demo.live_model import DigestMismatchError, verified_folder
+from archon_contracts.events import AgentConfiguration
+from archon_contracts.inference import InferenceError
+from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
+from deploy.demo.live_model import LiveModel
+from shared.artifacts import Artifacts
+from shared.signing import Signer
+from tests.support.tiny_models import tiny_encoder
+from tests.support.training_runs import run_spec
+
+SIGNER = Signer("11" * 32)
 
 
-def folder_with_weights(folder: Path) -> ArtifactRef:
-    (folder / "model.safetensors").write_bytes(b"weights")
-    entry = {"sha256": hashlib.sha256(b"weights").hexdigest(), "bytes": 7}
-    manifest = json.dumps({"model.safetensors": entry}).encode()
-    (folder / "manifest.json").write_bytes(manifest)
-    return ArtifactRef(uri=folder.as_uri(), digest=hashlib.sha256(manifest).hexdigest())
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small classifier."""
+    from services.trainer.child import run
+
+    root = tmp_path_factory.mktemp("trained")
+    spec = run_spec(root, tiny_encoder(root / "base"), kind="classifier", max_steps=1)
+    return Path(run(spec, lambda event: None)["model_dir"])
 
 
-def test_an_untouched_folder_is_taken(tmp_path: Path) -> None:
-    assert verified_folder(folder_with_weights(tmp_path)) == tmp_path
+def configuration(artifact: ArtifactRef, revision: int = 1) -> AgentConfiguration:
+    return AgentConfiguration(
+        agent_id="picker",
+        kind=AgentKind.CLASSIFIER,
+        model=ModelRef(version=f"1.{revision}.0", artifact=artifact),
+        revision=revision,
+        reason="test",
+        effective_at=datetime.now(UTC),
+    )
 
 
-def test_a_changed_file_is_refused(tmp_path: Path) -> None:
-    artifact = folder_with_weights(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"other")
+async def test_an_untouched_model_of_a_trusted_maker_serves(trained: Path, tmp_path: Path) -> None:
+    artifact = await Artifacts(tmp_path.as_uri(), signer=SIGNER).publish(trained)
+    model = LiveModel([SIGNER.public_key])
 
-    with pytest.raises(DigestMismatchError, match=r"model\.safetensors"):
-        verified_folder(artifact)
+    assert await model.adopt(configuration(artifact))
+    answer, serving = await model.answer("play a song")
+
+    assert (answer != "", serving.digest) == (True, artifact.digest)
+    model.close()
 
 
-def test_a_changed_manifest_is_refused(tmp_path: Path) -> None:
-    artifact = folder_with_weights(tmp_path)
-    (tmp_path / "manifest.json").write_text("{}")
+@pytest.mark.parametrize("name", ["model.safetensors", "archon.json", "head.safetensors"])
+async def test_a_changed_model_is_refused_and_the_former_one_serves_on(
+    trained: Path, tmp_path: Path, name: str
+) -> None:
+    good = await Artifacts((tmp_path / "a").as_uri(), signer=SIGNER).publish(trained)
+    bad = await Artifacts((tmp_path / "b").as_uri(), signer=SIGNER).publish(trained)
+    path = Path(bad.uri.removeprefix("file://")) / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    model = LiveModel([SIGNER.public_key])
+    await model.adopt(configuration(good))
 
-    with pytest.raises(DigestMismatchError, match="manifest"):
-        verified_folder(artifact)
+    with pytest.raises(InferenceError, match="was changed"):
+        await model.adopt(configuration(bad, revision=2))
+
+    assert (await model.answer("play a song"))[1].revision == 1
+    model.close()
+
+
+async def test_an_unsigned_model_is_refused_where_keys_are_trusted(
+    trained: Path, tmp_path: Path
+) -> None:
+    artifact = await Artifacts(tmp_path.as_uri()).publish(trained)
+    model = LiveModel([SIGNER.public_key])
+
+    with pytest.raises(InferenceError, match="not signed"):
+        await model.adopt(configuration(artifact))
+    model.close()

@@ -1,0 +1,189 @@
+"""TLS and SASL for the Kafka clients, and in words why a broker does not let one in."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+from archon_contracts.client.errors import KafkaSecurityError, MissingExtraError
+
+try:
+    from aiokafka.client import collect_hosts
+    from aiokafka.conn import create_conn
+    from aiokafka.errors import (
+        AuthenticationFailedError,
+        IllegalSaslStateError,
+        KafkaError,
+        SaslAuthenticationFailed,
+        UnsupportedSaslMechanismError,
+    )
+    from aiokafka.protocol.metadata import MetadataRequest
+except ModuleNotFoundError as error:
+    raise MissingExtraError("aiokafka", "kafka") from error
+
+MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+ASK_SECONDS: Final = 5.0
+# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
+_OTHER_NAME: Final = (62, 64)
+
+
+class Fault(Enum):
+    """Which of the settings the broker and the client do not agree on; a value is its name."""
+
+    CA = "ca_file"
+    HOST_NAME = "bootstrap_servers"
+    CERTIFICATE = "certificate_file"
+    CREDENTIALS = "password"
+    MECHANISM = "mechanism"
+    PROTOCOL = "tls"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no connection, in a sentence without a secret."""
+
+    fault: Fault
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaSecurity:
+    """How a client knows its broker and shows who it is; `repr` shows no password.
+
+    With `tls` the broker's certificate and host name are always checked, against `ca_file` or the
+    system's authorities. A client certificate (mutual TLS) is a pair of PEM files. `mechanism`
+    turns SASL on.
+    """
+
+    tls: bool = True
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    key_password: str | None = field(default=None, repr=False)
+    mechanism: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def connection(self) -> dict[str, Any]:
+        """Options of aiokafka's clients: what `connection` of our clients takes.
+
+        Raises:
+            KafkaSecurityError: a file cannot be read, or SASL lacks a part.
+        """
+        transport = "SSL" if self.tls else "PLAINTEXT"
+        if self.mechanism is None:
+            return {"security_protocol": transport, "ssl_context": self.tls_context()}
+        if self.mechanism not in MECHANISMS:
+            raise KafkaSecurityError(
+                "mechanism", f"is {self.mechanism}; use one of {', '.join(MECHANISMS)}"
+            )
+        for name, value in (("username", self.username), ("password", self.password)):
+            if not value:
+                raise KafkaSecurityError(name, f"is needed with SASL {self.mechanism}")
+        return {
+            "security_protocol": f"SASL_{transport}",
+            "ssl_context": self.tls_context(),
+            "sasl_mechanism": self.mechanism,
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password,
+        }
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Checks the broker's certificate and its name; None without TLS.
+
+        Raises:
+            KafkaSecurityError: a file cannot be read.
+        """
+        if not self.tls:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            raise KafkaSecurityError(
+                "ca_file",
+                f"is {self.ca_file}, which cannot be read as a CA bundle "
+                f"({error.strerror or error}); name a PEM file",
+            ) from error
+        if self.certificate_file is not None:
+            self._add_certificate(context)
+        elif self.key_file is not None:
+            raise KafkaSecurityError("certificate_file", "is needed with a key file")
+        return context
+
+    def _add_certificate(self, context: ssl.SSLContext) -> None:
+        assert self.certificate_file is not None
+        try:
+            # Without a password OpenSSL would ask for one on the terminal, and wait.
+            password = self.key_password or ""
+            context.load_cert_chain(self.certificate_file, self.key_file, lambda: password)
+        except (OSError, ValueError) as error:
+            files = " and ".join(name for name in (self.certificate_file, self.key_file) if name)
+            raise KafkaSecurityError(
+                "certificate_file",
+                f"and its key cannot be read from {files}: name PEM files that belong together, "
+                "and the key's password if it has one",
+            ) from error
+
+
+async def why_refused(options: Mapping[str, Any]) -> Refusal | None:
+    """Connect once more to hear what is wrong, which aiokafka's clients only log.
+
+    `options` are those of a client. None: the brokers do not answer at all, or all is well.
+    """
+    wanted = {name: options[name] for name in _ASKED if name in options}
+    for host, port, _ in collect_hosts(options["bootstrap_servers"]):
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                connection = await create_conn(host, port, **wanted)
+                try:
+                    await connection.send(MetadataRequest([]))
+                finally:
+                    connection.close()
+        except (KafkaError, OSError) as error:
+            refusal = _refusal(error, str(options.get("security_protocol", "PLAINTEXT")))
+            if refusal is not None:
+                return refusal
+    return None
+
+
+_ASKED: Final = (
+    "security_protocol",
+    "ssl_context",
+    "sasl_mechanism",
+    "sasl_plain_username",
+    "sasl_plain_password",
+)
+
+
+def _refusal(error: BaseException, protocol: str) -> Refusal | None:
+    cause = error.__cause__ or error
+    match cause:
+        case ssl.SSLCertVerificationError() if cause.verify_code in _OTHER_NAME:
+            return Refusal(Fault.HOST_NAME, f"its certificate is for others: {_words(cause)}")
+        case ssl.SSLCertVerificationError():
+            return Refusal(Fault.CA, f"its certificate is not trusted: {_words(cause)}")
+        case ssl.SSLError() if "ALERT" in (cause.reason or ""):
+            return Refusal(Fault.CERTIFICATE, f"it refuses this client's certificate: {cause}")
+        case ssl.SSLError():
+            return Refusal(Fault.PROTOCOL, f"it does not speak TLS as {protocol} asks: {cause}")
+        case AuthenticationFailedError() | SaslAuthenticationFailed():
+            return Refusal(Fault.CREDENTIALS, "it does not accept this user and password")
+        case UnsupportedSaslMechanismError() | IllegalSaslStateError():
+            return Refusal(Fault.MECHANISM, "it does not offer this SASL mechanism")
+        # Accepted, then closed: somebody listens, who takes us for something else.
+        case asyncio.IncompleteReadError() | ConnectionResetError():
+            return Refusal(
+                Fault.PROTOCOL,
+                f"it closes a connection in {protocol} without a word; it may want TLS, SASL or a "
+                "client certificate",
+            )
+        case _:
+            return None
+
+
+def _words(error: ssl.SSLCertVerificationError) -> str:
+    return error.verify_message.rstrip(".")

@@ -1,0 +1,130 @@
+"""N steps == N/2 + kill -9 + the rest, bit for bit: weights, optimizer, scheduler, randomness."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.trainer.checkpoints import is_whole, newest_checkpoint
+from services.trainer.child import run
+from tests.support.killed_training import STANDS, kill_at
+from tests.support.tiny_models import tiny_causal_model, tiny_encoder
+from tests.support.training_runs import items, run_spec, write_lines
+
+# PEFT still asks transformers by the old name.
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated"),
+]
+STEPS, HALF, EVERY = 12, 6, 3
+SHORT = {"max_steps": STEPS, "checkpoint_steps": EVERY, "epochs": 2, "warmup_ratio": 0.25}
+# Where the run was and what it was told stands in these, with paths and times.
+ITS_OWN = {"run.json", "trainer_state.json", "manifest.json", "README.md"}
+
+
+class Recipe:
+    """Specs of one kind and method, all from the same base model."""
+
+    def __init__(self, root: Path, kind: str, method: str) -> None:
+        self._root, self._kind, self._method = root, kind, method
+        base = root / "base"
+        self._base = tiny_causal_model(base) if kind == "generator" else tiny_encoder(base)
+        self._parent: str | None = None
+        if method == "continual":
+            first = run_spec(root / "parent", self._base, kind=kind, max_steps=2)
+            self._parent = run(first, lambda event: None)["model_dir"]
+
+    def spec(self, name: str) -> dict[str, Any]:
+        """A run in folders of its own."""
+        spec = run_spec(self._root / name, self._base, kind=self._kind, **SHORT)
+        rows = [
+            row | {"source": "replay" if number % 3 == 0 else "feedback"}
+            for number, row in enumerate(items(repeat=2))
+        ]
+        write_lines(self._root / name / "dataset" / "train.jsonl", rows)
+        return spec | {"method": self._method, "parent_model": self._parent}
+
+    def whole(self) -> dict[str, str]:
+        """What a run that nobody disturbs leaves."""
+        run(self.spec("whole"), lambda event: None)
+        return self.left_by("whole")
+
+    def left_by(self, name: str) -> dict[str, str]:
+        """Digests of the model and of the last checkpoint, by file."""
+        folders = (
+            self._root / name / "model",
+            self._root / name / f"checkpoints/checkpoint-{STEPS}",
+        )
+        return {
+            f"{folder.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
+            for folder in folders
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path.name not in ITS_OWN
+        }
+
+
+def resumed(spec: dict[str, Any]) -> int:
+    """Run to the end; the step from which it went on."""
+    reports: list[dict[str, Any]] = []
+    assert run(spec, reports.append)["steps"] == STEPS
+    return int(reports[0]["resumed_from_step"])
+
+
+@pytest.mark.parametrize("method", ["supervised", "continual"])
+@pytest.mark.parametrize("kind", ["selector", "classifier", "generator"])
+def test_a_run_killed_half_way_ends_as_one_that_was_not(
+    tmp_path: Path, kind: str, method: str
+) -> None:
+    recipe = Recipe(tmp_path, kind, method)
+    spec = recipe.spec("halves")
+
+    kill_at(spec, step=HALF, point="reported")
+
+    assert resumed(spec) == HALF
+    left = recipe.left_by("halves")
+    assert left == recipe.whole()
+    last = f"checkpoint-{STEPS}"
+    kept = ("optimizer.safetensors", "optimizer.json", "scheduler.json", "random.safetensors")
+    assert {f"{last}/{name}" for name in (*kept, "random.json")} < set(left)
+
+
+@pytest.mark.parametrize("point", STANDS)
+def test_a_kill_in_the_middle_of_a_checkpoints_write_leaves_one_to_go_on_from(
+    tmp_path: Path, point: str
+) -> None:
+    recipe = Recipe(tmp_path, "selector", "supervised")
+    spec = recipe.spec("halves")
+    step = HALF + EVERY  # two older ones are there, so that one of them is to be removed
+
+    kill_at(spec, step=step, point=point)
+
+    expected = step if STANDS[point] else step - EVERY
+    newest = newest_checkpoint(tmp_path / "halves" / "checkpoints")
+    assert newest is not None
+    assert (newest.name, is_whole(newest)) == (f"checkpoint-{expected}", True)
+    assert resumed(spec) == expected
+    assert recipe.left_by("halves") == recipe.whole()
+
+
+def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    recipe = Recipe(tmp_path, "classifier", "supervised")
+    spec = recipe.spec("halves")
+    for step, point in ((3, "before the rename"), (3, "reported"), (9, "after the rename")):
+        kill_at(spec, step=step, point=point)
+
+    assert resumed(spec) == 9
+    assert recipe.left_by("halves") == recipe.whole()
+
+
+def test_what_killed_writers_left_behind_is_gone_after_the_run(tmp_path: Path) -> None:
+    spec = Recipe(tmp_path, "selector", "supervised").spec("halves")
+    for _ in range(3):
+        kill_at(spec, step=EVERY, point="before the manifest")
+
+    resumed(spec)
+
+    left = sorted(path.name for path in (tmp_path / "halves" / "checkpoints").iterdir())
+    assert left == [f"checkpoint-{STEPS}", f"checkpoint-{STEPS - EVERY}"]
