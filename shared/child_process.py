@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from archon_contracts import telemetry
 from shared.errors import RetryableError
 from shared.telemetry.records import SpanRow, span_row
-from shared.telemetry.spans import remote_context
+from shared.telemetry.spans import OwnIds, remote_context
 
 Report = dict[str, Any]
 Entry = Callable[[dict[str, Any], Callable[[Report], None]], dict[str, Any]]
@@ -76,6 +76,7 @@ def child_main(connection: Connection) -> None:
     module, _, function = str(request["entry"]).partition(":")
     provider = TracerProvider(
         resource=Resource.create({"service.name": request["service"]}),
+        id_generator=OwnIds(),
         shutdown_on_exit=False,
     )
     provider.add_span_processor(ChannelSpanProcessor(channel, request["tenant_id"]))

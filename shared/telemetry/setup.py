@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from shared.telemetry.records import MetricRow, moment_of, span_row, to_json
-from shared.telemetry.spans import inherit_tenant
+from shared.telemetry.spans import OwnIds, inherit_tenant
 from shared.telemetry.store import TelemetryStore
 
 METRICS_EVERY_MS = 15_000
@@ -78,7 +78,9 @@ def configure_telemetry(
 ) -> TracerProvider:
     """Install tracer and meter providers; export to OTLP only when an endpoint is given."""
     resource = Resource.create({"service.name": service, "service.namespace": "archon"})
-    tracer_provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    tracer_provider = TracerProvider(
+        resource=resource, id_generator=OwnIds(), shutdown_on_exit=False
+    )
     tracer_provider.add_span_processor(StoreSpanProcessor(store))
     readers: list[MetricReader] = [
         PeriodicExportingMetricReader(StoreMetricExporter(store), METRICS_EVERY_MS)

@@ -10,6 +10,7 @@ from datetime import datetime
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -23,6 +24,20 @@ from opentelemetry.trace import (
 from archon_contracts import telemetry
 
 Attributes = Mapping[str, str | bool | int | float]
+
+
+class OwnIds(IdGenerator):
+    """Ids from the system's randomness.
+
+    The SDK draws them from the process's own generator, which a training seeds and saves: whether
+    and how often spans begin would then decide what the training draws next.
+    """
+
+    def generate_span_id(self) -> int:
+        return int(new_span_id(), 16)
+
+    def generate_trace_id(self) -> int:
+        return int(new_trace_id(), 16)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Trace contexts as text."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from opentelemetry.trace import set_span_in_context
 
 from archon_contracts.telemetry import TENANT_ID
 from shared.telemetry.spans import (
+    OwnIds,
     SpanRef,
     inherit_tenant,
     links_of,
@@ -55,3 +58,13 @@ def test_a_span_is_its_parents_tenants_unless_it_says_another(
     inherit_tenant(child, context)
 
     assert tenant_of(child) == expected
+
+
+def test_a_span_draws_nothing_from_the_generator_that_a_training_seeds() -> None:
+    provider = TracerProvider(id_generator=OwnIds(), shutdown_on_exit=False)
+    before = random.getstate()
+
+    span = provider.get_tracer("test").start_span("epoch").get_span_context()
+
+    assert random.getstate() == before
+    assert span.is_valid
