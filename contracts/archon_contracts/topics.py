@@ -48,7 +48,7 @@ EVALUATIONS: Final = Topic("archon.evaluations.v1", "agent", 3)
 MODELS: Final = Topic("archon.models.v1", "agent", 3)
 AGENT_CONFIGURATIONS: Final = Topic("archon.agent-configurations.v1", "agent", 3, compacted=True)
 WORKERS: Final = Topic("archon.workers.v1", "worker", 1, retention_ms=DAY_MS)
-AUDIT: Final = Topic("archon.audit.v1", "chain", 1, retention_ms=365 * DAY_MS)
+AUDIT: Final = Topic("archon.audit.v1", "chain", 1, retention_ms=30 * DAY_MS)
 
 
 def _commands(service: str, key: str, partitions: int) -> Topic:

@@ -10,6 +10,7 @@ LOOK_ACROSS = {
     "services/coordinator/slots.py": "all tenants' jobs share the slots",
     "services/coordinator/store.py": "as above",
     "services/coordinator/sweeper.py": "deadlines and prunings, whoever's they are",
+    "services/gateway/app.py": "old dead letters are pruned",
     "services/gateway/api_keys.py": "the key says whose it is, so it is found first",
     "services/gateway/feed.py": "the oldest events are pruned",
     "services/gateway/handlers.py": "dead letters and batches of feedback",
