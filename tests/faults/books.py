@@ -6,13 +6,16 @@ from pathlib import Path
 
 from tests.faults.ledger import Account, balance, read_ledger
 from tests.faults.probes import Fleet, Noted
-from tests.faults.waiting import until
+from tests.faults.waiting import until_still
 
 
 async def close_books(
-    probes: Fleet, ledger_path: Path, *, timeout: float, told: bool = True
+    probes: Fleet, ledger_path: Path, *, patience: float, told: bool = True
 ) -> tuple[Account, Noted, list[str]]:
-    """Wait for quiet; returns the balance, what was noted, and what is wrong with it."""
+    """Wait until all is done, or nothing moved for `patience` seconds.
+
+    Returns the balance, what was noted, and what is wrong with it.
+    """
     intended, acknowledged = read_ledger(ledger_path)
 
     async def all_done() -> bool:
@@ -22,13 +25,17 @@ async def close_books(
         told_too = not told or await probes.count("told") >= taken
         return told_too and await probes.quiet()
 
-    quiet = await until(all_done, timeout=timeout)
+    async def done() -> tuple[int, ...]:
+        steps = [await probes.count(step) for step in ("taken", "told")]
+        return (*steps, await probes.letters())
+
+    quiet = await until_still(all_done, done, patience=patience)
     noted = await probes.noted()
     taken = [row["event_id"] for row in noted.taken]
     account = balance(
         (intended, acknowledged), stored=taken, used=noted.told, quarantined=noted.quarantined
     )
-    problems = [] if quiet else [f"not quiet after {timeout:g} s"]
+    problems = [] if quiet else [f"nothing moved for {patience:g} s"]
     if told and set(noted.told) != set(taken):
         problems.append(f"{len(set(taken) ^ set(noted.told))} events without their second effect")
     if noted.out_of_order:

@@ -55,6 +55,19 @@ def _record(body: Contract, envelope: Envelope) -> OutgoingRecord:
     )
 
 
+def made_feedback(agent_id: str, number: int) -> FeedbackReceived:
+    """A judgement, told apart by its number."""
+    return FeedbackReceived(
+        agent_id=agent_id,
+        interaction_id=f"interaction-{number}",
+        input=f"what to do about matter {number}",
+        actual="good",
+        expected="bad" if number % 3 else "good",
+        rating=1 + number % 5,
+        occurred_at=datetime.now(UTC),
+    )
+
+
 class FeedbackLoad:
     """Judgements of several agents, sent straight to Kafka, numbered from the seed on."""
 
@@ -93,15 +106,7 @@ class FeedbackLoad:
     def make(self) -> FeedbackReceived:
         """The next judgement, not sent yet."""
         self.sent += 1
-        return FeedbackReceived(
-            agent_id=self._agents[self.sent % len(self._agents)],
-            interaction_id=f"interaction-{self.sent}",
-            input=f"what to do about matter {self.sent}",
-            actual="good",
-            expected="bad" if self.sent % 3 else "good",
-            rating=1 + self.sent % 5,
-            occurred_at=datetime.now(UTC),
-        )
+        return made_feedback(self._agents[self.sent % len(self._agents)], self.sent)
 
     async def deliver(self, events: Sequence[FeedbackReceived]) -> None:
         """Send these until they are acknowledged."""

@@ -28,7 +28,7 @@ from tests.faults.ledger import Account, balance, read_ledger
 from tests.faults.load import send_commands
 from tests.faults.servers import STOP_SECONDS, Reader
 from tests.faults.topics import members_of
-from tests.faults.waiting import until
+from tests.faults.waiting import until, until_still
 
 FEEDBACK_ROWS = "SELECT event_id::text, window_id FROM coordinator.feedback"
 LETTERS = "SELECT headers::text FROM coordinator.outbox WHERE topic LIKE '%dead-letter%'"
@@ -186,12 +186,22 @@ class LocalSystem:
 
         return await until(settled, timeout=timeout)
 
-    async def close_books(self, ledger: Path, *, timeout: float) -> tuple[Account, list[str]]:
-        """Wait until everything acknowledged is settled; returns the balance and its problems."""
+    async def close_books(self, ledger: Path, *, patience: float) -> tuple[Account, list[str]]:
+        """Wait until everything acknowledged is settled, or nothing moves any more.
+
+        Returns the balance and its problems.
+        """
         intended, acknowledged = read_ledger(ledger)
+
+        async def moved() -> int:
+            return await self.count_stored() + await self.count_letters()
+
+        async def settled() -> bool:
+            return await moved() >= len(acknowledged)
+
         problems = []
-        if not await self.all_settled(len(acknowledged), timeout=timeout):
-            problems.append(f"not settled after {timeout:g} s")
+        if not await until_still(settled, moved, patience=patience):
+            problems.append(f"nothing moved for {patience:g} s")
         held = await self.held()
         account = balance(
             (intended, acknowledged),

@@ -20,3 +20,28 @@ async def until(check: Callable[[], Awaitable[bool]], *, timeout: float) -> bool
         if time.monotonic() >= deadline:
             return False
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def until_still(
+    check: Callable[[], Awaitable[bool]],
+    progress: Callable[[], Awaitable[object]],
+    *,
+    patience: float,
+) -> bool:
+    """Ask until the answer is yes; False once nothing has moved for `patience` seconds.
+
+    How long a backlog takes depends on the machine; whether it is being worked off does not.
+    """
+    loop = asyncio.get_running_loop()
+    seen: object = None
+    moved = loop.time()
+    while loop.time() - moved < patience:
+        if await until(check, timeout=min(patience, 2.0)):
+            return True
+        try:
+            now = await progress()
+        except (OSError, TimeoutError):
+            continue
+        if now != seen:
+            seen, moved = now, loop.time()
+    return False

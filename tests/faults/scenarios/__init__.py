@@ -7,6 +7,7 @@ from tests.faults.scenarios.broker import BrokerFaults
 from tests.faults.scenarios.database import DatabaseRestarts
 from tests.faults.scenarios.job_life import JobsUnderAnySequence
 from tests.faults.scenarios.mock_cluster import FaultyCluster
+from tests.faults.scenarios.overload import Overload
 from tests.faults.scenarios.poison import PoisonedCommands
 from tests.faults.scenarios.poisoning import Poisoning
 from tests.faults.scenarios.rebalances import RebalanceStorm
@@ -36,6 +37,7 @@ ALL: tuple[Scenario, ...] = (
     FullDisk(),
     Soak(),
     FeedbackStorm(),
+    Overload(),
     BadInputs(),
     PoisonedCommands(),
     JobsUnderAnySequence(),

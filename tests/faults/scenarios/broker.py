@@ -45,7 +45,7 @@ class BrokerFaults:
                     survived += await probes.goes_on(timeout=60)
                 drained = await self._outage(both, proxy, probes, outage)
                 await sending
-            account, _, problems = await close_books(probes, ledger, timeout=60)
+            account, _, problems = await close_books(probes, ledger, patience=30)
             on_topic = await count_records(both.bootstrap_servers, REGISTRY_COMMANDS.name)
         return Outcome(
             account=account,

@@ -35,7 +35,7 @@ class DatabaseRestarts:
                 sending = asyncio.create_task(load.send(events, pause=PAUSE_SECONDS))
                 survived = await self._damage(context, both, proxy, probes, faults)
                 await sending
-            account, _, problems = await close_books(probes, ledger, timeout=120)
+            account, _, problems = await close_books(probes, ledger, patience=30)
             if not await probes.ready(name):
                 problems.append("the probe was not ready again")
         return Outcome(

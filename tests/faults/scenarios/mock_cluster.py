@@ -50,7 +50,7 @@ class FaultyCluster:
                     sending = asyncio.create_task(load.send(events, batch=25, pause=0.05))
                     survived = await self._damage(context.random(), cluster, probes, faults)
                     await sending
-                account, _, problems = await close_books(probes, ledger, timeout=100)
+                account, _, problems = await close_books(probes, ledger, patience=30)
         return Outcome(
             account=account,
             load=f"{events:,} commands",

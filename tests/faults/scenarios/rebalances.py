@@ -27,7 +27,7 @@ class RebalanceStorm:
                 sending = asyncio.create_task(load.send(events, batch=20, pause=0.25))
                 survived = await self._storm(context, probes, rounds)
                 await sending
-            account, _, problems = await close_books(probes, ledger, timeout=120)
+            account, _, problems = await close_books(probes, ledger, patience=30)
             generations = await probes.reader.value("SELECT max(generation) FROM probe.witness")
         return Outcome(
             account=account,

@@ -33,7 +33,7 @@ class RelayKilled:
                     await barrier.shut()
                     await load.send(each)
                     survived += await self._kill(probes, name, barrier)
-            account, noted, problems = await close_books(probes, ledger, timeout=120)
+            account, noted, problems = await close_books(probes, ledger, patience=30)
             published = await count_records(both.bootstrap_servers, MODELS.name)
         duplicates = published - len(noted.told)
         if duplicates <= 0:

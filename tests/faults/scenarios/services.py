@@ -50,7 +50,7 @@ class ServicesKilled:
                 survived, faults = await self._damage(context, system, rounds)
                 await correcting
                 await sending
-            account, problems = await system.close_books(path, timeout=120)
+            account, problems = await system.close_books(path, patience=30)
             problems += await self._after(system, jobs, job_id)
             problems += await broken_rules(system.reader, timeout=60)
         return Outcome(

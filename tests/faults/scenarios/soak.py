@@ -54,7 +54,7 @@ class Soak:
             await jobs.begin()
             async with _traffic(system, jobs, path, seconds):
                 survived, faults, sizes = await self._damage(context, system, seconds)
-            account, problems = await system.close_books(path, timeout=300)
+            account, problems = await system.close_books(path, patience=30)
             problems += await broken_rules(system.reader, timeout=300)
             retrains = await jobs.retrains()
         first, last = _largest(sizes, 0, seconds / 2), _largest(sizes, seconds / 2, seconds)

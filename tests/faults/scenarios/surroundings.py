@@ -34,7 +34,7 @@ class WrongClocks:
                 await probes.start(probe_clock_shift_seconds=shift)
             async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
                 await load.send(events, reason="work")
-            account, _, problems = await close_books(probes, ledger, timeout=120)
+            account, _, problems = await close_books(probes, ledger, patience=30)
 
             async def all_worked() -> bool:
                 return await probes.count("worked") >= events
@@ -76,7 +76,7 @@ class DeadCollectors:
                     await until(lambda: _all_taken(probes, load), timeout=60)
                     seconds.append(await _seconds_to_retire(probes, name))
                 await probes.start()
-                account, _, problems = await close_books(probes, ledger, timeout=60)
+                account, _, problems = await close_books(probes, ledger, patience=30)
         survived = sum(each < LONGEST_STOP_SECONDS for each in seconds)
         return Outcome(
             account=account,
@@ -137,7 +137,7 @@ class FullDisk:
                     for _ in range(times):
                         survived += await self._fill_and_clear(disk, both, probes)
                     await sending
-                account, _, problems = await close_books(probes, ledger, timeout=100)
+                account, _, problems = await close_books(probes, ledger, patience=30)
         return Outcome(
             account=account,
             load=f"{events:,} commands",
