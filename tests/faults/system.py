@@ -20,6 +20,7 @@ from archon_contracts.values import AgentKind, AgentProfile, TriggerPolicy
 from deploy.local.child import Child, Program
 from deploy.local.ports import pick_free
 from deploy.local.probes import answers_ready
+from deploy.local.ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.service_process import PROJECT_ROOT
 from deploy.local.settings import LocalSettings
@@ -242,8 +243,9 @@ async def local_system(
     folder: Path, *, services: tuple[str, ...] = SERVICES, **settings: object
 ) -> AsyncIterator[LocalSystem]:
     """The chosen services on their real parts; stopped at the end."""
+    local = LocalSettings(data_dir=folder, services=services, gateway_port=pick_free())
     with environment(**settings):
-        async with Runtime(LocalSettings(data_dir=folder, services=services)) as runtime:
+        async with Runtime(local) as runtime:
             system = LocalSystem(runtime)
             try:
                 yield system
