@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from services.data_prep.near_duplicates import shingles
 
 if TYPE_CHECKING:
-    from numpy import float64
+    from numpy import float64, int64
     from numpy.typing import NDArray
 
 FARTHEST = 0.1
 """Texts less alike than this have nothing to say about each other."""
+
+COMMON = 8
+"""A gram that more than one text in so many holds is kept as a row over all of them: adding to
+places of an array costs ten times as much a place as adding a whole row."""
+
+MORE = 16
+
+FIRST = 64
+"""Texts that are put in order first; few questions need more."""
 
 
 class Neighbours:
@@ -36,23 +45,37 @@ class Neighbours:
                 holders[gram].append(place)
         self._count = len(texts)
         self._squares = {gram: self._square(len(places)) for gram, places in holders.items()}
-        self._holders = {gram: numpy.array(places) for gram, places in holders.items()}
+        self._holders: dict[str, NDArray[int64]] = {}
+        self._rows: dict[str, NDArray[float64]] = {}
+        for gram, places in holders.items():
+            if len(places) * COMMON <= self._count:
+                self._holders[gram] = numpy.array(places)
+            else:
+                self._rows[gram] = numpy.zeros(self._count)
+                self._rows[gram][places] = self._squares[gram]
         self._lengths = numpy.array([self._length(found) for found in grams])
 
-    def of(self, text: str) -> list[tuple[float, int]]:
+    def of(self, text: str) -> Iterator[tuple[float, int]]:
         """Closeness and position of the texts that are near enough, nearest first."""
-        grams = sorted(shingles(text))
-        near = self._closeness(grams)
-        places = self._numpy.flatnonzero(near >= FARTHEST)
+        numpy = self._numpy
         # Rounded, so that equal texts are equally close whatever else is beside them.
-        found = zip(near[places].round(9).tolist(), places.tolist(), strict=True)
-        return sorted(found, key=lambda pair: (-pair[0], pair[1]))
+        near = self._closeness(sorted(shingles(text))).round(9)
+        places, most = numpy.flatnonzero(near >= FARTHEST), FIRST
+        while len(places):
+            close = near[places]
+            least = numpy.partition(close, -most)[-most] if len(places) > most else FARTHEST
+            first = places[close >= least]
+            order = numpy.lexsort((first, -near[first]))
+            yield from zip(near[first][order].tolist(), first[order].tolist(), strict=True)
+            places, most = places[close < least], most * MORE
 
     def _closeness(self, grams: Sequence[str]) -> NDArray[float64]:
         shared = self._numpy.zeros(self._count)
         for gram in grams:
             if gram in self._holders:
                 shared[self._holders[gram]] += self._squares[gram]
+            elif gram in self._rows:
+                shared += self._rows[gram]
         closeness: NDArray[float64] = shared / (self._lengths * self._length(grams))
         return closeness
 

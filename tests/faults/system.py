@@ -20,7 +20,6 @@ from archon_contracts.values import AgentKind, AgentProfile, TriggerPolicy
 from deploy.local.child import Child, Program
 from deploy.local.ports import pick_free
 from deploy.local.probes import answers_ready
-from deploy.local.ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.service_process import PROJECT_ROOT
 from deploy.local.settings import LocalSettings
