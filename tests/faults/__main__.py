@@ -9,7 +9,7 @@ from rich.console import Console
 
 from deploy.local.revision import code_revision
 from tests.faults.readme import write_table
-from tests.faults.runner import run_all, table_of, write_results
+from tests.faults.runner import run_all, table_of
 from tests.faults.scenarios import ALL
 
 RESULTS = Path("var/faults")
@@ -41,12 +41,15 @@ def main(arguments: list[str]) -> int:
         keep=RESULTS,
     )
     seconds = time.monotonic() - began
-    write_results(lines, RESULTS / "results.jsonl")
     console.print(table_of(lines))
-    failed = [f"{each.scenario.id}/{each.seed}" for each in lines if not each.outcome.passed]
+    passed = [each for each in lines if each.outcome.passed]
+    skipped = [each for each in lines if each.outcome.not_run]
+    failed = [
+        f"{each.scenario.id}/{each.seed}" for each in lines if each not in (*passed, *skipped)
+    ]
     console.print(
-        f"{len(lines) - len(failed)} of {len(lines)} scenarios passed in {seconds:.0f} s, "
-        f"seed {chosen.seed}, revision {code_revision()}"
+        f"{len(passed)} of {len(lines)} scenarios passed, {len(skipped)} not run, "
+        f"in {seconds:.0f} s, seed {chosen.seed}, revision {code_revision()}"
         + (f"; failed: {', '.join(failed)}" if failed else ""),
         highlight=False,
     )

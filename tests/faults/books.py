@@ -10,11 +10,12 @@ from tests.faults.waiting import until_still
 
 
 async def close_books(
-    probes: Fleet, ledger_path: Path, *, patience: float, told: bool = True
+    probes: Fleet, ledger_path: Path, *, patience: float, told: bool = True, letters: int = 0
 ) -> tuple[Account, Noted, list[str]]:
     """Wait until all is done, or nothing moved for `patience` seconds.
 
-    Returns the balance, what was noted, and what is wrong with it.
+    So many dead letters are expected. Returns the balance, what was noted, and what is wrong
+    with it.
     """
     intended, acknowledged = read_ledger(ledger_path)
 
@@ -36,6 +37,8 @@ async def close_books(
         (intended, acknowledged), stored=taken, used=noted.told, quarantined=noted.quarantined
     )
     problems = [] if quiet else [f"nothing moved for {patience:g} s"]
+    if account.quarantined != letters:
+        problems.append(f"{account.quarantined} dead letters, {letters} were expected")
     if told and set(noted.told) != set(taken):
         problems.append(f"{len(set(taken) ^ set(noted.told))} events without their second effect")
     if noted.out_of_order:

@@ -68,21 +68,23 @@ def balance(
     """Compare the ledger with what the system holds.
 
     `stored` are ids of feedback rows, `used` those in claimed windows (one entry a use),
-    `quarantined` those of dead letters. An id that was intended but never acknowledged may be
-    anywhere or nowhere.
+    `quarantined` those of dead letters; what is both stored and set aside is double. An id that was
+    intended but never acknowledged may be anywhere or nowhere.
     """
     intended, acknowledged = ledger
     stored_counts, used_counts = Counter(stored), Counter(used)
-    aside = set(quarantined)
+    letters = Counter(quarantined)
+    aside = set(letters)
     arrived = set(stored_counts) | aside
-    twice = sum(n - 1 for n in stored_counts.values()) + sum(n - 1 for n in used_counts.values())
+    twice = sum(n - 1 for counts in (stored_counts, used_counts, letters) for n in counts.values())
+    both = len(set(stored_counts) & aside)
     return Account(
         sent=len(acknowledged),
         stored=len(stored_counts),
         effects=len(used_counts),
         quarantined=len(aside),
         lost=len(acknowledged - arrived),
-        double=twice,
+        double=twice + both,
         unknown=len(arrived - intended - acknowledged),
     )
 

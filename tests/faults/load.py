@@ -25,6 +25,7 @@ from archon_contracts.topics import REGISTRY_COMMANDS
 from tests.faults.ledger import Ledger
 
 KEYS = 20
+WITNESS = "witness"
 BATCH = 100
 RETRY_SECONDS = 0.2
 
@@ -147,8 +148,9 @@ class CommandLoad:
             bootstrap_servers, required_topics=[REGISTRY_COMMANDS.name], timeout_seconds=5
         )
         self._seed = seed
-        self._numbers: Counter[int] = Counter()
+        self._numbers: Counter[int | str] = Counter()
         self.sent = 0
+        self.acknowledged = 0
 
     async def __aenter__(self) -> Self:
         await self._producer.start()
@@ -175,10 +177,21 @@ class CommandLoad:
             await asyncio.sleep(pause)
         return ids
 
-    def make(self, reason: str = "load") -> tuple[UUID, OutgoingRecord]:
+    async def send_witness(self) -> UUID:
+        """Send one more, of a key of its own: its effect shows that what came before is over.
+
+        May run beside `send`, but not beside itself.
+        """
+        made = self.make("witness", agent=WITNESS)
+        await self.deliver([made])
+        return made[0]
+
+    def make(
+        self, reason: str = "load", *, agent: int | str | None = None
+    ) -> tuple[UUID, OutgoingRecord]:
         """The next command, not sent yet."""
         self.sent += 1
-        agent = self.sent % KEYS
+        agent = self.sent % KEYS if agent is None else agent
         self._numbers[agent] += 1
         number = self._numbers[agent]
         event_id = derived_id("fault", self._seed, self.sent)
@@ -204,3 +217,4 @@ class CommandLoad:
                 await asyncio.sleep(RETRY_SECONDS)
         for event_id, _ in made:
             self._ledger.acknowledge(event_id)
+        self.acknowledged += len(made)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -45,6 +46,7 @@ class MockCluster:
         self._handle = handle
         self._cluster = ctypes.c_void_p(cluster)
         self.brokers = brokers
+        self.injected: Counter[Api] = Counter()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -62,6 +64,7 @@ class MockCluster:
 
     def fail(self, api: Api, *errors: Error) -> None:
         """Answer the next requests of this kind with these errors, one each."""
+        self.injected[api] += len(errors)
         codes = (ctypes.c_int * len(errors))(*errors)
         self._library.rd_kafka_mock_push_request_errors_array(
             self._cluster, ctypes.c_int16(api), ctypes.c_size_t(len(errors)), codes
@@ -90,6 +93,17 @@ class MockCluster:
             change = self._library.rd_kafka_mock_broker_set_down
         self._check(change(self._cluster, broker))
 
+    def asked(self, api: Api) -> int:
+        """How many requests of this kind came since the start."""
+        count = ctypes.c_size_t()
+        get = self._library.rd_kafka_mock_get_requests
+        requests = get(self._cluster, ctypes.byref(count))
+        found = (ctypes.c_void_p * count.value).from_address(requests) if count.value else ()
+        kind = self._library.rd_kafka_mock_request_api_key
+        asked = sum(kind(ctypes.c_void_p(each)) == api for each in found)
+        self._library.rd_kafka_mock_request_destroy_array(ctypes.c_void_p(requests), count)
+        return asked
+
     def _check(self, code: int) -> None:
         if code:
             raise RuntimeError(f"librdkafka's mock cluster refused: error {code}")
@@ -107,6 +121,7 @@ def mock_cluster(brokers: int) -> Iterator[MockCluster]:
     if not handle:
         raise RuntimeError(f"librdkafka did not start: {reason.value.decode()}")
     cluster = library.rd_kafka_mock_cluster_new(ctypes.c_void_p(handle), brokers)
+    library.rd_kafka_mock_start_request_tracking(ctypes.c_void_p(cluster))
     try:
         yield MockCluster(library, handle, cluster, brokers)
     finally:
@@ -128,4 +143,6 @@ def _library() -> ctypes.CDLL:
     library.rd_kafka_new.restype = pointer
     library.rd_kafka_mock_cluster_new.restype = pointer
     library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
+    library.rd_kafka_mock_get_requests.restype = pointer
+    library.rd_kafka_mock_request_api_key.restype = ctypes.c_int16
     return library

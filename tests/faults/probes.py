@@ -25,8 +25,9 @@ from deploy.local.status import ProcessStatus
 from deploy.local.supervisor import Supervisor
 from shared.migrations import migrate
 from shared.outbox import decode_headers
+from tests.faults.load import CommandLoad
 from tests.faults.servers import Reader, Servers
-from tests.faults.waiting import until
+from tests.faults.waiting import until, until_still
 
 TABLES = """
 CREATE TABLE {schema}.effects (
@@ -38,7 +39,7 @@ CREATE TABLE {schema}.witness (
     pid integer NOT NULL, rss_bytes bigint NOT NULL, generation integer NOT NULL
 );
 """
-IDLE_LOOKS = 30
+STOP_SECONDS = 30.0  # nobody is killed for stopping slowly: that it does not is tested
 QUICK_RESTARTS = Backoff(first_seconds=0.05, longest_seconds=0.2)
 
 
@@ -113,7 +114,9 @@ class Fleet:
     async def start(self, **settings: object) -> str:
         """Start one more probe process and return its name once it is ready."""
         part = self.part(**settings)
-        self._own[part.name] = Supervisor(backoff=QUICK_RESTARTS, ready_timeout_seconds=90)
+        self._own[part.name] = Supervisor(
+            backoff=QUICK_RESTARTS, ready_timeout_seconds=90, stop_timeout_seconds=STOP_SECONDS
+        )
         await self._own[part.name].start([part])
         return part.name
 
@@ -167,16 +170,15 @@ class Fleet:
         """Stop one probe in good order; it is not started again."""
         await self._own.pop(name).stop()
 
-    async def goes_on(self, *, timeout: float) -> bool:
-        """Wait until one more command took effect than had, or nothing waits any more."""
-        before: list[int] = []
+    async def goes_on(self, load: CommandLoad, *, patience: float = 30) -> bool:
+        """Whether a command that is sent now takes effect; False once nothing moves any more."""
+        event_id = await load.send_witness()
 
-        async def more() -> bool:
-            count = await self.count("taken")
-            before.append(count)
-            return count > before[0] or (len(before) > IDLE_LOOKS and await self.quiet())
+        async def took_effect() -> bool:
+            query = f"SELECT count(*) FROM {self.schema}.effects WHERE event_id = $1"
+            return await self.reader.value(query, event_id) > 0
 
-        return await until(more, timeout=timeout)
+        return await until_still(took_effect, lambda: self.count("taken"), patience=patience)
 
     async def noted(self) -> Noted:
         """Everything that was noted so far."""

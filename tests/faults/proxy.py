@@ -55,6 +55,11 @@ class Proxy:
         """host:port to connect to."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._writers) // 2
+
     def set_mode(self, mode: Mode) -> None:
         """Change what happens from now on, to open connections too."""
         self._mode = mode

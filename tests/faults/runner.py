@@ -11,7 +11,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -53,6 +53,7 @@ class Line:
             "faults": outcome.faults,
             "survived": outcome.survived,
             "passed": outcome.passed,
+            "not_run": outcome.not_run,
             "bound": outcome.bound,
             "problems": list(outcome.problems),
             "facts": dict(outcome.facts),
@@ -69,9 +70,11 @@ def run_all(
     long: bool,
     jobs: int,
     console: Console,
-    keep: Path | None,
+    keep: Path,
 ) -> list[Line]:
     """Run each with each seed, `jobs` at a time; one that raises has failed, the rest runs on.
+
+    Each line is recorded in `keep` as soon as it is there.
 
     A scenario has a process of its own: what it sets, leaks or breaks ends with it. The one of an
     hour begins first, so that the others run beside it.
@@ -82,15 +85,29 @@ def run_all(
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=_be_quiet, max_tasks_per_child=1
     ) as pool:
-        running = [
-            pool.submit(_run_one, scenario, seed=seed, long=long, keep=keep)
+        running = {
+            pool.submit(_run_one, scenario, seed=seed, long=long, keep=keep): (scenario, seed)
             for scenario, seed in order
-        ]
+        }
         for over in as_completed(running):
-            line = over.result()
+            line = _line_of(over, *running[over])
+            write_results([line], keep / "results.jsonl")
             found[line.scenario.id, line.seed] = line
             _tell(line, console)
     return [found[scenario.id, seed] for scenario, seed in wanted]
+
+
+def _line_of(over: Future[Line], scenario: Scenario, seed: int) -> Line:
+    """Its line, also where the process of the scenario died."""
+    error = over.exception()
+    if error is None:
+        return over.result()
+    return Line(scenario, _failed(error), seed, 0.0, datetime.now(UTC))
+
+
+def _failed(error: BaseException) -> Outcome:
+    reason = f"{type(error).__name__}: {error}"
+    return Outcome(account=NOTHING, load="", faults=0, survived=0, trials=0, problems=(reason,))
 
 
 def _be_quiet() -> None:
@@ -100,7 +117,7 @@ def _be_quiet() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
-def _run_one(scenario: Scenario, *, seed: int, long: bool, keep: Path | None) -> Line:
+def _run_one(scenario: Scenario, *, seed: int, long: bool, keep: Path) -> Line:
     folder = Path(tempfile.mkdtemp(prefix=f"archon-{scenario.id.lower()}-"))
     context = Context(scenario.id, folder, seed, long)
     at, started = datetime.now(UTC), time.monotonic()
@@ -109,11 +126,8 @@ def _run_one(scenario: Scenario, *, seed: int, long: bool, keep: Path | None) ->
         outcome = uvloop.run(_bounded(scenario, context, limit))
     except Exception as error:  # noqa: BLE001  whatever goes wrong is the scenario's result
         traceback.print_exc()
-        reason = f"{type(error).__name__}: {error}"
-        outcome = Outcome(
-            account=NOTHING, load="", faults=0, survived=0, trials=0, problems=(reason,)
-        )
-    if not outcome.passed and keep is not None:
+        outcome = _failed(error)
+    if not outcome.passed and not outcome.not_run:
         shutil.copytree(folder, keep / f"{scenario.id}-{seed}", dirs_exist_ok=True, ignore=_bulky)
     shutil.rmtree(folder, ignore_errors=True)
     return Line(scenario, outcome, seed, time.monotonic() - started, at)
@@ -132,6 +146,8 @@ def _bulky(_folder: str, names: list[str]) -> list[str]:
 def _tell(line: Line, console: Console) -> None:
     outcome = line.outcome
     verdict = "[green]passed[/green]" if outcome.passed else "[red]FAILED[/red]"
+    if outcome.not_run:
+        verdict = f"[yellow]not run[/yellow] ({outcome.not_run})"
     console.print(
         f"[bold]{line.scenario.id}[/bold] {line.scenario.what}\n"
         f"   {verdict} with seed {line.seed} in {line.seconds:.0f} s: {outcome.account}; "

@@ -43,11 +43,26 @@ class Outcome:
     trials: int
     problems: tuple[str, ...] = ()
     facts: Mapping[str, object] = field(default_factory=dict)
+    not_run: str = ""
+    """Why it could not be tried here; then it has neither passed nor failed."""
+
+    @classmethod
+    def of_nothing(cls, why: str) -> Outcome:
+        """Of a scenario that cannot be tried here."""
+        nothing = Account(0, 0, 0, 0, 0, 0, 0)
+        return cls(
+            account=nothing, load=f"not run: {why}", faults=0, survived=0, trials=0, not_run=why
+        )
 
     @property
     def passed(self) -> bool:
-        """Whether every promise held."""
-        return self.account.balanced and self.faults == self.survived and not self.problems
+        """Whether every promise held, and was tried."""
+        return (
+            not self.not_run
+            and self.account.balanced
+            and self.faults == self.survived
+            and not self.problems
+        )
 
     @property
     def bound(self) -> float | None:

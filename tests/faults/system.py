@@ -186,10 +186,12 @@ class LocalSystem:
 
         return await until(settled, timeout=timeout)
 
-    async def close_books(self, ledger: Path, *, patience: float) -> tuple[Account, list[str]]:
+    async def close_books(
+        self, ledger: Path, *, patience: float, letters: int = 0
+    ) -> tuple[Account, list[str]]:
         """Wait until everything acknowledged is settled, or nothing moves any more.
 
-        Returns the balance and its problems.
+        So many dead letters are expected. Returns the balance and its problems.
         """
         intended, acknowledged = read_ledger(ledger)
 
@@ -209,6 +211,8 @@ class LocalSystem:
             used=held.used,
             quarantined=[letter.text("ce_id") for letter in held.letters],
         )
+        if account.quarantined != letters:
+            problems.append(f"{account.quarantined} dead letters, {letters} were expected")
         return account, problems
 
     async def members(self, service: str) -> set[str]:

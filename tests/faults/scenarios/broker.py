@@ -42,8 +42,8 @@ class BrokerFaults:
                 survived = 0
                 for fault in faults:
                     await self._one(fault, both, proxy, chance)
-                    survived += await probes.goes_on(timeout=60)
-                drained = await self._outage(both, proxy, probes, outage)
+                    survived += await probes.goes_on(load)
+                drained = await self._outage(both, proxy, probes, load, outage)
                 await sending
             account, _, problems = await close_books(probes, ledger, patience=30)
             on_topic = await count_records(both.bootstrap_servers, REGISTRY_COMMANDS.name)
@@ -79,14 +79,14 @@ class BrokerFaults:
                 proxy.set_mode(Mode.PASS)
 
     async def _outage(
-        self, both: Servers, proxy: Proxy, probes: Fleet, seconds: int
+        self, both: Servers, proxy: Proxy, probes: Fleet, load: CommandLoad, seconds: int
     ) -> float | None:
         """Seconds from the broker's return to the next effect; None when none came."""
         await self._stop(both, proxy)
         await asyncio.sleep(seconds)
         await self._start(both, proxy)
         started = asyncio.get_running_loop().time()
-        if not await probes.goes_on(timeout=100):
+        if not await probes.goes_on(load):
             return None
         return round(asyncio.get_running_loop().time() - started, 1)
 

@@ -33,11 +33,13 @@ class DatabaseRestarts:
             name = await probes.start(database_url=both.proxied(proxy))
             async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
                 sending = asyncio.create_task(load.send(events, pause=PAUSE_SECONDS))
-                survived = await self._damage(context, both, proxy, probes, faults)
+                survived, happened = await self._damage(context, both, proxy, probes, load, faults)
                 await sending
             account, _, problems = await close_books(probes, ledger, patience=30)
             if not await probes.ready(name):
                 problems.append("the probe was not ready again")
+            if happened != faults:
+                problems.append(f"{faults - happened} of {faults} faults met no connection")
         return Outcome(
             account=account,
             load=f"{events:,} commands",
@@ -48,12 +50,22 @@ class DatabaseRestarts:
         )
 
     async def _damage(
-        self, context: Context, both: Servers, proxy: Proxy, probes: Fleet, faults: int
-    ) -> int:
-        """Half of the faults are restarts, half are the network's; new effects follow each."""
-        random, survived = context.random(), 0
+        self,
+        context: Context,
+        both: Servers,
+        proxy: Proxy,
+        probes: Fleet,
+        load: CommandLoad,
+        faults: int,
+    ) -> tuple[int, int]:
+        """Half of the faults are restarts, half are the network's; a new effect follows each.
+
+        Returns how many were survived, and how many met open connections at all.
+        """
+        random, survived, happened = context.random(), 0, 0
         for number in range(faults):
             await asyncio.sleep(random.uniform(0.1, 0.5))
+            happened += proxy.connections > 0
             if number % 2 == 0:
                 await both.postgres.restart(IMMEDIATE)
             elif (mode := random.choice(NETWORK)) is Mode.PASS:
@@ -62,5 +74,5 @@ class DatabaseRestarts:
                 proxy.set_mode(mode)
                 await asyncio.sleep(random.uniform(0.3, 1.5))
                 proxy.set_mode(Mode.PASS)
-            survived += await probes.goes_on(timeout=60)
-        return survived
+            survived += await probes.goes_on(load)
+        return survived, happened

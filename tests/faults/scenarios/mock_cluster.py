@@ -32,7 +32,7 @@ class FaultyCluster:
     """Injected errors for every kind of request, and moves, while commands come in."""
 
     id = "F5"
-    what = "injected broker errors, leader and coordinator moves (librdkafka's mock cluster)"
+    what = "broker errors injected, leaders and coordinators moved, one of three brokers down"
 
     async def run(self, context: Context) -> Outcome:
         events = context.size(short=600, long=5_000)
@@ -48,9 +48,12 @@ class FaultyCluster:
                 await probes.start(kafka_bootstrap_servers=cluster.bootstrap_servers)
                 async with CommandLoad(cluster.bootstrap_servers, ledger, context.seed) as load:
                     sending = asyncio.create_task(load.send(events, batch=25, pause=0.05))
-                    survived = await self._damage(context.random(), cluster, probes, faults)
+                    survived = await self._damage(context.random(), cluster, probes, load, faults)
                     await sending
                 account, _, problems = await close_books(probes, ledger, patience=30)
+            for api, injected in cluster.injected.items():
+                if (asked := cluster.asked(api)) < injected:
+                    problems.append(f"{injected} errors for {api.name}, {asked} such requests")
         return Outcome(
             account=account,
             load=f"{events:,} commands",
@@ -58,27 +61,37 @@ class FaultyCluster:
             survived=survived,
             trials=events,
             problems=tuple(problems),
+            facts={"errors answered": {a.name: n for a, n in cluster.injected.items()}},
         )
 
     async def _damage(
-        self, chance: random.Random, cluster: MockCluster, probes: Fleet, faults: int
+        self,
+        chance: random.Random,
+        cluster: MockCluster,
+        probes: Fleet,
+        load: CommandLoad,
+        faults: int,
     ) -> int:
-        """Each fault is survived when a command takes effect after it, or none is left."""
+        """Each fault is survived when a command that is sent after it takes effect."""
         survived = 0
         for _ in range(faults):
             await asyncio.sleep(chance.uniform(0.05, 0.3))
-            self._one(chance, cluster)
-            survived += await probes.goes_on(timeout=60)
+            await self._one(chance, cluster)
+            survived += await probes.goes_on(load)
         return survived
 
-    def _one(self, chance: random.Random, cluster: MockCluster) -> None:
+    async def _one(self, chance: random.Random, cluster: MockCluster) -> None:
         broker = chance.randint(1, BROKERS)
-        match chance.randrange(3):
+        match chance.randrange(4):
             case 0:
                 api = chance.choice(list(ERRORS))
                 cluster.fail(api, *chance.choices(ERRORS[api], k=chance.randint(1, 3)))
             case 1:
                 topic = chance.choice(TOPICS[:2])
                 cluster.move_leader(topic.name, chance.randrange(topic.partitions), broker)
-            case _:
+            case 2:
                 cluster.move_coordinator(consumer_group("probe"), broker)
+            case _:
+                cluster.set_up(broker, up=False)
+                await asyncio.sleep(chance.uniform(0.3, 1.5))
+                cluster.set_up(broker, up=True)

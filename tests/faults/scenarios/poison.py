@@ -33,7 +33,9 @@ class PoisonedCommands:
                     await load.send(good // len(poisons))
                     bad_ids += await load.send(1, reason=poison)
                 await load.send(good // len(poisons))
-            account, noted, problems = await close_books(probes, ledger, patience=30)
+            account, noted, problems = await close_books(
+                probes, ledger, patience=30, letters=len(poisons)
+            )
             attempts = await self._attempts(probes)
             if not await probes.ready(name):
                 problems.append("the probe was not ready again")

@@ -153,7 +153,4 @@ def _account(arms: Sequence[Arm]) -> Account:
 
 
 def _not_possible() -> Outcome:
-    reason = f"not run: {DATA_FILE} is not here; ARCHON_TEST_DATA names its folder"
-    return Outcome(
-        account=Account(0, 0, 0, 0, 0, 0, 0), load=reason, faults=0, survived=0, trials=0
-    )
+    return Outcome.of_nothing(f"{DATA_FILE} is not here; ARCHON_TEST_DATA names its folder")

@@ -25,10 +25,12 @@ class RebalanceStorm:
             await probes.start()
             async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
                 sending = asyncio.create_task(load.send(events, batch=20, pause=0.25))
-                survived = await self._storm(context, probes, rounds)
+                survived = await self._storm(context, probes, load, rounds)
                 await sending
             account, _, problems = await close_books(probes, ledger, patience=30)
             generations = await probes.reader.value("SELECT max(generation) FROM probe.witness")
+        if generations < 2 * rounds:
+            problems.append(f"{generations} generations: not every member joined and left")
         return Outcome(
             account=account,
             load=f"{events:,} commands, {rounds} members come and go",
@@ -39,7 +41,7 @@ class RebalanceStorm:
             facts={"group generations": generations},
         )
 
-    async def _storm(self, context: Context, probes: Fleet, rounds: int) -> int:
+    async def _storm(self, context: Context, probes: Fleet, load: CommandLoad, rounds: int) -> int:
         """Each round one member joins and, once it works, leaves in good order."""
         random, survived = context.random(), 0
         for _ in range(rounds):
@@ -47,5 +49,5 @@ class RebalanceStorm:
             survived += 1
             await asyncio.sleep(random.uniform(0, 1))
             await probes.retire(name)
-            survived += await probes.goes_on(timeout=60)
+            survived += await probes.goes_on(load)
         return survived

@@ -29,6 +29,7 @@ class ServicesKilled:
     id = "F1"
     what = "kill -9 of every service under feedback, with a retrain under way"
     signal = signal.SIGKILL
+    letters = 0
 
     async def run(self, context: Context) -> Outcome:
         events = context.size(short=1_500, long=100_000)
@@ -50,7 +51,7 @@ class ServicesKilled:
                 survived, faults = await self._damage(context, system, rounds)
                 await correcting
                 await sending
-            account, problems = await system.close_books(path, patience=30)
+            account, problems = await system.close_books(path, patience=30, letters=self.letters)
             problems += await self._after(system, jobs, job_id)
             problems += await broken_rules(system.reader, timeout=60)
         return Outcome(
@@ -91,6 +92,7 @@ class RollingDeploy(ServicesKilled):
     id = "F11"
     what = "SIGTERM of every service in turn under feedback, with events of other versions"
     signal = signal.SIGTERM
+    letters = 1
 
     async def _damage(self, context: Context, system: LocalSystem, rounds: int) -> tuple[int, int]:
         await _send_other_versions(system, Ledger(context.folder / "ledger"))

@@ -14,6 +14,8 @@ from tests.faults.waiting import until
 IN_A_STEP = "pause_after_two_steps"  # and goes on from its checkpoint in its second life
 IN_A_CHECKPOINT = "pause_in_the_third_checkpoint"
 STEPS = 4
+Kill = tuple[int, bool]
+"""The process that takes over, and whether the kill came where it was meant to."""
 
 
 class TrainerKilled:
@@ -25,7 +27,7 @@ class TrainerKilled:
     async def run(self, context: Context) -> Outcome:
         runs = context.size(short=3, long=30)
         path = context.folder / "ledger"
-        ledger, survived = Ledger(path), 0
+        ledger, survived, missed = Ledger(path), 0, 0
         async with (
             servers(context.folder, broker=False) as both,
             trainers(both, context.folder) as them,
@@ -36,7 +38,8 @@ class TrainerKilled:
                 job_id = await them.order(steps=STEPS)
                 ledger.intend(job_id)
                 ledger.acknowledge(job_id)
-                successor = await kills[number % len(kills)](them, job_id, barrier)
+                successor, happened = await kills[number % len(kills)](them, job_id, barrier)
+                missed += not happened
                 survived += await them.over(job_id)
                 await them.kill(successor)
             models = await them.models()
@@ -44,6 +47,8 @@ class TrainerKilled:
         told = [str(model.job_id) for model in models]
         wrong = [model.job_id for model in models if model.steps != STEPS]
         problems = [f"{len(wrong)} models of a wrong number of steps"] if wrong else []
+        if missed:
+            problems.append(f"{missed} kills did not come where they were meant to")
         if resumed < runs:
             problems.append(f"{runs - resumed} runs began again without their checkpoint")
         return Outcome(
@@ -56,40 +61,40 @@ class TrainerKilled:
             facts={"resumed from a checkpoint": resumed},
         )
 
-    async def _kill_in_step(self, them: Trainers, job_id: UUID, _barrier: Gate) -> int:
+    async def _kill_in_step(self, them: Trainers, job_id: UUID, _barrier: Gate) -> Kill:
         """While its child is in a step, with two checkpoints written."""
         owner = await them.start(IN_A_STEP)
-        await self._two_steps_done(them, job_id)
+        happened = await self._two_steps_done(them, job_id)
         await them.kill(owner)
-        return await them.start(IN_A_STEP)
+        return await them.start(IN_A_STEP), happened
 
-    async def _kill_in_checkpoint(self, them: Trainers, job_id: UUID, _barrier: Gate) -> int:
+    async def _kill_in_checkpoint(self, them: Trainers, job_id: UUID, _barrier: Gate) -> Kill:
         """While its child writes the third checkpoint: half of it is on the disk."""
         owner = await them.start(IN_A_CHECKPOINT)
 
         async def half_written() -> bool:
             return any(them.checkpoints(job_id).glob(".checkpoint-3.*.partial/*"))
 
-        await until(half_written, timeout=30)
+        happened = await until(half_written, timeout=30)
         await them.kill(owner)
-        return await them.start(IN_A_CHECKPOINT)
+        return await them.start(IN_A_CHECKPOINT), happened
 
-    async def _kill_before_commit(self, them: Trainers, job_id: UUID, barrier: Gate) -> int:
+    async def _kill_before_commit(self, them: Trainers, job_id: UUID, barrier: Gate) -> Kill:
         """Its artifact is in the store, its last transaction waits at the gate."""
         await barrier.shut()
         owner = await them.start(IN_A_STEP)
-        await self._two_steps_done(them, job_id)
+        happened = await self._two_steps_done(them, job_id)
         them.kill_child(owner)  # the pause ends in its second life
-        await barrier.caught(timeout=60)
+        happened &= await barrier.caught(timeout=60)
         await them.kill(owner)
         await barrier.drop_waiting()
         await barrier.open()
-        return await them.start(IN_A_STEP)
+        return await them.start(IN_A_STEP), happened
 
-    async def _two_steps_done(self, them: Trainers, job_id: UUID) -> None:
+    async def _two_steps_done(self, them: Trainers, job_id: UUID) -> bool:
         """Wait until two steps and their checkpoints are done."""
 
         async def done() -> bool:
             return (them.checkpoints(job_id) / "checkpoint-2").is_dir()
 
-        await until(done, timeout=30)
+        return await until(done, timeout=30)

@@ -33,6 +33,16 @@ def test_a_double_effect_is_seen(tmp_path: Path) -> None:
     assert balance(_ledger(tmp_path), stored="abc", used="aab", quarantined="").double == 1
 
 
+def test_what_is_stored_and_set_aside_is_double(tmp_path: Path) -> None:
+    assert balance(_ledger(tmp_path), stored="abc", used="", quarantined="c").double == 1
+
+
+def test_an_event_that_is_set_aside_twice_is_double(tmp_path: Path) -> None:
+    account = balance(_ledger(tmp_path), stored="ab", used="", quarantined="cc")
+
+    assert (account.quarantined, account.double) == (1, 1)
+
+
 def test_an_event_from_nowhere_is_seen(tmp_path: Path) -> None:
     assert balance(_ledger(tmp_path), stored="abcx", used="", quarantined="").unknown == 1
 

@@ -41,6 +41,13 @@ def test_a_broken_promise_fails_and_gives_no_bound(changes: dict[str, object]) -
     assert outcome.bound is None
 
 
+def test_what_could_not_be_tried_has_not_passed() -> None:
+    outcome = Outcome.of_nothing("no disk to fill")
+
+    assert not outcome.passed
+    assert outcome.not_run == "no disk to fill"
+
+
 def test_choices_depend_on_scenario_and_seed_alone() -> None:
     def first(scenario: str, seed: int) -> float:
         return Context(scenario, Path(), seed).random().random()
