@@ -43,7 +43,7 @@ up: $(READY)
 	$(BIN)/archon up $(ARGS)
 
 test: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 faults: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only "$(ONLY)" --jobs $(JOBS) $(ARGS)
