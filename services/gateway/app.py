@@ -121,10 +121,12 @@ def _build_pressure(settings: Settings, shared: Foundation, store: Store) -> Pre
         age_seconds=settings.gateway_outbox_age_limit_seconds,
         backlog=settings.gateway_outbox_backlog_limit,
     )
+    share = settings.gateway_inflight_share
+    events, size = settings.gateway_inflight_events_limit, settings.gateway_inflight_bytes_limit
     return Pressure(
         OutboxWatch(shared.database, store, limits),
-        Budget("inflight_events", settings.gateway_inflight_events_limit, "events"),
-        Budget("inflight_bytes", settings.gateway_inflight_bytes_limit, "bytes"),
+        Budget("inflight_events", events, "events", share=share),
+        Budget("inflight_bytes", size, "bytes", share=share),
     )
 
 
