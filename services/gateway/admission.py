@@ -78,6 +78,10 @@ class Admission:
         """
         self._rates.events.take(_whose(caller), count, self._monotonic())
 
+    def charge_events(self, caller: Caller, count: int) -> None:
+        """Count the events of a body that was refused: its key has made the work all the same."""
+        self._rates.events.charge(_whose(caller), count, self._monotonic())
+
     async def _authenticate(self, key: str | None, place: str) -> Caller:
         proof = (place, hash_key(key or ""))
         if proof in self._proven or proof in self._checking:

@@ -76,9 +76,13 @@ class AgentWish(Wish):
     kind: AgentKind
     base_model: Label
     catalogue: list[CatalogueEntry] = Field(
-        default_factory=list, description="A selector's entries; their names are unique."
+        fail_fast=True,
+        default_factory=list,
+        description="A selector's entries; their names are unique.",
     )
-    labels: list[Label] = Field(default_factory=list, description="A classifier's labels.")
+    labels: list[Label] = Field(
+        fail_fast=True, default_factory=list, description="A classifier's labels."
+    )
     evaluation_dataset: Identifier | None = Field(
         default=None, description="Name of an uploaded evaluation dataset."
     )
@@ -95,7 +99,7 @@ class DatasetWish(Wish):
 
     name: Identifier
     purpose: Literal["training", "evaluation"]
-    items: list[dict[str, JsonValue]]
+    items: list[dict[str, JsonValue]] = Field(fail_fast=True)
 
 
 class JobWish(Wish):
@@ -144,7 +148,9 @@ class KeyWish(Wish):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
     scopes: frozenset[Scope] = Field(
-        min_length=1, description="What it may do; nothing that the asking key may not."
+        fail_fast=True,
+        min_length=1,
+        description="What it may do; nothing that the asking key may not.",
     )
     expires_at: AwareDatetime | None = Field(
         default=None, description="When it ends; absent: never."

@@ -17,9 +17,11 @@ from services.gateway.feedback import (
     RETRACTIONS,
     BodyReader,
     IntakeEvent,
+    cost_of_refusal,
     prepare,
 )
 from services.gateway.shedding import Holding
+from shared.errors import PermanentError
 
 ANSWER: dict[str, Any] = {
     "type": "object",
@@ -55,7 +57,12 @@ def _add_route(router: APIRouter, api: Api, path: str, reader: BodyReader, sende
     async def send(request: Request, caller: Caller = sender) -> Response:
         """One event, an array, or `{"events": [...]}`; all are taken or none."""
         with api.pressure.size.hold(0, caller.tenant_id) as holding:
-            events = await _events(api, reader, request, caller, await _body(request, holding))
+            body = await _body(request, holding)
+            try:
+                events = await _events(api, reader, request, caller, body)
+            except PermanentError:
+                api.admission.charge_events(caller, cost_of_refusal(body))
+                raise
             api.admission.take_events(caller, len(events))
             await api.intake.send(events, traceparent=request.headers.get("traceparent", ""))
         ids = [str(event.id) for event in events]

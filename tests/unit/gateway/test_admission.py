@@ -174,6 +174,20 @@ async def test_events_are_counted_by_key_whatever_the_requests() -> None:
     door.require_events(keys.known["b"])
 
 
+async def test_a_refused_body_is_counted_even_when_the_key_has_nothing_left() -> None:
+    keys, clock = Keys("a"), Seconds()
+    door = admission(keys, clock)
+
+    door.charge_events(keys.known["a"], 6)
+    door.charge_events(keys.known["a"], 24)
+    clock.now += 2
+
+    with pytest.raises(RateLimited, match="events"):
+        door.require_events(keys.known["a"])
+    clock.now += 0.1
+    door.require_events(keys.known["a"])
+
+
 @pytest.mark.parametrize(
     ("address", "place"),
     [
