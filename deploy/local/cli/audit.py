@@ -58,6 +58,9 @@ def verify(
     tables: Annotated[
         bool, typer.Option("--tables", help="Compare every service's own table with the copy.")
     ] = False,
+    tenant: Annotated[
+        str | None, typer.Option(help="Another tenant; only with a key of the operator's tenant.")
+    ] = None,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: Json = False,
@@ -72,7 +75,7 @@ def verify(
         shown = _compared(reports)
     else:
         with connect(url, api_key) as gateway:
-            found = gateway.get("/v1/audit/verify")["chains"]
+            found = gateway.get("/v1/audit/verify", tenant_id=tenant)["chains"]
         shown = table("audit chains", ("chain", "entries", "newest hash", "verdict"), _rows(found))
     if as_json:
         print_json(found)
