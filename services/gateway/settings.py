@@ -41,6 +41,14 @@ class Settings(ServiceSettings):
     gateway_events_per_second: float = Field(
         default=20_000.0, ge=0, description="Feedback events of one API key [1/s]; 0: no limit."
     )
+    gateway_tenant_rate_multiple: float = Field(
+        default=2.0,
+        ge=1,
+        description="Rates of all keys of a tenant together, in rates of one key.",
+    )
+    gateway_keys_per_tenant: int = Field(
+        default=1_000, ge=1, description="API keys of one tenant that are good at once."
+    )
     gateway_burst_seconds: float = Field(
         default=5.0, gt=0, description="Unused rate that a key may save up and use at once [s]."
     )
