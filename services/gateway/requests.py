@@ -24,10 +24,13 @@ from archon_contracts.values import (
 )
 from services.gateway.credentials import Scope
 
-Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+"""No control characters, line separators or marks that turn the writing: it is shown to others."""
+
+Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=ONE_LINE)]
 """A reason for the record."""
 
-Label = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=ONE_LINE)]
 
 
 class Wish(BaseModel):
@@ -146,7 +149,7 @@ class SyntheticWish(Wish):
 class KeyWish(Wish):
     """An API key to make."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=ONE_LINE)]
     scopes: frozenset[Scope] = Field(
         fail_fast=True,
         min_length=1,

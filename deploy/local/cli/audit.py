@@ -5,12 +5,13 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from deploy.local.audit_tables import ChainReport, compare_tables
 from deploy.local.cli.options import ApiKey, Json, Url, examples
 from deploy.local.cli.output import ago, console, print_json, table, text
 from deploy.local.cli.target import connect, database_url
+from deploy.local.printable import printable
 
 group = typer.Typer(
     help="List who deployed, rolled back or changed a policy, and why; verify the record.",
@@ -43,9 +44,9 @@ def list_entries(
             ago(entry["recorded_at"]),
             entry["action"],
             entry.get("agent_id"),
-            escape(entry["subject"]),
-            escape(entry["actor"]),
-            escape(why(entry)),
+            entry["subject"],
+            entry["actor"],
+            why(entry),
         )
         for entry in found
     )
@@ -104,5 +105,5 @@ def _compared(reports: list[ChainReport]) -> Any:
     return table("audit chains, tables against the gateway's copy", columns, rows)
 
 
-def _verdict(problem: str) -> str:
-    return f"[red]{problem}[/]" if problem else "[green]whole[/]"
+def _verdict(problem: str) -> Text:
+    return Text(printable(problem), style="red") if problem else Text("whole", style="green")
