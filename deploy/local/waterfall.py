@@ -9,6 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deploy.local.printable import printable
+
 PALETTE = ("cyan", "green", "magenta", "yellow", "blue", "bright_red", "bright_cyan", "white")
 TIMES_WIDTH, SHORTEST_SCALE = 18, 10
 FOLD_FROM = 3
@@ -109,7 +111,7 @@ def draw(waterfall: Waterfall, *, width: int) -> RenderableType:
     for row in waterfall.rows:
         colour = colours[row.span.service]
         made.add_row(
-            Text(row.span.service, style=colour),
+            Text(printable(row.span.service), style=colour),
             _label(row),
             f"{row.span.start:.2f}",
             duration(row.span.seconds),
@@ -167,7 +169,7 @@ def _joined(alike: Sequence[Span]) -> Span:
 
 
 def _label(row: Row) -> Text:
-    label = Text("  " * row.depth + row.span.name)
+    label = Text("  " * row.depth + printable(row.span.name))
     if row.count > 1:
         label.append(f" x {row.count}", style="dim")
     if row.orphan:

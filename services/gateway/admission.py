@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from services.gateway.api_keys import require_scope
 from services.gateway.credentials import Caller, Scope, hash_key
-from services.gateway.errors import NotAuthenticated
+from services.gateway.errors import NotAuthenticated, RateLimited
 from services.gateway.rates import RateLimit
 
 MOST_PROVEN: Final = 10_000
@@ -27,10 +27,12 @@ class Authenticator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The limits: of a key's requests and events, and of an address's wrong keys."""
+    """The limits: of requests and events, of a key and its tenant; of an address's wrong keys."""
 
     requests: RateLimit
     events: RateLimit
+    tenant_requests: RateLimit
+    tenant_events: RateLimit
     failures: RateLimit
 
 
@@ -55,28 +57,45 @@ class Admission:
         Raises:
             NotAuthenticated: no key, or one that is not good.
             NotAllowed: the key lacks the scope.
-            RateLimited: the key asks too often, or too many wrong keys came from the address.
+            RateLimited: the key or its tenant asks too often, or too many wrong keys came from the
+                address.
         """
         caller = await self._authenticate(key, neighbourhood(address))
+        self._take(self._rates.requests, self._rates.tenant_requests, caller, 1)
+        # Counted before: what a key may not do, it may not do as often as it likes either.
         require_scope(caller, scope)
-        self._rates.requests.take(_whose(caller), 1, self._monotonic())
         return caller
 
     def require_events(self, caller: Caller) -> None:
         """Refuse a key that is over its limit before its events are read.
 
         Raises:
-            RateLimited: the key sends too many events.
+            RateLimited: the key, or its tenant, sends too many events.
         """
         self._rates.events.require_room(_whose(caller), self._monotonic())
+        self._rates.tenant_events.require_room(caller.tenant_id, self._monotonic())
 
     def take_events(self, caller: Caller, count: int) -> None:
-        """Count events against the key's limit.
+        """Count events against the key's limit and its tenant's.
 
         Raises:
-            RateLimited: the key sends too many events.
+            RateLimited: the key, or its tenant, sends too many events.
         """
-        self._rates.events.take(_whose(caller), count, self._monotonic())
+        self._take(self._rates.events, self._rates.tenant_events, caller, count)
+
+    def charge_events(self, caller: Caller, count: int) -> None:
+        """Count the events of a body that was refused: its key has made the work all the same."""
+        self._rates.events.charge(_whose(caller), count, self._monotonic())
+        self._rates.tenant_events.charge(caller.tenant_id, count, self._monotonic())
+
+    def _take(self, own: RateLimit, tenants: RateLimit, caller: Caller, cost: int) -> None:
+        now = self._monotonic()
+        own.take(_whose(caller), cost, now)
+        try:
+            tenants.take(caller.tenant_id, cost, now)
+        except RateLimited:
+            own.give_back(_whose(caller), cost, now)
+            raise
 
     async def _authenticate(self, key: str | None, place: str) -> Caller:
         proof = (place, hash_key(key or ""))

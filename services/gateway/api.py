@@ -89,7 +89,8 @@ class Api:
         async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
             caller = await self._admit(request, Scope.FEEDBACK)
             self.admission.require_events(caller)
-            self.pressure.events.require_room()
+            self.pressure.events.require_room(caller.tenant_id)
+            self.pressure.size.require_room(caller.tenant_id)
             return caller
 
         return Depends(authenticate)

@@ -20,6 +20,7 @@ from services.gateway.errors import NotAllowed, NotAuthenticated
 from shared.database import Database, Tx
 
 REMEMBERED_SECONDS = 30.0
+MOST_REMEMBERED = 10_000
 
 
 class KeyStore(Protocol):
@@ -87,8 +88,16 @@ class ApiKeys:
         if forgotten == self._forgotten:
             left = REMEMBERED_SECONDS if found.seconds_left is None else found.seconds_left
             until = self._monotonic() + min(left, REMEMBERED_SECONDS)
-            self._known[key_hash] = (until, found.caller)
+            self._remember(key_hash, until, found.caller)
         return found.caller
+
+    def _remember(self, key_hash: bytes, until: float, caller: Caller) -> None:
+        if len(self._known) >= MOST_REMEMBERED:
+            now = self._monotonic()
+            self._known = {h: known for h, known in self._known.items() if known[0] > now}
+        if len(self._known) >= MOST_REMEMBERED:
+            del self._known[next(iter(self._known))]  # the one remembered for longest
+        self._known[key_hash] = (until, caller)
 
 
 def require_scope(caller: Caller, scope: Scope) -> None:

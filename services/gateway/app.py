@@ -84,7 +84,9 @@ def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
         settings=settings,
         clock=shared.clock,
         keys=keys,
-        key_administration=KeyAdministration(store, shared.audit, shared.clock),
+        key_administration=KeyAdministration(
+            store, shared.audit, shared.clock, most_keys=settings.gateway_keys_per_tenant
+        ),
         admission=Admission(keys, _build_rates(settings)),
         pressure=pressure,
         transactions=Transactions(shared.database, shared.wakeups),
@@ -102,16 +104,20 @@ def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
 
 
 def _build_rates(settings: Settings) -> Rates:
-    def per_second(name: str, rate: float, what: str) -> RateLimit:
+    def per_second(name: str, rate: float, what: str, whose: str = "key") -> RateLimit:
         capacity = rate * settings.gateway_burst_seconds
-        says = f"more than {rate:g} {what} a second with this key"
+        says = f"more than {rate:g} {what} a second with this {whose}"
         return RateLimit(name, rate=rate, capacity=capacity, says=says)
 
+    requests, events = settings.gateway_requests_per_second, settings.gateway_events_per_second
+    many = settings.gateway_tenant_rate_multiple
     wrong = settings.gateway_failed_authentications_per_minute
     says = f"more than {wrong:g} requests a minute without a good key from this address"
     return Rates(
-        per_second("requests_per_second", settings.gateway_requests_per_second, "requests"),
-        per_second("events_per_second", settings.gateway_events_per_second, "events"),
+        per_second("requests_per_second", requests, "requests"),
+        per_second("events_per_second", events, "events"),
+        per_second("tenant_requests_per_second", many * requests, "requests", "tenant"),
+        per_second("tenant_events_per_second", many * events, "events", "tenant"),
         RateLimit("failed_authentications_per_minute", rate=wrong / 60, capacity=wrong, says=says),
     )
 
@@ -121,10 +127,12 @@ def _build_pressure(settings: Settings, shared: Foundation, store: Store) -> Pre
         age_seconds=settings.gateway_outbox_age_limit_seconds,
         backlog=settings.gateway_outbox_backlog_limit,
     )
+    share = settings.gateway_inflight_share
+    events, size = settings.gateway_inflight_events_limit, settings.gateway_inflight_bytes_limit
     return Pressure(
         OutboxWatch(shared.database, store, limits),
-        Budget("inflight_events", settings.gateway_inflight_events_limit, "events"),
-        Budget("inflight_bytes", settings.gateway_inflight_bytes_limit, "bytes"),
+        Budget("inflight_events", events, "events", share=share),
+        Budget("inflight_bytes", size, "bytes", share=share),
     )
 
 

@@ -1,7 +1,8 @@
-"""A request body is refused before it is in memory: when it is too long, or packed."""
+"""A request body is refused before it is in memory: when it is too long, too slow, or packed."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -15,13 +16,24 @@ Scope = MutableMapping[str, Any]
 class BodyLimit:
     """Counts while the body is read; a declared length that is too long is refused at once.
 
+    From the first wait for it, a body has so many seconds to be there as a whole: nobody keeps a
+    request open with a byte now and then.
+
     Packed bodies are taken at the paths in `may_be_packed` alone, whose routes bound what they
     unpack to.
     """
 
-    def __init__(self, app: Any, *, most_bytes: int, may_be_packed: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        most_bytes: int,
+        most_seconds: float,
+        may_be_packed: Collection[str] = (),
+    ) -> None:
         self._app = app
         self._most = most_bytes
+        self._most_seconds = most_seconds
         self._may_be_packed = may_be_packed
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -31,12 +43,17 @@ class BodyLimit:
             return
         request = Request(scope)
         read = 0
+        until: float | None = None
+        complete = False
 
         async def receive_counted() -> MutableMapping[str, Any]:
-            nonlocal read
-            if announced_bytes(request, 0) > self._most:
+            nonlocal read, until, complete
+            if announced_bytes(request) > self._most:
                 raise self._too_large()
-            message: MutableMapping[str, Any] = await receive()
+            until = until or asyncio.get_running_loop().time() + self._most_seconds
+            # After the body comes the wait for the client to leave, which may be a long one.
+            message = await self._in_time(receive, None if complete else until)
+            complete = not message.get("more_body", False)
             if message.get("body"):
                 self._refuse_packed(request)
             read += len(message.get("body", b""))
@@ -45,6 +62,18 @@ class BodyLimit:
             return message
 
         await self._app(scope, receive_counted, send)
+
+    async def _in_time(self, receive: Any, until: float | None) -> MutableMapping[str, Any]:
+        try:
+            async with asyncio.timeout_at(until):
+                message: MutableMapping[str, Any] = await receive()
+                return message
+        except TimeoutError as error:
+            detail = f"the body did not arrive within {self._most_seconds:g} s; send it again"
+            # What is left of the body would be taken for the next request.
+            raise HTTPException(
+                HTTPStatus.REQUEST_TIMEOUT, detail, {"Connection": "close"}
+            ) from error
 
     def _refuse_packed(self, request: Request) -> None:
         encoding = request.headers.get("content-encoding", "identity").lower()
@@ -59,7 +88,7 @@ class BodyLimit:
         return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
-def announced_bytes(request: Request, otherwise: int) -> int:
-    """How long the body says it is; `otherwise` when it does not."""
+def announced_bytes(request: Request) -> int:
+    """How long the body says it is; 0 when it does not."""
     declared = request.headers.get("content-length", "")
-    return int(declared) if declared.isdecimal() else otherwise
+    return int(declared) if declared.isdecimal() else 0

@@ -21,12 +21,15 @@ from archon_contracts.events import (
 )
 from archon_contracts.identifiers import derived_id
 from archon_contracts.purposes import Purpose
+from services.gateway.body_shape import TOO_MANY, is_overfull
 from services.gateway.errors import FieldError, Invalid, MalformedBody, TooLarge
 
 LARGEST_BATCH = 10_000
 MOST_ERRORS_TOLD = 20
+MOST_ERRORS_BUILT = 100
 LONGEST_IDEMPOTENCY_KEY = 200
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not after an escaped backslash
+_BATCH = re.compile(rb'\s*\{\s*"events"\s*:')  # it has no other field
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,9 @@ class BodyReader:
         self.contract = contract
         self._one: TypeAdapter[FeedbackEvent] = TypeAdapter(contract)
         # The bound is the parser's, which stops there: a longer list is not read to its end.
-        events = Annotated[list[contract], Field(min_length=1, max_length=LARGEST_BATCH)]  # type: ignore[valid-type]  # a type made at run time
+        # And the first event that is wrong is enough: ten thousand of them are a million errors.
+        most = Field(min_length=1, max_length=LARGEST_BATCH, fail_fast=True)
+        events = Annotated[list[contract], most]  # type: ignore[valid-type]  # a type made at run time
         self._many: TypeAdapter[list[FeedbackEvent]] = TypeAdapter(events)
         batch = create_model("Batch", events=(events, ...))
         self._batch = TypeAdapter(batch)
@@ -55,10 +60,11 @@ class BodyReader:
 
         Raises:
             MalformedBody: no JSON.
-            Invalid: none or too many, or an event breaks a rule; the first twenty are named by
-                index and field.
+            Invalid: none or too many, or an event breaks a rule; the first that does is named by
+                index, and its fields, up to twenty.
         """
         refuse_unstorable(body)
+        refuse_overfull(body)
         try:
             return self._parse(body)
         except ValidationError as error:
@@ -67,13 +73,9 @@ class BodyReader:
     def _parse(self, body: bytes) -> list[FeedbackEvent]:
         if body.lstrip()[:1] == b"[":
             return self._many.validate_json(body, extra="forbid")
-        try:
-            batch = self._batch.validate_json(body, extra="forbid")
-        except ValidationError as error:
-            # A body without `events` is one event, and small: reading it twice costs nothing.
-            if any(e["loc"] == ("events",) and e["type"] == "missing" for e in error.errors()):
-                return [self._one.validate_json(body, extra="forbid")]
-            raise
+        if not _BATCH.match(body):
+            return [self._one.validate_json(body, extra="forbid")]
+        batch = self._batch.validate_json(body, extra="forbid")
         events: list[FeedbackEvent] = batch.events  # type: ignore[attr-defined]  # made at run time
         return events
 
@@ -95,12 +97,35 @@ def refuse_unstorable(body: bytes) -> None:
         raise MalformedBody("the body holds the NUL character, \\u0000; leave it out")
 
 
+def refuse_overfull(body: bytes) -> None:
+    """Refuse what would be an error for each of its very many fields.
+
+    Raises:
+        Invalid: the body, or an event of it, has absurdly many.
+    """
+    if is_overfull(body):
+        raise Invalid([FieldError("body", "too_many_fields", TOO_MANY)])
+
+
+def cost_of_refusal(body: bytes) -> int:
+    """How many events a refused body counts for: as many as it could have held, at least one.
+
+    Its objects, or a tenth of its commas (an event has about ten fields; texts have commas too):
+    what it costs to find out that a body is wrong goes with these.
+    """
+    return max(1, body.count(b"{"), body.count(b",") // 10)
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON value")
 
 
 def invalid(error: ValidationError, prefix: tuple[str | int, ...] = ()) -> Exception:
     """Our error for pydantic's: fields and rules, never the input."""
+    if (count := error.error_count()) > MOST_ERRORS_BUILT:
+        # To tell twenty of a million, pydantic would build all of them.
+        message = f"{count} fields break a rule; send what the contract says"
+        return Invalid([FieldError(field_path(prefix), "too_many_errors", message)])
     details = error.errors(include_url=False, include_context=False, include_input=False)
     if details[0]["type"] == "json_invalid":
         return MalformedBody(f"the body is no JSON: {details[0]['msg']}")

@@ -67,7 +67,7 @@ class AdaptWish(FunctionWish):
     """adaptAgentBehavior. Items are checked as feedback events are."""
 
     agent_id: Identifier
-    feedback: list[dict[str, JsonValue]] = Field(min_length=1, max_length=10_000)
+    feedback: list[dict[str, JsonValue]] = Field(fail_fast=True, min_length=1, max_length=10_000)
     method: TrainingMethod
 
 
@@ -131,7 +131,7 @@ class BenchmarkWish(FunctionWish):
     """benchmarkAgent; without versions all that were evaluated."""
 
     agent_id: Identifier
-    versions: list[Identifier] = Field(default_factory=list, max_length=100)
+    versions: list[Identifier] = Field(fail_fast=True, default_factory=list, max_length=100)
 
 
 class BenchmarkLine(Answer):
@@ -162,7 +162,7 @@ class AnalyseWish(FunctionWish):
 
     agent_id: Identifier
     hours: int = Field(default=24, ge=1, le=24 * 90)
-    logs: list[LogLine] | None = Field(default=None, max_length=100_000)
+    logs: list[LogLine] | None = Field(fail_fast=True, default=None, max_length=100_000)
 
 
 class AnalyseAnswer(Answer):

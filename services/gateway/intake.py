@@ -83,7 +83,7 @@ class Intake:
                 sending all again is safe.
         """
         with (
-            self._in_flight.hold(len(events)),
+            self._in_flight.hold(len(events), events[0].body.tenant_id),
             tracer.start_as_current_span(
                 f"send {FEEDBACK.name}",
                 context=remote_context(traceparent),

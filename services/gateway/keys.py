@@ -43,6 +43,8 @@ class KeyAdministrationStore(Protocol):
         self, tx: Tx, tenant_id: str, *, key_id: UUID | None = None, most: int = 1000
     ) -> list[KeyView]: ...
 
+    async def count_keys(self, tx: Tx, tenant_id: str) -> int: ...
+
     async def revoke_key(self, tx: Tx, tenant_id: str, key_id: UUID) -> bool: ...
 
 
@@ -55,7 +57,10 @@ class AuditLog(Protocol):
 class KeyAdministration:
     """Gives out keys and takes them back. Takes `tx` and never commits."""
 
-    def __init__(self, store: KeyAdministrationStore, audit: AuditLog, clock: Clock) -> None:
+    def __init__(
+        self, store: KeyAdministrationStore, audit: AuditLog, clock: Clock, *, most_keys: int
+    ) -> None:
+        self._most_keys = most_keys
         self._store = store
         self._audit = audit
         self._clock = clock
@@ -66,12 +71,16 @@ class KeyAdministration:
         Raises:
             NotAllowed: it would belong to a tenant, or have a scope, that the asker may not give.
             Invalid: it would have expired already, or look into all tenants for one of them.
-            Conflict: the request was answered before.
+            Conflict: the request was answered before, or the tenant has as many keys as it may.
         """
         tenant_id = tenant_for(asked.caller, wish.tenant_id)
         _check_scopes(asked.caller, tenant_id, wish.scopes)
         if wish.expires_at is not None and wish.expires_at <= self._clock.now():
             raise Invalid([FieldError("expires_at", "future", "choose a time that is to come")])
+        if await self._store.count_keys(tx, tenant_id) >= self._most_keys:
+            raise Conflict(
+                f"tenant {tenant_id} has {self._most_keys} keys, and may not have more; revoke some"
+            )
         key = new_key()
         added = await self._store.add_key(
             tx,

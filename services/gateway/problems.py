@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from opentelemetry import metrics
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from archon_contracts import telemetry
@@ -126,6 +127,12 @@ def install(app: FastAPI) -> None:
         return problem(
             request, error.status_code, str(error.detail), headers=dict(error.headers or {})
         )
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, _error: ClientDisconnect) -> Response:
+        # Nobody reads the answer, and nothing of ours went wrong.
+        log.info("client_left", path=request.url.path)
+        return problem(request, HTTPStatus.BAD_REQUEST, "the body ended before its end")
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

@@ -72,6 +72,13 @@ class RateLimit:
         if self._rate:
             self._refuse(self._bucket(whose, now).wait(1, now))
 
+    def charge(self, whose: Hashable, cost: float, now: float) -> None:
+        """Count what has been done already: what the bucket does not hold is owed."""
+        if self._rate:
+            bucket = self._bucket(whose, now)
+            bucket.wait(cost, now)  # fills it up to now
+            bucket.tokens -= cost
+
     def give_back(self, whose: Hashable, cost: float, now: float) -> None:
         """Undo a `take` that turned out not to count."""
         if self._rate:

@@ -140,12 +140,17 @@ class Reading:
         return found
 
     async def status(self, tx: Tx, tenant_id: str) -> dict[str, Any]:
-        """What runs, what waits, what went wrong."""
+        """What a tenant has running, and what was seen of it."""
+        return {
+            "records_seen": await self.store.feedback_totals(tx, tenant_id),
+            "open_jobs": await self.store.open_jobs_by_state(tx, tenant_id),
+        }
+
+    async def system_status(self, tx: Tx) -> dict[str, Any]:
+        """What runs, waits and went wrong for all tenants: the operator's to see."""
         workers = await self.store.workers(tx, seen_after=self._clock.now() - WORKER_GONE)
         return {
             "workers": [worker.model_dump(mode="json") for worker in workers],
-            "records_seen": await self.store.feedback_totals(tx, tenant_id),
-            "open_jobs": await self.store.open_jobs_by_state(tx, tenant_id),
             "dead_letters": await self._letters.waiting(tx),
             "outbox_age_seconds": await self.store.outbox_age_seconds(tx),
         }

@@ -24,10 +24,13 @@ from archon_contracts.values import (
 )
 from services.gateway.credentials import Scope
 
-Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+"""No control characters, line separators or marks that turn the writing: it is shown to others."""
+
+Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=ONE_LINE)]
 """A reason for the record."""
 
-Label = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=ONE_LINE)]
 
 
 class Wish(BaseModel):
@@ -76,9 +79,13 @@ class AgentWish(Wish):
     kind: AgentKind
     base_model: Label
     catalogue: list[CatalogueEntry] = Field(
-        default_factory=list, description="A selector's entries; their names are unique."
+        fail_fast=True,
+        default_factory=list,
+        description="A selector's entries; their names are unique.",
     )
-    labels: list[Label] = Field(default_factory=list, description="A classifier's labels.")
+    labels: list[Label] = Field(
+        fail_fast=True, default_factory=list, description="A classifier's labels."
+    )
     evaluation_dataset: Identifier | None = Field(
         default=None, description="Name of an uploaded evaluation dataset."
     )
@@ -95,7 +102,7 @@ class DatasetWish(Wish):
 
     name: Identifier
     purpose: Literal["training", "evaluation"]
-    items: list[dict[str, JsonValue]]
+    items: list[dict[str, JsonValue]] = Field(fail_fast=True)
 
 
 class JobWish(Wish):
@@ -142,9 +149,11 @@ class SyntheticWish(Wish):
 class KeyWish(Wish):
     """An API key to make."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=ONE_LINE)]
     scopes: frozenset[Scope] = Field(
-        min_length=1, description="What it may do; nothing that the asking key may not."
+        fail_fast=True,
+        min_length=1,
+        description="What it may do; nothing that the asking key may not.",
     )
     expires_at: AwareDatetime | None = Field(
         default=None, description="When it ends; absent: never."

@@ -21,6 +21,9 @@ class Settings(ServiceSettings):
     gateway_body_limit_bytes: int = Field(
         default=8_388_608, ge=1024, description="Largest request body [bytes]."
     )
+    gateway_body_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="Longest wait for a whole request body [s]."
+    )
     gateway_event_limit_bytes: int = Field(
         default=1_000_000,
         ge=1024,
@@ -37,6 +40,14 @@ class Settings(ServiceSettings):
     )
     gateway_events_per_second: float = Field(
         default=20_000.0, ge=0, description="Feedback events of one API key [1/s]; 0: no limit."
+    )
+    gateway_tenant_rate_multiple: float = Field(
+        default=2.0,
+        ge=1,
+        description="Rates of all keys of a tenant together, in rates of one key.",
+    )
+    gateway_keys_per_tenant: int = Field(
+        default=1_000, ge=1, description="API keys of one tenant that are good at once."
     )
     gateway_burst_seconds: float = Field(
         default=5.0, gt=0, description="Unused rate that a key may save up and use at once [s]."
@@ -70,6 +81,12 @@ class Settings(ServiceSettings):
         default=67_108_864,
         ge=0,
         description="Bodies of feedback requests not answered at once [bytes]; 0: no limit.",
+    )
+    gateway_inflight_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Part of each of the two that one tenant may have in flight.",
     )
     gateway_recent_events: int = Field(
         default=10_000, ge=100, description="Events kept for streams that resume."

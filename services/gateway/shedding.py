@@ -4,7 +4,9 @@ what is not acknowledged yet. Reads are never refused for it.
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,54 +100,94 @@ class OutboxWatch:
 
 
 class Budget:
-    """What is in flight in this process, of one kind; a budget of 0 is no limit."""
+    """What is in flight in this process, of one kind; a budget of 0 is no limit.
+
+    One tenant may hold a share of it, so that its load leaves room for the others.
+    """
 
     def __init__(
-        self, name: str, most: int, unit: str, monotonic: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        most: int,
+        unit: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        share: float = 1.0,
     ) -> None:
         self._name = name
         self._most = most
+        self._most_of_one = max(1, math.floor(most * share))
         self._unit = unit
         self._monotonic = monotonic
-        self._since: dict[object, float] = {}  # in order: the first is the oldest
+        self._holdings: dict[Holding, float] = {}  # in order: the first is the oldest
+        self._held_by: Counter[str] = Counter()
         self.held = 0
 
     @contextmanager
-    def hold(self, amount: int) -> Iterator[None]:
-        """Count `amount` while the block runs; what is alone is taken whatever its size.
+    def hold(self, amount: int, tenant_id: str) -> Iterator[Holding]:
+        """Count `amount` while the block runs, and what is added to it in the block.
+
+        What is alone is taken whatever its size.
 
         Raises:
-            Overloaded: with it there would be too much.
+            Overloaded: with it there would be too much, of all or of this tenant.
         """
-        if self._most and self.held and self.held + amount > self._most:
-            raise self._overloaded()
-        token = object()
-        self._since[token] = self._monotonic()
-        self.held += amount
+        holding = Holding(self, tenant_id)
+        holding.add(amount)
+        self._holdings[holding] = self._monotonic()
         try:
-            yield
+            yield holding
         finally:
-            self.held -= amount
-            del self._since[token]
+            del self._holdings[holding]
+            self.count(tenant_id, -holding.amount)
 
     @property
     def overload(self) -> Overloaded | None:
-        """What is too much now, if anything."""
+        """What is too much now for everybody, if anything."""
         return self._overloaded() if self._most and self.held >= self._most else None
 
-    def require_room(self) -> None:
-        """Refuse before any work is done for it.
+    def require_room(self, tenant_id: str, amount: int = 1, own: int = 0) -> None:
+        """Refuse before any work is done for it. `own` is what the asker holds already.
 
         Raises:
-            Overloaded: there is no room for anything.
+            Overloaded: there is no room for so much more, among all or in the tenant's share.
         """
-        if (over := self.overload) is not None:
-            raise over
+        if not self._most:
+            return
+        for held, most in ((self.held, self._most), (self._held_by[tenant_id], self._most_of_one)):
+            if held > own and held + amount > most:
+                raise self._overloaded()
+
+    def count(self, tenant_id: str, amount: int) -> None:
+        """Take so much into the count, or out of it."""
+        self.held += amount
+        self._held_by[tenant_id] += amount
+        if not self._held_by[tenant_id]:
+            del self._held_by[tenant_id]
 
     def _overloaded(self) -> Overloaded:
-        oldest = next(iter(self._since.values()), self._monotonic())
+        oldest = next(iter(self._holdings.values()), self._monotonic())
         wait = min(self._monotonic() - oldest, LONGEST_WAIT_SECONDS)
         return Overloaded(self._name, f"{self.held} {self._unit} are not acknowledged yet", wait)
+
+
+class Holding:
+    """One request's part of a budget."""
+
+    def __init__(self, budget: Budget, tenant_id: str) -> None:
+        self._budget = budget
+        self._tenant_id = tenant_id
+        self.amount = 0
+
+    def add(self, amount: int) -> None:
+        """Hold so much more.
+
+        Raises:
+            Overloaded: there is no room for it; what is held already stays.
+        """
+        self._budget.require_room(self._tenant_id, amount, own=self.amount)
+        self.amount += amount
+        self._budget.count(self._tenant_id, amount)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,11 @@ class Store:
         rows = self._queries.api_keys(tx, tenant_id=tenant_id, id=key_id, most=most)
         return [KeyView(**dict(row)) async for row in rows]
 
+    async def count_keys(self, tx: Tx, tenant_id: str) -> int:
+        """Those that are good now."""
+        count: int = await self._queries.count_api_keys(tx, tenant_id=tenant_id)
+        return count
+
     async def revoke_key(self, tx: Tx, tenant_id: str, key_id: UUID) -> bool:
         return bool(await self._queries.revoke_api_key(tx, tenant_id=tenant_id, id=key_id))
 

@@ -69,6 +69,12 @@ class FakeKeys:
         found = [view for view in mine if key_id in (None, view.id)]
         return sorted(found, key=lambda view: view.created_at, reverse=True)[:most]
 
+    async def count_keys(self, _tx: object, tenant_id: str) -> int:
+        now = self._clock.now()
+        mine = [row.view for row in self._rows.values() if row.view.tenant_id == tenant_id]
+        good = [v for v in mine if not v.revoked_at and (not v.expires_at or v.expires_at > now)]
+        return len(good)
+
     async def revoke_key(self, _tx: object, tenant_id: str, key_id: UUID) -> bool:
         row = self._rows.get(key_id)
         if row is None or row.view.tenant_id != tenant_id or row.view.revoked_at is not None:

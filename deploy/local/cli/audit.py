@@ -5,12 +5,13 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from deploy.local.audit_tables import ChainReport, compare_tables
 from deploy.local.cli.options import ApiKey, Json, Url, examples
 from deploy.local.cli.output import ago, console, print_json, table, text
 from deploy.local.cli.target import connect, database_url
+from deploy.local.printable import printable
 
 group = typer.Typer(
     help="List who deployed, rolled back or changed a policy, and why; verify the record.",
@@ -43,9 +44,9 @@ def list_entries(
             ago(entry["recorded_at"]),
             entry["action"],
             entry.get("agent_id"),
-            escape(entry["subject"]),
-            escape(entry["actor"]),
-            escape(why(entry)),
+            entry["subject"],
+            entry["actor"],
+            why(entry),
         )
         for entry in found
     )
@@ -58,6 +59,9 @@ def verify(
     tables: Annotated[
         bool, typer.Option("--tables", help="Compare every service's own table with the copy.")
     ] = False,
+    tenant: Annotated[
+        str | None, typer.Option(help="Another tenant; only with a key of the operator's tenant.")
+    ] = None,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: Json = False,
@@ -72,7 +76,7 @@ def verify(
         shown = _compared(reports)
     else:
         with connect(url, api_key) as gateway:
-            found = gateway.get("/v1/audit/verify")["chains"]
+            found = gateway.get("/v1/audit/verify", tenant_id=tenant)["chains"]
         shown = table("audit chains", ("chain", "entries", "newest hash", "verdict"), _rows(found))
     if as_json:
         print_json(found)
@@ -101,5 +105,5 @@ def _compared(reports: list[ChainReport]) -> Any:
     return table("audit chains, tables against the gateway's copy", columns, rows)
 
 
-def _verdict(problem: str) -> str:
-    return f"[red]{problem}[/]" if problem else "[green]whole[/]"
+def _verdict(problem: str) -> Text:
+    return Text(printable(problem), style="red") if problem else Text("whole", style="green")

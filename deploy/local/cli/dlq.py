@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from deploy.local.cli.options import ApiKey, Json, Url, examples
-from deploy.local.cli.output import ago, console, print_json, table
+from deploy.local.cli.output import ago, console, print_json, shown, table
 from deploy.local.cli.target import connect
 
 group = typer.Typer(help="List, show and replay dead letters.", no_args_is_help=True)
@@ -64,4 +64,4 @@ def replay(
     if as_json:
         print_json(found)
         return
-    console.print(f"replayed {letter}")
+    console.print(f"replayed {shown(letter)}")

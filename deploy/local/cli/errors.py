@@ -10,6 +10,7 @@ from deploy.demo.bfcl import BenchmarkMissingError
 from deploy.demo.errors import StoryError
 from deploy.local.api import ApiError
 from deploy.local.errors import LocalRuntimeError
+from deploy.local.printable import printable
 from shared.errors import ArchonError
 
 FAILED = 1
@@ -43,7 +44,7 @@ class OneSentenceErrors(TyperGroup):
         except OSError as error:
             where = f" {error.filename}" if error.filename else ""
             sentence = f"{error.strerror or error}{where}."
-        typer.echo(f"archon: {sentence}", err=True)
+        typer.echo(f"archon: {printable(sentence)}", err=True)
         raise typer.Exit(FAILED)
 
 

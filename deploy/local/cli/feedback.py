@@ -9,7 +9,7 @@ import typer
 from archon_contracts.identifiers import new_id
 from deploy.local.cli.errors import CommandError
 from deploy.local.cli.options import ApiKey, Json, Url, examples
-from deploy.local.cli.output import console, print_json, table
+from deploy.local.cli.output import console, print_json, shown, table
 from deploy.local.cli.target import connect
 
 BATCH = 100
@@ -51,7 +51,7 @@ def send(
     if as_json:
         print_json({"accepted": len(ids), "event_ids": ids})
         return
-    console.print(f"[green]{len(ids)} accepted[/green] for agent {agent}")
+    console.print(f"[green]{len(ids)} accepted[/green] for agent {shown(agent)}")
 
 
 @group.command(epilog=examples("archon feedback count tool-picker"))

@@ -9,7 +9,16 @@ from rich.progress import BarColumn, Progress, TextColumn
 from deploy.local.api import Gateway
 from deploy.local.cli.errors import FAILED
 from deploy.local.cli.options import ApiKey, Json, Url, examples
-from deploy.local.cli.output import ago, coloured, console, estimate, print_json, table
+from deploy.local.cli.output import (
+    ago,
+    coloured,
+    console,
+    estimate,
+    print_json,
+    print_state,
+    shown,
+    table,
+)
 from deploy.local.cli.target import connect
 
 FINAL_STATES = ("completed", "rejected", "failed", "cancelled")
@@ -56,8 +65,9 @@ def show(job: JobId, url: Url = None, api_key: ApiKey = None, as_json: Json = Fa
     if as_json:
         print_json(found)
         return
-    console.print(f"job [bold]{found['job_id']}[/bold] of {found['agent_id']}, {found['method']}")
-    console.print(f"{coloured(found['state'])} {found.get('reason') or ''}")
+    agent, method = shown(found["agent_id"]), shown(found["method"])
+    console.print(f"job [bold]{shown(found['job_id'])}[/bold] of {agent}, {method}")
+    print_state(found)
     seconds = found.get("stage_seconds") or {}
     rows = (
         (step["state"], ago(step["at"]), seconds.get(step["state"]), step.get("reason"))
@@ -81,7 +91,7 @@ def cancel(
     if as_json:
         print_json(found)
         return
-    console.print(f"cancelling job {job}")
+    console.print(f"cancelling job {shown(job)}")
 
 
 @group.command(epilog=examples("archon jobs watch 01939b1e-..."))
@@ -92,7 +102,7 @@ def watch(job: JobId, url: Url = None, api_key: ApiKey = None, as_json: Json = F
     if as_json:
         print_json(found)
     else:
-        console.print(f"{coloured(found['state'])} {found.get('reason') or ''}")
+        print_state(found)
     if found["state"] != "completed":
         raise typer.Exit(FAILED)
 
@@ -106,7 +116,7 @@ def _follow(gateway: Gateway, job: str, *, quiet: bool) -> dict[str, Any]:
             steps = found.get("progress") or {}
             progress.update(
                 task,
-                description=found["state"],
+                description=shown(found["state"]),
                 completed=steps.get("step", 0),
                 total=steps.get("total_steps"),
                 eta=eta(steps),
@@ -136,4 +146,4 @@ def _show_evaluation(evaluation: dict[str, Any] | None) -> None:
     )
     console.print(table("accuracy", ("model", *groups), rows))
     for reason in evaluation.get("reasons", ()):
-        console.print(f"  {reason}")
+        console.print(f"  {shown(reason)}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deploy.local.cli.options import ApiKey, Json, Url, examples
-from deploy.local.cli.output import ago, console, print_json, table
+from deploy.local.cli.output import ago, console, print_json, shown, table
 from deploy.local.cli.target import connect
 
 group = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -47,7 +47,8 @@ def create(
     if as_json:
         print_json(made)
         return
-    console.print(f"key {made['id']} of tenant {made['tenant_id']}; keep it, it is not shown again")
+    key, of = shown(made["id"]), shown(made["tenant_id"])
+    console.print(f"key {key} of tenant {of}; keep it, it is not shown again")
     print(made["key"])
 
 
@@ -95,4 +96,4 @@ def revoke(
     if as_json:
         print_json(found)
         return
-    console.print(f"revoked {found['name']} ({found['id']})")
+    console.print(f"revoked {shown(found['name'])} ({shown(found['id'])})")

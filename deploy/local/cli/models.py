@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.local.cli.options import ApiKey, Json, Url, examples
-from deploy.local.cli.output import coloured, console, estimate, print_json, table
+from deploy.local.cli.output import coloured, console, estimate, print_json, shown, table
 from deploy.local.cli.target import connect
 
 group = typer.Typer(
@@ -85,7 +85,7 @@ def rollback(
     if as_json:
         print_json(found)
         return
-    console.print(f"rolling {agent} back to {to or 'the version before'}")
+    console.print(f"rolling {shown(agent)} back to {shown(to or 'the version before')}")
 
 
 @group.command(epilog=examples("archon models deploy tool-picker 1.0.0 --reason 'by hand'"))
@@ -103,7 +103,7 @@ def deploy(
     if as_json:
         print_json(found)
         return
-    console.print(f"deploying {agent} {version}")
+    console.print(f"deploying {shown(agent)} {shown(version)}")
 
 
 def compared(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str, str, str, str]]:

@@ -1,4 +1,9 @@
-"""What commands print: tables for a person, JSON for a program."""
+"""What commands print: tables for a person, JSON for a program.
+
+What others wrote (names, reasons, agents' ids) is text and nothing else: it is printed without
+control characters and never read as markup. In what `console.print` is given, it goes through
+`shown`; cells of a `table` do by themselves.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -6,7 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from deploy.local.printable import printable
 
 console = Console()
 
@@ -26,12 +35,12 @@ def print_json(value: Any) -> None:
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> Table:
-    """A plain table; absent values are shown as a dash."""
-    made = Table(title=title, title_justify="left", header_style="bold")
+    """A plain table; absent values are shown as a dash. Only a `Text` has a style."""
+    made = Table(title=shown(title), title_justify="left", header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(shown(column), overflow="fold")
     for row in rows:
-        made.add_row(*(text(cell) for cell in row))
+        made.add_row(*(cell if isinstance(cell, Text) else Text(text(cell)) for cell in row))
     if not made.row_count:
         made.caption = "none"
     return made
@@ -43,12 +52,22 @@ def text(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.3f}"
-    return str(value)
+    return printable(str(value))
 
 
-def coloured(state: str) -> str:
+def shown(value: Any) -> str:
+    """A value within a line that may have markup of ours."""
+    return escape(printable(str(value)))
+
+
+def coloured(state: str) -> Text:
     """A state in its colour; states on the way are cyan."""
-    return f"[{STATE_COLOURS.get(state, 'cyan')}]{state}[/]"
+    return Text(printable(state), style=STATE_COLOURS.get(state, "cyan"))
+
+
+def print_state(found: Mapping[str, Any]) -> None:
+    """Print a job's state in its colour, and why it has it."""
+    console.print(coloured(found["state"]), Text(printable(found.get("reason") or "")))
 
 
 def ago(moment: str | None) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deploy.local.cli.options import ApiKey, Json, Url, examples
-from deploy.local.cli.output import console, print_json, table
+from deploy.local.cli.output import console, print_json, shown, table
 from deploy.local.cli.processes import processes
 from deploy.local.cli.target import connect, local_processes
 
@@ -33,4 +33,4 @@ def _show(title: str, value: Any) -> None:
     elif isinstance(value, dict):
         console.print(table(name, ("what", "value"), value.items()))
     else:
-        console.print(f"[bold]{name}[/bold] {value}")
+        console.print(f"[bold]{shown(name)}[/bold] {shown(value)}")

@@ -6,7 +6,7 @@ import typer
 
 from deploy.local.cli.errors import CommandError
 from deploy.local.cli.options import ApiKey, Json, Url, examples
-from deploy.local.cli.output import console, print_json
+from deploy.local.cli.output import console, print_json, shown
 from deploy.local.cli.target import connect
 from deploy.local.waterfall import arrange, draw, read_spans
 
@@ -28,7 +28,7 @@ def trace(
         return
     if not found["spans"]:
         raise CommandError(f"No span of job {job} has arrived yet: try again in a second.")
-    console.print(f"trace [bold]{found['trace_id']}[/bold] of job {job}")
+    console.print(f"trace [bold]{shown(found['trace_id'])}[/bold] of job {shown(job)}")
     console.print(
         draw(arrange(read_spans(found["spans"]), fold=not all_spans), width=console.width)
     )

@@ -59,6 +59,7 @@ def build_http(api: Api) -> Any:
     app.add_middleware(
         BodyLimit,
         most_bytes=api.settings.gateway_body_limit_bytes,
+        most_seconds=api.settings.gateway_body_timeout_seconds,
         may_be_packed=("/v1" + telemetry.PATH,),
     )
     return app

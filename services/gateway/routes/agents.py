@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from archon_contracts.values import AgentProfile, ArtifactRef
 from services.gateway.api import AgentId, Api, Most, asked
+from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.datasets import catalogue_file
 from services.gateway.domain import AgentView
@@ -19,7 +20,7 @@ from services.gateway.service import check_kind
 
 def build_router(api: Api) -> APIRouter:
     """Routes of agents."""
-    router = APIRouter(tags=["agents"])
+    router = APIRouter(route_class=BoundedRoute, tags=["agents"])
     reader, writer = api.caller(Scope.READ), api.commander(Scope.WRITE)
 
     @router.post("/agents", status_code=201, responses={202: {"description": "Not yet known."}})

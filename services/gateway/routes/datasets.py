@@ -14,7 +14,7 @@ from services.gateway.credentials import Caller, Scope
 from services.gateway.datasets import Item, items_file, read_lines
 from services.gateway.domain import DatasetView, PreparedDatasetView
 from services.gateway.errors import FieldError, Invalid
-from services.gateway.feedback import invalid, refuse_unstorable
+from services.gateway.feedback import invalid, refuse_overfull, refuse_unstorable
 from services.gateway.requests import DatasetWish
 
 Purpose = Literal["training", "evaluation"]
@@ -84,6 +84,7 @@ def build_router(api: Api) -> APIRouter:
 
 def _read_json(body: bytes) -> tuple[str, Purpose, list[Item]]:
     refuse_unstorable(body)
+    refuse_overfull(body)
     try:
         wish = _wish.validate_json(body)
     except ValidationError as error:

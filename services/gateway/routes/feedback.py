@@ -8,7 +8,6 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from services.gateway.api import Api, idempotency_key, purpose_of
-from services.gateway.body_limit import announced_bytes
 from services.gateway.body_schemas import self_contained
 from services.gateway.credentials import Caller
 from services.gateway.feedback import (
@@ -18,8 +17,11 @@ from services.gateway.feedback import (
     RETRACTIONS,
     BodyReader,
     IntakeEvent,
+    cost_of_refusal,
     prepare,
 )
+from services.gateway.shedding import Holding
+from shared.errors import PermanentError
 
 ANSWER: dict[str, Any] = {
     "type": "object",
@@ -54,9 +56,13 @@ def _add_route(router: APIRouter, api: Api, path: str, reader: BodyReader, sende
     )
     async def send(request: Request, caller: Caller = sender) -> Response:
         """One event, an array, or `{"events": [...]}`; all are taken or none."""
-        most = api.settings.gateway_body_limit_bytes
-        with api.pressure.size.hold(min(announced_bytes(request, most), most)):
-            events = await _events(api, reader, request, caller)
+        with api.pressure.size.hold(0, caller.tenant_id) as holding:
+            body = await _body(request, holding)
+            try:
+                events = await _events(api, reader, request, caller, body)
+            except PermanentError:
+                api.admission.charge_events(caller, cost_of_refusal(body))
+                raise
             api.admission.take_events(caller, len(events))
             await api.intake.send(events, traceparent=request.headers.get("traceparent", ""))
         ids = [str(event.id) for event in events]
@@ -64,10 +70,19 @@ def _add_route(router: APIRouter, api: Api, path: str, reader: BodyReader, sende
         return Response(answer, 202, media_type="application/json")
 
 
+async def _body(request: Request, holding: Holding) -> bytes:
+    """The body, held as it comes: what is only announced takes no room from others."""
+    chunks = []
+    async for chunk in request.stream():
+        holding.add(len(chunk))
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
 async def _events(
-    api: Api, reader: BodyReader, request: Request, caller: Caller
+    api: Api, reader: BodyReader, request: Request, caller: Caller, body: bytes
 ) -> list[IntakeEvent]:
-    events = reader.read(await request.body())
+    events = reader.read(body)
     await api.known_agents.require(caller.tenant_id, [event.agent_id for event in events])
     return prepare(
         events,

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 
 from services.gateway.api import Api, asked, purpose_of
+from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, SyntheticView
 from services.gateway.feedback import prepare
@@ -30,7 +31,7 @@ from services.gateway.service import require_method
 
 def build_router(api: Api) -> APIRouter:
     """Routes of the functions, and of what they leave behind."""
-    router = APIRouter(tags=["functions"])
+    router = APIRouter(route_class=BoundedRoute, tags=["functions"])
     _add_writes(router, api)
     _add_reads(router, api)
     return router

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from archon_contracts.base import Identifier
 from archon_contracts.events import JobState
 from services.gateway.api import Api, Most, accepted, asked
+from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
 from services.gateway.requests import CancelWish, JobWish
@@ -17,7 +18,7 @@ from services.gateway.requests import CancelWish, JobWish
 
 def build_router(api: Api) -> APIRouter:
     """Routes of jobs."""
-    router = APIRouter(tags=["jobs"])
+    router = APIRouter(route_class=BoundedRoute, tags=["jobs"])
     _add_writes(router, api)
     _add_reads(router, api)
     return router

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from archon_contracts.base import Identifier
 from services.gateway.api import Api, Most, asked
+from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import KeyView, NewKey
 from services.gateway.keys import tenant_for
@@ -21,7 +22,7 @@ Tenant = Annotated[
 
 def build_router(api: Api) -> APIRouter:
     """Routes of API keys."""
-    router = APIRouter(tags=["keys"], prefix="/keys")
+    router = APIRouter(route_class=BoundedRoute, tags=["keys"], prefix="/keys")
     admin = api.caller(Scope.ADMIN)
 
     @router.post("", status_code=201)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from services.gateway.api import AgentId, Api, Version, accepted, asked
+from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import ModelView
 from services.gateway.requests import DeployWish, RollBackWish
@@ -12,7 +13,7 @@ from services.gateway.requests import DeployWish, RollBackWish
 
 def build_router(api: Api) -> APIRouter:
     """Routes of model versions."""
-    router = APIRouter(tags=["models"], prefix="/agents/{agent_id}")
+    router = APIRouter(route_class=BoundedRoute, tags=["models"], prefix="/agents/{agent_id}")
     reader, writer = api.caller(Scope.READ), api.commander(Scope.WRITE)
 
     @router.get("/models")

@@ -17,9 +17,15 @@ def build_router(api: Api) -> APIRouter:
 
     @router.get("/status")
     async def show_status(caller: Caller = reader) -> dict[str, Any]:
-        """Workers, records seen, open jobs, dead letters nobody replayed, outbox age, shedding."""
+        """Records seen, open jobs, shedding.
+
+        With the scope `operate` also what is of all tenants: workers, dead letters nobody
+        replayed, outbox age.
+        """
         async with api.transactions.reading(caller.tenant_id) as tx:
             found = await api.reading.status(tx, caller.tenant_id)
+            if Scope.OPERATE in caller.scopes:
+                found |= await api.reading.system_status(tx)
         return found | {"shedding": api.pressure.shedding()}
 
     return router

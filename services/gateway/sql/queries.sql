@@ -29,6 +29,11 @@ WHERE tenant_id = :tenant_id AND (:id::uuid IS NULL OR id = :id)
 ORDER BY created_at DESC, id
 LIMIT :most;
 
+-- name: count_api_keys(tenant_id)$
+-- A tenant's keys that are good now.
+SELECT count(*) FROM api_keys
+WHERE tenant_id = :tenant_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
+
 -- name: revoke_api_key(tenant_id, id)$
 -- True for the first revocation, which is the one that is remembered.
 UPDATE api_keys SET revoked_at = now()

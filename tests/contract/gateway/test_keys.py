@@ -132,3 +132,15 @@ async def test_a_use_is_remembered_to_the_day(opened: Opened) -> None:
     assert view.last_used_on is not None
     assert found is not None
     assert found.used_today
+
+
+async def test_good_keys_are_counted_and_those_that_are_over_are_not(opened: Opened) -> None:
+    before = await opened.store.count_keys(opened.tx, "acme")
+    await opened.add("good")
+    await opened.add("ending", ends_in=60)
+    await opened.add("over", ends_in=-60)
+    await opened.add("of another", tenant_id="globex")
+    revoked = await opened.add("revoked")
+    await opened.store.revoke_key(opened.tx, "acme", revoked)
+
+    assert await opened.store.count_keys(opened.tx, "acme") - before == 2

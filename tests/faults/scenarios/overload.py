@@ -24,6 +24,7 @@ SENDERS = 8
 BATCH = 100
 LIMITS = {
     "gateway_inflight_events_limit": 500,
+    "gateway_inflight_share": 1.0,  # one tenant alone
     "gateway_outbox_age_limit_seconds": 2,
     "gateway_ack_timeout_seconds": 3,
 }

@@ -114,10 +114,7 @@ async def test_an_entry_that_comes_twice_is_kept_once(gateway: Gateway, chain: s
 async def test_nobody_sees_the_trail_of_another_tenant(gateway: Gateway, chain: str) -> None:
     other, mine = told(chain, {}, tenant="globex"), told(chain, {})
     key = f"reader-{uuid4().hex}"
-    caller = Caller("globex", "reader", frozenset({Scope.READ}))
-    async with gateway.application.foundation.database.across_tenants() as tx:
-        await Store().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
-    headers = {"Authorization": f"Bearer {key}"}
+    headers = await bearer(gateway, key, Scope.READ)
 
     await gateway.tell(*other, *mine)
     await verdict_on(gateway, chain, entries=1)
@@ -126,6 +123,37 @@ async def test_nobody_sees_the_trail_of_another_tenant(gateway: Gateway, chain: 
     assert [entry["hash"] for entry in theirs] == [other[0].hash]
     refused = await gateway.http.get("/v1/audit/verify", headers=headers)
     assert refused.status_code == 403
+
+
+async def test_a_tenants_administrator_verifies_its_own_chains_and_no_others(
+    gateway: Gateway, chain: str
+) -> None:
+    tenant = f"tenant-{uuid4().hex[:8]}"
+    headers = await bearer(gateway, f"admin-{chain}", Scope.ADMIN, tenant=tenant)
+    mine = told(chain, {}, {}, tenant=tenant)
+    await gateway.tell(mine[1])
+
+    async def seen() -> bool:
+        return bool((await gateway.get("/v1/audit/verify", tenant_id=tenant))["chains"])
+
+    await eventually(seen)
+    own = await gateway.http.get("/v1/audit/verify", headers=headers)
+    theirs = await gateway.http.get(
+        "/v1/audit/verify", headers=headers, params={"tenant_id": "default"}
+    )
+    assert own.json() == await gateway.get("/v1/audit/verify", tenant_id=tenant)
+    assert [(c["chain"], c["broken_at"]) for c in own.json()["chains"]] == [(chain, 1)]
+    assert theirs.status_code == 403
+
+
+async def bearer(
+    gateway: Gateway, key: str, scope: Scope, tenant: str = "globex"
+) -> dict[str, str]:
+    """The header of a new key of a tenant."""
+    caller = Caller(tenant, "of a test", frozenset({scope}))
+    async with gateway.application.foundation.database.across_tenants() as tx:
+        await Store().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
+    return {"Authorization": f"Bearer {key}"}
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,18 @@
 """A broker that is away while commands keep coming: refused in time, read as ever, taken again."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import pytest
+from structlog.testing import capture_logs
 
 from deploy.local.broker import EmbeddedBroker
 from deploy.local.ports import pick_free
 from shared.broker_admin import ensure_topics
 from tests.support.eventually import eventually
-from tests.support.gateway import Gateway, served_gateway
+from tests.support.gateway import KEY, Gateway, served_gateway
 
 
 async def started_broker(folder: Path) -> EmbeddedBroker:
@@ -124,6 +124,7 @@ async def test_feedback_that_nobody_acknowledges_is_refused_before_it_piles_up(
         tmp_path / "artifacts",
         gateway_ack_timeout_seconds=3.0,
         gateway_inflight_events_limit=10,
+        gateway_inflight_share=1.0,
     )
     async with served as gateway:
         agent = await gateway.know(f"agent-{uuid4().hex}")
@@ -153,36 +154,59 @@ async def _feedback(gateway: Gateway, agent: str, number: int) -> httpx.Response
     return await gateway.http.post("/v1/feedback", json=events)
 
 
-async def test_bodies_that_come_slowly_leave_no_room_for_more(
+async def test_bodies_that_come_slowly_take_no_room_and_are_given_up(
     migrated_database_url: str, kafka: str, tmp_path: Path
 ) -> None:
     await ensure_topics(kafka)
     served = served_gateway(
-        migrated_database_url, kafka, tmp_path, gateway_inflight_bytes_limit=1000
+        migrated_database_url,
+        kafka,
+        tmp_path,
+        gateway_inflight_bytes_limit=2000,
+        gateway_body_timeout_seconds=2.0,
     )
     async with served as gateway:
         agent = await gateway.know(f"agent-{uuid4().hex}")
-        finish = asyncio.Event()
+        slow = [await half_sent(gateway) for _ in range(8)]
 
-        async def slowly() -> AsyncIterator[bytes]:
-            yield b"["
-            await finish.wait()
-            event = {"agent_id": agent, "interaction_id": "slow", "input": "q", "rating": 1}
-            yield json.dumps(event).encode() + b"]"
+        taken = await _feedback(gateway, agent, 1)
+        answers = [await reader.read() for reader, _ in slow]  # to the end of the connection
+        shedding = (await gateway.get("/v1/status"))["shedding"]
+        for _, writer in slow:
+            writer.close()
 
-        slow = asyncio.create_task(gateway.http.post("/v1/feedback", content=slowly()))
+    assert (taken.status_code, shedding) == (202, [])
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers)
+    assert all(b"application/problem+json" in answer for answer in answers)
+    assert b"within 2 s" in answers[0]
 
-        async def full() -> bool:
-            return bool((await gateway.get("/v1/status"))["shedding"])
 
-        await eventually(full)
-        refused = await _feedback(gateway, agent, 1)
-        finish.set()
-        first = await slow
-        after = await _feedback(gateway, agent, 1)
+async def half_sent(gateway: Gateway) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A feedback request that stops after the first byte of its body."""
+    url = gateway.http.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = f"POST /v1/feedback HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {KEY}\r\n"
+    writer.write(f"{head}Content-Length: 1900\r\n\r\n[".encode())
+    await writer.drain()
+    return reader, writer
 
-    assert (refused.status_code, refused.json()["limit"]) == (429, "inflight_bytes")
-    assert (first.status_code, after.status_code) == (202, 202)
+
+async def test_a_client_that_leaves_in_mid_body_is_no_failure_of_ours(
+    migrated_database_url: str, kafka: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await ensure_topics(kafka)
+    async with served_gateway(migrated_database_url, kafka, tmp_path) as gateway:
+        with capture_logs() as logs:
+            _, writer = await half_sent(gateway)
+            writer.close()
+
+            async def told() -> bool:
+                return any(line["event"] == "client_left" for line in logs)
+
+            await eventually(told)
+
+    assert "request_failed" not in {line["event"] for line in logs}
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_a_database_that_is_away_is_unavailable_and_not_shed(

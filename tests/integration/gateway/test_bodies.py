@@ -110,18 +110,13 @@ async def test_an_endless_idempotency_key_is_refused(gateway: Gateway, path: str
 
 
 @pytest.mark.parametrize("form", ["array", "batch"])
-@pytest.mark.parametrize(("count", "rule"), [(0, "too_short"), (10_001, "too_long")])
-async def test_a_request_brings_one_to_ten_thousand_events(
-    gateway: Gateway, form: str, count: int, rule: str
-) -> None:
-    # Small enough for the body limit: the number is what is refused.
-    events = "[" + ",".join(["{}"] * count) + "]"
-    body = events if form == "array" else f'{{"events":{events}}}'
+async def test_a_request_brings_one_event_or_more(gateway: Gateway, form: str) -> None:
+    body = "[]" if form == "array" else '{"events":[]}'
 
     response = await gateway.http.post("/v1/feedback", content=body)
 
     assert response.status_code == 422
-    assert rule in {error["rule"] for error in response.json()["errors"]}
+    assert "too_short" in {error["rule"] for error in response.json()["errors"]}
 
 
 async def test_endless_headers_end_the_connection(gateway: Gateway) -> None:
@@ -149,3 +144,38 @@ async def test_a_number_that_no_file_could_hold_is_refused(gateway: Gateway, num
 
     assert response.status_code == 422
     assert response.json()["errors"][0]["rule"] == "not_storable"
+
+
+WIDE = dict.fromkeys(map(str, range(5_000)), 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/jobs", WIDE),
+        ("/v1/jobs", {"agent_id": "a", "method": "supervised", "config": WIDE}),
+        ("/v1/agents", {"agent_id": "a", "catalogue": [{"name": "n"}, WIDE]}),
+        ("/v1/keys", WIDE),
+        ("/v1/functions/trainAgent", {"agentId": "a", "config": {"validation": WIDE}}),
+    ],
+)
+async def test_an_object_of_very_many_fields_is_refused_as_a_whole(
+    gateway: Gateway, path: str, body: dict[str, Any]
+) -> None:
+    response = await gateway.http.post(path, json=body)
+
+    assert response.status_code == 422
+    assert response.json()["detail"] == "an object has more than 1000 fields"
+    assert response.json()["errors"] == []
+
+
+@pytest.mark.parametrize("form", ["labels", "catalogue"])
+async def test_a_list_ends_with_its_first_wrong_item(gateway: Gateway, form: str) -> None:
+    body = {"agent_id": "a", "kind": "selector", "base_model": "m", form: [{"x": 1}] * 5_000}
+
+    response = await gateway.http.post("/v1/agents", json=body)
+
+    assert response.status_code == 422
+    assert {error["field"].partition(".")[0] for error in response.json()["errors"]} == {
+        f"{form}[0]"
+    }

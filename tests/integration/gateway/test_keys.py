@@ -94,6 +94,21 @@ async def test_a_tenant_begins_with_a_key_that_the_operator_makes(gateway: Gatew
     assert mine.json() == seen.json()
 
 
+async def test_what_is_of_all_tenants_is_shown_to_the_operator_alone(gateway: Gateway) -> None:
+    tenant = f"tenant-{uuid4().hex[:8]}"
+    theirs = await made(gateway, "read", tenant_id=tenant)
+    ours = await made(gateway, "read")
+
+    seen = [
+        set((await gateway.http.get("/v1/status", headers=bearer(key))).json())
+        for key in (theirs, ours)
+    ]
+    operator = set(await gateway.get("/v1/status"))
+
+    assert seen == [{"records_seen", "open_jobs", "shedding"}] * 2
+    assert operator - seen[0] == {"workers", "dead_letters", "outbox_age_seconds"}
+
+
 async def test_a_repeated_request_makes_one_key(gateway: Gateway) -> None:
     headers = {"Idempotency-Key": uuid4().hex}
     body = {"name": "once", "scopes": ["read"]}

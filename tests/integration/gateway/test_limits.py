@@ -79,6 +79,25 @@ async def test_events_are_limited_by_number_and_none_of_a_refused_batch_is_sent(
     assert len(records) == 9
 
 
+async def test_a_body_that_is_refused_as_wrong_counts_for_its_events(
+    migrated_database_url: str, kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(kafka)
+    served = served_gateway(
+        migrated_database_url,
+        kafka,
+        tmp_path,
+        gateway_events_per_second=0.01,
+        gateway_burst_seconds=1000,
+    )
+    async with served as gateway:
+        wrong = await gateway.http.post("/v1/feedback", json=[{"typo": n} for n in range(12)])
+        more = await gateway.http.post("/v1/feedback", json=[{"typo": 1}])
+
+    assert wrong.status_code == 422
+    assert is_for_later(more, "events_per_second")
+
+
 async def test_an_address_cannot_guess_keys_at_full_speed_nor_pretend_to_be_others(
     migrated_database_url: str, kafka: str, tmp_path: Path
 ) -> None:

@@ -42,12 +42,23 @@ class Seconds:
         return self.now
 
 
-def admission(keys: Keys, clock: Seconds, *, requests: float = 0, failures: float = 3) -> Admission:
+def admission(
+    keys: Keys,
+    clock: Seconds,
+    *,
+    requests: float = 0,
+    tenant_requests: float = 0,
+    tenant_events: float = 0,
+    failures: float = 3,
+) -> Admission:
+    many, events = tenant_requests, tenant_events
     return Admission(
         keys,
         Rates(
             RateLimit("requests", rate=requests, capacity=requests, says="too many"),
             RateLimit("events", rate=10, capacity=10, says="too many"),
+            RateLimit("tenant_requests", rate=many, capacity=many, says="too many"),
+            RateLimit("tenant_events", rate=events, capacity=events, says="too many"),
             RateLimit("failures", rate=failures / 60, capacity=failures, says="too many"),
         ),
         clock,
@@ -164,6 +175,36 @@ async def test_a_key_that_asks_too_often_waits_and_others_do_not() -> None:
     assert await enter(door, "quiet") == "quiet"
 
 
+async def test_what_a_key_may_not_do_is_counted_like_what_it_may() -> None:
+    door = admission(Keys("a"), Seconds(), requests=2)
+
+    answers = [await enter(door, "a", scope=Scope.WRITE) for _ in range(3)]
+
+    assert answers == ["NotAllowed", "NotAllowed", "RateLimited"]
+
+
+async def test_many_keys_of_a_tenant_have_a_limit_together() -> None:
+    clock = Seconds()
+    door = admission(Keys("a", "b"), clock, requests=2, tenant_requests=3)
+
+    answers = [await enter(door, key) for key in ("a", "a", "b", "b")]
+    clock.now += 0.5
+
+    assert answers == ["a", "a", "b", "RateLimited"]
+    # What its tenant was refused for was not taken from the key.
+    assert [await enter(door, "b"), await enter(door, "b")] == ["b", "RateLimited"]
+
+
+async def test_events_of_a_tenant_are_counted_over_its_keys() -> None:
+    keys = Keys("a", "b")
+    door = admission(keys, Seconds(), tenant_events=15)
+    door.take_events(keys.known["a"], 10)
+    door.charge_events(keys.known["b"], 5)
+
+    with pytest.raises(RateLimited, match="tenant_events"):
+        door.require_events(keys.known["b"])
+
+
 async def test_events_are_counted_by_key_whatever_the_requests() -> None:
     keys = Keys("a", "b")
     door = admission(keys, Seconds())
@@ -172,6 +213,20 @@ async def test_events_are_counted_by_key_whatever_the_requests() -> None:
     with pytest.raises(RateLimited, match="events"):
         door.require_events(keys.known["a"])
     door.require_events(keys.known["b"])
+
+
+async def test_a_refused_body_is_counted_even_when_the_key_has_nothing_left() -> None:
+    keys, clock = Keys("a"), Seconds()
+    door = admission(keys, clock)
+
+    door.charge_events(keys.known["a"], 6)
+    door.charge_events(keys.known["a"], 24)
+    clock.now += 2
+
+    with pytest.raises(RateLimited, match="events"):
+        door.require_events(keys.known["a"])
+    clock.now += 0.1
+    door.require_events(keys.known["a"])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from archon_contracts.identifiers import new_id
+from services.gateway import api_keys
 from services.gateway.api_keys import ApiKeys
 from services.gateway.credentials import ALL_SCOPES, Caller, Scope, StoredKey, hash_key
 from services.gateway.errors import NotAuthenticated
@@ -61,10 +62,14 @@ class Door:
         self.seconds = 0.0
         self.keys = ApiKeys(self.database, self.store, lambda: self.seconds)
 
-    async def add(self, ends_in: float | None = None) -> None:
+    async def add(self, ends_in: float | None = None, key: str = "k") -> None:
         ends = None if ends_in is None else NOON + timedelta(seconds=ends_in)
         await self.store.add_key(
-            None, key_id=KEY_ID, key_hash=hash_key("k"), caller=CALLER, expires_at=ends
+            None,
+            key_id=KEY_ID if key == "k" else new_id(),
+            key_hash=hash_key(key),
+            caller=CALLER,
+            expires_at=ends,
         )
 
 
@@ -132,6 +137,31 @@ async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(door: Door
 
     with pytest.raises(NotAuthenticated):
         await door.keys.authenticate("k")
+
+
+async def test_no_more_keys_are_remembered_than_a_bound_and_those_that_are_over_go_first(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_keys, "MOST_REMEMBERED", 2)
+    await door.add()
+    await door.add(ends_in=10, key="short")
+    await door.add(key="third")
+    await door.add(key="fourth")
+
+    await door.keys.authenticate("k")
+    await door.keys.authenticate("short")
+    door.seconds = 11
+    await door.keys.authenticate("third")
+    door.database.away = True
+    first = await door.keys.authenticate("k")
+    door.database.away = False
+    await door.keys.authenticate("fourth")
+    door.database.away = True
+
+    assert first.key_id == KEY_ID
+    with pytest.raises(DatabaseUnavailable):
+        await door.keys.authenticate("k")
+    assert await door.keys.authenticate("third")
 
 
 async def test_a_use_is_written_once_a_day(door: Door) -> None:

@@ -1,14 +1,24 @@
 """Feedback bodies: forms, refusals that name index and field, deterministic ids."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.purposes import Purpose
+from services.gateway.body_shape import MOST_UNSEEN
 from services.gateway.errors import Invalid, MalformedBody, TooLarge
-from services.gateway.feedback import FEEDBACK, RETRACTIONS, IntakeEvent, field_path, prepare
+from services.gateway.feedback import (
+    FEEDBACK,
+    RETRACTIONS,
+    IntakeEvent,
+    cost_of_refusal,
+    field_path,
+    invalid,
+    prepare,
+)
 
 EVENT = {"agent_id": "picker", "interaction_id": "i-1", "input": "q", "rating": 4}
 
@@ -66,9 +76,71 @@ def test_a_refusal_never_repeats_the_input() -> None:
 
 def test_at_most_twenty_errors_are_told() -> None:
     with pytest.raises(Invalid) as refused:
-        read([{**EVENT, "rating": 9}] * 500)
+        read({**EVENT, **{f"typo-{number}": 1 for number in range(50)}})
 
     assert len(refused.value.errors) == 20
+
+
+@pytest.mark.parametrize("form", [lambda e: e, lambda e: {"events": e}])
+def test_a_request_brings_ten_thousand_events_at_most(form: Callable[[object], object]) -> None:
+    assert len(read(form([EVENT] * 10_000))) == 10_000
+
+    with pytest.raises(Invalid) as refused:
+        read(form([EVENT] * 10_001))
+
+    assert [e.rule for e in refused.value.errors] == ["too_long"]
+
+
+def test_the_first_wrong_event_of_a_batch_ends_its_reading() -> None:
+    with pytest.raises(Invalid) as refused:
+        read([EVENT] + [{**EVENT, "rating": 9}] * 500)
+
+    assert [e.field for e in refused.value.errors] == ["[1].rating"]
+
+
+class ManyErrors:
+    """What pydantic raises, with so many errors that building them is forbidden."""
+
+    def error_count(self) -> int:
+        return 1_000_000
+
+    def errors(self, **_: bool) -> list[object]:
+        raise AssertionError("a million errors were built")
+
+
+def test_of_a_million_errors_none_is_built() -> None:
+    refusal = invalid(ManyErrors())  # type: ignore[arg-type]  # stands in for pydantic's
+
+    assert isinstance(refusal, Invalid)
+    assert [(e.rule, e.message[:7]) for e in refusal.errors] == [("too_many_errors", "1000000")]
+
+
+@pytest.mark.parametrize("form", [lambda e: e, lambda e: [EVENT, e], lambda e: {"events": [e]}])
+def test_absurdly_many_fields_are_refused_before_a_single_one_is_checked(
+    form: Callable[[object], object],
+) -> None:
+    event = EVENT | dict.fromkeys(map(str, range(MOST_UNSEEN)), 1)
+
+    with pytest.raises(Invalid) as refused:
+        read(form(event))
+
+    assert [e.rule for e in refused.value.errors] == ["too_many_fields"]
+    assert refused.value.__cause__ is None  # pydantic was not asked
+
+
+def test_what_an_event_holds_may_have_any_number_of_fields() -> None:
+    context = dict.fromkeys(map(str, range(MOST_UNSEEN + 1)), 1)
+
+    assert read([{**EVENT, "context": context}])[0].context == context
+
+
+@pytest.mark.parametrize(
+    ("body", "cost"), [(b"", 1), (b"{}", 1), (b"[{},{},{}]", 3), (b"{" + b'"a":1,' * 500, 50)]
+)
+def test_a_refused_body_counts_for_the_events_that_it_could_have_held(
+    body: bytes, cost: int
+) -> None:
+    assert cost_of_refusal(body) == cost
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class Office:
         self.clock = SetClock(NOON)
         self.store = FakeKeys(self.clock)
         self.audit = RecordingAudit()
-        self.administration = KeyAdministration(self.store, self.audit, self.clock)
+        self.administration = KeyAdministration(self.store, self.audit, self.clock, most_keys=3)
 
     async def make(
         self, caller: Caller = ADMIN, request_id: UUID | None = None, **wish: object
@@ -99,6 +99,28 @@ async def test_a_key_that_would_be_over_already_is_not_made(office: Office) -> N
         await office.make(expires_at=NOON)
 
     assert refused.value.errors[0].field == "expires_at"
+
+
+async def test_a_tenant_has_so_many_good_keys_and_no_more(office: Office) -> None:
+    await office.make()
+    await office.make(expires_at=NOON + timedelta(hours=1))
+    await office.make()
+
+    with pytest.raises(Conflict, match="has 3 keys, and may not have more"):
+        await office.make()
+
+    assert (await office.make(OPERATOR, tenant_id="globex")).tenant_id == "globex"
+
+
+async def test_a_key_that_is_over_makes_room_for_another(office: Office) -> None:
+    first = await office.make()
+    await office.make(expires_at=NOON + timedelta(hours=1))
+    await office.make()
+
+    await office.administration.revoke_key(TX, asked_by(ADMIN), first.id, tenant_id=None)
+    office.clock.move(3601)
+
+    assert [await office.make() for _ in range(2)]
 
 
 async def test_a_key_ends_when_it_expires(office: Office) -> None:

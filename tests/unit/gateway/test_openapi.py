@@ -17,7 +17,9 @@ from services.gateway.routes import build_http
 def document() -> dict[str, Any]:
     """What `/openapi.json` answers; no route is called, so nothing is behind them."""
     parts: dict[str, Any] = dict.fromkeys(each.name for each in fields(Api))
-    parts["settings"] = SimpleNamespace(gateway_body_limit_bytes=1024)
+    parts["settings"] = SimpleNamespace(
+        gateway_body_limit_bytes=1024, gateway_body_timeout_seconds=5
+    )
     return json.loads(json.dumps(build_http(Api(**parts)).openapi()))
 
 

@@ -62,14 +62,14 @@ def drowning() -> Iterator[Pressure]:
     watch = OutboxWatch(None, None, OutboxLimits(age_seconds=10, backlog=0))  # type: ignore[arg-type]  # never looks
     watch.judge(Waiting(age_seconds=42, backlog=1))
     events = Budget("inflight_events", 1, "events")
-    with events.hold(1):
+    with events.hold(1, "acme"):
         yield Pressure(watch, events, Budget("inflight_bytes", 0, "bytes"))
 
 
 @pytest.fixture
 def app(drowning: Pressure) -> Any:
     parts: dict[str, Any] = dict.fromkeys(each.name for each in fields(Api))
-    settings = SimpleNamespace(gateway_body_limit_bytes=1024)
+    settings = SimpleNamespace(gateway_body_limit_bytes=1024, gateway_body_timeout_seconds=5)
     ours = {
         "settings": settings,
         "admission": Admission(),

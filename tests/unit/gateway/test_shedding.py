@@ -100,12 +100,15 @@ async def test_a_database_that_is_away_sheds_nothing_by_itself(
 def test_what_is_in_flight_has_a_bound() -> None:
     budget = Budget("inflight_events", 10, "events")
 
-    with budget.hold(6):
-        with pytest.raises(Overloaded, match="6 events are not acknowledged yet"), budget.hold(5):
+    with budget.hold(6, "acme"):
+        with (
+            pytest.raises(Overloaded, match="6 events are not acknowledged yet"),
+            budget.hold(5, "acme"),
+        ):
             pass
-        with budget.hold(4), pytest.raises(Overloaded):
-            budget.require_room()
-        budget.require_room()
+        with budget.hold(4, "acme"), pytest.raises(Overloaded):
+            budget.require_room("acme")
+        budget.require_room("acme")
 
     assert budget.held == 0
 
@@ -113,17 +116,17 @@ def test_what_is_in_flight_has_a_bound() -> None:
 def test_what_is_larger_than_the_budget_is_taken_alone() -> None:
     budget = Budget("inflight_events", 10, "events")
 
-    with budget.hold(50):
+    with budget.hold(50, "acme"):
         assert budget.held == 50
-        with pytest.raises(Overloaded), budget.hold(1):
+        with pytest.raises(Overloaded), budget.hold(1, "acme"):
             pass
 
 
 def test_the_wait_for_acknowledgements_is_as_long_as_the_oldest_has_taken(clock: Seconds) -> None:
     budget = Budget("inflight_events", 10, "events", clock)
-    with budget.hold(8):
+    with budget.hold(8, "acme"):
         clock.now += 2.5
-        with budget.hold(2):
+        with budget.hold(2, "acme"):
             clock.now += 1
 
             assert budget.overload is not None
@@ -133,8 +136,8 @@ def test_the_wait_for_acknowledgements_is_as_long_as_the_oldest_has_taken(clock:
 def test_a_budget_of_zero_is_no_limit() -> None:
     budget = Budget("inflight_events", 0, "events")
 
-    with budget.hold(10**9), budget.hold(10**9):
-        budget.require_room()
+    with budget.hold(10**9, "acme"), budget.hold(10**9, "acme"):
+        budget.require_room("acme")
 
 
 async def test_the_status_tells_what_is_refused_and_for_how_long(
@@ -145,7 +148,7 @@ async def test_the_status_tells_what_is_refused_and_for_how_long(
     outbox.waiting = Waiting(12, 1)
     await watch.look()
 
-    with pressure.events.hold(5):
+    with pressure.events.hold(5, "acme"):
         told = pressure.shedding()
 
     assert quiet == []
@@ -154,3 +157,33 @@ async def test_the_status_tells_what_is_refused_and_for_how_long(
         ("feedback", "inflight_events"),
     ]
     assert told[0]["retry_after_seconds"] == 12
+
+
+def test_one_tenant_leaves_room_for_the_others() -> None:
+    budget = Budget("inflight_events", 10, "events", share=0.5)
+
+    with budget.hold(4, "acme"):
+        with pytest.raises(Overloaded), budget.hold(2, "acme"):
+            pass
+        with budget.hold(5, "globex"), pytest.raises(Overloaded):
+            budget.require_room("acme", 2)
+        budget.require_room("acme")
+
+
+def test_what_grows_is_refused_when_there_is_no_more_room_and_given_back_as_a_whole() -> None:
+    budget = Budget("inflight_bytes", 10, "bytes")
+
+    with budget.hold(0, "acme") as first, budget.hold(0, "globex") as second:
+        first.add(6)
+        second.add(4)
+        with pytest.raises(Overloaded, match="10 bytes"):
+            first.add(1)
+
+    assert budget.held == 0
+
+
+def test_what_is_only_announced_takes_no_room() -> None:
+    budget = Budget("inflight_bytes", 10, "bytes")
+
+    with budget.hold(0, "acme"), budget.hold(10, "globex") as whole:
+        assert whole.amount == budget.held == 10

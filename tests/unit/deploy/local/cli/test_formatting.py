@@ -1,11 +1,15 @@
 """What tables say."""
 
+from io import StringIO
+
+import pytest
 from aiokafka import TopicPartition
+from rich.console import Console
 
 from deploy.local.cli.audit import why
 from deploy.local.cli.jobs import eta
 from deploy.local.cli.models import compared
-from deploy.local.cli.output import estimate, text
+from deploy.local.cli.output import coloured, estimate, shown, table, text
 from deploy.local.cli.topics import lags
 
 
@@ -15,6 +19,29 @@ def share(value: float) -> dict[str, float]:
 
 def test_an_absent_value_is_a_dash() -> None:
     assert (text(None), text(""), text(0), text(0.5)) == ("-", "-", "0", "0.500")
+
+
+EVIL = "[red]a[/red]\x1b[2J\x9b[/b]\n\u202eb"
+
+
+@pytest.mark.parametrize("place", ["title", "column", "cell", "line"])
+def test_what_others_wrote_is_neither_markup_nor_obeyed_by_a_terminal(place: str) -> None:
+    screen = Console(file=StringIO(), width=200, force_terminal=True, color_system=None)
+
+    if place == "line":
+        screen.print(f"[bold]ours[/bold] {shown(EVIL)}")
+    else:
+        parts = {"title": "t", "column": "c", "cell": "v" * 40} | {place: EVIL}
+        screen.print(table(parts["title"], [parts["column"]], [[parts["cell"]]]))
+
+    printed = screen.file.getvalue()
+    assert "[red]a[/red] [2J [/b]  b" in printed
+    assert "\x9b" not in printed
+    assert "\x1b[2J" not in printed
+
+
+def test_a_state_has_its_colour_and_stays_text() -> None:
+    assert (coloured("failed").style, coloured("[b]x").plain) == ("red", "[b]x")
 
 
 def test_an_estimate_shows_its_interval_and_its_size() -> None:
