@@ -256,11 +256,25 @@ def is_outlier(said: Mapping[Opinion, int], base: float) -> bool:
 
 
 def tail(hits: int, trials: int, share: float) -> float:
-    """Probability of so many hits or more, each with this probability by itself."""
-    return math.fsum(
-        math.comb(trials, k) * share**k * (1 - share) ** (trials - k)
-        for k in range(hits, trials + 1)
-    )
+    """Probability of so many hits or more, each with this probability by itself.
+
+    Summed from logarithms: the binomial coefficients of a thousand trials exceed every float.
+    """
+    if hits <= 0 or share >= 1.0:
+        return 1.0
+    if hits > trials or share <= 0.0:
+        return 0.0
+    hit, miss = math.log(share), math.log1p(-share)
+    chances = [
+        _log_ways(trials, k) + k * hit + (trials - k) * miss for k in range(hits, trials + 1)
+    ]
+    greatest = max(chances)
+    return min(1.0, math.exp(greatest) * math.fsum(math.exp(one - greatest) for one in chances))
+
+
+def _log_ways(trials: int, hits: int) -> float:
+    """Logarithm of the binomial coefficient."""
+    return math.lgamma(trials + 1) - math.lgamma(hits + 1) - math.lgamma(trials - hits + 1)
 
 
 def _contradicted_share(said: Counter[Opinion]) -> float | None:

@@ -7,6 +7,7 @@ from itertools import chain
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from archon_contracts.values import TrustPolicy
 from services.data_prep.domain import HeldReason, Item
@@ -266,3 +267,20 @@ def test_chance_is_believed_before_malice(
 def test_the_tail_of_a_fair_coin() -> None:
     assert tail(3, 3, 0.5) == pytest.approx(0.125)
     assert tail(0, 3, 0.5) == pytest.approx(1.0)
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 1))
+def test_the_tail_is_the_binomials_for_any_number_of_trials(
+    trials: int, part: float, share: float
+) -> None:
+    hits = round(part * trials)
+
+    assert tail(hits, trials, share) == pytest.approx(
+        binom.sf(hits - 1, trials, share), rel=1e-6, abs=1e-12
+    )
+
+
+def test_a_unit_with_thousands_of_known_judgements_is_judged_like_another() -> None:
+    said = Counter({Opinion.CONTRADICTED: 9_000, Opinion.AGREES: 1_000})
+
+    assert is_outlier(said, 0.05)
