@@ -1,8 +1,9 @@
 """What others say of near-same inputs: does a judgement agree with them or contradict them?
 
-A voice is a trusted item (remembered, or from an expert) or a unit; what nobody named has given is
-one voice all together. Nearest neighbours as judges of labels: A. Paudice, L. Munoz-Gonzalez, E. C.
-Lupu, "Label Sanitization against Label Flipping Poisoning Attacks" (2018).
+A voice is a trusted item (remembered, or from an expert or annotator, whose near-same ones are one)
+or a unit; what nobody named has given is one voice all together. Nearest neighbours as judges of
+labels: A. Paudice, L. Munoz-Gonzalez, E. C. Lupu, "Label Sanitization against Label Flipping
+Poisoning Attacks" (2018).
 """
 
 from __future__ import annotations
