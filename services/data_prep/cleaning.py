@@ -84,6 +84,7 @@ def item_of(record: Record, targets: Targets) -> Item | str:
         group=record.group,
         unit=record.unit,
         given_by=record.given_by,
+        annotators=_annotators(record, target),
         trust=_trust(record) * certainty,
         occurred_at=record.occurred_at,
         answered_wrong=actual != target if actual else None,
@@ -104,6 +105,11 @@ def _answer(record: Record) -> tuple[str, float] | str:
     if (record.rating or 0.0) >= LIKED_RATING or (record.reward or 0.0) > 0:
         return as_text(record.actual), CONFIRMED_WEIGHT
     return UNCORRECTED
+
+
+def _annotators(record: Record, target: str) -> tuple[str, ...]:
+    given = zip(record.annotators, record.labels, strict=False)
+    return tuple(sorted({name for name, label in given if name and as_text(label) == target}))
 
 
 def _trust(record: Record) -> float:

@@ -31,7 +31,8 @@ class Item:
     """One thing to learn: an input, the right answer, and answers known to be wrong.
 
     `key` is the normalised input: items with equal keys are the same question. `origins` are the
-    feedback ids that speak for the answer. `unit` is who gave it, empty where nobody is named.
+    feedback ids that speak for the answer. `unit` is who gave it, empty where nobody is named;
+    `annotators` are those who say so, sorted.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Item:
     group: str = ""
     unit: str = ""
     given_by: str = ""
+    annotators: tuple[str, ...] = ()
     trust: float = 1.0
     occurred_at: float = 0.0
     answered_wrong: bool | None = None

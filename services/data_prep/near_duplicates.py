@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
+from typing import Final
 
 SHINGLE_LENGTH = 4
 ROUNDING = 1e-9
@@ -13,27 +15,49 @@ PERMUTATIONS = 64
 MISSES_WEIGH_MORE = (0.1, 0.9)
 """Candidates are compared exactly afterwards: a false one costs time, a missed one is lost."""
 
+PIECES: Final = 4
+PIECE: Final = 128
+"""Characters. Of a longer text evenly spread pieces are looked at, its head and tail among them:
+a head alone would make one of all inputs that begin with the same long instructions."""
+
+LOOKED_AT: Final = 1024
+COMPARED: Final = 64
+"""Of one text: candidates that are looked at, and comparisons that find no likeness. No more, or
+inputs made to be nearly alike would cost time that grows with the square of their number."""
+
 
 def clusters(texts: Sequence[str], threshold: float, exact_limit: int) -> list[int]:
     """For every text the position of the first text of its cluster.
 
-    Two texts are near duplicates when the Jaccard index of their character 4-grams reaches the
-    threshold; a cluster is everything joined by such pairs. Up to `exact_limit` texts every pair
-    is found; beyond, MinHash finds most of them in time that grows only linearly.
+    Equal texts are in one cluster, however long they are. Two others are near duplicates when the
+    Jaccard index of their character 4-grams reaches the threshold; a cluster is everything joined
+    by such pairs. Up to `exact_limit` texts every pair is found, unless one is like very many;
+    beyond, MinHash finds most of them.
     """
-    pairs = _every_pair if len(texts) <= exact_limit else _most_pairs
-    roots = list(range(len(texts)))
-    for first, second in pairs(texts, threshold):
-        low, high = sorted((_root(roots, first), _root(roots, second)))
-        roots[high] = low
-    return [_root(roots, position) for position in range(len(texts))]
+    first: dict[str, int] = {}
+    for position, text in enumerate(texts):
+        first.setdefault(text, position)
+    distinct, places = list(first), list(first.values())
+    join = _join_every_pair if len(distinct) <= exact_limit else _join_most_pairs
+    roots = list(range(len(distinct)))
+    join([shingles(text) for text in distinct], threshold, roots)
+    root_of = {text: places[_root(roots, n)] for n, text in enumerate(distinct)}
+    return [root_of[text] for text in texts]
 
 
 def shingles(text: str) -> set[str]:
-    """The character 4-grams of a text, its edges marked by a space."""
-    padded = f" {text} "
+    """The character 4-grams of a text, its edges marked by a space; of a bounded part of it."""
+    padded = f" {_part(text)} "
     last = max(1, len(padded) - SHINGLE_LENGTH + 1)
     return {padded[start : start + SHINGLE_LENGTH] for start in range(last)}
+
+
+def _part(text: str) -> str:
+    if len(text) <= PIECES * PIECE:
+        return text
+    step = (len(text) - PIECE) / (PIECES - 1)
+    starts = (round(step * number) for number in range(PIECES))
+    return " ".join(text[start : start + PIECE] for start in starts)
 
 
 def _similar(first: set[str], second: set[str], threshold: float) -> bool:
@@ -44,14 +68,13 @@ def _similar(first: set[str], second: set[str], threshold: float) -> bool:
     return shared >= threshold * (small + large - shared) - ROUNDING
 
 
-def _every_pair(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:
-    """Similar pairs, found among those that share one of their rarest n-grams; none is missed.
+def _join_every_pair(sets: Sequence[set[str]], threshold: float, roots: list[int]) -> None:
+    """Join similar pairs, found among those that share one of their rarest n-grams.
 
     Two sets whose Jaccard index reaches t must share one of the first |s| - ceil(t |s|) + 1
     members in any fixed order of all members (R. J. Bayardo, Y. Ma, R. Srikant, "Scaling up all
     pairs similarity search", 2007). Rarest first keeps the lists short.
     """
-    sets = [shingles(text) for text in texts]
     frequency = Counter(gram for grams in sets for gram in grams)
     holders: defaultdict[str, list[int]] = defaultdict(list)
     for position, grams in enumerate(sets):
@@ -59,26 +82,47 @@ def _every_pair(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, i
         rarest = sorted(grams, key=lambda gram: (frequency[gram], gram))
         # Rounded down a little: the product of two floats must not cost a member.
         prefix = rarest[: size - math.ceil(threshold * size - ROUNDING) + 1]
-        for other in {other for gram in prefix for other in holders[gram]}:
-            if _similar(grams, sets[other], threshold):
-                yield other, position
+        near = chain.from_iterable(holders[gram] for gram in prefix)
+        _join(position, near, sets, threshold, roots)
         for gram in prefix:
             holders[gram].append(position)
 
 
-def _most_pairs(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:
-    """Similar pairs, found among those whose MinHash signatures collide in a band."""
+def _join_most_pairs(sets: Sequence[set[str]], threshold: float, roots: list[int]) -> None:
+    """Join similar pairs, found among those whose MinHash signatures collide in a band."""
     # Half a second and 56 MB, which only a large dataset is worth.
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, weights=MISSES_WEIGH_MORE)
-    encoded = ([gram.encode() for gram in shingles(text)] for text in texts)
+    encoded = ([gram.encode() for gram in grams] for grams in sets)
     signatures = MinHash.generator(encoded, num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
     for position, signature in enumerate(signatures):
-        for other in index.query(signature):
-            if _similar(shingles(texts[position]), shingles(texts[other]), threshold):
-                yield other, position
-        index.insert(position, signature)
+        near = sorted(index.query(signature))
+        _join(position, near, sets, threshold, roots)
+        if len(near) < COMPARED:  # so many stand for the others that are like them
+            index.insert(position, signature)
+
+
+def _join(
+    position: int,
+    near: Iterable[int],
+    sets: Sequence[set[str]],
+    threshold: float,
+    roots: list[int],
+) -> None:
+    """Join a text with those candidates that it is like; what is joined is not compared again."""
+    unlike: set[int] = set()
+    own = _root(roots, position)
+    for other in islice(near, LOOKED_AT):
+        if other in unlike or (root := _root(roots, other)) == own:
+            continue
+        if _similar(sets[position], sets[other], threshold):
+            low, high = sorted((own, root))
+            roots[high] = own = low
+            continue
+        unlike.add(other)
+        if len(unlike) == COMPARED:
+            return
 
 
 def _root(roots: list[int], position: int) -> int:

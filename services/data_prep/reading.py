@@ -35,6 +35,7 @@ class Record:
     group: str = ""
     occurred_at: float = 0.0
     labels: tuple[JsonValue, ...] = ()
+    annotators: tuple[str, ...] = ()  # whose each label is, empty where nobody is named
 
 
 @dataclass(slots=True)
@@ -85,6 +86,7 @@ def _record(line: bytes, kind: SourceKind) -> Record | str:
     if fields.get("input") in (None, "", [], {}):
         return "no input"
     rejected = fields.get("rejected")
+    labels = _labels(fields.get("annotations"))
     return Record(
         kind=kind,
         id=_text(fields.get("id")),
@@ -100,7 +102,8 @@ def _record(line: bytes, kind: SourceKind) -> Record | str:
         unit=_text(fields.get("unit_id")),
         group=_text(fields.get("group")),
         occurred_at=_moment(fields.get("occurred_at")),
-        labels=_labels(fields.get("annotations")),
+        labels=tuple(label for _, label in labels),
+        annotators=tuple(annotator for annotator, _ in labels),
     )
 
 
@@ -125,9 +128,16 @@ def _moment(value: JsonValue) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _labels(value: JsonValue) -> tuple[JsonValue, ...]:
-    """The labels of `annotations`, a list of {"annotator_id", "label"}."""
+def _labels(value: JsonValue) -> list[tuple[str, JsonValue]]:
+    """Annotators and labels of `annotations`, a list of {"annotator_id", "label"}.
+
+    Of an annotator the last one counts: a voice is a person, however often it is heard.
+    """
     if not isinstance(value, list):
-        return ()
-    labels = (entry.get("label") for entry in value if isinstance(entry, Mapping))
-    return tuple(label for label in labels if label is not None)
+        return []
+    found: dict[str | int, tuple[str, JsonValue]] = {}
+    for place, entry in enumerate(value):
+        if isinstance(entry, Mapping) and entry.get("label") is not None:
+            annotator = _text(entry.get("annotator_id"))
+            found[annotator or place] = annotator, entry["label"]
+    return list(found.values())

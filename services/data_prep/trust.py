@@ -3,7 +3,8 @@
 Decides for one window at a time. What is held is listed with its reason; the rest goes on, with
 less weight where others contradict it. Only feedback is judged: experts, annotators, datasets and
 what the agent learned before are trusted. What no unit is named for cannot be told apart, so it
-is one voice all together, and neither capped by unit nor held.
+is one voice all together, and neither capped by unit nor held. A voice is a unit or an annotator,
+never an item: ids cost nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from services.data_prep.near_duplicates import clusters
 from services.data_prep.voices import Opinion, opinions
 
 K = TypeVar("K")
+Giver = tuple[str, str]
+"""A kind of voice and its name: an annotator is not the unit that bears the same name."""
 
 FAIR_MULTIPLE: Final = 2.0
 """A unit may give this many times the mean of all givers, where units are few."""
@@ -102,24 +105,19 @@ class Window:
     def hold_repeated(self) -> None:
         """Of one unit's near-same inputs some count: saying it again makes nothing truer."""
         named = self._named()
-        roots = clusters(
-            [self._items[place].key for place in named],
-            self._policy.near_duplicate_threshold,
-            self._policy.exact_comparison_limit,
-        )
         most = self._trust.near_duplicates
         why = f"its unit sent more than {most} near-same inputs"
-        root_of = dict(zip(named, roots, strict=True))
-        groups = _grouped(named, lambda place: (self._items[place].unit, str(root_of[place])))
+        root_of = self._clusters(named)
+        groups = _grouped(named, lambda place: (self._items[place].unit, root_of[place]))
         for group in groups.values():
             self._hold(group[most:], HeldReason.REPEATED, why)
 
     def hold_outvoted(self) -> None:
         """Units that answer one input differently: a clear majority is believed."""
         for group in _grouped(self.left(), lambda place: self._items[place].key).values():
-            voices: defaultdict[str, set[str]] = defaultdict(set)
+            voices: defaultdict[str, set[Giver]] = defaultdict(set)
             for place in group:
-                voices[self._items[place].target].add(self._giver(place))
+                voices[self._items[place].target] |= self._givers(place)
             most = max(len(said) for said in voices.values())
             for target, said in voices.items():
                 if most >= max(self._trust.independent_voices, CLEAR_MAJORITY * len(said)):
@@ -133,9 +131,8 @@ class Window:
         named = self._named()
         if not named:
             return
-        left = self.left()
-        trusted = [self._items[p] for p in left if self._is_trusted(p)] + list(self._memory)
-        window = [p for p in left if self._is_feedback(p) and self._bound(p)]
+        trusted = [*self._trusted(), *self._memory]
+        window = [p for p in self.left() if self._is_feedback(p) and self._bound(p)]
         found = opinions(
             trusted,
             [self._items[place] for place in window],
@@ -198,9 +195,30 @@ class Window:
         """Feedback that a unit gave and that is not held; a unit's in a drawn order."""
         return [place for place in self.left() if self._bound(place) and self._items[place].unit]
 
-    def _giver(self, place: int) -> str:
+    def _trusted(self) -> list[Item]:
+        """Trusted items; near-same ones of one giver with one answer are one."""
+        places = [place for place in self.left() if self._is_trusted(place)]
+        root_of, first = self._clusters(places), {}
+        for place in places:
+            said = self._givers(place), root_of[place], self._items[place].target
+            first.setdefault(said, self._items[place])
+        return list(first.values())
+
+    def _clusters(self, places: Sequence[int]) -> dict[int, int]:
+        """Of each place the cluster of near-same inputs that it is in."""
+        roots = clusters(
+            [self._items[place].key for place in places],
+            self._policy.near_duplicate_threshold,
+            self._policy.exact_comparison_limit,
+        )
+        return dict(zip(places, roots, strict=True))
+
+    def _givers(self, place: int) -> frozenset[Giver]:
         item = self._items[place]
-        return item.unit if self._is_feedback(place) else f"{item.source} {item.id}"
+        if self._is_feedback(place):
+            return frozenset({("unit", item.unit)})
+        named = frozenset(("annotator", name) for name in item.annotators)
+        return named or frozenset({("source", item.source)})
 
     def _is_feedback(self, place: int) -> bool:
         return self._items[place].source == SourceKind.FEEDBACK
@@ -256,11 +274,25 @@ def is_outlier(said: Mapping[Opinion, int], base: float) -> bool:
 
 
 def tail(hits: int, trials: int, share: float) -> float:
-    """Probability of so many hits or more, each with this probability by itself."""
-    return math.fsum(
-        math.comb(trials, k) * share**k * (1 - share) ** (trials - k)
-        for k in range(hits, trials + 1)
-    )
+    """Probability of so many hits or more, each with this probability by itself.
+
+    Summed from logarithms: the binomial coefficients of a thousand trials exceed every float.
+    """
+    if hits <= 0 or share >= 1.0:
+        return 1.0
+    if hits > trials or share <= 0.0:
+        return 0.0
+    hit, miss = math.log(share), math.log1p(-share)
+    chances = [
+        _log_ways(trials, k) + k * hit + (trials - k) * miss for k in range(hits, trials + 1)
+    ]
+    greatest = max(chances)
+    return min(1.0, math.exp(greatest) * math.fsum(math.exp(one - greatest) for one in chances))
+
+
+def _log_ways(trials: int, hits: int) -> float:
+    """Logarithm of the binomial coefficient."""
+    return math.lgamma(trials + 1) - math.lgamma(hits + 1) - math.lgamma(trials - hits + 1)
 
 
 def _contradicted_share(said: Counter[Opinion]) -> float | None:

@@ -1,8 +1,9 @@
 """What others say of near-same inputs: does a judgement agree with them or contradict them?
 
-A voice is a trusted item (remembered, or from an expert) or a unit; what nobody named has given is
-one voice all together. Nearest neighbours as judges of labels: A. Paudice, L. Munoz-Gonzalez, E. C.
-Lupu, "Label Sanitization against Label Flipping Poisoning Attacks" (2018).
+A voice is a trusted item (remembered, or from an expert or annotator, whose near-same ones are one)
+or a unit; what nobody named has given is one voice all together. Nearest neighbours as judges of
+labels: A. Paudice, L. Munoz-Gonzalez, E. C. Lupu, "Label Sanitization against Label Flipping
+Poisoning Attacks" (2018).
 """
 
 from __future__ import annotations
@@ -68,25 +69,34 @@ class Voices:
         if len(everything) > MOST_VOICES:
             everything.sort(key=lambda voice: lot(seed, "voice", voice[0].key, voice[0].target))
             everything = everything[:MOST_VOICES]
+        # Trusted items first, then those of each unit together: its nearest is found in one look.
+        number = {unit: n for n, unit in enumerate(dict.fromkeys(unit for _, unit in everything))}
+        everything.sort(key=lambda voice: (voice[1] is not None, number[voice[1]]))
         self._items = [item for item, _ in everything]
         self._units = [unit for _, unit in everything]
-        self._neighbours = Neighbours([item.key for item in self._items])
+        groups = [
+            place
+            for place, unit in enumerate(self._units)
+            if unit is not None and (place == 0 or self._units[place - 1] != unit)
+        ]
+        self._neighbours = Neighbours([item.key for item in self._items], groups)
         self._independent = independent
 
     def nearby(self, item: Item, *, but_not: str | None) -> Nearby | None:
         """What others say of this input: neither the unit `but_not`, nor the item itself."""
-        trusted: list[tuple[float, str]] = []
-        units: dict[str, tuple[float, str]] = {}
-        for closeness, place in self._neighbours.of(item.key):
-            unit, other = self._units[place], self._items[place]
-            if unit is None:
-                if other is not item and len(trusted) < NEAREST:
-                    trusted.append((closeness, other.target))
-            elif unit != but_not and unit not in units and len(units) < NEAREST:
-                units[unit] = (closeness, other.target)
-            if len(trusted) == NEAREST and len(units) == NEAREST:
-                break
-        return _strongest([*trusted, *self._heard(list(units.values()))], item.target)
+        # One more of each, for that which is left out.
+        near = self._neighbours.of(item.key, NEAREST + 1)
+        trusted = [
+            (closeness, self._items[place].target)
+            for closeness, place in near.single
+            if self._items[place] is not item
+        ]
+        units = [
+            (closeness, self._items[place].target)
+            for closeness, place in near.grouped
+            if self._units[place] != but_not
+        ]
+        return _strongest([*trusted[:NEAREST], *self._heard(units[:NEAREST])], item.target)
 
     def _heard(self, votes: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
         """Units count where enough of them say the same: a few may be one person."""

@@ -83,11 +83,11 @@ class Api:
 
         return Depends(authenticate)
 
-    def sender(self) -> Any:
+    def sender(self, scope: Scope) -> Any:
         """The caller of a feedback request: refused before its body costs anything."""
 
         async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
-            caller = await self._admit(request, Scope.FEEDBACK)
+            caller = await self._admit(request, scope)
             self.admission.require_events(caller)
             self.pressure.events.require_room(caller.tenant_id)
             self.pressure.size.require_room(caller.tenant_id)

@@ -14,6 +14,7 @@ class Scope(StrEnum):
     """What a key may do."""
 
     FEEDBACK = "feedback"
+    ANNOTATE = "annotate"
     READ = "read"
     WRITE = "write"
     OPERATE = "operate"

@@ -7,7 +7,7 @@ RetryableError
     └── Overloaded        the gateway has as much to do as it can carry
 PermanentError
 ├── NotAuthenticated      no key, or one that is not known
-├── NotAllowed            the key lacks the scope
+├── NotAllowed            the key lacks the scope, for the request or for fields of it
 ├── NotFound              no such thing of this tenant
 ├── Conflict              the name means something else already
 ├── MalformedBody         the body cannot be read at all
@@ -53,10 +53,6 @@ class NotAuthenticated(PermanentError):
     """No API key, or one that is not known."""
 
 
-class NotAllowed(PermanentError):
-    """The API key lacks the scope."""
-
-
 class NotFound(PermanentError):
     """No such thing of this tenant."""
 
@@ -83,6 +79,14 @@ class FieldError:
     field: str
     rule: str
     message: str
+
+
+class NotAllowed(PermanentError):
+    """The API key lacks the scope; `errors` names the fields that need it, where it is those."""
+
+    def __init__(self, reason: str, errors: Sequence[FieldError] = ()) -> None:
+        self.errors = tuple(errors)
+        super().__init__(reason)
 
 
 class Invalid(PermanentError):

@@ -17,12 +17,14 @@ from archon_contracts.events import (
     AnnotationSubmitted,
     FeedbackReceived,
     FeedbackRetracted,
+    FeedbackSource,
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id
 from archon_contracts.purposes import Purpose
 from services.gateway.body_shape import TOO_MANY, is_overfull
-from services.gateway.errors import FieldError, Invalid, MalformedBody, TooLarge
+from services.gateway.credentials import Caller, Scope
+from services.gateway.errors import FieldError, Invalid, MalformedBody, NotAllowed, TooLarge
 
 LARGEST_BATCH = 10_000
 MOST_ERRORS_TOLD = 20
@@ -184,6 +186,28 @@ def prepare(
             raise TooLarge(f"event [{index}] has {len(payload)} bytes; the most is {limit}")
         prepared.append(IntakeEvent(_id(event, idempotency_key), event, payload))
     return prepared
+
+
+def require_annotate(
+    caller: Caller, events: Sequence[FeedbackEvent], prefix: tuple[str | int, ...] = ()
+) -> None:
+    """Refuse an expert's word, given or withdrawn, from a key that may not speak for experts.
+
+    Raises:
+        NotAllowed: it lacks the scope; the first twenty fields that need it are named by index.
+    """
+    if Scope.ANNOTATE in caller.scopes:
+        return
+    message = "needs a key with the scope 'annotate'; without it send another source, such as user"
+    errors = [
+        FieldError(field_path((*prefix, index, "source")), "scope", message)
+        for index, event in enumerate(events)
+        if isinstance(event, FeedbackReceived | FeedbackRetracted)
+        and event.source == FeedbackSource.EXPERT
+    ][:MOST_ERRORS_TOLD]
+    if errors:
+        reason = f"{errors[0].field}: 'expert' {message}; this key ({caller.name}) lacks it"
+        raise NotAllowed(reason, errors)
 
 
 def require_short(idempotency_key: str) -> str:

@@ -155,7 +155,8 @@ def of_error(request: Request, error: ArchonError) -> Response:
         return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
     status = STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
     challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
-    return problem(request, status, str(error), headers=challenge)
+    errors = error.errors if isinstance(error, NotAllowed) else ()
+    return problem(request, status, str(error), errors=errors, headers=challenge)
 
 
 def _invalid(request: Request, errors: Sequence[FieldError]) -> Response:

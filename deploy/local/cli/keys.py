@@ -19,13 +19,15 @@ Tenant = Annotated[
 @group.command(
     epilog=examples(
         "archon keys create helpdesk-agent --scope feedback --expires-in-days 90",
+        "archon keys create label-desk --scope annotate",
         "archon keys create acme-admin --tenant acme --scope admin --scope write --scope read",
     )
 )
 def create(
     name: Annotated[str, typer.Argument(help="Whose key it is, for the record.")],
     scope: Annotated[
-        list[str], typer.Option(help="feedback, read, write, operate or admin; repeat it.")
+        list[str],
+        typer.Option(help="feedback, annotate, read, write, operate, admin; repeat it."),
     ],
     expires_in_days: Annotated[
         float | None, typer.Option(min=0, help="When it ends [days]; absent: never.")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.gateway.api import Api, idempotency_key, purpose_of
 from services.gateway.body_schemas import self_contained
-from services.gateway.credentials import Caller
+from services.gateway.credentials import Caller, Scope
 from services.gateway.feedback import (
     ANNOTATIONS,
     FEEDBACK,
@@ -19,6 +19,7 @@ from services.gateway.feedback import (
     IntakeEvent,
     cost_of_refusal,
     prepare,
+    require_annotate,
 )
 from services.gateway.shedding import Holding
 from shared.errors import PermanentError
@@ -36,15 +37,15 @@ ANSWER: dict[str, Any] = {
 def build_router(api: Api) -> APIRouter:
     """Routes of the feedback topic. All answer 202 once every event is acknowledged."""
     router = APIRouter(tags=["feedback"])
-    sender = api.sender()
-    paths: dict[str, BodyReader] = {
-        "/feedback": FEEDBACK,
-        "/feedback/retractions": RETRACTIONS,
-        "/interactions": INTERACTIONS,
-        "/annotations": ANNOTATIONS,
+    sender, annotator = api.sender(Scope.FEEDBACK), api.sender(Scope.ANNOTATE)
+    paths: dict[str, tuple[BodyReader, Any]] = {
+        "/feedback": (FEEDBACK, sender),
+        "/feedback/retractions": (RETRACTIONS, sender),
+        "/interactions": (INTERACTIONS, sender),
+        "/annotations": (ANNOTATIONS, annotator),
     }
-    for path, reader in paths.items():
-        _add_route(router, api, path, reader, sender)
+    for path, (reader, caller) in paths.items():
+        _add_route(router, api, path, reader, caller)
     return router
 
 
@@ -83,6 +84,7 @@ async def _events(
     api: Api, reader: BodyReader, request: Request, caller: Caller, body: bytes
 ) -> list[IntakeEvent]:
     events = reader.read(body)
+    require_annotate(caller, events)
     await api.known_agents.require(caller.tenant_id, [event.agent_id for event in events])
     return prepare(
         events,

@@ -10,7 +10,7 @@ from services.gateway.api import Api, asked, purpose_of
 from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, SyntheticView
-from services.gateway.feedback import prepare
+from services.gateway.feedback import prepare, require_annotate
 from services.gateway.function_requests import (
     AdaptWish,
     AnalyseAnswer,
@@ -57,8 +57,10 @@ def _add_writes(router: APIRouter, api: Api) -> None:
         """Publish feedback, then start a training on all that is unused."""
         require_method(wish.method)
         await api.known_agents.require(caller.tenant_id, [wish.agent_id])
+        given = feedback_of(wish)
+        require_annotate(caller, given, ("feedback",))
         events = prepare(
-            feedback_of(wish),
+            given,
             tenant_id=caller.tenant_id,
             idempotency_key="",
             limit=api.settings.gateway_event_limit_bytes,

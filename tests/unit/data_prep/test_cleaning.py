@@ -82,6 +82,15 @@ def test_the_label_of_most_annotators_is_the_answer() -> None:
     assert found.target == "refund"
 
 
+def test_an_item_knows_the_annotators_who_gave_its_label() -> None:
+    labels, annotators = ("refund", "status", "refund", "refund"), ("zoe", "bob", "ann", "")
+
+    found = item_of(record("a", labels=labels, annotators=annotators), KNOWN)
+
+    assert isinstance(found, Item)
+    assert found.annotators == ("ann", "zoe")
+
+
 def test_the_same_item_twice_is_one_item_with_both_origins() -> None:
     items, tally = cleaned(
         record("Where?", id="1", target="status", actual="refund"),

@@ -50,6 +50,17 @@ def test_times_with_and_without_a_zone_are_read() -> None:
     assert first.occurred_at == second.occurred_at == 1772366400.0
 
 
+def test_of_each_annotator_the_last_label_counts_once() -> None:
+    given = [("ann", "a"), ("bob", "b"), ("ann", "a"), ("ann", "c"), ("", "d"), ("", "d")]
+    labels = [{"annotator_id": name, "label": label} for name, label in given]
+
+    (found,) = read_source(
+        [orjson.dumps({"input": "q", "annotations": labels})], SourceKind.HUMAN
+    ).records
+
+    assert (found.annotators, found.labels) == (("ann", "bob", "", ""), ("c", "b", "d", "d"))
+
+
 values = st.none() | st.text() | st.lists(st.text()) | st.dictionaries(st.just("input"), st.text())
 
 

@@ -7,6 +7,7 @@ from itertools import chain
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from archon_contracts.values import TrustPolicy
 from services.data_prep.domain import HeldReason, Item
@@ -218,6 +219,48 @@ def test_one_unit_saying_it_three_times_outvotes_nobody() -> None:
     assert weighed([item("a b c", "refund", id="one", unit="ann"), *loud]).held == ()
 
 
+@pytest.mark.parametrize(("annotators", "held"), [("nnn", 0), ("nmo", 1)])
+def test_annotators_outvote_by_their_number_and_not_by_that_of_their_items(
+    annotators: str, held: int
+) -> None:
+    labels = [
+        item("a b c", "status", id=f"x{n}", source="human", annotators=(name,))
+        for n, name in enumerate(annotators)
+    ]
+
+    result = weighed([item("a b c", "refund", id="one", unit="ann"), *labels])
+
+    assert reasons(result) == Counter({HeldReason.OUTVOTED: held} if held else {})
+
+
+def test_items_that_name_no_annotator_are_one_voice_all_together() -> None:
+    labels = [item("a b c", "status", id=f"x{n}", source="human") for n in range(5)]
+
+    assert weighed([item("a b c", "refund", id="one", unit="ann"), *labels]).held == ()
+
+
+def test_an_annotator_is_not_the_unit_of_the_same_name() -> None:
+    labels = [item("a b c", "status", id="x", source="human", annotators=("u0",))]
+    units = [item("a b c", "status", id=f"v{n}", unit=f"u{n}") for n in range(2)]
+
+    result = weighed([item("a b c", "refund", id="one", unit="eve"), *labels, *units])
+
+    assert reasons(result) == {HeldReason.OUTVOTED: 1}
+
+
+@pytest.mark.parametrize("names", [{"annotators": ("n",), "source": "human"}, {"unit": "n"}])
+def test_near_same_words_of_one_annotator_or_expert_are_one_voice(names: dict[str, str]) -> None:
+    text = f"{asked('cancel', 8)} number"
+    said = [
+        item(f"{text} {n}", "refund", id=f"x{n}", given_by="expert", **names) for n in range(20)
+    ]
+    judgement = judged("cancel", "cancel", "ann", start=8, count=1)
+
+    result = weighed([*judgement, *said], memory())
+
+    assert next(one for one in result.items if one.unit == "ann").weight == 1
+
+
 def test_near_same_inputs_of_one_unit_count_a_few_times() -> None:
     text = "please cancel the order that i placed for my brother last week number"
     again = [item(f"{text} {n}", "cancel", id=str(n), unit="eve") for n in range(8)]
@@ -266,3 +309,20 @@ def test_chance_is_believed_before_malice(
 def test_the_tail_of_a_fair_coin() -> None:
     assert tail(3, 3, 0.5) == pytest.approx(0.125)
     assert tail(0, 3, 0.5) == pytest.approx(1.0)
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 1))
+def test_the_tail_is_the_binomials_for_any_number_of_trials(
+    trials: int, part: float, share: float
+) -> None:
+    hits = round(part * trials)
+
+    assert tail(hits, trials, share) == pytest.approx(
+        binom.sf(hits - 1, trials, share), rel=1e-6, abs=1e-12
+    )
+
+
+def test_a_unit_with_thousands_of_known_judgements_is_judged_like_another() -> None:
+    said = Counter({Opinion.CONTRADICTED: 9_000, Opinion.AGREES: 1_000})
+
+    assert is_outlier(said, 0.05)
