@@ -14,7 +14,7 @@ from services.gateway.datasets import catalogue_file
 from services.gateway.domain import AgentView
 from services.gateway.feed import Interest, Subscriber
 from services.gateway.requests import AgentWish
-from services.gateway.service import check_kind
+from services.gateway.service import check_base_model, check_kind
 
 
 def build_router(api: Api) -> APIRouter:
@@ -28,6 +28,7 @@ def build_router(api: Api) -> APIRouter:
     ) -> AgentView:
         """Take an agent on or change it; 202 when the coordinator has not confirmed in time."""
         check_kind(wish)
+        check_base_model(wish.base_model, caller)
         catalogue = await _publish_catalogue(api, wish)
         interest = Interest(caller.tenant_id, wish.agent_id, frozenset({"AgentConfigured"}))
         with api.feed.subscribed(interest) as subscriber:
