@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -30,6 +31,7 @@ from services.gateway.reading import Reading
 from services.gateway.service import Asked, GatewayService, asked_by
 from services.gateway.settings import Settings
 from services.gateway.shedding import Pressure
+from services.gateway.streams import Streams
 from services.gateway.transactions import Transactions
 from shared.artifacts import Artifacts
 from shared.clock import Clock
@@ -63,6 +65,7 @@ class Api:
     dead_letters: DeadLetters
     audit: AuditTrail
     feed: Feed
+    streams: Streams
     reading: Reading
 
     def caller(self, scope: Scope) -> Any:
@@ -91,6 +94,18 @@ class Api:
             self.admission.require_events(caller)
             self.pressure.events.require_room()
             return caller
+
+        return Depends(authenticate)
+
+    def streamer(self) -> Any:
+        """The caller of a stream, which takes one of the key's places until it is over."""
+
+        async def authenticate(
+            request: Request, _documented: Any = Depends(BEARER)
+        ) -> AsyncIterator[Caller]:
+            caller = await self._admit(request, Scope.READ)
+            with self.streams.opened(caller):
+                yield caller
 
         return Depends(authenticate)
 

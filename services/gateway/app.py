@@ -32,6 +32,7 @@ from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
 from services.gateway.shedding import Budget, OutboxWatch, Pressure
 from services.gateway.store import Store
+from services.gateway.streams import Streams
 from services.gateway.transactions import Transactions
 from shared.application import Application, Periodic
 from shared.foundation import Foundation
@@ -97,6 +98,11 @@ def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
         dead_letters=DeadLetters(letters, shared.outbox, shared.audit, shared.clock),
         audit=AuditTrail(AuditStore()),
         feed=feed,
+        streams=Streams(
+            keys,
+            most=settings.gateway_streams_per_key,
+            check_seconds=settings.gateway_stream_check_seconds,
+        ),
         reading=Reading(store, letters, shared.clock),
     )
 
