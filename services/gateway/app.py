@@ -19,6 +19,7 @@ from services.gateway.feed import Feed
 from services.gateway.feedback_tally import FeedbackTally
 from services.gateway.functions import Functions
 from services.gateway.handlers import build_router, build_side_router
+from services.gateway.idempotency import Idempotency
 from services.gateway.intake import Intake
 from services.gateway.keys import KeyAdministration
 from services.gateway.known_agents import KnownAgents
@@ -64,7 +65,7 @@ def build_app(settings: Settings) -> Application:
         trusted_proxies=settings.gateway_trusted_proxies,
     )
     watch = Periodic("outbox-watch", settings.gateway_outbox_look_seconds, api.pressure.outbox.look)
-    forgetting = Periodic("dead letters", 3600.0, partial(_forget_letters, api))
+    forgetting = Periodic("forgetting", 3600.0, partial(_forget, api))
     return Application(
         shared,
         background=[api.intake, api.feed, watch, forgetting],
@@ -73,9 +74,10 @@ def build_app(settings: Settings) -> Application:
     )
 
 
-async def _forget_letters(api: Api) -> None:
+async def _forget(api: Api) -> None:
     async with api.transactions.across_tenants() as tx:
         await api.dead_letters.prune(tx)
+        await api.idempotency.prune(tx)
 
 
 def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
@@ -94,6 +96,7 @@ def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
         known_agents=KnownAgents(shared.database, store),
         service=GatewayService(store, shared.outbox, shared.clock),
         datasets=Datasets(store),
+        idempotency=Idempotency(store),
         functions=Functions(store, shared.artifacts, shared.clock),
         dead_letters=DeadLetters(letters, shared.outbox, shared.audit, shared.clock),
         audit=AuditTrail(AuditStore()),

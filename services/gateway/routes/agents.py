@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from archon_contracts.values import AgentProfile, ArtifactRef
-from services.gateway.api import AgentId, Api, Most, asked
+from services.gateway.api import AgentId, Api, Most
 from services.gateway.credentials import Caller, Scope
 from services.gateway.datasets import catalogue_file
 from services.gateway.domain import AgentView
@@ -33,9 +33,8 @@ def build_router(api: Api) -> APIRouter:
         interest = Interest(caller.tenant_id, wish.agent_id, frozenset({"AgentConfigured"}))
         with api.feed.subscribed(interest) as subscriber:
             async with api.transactions.writing(caller.tenant_id) as tx:
-                profile = await api.service.configure_agent(
-                    tx, asked(caller, request), wish, catalogue
-                )
+                order = await api.idempotency.asked(tx, caller, request)
+                profile = await api.service.configure_agent(tx, order, wish, catalogue)
             if not await _confirmed(api, subscriber, profile):
                 response.status_code = HTTPStatus.ACCEPTED
                 return _unconfirmed(profile, wish.evaluation_dataset)

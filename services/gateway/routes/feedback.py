@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.api import Api, idempotency_key, purpose_of
+from services.gateway.api import Api, purpose_of
 from services.gateway.body_limit import announced_bytes
 from services.gateway.body_schemas import self_contained
 from services.gateway.credentials import Caller
@@ -20,6 +20,7 @@ from services.gateway.feedback import (
     IntakeEvent,
     prepare,
 )
+from services.gateway.idempotency import idempotency_key
 
 ANSWER: dict[str, Any] = {
     "type": "object",
