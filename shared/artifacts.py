@@ -1,7 +1,9 @@
 """Content-addressed folders on any fsspec URL. Immutable, verified, published all or nothing.
 
 A folder's manifest is the sorted JSON of {path: {sha256, bytes}}; its sha256 is the digest that
-names the folder. The manifest is written last: a folder without one does not exist. With a
+names the folder. The manifest is written last: a folder without one does not exist. Publishing
+content that is there already checks it, and writes again what is missing, changed or unsigned:
+each file is replaced whole, by what the digest says, so publishers and readers may meet. With a
 signing key the manifest is signed beside it, and with trusted keys an unsigned one is refused.
 Pickles run code when they are loaded: none is stored, and none is handed out. A folder that holds
 more files than its manifest names is refused too, because a library loads what it finds.
@@ -50,7 +52,7 @@ class Artifacts:
         self._cache = cache_dir or Path(tempfile.gettempdir()) / "archon-artifacts"
 
     async def publish(self, folder: Path) -> ArtifactRef:
-        """Store a folder's files; one that is there already is left as it is.
+        """Store a folder's files. What is there already is checked, and mended where it is wrong.
 
         Raises:
             ArtifactUnsafe: a file is a pickle.
@@ -81,14 +83,41 @@ class Artifacts:
         files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
         manifest = manifest_of(files)
         digest = hashlib.sha256(manifest).hexdigest()
-        place = f"{digest[:2]}/{digest}"
-        if not self._fs.exists(f"{self._root}/{place}/{MANIFEST}"):
-            for name, path in files.items():
-                self._put(f"{self._root}/{place}/{name}", path)
-            if self._signer:
-                self._put_bytes(f"{self._root}/{place}/{SIGNATURE}", self._signer.sign(manifest))
-            self._put_bytes(f"{self._root}/{place}/{MANIFEST}", manifest)
-        return ArtifactRef(uri=f"{self._url}/{place}", digest=digest)
+        place = f"{self._root}/{digest[:2]}/{digest}"
+        for name, entry in orjson.loads(manifest).items():
+            if self._digest(f"{place}/{name}") != entry["sha256"]:
+                self._put(f"{place}/{name}", files[name])
+        if self._local:
+            _remove_strangers(Path(place), files)
+        if self._signer and not self._is_signed(place, manifest, self._signer):
+            self._put_bytes(f"{place}/{SIGNATURE}", self._signer.sign(manifest))
+        if self._digest(f"{place}/{MANIFEST}") != digest:
+            self._put_bytes(f"{place}/{MANIFEST}", manifest)
+        return ArtifactRef(uri=f"{self._url}/{digest[:2]}/{digest}", digest=digest)
+
+    def _digest(self, target: str) -> str | None:
+        """The sha256 of what is stored there; None: nothing is."""
+        try:
+            with self._fs.open(target, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return None
+
+    def _is_signed(self, place: str, manifest: bytes, signer: Signer) -> bool:
+        """By a key that we trust, or else our own: another maker's good signature stays."""
+        trusted = self._trusted or TrustedKeys([signer.public_key])
+        try:
+            trusted.verify(manifest, self._signature(place), place)
+        except ArtifactCorrupt:
+            return False
+        return True
+
+    def _signature(self, place: str) -> bytes | None:
+        try:
+            content: bytes = self._fs.cat_file(f"{place}/{SIGNATURE}")
+        except FileNotFoundError:
+            return None
+        return content
 
     def _publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
         with tempfile.TemporaryDirectory() as temporary:
@@ -123,7 +152,7 @@ class Artifacts:
         folder = Path(place) if self._local else self._cache / ref.digest
         for name, entry in manifest.items():
             path = folder / name
-            if not self._local and not path.exists():
+            if not self._local and not _holds(path, entry["sha256"]):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL}")
                 self._fs.get_file(f"{place}/{name}", str(partial))
@@ -155,9 +184,7 @@ class Artifacts:
         if hashlib.sha256(content).hexdigest() != ref.digest:
             raise ArtifactCorrupt(f"the manifest at {ref.uri} does not hash to its digest")
         if self._trusted:
-            signature = f"{place}/{SIGNATURE}"
-            signed = self._fs.cat_file(signature) if self._fs.exists(signature) else None
-            self._trusted.verify(content, signed, f"artifact {ref.digest[:12]}")
+            self._trusted.verify(content, self._signature(place), f"artifact {ref.digest[:12]}")
         manifest: dict[str, dict[str, Any]] = orjson.loads(content)
         _refuse_names(manifest, ref)
         return manifest
@@ -173,12 +200,20 @@ def _refuse_names(names: Iterable[str], ref: ArtifactRef) -> None:
 
 
 def _refuse_strangers(folder: Path, names: Iterable[str], ref: ArtifactRef) -> None:
+    if left := _strangers(folder, names):
+        raise ArtifactCorrupt(f"artifact {ref.digest[:12]} holds {', '.join(left)} beside its own")
+
+
+def _remove_strangers(folder: Path, names: Iterable[str]) -> None:
+    for name in _strangers(folder, names):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _strangers(folder: Path, names: Iterable[str]) -> list[str]:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     strangers = found - {MANIFEST, SIGNATURE, *names}
     # Two publishers of the same content may meet; what one of them still writes is nobody's.
-    left = sorted(name for name in strangers if not name.endswith(PARTIAL))
-    if left:
-        raise ArtifactCorrupt(f"artifact {ref.digest[:12]} holds {', '.join(left)} beside its own")
+    return sorted(name for name in strangers if not name.endswith(PARTIAL))
 
 
 def manifest_of(files: Mapping[str, Path]) -> bytes:
@@ -192,10 +227,14 @@ def verify(path: Path, sha256: str, ref: ArtifactRef) -> None:
     ArtifactUnsafe when it is a pickle by another name."""
     if not path.is_file():
         raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} is missing")
-    if _entry(path)["sha256"] != sha256:
+    if not _holds(path, sha256):
         raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} was changed")
     if is_pickle(path):
         raise ArtifactUnsafe(f"{path.name} of artifact {ref.digest[:12]} is a pickle")
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    return path.is_file() and _entry(path)["sha256"] == sha256
 
 
 def _entry(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,7 +13,6 @@ from opentelemetry import trace
 
 from archon_contracts import telemetry
 from archon_contracts.base import Identifier
-from archon_contracts.identifiers import derived_id
 from archon_contracts.purposes import Purpose, purpose_in_baggage, system_purpose
 from services.gateway.admission import Admission
 from services.gateway.api_keys import ApiKeys
@@ -21,15 +21,16 @@ from services.gateway.credentials import Caller, Scope, bearer_key
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters import DeadLetters
 from services.gateway.feed import Feed
-from services.gateway.feedback import require_short
 from services.gateway.functions import Functions
+from services.gateway.idempotency import Idempotency
 from services.gateway.intake import Intake
 from services.gateway.keys import KeyAdministration
 from services.gateway.known_agents import KnownAgents
 from services.gateway.reading import Reading
-from services.gateway.service import Asked, GatewayService, asked_by
+from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
 from services.gateway.shedding import Pressure
+from services.gateway.streams import Streams
 from services.gateway.transactions import Transactions
 from shared.artifacts import Artifacts
 from shared.clock import Clock
@@ -60,9 +61,11 @@ class Api:
     service: GatewayService
     datasets: Datasets
     functions: Functions
+    idempotency: Idempotency
     dead_letters: DeadLetters
     audit: AuditTrail
     feed: Feed
+    streams: Streams
     reading: Reading
 
     def caller(self, scope: Scope) -> Any:
@@ -95,6 +98,18 @@ class Api:
 
         return Depends(authenticate)
 
+    def streamer(self) -> Any:
+        """The caller of a stream, which takes one of the key's places until it is over."""
+
+        async def authenticate(
+            request: Request, _documented: Any = Depends(BEARER)
+        ) -> AsyncIterator[Caller]:
+            caller = await self._admit(request, Scope.READ)
+            with self.streams.opened(caller):
+                yield caller
+
+        return Depends(authenticate)
+
     async def _admit(self, request: Request, scope: Scope) -> Caller:
         caller = await self.admission.admit(
             key=bearer_key(request.headers.get("authorization", "")),
@@ -103,24 +118,6 @@ class Api:
         )
         trace.get_current_span().set_attribute(telemetry.TENANT_ID, caller.tenant_id)
         return caller
-
-
-def asked(caller: Caller, request: Request) -> Asked:
-    """The request with its id, which an `Idempotency-Key` fixes: once more changes nothing."""
-    key = idempotency_key(request)
-    if not key:
-        return asked_by(caller)
-    path = request.url.path
-    return asked_by(caller, derived_id("request", caller.tenant_id, path, key))
-
-
-def idempotency_key(request: Request) -> str:
-    """The `Idempotency-Key` header, or an empty text.
-
-    Raises:
-        Invalid: it is too long.
-    """
-    return require_short(request.headers.get("idempotency-key", ""))
 
 
 def purpose_of(request: Request) -> Purpose | None:

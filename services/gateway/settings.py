@@ -91,3 +91,12 @@ class Settings(ServiceSettings):
     gateway_recent_events: int = Field(
         default=10_000, ge=100, description="Events kept for streams that resume."
     )
+    gateway_streams_per_key: int = Field(
+        default=20, ge=0, description="Event streams that one API key may have open; 0: no limit."
+    )
+    gateway_stream_check_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        le=30,
+        description="Time between two looks whether a stream's key is still good [s].",
+    )

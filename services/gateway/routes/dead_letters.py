@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from archon_contracts.base import Identifier
-from services.gateway.api import Api, Most, asked
+from services.gateway.api import Api, Most
 from services.gateway.credentials import Caller, Scope
 from services.gateway.dead_letters import DeadLetterDetail, DeadLetterView
 
@@ -39,7 +39,8 @@ def build_router(api: Api) -> APIRouter:
     ) -> dict[str, str | int]:
         """Send the original bytes and headers to the original topic once more."""
         async with api.transactions.writing(caller.tenant_id) as tx:
-            replay = await api.dead_letters.replay(tx, asked(caller, request), letter_id)
+            order = await api.idempotency.asked(tx, caller, request)
+            replay = await api.dead_letters.replay(tx, order, letter_id)
         return {"status": "accepted", "id": letter_id, "replay": replay}
 
     return router

@@ -7,14 +7,14 @@ from typing import Annotated
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from archon_contracts.base import Identifier
 from services.gateway.api import Api
-from services.gateway.credentials import Caller, Scope
+from services.gateway.credentials import Caller, bearer_key
 from services.gateway.errors import FieldError, Invalid
-from services.gateway.feed import Feed, Interest
+from services.gateway.feed import Interest
 from services.gateway.projections import STREAMED_EVENTS
 
 PING_SECONDS = 15
@@ -24,20 +24,24 @@ NAMES = frozenset(contract.__name__ for contract in STREAMED_EVENTS)
 def build_router(api: Api) -> APIRouter:
     """The event stream."""
     router = APIRouter(tags=["events"])
-    reader = api.caller(Scope.READ)
+    reader = api.streamer()
 
     @router.get("/events", response_class=EventSourceResponse)
     async def stream_events(
+        request: Request,
         agent_id: Annotated[Identifier | None, Query()] = None,
         types: Annotated[str | None, Query(description="Names, separated by commas.")] = None,
         last_event_id: Annotated[UUID | None, Header(description="Resume after this.")] = None,
         caller: Caller = reader,
     ) -> EventSourceResponse:
-        """Every event but feedback and metrics; `Last-Event-ID` resumes from those still kept."""
+        """Every event but feedback and metrics; `Last-Event-ID` resumes from those still kept.
+
+        It ends soon after its key does.
+        """
         interest = Interest(caller.tenant_id, agent_id, _names(types))
-        return EventSourceResponse(
-            _shown(api.feed, interest, last_event_id), ping=PING_SECONDS, send_timeout=30
-        )
+        key = bearer_key(request.headers.get("authorization", ""))
+        events = _shown(api, interest, last_event_id, key)
+        return EventSourceResponse(events, ping=PING_SECONDS, send_timeout=30)
 
     return router
 
@@ -53,8 +57,8 @@ def _names(types: str | None) -> frozenset[str] | None:
 
 
 async def _shown(
-    feed: Feed, interest: Interest, after: UUID | None
+    api: Api, interest: Interest, after: UUID | None, key: str | None
 ) -> AsyncIterator[ServerSentEvent]:
-    async for event in feed.stream(interest, after):
+    async for event in api.feed.stream(interest, after, api.streams.until_refused(key)):
         data = orjson.dumps(event.body).decode()
         yield ServerSentEvent(data=data, event=event.type, id=str(event.event_id))

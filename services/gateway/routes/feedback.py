@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.api import Api, idempotency_key, purpose_of
+from services.gateway.api import Api, purpose_of
 from services.gateway.body_schemas import self_contained
 from services.gateway.credentials import Caller, Scope
 from services.gateway.feedback import (
@@ -21,6 +21,7 @@ from services.gateway.feedback import (
     prepare,
     require_annotate,
 )
+from services.gateway.idempotency import idempotency_key
 from services.gateway.shedding import Holding
 from shared.errors import PermanentError
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
-from services.gateway.api import Api, asked, purpose_of
+from services.gateway.api import Api, purpose_of
 from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, SyntheticView
@@ -46,7 +46,7 @@ def _add_writes(router: APIRouter, api: Api) -> None:
     ) -> JobAnswer:
         """Start a training."""
         async with api.transactions.writing(caller.tenant_id) as tx:
-            order = asked(caller, request)
+            order = await api.idempotency.asked(tx, caller, request)
             job = await api.service.request_training(tx, order, job_wish(wish))
         return _started(job, wish.agent_id)
 
@@ -59,6 +59,9 @@ def _add_writes(router: APIRouter, api: Api) -> None:
         await api.known_agents.require(caller.tenant_id, [wish.agent_id])
         given = feedback_of(wish)
         require_annotate(caller, given, ("feedback",))
+        # Before anything is sent: what is refused must have had no effect.
+        async with api.transactions.writing(caller.tenant_id) as tx:
+            order = await api.idempotency.asked(tx, caller, request)
         events = prepare(
             given,
             tenant_id=caller.tenant_id,
@@ -70,7 +73,7 @@ def _add_writes(router: APIRouter, api: Api) -> None:
         await api.intake.send(events, traceparent=request.headers.get("traceparent", ""))
         job_of = JobWish(agent_id=wish.agent_id, method=wish.method)
         async with api.transactions.writing(caller.tenant_id) as tx:
-            job = await api.service.request_training(tx, asked(caller, request), job_of)
+            job = await api.service.request_training(tx, order, job_of)
         return _started(job, wish.agent_id, len(events))
 
     @router.post("/functions/generateSyntheticTrainingData", status_code=202)
@@ -79,9 +82,9 @@ def _add_writes(router: APIRouter, api: Api) -> None:
     ) -> GenerateAnswer:
         """Ask the generator for items."""
         async with api.transactions.writing(caller.tenant_id) as tx:
-            request_id = await api.service.generate_synthetic(
-                tx, asked(caller, request), SyntheticWish(**wish.model_dump())
-            )
+            order = await api.idempotency.asked(tx, caller, request)
+            synthetic = SyntheticWish(**wish.model_dump())
+            request_id = await api.service.generate_synthetic(tx, order, synthetic)
         result = f"/v1/synthetic/{request_id}"
         return GenerateAnswer(request_id=request_id, status="requested", result=result)
 

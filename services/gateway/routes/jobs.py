@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 
 from archon_contracts.base import Identifier
 from archon_contracts.events import JobState
-from services.gateway.api import Api, Most, accepted, asked
+from services.gateway.api import Api, Most, accepted
 from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
@@ -33,7 +33,8 @@ def _add_writes(router: APIRouter, api: Api) -> None:
     ) -> JobAccepted:
         """Start a training on a dataset, or on all unused feedback."""
         async with api.transactions.writing(caller.tenant_id) as tx:
-            return await api.service.request_training(tx, asked(caller, request), wish)
+            order = await api.idempotency.asked(tx, caller, request)
+            return await api.service.request_training(tx, order, wish)
 
     @router.post("/jobs/{job_id}/cancel", status_code=202)
     async def cancel_job(
@@ -42,7 +43,8 @@ def _add_writes(router: APIRouter, api: Api) -> None:
         """Stop a job wherever it stands."""
         reason = (wish or CancelWish()).reason
         async with api.transactions.writing(caller.tenant_id) as tx:
-            await api.service.cancel_job(tx, asked(caller, request), job_id, reason)
+            order = await api.idempotency.asked(tx, caller, request)
+            await api.service.cancel_job(tx, order, job_id, reason)
         return accepted(job_id=job_id)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from archon_contracts.base import Identifier
-from services.gateway.api import Api, Most, asked
+from services.gateway.api import Api, Most
 from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import KeyView, NewKey
@@ -31,8 +31,10 @@ def build_router(api: Api) -> APIRouter:
     ) -> NewKey:
         """Make a key. Its text is shown this once: only a hash of it is kept."""
         response.headers["Cache-Control"] = "no-store"
-        async with api.transactions.writing(tenant_for(caller, wish.tenant_id)) as tx:
-            return await api.key_administration.create_key(tx, asked(caller, request), wish)
+        tenant = tenant_for(caller, wish.tenant_id)
+        async with api.transactions.writing(tenant) as tx:
+            order = await api.idempotency.asked(tx, caller, request, tenant)
+            return await api.key_administration.create_key(tx, order, wish)
 
     @router.get("")
     async def list_keys(
@@ -50,10 +52,10 @@ def build_router(api: Api) -> APIRouter:
         key_id: UUID, request: Request, tenant_id: Tenant = None, caller: Caller = admin
     ) -> KeyView:
         """End a key: refused here at once, by every other gateway within 30 seconds."""
-        async with api.transactions.writing(tenant_for(caller, tenant_id)) as tx:
-            view = await api.key_administration.revoke_key(
-                tx, asked(caller, request), key_id, tenant_id=tenant_id
-            )
+        tenant = tenant_for(caller, tenant_id)
+        async with api.transactions.writing(tenant) as tx:
+            order = await api.idempotency.asked(tx, caller, request, tenant)
+            view = await api.key_administration.revoke_key(tx, order, key_id, tenant_id=tenant_id)
         api.keys.forget(key_id)
         return view
 

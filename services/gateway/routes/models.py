@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from services.gateway.api import AgentId, Api, Version, accepted, asked
+from services.gateway.api import AgentId, Api, Version, accepted
 from services.gateway.body_shape import BoundedRoute
 from services.gateway.credentials import Caller, Scope
 from services.gateway.domain import ModelView
@@ -37,8 +37,8 @@ def build_router(api: Api) -> APIRouter:
         caller: Caller = writer,
     ) -> dict[str, str]:
         """Make a version live."""
-        order = asked(caller, request)
         async with api.transactions.writing(caller.tenant_id) as tx:
+            order = await api.idempotency.asked(tx, caller, request)
             await api.service.deploy_model(tx, order, agent_id, version, wish.reason)
         return accepted(agent_id=agent_id, version=version)
 
@@ -47,8 +47,8 @@ def build_router(api: Api) -> APIRouter:
         agent_id: AgentId, wish: RollBackWish, request: Request, caller: Caller = writer
     ) -> dict[str, str]:
         """Make an earlier version live again."""
-        order = asked(caller, request)
         async with api.transactions.writing(caller.tenant_id) as tx:
+            order = await api.idempotency.asked(tx, caller, request)
             await api.service.roll_back_model(tx, order, agent_id, wish.to_version, wish.reason)
         return accepted(agent_id=agent_id, to_version=wish.to_version)
 

@@ -103,8 +103,25 @@ LIMIT :most;
 
 -- Jobs ---------------------------------------------------------------------------------------
 
+-- name: insert_requested_job(job_id, tenant_id, agent_id, method, dataset_name, config, requested_by, at)!
+-- With the request itself. Sent again it changes nothing: what the job does was said the first time.
+INSERT INTO jobs
+    (job_id, tenant_id, agent_id, method, dataset_name, config, requested_by, created_at)
+VALUES (:job_id, :tenant_id, :agent_id, :method, :dataset_name, :config, :requested_by, :at)
+ON CONFLICT (job_id) DO NOTHING;
+
+-- name: claim_request(tenant_id, request_id, digest)$
+-- The update changes nothing: it makes a second request wait for the first, and see its row.
+INSERT INTO idempotency_keys (tenant_id, request_id, digest)
+VALUES (:tenant_id, :request_id, :digest)
+ON CONFLICT (tenant_id, request_id) DO UPDATE SET digest = idempotency_keys.digest
+RETURNING digest;
+
+-- name: prune_requests(keep_days)!
+DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(days => :keep_days);
+
 -- name: save_requested_job(job_id, tenant_id, agent_id, method, dataset_name, config, requested_by, at)!
--- Written with the request itself and again when its event comes round.
+-- When its event comes round.
 INSERT INTO jobs
     (job_id, tenant_id, agent_id, method, dataset_name, config, requested_by, created_at)
 VALUES (:job_id, :tenant_id, :agent_id, :method, :dataset_name, :config, :requested_by, :at)

@@ -53,6 +53,25 @@ async def test_a_key_opens_its_scopes_until_it_is_revoked(gateway: Gateway) -> N
     assert refused.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("scopes", [("write",), ("write", "operate")])
+async def test_a_folder_as_base_model_needs_an_operators_key(
+    gateway: Gateway, scopes: tuple[str, ...]
+) -> None:
+    key = await made(gateway, *scopes)
+    wish = {
+        "agent_id": f"agent-{uuid4().hex[:12]}",
+        "kind": "generator",
+        "base_model": "file:///srv/encoder",
+    }
+
+    answer = await gateway.http.post("/v1/agents", json=wish, headers=bearer(key))
+
+    if "operate" in scopes:
+        assert answer.is_success
+    else:
+        assert (answer.status_code, _rules(answer)) == (422, {("base_model", "operator_only")})
+
+
 async def test_a_list_shows_all_but_the_key_itself(gateway: Gateway) -> None:
     key = await made(gateway, "read", "feedback", expires_at="2999-01-01T00:00:00Z")
     await gateway.http.get("/v1/agents", headers=bearer(key))

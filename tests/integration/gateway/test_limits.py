@@ -1,5 +1,6 @@
 """Rate limits over HTTP: what a key and an address may ask for, and what they are told."""
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import httpx
 
 from archon_contracts.topics import FEEDBACK
 from shared.broker_admin import ensure_topics
+from tests.support.eventually import eventually
 from tests.support.gateway import Gateway, served_gateway
 
 
@@ -139,3 +141,51 @@ async def test_a_proxy_that_is_trusted_says_where_a_request_comes_from(
             answers.append(await gateway.http.get("/v1/agents", headers=headers))
 
     assert [answer.status_code for answer in answers] == [401, 429, 401]
+
+
+ONLY_JOBS = "/v1/events?types=JobFailed"
+
+
+async def test_a_stream_ends_with_its_key(
+    migrated_database_url: str, kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(kafka)
+    served = served_gateway(
+        migrated_database_url, kafka, tmp_path, gateway_stream_check_seconds=0.2
+    )
+    async with served as gateway:
+        body = {"name": "reader", "scopes": ["read"]}
+        key = (await gateway.http.post("/v1/keys", json=body)).json()
+        headers = {"Authorization": f"Bearer {key['key']}"}
+        async with gateway.http.stream("GET", ONLY_JOBS, headers=headers) as stream:
+            assert stream.status_code == 200
+
+            await gateway.http.post(f"/v1/keys/{key['id']}/revoke")
+
+            async with asyncio.timeout(10):
+                assert [
+                    line async for line in stream.aiter_lines() if line.startswith("data")
+                ] == []
+
+
+async def test_a_key_has_so_many_streams_and_gets_the_place_of_a_closed_one(
+    migrated_database_url: str, kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(kafka)
+    served = served_gateway(migrated_database_url, kafka, tmp_path, gateway_streams_per_key=2)
+    async with served as gateway:
+
+        async def status() -> int:
+            async with gateway.http.stream("GET", "/v1/events") as stream:
+                return stream.status_code
+
+        async with gateway.http.stream("GET", "/v1/events") as first:
+            async with gateway.http.stream("GET", "/v1/events") as second:
+                refused = await gateway.http.get("/v1/events")
+                assert (first.status_code, second.status_code) == (200, 200)
+                assert is_for_later(refused, "open_streams")
+
+            async def has_a_place() -> bool:
+                return await status() == 200
+
+            await eventually(has_a_place)

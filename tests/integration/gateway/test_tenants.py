@@ -89,7 +89,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
         {
             "agent_id": "mine",
             "kind": "classifier",
-            "base_model": "m",
+            "base_model": "pypi:m",
             "labels": ["yes", "no"],
             "evaluation_dataset": "{held_out}",
         },

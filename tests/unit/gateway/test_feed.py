@@ -1,5 +1,6 @@
 """Event streams: interest, resumption, slow readers."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
@@ -88,3 +89,35 @@ def test_a_streamed_event_carries_the_name_of_its_contract() -> None:
 
     assert (shown.type, shown.agent_id) == ("WorkerReported", None)
     assert shown.body["slots"] == 1
+
+
+async def test_a_stream_that_is_cut_shows_nothing_more() -> None:
+    seen, stored, missed, queued = event(), event(), event(), event()
+    feed, refused = feed_of(seen, stored, missed), asyncio.Event()
+
+    async def until_refused() -> None:
+        await refused.wait()
+
+    stream = feed.stream(Interest("t"), seen.event_id, until_refused())
+    shown = [await anext(stream)]
+    feed.publish(queued)
+    refused.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    shown += [each async for each in stream]
+
+    assert shown == [stored]
+
+
+async def test_a_stream_that_waits_is_cut_too() -> None:
+    feed, refused = feed_of(), asyncio.Event()
+
+    async def until_refused() -> None:
+        await refused.wait()
+
+    stream = feed.stream(Interest("t"), None, until_refused())
+    waiting = asyncio.create_task(anext(stream, None))
+    await asyncio.sleep(0)
+    refused.set()
+
+    assert await asyncio.wait_for(waiting, 5) is None

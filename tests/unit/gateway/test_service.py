@@ -17,11 +17,11 @@ from archon_contracts.commands import (
 from archon_contracts.events import TrainingRequested
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import ArtifactRef
-from services.gateway.credentials import ALL_SCOPES, Caller
+from services.gateway.credentials import ALL_SCOPES, Caller, Scope
 from services.gateway.domain import DatasetView, JobView, Lineage, ModelView
 from services.gateway.errors import Conflict, Invalid, NotFound
 from services.gateway.requests import AgentWish, JobWish, SyntheticWish
-from services.gateway.service import Asked, GatewayService, asked_by, check_kind
+from services.gateway.service import Asked, GatewayService, asked_by, check_base_model, check_kind
 from tests.support.clocks import SetClock
 from tests.support.outbox import RecordingOutbox
 
@@ -120,6 +120,35 @@ async def test_an_agent_is_configured_for_the_callers_tenant() -> None:
     (command,) = outbox.of(ConfigureAgent)
     assert command.tenant_id == "acme"
     assert command.profile.evaluation_suite == command.profile.catalogue == ITEMS
+
+
+WRITER = Caller("acme", "ci", frozenset({Scope.WRITE, Scope.ADMIN}), KEY_ID)
+
+
+async def test_a_folder_as_base_model_is_the_operators_to_name() -> None:
+    gateway, outbox = service()
+    wish = selector(base_model="file:///srv/models/encoder")
+
+    await gateway.configure_agent(None, asked_by(CALLER), wish, ITEMS)
+    with pytest.raises(Invalid, match="ask the operator") as refusal:
+        await gateway.configure_agent(None, asked_by(WRITER), wish, ITEMS)
+
+    assert [error.field for error in refusal.value.errors] == ["base_model"]
+    assert len(outbox.of(ConfigureAgent)) == 1
+
+
+@pytest.mark.parametrize("uri", ["FILE:///etc", " file:///etc", "fi\tle:/etc", "file:etc"])
+def test_a_folder_by_another_spelling_is_still_a_folder(uri: str) -> None:
+    with pytest.raises(Invalid, match="operate"):
+        check_base_model(uri, WRITER)
+
+
+@pytest.mark.parametrize("uri", ["pypi:this.x", "pypi:../x", "pypi:", "m", "hub:a/b", "http://["])
+def test_what_names_no_base_model_is_refused_with_its_field(uri: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        check_base_model(uri, CALLER)
+
+    assert [error.field for error in refusal.value.errors] == ["base_model"]
 
 
 async def test_a_training_dataset_is_no_evaluation_suite() -> None:

@@ -1,5 +1,6 @@
 """Content-addressed folders: the same content is one artifact, a changed byte is refused."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from archon_contracts.values import ArtifactRef
 from shared.artifacts import Artifacts, manifest_of
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
+from shared.signing import SIGNATURE, Signer, TrustedKeys
 from tests.support.poison import plain
 
 FILES = {"items.jsonl": b'{"input": "a"}\n', "deep/card.json": b"{}"}
@@ -69,6 +71,94 @@ async def test_a_folder_without_a_manifest_does_not_exist(artifacts: Artifacts) 
         await artifacts.read(ref, "items.jsonl")
     assert await artifacts.publish_files(FILES) == ref
     assert await artifacts.read(ref, "items.jsonl") == FILES["items.jsonl"]
+
+
+SIGNER = Signer("11" * 32)
+TRUSTED = TrustedKeys([SIGNER.public_key])
+
+
+@pytest.mark.parametrize("signature", [None, b"{}", Signer("22" * 32).sign(b"another")])
+async def test_publishing_again_with_a_key_signs_what_was_not_signed_well(
+    artifacts: Artifacts, tmp_path: Path, signature: bytes | None
+) -> None:
+    ref = await artifacts.publish_files(FILES)
+    if signature is not None:
+        (await artifacts.fetch(ref) / SIGNATURE).write_bytes(signature)
+    signing = Artifacts(f"file://{tmp_path / 'store'}", signer=SIGNER, trusted=TRUSTED)
+    with pytest.raises(ArtifactCorrupt, match="sign"):
+        await signing.fetch(ref)
+
+    again = await signing.publish_files(FILES)
+
+    assert again == ref
+    assert await signing.read(ref, "items.jsonl") == FILES["items.jsonl"]
+
+
+async def test_another_makers_trusted_signature_stays(tmp_path: Path) -> None:
+    other = Signer("22" * 32)
+    trusted = TrustedKeys([SIGNER.public_key, other.public_key])
+    first, second = (
+        Artifacts(f"file://{tmp_path}", signer=signer, trusted=trusted)
+        for signer in (SIGNER, other)
+    )
+    ref = await first.publish_files(FILES)
+    signed = (await first.fetch(ref) / SIGNATURE).read_bytes()
+
+    await second.publish_files(FILES)
+
+    assert (await first.fetch(ref) / SIGNATURE).read_bytes() == signed
+
+
+@pytest.mark.parametrize("name", ["items.jsonl", "deep/card.json", "manifest.json", "beside.json"])
+async def test_publishing_again_mends_what_was_changed(artifacts: Artifacts, name: str) -> None:
+    ref = await artifacts.publish_files(FILES)
+    folder = await artifacts.fetch(ref)
+    (folder / name).write_bytes(b"changed")
+    with pytest.raises(ArtifactCorrupt):
+        await artifacts.fetch(ref)
+
+    await artifacts.publish_files(FILES)
+
+    assert {n: (await artifacts.fetch(ref) / n).read_bytes() for n in FILES} == FILES
+
+
+async def test_what_is_whole_is_not_written_again(artifacts: Artifacts) -> None:
+    folder = await artifacts.fetch(await artifacts.publish_files(FILES))
+    before = {path: path.stat().st_ino for path in folder.rglob("*")}
+
+    await artifacts.publish_files(FILES)
+
+    assert {path: path.stat().st_ino for path in folder.rglob("*")} == before
+
+
+async def test_readers_and_publishers_of_the_same_content_may_meet(artifacts: Artifacts) -> None:
+    ref = await artifacts.publish_files(FILES)
+    place = await artifacts.fetch(ref)
+    (place / "items.jsonl").write_bytes(b"changed")
+
+    await asyncio.gather(*(artifacts.publish_files(FILES) for _ in range(8)))
+    found = await asyncio.gather(
+        artifacts.publish_files(FILES), *(artifacts.fetch(ref) for _ in range(8))
+    )
+
+    assert set(found) == {ref, place}
+    assert sorted(p.name for p in place.rglob("*") if p.name.endswith(".partial")) == []
+
+
+async def test_a_mended_artifact_is_fetched_again_where_the_bad_one_was_kept(
+    tmp_path: Path,
+) -> None:
+    url = f"memory://archon-mended-{tmp_path.name}"
+    artifacts = Artifacts(url, cache_dir=tmp_path)
+    ref = await artifacts.publish_files(FILES)
+    stored = f"{artifacts._root}/{ref.digest[:2]}/{ref.digest}/items.jsonl"
+    artifacts._fs.pipe_file(stored, b"changed")
+    with pytest.raises(ArtifactCorrupt):
+        await artifacts.fetch(ref)
+
+    await artifacts.publish_files(FILES)
+
+    assert (await artifacts.fetch(ref) / "items.jsonl").read_bytes() == FILES["items.jsonl"]
 
 
 async def test_a_store_in_memory_works_like_one_on_disk(tmp_path: Path) -> None:

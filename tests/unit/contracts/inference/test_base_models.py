@@ -24,11 +24,30 @@ def test_a_file_uri_names_its_folder(tmp_path: Path) -> None:
     assert resolve_base_model(folder.as_uri()) == folder
 
 
-def test_a_folder_without_weights_is_told_what_it_lacks(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("")
+def test_what_a_folder_lacks_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "config.json").write_text("")
+    told = []
 
-    with pytest.raises(BaseModelMissing, match=r"no model\.safetensors"):
-        resolve_base_model(tmp_path.as_uri())
+    for folder in (tmp_path / "half", tmp_path / "none"):
+        with pytest.raises(BaseModelMissing) as refusal:
+            resolve_base_model(folder.as_uri())
+        told.append(str(refusal.value).replace(folder.as_uri(), ""))
+
+    assert told[0] == told[1] == " is no folder with config.json and model.safetensors to read"
+
+
+@pytest.mark.parametrize("name", ["some_model.inner", "../x", "/x", "some model", "a%2e", "ä"])
+def test_a_name_that_python_would_run_or_walk_is_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    _package(tmp_path, "__init__.py")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(BaseModelMissing, match="names no package"):
+        resolve_base_model(f"pypi:{name}")
+
+    assert "some_model" not in sys.modules
 
 
 def test_a_package_uri_names_the_model_folder_inside(

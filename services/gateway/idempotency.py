@@ -1,0 +1,85 @@
+"""Requests that may be sent again: the same once more changes nothing, another is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from typing import Final, Protocol
+from uuid import UUID
+
+import orjson
+from fastapi import Request
+
+from archon_contracts.identifiers import derived_id
+from services.gateway.credentials import Caller
+from services.gateway.errors import Conflict
+from services.gateway.feedback import require_short
+from services.gateway.service import Asked, asked_by
+from shared.database import Tx
+
+REMEMBERED_DAYS: Final = 14
+
+
+class IdempotencyStore(Protocol):
+    """What is needed of the store."""
+
+    async def claim_request(
+        self, tx: Tx, tenant_id: str, request_id: UUID, digest: bytes
+    ) -> bytes: ...
+
+    async def forget_requests(self, tx: Tx, *, keep_days: int) -> None: ...
+
+
+class Idempotency:
+    """Knows what each `Idempotency-Key` stood for. Takes `tx` and never commits."""
+
+    def __init__(self, store: IdempotencyStore) -> None:
+        self._store = store
+
+    async def asked(
+        self, tx: Tx, caller: Caller, request: Request, tenant_id: str | None = None
+    ) -> Asked:
+        """The request with its id, which an `Idempotency-Key` fixes.
+
+        `tenant_id` is whose transaction it is, where that is not the caller's own tenant.
+
+        Raises:
+            Conflict: the key came with another body, or with another API key, before.
+            Invalid: it is too long.
+        """
+        key = idempotency_key(request)
+        if not key:
+            return asked_by(caller)
+        request_id = derived_id("request", caller.tenant_id, request.url.path, key)
+        digest = digest_of(caller, request.url.query, await request.body())
+        first = await self._store.claim_request(
+            tx, tenant_id or caller.tenant_id, request_id, digest
+        )
+        if first != digest:
+            raise Conflict(
+                "this Idempotency-Key came before with another body or another API key; send the "
+                "same again as it was, or what is new under a new Idempotency-Key"
+            )
+        return asked_by(caller, request_id)
+
+    async def prune(self, tx: Tx) -> None:
+        """Forget requests that nobody sends again."""
+        await self._store.forget_requests(tx, keep_days=REMEMBERED_DAYS)
+
+
+def idempotency_key(request: Request) -> str:
+    """The `Idempotency-Key` header, or an empty text.
+
+    Raises:
+        Invalid: it is too long.
+    """
+    return require_short(request.headers.get("idempotency-key", ""))
+
+
+def digest_of(caller: Caller, query: str, body: bytes) -> bytes:
+    """What a request says and by whom; the order and spacing of JSON fields say nothing."""
+    # No JSON, or none that can be written again: its bytes are what it says.
+    with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
+        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    parts = (caller.actor.encode(), query.encode(), body)
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
