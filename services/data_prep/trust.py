@@ -198,7 +198,8 @@ class Window:
     def _trusted(self) -> list[Item]:
         """Trusted items; near-same ones of one giver with one answer are one."""
         places = [place for place in self.left() if self._is_trusted(place)]
-        root_of, first = self._clusters(places), {}
+        root_of = self._clusters(places)
+        first: dict[tuple[frozenset[Giver], int, str], Item] = {}
         for place in places:
             said = self._givers(place), root_of[place], self._items[place].target
             first.setdefault(said, self._items[place])
