@@ -1,4 +1,4 @@
-"""Who gets the free training slots: priority, then fair share, then age."""
+"""Who gets the free training slots: each tenant its share; within a tenant priority, then age."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Waiting:
     agent_id: str
     priority: int
     since: datetime
+    served_at: datetime | None = None  # when its tenant last got a slot; None: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +39,48 @@ def allocate(
 ) -> tuple[UUID, ...]:
     """The jobs that start now, in order.
 
-    Higher priority first; then the tenant, then the agent, that holds fewest slots; then the one
-    that waited longest. The id decides between equals, so that the answer is always the same.
+    First the tenant that holds fewest slots; of equal ones, that which got its last slot longest
+    ago. What a tenant says of its jobs cannot put it before another, and with n tenants each that
+    waits has its turn within n slots that come free. Within a tenant, higher priority first; then
+    the agent that holds fewest slots; then the job that waited longest. Names and ids decide
+    between equals, so that the answer is always the same.
     """
     by_tenant = Counter(job.tenant_id for job in running)
     by_agent = Counter((job.tenant_id, job.agent_id) for job in running)
-    left = list(waiting)
+    left = _by_tenant(waiting)
+    ages = {tenant: _age(jobs) for tenant, jobs in left.items()}
+    given: Counter[str] = Counter()
     granted: list[UUID] = []
     while left and len(running) + len(granted) < capacity:
+        tenant = min(left, key=lambda each: (by_tenant[each], given[each], ages[each], each))
         first = min(
-            left,
+            left[tenant],
             key=lambda job: (
                 -job.priority,
-                by_tenant[job.tenant_id],
                 by_agent[job.tenant_id, job.agent_id],
                 job.since,
                 job.job_id,
             ),
         )
-        left.remove(first)
+        left[tenant].remove(first)
+        if not left[tenant]:
+            del left[tenant]
         granted.append(first.job_id)
-        by_tenant[first.tenant_id] += 1
-        by_agent[first.tenant_id, first.agent_id] += 1
+        given[tenant] += 1
+        by_tenant[tenant] += 1
+        by_agent[tenant, first.agent_id] += 1
     return tuple(granted)
+
+
+def _by_tenant(waiting: Iterable[Waiting]) -> dict[str, list[Waiting]]:
+    jobs: dict[str, list[Waiting]] = {}
+    for job in waiting:
+        jobs.setdefault(job.tenant_id, []).append(job)
+    return jobs
+
+
+def _age(jobs: Sequence[Waiting]) -> tuple[bool, datetime, datetime]:
+    """Least for whose turn it is: never served, then served longest ago, then waiting longest."""
+    served = max((job.served_at for job in jobs if job.served_at is not None), default=None)
+    oldest = min(job.since for job in jobs)
+    return served is not None, served or oldest, oldest

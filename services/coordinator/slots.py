@@ -20,7 +20,7 @@ from shared.messages import Cause
 
 TRAINER: Final = "trainer"
 MOST_WAITING: Final = 200
-"""Jobs looked at in one allocation, the most urgent first."""
+"""Jobs looked at in one allocation, the most urgent of each tenant first."""
 
 
 class Queue(Protocol):

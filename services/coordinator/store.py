@@ -155,6 +155,7 @@ class Store:
                 row["agent_id"],
                 row["priority"],
                 row["state_since"],
+                row["served_at"],
             )
             async for row in rows
         ]

@@ -60,9 +60,12 @@ class TrustWish(TrustPolicy):
 
 
 class TrainingWish(TrainingConfig):
-    """Hyper-parameters without unknown fields."""
+    """Hyper-parameters without unknown fields, and none that would hold a slot for days."""
 
     model_config = ConfigDict(extra="forbid")
+
+    # Here and not in the contract: a narrower range is another version of a message.
+    max_steps: int | None = Field(default=None, ge=1, le=100_000)
 
 
 class CatalogueEntry(Wish):

@@ -302,10 +302,25 @@ SELECT to_state, occurred_at FROM job_history WHERE job_id = :job_id ORDER BY ve
 SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '/scheduler', 0));
 
 -- name: queued_jobs(most)
-SELECT job_id, tenant_id, agent_id, priority, state_since
-FROM jobs
-WHERE state = 'queued'
-ORDER BY priority DESC, state_since
+-- The first of every tenant, then the second of every tenant, and so on: one that queues thousands
+-- of jobs hides nobody else's.
+SELECT job_id, tenant_id, agent_id, priority, state_since, served_at
+FROM (
+    SELECT job_id, tenant_id, agent_id, priority, state_since,
+           row_number() OVER (
+               PARTITION BY tenant_id ORDER BY priority DESC, state_since, job_id
+           ) AS place
+    FROM jobs
+    WHERE state = 'queued'
+) queued
+LEFT JOIN LATERAL (
+    SELECT occurred_at AS served_at
+    FROM job_history
+    WHERE job_history.tenant_id = queued.tenant_id AND to_state = 'training'
+    ORDER BY occurred_at DESC
+    LIMIT 1
+) served ON true
+ORDER BY place, served_at NULLS FIRST, state_since, job_id
 LIMIT :most;
 
 -- name: running_jobs()

@@ -31,10 +31,13 @@ def of(tenant_id: str, body: Contract) -> Any:
     return body.model_copy(update={"tenant_id": tenant_id})
 
 
-async def queued_job_of(world: World, tenant_id: str) -> UUID:
+async def queued_job_of(world: World, tenant_id: str, agent_id: str = AGENT) -> UUID:
     """A job of the tenant that waits for a slot."""
-    await world.take(record_of(of(tenant_id, feedback(f"i{number}"))) for number in range(3))
-    (row,) = await world.fetch("SELECT job_id FROM jobs WHERE tenant_id = $1", tenant_id)
+    judged = [of(tenant_id, feedback(f"i{number}", agent_id)) for number in range(3)]
+    await world.take(record_of(each) for each in judged)
+    (row,) = await world.fetch(
+        "SELECT job_id FROM jobs WHERE tenant_id = $1 AND agent_id = $2", tenant_id, agent_id
+    )
     answers = Answers(row["job_id"])
     await world.tell(of(tenant_id, answers.plan()), of(tenant_id, answers.dataset()))
     return answers.job_id
@@ -144,3 +147,22 @@ async def test_the_sweeper_settles_every_tenants_jobs(world: World) -> None:
         await world.parts.sweeper.sweep()
 
     assert [(await world.states(job))[-1] for job in jobs] == ["failed", "failed"]
+
+
+async def test_a_tenants_own_priority_puts_it_before_no_other_tenant(world: World) -> None:
+    running = await training_of(world, ALPHA)
+    urgent = []
+    for agent_id in ("second", "third"):
+        await world.tell(of(ALPHA, configure(agent_id, priority=100)))
+        urgent.append(await queued_job_of(world, ALPHA, agent_id))
+    await world.tell(of(BETA, configure()))
+    waiting = await queued_job_of(world, BETA)
+    async with world.shared.database.across_tenants() as tx:
+        looked_at = await Store().queued_jobs(tx, most=2)
+
+    await world.tell(of(ALPHA, Answers(running).trained()))
+
+    assert {job.tenant_id for job in looked_at} == {ALPHA, BETA}
+    assert [job.served_at is None for job in looked_at] == [True, False]
+    assert (await world.states(waiting))[-1] == "training"
+    assert [(await world.states(job_id))[-1] for job_id in urgent] == ["queued", "queued"]

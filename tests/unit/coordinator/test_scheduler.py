@@ -1,5 +1,7 @@
 """Who gets the free training slots."""
 
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,10 +12,14 @@ from services.coordinator.scheduler import Running, Waiting, allocate, capacity_
 from tests.support.messages import NOON
 
 
-def waiting(number: int, tenant: str = "t", agent: str = "a", priority: int = 0) -> Waiting:
-    """A job that waits since `number` seconds after noon."""
-    since = NOON + timedelta(seconds=number)
-    return Waiting(UUID(int=number), tenant, agent, priority, since)
+def waiting(
+    number: int, tenant: str = "t", agent: str = "a", priority: int = 0, served: int | None = None
+) -> Waiting:
+    """A job that waits since `number` seconds after noon; its tenant got a slot at `served`."""
+    since, served_at = NOON + timedelta(seconds=number), None
+    if served is not None:
+        served_at = NOON + timedelta(seconds=served)
+    return Waiting(UUID(int=number), tenant, agent, priority, since, served_at)
 
 
 def numbers(granted: tuple[UUID, ...]) -> list[int]:
@@ -92,10 +98,67 @@ def test_the_order_of_the_question_does_not_change_the_answer(
 
 
 @given(jobs, runs, st.integers(0, 8))
-def test_nobody_waits_behind_a_lower_priority(
+def test_nobody_waits_behind_a_lower_priority_of_its_own_tenant(
     queue: list[Waiting], running: list[Running], capacity: int
 ) -> None:
     granted = set(allocate(queue, running, capacity))
-    left = [job.priority for job in queue if job.job_id not in granted]
 
-    assert all(job.priority >= max(left, default=-9) for job in queue if job.job_id in granted)
+    for tenant in "tu":
+        mine = [job for job in queue if job.tenant_id == tenant]
+        left = [job.priority for job in mine if job.job_id not in granted]
+        assert all(job.priority >= max(left, default=-9) for job in mine if job.job_id in granted)
+
+
+@given(jobs, runs, st.integers(0, 8), st.dictionaries(st.integers(1, 1_000), st.integers(-9, 9)))
+def test_the_priorities_that_tenants_set_do_not_move_slots_between_them(
+    queue: list[Waiting], running: list[Running], capacity: int, other: dict[int, int]
+) -> None:
+    changed = [replace(job, priority=other.get(job.job_id.int, 0)) for job in queue]
+    owner = {job.job_id: job.tenant_id for job in queue}
+
+    before, after = (allocate(each, running, capacity) for each in (queue, changed))
+
+    assert [owner[job_id] for job_id in before] == [owner[job_id] for job_id in after]
+
+
+def test_of_tenants_that_hold_as_many_the_one_served_longest_ago_is_next() -> None:
+    queue = [waiting(1, "greedy", priority=100, served=9), waiting(2, "modest", served=3)]
+
+    assert numbers(allocate(queue, [], 1)) == [2]
+    assert numbers(allocate([*queue, waiting(5, "new", priority=-100)], [], 2)) == [5, 2]
+
+
+@given(
+    st.integers(1, 3),
+    st.lists(
+        st.lists(st.tuples(st.sampled_from("tuvw"), st.integers(-100, 100)), max_size=6),
+        min_size=1,
+        max_size=30,
+    ),
+)
+def test_no_tenant_with_queued_jobs_starves(
+    capacity: int, arrivals: list[list[tuple[str, int]]]
+) -> None:
+    """Each round every job ends, and tenants queue what they like, at what priority they like."""
+    queue: list[Waiting] = [waiting(0, "quiet", priority=-100)]
+    served: dict[str, int] = {}
+    waited: Counter[str] = Counter()
+    number = 0
+    for second, arrived in enumerate(arrivals, start=1):
+        for tenant, priority in arrived:
+            number += 1
+            queue.append(waiting(number, tenant, f"a{number}", priority))
+        told = [waiting_again(job, served.get(job.tenant_id)) for job in queue]
+        granted = set(allocate(told, [], capacity))
+        happy = {job.tenant_id for job in queue if job.job_id in granted}
+        queue = [job for job in queue if job.job_id not in granted]
+        served |= dict.fromkeys(happy, second)
+        left = {job.tenant_id for job in queue}
+        waited = Counter({tenant: waited[tenant] + 1 for tenant in left - happy})
+        # Five tenants, `capacity` slots a round: nobody is passed over more often than this.
+        assert max(waited.values(), default=0) <= -(-5 // capacity)
+
+
+def waiting_again(job: Waiting, served: int | None) -> Waiting:
+    """The job as the next look finds it."""
+    return waiting(job.job_id.int, job.tenant_id, job.agent_id, job.priority, served)

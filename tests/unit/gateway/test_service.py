@@ -122,6 +122,15 @@ async def test_an_agent_is_configured_for_the_callers_tenant() -> None:
     assert command.profile.evaluation_suite == command.profile.catalogue == ITEMS
 
 
+def test_a_training_cannot_be_made_to_hold_its_slot_for_days() -> None:
+    JobWish(agent_id="a", method="supervised", config={"max_steps": 100_000})
+
+    with pytest.raises(ValidationError, match="max_steps"):
+        JobWish(agent_id="a", method="supervised", config={"max_steps": 100_001})
+    with pytest.raises(ValidationError, match="max_steps"):
+        selector(training={"max_steps": 100_001})
+
+
 WRITER = Caller("acme", "ci", frozenset({Scope.WRITE, Scope.ADMIN}), KEY_ID)
 
 
