@@ -34,7 +34,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """A Kafka record as it came; `timestamp` is the broker's, in milliseconds."""
+    """A Kafka record as it came; `timestamp` is the broker's, in milliseconds.
+
+    Of one that cannot be decoded there is the reason, and some of its bytes as value.
+    """
 
     topic: str
     partition: int
@@ -43,6 +46,7 @@ class RawRecord:
     value: bytes | None
     headers: RawHeaders = ()
     timestamp: int = 0
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
