@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 
 from archon_contracts.base import Contract, Identifier, ValueObject
 from archon_contracts.catalogue import BY_TYPE
-from archon_contracts.envelope import Envelope, HeaderView
+from archon_contracts.envelope import Envelope, HeaderView, record_time
 from archon_contracts.identifiers import derived_id
 from shared.errors import UnknownMessageType, UnreadableMessage
 
@@ -81,7 +80,7 @@ def read_message(record: RawRecord) -> Message[Contract]:
     envelope = Envelope.of(
         headers,
         absent_id=derived_id("record", record.topic, record.partition, record.offset),
-        absent_time=datetime.fromtimestamp(record.timestamp / 1000, tz=UTC),
+        absent_time=record_time(record.timestamp),
     )
     key = (record.key or b"").decode(errors="replace")
     return Message(body, envelope, record.topic, record.partition, record.offset, key, headers)
