@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from aiokafka import ConsumerRecord
@@ -27,6 +28,7 @@ from shared.kafka_security import broker_security, client_arguments, refused
 from shared.membership import keep_member_id
 from shared.messages import RawRecord
 from shared.quarantine import Quarantine
+from shared.record_reading import CarefulConsumer, Unreadable, read_every_record
 from shared.settings import ServiceSettings
 from shared.subscriptions import Subscription
 
@@ -134,6 +136,7 @@ def _raw(record: ConsumerRecord[Any, Any]) -> RawRecord:
         record.value,
         record.headers,
         record.timestamp,
+        record.value.reason if isinstance(record.value, Unreadable) else "",
     )
 
 
@@ -185,6 +188,7 @@ class Broker:
         """
         try:
             async with asyncio.timeout(self._settings.start_timeout_seconds):
+                await self._use_careful_consumers()
                 await self._broker.start()
         except (TimeoutError, KafkaError, OSError) as error:
             if refusal := await refused(client_arguments(self._settings), final=True):
@@ -198,6 +202,14 @@ class Broker:
             pace_idle_fetches(consumer, maximum_wait_seconds=wait)
             keep_member_id(consumer)
             consumer.commit = _bounded(consumer.commit)
+
+    async def _use_careful_consumers(self) -> None:
+        """From the first fetch on; FastStream settles what it builds when it connects."""
+        read_every_record()
+        await self._broker.connect()
+        config = self._broker.config.broker_config
+        options = config.builder.keywords if isinstance(config.builder, partial) else {}
+        config.builder = partial(CarefulConsumer, **options)
 
     async def stop(self) -> None:
         """Stop consuming; handlers get their time to finish. A consumer that does not close well

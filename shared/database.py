@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import orjson
+from asyncpg.exceptions import _base as client_errors
 
 from shared.errors import (
     AccessRefused,
@@ -20,6 +21,7 @@ from shared.errors import (
     DatabaseUnavailable,
     StartupFailed,
     TransactionConflict,
+    ValueRefused,
 )
 from shared.tenants import EVERY_TENANT, enter
 
@@ -42,6 +44,8 @@ _UNAVAILABLE = (
     asyncpg.InternalClientError,
 )
 _NETWORK = (TimeoutError, OSError)
+# The server's, and the client's own, which is an InterfaceError too: a number that fits no column.
+_VALUE = (asyncpg.DataError, client_errors.DataError)
 _CONFLICT = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
@@ -53,6 +57,7 @@ def translated_errors() -> Iterator[None]:
         DatabaseUnavailable: the server is away, closing, or out of disk or memory.
         TransactionConflict: a deadlock or serialisation failure.
         ConstraintViolated: a row broke a constraint, which is named.
+        ValueRefused: a value that no column holds; its kind is named, not the value.
         AccessRefused: a row of another tenant, or a table that the role may not use.
     """
     try:
@@ -64,6 +69,12 @@ def translated_errors() -> Iterator[None]:
         # Not `from error`: its details are the row, which would show wherever a stack is logged.
         raise ConstraintViolated(
             f"constraint {name} refused the row: {_words(error)}", name
+        ) from None
+    except _VALUE as error:
+        # Not `from error`, nor its words: both quote the value.
+        raise ValueRefused(
+            f"PostgreSQL cannot hold a value ({type(error).__name__}); "
+            "send text without NUL characters, and numbers and times in range"
         ) from None
     except asyncpg.InsufficientPrivilegeError as error:
         raise AccessRefused(f"PostgreSQL refused access: {_words(error)}") from error

@@ -73,5 +73,5 @@ def _within_budget(headers: RawHeaders) -> tuple[RawHeaders, int]:
             dropped += 1
             continue
         left -= size
-        kept.append((name, value))
+        kept.append((name.replace("\x00", "\\x00"), value))  # PostgreSQL's JSON has no NUL
     return tuple(kept), dropped

@@ -10,6 +10,7 @@
         ├── UnreadableMessage     the body or headers do not fit the contract
         ├── UnknownMessageType    no contract has this type
         ├── ConstraintViolated    the database refused a row
+        ├── ValueRefused          the database cannot hold a value, such as a NUL in a text
         ├── AccessRefused         the database refused another tenant's row, or a table
         ├── LeaseLost             somebody else owns this work now
         ├── ChildFailed           a child process said why it cannot do its work
@@ -67,6 +68,10 @@ class ConstraintViolated(PermanentError):
     def __init__(self, message: str, constraint: str) -> None:
         super().__init__(message)
         self.constraint = constraint
+
+
+class ValueRefused(PermanentError):
+    """The database cannot hold a value: a NUL in a text, a number or a time out of range."""
 
 
 class AccessRefused(PermanentError):

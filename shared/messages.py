@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 
 from archon_contracts.base import Contract, Identifier, ValueObject
 from archon_contracts.catalogue import BY_TYPE
-from archon_contracts.envelope import Envelope, HeaderView
+from archon_contracts.envelope import Envelope, HeaderView, record_time
 from archon_contracts.identifiers import derived_id
 from shared.errors import UnknownMessageType, UnreadableMessage
 
@@ -34,7 +33,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """A Kafka record as it came; `timestamp` is the broker's, in milliseconds."""
+    """A Kafka record as it came; `timestamp` is the broker's, in milliseconds.
+
+    Of one that cannot be decoded there is the reason, and some of its bytes as value.
+    """
 
     topic: str
     partition: int
@@ -43,6 +45,7 @@ class RawRecord:
     value: bytes | None
     headers: RawHeaders = ()
     timestamp: int = 0
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def read_message(record: RawRecord) -> Message[Contract]:
     envelope = Envelope.of(
         headers,
         absent_id=derived_id("record", record.topic, record.partition, record.offset),
-        absent_time=datetime.fromtimestamp(record.timestamp / 1000, tz=UTC),
+        absent_time=record_time(record.timestamp),
     )
     key = (record.key or b"").decode(errors="replace")
     return Message(body, envelope, record.topic, record.partition, record.offset, key, headers)

@@ -36,7 +36,9 @@ LOCK_RETRY_SECONDS = 5.0
 CONNECT_RETRY_SECONDS = 1.0
 COMMAND_SECONDS = 30.0
 """A database that goes silent without closing the connection is left after this long."""
-REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError)
+CLIENT_REFUSALS = (AssertionError, ValueError, TypeError)
+"""How aiokafka's producer says that it cannot encode a message."""
+REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, *CLIENT_REFUSALS)
 """Answers that no second send will change."""
 
 log = get_logger(__name__)
@@ -141,7 +143,7 @@ class Relay:
         """A send under way; what the client itself refuses is an answer too."""
         try:
             return await self._send(row)
-        except KafkaError as error:
+        except (KafkaError, *CLIENT_REFUSALS) as error:
             refused = asyncio.get_running_loop().create_future()
             refused.set_exception(error)
             return refused
@@ -155,7 +157,8 @@ class Relay:
         )
         async with connection.transaction():
             if row["topic"] != dead_letters(self._settings.service).name:
-                unsendable = PermanentError(f"Kafka does not take this message: {error}")
+                reason = str(error) or type(error).__name__
+                unsendable = PermanentError(f"Kafka does not take this message: {reason}")
                 await self._outbox.append_dead_letter(
                     connection, _record_of(row), error=unsendable, attempts=1
                 )
@@ -183,10 +186,15 @@ class Relay:
             acknowledged: asyncio.Future[object] = await self._producer.send(
                 row["topic"],
                 value=row["payload"],
-                key=row["key"].encode() or None,
+                key=_key_of(row),
                 headers=list(_with_current_trace(headers)),
             )
             return acknowledged
+
+
+def _key_of(row: Row) -> bytes | None:
+    """An empty key is none; but aiokafka sends no record that has neither key nor value."""
+    return row["key"].encode() or (b"" if row["payload"] is None else None)
 
 
 def _is_refusal(answer: object) -> bool:

@@ -15,7 +15,7 @@ from archon_contracts.base import Contract
 from archon_contracts.catalogue import BY_TYPE
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import Topic
-from shared.errors import UnknownMessageType
+from shared.errors import UnknownMessageType, UnreadableMessage
 from shared.messages import Message, RawRecord, contract_of, read_message, tenant_named_in
 from shared.quarantine import Quarantine
 from shared.telemetry.spans import remote_context
@@ -84,7 +84,7 @@ class Subscription:
     async def consume(self, record: RawRecord) -> None:
         """Settle one record: handled, passed over, or set aside."""
         headers = HeaderView.of(record.headers)
-        if not self._wants(record.topic, headers.text("ce_type")):
+        if not self._wants(record, headers.text("ce_type")):
             return
         with (
             tracer.start_as_current_span(
@@ -119,12 +119,14 @@ class Subscription:
             await self.quarantine.protect_batch(lambda: handler(records))
         consumed.add(len(records), {telemetry.MESSAGING_DESTINATION: records[0].topic})
 
-    def _wants(self, topic: str, type_name: str) -> bool:
-        if self._record_handler is not None or type_name in self._handlers:
+    def _wants(self, record: RawRecord, type_name: str) -> bool:
+        if self._record_handler is not None or type_name in self._handlers or record.unreadable:
             return True
-        return type_name not in BY_TYPE and topic in STRICT_TOPICS
+        return type_name not in BY_TYPE and record.topic in STRICT_TOPICS
 
     async def _handle(self, record: RawRecord) -> None:
+        if record.unreadable:
+            raise UnreadableMessage(record.unreadable)
         if self._record_handler is not None:
             await self._record_handler(record)
             return

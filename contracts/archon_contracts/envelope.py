@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from archon_contracts.identifiers import derived_id
@@ -13,6 +14,14 @@ SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 
 Headers = list[tuple[str, bytes]]
+
+LATEST_MS: Final = 253_370_764_800_000
+"""The year 9999 begins: Python and PostgreSQL can hold it, in any time zone."""
+
+
+def record_time(timestamp_ms: int) -> datetime:
+    """A Kafka record's timestamp as a time from 1970 to 9999; a producer may write any integer."""
+    return datetime.fromtimestamp(min(max(timestamp_ms, 0), LATEST_MS) / 1000, tz=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +117,11 @@ class HeaderView:
             return None
 
     def time(self, name: str) -> datetime | None:
-        """The header as an aware time, or None when it is absent or unreadable."""
+        """The header as an aware time, or None when it is absent, unreadable or out of range."""
         try:
             moment = datetime.fromisoformat(self.text(name))
-        except ValueError:
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            aware.astimezone(UTC)  # at the ends of the calendar there is no such time
+        except (ValueError, OverflowError):
             return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return aware

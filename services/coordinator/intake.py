@@ -249,13 +249,21 @@ class Intake:
         batch.items = kept
 
     async def _isolate(self, batch: Batch, error: PermanentError) -> None:
-        """The database refused the batch: find the item at fault, and store the others."""
-        if len(batch.items) > 1:
-            middle = len(batch.items) // 2
-            await self._settle(Batch(batch.items[:middle], batch.refused, batch.own))
-            await self._settle(Batch(batch.items[middle:]))
-        elif batch.items:
-            refused = [*batch.refused, (batch.items[0][0], error)]
-            await self._settle(Batch(refused=refused, own=batch.own))
+        """The database refused the batch: find the record at fault, and settle the others."""
+        items, own = batch.items, batch.own
+        if items and own:
+            await self._settle(Batch(items=items))
+            await self._settle(Batch(refused=batch.refused, own=own))
+        elif len(items) > 1:
+            middle = len(items) // 2
+            await self._settle(Batch(items[:middle], batch.refused))
+            await self._settle(Batch(items[middle:]))
+        elif len(own) > 1:
+            middle = len(own) // 2
+            await self._settle(Batch(refused=batch.refused, own=own[:middle]))
+            await self._settle(Batch(own=own[middle:]))
+        elif items or own:
+            record, _ = (items or own)[0]
+            await self._settle(Batch(refused=[*batch.refused, (record, error)]))
         else:
             raise error

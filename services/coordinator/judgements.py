@@ -114,6 +114,8 @@ def read_item(record: RawRecord, maximum_bytes: int) -> Item | SystemTraffic:
         UnreadableMessage: a header or the body breaks its contract.
         OversizedFeedback: the body is larger than the limit.
     """
+    if record.unreadable:
+        raise UnreadableMessage(record.unreadable)
     headers: RawHeaders = dict(record.headers)
     reader = _READERS.get(headers.get("ce_type"))
     if reader is None:

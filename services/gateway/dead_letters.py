@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from archon_contracts.envelope import HeaderView
+from archon_contracts.envelope import HeaderView, record_time
 from archon_contracts.events import AuditAction
 from archon_contracts.identifiers import derived_id
 from archon_contracts.topics import (
@@ -227,9 +227,8 @@ def _replay_entry(asked: Asked, letter: DeadLetter, number: int) -> Entry:
 def read_letter(record: RawRecord) -> DeadLetter:
     """A record of a dead-letter topic as a dead letter. Never fails: every field has a stand-in."""
     view = HeaderView.of(record.headers)
-    seen = datetime.fromtimestamp(record.timestamp / 1000, tz=UTC)
     service = view.text("dlq_service") or SERVICE_BY_TOPIC.get(record.topic, record.topic)
-    last = view.time("dlq_last_at") or view.time("dlq_at") or seen
+    last = view.time("dlq_last_at") or view.time("dlq_at") or record_time(record.timestamp)
     return DeadLetter(
         id=f"{_plain(service)}:{record.partition}:{record.offset}",
         service=_plain(service),

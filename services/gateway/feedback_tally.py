@@ -6,7 +6,7 @@ The system's own traffic is left out, as it is by the coordinator.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from archon_contracts.base import Identifier
 from archon_contracts.catalogue import EVENTS
+from archon_contracts.envelope import record_time
 from archon_contracts.purposes import Purpose, system_mark
 from archon_contracts.topics import FEEDBACK
 from services.gateway.log_analysis import HourCounts, start_of_hour
@@ -70,7 +71,7 @@ def tally(records: Sequence[RawRecord]) -> dict[AgentHour, HourCounts]:
         headers = dict(record.headers)
         if tenant_id is None or agent_id is None or _is_system(headers, body):
             continue
-        hour = start_of_hour(datetime.fromtimestamp(record.timestamp / 1000, tz=UTC))
+        hour = start_of_hour(record_time(record.timestamp))
         entry = counts.setdefault((tenant_id, agent_id, hour), HourCounts(hour=hour))
         entry.count(EVENT_NAMES.get(headers.get("ce_type") or b"", ""), body)
     return counts

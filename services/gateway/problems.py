@@ -34,6 +34,7 @@ from shared.errors import (
     ArtifactMissing,
     ConstraintViolated,
     RetryableError,
+    ValueRefused,
 )
 from shared.logging import get_logger
 
@@ -75,6 +76,7 @@ STATUS: Final[dict[type[ArchonError], HTTPStatus]] = {
     MalformedBody: HTTPStatus.BAD_REQUEST,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ValueRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     ArtifactMissing: HTTPStatus.NOT_FOUND,
     ArtifactCorrupt: HTTPStatus.CONFLICT,
 }

@@ -112,7 +112,7 @@ class MockCluster:
 @contextmanager
 def mock_cluster(brokers: int) -> Iterator[MockCluster]:
     """A mock cluster while the block runs."""
-    library = _library()
+    library = librdkafka()
     reason = ctypes.create_string_buffer(512)
     configuration = ctypes.c_void_p(library.rd_kafka_conf_new())
     # Its own client has nothing to connect to, and would say so.
@@ -129,7 +129,8 @@ def mock_cluster(brokers: int) -> Iterator[MockCluster]:
         library.rd_kafka_destroy(ctypes.c_void_p(handle))
 
 
-def _library() -> ctypes.CDLL:
+def librdkafka() -> ctypes.CDLL:
+    """The library itself, its functions that return pointers declared as such."""
     spec = importlib.util.find_spec("confluent_kafka")
     if spec is None or spec.origin is None:
         raise RuntimeError("confluent-kafka is not installed; it comes with the extra dev")

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -16,7 +15,7 @@ from archon_contracts.base import Contract
 from archon_contracts.client.errors import MissingExtraError, SubscriptionError
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.client.lifetime import start, stop
-from archon_contracts.envelope import Envelope, HeaderView
+from archon_contracts.envelope import Envelope, HeaderView, record_time
 from archon_contracts.identifiers import derived_id
 
 try:
@@ -193,7 +192,7 @@ def _read(
     envelope = Envelope.of(
         headers,
         absent_id=derived_id("record", *place),
-        absent_time=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        absent_time=record_time(record.timestamp),
     )
     return Received(event, envelope, *place)
 

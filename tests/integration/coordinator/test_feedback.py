@@ -124,6 +124,23 @@ async def test_every_bad_record_is_set_aside_by_itself_with_its_reason(world: Wo
         assert reason in found[offset]
 
 
+async def test_a_null_character_in_a_withdrawal_is_set_aside_and_the_rest_is_stored(
+    world: World,
+) -> None:
+    await world.tell(configure(**QUIET))
+    nul = record_of(retracted("i1", reason="secret a\x00b"), offset=7, **{"od\x00d": b"v"})
+    traffic = record_of(feedback("shadow"), ce_purpose=b"shadow")
+
+    await world.take([record_of(feedback("before")), nul, traffic, record_of(feedback("after"))])
+
+    assert await world.value(STORED) == 2
+    assert await world.value("SELECT count(*) FROM system_traffic") == 1
+    found = await reasons(world)
+    assert list(found) == [7]
+    assert "NUL" in found[7]
+    assert "secret" not in found[7]
+
+
 async def test_a_dead_letter_keeps_the_original_bytes_and_headers(world: World) -> None:
     await world.tell(configure(**QUIET))
     record = RawRecord(

@@ -1,6 +1,7 @@
 """Migrations, error translation and the plans of hot queries, on a real PostgreSQL."""
 
 import asyncio
+import traceback
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,7 +9,13 @@ import pytest
 
 from shared import migrations
 from shared.database import Database
-from shared.errors import ConstraintViolated, DatabaseUnavailable, MigrationFailed, StartupFailed
+from shared.errors import (
+    ConstraintViolated,
+    DatabaseUnavailable,
+    MigrationFailed,
+    StartupFailed,
+    ValueRefused,
+)
 from shared.migrations import Migration, migrate, pending
 from tests.support.foundations import open_foundation, probe_settings
 from tests.support.owner import as_owner
@@ -56,6 +63,28 @@ async def test_a_refused_row_names_its_constraint(database_url: str) -> None:
         with pytest.raises(ConstraintViolated) as caught:
             await insert()
     assert caught.value.constraint == "inbox_pkey"
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("SELECT $1::text", "secret\x00"),
+        ("SELECT $1::text::integer", "secret"),
+        ("SELECT $1::integer", 2**40),
+        ("SELECT $1::jsonb", {"secret": "\x00"}),
+    ],
+    ids=["NUL in text", "no number", "large number", "NUL in JSON"],
+)
+async def test_a_value_that_no_column_holds_is_a_permanent_error_that_does_not_quote_it(
+    database_url: str, query: str, value: object
+) -> None:
+    async with open_foundation(probe_settings(database_url)) as foundation:
+        with pytest.raises(ValueRefused, match="cannot hold a value") as caught:
+            async with foundation.database.transaction() as tx:
+                await tx.fetchval(query, value)
+    shown = "".join(traceback.format_exception(caught.value, chain=True))
+    assert "secret" not in str(caught.value)
+    assert str(2**40) not in shown
 
 
 async def test_a_cut_connection_is_a_passing_error(database_url: str) -> None:

@@ -13,10 +13,12 @@ from pydantic import SecretStr
 from archon_contracts.commands import RollBackModel
 from archon_contracts.topics import dead_letters
 from shared.dead_letters import MOST_BODY_BYTES
+from shared.errors import UnknownMessageType
 from shared.foundation import Foundation
-from shared.messages import Cause
+from shared.messages import Cause, RawRecord
 from shared.relay import Relay, RelayStuck
 from tests.faults.proxy import Mode, Proxy
+from tests.faults.raw_producer import raw_producer
 from tests.support.eventually import eventually
 from tests.support.foundations import open_foundation, probe_settings
 
@@ -140,6 +142,55 @@ async def test_a_message_that_kafka_refuses_is_set_aside_and_the_rest_goes_out(
             )
     assert found == {"k": ["small"]}
     assert [row["length"] for row in letters] == [MOST_BODY_BYTES]
+
+
+async def test_a_dead_letter_without_key_and_value_goes_out(database_url: str, kafka: str) -> None:
+    topic, letters = f"null-{uuid4().hex}", dead_letters("probe").name
+    with raw_producer(kafka) as producer:
+        place = producer.send(topic, None, key=None)
+    record = RawRecord(topic, place.partition, place.offset, None, None)
+    async with (
+        open_foundation(probe_settings(database_url, kafka)) as foundation,
+        _relaying(foundation, kafka),
+        AIOKafkaConsumer(letters, bootstrap_servers=kafka, auto_offset_reset="earliest") as reader,
+    ):
+        async with foundation.database.transaction() as tx:
+            error = UnknownMessageType("header ce_type is missing")
+            await foundation.outbox.append_dead_letter(tx, record, error=error, attempts=1)
+        foundation.wakeups.ring()
+
+        await eventually(lambda: _all_sent(foundation))
+
+        async with asyncio.timeout(15):
+            while ("dlq_topic", topic.encode()) not in (letter := await reader.getone()).headers:
+                pass
+    assert (letter.key, letter.value) == (b"", None)
+
+
+async def test_a_message_that_the_client_cannot_encode_is_set_aside(
+    database_url: str, kafka: str
+) -> None:
+    topic = f"unencodable-{uuid4().hex}"
+    async with open_foundation(probe_settings(database_url, kafka)) as foundation:
+        await _append(foundation, topic, "k", "refused")
+        sent = []
+
+        class Picky:
+            async def send(self, name: str, **_: object) -> asyncio.Future[object]:
+                if name == topic:
+                    raise AssertionError("Need at least one: key or value")
+                sent.append(name)
+                acknowledged = asyncio.get_running_loop().create_future()
+                acknowledged.set_result(None)
+                return acknowledged
+
+        bell = foundation.wakeups.new()
+        relay = Relay(foundation.settings, Picky(), foundation.outbox, bell)
+        task = asyncio.create_task(relay.run())
+        await eventually(lambda: _all_sent(foundation))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert sent == [dead_letters("probe").name]
 
 
 async def test_the_id_of_a_command_derives_from_its_cause(database_url: str) -> None:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, REPLAY_DAYS, dead_letters
@@ -49,6 +51,21 @@ class Letters:
     async def count_replay(self, _tx: object, _letter_id: str) -> int:
         self.replays += 1
         return self.replays
+
+
+@given(
+    st.integers(-(2**63), 2**63 - 1),
+    st.lists(st.tuples(st.sampled_from([name for name, _ in ADDED]) | st.text(), st.binary())),
+    st.sampled_from(["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01"]),
+)
+def test_a_letter_is_read_whatever_it_says(
+    timestamp: int, headers: list[tuple[str, bytes]], at: str
+) -> None:
+    said = (*headers, ("dlq_at", at.encode()))
+
+    letter = read_letter(replace(record(said), timestamp=timestamp))
+
+    assert letter.first_at.astimezone(UTC) <= letter.last_at.astimezone(UTC)
 
 
 class RawOutbox:

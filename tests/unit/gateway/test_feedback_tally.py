@@ -1,7 +1,10 @@
 """Counting the feedback topic: each record once, unreadable ones passed over."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import pytest
 
 from archon_contracts.events import FeedbackReceived, InteractionLogged
 from archon_contracts.purposes import Purpose
@@ -52,6 +55,15 @@ async def test_a_batch_that_is_read_again_counts_nothing_twice() -> None:
 
     assert kept.feedback == 6
     assert kept.offsets == {0: 6}
+
+
+@pytest.mark.parametrize("timestamp", [2**61, 2**63 - 1, -1, -(2**63)])
+async def test_an_absurd_timestamp_stops_no_count(timestamp: int) -> None:
+    kept = Kept()
+
+    await FeedbackTally(kept).count(None, [replace(record(0), timestamp=timestamp), record(1)])
+
+    assert (kept.feedback, kept.offsets) == (2, {0: 2})
 
 
 async def test_partitions_are_counted_by_themselves() -> None:

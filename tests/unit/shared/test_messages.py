@@ -1,5 +1,6 @@
 """Records become typed messages, or an error that names the field."""
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,6 +24,12 @@ def test_a_body_with_only_a_type_header_is_enough() -> None:
     message = read_message(_record())
     assert isinstance(message.body, FeedbackReceived)
     assert message.envelope.time.timestamp() == 1.0
+
+
+@pytest.mark.parametrize("timestamp", [2**61, 2**63 - 1, -1, -(2**63)])
+def test_an_absurd_timestamp_is_kept_in_range(timestamp: int) -> None:
+    message = read_message(replace(_record(), timestamp=timestamp))
+    assert 1970 <= message.envelope.time.year <= 9999
 
 
 def test_a_record_without_an_id_has_the_same_id_at_every_delivery() -> None:

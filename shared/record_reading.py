@@ -1,0 +1,215 @@
+"""Every record of a fetched batch comes out, whatever a producer wrote into the one beside it.
+
+aiokafka decodes a batch record by record and raises at the first that it cannot: a header whose
+name is no UTF-8 is enough. The records it had drained from other partitions are then dropped with
+their positions moved on, and the next commit covers what nobody has seen. So its reader of batches
+is replaced, and a drain that fails all the same puts the positions back.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException, KafkaError
+from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import decode_varint
+from cramjam import DecompressionError
+
+LENGTH_AT: Final = 8
+LOG_OVERHEAD: Final = 12
+MAGIC_AT: Final = 16
+RAW_BYTES_KEPT: Final = 900_000
+_UNDECODABLE = (
+    CorruptRecordException, DecompressionError, EOFError, OSError, ValueError, IndexError,
+    OverflowError, struct.error, zlib.error,
+)  # fmt: skip
+
+
+class Unreadable(bytes):
+    """Stands for the value of a record that nobody can read: bytes of it, and why."""
+
+    reason: str
+
+    @classmethod
+    def of(cls, raw: bytes, reason: str) -> Unreadable:
+        """What could be had of the record, and the reason."""
+        stand_in = cls(raw[:RAW_BYTES_KEPT])
+        stand_in.reason = reason
+        return stand_in
+
+
+class TolerantRecords:
+    """aiokafka's `MemoryRecords`, whose batches are `TolerantBatch`es."""
+
+    def __init__(self, bytes_data: bytes) -> None:
+        self._records = MemoryRecords(bytes_data)
+        self._bytes = bytes_data
+        self._at = 0
+
+    def size_in_bytes(self) -> int:
+        """Bytes of all batches, a cut one at the end included."""
+        return int(self._records.size_in_bytes())
+
+    def has_next(self) -> bool:
+        """Whether another whole batch follows."""
+        return bool(self._records.has_next())
+
+    def next_batch(self) -> TolerantBatch:
+        """The next one; to be asked for after `has_next`."""
+        (length,) = struct.unpack_from(">i", self._bytes, self._at + LENGTH_AT)
+        end = self._at + LOG_OVERHEAD + length
+        raw, self._at = self._bytes[self._at : end], end
+        return TolerantBatch(self._records.next_batch(), raw)
+
+
+class TolerantBatch:
+    """A batch that never ends in the middle: what cannot be read comes as `Unreadable`."""
+
+    def __init__(self, batch: Any, raw: bytes) -> None:
+        self._batch = batch
+        self._raw = raw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        read = 0
+        try:
+            for record in self._batch:
+                yield record
+                read += 1
+        except _UNDECODABLE as error:
+            yield from islice(self._one_by_one(error), read, None)
+
+    def _one_by_one(self, error: Exception) -> Iterator[_DefaultRecordPy]:
+        """The whole batch again, each record read within its own frame."""
+        if self._raw[MAGIC_AT] < 2:  # one compressed set of messages, without headers
+            yield self._rest(0, self._raw, error)
+            return
+        batch = _DefaultRecordBatchPy(self._raw)
+        try:
+            iter(batch)
+        except _UNDECODABLE as undecodable:
+            yield self._rest(0, self._raw, undecodable)
+            return
+        buffer, at = batch._buffer, batch._pos
+        for index in range(batch._num_records):
+            try:
+                size, start = decode_varint(buffer, at)
+                if not 0 <= size <= len(buffer) - start:
+                    raise CorruptRecordException(f"a record of {size} bytes")
+            except _UNDECODABLE as out_of_frame:
+                yield self._rest(index, bytes(buffer[at:]), out_of_frame)
+                return
+            at = start + size
+            yield _read_record(batch, bytes(buffer[start:at]), index)
+
+    def _rest(self, index: int, raw: bytes, error: Exception) -> _DefaultRecordPy:
+        """One stand-in at the batch's last place for every record from `index` on."""
+        first, last = self._batch.base_offset + index, self._batch.next_offset - 1
+        reason = f"the records at offsets {first} to {last} cannot be told apart: {error}"
+        return _DefaultRecordPy(last, 0, 0, None, Unreadable.of(raw, reason), [])
+
+
+class _Frame:
+    """Reads the bytes of one record in order."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = bytearray(raw)
+        self._at = 1  # after the attributes, which say nothing
+
+    def number(self) -> int:
+        value, self._at = decode_varint(self._raw, self._at)
+        return int(value)
+
+    def bytes_or_null(self) -> bytes | None:
+        size = self.number()
+        if size < 0:
+            return None
+        start, self._at = self._at, self._at + size
+        if self._at > len(self._raw):
+            raise CorruptRecordException(f"{size} bytes, of which some are missing")
+        return bytes(self._raw[start : self._at])
+
+    def text(self) -> str:
+        """A header's name; bytes that are no UTF-8 are written as \\xff."""
+        name = self.bytes_or_null()
+        if name is None:
+            raise CorruptRecordException("a header without a name")
+        return name.decode(errors="backslashreplace")
+
+    def end(self) -> None:
+        if self._at != len(self._raw):
+            raise CorruptRecordException(f"{len(self._raw) - self._at} bytes too many")
+
+
+def _read_record(batch: _DefaultRecordBatchPy, raw: bytes, index: int) -> _DefaultRecordPy:
+    frame = _Frame(raw)
+    offset, kind = batch.base_offset + index, batch.timestamp_type
+    try:
+        timestamp = batch.first_timestamp + frame.number()
+        if kind == batch.LOG_APPEND_TIME:
+            timestamp = batch.max_timestamp
+        said = batch.base_offset + frame.number()
+        if said < offset:  # the fetcher passes over what seems to have been read
+            raise CorruptRecordException(f"the record says that it is at offset {said}")
+        offset = said
+        key, value = frame.bytes_or_null(), frame.bytes_or_null()
+        headers = [(frame.text(), frame.bytes_or_null()) for _ in range(frame.number())]
+        frame.end()
+    except _UNDECODABLE as error:
+        stand_in = Unreadable.of(raw, f"the record cannot be decoded: {error}")
+        return _DefaultRecordPy(offset, 0, kind, None, stand_in, [])
+    return _DefaultRecordPy(offset, timestamp, kind, key, value, headers)
+
+
+def read_every_record() -> None:
+    """Make every consumer of this process read batches so; once is enough, twice does no harm.
+
+    aiokafka has no hook for this, so a private name of its fetcher is replaced; a test guards it.
+    """
+    fetcher.MemoryRecords = TolerantRecords
+
+
+class CarefulConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
+    """A consumer that drops nothing when a drain fails half way, as on a batch whose checksum is
+    wrong: the next call begins where the failed one did."""
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[ConsumerRecord[Any, Any]]]:
+        """As aiokafka's.
+
+        Raises what aiokafka's raises, with every position as it was.
+        """
+        before = self._positions()
+        try:
+            found: dict[TopicPartition, list[ConsumerRecord[Any, Any]]] = await super().getmany(
+                *partitions, timeout_ms=timeout_ms, max_records=max_records
+            )
+        except (KafkaError, *_UNDECODABLE):
+            after = self._positions()
+            for partition in before.keys() & after.keys():
+                if before[partition] < after[partition]:
+                    self.seek(partition, before[partition])
+            raise
+        return found
+
+    def _positions(self) -> dict[TopicPartition, int]:
+        """Of the partitions that have one; asking aiokafka would wait for the others."""
+        subscription = self._subscription.subscription
+        assignment = subscription.assignment if subscription else None
+        if assignment is None or not assignment.active:
+            return {}
+        states = {partition: assignment.state_value(partition) for partition in assignment.tps}
+        return {p: state.position for p, state in states.items() if state.has_valid_position}
