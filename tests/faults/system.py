@@ -27,7 +27,7 @@ from shared.outbox import decode_headers
 from tests.faults.ledger import Account, balance, read_ledger
 from tests.faults.load import send_commands
 from tests.faults.servers import STOP_SECONDS, Reader
-from tests.faults.topics import members_of
+from tests.faults.topics import generations_of
 from tests.faults.waiting import until, until_still
 
 FEEDBACK_ROWS = "SELECT event_id::text, window_id FROM coordinator.feedback"
@@ -211,9 +211,9 @@ class LocalSystem:
         )
         return account, problems
 
-    async def members(self, service: str) -> set[str]:
-        """The member ids of a service's consumer groups: a rebalance by a new member shows."""
-        return await members_of(self.bootstrap_servers, service)
+    async def generations(self, service: str) -> dict[str, int]:
+        """The generation of each member of a service's consumer groups: any rebalance shows."""
+        return await generations_of(self.bootstrap_servers, service)
 
     async def windows(self) -> dict[UUID, int]:
         """Every window and its size as told, by id."""
