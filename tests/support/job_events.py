@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from archon_contracts.events import (
     DeploymentRefused,
     EvaluationFailed,
     JobState,
+    ModelDeployed,
     ModelRolledBack,
     TrainingFailed,
     TrainingStarted,
@@ -51,6 +53,9 @@ class JobEvents(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.runner.close()
 
+    def happened(self) -> None:
+        """One more thing came from outside: a message, judgements, time, or a restart."""
+
     def do(self, work: Awaitable[Any]) -> None:
         async def wait() -> None:
             await work
@@ -62,6 +67,7 @@ class JobEvents(RuleBasedStateMachine):
 
         What is over never changes again, and an answer of another attempt changes nothing.
         """
+        self.happened()
         self.told.append((use_case, body))
         before = self.world.store.jobs.get(getattr(body, "job_id", None) or new_id())
         service = self.world.wishes if hasattr(WishService, use_case) else self.world.jobs
@@ -87,6 +93,7 @@ class JobEvents(RuleBasedStateMachine):
 
     @rule(agent=agents, count=st.integers(1, 4))
     def judge(self, agent: str, count: int) -> None:
+        self.happened()
         key = AgentKey("default", agent)
         bodies = [feedback(f"i{self.sent + n}", agent) for n in range(count)]
         self.sent += count
@@ -164,8 +171,11 @@ class JobEvents(RuleBasedStateMachine):
 
     @rule(agent=agents)
     def deploy(self, agent: str) -> None:
-        body = self.answers(agent).deployed()
-        self.tell("take_deployment", body)
+        self.tell("take_deployment", self.deployed_now(self.answers(agent)))
+
+    def deployed_now(self, answers: Answers) -> ModelDeployed:
+        """The registry's answer at this moment."""
+        return answers.deployed().model_copy(update={"deployed_at": self.world.clock.now()})
 
     @rule(agent=agents)
     def refuse_deployment(self, agent: str) -> None:
@@ -223,7 +233,7 @@ class JobEvents(RuleBasedStateMachine):
             case JobState.REGISTERING:
                 self.tell("roll_out", answers.registered())
             case JobState.ROLLING_OUT:
-                self.tell("take_deployment", answers.deployed())
+                self.tell("take_deployment", self.deployed_now(answers))
             case _:
                 """Nobody is asked anything in the other states."""
 
@@ -243,6 +253,7 @@ class JobEvents(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
+        self.happened()
         self.world.restart()
 
     @rule(agent=agents, attempt=attempts)
@@ -263,10 +274,16 @@ class JobEvents(RuleBasedStateMachine):
             "take_report", WorkerReported(worker_id="w", service="trainer", slots=slots, busy=0)
         )
 
-    @rule(agent=agents)
-    def deploy_by_hand(self, agent: str) -> None:
-        body = Answers(new_id(), agent).deployed("8.0.0").model_copy(update={"job_id": None})
-        self.tell("take_deployment", body)
+    @rule(agent=agents, late_seconds=st.integers(0, 300))
+    def deploy_by_hand(self, agent: str, late_seconds: int) -> None:
+        """The fact may be older than what is known of the agent's live version."""
+        at = self.world.clock.now() - timedelta(seconds=late_seconds)
+        self.tell(
+            "take_deployment",
+            Answers(new_id(), agent)
+            .deployed("8.0.0")
+            .model_copy(update={"job_id": None, "deployed_at": at}),
+        )
 
     @rule(agent=agents)
     def roll_back(self, agent: str) -> None:
@@ -276,12 +293,14 @@ class JobEvents(RuleBasedStateMachine):
             model=deployed.model,
             from_version="8.0.0",
             reason="worse",
-            rolled_back_at=deployed.deployed_at,
+            rolled_back_at=self.world.clock.now(),
         )
+        self.happened()
         self.do(self.world.agents.take_rollback(None, message_of(body)))
 
     @rule(seconds=st.integers(1, 200))
     def time_passes(self, seconds: int) -> None:
+        self.happened()
         self.world.clock.move(seconds)
         self.look_again()
 
@@ -297,6 +316,7 @@ class JobEvents(RuleBasedStateMachine):
 
     @rule()
     def nobody_answers(self) -> None:
+        self.happened()
         self.world.clock.move(HOUR + 1)
         for job_id in list(self.world.store.jobs):
             job = self.world.store.jobs[job_id]

@@ -115,3 +115,17 @@ def test_two_versions_that_overtake_each_other_for_ever_end_the_job() -> None:
     assert job.state is JobState.FAILED
     assert "the live version changed 6 times" in failed.reason
     life.teardown()
+
+
+def test_a_deployment_that_is_told_late_does_not_replace_a_newer_one() -> None:
+    life = JobLife()
+    life.configure()
+    life.roll_back("a")
+
+    life.deploy_by_hand("a", 1)
+    late = life.world.store.agents[AgentKey("default", "a")].live
+    life.deploy_by_hand("a", 0)
+
+    newest = life.world.store.agents[AgentKey("default", "a")].live
+    assert (late and late.version, newest and newest.version) == ("1.0.0", "8.0.0")
+    life.teardown()
