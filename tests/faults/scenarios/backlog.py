@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 
 import psutil
 
@@ -13,6 +13,7 @@ from tests.faults.invariants import broken_rules
 from tests.faults.load import FeedbackLoad
 from tests.faults.scenario import Context, Outcome
 from tests.faults.system import LocalSystem, local_system
+from tests.faults.waiting import beside
 
 AGENTS = tuple(f"agent-{number}" for number in range(20))
 SERVICES = ("coordinator",)
@@ -85,7 +86,7 @@ async def _sampled(process: psutil.Process) -> AsyncIterator[list[float]]:
             await asyncio.sleep(LOOK_SECONDS)
             sizes.append(_megabytes(process))
 
-    async with _meanwhile(look()):
+    async with beside(look()):
         yield sizes
     sizes.append(_megabytes(process))
 
@@ -102,22 +103,10 @@ async def _slowed(process: psutil.Process) -> AsyncIterator[None]:
             await asyncio.sleep(HALT_SECONDS)
 
     try:
-        async with _meanwhile(stutter()):
+        async with beside(stutter()):
             yield
     finally:
         process.send_signal(signal.SIGCONT)
-
-
-@contextlib.asynccontextmanager
-async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Work without an end beside the block; what breaks it breaks the scenario."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def _megabytes(process: psutil.Process) -> float:
