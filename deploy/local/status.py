@@ -19,7 +19,10 @@ class ProcessState(StrEnum):
 
 
 class ProcessStatus(BaseModel):
-    """One part at one moment. `rss_mb` counts its children too; None when it is not alive."""
+    """One part at one moment. `rss_mb` counts its children too; None when it is not alive.
+
+    `exit_code` is how its process before this one ended; None where there was none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,6 +31,7 @@ class ProcessStatus(BaseModel):
     state: ProcessState
     restarts: int
     port: int
+    exit_code: int | None = None
     rss_mb: float | None = None
 
     @property

@@ -22,13 +22,15 @@ RECHECK_SECONDS = 2.0
 class Watch:
     """Keeps one part running until `stop`; `on_change` is called after each change of its status.
 
-    `failure` says how the part last ended, `restarts` how often it did.
+    `failure` says how the part last ended, `restarts` how often it did; `exit_code` is the code of
+    the last process that ended, negative where a signal ended it.
     """
 
     def __init__(self, part: Part, backoff: Backoff, on_change: Callable[[], None]) -> None:
         self.part = part
         self.restarts = 0
         self.failure: LocalRuntimeError | None = None
+        self.exit_code: int | None = None
         self._backoff = backoff
         self._on_change = on_change
         self._state = ProcessState.STOPPED
@@ -44,6 +46,7 @@ class Watch:
             pid=pid,
             state=self._state,
             restarts=self.restarts,
+            exit_code=self.exit_code,
             port=self.part.port,
         )
 
@@ -85,8 +88,8 @@ class Watch:
         except LocalRuntimeError as error:
             return error
         self._on_change()
-        code = await self._observe(self._child)
-        return StartError(self.part.name, f"ended with {code}", self.part.log_path)
+        self.exit_code = await self._observe(self._child)
+        return StartError(self.part.name, f"ended with {self.exit_code}", self.part.log_path)
 
     async def _observe(self, child: Child) -> int:
         """Follow the readiness of `child` until it ends."""

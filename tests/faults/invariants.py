@@ -7,8 +7,9 @@ of every service that listens to it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from functools import cache
 
 import orjson
@@ -90,47 +91,59 @@ SENT = "SELECT event_id::text, topic, headers::text FROM {schema}.outbox"
 TAKEN = "SELECT event_id::text FROM {schema}.inbox"
 
 
-async def broken_rules(reader: Reader, *, timeout: float) -> list[str]:
-    """Wait until every rule holds; returns a sentence for each that still does not."""
+async def broken_rules(
+    reader: Reader, *, timeout: float, services: Collection[str] = SERVICES
+) -> list[str]:
+    """Wait until every rule holds; returns a sentence for each that still does not.
+
+    Where not all services run, only what can be told of those `services` is asked.
+    """
     found = ["the database did not answer"]
 
     async def all_hold() -> bool:
-        found[:] = await breaches(reader)
+        found[:] = await breaches(reader, services)
         return not found
 
     await until(all_hold, timeout=timeout)
     return found
 
 
-async def breaches(reader: Reader) -> list[str]:
+async def breaches(reader: Reader, services: Collection[str] = SERVICES) -> list[str]:
     """One look: a sentence for each rule that does not hold at this moment."""
-    return [problem async for problem in _problems(reader)]
+    return [problem async for problem in _problems(reader, services)]
 
 
-async def _problems(reader: Reader) -> AsyncIterator[str]:
+async def _problems(reader: Reader, services: Collection[str]) -> AsyncIterator[str]:
     for rule, query in RULES.items():
+        if not services_of(query) <= set(services):
+            continue
         if rows := await reader.fetch(query):
             yield f"{len(rows)} {rule}, such as {rows[0][0]}"
-    for service in SERVICES:
+    for service in services:
         for name, query in (("unsent messages", UNSENT), ("pieces of open work", UNDONE)):
             if rows := await reader.fetch(query.format(schema=service)):
                 yield f"{len(rows)} {name} of {service}"
-    for (service, type_name), count in (await _untaken(reader)).items():
+    for (service, type_name), count in (await _untaken(reader, services)).items():
         yield f"{count} of {type_name} never reached the inbox of {service}"
 
 
-async def _untaken(reader: Reader) -> Counter[tuple[str, str]]:
+def services_of(query: str) -> set[str]:
+    """The services whose tables a rule reads."""
+    return {service for service in SERVICES if re.search(rf"\b{service}\.", query)}
+
+
+async def _untaken(reader: Reader, services: Collection[str]) -> Counter[tuple[str, str]]:
     """Messages that a service listens to and has not taken, by service and type."""
     taken = {
         service: {row["event_id"] for row in await reader.fetch(TAKEN.format(schema=service))}
-        for service in SERVICES
+        for service in services
     }
     missing: Counter[tuple[str, str]] = Counter()
-    for service in SERVICES:
+    for service in services:
         for row in await reader.fetch(SENT.format(schema=service)):
             headers = HeaderView.of(decode_headers(orjson.loads(row["headers"])))
             type_name = headers.text("ce_type")
-            for listener in listeners().get((row["topic"], type_name), ()):
+            for listener in listeners().get((row["topic"], type_name), set()) & set(services):
                 if row["event_id"] not in taken[listener]:
                     missing[listener, type_name] += 1
     return missing

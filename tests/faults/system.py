@@ -23,15 +23,17 @@ from deploy.local.probes import answers_ready
 from deploy.local.runtime import Runtime
 from deploy.local.service_process import PROJECT_ROOT
 from deploy.local.settings import LocalSettings
+from deploy.local.status import ProcessStatus
 from shared.outbox import decode_headers
 from tests.faults.ledger import Account, balance, read_ledger
 from tests.faults.load import send_commands
 from tests.faults.servers import STOP_SECONDS, Reader
-from tests.faults.topics import members_of
+from tests.faults.topics import generations_of
 from tests.faults.waiting import until, until_still
 
 FEEDBACK_ROWS = "SELECT event_id::text, window_id FROM coordinator.feedback"
-LETTERS = "SELECT headers::text FROM coordinator.outbox WHERE topic LIKE '%dead-letter%'"
+LETTERS_OF = "SELECT headers::text FROM {schema}.outbox WHERE topic LIKE '%dead-letter%'"
+LETTERS = LETTERS_OF.format(schema="coordinator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +110,13 @@ class LocalSystem:
         if not await until(known, timeout=30 + len(agent_ids) / 10):
             raise RuntimeError(f"not all of {len(agent_ids)} agents became known")
 
+    def status(self, name: str) -> ProcessStatus:
+        """A part at this moment."""
+        return next(status for status in self.runtime.status() if status.name == name)
+
     def pid(self, name: str) -> int | None:
         """The process id of a part, while it lives."""
-        return next(s.pid for s in self.runtime.status() if s.name == name)
+        return self.status(name).pid
 
     def send(self, name: str, number: signal.Signals) -> None:
         """Send a part's process a signal."""
@@ -120,10 +126,18 @@ class LocalSystem:
         """Wait until a part is ready, in another process than `but_not`."""
 
         async def is_up() -> bool:
-            status = next(s for s in self.runtime.status() if s.name == name)
+            status = self.status(name)
             return status.ready and status.pid not in (None, but_not)
 
         return await until(is_up, timeout=timeout)
+
+    async def ended(self, name: str, *, restarts: int, timeout: float) -> int | None:
+        """The code with which a part ends that had so many restarts; None when it does not end."""
+
+        async def is_over() -> bool:
+            return self.status(name).restarts > restarts
+
+        return self.status(name).exit_code if await until(is_over, timeout=timeout) else None
 
     async def count_stored(self) -> int:
         """How many judgements are stored."""
@@ -178,6 +192,16 @@ class LocalSystem:
             ],
         )
 
+    async def set_aside(self) -> dict[str, list[str]]:
+        """The kinds of error of each service's dead letters, where it has any."""
+        found = {}
+        for service in SERVICES:
+            rows = await self.reader.fetch(LETTERS_OF.format(schema=service))
+            headers = [HeaderView.of(decode_headers(orjson.loads(row["headers"]))) for row in rows]
+            if headers:
+                found[service] = [view.text("dlq_error_type") for view in headers]
+        return found
+
     async def all_settled(self, count: int, *, timeout: float) -> bool:
         """Wait until so many records are stored or set aside."""
 
@@ -215,9 +239,9 @@ class LocalSystem:
             problems.append(f"{account.quarantined} dead letters, {letters} were expected")
         return account, problems
 
-    async def members(self, service: str) -> set[str]:
-        """The member ids of a service's consumer groups: a rebalance by a new member shows."""
-        return await members_of(self.bootstrap_servers, service)
+    async def generations(self, service: str) -> dict[str, int]:
+        """The generation of each member of a service's consumer groups: any rebalance shows."""
+        return await generations_of(self.bootstrap_servers, service)
 
     async def windows(self) -> dict[UUID, int]:
         """Every window and its size as told, by id."""

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import IllegalGenerationError, NoError, RebalanceInProgressError, for_code
+from aiokafka.protocol.group import HeartbeatRequest
 
 from archon_contracts.topics import consumer_group
+
+MOST_GENERATIONS = 1_000
 
 
 async def count_records(bootstrap_servers: str, topic: str) -> int:
@@ -19,18 +24,41 @@ async def count_records(bootstrap_servers: str, topic: str) -> int:
     return sum(end[p] - begin[p] for p in partitions)
 
 
-async def members_of(bootstrap_servers: str, service: str) -> set[str]:
-    """The ids of the members of a service's consumer groups."""
+async def generations_of(bootstrap_servers: str, service: str) -> dict[str, int]:
+    """The generation of each member of a service's consumer groups, by group and member id.
+
+    Every rebalance begins a new one, even one in which all members keep their ids. A description of
+    the group does not tell it, but a heartbeat is refused that names another.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
+    await client.bootstrap()
     try:
         prefix = consumer_group(service)
-        names = [name for name, _ in await admin.list_consumer_groups() if name.startswith(prefix)]
-        # One at a time: the embedded broker's answer about several cannot be read.
-        answers = [a for name in names for a in await admin.describe_consumer_groups([name])]
+        found = {}
+        for group, _ in await admin.list_consumer_groups():
+            if group.startswith(prefix):
+                node = await admin.find_coordinator(group)
+                # One at a time: the embedded broker's answer about several cannot be read.
+                (answer,) = await admin.describe_consumer_groups([group])
+                for member, *_ in answer.groups[0][5]:
+                    found[f"{group}/{member}"] = await _generation(client, node, group, member)
+        return found
     finally:
+        await client.close()
         await admin.close()
-    return {member[0] for answer in answers for group in answer.groups for member in group[5]}
+
+
+async def _generation(client: AIOKafkaClient, node: int, group: str, member: str) -> int:
+    for number in range(1, MOST_GENERATIONS):
+        answer = await client.send(node, HeartbeatRequest(group, number, member))
+        # Under way to the next one, the group still knows the present one.
+        if answer.error_code in (NoError.errno, RebalanceInProgressError.errno):
+            return number
+        if answer.error_code != IllegalGenerationError.errno:
+            raise for_code(answer.error_code)(f"generation of {member} in {group}")
+    raise RuntimeError(f"{group} has had {MOST_GENERATIONS} generations")
 
 
 async def repeat_all(bootstrap_servers: str, topic: str) -> int:

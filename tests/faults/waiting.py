@@ -1,8 +1,9 @@
 """Waiting for quiet: a check that asks a database is asked a few times a second, not fifty."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 POLL_SECONDS = 0.1
 
@@ -45,3 +46,15 @@ async def until_still(
         if now != seen:
             seen, moved = now, loop.time()
     return False
+
+
+@contextlib.asynccontextmanager
+async def beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Work without an end beside the block; what breaks it breaks the scenario."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -20,6 +20,7 @@ from archon_contracts.events import (
     DatasetPrepared,
     EvaluationCompleted,
     FeedbackReceived,
+    FeedbackRetracted,
     JobStateChanged,
     ModelDeployed,
     ModelRegistered,
@@ -35,6 +36,7 @@ from archon_contracts.values import (
     ArtifactRef,
     Estimate,
     ModelRef,
+    TrainingConfig,
     TrainingMethod,
     TriggerPolicy,
 )
@@ -280,3 +282,15 @@ async def run_to_the_end(world: World, job_id: UUID, version: str = "1.0.0") -> 
 def items_in(content: bytes) -> list[dict[str, Any]]:
     """The lines of an `items.jsonl`."""
     return [orjson.loads(line) for line in content.splitlines()]
+
+
+async def given_dataset(world: World) -> TrainingRequested:
+    """A wish for a training on two items."""
+    lines = b'{"id": "1", "input": "a", "target": "b"}\n{"id": "2", "input": "c", "target": "d"}\n'
+    dataset = await world.shared.artifacts.publish_files({"items.jsonl": lines})
+    return requested(dataset=dataset, config=TrainingConfig(seed=5))
+
+
+def retracted(interaction_id: str, **fields: object) -> FeedbackRetracted:
+    """A withdrawal."""
+    return FeedbackRetracted(agent_id=AGENT, interaction_id=interaction_id, **fields)

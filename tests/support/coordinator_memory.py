@@ -45,6 +45,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.agents: dict[AgentKey, Agent] = {}
+        self.live_since: dict[AgentKey, datetime] = {}
         self.jobs: dict[UUID, Job] = {}
         self.history: dict[UUID, list[Transition]] = {}
         self.events: list[tuple[UUID, JobState | None, JobEvent | None, JobState]] = []
@@ -61,9 +62,11 @@ class MemoryStore:
     async def find_agent(self, _tx: object, key: AgentKey) -> Agent | None:
         return self.agents.get(key)
 
-    async def set_live(self, _tx: object, key: AgentKey, live: ModelRef, _since: datetime) -> None:
-        if key in self.agents:
+    async def set_live(self, _tx: object, key: AgentKey, live: ModelRef, since: datetime) -> None:
+        """An older fact never replaces a newer one."""
+        if key in self.agents and self.live_since.get(key, since) <= since:
             self.agents[key] = replace(self.agents[key], live=live)
+            self.live_since[key] = since
 
     async def insert_job(self, _tx: object, job: Job) -> bool:
         return self.jobs.setdefault(job.job_id, job) is job

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import time
+from dataclasses import dataclass
 
 from archon_contracts.topics import REGISTRY_COMMANDS
 from tests.faults.books import close_books
@@ -14,8 +16,43 @@ from tests.faults.proxy import Mode, Proxy
 from tests.faults.scenario import Context, Outcome
 from tests.faults.servers import Servers, servers
 from tests.faults.topics import count_records
+from tests.faults.waiting import until
 
+BATCH, PAUSE_SECONDS = 20, 0.25
+PACE = round(BATCH / PAUSE_SECONDS)  # commands a second
+DRAIN_ALLOWED, DRAIN_PATIENCE_SECONDS = 2.0, 200.0  # times the outage, as the design promises
 FAULTS = ("restart", "freeze", "cut", "refuse", "hang", "slow")
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Seconds from the broker's return to the first effect and to the last; None: it never came."""
+
+    outage: float
+    first: float | None
+    last: float | None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything took effect again."""
+        return self.first is not None
+
+    @property
+    def problems(self) -> list[str]:
+        """The backlog is to be gone within twice the outage."""
+        if self.last is not None and self.last < DRAIN_ALLOWED * self.outage:
+            return []
+        took = "did not drain" if self.last is None else f"took {self.last:g} s to drain"
+        return [f"the backlog of an outage of {self.outage:g} s {took}"]
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For the record."""
+        return {
+            "outage, s": self.outage,
+            "first effect after it, s": self.first,
+            "backlog drained after it, s": self.last,
+        }
 
 
 class BrokerFaults:
@@ -38,27 +75,25 @@ class BrokerFaults:
         ):
             await probes.start(kafka_bootstrap_servers=proxy.address)
             async with CommandLoad(proxy.address, ledger, context.seed) as load:
-                sending = asyncio.create_task(load.send(events, batch=20, pause=0.25))
+                sending = asyncio.create_task(load.send(events, batch=BATCH, pause=PAUSE_SECONDS))
                 survived = 0
                 for fault in faults:
                     await self._one(fault, both, proxy, chance)
                     survived += await probes.goes_on(load)
-                drained = await self._outage(both, proxy, probes, load, outage)
                 await sending
+                drained = await self._outage(both, proxy, probes, load, outage)
             account, _, problems = await close_books(probes, ledger, patience=30)
+            if context.long:
+                problems += drained.problems
             on_topic = await count_records(both.bootstrap_servers, REGISTRY_COMMANDS.name)
         return Outcome(
             account=account,
-            load=f"{events:,} commands",
+            load=f"{events:,} commands, {PACE * outage:,} in an outage",
             faults=len(faults) + 1,
-            survived=survived + (drained is not None),
-            trials=events,
+            survived=survived + drained.goes_on,
+            trials=events + PACE * outage,
             problems=tuple(problems),
-            facts={
-                "outage, s": outage,
-                "first effect after it, s": drained,
-                "records on the topic": on_topic,
-            },
+            facts={"records on the topic": on_topic, **drained.facts},
         )
 
     async def _one(self, fault: str, both: Servers, proxy: Proxy, chance: random.Random) -> None:
@@ -80,15 +115,17 @@ class BrokerFaults:
 
     async def _outage(
         self, both: Servers, proxy: Proxy, probes: Fleet, load: CommandLoad, seconds: int
-    ) -> float | None:
-        """Seconds from the broker's return to the next effect; None when none came."""
+    ) -> Drain:
+        """All brokers away for so long; what is sent meanwhile comes at once when they are back."""
+        sending = asyncio.create_task(load.send(PACE * seconds, batch=BATCH))
         await self._stop(both, proxy)
         await asyncio.sleep(seconds)
+        before = await probes.count("told")
         await self._start(both, proxy)
-        started = asyncio.get_running_loop().time()
-        if not await probes.goes_on(load):
-            return None
-        return round(asyncio.get_running_loop().time() - started, 1)
+        began = time.monotonic()
+        first = await _seconds_till(probes, before + 1, began)
+        await sending
+        return Drain(seconds, first, await _seconds_till(probes, load.sent, began))
 
     async def _stop(self, both: Servers, proxy: Proxy) -> None:
         """Off the network first: the embedded broker acknowledges what comes after its last save
@@ -99,3 +136,14 @@ class BrokerFaults:
     async def _start(self, both: Servers, proxy: Proxy) -> None:
         await both.broker.start()
         proxy.set_mode(Mode.PASS)
+
+
+async def _seconds_till(probes: Fleet, count: int, began: float) -> float | None:
+    """Seconds until so many commands have their second effect; None when it is never so."""
+
+    async def there() -> bool:
+        return await probes.count("told") >= count
+
+    if not await until(there, timeout=DRAIN_PATIENCE_SECONDS):
+        return None
+    return round(time.monotonic() - began, 1)

@@ -1,10 +1,13 @@
-"""S1: jobs under every sequence of answers, late and double ones, timeouts and restarts."""
+"""S1: jobs under any sequence of messages, late and double ones, timeouts and restarts.
+
+The sequences are of messages on a store in memory, one at a time. What transactions do to each
+other when they run at once is attacked by `tests/integration/coordinator/test_one_retrain.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hypothesis import HealthCheck, core, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -20,19 +23,28 @@ MOST_ROUNDS = 200  # of nobody answering, till even the longest chain of tries i
 
 
 class WholeLife(JobLife):
-    """The coordinator's own stateful test; at its end nobody answers until every job is over."""
+    """The coordinator's own stateful test; at its end nobody answers until every job is over.
+
+    A step is what comes from outside: a message, judgements, time, a restart. What the coordinator
+    does on account of it, and the time at the end, do not count.
+    """
 
     steps: ClassVar[int] = 0
     jobs: ClassVar[int] = 0
     made: ClassVar[set[tuple[JobState, JobEvent]]] = set()
 
-    def do(self, work: Awaitable[Any]) -> None:
-        """Count the steps."""
-        type(self).steps += 1
-        super().do(work)
+    def happened(self) -> None:
+        """Count the steps, but for those that wait for the end."""
+        if not self.over:
+            type(self).steps += 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = False
 
     def teardown(self) -> None:
         """No run is stuck: time alone ends every job, in a state that it never leaves again."""
+        self.over = True
         jobs = self.world.store.jobs
         for _ in range(MOST_ROUNDS):
             if all(job.state in FINAL for job in jobs.values()):
@@ -52,7 +64,10 @@ class JobsUnderAnySequence:
     """Hypothesis chooses; an illegal state, a second end or a stuck job fails it."""
 
     id = "S1"
-    what = "jobs under any sequence of answers, late and double ones, timeouts and restarts"
+    what = (
+        "jobs under any sequence of messages, late and double ones, timeouts and restarts; "
+        "on a store in memory, one message at a time"
+    )
 
     async def run(self, context: Context) -> Outcome:
         wanted = context.size(short=2_000, long=100_000)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import ClassVar
 
 from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
 from archon_contracts.events import FeedbackReceived
@@ -20,6 +22,7 @@ from tests.faults.scenario import Context, Outcome
 from tests.faults.system import LocalSystem, local_system
 
 AGENTS = tuple(f"agent-{number}" for number in range(5))
+STOP_SECONDS = 20.0  # long enough for what a handler has begun, and for a busy machine
 SETTINGS = {"lease_seconds": 3, "shutdown_timeout_seconds": 3}
 
 
@@ -28,8 +31,7 @@ class ServicesKilled:
 
     id = "F1"
     what = "kill -9 of every service under feedback, with a retrain under way"
-    signal = signal.SIGKILL
-    letters = 0
+    set_aside: ClassVar[dict[str, list[str]]] = {}
 
     async def run(self, context: Context) -> Outcome:
         events = context.size(short=1_500, long=100_000)
@@ -51,7 +53,8 @@ class ServicesKilled:
                 survived, faults = await self._damage(context, system, rounds)
                 await correcting
                 await sending
-            account, problems = await system.close_books(path, patience=30, letters=self.letters)
+            letters = len(self.set_aside.get("coordinator", ()))
+            account, problems = await system.close_books(path, patience=30, letters=letters)
             problems += await self._after(system, jobs, job_id)
             problems += await broken_rules(system.reader, timeout=60)
         return Outcome(
@@ -70,10 +73,13 @@ class ServicesKilled:
         chance.shuffle(victims)
         for victim in victims:
             await asyncio.sleep(chance.uniform(0.1, 0.8))
-            before = system.pid(victim)
-            system.send(victim, self.signal)
-            survived += await system.ready(victim, but_not=before)
+            survived += await self._hit(system, victim)
         return survived, len(victims)
+
+    async def _hit(self, system: LocalSystem, victim: str) -> bool:
+        before = system.pid(victim)
+        system.send(victim, signal.SIGKILL)
+        return await system.ready(victim, but_not=before)
 
     async def _after(self, system: LocalSystem, jobs: TinyJobs, job_id: str) -> list[str]:
         """What is wrong with the training, and the retrain, that went on meanwhile."""
@@ -83,6 +89,9 @@ class ServicesKilled:
         states = await jobs.retrains()
         if states != ["completed"]:
             problems.append(f"one retrain was due, there are {', '.join(states) or 'none'}")
+        set_aside = await system.set_aside()
+        if set_aside != self.set_aside:
+            problems.append(f"dead letters {set_aside or 'none'}, due {self.set_aside or 'none'}")
         return problems
 
 
@@ -91,20 +100,31 @@ class RollingDeploy(ServicesKilled):
 
     id = "F11"
     what = "SIGTERM of every service in turn under feedback, with events of other versions"
-    signal = signal.SIGTERM
-    letters = 1
+    set_aside: ClassVar[dict[str, list[str]]] = {"coordinator": ["UnknownMessageType"]}
+
+    def __init__(self) -> None:
+        self.bad_exits: list[str] = []
+        self.longest_stop = 0.0
 
     async def _damage(self, context: Context, system: LocalSystem, rounds: int) -> tuple[int, int]:
+        self.bad_exits, self.longest_stop = [], 0.0
         await _send_other_versions(system, Ledger(context.folder / "ledger"))
         return await super()._damage(context, system, rounds)
 
+    async def _hit(self, system: LocalSystem, victim: str) -> bool:
+        """In good order means of its own accord: with code 0, and not by the signal."""
+        before = system.status(victim)
+        began = time.monotonic()
+        system.send(victim, signal.SIGTERM)
+        code = await system.ended(victim, restarts=before.restarts, timeout=STOP_SECONDS)
+        self.longest_stop = max(self.longest_stop, time.monotonic() - began)
+        if code != 0:
+            self.bad_exits.append(f"{victim} was asked to stop and ended with {code}")
+        return await system.ready(victim, but_not=before.pid) and code == 0
+
     async def _after(self, system: LocalSystem, jobs: TinyJobs, job_id: str) -> list[str]:
-        problems = await super()._after(system, jobs, job_id)
-        held = await system.held()
-        unknown = [x for x in held.letters if x.text("dlq_error_type") == "UnknownMessageType"]
-        if len(unknown) != 1:
-            problems.append(f"{len(unknown)} dead letters of unknown versions, one was sent")
-        return problems
+        jobs.facts["longest stop, s"] = round(self.longest_stop, 1)
+        return [*self.bad_exits, *await super()._after(system, jobs, job_id)]
 
 
 async def _send_other_versions(system: LocalSystem, ledger: Ledger) -> None:

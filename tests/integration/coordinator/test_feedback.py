@@ -3,15 +3,12 @@
 import asyncio
 import hashlib
 from pathlib import Path
-from uuid import UUID
 
 from archon_contracts.base import Contract
-from archon_contracts.commands import ForgetItems, PrepareDataset, SourceKind
+from archon_contracts.commands import PrepareDataset, SourceKind
 from archon_contracts.events import (
     AnnotationSubmitted,
-    FeedbackRetracted,
     InteractionLogged,
-    JobFailed,
     RetrainTriggered,
     TrainingRequested,
     TriggerReason,
@@ -31,17 +28,13 @@ from tests.support.coordinator import (
     items_in,
     record_of,
     requested,
+    retracted,
     run_to_the_end,
 )
 
 UNUSED = "SELECT unused FROM tallies"
 STORED = "SELECT count(*) FROM feedback"
 QUIET = {"trigger_minimum_feedback": 10_000}
-
-
-def retracted(interaction_id: str, **fields: object) -> FeedbackRetracted:
-    """A withdrawal."""
-    return FeedbackRetracted(agent_id=AGENT, interaction_id=interaction_id, **fields)
 
 
 async def reasons(world: World) -> dict[int, str]:
@@ -301,90 +294,6 @@ async def test_the_share_of_right_answers_is_told_to_the_curriculum(world: World
     assert (facts["success_rate"], facts["new_items"]) == (0.5, 4)
 
 
-async def test_retracted_feedback_is_erased_and_its_redelivery_stays_out(world: World) -> None:
-    await world.tell(configure(**QUIET))
-    record = record_of(feedback("i1", rating=4))
-    await world.take([record, record_of(feedback("i2", rating=2))])
-
-    await world.take([record_of(retracted("i1"))])
-    await world.take([record])
-
-    tally = (await world.fetch("SELECT * FROM tallies"))[0]
-    assert (tally["unused"], tally["rated"], tally["rating_sum"]) == (1, 1, 2)
-    query = "SELECT body, retracted_at FROM feedback WHERE interaction_id = 'i1'"
-    (row,) = await world.fetch(query)
-    assert row["body"] is None
-    assert row["retracted_at"] is not None
-
-
-async def test_a_retraction_concerns_what_came_before_it_in_the_batch(world: World) -> None:
-    await world.tell(configure(**QUIET))
-    batch = [
-        record_of(feedback("i1")),
-        record_of(retracted("i1")),
-        record_of(feedback("i1")),
-    ]
-
-    await world.take(batch)
-    await world.take(batch)
-
-    assert (await world.value(STORED), await world.value(UNUSED)) == (2, 1)
-
-
-async def test_another_sources_judgement_survives_a_retraction(world: World) -> None:
-    await world.tell(configure(**QUIET))
-    await world.take([record_of(feedback("i1")), record_of(feedback("i1", source="expert"))])
-
-    await world.take([record_of(retracted("i1", source="expert"))])
-
-    query = "SELECT source FROM feedback WHERE retracted_at IS NULL"
-    assert [row["source"] for row in await world.fetch(query)] == ["user"]
-
-
-async def test_what_is_retracted_after_the_claim_is_left_out_of_the_data(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=2))
-    await world.take(record_of(feedback(f"i{n}")) for n in range(2))
-    job_id: UUID = await world.value("SELECT job_id FROM jobs")
-
-    await world.take([record_of(retracted("i0"))])
-    await world.tell(Answers(job_id).plan())
-
-    (source,) = (await world.last(PrepareDataset)).sources
-    assert source.items == 1
-
-
-async def test_data_preparation_is_told_to_forget_what_a_window_had_taken(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=2))
-    await world.take(record_of(feedback(f"i{n}")) for n in range(3))
-    taken = "SELECT event_id FROM feedback WHERE interaction_id = 'i0'"
-    line_id = str(await world.value(taken))
-
-    await world.take([record_of(retracted("i0")), record_of(retracted("nothing"))])
-
-    (order,) = await world.told(ForgetItems)
-    assert (order.agent_id, order.item_ids) == (AGENT, (line_id,))
-
-
-async def test_unused_feedback_that_is_retracted_is_no_concern_of_others(world: World) -> None:
-    await world.tell(configure(**QUIET))
-    await world.take([record_of(feedback("i0"))])
-
-    await world.take([record_of(retracted("i0"))])
-
-    assert await world.told(ForgetItems) == []
-
-
-async def test_a_window_that_was_wholly_retracted_fails_its_job(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=1))
-    await world.take([record_of(feedback("i1"))])
-    job_id: UUID = await world.value("SELECT job_id FROM jobs")
-
-    await world.take([record_of(retracted("i1"))])
-    await world.tell(Answers(job_id).plan())
-
-    assert (await world.last(JobFailed)).reason == "all feedback of the window was retracted"
-
-
 async def test_interactions_are_counted_once_and_forgotten_after_their_days(
     world: World,
 ) -> None:
@@ -396,25 +305,6 @@ async def test_interactions_are_counted_once_and_forgotten_after_their_days(
 
     assert await world.value("SELECT interactions FROM tallies") == 1
     assert await world.value(UNUSED) == 0
-
-
-async def test_tallies_stay_equal_to_what_is_stored(world: World) -> None:
-    for name in ("a", "b"):
-        await world.tell(configure(name, trigger_minimum_feedback=7, trigger_maximum_feedback=7))
-    records = [record_of(feedback(f"i{n}", "ab"[n % 2], rating=1 + n % 5)) for n in range(40)]
-
-    for start in (0, 7, 20, 3):
-        await world.take(records[start : start + 15])
-    await world.take([record_of(retracted("i38").model_copy(update={"agent_id": "a"}))])
-
-    counted = await world.fetch(
-        "SELECT agent_id, unused, rated, rating_sum, oldest_unused_at FROM tallies ORDER BY 1"
-    )
-    stored = await world.fetch(
-        "SELECT agent_id, count(*)::int, count(rating)::int, sum(rating), min(received_at) "
-        "FROM feedback WHERE window_id IS NULL AND retracted_at IS NULL GROUP BY 1 ORDER BY 1"
-    )
-    assert [tuple(row) for row in counted] == [tuple(row) for row in stored]
 
 
 async def test_two_coordinators_store_shared_batches_once_and_fire_once(

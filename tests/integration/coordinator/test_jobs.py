@@ -1,8 +1,5 @@
 """A job from its wish to its end, on a real database."""
 
-import asyncio
-from pathlib import Path
-
 from archon_contracts.commands import (
     CancelJob,
     CancelTraining,
@@ -26,7 +23,6 @@ from archon_contracts.events import (
     ModelRolledBack,
     TrainingFailed,
     TrainingStarted,
-    WorkerReported,
 )
 from archon_contracts.values import ModelRef, TrainingConfig, TrustPolicy
 from tests.support.coordinator import (
@@ -35,8 +31,7 @@ from tests.support.coordinator import (
     World,
     artifact,
     configure,
-    feedback,
-    record_of,
+    given_dataset,
     requested,
     run_to_the_end,
 )
@@ -53,13 +48,6 @@ WHOLE_LIFE = [
     "rolling_out",
     "completed",
 ]
-
-
-async def given_dataset(world: World) -> requested:
-    """A wish for a training on two items."""
-    lines = b'{"id": "1", "input": "a", "target": "b"}\n{"id": "2", "input": "c", "target": "d"}\n'
-    dataset = await world.shared.artifacts.publish_files({"items.jsonl": lines})
-    return requested(dataset=dataset, config=TrainingConfig(seed=5))
 
 
 async def test_a_requested_job_passes_every_state_and_is_completed(world: World) -> None:
@@ -220,17 +208,6 @@ async def test_a_job_without_dataset_and_feedback_fails_in_plain_words(world: Wo
     assert (await world.last(JobFailed)).reason.startswith(f"agent {AGENT} has no unused feedback")
 
 
-async def test_a_second_job_of_an_agent_waits_for_the_end_of_the_first(world: World) -> None:
-    first, second = await given_dataset(world), await given_dataset(world)
-    await world.tell(configure(), first, second)
-    waiting = await world.states(second.job_id)
-
-    await run_to_the_end(world, first.job_id)
-
-    assert waiting == ["requested"]
-    assert await world.states(second.job_id) == ["requested", "planning"]
-
-
 async def test_cancelling_a_training_calls_the_attempt_off(world: World) -> None:
     wish = await given_dataset(world)
     answers = Answers(wish.job_id)
@@ -324,44 +301,6 @@ async def test_a_candidate_is_judged_again_when_another_version_went_live(world:
     assert (await world.states(wish.job_id))[-1] == "evaluating"
 
 
-async def test_jobs_beyond_the_slots_wait_and_priority_goes_first(world: World) -> None:
-    wishes = {}
-    for name, priority in (("a", 0), ("b", 0), ("c", 9)):
-        wish = await given_dataset(world)
-        wishes[name] = wish.model_copy(update={"agent_id": name})
-        await world.tell(configure(name, priority=priority), wishes[name])
-        answers = Answers(wishes[name].job_id, name)
-        await world.tell(answers.plan(), answers.dataset())
-
-    await world.tell(Answers(wishes["a"].job_id, "a").trained())
-
-    states = {name: (await world.states(wish.job_id))[-1] for name, wish in wishes.items()}
-    assert states == {"a": "evaluating", "b": "queued", "c": "training"}
-
-
-async def test_a_new_worker_starts_the_job_that_waits(world: World) -> None:
-    for name in ("a", "b"):
-        wish = (await given_dataset(world)).model_copy(update={"agent_id": name})
-        answers = Answers(wish.job_id, name)
-        await world.tell(configure(name), wish, answers.plan(), answers.dataset())
-    before = len(await world.told(TrainModel))
-
-    await world.tell(WorkerReported(worker_id="w1", service="trainer", slots=2, busy=1))
-
-    assert (before, len(await world.told(TrainModel))) == (1, 2)
-
-
-async def test_two_wishes_at_once_give_one_job_under_way(world: World, tmp_path: Path) -> None:
-    await world.tell(configure())
-    wishes = [await given_dataset(world) for _ in range(6)]
-
-    await asyncio.gather(*(world.tell(wish) for wish in wishes))
-
-    assert len(await world.told(PlanCurriculum)) == 1
-    query = "SELECT count(*) FROM jobs WHERE state = 'planning'"
-    assert await world.value(query) == 1
-
-
 async def test_the_agents_hyper_parameters_fill_what_the_wish_leaves_open(world: World) -> None:
     wish = (await given_dataset(world)).model_copy(
         update={"config": TrainingConfig(epochs=2, seed=9)}
@@ -373,22 +312,6 @@ async def test_the_agents_hyper_parameters_fill_what_the_wish_leaves_open(world:
 
     config = (await world.last(TrainModel)).config
     assert (config.batch_size, config.epochs, config.seed) == (8, 2, 9)
-
-
-async def test_feedback_that_comes_while_a_job_runs_waits_for_the_next_window(
-    world: World,
-) -> None:
-    await world.tell(configure())
-    await world.take(record_of(feedback(f"first-{n}")) for n in range(3))
-    job_id = await world.value("SELECT job_id FROM jobs")
-
-    await world.take(record_of(feedback(f"second-{n}")) for n in range(4))
-    meanwhile = await world.value("SELECT count(*) FROM windows")
-    await run_to_the_end(world, job_id)
-
-    assert meanwhile == 1
-    counts = await world.fetch("SELECT feedback_count FROM windows ORDER BY sequence")
-    assert [row[0] for row in counts] == [3, 4]
 
 
 def training_failed(job_id: object, attempt: int, *, retryable: bool) -> TrainingFailed:

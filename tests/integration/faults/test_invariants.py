@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from tests.faults.invariants import breaches, listeners
+from tests.faults.invariants import RULES, breaches, listeners, services_of
 from tests.faults.servers import Reader
 
 JOB = """
@@ -61,6 +61,36 @@ async def test_a_breach_is_named(reader: Reader, migrated_database_url: str, rul
     problems = await breaches(reader)
 
     assert any(rule in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("rule", "services", "told"),
+    [
+        ("windows that do not hold what they say", ["coordinator"], True),
+        ("jobs of which the gateway tells another state", ["coordinator"], False),
+        ("unsent messages of registry", ["coordinator"], False),
+        ("never reached the inbox of coordinator", ["registry"], False),
+        ("never reached the inbox of coordinator", ["coordinator", "registry"], True),
+    ],
+)
+async def test_where_some_services_run_only_their_rules_are_asked(
+    reader: Reader, migrated_database_url: str, rule: str, services: list[str], told: bool
+) -> None:
+    connection = await asyncpg.connect(migrated_database_url)
+    await connection.execute(BREACHES[rule])
+    await connection.close()
+
+    problems = await breaches(reader, services)
+
+    assert any(rule in problem for problem in problems) is told
+
+
+def test_a_rules_services_are_read_off_its_query() -> None:
+    assert all(services_of(query) for query in RULES.values())
+    assert services_of(RULES["jobs of which the gateway tells another state"]) == {
+        "coordinator",
+        "gateway",
+    }
 
 
 def test_listeners_are_read_off_the_services() -> None:

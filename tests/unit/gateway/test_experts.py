@@ -72,7 +72,7 @@ def parts() -> Parts:
 
 @pytest.fixture
 async def http(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
-    plenty = [RateLimit("plenty", rate=0, capacity=1, says="") for _ in range(3)]
+    plenty = [RateLimit("plenty", rate=0, capacity=1, says="") for _ in fields(Rates)]
     watch = OutboxWatch(None, None, OutboxLimits(age_seconds=10, backlog=10))  # type: ignore[arg-type]  # never looks
     pressure = Pressure(watch, Budget("e", 1000, "events"), Budget("b", 10**6, "bytes"))
     given: dict[str, Any] = dict.fromkeys(each.name for each in fields(Api)) | {

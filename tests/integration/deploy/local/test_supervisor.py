@@ -14,6 +14,10 @@ from tests.support.eventually import eventually
 from tests.support.parts import ScriptPart, has_ended
 
 OBEDIENT = "print('ready'); import signal; signal.pause()"
+ORDERLY = (
+    "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit())\n"
+    "print('ready'); signal.pause()"
+)
 STUBBORN = (
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready')\n"
     "while True: signal.pause()"
@@ -53,6 +57,24 @@ async def test_a_part_that_is_killed_is_started_again_and_counted(supervisor, tm
     await eventually(lambda: supervisor.status()[0].restarts == 1)
     await eventually(lambda: supervisor.status()[0].ready)
     assert supervisor.status()[0].pid != first
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        (OBEDIENT, -signal.SIGTERM),
+        (ORDERLY, 0),
+    ],
+    ids=["dies of it", "ends by itself"],
+)
+async def test_the_status_tells_how_the_process_before_ended(supervisor, tmp_path, script, code):
+    await supervisor.start([ScriptPart("one", tmp_path, script)])
+    assert supervisor.status()[0].exit_code is None
+
+    supervisor.kill("one", signal.SIGTERM)
+
+    await eventually(lambda: supervisor.status()[0].restarts == 1)
+    assert supervisor.status()[0].exit_code == code
 
 
 async def test_a_part_that_keeps_dying_is_told_with_the_end_of_its_log(supervisor, tmp_path):

@@ -1,0 +1,86 @@
+"""Several jobs at once, on a real database: who has the turn, who waits."""
+
+import asyncio
+from pathlib import Path
+
+from archon_contracts.commands import (
+    PlanCurriculum,
+    TrainModel,
+)
+from archon_contracts.events import (
+    WorkerReported,
+)
+from tests.support.coordinator import (
+    Answers,
+    World,
+    configure,
+    feedback,
+    given_dataset,
+    record_of,
+    run_to_the_end,
+)
+
+
+async def test_a_second_job_of_an_agent_waits_for_the_end_of_the_first(world: World) -> None:
+    first, second = await given_dataset(world), await given_dataset(world)
+    await world.tell(configure(), first, second)
+    waiting = await world.states(second.job_id)
+
+    await run_to_the_end(world, first.job_id)
+
+    assert waiting == ["requested"]
+    assert await world.states(second.job_id) == ["requested", "planning"]
+
+
+async def test_jobs_beyond_the_slots_wait_and_priority_goes_first(world: World) -> None:
+    wishes = {}
+    for name, priority in (("a", 0), ("b", 0), ("c", 9)):
+        wish = await given_dataset(world)
+        wishes[name] = wish.model_copy(update={"agent_id": name})
+        await world.tell(configure(name, priority=priority), wishes[name])
+        answers = Answers(wishes[name].job_id, name)
+        await world.tell(answers.plan(), answers.dataset())
+
+    await world.tell(Answers(wishes["a"].job_id, "a").trained())
+
+    states = {name: (await world.states(wish.job_id))[-1] for name, wish in wishes.items()}
+    assert states == {"a": "evaluating", "b": "queued", "c": "training"}
+
+
+async def test_a_new_worker_starts_the_job_that_waits(world: World) -> None:
+    for name in ("a", "b"):
+        wish = (await given_dataset(world)).model_copy(update={"agent_id": name})
+        answers = Answers(wish.job_id, name)
+        await world.tell(configure(name), wish, answers.plan(), answers.dataset())
+    before = len(await world.told(TrainModel))
+
+    await world.tell(WorkerReported(worker_id="w1", service="trainer", slots=2, busy=1))
+
+    assert (before, len(await world.told(TrainModel))) == (1, 2)
+
+
+async def test_two_wishes_at_once_give_one_job_under_way(world: World, tmp_path: Path) -> None:
+    await world.tell(configure())
+    wishes = [await given_dataset(world) for _ in range(6)]
+
+    await asyncio.gather(*(world.tell(wish) for wish in wishes))
+
+    assert len(await world.told(PlanCurriculum)) == 1
+    query = "SELECT count(*) FROM jobs WHERE state = 'planning'"
+    assert await world.value(query) == 1
+
+
+async def test_feedback_that_comes_while_a_job_runs_waits_for_the_next_window(
+    world: World,
+) -> None:
+    await world.tell(configure())
+    await world.take(record_of(feedback(f"first-{n}")) for n in range(3))
+    job_id = await world.value("SELECT job_id FROM jobs")
+
+    await world.take(record_of(feedback(f"second-{n}")) for n in range(4))
+    meanwhile = await world.value("SELECT count(*) FROM windows")
+    await run_to_the_end(world, job_id)
+
+    assert meanwhile == 1
+    counts = await world.fetch("SELECT feedback_count FROM windows ORDER BY sequence")
+    assert [row[0] for row in counts] == [3, 4]
