@@ -137,7 +137,7 @@ class Application:
             shared.health.started = True
             let_kafka_speak()
             log.info("service_started")
-            watchdog = Watchdog(lambda: shared.broker.consumers, shared.quarantine.progress)
+            watchdog = Watchdog(lambda: shared.broker.watched, shared.broker.answers)
             await self._run_all(
                 [relay, shared.telemetry, shared.health, watchdog, _housekeeping(shared)]
             )

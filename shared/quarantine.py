@@ -54,9 +54,10 @@ class Quarantine:
         self._wakeups = wakeups
         self._max_attempts = max_attempts
         self._handler_timeout = handler_timeout_seconds
-        self.progress = Progress()
 
-    async def protect(self, record: RawRecord, handle: Callable[[], Awaitable[Any]]) -> None:
+    async def protect(
+        self, record: RawRecord, handle: Callable[[], Awaitable[Any]], progress: Progress
+    ) -> None:
         """Run `handle`; afterwards the record is settled, and its offset may be committed.
 
         Raises:
@@ -66,7 +67,7 @@ class Quarantine:
         delay = FIRST_DELAY_SECONDS
         while True:
             try:
-                if await self._try(record, handle):
+                if await self._try(record, handle, progress):
                     return
             except DatabaseUnavailable as error:
                 if asyncio.get_running_loop().time() > deadline:
@@ -75,7 +76,7 @@ class Quarantine:
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
 
-    async def protect_batch(self, handle: Callable[[], Awaitable[Any]]) -> None:
+    async def protect_batch(self, handle: Callable[[], Awaitable[Any]], progress: Progress) -> None:
         """Run a batch handler, which settles each record by itself, until it succeeds.
 
         Raises whatever it raises last; the whole batch then comes again.
@@ -83,7 +84,7 @@ class Quarantine:
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         delay = FIRST_DELAY_SECONDS
         while True:
-            self.progress.beat()
+            progress.beat()
             try:
                 await handle()
                 return
@@ -94,16 +95,19 @@ class Quarantine:
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
 
-    async def _try(self, record: RawRecord, handle: Callable[[], Awaitable[Any]]) -> bool:
-        self.progress.beat()
+    async def _try(
+        self, record: RawRecord, handle: Callable[[], Awaitable[Any]], progress: Progress
+    ) -> bool:
+        progress.beat()
         attempts = await self._count(record)
         if attempts > self._max_attempts:
             stuck = RetryableError(f"the record ended its handler {attempts - 1} times")
             await self.set_aside(record, stuck, attempts - 1)
             return True
         try:
-            async with asyncio.timeout(self._handler_timeout):
-                await handle()
+            with progress.working(self._handler_timeout):
+                async with asyncio.timeout(self._handler_timeout):
+                    await handle()
         except DatabaseUnavailable:
             await self._forget(record)
             raise

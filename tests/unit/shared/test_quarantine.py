@@ -19,7 +19,6 @@ class CountingQuarantine(Quarantine):
     def __init__(self) -> None:
         self._max_attempts = 3
         self._handler_timeout = 0.05
-        self.progress = Progress()
         self.tries = 0
         self.aside: list[tuple[str, int]] = []
 
@@ -50,7 +49,7 @@ async def _protect(policy: Quarantine, *errors: Exception | None) -> int:
         if error is not None:
             raise error
 
-    await policy.protect(RECORD, handle)
+    await policy.protect(RECORD, handle, Progress())
     return calls
 
 
@@ -89,5 +88,5 @@ async def test_a_record_that_killed_the_process_too_often_is_not_handled_again()
 
 async def test_a_handler_that_hangs_is_tried_again_and_then_set_aside() -> None:
     policy = CountingQuarantine()
-    await policy.protect(RECORD, asyncio.Event().wait)
+    await policy.protect(RECORD, asyncio.Event().wait, Progress())
     assert [attempts for _, attempts in policy.aside] == [3]
