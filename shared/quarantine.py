@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -54,6 +55,8 @@ class Quarantine:
         self._wakeups = wakeups
         self._max_attempts = max_attempts
         self._handler_timeout = handler_timeout_seconds
+        # Counts of tries that ended because the database was away, not taken back yet.
+        self._owed: set[tuple[str, int, int]] = set()
 
     async def protect(
         self, record: RawRecord, handle: Callable[[], Awaitable[Any]], progress: Progress
@@ -99,7 +102,7 @@ class Quarantine:
         self, record: RawRecord, handle: Callable[[], Awaitable[Any]], progress: Progress
     ) -> bool:
         progress.beat()
-        attempts = await self._count(record)
+        attempts = await self._count_once_more(record)
         if attempts > self._max_attempts:
             stuck = RetryableError(f"the record ended its handler {attempts - 1} times")
             await self.set_aside(record, stuck, attempts - 1)
@@ -109,7 +112,8 @@ class Quarantine:
                 async with asyncio.timeout(self._handler_timeout):
                     await handle()
         except DatabaseUnavailable:
-            await self._forget(record)
+            with contextlib.suppress(DatabaseUnavailable):
+                await self._take_back(record)
             raise
         except Exception as error:
             _mark_span(error)
@@ -126,7 +130,7 @@ class Quarantine:
                 return False
             await self.set_aside(record, error, attempts)
             return True
-        await self._forget(record)
+        await self._take_back(record)
         return True
 
     async def set_aside(self, record: RawRecord, error: Exception, attempts: int) -> None:
@@ -146,6 +150,21 @@ class Quarantine:
         self._wakeups.ring()
         dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
 
+    async def _count_once_more(self, record: RawRecord) -> int:
+        if _key(record) in self._owed:
+            await self._take_back(record)
+        try:
+            return await self._count(record)
+        except DatabaseUnavailable:
+            self._owed.add(_key(record))  # it may have been committed all the same
+            raise
+
+    async def _take_back(self, record: RawRecord) -> None:
+        """Forget the count, now or before the next one."""
+        self._owed.add(_key(record))
+        await self._forget(record)
+        self._owed.discard(_key(record))
+
     async def _count(self, record: RawRecord) -> int:
         async with self._database.transaction() as tx:
             attempts: int = await _queries.count_delivery(tx, **_place(record))
@@ -154,6 +173,10 @@ class Quarantine:
     async def _forget(self, record: RawRecord) -> None:
         async with self._database.transaction() as tx:
             await _queries.forget_delivery(tx, **_place(record))
+
+
+def _key(record: RawRecord) -> tuple[str, int, int]:
+    return record.topic, record.partition, record.offset
 
 
 def _place(record: RawRecord) -> dict[str, Any]:

@@ -19,14 +19,21 @@ class CountingQuarantine(Quarantine):
     def __init__(self) -> None:
         self._max_attempts = 3
         self._handler_timeout = 0.05
+        self._owed = set()
         self.tries = 0
+        self.away: list[str] = []
         self.aside: list[tuple[str, int]] = []
 
     async def _count(self, record: RawRecord) -> int:
         self.tries += 1
+        if self.away and self.away[-1] == "after count":
+            self.away.pop()
+            raise DatabaseUnavailable("cut off after the commit")
         return self.tries
 
     async def _forget(self, record: RawRecord) -> None:
+        if self.away and self.away.pop():
+            raise DatabaseUnavailable("cut off")
         self.tries = 0
 
     async def set_aside(self, record: RawRecord, error: Exception, attempts: int) -> None:
@@ -90,3 +97,13 @@ async def test_a_handler_that_hangs_is_tried_again_and_then_set_aside() -> None:
     policy = CountingQuarantine()
     await policy.protect(RECORD, asyncio.Event().wait, Progress())
     assert [attempts for _, attempts in policy.aside] == [3]
+
+
+@pytest.mark.parametrize("moment", ["at forget", "after count"])
+async def test_a_try_that_could_not_be_taken_back_is_so_before_the_next(moment: str) -> None:
+    policy = CountingQuarantine()
+    policy.away = [moment] * 4
+    away = [DatabaseUnavailable("away") for _ in range(8)]
+    await _protect(policy, *away, None, None)
+    assert policy.aside == []
+    assert policy.tries == 0
