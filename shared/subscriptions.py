@@ -118,7 +118,7 @@ class Subscription:
         with tracer.start_as_current_span(
             f"process {records[0].topic}", kind=SpanKind.CONSUMER, attributes=attributes
         ):
-            await self.quarantine.protect_batch(lambda: handler(records), self.progress)
+            await self.quarantine.protect_batch(records, handler, self.progress)
         consumed.add(len(records), {telemetry.MESSAGING_DESTINATION: records[0].topic})
 
     def _wants(self, topic: str, type_name: str) -> bool:

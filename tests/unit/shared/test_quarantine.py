@@ -1,13 +1,14 @@
 """Which errors are tried again, and which set a record aside."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from shared import quarantine as module
 from shared.errors import DatabaseUnavailable, PermanentError, RetryableError
 from shared.messages import RawRecord
-from shared.quarantine import Quarantine
+from shared.quarantine import Place, Quarantine
 from shared.watchdog import Progress
 
 RECORD = RawRecord("topic", 0, 1, None, b"{}")
@@ -24,14 +25,14 @@ class CountingQuarantine(Quarantine):
         self.away: list[str] = []
         self.aside: list[tuple[str, int]] = []
 
-    async def _count(self, record: RawRecord) -> int:
+    async def _count(self, _places: Sequence[Place]) -> int:
         self.tries += 1
         if self.away and self.away[-1] == "after count":
             self.away.pop()
             raise DatabaseUnavailable("cut off after the commit")
         return self.tries
 
-    async def _forget(self, record: RawRecord) -> None:
+    async def _forget(self, _places: Sequence[Place]) -> None:
         if self.away and self.away.pop():
             raise DatabaseUnavailable("cut off")
         self.tries = 0
@@ -107,3 +108,9 @@ async def test_a_try_that_could_not_be_taken_back_is_so_before_the_next(moment: 
     await _protect(policy, *away, None, None)
     assert policy.aside == []
     assert policy.tries == 0
+
+
+async def test_a_batch_is_counted_where_it_begins_in_each_partition() -> None:
+    places = [("b", 1, 7), ("a", 2, 9), ("b", 1, 8), ("a", 0, 3)]
+    records = [RawRecord(*place, None, b"{}") for place in places]
+    assert module._heads(records) == [("a batch", 0, 3), ("a batch", 2, 9), ("b batch", 1, 7)]
