@@ -301,8 +301,8 @@ class JobLife(RuleBasedStateMachine):
 
         async def look() -> None:
             now = self.world.clock.now()
-            while await self.world.turns.consider_due(None, now):
-                pass
+            while (tally := await self.world.turns.next_due(None, now)) is not None:
+                await self.world.turns.consider(None, tally)
 
         self.do(look())
 
