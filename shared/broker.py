@@ -34,6 +34,7 @@ from shared.watchdog import Watched
 
 COMMIT_TIMEOUT_SECONDS = 15.0
 ANSWER_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
 
 Original = Callable[[Any], Awaitable[StreamMessage[Any]]]
 
@@ -212,7 +213,7 @@ class Broker:
         """Stop consuming; handlers get their time to finish. A consumer that does not close well
         must not keep the rest of the process from its own good end."""
         try:
-            async with asyncio.timeout(self._settings.shutdown_timeout_seconds + 5):
+            async with asyncio.timeout(self._settings.shutdown_timeout_seconds + CLOSE_SECONDS):
                 await self._broker.stop()
         except (TimeoutError, ExceptionGroup, KafkaError, OSError) as error:
             reason = str(error) or "not in time"
