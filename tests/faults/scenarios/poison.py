@@ -68,7 +68,10 @@ class PoisonedCommands:
                     await load.send(good // len(poisons))
                     bad_ids += await load.send(1, reason=poison)
                 await load.send(good // len(poisons))
-            account, noted, problems = await close_books(probes, folder / "ledger", patience=30)
+            # A batch is tried whole, then record by record: twice as many kills and new starts.
+            account, noted, problems = await close_books(
+                probes, folder / "ledger", patience=100 if batch else 50
+            )
             tries = await self._tries(probes)
             if not await probes.ready(name):
                 problems.append("the probe was not ready again")
@@ -85,4 +88,4 @@ class PoisonedCommands:
 
     async def _tries(self, probes: Fleet) -> str:
         """What the dead letters say about tries."""
-        return ", ".join(sorted(await probes.letter_headers("dlq_tries")))
+        return ", ".join(sorted(await probes.letter_headers("dlq_attempts")))
