@@ -178,7 +178,8 @@ class Application:
             task.cancel()
         closing = asyncio.create_task(self.foundation.broker.stop(), name="stop of the broker")
         await asyncio.wait({closing, *theirs}, timeout=self._left(handlers + STOP_GRACE_SECONDS))
-        for task in (*ours, stopping):
+        stopping.cancel()
+        for task in ours:
             task.cancel()
         await asyncio.wait({*ours, stopping}, timeout=self._left())
         deaths = [task for task in done if task is not stopping]
