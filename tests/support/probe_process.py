@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 import psutil
@@ -133,7 +134,7 @@ def build_router(shared: Foundation, probe: Probe, group: str, *, batch: bool) -
         @batches.on_batch
         async def take_all(records: list[RawRecord]) -> None:
             for record in records:
-                await take(read_message(record))
+                await take(cast("Message[RollBackModel]", read_message(record)))
 
     else:
         messages.on(RollBackModel)(take)
