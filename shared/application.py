@@ -38,6 +38,9 @@ _queries = load_queries(Path(__file__).parent)
 KEEP_INBOX_DAYS = 180
 KEEP_OUTBOX_HOURS = 24
 KEEP_TELEMETRY_DAYS = 14
+STOP_GRACE_SECONDS = 4.0
+"""What a stop may take besides the handlers' time: `shutdown_timeout_seconds` and this together
+are the whole of it, less than any supervisor waits before it kills."""
 EXIT_START_FAILED = 2
 EXIT_DIED = 1
 
@@ -94,6 +97,7 @@ class Application:
         )
         self._listeners = [health, *listeners]
         self._stop = asyncio.Event()
+        self._stop_by: float | None = None
 
     async def serve(self) -> None:
         """Run the service.
@@ -112,11 +116,13 @@ class Application:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         try:
-            async with serving(self._listeners):
+            async with serving(self._listeners, self._left):
                 await self._serve_between()
         finally:
-            await asyncio.to_thread(provider.shutdown)
-            await shared.database.close()
+            await asyncio.wait(
+                [asyncio.create_task(asyncio.to_thread(provider.shutdown))], timeout=self._left()
+            )
+            await shared.database.close(timeout_seconds=self._left())
 
     def stop(self) -> None:
         """Ask `serve` to end."""
@@ -128,7 +134,7 @@ class Application:
         await shared.database.open(timeout_seconds=settings.start_timeout_seconds)
         await _await_schema(settings)
         await _require_protection(shared.database)
-        async with _producer(settings) as producer:
+        async with _producer(settings, self._left) as producer:
             relay = Relay(settings, producer, shared.outbox, shared.wakeups.new())
             for hook in self._on_start:
                 await hook()
@@ -137,33 +143,51 @@ class Application:
             shared.health.started = True
             let_kafka_speak()
             log.info("service_started")
-            watchdog = Watchdog(lambda: shared.broker.consumers, shared.quarantine.progress)
+            watchdog = Watchdog(lambda: shared.broker.watched, shared.broker.answers)
             await self._run_all(
                 [relay, shared.telemetry, shared.health, watchdog, _housekeeping(shared)]
             )
         log.info("service_stopped")
-        await shared.telemetry.flush()
+        await self._flush()
+
+    def _left(self, at_most: float = 5.0) -> float:
+        """Seconds that a step of the stop may take, of what is left of the whole."""
+        if self._stop_by is None:
+            return at_most
+        return max(0.1, min(at_most, self._stop_by - asyncio.get_running_loop().time()))
+
+    async def _flush(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._left()):
+                await self.foundation.telemetry.flush()
 
     async def _run_all(self, own: Sequence[Background]) -> None:
-        """Run until a stop signal or a death; then stop consuming first, workers next."""
-        tasks = {
-            asyncio.create_task(part.run(), name=part.name) for part in (*own, *self._background)
-        }
-        stopping = asyncio.create_task(self._stop.wait(), name="stop signal")
-        done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        self.foundation.health.started = False
-        await self.foundation.broker.stop()
-        for task in (*tasks, stopping):
-            task.cancel()
-        await asyncio.wait(
-            {*tasks, stopping}, timeout=self.foundation.settings.shutdown_timeout_seconds
+        """Run until a stop signal or a death; then stop consuming, and hand work back beside it."""
+        ours, theirs = (
+            {asyncio.create_task(part.run(), name=part.name) for part in parts}
+            for parts in (own, self._background)
         )
+        stopping = asyncio.create_task(self._stop.wait(), name="stop signal")
+        done, _ = await asyncio.wait(
+            {*ours, *theirs, stopping}, return_when=asyncio.FIRST_COMPLETED
+        )
+        self.foundation.health.started = False
+        handlers = self.foundation.settings.shutdown_timeout_seconds
+        self._stop_by = asyncio.get_running_loop().time() + handlers + STOP_GRACE_SECONDS
+        for task in theirs:
+            task.cancel()
+        closing = asyncio.create_task(self.foundation.broker.stop(), name="stop of the broker")
+        await asyncio.wait({closing, *theirs}, timeout=self._left(handlers + STOP_GRACE_SECONDS))
+        stopping.cancel()
+        for task in ours:
+            task.cancel()
+        await asyncio.wait({*ours, stopping}, timeout=self._left())
         deaths = [task for task in done if task is not stopping]
         if deaths:
             names = ", ".join(task.get_name() for task in deaths)
             errors = [e for task in deaths if isinstance(e := task.exception(), Exception)]
             log.error("service_part_died", part=names, reason="; ".join(map(str, errors)))
-            await self.foundation.telemetry.flush()
+            await self._flush()
             raise ExceptionGroup(f"{names} died", errors or [RuntimeError(f"{names} returned")])
 
     def _add_checks(self) -> None:
@@ -214,7 +238,9 @@ async def _require_protection(database: Database) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProducer]:
+async def _producer(
+    settings: ServiceSettings, stop_seconds: Callable[[], float]
+) -> AsyncIterator[AIOKafkaProducer]:
     """The relay's producer: idempotent, acknowledged by all in-sync replicas.
 
     Raises:
@@ -235,7 +261,7 @@ async def _producer(settings: ServiceSettings) -> AsyncIterator[AIOKafkaProducer
     finally:
         # An idempotent producer's stop waits for ever when its broker is gone.
         with contextlib.suppress(TimeoutError, KafkaError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(stop_seconds()):
                 await producer.stop()
 
 

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Final
 
 from aiokafka import ConsumerRecord
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaRouter
@@ -31,8 +32,11 @@ from shared.quarantine import Quarantine
 from shared.record_reading import CarefulConsumer, Unreadable, read_every_record
 from shared.settings import ServiceSettings
 from shared.subscriptions import Subscription
+from shared.watchdog import Watched
 
 COMMIT_TIMEOUT_SECONDS = 15.0
+ANSWER_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
 
 Original = Callable[[Any], Awaitable[StreamMessage[Any]]]
 
@@ -42,7 +46,12 @@ class Router(KafkaRouter):
 
     def __init__(self) -> None:
         super().__init__(ack_policy=AckPolicy.NACK_ON_ERROR)
-        self.subscriptions: list[Subscription] = []
+        self.readers: list[tuple[Subscription, Any]] = []
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """Without FastStream's part of each."""
+        return [bound for bound, _ in self.readers]
 
 
 def new_router() -> Router:
@@ -66,6 +75,7 @@ def raw_subscription(
     """Listen with a group of its own: for raw records, or raw batches of up to `max_records`."""
     bound = Subscription(consumer_group(service, purpose), topics, max_records=max_records)
     names = [topic.name for topic in topics]
+    subscriber: Any
     if batch:
         subscriber = router.subscriber(
             *names,
@@ -78,11 +88,11 @@ def raw_subscription(
         )
         subscriber(bound.consume_batch)
     else:
-        single = router.subscriber(
+        subscriber = router.subscriber(
             *names, parser=_parse, decoder=_decode, **_consumer_options(bound.group_id)
         )
-        single(bound.consume)
-    router.subscriptions.append(bound)
+        subscriber(bound.consume)
+    router.readers.append((bound, subscriber))
     return bound
 
 
@@ -215,7 +225,7 @@ class Broker:
         """Stop consuming; handlers get their time to finish. A consumer that does not close well
         must not keep the rest of the process from its own good end."""
         try:
-            async with asyncio.timeout(self._settings.shutdown_timeout_seconds + 5):
+            async with asyncio.timeout(self._settings.shutdown_timeout_seconds + CLOSE_SECONDS):
                 await self._broker.stop()
         except (TimeoutError, ExceptionGroup, KafkaError, OSError) as error:
             reason = str(error) or "not in time"
@@ -226,3 +236,21 @@ class Broker:
         """The running aiokafka consumers."""
         found = (getattr(s, "consumer", None) for s in self._broker.subscribers)
         return [consumer for consumer in found if consumer is not None]
+
+    @property
+    def watched(self) -> list[Watched]:
+        """The same, each with its own progress."""
+        readers = [reader for router in self.routers for reader in router.readers]
+        return [(each.consumer, bound.progress) for bound, each in readers if each.consumer]
+
+    async def answers(self) -> bool:
+        """Whether a new client would get an answer from Kafka now."""
+        client = AIOKafkaClient(**client_arguments(self._settings))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await client.bootstrap()
+        except (TimeoutError, KafkaError, OSError):
+            return False
+        finally:
+            await client.close()
+        return True

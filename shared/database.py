@@ -203,13 +203,13 @@ class Database:
             server_settings=_session(self.schema, self.role),
         )
 
-    async def close(self) -> None:
-        """Close every connection, by force after five seconds."""
+    async def close(self, *, timeout_seconds: float = 5.0) -> None:
+        """Close every connection, by force after so long."""
         if self._pool is None:
             return
         pool, self._pool = self._pool, None
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(timeout_seconds):
                 await pool.close()
         except TimeoutError:
             pool.terminate()

@@ -13,6 +13,7 @@
         ├── ValueRefused          the database cannot hold a value, such as a NUL in a text
         ├── AccessRefused         the database refused another tenant's row, or a table
         ├── LeaseLost             somebody else owns this work now
+        │   └── LeaseNotRenewed   or may own it: the lease ran out while the database was away
         ├── ChildFailed           a child process said why it cannot do its work
         ├── ArtifactMissing       no artifact at this address
         ├── ArtifactCorrupt       an artifact does not hash to its digest
@@ -80,6 +81,10 @@ class AccessRefused(PermanentError):
 
 class LeaseLost(PermanentError):
     """Somebody else owns this work now."""
+
+
+class LeaseNotRenewed(LeaseLost):
+    """The lease could not be renewed in time, so somebody else may own this work now."""
 
 
 class ChildFailed(PermanentError):

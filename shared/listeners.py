@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +56,10 @@ def bind(listener: Listener) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serving(listeners: Sequence[Listener]) -> AsyncIterator[None]:
-    """Serve while the block runs."""
+async def serving(
+    listeners: Sequence[Listener], stop_seconds: Callable[[], float]
+) -> AsyncIterator[None]:
+    """Serve while the block runs; requests may take so long to end."""
     sockets = [bind(listener) for listener in listeners]
     servers = [_server(listener) for listener in listeners]
     tasks = [
@@ -69,7 +71,7 @@ async def serving(listeners: Sequence[Listener]) -> AsyncIterator[None]:
     finally:
         for server in servers:
             server.should_exit = True
-        await asyncio.wait(tasks, timeout=5)
+        await asyncio.wait(tasks, timeout=stop_seconds())
         for bound in sockets:
             bound.close()
 

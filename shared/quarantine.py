@@ -4,13 +4,18 @@
 - DatabaseUnavailable: waited for as long as the group membership allows, then redelivered.
 - RetryableError and everything unknown: tried again with backoff; tries are counted in the
   database outside the transaction that rolls back, so a record that kills the process counts too.
+
+A batch is tried as often as a record, then taken apart: each record goes through its handler
+alone, so that only the guilty one becomes a dead letter. One count is written per batch.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +35,9 @@ from shared.watchdog import Progress
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 5.0
 PATIENCE_SECONDS = 200.0  # below max_poll_interval_ms (300 s), else the group evicts us
+
+Place = tuple[str, int, int]
+"""Topic, partition and offset."""
 
 log = get_logger(__name__)
 meter = metrics.get_meter(__name__)
@@ -54,19 +62,38 @@ class Quarantine:
         self._wakeups = wakeups
         self._max_attempts = max_attempts
         self._handler_timeout = handler_timeout_seconds
-        self.progress = Progress()
+        # Counts of tries that ended because the database was away, not taken back yet.
+        self._owed: set[Place] = set()
 
-    async def protect(self, record: RawRecord, handle: Callable[[], Awaitable[Any]]) -> None:
+    async def protect(
+        self, record: RawRecord, handle: Callable[[], Awaitable[Any]], progress: Progress
+    ) -> None:
         """Run `handle`; afterwards the record is settled, and its offset may be committed.
 
         Raises:
             DatabaseUnavailable: nothing could be settled in time; the record must come again.
         """
+        await self._until_settled(lambda: self._try(record, handle, progress))
+
+    async def protect_batch(
+        self,
+        records: Sequence[RawRecord],
+        handle: Callable[[list[RawRecord]], Awaitable[Any]],
+        progress: Progress,
+    ) -> None:
+        """Run a batch handler, which settles each record by itself; afterwards all are settled.
+
+        Raises:
+            DatabaseUnavailable: nothing could be settled in time; the batch must come again.
+        """
+        await self._until_settled(lambda: self._try_batch(records, handle, progress))
+
+    async def _until_settled(self, settle: Callable[[], Awaitable[bool]]) -> None:
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         delay = FIRST_DELAY_SECONDS
         while True:
             try:
-                if await self._try(record, handle):
+                if await settle():
                     return
             except DatabaseUnavailable as error:
                 if asyncio.get_running_loop().time() > deadline:
@@ -75,55 +102,61 @@ class Quarantine:
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
 
-    async def protect_batch(self, handle: Callable[[], Awaitable[Any]]) -> None:
-        """Run a batch handler, which settles each record by itself, until it succeeds.
-
-        Raises whatever it raises last; the whole batch then comes again.
-        """
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-        delay = FIRST_DELAY_SECONDS
-        while True:
-            self.progress.beat()
+    async def _try_batch(
+        self,
+        records: Sequence[RawRecord],
+        handle: Callable[[list[RawRecord]], Awaitable[Any]],
+        progress: Progress,
+    ) -> bool:
+        progress.beat()
+        places = _heads(records)
+        attempts = await self._count_once_more(places)
+        if attempts > self._max_attempts:
+            log.error("batch_taken_apart", topic=records[0].topic, records=len(records))
+            for record in records:
+                await self.protect(record, partial(handle, [record]), progress)
+        else:
             try:
-                await handle()
-                return
-            except RetryableError as error:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-                log.warning("batch_retried", reason=str(error))
-            await asyncio.sleep(delay * random.uniform(0.5, 1.0))
-            delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+                await self._run(partial(handle, list(records)), progress)
+            except DatabaseUnavailable:
+                await self._owe(places)
+                raise
+            except Exception as error:  # noqa: BLE001  the one place that judges errors of messages
+                _mark_span(error)
+                _log_retry("batch_retried", records[0], error, attempts)
+                return False
+        await self._take_back(places)
+        return True
 
-    async def _try(self, record: RawRecord, handle: Callable[[], Awaitable[Any]]) -> bool:
-        self.progress.beat()
-        attempts = await self._count(record)
+    async def _try(
+        self, record: RawRecord, handle: Callable[[], Awaitable[Any]], progress: Progress
+    ) -> bool:
+        progress.beat()
+        places = [_place(record)]
+        attempts = await self._count_once_more(places)
         if attempts > self._max_attempts:
             stuck = RetryableError(f"the record ended its handler {attempts - 1} times")
             await self.set_aside(record, stuck, attempts - 1)
             return True
         try:
-            async with asyncio.timeout(self._handler_timeout):
-                await handle()
+            await self._run(handle, progress)
         except DatabaseUnavailable:
-            await self._forget(record)
+            await self._owe(places)
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the one place that judges errors of messages
             _mark_span(error)
             if not isinstance(error, PermanentError) and attempts < self._max_attempts:
-                known = isinstance(error, RetryableError)
-                log.warning(
-                    "handler_retried",
-                    reason=str(error),
-                    attempts=attempts,
-                    topic=record.topic,
-                    offset=record.offset,
-                    exc_info=not known,
-                )
+                _log_retry("handler_retried", record, error, attempts)
                 return False
             await self.set_aside(record, error, attempts)
             return True
-        await self._forget(record)
+        await self._take_back(places)
         return True
+
+    async def _run(self, handle: Callable[[], Awaitable[Any]], progress: Progress) -> None:
+        with progress.working(self._handler_timeout):
+            async with asyncio.timeout(self._handler_timeout):
+                await handle()
 
     async def set_aside(self, record: RawRecord, error: Exception, attempts: int) -> None:
         """Make the record a dead letter, in one transaction with the end of its tries."""
@@ -138,26 +171,69 @@ class Quarantine:
         )
         async with self._database.transaction() as tx:
             await self._outbox.append_dead_letter(tx, record, error=error, attempts=attempts)
-            await _queries.forget_delivery(tx, **_place(record))
+            await _queries.forget_deliveries(tx, **_columns([_place(record)]))
         self._wakeups.ring()
         dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
 
-    async def _count(self, record: RawRecord) -> int:
+    async def _count_once_more(self, places: Sequence[Place]) -> int:
+        if not self._owed.isdisjoint(places):
+            await self._take_back(places)
+        try:
+            return await self._count(places)
+        except DatabaseUnavailable:
+            self._owed.update(places)  # it may have been committed all the same
+            raise
+
+    async def _owe(self, places: Sequence[Place]) -> None:
+        """Take the count back if the database is there, else before the next one."""
+        with contextlib.suppress(DatabaseUnavailable):
+            await self._take_back(places)
+
+    async def _take_back(self, places: Sequence[Place]) -> None:
+        self._owed.update(places)
+        await self._forget(places)
+        self._owed.difference_update(places)
+
+    async def _count(self, places: Sequence[Place]) -> int:
         async with self._database.transaction() as tx:
-            attempts: int = await _queries.count_delivery(tx, **_place(record))
+            attempts: int = await _queries.count_deliveries(tx, **_columns(places))
         return attempts
 
-    async def _forget(self, record: RawRecord) -> None:
+    async def _forget(self, places: Sequence[Place]) -> None:
         async with self._database.transaction() as tx:
-            await _queries.forget_delivery(tx, **_place(record))
+            await _queries.forget_deliveries(tx, **_columns(places))
 
 
-def _place(record: RawRecord) -> dict[str, Any]:
-    return {
-        "topic": record.topic,
-        "partition": record.partition,
-        "record_offset": record.offset,
-    }
+def _place(record: RawRecord) -> Place:
+    return record.topic, record.partition, record.offset
+
+
+def _heads(records: Sequence[RawRecord]) -> list[Place]:
+    """Where a batch begins in each partition, told from the places of its records.
+
+    The next batch after a crash may hold other partitions, but each begins where it did. In order:
+    two consumers that count the same places do not wait for each other.
+    """
+    first: dict[tuple[str, int], int] = {}
+    for record in records:
+        first.setdefault((f"{record.topic} batch", record.partition), record.offset)
+    return sorted((topic, number, offset) for (topic, number), offset in first.items())
+
+
+def _columns(places: Sequence[Place]) -> dict[str, Any]:
+    topics, partitions, offsets = zip(*places, strict=True)
+    return {"topics": topics, "partitions": partitions, "offsets": offsets}
+
+
+def _log_retry(fact: str, record: RawRecord, error: Exception, attempts: int) -> None:
+    log.warning(
+        fact,
+        reason=str(error),
+        attempts=attempts,
+        topic=record.topic,
+        offset=record.offset,
+        exc_info=not isinstance(error, RetryableError),
+    )
 
 
 def _mark_span(error: Exception) -> None:

@@ -71,7 +71,9 @@ class ServiceSettings(KafkaSecuritySettings):
         default=30.0, gt=0, description="How long to wait for database and broker at start [s]."
     )
     shutdown_timeout_seconds: float = Field(
-        default=10.0, gt=0, description="How long handlers may finish at stop [s]."
+        default=6.0,
+        gt=0,
+        description="How long handlers may finish at stop; all of it takes 4 s more at most [s].",
     )
     outbox_shards: int = Field(default=2, ge=1, le=64, description="Ordered lanes of the outbox.")
     send_timeout_seconds: float = Field(

@@ -19,6 +19,7 @@ from shared.errors import UnknownMessageType, UnreadableMessage
 from shared.messages import Message, RawRecord, contract_of, read_message, tenant_named_in
 from shared.quarantine import Quarantine
 from shared.telemetry.spans import remote_context
+from shared.watchdog import Progress
 
 T = TypeVar("T", bound=Contract)
 Handler = Callable[[Message[T]], Awaitable[None]]
@@ -45,6 +46,7 @@ class Subscription:
         self._record_handler: RecordHandler | None = None
         self.batch_handler: BatchHandler | None = None
         self._quarantine: Quarantine | None = None
+        self.progress = Progress()
 
     def on(self, contract: type[T]) -> Callable[[Handler[T]], Handler[T]]:
         """Register the handler of one message type."""
@@ -98,7 +100,7 @@ class Subscription:
                 correlation_id=headers.text("ce_correlationid"),
             ),
         ):
-            await self.quarantine.protect(record, lambda: self._handle(record))
+            await self.quarantine.protect(record, lambda: self._handle(record), self.progress)
         consumed.add(1, {telemetry.MESSAGING_DESTINATION: record.topic})
 
     async def consume_batch(self, records: list[RawRecord]) -> None:
@@ -116,7 +118,7 @@ class Subscription:
         with tracer.start_as_current_span(
             f"process {records[0].topic}", kind=SpanKind.CONSUMER, attributes=attributes
         ):
-            await self.quarantine.protect_batch(lambda: handler(records))
+            await self.quarantine.protect_batch(records, handler, self.progress)
         consumed.add(len(records), {telemetry.MESSAGING_DESTINATION: records[0].topic})
 
     def _wants(self, record: RawRecord, type_name: str) -> bool:

@@ -5,6 +5,10 @@ stuck without an error: a consumer that never comes back from a rejoin, a fetch 
 its offset ran out of range, a handler that blocks the loop. And aiokafka's own tasks may die of an
 error that it does not expect, such as uvloop's on a connection cut at the wrong moment; the
 consumer then stands still and says nothing.
+
+A consumer is stuck when for `STALLED_CONSUMER_SECONDS` it had something to do, records to read or
+a group to join, and neither its positions moved nor a handler ran within its own time, while Kafka
+answers a new connection. An idle member of a group is not, nor is anybody while Kafka is away.
 """
 
 from __future__ import annotations
@@ -13,8 +17,11 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from aiokafka.errors import KafkaError
 
 from shared.errors import BrokerUnavailable
 from shared.logging import get_logger
@@ -23,6 +30,7 @@ EXIT_STUCK = 75  # EX_TEMPFAIL: a new process may succeed
 BLOCKED_LOOP_SECONDS = 60.0
 STALLED_CONSUMER_SECONDS = 120.0
 LOOK_SECONDS = 5.0
+POSITION_SECONDS = 1.0
 
 log = get_logger(__name__)
 
@@ -32,14 +40,34 @@ class ConsumerDied(BrokerUnavailable):
 
 
 class Progress:
-    """When a consumer last settled a record or tried to."""
+    """Until when one consumer is known to be well."""
 
     def __init__(self) -> None:
         self.at = time.monotonic()
+        self._positions: Mapping[Any, int] = {}
 
     def beat(self) -> None:
-        """Something moved."""
-        self.at = time.monotonic()
+        """Something moved, or there is nothing to do."""
+        self.at = max(self.at, time.monotonic())
+
+    def reached(self, positions: Mapping[Any, int]) -> None:
+        """Records that were passed over have moved a position too."""
+        before, self._positions = self._positions, dict(positions)
+        if any(positions[p] > old for p, old in before.items() if p in positions):
+            self.beat()
+
+    @contextmanager
+    def working(self, timeout_seconds: float) -> Iterator[None]:
+        """A handler runs, which is ended by itself after so long."""
+        self.at = time.monotonic() + timeout_seconds
+        try:
+            yield
+        finally:
+            self.at = time.monotonic()
+
+
+Watched = tuple[Any, Progress]
+"""A consumer of aiokafka's, and how far it is."""
 
 
 class Watchdog:
@@ -49,13 +77,13 @@ class Watchdog:
 
     def __init__(
         self,
-        consumers: Callable[[], Sequence[Any]],
-        progress: Progress,
+        consumers: Callable[[], Sequence[Watched]],
+        kafka_answers: Callable[[], Awaitable[bool]],
         *,
         end: Callable[[int], None] = os._exit,
     ) -> None:
         self._consumers = consumers
-        self._progress = progress
+        self._kafka_answers = kafka_answers
         self._end = end
         self._tick = time.monotonic()
         self._over = threading.Event()
@@ -68,33 +96,27 @@ class Watchdog:
         """
         thread = threading.Thread(target=self._watch_loop, name="watchdog", daemon=True)
         thread.start()
+        for _, progress in self._consumers():
+            progress.beat()  # the start may have taken its time
         try:
             while True:
+                for consumer, progress in self._consumers():
+                    self._tick = time.monotonic()
+                    await self._look(consumer, progress)
                 self._tick = time.monotonic()
-                if any(_has_died(consumer) for consumer in self._consumers()):
-                    raise ConsumerDied("a consumer's background task has ended; see the log above")
-                if not await self._lag():
-                    self._progress.beat()
-                elif time.monotonic() - self._progress.at > STALLED_CONSUMER_SECONDS:
-                    self._bark("records wait, and no consumer has moved")
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._over.set()
 
-    async def _lag(self) -> int:
-        """Records that are known to wait in the assigned partitions."""
-        waiting = 0
-        for consumer in self._consumers():
-            for partition in consumer.assignment():
-                end = consumer.highwater(partition)
-                if end is None:
-                    continue
-                try:
-                    async with asyncio.timeout(1):
-                        waiting += max(0, end - await consumer.position(partition))
-                except TimeoutError:
-                    waiting += 1  # a partition without a position does not move either
-        return waiting
+    async def _look(self, consumer: Any, progress: Progress) -> None:
+        if _has_died(consumer):
+            raise ConsumerDied("a consumer's background task has ended; see the log above")
+        if not await _waits(consumer, progress):
+            progress.beat()
+        elif time.monotonic() - progress.at > STALLED_CONSUMER_SECONDS:
+            if await self._kafka_answers():
+                self._bark("records or a group wait, and a consumer does not move")
+            progress.beat()  # a new process could do no better while Kafka is away
 
     def _watch_loop(self) -> None:
         while not self._over.wait(LOOK_SECONDS):
@@ -105,6 +127,36 @@ class Watchdog:
     def _bark(self, reason: str) -> None:
         log.critical("watchdog_ends_process", reason=reason)
         self._end(EXIT_STUCK)
+
+
+async def _waits(consumer: Any, progress: Progress) -> bool:
+    """Whether it has something to do; a member of a group without partitions has nothing."""
+    positions: dict[Any, int] = {}
+    waiting = not _is_member(consumer)
+    try:
+        async with asyncio.timeout(POSITION_SECONDS):
+            for partition in consumer.assignment():
+                end = consumer.highwater(partition)
+                if end is not None:
+                    positions[partition] = await consumer.position(partition)
+                    waiting |= positions[partition] < end
+    except TimeoutError:
+        waiting = True  # a partition without a position does not move either
+    except (KafkaError, AssertionError):
+        pass  # revoked during the look: an ordinary rebalance, and looked at again soon
+    progress.reached(positions)
+    return waiting
+
+
+def _is_member(consumer: Any) -> bool:
+    """Whether its group knows it, and no rejoin is under way. Private names; a test guards them."""
+    coordinator = consumer._coordinator
+    return (
+        coordinator.coordinator_id is not None
+        and coordinator.generation > 0
+        and not coordinator._rejoin_needed_fut.done()
+        and not consumer._subscription.reassignment_in_progress
+    )
 
 
 def _has_died(consumer: Any) -> bool:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from archon_contracts.identifiers import derived_id
 from shared.database import Database, Tx
-from shared.errors import DatabaseUnavailable, LeaseLost
+from shared.errors import DatabaseUnavailable, LeaseLost, LeaseNotRenewed
 from shared.messages import Cause
 from shared.queries import load_queries
 from shared.telemetry.spans import current_traceparent
@@ -163,23 +163,24 @@ class WorkQueue:
 
     @asynccontextmanager
     async def kept(self, lease: Lease) -> AsyncIterator[None]:
-        """Renew the lease while the block runs; cancel the block when the lease is lost."""
+        """Renew the lease while the block runs, which ends when the lease may be another's.
+
+        Raises:
+            LeaseLost: it is gone.
+            LeaseNotRenewed: it ran out by our clock; a worker that alone lost the database must
+                not go on beside the one that has taken the work.
+        """
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a lease is kept inside a task")
-        lost: list[LeaseLost] = []
+        lost: list[Exception] = []
 
         async def renew() -> None:
-            while True:
-                await asyncio.sleep(self.lease_seconds / 3)
-                try:
-                    await self.renew(lease)
-                except DatabaseUnavailable:
-                    continue  # nobody can take the lease meanwhile either
-                except LeaseLost as error:
-                    lost.append(error)
-                    task.cancel()
-                    return
+            try:
+                await self._renew_for_ever(lease)
+            except Exception as error:  # noqa: BLE001  whatever it is, the lease is not kept
+                lost.append(error)
+                task.cancel()
 
         renewing = asyncio.create_task(renew(), name=f"lease {lease.key}")
         try:
@@ -193,3 +194,30 @@ class WorkQueue:
             renewing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await renewing
+
+    async def _renew_for_ever(self, lease: Lease) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.lease_seconds
+        while True:
+            # A task of its own: a query that hangs may take its time to be cancelled as well.
+            renewal = asyncio.create_task(self._renewed_until(lease))
+            try:
+                done, _ = await asyncio.wait({renewal}, timeout=end - loop.time())
+            finally:
+                renewal.cancel()
+            if not done:
+                raise LeaseNotRenewed(
+                    f"the lease of {lease.kind} {lease.key} was not renewed for "
+                    f"{self.lease_seconds:g} s"
+                )
+            end = renewal.result()
+
+    async def _renewed_until(self, lease: Lease) -> float:
+        """Renew it when a third of its time is over; returns until when it then holds."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self.lease_seconds / 3)
+            asked = loop.time()
+            with contextlib.suppress(DatabaseUnavailable):
+                await self.renew(lease)
+                return asked + self.lease_seconds

@@ -15,7 +15,13 @@ from opentelemetry.util.types import AnyValue
 
 from archon_contracts import telemetry
 from shared.database import Tx
-from shared.errors import DatabaseUnavailable, LeaseLost, PermanentError, RetryableError
+from shared.errors import (
+    DatabaseUnavailable,
+    LeaseLost,
+    LeaseNotRenewed,
+    PermanentError,
+    RetryableError,
+)
 from shared.logging import get_logger
 from shared.telemetry.spans import remote_context
 from shared.wakeups import Wakeup
@@ -120,6 +126,10 @@ class Worker:
                 span.set_status(Status(StatusCode.ERROR, "handed back"))
                 await asyncio.shield(self._queue.release(lease))
                 raise
+            except LeaseNotRenewed as error:
+                span.set_status(Status(StatusCode.ERROR, str(error)))
+                log.warning("lease_lost", kind=lease.kind, key=lease.key, reason=str(error))
+                await self._hand_back(lease)
             except LeaseLost as error:
                 span.set_status(Status(StatusCode.ERROR, str(error)))
                 log.warning("lease_lost", kind=lease.kind, key=lease.key, reason=str(error))
@@ -131,6 +141,17 @@ class Worker:
                 )
         seconds = asyncio.get_running_loop().time() - started
         duration.record(seconds, {"kind": lease.kind})
+
+    async def _hand_back(self, lease: Lease) -> None:
+        """An absent database counts no try, if nobody else has taken the work meanwhile."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            try:
+                await self._queue.release(lease)
+                return
+            except DatabaseUnavailable as error:
+                log.warning("release_waits_for_database", key=lease.key, reason=str(error))
+                await asyncio.sleep(FIRST_DELAY_SECONDS)
 
     async def _run(self, lease: Lease) -> None:
         handler = self._handlers[lease.kind]

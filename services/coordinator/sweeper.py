@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from services.coordinator.domain import Job
+from services.coordinator.domain import AgentKey, Job
 from services.coordinator.flow import Flow
+from services.coordinator.triggers import Tally
 from services.coordinator.turns import Turns
 from shared.clock import Clock
 from shared.database import Database, Tx
@@ -85,8 +86,24 @@ class Sweeper:
                 await self._flow.give_up(tx, held, reason)
 
     async def _settle_tally(self, now: datetime) -> bool:
+        tally: Tally | None = None
+        try:
+            async with self._database.across_tenants() as tx:
+                tally = await self._turns.next_due(tx, now)
+                if tally is not None:
+                    await self._turns.consider(tx, tally)
+        except PermanentError as error:
+            if tally is None:
+                raise
+            await self._put_off(AgentKey(tally.tenant_id, tally.agent_id), now, str(error))
+        return tally is not None
+
+    async def _put_off(self, key: AgentKey, now: datetime, reason: str) -> None:
+        log.error(
+            "due_agent_put_off", tenant_id=key.tenant_id, agent_id=key.agent_id, reason=reason
+        )
         async with self._database.across_tenants() as tx:
-            return await self._turns.consider_due(tx, now)
+            await self._turns.put_off(tx, key, now)
 
 
 class Pruner:

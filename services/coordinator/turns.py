@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 from uuid import UUID
 
 from archon_contracts.events import JobState, TriggerReason
@@ -29,6 +29,9 @@ from shared.clock import Clock
 from shared.database import Tx
 from shared.errors import PermanentError
 from shared.messages import Cause
+
+PUT_OFF: Final = timedelta(hours=1)
+"""Until an agent that could not be considered is looked at again."""
 
 
 class Tallies(Protocol):
@@ -117,12 +120,15 @@ class Turns:
         elif verdict.check_at != tally.check_at:
             await self._tallies.set_check(tx, key, verdict.check_at)
 
-    async def consider_due(self, tx: Tx, now: datetime) -> bool:
-        """Look at one agent whose time to look again has come; False when there is none."""
-        tally = await self._tallies.lock_due_tally(tx, now)
-        if tally is not None:
-            await self.consider(tx, tally)
-        return tally is not None
+    async def next_due(self, tx: Tx, now: datetime) -> Tally | None:
+        """The tally of an agent whose time to look again has come, locked."""
+        return await self._tallies.lock_due_tally(tx, now)
+
+    async def put_off(self, tx: Tx, key: AgentKey, now: datetime) -> None:
+        """Look at an agent later that could not be considered and is still due."""
+        tally = await self._tallies.lock_tally(tx, key)
+        if tally is not None and tally.check_at is not None and tally.check_at <= now:
+            await self._tallies.set_check(tx, key, now + PUT_OFF)
 
     async def _policy(self, tx: Tx, key: AgentKey, tally: Tally) -> TriggerPolicy:
         known = self._policies.get(key)

@@ -130,17 +130,23 @@ INSERT INTO inbox (event_id, message_type) VALUES (:event_id, :message_type)
 ON CONFLICT (event_id) DO NOTHING
 RETURNING true;
 
--- name: count_delivery(topic, partition, record_offset)$
--- Tries of one record, counted outside the transaction that may roll back.
-INSERT INTO deliveries (topic, partition, record_offset)
-VALUES (:topic, :partition, :record_offset)
-ON CONFLICT (topic, partition, record_offset)
-DO UPDATE SET attempts = deliveries.attempts + 1, last_at = now()
-RETURNING attempts;
+-- name: count_deliveries(topics, partitions, offsets)$
+-- Tries of a record, or of a batch by its first record of each partition; the most of them.
+-- Counted outside the transaction that may roll back.
+WITH counted AS (
+    INSERT INTO deliveries (topic, partition, record_offset)
+    SELECT * FROM unnest(:topics::text[], :partitions::integer[], :offsets::bigint[])
+    ON CONFLICT (topic, partition, record_offset)
+    DO UPDATE SET attempts = deliveries.attempts + 1, last_at = now()
+    RETURNING attempts
+)
+SELECT max(attempts) FROM counted;
 
--- name: forget_delivery(topic, partition, record_offset)!
+-- name: forget_deliveries(topics, partitions, offsets)!
 DELETE FROM deliveries
-WHERE topic = :topic AND partition = :partition AND record_offset = :record_offset;
+WHERE (topic, partition, record_offset) IN (
+    SELECT * FROM unnest(:topics::text[], :partitions::integer[], :offsets::bigint[])
+);
 
 -- name: prune_inbox(keep_days)!
 DELETE FROM inbox WHERE received_at < now() - make_interval(days => :keep_days);

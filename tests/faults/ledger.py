@@ -54,6 +54,11 @@ class Account:
         """Whether the promises held."""
         return not (self.lost or self.double or self.unknown)
 
+    def __add__(self, other: Account) -> Account:
+        """The balance of two systems that know nothing of each other."""
+        mine, theirs = asdict(self), asdict(other)
+        return Account(**{name: value + theirs[name] for name, value in mine.items()})
+
     def __str__(self) -> str:
         return " / ".join(f"{value} {name}" for name, value in asdict(self).items())
 

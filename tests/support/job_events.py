@@ -309,8 +309,8 @@ class JobEvents(RuleBasedStateMachine):
 
         async def look() -> None:
             now = self.world.clock.now()
-            while await self.world.turns.consider_due(None, now):
-                pass
+            while (tally := await self.world.turns.next_due(None, now)) is not None:
+                await self.world.turns.consider(None, tally)
 
         self.do(look())
 

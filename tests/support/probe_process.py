@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 import psutil
@@ -20,10 +21,10 @@ from archon_contracts.commands import RollBackModel
 from archon_contracts.events import ModelArchived
 from shared import watchdog
 from shared.application import Application, Periodic, run
-from shared.broker import Router, new_router, subscription
+from shared.broker import Router, new_router, raw_subscription, subscription
 from shared.database import Tx
 from shared.foundation import Foundation
-from shared.messages import Message
+from shared.messages import Message, RawRecord, read_message
 from shared.outbox import Outbox
 from shared.settings import ServiceSettings
 from shared.work import Lease, WorkQueue
@@ -40,6 +41,7 @@ class Settings(ServiceSettings):
     probe_listens: bool = Field(default=True, description="Whether it consumes at all.")
     probe_slow_seconds: float = Field(default=0.0, ge=0, description="Added to a handler [s].")
     probe_clock_shift_seconds: float = Field(default=0.0, description="Its clock's error [s].")
+    probe_batch: bool = Field(default=False, description="Whether it reads commands in batches.")
     probe_group: str = Field(default="", description="Consumer group, if not the service's own.")
     probe_blocked_loop_seconds: float = Field(default=60.0, gt=0, description="Watchdog's [s].")
 
@@ -113,18 +115,31 @@ class Probe:
                 await asyncio.sleep(self._slow)
 
 
-def build_router(shared: Foundation, probe: Probe, group: str) -> Router:
-    """One consumer for commands and events."""
+def build_router(shared: Foundation, probe: Probe, group: str, *, batch: bool) -> Router:
+    """One consumer for commands and events, or one each and the commands in batches."""
     router = new_router()
     if not group:
         return router
-    both = subscription(router, group, topics.REGISTRY_COMMANDS, topics.MODELS)
+    commands = () if batch else (topics.REGISTRY_COMMANDS,)
+    messages = subscription(router, group, *commands, topics.MODELS)
 
-    @both.on(RollBackModel)
     async def take(message: Message[RollBackModel]) -> None:
         await shared.inbox.run_once(message, probe.take)
 
-    @both.on(ModelArchived)
+    if batch:
+        batches = raw_subscription(
+            router, group, topics.REGISTRY_COMMANDS, purpose="batch", batch=True
+        )
+
+        @batches.on_batch
+        async def take_all(records: list[RawRecord]) -> None:
+            for record in records:
+                await take(cast("Message[RollBackModel]", read_message(record)))
+
+    else:
+        messages.on(RollBackModel)(take)
+
+    @messages.on(ModelArchived)
     async def hear(message: Message[ModelArchived]) -> None:
         await shared.inbox.run_once(message, probe.hear)
 
@@ -137,7 +152,8 @@ def build_app(settings: Settings) -> Application:
     shared = Foundation.build(settings, clock=ShiftedClock(settings.probe_clock_shift_seconds))
     probe = Probe(shared.outbox, shared.work, settings.probe_slow_seconds)
     group = (settings.probe_group or settings.service) if settings.probe_listens else ""
-    shared.broker.include_router(build_router(shared, probe, group))
+    router = build_router(shared, probe, group, batch=settings.probe_batch)
+    shared.broker.include_router(router)
 
     async def bear_witness() -> None:
         generations = [c._coordinator.generation for c in shared.broker.consumers]

@@ -1,11 +1,18 @@
 """Jobs that nobody answers for."""
 
 import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from archon_contracts.commands import CancelTraining, PlanCurriculum, TrainModel
 from archon_contracts.events import JobFailed
+from archon_contracts.values import TriggerPolicy
+from services.coordinator import turns
+from services.coordinator.triggers import Tally, Verdict, judge
+from shared.errors import PermanentError
 from tests.support.coordinator import (
     Answers,
     World,
@@ -133,3 +140,24 @@ async def test_a_job_that_cannot_be_led_on_is_ended_and_holds_up_no_other(world:
     assert (await world.last(JobFailed)).reason.startswith("the job has no plan")
     orders = await world.told(PlanCurriculum)
     assert [order.agent_id for order in orders].count("other") == 2
+
+
+async def test_an_agent_that_cannot_be_considered_is_put_off_and_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bad", "good"):
+        await world.tell(configure(name, trigger_minimum_feedback=2))
+        await world.take([record_of(feedback("i1", name))])
+    await world.fetch("UPDATE tallies SET check_at = '2020-01-01' WHERE agent_id = 'bad'")
+    await world.fetch("UPDATE tallies SET check_at = '2020-01-02' WHERE agent_id = 'good'")
+
+    def refuse_bad(tally: Tally, policy: TriggerPolicy, now: datetime) -> Verdict:
+        if tally.agent_id == "bad":
+            raise PermanentError("this tally cannot be judged")
+        return judge(tally, policy, now)
+
+    monkeypatch.setattr(turns, "judge", refuse_bad)
+    await world.parts.sweeper.sweep()
+
+    checks = dict(await world.fetch("SELECT agent_id, check_at FROM tallies"))
+    assert checks == {"bad": world.clock.now() + timedelta(hours=1), "good": None}

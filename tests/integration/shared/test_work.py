@@ -6,7 +6,13 @@ from uuid import uuid4
 import pytest
 
 from shared.database import Tx
-from shared.errors import ChildCrashed, DatabaseUnavailable, LeaseLost, PermanentError
+from shared.errors import (
+    ChildCrashed,
+    DatabaseUnavailable,
+    LeaseLost,
+    LeaseNotRenewed,
+    PermanentError,
+)
 from shared.foundation import Foundation
 from shared.messages import Cause
 from shared.work import Lease
@@ -164,3 +170,59 @@ async def test_a_renewal_that_fails_for_want_of_a_database_is_tried_again(
         foundation.work.renew = renew_at_last
         async with foundation.work.kept(lease):
             await eventually(lambda: len(calls) == 3)
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_work_whose_lease_ran_out_unrenewed_is_ended(database_url: str, hangs: bool) -> None:
+    async with open_foundation(probe_settings(database_url, lease_seconds=1.01)) as foundation:
+        await _enqueue(foundation)
+        lease = await foundation.work.lease(["probe"], "owner")
+
+        async def renew(_lease: Lease) -> None:
+            if hangs:
+                await asyncio.Event().wait()
+            raise DatabaseUnavailable("away")
+
+        foundation.work.renew = renew
+        async with asyncio.timeout(10):
+            with pytest.raises(LeaseNotRenewed):
+                async with foundation.work.kept(lease):
+                    await asyncio.Event().wait()
+
+
+async def test_an_unexpected_error_of_the_renewal_ends_the_work(database_url: str) -> None:
+    async with open_foundation(probe_settings(database_url, lease_seconds=1.01)) as foundation:
+        await _enqueue(foundation)
+        lease = await foundation.work.lease(["probe"], "owner")
+
+        async def renew(_lease: Lease) -> None:
+            raise KeyError("a bug")
+
+        foundation.work.renew = renew
+        async with asyncio.timeout(10):
+            with pytest.raises(KeyError):
+                async with foundation.work.kept(lease):
+                    await asyncio.Event().wait()
+
+
+async def test_a_try_that_an_absent_database_ended_does_not_count(database_url: str) -> None:
+    async with open_foundation(probe_settings(database_url, lease_seconds=1.01)) as foundation:
+        handler = Recorder()
+        handler.hang = True
+        await _enqueue(foundation)
+        renew, release, away = foundation.work.renew, foundation.work.release, [1, 1]
+
+        async def renew_never(_lease: Lease) -> None:
+            raise DatabaseUnavailable("away")
+
+        async def release_at_last(lease: Lease) -> None:
+            if away:
+                away.pop()
+                raise DatabaseUnavailable("away")
+            handler.hang, foundation.work.renew = False, renew
+            await release(lease)
+
+        foundation.work.renew, foundation.work.release = renew_never, release_at_last
+        await _run_until(foundation, handler, "done")
+        async with foundation.database.connection() as connection:
+            assert await connection.fetchval("SELECT attempts FROM work") == 1

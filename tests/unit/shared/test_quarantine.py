@@ -1,13 +1,14 @@
 """Which errors are tried again, and which set a record aside."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from shared import quarantine as module
 from shared.errors import DatabaseUnavailable, PermanentError, RetryableError
 from shared.messages import RawRecord
-from shared.quarantine import Quarantine
+from shared.quarantine import Place, Quarantine
 from shared.watchdog import Progress
 
 RECORD = RawRecord("topic", 0, 1, None, b"{}")
@@ -19,15 +20,21 @@ class CountingQuarantine(Quarantine):
     def __init__(self) -> None:
         self._max_attempts = 3
         self._handler_timeout = 0.05
-        self.progress = Progress()
+        self._owed = set()
         self.tries = 0
+        self.away: list[str] = []
         self.aside: list[tuple[str, int]] = []
 
-    async def _count(self, record: RawRecord) -> int:
+    async def _count(self, _places: Sequence[Place]) -> int:
         self.tries += 1
+        if self.away and self.away[-1] == "after count":
+            self.away.pop()
+            raise DatabaseUnavailable("cut off after the commit")
         return self.tries
 
-    async def _forget(self, record: RawRecord) -> None:
+    async def _forget(self, _places: Sequence[Place]) -> None:
+        if self.away and self.away.pop():
+            raise DatabaseUnavailable("cut off")
         self.tries = 0
 
     async def set_aside(self, record: RawRecord, error: Exception, attempts: int) -> None:
@@ -50,7 +57,7 @@ async def _protect(policy: Quarantine, *errors: Exception | None) -> int:
         if error is not None:
             raise error
 
-    await policy.protect(RECORD, handle)
+    await policy.protect(RECORD, handle, Progress())
     return calls
 
 
@@ -89,5 +96,21 @@ async def test_a_record_that_killed_the_process_too_often_is_not_handled_again()
 
 async def test_a_handler_that_hangs_is_tried_again_and_then_set_aside() -> None:
     policy = CountingQuarantine()
-    await policy.protect(RECORD, asyncio.Event().wait)
+    await policy.protect(RECORD, asyncio.Event().wait, Progress())
     assert [attempts for _, attempts in policy.aside] == [3]
+
+
+@pytest.mark.parametrize("moment", ["at forget", "after count"])
+async def test_a_try_that_could_not_be_taken_back_is_so_before_the_next(moment: str) -> None:
+    policy = CountingQuarantine()
+    policy.away = [moment] * 4
+    away = [DatabaseUnavailable("away") for _ in range(8)]
+    await _protect(policy, *away, None, None)
+    assert policy.aside == []
+    assert policy.tries == 0
+
+
+async def test_a_batch_is_counted_where_it_begins_in_each_partition() -> None:
+    places = [("b", 1, 7), ("a", 2, 9), ("b", 1, 8), ("a", 0, 3)]
+    records = [RawRecord(*place, None, b"{}") for place in places]
+    assert module._heads(records) == [("a batch", 0, 3), ("a batch", 2, 9), ("b batch", 1, 7)]

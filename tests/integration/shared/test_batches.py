@@ -1,0 +1,37 @@
+"""A batch consumer and the records that it cannot handle, in a process of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.load import CommandLoad
+from tests.faults.probes import fleet
+from tests.faults.servers import servers
+from tests.faults.waiting import until
+
+POISONS = ("raise", "wait", "kill")
+
+
+@pytest.mark.timeout(180)
+async def test_only_the_guilty_record_of_a_batch_is_set_aside_after_its_tries(
+    tmp_path: Path,
+) -> None:
+    async with servers(tmp_path) as both, fleet(both, tmp_path) as probes:
+        await probes.start(handler_attempts=2, handler_timeout_seconds=1, probe_batch=True)
+        async with CommandLoad(both.bootstrap_servers, tmp_path / "ledger", 7) as load:
+            good, bad = await load.send(20), []
+            for poison in POISONS:
+                bad += await load.send(1, reason=poison)
+                good += await load.send(20)
+
+        async def settled() -> bool:
+            return await probes.count("taken") + await probes.letters() >= len(good) + len(bad)
+
+        assert await until(settled, timeout=120)
+        noted, tries = await probes.noted(), await probes.letter_headers("dlq_attempts")
+        left = await probes.reader.value("SELECT count(*) FROM probe.deliveries")
+
+    assert sorted(noted.quarantined) == sorted(map(str, bad))
+    assert sorted(row["event_id"] for row in noted.taken) == sorted(map(str, good))
+    assert noted.out_of_order == 0
+    assert (tries, left) == (["2", "2", "2"], 0)

@@ -1,0 +1,79 @@
+"""What a stop does first, and that it comes to its end."""
+
+import asyncio
+from uuid import uuid4
+
+from archon_contracts import topics
+from archon_contracts.commands import RollBackModel
+from shared.application import STOP_GRACE_SECONDS, Application
+from shared.broker import new_router, subscription
+from shared.broker_admin import ensure_topics
+from shared.foundation import Foundation
+from shared.messages import Cause, Message
+from shared.migrations import migrate
+from shared.work import Lease
+from tests.support.eventually import eventually
+from tests.support.foundations import probe_settings
+
+HANDLER_SECONDS = 5.0
+
+
+class Endless:
+    """Work that does not end by itself."""
+
+    def __init__(self) -> None:
+        self.running = asyncio.Event()
+
+    async def run(self, _lease: Lease) -> None:
+        self.running.set()
+        await asyncio.Event().wait()
+
+    async def complete(self, _tx: object, _lease: Lease, _result: object) -> None:
+        raise AssertionError("it does not end")
+
+    async def give_up(self, _tx: object, _lease: Lease, _error: Exception) -> None:
+        raise AssertionError("it does not fail")
+
+
+def _listen_slowly(foundation: Foundation) -> asyncio.Event:
+    """A handler that does not return; the event says that it runs."""
+    router, runs = new_router(), asyncio.Event()
+    commands = subscription(router, f"probe-{uuid4().hex[:8]}", topics.REGISTRY_COMMANDS)
+
+    @commands.on(RollBackModel)
+    async def never_return(_message: Message[RollBackModel]) -> None:
+        runs.set()
+        await asyncio.Event().wait()
+
+    foundation.broker.include_router(router)
+    return runs
+
+
+async def test_work_is_handed_back_while_a_slow_handler_still_has_its_time(
+    database_url: str, kafka: str
+) -> None:
+    await ensure_topics(kafka)
+    await migrate(database_url, "probe")
+    settings = probe_settings(database_url, kafka, shutdown_timeout_seconds=HANDLER_SECONDS)
+    foundation, endless = Foundation.build(settings), Endless()
+    handling = _listen_slowly(foundation)
+    application = Application(foundation, background=[foundation.worker({"probe": endless})])
+    serving = asyncio.create_task(application.serve())
+    await eventually(lambda: foundation.health.started or serving.done())
+    async with foundation.database.transaction() as tx:
+        cause = Cause(uuid4(), "c")
+        await foundation.work.enqueue(tx, kind="probe", key="job", payload={}, cause=cause)
+        body = RollBackModel(agent_id=uuid4().hex, reason="worse")
+        await foundation.outbox.append(tx, body, cause=cause)
+    foundation.wakeups.ring()
+    await asyncio.gather(endless.running.wait(), handling.wait())
+
+    async def handed_back() -> bool:
+        async with foundation.database.connection() as connection:
+            return await connection.fetchval("SELECT state FROM work") == "queued"
+
+    application.stop()
+    await eventually(handed_back, timeout=HANDLER_SECONDS)
+    assert not serving.done()
+    async with asyncio.timeout(HANDLER_SECONDS + STOP_GRACE_SECONDS):
+        await serving
