@@ -17,6 +17,7 @@ from services.gateway.feedback import IntakeEvent
 from services.gateway.pressure import OutboxLimits
 from services.gateway.rates import RateLimit
 from services.gateway.routes import build_http
+from services.gateway.service import Asked, asked_by
 from services.gateway.shedding import Budget, OutboxWatch, Pressure
 
 KEYS = {
@@ -61,6 +62,9 @@ class Parts:
     async def writing(self, _tenant_id: str) -> AsyncIterator[None]:
         yield
 
+    async def asked(self, _tx: object, caller: Caller, _request: object) -> Asked:
+        return asked_by(caller)
+
     async def request_training(self, *_: object) -> Any:
         return SimpleNamespace(job_id=new_id(), trace_id="")
 
@@ -77,7 +81,9 @@ async def http(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
     pressure = Pressure(watch, Budget("e", 1000, "events"), Budget("b", 10**6, "bytes"))
     given: dict[str, Any] = dict.fromkeys(each.name for each in fields(Api)) | {
         "settings": SimpleNamespace(
-            gateway_body_limit_bytes=10_000, gateway_event_limit_bytes=10_000
+            gateway_body_limit_bytes=10_000,
+            gateway_body_timeout_seconds=10,
+            gateway_event_limit_bytes=10_000,
         ),
         "admission": Admission(parts, Rates(*plenty)),
         "pressure": pressure,
@@ -85,6 +91,7 @@ async def http(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
         "intake": parts,
         "transactions": parts,
         "service": parts,
+        "idempotency": parts,
     }
     transport = httpx.ASGITransport(build_http(Api(**given)))
     async with httpx.AsyncClient(base_url="http://gateway", transport=transport) as client:
