@@ -179,11 +179,13 @@ class Database:
                         "and that the server runs"
                     ) from error
                 await asyncio.sleep(0.1)
-            except (AccessRefused, asyncpg.PostgresError) as error:
+            except (AccessRefused, ValueRefused, asyncpg.PostgresError) as error:
                 raise StartupFailed(self._refusal(error)) from error
 
     def _refusal(self, error: Exception) -> str:
-        if self.role is None or self.role not in str(error):
+        # A role that is not there is, to the server, a value that it cannot take.
+        of_role = isinstance(error, ValueRefused) or (self.role or "") in str(error)
+        if self.role is None or not of_role:
             return f"PostgreSQL refused the connection: {error}"
         return (
             f"PostgreSQL does not let the login act as ARCHON_DATABASE_ROLE {self.role} ({error}); "

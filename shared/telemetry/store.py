@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 from shared.database import Database, Tx
-from shared.errors import ArchonError
+from shared.errors import ArchonError, PermanentError
 from shared.queries import load_queries
 from shared.telemetry.records import LogRow, MetricRow, SpanRow, clean, to_json
 
@@ -77,13 +77,13 @@ class TelemetryStore:
             try:
                 async with self._database.across_tenants() as tx:
                     await self._insert(tx, rows)
+            except (PermanentError, asyncpg.PostgresError):
+                # A row that the database refuses; telemetry must not end the service.
+                self.dropped += len(rows)
             except ArchonError:
                 # Not logged: a log line would be one more row in this very queue.
                 self._put_back(rows)
                 return
-            except asyncpg.PostgresError:
-                # A row that the database refuses; telemetry must not end the service.
-                self.dropped += len(rows)
 
     def _take(self, most: int) -> list[Row]:
         with self._lock:

@@ -1,6 +1,5 @@
 """The soak's judgement of trainings, and which processes it takes for work."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ FORKER = (
     "subprocess.run([sys.executable, '-c', 'import signal; signal.pause()'])\n"
     "import signal; signal.pause()"
 )
+SERVICE = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {FORKER!r}])"
 
 
 @pytest.mark.parametrize(
@@ -39,18 +39,23 @@ def test_without_a_process_there_is_no_work_to_kill() -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[psutil.Process]:
-    """A child of ours that has a child, as the server has that forks work."""
-    with subprocess.Popen([sys.executable, "-c", FORKER]) as forker:
-        yield psutil.Process(forker.pid)
-        forker.kill()
+def service() -> Iterator[psutil.Process]:
+    """A process with a child that has a child, as a service has the server that forks its work.
+
+    Not this test's own process: below that, other tests' servers may live.
+    """
+    with subprocess.Popen([sys.executable, "-c", SERVICE]) as started:
+        service = psutil.Process(started.pid)
+        yield service
+        for process in [*service.children(recursive=True), service]:
+            process.kill()
 
 
-async def test_only_what_the_forking_server_started_is_work(server: psutil.Process) -> None:
-    await eventually(lambda: len(server.children()) == 1)
+async def test_only_what_the_forking_server_started_is_work(service: psutil.Process) -> None:
+    await eventually(lambda: len(service.children(recursive=True)) == 2)
 
-    assert kill_child_work(os.getpid())
-    await eventually(lambda: not server.children())
-    assert not kill_child_work(os.getpid())
+    assert kill_child_work(service.pid)
+    await eventually(lambda: len(service.children(recursive=True)) == 1)
+    assert not kill_child_work(service.pid)
 
-    assert server.is_running()
+    assert service.children()[0].is_running()
