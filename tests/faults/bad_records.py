@@ -7,7 +7,6 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from uuid import UUID
 
 from archon_contracts.base import Contract
 from archon_contracts.commands import ConfigureAgent
@@ -148,12 +147,6 @@ class BadRecords:
     def _id(self) -> bytes:
         self._made += 1
         return str(derived_id("bad", self._chance.random(), self._made)).encode()
-
-
-def id_of(record: Record) -> UUID | None:
-    """The id that a record claims, where it claims one."""
-    claimed = dict(record.headers).get("ce_id")
-    return UUID(claimed.decode()) if claimed else None
 
 
 TROUBLE = (

@@ -30,11 +30,6 @@ BATCH = 100
 RETRY_SECONDS = 0.2
 
 
-async def send_command(bootstrap_servers: str, body: Contract) -> None:
-    """Send one command and wait for its acknowledgement."""
-    await send_commands(bootstrap_servers, [body])
-
-
 async def send_commands(bootstrap_servers: str, bodies: Sequence[Contract]) -> None:
     """Send commands and wait until all are acknowledged."""
     topics = sorted({body.topic.name for body in bodies})
