@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
@@ -95,6 +95,12 @@ async def _read_to_end(
         batches = await consumer.getmany(timeout_ms=200)
         found += [r for records in batches.values() for r in records if marker in (r.value or b"")]
     return found
+
+
+class Serve(Protocol):
+    """Serves a gateway of a test's own, with these settings, while the block runs."""
+
+    def __call__(self, **settings: Any) -> contextlib.AbstractAsyncContextManager[Gateway]: ...
 
 
 @contextlib.asynccontextmanager

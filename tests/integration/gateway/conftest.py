@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -11,7 +12,7 @@ import pytest_asyncio
 from deploy.local.postgres import EmbeddedPostgres
 from shared.broker_admin import ensure_topics
 from shared.migrations import migrate
-from tests.support.gateway import Gateway, served_gateway
+from tests.support.gateway import Gateway, Serve, served_gateway
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -28,6 +29,13 @@ async def gateway(
     async with served_gateway(url, kafka, folder) as served:
         yield served
     await _execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest_asyncio.fixture
+async def serve(migrated_database_url: str, kafka: str, tmp_path: Path) -> Serve:
+    """For tests whose gateway has settings of its own."""
+    await ensure_topics(kafka)
+    return partial(served_gateway, migrated_database_url, kafka, tmp_path)
 
 
 async def _execute(url: str, statement: str) -> None:

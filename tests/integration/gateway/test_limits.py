@@ -1,15 +1,13 @@
 """Rate limits over HTTP: what a key and an address may ask for, and what they are told."""
 
 import asyncio
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
 
 from archon_contracts.topics import FEEDBACK
-from shared.broker_admin import ensure_topics
 from tests.support.eventually import eventually
-from tests.support.gateway import Gateway, served_gateway
+from tests.support.gateway import Gateway, Serve
 
 
 def event(agent: str, number: int) -> dict[str, object]:
@@ -32,18 +30,8 @@ async def other_key(gateway: Gateway) -> dict[str, str]:
     return {"Authorization": f"Bearer {made['key']}"}
 
 
-async def test_a_key_that_asks_too_often_waits_and_others_do_not(
-    migrated_database_url: str, kafka: str, tmp_path: Path
-) -> None:
-    await ensure_topics(kafka)
-    served = served_gateway(
-        migrated_database_url,
-        kafka,
-        tmp_path,
-        gateway_requests_per_second=0.5,
-        gateway_burst_seconds=20,
-    )
-    async with served as gateway:
+async def test_a_key_that_asks_too_often_waits_and_others_do_not(serve: Serve) -> None:
+    async with serve(gateway_requests_per_second=0.5, gateway_burst_seconds=20) as gateway:
         headers = await other_key(gateway)
 
         mine = [await gateway.http.get("/v1/agents") for _ in range(15)]
@@ -55,17 +43,9 @@ async def test_a_key_that_asks_too_often_waits_and_others_do_not(
 
 
 async def test_events_are_limited_by_number_and_none_of_a_refused_batch_is_sent(
-    migrated_database_url: str, kafka: str, tmp_path: Path
+    serve: Serve,
 ) -> None:
-    await ensure_topics(kafka)
-    served = served_gateway(
-        migrated_database_url,
-        kafka,
-        tmp_path,
-        gateway_events_per_second=0.01,
-        gateway_burst_seconds=1000,
-    )
-    async with served as gateway:
+    async with serve(gateway_events_per_second=0.01, gateway_burst_seconds=1000) as gateway:
         agent = await gateway.know(f"agent-{uuid4().hex}")
 
         first = await gateway.http.post("/v1/feedback", json=[event(agent, n) for n in range(8)])
@@ -81,18 +61,8 @@ async def test_events_are_limited_by_number_and_none_of_a_refused_batch_is_sent(
     assert len(records) == 9
 
 
-async def test_a_body_that_is_refused_as_wrong_counts_for_its_events(
-    migrated_database_url: str, kafka: str, tmp_path: Path
-) -> None:
-    await ensure_topics(kafka)
-    served = served_gateway(
-        migrated_database_url,
-        kafka,
-        tmp_path,
-        gateway_events_per_second=0.01,
-        gateway_burst_seconds=1000,
-    )
-    async with served as gateway:
+async def test_a_body_that_is_refused_as_wrong_counts_for_its_events(serve: Serve) -> None:
+    async with serve(gateway_events_per_second=0.01, gateway_burst_seconds=1000) as gateway:
         wrong = await gateway.http.post("/v1/feedback", json=[{"typo": n} for n in range(12)])
         more = await gateway.http.post("/v1/feedback", json=[{"typo": 1}])
 
@@ -101,13 +71,9 @@ async def test_a_body_that_is_refused_as_wrong_counts_for_its_events(
 
 
 async def test_an_address_cannot_guess_keys_at_full_speed_nor_pretend_to_be_others(
-    migrated_database_url: str, kafka: str, tmp_path: Path
+    serve: Serve,
 ) -> None:
-    await ensure_topics(kafka)
-    served = served_gateway(
-        migrated_database_url, kafka, tmp_path, gateway_failed_authentications_per_minute=5
-    )
-    async with served as gateway:
+    async with serve(gateway_failed_authentications_per_minute=5) as gateway:
         await gateway.get("/v1/agents")
         answers = []
         for number in range(12):
@@ -123,18 +89,10 @@ async def test_an_address_cannot_guess_keys_at_full_speed_nor_pretend_to_be_othe
     assert known.status_code == 200
 
 
-async def test_a_proxy_that_is_trusted_says_where_a_request_comes_from(
-    migrated_database_url: str, kafka: str, tmp_path: Path
-) -> None:
-    await ensure_topics(kafka)
-    served = served_gateway(
-        migrated_database_url,
-        kafka,
-        tmp_path,
-        gateway_failed_authentications_per_minute=1,
-        gateway_trusted_proxies="127.0.0.1",
-    )
-    async with served as gateway:
+async def test_a_proxy_that_is_trusted_says_where_a_request_comes_from(serve: Serve) -> None:
+    async with serve(
+        gateway_failed_authentications_per_minute=1, gateway_trusted_proxies="127.0.0.1"
+    ) as gateway:
         answers = []
         for client in ("198.51.100.1", "198.51.100.1", "198.51.100.2"):
             headers = {"Authorization": "Bearer wrong", "X-Forwarded-For": client}
@@ -146,14 +104,8 @@ async def test_a_proxy_that_is_trusted_says_where_a_request_comes_from(
 ONLY_JOBS = "/v1/events?types=JobFailed"
 
 
-async def test_a_stream_ends_with_its_key(
-    migrated_database_url: str, kafka: str, tmp_path: Path
-) -> None:
-    await ensure_topics(kafka)
-    served = served_gateway(
-        migrated_database_url, kafka, tmp_path, gateway_stream_check_seconds=0.2
-    )
-    async with served as gateway:
+async def test_a_stream_ends_with_its_key(serve: Serve) -> None:
+    async with serve(gateway_stream_check_seconds=0.2) as gateway:
         body = {"name": "reader", "scopes": ["read"]}
         key = (await gateway.http.post("/v1/keys", json=body)).json()
         headers = {"Authorization": f"Bearer {key['key']}"}
@@ -168,12 +120,8 @@ async def test_a_stream_ends_with_its_key(
                 ] == []
 
 
-async def test_a_key_has_so_many_streams_and_gets_the_place_of_a_closed_one(
-    migrated_database_url: str, kafka: str, tmp_path: Path
-) -> None:
-    await ensure_topics(kafka)
-    served = served_gateway(migrated_database_url, kafka, tmp_path, gateway_streams_per_key=2)
-    async with served as gateway:
+async def test_a_key_has_so_many_streams_and_gets_the_place_of_a_closed_one(serve: Serve) -> None:
+    async with serve(gateway_streams_per_key=2) as gateway:
 
         async def status() -> int:
             async with gateway.http.stream("GET", "/v1/events") as stream:
