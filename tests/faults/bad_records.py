@@ -6,22 +6,33 @@ import gzip
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archon_contracts.base import Contract
 from archon_contracts.commands import ConfigureAgent
-from archon_contracts.events import FeedbackReceived
+from archon_contracts.events import (
+    AnnotationSubmitted,
+    FeedbackReceived,
+    FeedbackRetracted,
+    InteractionLogged,
+)
 from archon_contracts.identifiers import derived_id
 from archon_contracts.topics import Topic
 
 Headers = list[tuple[str, bytes | None]]
 HUGE_BYTES = (10_000_000, 1_500_000, 1_047_900, 1_000_000)
 DEEP_LEVELS = 100_000
+FEEDBACK_TYPES = (FeedbackReceived, InteractionLogged, AnnotationSubmitted, FeedbackRetracted)
+ODD_NAMES = (b"\xff\xfe\xfd", b"\xc3", b"\xed\xa0\x80", b"a\x00b", b"")
+ODD_TIMES = (2**61, 2**63 - 1, -(2**40))
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record to send. `fate`: it must be set aside, or may be taken as well."""
+    """One record to send. It must be set aside, or may be taken as well.
+
+    `raw_headers` and `timestamp_ms` are what only librdkafka's producer sends.
+    """
 
     kind: str
     topic: Topic
@@ -29,6 +40,8 @@ class Record:
     headers: Headers
     key: bytes | None = b"default/agent"
     must_be_aside: bool = True
+    raw_headers: tuple[tuple[bytes, bytes | None], ...] = ()
+    timestamp_ms: int = 0
 
 
 class BadRecords:
@@ -41,10 +54,35 @@ class BadRecords:
 
     def known(self) -> Iterator[Record]:
         """One of each kind that must be set aside, for feedback and for commands."""
-        for contract in (FeedbackReceived, ConfigureAgent):
+        for contract in (*FEEDBACK_TYPES, ConfigureAgent):
             good = self._good_body(contract)
             yield from (self._of(contract, kind, value) for kind, value in self._bodies(good))
             yield from self._bad_headers(contract, json.dumps(good).encode())
+
+        withdrawn = self._good_body(FeedbackRetracted) | {"reason": "a\x00b"}
+        yield self._of(FeedbackRetracted, "null character", json.dumps(withdrawn).encode())
+        named = self._of(FeedbackReceived, "null character in a header's name", b"{}")
+        yield replace(named, headers=[*named.headers, ("a\x00b", b"v")])
+
+    def raw(self) -> Iterator[Record]:
+        """What aiokafka's producer refuses to send, and librdkafka's sends."""
+        for name in ODD_NAMES:
+            odd = ((name, b"v"), (b"null", None))
+            for contract in FEEDBACK_TYPES:
+                value = json.dumps(self._good_body(contract)).encode()
+                taken = self._of(contract, "odd header name", value)
+                yield replace(taken, must_be_aside=False, raw_headers=odd)
+            for contract in (FeedbackReceived, ConfigureAgent):
+                bad = self._of(contract, "odd header name, bad body", b"{}")
+                yield replace(bad, raw_headers=odd)
+        for contract in (*FEEDBACK_TYPES, ConfigureAgent):
+            yield replace(self._of(contract, "neither key nor value", None), key=None)
+            yield Record("nothing at all", contract.topic, None, [], key=None)
+        for at in ODD_TIMES:
+            for contract in FEEDBACK_TYPES:
+                value = json.dumps(self._good_body(contract)).encode()
+                taken = self._of(contract, "absurd time", value)
+                yield replace(taken, must_be_aside=False, timestamp_ms=at)
 
     def huge(self) -> Iterator[Record]:
         """Megabytes, up to what the broker takes; sent compressed they are a bomb."""
@@ -63,12 +101,16 @@ class BadRecords:
         later = json.dumps(good | {"occurred_at": "2999-01-01T00:00:00Z"}).encode()
         yield self._odd("future time", later, extra=[("ce_time", b"2999-01-01T00:00:00Z")])
         yield self._odd("unknown field", json.dumps(good | {"colour": "blue"}).encode())
-        yield self._odd("null character", json.dumps(good | {"actual": "a\x00b"}).encode())
+        for contract in (FeedbackReceived, InteractionLogged, AnnotationSubmitted):
+            nul = self._good_body(contract) | {"input": "a\x00b"}
+            taken = self._of(contract, "null character inside", json.dumps(nul).encode())
+            yield replace(taken, must_be_aside=False)
         yield self._odd("surrogate", value.replace(b'"good"', b'"\\ud800"'))
 
     def fuzzed(self) -> Record:
         """A good body with a few bytes changed, cut out, or doubled."""
-        body = bytearray(json.dumps(self._good_body(FeedbackReceived)).encode())
+        contract = self._chance.choice(FEEDBACK_TYPES)
+        body = bytearray(json.dumps(self._good_body(contract)).encode())
         for _ in range(self._chance.randint(1, 4)):
             start = self._chance.randrange(len(body))
             end = min(len(body), start + self._chance.randint(1, 12))
@@ -81,7 +123,8 @@ class BadRecords:
                     body[start:start] = body[start:end]
                 case _:
                     body[start:start] = self._chance.choice(TROUBLE)
-        return self._odd("fuzzed", bytes(body))
+        fuzzed = self._of(contract, f"fuzzed {contract.__name__}", bytes(body))
+        return replace(fuzzed, must_be_aside=False)
 
     def _bodies(self, good: dict[str, object]) -> list[tuple[str, bytes | None]]:
         value = json.dumps(good).encode()
@@ -131,18 +174,24 @@ class BadRecords:
 
     def _good_body(self, contract: type[Contract]) -> dict[str, object]:
         self._made += 1
-        if contract is FeedbackReceived:
-            return {
-                "agent_id": self._agent_id,
-                "interaction_id": f"bad-{self._made}",
+        if contract is ConfigureAgent:
+            name = f"new-{self._made}"
+            profile = {"agent_id": name, "kind": "classifier", "base_model": "pypi:x"}
+            return {"agent_id": name, "profile": profile}
+        subject = "item_id" if contract is AnnotationSubmitted else "interaction_id"
+        own: dict[type[Contract], dict[str, object]] = {
+            FeedbackReceived: {
                 "input": "what to do",
                 "actual": "good",
                 "expected": "bad",
                 "rating": 2,
                 "context": {"a": [1, 2.5, None, True]},
-            }
-        profile = {"agent_id": f"new-{self._made}", "kind": "classifier", "base_model": "pypi:x"}
-        return {"agent_id": f"new-{self._made}", "profile": profile}
+            },
+            InteractionLogged: {"input": "what to do", "actual": "good", "latency_seconds": 0.5},
+            AnnotationSubmitted: {"annotator_id": "ann", "input": "what to do", "label": "bad"},
+            FeedbackRetracted: {"source": "user", "reason": "a mistake"},
+        }
+        return {"agent_id": self._agent_id, subject: f"bad-{self._made}"} | own[contract]
 
     def _id(self) -> bytes:
         self._made += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,18 +11,25 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
 from archon_contracts.envelope import HeaderView
-from archon_contracts.topics import dead_letters
+from archon_contracts.topics import FEEDBACK, consumer_group, dead_letters
 from tests.faults.bad_records import BadRecords, Record
 from tests.faults.ledger import Account, Ledger, balance, read_ledger
 from tests.faults.load import FeedbackLoad
+from tests.faults.raw_producer import raw_producer
 from tests.faults.scenario import Context, Outcome
 from tests.faults.system import Held, LocalSystem, local_system
-from tests.faults.topics import count_records
+from tests.faults.topics import count_records, unread
 from tests.faults.waiting import until
 
 AGENT = "agent-0"
 MOST_BYTES = 16_000_000
 GOOD = 50
+NOTED = (
+    "SELECT event_id::text FROM coordinator.interactions "
+    "UNION ALL SELECT event_id::text FROM coordinator.retractions"
+)
+SERVICES = ("coordinator", "gateway")
+TALLY = consumer_group("gateway", "feedback-tally")
 
 
 class BadInputs:
@@ -35,23 +43,28 @@ class BadInputs:
         bad = BadRecords(context.random(), AGENT)
         path = context.folder / "ledger"
         sent: dict[str, Record] = {}
-        async with local_system(context.folder / "data", services=("coordinator",)) as system:
+        async with local_system(context.folder / "data", services=SERVICES) as system:
             await system.configure(AGENT)
             plain = [*bad.known(), *bad.odd(), *(bad.fuzzed() for _ in range(fuzzed))]
             sent |= await self._send(system, plain, path)
+            raw = list(bad.raw())
+            sent |= await asyncio.to_thread(self._send_raw, system.bootstrap_servers, raw, path)
             sent |= await self._send(system, bad.huge(), path)
             sent |= await self._send(system, bad.huge(), path, compression_type="gzip")
             async with FeedbackLoad(system.bootstrap_servers, path, (AGENT,)) as load:
                 await load.send(GOOD)
-            settled = await system.all_settled(len(sent) + GOOD, timeout=100)
+            settled = await self._all_settled(system, len(sent) + GOOD)
+            counted = await self._all_counted(system)
             published = await self._all_published(system)
             held = await system.held()
+            noted = [row["event_id"] for row in await system.reader.fetch(NOTED)]
             alive = await system.ready("coordinator")
-        account = self._balance(path, sent, held)
+        account = self._balance(path, sent, held, noted)
         problems = self._problems(sent, held)
         for fine, problem in (
             (settled, "not settled in time"),
             (published, "not all dead letters were published"),
+            (counted, "the gateway's count of feedback stands still"),
             (alive, "the coordinator was not ready again"),
         ):
             if not fine:
@@ -88,12 +101,46 @@ class BadInputs:
         ledger.close()
         return sent
 
-    def _balance(self, path: Path, sent: dict[str, Record], held: Held) -> Account:
+    def _send_raw(self, servers: str, records: Iterable[Record], path: Path) -> dict[str, Record]:
+        """Send what aiokafka would not; returns them by their place, which stands in the ledger."""
+        ledger, sent = Ledger(path), {}
+        with raw_producer(servers) as producer:
+            for record in records:
+                headers = [(name.encode(), value) for name, value in record.headers]
+                stands = producer.send(
+                    record.topic.name,
+                    record.value,
+                    key=record.key,
+                    headers=[*headers, *record.raw_headers],
+                    timestamp_ms=record.timestamp_ms,
+                )
+                place = f"{record.topic.name}/{stands.partition}/{stands.offset}"
+                ledger.acknowledge(place)
+                sent[place] = record
+        ledger.close()
+        return sent
+
+    async def _all_settled(self, system: LocalSystem, count: int) -> bool:
+        async def settled() -> bool:
+            noted = len(await system.reader.fetch(NOTED))
+            return noted + await system.count_stored() + await system.count_letters() >= count
+
+        return await until(settled, timeout=100)
+
+    async def _all_counted(self, system: LocalSystem) -> bool:
+        async def counted() -> bool:
+            return await unread(system.bootstrap_servers, FEEDBACK.name, TALLY) == 0
+
+        return await until(counted, timeout=60)
+
+    def _balance(
+        self, path: Path, sent: dict[str, Record], held: Held, noted: list[str]
+    ) -> Account:
         places = {(dict(r.headers).get("ce_id") or b"").decode(): p for p, r in sent.items()}
         intended, acknowledged = read_ledger(path)
         return balance(
             (intended, acknowledged),
-            stored=[places.get(event_id, event_id) for event_id in held.stored],
+            stored=[places.get(event_id, event_id) for event_id in (*held.stored, *noted)],
             used=held.used,
             quarantined=[_place(letter) for letter in held.letters],
         )

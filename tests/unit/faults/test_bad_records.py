@@ -7,7 +7,7 @@ from tests.faults.bad_records import BadRecords, Record
 
 def made(seed: int) -> list[Record]:
     bad = BadRecords(random.Random(seed), "agent")
-    return [*bad.known(), *bad.odd(), *(bad.fuzzed() for _ in range(50))]
+    return [*bad.known(), *bad.odd(), *bad.raw(), *(bad.fuzzed() for _ in range(50))]
 
 
 def test_a_seed_always_gives_the_same_records() -> None:
