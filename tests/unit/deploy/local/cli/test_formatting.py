@@ -26,7 +26,8 @@ EVIL = "[red]a[/red]\x1b[2J\x9b[/b]\n\u202eb"
 
 @pytest.mark.parametrize("place", ["title", "column", "cell", "line"])
 def test_what_others_wrote_is_neither_markup_nor_obeyed_by_a_terminal(place: str) -> None:
-    screen = Console(file=StringIO(), width=200, force_terminal=True, color_system=None)
+    written = StringIO()
+    screen = Console(file=written, width=200, force_terminal=True, color_system=None)
 
     if place == "line":
         screen.print(f"[bold]ours[/bold] {shown(EVIL)}")
@@ -34,7 +35,7 @@ def test_what_others_wrote_is_neither_markup_nor_obeyed_by_a_terminal(place: str
         parts = {"title": "t", "column": "c", "cell": "v" * 40} | {place: EVIL}
         screen.print(table(parts["title"], [parts["column"]], [[parts["cell"]]]))
 
-    printed = screen.file.getvalue()
+    printed = written.getvalue()
     assert "[red]a[/red] [2J [/b]  b" in printed
     assert "\x9b" not in printed
     assert "\x1b[2J" not in printed
