@@ -28,7 +28,7 @@ from shared.queries import load_queries
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 from shared.telemetry.setup import configure_telemetry
-from shared.watchdog import Watchdog
+from shared.watchdog import LoopWatch, Watchdog
 
 log = get_logger(__name__)
 _queries = load_queries(Path(__file__).parent)
@@ -116,7 +116,7 @@ class Application:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         try:
-            async with serving(self._listeners, self._left):
+            async with LoopWatch(), serving(self._listeners, self._left):
                 await self._serve_between()
         finally:
             await asyncio.wait(

@@ -1,6 +1,8 @@
 """Ends a process that is stuck; its supervisor starts it again.
 
-A thread watches from outside the event loop, so that a blocked loop is seen too. Known ways to be
+A thread watches from outside the event loop, so that a blocked loop is seen too; it does so from
+before the first record is read, since a handler can block the loop while the rest still starts.
+Known ways to be
 stuck without an error: a consumer that never comes back from a rejoin, a fetch that hangs after
 its offset ran out of range, a handler that blocks the loop. And aiokafka's own tasks may die of an
 error that it does not expect, such as uvloop's on a connection cut at the wrong moment; the
@@ -30,6 +32,7 @@ EXIT_STUCK = 75  # EX_TEMPFAIL: a new process may succeed
 BLOCKED_LOOP_SECONDS = 60.0
 STALLED_CONSUMER_SECONDS = 120.0
 LOOK_SECONDS = 5.0
+TICK_SECONDS = 0.5
 POSITION_SECONDS = 1.0
 
 log = get_logger(__name__)
@@ -70,8 +73,38 @@ Watched = tuple[Any, Progress]
 """A consumer of aiokafka's, and how far it is."""
 
 
+class LoopWatch:
+    """While the block lasts, a task ticks in the event loop and a thread listens for it."""
+
+    def __init__(self, *, end: Callable[[int], None] = os._exit) -> None:
+        self._end = end
+        self._tick = time.monotonic()
+        self._over = threading.Event()
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._ticking = asyncio.create_task(self._keep_ticking(), name="watch of the loop")
+        threading.Thread(target=self._listen, name="watchdog", daemon=True).start()
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._over.set()
+        if self._ticking is not None:
+            self._ticking.cancel()
+
+    async def _keep_ticking(self) -> None:
+        while True:
+            self._tick = time.monotonic()
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _listen(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            if time.monotonic() - self._tick > BLOCKED_LOOP_SECONDS:
+                _bark("the event loop does not turn", self._end)
+                return
+
+
 class Watchdog:
-    """A `Background`: its task ticks, its thread looks."""
+    """A `Background`: looks for stalled consumers."""
 
     name = "watchdog"
 
@@ -85,28 +118,19 @@ class Watchdog:
         self._consumers = consumers
         self._kafka_answers = kafka_answers
         self._end = end
-        self._tick = time.monotonic()
-        self._over = threading.Event()
 
     async def run(self) -> None:
-        """Tick and look for stalled consumers until cancelled.
+        """Look until cancelled.
 
         Raises:
             ConsumerDied: one will never read again. The process can still end in good order.
         """
-        thread = threading.Thread(target=self._watch_loop, name="watchdog", daemon=True)
-        thread.start()
         for _, progress in self._consumers():
             progress.beat()  # the start may have taken its time
-        try:
-            while True:
-                for consumer, progress in self._consumers():
-                    self._tick = time.monotonic()
-                    await self._look(consumer, progress)
-                self._tick = time.monotonic()
-                await asyncio.sleep(LOOK_SECONDS)
-        finally:
-            self._over.set()
+        while True:
+            for consumer, progress in self._consumers():
+                await self._look(consumer, progress)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _look(self, consumer: Any, progress: Progress) -> None:
         if _has_died(consumer):
@@ -115,18 +139,13 @@ class Watchdog:
             progress.beat()
         elif time.monotonic() - progress.at > STALLED_CONSUMER_SECONDS:
             if await self._kafka_answers():
-                self._bark("records or a group wait, and a consumer does not move")
+                _bark("records or a group wait, and a consumer does not move", self._end)
             progress.beat()  # a new process could do no better while Kafka is away
 
-    def _watch_loop(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            if time.monotonic() - self._tick > BLOCKED_LOOP_SECONDS:
-                self._bark("the event loop does not turn")
-                return
 
-    def _bark(self, reason: str) -> None:
-        log.critical("watchdog_ends_process", reason=reason)
-        self._end(EXIT_STUCK)
+def _bark(reason: str, end: Callable[[int], None]) -> None:
+    log.critical("watchdog_ends_process", reason=reason)
+    end(EXIT_STUCK)
 
 
 async def _waits(consumer: Any, progress: Progress) -> bool:

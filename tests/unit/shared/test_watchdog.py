@@ -8,7 +8,7 @@ import pytest
 from aiokafka.errors import IllegalStateError
 
 from shared import watchdog as module
-from shared.watchdog import EXIT_STUCK, ConsumerDied, Progress, Watchdog
+from shared.watchdog import EXIT_STUCK, ConsumerDied, LoopWatch, Progress, Watchdog
 from tests.support.eventually import eventually
 
 
@@ -67,6 +67,7 @@ class Revoked(Consumer):
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(module, "STALLED_CONSUMER_SECONDS", 0.05)
     monkeypatch.setattr(module, "BLOCKED_LOOP_SECONDS", 0.2)
 
@@ -81,7 +82,6 @@ async def _no() -> bool:
 
 async def _exit_codes(
     *consumers: Consumer,
-    blocked: bool = False,
     answers: Callable[[], Awaitable[bool]] = _yes,
     progress: Progress | None = None,
 ) -> list[int]:
@@ -89,9 +89,6 @@ async def _exit_codes(
     watched = [(consumer, progress or Progress()) for consumer in consumers]
     watchdog = Watchdog(lambda: watched, answers, end=codes.append)
     task = asyncio.create_task(watchdog.run())
-    if blocked:
-        await asyncio.sleep(0.05)
-        time.sleep(0.5)  # noqa: ASYNC251  the blocked loop is what is tested
     try:
         await eventually(lambda: bool(codes) or task.done(), timeout=0.3)
         if not codes:
@@ -121,8 +118,20 @@ async def test_an_idle_consumer_is_left_alone() -> None:
     assert await _exit_codes(Consumer(end=5, position=5)) == []
 
 
-async def test_a_blocked_loop_ends_the_process() -> None:
-    assert await _exit_codes(Consumer(end=5, position=5), blocked=True) == [EXIT_STUCK]
+@pytest.mark.parametrize(("seconds", "codes"), [(0.5, [EXIT_STUCK]), (0.05, [])])
+async def test_a_blocked_loop_ends_the_process(seconds: float, codes: list[int]) -> None:
+    seen: list[int] = []
+    async with LoopWatch(end=seen.append):
+        time.sleep(seconds)  # noqa: ASYNC251  the blocked loop is what is tested
+    assert seen == codes
+
+
+async def test_a_turning_loop_is_left_alone_and_nobody_watches_after_the_end() -> None:
+    seen: list[int] = []
+    async with LoopWatch(end=seen.append):
+        await asyncio.sleep(0.5)
+    time.sleep(0.5)  # noqa: ASYNC251  the blocked loop is what is tested
+    assert seen == []
 
 
 async def test_a_consumer_whose_fetches_have_died_ends_the_process_in_good_order() -> None:
