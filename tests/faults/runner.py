@@ -29,6 +29,7 @@ from tests.faults.scenario import Context, Outcome, Scenario
 NOTHING = Account(0, 0, 0, 0, 0, 0, 0)
 LONGEST_SHORT_SECONDS = 300
 LONGEST_LONG_SECONDS = 5_400
+LOG_LINES, LOG_COLUMNS = 6, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ def run_all(
             write_results([line], keep / "results.jsonl")
             found[line.scenario.id, line.seed] = line
             _tell(line, console)
+            if not line.outcome.passed and not line.outcome.not_run:
+                _tell_logs(keep / f"{line.scenario.id}-{line.seed}", console)
     return [found[scenario.id, seed] for scenario, seed in wanted]
 
 
@@ -159,6 +162,21 @@ def _tell(line: Line, console: Console) -> None:
     facts = ", ".join(f"{name} {value}" for name, value in outcome.facts.items())
     if facts:
         console.print(f"   {facts}", style="dim", highlight=False)
+
+
+def _tell_logs(folder: Path, console: Console) -> None:
+    """How the logs of a failed scenario end: on another machine they are all that is left."""
+    for path in sorted(folder.rglob("*.log")):
+        ending = path.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        console.print(
+            f"   {path}",
+            *(f"      {text[:LOG_COLUMNS]}" for text in ending),
+            sep="\n",
+            style="dim",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def write_results(lines: Sequence[Line], path: Path) -> None:
