@@ -18,7 +18,7 @@ from typing import Any, Final
 from aiokafka import ConsumerRecord
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
-from faststream import AckPolicy
+from faststream import AckPolicy, BaseMiddleware
 from faststream.kafka import KafkaBroker, KafkaRouter
 from faststream.message import StreamMessage
 
@@ -164,6 +164,21 @@ def _bounded(commit: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[No
     return commit_in_time
 
 
+class ReleasedMessage(BaseMiddleware):
+    """Takes the message out of FastStream's context while it is handled.
+
+    Whatever is begun meanwhile and stays, such as a connection of the pool, keeps a copy of the
+    context for as long as it lives, and would keep the message with it: a batch each.
+    """
+
+    async def consume_scope(
+        self, call_next: Callable[[StreamMessage[Any]], Awaitable[Any]], msg: StreamMessage[Any]
+    ) -> Any:
+        """Handle the message, which the handler is given."""
+        with self.context.scope("message", None):
+            return await call_next(msg)
+
+
 class Broker:
     """The service's connection to Kafka for reading; the relay alone writes."""
 
@@ -179,6 +194,7 @@ class Broker:
             enable_idempotence=True,
             allow_auto_create_topics=False,
             apply_types=False,
+            middlewares=[ReleasedMessage],
             graceful_timeout=settings.shutdown_timeout_seconds,
             logger=logging.getLogger("archon.faststream"),
         )
