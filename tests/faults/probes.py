@@ -171,14 +171,17 @@ class Fleet:
         await self._own.pop(name).stop()
 
     async def goes_on(self, load: CommandLoad, *, patience: float = 30) -> bool:
-        """Whether a command that is sent now takes effect; False once nothing moves any more."""
+        """Whether a command that is sent now takes effect; False once nothing moves any more.
+
+        What was sent before may be read first, and events are read by the same consumer.
+        """
         event_id = await load.send_witness()
 
         async def took_effect() -> bool:
             query = f"SELECT count(*) FROM {self.schema}.effects WHERE event_id = $1"
             return await self.reader.value(query, event_id) > 0
 
-        return await until_still(took_effect, lambda: self.count("taken"), patience=patience)
+        return await until_still(took_effect, self._moved, patience=patience)
 
     async def noted(self) -> Noted:
         """Everything that was noted so far."""
@@ -196,6 +199,11 @@ class Fleet:
         """How many effects of this kind there are."""
         query = f"SELECT count(*) FROM {self.schema}.effects WHERE step = $1"
         return await self.reader.value(query, step)
+
+    async def _moved(self) -> tuple[int, int]:
+        """Effects of all kinds, and dead letters: behind the commands their events still wait."""
+        effects = await self.reader.value(f"SELECT count(*) FROM {self.schema}.effects")
+        return effects, await self.letters()
 
     async def letters(self) -> int:
         """How many dead letters there are."""
