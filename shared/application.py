@@ -27,7 +27,7 @@ from shared.migrations import pending
 from shared.queries import load_queries
 from shared.relay import Relay
 from shared.settings import ServiceSettings
-from shared.telemetry.setup import configure_telemetry
+from shared.telemetry.setup import configure_telemetry, shut_down
 from shared.watchdog import LoopWatch, Watchdog
 
 log = get_logger(__name__)
@@ -119,9 +119,7 @@ class Application:
             async with LoopWatch(), serving(self._listeners, self._left):
                 await self._serve_between()
         finally:
-            await asyncio.wait(
-                [asyncio.create_task(asyncio.to_thread(provider.shutdown))], timeout=self._left()
-            )
+            await shut_down(provider, self._left())
             await shared.database.close(timeout_seconds=self._left())
 
     def stop(self) -> None:

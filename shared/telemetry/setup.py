@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
+
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
@@ -94,6 +98,25 @@ def configure_telemetry(
         MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
     )
     return tracer_provider
+
+
+async def shut_down(provider: TracerProvider, timeout_seconds: float) -> None:
+    """Export what is left, for so long.
+
+    The SDK waits half a minute for a collector that does not answer. A thread of an executor is
+    waited for at the process's end; a daemon thread is not.
+    """
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+    def export() -> None:
+        provider.shutdown()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(over.set)
+
+    threading.Thread(target=export, name="last telemetry", daemon=True).start()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_seconds):
+            await over.wait()
 
 
 def _otlp(endpoint: str) -> tuple[SpanProcessor, MetricReader]:
