@@ -6,7 +6,9 @@
   database outside the transaction that rolls back, so a record that kills the process counts too.
 
 A batch is tried as often as a record, then taken apart: each record goes through its handler
-alone, so that only the guilty one becomes a dead letter. One count is written per batch.
+alone, so that only the guilty one becomes a dead letter. One count is written per batch. The
+counts of those set aside are kept until the whole batch is settled: if a later one ends the
+process, the batch comes again from its beginning, and they must not end it as often once more.
 """
 
 from __future__ import annotations
@@ -114,7 +116,9 @@ class Quarantine:
         if attempts > self._max_attempts:
             log.error("batch_taken_apart", topic=records[0].topic, records=len(records))
             for record in records:
-                await self.protect(record, partial(handle, [record]), progress)
+                alone = partial(self._try, record, partial(handle, [record]), progress)
+                await self._until_settled(partial(alone, keep_count=True))
+            places += [_place(record) for record in records]
         else:
             try:
                 await self._run(partial(handle, list(records)), progress)
@@ -129,14 +133,19 @@ class Quarantine:
         return True
 
     async def _try(
-        self, record: RawRecord, handle: Callable[[], Awaitable[Any]], progress: Progress
+        self,
+        record: RawRecord,
+        handle: Callable[[], Awaitable[Any]],
+        progress: Progress,
+        *,
+        keep_count: bool = False,
     ) -> bool:
         progress.beat()
         places = [_place(record)]
         attempts = await self._count_once_more(places)
         if attempts > self._max_attempts:
             stuck = RetryableError(f"the record ended its handler {attempts - 1} times")
-            await self.set_aside(record, stuck, attempts - 1)
+            await self.set_aside(record, stuck, attempts - 1, keep_count=keep_count)
             return True
         try:
             await self._run(handle, progress)
@@ -148,7 +157,7 @@ class Quarantine:
             if not isinstance(error, PermanentError) and attempts < self._max_attempts:
                 _log_retry("handler_retried", record, error, attempts)
                 return False
-            await self.set_aside(record, error, attempts)
+            await self.set_aside(record, error, attempts, keep_count=keep_count)
             return True
         await self._take_back(places)
         return True
@@ -158,8 +167,11 @@ class Quarantine:
             async with asyncio.timeout(self._handler_timeout):
                 await handle()
 
-    async def set_aside(self, record: RawRecord, error: Exception, attempts: int) -> None:
-        """Make the record a dead letter, in one transaction with the end of its tries."""
+    async def set_aside(
+        self, record: RawRecord, error: Exception, attempts: int, *, keep_count: bool = False
+    ) -> None:
+        """Make the record a dead letter, in one transaction with the end of its tries; a record of
+        a batch keeps their count. It has one letter, however often it is set aside."""
         log.error(
             "dead_letter",
             reason=str(error),
@@ -171,7 +183,8 @@ class Quarantine:
         )
         async with self._database.transaction() as tx:
             await self._outbox.append_dead_letter(tx, record, error=error, attempts=attempts)
-            await _queries.forget_deliveries(tx, **_columns([_place(record)]))
+            if not keep_count:
+                await _queries.forget_deliveries(tx, **_columns([_place(record)]))
         self._wakeups.ring()
         dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
 

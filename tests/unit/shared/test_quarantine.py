@@ -1,6 +1,7 @@
 """Which errors are tried again, and which set a record aside."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -37,7 +38,9 @@ class CountingQuarantine(Quarantine):
             raise DatabaseUnavailable("cut off")
         self.tries = 0
 
-    async def set_aside(self, record: RawRecord, error: Exception, attempts: int) -> None:
+    async def set_aside(
+        self, record: RawRecord, error: Exception, attempts: int, *, keep_count: bool = False
+    ) -> None:
         self.aside.append((str(error), attempts))
 
 
@@ -114,3 +117,60 @@ async def test_a_batch_is_counted_where_it_begins_in_each_partition() -> None:
     places = [("b", 1, 7), ("a", 2, 9), ("b", 1, 8), ("a", 0, 3)]
     records = [RawRecord(*place, None, b"{}") for place in places]
     assert module._heads(records) == [("a batch", 0, 3), ("a batch", 2, 9), ("b batch", 1, 7)]
+
+
+class Killed(BaseException):
+    """What a kill of the process is to the code that it meets."""
+
+
+class RememberingQuarantine(Quarantine):
+    """The real policy; its table of counts and its dead letters outlive the process."""
+
+    def __init__(self, counts: Counter[Place], letters: set[Place]) -> None:
+        self._max_attempts = 2
+        self._handler_timeout = 0.05
+        self._owed = set()
+        self._counts = counts
+        self._letters = letters
+
+    async def _count(self, places: Sequence[Place]) -> int:
+        self._counts.update(places)
+        return max(self._counts[place] for place in places)
+
+    async def _forget(self, places: Sequence[Place]) -> None:
+        for place in places:
+            del self._counts[place]
+
+    async def set_aside(
+        self, record: RawRecord, error: Exception, attempts: int, *, keep_count: bool = False
+    ) -> None:
+        self._letters.add(module._place(record))
+        if not keep_count:
+            await self._forget([module._place(record)])
+
+
+async def test_records_of_one_batch_that_kill_the_process_do_so_no_oftener_for_their_number() -> (
+    None
+):
+    records = [RawRecord("topic", 0, offset, None, b"{}") for offset in range(12)]
+    deadly = {place for place in map(module._place, records) if place[2] % 2}
+    counts, letters, kills = Counter[Place](), set[Place](), Counter[Place]()
+
+    async def handle(batch: list[RawRecord]) -> None:
+        for place in map(module._place, batch):
+            if place in deadly:
+                kills[place] += 1
+                raise Killed
+
+    processes = 0
+    while processes < 100:
+        processes += 1
+        try:
+            policy = RememberingQuarantine(counts, letters)
+            await policy.protect_batch(records, handle, Progress())
+            break
+        except Killed:
+            continue
+    assert letters == deadly
+    assert max(kills[place] for place in deadly) <= 4  # as one of the batch twice, and twice alone
+    assert not counts
