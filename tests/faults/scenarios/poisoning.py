@@ -17,6 +17,7 @@ from tests.support.retrains import Retrained, Workshop
 LARGEST_SUCCESS = 0.05
 LEAST_SUCCESS_UNTRUSTED = 0.5  # else the attack is too weak to show anything
 MARGIN = 0.03  # of accuracy: what honest feedback may lose by the attack's being there
+STORIES_PER_REFUSAL = 5  # one in so many may have honest feedback that no gate lets through
 DISTRUST = TrustPolicy(enabled=False)
 
 
@@ -99,7 +100,10 @@ class Poisoning:
             faults=stories,
             survived=sum(not _problems(*arms[:3]) for arms in ended),
             trials=stories,
-            problems=tuple(problem for arms in ended for problem in _problems(*arms[:3])),
+            problems=(
+                *(problem for arms in ended for problem in _problems(*arms[:3])),
+                *_too_many_refused([arms[0] for arms in ended]),
+            ),
             facts={
                 f"{seed}/{arm.name}": str(arm)
                 for seed, arms in zip(seeds, ended, strict=True)
@@ -131,14 +135,23 @@ def _problems(honest: Arm, attacked: Arm, untrusted: Arm) -> list[str]:
         found.append(f"the attack succeeds in {attacked.candidate_success:.0%} of requests")
     if untrusted.candidate_success < LEAST_SUCCESS_UNTRUSTED:
         found.append(f"without trust it succeeds in {untrusted.candidate_success:.0%} only")
-    if not attacked.retrained.findings.passed:
+    taught = honest.retrained.findings.passed  # else the gate has its reason without the attacker
+    if taught and not attacked.retrained.findings.passed:
         found.append("the gate refuses what honest feedback taught")
     for group in ("old", "new"):
         if attacked.accuracy(group) < honest.accuracy(group) - MARGIN:
             found.append(f"{group} accuracy is {honest.accuracy(group):.3f} without the attacker")
-    if attacked.accuracy("old") < attacked.live_accuracy - MARGIN:
+    if taught and attacked.accuracy("old") < attacked.live_accuracy - MARGIN:
         found.append(f"old accuracy was {attacked.live_accuracy:.3f} before")
     return found
+
+
+def _too_many_refused(honest: Sequence[Arm]) -> list[str]:
+    """A story whose honest feedback is refused by itself does not show what trust lets through."""
+    refused = sum(not arm.retrained.findings.passed for arm in honest)
+    if refused <= len(honest) // STORIES_PER_REFUSAL:
+        return []
+    return [f"honest feedback alone is refused in {refused} of {len(honest)} stories"]
 
 
 def _account(arms: Sequence[Arm]) -> Account:
