@@ -66,7 +66,10 @@ class Soak:
         problems += wrong_trainings(first_state, retrains)
         return Outcome(
             account=account,
-            load=f"{account.sent:,} judgements and {len(retrains)} retrains in {seconds // 60} min",
+            load=(
+                f"{account.sent:,} judgements and {len(retrains)} retrains; "
+                f"faults for {seconds // 60} min"
+            ),
             faults=damage.done.total(),
             survived=damage.survived,
             trials=account.sent,
