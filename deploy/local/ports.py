@@ -1,7 +1,15 @@
-"""Ports on the loopback address."""
+"""Ports on the loopback address.
 
+A port that was found free is bound only when its server starts, seconds later perhaps. Until then
+nothing but a lock keeps another process from finding the same one.
+"""
+
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from pathlib import Path
 
 from deploy.local.errors import PortInUseError
 
@@ -34,10 +42,44 @@ def require_free(name: str, port: int) -> int:
     return port
 
 
+class _Reservations:
+    """Ports that this process picked: a byte each of a file of this user's, locked to its end."""
+
+    def __init__(self) -> None:
+        self._file: int | None = None
+        self._own: set[int] = set()
+
+    def __contains__(self, port: int) -> bool:
+        return port in self._own
+
+    def take(self, port: int) -> bool:
+        """Reserve a port; False while another process holds it."""
+        if self._file is None:
+            path = Path(tempfile.gettempdir()) / f"archon-ports-{os.getuid()}"
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except OSError:
+            return False
+        self._own.add(port)
+        return True
+
+
+_reservations = _Reservations()
+
+
 def pick_free(preferred: int | None = None, *, taken: frozenset[int] = frozenset()) -> int:
-    """Return `preferred` where it is free, else any free port outside `taken`."""
-    if preferred is not None and preferred not in taken and is_free(preferred):
+    """Return `preferred` where it is free, else any free port outside `taken`.
+
+    No other process of this user gets it from here before this one has ended, nor does this one
+    get it twice unless it prefers it.
+    """
+    if preferred is not None and preferred not in taken and _is_ours(preferred):
         return preferred
-    candidates = [port for port in FREE_RANGE if port not in taken]
-    random.shuffle(candidates)
-    return next(port for port in candidates if is_free(port))
+    candidates = [port for port in FREE_RANGE if port not in taken and port not in _reservations]
+    random.SystemRandom().shuffle(candidates)  # whatever seeds the process has been given
+    return next(port for port in candidates if _is_ours(port))
+
+
+def _is_ours(port: int) -> bool:
+    return is_free(port) and _reservations.take(port)
