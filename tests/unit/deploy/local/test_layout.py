@@ -9,9 +9,10 @@ from deploy.local.settings import LocalSettings
 
 @pytest.fixture(autouse=True)
 def taken(monkeypatch):
-    """Ports that are taken; no socket is opened."""
+    """Ports that are taken; no socket is opened, and no other process's choices count."""
     numbers = set()
     monkeypatch.setattr(ports, "is_free", lambda port: port not in numbers)
+    monkeypatch.setattr(ports._reservations, "take", lambda port: True)
     return numbers
 
 
