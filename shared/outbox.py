@@ -65,29 +65,34 @@ class Outbox:
         key: str,
         headers: RawHeaders,
         payload: bytes | None,
-    ) -> None:
-        """Queue a record as it stands: a dead letter, or one that is replayed."""
-        await _queries.insert_outbox(
-            tx,
-            event_id=event_id,
-            shard=zlib.crc32(key.encode()) % self._shards,
-            topic=topic,
-            key=key,
-            headers=encode_headers(headers),
-            payload=payload,
+    ) -> bool:
+        """Queue a record as it stands: a dead letter, or one that is replayed.
+
+        Returns whether it was not queued before.
+        """
+        return bool(
+            await _queries.insert_outbox(
+                tx,
+                event_id=event_id,
+                shard=zlib.crc32(key.encode()) % self._shards,
+                topic=topic,
+                key=key,
+                headers=encode_headers(headers),
+                payload=payload,
+            )
         )
 
     async def append_dead_letter(
         self, tx: Tx, record: RawRecord, *, error: Exception, attempts: int
-    ) -> None:
+    ) -> bool:
         """Queue a record's original bytes and headers for the dead-letter topic, with the reason.
 
-        A record's letter is queued once.
+        A record's letter is queued once. Returns whether it was this time.
         """
         letter = dead_letter(
             record, service=self._service, error=error, attempts=attempts, at=self._clock.now()
         )
-        await self.append_raw(
+        return await self.append_raw(
             tx,
             event_id=derived_id("dead-letter", record.topic, record.partition, record.offset),
             topic=dead_letters(self._service).name,

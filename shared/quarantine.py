@@ -116,8 +116,10 @@ class Quarantine:
         if attempts > self._max_attempts:
             log.error("batch_taken_apart", topic=records[0].topic, records=len(records))
             for record in records:
-                alone = partial(self._try, record, partial(handle, [record]), progress)
-                await self._until_settled(partial(alone, keep_count=True))
+                alone = partial(handle, [record])
+                await self._until_settled(
+                    partial(self._try, record, alone, progress, keep_count=True)
+                )
             places += [_place(record) for record in records]
         else:
             try:
@@ -171,7 +173,15 @@ class Quarantine:
         self, record: RawRecord, error: Exception, attempts: int, *, keep_count: bool = False
     ) -> None:
         """Make the record a dead letter, in one transaction with the end of its tries; a record of
-        a batch keeps their count. It has one letter, however often it is set aside."""
+        a batch keeps their count. It has one letter, however often its batch comes again."""
+        async with self._database.transaction() as tx:
+            is_new = await self._outbox.append_dead_letter(
+                tx, record, error=error, attempts=attempts
+            )
+            if not keep_count:
+                await _queries.forget_deliveries(tx, **_columns([_place(record)]))
+        if not is_new:
+            return
         log.error(
             "dead_letter",
             reason=str(error),
@@ -181,10 +191,6 @@ class Quarantine:
             offset=record.offset,
             attempts=attempts,
         )
-        async with self._database.transaction() as tx:
-            await self._outbox.append_dead_letter(tx, record, error=error, attempts=attempts)
-            if not keep_count:
-                await _queries.forget_deliveries(tx, **_columns([_place(record)]))
         self._wakeups.ring()
         dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
 

@@ -85,7 +85,7 @@ class Outbox(Protocol):
 
     async def append_dead_letter(
         self, tx: Tx, record: RawRecord, *, error: Exception, attempts: int
-    ) -> None: ...
+    ) -> bool: ...
 
 
 class Triggers(Protocol):
@@ -168,6 +168,8 @@ class Ledger:
         log.info("system_traffic_noted", new=new, records=len(traffic), purposes=purposes)
 
     async def _refuse(self, tx: Tx, record: RawRecord, error: PermanentError) -> None:
+        if not await self._outbox.append_dead_letter(tx, record, error=error, attempts=1):
+            return  # its batch came again
         log.error(
             "dead_letter",
             reason=str(error),
@@ -176,7 +178,6 @@ class Ledger:
             partition=record.partition,
             offset=record.offset,
         )
-        await self._outbox.append_dead_letter(tx, record, error=error, attempts=1)
         dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
 
 

@@ -115,7 +115,7 @@ class RawOutbox(Protocol):
         key: str,
         headers: RawHeaders,
         payload: bytes | None,
-    ) -> None: ...
+    ) -> bool: ...
 
 
 class AuditLog(Protocol):

@@ -151,14 +151,16 @@ WHERE (topic, partition, record_offset) IN (
 -- name: prune_inbox(keep_days)!
 DELETE FROM inbox WHERE received_at < now() - make_interval(days => :keep_days);
 
--- name: insert_outbox(event_id, shard, topic, key, headers, payload)!
+-- name: insert_outbox(event_id, shard, topic, key, headers, payload)$
+-- True if the message is new.
 -- The advisory lock orders writers of one key: ids are then given in commit order per key.
 WITH ordered AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(hashtextextended(:topic || '/' || :key, 0))
 )
 INSERT INTO outbox (event_id, shard, topic, key, headers, payload)
 SELECT :event_id, :shard, :topic, :key, :headers, :payload FROM ordered
-ON CONFLICT (event_id) DO NOTHING;
+ON CONFLICT (event_id) DO NOTHING
+RETURNING true;
 
 -- name: try_lock_shard(shard)$
 -- Held by the session: one relay per shard and schema.

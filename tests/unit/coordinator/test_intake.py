@@ -47,8 +47,9 @@ class DeadLetters(RecordingOutbox):
 
     async def append_dead_letter(
         self, _tx: object, record: RawRecord, *, error: Exception, attempts: int
-    ) -> None:
+    ) -> bool:
         self.reasons[record.value] = str(error)
+        return True
 
 
 class Bench:

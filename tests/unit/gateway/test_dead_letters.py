@@ -74,8 +74,9 @@ class RawOutbox:
     def __init__(self) -> None:
         self.sent: list[dict[str, object]] = []
 
-    async def append_raw(self, _tx: object, **fields: object) -> None:
+    async def append_raw(self, _tx: object, **fields: object) -> bool:
         self.sent.append(fields)
+        return True
 
 
 def dead_letters_with(*letters: DeadLetter) -> DeadLetters:
