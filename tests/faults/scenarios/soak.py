@@ -56,7 +56,7 @@ class Soak:
                 await system.configure(agent)
             first_job = await jobs.begin()
             damage, sizes = Damage(context.random(), system), Sizes()
-            async with _traffic(system, jobs, path, seconds), beside(_watch(system, sizes)):
+            async with _traffic(system, jobs, path), beside(_watch(system, sizes)):
                 await damage.go_on(seconds)
             account, problems = await system.close_books(path, patience=30)
             problems += await broken_rules(system.reader, timeout=300)
@@ -66,10 +66,7 @@ class Soak:
         problems += wrong_trainings(first_state, retrains)
         return Outcome(
             account=account,
-            load=(
-                f"{account.sent:,} judgements and {len(retrains)} retrains; "
-                f"faults for {seconds // 60} min"
-            ),
+            load=f"{account.sent:,} judgements and {len(retrains)} retrains in {seconds // 60} min",
             faults=damage.done.total(),
             survived=damage.survived,
             trials=account.sent,
@@ -151,26 +148,32 @@ class Damage:
 
 
 @contextlib.asynccontextmanager
-async def _traffic(
-    system: LocalSystem, jobs: TinyJobs, path: Path, seconds: int
-) -> AsyncIterator[None]:
-    """Judgements over Kafka all the time, corrections over HTTP for a retrain now and then."""
+async def _traffic(system: LocalSystem, jobs: TinyJobs, path: Path) -> AsyncIterator[None]:
+    """Judgements over Kafka while the block runs, corrections over HTTP for a retrain now and then.
+
+    It lasts as long as the faults do, however much of it they hold up.
+    """
     runtime = system.runtime
     by_http = HttpFeedbackLoad(runtime.endpoints.gateway_url, runtime.api_key, path, AGENTS)
-    rounds = max(1, int(seconds / CORRECTIONS_EVERY_SECONDS))
+    over = asyncio.Event()
+
+    async def judge(load: FeedbackLoad) -> None:
+        while not over.is_set():
+            await load.send(EVENTS_PER_SECOND // 2, pause=0.5)
 
     async def correct() -> None:
-        for _ in range(rounds):
+        while not over.is_set():
             await jobs.correct(by_http)
-            await asyncio.sleep(CORRECTIONS_EVERY_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), CORRECTIONS_EVERY_SECONDS)
 
     async with FeedbackLoad(system.bootstrap_servers, path, AGENTS) as load, by_http:
-        half_a_second = EVENTS_PER_SECOND // 2
-        sending = asyncio.gather(
-            load.send(seconds * EVENTS_PER_SECOND, batch=half_a_second, pause=0.5), correct()
-        )
-        yield
-        await sending
+        sending = asyncio.gather(judge(load), correct())
+        try:
+            yield
+        finally:
+            over.set()
+            await sending
 
 
 async def _watch(system: LocalSystem, sizes: Sizes) -> None:
