@@ -2,11 +2,10 @@
 
 A thread watches from outside the event loop, so that a blocked loop is seen too; it does so from
 before the first record is read, since a handler can block the loop while the rest still starts.
-Known ways to be
-stuck without an error: a consumer that never comes back from a rejoin, a fetch that hangs after
-its offset ran out of range, a handler that blocks the loop. And aiokafka's own tasks may die of an
-error that it does not expect, such as uvloop's on a connection cut at the wrong moment; the
-consumer then stands still and says nothing.
+Known ways to be stuck without an error: a consumer that never comes back from a rejoin, a fetch
+that hangs after its offset ran out of range, a handler that blocks the loop. And aiokafka's own
+tasks may die of an error that it does not expect, such as uvloop's on a connection cut at the wrong
+moment; the consumer then stands still and says nothing.
 
 A consumer is stuck when for `STALLED_CONSUMER_SECONDS` it had something to do, records to read or
 a group to join, and neither its positions moved nor a handler ran within its own time, while Kafka
