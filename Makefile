@@ -46,10 +46,10 @@ test: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 faults: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only "$(ONLY)" --jobs $(JOBS) $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) $(if $(ONLY),--only "$(ONLY)") --jobs $(JOBS) $(ARGS)
 
 faults-long: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --long --seed $(SEED) --only "$(ONLY)" --jobs $(JOBS) $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --long --seed $(SEED) $(if $(ONLY),--only "$(ONLY)") --jobs $(JOBS) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
