@@ -65,8 +65,8 @@ lock:
 	@echo "==> renewing requirements.lock"
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet 'uv==0.13.*'
-	build/lock/bin/uv pip compile pyproject.toml contracts/pyproject.toml --all-extras --upgrade \
-		--universal --python-version 3.11 --no-emit-package archon-contracts \
+	build/lock/bin/uv pip compile pyproject.toml contracts/pyproject.toml contracts/inference/pyproject.toml --all-extras --upgrade \
+		--universal --python-version 3.11 --no-emit-package archon-contracts --no-emit-package archon-inference \
 		--no-emit-package archon-training --no-emit-index-url --no-emit-find-links \
 		--no-annotate --custom-compile-command 'make lock' --quiet -o requirements.lock
 
@@ -75,7 +75,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so an interrupted set-up is taken up again by the next command.
-$(READY): pyproject.toml contracts/pyproject.toml requirements.lock requirements-no-deps.lock
+$(READY): pyproject.toml contracts/pyproject.toml contracts/inference/pyproject.toml requirements.lock requirements-no-deps.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else \
 		f"Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is {sys.version.split()[0]}. " \
 		"Name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -84,8 +84,8 @@ $(READY): pyproject.toml contracts/pyproject.toml requirements.lock requirements
 	@echo "==> installing the locked packages (about 1.5 GB; a minute or two)"
 	@$(PIP) install --quiet $(TORCH_INDEX) -r requirements.lock
 	@$(PIP) install --quiet --no-deps -r requirements-no-deps.lock
-	@echo "==> installing archon-contracts and archon-training"
+	@echo "==> installing archon-contracts, archon-inference and archon-training"
 	@$(PIP) install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat \
-		-e contracts -e .
+		-e contracts -e contracts/inference -e .
 	@touch $@
 	@echo "==> ready"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -18,10 +17,10 @@ from archon_contracts.base import Contract
 from archon_contracts.events import AuditAction, AuditChange, AuditRecorded
 from archon_contracts.identifiers import derived_id
 from shared.clock import Clock
-from shared.database import Tx
 from shared.logging import get_logger
-from shared.messages import Cause
-from shared.queries import load_queries
+from shared.messaging.messages import Cause
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
 from shared.telemetry.spans import current_traceparent, parse_traceparent
 
 PAGE: Final = 500
@@ -29,7 +28,7 @@ ChainKey = tuple[str, str]
 """Tenant and service."""
 
 log = get_logger(__name__)
-_queries = load_queries(Path(__file__).parent)
+_queries = load_queries("shared")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

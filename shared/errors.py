@@ -21,7 +21,8 @@
         ├── MigrationFailed       the database's schema is not what this code needs
         └── StartupFailed         the process cannot start; the message says what to do
 
-The middleware in `shared.quarantine` maps them: bounded retry with backoff, or a dead letter.
+The middleware in `shared.kafka.retry_policy` maps them: bounded retry with backoff, or a dead
+letter.
 """
 
 from __future__ import annotations

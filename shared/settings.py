@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.tenants import SERVICES_ROLE
+from shared.postgres.tenants import SERVICES_ROLE
 
 
 class KafkaSecuritySettings(BaseSettings):

@@ -29,7 +29,7 @@ from archon_contracts import telemetry
 from archon_contracts.client import KafkaFeedbackClient, Received, subscribe
 from archon_contracts.client.errors import ClientError
 from archon_contracts.events import AgentConfiguration, FeedbackReceived
-from archon_contracts.inference import InferenceError
+from archon_inference import InferenceError
 from deploy.demo.ledger import Entry, Request, append
 from deploy.demo.live_model import LiveModel, Loaded
 

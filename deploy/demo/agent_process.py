@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.local.child import Child, Program
+from deploy.local.processes.child import Child, Program
 from deploy.local.record import Endpoints
-from deploy.local.service_process import PROJECT_ROOT
+from deploy.local.servers.service_process import PROJECT_ROOT
 
 STOP_SECONDS = 10.0
 # The embedded broker answers an empty fetch at once; the client pauses itself.

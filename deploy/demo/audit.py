@@ -5,16 +5,15 @@ tables; an auditor has to, or it would only hear what the audited one says of it
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 from pydantic import BaseModel, ConfigDict
 
-from shared.queries import load_queries
+from shared.postgres.queries import load_queries
 
-_queries = load_queries(Path(__file__).parent)
+_queries = load_queries("deploy.demo")
 
 
 class FeedbackAudit(BaseModel):

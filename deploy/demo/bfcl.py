@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from archon_contracts.inference.catalogue import Tool
+from archon_inference.catalogue import Tool
 
 PACKAGE: Final = "bfcl_eval"
 PARTS: Final = ("live_simple", "live_multiple", "simple_python", "multiple")

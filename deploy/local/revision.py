@@ -2,7 +2,7 @@
 
 import subprocess
 
-from deploy.local.service_process import PROJECT_ROOT
+from deploy.local.servers.service_process import PROJECT_ROOT
 
 UNKNOWN = "unknown"
 

@@ -9,19 +9,19 @@ from types import TracebackType
 from typing import Self
 
 from deploy.local import lock
-from deploy.local.broker import EmbeddedBroker
 from deploy.local.credentials import random_key, read_or_create
 from deploy.local.layout import BROKER, GATEWAY_HTTP, POSTGRES, choose_ports
-from deploy.local.ports import LOOPBACK
-from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.prepare import prepare
+from deploy.local.processes.ports import LOOPBACK
+from deploy.local.processes.status import ProcessStatus
+from deploy.local.processes.supervisor import Supervisor
 from deploy.local.record import Endpoints, RuntimeRecord
 from deploy.local.revision import code_revision
-from deploy.local.service_process import ServiceProcess
+from deploy.local.servers.broker import EmbeddedBroker
+from deploy.local.servers.postgres import EmbeddedPostgres
+from deploy.local.servers.service_process import ServiceProcess
 from deploy.local.settings import LocalSettings
-from deploy.local.status import ProcessStatus
-from deploy.local.supervisor import Supervisor
-from shared.signing import Signer
+from shared.artifacts.signing import Signer
 
 
 class Runtime:

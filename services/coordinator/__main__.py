@@ -2,6 +2,6 @@
 
 from services.coordinator.app import build_app
 from services.coordinator.settings import Settings
-from shared.application import run
+from shared.process.application import run
 
 run(Settings, build_app)

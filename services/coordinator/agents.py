@@ -8,14 +8,14 @@ from typing import Protocol
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import AgentConfigured, ModelRolledBack
 from archon_contracts.values import AgentProfile, ModelRef
-from services.coordinator.audit_entries import configured_entry
 from services.coordinator.domain import AgentKey, key_of
 from services.coordinator.errors import ProfileMismatch
-from services.coordinator.transitions import AuditLog, Outbox
-from services.coordinator.turns import Turns
+from services.coordinator.jobs.audit_entries import configured_entry
+from services.coordinator.jobs.transitions import AuditLog, Outbox
+from services.coordinator.retraining.agent_queue import Turns
 from shared.clock import Clock
-from shared.database import Tx
-from shared.messages import Message
+from shared.messaging.messages import Message
+from shared.postgres.database import Tx
 
 
 class Agents(Protocol):

@@ -8,24 +8,24 @@ from datetime import timedelta
 from typing import Final
 
 from services.coordinator.agents import AgentService
-from services.coordinator.feedback_store import FeedbackStore
-from services.coordinator.flow import Flow
+from services.coordinator.feedback.consumer import Intake, Ledger
+from services.coordinator.feedback.known_agents import KnownAgents
+from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.handlers import build_router
-from services.coordinator.intake import Intake, Ledger
-from services.coordinator.known_agents import KnownAgents
-from services.coordinator.orders import Orders
+from services.coordinator.jobs.dispatcher import Orders
+from services.coordinator.jobs.spans import SpanLedger
+from services.coordinator.jobs.transitions import Transitions
+from services.coordinator.lifecycle import Flow
+from services.coordinator.requests import WishService
+from services.coordinator.retraining.agent_queue import Turns
+from services.coordinator.retraining.windows import Windows
+from services.coordinator.scheduling.slots import Slots
 from services.coordinator.service import JobService
 from services.coordinator.settings import HOUR, Settings
-from services.coordinator.slots import Slots
-from services.coordinator.spans import SpanLedger
 from services.coordinator.store import Store
 from services.coordinator.sweeper import Pruner, Sweeper
-from services.coordinator.transitions import Transitions
-from services.coordinator.turns import Turns
-from services.coordinator.windows import Windows
-from services.coordinator.wishes import WishService
-from shared.application import Application, Periodic
-from shared.foundation import Foundation
+from shared.process.application import Application, Periodic
+from shared.process.foundation import Foundation
 
 COLLECTOR_THRESHOLDS: Final = (100_000, 20, 20)
 """Objects made before a look at the young ones, and looks before one at the older ones."""
@@ -61,7 +61,10 @@ def build_parts(settings: Settings, shared: Foundation) -> Parts:
         intake=_intake(settings, shared, Ledger(feedback, turns, outbox, clock), feedback),
         sweeper=Sweeper(shared.database, shared.wakeups, store, flow, turns, clock),
         pruner=Pruner(
-            shared.database, feedback, clock, keep=timedelta(days=settings.interaction_days)
+            shared.database,
+            feedback,
+            clock,
+            keep=timedelta(days=settings.interaction_days),
         ),
     )
 

@@ -21,13 +21,13 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from services.coordinator.agents import AgentService
-from services.coordinator.intake import Intake
+from services.coordinator.feedback.consumer import Intake
+from services.coordinator.requests import WishService
 from services.coordinator.service import JobService
-from services.coordinator.wishes import WishService
-from shared.broker import Router, new_router, raw_subscription, subscription
-from shared.inbox import Inbox
-from shared.messages import Message, RawRecord
-from shared.subscriptions import Subscription
+from shared.kafka.broker import Router, new_router, raw_subscription, subscription
+from shared.kafka.subscriptions import Subscription
+from shared.messaging.inbox import Inbox
+from shared.messaging.messages import Message, RawRecord
 
 SERVICE = "coordinator"
 

@@ -30,16 +30,16 @@ from services.coordinator.domain import (
     Job,
     key_of,
 )
-from services.coordinator.expected import OfJob, expected_job
-from services.coordinator.flow import Flow
-from services.coordinator.slots import Slots
-from services.coordinator.state_machine import JobEvent
-from services.coordinator.turns import Turns
-from services.coordinator.windows import Windows
-from shared.database import Tx
+from services.coordinator.jobs.lookup import OfJob, expected_job
+from services.coordinator.jobs.state_machine import JobEvent
+from services.coordinator.lifecycle import Flow
+from services.coordinator.retraining.agent_queue import Turns
+from services.coordinator.retraining.windows import Windows
+from services.coordinator.scheduling.slots import Slots
 from shared.errors import PermanentError
 from shared.logging import get_logger
-from shared.messages import Message
+from shared.messaging.messages import Message
+from shared.postgres.database import Tx
 
 CANDIDATE = "candidate"
 ALL_ITEMS = "all"

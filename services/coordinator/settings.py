@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from archon_contracts.events import JobState
-from services.coordinator.limits import Limits
+from services.coordinator.jobs.deadlines import Limits
 from shared.settings import ServiceSettings
 
 HOUR = 3600.0

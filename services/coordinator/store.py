@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,18 +12,18 @@ from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import JobState, WorkerReported
 from archon_contracts.values import AgentProfile, ModelRef, TrainingConfig, TrainingMethod
 from services.coordinator.domain import Agent, AgentKey, Job, JobFacts, JobTrace, Transition
-from services.coordinator.scheduler import Running, Waiting
-from services.coordinator.state_machine import JobEvent
-from shared.database import Tx
-from shared.queries import load_queries
-from shared.tenants import across_tenants
+from services.coordinator.jobs.state_machine import JobEvent
+from services.coordinator.scheduling.fair_share import Running, Waiting
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
+from shared.postgres.tenants import across_tenants
 
 
 class Store:
     """Every job is changed under its row's lock, and only from the version that was read."""
 
     def __init__(self) -> None:
-        self._queries = load_queries(Path(__file__).parent)
+        self._queries = load_queries("services.coordinator")
 
     async def lock_profile(self, tx: Tx, key: AgentKey) -> AgentProfile | None:
         """The agent's profile, locked until the transaction ends."""

@@ -10,14 +10,14 @@ from typing import Protocol
 from uuid import UUID
 
 from services.coordinator.domain import AgentKey, Job
-from services.coordinator.flow import Flow
-from services.coordinator.triggers import Tally
-from services.coordinator.turns import Turns
+from services.coordinator.lifecycle import Flow
+from services.coordinator.retraining.agent_queue import Turns
+from services.coordinator.retraining.triggers import Tally
 from shared.clock import Clock
-from shared.database import Database, Tx
 from shared.errors import PermanentError
 from shared.logging import get_logger
-from shared.wakeups import Wakeups
+from shared.messaging.notifier import Wakeups
+from shared.postgres.database import Database, Tx
 
 log = get_logger(__name__)
 

@@ -7,8 +7,8 @@ from services.curriculum.pacing import Mastery
 from services.curriculum.service import CurriculumService
 from services.curriculum.settings import Settings
 from services.curriculum.store import Store
-from shared.application import Application
-from shared.foundation import Foundation
+from shared.process.application import Application
+from shared.process.foundation import Foundation
 
 
 def build_app(settings: Settings) -> Application:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from archon_contracts import topics
 from archon_contracts.commands import PlanCurriculum
 from services.curriculum.service import CurriculumService
-from shared.broker import Router, new_router, subscription
-from shared.inbox import Inbox
-from shared.messages import Message
+from shared.kafka.broker import Router, new_router, subscription
+from shared.messaging.inbox import Inbox
+from shared.messaging.messages import Message
 
 
 def build_router(service: CurriculumService, inbox: Inbox) -> Router:

@@ -15,8 +15,8 @@ from archon_contracts.events import (
 )
 from services.curriculum.domain import Level, plan_for
 from services.curriculum.pacing import Mastery, Progress, observed, paced
-from shared.database import Tx
-from shared.messages import Cause, Message
+from shared.messaging.messages import Cause, Message
+from shared.postgres.database import Tx
 
 
 class ProgressStore(Protocol):

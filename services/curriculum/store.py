@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -10,15 +9,15 @@ from pydantic import ValidationError
 from archon_contracts.events import CurriculumPlan
 from services.curriculum.errors import BrokenPlan
 from services.curriculum.pacing import Progress
-from shared.database import Tx
-from shared.queries import load_queries
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
 
 
 class Store:
     """Levels and plans. Never commits."""
 
     def __init__(self) -> None:
-        self._queries = load_queries(Path(__file__).parent)
+        self._queries = load_queries("services.curriculum")
 
     async def lock_progress(self, tx: Tx, tenant_id: str, agent_id: str) -> Progress:
         """Where the agent stands, locked until the transaction ends."""

@@ -8,8 +8,8 @@ from services.data_prep.service import PREPARE, DataPrepService
 from services.data_prep.settings import Settings
 from services.data_prep.store import Store
 from services.data_prep.worker import PrepareWorker
-from shared.application import Application
-from shared.foundation import Foundation
+from shared.process.application import Application
+from shared.process.foundation import Foundation
 
 
 def build_app(settings: Settings) -> Application:

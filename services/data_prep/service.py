@@ -10,11 +10,11 @@ from archon_contracts.base import Contract
 from archon_contracts.commands import ForgetItems, PrepareDataset
 from archon_contracts.events import DatasetPrepared, DatasetRejected, QualityReport
 from archon_contracts.values import ArtifactRef
-from services.data_prep import replay
-from services.data_prep.datasets import dataset_id
+from services.data_prep.dataset_writer import dataset_id
 from services.data_prep.domain import Item, Policy, Prepared
-from shared.database import Tx
-from shared.messages import Cause, Message
+from services.data_prep.sampling import replay_buffer as replay
+from shared.messaging.messages import Cause, Message
+from shared.postgres.database import Tx
 
 PREPARE = "prepare"
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from pathlib import Path
 from uuid import UUID
 
 from archon_contracts.events import DatasetPrepared
 from services.data_prep.domain import REPLAY, Item
-from shared.database import Tx
-from shared.queries import load_queries
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
 
 
 class Store:
     """Dataset versions and the replay memory. Never commits."""
 
     def __init__(self) -> None:
-        self._queries = load_queries(Path(__file__).parent)
+        self._queries = load_queries("services.data_prep")
 
     async def find_dataset(self, tx: Tx, dataset_id: UUID) -> DatasetPrepared | None:
         """What was said of a finished dataset."""

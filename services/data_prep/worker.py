@@ -11,13 +11,13 @@ from typing import Protocol
 
 from archon_contracts.commands import PrepareDataset
 from archon_contracts.values import ArtifactRef
-from services.data_prep.datasets import files_of
+from services.data_prep.dataset_writer import files_of
 from services.data_prep.domain import Item, Policy, Prepared, Refused
-from services.data_prep.preparation import Material, prepare
+from services.data_prep.pipeline import Material, prepare
 from services.data_prep.service import DataPrepService
-from services.data_prep.sources import Folders, read_held_out, read_sources, read_targets
-from shared.database import Tx
-from shared.work import Lease
+from services.data_prep.sources.loading import Folders, read_held_out, read_sources, read_targets
+from shared.postgres.database import Tx
+from shared.work.queue import Lease
 
 
 @dataclass(frozen=True, slots=True)

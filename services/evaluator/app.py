@@ -8,11 +8,11 @@ from services.evaluator.service import WORK_KIND, EvaluatorService
 from services.evaluator.settings import Settings
 from services.evaluator.store import EvaluationStore
 from services.evaluator.worker import EvaluationWorker
-from shared.application import Application
-from shared.children import ChildPool
-from shared.foundation import Foundation
+from shared.process.application import Application
+from shared.process.foundation import Foundation
+from shared.work.child_pool import ChildPool
 
-WARM_UP = "services.evaluator.warm"
+WARM_UP = "services.evaluator.fork_server_warm_up"
 
 
 def build_app(settings: Settings) -> Application:

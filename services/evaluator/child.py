@@ -19,13 +19,17 @@ from opentelemetry import trace
 from archon_contracts import telemetry
 from archon_contracts.values import AgentKind
 from services.evaluator.errors import EmptySuite
-from services.evaluator.scorers import Score, among_best, exact_match, text_match
+from services.evaluator.scoring.scorers import Score, among_best, exact_match, text_match
 
 if TYPE_CHECKING:
-    from archon_contracts.inference import Prediction, Predictor
+    from archon_inference import Prediction, Predictor
 
 # What the fork server imports beforehand, so that scoring starts in well under a second.
-PRELOAD: Final = ("torch", "transformers.models.bert.modeling_bert", "services.evaluator.answering")
+PRELOAD: Final = (
+    "torch",
+    "transformers.models.bert.modeling_bert",
+    "services.evaluator.scoring.answering",
+)
 
 TIMED_REQUESTS: Final = 20
 
@@ -49,7 +53,7 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
     """
     import torch
 
-    from services.evaluator.answering import Answering, load_model
+    from services.evaluator.scoring.answering import Answering, load_model
 
     torch.set_num_threads(int(spec.get("threads", 1)))
     items, k = read_suite(Path(spec["items"])), int(spec.get("k", 5))

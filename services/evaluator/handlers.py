@@ -6,9 +6,9 @@ from archon_contracts import topics
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.events import JobCancelled
 from services.evaluator.service import EvaluatorService
-from shared.broker import Router, new_router, subscription
-from shared.inbox import Inbox
-from shared.messages import Message
+from shared.kafka.broker import Router, new_router, subscription
+from shared.messaging.inbox import Inbox
+from shared.messaging.messages import Message
 
 
 def build_router(service: EvaluatorService, inbox: Inbox) -> Router:

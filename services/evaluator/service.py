@@ -7,9 +7,9 @@ from uuid import UUID
 
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.events import JobCancelled
-from shared.database import Tx
 from shared.logging import get_logger
-from shared.messages import Cause, Message
+from shared.messaging.messages import Cause, Message
+from shared.postgres.database import Tx
 
 WORK_KIND = "evaluate"
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from uuid import UUID
 
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.values import ArtifactRef
 from services.evaluator.domain import SCORING, EvaluationState, KnownScore, ScoreKey
-from shared.database import Tx
-from shared.queries import load_queries
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
 
 
 class EvaluationStore:
     """The newest evaluation of each job, and the scores that are known."""
 
     def __init__(self) -> None:
-        self._queries = load_queries(Path(__file__).parent)
+        self._queries = load_queries("services.evaluator")
 
     async def accept_attempt(self, tx: Tx, command: EvaluateModel) -> bool:
         """Whether the attempt is newer than every one known of its job; it is kept then."""

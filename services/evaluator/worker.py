@@ -15,8 +15,9 @@ from archon_contracts.base import Contract
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.events import EvaluationCompleted, EvaluationFailed
 from archon_contracts.identifiers import derived_id
-from archon_contracts.inference.card import CARD_FILE
 from archon_contracts.values import ArtifactRef
+from archon_inference.card import CARD_FILE
+from services.evaluator.comparison.gate import Findings, findings_of
 from services.evaluator.domain import (
     RANKS,
     EvaluationState,
@@ -30,13 +31,12 @@ from services.evaluator.domain import (
     score_keys,
     scores_of,
 )
-from services.evaluator.gate import Findings, findings_of
 from shared.clock import Clock
-from shared.database import Tx
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ChildFailed, PermanentError
 from shared.logging import get_logger
-from shared.messages import Cause
-from shared.work import Lease
+from shared.messaging.messages import Cause
+from shared.postgres.database import Tx
+from shared.work.queue import Lease
 
 ENTRY = "services.evaluator.child:run"
 

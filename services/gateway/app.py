@@ -6,39 +6,39 @@ from functools import partial
 
 from aiokafka import AIOKafkaProducer
 
-from services.gateway.admission import Admission, Rates
-from services.gateway.api import Api
-from services.gateway.api_keys import ApiKeys
-from services.gateway.audit_store import AuditStore
-from services.gateway.audit_trail import AuditTrail
+from services.gateway.audit.store import AuditStore
+from services.gateway.audit.trail import AuditTrail
+from services.gateway.auth.admission import Admission, Rates
+from services.gateway.auth.authenticator import ApiKeys
+from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.datasets import Datasets
-from services.gateway.dead_letter_store import DeadLetterStore
-from services.gateway.dead_letters import DeadLetters
-from services.gateway.event_store import EventStore
-from services.gateway.feed import Feed
-from services.gateway.feedback_tally import FeedbackTally
-from services.gateway.functions import Functions
+from services.gateway.dead_letters.service import DeadLetters
+from services.gateway.dead_letters.store import DeadLetterStore
+from services.gateway.feedback.counters import FeedbackTally
+from services.gateway.feedback.known_agents import KnownAgents
+from services.gateway.feedback.producer import Intake
+from services.gateway.functions.service import Functions
 from services.gateway.handlers import build_router, build_side_router
+from services.gateway.http.transactions import Transactions
 from services.gateway.idempotency import Idempotency
-from services.gateway.intake import Intake
-from services.gateway.keys import KeyAdministration
-from services.gateway.known_agents import KnownAgents
-from services.gateway.pressure import OutboxLimits
-from services.gateway.projection_store import ProjectionStore
-from services.gateway.projections import Projections
-from services.gateway.rates import RateLimit
-from services.gateway.reading import Reading
+from services.gateway.key_admin import KeyAdministration
+from services.gateway.load.load_shedding import Budget, OutboxWatch, Pressure
+from services.gateway.load.outbox_pressure import OutboxLimits
+from services.gateway.read_models.projection_store import ProjectionStore
+from services.gateway.read_models.projections import Projections
+from services.gateway.read_models.queries import Reading
 from services.gateway.routes import build_http
+from services.gateway.routes.dependencies import Api
 from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
-from services.gateway.shedding import Budget, OutboxWatch, Pressure
+from services.gateway.sse.event_store import EventStore
+from services.gateway.sse.feed import Feed
+from services.gateway.sse.streams import Streams
 from services.gateway.store import Store
-from services.gateway.streams import Streams
-from services.gateway.transactions import Transactions
-from shared.application import Application, Periodic
-from shared.foundation import Foundation
-from shared.kafka_security import client_arguments
-from shared.listeners import Listener
+from shared.kafka.security import client_arguments
+from shared.process.application import Application, Periodic
+from shared.process.foundation import Foundation
+from shared.process.listeners import Listener
 
 
 def build_app(settings: Settings) -> Application:
@@ -46,7 +46,9 @@ def build_app(settings: Settings) -> Application:
     shared = Foundation.build(settings)
     events, store = EventStore(), ProjectionStore()
     api = _build_api(
-        settings, shared, Feed(shared.database, events, keep=settings.gateway_recent_events)
+        settings,
+        shared,
+        Feed(shared.database, events, keep=settings.gateway_recent_events),
     )
     projections = Projections(store, AuditStore(), events)
     router = build_router(projections, shared.inbox, api.feed, api.known_agents)
@@ -82,7 +84,10 @@ async def _forget(api: Api) -> None:
 
 def _build_api(settings: Settings, shared: Foundation, feed: Feed) -> Api:
     store, letters = Store(), DeadLetterStore()
-    keys, pressure = ApiKeys(shared.database, store), _build_pressure(settings, shared, store)
+    keys, pressure = (
+        ApiKeys(shared.database, store),
+        _build_pressure(settings, shared, store),
+    )
     return Api(
         settings=settings,
         clock=shared.clock,

@@ -11,7 +11,7 @@ from archon_contracts.values import ArtifactRef
 from services.gateway.domain import DatasetView
 from services.gateway.errors import Conflict, FieldError, Invalid
 from services.gateway.requests import CatalogueEntry
-from shared.database import Tx
+from shared.postgres.database import Tx
 
 ITEMS_FILE: Final = "items.jsonl"
 CATALOGUE_FILE: Final = "catalogue.json"

@@ -5,20 +5,20 @@ from __future__ import annotations
 from archon_contracts.base import Contract
 from archon_contracts.events import AgentConfigured
 from archon_contracts.topics import DEAD_LETTER_TOPICS, FEEDBACK
-from services.gateway.dead_letters import DeadLetters
-from services.gateway.feed import Feed, feed_event
-from services.gateway.feedback_tally import FeedbackTally
-from services.gateway.known_agents import KnownAgents
-from services.gateway.projections import (
+from services.gateway.dead_letters.service import DeadLetters
+from services.gateway.feedback.counters import FeedbackTally
+from services.gateway.feedback.known_agents import KnownAgents
+from services.gateway.http.transactions import Transactions
+from services.gateway.read_models.projections import (
     PROJECTED_EVENTS,
     PROJECTED_TOPICS,
     STREAMED_EVENTS,
     Projections,
 )
-from services.gateway.transactions import Transactions
-from shared.broker import Router, new_router, raw_subscription, subscription
-from shared.inbox import Inbox
-from shared.messages import Message, RawRecord
+from services.gateway.sse.feed import Feed, feed_event
+from shared.kafka.broker import Router, new_router, raw_subscription, subscription
+from shared.messaging.inbox import Inbox
+from shared.messaging.messages import Message, RawRecord
 
 SERVICE = "gateway"
 

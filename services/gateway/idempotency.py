@@ -11,11 +11,11 @@ import orjson
 from fastapi import Request
 
 from archon_contracts.identifiers import derived_id
-from services.gateway.credentials import Caller
+from services.gateway.auth.credentials import Caller
 from services.gateway.errors import Conflict
-from services.gateway.feedback import require_short
+from services.gateway.feedback.body_parser import require_short
 from services.gateway.service import Asked, asked_by
-from shared.database import Tx
+from shared.postgres.database import Tx
 
 REMEMBERED_DAYS: Final = 14
 

@@ -22,7 +22,7 @@ from archon_contracts.values import (
     TriggerPolicy,
     TrustPolicy,
 )
-from services.gateway.credentials import Scope
+from services.gateway.auth.credentials import Scope
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 """No control characters, line separators or marks that turn the writing: it is shown to others."""

@@ -22,7 +22,7 @@ from archon_contracts.commands import (
 from archon_contracts.events import JobState, TrainingRequested
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
-from services.gateway.credentials import Caller, Scope
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import (
     AVAILABLE_METHODS,
     FINAL_STATES,
@@ -33,11 +33,11 @@ from services.gateway.domain import (
     ModelView,
 )
 from services.gateway.errors import Conflict, FieldError, Invalid, NotFound
+from services.gateway.http.tracing import current_trace_id
 from services.gateway.requests import AgentWish, JobWish, SyntheticWish
-from services.gateway.tracing import current_trace_id
 from shared.clock import Clock
-from shared.database import Tx
-from shared.messages import Cause
+from shared.messaging.messages import Cause
+from shared.postgres.database import Tx
 
 
 class ServiceStore(Protocol):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from archon_contracts.values import AgentProfile, ArtifactRef
-from services.gateway.credentials import Caller, StoredKey, scopes_of
+from services.gateway.auth.credentials import Caller, StoredKey, scopes_of
 from services.gateway.domain import (
     AgentView,
     DatasetView,
@@ -30,10 +29,10 @@ from services.gateway.domain import (
     eta_seconds,
     stage_seconds,
 )
-from services.gateway.log_analysis import HourCounts
-from services.gateway.pressure import Waiting
-from shared.database import Tx
-from shared.queries import load_queries
+from services.gateway.feedback.hourly_stats import HourCounts
+from services.gateway.load.outbox_pressure import Waiting
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
 
 Row = Mapping[str, Any]
 
@@ -42,7 +41,7 @@ class Store:
     """One method per query; never commits."""
 
     def __init__(self) -> None:
-        self._queries = load_queries(Path(__file__).parent)
+        self._queries = load_queries("services.gateway")
 
     async def add_key(
         self,

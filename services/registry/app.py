@@ -6,8 +6,8 @@ from services.registry.handlers import build_router
 from services.registry.service import RegistryService
 from services.registry.settings import Settings
 from services.registry.store import ModelStore, RunStore
-from shared.application import Application
-from shared.foundation import Foundation
+from shared.process.application import Application
+from shared.process.foundation import Foundation
 
 
 def build_app(settings: Settings) -> Application:

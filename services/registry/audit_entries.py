@@ -6,7 +6,7 @@ from archon_contracts.commands import DeployModel, RollBackModel
 from archon_contracts.events import AuditAction, DeploymentRefused
 from services.registry.domain import Deployment, Model
 from shared.audit import Entry, actor_of
-from shared.messages import Message
+from shared.messaging.messages import Message
 
 
 def deployed_entry(message: Message[DeployModel], model: Model, change: Deployment) -> Entry:

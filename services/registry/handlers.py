@@ -12,10 +12,10 @@ from archon_contracts.events import (
     TrainingStarted,
 )
 from services.registry.service import RegistryService
-from shared.broker import Router, new_router, subscription
-from shared.inbox import Inbox
-from shared.messages import Message
-from shared.subscriptions import Subscription
+from shared.kafka.broker import Router, new_router, subscription
+from shared.kafka.subscriptions import Subscription
+from shared.messaging.inbox import Inbox
+from shared.messaging.messages import Message
 
 
 def build_router(service: RegistryService, inbox: Inbox) -> Router:

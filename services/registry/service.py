@@ -36,9 +36,9 @@ from services.registry.domain import (
 from services.registry.errors import NothingToRollBackTo, UnknownVersion
 from shared.audit import Entry
 from shared.clock import Clock
-from shared.database import Tx
 from shared.logging import get_logger
-from shared.messages import Cause, Message
+from shared.messaging.messages import Cause, Message
+from shared.postgres.database import Tx
 
 log = get_logger(__name__)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -25,15 +24,15 @@ from services.registry.domain import (
     RunState,
     Version,
 )
-from shared.database import Tx
-from shared.queries import load_queries
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
 
 
 class ModelStore:
     """Versions and deployments of agents."""
 
     def __init__(self) -> None:
-        self._queries = load_queries(Path(__file__).parent)
+        self._queries = load_queries("services.registry")
 
     async def lock_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> int:
         """Lock the agent until the transaction ends; returns its configuration's revision."""
@@ -120,7 +119,7 @@ class RunStore:
     """Runs, metric series and evaluations."""
 
     def __init__(self) -> None:
-        self._queries = load_queries(Path(__file__).parent)
+        self._queries = load_queries("services.registry")
 
     async def insert_metrics(self, tx: Tx, recorded: MetricsRecorded) -> None:
         """Keep points; one that is known by name and step is left as it is."""

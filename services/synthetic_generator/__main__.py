@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.synthetic_generator.app import build_app
 from services.synthetic_generator.settings import Settings
-from shared.application import run
+from shared.process.application import run
 
 if __name__ == "__main__":
     run(Settings, build_app)

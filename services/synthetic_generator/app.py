@@ -7,8 +7,8 @@ from services.synthetic_generator.service import GENERATE, GeneratorService
 from services.synthetic_generator.settings import Settings
 from services.synthetic_generator.store import Store
 from services.synthetic_generator.worker import GenerateWorker
-from shared.application import Application
-from shared.foundation import Foundation
+from shared.process.application import Application
+from shared.process.foundation import Foundation
 
 
 def build_app(settings: Settings) -> Application:

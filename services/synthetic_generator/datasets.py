@@ -9,8 +9,8 @@ from typing import Any, TypeGuard
 
 import orjson
 
-from services.synthetic_generator.diversity import distinct, similarity_limit
 from services.synthetic_generator.domain import SOURCE, Candidate, Generated, Sample, Wish
+from services.synthetic_generator.quality.diversity import distinct, similarity_limit
 
 ITEMS = "items.jsonl"
 REPORT = "report.json"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from services.synthetic_generator.adversarial import attacked
 from services.synthetic_generator.domain import Candidate, Generated, Method, Refusal, Sample, Wish
-from services.synthetic_generator.grammars import GRAMMARS
-from services.synthetic_generator.origins import ExampleOrigin, GrammarOrigin, Origin
-from services.synthetic_generator.privacy import scrub
-from services.synthetic_generator.validation import Gate
+from services.synthetic_generator.generators.adversarial import attacked
+from services.synthetic_generator.generators.grammars import GRAMMARS
+from services.synthetic_generator.generators.registry import ExampleOrigin, GrammarOrigin, Origin
+from services.synthetic_generator.quality.privacy import scrub
+from services.synthetic_generator.quality.validation import Gate
 
 EDGE_SHARE = 0.25
 PATIENCE = 200

@@ -10,8 +10,8 @@ from archon_contracts.base import Contract
 from archon_contracts.commands import GenerateSyntheticData
 from archon_contracts.events import SyntheticDataGenerated
 from archon_contracts.values import ArtifactRef
-from shared.database import Tx
-from shared.messages import Cause, Message
+from shared.messaging.messages import Cause, Message
+from shared.postgres.database import Tx
 
 GENERATE = "generate"
 

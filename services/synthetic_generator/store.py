@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from uuid import UUID
 
 from archon_contracts.events import SyntheticDataGenerated
-from shared.database import Tx
-from shared.queries import load_queries
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
 
 
 class Store:
     """Answers to requests. Never commits."""
 
     def __init__(self) -> None:
-        self._queries = load_queries(Path(__file__).parent)
+        self._queries = load_queries("services.synthetic_generator")
 
     async def find_answer(
         self, tx: Tx, tenant_id: str, request_id: UUID

@@ -15,8 +15,8 @@ from services.synthetic_generator.domain import Generated, Sample, Wish
 from services.synthetic_generator.errors import UnreadableExamples
 from services.synthetic_generator.generation import generate
 from services.synthetic_generator.service import GeneratorService
-from shared.database import Tx
-from shared.work import Lease
+from shared.postgres.database import Tx
+from shared.work.queue import Lease
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from services.trainer.capacity import Capacity, CapacityReports
+from services.trainer.checkpoints.folders import WorkFolders
 from services.trainer.child import PRELOAD
-from services.trainer.folders import WorkFolders
 from services.trainer.handlers import build_router
 from services.trainer.service import WORK_KIND, TrainerService
 from services.trainer.settings import Settings
 from services.trainer.store import TrainingStore
 from services.trainer.worker import TrainingWorker
-from shared.application import Application, Periodic
-from shared.children import ChildPool
-from shared.foundation import Foundation
+from shared.process.application import Application, Periodic
+from shared.process.foundation import Foundation
+from shared.work.child_pool import ChildPool
 
 CLEAN_UP_SECONDS = 600.0
-WARM_UP = "services.trainer.warm"
+WARM_UP = "services.trainer.fork_server_warm_up"
 
 
 def build_app(settings: Settings) -> Application:

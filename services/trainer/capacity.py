@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from archon_contracts.events import WorkerReported
 from archon_contracts.identifiers import new_id
 from shared.errors import RetryableError
-from shared.foundation import Foundation
 from shared.logging import get_logger
-from shared.messages import Cause
-from shared.wakeups import Wakeup
+from shared.messaging.messages import Cause
+from shared.messaging.notifier import Wakeup
+from shared.process.foundation import Foundation
 
 log = get_logger(__name__)
 

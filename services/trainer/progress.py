@@ -15,11 +15,11 @@ from archon_contracts.commands import TrainModel
 from archon_contracts.events import CheckpointSaved, MetricsRecorded, TrainingStarted
 from services.trainer.domain import PointBuffer, points_of
 from shared.clock import Clock
-from shared.database import Tx
 from shared.errors import RetryableError
 from shared.logging import get_logger
-from shared.messages import Cause
-from shared.work import Lease
+from shared.messaging.messages import Cause
+from shared.postgres.database import Tx
+from shared.work.queue import Lease
 
 log = get_logger(__name__)
 

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from archon_contracts.commands import CancelTraining, TrainModel
-from shared.database import Tx
 from shared.logging import get_logger
-from shared.messages import Cause, Message
+from shared.messaging.messages import Cause, Message
+from shared.postgres.database import Tx
 
 WORK_KIND = "train"
 

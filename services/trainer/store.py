@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from uuid import UUID
 
 from archon_contracts.commands import CancelTraining, TrainModel
 from services.trainer.domain import TrainingState
-from shared.database import Tx
-from shared.queries import load_queries
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
 
 
 class TrainingStore:
     """The newest attempt of each job."""
 
     def __init__(self) -> None:
-        self._queries = load_queries(Path(__file__).parent)
+        self._queries = load_queries("services.trainer")
 
     async def accept_attempt(self, tx: Tx, command: TrainModel) -> bool:
         """Whether the attempt is newer than every one known of its job; it is kept then."""

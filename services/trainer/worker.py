@@ -12,14 +12,14 @@ from archon_contracts.commands import TrainModel
 from archon_contracts.events import TrainingCompleted, TrainingFailed
 from archon_contracts.values import ArtifactRef
 from services.trainer.capacity import Capacity
+from services.trainer.checkpoints.folders import WorkFolders
 from services.trainer.domain import Folders, TrainedModel, TrainingState, run_spec, trained_model
-from services.trainer.folders import WorkFolders
 from services.trainer.progress import Guard, Outbox, TrainingProgress
 from shared.clock import Clock
-from shared.database import Tx
 from shared.errors import ChildFailed, PermanentError
-from shared.messages import Cause
-from shared.work import Lease
+from shared.messaging.messages import Cause
+from shared.postgres.database import Tx
+from shared.work.queue import Lease
 
 ENTRY = "services.trainer.child:run"
 CATALOGUE_FILE = "catalogue.json"

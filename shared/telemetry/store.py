@@ -11,17 +11,16 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from shared.database import Database, Tx
 from shared.errors import ArchonError, PermanentError
-from shared.queries import load_queries
+from shared.postgres.database import Database, Tx
+from shared.postgres.queries import load_queries
 from shared.telemetry.records import LogRow, MetricRow, SpanRow, clean, to_json
 
-_queries = load_queries(Path(__file__).parent.parent)
+_queries = load_queries("shared")
 
 Row = SpanRow | LogRow | MetricRow
 

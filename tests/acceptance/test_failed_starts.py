@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.service_process import PROJECT_ROOT
+from deploy.local.servers.service_process import PROJECT_ROOT
 
-ARCHON = (sys.executable, "-c", "from deploy.local.cli import app; app()")
+ARCHON = (sys.executable, "-c", "from deploy.cli import app; app()")
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ import pytest_asyncio
 
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
-from shared.outbox import decode_headers
+from shared.messaging.outbox import decode_headers
+from tests.support.data.tiny_world import agent, held_out_items
 from tests.support.eventually import eventually
-from tests.support.system import publish_raw_feedback
-from tests.support.tiny_world import agent, held_out_items
+from tests.support.infrastructure.system import publish_raw_feedback
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 

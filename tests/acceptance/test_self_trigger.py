@@ -8,9 +8,9 @@ import pytest
 from archon_contracts.client import HttpFeedbackClient, KafkaFeedbackClient, acting_as
 from archon_contracts.events import FeedbackReceived, InteractionLogged
 from archon_contracts.purposes import Purpose, system_interaction_id
+from tests.support.data.tiny_world import corrections
 from tests.support.eventually import eventually
-from tests.support.system import FINAL_STATES, System
-from tests.support.tiny_world import corrections
+from tests.support.infrastructure.system import FINAL_STATES, System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 AGENT = "guarded"

@@ -7,14 +7,14 @@ from typing import Any
 import psutil
 import pytest
 
+from deploy.cli.audit_tables import compare_tables
 from deploy.demo.agent_process import AgentFiles
 from deploy.demo.audit import FeedbackAudit, audit_feedback
 from deploy.demo.ledger import Request, entries, feedback_ids
 from deploy.demo.traffic import Traffic
-from deploy.local.audit_tables import compare_tables
+from tests.support.data.tiny_world import agent, corrections, production_requests
 from tests.support.eventually import eventually
-from tests.support.system import System
-from tests.support.tiny_world import agent, corrections, production_requests
+from tests.support.infrastructure.system import System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 SERVICES = {

@@ -13,15 +13,15 @@ import orjson
 
 from archon_contracts.commands import SourceKind
 from archon_contracts.identifiers import derived_id
-from services.data_prep.cleaning import once_each, usable
-from services.data_prep.datasets import files_of
+from services.data_prep.cleaning.cleaning import once_each, usable
+from services.data_prep.dataset_writer import files_of
 from services.data_prep.domain import Item, Policy, Prepared, Tally, Targets
-from services.data_prep.preparation import Material, prepare
-from services.data_prep.reading import read_source
+from services.data_prep.pipeline import Material, prepare
+from services.data_prep.sources.records import read_source
 from services.synthetic_generator.domain import Wish
 from services.synthetic_generator.generation import generate
 from tests.benchmarks.harness import Figure
-from tests.support.datasets import plan, prepare_dataset
+from tests.support.data.datasets import plan, prepare_dataset
 
 WINDOW, MANY, MEMORY, ROUNDS = 300, 100_000, 2_000, 5
 COMMAND = prepare_dataset(plan=plan(0.5), job_id=derived_id("benchmark"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.benchmarks.harness import Figure
 
-COMMAND = (sys.executable, "-c", "from deploy.local.cli import app; app()", "demo", "--json")
+COMMAND = (sys.executable, "-c", "from deploy.cli import app; app()", "demo", "--json")
 
 
 def run() -> list[Figure]:

@@ -24,10 +24,10 @@ from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK
 from archon_contracts.values import AgentKind, AgentProfile, TriggerPolicy
-from deploy.local.broker import EmbeddedBroker
-from deploy.local.ports import pick_free
-from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.prepare import prepare
+from deploy.local.processes.ports import pick_free
+from deploy.local.servers.broker import EmbeddedBroker
+from deploy.local.servers.postgres import EmbeddedPostgres
 from shared.clock import SystemClock
 from tests.benchmarks.harness import Figure
 

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import orjson
 
 from archon_contracts.commands import SourceKind
-from services.data_prep.cleaning import once_each, usable
+from services.data_prep.cleaning.cleaning import once_each, usable
 from services.data_prep.domain import Held, Item, Tally, Targets
-from services.data_prep.reading import read_source
+from services.data_prep.sources.records import read_source
 from services.synthetic_generator.domain import Wish
 from services.synthetic_generator.generation import generate
 from tests.benchmarks.harness import Figure
-from tests.support.poisoned_windows import decided, lies, share_held, windows
+from tests.support.data.poisoned_windows import decided, lies, share_held, windows
 
 WINDOWS, ANY_TARGET, ROUNDS, MEMORY = 20, 40, 5, 2_000
 SMALL, LARGE = (300, 30), (10_000, 500)

@@ -15,7 +15,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from archon_contracts.topics import FEEDBACK
-from deploy.local.api import answer
+from deploy.gateway_client import answer
 from deploy.local.runtime import Runtime
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system

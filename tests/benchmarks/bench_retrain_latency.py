@@ -17,7 +17,7 @@ from typing import Any
 from archon_contracts.client import Received, subscribe
 from archon_contracts.events import TrainingStarted
 from deploy.demo.bfcl import Benchmark, BenchmarkItem, load_benchmark
-from deploy.local.api import AsyncGateway
+from deploy.gateway_client import AsyncGateway
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import fresh_system
 

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from archon_contracts.inference.catalogue import write_catalogue
+from archon_inference.catalogue import write_catalogue
 from deploy.demo.bfcl import Benchmark, BenchmarkItem, load_benchmark
 from services.evaluator import child as evaluator
-from services.evaluator.comparison import ScoredItem, accuracy, read_scored
+from services.evaluator.comparison.paired_tests import ScoredItem, accuracy, read_scored
 from services.trainer import child as trainer
 from tests.benchmarks.harness import Figure
 
@@ -127,7 +127,7 @@ def _evaluate(root: Path, models: dict[str, Path | str]) -> dict[str, Any]:
 
 def _feedback(root: Path, benchmark: Benchmark, generator: random.Random) -> list[dict[str, Any]]:
     """Corrections of what the first version answers to production requests."""
-    from archon_contracts.inference import load_predictor
+    from archon_inference import load_predictor
 
     served = generator.sample(benchmark.production, k=FEEDBACK)
     answers = load_predictor(root / "initial").predict([item.input for item in served])

@@ -19,9 +19,9 @@ from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.topics import FEEDBACK
 from services.coordinator.app import build_app
-from services.coordinator.intake import Intake
+from services.coordinator.feedback.consumer import Intake
 from services.coordinator.settings import Settings
-from shared.messages import RawRecord
+from shared.messaging.messages import RawRecord
 
 BATCH = Settings.model_fields["feedback_batch"].default
 INSERT = """

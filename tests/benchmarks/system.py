@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.api import AsyncGateway
-from deploy.local.ports import pick_free
+from deploy.gateway_client import AsyncGateway
+from deploy.local.processes.ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 

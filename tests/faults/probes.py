@@ -15,19 +15,19 @@ import asyncpg
 import orjson
 
 from archon_contracts.envelope import HeaderView
-from deploy.local.backoff import Backoff
-from deploy.local.child import Child, Program
-from deploy.local.group_members import evict_members
-from deploy.local.ports import pick_free
-from deploy.local.probes import answers_ready
-from deploy.local.service_process import PROJECT_ROOT
-from deploy.local.status import ProcessStatus
-from deploy.local.supervisor import Supervisor
-from shared.migrations import migrate
-from shared.outbox import decode_headers
-from tests.faults.load import CommandLoad
-from tests.faults.servers import Reader, Servers
+from deploy.local.processes.backoff import Backoff
+from deploy.local.processes.child import Child, Program
+from deploy.local.processes.group_members import evict_members
+from deploy.local.processes.ports import pick_free
+from deploy.local.processes.probes import answers_ready
+from deploy.local.processes.status import ProcessStatus
+from deploy.local.processes.supervisor import Supervisor
+from deploy.local.servers.service_process import PROJECT_ROOT
+from shared.messaging.outbox import decode_headers
+from shared.postgres.migrations import migrate
+from tests.faults.brokers.servers import Reader, Servers
 from tests.faults.waiting import until, until_still
+from tests.faults.workload.load import CommandLoad
 
 TABLES = """
 CREATE TABLE {schema}.effects (
@@ -61,7 +61,7 @@ class ProbePart:
         self.launches += 1
         return await Child.spawn(
             Program(
-                argv=(sys.executable, "-m", "tests.support.probe_process"),
+                argv=(sys.executable, "-m", "tests.support.infrastructure.probe_process"),
                 log_path=self.log_path,
                 environment={**os.environ, **self.environment},
                 directory=PROJECT_ROOT,

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.revision import code_revision
-from tests.faults.ledger import Account
+from tests.faults.accounting.client_log import Account
 from tests.faults.scenario import Context, Outcome, Scenario
 
 NOTHING = Account(0, 0, 0, 0, 0, 0, 0)

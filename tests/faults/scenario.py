@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tests.faults.ledger import Account, failure_bound
+from tests.faults.accounting.client_log import Account, failure_bound
 
 
 @dataclass(frozen=True, slots=True)

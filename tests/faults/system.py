@@ -17,19 +17,19 @@ from archon_contracts.commands import ConfigureAgent
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import SERVICES
 from archon_contracts.values import AgentKind, AgentProfile, TriggerPolicy
-from deploy.local.child import Child, Program
-from deploy.local.ports import pick_free
-from deploy.local.probes import answers_ready
+from deploy.local.processes.child import Child, Program
+from deploy.local.processes.ports import pick_free
+from deploy.local.processes.probes import answers_ready
+from deploy.local.processes.status import ProcessStatus
 from deploy.local.runtime import Runtime
-from deploy.local.service_process import PROJECT_ROOT
+from deploy.local.servers.service_process import PROJECT_ROOT
 from deploy.local.settings import LocalSettings
-from deploy.local.status import ProcessStatus
-from shared.outbox import decode_headers
-from tests.faults.ledger import Account, balance, read_ledger
-from tests.faults.load import send_commands
-from tests.faults.servers import STOP_SECONDS, Reader
-from tests.faults.topics import generations_of
+from shared.messaging.outbox import decode_headers
+from tests.faults.accounting.client_log import Account, balance, read_ledger
+from tests.faults.brokers.servers import STOP_SECONDS, Reader
+from tests.faults.brokers.topics import generations_of
 from tests.faults.waiting import until, until_still
+from tests.faults.workload.load import send_commands
 
 FEEDBACK_ROWS = "SELECT event_id::text, window_id FROM coordinator.feedback"
 LETTERS_OF = "SELECT headers::text FROM {schema}.outbox WHERE topic LIKE '%dead-letter%'"

@@ -18,8 +18,8 @@ def loss_curve(root: Path) -> list[float]:
     """The loss of every step of a small run with dropout, on one thread."""
     # Imported here, so that torch is not loaded when tests are only collected.
     from services.trainer.child import run
-    from tests.support.tiny_models import tiny_encoder
-    from tests.support.training_runs import run_spec
+    from tests.support.training.tiny_models import tiny_encoder
+    from tests.support.training.training_runs import run_spec
 
     reports: list[dict[str, Any]] = []
     run(run_spec(root, tiny_encoder(root / "base")), reports.append)

@@ -11,10 +11,10 @@ import asyncpg
 import pytest
 
 from archon_contracts.topics import SERVICES
-from deploy.local.broker import EmbeddedBroker
-from deploy.local.ports import pick_free
-from deploy.local.postgres import EmbeddedPostgres
-from shared.migrations import migrate
+from deploy.local.processes.ports import pick_free
+from deploy.local.servers.broker import EmbeddedBroker
+from deploy.local.servers.postgres import EmbeddedPostgres
+from shared.postgres.migrations import migrate
 from tests.support.eventually import eventually
 
 TEMPLATE = "archon_template"

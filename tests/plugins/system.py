@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from deploy.local.api import AsyncGateway
-from deploy.local.ports import pick_free
+from deploy.gateway_client import AsyncGateway
+from deploy.local.processes.ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
-from tests.support.system import System
-from tests.support.tiny_world import first_items, held_out_items, tiny_model
+from tests.support.data.tiny_world import first_items, held_out_items, tiny_model
+from tests.support.infrastructure.system import System
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

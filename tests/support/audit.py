@@ -8,8 +8,8 @@ from archon_contracts.audit_chain import GENESIS, ChainCheck, hash_of
 from archon_contracts.events import AuditAction, AuditRecorded
 from archon_contracts.identifiers import derived_id
 from shared.audit import Entry
-from shared.database import Tx
-from shared.messages import Cause
+from shared.messaging.messages import Cause
+from shared.postgres.database import Tx
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 import importlib
 
-from shared.application import Application
+from shared.process.application import Application
 
 
 def built(service: str) -> Application:

@@ -7,7 +7,13 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("services", "shared", "contracts/archon_contracts", "deploy")
+PRODUCT = (
+    "services",
+    "shared",
+    "contracts/archon_contracts",
+    "contracts/inference/archon_inference",
+    "deploy",
+)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

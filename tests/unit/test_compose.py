@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from archon_contracts import telemetry, topics
-from deploy.local.service_process import PROJECT_ROOT
+from deploy.local.servers.service_process import PROJECT_ROOT
 from shared.settings import ServiceSettings
-from tests.support.compose import (
+from tests.support.infrastructure.compose import (
     BUILT,
     COMPOSE,
     SETUP,

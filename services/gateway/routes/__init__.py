@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.gateway import problems
-from services.gateway.api import Api
-from services.gateway.body_limit import BodyLimit
+from services.gateway.http import problems
+from services.gateway.http.body_limit import BodyLimit
+from services.gateway.http.tracing import is_untraced
 from services.gateway.routes import (
     agents,
     audit,
@@ -23,7 +23,7 @@ from services.gateway.routes import (
     status,
     telemetry,
 )
-from services.gateway.tracing import is_untraced
+from services.gateway.routes.dependencies import Api
 
 RESOURCES = (
     feedback,

@@ -8,14 +8,14 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from archon_contracts.values import AgentProfile, ArtifactRef
-from services.gateway.api import AgentId, Api, Most
-from services.gateway.body_shape import BoundedRoute
-from services.gateway.credentials import Caller, Scope
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.datasets import catalogue_file
 from services.gateway.domain import AgentView
-from services.gateway.feed import Interest, Subscriber
+from services.gateway.http.field_limit import BoundedRoute
 from services.gateway.requests import AgentWish
+from services.gateway.routes.dependencies import AgentId, Api, Most
 from services.gateway.service import check_base_model, check_kind
+from services.gateway.sse.feed import Interest, Subscriber
 
 
 def build_router(api: Api) -> APIRouter:

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from archon_contracts.base import Identifier
-from services.gateway.api import Api, Most
-from services.gateway.audit_trail import AuditEntryView, AuditVerdict
-from services.gateway.credentials import Caller, Scope
-from services.gateway.keys import tenant_for
+from services.gateway.audit.trail import AuditEntryView, AuditVerdict
+from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.key_admin import tenant_for
+from services.gateway.routes.dependencies import Api, Most
 
 Tenant = Annotated[
     Identifier | None, Query(description="Another tenant; the operator's keys alone name one.")

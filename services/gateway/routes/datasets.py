@@ -8,14 +8,14 @@ from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter, ValidationError
 
 from archon_contracts.base import Identifier
-from services.gateway.api import Api, Most
-from services.gateway.body_schemas import self_contained
-from services.gateway.credentials import Caller, Scope
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.datasets import Item, items_file, read_lines
 from services.gateway.domain import DatasetView, PreparedDatasetView
 from services.gateway.errors import FieldError, Invalid
-from services.gateway.feedback import invalid, refuse_overfull, refuse_unstorable
+from services.gateway.feedback.body_parser import invalid, refuse_overfull, refuse_unstorable
+from services.gateway.http.openapi import self_contained
 from services.gateway.requests import DatasetWish
+from services.gateway.routes.dependencies import Api, Most
 
 Purpose = Literal["training", "evaluation"]
 JSON_LINES = "application/x-ndjson"

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from archon_contracts.base import Identifier
-from services.gateway.api import Api, Most
-from services.gateway.credentials import Caller, Scope
-from services.gateway.dead_letters import DeadLetterDetail, DeadLetterView
+from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.dead_letters.service import DeadLetterDetail, DeadLetterView
+from services.gateway.routes.dependencies import Api, Most
 
 
 def build_router(api: Api) -> APIRouter:

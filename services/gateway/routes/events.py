@@ -11,11 +11,11 @@ from fastapi import APIRouter, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from archon_contracts.base import Identifier
-from services.gateway.api import Api
-from services.gateway.credentials import Caller, bearer_key
+from services.gateway.auth.credentials import Caller, bearer_key
 from services.gateway.errors import FieldError, Invalid
-from services.gateway.feed import Interest
-from services.gateway.projections import STREAMED_EVENTS
+from services.gateway.read_models.projections import STREAMED_EVENTS
+from services.gateway.routes.dependencies import Api
+from services.gateway.sse.feed import Interest
 
 PING_SECONDS = 15
 NAMES = frozenset(contract.__name__ for contract in STREAMED_EVENTS)

@@ -7,10 +7,8 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from services.gateway.api import Api, purpose_of
-from services.gateway.body_schemas import self_contained
-from services.gateway.credentials import Caller, Scope
-from services.gateway.feedback import (
+from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.feedback.body_parser import (
     ANNOTATIONS,
     FEEDBACK,
     INTERACTIONS,
@@ -21,8 +19,10 @@ from services.gateway.feedback import (
     prepare,
     require_annotate,
 )
+from services.gateway.http.openapi import self_contained
 from services.gateway.idempotency import idempotency_key
-from services.gateway.shedding import Holding
+from services.gateway.load.load_shedding import Holding
+from services.gateway.routes.dependencies import Api, purpose_of
 from shared.errors import PermanentError
 
 ANSWER: dict[str, Any] = {

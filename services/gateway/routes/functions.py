@@ -6,12 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
-from services.gateway.api import Api, purpose_of
-from services.gateway.body_shape import BoundedRoute
-from services.gateway.credentials import Caller, Scope
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, SyntheticView
-from services.gateway.feedback import prepare, require_annotate
-from services.gateway.function_requests import (
+from services.gateway.feedback.body_parser import prepare, require_annotate
+from services.gateway.functions.requests import (
     AdaptWish,
     AnalyseAnswer,
     AnalyseWish,
@@ -24,8 +22,10 @@ from services.gateway.function_requests import (
     ValidateAnswer,
     ValidateWish,
 )
-from services.gateway.functions import feedback_of, job_wish
+from services.gateway.functions.service import feedback_of, job_wish
+from services.gateway.http.field_limit import BoundedRoute
 from services.gateway.requests import JobWish, SyntheticWish
+from services.gateway.routes.dependencies import Api, purpose_of
 from services.gateway.service import require_method
 
 

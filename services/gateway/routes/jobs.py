@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query, Request
 
 from archon_contracts.base import Identifier
 from archon_contracts.events import JobState
-from services.gateway.api import Api, Most, accepted
-from services.gateway.body_shape import BoundedRoute
-from services.gateway.credentials import Caller, Scope
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
+from services.gateway.http.field_limit import BoundedRoute
 from services.gateway.requests import CancelWish, JobWish
+from services.gateway.routes.dependencies import Api, Most, accepted
 
 
 def build_router(api: Api) -> APIRouter:

@@ -8,12 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from archon_contracts.base import Identifier
-from services.gateway.api import Api, Most
-from services.gateway.body_shape import BoundedRoute
-from services.gateway.credentials import Caller, Scope
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import KeyView, NewKey
-from services.gateway.keys import tenant_for
+from services.gateway.http.field_limit import BoundedRoute
+from services.gateway.key_admin import tenant_for
 from services.gateway.requests import KeyWish
+from services.gateway.routes.dependencies import Api, Most
 
 Tenant = Annotated[
     Identifier | None, Query(description="Another tenant; the operator's keys alone name one.")

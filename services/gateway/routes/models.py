@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from services.gateway.api import AgentId, Api, Version, accepted
-from services.gateway.body_shape import BoundedRoute
-from services.gateway.credentials import Caller, Scope
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import ModelView
+from services.gateway.http.field_limit import BoundedRoute
 from services.gateway.requests import DeployWish, RollBackWish
+from services.gateway.routes.dependencies import AgentId, Api, Version, accepted
 
 
 def build_router(api: Api) -> APIRouter:

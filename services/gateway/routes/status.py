@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from services.gateway.api import Api
-from services.gateway.credentials import Caller, Scope
+from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.routes.dependencies import Api
 
 
 def build_router(api: Api) -> APIRouter:

@@ -11,9 +11,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from starlette.exceptions import HTTPException
 
-from services.gateway.api import Api
-from services.gateway.credentials import Caller, Scope
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.otlp import read_spans
+from services.gateway.routes.dependencies import Api
 from shared.telemetry.store import insert_spans
 
 PATH = "/traces"

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 from transformers import set_seed
 
-from archon_contracts.inference.base_models import resolve_base_model
-from archon_contracts.inference.card import ModelCard
-from archon_contracts.inference.classifier import Classifier
-from archon_contracts.inference.encoder import TextEncoder
+from archon_inference.base_models import resolve_base_model
+from archon_inference.card import ModelCard
+from archon_inference.classifier import Classifier
+from archon_inference.encoder import TextEncoder
 from services.trainer.recipes.errors import EmptyDataset
 from services.trainer.recipes.features import (
     Anchors,

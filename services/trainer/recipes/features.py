@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch.utils.data import Sampler
 
-from archon_contracts.inference.encoder import TextEncoder, length_batches, pad_states
+from archon_inference.encoder import TextEncoder, length_batches, pad_states
 
 KEEP_BYTES = 512 * 1024 * 1024
 BLOCK = 8

@@ -14,8 +14,8 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, TrainingArguments
 
-from services.trainer.checkpointing import CheckpointedTrainer
-from services.trainer.checkpoints import newest_checkpoint
+from services.trainer.checkpoints.store import newest_checkpoint
+from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.recipes.errors import NoSteps
 from services.trainer.recipes.features import Collator, PlannedSampler
 from services.trainer.recipes.items import REPLAY, Item

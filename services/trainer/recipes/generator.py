@@ -13,10 +13,10 @@ from transformers import PreTrainedTokenizerBase, set_seed
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from archon_contracts.inference.base_models import resolve_base_model
-from archon_contracts.inference.card import ModelCard, write_card
-from archon_contracts.inference.generator import Generator, load_causal_model, prompt_of
-from services.trainer.checkpointing import CheckpointedTrainer
+from archon_inference.base_models import resolve_base_model
+from archon_inference.card import ModelCard, write_card
+from archon_inference.generator import Generator, load_causal_model, prompt_of
+from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.recipes.fitting import Outcome, fit, training_settings
 from services.trainer.recipes.items import Item, read_training_items
 from services.trainer.recipes.parents import parent_card

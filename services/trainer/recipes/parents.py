@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archon_contracts.inference.card import ModelCard, read_card
+from archon_inference.card import ModelCard, read_card
 from services.trainer.recipes.errors import RunInvalid
 from services.trainer.recipes.run import TrainingRun
 

@@ -1,6 +1,6 @@
 """Train a selector: pull a request towards its tool, away from all other tools of the catalogue.
 
-The tools' vectors stay the base model's (see `archon_contracts.inference.selector`), so that every
+The tools' vectors stay the base model's (see `archon_inference.selector`), so that every
 tool is a negative of every request, the ones wrongly chosen in production among them.
 
 Shape suffixes: B requests, T tokens, H hidden units, C tools, R rejected tools.
@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from archon_contracts.inference.base_models import resolve_base_model
-from archon_contracts.inference.card import ModelCard
-from archon_contracts.inference.catalogue import CATALOGUE_FILE, Tool, read_catalogue
-from archon_contracts.inference.encoder import TextEncoder, UpperLayers
-from archon_contracts.inference.selector import EmbeddedCatalogue, Selector, embed_tools
+from archon_inference.base_models import resolve_base_model
+from archon_inference.card import ModelCard
+from archon_inference.catalogue import CATALOGUE_FILE, Tool, read_catalogue
+from archon_inference.encoder import TextEncoder, UpperLayers
+from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
 from services.trainer.recipes.errors import EmptyDataset, RunInvalid
 from services.trainer.recipes.features import (
     Anchors,

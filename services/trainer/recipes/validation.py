@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archon_contracts.inference.classifier import Classifier
-from archon_contracts.inference.selector import Selector
+from archon_inference.classifier import Classifier
+from archon_inference.selector import Selector
 from services.trainer.recipes.features import FrozenStates
 from services.trainer.recipes.items import Item
 from services.trainer.recipes.progress import Validate

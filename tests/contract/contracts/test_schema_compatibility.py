@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from archon_contracts.compatibility import incompatibilities
-from archon_contracts.documents import PACKAGE, RELEASED
+from contract_tools.compatibility import incompatibilities
+from contract_tools.documents import PACKAGE, RELEASED
 
 RELEASES = sorted(RELEASED.glob("v*/*.json"))
 

@@ -8,9 +8,9 @@ from archon_contracts.identifiers import new_id
 from services.registry.domain import Action, Deployment, Model, ModelStatus, Version
 from services.registry.service import Models
 from services.registry.store import ModelStore
-from shared.database import Tx
-from tests.support.foundations import open_foundation, probe_settings
-from tests.support.messages import NOON
+from shared.postgres.database import Tx
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.messaging.messages import NOON
 from tests.support.registry import FakeModels, register
 
 TENANT, AGENT = "default", "picker"

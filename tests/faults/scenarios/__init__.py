@@ -1,18 +1,18 @@
 """The scenarios, in the order of the acceptance table."""
 
 from tests.faults.scenario import Scenario
-from tests.faults.scenarios.backlog import SlowConsumer
 from tests.faults.scenarios.bad_inputs import BadInputs
-from tests.faults.scenarios.broker import BrokerFaults
 from tests.faults.scenarios.database import DatabaseRestarts
 from tests.faults.scenarios.job_life import JobsUnderAnySequence
-from tests.faults.scenarios.mock_cluster import FaultyCluster
+from tests.faults.scenarios.messaging.backlog import SlowConsumer
+from tests.faults.scenarios.messaging.broker import BrokerFaults
+from tests.faults.scenarios.messaging.mock_cluster import FaultyCluster
+from tests.faults.scenarios.messaging.rebalances import RebalanceStorm
+from tests.faults.scenarios.messaging.relay import RelayKilled
+from tests.faults.scenarios.messaging.repeats import Repeats
 from tests.faults.scenarios.overload import Overload
 from tests.faults.scenarios.poison import PoisonedCommands
 from tests.faults.scenarios.poisoning import Poisoning
-from tests.faults.scenarios.rebalances import RebalanceStorm
-from tests.faults.scenarios.relay import RelayKilled
-from tests.faults.scenarios.repeats import Repeats
 from tests.faults.scenarios.services import RollingDeploy, ServicesKilled
 from tests.faults.scenarios.soak import Soak
 from tests.faults.scenarios.storm import FeedbackStorm

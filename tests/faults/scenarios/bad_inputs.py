@@ -12,14 +12,14 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import FEEDBACK, consumer_group, dead_letters
-from tests.faults.bad_records import BadRecords, Record
-from tests.faults.ledger import Account, Ledger, balance, read_ledger
-from tests.faults.load import FeedbackLoad
-from tests.faults.raw_producer import raw_producer
+from tests.faults.accounting.client_log import Account, Ledger, balance, read_ledger
+from tests.faults.brokers.raw_producer import raw_producer
+from tests.faults.brokers.topics import count_records, unread
 from tests.faults.scenario import Context, Outcome
 from tests.faults.system import Held, LocalSystem, local_system
-from tests.faults.topics import count_records, unread
 from tests.faults.waiting import until
+from tests.faults.workload.bad_records import BadRecords, Record
+from tests.faults.workload.load import FeedbackLoad
 
 AGENT = "agent-0"
 MOST_BYTES = 16_000_000

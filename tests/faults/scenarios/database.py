@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.faults.books import close_books
-from tests.faults.load import CommandLoad
+from tests.faults.accounting.settlement import close_books
+from tests.faults.brokers.proxy import Mode, Proxy
+from tests.faults.brokers.servers import IMMEDIATE, Servers, servers
 from tests.faults.probes import Fleet, fleet
-from tests.faults.proxy import Mode, Proxy
 from tests.faults.scenario import Context, Outcome
-from tests.faults.servers import IMMEDIATE, Servers, servers
+from tests.faults.workload.load import CommandLoad
 
 PAUSE_SECONDS = 0.05
 NETWORK = (Mode.PASS, Mode.REFUSE, Mode.HANG, Mode.SLOW)  # a cut leaves the proxy passing

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, core, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from archon_contracts.events import JobState
-from services.coordinator.state_machine import FINAL, TRANSITIONS, JobEvent
-from tests.faults.ledger import Account
+from services.coordinator.jobs.state_machine import FINAL, TRANSITIONS, JobEvent
+from tests.faults.accounting.client_log import Account
 from tests.faults.scenario import Context, Outcome
 from tests.unit.coordinator.test_job_life import JobLife
 

@@ -14,10 +14,10 @@ import psutil
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
 from deploy.local.layout import BROKER
-from tests.faults.ledger import Ledger
-from tests.faults.load import made_feedback
+from tests.faults.accounting.client_log import Ledger
 from tests.faults.scenario import Context, Outcome
 from tests.faults.system import LocalSystem, local_system
+from tests.faults.workload.load import made_feedback
 
 AGENT = "agent-0"
 SENDERS = 8

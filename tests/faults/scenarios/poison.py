@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.faults.books import close_books
-from tests.faults.ledger import Account
-from tests.faults.load import CommandLoad
+from tests.faults.accounting.client_log import Account
+from tests.faults.accounting.settlement import close_books
+from tests.faults.brokers.servers import servers
 from tests.faults.probes import Fleet, fleet
 from tests.faults.scenario import Context, Outcome
-from tests.faults.servers import servers
+from tests.faults.workload.load import CommandLoad
 
 ATTEMPTS = 2
 POISONS = ("kill", "raise", "wait")

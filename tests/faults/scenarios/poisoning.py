@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archon_contracts.values import TrustPolicy
-from tests.faults.ledger import Account
+from tests.faults.accounting.client_log import Account
 from tests.faults.scenario import Context, Outcome
-from tests.support.intents import DATA_FILE, Story, answered, attack, judgements, story
-from tests.support.real_data import RealData
-from tests.support.retrains import Retrained, Workshop
+from tests.support.data.intents import DATA_FILE, Story, answered, attack, judgements, story
+from tests.support.data.real_data import RealData
+from tests.support.training.retrains import Retrained, Workshop
 
 LARGEST_SUCCESS = 0.05
 LEAST_SUCCESS_UNTRUSTED = 0.5  # else the attack is too weak to show anything

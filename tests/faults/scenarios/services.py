@@ -14,12 +14,12 @@ from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, MODELS, SERVICES
-from tests.faults.invariants import broken_rules
-from tests.faults.jobs import TinyJobs, tiny_jobs
-from tests.faults.ledger import Ledger
-from tests.faults.load import FeedbackLoad, HttpFeedbackLoad
+from tests.faults.accounting.client_log import Ledger
+from tests.faults.accounting.invariants import broken_rules
 from tests.faults.scenario import Context, Outcome
 from tests.faults.system import LocalSystem, local_system
+from tests.faults.workload.jobs import TinyJobs, tiny_jobs
+from tests.faults.workload.load import FeedbackLoad, HttpFeedbackLoad
 
 AGENTS = tuple(f"agent-{number}" for number in range(5))
 STOP_SECONDS = 20.0  # long enough for what a handler has begun, and for a busy machine

@@ -15,14 +15,14 @@ import psutil
 
 from archon_contracts.topics import SERVICES
 from deploy.local.layout import BROKER, POSTGRES
-from tests.faults.invariants import broken_rules
-from tests.faults.jobs import TinyJobs, tiny_jobs
-from tests.faults.load import FeedbackLoad, HttpFeedbackLoad
-from tests.faults.memory import Sizes
+from tests.faults.accounting.invariants import broken_rules
+from tests.faults.accounting.memory import Sizes
+from tests.faults.brokers.servers import IMMEDIATE
 from tests.faults.scenario import Context, Outcome
-from tests.faults.servers import IMMEDIATE
 from tests.faults.system import LocalSystem, local_system
 from tests.faults.waiting import beside, until
+from tests.faults.workload.jobs import TinyJobs, tiny_jobs
+from tests.faults.workload.load import FeedbackLoad, HttpFeedbackLoad
 
 AGENTS = tuple(f"agent-{number}" for number in range(50))
 EVENTS_PER_SECOND = 50

@@ -15,10 +15,10 @@ from archon_contracts.commands import CancelJob
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.purposes import Purpose
-from tests.faults.ledger import balance, read_ledger
-from tests.faults.load import FeedbackLoad, send_commands
+from tests.faults.accounting.client_log import balance, read_ledger
 from tests.faults.scenario import Context, Outcome
 from tests.faults.system import LocalSystem, local_system
+from tests.faults.workload.load import FeedbackLoad, send_commands
 
 MINIMUM = 60
 EVENTS_PER_AGENT = 100

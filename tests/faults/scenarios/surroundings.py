@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from deploy.local.ports import pick_free
-from tests.faults.books import close_books
-from tests.faults.full_disk import SmallDisk, small_disk
-from tests.faults.load import CommandLoad
+from deploy.local.processes.ports import pick_free
+from tests.faults.accounting.settlement import close_books
+from tests.faults.brokers.servers import Servers, servers
 from tests.faults.probes import Fleet, fleet
 from tests.faults.scenario import Context, Outcome
-from tests.faults.servers import Servers, servers
 from tests.faults.waiting import until, until_still
+from tests.faults.workload.full_disk import SmallDisk, small_disk
+from tests.faults.workload.load import CommandLoad
 
 SHIFTS = (-300.0, 300.0)
 LONGEST_STOP_SECONDS = 20.0  # then a composition kills

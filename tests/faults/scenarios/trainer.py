@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from tests.faults.gate import Gate, gate
-from tests.faults.ledger import Ledger, balance, read_ledger
+from tests.faults.accounting.client_log import Ledger, balance, read_ledger
+from tests.faults.brokers.servers import servers
 from tests.faults.scenario import Context, Outcome
-from tests.faults.servers import servers
-from tests.faults.trainers import Trainers, trainers
 from tests.faults.waiting import until
+from tests.faults.workload.gate import Gate, gate
+from tests.faults.workload.trainers import Trainers, trainers
 
 IN_A_STEP = "pause_after_two_steps"  # and goes on from its checkpoint in its second life
 IN_A_CHECKPOINT = "pause_in_the_third_checkpoint"

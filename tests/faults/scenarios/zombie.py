@@ -6,11 +6,11 @@ import signal
 from collections import Counter
 from uuid import UUID
 
-from tests.faults.ledger import Ledger, balance, read_ledger
+from tests.faults.accounting.client_log import Ledger, balance, read_ledger
+from tests.faults.brokers.servers import servers
 from tests.faults.scenario import Context, Outcome
-from tests.faults.servers import servers
-from tests.faults.trainers import Trainers, trainers
 from tests.faults.waiting import until
+from tests.faults.workload.trainers import Trainers, trainers
 
 
 class ZombieTrainer:

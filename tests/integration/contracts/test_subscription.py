@@ -18,7 +18,7 @@ from archon_contracts.events import AgentConfiguration, FeedbackReceived, Intera
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import AGENT_CONFIGURATIONS, FEEDBACK
 from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
-from shared.broker_admin import ensure_topics
+from shared.kafka.topic_admin import ensure_topics
 
 IDLE_WAIT_SECONDS = 0.02
 TYPED: list[tuple[str, bytes | None]] = [("ce_type", b"archon.FeedbackReceived.v1")]

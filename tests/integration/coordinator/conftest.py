@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.coordinator import World, coordinator_world
+from tests.support.coordinator.coordinator import World, coordinator_world
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from archon_contracts.events import RetrainTriggered
 from archon_contracts.values import ArtifactRef
 from shared.audit import check_log
 from tests.support.audit import read_log
-from tests.support.coordinator import (
+from tests.support.coordinator.coordinator import (
     AGENT,
     World,
     configure,

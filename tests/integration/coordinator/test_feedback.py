@@ -16,9 +16,9 @@ from archon_contracts.events import (
 from archon_contracts.identifiers import feedback_event_id
 from archon_contracts.topics import FEEDBACK, dead_letters
 from archon_contracts.values import TrainingMethod
-from shared.messages import RawRecord
-from shared.outbox import decode_headers
-from tests.support.coordinator import (
+from shared.messaging.messages import RawRecord
+from shared.messaging.outbox import decode_headers
+from tests.support.coordinator.coordinator import (
     AGENT,
     Answers,
     World,

@@ -20,8 +20,8 @@ from archon_contracts.events import (
 from archon_contracts.purposes import Purpose, system_interaction_id
 from archon_contracts.topics import dead_letters
 from services.coordinator.sweeper import Pruner
-from shared.outbox import decode_headers
-from tests.support.coordinator import (
+from shared.messaging.outbox import decode_headers
+from tests.support.coordinator.coordinator import (
     AGENT,
     Answers,
     World,

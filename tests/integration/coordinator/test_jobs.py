@@ -25,7 +25,7 @@ from archon_contracts.events import (
     TrainingStarted,
 )
 from archon_contracts.values import ModelRef, TrainingConfig, TrustPolicy
-from tests.support.coordinator import (
+from tests.support.coordinator.coordinator import (
     AGENT,
     Answers,
     World,
@@ -35,7 +35,7 @@ from tests.support.coordinator import (
     requested,
     run_to_the_end,
 )
-from tests.support.messages import NOON
+from tests.support.messaging.messages import NOON
 
 WHOLE_LIFE = [
     "requested",

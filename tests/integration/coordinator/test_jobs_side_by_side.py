@@ -10,7 +10,7 @@ from archon_contracts.commands import (
 from archon_contracts.events import (
     WorkerReported,
 )
-from tests.support.coordinator import (
+from tests.support.coordinator.coordinator import (
     Answers,
     World,
     configure,

@@ -12,11 +12,11 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, dead_letters
 from services.coordinator.app import build_app
 from services.coordinator.settings import Settings
-from shared.broker_admin import ensure_topics
-from shared.foundation import Foundation
-from shared.messages import Cause, RawRecord
-from shared.migrations import migrate
-from tests.support.coordinator import configure, feedback, record_of
+from shared.kafka.topic_admin import ensure_topics
+from shared.messaging.messages import Cause, RawRecord
+from shared.postgres.migrations import migrate
+from shared.process.foundation import Foundation
+from tests.support.coordinator.coordinator import configure, feedback, record_of
 from tests.support.eventually import eventually
 
 

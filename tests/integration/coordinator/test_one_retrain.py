@@ -10,9 +10,9 @@ import pytest
 
 from archon_contracts.commands import CancelJob
 from archon_contracts.events import RetrainTriggered
-from services.coordinator.state_machine import UNDER_WAY
+from services.coordinator.jobs.state_machine import UNDER_WAY
 from shared.errors import ConstraintViolated, RetryableError
-from tests.support.coordinator import (
+from tests.support.coordinator.coordinator import (
     AGENT,
     Answers,
     World,

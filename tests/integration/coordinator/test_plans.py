@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 import services.coordinator
-from shared.queries import load_queries
-from tests.support.coordinator import AGENT, World, configure
-from tests.support.owner import as_owner
+from shared.postgres.queries import load_queries
+from tests.support.coordinator.coordinator import AGENT, World, configure
+from tests.support.infrastructure.owner import as_owner
 
 FILL = """
     INSERT INTO feedback (tenant_id, event_id, agent_id, agent_no, interaction_id, source,

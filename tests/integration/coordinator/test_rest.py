@@ -6,7 +6,7 @@ import pytest
 
 from archon_contracts.commands import CancelJob
 from archon_contracts.events import TrainingFailed
-from tests.support.coordinator import (
+from tests.support.coordinator.coordinator import (
     AGENT,
     Answers,
     World,

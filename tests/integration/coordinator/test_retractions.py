@@ -6,7 +6,7 @@ from archon_contracts.commands import ForgetItems, PrepareDataset
 from archon_contracts.events import (
     JobFailed,
 )
-from tests.support.coordinator import (
+from tests.support.coordinator.coordinator import (
     AGENT,
     Answers,
     World,

@@ -10,10 +10,10 @@ import pytest
 from archon_contracts.commands import CancelTraining, PlanCurriculum, TrainModel
 from archon_contracts.events import JobFailed
 from archon_contracts.values import TriggerPolicy
-from services.coordinator import turns
-from services.coordinator.triggers import Tally, Verdict, judge
+from services.coordinator.retraining import agent_queue as turns
+from services.coordinator.retraining.triggers import Tally, Verdict, judge
 from shared.errors import PermanentError
-from tests.support.coordinator import (
+from tests.support.coordinator.coordinator import (
     Answers,
     World,
     configure,

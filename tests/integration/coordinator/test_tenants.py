@@ -9,9 +9,9 @@ import pytest
 from archon_contracts.base import Contract
 from archon_contracts.commands import CancelJob, TrainModel
 from archon_contracts.events import TrainingFailed, TrainingStarted, WorkerReported
-from services.coordinator.feedback_store import FeedbackStore
+from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.store import Store
-from tests.support.coordinator import (
+from tests.support.coordinator.coordinator import (
     AGENT,
     Answers,
     World,
@@ -20,7 +20,7 @@ from tests.support.coordinator import (
     record_of,
     requested,
 )
-from tests.support.messages import NOON
+from tests.support.messaging.messages import NOON
 
 ALPHA, BETA = "alpha", "beta"
 SLOT = WorkerReported(worker_id="w", service="trainer", slots=1, busy=0, memory_mb=1)

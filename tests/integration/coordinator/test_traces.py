@@ -6,9 +6,9 @@ import orjson
 
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import JobStateChanged
-from shared.outbox import decode_headers
+from shared.messaging.outbox import decode_headers
 from shared.telemetry.spans import parse_traceparent
-from tests.support.coordinator import (
+from tests.support.coordinator.coordinator import (
     World,
     configure,
     feedback,

@@ -12,11 +12,11 @@ from services.curriculum.errors import BrokenPlan
 from services.curriculum.pacing import Mastery, Progress
 from services.curriculum.service import CurriculumService
 from services.curriculum.store import Store
-from shared.foundation import Foundation
-from tests.support.curricula import plan_curriculum
-from tests.support.foundations import open_foundation, probe_settings
-from tests.support.messages import message_of
-from tests.support.stored import events_of
+from shared.process.foundation import Foundation
+from tests.support.data.curricula import plan_curriculum
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.stored import events_of
 
 
 class Curriculum:

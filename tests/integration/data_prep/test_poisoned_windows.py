@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 from services.data_prep.domain import HeldReason
-from tests.support.poisoned_windows import decided, lies, share_held, windows
+from tests.support.data.poisoned_windows import decided, lies, share_held, windows
 
 SEEDS = range(20)
 TEACHER = "teacher"

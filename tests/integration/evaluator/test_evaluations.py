@@ -10,12 +10,12 @@ from archon_contracts.events import EvaluationCompleted, EvaluationFailed, JobCa
 from archon_contracts.values import ArtifactRef
 from services.evaluator.domain import EvaluationState
 from shared.errors import LeaseLost
-from tests.support.evaluator import ITEMS, Evaluator, evaluate
-from tests.support.foundations import open_foundation, probe_settings
-from tests.support.messages import message_of
-from tests.support.stored import events_of, states_of, until_over
-from tests.support.tampering import flip_a_bit
-from tests.support.working import working
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.stored import events_of, states_of, until_over
+from tests.support.messaging.working import working
+from tests.support.training.evaluator import ITEMS, Evaluator, evaluate
+from tests.support.training.tampering import flip_a_bit
 
 
 @pytest.fixture

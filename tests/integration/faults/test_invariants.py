@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from tests.faults.invariants import RULES, breaches, listeners, services_of
-from tests.faults.servers import Reader
+from tests.faults.accounting.invariants import RULES, breaches, listeners, services_of
+from tests.faults.brokers.servers import Reader
 
 JOB = """
 INSERT INTO coordinator.jobs (job_id, tenant_id, agent_id, state, version, method, requested_by,

@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from deploy.local.postgres import EmbeddedPostgres
-from shared.broker_admin import ensure_topics
-from shared.migrations import migrate
-from tests.support.gateway import Gateway, Serve, served_gateway
+from deploy.local.servers.postgres import EmbeddedPostgres
+from shared.kafka.topic_admin import ensure_topics
+from shared.postgres.migrations import migrate
+from tests.support.gateway.gateway import Gateway, Serve, served_gateway
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

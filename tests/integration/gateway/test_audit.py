@@ -9,13 +9,13 @@ import pytest
 from archon_contracts.audit_chain import hash_of
 from archon_contracts.events import AuditRecorded
 from archon_contracts.identifiers import new_id
-from services.gateway.credentials import Caller, Scope, hash_key
+from services.gateway.auth.credentials import Caller, Scope, hash_key
 from services.gateway.store import Store
 from shared.errors import ConstraintViolated
 from tests.support.audit import NOON, linked, recorded
 from tests.support.eventually import eventually
-from tests.support.gateway import Gateway
-from tests.support.owner import as_owner
+from tests.support.gateway.gateway import Gateway
+from tests.support.infrastructure.owner import as_owner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,11 +8,11 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from deploy.local.broker import EmbeddedBroker
-from deploy.local.ports import pick_free
-from shared.broker_admin import ensure_topics
+from deploy.local.processes.ports import pick_free
+from deploy.local.servers.broker import EmbeddedBroker
+from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually
-from tests.support.gateway import KEY, Gateway, served_gateway
+from tests.support.gateway.gateway import KEY, Gateway, served_gateway
 
 
 async def started_broker(folder: Path) -> EmbeddedBroker:

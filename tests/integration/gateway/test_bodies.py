@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.gateway import Gateway
+from tests.support.gateway.gateway import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

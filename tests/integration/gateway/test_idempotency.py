@@ -11,7 +11,7 @@ import pytest
 from archon_contracts.topics import FEEDBACK
 from services.gateway.idempotency import Idempotency
 from services.gateway.store import Store
-from tests.support.gateway import Gateway
+from tests.support.gateway.gateway import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,7 +7,7 @@ import httpx
 
 from archon_contracts.topics import FEEDBACK
 from tests.support.eventually import eventually
-from tests.support.gateway import Gateway, Serve
+from tests.support.gateway.gateway import Gateway, Serve
 
 
 def event(agent: str, number: int) -> dict[str, object]:

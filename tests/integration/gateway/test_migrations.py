@@ -3,7 +3,7 @@
 import asyncpg
 
 from archon_contracts.identifiers import new_id
-from shared.migrations import migrations_of
+from shared.postgres.migrations import migrations_of
 
 INSERT = "INSERT INTO api_keys (id, key_hash, tenant_id, name, scopes) VALUES ($1, $2, $3, $4, $5)"
 OLD_SCOPES = ["feedback", "operate", "read", "write"]

@@ -6,13 +6,13 @@ from uuid import uuid4
 from archon_contracts.envelope import HeaderView
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK
-from deploy.local.broker import EmbeddedBroker
-from deploy.local.ports import pick_free
-from services.gateway.credentials import Caller, Scope, hash_key
+from deploy.local.processes.ports import pick_free
+from deploy.local.servers.broker import EmbeddedBroker
+from services.gateway.auth.credentials import Caller, Scope, hash_key
 from services.gateway.store import Store
-from shared.broker_admin import ensure_topics
+from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually
-from tests.support.gateway import Gateway, served_gateway
+from tests.support.gateway.gateway import Gateway, served_gateway
 
 
 async def test_feedback_is_refused_while_the_broker_is_down_and_taken_once_after(

@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 
 import services.gateway
-from services.gateway.pressure import Waiting
+from services.gateway.load.outbox_pressure import Waiting
 from services.gateway.store import Store
-from shared.queries import load_queries
+from shared.postgres.queries import load_queries
 
 FILL = """
     INSERT INTO outbox (event_id, shard, topic, key, headers, payload, created_at, published_at)

@@ -19,8 +19,8 @@ from archon_contracts.events import JobFailed, JobState, TrainingRequested
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import dead_letters
 from tests.support.eventually import eventually
-from tests.support.gateway import Gateway
-from tests.support.neighbours import (
+from tests.support.gateway.gateway import Gateway
+from tests.support.gateway.two_tenants import (
     ALPHA,
     BETA,
     MARK,
@@ -32,7 +32,7 @@ from tests.support.neighbours import (
     spans,
     state_of,
 )
-from tests.support.tenant_rows import rows_of, tables_of
+from tests.support.messaging.tenant_rows import rows_of, tables_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

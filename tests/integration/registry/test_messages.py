@@ -12,15 +12,15 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.topics import dead_letters
 from services.registry.app import build_app
 from services.registry.settings import Settings
-from shared.application import Application
-from shared.broker_admin import ensure_topics
-from shared.foundation import Foundation
-from shared.messages import Cause
-from shared.migrations import migrate
-from shared.outbox import decode_headers
+from shared.kafka.topic_admin import ensure_topics
+from shared.messaging.messages import Cause
+from shared.messaging.outbox import decode_headers
+from shared.postgres.migrations import migrate
+from shared.process.application import Application
+from shared.process.foundation import Foundation
 from tests.support.eventually import eventually
+from tests.support.messaging.stored import events_of
 from tests.support.registry import deploy, register
-from tests.support.stored import events_of
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from services.registry.settings import Settings
 from services.registry.store import ModelStore, RunStore
 from shared.audit import check_log
 from shared.errors import ConstraintViolated
-from shared.foundation import Foundation
-from shared.messages import Message
-from tests.support.foundations import open_foundation, probe_settings
-from tests.support.messages import NOON, message_of
+from shared.messaging.messages import Message
+from shared.process.foundation import Foundation
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.messaging.messages import NOON, message_of
 from tests.support.registry import artifact, deploy, register, roll_back
 
 

@@ -27,12 +27,12 @@ from services.registry.store import ModelStore, RunStore
 from services.trainer.service import TrainerService
 from services.trainer.store import TrainingStore
 from shared.errors import AccessRefused
-from shared.foundation import Foundation
-from tests.support.foundations import open_foundation, probe_settings
-from tests.support.messages import NOON, message_of
-from tests.support.stored import states_of
-from tests.support.tenant_rows import rows_of, tables_of
-from tests.support.trainer import cancel, train
+from shared.process.foundation import Foundation
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.messaging.messages import NOON, message_of
+from tests.support.messaging.stored import states_of
+from tests.support.messaging.tenant_rows import rows_of, tables_of
+from tests.support.training.trainer import cancel, train
 
 ALPHA, BETA = "alpha", "beta"
 DATA = ArtifactRef(uri="file:///data", digest="a" * 64)

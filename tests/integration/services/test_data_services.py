@@ -21,15 +21,15 @@ from services.data_prep import app as data_prep
 from services.data_prep.settings import Settings as DataPrepSettings
 from services.synthetic_generator import app as synthetic_generator
 from services.synthetic_generator.settings import Settings as GeneratorSettings
-from shared.application import Application
-from shared.artifacts import Artifacts
-from shared.broker_admin import ensure_topics
-from shared.migrations import migrate
-from tests.support.curricula import plan_curriculum
-from tests.support.data_preparation import corrections, jsonl
-from tests.support.datasets import prepare_dataset
+from shared.artifacts.store import Artifacts
+from shared.kafka.topic_admin import ensure_topics
+from shared.postgres.migrations import migrate
+from shared.process.application import Application
+from tests.support.data.curricula import plan_curriculum
+from tests.support.data.data_preparation import corrections, jsonl
+from tests.support.data.datasets import prepare_dataset
+from tests.support.data.synthesis import generate_synthetic_data
 from tests.support.eventually import eventually
-from tests.support.synthesis import generate_synthetic_data
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import asyncpg
 import pytest
 
 from archon_contracts.topics import SERVICES
-from shared.database import Database, Tx
 from shared.errors import AccessRefused
-from shared.migrations import TELEMETRY_SCHEMA
-from shared.tenants import SERVICES_ROLE
-from tests.support.tenant_rows import Table, fill, rows_of, tables_of
+from shared.postgres.database import Database, Tx
+from shared.postgres.migrations import TELEMETRY_SCHEMA
+from shared.postgres.tenants import SERVICES_ROLE
+from tests.support.messaging.tenant_rows import Table, fill, rows_of, tables_of
 
 ALPHA, BETA = "alpha", "beta"
 SCHEMAS = (*SERVICES, TELEMETRY_SCHEMA)

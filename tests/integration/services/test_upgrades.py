@@ -4,9 +4,9 @@ import asyncpg
 import pytest
 
 from archon_contracts.identifiers import new_id
-from shared import migrations
-from shared.migrations import migrate
-from tests.support.messages import NOON
+from shared.postgres import migrations
+from shared.postgres.migrations import migrate
+from tests.support.messaging.messages import NOON
 
 BEFORE = {
     "coordinator": (

@@ -10,14 +10,14 @@ from archon_contracts.identifiers import new_id
 from shared import audit
 from shared.audit import actor_of, check_log, heads_of
 from shared.errors import AccessRefused, ConstraintViolated
-from shared.foundation import Foundation
-from shared.messages import Cause
+from shared.messaging.messages import Cause
+from shared.process.foundation import Foundation
 from tests.support.audit import entry, read_log
-from tests.support.foundations import open_foundation, probe_settings
-from tests.support.messages import message_of
-from tests.support.owner import as_owner
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.owner import as_owner
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.stored import events_of
 from tests.support.registry import roll_back
-from tests.support.stored import events_of
 
 CHAIN = ("acme", "probe")
 AS_OWNER = (

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.load import CommandLoad
+from tests.faults.brokers.servers import servers
 from tests.faults.probes import fleet
-from tests.faults.servers import servers
 from tests.faults.waiting import until
+from tests.faults.workload.load import CommandLoad
 
 POISONS = ("raise", "wait", "kill")
 

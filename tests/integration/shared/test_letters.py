@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared import quarantine
 from shared.errors import PermanentError
-from shared.messages import RawRecord
-from tests.support.foundations import open_foundation, probe_settings
+from shared.kafka import retry_policy as quarantine
+from shared.messaging.messages import RawRecord
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
 
 RECORD = RawRecord("topic", 0, 7, b"key", b"value")
 

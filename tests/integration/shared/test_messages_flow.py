@@ -6,16 +6,16 @@ from aiokafka import AIOKafkaProducer
 
 from archon_contracts import topics
 from archon_contracts.commands import RollBackModel
-from shared.broker import new_router, subscription
-from shared.broker_admin import ensure_topics
-from shared.database import Tx
 from shared.errors import PermanentError
-from shared.foundation import Foundation
-from shared.messages import Cause, Message
-from shared.migrations import migrate
-from shared.outbox import decode_headers
+from shared.kafka.broker import new_router, subscription
+from shared.kafka.topic_admin import ensure_topics
+from shared.messaging.messages import Cause, Message
+from shared.messaging.outbox import decode_headers
+from shared.postgres.database import Tx
+from shared.postgres.migrations import migrate
+from shared.process.foundation import Foundation
 from tests.support.eventually import eventually
-from tests.support.foundations import probe_settings, serving_application
+from tests.support.infrastructure.foundations import probe_settings, serving_application
 
 TOPIC = topics.REGISTRY_COMMANDS
 

@@ -9,13 +9,13 @@ import pytest
 from faststream.message import StreamMessage
 
 from archon_contracts import topics
-from shared.broker import new_router, raw_subscription
-from shared.broker_admin import ensure_topics
-from shared.foundation import Foundation
-from shared.messages import RawRecord
-from shared.migrations import migrate
-from tests.faults.load import CommandLoad
-from tests.support.foundations import probe_settings, serving_application
+from shared.kafka.broker import new_router, raw_subscription
+from shared.kafka.topic_admin import ensure_topics
+from shared.messaging.messages import RawRecord
+from shared.postgres.migrations import migrate
+from shared.process.foundation import Foundation
+from tests.faults.workload.load import CommandLoad
+from tests.support.infrastructure.foundations import probe_settings, serving_application
 
 
 @pytest.mark.parametrize("batch", [True, False])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,17 +18,17 @@ from archon_contracts.topics import (
     Topic,
     dead_letters,
 )
-from services.gateway.dead_letter_store import DeadLetterStore
-from services.gateway.dead_letters import read_letter
-from shared.application import KEEP_INBOX_DAYS, KEEP_OUTBOX_HOURS
-from shared.broker_admin import admin_client, ensure_topics
-from shared.database import Database
-from shared.foundation import Foundation
-from shared.messages import RawRecord
-from shared.queries import load_queries
-from tests.support.foundations import open_foundation, probe_settings
+from services.gateway.dead_letters.service import read_letter
+from services.gateway.dead_letters.store import DeadLetterStore
+from shared.kafka.topic_admin import admin_client, ensure_topics
+from shared.messaging.messages import RawRecord
+from shared.postgres.database import Database
+from shared.postgres.queries import load_queries
+from shared.process.application import KEEP_INBOX_DAYS, KEEP_OUTBOX_HOURS
+from shared.process.foundation import Foundation
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
 
-QUERIES = load_queries(Path(__file__).parents[3] / "shared")
+QUERIES = load_queries("shared")
 PASSING = [t for t in ALL_TOPICS if not t.compacted and t not in DEAD_LETTER_TOPICS]
 MARGIN_DAYS = 14  # a clock that is wrong, a housekeeper that was away
 

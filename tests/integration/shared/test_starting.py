@@ -10,16 +10,16 @@ import pytest
 
 from archon_contracts import topics
 from archon_contracts.commands import RollBackModel
-from shared import application as module
-from shared import watchdog
-from shared.broker import new_router, subscription
-from shared.broker_admin import ensure_topics
-from shared.foundation import Foundation
-from shared.messages import Message
-from shared.migrations import migrate
-from shared.watchdog import EXIT_STUCK, LoopWatch
-from tests.faults.load import CommandLoad
-from tests.support.foundations import probe_settings, serving_application
+from shared.kafka import watchdog
+from shared.kafka.broker import new_router, subscription
+from shared.kafka.topic_admin import ensure_topics
+from shared.kafka.watchdog import EXIT_STUCK, LoopWatch
+from shared.messaging.messages import Message
+from shared.postgres.migrations import migrate
+from shared.process import application as module
+from shared.process.foundation import Foundation
+from tests.faults.workload.load import CommandLoad
+from tests.support.infrastructure.foundations import probe_settings, serving_application
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from uuid import uuid4
 
 from archon_contracts import topics
 from archon_contracts.commands import RollBackModel
-from shared.application import STOP_GRACE_SECONDS, Application
-from shared.broker import new_router, subscription
-from shared.broker_admin import ensure_topics
-from shared.foundation import Foundation
-from shared.messages import Cause, Message
-from shared.migrations import migrate
-from shared.work import Lease
+from shared.kafka.broker import new_router, subscription
+from shared.kafka.topic_admin import ensure_topics
+from shared.messaging.messages import Cause, Message
+from shared.postgres.migrations import migrate
+from shared.process.application import STOP_GRACE_SECONDS, Application
+from shared.process.foundation import Foundation
+from shared.work.queue import Lease
 from tests.support.eventually import eventually
-from tests.support.foundations import probe_settings
+from tests.support.infrastructure.foundations import probe_settings
 
 HANDLER_SECONDS = 5.0
 

@@ -11,15 +11,15 @@ from archon_contracts.events import SyntheticDataGenerated
 from services.synthetic_generator.service import GENERATE, GeneratorService
 from services.synthetic_generator.store import Store
 from services.synthetic_generator.worker import GenerateWorker
-from shared.foundation import Foundation
-from tests.support.data_preparation import jsonl
-from tests.support.datasets import REF
+from shared.process.foundation import Foundation
+from tests.support.data.data_preparation import jsonl
+from tests.support.data.datasets import REF
+from tests.support.data.synthesis import EXAMPLES, generate_synthetic_data
 from tests.support.eventually import eventually
-from tests.support.foundations import open_foundation, probe_settings
-from tests.support.messages import message_of
-from tests.support.stored import events_of
-from tests.support.synthesis import EXAMPLES, generate_synthetic_data
-from tests.support.working import working
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.stored import events_of
+from tests.support.messaging.working import working
 
 
 class Generator:

@@ -6,8 +6,8 @@ import contextlib
 from archon_contracts.events import WorkerReported
 from services.trainer.capacity import Capacity, CapacityReports
 from tests.support.eventually import eventually
-from tests.support.foundations import open_foundation, probe_settings
-from tests.support.stored import events_of
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.messaging.stored import events_of
 
 
 async def test_a_worker_reports_at_start_and_whenever_a_slot_changes_hands(

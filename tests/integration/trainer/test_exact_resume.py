@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from services.trainer.checkpoints import is_whole, newest_checkpoint
+from services.trainer.checkpoints.store import is_whole, newest_checkpoint
 from services.trainer.child import run
-from tests.support.killed_training import STANDS, kill_at
-from tests.support.tiny_models import tiny_causal_model, tiny_encoder
-from tests.support.training_runs import items, run_spec, write_lines
+from tests.support.training.killed_training import STANDS, kill_at
+from tests.support.training.tiny_models import tiny_causal_model, tiny_encoder
+from tests.support.training.training_runs import items, run_spec, write_lines
 
 # PEFT still asks transformers by the old name.
 pytestmark = [

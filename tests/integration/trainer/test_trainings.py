@@ -22,14 +22,14 @@ from archon_contracts.events import (
 from archon_contracts.values import ArtifactRef, ModelRef
 from services.trainer.domain import TrainingState
 from shared.errors import LeaseLost
-from shared.foundation import Foundation
+from shared.process.foundation import Foundation
 from tests.support.eventually import eventually
-from tests.support.foundations import open_foundation, probe_settings
-from tests.support.messages import message_of
-from tests.support.stored import events_of, states_of, until_over
-from tests.support.tampering import flip_a_bit
-from tests.support.trainer import Trainer, cancel, labels, train
-from tests.support.working import working
+from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.stored import events_of, states_of, until_over
+from tests.support.messaging.working import working
+from tests.support.training.tampering import flip_a_bit
+from tests.support.training.trainer import Trainer, cancel, labels, train
 
 
 class House:
@@ -297,7 +297,7 @@ async def _trainer_process(house: House, entry: str) -> asyncio.subprocess.Proce
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.support.trainer_process",
+        "tests.support.training.trainer_process",
         house.shared.database.dsn,
         str(house.folder / "artifacts"),
         str(house.folder / "work"),

@@ -51,8 +51,8 @@ UNPICKLING = {
 }
 LETS_PICKLES_IN = {"allow_pickle", "weights_only"}
 READ_THE_ENVIRONMENT = (
-    "shared/child_process.py",  # carries the trace context into libraries
-    "shared/children.py",  # threads of native libraries, set before they are imported
+    "shared/work/child_process.py",  # carries the trace context into libraries
+    "shared/work/child_pool.py",  # threads of native libraries, set before they are imported
     "deploy/",  # starts the processes, so it makes their environments
 )
 LONGEST_MODULE = 400

@@ -12,7 +12,7 @@ FEEDBACK_BODIES = {
     "InteractionLogged",
     "AnnotationSubmitted",
 }
-PASSES_ON = {"services/gateway/functions.py"}  # what a caller of adaptAgentBehavior gave
+PASSES_ON = {"services/gateway/functions/service.py"}  # what a caller of adaptAgentBehavior gave
 SERVICES = [path for path in product_files() if name_of(path).startswith(("services/", "shared/"))]
 
 

@@ -42,7 +42,7 @@ def test_every_service_and_command_is_looked_at() -> None:
     modules = {settings.__module__ for settings in CLASSES}
 
     assert len([name for name in modules if name.startswith("services.")]) == 8
-    assert {"shared.settings", "deploy.local.settings", "deploy.local.cli.target"} <= modules
+    assert {"shared.settings", "deploy.local.settings", "deploy.cli.target"} <= modules
 
 
 @each_class

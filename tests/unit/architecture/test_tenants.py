@@ -5,22 +5,22 @@ import ast
 from tests.support.sources import name_of, product_files, tree_of
 
 LOOK_ACROSS = {
-    "services/coordinator/intake.py": "a batch of feedback is everybody's",
-    "services/coordinator/known_agents.py": "the agents of a batch",
-    "services/coordinator/slots.py": "all tenants' jobs share the slots",
+    "services/coordinator/feedback/consumer.py": "a batch of feedback is everybody's",
+    "services/coordinator/feedback/known_agents.py": "the agents of a batch",
+    "services/coordinator/scheduling/slots.py": "all tenants' jobs share the slots",
     "services/coordinator/store.py": "as above",
     "services/coordinator/sweeper.py": "deadlines and prunings, whoever's they are",
     "services/gateway/app.py": "old dead letters are pruned",
-    "services/gateway/api_keys.py": "the key says whose it is, so it is found first",
-    "services/gateway/feed.py": "the oldest events are pruned",
+    "services/gateway/auth/authenticator.py": "the key says whose it is, so it is found first",
+    "services/gateway/sse/feed.py": "the oldest events are pruned",
     "services/gateway/handlers.py": "dead letters and batches of feedback",
-    "services/gateway/known_agents.py": "all names, once at start",
-    "services/gateway/transactions.py": "for the handlers",
+    "services/gateway/feedback/known_agents.py": "all names, once at start",
+    "services/gateway/http/transactions.py": "for the handlers",
     "services/trainer/app.py": "folders of jobs that are over",
-    "shared/application.py": "prunings",
-    "shared/database.py": "defines it",
+    "shared/process/application.py": "prunings",
+    "shared/postgres/database.py": "defines it",
     "shared/telemetry/store.py": "a service's spans, whoever's they are",
-    "shared/tenants.py": "defines it",
+    "shared/postgres/tenants.py": "defines it",
 }
 NAMES = {"across_tenants", "EVERY_TENANT"}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from archon_contracts.pickles import is_pickle, may_be_pickle_by_name, pickles_in
-from tests.support.poison import NAMES, plain, saved_by_torch
+from tests.support.training.poison import NAMES, plain, saved_by_torch
 
 
 @pytest.mark.parametrize("name", [*NAMES, "MODEL.PT", "deep/weights.Pkl"])

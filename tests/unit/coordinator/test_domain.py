@@ -12,7 +12,7 @@ from services.coordinator.domain import (
     stage_seconds,
     window_id_of,
 )
-from tests.support.messages import NOON
+from tests.support.messaging.messages import NOON
 
 
 def entered(state: JobState, second: int) -> Transition:

@@ -15,9 +15,9 @@ from archon_contracts.events import (
     TriggerReason,
 )
 from services.coordinator.domain import AgentKey
-from services.coordinator.state_machine import FINAL, UNDER_WAY, next_state
-from services.coordinator.triggers import refusal_rest_seconds
-from tests.support.job_events import AGENTS, JobEvents
+from services.coordinator.jobs.state_machine import FINAL, UNDER_WAY, next_state
+from services.coordinator.retraining.triggers import refusal_rest_seconds
+from tests.support.coordinator.job_events import AGENTS, JobEvents
 
 MOST_TRANSITIONS = 40
 """Three attempts, six evaluations and what lies before, between and after, with room to spare."""

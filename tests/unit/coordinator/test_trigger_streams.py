@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
-from services.coordinator.triggers import MINIMUM_RATINGS, Tally, judge
-from tests.support.messages import NOON
+from services.coordinator.retraining.triggers import MINIMUM_RATINGS, Tally, judge
+from tests.support.messaging.messages import NOON
 
 EMPTY = Tally(tenant_id="default", agent_id="picker")
 

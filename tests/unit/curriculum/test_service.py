@@ -3,9 +3,9 @@
 from archon_contracts.events import CurriculumPlanned, LevelAdvanced, LevelRegressed
 from services.curriculum.pacing import Mastery, Progress
 from services.curriculum.service import CurriculumService
-from tests.support.curricula import FakeProgress, plan_curriculum
-from tests.support.messages import message_of
-from tests.support.outbox import RecordingOutbox
+from tests.support.data.curricula import FakeProgress, plan_curriculum
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.outbox import RecordingOutbox
 
 TX = object()
 

@@ -5,10 +5,10 @@ from archon_contracts.events import DatasetPrepared, DatasetRejected
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import TrustPolicy
 from services.data_prep.domain import Policy, Prepared
-from services.data_prep.preparation import prepare
+from services.data_prep.pipeline import prepare
 from services.data_prep.service import DataPrepService
-from shared.messages import Cause
-from tests.support.datasets import (
+from shared.messaging.messages import Cause
+from tests.support.data.datasets import (
     REF,
     FakeDatasets,
     item,
@@ -17,9 +17,9 @@ from tests.support.datasets import (
     prepare_dataset,
     record,
 )
-from tests.support.messages import message_of
-from tests.support.open_work import OpenWork
-from tests.support.outbox import RecordingOutbox
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.open_work import OpenWork
+from tests.support.messaging.outbox import RecordingOutbox
 
 TX = object()
 

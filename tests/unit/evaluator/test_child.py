@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from services.evaluator.child import run
-from services.evaluator.comparison import compare, read_scored
+from services.evaluator.comparison.paired_tests import compare, read_scored
 from services.evaluator.errors import EmptySuite
 from services.trainer.child import run as train
-from tests.support.tiny_models import tiny_encoder
-from tests.support.training_runs import items, run_spec, write_lines
+from tests.support.training.tiny_models import tiny_encoder
+from tests.support.training.training_runs import items, run_spec, write_lines
 
 
 def _trained(root: Path, kind: str, **config: Any) -> Path:
@@ -63,7 +63,7 @@ def test_an_item_without_a_right_answer_is_answered_but_not_scored(tmp_path: Pat
 
 
 def test_answers_are_those_that_the_model_gives_in_production(tmp_path: Path) -> None:
-    from archon_contracts.inference import load_predictor
+    from archon_inference import load_predictor
 
     candidate = _trained(tmp_path, "selector", max_steps=3)
 

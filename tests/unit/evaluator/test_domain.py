@@ -14,8 +14,8 @@ from services.evaluator.domain import (
     score_keys,
 )
 from services.evaluator.errors import EmptySuite, NothingToCompare
-from tests.support.evaluator import evaluate
 from tests.support.registry import artifact
+from tests.support.training.evaluator import evaluate
 
 CANDIDATE, ITEMS, LIVE = artifact("candidate"), artifact("items"), artifact("live")
 roles = st.sets(st.sampled_from(Role))

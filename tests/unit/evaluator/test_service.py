@@ -5,10 +5,10 @@ from uuid import UUID
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.events import JobCancelled
 from services.evaluator.service import EvaluatorService
-from tests.support.evaluator import evaluate
-from tests.support.messages import message_of
-from tests.support.open_work import OpenWork
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.open_work import OpenWork
 from tests.support.registry import artifact
+from tests.support.training.evaluator import evaluate
 
 TX = object()
 ORDER = evaluate(artifact("candidate"), artifact("items"))

@@ -2,7 +2,7 @@
 
 import random
 
-from tests.faults.bad_records import BadRecords, Record
+from tests.faults.workload.bad_records import BadRecords, Record
 
 
 def made(seed: int) -> list[Record]:

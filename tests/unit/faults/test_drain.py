@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.scenarios.broker import Drain
+from tests.faults.scenarios.messaging.broker import Drain
 
 
 @pytest.mark.parametrize(

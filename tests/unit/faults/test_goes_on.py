@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.faults import waiting
-from tests.faults.load import CommandLoad
+from tests.faults.brokers.servers import Servers
 from tests.faults.probes import Fleet
-from tests.faults.servers import Servers
+from tests.faults.workload.load import CommandLoad
 
 
 class Backlog:

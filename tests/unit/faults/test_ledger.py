@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.faults.ledger import Ledger, balance, failure_bound, read_ledger
+from tests.faults.accounting.client_log import Ledger, balance, failure_bound, read_ledger
 
 
 def _ledger(path: Path) -> tuple[set[str], set[str]]:

@@ -3,7 +3,7 @@
 import os
 import time
 
-from tests.faults.memory import SETTLED_SECONDS, WATCHED_SECONDS, Sizes
+from tests.faults.accounting.memory import SETTLED_SECONDS, WATCHED_SECONDS, Sizes
 
 LOOKS = 20
 

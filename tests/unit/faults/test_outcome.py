@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.ledger import Account
+from tests.faults.accounting.client_log import Account
 from tests.faults.readme import write_table
 from tests.faults.runner import Line
 from tests.faults.scenario import Context, Outcome

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.faults.proxy import Mode, Proxy
+from tests.faults.brokers.proxy import Mode, Proxy
 
 
 @contextlib.asynccontextmanager

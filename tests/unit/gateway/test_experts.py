@@ -10,15 +10,15 @@ import httpx
 import pytest
 
 from archon_contracts.identifiers import new_id
-from services.gateway.admission import Admission, Rates
-from services.gateway.api import Api
-from services.gateway.credentials import Caller, Scope
-from services.gateway.feedback import IntakeEvent
-from services.gateway.pressure import OutboxLimits
-from services.gateway.rates import RateLimit
+from services.gateway.auth.admission import Admission, Rates
+from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.auth.token_bucket import RateLimit
+from services.gateway.feedback.body_parser import IntakeEvent
+from services.gateway.load.load_shedding import Budget, OutboxWatch, Pressure
+from services.gateway.load.outbox_pressure import OutboxLimits
 from services.gateway.routes import build_http
+from services.gateway.routes.dependencies import Api
 from services.gateway.service import Asked, asked_by
-from services.gateway.shedding import Budget, OutboxWatch, Pressure
 
 KEYS = {
     "agent": frozenset({Scope.FEEDBACK, Scope.WRITE, Scope.READ}),

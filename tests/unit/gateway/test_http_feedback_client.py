@@ -8,7 +8,7 @@ import httpx
 from archon_contracts.client.http import HttpFeedbackClient
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
-from services.gateway.feedback import FEEDBACK, prepare
+from services.gateway.feedback.body_parser import FEEDBACK, prepare
 
 
 def feedback(interaction_id: str) -> FeedbackReceived:

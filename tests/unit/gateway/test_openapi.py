@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.gateway.api import Api
 from services.gateway.routes import build_http
+from services.gateway.routes.dependencies import Api
 
 
 @pytest.fixture(scope="module")

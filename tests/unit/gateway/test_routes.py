@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from archon_contracts import telemetry
-from services.gateway import problems
-from services.gateway.api import Api
-from services.gateway.credentials import ALL_SCOPES, Caller
+from services.gateway.auth.credentials import ALL_SCOPES, Caller
 from services.gateway.errors import Overloaded
-from services.gateway.pressure import OutboxLimits, Waiting
+from services.gateway.http import problems
+from services.gateway.load.load_shedding import Budget, OutboxWatch, Pressure
+from services.gateway.load.outbox_pressure import OutboxLimits, Waiting
 from services.gateway.routes import build_http
-from services.gateway.shedding import Budget, OutboxWatch, Pressure
+from services.gateway.routes.dependencies import Api
 from shared.errors import DatabaseUnavailable
 
 QUEUED = {

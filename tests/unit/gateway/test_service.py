@@ -17,13 +17,13 @@ from archon_contracts.commands import (
 from archon_contracts.events import TrainingRequested
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import ArtifactRef
-from services.gateway.credentials import ALL_SCOPES, Caller, Scope
+from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope
 from services.gateway.domain import DatasetView, JobView, Lineage, ModelView
 from services.gateway.errors import Conflict, Invalid, NotFound
 from services.gateway.requests import AgentWish, JobWish, SyntheticWish
 from services.gateway.service import Asked, GatewayService, asked_by, check_base_model, check_kind
 from tests.support.clocks import SetClock
-from tests.support.outbox import RecordingOutbox
+from tests.support.messaging.outbox import RecordingOutbox
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ITEMS = ArtifactRef(uri="file:///items", digest="a" * 64)

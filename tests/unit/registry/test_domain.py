@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.registry.domain import Action, Deployment, Version, next_version, version_before
 from services.registry.errors import InvalidVersion
-from tests.support.messages import NOON
+from tests.support.messaging.messages import NOON
 
 numbers = st.integers(0, 10**8)
 versions = st.builds(Version, numbers, numbers, numbers)

@@ -16,8 +16,8 @@ from services.registry.store import RunStore
 from shared.errors import PermanentError
 from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
-from tests.support.messages import NOON, message_of
-from tests.support.outbox import RecordingOutbox
+from tests.support.messaging.messages import NOON, message_of
+from tests.support.messaging.outbox import RecordingOutbox
 from tests.support.registry import FakeModels, deploy, deploy_for_job, register, roll_back
 
 TX = object()

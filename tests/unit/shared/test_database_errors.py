@@ -5,8 +5,8 @@ import traceback
 import asyncpg
 import pytest
 
-from shared.database import Database, connect, translated_errors
 from shared.errors import ConstraintViolated, DatabaseUnavailable, StartupFailed
+from shared.postgres.database import Database, connect, translated_errors
 
 SECRET = "hunter2"
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from services.synthetic_generator.datasets import files_of, read_samples
 from services.synthetic_generator.domain import Method, Refusal, Sample, Wish
 from services.synthetic_generator.generation import PATIENCE, generate
-from services.synthetic_generator.grammars import GRAMMARS
-from services.synthetic_generator.privacy import find
-from tests.support.synthesis import EXAMPLES, wish, wishes
+from services.synthetic_generator.generators.grammars import GRAMMARS
+from services.synthetic_generator.quality.privacy import find
+from tests.support.data.synthesis import EXAMPLES, wish, wishes
 
 
 @given(wishes())

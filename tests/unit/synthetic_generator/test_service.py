@@ -3,12 +3,12 @@
 from archon_contracts.events import SyntheticDataGenerated
 from archon_contracts.identifiers import new_id
 from services.synthetic_generator.service import GeneratorService
-from shared.messages import Cause
-from tests.support.datasets import REF
-from tests.support.messages import message_of
-from tests.support.open_work import OpenWork
-from tests.support.outbox import RecordingOutbox
-from tests.support.synthesis import FakeAnswers, generate_synthetic_data
+from shared.messaging.messages import Cause
+from tests.support.data.datasets import REF
+from tests.support.data.synthesis import FakeAnswers, generate_synthetic_data
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.open_work import OpenWork
+from tests.support.messaging.outbox import RecordingOutbox
 
 TX = object()
 

@@ -16,9 +16,9 @@ from services.trainer.domain import (
     trained_model,
 )
 from services.trainer.errors import NothingLearned
-from tests.support.messages import NOON
+from tests.support.messaging.messages import NOON
 from tests.support.registry import artifact
-from tests.support.trainer import train
+from tests.support.training.trainer import train
 
 RESULT = {
     "steps": 4,

@@ -9,13 +9,13 @@ from archon_contracts.events import CheckpointSaved, MetricsRecorded, TrainingSt
 from archon_contracts.identifiers import new_id
 from services.trainer.progress import TrainingProgress
 from shared.errors import DatabaseUnavailable, LeaseLost
-from shared.messages import Cause
-from shared.work import Lease
+from shared.messaging.messages import Cause
+from shared.work.queue import Lease
 from tests.support.clocks import SetClock
-from tests.support.messages import NOON
-from tests.support.outbox import RecordingOutbox
+from tests.support.messaging.messages import NOON
+from tests.support.messaging.outbox import RecordingOutbox
 from tests.support.registry import artifact
-from tests.support.trainer import train
+from tests.support.training.trainer import train
 
 
 class Database:

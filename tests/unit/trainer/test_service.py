@@ -2,10 +2,10 @@
 
 from archon_contracts.commands import CancelTraining, TrainModel
 from services.trainer.service import TrainerService
-from tests.support.messages import message_of
-from tests.support.open_work import OpenWork
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.open_work import OpenWork
 from tests.support.registry import artifact
-from tests.support.trainer import cancel, train
+from tests.support.training.trainer import cancel, train
 
 TX = object()
 

@@ -13,10 +13,10 @@ import pytest_asyncio
 from deploy.local import record
 from deploy.local.errors import AlreadyRunningError
 from deploy.local.runtime import Runtime
-from deploy.local.service_process import PROJECT_ROOT
+from deploy.local.servers.service_process import PROJECT_ROOT
 from deploy.local.settings import LocalSettings
 from tests.support.eventually import eventually
-from tests.support.parts import has_ended
+from tests.support.infrastructure.parts import has_ended
 
 # The system of one service is shared, and so is the loop that watches it.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -27,7 +27,7 @@ UP = """
 import asyncio, pathlib, sys
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
-from deploy.local.signals import stop_like_ctrl_c
+from deploy.local.processes.signals import stop_like_ctrl_c
 
 async def main():
     settings = LocalSettings(data_dir=pathlib.Path(sys.argv[1]), services=())

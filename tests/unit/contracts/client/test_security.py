@@ -7,7 +7,7 @@ import pytest
 
 from archon_contracts.client import KafkaSecurity
 from archon_contracts.client.errors import KafkaSecurityError
-from tests.support.certificates import Authority
+from tests.support.infrastructure.certificates import Authority
 
 SECRET = "nobody-may-see-this"
 

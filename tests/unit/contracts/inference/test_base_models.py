@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from archon_contracts.inference import base_models
-from archon_contracts.inference.base_models import resolve_base_model
-from archon_contracts.inference.errors import BaseModelMissing
+from archon_inference import base_models
+from archon_inference.base_models import resolve_base_model
+from archon_inference.errors import BaseModelMissing
 
 
 def _package(root: Path, *files: str) -> None:

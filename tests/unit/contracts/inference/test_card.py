@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from archon_contracts.inference.card import ModelCard, read_card, write_card
-from archon_contracts.inference.errors import ModelFolderInvalid
+from archon_inference.card import ModelCard, read_card, write_card
+from archon_inference.errors import ModelFolderInvalid
 
 CARD = ModelCard(kind="classifier", base_model="pypi:x", max_length=32, labels=("a", "b"))
 

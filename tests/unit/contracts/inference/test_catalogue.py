@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archon_contracts.inference.catalogue import Tool, read_catalogue, write_catalogue
-from archon_contracts.inference.errors import ModelFolderInvalid
+from archon_inference.catalogue import Tool, read_catalogue, write_catalogue
+from archon_inference.errors import ModelFolderInvalid
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from archon_contracts.inference.encoder import TextEncoder, length_batches
-from archon_contracts.inference.errors import ModelFolderInvalid
-from tests.support.tiny_models import tiny_causal_model, tiny_encoder
+from archon_inference.encoder import TextEncoder, length_batches
+from archon_inference.errors import ModelFolderInvalid
+from tests.support.training.tiny_models import tiny_causal_model, tiny_encoder
 
 TEXTS = ["will it rain in oslo", "play a song", "area of the triangle please", "hotel"]
 

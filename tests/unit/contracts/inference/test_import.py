@@ -3,8 +3,8 @@ import sys
 
 CODE = """
 import sys
-import archon_contracts.inference, archon_contracts.inference.base_models
-import services.trainer.child, services.evaluator.child, services.evaluator.comparison
+import archon_inference, archon_inference.base_models
+import services.trainer.child, services.evaluator.child, services.evaluator.comparison.paired_tests
 print(sorted({"torch", "transformers"} & sys.modules.keys()))
 """
 

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from archon_contracts.inference import Predictor, load_predictor
-from archon_contracts.inference.card import ModelCard, write_card
-from archon_contracts.inference.catalogue import Tool
-from archon_contracts.inference.classifier import Classifier
-from archon_contracts.inference.encoder import TextEncoder
-from archon_contracts.inference.errors import ModelFolderInvalid
-from archon_contracts.inference.selector import EmbeddedCatalogue, Selector, embed_tools
-from tests.support.tiny_models import tiny_causal_model, tiny_encoder
-from tests.support.training_runs import TOOLS
+from archon_inference import Predictor, load_predictor
+from archon_inference.card import ModelCard, write_card
+from archon_inference.catalogue import Tool
+from archon_inference.classifier import Classifier
+from archon_inference.encoder import TextEncoder
+from archon_inference.errors import ModelFolderInvalid
+from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
+from tests.support.training.tiny_models import tiny_causal_model, tiny_encoder
+from tests.support.training.training_runs import TOOLS
 
 QUESTIONS = ["will it rain in oslo", "play a song", "hotel", "area of the triangle please"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from archon_contracts.inference import ModelFolderInvalid, verify_folder
-from shared.artifacts import Artifacts
-from shared.signing import Signer
-from tests.support.poison import plain
+from archon_inference import ModelFolderInvalid, verify_folder
+from shared.artifacts.signing import Signer
+from shared.artifacts.store import Artifacts
+from tests.support.training.poison import plain
 
 OURS, THEIRS = Signer("11" * 32), Signer("22" * 32)
 FILES = {"model.safetensors": b"weights", "archon.json": b"{}", "deep/vocab.txt": b"a\nb\n"}

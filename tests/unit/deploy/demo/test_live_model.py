@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from archon_contracts.events import AgentConfiguration
-from archon_contracts.inference import InferenceError
 from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
+from archon_inference import InferenceError
 from deploy.demo.live_model import LiveModel
-from shared.artifacts import Artifacts
-from shared.signing import Signer
-from tests.support.tiny_models import tiny_encoder
-from tests.support.training_runs import run_spec
+from shared.artifacts.signing import Signer
+from shared.artifacts.store import Artifacts
+from tests.support.training.tiny_models import tiny_encoder
+from tests.support.training.training_runs import run_spec
 
 SIGNER = Signer("11" * 32)
 

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.demo.errors import StoryError
 from deploy.demo.patience import until
-from deploy.local.api import ApiError
+from deploy.gateway_client import ApiError
 
 
 def answers(*given: object) -> Callable[[], Awaitable[object]]:

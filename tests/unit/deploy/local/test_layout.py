@@ -2,8 +2,9 @@
 
 import pytest
 
-from deploy.local import layout, ports
+from deploy.local import layout
 from deploy.local.errors import PortInUseError
+from deploy.local.processes import ports
 from deploy.local.settings import LocalSettings
 
 

@@ -4,8 +4,8 @@ import stat
 from datetime import UTC, datetime
 
 from deploy.local import lock, record
+from deploy.local.processes.status import ProcessState, ProcessStatus
 from deploy.local.record import Endpoints, RuntimeRecord
-from deploy.local.status import ProcessState, ProcessStatus
 
 ENDPOINTS = Endpoints(
     gateway_url="http://127.0.0.1:1",

@@ -3,7 +3,7 @@ from pathlib import Path
 import torch
 from torch.nn.functional import normalize
 
-from archon_contracts.inference.encoder import TextEncoder
+from archon_inference.encoder import TextEncoder
 from services.trainer.recipes.features import (
     Anchors,
     Collator,
@@ -11,7 +11,7 @@ from services.trainer.recipes.features import (
     PlannedSampler,
     Targets,
 )
-from tests.support.tiny_models import tiny_encoder
+from tests.support.training.tiny_models import tiny_encoder
 
 TEXTS = ["rain", "will it rain in oslo", "play a song"]
 

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from archon_contracts.inference import load_predictor
+from archon_inference import load_predictor
 from services.trainer.child import run
-from tests.support.tiny_models import tiny_causal_model
-from tests.support.training_runs import run_spec, write_lines
+from tests.support.training.tiny_models import tiny_causal_model
+from tests.support.training.training_runs import run_spec, write_lines
 
 # PEFT still asks transformers by the old name.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from archon_contracts.inference import ModelFolderInvalid, load_predictor
-from services.trainer.checkpoints import newest_checkpoint, write_manifest
+from archon_inference import ModelFolderInvalid, load_predictor
+from services.trainer.checkpoints.store import newest_checkpoint, write_manifest
 from services.trainer.child import run
-from tests.support.poison import plain, plant
-from tests.support.tiny_models import tiny_causal_model, tiny_encoder
-from tests.support.training_runs import run_spec
+from tests.support.training.poison import plain, plant
+from tests.support.training.tiny_models import tiny_causal_model, tiny_encoder
+from tests.support.training.training_runs import run_spec
 
 # PEFT still asks transformers by the old name.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from archon_contracts.inference.encoder import UpperLayers
+from archon_inference.encoder import UpperLayers
 from services.trainer.recipes.features import weighted_mean
 from services.trainer.recipes.run import RunConfig
 from services.trainer.recipes.selector import CatalogueSoftmax

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from services.trainer.checkpoints import newest_checkpoint
+from services.trainer.checkpoints.store import newest_checkpoint
 from services.trainer.child import run
-from tests.support.tiny_models import tiny_encoder
-from tests.support.training_runs import items, run_spec, write_lines
+from tests.support.training.tiny_models import tiny_encoder
+from tests.support.training.training_runs import items, run_spec, write_lines
 
 PICKLES = {".pt", ".pth", ".bin", ".pkl", ".pickle"}
 

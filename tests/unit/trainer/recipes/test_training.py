@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from archon_contracts.inference import load_predictor
+from archon_inference import load_predictor
 from services.trainer.child import run
 from services.trainer.recipes.errors import EmptyDataset, NonFiniteLoss, RunInvalid
-from tests.support.tiny_models import tiny_encoder
-from tests.support.training_runs import REQUESTS, TOOLS, items, run_spec, write_lines
+from tests.support.training.tiny_models import tiny_encoder
+from tests.support.training.training_runs import REQUESTS, TOOLS, items, run_spec, write_lines
 
 KINDS = ["selector", "classifier"]
 

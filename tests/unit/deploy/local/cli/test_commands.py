@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from deploy.local.cli import app
+from deploy.cli import app
 
 COMMANDS = [
     "up", "setup", "demo", "status", "trace", "topics", "feedback send", "feedback count",

@@ -6,11 +6,11 @@ import pytest
 from aiokafka import TopicPartition
 from rich.console import Console
 
-from deploy.local.cli.audit import why
-from deploy.local.cli.jobs import eta
-from deploy.local.cli.models import compared
-from deploy.local.cli.output import coloured, estimate, shown, table, text
-from deploy.local.cli.topics import lags
+from deploy.cli.commands.audit import why
+from deploy.cli.commands.jobs import eta
+from deploy.cli.commands.models import compared
+from deploy.cli.commands.topics import lags
+from deploy.cli.output import coloured, estimate, shown, table, text
 
 
 def share(value: float) -> dict[str, float]:

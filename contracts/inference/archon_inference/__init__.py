@@ -1,0 +1,27 @@
+"""Run a model that the system trained: the same code in agents, trainer and evaluator.
+
+Installed as `archon-inference`. Nothing here imports torch until a model is
+loaded, so a process may name these types and stay small.
+
+    verify_folder(folder, model.artifact.digest, trusted_keys=[...])
+    predictor = load_predictor(folder)
+    predictor.predict(["will it rain in Oslo tomorrow?"])[0].output
+"""
+
+from archon_inference.card import ModelCard, read_card
+from archon_inference.errors import BaseModelMissing, InferenceError, ModelFolderInvalid
+from archon_inference.loading import load_predictor
+from archon_inference.prediction import Prediction, Predictor
+from archon_inference.verification import verify_folder
+
+__all__ = [
+    "BaseModelMissing",
+    "InferenceError",
+    "ModelCard",
+    "ModelFolderInvalid",
+    "Prediction",
+    "Predictor",
+    "load_predictor",
+    "read_card",
+    "verify_folder",
+]

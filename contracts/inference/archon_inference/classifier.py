@@ -1,0 +1,70 @@
+"""A classifier: encoder, mean pooling and one linear layer over a fixed set of labels.
+
+Shape suffixes: N texts, L labels, H hidden units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from archon_inference.card import ModelCard, write_card
+from archon_inference.encoder import TextEncoder
+from archon_inference.errors import ModelFolderInvalid
+from archon_inference.prediction import Prediction
+
+HEAD_FILE = "head.safetensors"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A loaded classifier; `card.labels` names the rows of the head."""
+
+    encoder: TextEncoder
+    card: ModelCard
+    head: nn.Linear
+
+    @classmethod
+    def load(cls, folder: Path, card: ModelCard) -> Classifier:
+        """Load the classifier in `folder`.
+
+        Raises:
+            ModelFolderInvalid: the head is missing or has other labels than the card.
+        """
+        encoder = TextEncoder.load(folder, card.frozen_layers)
+        head = nn.Linear(encoder.hidden_size, len(card.labels))
+        try:
+            head.load_state_dict(load_file(folder / HEAD_FILE))
+        except (FileNotFoundError, SafetensorError, RuntimeError) as error:
+            raise ModelFolderInvalid(f"{folder} has no head for its labels: {error}") from error
+        return cls(encoder, card, head)
+
+    def save(self, folder: Path) -> None:
+        """Write a complete model folder; the card last."""
+        self.encoder.save(folder)
+        save_file(self.head.state_dict(), folder / HEAD_FILE)
+        write_card(folder, self.card)
+
+    def predict(self, inputs: Sequence[str], *, k: int = 5) -> list[Prediction]:
+        """The best label for each text, with the runners-up."""
+        ids = self.encoder.tokenize(inputs, self.card.max_length)
+        return self.decide(self.encoder.lower_states(ids), k=k)
+
+    @torch.no_grad()
+    def decide(self, states: Sequence[Tensor], *, k: int) -> list[Prediction]:
+        """Predictions for texts that went through the frozen layers already."""
+        if not states:
+            return []
+        shares_NL = torch.softmax(self.head(self.encoder.finish(states)), dim=-1)
+        best = shares_NL.topk(min(k, len(self.card.labels)), dim=-1)
+        labels = self.card.labels
+        return [
+            Prediction(labels[row[0]], share, tuple(labels[column] for column in row[1:]))
+            for row, share in zip(best.indices.tolist(), best.values[:, 0].tolist(), strict=True)
+        ]

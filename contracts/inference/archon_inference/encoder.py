@@ -1,0 +1,182 @@
+"""A BERT-like text encoder, cut in two so that its frozen part need run only once per text.
+
+Shape suffixes: B texts in a batch, T tokens, H hidden units, N texts in all.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from archon_inference.errors import ModelFolderInvalid
+from archon_inference.loading import SAFELY, WEIGHTS_FILE
+from archon_inference.loading_noise import quiet_loading
+
+BATCH = 64
+
+
+class _StatesPassThrough(nn.Module):
+    """Stands in for the embeddings of the upper half, whose input is hidden states already."""
+
+    def forward(self, inputs_embeds: Tensor, **_: object) -> Tensor:
+        return inputs_embeds
+
+
+class UpperLayers(nn.Module):
+    """The trainable layers: hidden states in, one mean-pooled vector per text out."""
+
+    def __init__(self, shell: PreTrainedModel) -> None:
+        super().__init__()
+        self.shell = shell
+
+    def forward(self, states_BTH: Tensor, mask_BT: Tensor) -> Tensor:
+        """Vectors [B, H]: the mean over a text's own tokens, padding left out."""
+        output_BTH: Tensor = self.shell(
+            inputs_embeds=states_BTH, attention_mask=mask_BT
+        ).last_hidden_state
+        weight_BT1 = mask_BT.unsqueeze(-1).to(output_BTH.dtype)
+        return (output_BTH * weight_BT1).sum(1) / weight_BT1.sum(1)
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """Tokenizer, frozen lower layers (with the embeddings) and upper layers of one encoder.
+
+    The embeddings are always frozen: a few hundred examples touch few of their rows, so training
+    them would move some words and leave their neighbours behind.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    lower: PreTrainedModel
+    upper: UpperLayers
+    frozen_layers: int
+
+    @classmethod
+    def load(cls, folder: Path, frozen_layers: int) -> TextEncoder:
+        """Load the encoder in `folder` and cut it above its lowest `frozen_layers` layers.
+
+        Raises:
+            ModelFolderInvalid: the model has no such layers to cut between.
+        """
+        with quiet_loading():
+            model = AutoModel.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, **SAFELY
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, **SAFELY)
+        lower, upper = _cut(model, frozen_layers)
+        return cls(tokenizer, lower, UpperLayers(upper), frozen_layers)
+
+    @property
+    def hidden_size(self) -> int:
+        """Units of a pooled vector (H)."""
+        return int(self.lower.config.hidden_size)
+
+    def tokenize(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut at `max_length`."""
+        if not texts:
+            return []
+        # Long pastes are cut before they are tokenized: no token is shorter than one character,
+        # and none of the encoders we know has words of over 32.
+        cut = [text[: max_length * 32] for text in texts]
+        encoded = self.tokenizer(cut, truncation=True, max_length=max_length)
+        return [list(ids) for ids in encoded["input_ids"]]
+
+    @torch.no_grad()
+    def lower_states(self, ids: Sequence[Sequence[int]]) -> list[Tensor]:
+        """What the frozen layers make of each text: [T, H] each, without padding."""
+        states: list[Tensor] = [torch.empty(0)] * len(ids)
+        for rows in length_batches([len(row) for row in ids]):
+            ids_BT, mask_BT = _pad_ids([ids[row] for row in rows])
+            output_BTH = self.lower(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
+            for place, row in enumerate(rows):
+                states[row] = output_BTH[place, : len(ids[row])].clone()
+        return states
+
+    @torch.no_grad()
+    def finish(self, states: Sequence[Tensor]) -> Tensor:
+        """Pooled vectors [N, H] of texts that went through the lower layers; dropout is off."""
+        self.upper.eval()
+        vectors_NH = torch.empty(len(states), self.hidden_size)
+        for rows in length_batches([len(state) for state in states]):
+            vectors_NH[rows] = self.upper(*pad_states([states[row] for row in rows]))
+        return vectors_NH
+
+    def embed(self, texts: Sequence[str], max_length: int) -> Tensor:
+        """Pooled vectors [N, H] of `texts`."""
+        return self.finish(self.lower_states(self.tokenize(texts, max_length)))
+
+    def lower_digest(self) -> str:
+        """Equal for encoders whose vocabulary and frozen part give the same states."""
+        words = sorted(self.tokenizer.get_vocab().items())
+        digest = hashlib.sha256(repr(words).encode())
+        for name, tensor in sorted(self.lower.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.contiguous().numpy().data)
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write weights, config and tokenizer as one ordinary encoder again."""
+        weights = dict(self.lower.state_dict())
+        for name, tensor in self.upper.shell.state_dict().items():
+            weights[_shift_layer(name, self.frozen_layers)] = tensor
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+        self.lower.config.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def length_batches(lengths: Sequence[int], size: int = BATCH) -> Iterator[list[int]]:
+    """Row numbers in batches of similar length, so that little is padded."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def pad_states(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Hidden states [B, T, H] with zeros behind the shorter texts, and their mask [B, T]."""
+    states_BTH = nn.utils.rnn.pad_sequence(list(states), batch_first=True)
+    lengths_B = torch.tensor([len(state) for state in states])
+    return states_BTH, (torch.arange(states_BTH.shape[1]) < lengths_B[:, None]).long()
+
+
+def _pad_ids(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    # What stands under the mask does not matter, so the padding id need not be known.
+    rows = [torch.tensor(row) for row in ids]
+    ids_BT = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    lengths_B = torch.tensor([len(row) for row in rows])
+    return ids_BT, (torch.arange(ids_BT.shape[1]) < lengths_B[:, None]).long()
+
+
+def _cut(model: PreTrainedModel, frozen_layers: int) -> tuple[PreTrainedModel, PreTrainedModel]:
+    """Two models that share no weights: embeddings with the lowest layers, and the rest."""
+    try:
+        embeddings = model.get_submodule("embeddings")
+        encoder, layers = model.get_submodule("encoder"), model.get_submodule("encoder.layer")
+    except AttributeError as error:
+        raise ModelFolderInvalid(f"{type(model).__name__} is no BERT-like encoder") from error
+    blocks = list(layers.children())
+    if frozen_layers >= len(blocks):
+        raise ModelFolderInvalid(f"{frozen_layers} frozen layers leave none of {len(blocks)}")
+    model.register_module("pooler", None)
+    # The copy is made of the empty shell, so that no weight is ever held twice.
+    encoder.layer, model.embeddings = nn.ModuleList(), _StatesPassThrough()
+    upper = copy.deepcopy(model)
+    upper.get_submodule("encoder").layer = nn.ModuleList(blocks[frozen_layers:])
+    encoder.layer, model.embeddings = nn.ModuleList(blocks[:frozen_layers]), embeddings
+    model.requires_grad_(False).train(False)
+    return model, upper
+
+
+def _shift_layer(name: str, by: int) -> str:
+    """The name of an upper-half weight in the whole model: `encoder.layer.0.x` -> `.3.x`."""
+    head, _, rest = name.partition("encoder.layer.")
+    number, _, tail = rest.partition(".")
+    return f"{head}encoder.layer.{int(number) + by}.{tail}"

@@ -1,0 +1,34 @@
+"""`archon demo`: the whole story once, on real parts and real input."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from deploy.cli.options import Json, examples
+from deploy.cli.output import print_json
+from deploy.local.processes.signals import stop_like_ctrl_c
+
+EXAMPLES = examples("archon demo", "archon demo --seed 7 --json", "archon demo --keep")
+INTERRUPTED = 130
+
+
+def demo(
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other numbers.")] = 0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the system running after the story.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Feedback in, a better model out: tells the story live and writes var/demo/report.json."""
+    # Imported here: the other commands need neither the benchmark nor the system's start.
+    from deploy.demo.run import DemoOptions, run_demo
+
+    stop_like_ctrl_c()
+    try:
+        report = asyncio.run(run_demo(DemoOptions(seed=seed, keep=keep, quiet=as_json)))
+    except KeyboardInterrupt:
+        typer.echo("The demo was interrupted; everything is stopped.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print_json(report)

@@ -1,0 +1,149 @@
+"""`archon jobs`: list, look at, follow and stop trainings."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn
+
+from deploy.cli.errors import FAILED
+from deploy.cli.options import ApiKey, Json, Url, examples
+from deploy.cli.output import (
+    ago,
+    coloured,
+    console,
+    estimate,
+    print_json,
+    print_state,
+    shown,
+    table,
+)
+from deploy.cli.target import connect
+from deploy.gateway_client import Gateway
+
+FINAL_STATES = ("completed", "rejected", "failed", "cancelled")
+POLL_SECONDS = 0.5
+
+group = typer.Typer(help="List, show, watch and cancel jobs.", no_args_is_help=True)
+JobId = Annotated[str, typer.Argument(help="Job id, as `archon jobs list` shows it.")]
+
+
+@group.command("list", epilog=examples("archon jobs list --agent tool-picker --state training"))
+def list_jobs(
+    agent: Annotated[str | None, typer.Option(help="Only jobs of this agent.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """List jobs, newest first."""
+    with connect(url, api_key) as gateway:
+        found = gateway.get("/v1/jobs", agent_id=agent, state=state)["items"]
+    if as_json:
+        print_json(found)
+        return
+    rows = (
+        (
+            job["job_id"],
+            job["agent_id"],
+            job["method"],
+            coloured(job["state"]),
+            job.get("version"),
+            ago(job["created_at"]),
+        )
+        for job in found
+    )
+    columns = ("job", "agent", "method", "state", "version", "asked for")
+    console.print(table("jobs", columns, rows))
+
+
+@group.command(epilog=examples("archon jobs show 01939b1e-..."))
+def show(job: JobId, url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
+    """Show a job: its history with reasons, its data, its evaluation."""
+    with connect(url, api_key) as gateway:
+        found = gateway.get(f"/v1/jobs/{job}")
+    if as_json:
+        print_json(found)
+        return
+    agent, method = shown(found["agent_id"]), shown(found["method"])
+    console.print(f"job [bold]{shown(found['job_id'])}[/bold] of {agent}, {method}")
+    print_state(found)
+    seconds = found.get("stage_seconds") or {}
+    rows = (
+        (step["state"], ago(step["at"]), seconds.get(step["state"]), step.get("reason"))
+        for step in found.get("history", [])
+    )
+    console.print(table("history", ("state", "since", "seconds", "reason"), rows))
+    _show_evaluation(found.get("evaluation"))
+
+
+@group.command(epilog=examples("archon jobs cancel 01939b1e-... --reason 'wrong dataset'"))
+def cancel(
+    job: JobId,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "asked for",
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Stop a job wherever it stands."""
+    with connect(url, api_key) as gateway:
+        found = gateway.post(f"/v1/jobs/{job}/cancel", {"reason": reason})
+    if as_json:
+        print_json(found)
+        return
+    console.print(f"cancelling job {shown(job)}")
+
+
+@group.command(epilog=examples("archon jobs watch 01939b1e-..."))
+def watch(job: JobId, url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
+    """Follow a job to its end; the exit code is 1 when it did not complete."""
+    with connect(url, api_key) as gateway:
+        found = _follow(gateway, job, quiet=as_json)
+    if as_json:
+        print_json(found)
+    else:
+        print_state(found)
+    if found["state"] != "completed":
+        raise typer.Exit(FAILED)
+
+
+def _follow(gateway: Gateway, job: str, *, quiet: bool) -> dict[str, Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[eta]}"))
+    with Progress(*columns, console=console, disable=quiet) as progress:
+        task = progress.add_task("requested", total=None, eta="")
+        while True:
+            found: dict[str, Any] = gateway.get(f"/v1/jobs/{job}")
+            steps = found.get("progress") or {}
+            progress.update(
+                task,
+                description=shown(found["state"]),
+                completed=steps.get("step", 0),
+                total=steps.get("total_steps"),
+                eta=eta(steps),
+            )
+            if found["state"] in FINAL_STATES:
+                return found
+            time.sleep(POLL_SECONDS)
+
+
+def eta(progress: dict[str, Any]) -> str:
+    """How far a training is, and how long it will still take."""
+    if not progress.get("total_steps"):
+        return ""
+    left = progress.get("eta_seconds")
+    done = f"step {progress.get('step', 0)} of {progress['total_steps']}"
+    return done if left is None else f"{done}, {left:.0f} s left"
+
+
+def _show_evaluation(evaluation: dict[str, Any] | None) -> None:
+    if not evaluation:
+        return
+    accuracy = evaluation["accuracy"]
+    groups = sorted({group for scores in accuracy.values() for group in scores})
+    rows = (
+        (model, *(estimate(scores.get(group)) for group in groups))
+        for model, scores in accuracy.items()
+    )
+    console.print(table("accuracy", ("model", *groups), rows))
+    for reason in evaluation.get("reasons", ()):
+        console.print(f"  {shown(reason)}")

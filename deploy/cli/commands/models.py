@@ -1,0 +1,120 @@
+"""`archon models`: the versions of an agent, and which one is live."""
+
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli.options import ApiKey, Json, Url, examples
+from deploy.cli.output import coloured, console, estimate, print_json, shown, table
+from deploy.cli.target import connect
+
+group = typer.Typer(
+    help="List, show and compare model versions; deploy one, or roll back.", no_args_is_help=True
+)
+Agent = Annotated[str, typer.Argument(help="Agent, such as tool-picker.")]
+Version = Annotated[str, typer.Argument(help="Version, such as 1.1.0.")]
+Reason = Annotated[str, typer.Option(help="Why, for the record.")]
+
+
+@group.command("list", epilog=examples("archon models list tool-picker"))
+def list_models(
+    agent: Agent, url: Url = None, api_key: ApiKey = None, as_json: Json = False
+) -> None:
+    """List an agent's versions."""
+    with connect(url, api_key) as gateway:
+        found = gateway.get(f"/v1/agents/{agent}/models")["items"]
+    if as_json:
+        print_json(found)
+        return
+    rows = (
+        (model["version"], coloured(model["status"]), model["digest"][:12], _accuracy(model))
+        for model in found
+    )
+    console.print(table(f"models of {agent}", ("version", "status", "digest", "accuracy"), rows))
+
+
+@group.command(epilog=examples("archon models show tool-picker 1.1.0"))
+def show(
+    agent: Agent, version: Version, url: Url = None, api_key: ApiKey = None, as_json: Json = False
+) -> None:
+    """Show a version: where it lies, what it was made from, how good it is."""
+    with connect(url, api_key) as gateway:
+        found = gateway.get(f"/v1/agents/{agent}/models/{version}")
+    if as_json:
+        print_json(found)
+        return
+    plain = {name: value for name, value in found.items() if not isinstance(value, dict)}
+    console.print(table(f"{agent} {version}", ("what", "value"), plain.items()))
+    console.print(table("lineage", ("what", "value"), (found.get("lineage") or {}).items()))
+    metrics = ((name, estimate(value)) for name, value in (found.get("metrics") or {}).items())
+    console.print(table("metrics", ("metric", "value (95 % interval)"), metrics))
+
+
+@group.command(epilog=examples("archon models compare tool-picker 1.0.0 1.1.0"))
+def compare(
+    agent: Agent,
+    first: Annotated[str, typer.Argument(help="A version.")],
+    second: Annotated[str, typer.Argument(help="Another version.")],
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Show two versions' metrics side by side."""
+    with connect(url, api_key) as gateway:
+        left, right = (gateway.get(f"/v1/agents/{agent}/models/{v}") for v in (first, second))
+    if as_json:
+        print_json({first: left, second: right})
+        return
+    rows = compared(left.get("metrics") or {}, right.get("metrics") or {})
+    console.print(table(f"{agent}", ("metric", first, second, "difference"), rows))
+
+
+@group.command(epilog=examples("archon models rollback tool-picker --reason 'odd answers'"))
+def rollback(
+    agent: Agent,
+    reason: Reason,
+    to: Annotated[str | None, typer.Option(help="Version; absent: the one before.")] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Make an earlier version live again."""
+    body = {"reason": reason} | ({"to_version": to} if to else {})
+    with connect(url, api_key) as gateway:
+        found = gateway.post(f"/v1/agents/{agent}/rollback", body)
+    if as_json:
+        print_json(found)
+        return
+    console.print(f"rolling {shown(agent)} back to {shown(to or 'the version before')}")
+
+
+@group.command(epilog=examples("archon models deploy tool-picker 1.0.0 --reason 'by hand'"))
+def deploy(
+    agent: Agent,
+    version: Version,
+    reason: Reason,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Make a registered version live."""
+    with connect(url, api_key) as gateway:
+        found = gateway.post(f"/v1/agents/{agent}/models/{version}/deploy", {"reason": reason})
+    if as_json:
+        print_json(found)
+        return
+    console.print(f"deploying {shown(agent)} {shown(version)}")
+
+
+def compared(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """A row per metric of either side; the difference where both have it."""
+    rows = []
+    for name in sorted({*left, *right}):
+        a, b = left.get(name), right.get(name)
+        difference = f"{b['value'] - a['value']:+.3f}" if a and b else "-"
+        rows.append((name, estimate(a), estimate(b), difference))
+    return rows
+
+
+def _accuracy(model: dict[str, Any]) -> str:
+    return estimate((model.get("metrics") or {}).get("accuracy"))

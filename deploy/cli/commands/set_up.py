@@ -1,0 +1,60 @@
+"""`archon setup`: tables and topics of a deployment, made before its services start."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from pydantic import Field, SecretStr
+
+from archon_contracts.topics import ALL_TOPICS, SERVICES
+from deploy.cli.errors import CommandError
+from deploy.cli.options import Json, examples
+from deploy.cli.output import console, print_json
+from deploy.local.prepare import prepare
+from shared.kafka.security import security_arguments
+from shared.postgres.tenants import SERVICES_ROLE
+from shared.settings import KafkaSecuritySettings
+
+EXAMPLES = examples("archon setup", "archon setup --replication-factor 3")
+
+
+class SetupSettings(KafkaSecuritySettings):
+    """What to prepare, from the variables that the services read too."""
+
+    database_url: SecretStr | None = Field(default=None, description="postgresql://...")
+    database_role: str = Field(
+        default=SERVICES_ROLE, description="Role that the services act as; made if it is missing."
+    )
+    kafka_bootstrap_servers: str | None = Field(default=None, description="host:port, by commas.")
+
+
+def set_up(
+    replication_factor: Annotated[
+        int, typer.Option(min=1, max=7, help="Copies of each topic; 3 on a cluster.")
+    ] = 1,
+    as_json: Json = False,
+) -> None:
+    """Create the tables and topics that services expect to find.
+
+    Reads ARCHON_DATABASE_URL, ARCHON_KAFKA_BOOTSTRAP_SERVERS and the settings of TLS and SASL, as
+    the services do.
+    """
+    settings = SetupSettings()
+    if settings.database_url is None or settings.kafka_bootstrap_servers is None:
+        raise CommandError(
+            "Name the database and the broker: "
+            "set ARCHON_DATABASE_URL and ARCHON_KAFKA_BOOTSTRAP_SERVERS."
+        )
+    asyncio.run(
+        prepare(
+            settings.database_url.get_secret_value(),
+            settings.kafka_bootstrap_servers,
+            replication_factor=replication_factor,
+            role=settings.database_role,
+            security=security_arguments(settings),
+        )
+    )
+    if as_json:
+        print_json({"schemas": list(SERVICES), "topics": [t.name for t in ALL_TOPICS]})
+        return
+    console.print(f"[green]ready[/green]: {len(SERVICES)} schemas, {len(ALL_TOPICS)} topics")

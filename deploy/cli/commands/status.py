@@ -1,0 +1,36 @@
+"""`archon status`: what runs, what waits, what went wrong."""
+
+from typing import Any
+
+from deploy.cli.commands.processes import processes
+from deploy.cli.options import ApiKey, Json, Url, examples
+from deploy.cli.output import console, print_json, shown, table
+from deploy.cli.target import connect, local_processes
+
+EXAMPLES = examples("archon status", "archon status --json")
+
+
+def status(url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
+    """Show processes started here, workers, open jobs, feedback and dead letters."""
+    with connect(url, api_key) as gateway:
+        found: dict[str, Any] = gateway.get("/v1/status")
+    here = local_processes(gateway.url)
+    if as_json:
+        print_json({"processes": [each.model_dump(mode="json") for each in here], **found})
+        return
+    if here:
+        console.print(processes(here))
+    for title, value in found.items():
+        _show(title, value)
+
+
+def _show(title: str, value: Any) -> None:
+    name = title.replace("_", " ")
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        columns = list(value[0])
+        rows = ([item.get(column) for column in columns] for item in value)
+        console.print(table(name, columns, rows))
+    elif isinstance(value, dict):
+        console.print(table(name, ("what", "value"), value.items()))
+    else:
+        console.print(f"[bold]{shown(name)}[/bold] {shown(value)}")

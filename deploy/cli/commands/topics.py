@@ -1,0 +1,116 @@
+"""`archon topics`: every stream, what orders it, and how far behind its readers are."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import typer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from archon_contracts.client.lifetime import stop
+from archon_contracts.topics import ALL_TOPICS, SERVICES, Topic, consumer_group
+from deploy.cli.errors import CommandError
+from deploy.cli.options import Json, examples
+from deploy.cli.output import console, print_json, table
+from deploy.cli.target import kafka_arguments
+from shared.kafka.security import refused
+from shared.kafka.topic_admin import admin_client
+
+EXAMPLES = examples("archon topics", "archon topics --kafka broker:9092 --json")
+TIMEOUT_SECONDS = 15.0
+CLOSE_SECONDS = 5.0
+Servers = Annotated[
+    str | None,
+    typer.Option(
+        "--kafka", help="host:port; else ARCHON_KAFKA_BOOTSTRAP_SERVERS, else the local broker."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicStatus:
+    """A topic as the broker has it; `lag` is records not yet read, per consumer group."""
+
+    name: str
+    key: str
+    partitions: int
+    records: int
+    lag: Mapping[str, int]
+
+
+def topics(kafka: Servers = None, as_json: Json = False) -> None:
+    """List topics with their keys, partitions, records and readers' lag."""
+    found = asyncio.run(_found(kafka_arguments(kafka)))
+    if as_json:
+        print_json([asdict(topic) for topic in found])
+        return
+    rows = (
+        (topic.name, topic.key, topic.partitions, topic.records, _lag(topic)) for topic in found
+    )
+    console.print(table("topics", ("topic", "key", "partitions", "records", "lag"), rows))
+
+
+async def _found(arguments: Mapping[str, Any]) -> list[TopicStatus]:
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            return await _read(arguments)
+    except (KafkaError, OSError) as error:
+        servers = ",".join(arguments["bootstrap_servers"])
+        raise CommandError(
+            await refused(dict(arguments), final=True)
+            or f"The broker at {servers} did not answer ({type(error).__name__}): "
+            "check that it runs, or name another one with --kafka."
+        ) from error
+
+
+async def _read(arguments: Mapping[str, Any]) -> list[TopicStatus]:
+    async with AsyncExitStack() as cleanup:
+        admin = await cleanup.enter_async_context(admin_client(arguments))
+        consumer = AIOKafkaConsumer(**arguments, enable_auto_commit=False)
+        cleanup.push_async_callback(stop, consumer, timeout_seconds=CLOSE_SECONDS)
+        await consumer.start()
+        committed = {
+            group: await admin.list_consumer_group_offsets(group)
+            for group in (found[0] for found in await admin.list_consumer_groups())
+            if group.startswith(tuple(consumer_group(service) for service in SERVICES))
+        }
+        read = {
+            group: {part: meta.offset for part, meta in offsets.items()}
+            for group, offsets in committed.items()
+        }
+        present = await consumer.topics()
+        return [await _status(consumer, t, read) for t in ALL_TOPICS if t.name in present]
+
+
+async def _status(
+    consumer: AIOKafkaConsumer,
+    topic: Topic,
+    read: Mapping[str, Mapping[TopicPartition, int]],
+) -> TopicStatus:
+    numbers = consumer.partitions_for_topic(topic.name) or set()
+    parts = [TopicPartition(topic.name, number) for number in sorted(numbers)]
+    ends = await consumer.end_offsets(parts)
+    starts = await consumer.beginning_offsets(parts)
+    records = sum(ends[part] - starts[part] for part in parts)
+    return TopicStatus(topic.name, topic.key, len(parts), records, lags(parts, ends, read))
+
+
+def lags(
+    parts: Iterable[TopicPartition],
+    ends: Mapping[TopicPartition, int],
+    read: Mapping[str, Mapping[TopicPartition, int]],
+) -> dict[str, int]:
+    """Records that each group has not read, of the groups that read any of `parts`."""
+    found: dict[str, int] = {}
+    for group, offsets in read.items():
+        mine = [part for part in parts if offsets.get(part, -1) >= 0]
+        if mine:
+            found[group] = sum(max(ends[part] - offsets[part], 0) for part in mine)
+    return found
+
+
+def _lag(topic: TopicStatus) -> str:
+    return ", ".join(f"{group} {count}" for group, count in sorted(topic.lag.items()))

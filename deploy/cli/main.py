@@ -1,0 +1,51 @@
+"""The command's tree: one module per group of commands."""
+
+import logging
+import sys
+
+import structlog
+import typer
+
+from deploy.cli.commands import (
+    audit,
+    demo,
+    dlq,
+    feedback,
+    jobs,
+    keys,
+    models,
+    set_up,
+    status,
+    topics,
+    trace,
+    up,
+)
+from deploy.cli.errors import OneSentenceErrors
+
+app = typer.Typer(
+    name="archon",
+    cls=OneSentenceErrors,
+    help="Continual learning for AI agents: feedback in, a better deployed model out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+# Standard output is for answers. What libraries say of a failure, we say in one sentence.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+for library in ("aiokafka", "asyncio"):
+    logging.getLogger(library).setLevel(logging.CRITICAL)
+
+app.command("up", epilog=up.EXAMPLES)(up.up)
+app.command("setup", epilog=set_up.EXAMPLES)(set_up.set_up)
+app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("status", epilog=status.EXAMPLES)(status.status)
+app.command("trace", epilog=trace.EXAMPLES)(trace.trace)
+app.command("topics", epilog=topics.EXAMPLES)(topics.topics)
+app.add_typer(feedback.group, name="feedback")
+app.add_typer(jobs.group, name="jobs")
+app.add_typer(models.group, name="models")
+app.add_typer(dlq.group, name="dlq")
+app.add_typer(audit.group, name="audit")
+app.add_typer(keys.group, name="keys")

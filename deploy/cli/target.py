@@ -1,0 +1,104 @@
+"""Which system a command talks to: the one named, or the one that was started here."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr
+
+from deploy.cli.errors import CommandError
+from deploy.demo.places import system_folder
+from deploy.gateway_client import Gateway
+from deploy.local.credentials import read_or_create
+from deploy.local.processes.status import ProcessStatus
+from deploy.local.record import RuntimeRecord, running
+from deploy.local.settings import LocalSettings
+from shared.kafka.security import security_arguments
+from shared.settings import KafkaSecuritySettings
+
+
+class TargetSettings(KafkaSecuritySettings):
+    """A system that was not started here, from the environment."""
+
+    url: str | None = Field(default=None, description="Gateway, such as http://127.0.0.1:8080.")
+    api_key: SecretStr | None = Field(default=None, description="API key of a tenant.")
+    database_url: SecretStr | None = Field(default=None, description="postgresql://...")
+    kafka_bootstrap_servers: str | None = Field(default=None, description="host:port, by commas.")
+
+
+def connect(url: str | None, api_key: str | None) -> Gateway:
+    """The gateway to talk to.
+
+    Raises:
+        CommandError: none was named and none is running here.
+    """
+    settings = TargetSettings()
+    named_url, named_key = url or settings.url, api_key or _secret(settings.api_key)
+    if named_url:
+        return Gateway(named_url, named_key or "")
+    folder, record = local_system()
+    local_key = read_or_create(LocalSettings(data_dir=folder).api_key_path)
+    return Gateway(record.endpoints.gateway_url, named_key or local_key)
+
+
+def kafka_arguments(named: str | None) -> dict[str, Any]:
+    """How to reach the broker: the one named, or that of the local system, which is in the open.
+
+    Raises:
+        CommandError: none was named and none is running here.
+        StartupFailed: a TLS or SASL setting cannot be used.
+    """
+    settings = TargetSettings()
+    chosen = named or settings.kafka_bootstrap_servers
+    if chosen:
+        return {"bootstrap_servers": chosen.split(","), **security_arguments(settings)}
+    if settings.url:
+        raise CommandError(
+            "ARCHON_URL names a system elsewhere, but not its broker: name it with --kafka or "
+            "ARCHON_KAFKA_BOOTSTRAP_SERVERS."
+        )
+    return {"bootstrap_servers": [local_system()[1].endpoints.kafka_bootstrap_servers]}
+
+
+def database_url() -> str:
+    """The database to look into: the one of ARCHON_DATABASE_URL, or that of the local system.
+
+    Raises:
+        CommandError: none was named, and none is running here or ARCHON_URL names one elsewhere.
+    """
+    settings = TargetSettings()
+    named = _secret(settings.database_url)
+    if not named and settings.url:
+        raise CommandError(
+            "ARCHON_URL names a system elsewhere, but not its database: name it with "
+            "ARCHON_DATABASE_URL."
+        )
+    return named or local_system()[1].endpoints.database_url
+
+
+def local_system() -> tuple[Path, RuntimeRecord]:
+    """What runs on this machine now, and its folder: that of `archon up`, else of a demo.
+
+    Raises:
+        CommandError: nothing does.
+    """
+    data_dir = LocalSettings().data_dir
+    for folder in (data_dir, system_folder(data_dir)):
+        record = running(folder)
+        if record is not None:
+            return folder, record
+    raise CommandError(
+        f"No system is running in {data_dir}: start one with `archon up`, "
+        "or name one with --url or ARCHON_URL."
+    )
+
+
+def local_processes(gateway_url: str) -> list[ProcessStatus]:
+    """The processes behind `gateway_url` where they were started on this machine, else none."""
+    data_dir = LocalSettings().data_dir
+    records = (running(folder) for folder in (data_dir, system_folder(data_dir)))
+    mine = [r for r in records if r is not None and r.endpoints.gateway_url == gateway_url]
+    return mine[0].processes if mine else []
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None

@@ -1,0 +1,62 @@
+"""What the supervisor starts and watches: a server that can be launched again and asked."""
+
+import asyncio
+from pathlib import Path
+from typing import Protocol
+
+from deploy.local.errors import StartError
+from deploy.local.processes.child import Child
+
+POLL_SECONDS = 0.05
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+
+
+class Part(Protocol):
+    """One server of the local system. `launch` may be called again after its process ended."""
+
+    @property
+    def name(self) -> str:
+        """The name shown to people."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """The loopback port that it listens on."""
+        ...
+
+    @property
+    def log_path(self) -> Path:
+        """The file that its output goes to."""
+        ...
+
+    async def launch(self) -> Child:
+        """Start the process, having cleared what an earlier one left behind."""
+        ...
+
+    async def is_ready(self) -> bool:
+        """Tell whether the server can be used now."""
+        ...
+
+
+async def start_alone(part: Part) -> Child:
+    """Launch `part`, unsupervised, and return its process once it is ready.
+
+    Raises:
+        StartError: it ended, or was not ready in time; nothing is left running.
+    """
+    child = await part.launch()
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while not await part.is_ready():
+                if child.returncode is not None:
+                    raise StartError(part.name, f"ended with {child.returncode}", part.log_path)
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        await child.stop(STOP_SECONDS)
+        reason = f"was not ready after {START_SECONDS:.0f} seconds"
+        raise StartError(part.name, reason, part.log_path) from None
+    except BaseException:
+        await child.stop(STOP_SECONDS)
+        raise
+    return child

@@ -1,0 +1,43 @@
+"""A service as a part of the local system: `python -m services.NAME` with a health endpoint."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.processes.child import Child, Program
+from deploy.local.processes.group_members import evict_members
+from deploy.local.processes.ports import require_free
+from deploy.local.processes.probes import answers_ready
+
+# `python -m` finds the packages from here, whether they are installed or only checked out.
+PROJECT_ROOT = Path(__file__).resolve().parents[3]
+
+
+class ServiceProcess:
+    """Launches one service; `port` is that of its health endpoint."""
+
+    def __init__(
+        self, name: str, port: int, environment: Mapping[str, str], log_path: Path
+    ) -> None:
+        self.name = name
+        self.port = port
+        self.log_path = log_path
+        self._environment = {**environment, "ARCHON_HEALTH_PORT": str(port)}
+
+    async def launch(self) -> Child:
+        """Start the process; a stranger on its port or its dead self in Kafka stand in its way."""
+        require_free(self.name, self.port)
+        servers = self._environment["ARCHON_KAFKA_BOOTSTRAP_SERVERS"]
+        await evict_members(servers, self.name)
+        return await Child.spawn(
+            Program(
+                argv=(sys.executable, "-m", f"services.{self.name}"),
+                log_path=self.log_path,
+                environment=self._environment,
+                directory=PROJECT_ROOT,
+            )
+        )
+
+    async def is_ready(self) -> bool:
+        """Ask the service itself."""
+        return await answers_ready(self.port)

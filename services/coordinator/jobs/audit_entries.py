@@ -1,0 +1,88 @@
+"""What the audit log holds of agents' policies and of what people asked of jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from archon_contracts.commands import CancelJob, ConfigureAgent
+from archon_contracts.events import AuditAction, AuditChange, TrainingRequested
+from archon_contracts.values import AgentProfile
+from services.coordinator.domain import Job
+from shared.audit import Entry, actor_of
+from shared.messaging.messages import Message
+
+UNNAMED = "anonymous"
+"""What a training's request says when it does not say who asks."""
+
+
+def configured_entry(message: Message[ConfigureAgent], before: AgentProfile | None) -> Entry | None:
+    """An agent was taken on or its policy changed; None when the profile is the one it had."""
+    command = message.body
+    changes = profile_changes(before, command.profile)
+    if not changes:
+        return None
+    return Entry(
+        tenant_id=command.tenant_id,
+        actor=actor_of(command.requested_by, message.envelope.source),
+        action=AuditAction.POLICY_CHANGED if before else AuditAction.AGENT_CONFIGURED,
+        agent_id=command.agent_id,
+        subject=command.agent_id,
+        reason=command.reason,
+        details={"source": message.envelope.source},
+        changes=changes,
+    )
+
+
+def requested_entry(message: Message[TrainingRequested], job: Job) -> Entry:
+    """A person or program asked for a training."""
+    named = "" if job.requested_by == UNNAMED else job.requested_by
+    details = {"source": message.envelope.source, "method": job.method.value}
+    if message.body.dataset_name is not None:
+        details["dataset"] = message.body.dataset_name
+    return Entry(
+        tenant_id=job.key.tenant_id,
+        actor=actor_of(named, message.envelope.source),
+        action=AuditAction.TRAINING_REQUESTED,
+        agent_id=job.key.agent_id,
+        subject=str(job.job_id),
+        details=details,
+    )
+
+
+def cancelled_entry(message: Message[CancelJob], job: Job) -> Entry:
+    """Somebody stopped a job; `job` is as it was before."""
+    return Entry(
+        tenant_id=job.key.tenant_id,
+        actor=actor_of(message.body.requested_by, message.envelope.source),
+        action=AuditAction.JOB_CANCELLED,
+        agent_id=job.key.agent_id,
+        subject=str(job.job_id),
+        reason=message.body.reason,
+        details={"source": message.envelope.source, "state": job.state.value},
+    )
+
+
+def profile_changes(before: AgentProfile | None, after: AgentProfile) -> tuple[AuditChange, ...]:
+    """Every field that is not as it was, such as `gate.minimum_gain`, by name."""
+    old = _fields(before) if before else {}
+    new = _fields(after)
+    return tuple(
+        AuditChange(field=name, before=old.get(name, ""), after=new.get(name, ""))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    )
+
+
+def _fields(profile: AgentProfile) -> dict[str, str]:
+    """Values as JSON text, so that a number has one form in the entry's hash."""
+    stated = profile.model_dump(mode="json", exclude_none=True)
+    return {name: json.dumps(value, ensure_ascii=False) for name, value in _leaves(stated)}
+
+
+def _leaves(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,41 @@
+"""The job that a message is about, if the message means something in its state."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from services.coordinator.domain import Job
+from services.coordinator.jobs.state_machine import JobEvent, next_state
+from shared.logging import get_logger
+from shared.postgres.database import Tx
+
+log = get_logger(__name__)
+
+
+class OfJob(Protocol):
+    """A message that names a job."""
+
+    @property
+    def tenant_id(self) -> str: ...
+
+    @property
+    def job_id(self) -> UUID | None: ...
+
+
+class Jobs(Protocol):
+    """Jobs, to be locked."""
+
+    async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
+
+
+async def expected_job(jobs: Jobs, tx: Tx, body: OfJob, event: JobEvent) -> Job | None:
+    """The job, locked; None, and a log line, when the event means nothing to it."""
+    job = await jobs.lock_job(tx, body.job_id) if body.job_id else None
+    if job is None or job.key.tenant_id != body.tenant_id:
+        log.info("message_of_unknown_job", job_id=str(body.job_id))
+        return None
+    if next_state(job.state, event) is None:
+        log.info("event_passed_over", job_id=str(job.job_id), state=job.state, job_event=event)
+        return None
+    return job

@@ -1,0 +1,167 @@
+"""A job's trace: spans made from persisted times, committed with the change that ends them.
+
+No span stays open while a job waits: a crash would lose it. Ids are derived from the job, so a
+transaction that is done again makes the same span again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+from archon_contracts import telemetry
+from archon_contracts.events import JobState
+from archon_contracts.identifiers import derived_id
+from services.coordinator.domain import Job, JobTrace
+from shared.postgres.database import Tx
+from shared.telemetry.records import SpanRow, to_json
+from shared.telemetry.spans import (
+    SpanRef,
+    current_traceparent,
+    emit_span,
+    parse_traceparent,
+    traceparent_of,
+)
+from shared.telemetry.store import insert_spans
+
+MOST_LINKS: Final = 128
+
+Attributes = Mapping[str, str | bool | int | float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedSpan:
+    """A span that is over."""
+
+    name: str
+    place: SpanRef
+    started_at: datetime
+    ended_at: datetime
+    attributes: Attributes = field(default_factory=dict)
+    links: Sequence[str] = ()
+    error: str = ""
+
+
+class Spans(Protocol):
+    """Keeps finished spans in the caller's transaction."""
+
+    async def write(self, tx: Tx, span: FinishedSpan) -> None: ...
+
+
+class SpanLedger:
+    """Writes spans through the caller's transaction, and hands them to the exporters."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    async def write(self, tx: Tx, span: FinishedSpan) -> None:
+        """Keep the span. What the exporters are told twice, they drop by its id."""
+        await insert_spans(tx, [self._row(span)])
+        emit_span(
+            name=span.name,
+            context=span.place,
+            started_at=span.started_at,
+            ended_at=span.ended_at,
+            attributes=span.attributes,
+            links=span.links,
+            error=span.error or None,
+        )
+
+    def _row(self, span: FinishedSpan) -> SpanRow:
+        return SpanRow(
+            trace_id=span.place.trace_id,
+            span_id=span.place.span_id,
+            parent_id=span.place.parent_id or "",
+            service=self._service,
+            name=span.name,
+            kind="INTERNAL",
+            started_at=span.started_at,
+            ended_at=span.ended_at,
+            status="ERROR" if span.error else "OK",
+            error=span.error,
+            attributes=to_json(dict(span.attributes)),
+            links=to_json(list(span.links)),
+        )
+
+
+def span_id_of(*parts: object) -> str:
+    """The same parts always name the same span."""
+    return derived_id("span", *parts).hex[:16]
+
+
+def requested_trace(job_id: UUID) -> JobTrace:
+    """A job that was asked for belongs to the trace that is current now, or to one of its own."""
+    current = parse_traceparent(current_traceparent())
+    return JobTrace(
+        trace_id=current.trace_id if current else derived_id("trace", job_id).hex,
+        parent_span_id=current.span_id if current else None,
+        job_span_id=span_id_of(job_id),
+        stage_span_id=span_id_of(job_id, 1),
+    )
+
+
+def trigger_place(job_id: UUID, completed_by: str | None) -> SpanRef:
+    """The trigger belongs to the trace of the judgement that completed the window."""
+    origin = parse_traceparent(completed_by or "")
+    return SpanRef(
+        trace_id=origin.trace_id if origin else derived_id("trace", job_id).hex,
+        span_id=span_id_of(job_id, "trigger"),
+        parent_id=origin.span_id if origin else None,
+    )
+
+
+def triggered_trace(job_id: UUID, trigger: SpanRef) -> JobTrace:
+    """A triggered job hangs below its trigger."""
+    return JobTrace(
+        trace_id=trigger.trace_id,
+        parent_span_id=trigger.span_id,
+        job_span_id=span_id_of(job_id),
+        stage_span_id=span_id_of(job_id, 1),
+    )
+
+
+def stage_span(job: Job, ended_at: datetime, error: str) -> FinishedSpan:
+    """The span of the state that the job leaves now."""
+    return FinishedSpan(
+        name=telemetry.SPAN_STAGE.format(state=job.state),
+        place=SpanRef(job.trace.trace_id, job.trace.stage_span_id, job.trace.job_span_id),
+        started_at=job.state_since,
+        ended_at=ended_at,
+        attributes=_attributes(job, job.state),
+        error=error,
+    )
+
+
+def job_span(job: Job, error: str) -> FinishedSpan:
+    """The span of a job that came to its end, when it entered its final state."""
+    return FinishedSpan(
+        name=telemetry.SPAN_JOB,
+        place=SpanRef(job.trace.trace_id, job.trace.job_span_id, job.trace.parent_span_id),
+        started_at=job.created_at,
+        ended_at=job.state_since,
+        attributes=_attributes(job, job.state),
+        error=error,
+    )
+
+
+def job_context(job: Job) -> str:
+    """The traceparent of the job's span."""
+    return traceparent_of(job.trace.trace_id, job.trace.job_span_id)
+
+
+def stage_context(job: Job) -> str:
+    """The traceparent of the state's span: what the state orders happens below it."""
+    return traceparent_of(job.trace.trace_id, job.trace.stage_span_id)
+
+
+def _attributes(job: Job, state: JobState) -> Attributes:
+    return {
+        telemetry.TENANT_ID: job.key.tenant_id,
+        telemetry.AGENT_ID: job.key.agent_id,
+        telemetry.JOB_ID: str(job.job_id),
+        telemetry.JOB_STATE: state.value,
+        telemetry.JOB_ATTEMPT: job.attempt,
+    }

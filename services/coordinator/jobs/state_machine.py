@@ -1,0 +1,100 @@
+"""The life of a job, as one table: in a state, an event leads to the next state.
+
+Whatever is not in the table changes nothing: a late, duplicate or misplaced event is logged and
+passed over. `python -m services.coordinator.jobs.state_machine` prints diagram and table for the
+README.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from archon_contracts.events import JobState
+
+
+class JobEvent(StrEnum):
+    """What can happen to a job."""
+
+    TURN_CAME = "turn came"  # its agent is known and runs no other job
+    PLANNED = "planned"
+    PREPARED = "prepared"
+    SLOT_GRANTED = "slot granted"
+    TRAINED = "trained"
+    ATTEMPT_LOST = "attempt lost"  # the training failed or went silent; another try is left
+    GATE_PASSED = "gate passed"
+    GATE_REFUSED = "gate refused"
+    REGISTERED = "registered"
+    DEPLOYED = "deployed"
+    LIVE_CHANGED = "live changed"  # somebody deployed or rolled back since the gate spoke
+    GAVE_UP = "gave up"  # the stage cannot be done
+    CANCELLED = "cancelled"
+
+
+FINAL: Final = frozenset(
+    {JobState.COMPLETED, JobState.REJECTED, JobState.FAILED, JobState.CANCELLED}
+)
+UNDER_WAY: Final = tuple(
+    state for state in JobState if state not in FINAL and state is not JobState.REQUESTED
+)
+
+_FORWARD: Final = {
+    (JobState.REQUESTED, JobEvent.TURN_CAME): JobState.PLANNING,
+    (JobState.PLANNING, JobEvent.PLANNED): JobState.PREPARING,
+    (JobState.PREPARING, JobEvent.PREPARED): JobState.QUEUED,
+    (JobState.QUEUED, JobEvent.SLOT_GRANTED): JobState.TRAINING,
+    (JobState.TRAINING, JobEvent.TRAINED): JobState.EVALUATING,
+    (JobState.TRAINING, JobEvent.ATTEMPT_LOST): JobState.QUEUED,
+    (JobState.EVALUATING, JobEvent.GATE_PASSED): JobState.REGISTERING,
+    (JobState.EVALUATING, JobEvent.GATE_REFUSED): JobState.REJECTED,
+    (JobState.REGISTERING, JobEvent.REGISTERED): JobState.ROLLING_OUT,
+    (JobState.ROLLING_OUT, JobEvent.DEPLOYED): JobState.COMPLETED,
+    (JobState.ROLLING_OUT, JobEvent.LIVE_CHANGED): JobState.EVALUATING,
+}
+_ENDINGS: Final = {
+    (state, event): end
+    for state in JobState
+    if state not in FINAL
+    for event, end in (
+        (JobEvent.GAVE_UP, JobState.FAILED),
+        (JobEvent.CANCELLED, JobState.CANCELLED),
+    )
+}
+TRANSITIONS: Final[Mapping[tuple[JobState, JobEvent], JobState]] = MappingProxyType(
+    _FORWARD | _ENDINGS
+)
+
+
+def next_state(state: JobState, event: JobEvent) -> JobState | None:
+    """Where the event leads, or None when it means nothing in this state."""
+    return TRANSITIONS.get((state, event))
+
+
+def drawn() -> str:
+    """The table in Markdown; endings that every state shares are one row each."""
+    lines = ["| state | event | next state |", "|---|---|---|"]
+    lines += [f"| {state} | {event} | {end} |" for (state, event), end in _FORWARD.items()]
+    lines += [
+        f"| any that is not final | {event} | {end} |"
+        for event, end in {event: end for (_, event), end in _ENDINGS.items()}.items()
+    ]
+    return "\n".join(lines)
+
+
+def diagram() -> str:
+    """The same as a Mermaid diagram; endings that every state shares are a note."""
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {JobState.REQUESTED}"]
+    lines += [f"    {state} --> {end}: {event}" for (state, event), end in _FORWARD.items()]
+    lines += [f"    {state} --> [*]" for state in JobState if state in FINAL]
+    lines.append(f"    note right of {JobState.REQUESTED}")
+    lines.append("        from any state that is not final:")
+    endings = {event: end for (_, event), end in _ENDINGS.items()}
+    lines += [f"        {event} leads to {end}" for event, end in endings.items()]
+    return "\n".join([*lines, "    end note", "```"])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{diagram()}\n\n{drawn()}\n")

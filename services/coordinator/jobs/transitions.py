@@ -1,0 +1,230 @@
+"""One transition of a job: its row, its history, its spans and the events that tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from opentelemetry import metrics
+
+from archon_contracts import telemetry
+from archon_contracts.base import Contract
+from archon_contracts.events import (
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobState,
+    JobStateChanged,
+)
+from services.coordinator.domain import Job, JobFacts, Transition, stage_seconds
+from services.coordinator.errors import FactMissing, JobMoved
+from services.coordinator.jobs.deadlines import Limits
+from services.coordinator.jobs.spans import (
+    Spans,
+    job_context,
+    job_span,
+    span_id_of,
+    stage_span,
+)
+from services.coordinator.jobs.state_machine import FINAL, JobEvent, next_state
+from shared.audit import Entry
+from shared.clock import Clock
+from shared.logging import get_logger
+from shared.messaging.messages import Cause
+from shared.postgres.database import Tx
+
+log = get_logger(__name__)
+meter = metrics.get_meter(__name__)
+transitions_made = meter.create_counter(telemetry.METRIC_JOBS_TRANSITIONS, unit="{transition}")
+
+
+class Jobs(Protocol):
+    """Jobs and their history."""
+
+    async def insert_job(self, tx: Tx, job: Job) -> bool: ...
+
+    async def update_job(self, tx: Tx, job: Job, *, known_version: int) -> bool: ...
+
+    async def insert_transition(
+        self, tx: Tx, job: Job, *, from_state: JobState | None, event: JobEvent | None, reason: str
+    ) -> None: ...
+
+    async def transitions(self, tx: Tx, job_id: UUID) -> list[Transition]: ...
+
+
+class Outbox(Protocol):
+    """Queues messages in the caller's transaction."""
+
+    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+
+class AuditLog(Protocol):
+    """Records who did what; the last call of a use case."""
+
+    async def append(self, tx: Tx, entry: Entry, *, cause: Cause) -> None: ...
+
+
+class Transitions:
+    """Knows how a job changes, not why."""
+
+    def __init__(
+        self, jobs: Jobs, outbox: Outbox, spans: Spans, limits: Limits, clock: Clock
+    ) -> None:
+        self._jobs = jobs
+        self._outbox = outbox
+        self._spans = spans
+        self._limits = limits
+        self._clock = clock
+
+    async def open(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> bool:
+        """Keep a new job and tell of it; False when there is one of this id."""
+        job = replace(job, deadline_at=self._limits.deadline(job.state, job.created_at))
+        if not await self._jobs.insert_job(tx, job):
+            log.info("job_exists_already", job_id=str(job.job_id))
+            return False
+        await self._record(tx, job, None, cause, event=None, reason=reason)
+        return True
+
+    async def apply(
+        self,
+        tx: Tx,
+        job: Job,
+        event: JobEvent,
+        cause: Cause,
+        *,
+        reason: str = "",
+        facts: JobFacts | None = None,
+    ) -> Job | None:
+        """Make the transition; None, and a log line, when the event means nothing in this state.
+
+        Raises:
+            JobMoved: the job changed since it was read.
+        """
+        to_state = next_state(job.state, event)
+        if to_state is None:
+            log.info("event_passed_over", job_id=str(job.job_id), state=job.state, job_event=event)
+            return None
+        now = self._clock.now()
+        moved = self._moved(job, to_state, event, now, facts or job.facts)
+        if not await self._jobs.update_job(tx, moved, known_version=job.version):
+            raise JobMoved(f"job {job.job_id} changed while it was looked at; try again")
+        lost = event in (JobEvent.ATTEMPT_LOST, JobEvent.GAVE_UP)
+        await self._spans.write(tx, stage_span(job, now, reason if lost else ""))
+        await self._record(tx, moved, job.state, cause, event=event, reason=reason)
+        if to_state in FINAL:
+            await self._tell_end(tx, moved, cause, reason)
+        return moved
+
+    async def issue_again(self, tx: Tx, job: Job) -> Job:
+        """The job with one more issue of its command, and a new deadline.
+
+        Raises:
+            JobMoved: the job changed since it was read.
+        """
+        deadline = self._limits.deadline(job.state, self._clock.now())
+        return await self._rewrite(tx, job, issues=job.issues + 1, deadline_at=deadline)
+
+    async def note(self, tx: Tx, job: Job, facts: JobFacts) -> Job:
+        """The job with new facts in the same state: it is alive, so its deadline moves.
+
+        Raises:
+            JobMoved: the job changed since it was read.
+        """
+        deadline = self._limits.deadline(job.state, self._clock.now())
+        return await self._rewrite(tx, job, facts=facts, deadline_at=deadline)
+
+    async def _rewrite(self, tx: Tx, job: Job, **changes: Any) -> Job:
+        changed = replace(job, version=job.version + 1, **changes)
+        if not await self._jobs.update_job(tx, changed, known_version=job.version):
+            raise JobMoved(f"job {job.job_id} changed while it was looked at; try again")
+        return changed
+
+    def _moved(
+        self, job: Job, to_state: JobState, event: JobEvent, now: datetime, facts: JobFacts
+    ) -> Job:
+        version = job.version + 1
+        return replace(
+            job,
+            state=to_state,
+            version=version,
+            attempt=job.attempt + (event is JobEvent.SLOT_GRANTED),
+            issues=1,
+            facts=facts,
+            trace=replace(job.trace, stage_span_id=span_id_of(job.job_id, version)),
+            state_since=now,
+            deadline_at=self._limits.deadline(to_state, now),
+        )
+
+    async def _record(
+        self,
+        tx: Tx,
+        job: Job,
+        from_state: JobState | None,
+        cause: Cause,
+        *,
+        event: JobEvent | None,
+        reason: str,
+    ) -> None:
+        await self._jobs.insert_transition(
+            tx, job, from_state=from_state, event=event, reason=reason
+        )
+        changed = _changed(job, from_state, reason)
+        await self._outbox.append(tx, changed, cause=of_job(cause, job), part=str(job.version))
+        transitions_made.add(1, {"to_state": job.state})
+        log.info(
+            "job_state_changed",
+            job_id=str(job.job_id),
+            agent_id=job.key.agent_id,
+            from_state=from_state,
+            to_state=job.state,
+            attempt=job.attempt,
+            reason=reason,
+        )
+
+    async def _tell_end(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+        failed = job.state in (JobState.FAILED, JobState.REJECTED)
+        await self._spans.write(tx, job_span(job, reason if job.state is JobState.FAILED else ""))
+        who = {"tenant_id": job.key.tenant_id, "agent_id": job.key.agent_id}
+        end: Contract
+        if failed:
+            end = JobFailed(**who, job_id=job.job_id, state=job.state, reason=reason)
+        elif job.state is JobState.CANCELLED:
+            end = JobCancelled(**who, job_id=job.job_id, reason=reason)
+        else:
+            end = await self._completed(tx, job)
+        await self._outbox.append(tx, end, cause=of_job(cause, job))
+
+    async def _completed(self, tx: Tx, job: Job) -> JobCompleted:
+        if job.facts.model is None:
+            raise FactMissing("the job has no model though it is completed")
+        history = await self._jobs.transitions(tx, job.job_id)
+        return JobCompleted(
+            tenant_id=job.key.tenant_id,
+            agent_id=job.key.agent_id,
+            job_id=job.job_id,
+            model=job.facts.model.version,
+            digest=job.facts.model.artifact.digest,
+            stage_seconds=stage_seconds(history),
+        )
+
+
+def of_job(cause: Cause, job: Job) -> Cause:
+    """The cause, told as part of the job: correlated by its id, below its span."""
+    return Cause(cause.id, str(job.job_id), job_context(job))
+
+
+def _changed(job: Job, from_state: JobState | None, reason: str) -> JobStateChanged:
+    return JobStateChanged(
+        tenant_id=job.key.tenant_id,
+        agent_id=job.key.agent_id,
+        job_id=job.job_id,
+        method=job.method,
+        from_state=from_state,
+        to_state=job.state,
+        attempt=job.attempt,
+        reason=reason,
+        occurred_at=job.state_since,
+        trace_id=job.trace.trace_id,
+    )

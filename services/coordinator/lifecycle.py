@@ -1,0 +1,118 @@
+"""What follows an event: the next state, its command, a slot, the agent's next turn.
+
+Locks are taken in one order, so that no two transactions wait for each other: a job, then its
+agent's tally, then the scheduler, then the head of the audit log.
+"""
+
+from __future__ import annotations
+
+from archon_contracts.events import JobState
+from archon_contracts.identifiers import derived_id
+from services.coordinator.domain import Job, JobFacts
+from services.coordinator.jobs.deadlines import Limits
+from services.coordinator.jobs.dispatcher import Orders
+from services.coordinator.jobs.state_machine import FINAL, JobEvent
+from services.coordinator.jobs.transitions import Transitions
+from services.coordinator.retraining.agent_queue import Turns
+from services.coordinator.scheduling.slots import Slots
+from shared.messaging.messages import Cause
+from shared.postgres.database import Tx
+
+
+class Flow:
+    """Leads a job on. The caller holds the job's lock."""
+
+    def __init__(
+        self, transitions: Transitions, orders: Orders, turns: Turns, slots: Slots, limits: Limits
+    ) -> None:
+        self._transitions = transitions
+        self._orders = orders
+        self._turns = turns
+        self._slots = slots
+        self._limits = limits
+
+    async def advance(
+        self,
+        tx: Tx,
+        job: Job,
+        event: JobEvent,
+        cause: Cause,
+        *,
+        reason: str = "",
+        facts: JobFacts | None = None,
+    ) -> None:
+        """Make the event's transition and do what follows from it; nothing when it has none."""
+        moved = await self._transitions.apply(tx, job, event, cause, reason=reason, facts=facts)
+        if moved is None:
+            return
+        if event is JobEvent.CANCELLED and job.state is JobState.TRAINING:
+            await self._orders.call_off(tx, job, cause, reason)
+        if moved.state in FINAL:
+            await self._free(tx, job, moved, cause)
+        elif moved.state is not JobState.QUEUED:
+            await self._orders.issue(tx, moved, cause)
+        if job.state is JobState.TRAINING or moved.state is JobState.QUEUED:
+            await self._slots.fill(tx)
+
+    async def note(self, tx: Tx, job: Job, facts: JobFacts) -> None:
+        """The job's state goes on, and something new is known."""
+        await self._transitions.note(tx, job, facts)
+
+    async def fill_slots(self, tx: Tx) -> None:
+        """Start queued jobs in slots that a crash may have left free."""
+        await self._slots.fill(tx)
+
+    async def retry_training(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+        """Queue the next attempt, or end the job after the last one."""
+        if job.attempt < self._limits.attempts:
+            await self.advance(tx, job, JobEvent.ATTEMPT_LOST, cause, reason=reason)
+        else:
+            text = f"{reason} (attempt {job.attempt} of {self._limits.attempts})"
+            await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
+
+    async def retry_command(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+        """Send the state's command once more, or end the job after the last time."""
+        if job.issues < self._limits.issues:
+            again = await self._transitions.issue_again(tx, job)
+            await self._orders.issue(tx, again, cause)
+        else:
+            text = f"{reason} (try {job.issues} of {self._limits.issues})"
+            await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
+
+    async def judge_again(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+        """Compare the candidate with what is live now, or end the job after the last time."""
+        changes = job.facts.live_changes + 1
+        if changes <= self._limits.live_changes:
+            facts = job.facts.model_copy(update={"live_changes": changes})
+            await self.advance(tx, job, JobEvent.LIVE_CHANGED, cause, reason=reason, facts=facts)
+        else:
+            text = f"{reason}; the live version changed {changes} times while this one was judged"
+            await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
+
+    async def give_up(self, tx: Tx, job: Job, reason: str) -> None:
+        """End a job that nobody can lead on."""
+        cause = Cause(derived_id("given up", job.job_id, job.version), str(job.job_id))
+        await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
+
+    async def overdue(self, tx: Tx, job: Job) -> None:
+        """The job's state took too long: try again where that can help, else end the job."""
+        cause = Cause(derived_id("overdue", job.job_id, job.version), str(job.job_id))
+        seconds = self._limits.stay_seconds[job.state]
+        match job.state:
+            case JobState.REQUESTED:
+                reason = f"its agent was unknown or busy for {seconds:g} s; configure it or wait"
+                await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
+            case JobState.QUEUED:
+                reason = f"no training slot was free for {seconds:g} s; add a trainer"
+                await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
+            case JobState.TRAINING:
+                reason = f"the trainer gave no answer for {seconds:g} s"
+                await self._orders.call_off(tx, job, cause, reason)
+                await self.retry_training(tx, job, cause, reason)
+            case _:
+                reason = f"nobody finished {job.state} within {seconds:g} s; is its service up?"
+                await self.retry_command(tx, job, cause, reason)
+
+    async def _free(self, tx: Tx, job: Job, ended: Job, cause: Cause) -> None:
+        if job.state is not JobState.REQUESTED:  # one that is requested has not had its turn
+            await self._turns.release(tx, ended, cause)

@@ -1,0 +1,56 @@
+"""What people ask of jobs: a training, or its end. Each is recorded with who asked."""
+
+from __future__ import annotations
+
+from archon_contracts.commands import CancelJob
+from archon_contracts.events import JobState, TrainingRequested
+from services.coordinator.domain import Job, JobFacts, key_of
+from services.coordinator.jobs.audit_entries import cancelled_entry, requested_entry
+from services.coordinator.jobs.lookup import Jobs, expected_job
+from services.coordinator.jobs.spans import requested_trace
+from services.coordinator.jobs.state_machine import JobEvent
+from services.coordinator.jobs.transitions import AuditLog
+from services.coordinator.lifecycle import Flow
+from services.coordinator.retraining.agent_queue import Turns
+from shared.clock import Clock
+from shared.messaging.messages import Message
+from shared.postgres.database import Tx
+
+
+class WishService:
+    """The use cases; every one runs in the transaction of its message."""
+
+    def __init__(self, jobs: Jobs, flow: Flow, turns: Turns, audit: AuditLog, clock: Clock) -> None:
+        self._jobs = jobs
+        self._flow = flow
+        self._turns = turns
+        self._audit = audit
+        self._clock = clock
+
+    async def request_training(self, tx: Tx, message: Message[TrainingRequested]) -> None:
+        """Open the job; it begins when its agent is known and free."""
+        body, now = message.body, self._clock.now()
+        job = Job(
+            job_id=body.job_id,
+            key=key_of(body),
+            state=JobState.REQUESTED,
+            method=body.method,
+            config=body.config,
+            trace=requested_trace(body.job_id),
+            created_at=now,
+            state_since=now,
+            requested_by=body.requested_by,
+            facts=JobFacts(given=body.dataset),
+        )
+        reason = f"asked for by {body.requested_by}"
+        if await self._turns.request(tx, job, message.cause, reason=reason):
+            await self._audit.append(tx, requested_entry(message, job), cause=message.cause)
+
+    async def cancel_job(self, tx: Tx, message: Message[CancelJob]) -> None:
+        """Stop the job wherever it stands."""
+        job = await expected_job(self._jobs, tx, message.body, JobEvent.CANCELLED)
+        if job is not None:
+            await self._flow.advance(
+                tx, job, JobEvent.CANCELLED, message.cause, reason=message.body.reason
+            )
+            await self._audit.append(tx, cancelled_entry(message, job), cause=message.cause)

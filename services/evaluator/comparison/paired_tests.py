@@ -1,0 +1,193 @@
+"""Is the candidate better than the reference? Both answered the same items: pure.
+
+The reference is the live version, or the untrained base model when nothing is live.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from archon_contracts.events.evaluations import PairedComparison
+from archon_contracts.values import Estimate, GatePolicy
+from services.evaluator.scoring.scorers import NothingScored, share
+
+ALL: Final = "all"
+SMALLEST_GROUP: Final = 30
+"""With fewer items, one answer more or less moves a share by more than most limits."""
+
+
+class NotPaired(ValueError):
+    """Candidate and reference did not answer the same items."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredItem:
+    """One item's outcome; None where the item has no right answer."""
+
+    id: str
+    group: str | None
+    correct: bool | None
+    correct_at_k: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's decision, and why in plain words."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+
+
+def read_scored(lines: bytes) -> list[ScoredItem]:
+    """The items of a predictions file, as `services.evaluator.child` writes it."""
+    rows = (json.loads(line) for line in lines.splitlines() if line.strip())
+    return [
+        ScoredItem(row["id"], row["group"], row["correct"], row["correct_at_k"]) for row in rows
+    ]
+
+
+def accuracy(items: Sequence[ScoredItem], *, at_k: bool = False) -> dict[str, Estimate]:
+    """Share of right answers over all scored items and in each group.
+
+    Raises:
+        NothingScored: no item has a right answer.
+    """
+    outcomes: defaultdict[str, list[bool]] = defaultdict(list)
+    for item in items:
+        right = item.correct_at_k if at_k else item.correct
+        if right is not None:
+            for group in _groups(item):
+                outcomes[group].append(right)
+    if not outcomes:
+        raise NothingScored(f"None of {len(items)} items has a right answer")
+    return {group: share(sum(right), len(right)) for group, right in sorted(outcomes.items())}
+
+
+def compare(
+    candidate: Sequence[ScoredItem], reference: Sequence[ScoredItem]
+) -> dict[str, PairedComparison]:
+    """The paired comparison over all scored items and in each group.
+
+    Raises:
+        NotPaired: they did not answer the same items.
+        NothingScored: no item has a right answer.
+    """
+    before = {item.id: item.correct for item in reference}
+    if before.keys() != {item.id for item in candidate} or len(candidate) != len(reference):
+        raise NotPaired("Candidate and reference answered different items; score both on one suite")
+    pairs: defaultdict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    for item in candidate:
+        then = before[item.id]
+        if item.correct is not None and then is not None:
+            for group in _groups(item):
+                pairs[group].append((item.correct, then))
+    if not pairs:
+        raise NothingScored(f"None of {len(candidate)} items has a right answer")
+    return {group: _paired(outcomes) for group, outcomes in sorted(pairs.items())}
+
+
+def judge(comparisons: Mapping[str, PairedComparison], gate: GatePolicy) -> Verdict:
+    """Pass a candidate that is better on the whole beyond chance and in no group clearly worse."""
+    whole = comparisons[ALL]
+    gain, faults = whole.difference.value, []
+    if gain <= 0 or gain < gate.minimum_gain:
+        wanted = f"at least {gate.minimum_gain:.1%} is asked for" if gate.minimum_gain > 0 else ""
+        faults.append(f"accuracy changes by {gain:+.1%}" + (f"; {wanted}" if wanted else ""))
+    elif whole.p_value > gate.maximum_p_value:
+        faults.append(
+            f"a gain of {gain:+.1%} may be chance: p = {whole.p_value:.3f}, "
+            f"above {gate.maximum_p_value:g}"
+        )
+    for group, comparison in comparisons.items():
+        if group != ALL and (fault := _loss(comparison.difference, gate)):
+            faults.append(f"group {group!r} {fault}")
+    if faults:
+        return Verdict(False, tuple(faults))
+    low, high = whole.difference.low, whole.difference.high
+    rises = (
+        f"accuracy rises by {gain:.1%} (95 % interval {low:+.1%} to {high:+.1%}, "
+        f"p = {whole.p_value:.2g}, n = {whole.difference.n})"
+    )
+    groups = "; no group loses more than allowed" if len(comparisons) > 1 else ""
+    return Verdict(True, (rises + groups,))
+
+
+def mcnemar(candidate_only: int, reference_only: int) -> float:
+    """Two-sided exact p of McNemar's test: a binomial test of the items that differ.
+
+    Source: McNemar 1947, Psychometrika 12, 153-157; exact form of Edwards 1948.
+    """
+    n, fewer = candidate_only + reference_only, min(candidate_only, reference_only)
+    term = tail = 1
+    for k in range(1, fewer + 1):
+        term = term * (n - k + 1) // k
+        tail += term
+    return min(1.0, 2 * tail / (1 << n))
+
+
+def paired_difference(
+    both: int, candidate_only: int, reference_only: int, neither: int
+) -> Estimate:
+    """Candidate's share minus the reference's, with a 95 % interval for paired shares.
+
+    Source: Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.
+    """
+    n = both + candidate_only + reference_only + neither
+    ours, theirs = share(both + candidate_only, n), share(both + reference_only, n)
+    value = (candidate_only - reference_only) / n
+    phi = _phi(both, candidate_only, reference_only, neither)
+    below = _combined(ours.value - ours.low, theirs.high - theirs.value, phi)
+    above = _combined(ours.high - ours.value, theirs.value - theirs.low, phi)
+    return Estimate(value=value, low=max(-1.0, value - below), high=min(1.0, value + above), n=n)
+
+
+def _combined(first: float, second: float, phi: float) -> float:
+    # Never below zero but for rounding: |phi| <= 1.
+    return math.sqrt(max(0.0, first**2 - 2 * phi * first * second + second**2))
+
+
+def _phi(both: int, candidate_only: int, reference_only: int, neither: int) -> float:
+    """Correlation of the two outcomes; a positive one is corrected for continuity."""
+    margins = (
+        (both + candidate_only)
+        * (reference_only + neither)
+        * (both + reference_only)
+        * (candidate_only + neither)
+    )
+    if margins == 0:
+        return 0.0
+    excess = float(both * neither - candidate_only * reference_only)
+    if excess > 0:
+        excess = max(0.0, excess - (both + candidate_only + reference_only + neither) / 2)
+    return excess / math.sqrt(margins)
+
+
+def _paired(outcomes: Sequence[tuple[bool, bool]]) -> PairedComparison:
+    candidate_only = sum(now and not then for now, then in outcomes)
+    reference_only = sum(then and not now for now, then in outcomes)
+    both = sum(now and then for now, then in outcomes)
+    neither = len(outcomes) - both - candidate_only - reference_only
+    return PairedComparison(
+        difference=paired_difference(both, candidate_only, reference_only, neither),
+        p_value=mcnemar(candidate_only, reference_only),
+        candidate_only=candidate_only,
+        live_only=reference_only,
+    )
+
+
+def _loss(difference: Estimate, gate: GatePolicy) -> str:
+    """What is wrong with a group's change, or nothing."""
+    if difference.high < 0:
+        return f"loses {-difference.value:.1%} beyond chance (at least {-difference.high:.1%})"
+    if difference.n >= SMALLEST_GROUP and -difference.value > gate.maximum_forgetting:
+        return f"loses {-difference.value:.1%}, more than the {gate.maximum_forgetting:.1%} allowed"
+    return ""
+
+
+def _groups(item: ScoredItem) -> tuple[str, ...]:
+    return (ALL, item.group) if item.group and item.group != ALL else (ALL,)

@@ -1,0 +1,54 @@
+"""Let several models answer the same inputs, doing what they share once.
+
+torch is imported here, so only child processes may import this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from archon_inference.classifier import Classifier
+from archon_inference.loading import load_predictor
+from archon_inference.prediction import Prediction, Predictor
+from archon_inference.selector import Selector
+from services.evaluator.scoring.baseline import untrained_predictor
+
+BASE = "base"
+
+
+def load_model(name: str, location: str, spec: Mapping[str, Any]) -> Predictor:
+    """A model folder, or for the name `base` a base model's URI."""
+    if name != BASE:
+        return load_predictor(Path(location), threads=int(spec.get("threads", 1)))
+    cache = spec.get("cache_dir")
+    return untrained_predictor(
+        location, Path(spec["models"]["candidate"]), Path(cache) if cache else None
+    )
+
+
+class Answering:
+    """Answers to fixed inputs.
+
+    Versions of one encoder share their frozen layers, which are half of the work: what those make
+    of the inputs is computed once.
+    """
+
+    def __init__(self, inputs: Sequence[str], k: int) -> None:
+        self._inputs = inputs
+        self._k = k
+        self._states: dict[tuple[str, int, int], list[Tensor]] = {}
+
+    def of(self, model: Predictor) -> list[Prediction]:
+        """The model's answer to each input, in order."""
+        if not isinstance(model, Selector | Classifier):
+            return model.predict(self._inputs, k=self._k)
+        encoder, longest = model.encoder, model.card.max_length
+        key = (encoder.lower_digest(), encoder.frozen_layers, longest)
+        if key not in self._states:
+            ids = encoder.tokenize(self._inputs, longest)
+            self._states[key] = encoder.lower_states(ids)
+        return model.decide(self._states[key], k=self._k)

@@ -1,0 +1,54 @@
+"""The base model as a predictor of its own: what the first candidate is compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_never
+
+from torch import nn
+
+from archon_inference.base_models import resolve_base_model
+from archon_inference.card import ModelCard, read_card
+from archon_inference.classifier import Classifier
+from archon_inference.encoder import TextEncoder
+from archon_inference.generator import Generator
+from archon_inference.prediction import Predictor
+from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
+
+
+def untrained_predictor(uri: str, candidate: Path, cache: Path | None) -> Predictor:
+    """The base model at `uri`, used as the candidate is used: same catalogue, labels and lengths.
+
+    Raises:
+        BaseModelMissing: the message says what to install.
+    """
+    card = read_card(candidate)
+    base = resolve_base_model(uri, cache)
+    match card.kind:
+        case "selector":
+            return _selector(base, uri, candidate, card)
+        case "classifier":
+            encoder = TextEncoder.load(base, card.frozen_layers)
+            return Classifier(encoder, card, _even_head(encoder, len(card.labels)))
+        case "generator":
+            return Generator.load(base, card)
+        case _:
+            assert_never(card.kind)
+
+
+def _selector(base: Path, uri: str, candidate: Path, card: ModelCard) -> Selector:
+    encoder = TextEncoder.load(base, card.frozen_layers)
+    catalogue = EmbeddedCatalogue.load(candidate)
+    if uri != card.base_model:
+        # A selector's tool vectors are those of its base model; another one needs its own.
+        vectors = embed_tools(encoder, catalogue.tools, card.catalogue_max_length)
+        catalogue = EmbeddedCatalogue(catalogue.tools, vectors)
+    return Selector(encoder, card, catalogue)
+
+
+def _even_head(encoder: TextEncoder, labels: int) -> nn.Linear:
+    """A head that has learnt nothing: all labels tie and the first one is answered."""
+    head = nn.Linear(encoder.hidden_size, labels)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return head

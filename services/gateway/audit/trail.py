@@ -1,0 +1,115 @@
+"""The audit trail as callers see it: the entries of their tenant, and whether all are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from pydantic import Field
+
+from archon_contracts.audit_chain import ChainCheck
+from archon_contracts.events import AuditChange
+from services.gateway.domain import View
+from shared.audit import ChainKey
+from shared.postgres.database import Tx
+
+PAGE: Final = 500
+
+
+class AuditEntryView(View):
+    """Who did what, and why."""
+
+    chain: str = Field(description="Service that recorded it.")
+    sequence: int
+    recorded_at: datetime
+    actor: str
+    action: str
+    agent_id: str | None = None
+    subject: str
+    reason: str
+    details: dict[str, str]
+    changes: list[AuditChange]
+    cause_id: UUID
+    trace_id: str
+    previous_hash: str
+    hash: str
+
+
+class ChainView(View):
+    """What recomputing a chain gave. Compare `sequence` and `hash` with what was noted before."""
+
+    chain: str
+    ok: bool
+    entries: int
+    sequence: int = Field(description="Of the newest entry.")
+    hash: str = Field(description="Of the newest entry.")
+    broken_at: int | None = Field(default=None, description="First sequence that is not right.")
+    problem: str = ""
+    gaps: list[tuple[int, int]] = Field(description="First and last missing sequence of each gap.")
+
+
+class AuditVerdict(View):
+    """Whether every chain of a tenant is whole."""
+
+    ok: bool
+    chains: list[ChainView]
+
+
+class AuditStore(Protocol):
+    """What is needed of the store."""
+
+    async def newest(
+        self,
+        tx: Tx,
+        tenant_id: str,
+        *,
+        agent_id: str | None,
+        action: str | None,
+        since: datetime | None,
+        most: int,
+    ) -> list[AuditEntryView]: ...
+
+    async def page(
+        self, tx: Tx, tenant_id: str | None, after: Mapping[str, Any] | None, *, most: int
+    ) -> list[Mapping[str, Any]]: ...
+
+
+class AuditTrail:
+    """`tx` is only read from."""
+
+    def __init__(self, store: AuditStore) -> None:
+        self.store = store
+
+    async def verify(self, tx: Tx, tenant_id: str) -> AuditVerdict:
+        """Recompute every chain of a tenant."""
+        checks = await check_copy(self.store, tx, tenant_id)
+        chains = [_shown(chain, check) for (_, chain), check in sorted(checks.items())]
+        return AuditVerdict(ok=all(chain.ok for chain in chains), chains=chains)
+
+
+async def check_copy(
+    store: AuditStore, tx: Tx, tenant_id: str | None = None
+) -> dict[ChainKey, ChainCheck]:
+    """The chains of one tenant or all, recomputed a page at a time."""
+    found: dict[ChainKey, ChainCheck] = {}
+    last: Mapping[str, Any] | None = None
+    while page := await store.page(tx, tenant_id, last, most=PAGE):
+        for row in page:
+            found.setdefault((row["tenant_id"], row["chain"]), ChainCheck()).take(row)
+        last = page[-1]
+    return found
+
+
+def _shown(chain: str, check: ChainCheck) -> ChainView:
+    return ChainView(
+        chain=chain,
+        ok=check.ok,
+        entries=check.entries,
+        sequence=check.sequence,
+        hash=check.hash,
+        broken_at=check.broken_at,
+        problem=check.problem,
+        gaps=check.gaps,
+    )

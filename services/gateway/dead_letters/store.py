@@ -1,0 +1,65 @@
+"""Dead letters as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.gateway.dead_letters.service import DeadLetter
+from shared.messaging.outbox import decode_headers, encode_headers
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
+
+
+class DeadLetterStore:
+    """One method per query; never commits."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries("services.gateway")
+
+    async def add(self, tx: Tx, letter: DeadLetter) -> None:
+        await self._queries.insert_dead_letter(
+            tx,
+            id=letter.id,
+            service=letter.service,
+            reason=letter.reason,
+            error_type=letter.error_type,
+            attempts=letter.attempts,
+            topic=letter.topic,
+            partition=letter.partition,
+            record_offset=letter.record_offset,
+            key=letter.key,
+            headers=encode_headers(letter.headers),
+            null_headers=list(letter.null_headers),
+            body=letter.body,
+            first_at=letter.first_at,
+            last_at=letter.last_at,
+        )
+
+    async def find(self, tx: Tx, letter_id: str) -> DeadLetter | None:
+        row = await self._queries.find_dead_letter(tx, id=letter_id)
+        return _letter(row) if row else None
+
+    async def newest(self, tx: Tx, *, service: str | None, most: int) -> list[DeadLetter]:
+        rows = self._queries.dead_letters(tx, service=service, most=most)
+        return [_letter(row) async for row in rows]
+
+    async def count_replay(self, tx: Tx, letter_id: str) -> int:
+        number: int = await self._queries.count_replay(tx, id=letter_id)
+        return number
+
+    async def prune(self, tx: Tx, *, keep_days: int) -> None:
+        await self._queries.prune_dead_letters(tx, keep_days=keep_days)
+
+    async def waiting(self, tx: Tx) -> dict[str, int]:
+        """Dead letters that nobody has replayed, per service."""
+        return {
+            row["service"]: row["letters"] async for row in self._queries.count_dead_letters(tx)
+        }
+
+
+def _letter(row: Mapping[str, Any]) -> DeadLetter:
+    headers = decode_headers(row["headers"])
+    return DeadLetter(
+        **{**dict(row), "headers": headers, "null_headers": tuple(row["null_headers"])}
+    )

@@ -1,0 +1,49 @@
+"""The agents that feedback may name, in memory, so that the hot path asks no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from services.gateway.errors import NotFound
+from shared.postgres.database import Database, Tx
+
+
+class AgentStore(Protocol):
+    """What is needed of the store."""
+
+    async def agent_names(self, tx: Tx) -> set[tuple[str, str]]: ...
+
+    async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool: ...
+
+
+class KnownAgents:
+    """Agents are only ever added: a name that is here stays good."""
+
+    def __init__(self, database: Database, store: AgentStore) -> None:
+        self._database = database
+        self._store = store
+        self._names: set[tuple[str, str]] = set()
+
+    async def load(self) -> None:
+        """Read all names once, at start."""
+        async with self._database.across_tenants() as tx:
+            self._names |= await self._store.agent_names(tx)
+
+    def add(self, tenant_id: str, agent_id: str) -> None:
+        """An agent was configured."""
+        self._names.add((tenant_id, agent_id))
+
+    async def require(self, tenant_id: str, agent_ids: Iterable[str]) -> None:
+        """Look an unknown name up in the database: another process may have seen its event.
+
+        Raises:
+            NotFound: an agent is not configured.
+        """
+        for agent_id in set(agent_ids):
+            if (tenant_id, agent_id) in self._names:
+                continue
+            async with self._database.transaction(tenant_id) as tx:
+                if not await self._store.has_agent(tx, tenant_id, agent_id):
+                    raise NotFound("agent", agent_id)
+            self.add(tenant_id, agent_id)

@@ -1,0 +1,189 @@
+"""Bodies and answers of the specification's functions, in its camelCase."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.alias_generators import to_camel
+
+from archon_contracts.base import Identifier
+from archon_contracts.values import TrainingMethod
+from services.gateway.feedback.hourly_stats import LogLine
+from services.gateway.requests import Label, TrainingWish
+
+
+class FunctionWish(BaseModel):
+    """A function's body; unknown fields are refused."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        alias_generator=to_camel,
+    )
+
+
+class Answer(BaseModel):
+    """A function's answer."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class ValidationWish(FunctionWish):
+    """How a training validates itself. `frequency` is per epoch in every recipe."""
+
+    split: float | None = Field(default=None, ge=0, le=1)
+    frequency: Literal["epoch"] = "epoch"
+
+
+class TrainConfigWish(TrainingWish):
+    """A training's method, data and hyper-parameters."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    method: TrainingMethod
+    dataset: Identifier | None = None
+    validation: ValidationWish = ValidationWish()
+
+    def training_config(self) -> TrainingWish:
+        """The hyper-parameters; the spelling `validation.split` wins."""
+        given = self.model_dump(include=set(TrainingWish.model_fields), exclude_unset=True)
+        if self.validation.split is not None:
+            given["validation_split"] = self.validation.split
+        return TrainingWish(**given)
+
+
+class TrainAgentWish(FunctionWish):
+    """trainAgent."""
+
+    agent_id: Identifier
+    config: TrainConfigWish
+
+
+class AdaptWish(FunctionWish):
+    """adaptAgentBehavior. Items are checked as feedback events are."""
+
+    agent_id: Identifier
+    feedback: list[dict[str, JsonValue]] = Field(fail_fast=True, min_length=1, max_length=10_000)
+    method: TrainingMethod
+
+
+class JobAnswer(Answer):
+    """A job was started."""
+
+    job_id: UUID
+    agent_id: str
+    status: str
+    trace_id: str
+    accepted_feedback: int | None = None
+
+
+class GenerateWish(FunctionWish):
+    """generateSyntheticTrainingData. Without an agent the items belong to `unassigned`."""
+
+    agent_id: Identifier = "unassigned"
+    scenario_type: Label
+    count: int = Field(ge=1, le=100_000)
+    difficulty: Literal["easy", "medium", "hard"] = "medium"
+    edge_cases: bool = False
+    diversity: float = Field(default=0.5, ge=0, le=1)
+    examples: Identifier | None = None
+    seed: int = Field(default=0, ge=0)
+
+
+class GenerateAnswer(Answer):
+    """A request for synthetic data was taken; `result` is where its outcome will be."""
+
+    request_id: UUID
+    status: str
+    result: str
+
+
+class ValidateWish(FunctionWish):
+    """validateModel; without a version the live one."""
+
+    agent_id: Identifier
+    version: Identifier | None = None
+
+
+class Check(Answer):
+    """One thing that was checked."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class ValidateAnswer(Answer):
+    """Whether a version passed every check."""
+
+    agent_id: str
+    version: str
+    valid: bool
+    checks: list[Check]
+    metrics: dict[str, Any]
+
+
+class BenchmarkWish(FunctionWish):
+    """benchmarkAgent; without versions all that were evaluated."""
+
+    agent_id: Identifier
+    versions: list[Identifier] = Field(fail_fast=True, default_factory=list, max_length=100)
+
+
+class BenchmarkLine(Answer):
+    """One version's stored evaluation."""
+
+    version: str
+    status: str
+    passed: bool
+    reasons: list[str]
+    accuracy: dict[str, Any] = Field(description="Group -> share with its 95 % interval.")
+    accuracy_at_5: dict[str, Any] = Field(alias="accuracyAt5")
+    compared_with: dict[str, Any] = Field(
+        description="live or base -> group -> share, on the same items."
+    )
+    comparison: dict[str, Any]
+    latency_seconds: float | None
+
+
+class BenchmarkAnswer(Answer):
+    """Versions side by side, newest first."""
+
+    agent_id: str
+    versions: list[BenchmarkLine]
+
+
+class AnalyseWish(FunctionWish):
+    """analyzeAgentLogs: of the given lines, or of what the agent reported in the last hours."""
+
+    agent_id: Identifier
+    hours: int = Field(default=24, ge=1, le=24 * 90)
+    logs: list[LogLine] | None = Field(fail_fast=True, default=None, max_length=100_000)
+
+
+class AnalyseAnswer(Answer):
+    """Statistics over an agent's logs; a share without anything behind it is null.
+
+    From the topic every record counts: a judgement that was sent twice is two of `feedback`.
+    """
+
+    agent_id: str
+    source: str = Field(description="logs or topic")
+    interactions: int
+    feedback: int
+    corrected: int
+    corrected_share: float | None
+    rated: int
+    mean_rating: float | None
+    rewarded: int
+    mean_reward: float | None
+    retracted: int
+    annotations: int
+    errors: int
+    error_share: float | None
+    latency_seconds: dict[str, float]
+    per_hour: list[dict[str, Any]]

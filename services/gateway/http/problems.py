@@ -1,0 +1,174 @@
+"""Every refusal as a problem document (RFC 9457): what, which field, which rule, which trace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from opentelemetry import metrics
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from archon_contracts import telemetry
+from services.gateway.errors import (
+    Conflict,
+    FieldError,
+    Invalid,
+    MalformedBody,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    TooLarge,
+    TryLater,
+)
+from services.gateway.feedback.body_parser import field_path
+from services.gateway.http.tracing import trace_id_of
+from shared.errors import (
+    ArchonError,
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ConstraintViolated,
+    RetryableError,
+    ValueRefused,
+)
+from shared.logging import get_logger
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 1
+MOST_ERRORS_TOLD: Final = 20
+TRY_LATER: Final[dict[str, Any]] = {
+    "description": "Refused for now: `limit` names what is exhausted.",
+    "headers": {
+        "Retry-After": {
+            "description": "Seconds to wait before the same is sent again.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    },
+    "content": {
+        MEDIA_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "limit"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "limit": {"type": "string"},
+                    "trace_id": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+"""The answer 429 in the OpenAPI document."""
+STATUS: Final[dict[type[ArchonError], HTTPStatus]] = {
+    NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotAllowed: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    ConstraintViolated: HTTPStatus.CONFLICT,
+    MalformedBody: HTTPStatus.BAD_REQUEST,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ValueRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ArtifactMissing: HTTPStatus.NOT_FOUND,
+    ArtifactCorrupt: HTTPStatus.CONFLICT,
+}
+
+log = get_logger(__name__)
+shed_counter = metrics.get_meter(__name__).create_counter(
+    telemetry.METRIC_REQUESTS_SHED, unit="{request}"
+)
+
+
+def problem(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[FieldError] = (),
+    headers: dict[str, str] | None = None,
+    **members: str,
+) -> Response:
+    """The answer for a refusal; `members` are the extension members of its kind."""
+    title = HTTPStatus(status).phrase
+    document: dict[str, Any] = {
+        "type": f"urn:archon:problem:{title.lower().replace(' ', '-')}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "errors": [{"field": e.field, "rule": e.rule, "message": e.message} for e in errors],
+        "trace_id": trace_id_of(request),
+        **members,
+    }
+    return Response(orjson.dumps(document), status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of a request with a problem document."""
+
+    @app.exception_handler(ArchonError)
+    async def refused(request: Request, error: ArchonError) -> Response:
+        return of_error(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        errors = [_field_error(detail) for detail in error.errors()[:MOST_ERRORS_TOLD]]
+        if any(e.rule == "json_invalid" for e in errors):
+            return problem(request, HTTPStatus.BAD_REQUEST, "the body is no JSON", errors=errors)
+        return _invalid(request, errors)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return problem(
+            request, error.status_code, str(error.detail), headers=dict(error.headers or {})
+        )
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, _error: ClientDisconnect) -> Response:
+        # Nobody reads the answer, and nothing of ours went wrong.
+        log.info("client_left", path=request.url.path)
+        return problem(request, HTTPStatus.BAD_REQUEST, "the body ended before its end")
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("request_failed", path=request.url.path, exc_info=error)
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return problem(request, status, "the gateway failed; see its log")
+
+
+def of_error(request: Request, error: ArchonError) -> Response:
+    """The answer for one of our errors. What may succeed later says when to try again."""
+    if isinstance(error, Invalid):
+        return _invalid(request, error.errors)
+    if isinstance(error, TryLater):
+        shed_counter.add(1, {telemetry.LIMIT_NAME: error.limit})
+        headers = {"Retry-After": str(error.retry_after_seconds)}
+        status = HTTPStatus.TOO_MANY_REQUESTS
+        return problem(request, status, str(error), headers=headers, limit=error.limit)
+    if isinstance(error, RetryableError):
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+    status = STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    errors = error.errors if isinstance(error, NotAllowed) else ()
+    return problem(request, status, str(error), errors=errors, headers=challenge)
+
+
+def _invalid(request: Request, errors: Sequence[FieldError]) -> Response:
+    first = f"{errors[0].field}: {errors[0].message}" if errors else "a field breaks a rule"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{first}{more}", errors=errors)
+
+
+def _field_error(detail: Any) -> FieldError:
+    location = detail["loc"]
+    # The first part says where the value came from; only a body's own fields need no such word.
+    place = location[1:] if location[:1] == ("body",) else location
+    return FieldError(field_path(place), detail["type"], detail["msg"])

@@ -1,0 +1,37 @@
+"""Transactions of HTTP requests: routes open them here, and here alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shared.messaging.notifier import Wakeups
+from shared.postgres.database import Database, Tx
+
+
+class Transactions:
+    """Commits, then wakes the relay, so that a command leaves at once."""
+
+    def __init__(self, database: Database, wakeups: Wakeups) -> None:
+        self._database = database
+        self._wakeups = wakeups
+
+    @asynccontextmanager
+    async def writing(self, tenant_id: str) -> AsyncIterator[Tx]:
+        """One transaction on this tenant's rows, committed at the end of the block."""
+        async with self._database.transaction(tenant_id) as tx:
+            yield tx
+        self._wakeups.ring()
+
+    @asynccontextmanager
+    async def reading(self, tenant_id: str) -> AsyncIterator[Tx]:
+        """One transaction for reads of this tenant's rows."""
+        async with self._database.transaction(tenant_id) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def across_tenants(self) -> AsyncIterator[Tx]:
+        """As `writing`, on the rows of every tenant: for records of all of them in one batch."""
+        async with self._database.across_tenants() as tx:
+            yield tx
+        self._wakeups.ring()

@@ -1,0 +1,167 @@
+"""API keys over the API: made, listed and revoked. A tenant exists once it has a key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from archon_contracts.events import AuditAction
+from services.gateway.audit.entries import entry_of
+from services.gateway.auth.credentials import (
+    OPERATOR_TENANT,
+    Caller,
+    Scope,
+    hash_key,
+    new_key,
+)
+from services.gateway.domain import KeyView, NewKey
+from services.gateway.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
+from services.gateway.requests import KeyWish
+from services.gateway.service import Asked
+from shared.audit import Entry
+from shared.clock import Clock
+from shared.messaging.messages import Cause
+from shared.postgres.database import Tx
+
+
+class KeyAdministrationStore(Protocol):
+    """What is needed of the store."""
+
+    async def add_key(
+        self,
+        tx: Tx,
+        *,
+        key_id: UUID,
+        key_hash: bytes,
+        caller: Caller,
+        expires_at: datetime | None = None,
+        created_by: UUID | None = None,
+    ) -> bool: ...
+
+    async def keys(
+        self, tx: Tx, tenant_id: str, *, key_id: UUID | None = None, most: int = 1000
+    ) -> list[KeyView]: ...
+
+    async def count_keys(self, tx: Tx, tenant_id: str) -> int: ...
+
+    async def revoke_key(self, tx: Tx, tenant_id: str, key_id: UUID) -> bool: ...
+
+
+class AuditLog(Protocol):
+    """Records who did what."""
+
+    async def append(self, tx: Tx, entry: Entry, *, cause: Cause, part: str = "") -> object: ...
+
+
+class KeyAdministration:
+    """Gives out keys and takes them back. Takes `tx` and never commits."""
+
+    def __init__(
+        self, store: KeyAdministrationStore, audit: AuditLog, clock: Clock, *, most_keys: int
+    ) -> None:
+        self._most_keys = most_keys
+        self._store = store
+        self._audit = audit
+        self._clock = clock
+
+    async def create_key(self, tx: Tx, asked: Asked, wish: KeyWish) -> NewKey:
+        """Make a key; its text is in the answer, and nowhere else.
+
+        Raises:
+            NotAllowed: it would belong to a tenant, or have a scope, that the asker may not give.
+            Invalid: it would have expired already, or look into all tenants for one of them.
+            Conflict: the request was answered before, or the tenant has as many keys as it may.
+        """
+        tenant_id = tenant_for(asked.caller, wish.tenant_id)
+        _check_scopes(asked.caller, tenant_id, wish.scopes)
+        if wish.expires_at is not None and wish.expires_at <= self._clock.now():
+            raise Invalid([FieldError("expires_at", "future", "choose a time that is to come")])
+        if await self._store.count_keys(tx, tenant_id) >= self._most_keys:
+            raise Conflict(
+                f"tenant {tenant_id} has {self._most_keys} keys, and may not have more; revoke some"
+            )
+        key = new_key()
+        added = await self._store.add_key(
+            tx,
+            key_id=asked.id,
+            key_hash=hash_key(key),
+            caller=Caller(tenant_id, wish.name, wish.scopes),
+            expires_at=wish.expires_at,
+            created_by=asked.caller.key_id,
+        )
+        if not added:
+            raise Conflict(
+                f"key {asked.id} was made by an earlier request, and is shown only once; "
+                "revoke it if it is lost, and ask under another Idempotency-Key"
+            )
+        view = await self._find(tx, tenant_id, asked.id)
+        entry = entry_of(
+            asked,
+            AuditAction.KEY_CREATED,
+            asked.id,
+            tenant_id=tenant_id,
+            name=wish.name,
+            scopes=",".join(sorted(wish.scopes)),
+            expires_at=wish.expires_at,
+        )
+        await self._audit.append(tx, entry, cause=asked.cause())
+        return NewKey(**view.model_dump(), key=key)
+
+    async def list_keys(
+        self, tx: Tx, caller: Caller, *, tenant_id: str | None, most: int
+    ) -> list[KeyView]:
+        """A tenant's keys, newest first, those that are over too.
+
+        Raises:
+            NotAllowed: the tenant is not the caller's to look after.
+        """
+        return await self._store.keys(tx, tenant_for(caller, tenant_id), most=most)
+
+    async def revoke_key(
+        self, tx: Tx, asked: Asked, key_id: UUID, *, tenant_id: str | None
+    ) -> KeyView:
+        """End a key for good; a second time changes nothing.
+
+        Raises:
+            NotAllowed: the tenant is not the caller's to look after.
+            NotFound: the tenant has no such key.
+            Conflict: it is the key that asks: what is left could lock everybody out.
+        """
+        tenant = tenant_for(asked.caller, tenant_id)
+        if key_id == asked.caller.key_id:
+            raise Conflict("a key cannot revoke itself; make another one and use that")
+        if await self._store.revoke_key(tx, tenant, key_id):
+            entry = entry_of(asked, AuditAction.KEY_REVOKED, key_id, tenant_id=tenant)
+            await self._audit.append(tx, entry, cause=asked.cause(), part=str(key_id))
+        return await self._find(tx, tenant, key_id)
+
+    async def _find(self, tx: Tx, tenant_id: str, key_id: UUID) -> KeyView:
+        found = await self._store.keys(tx, tenant_id, key_id=key_id)
+        if not found:
+            raise NotFound("API key", key_id)
+        return found[0]
+
+
+def tenant_for(caller: Caller, wanted: str | None) -> str:
+    """Whose keys a request is about: the caller's own, unless the operator names another tenant.
+
+    Raises:
+        NotAllowed: only a key of the operator's tenant with `operate` may name another.
+    """
+    if wanted is None or wanted == caller.tenant_id:
+        return caller.tenant_id
+    if caller.tenant_id != OPERATOR_TENANT or Scope.OPERATE not in caller.scopes:
+        raise NotAllowed(
+            f"only keys of tenant {OPERATOR_TENANT!r} with the scope {Scope.OPERATE.value!r} "
+            "look after other tenants"
+        )
+    return wanted
+
+
+def _check_scopes(caller: Caller, tenant_id: str, scopes: frozenset[Scope]) -> None:
+    if excess := sorted(scopes - caller.scopes):
+        raise NotAllowed(f"this key ({caller.name}) cannot give the scope {excess[0].value!r}")
+    if Scope.OPERATE in scopes and tenant_id != OPERATOR_TENANT:
+        message = f"{Scope.OPERATE.value!r} sees all tenants; only {OPERATOR_TENANT!r} may have it"
+        raise Invalid([FieldError("scopes", "operator_only", message)])

@@ -1,0 +1,260 @@
+"""Writes of the projections: one method per query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from archon_contracts.base import Contract
+from archon_contracts.events import (
+    DatasetPrepared,
+    EvaluationCompleted,
+    JobStateChanged,
+    MetricPoint,
+    MetricsRecorded,
+    ModelRegistered,
+    RetrainTriggered,
+    SyntheticDataGenerated,
+    TrainingRequested,
+    TrainingStarted,
+    WorkerReported,
+)
+from archon_contracts.values import AgentProfile, ModelRef
+from services.gateway.feedback.hourly_stats import HourCounts
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
+
+AgentHour = tuple[str, str, datetime]
+
+
+class ProjectionStore:
+    """Every write can be repeated without a change; none commits."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries("services.gateway")
+
+    async def save_agent(self, tx: Tx, tenant_id: str, profile: AgentProfile, at: datetime) -> None:
+        await self._queries.save_agent(
+            tx,
+            tenant_id=tenant_id,
+            agent_id=profile.agent_id,
+            profile=profile.model_dump(mode="json", exclude_none=True),
+            configured_at=at,
+        )
+
+    async def save_prepared_dataset(self, tx: Tx, event: DatasetPrepared, at: datetime) -> None:
+        await self._queries.save_prepared_dataset(
+            tx,
+            dataset_id=event.dataset_id,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            job_id=event.job_id,
+            dataset_version=event.dataset_version,
+            body=event.to_json(),
+            prepared_at=at,
+        )
+
+    async def save_requested_job(self, tx: Tx, event: TrainingRequested, at: datetime) -> None:
+        await self._queries.save_requested_job(
+            tx,
+            job_id=event.job_id,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            method=event.method,
+            dataset_name=event.dataset_name,
+            config=event.config.model_dump(mode="json", exclude_none=True),
+            requested_by=event.requested_by,
+            at=at,
+        )
+
+    async def save_job_trigger(self, tx: Tx, event: RetrainTriggered, at: datetime) -> None:
+        await self._queries.save_job_trigger(
+            tx,
+            job_id=event.job_id,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            window_trigger=event.to_json(),
+            at=at,
+        )
+
+    async def save_job_state(self, tx: Tx, event: JobStateChanged, event_id: UUID) -> None:
+        await self._queries.save_job_state(
+            tx,
+            job_id=event.job_id,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            method=event.method,
+            state=event.to_state,
+            attempt=event.attempt,
+            reason=event.reason,
+            trace_id=event.trace_id,
+            at=event.occurred_at,
+        )
+        await self._queries.add_transition(
+            tx,
+            event_id=event_id,
+            tenant_id=event.tenant_id,
+            job_id=event.job_id,
+            from_state=event.from_state,
+            to_state=event.to_state,
+            attempt=event.attempt,
+            reason=event.reason,
+            at=event.occurred_at,
+        )
+
+    async def save_job_result(self, tx: Tx, job_id: UUID, *, version: str, digest: str) -> None:
+        await self._queries.save_job_result(tx, job_id=job_id, version=version, digest=digest)
+
+    async def save_training_start(self, tx: Tx, event: TrainingStarted) -> None:
+        await self._queries.save_training_start(
+            tx,
+            tenant_id=event.tenant_id,
+            job_id=event.job_id,
+            attempt=event.attempt,
+            total_steps=event.total_steps,
+            resumed_from_step=event.resumed_from_step,
+            first_step_at=event.first_step_at,
+        )
+
+    async def save_metrics(self, tx: Tx, event: MetricsRecorded) -> None:
+        points = event.points
+        await self._queries.save_metrics(
+            tx,
+            tenant_id=event.tenant_id,
+            job_id=event.job_id,
+            attempt=event.attempt,
+            names=[point.name for point in points],
+            steps=[point.step for point in points],
+            amounts=[point.value for point in points],
+            epochs=[point.epoch for point in points],
+            moments=[point.recorded_at for point in points],
+        )
+
+    async def save_training_step(
+        self, tx: Tx, event: MetricsRecorded, newest: MetricPoint, loss: float | None
+    ) -> None:
+        await self._queries.save_training_step(
+            tx,
+            tenant_id=event.tenant_id,
+            job_id=event.job_id,
+            attempt=event.attempt,
+            step=newest.step,
+            loss=loss,
+            recorded_at=newest.recorded_at,
+        )
+
+    async def save_evaluation(self, tx: Tx, event: EvaluationCompleted, at: datetime) -> None:
+        await self._queries.save_evaluation(
+            tx,
+            evaluation_id=event.evaluation_id,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            job_id=event.job_id,
+            body=event.to_json(),
+            at=at,
+        )
+
+    async def save_registered_model(self, tx: Tx, event: ModelRegistered, at: datetime) -> None:
+        body = event.to_json()
+        await self._queries.save_registered_model(
+            tx,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            version=event.model.version,
+            uri=event.model.artifact.uri,
+            digest=event.model.artifact.digest,
+            model_id=event.model_id,
+            job_id=event.job_id,
+            parent_version=event.parent_version,
+            dataset_id=event.dataset_id,
+            metrics=body.get("metrics", {}),
+            at=at,
+        )
+
+    async def save_live_model(
+        self, tx: Tx, event: Contract, agent_id: str, model: ModelRef, *, reason: str, at: datetime
+    ) -> None:
+        """Make this version the only live one."""
+        tenant_id = event.tenant_id
+        await self._queries.retire_live_model(tx, tenant_id=tenant_id, agent_id=agent_id)
+        await self._queries.save_live_model(
+            tx,
+            tenant_id=tenant_id,
+            agent_id=agent_id,
+            version=model.version,
+            uri=model.artifact.uri,
+            digest=model.artifact.digest,
+            reason=reason,
+            at=at,
+        )
+
+    async def archive_model(
+        self, tx: Tx, tenant_id: str, agent_id: str, version: str, reason: str
+    ) -> None:
+        await self._queries.archive_model(
+            tx, tenant_id=tenant_id, agent_id=agent_id, version=version, reason=reason
+        )
+
+    async def save_synthetic_result(
+        self, tx: Tx, event: SyntheticDataGenerated, at: datetime
+    ) -> None:
+        await self._queries.save_synthetic_result(
+            tx,
+            request_id=event.request_id,
+            tenant_id=event.tenant_id,
+            result=event.to_json(),
+            at=at,
+        )
+
+    async def save_worker(self, tx: Tx, event: WorkerReported, at: datetime) -> None:
+        await self._queries.save_worker(
+            tx,
+            worker_id=event.worker_id,
+            service=event.service,
+            slots=event.slots,
+            busy=event.busy,
+            devices=list(event.devices),
+            memory_mb=event.memory_mb,
+            at=at,
+        )
+
+    async def feedback_offsets(self, tx: Tx, partitions: Sequence[int]) -> dict[int, int]:
+        """The next record to count, per partition; locked to the end of the transaction."""
+        rows = self._queries.feedback_offsets(tx, partitions=sorted(partitions))
+        return {row["partition"]: row["next_offset"] async for row in rows}
+
+    async def save_feedback_offsets(self, tx: Tx, offsets: Mapping[int, int]) -> None:
+        await self._queries.save_feedback_offsets(
+            tx, partitions=list(offsets), offsets=list(offsets.values())
+        )
+
+    async def add_feedback_counts(self, tx: Tx, counts: Mapping[AgentHour, HourCounts]) -> None:
+        ordered = sorted(counts.items())  # one order for all writers: no deadlock
+        hours = [hour for _, hour in ordered]
+        await self._queries.add_feedback_counts(
+            tx,
+            tenants=[tenant for (tenant, _, _), _ in ordered],
+            agents=[agent for (_, agent, _), _ in ordered],
+            hours=[hour.hour for hour in hours],
+            **_columns(hours),
+            latencies=[orjson.dumps(hour.latencies).decode() for hour in hours],
+        )
+
+
+def _columns(hours: Sequence[HourCounts]) -> dict[str, list[Any]]:
+    return {
+        "feedback": [hour.feedback for hour in hours],
+        "corrected": [hour.corrected for hour in hours],
+        "rated": [hour.rated for hour in hours],
+        "rating_sums": [hour.rating_sum for hour in hours],
+        "rewarded": [hour.rewarded for hour in hours],
+        "reward_sums": [hour.reward_sum for hour in hours],
+        "retracted": [hour.retracted for hour in hours],
+        "annotations": [hour.annotations for hour in hours],
+        "interactions": [hour.interactions for hour in hours],
+        "failed": [hour.failed for hour in hours],
+    }

@@ -1,0 +1,201 @@
+"""What each event changes in the read models. Events of different topics come in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from archon_contracts.base import Contract
+from archon_contracts.catalogue import EVENTS
+from archon_contracts.events import (
+    AgentConfigured,
+    AuditRecorded,
+    DatasetPrepared,
+    EvaluationCompleted,
+    JobCompleted,
+    JobStateChanged,
+    MetricPoint,
+    MetricsRecorded,
+    ModelArchived,
+    ModelDeployed,
+    ModelRegistered,
+    ModelRolledBack,
+    RetrainTriggered,
+    SyntheticDataGenerated,
+    TrainingRequested,
+    TrainingStarted,
+    WorkerReported,
+)
+from archon_contracts.topics import EVENT_TOPICS, FEEDBACK, METRICS, Topic
+from archon_contracts.values import AgentProfile, ModelRef
+from services.gateway.sse.feed import FeedEvent, feed_event
+from shared.messaging.messages import Message
+from shared.postgres.database import Tx
+
+PROJECTED_TOPICS: Final[tuple[Topic, ...]] = tuple(t for t in EVENT_TOPICS if t != FEEDBACK)
+PROJECTED_EVENTS: Final = tuple(c for c in EVENTS if c.topic in PROJECTED_TOPICS)
+STREAMED_EVENTS: Final = frozenset(c for c in PROJECTED_EVENTS if c.topic != METRICS)
+LOSS_METRICS: Final = ("loss", "train_loss", "training_loss")
+
+Apply = Callable[[Tx, Message[Any]], Awaitable[None]]
+
+
+class ProjectionStore(Protocol):
+    """What is needed of the store."""
+
+    async def save_agent(
+        self, tx: Tx, tenant_id: str, profile: AgentProfile, at: datetime
+    ) -> None: ...
+
+    async def save_prepared_dataset(self, tx: Tx, event: DatasetPrepared, at: datetime) -> None: ...
+
+    async def save_requested_job(self, tx: Tx, event: TrainingRequested, at: datetime) -> None: ...
+
+    async def save_job_trigger(self, tx: Tx, event: RetrainTriggered, at: datetime) -> None: ...
+
+    async def save_job_state(self, tx: Tx, event: JobStateChanged, event_id: UUID) -> None: ...
+
+    async def save_job_result(self, tx: Tx, job_id: UUID, *, version: str, digest: str) -> None: ...
+
+    async def save_training_start(self, tx: Tx, event: TrainingStarted) -> None: ...
+
+    async def save_metrics(self, tx: Tx, event: MetricsRecorded) -> None: ...
+
+    async def save_training_step(
+        self, tx: Tx, event: MetricsRecorded, newest: MetricPoint, loss: float | None
+    ) -> None: ...
+
+    async def save_evaluation(self, tx: Tx, event: EvaluationCompleted, at: datetime) -> None: ...
+
+    async def save_registered_model(self, tx: Tx, event: ModelRegistered, at: datetime) -> None: ...
+
+    async def save_live_model(
+        self, tx: Tx, event: Contract, agent_id: str, model: ModelRef, *, reason: str, at: datetime
+    ) -> None: ...
+
+    async def archive_model(
+        self, tx: Tx, tenant_id: str, agent_id: str, version: str, reason: str
+    ) -> None: ...
+
+    async def save_synthetic_result(
+        self, tx: Tx, event: SyntheticDataGenerated, at: datetime
+    ) -> None: ...
+
+    async def save_worker(self, tx: Tx, event: WorkerReported, at: datetime) -> None: ...
+
+
+class AuditCopy(Protocol):
+    """Where the entries of the audit logs are kept."""
+
+    async def keep(self, tx: Tx, event: AuditRecorded) -> None: ...
+
+
+class EventStore(Protocol):
+    """Where recent events are kept."""
+
+    async def remember(self, tx: Tx, event: FeedEvent) -> None: ...
+
+
+class Projections:
+    """Keeps the read models. Types without an entry only go into the recent events."""
+
+    def __init__(self, store: ProjectionStore, audit: AuditCopy, events: EventStore) -> None:
+        self._store = store
+        self._audit = audit
+        self._events = events
+        self._apply: dict[type[Contract], Apply] = {
+            AgentConfigured: self._agent_configured,
+            AuditRecorded: self._audit_recorded,
+            DatasetPrepared: self._dataset_prepared,
+            SyntheticDataGenerated: self._synthetic_data_generated,
+            TrainingRequested: self._training_requested,
+            RetrainTriggered: self._retrain_triggered,
+            JobStateChanged: self._job_state_changed,
+            JobCompleted: self._job_completed,
+            TrainingStarted: self._training_started,
+            MetricsRecorded: self._metrics_recorded,
+            EvaluationCompleted: self._evaluation_completed,
+            ModelRegistered: self._model_registered,
+            ModelDeployed: self._model_deployed,
+            ModelRolledBack: self._model_rolled_back,
+            ModelArchived: self._model_archived,
+            WorkerReported: self._worker_reported,
+        }
+
+    async def project(self, tx: Tx, message: Message[Contract]) -> None:
+        """Take one event into the read models and the recent events."""
+        apply = self._apply.get(type(message.body))
+        if apply is not None:
+            await apply(tx, message)
+        if type(message.body) in STREAMED_EVENTS:
+            await self._events.remember(tx, feed_event(message))
+
+    async def _agent_configured(self, tx: Tx, message: Message[AgentConfigured]) -> None:
+        event = message.body
+        await self._store.save_agent(tx, event.tenant_id, event.profile, message.envelope.time)
+
+    async def _audit_recorded(self, tx: Tx, message: Message[AuditRecorded]) -> None:
+        await self._audit.keep(tx, message.body)
+
+    async def _dataset_prepared(self, tx: Tx, message: Message[DatasetPrepared]) -> None:
+        await self._store.save_prepared_dataset(tx, message.body, message.envelope.time)
+
+    async def _synthetic_data_generated(
+        self, tx: Tx, message: Message[SyntheticDataGenerated]
+    ) -> None:
+        await self._store.save_synthetic_result(tx, message.body, message.envelope.time)
+
+    async def _training_requested(self, tx: Tx, message: Message[TrainingRequested]) -> None:
+        await self._store.save_requested_job(tx, message.body, message.envelope.time)
+
+    async def _retrain_triggered(self, tx: Tx, message: Message[RetrainTriggered]) -> None:
+        await self._store.save_job_trigger(tx, message.body, message.envelope.time)
+
+    async def _job_state_changed(self, tx: Tx, message: Message[JobStateChanged]) -> None:
+        await self._store.save_job_state(tx, message.body, message.envelope.id)
+
+    async def _job_completed(self, tx: Tx, message: Message[JobCompleted]) -> None:
+        event = message.body
+        await self._store.save_job_result(
+            tx, event.job_id, version=event.model, digest=event.digest
+        )
+
+    async def _training_started(self, tx: Tx, message: Message[TrainingStarted]) -> None:
+        await self._store.save_training_start(tx, message.body)
+
+    async def _metrics_recorded(self, tx: Tx, message: Message[MetricsRecorded]) -> None:
+        event = message.body
+        await self._store.save_metrics(tx, event)
+        newest = max(event.points, key=lambda point: (point.step, point.recorded_at))
+        losses = [point for point in event.points if point.name in LOSS_METRICS]
+        loss = max(losses, key=lambda point: point.step).value if losses else None
+        await self._store.save_training_step(tx, event, newest, loss)
+
+    async def _evaluation_completed(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
+        await self._store.save_evaluation(tx, message.body, message.envelope.time)
+
+    async def _model_registered(self, tx: Tx, message: Message[ModelRegistered]) -> None:
+        await self._store.save_registered_model(tx, message.body, message.envelope.time)
+
+    async def _model_deployed(self, tx: Tx, message: Message[ModelDeployed]) -> None:
+        event = message.body
+        await self._store.save_live_model(
+            tx, event, event.agent_id, event.model, reason=event.reason, at=event.deployed_at
+        )
+
+    async def _model_rolled_back(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
+        event = message.body
+        await self._store.save_live_model(
+            tx, event, event.agent_id, event.model, reason=event.reason, at=event.rolled_back_at
+        )
+
+    async def _model_archived(self, tx: Tx, message: Message[ModelArchived]) -> None:
+        event = message.body
+        await self._store.archive_model(
+            tx, event.tenant_id, event.agent_id, event.version_archived, event.reason
+        )
+
+    async def _worker_reported(self, tx: Tx, message: Message[WorkerReported]) -> None:
+        await self._store.save_worker(tx, message.body, message.envelope.time)

@@ -1,0 +1,156 @@
+"""Reads over several tables, for routes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from services.gateway.domain import (
+    AgentView,
+    DatasetView,
+    JobSummary,
+    JobView,
+    MetricView,
+    ModelView,
+    PreparedDatasetView,
+    SpanView,
+    SyntheticView,
+    TraceView,
+    WorkerView,
+    trace_of,
+)
+from services.gateway.errors import NotFound
+from shared.clock import Clock
+from shared.postgres.database import Tx
+
+WORKER_GONE = timedelta(minutes=10)
+
+
+class ReadStore(Protocol):
+    """What is needed of the store."""
+
+    async def agents(
+        self, tx: Tx, tenant_id: str, *, agent_id: str | None = None, most: int = 1000
+    ) -> list[AgentView]: ...
+
+    async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool: ...
+
+    async def datasets(
+        self, tx: Tx, tenant_id: str, *, name: str | None = None, most: int = 1000
+    ) -> list[DatasetView]: ...
+
+    async def prepared_datasets(
+        self, tx: Tx, tenant_id: str, *, most: int
+    ) -> list[PreparedDatasetView]: ...
+
+    async def jobs(
+        self, tx: Tx, tenant_id: str, *, agent_id: str | None, state: str | None, most: int
+    ) -> list[JobSummary]: ...
+
+    async def find_job(
+        self, tx: Tx, tenant_id: str, job_id: UUID, *, now: datetime
+    ) -> JobView | None: ...
+
+    async def job_metrics(self, tx: Tx, job_id: UUID) -> list[MetricView]: ...
+
+    async def open_jobs_by_state(self, tx: Tx, tenant_id: str) -> dict[str, int]: ...
+
+    async def models(
+        self, tx: Tx, tenant_id: str, agent_id: str, *, version: str | None = None, most: int = 1000
+    ) -> list[ModelView]: ...
+
+    async def find_synthetic_request(
+        self, tx: Tx, tenant_id: str, request_id: UUID
+    ) -> SyntheticView | None: ...
+
+    async def workers(self, tx: Tx, *, seen_after: datetime) -> list[WorkerView]: ...
+
+    async def feedback_totals(self, tx: Tx, tenant_id: str) -> dict[str, int]: ...
+
+    async def spans(self, tx: Tx, trace_id: str) -> list[SpanView]: ...
+
+    async def outbox_age_seconds(self, tx: Tx) -> float: ...
+
+
+class WaitingLetters(Protocol):
+    """What is needed of the dead letters."""
+
+    async def waiting(self, tx: Tx) -> dict[str, int]: ...
+
+
+class Reading:
+    """Finds things of a tenant; what is not there raises NotFound. `tx` is only read from."""
+
+    def __init__(self, store: ReadStore, letters: WaitingLetters, clock: Clock) -> None:
+        self.store = store
+        self._letters = letters
+        self._clock = clock
+
+    async def agent(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentView:
+        """An agent."""
+        found = await self.store.agents(tx, tenant_id, agent_id=agent_id)
+        if not found:
+            raise NotFound("agent", agent_id)
+        return found[0]
+
+    async def dataset(self, tx: Tx, tenant_id: str, name: str) -> DatasetView:
+        """An uploaded dataset."""
+        found = await self.store.datasets(tx, tenant_id, name=name)
+        if not found:
+            raise NotFound("dataset", name)
+        return found[0]
+
+    async def job(self, tx: Tx, tenant_id: str, job_id: UUID) -> JobView:
+        """A job with all that is known of it."""
+        found = await self.store.find_job(tx, tenant_id, job_id, now=self._clock.now())
+        if found is None:
+            raise NotFound("job", job_id)
+        return found
+
+    async def trace(self, tx: Tx, tenant_id: str, job_id: UUID) -> TraceView:
+        """The spans of a job's trace; none while the job has no trace."""
+        job = await self.job(tx, tenant_id, job_id)
+        spans = await self.store.spans(tx, job.trace_id) if job.trace_id else []
+        return trace_of(job.trace_id, spans)
+
+    async def metrics(self, tx: Tx, tenant_id: str, job_id: UUID) -> list[MetricView]:
+        """The metric points of a job's trainings."""
+        await self.job(tx, tenant_id, job_id)
+        return await self.store.job_metrics(tx, job_id)
+
+    async def models(self, tx: Tx, tenant_id: str, agent_id: str) -> list[ModelView]:
+        """An agent's versions, newest first."""
+        if not await self.store.has_agent(tx, tenant_id, agent_id):
+            raise NotFound("agent", agent_id)
+        return await self.store.models(tx, tenant_id, agent_id)
+
+    async def model(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> ModelView:
+        """A version."""
+        found = await self.store.models(tx, tenant_id, agent_id, version=version)
+        if not found:
+            raise NotFound(f"model version of agent {agent_id}", version)
+        return found[0]
+
+    async def synthetic(self, tx: Tx, tenant_id: str, request_id: UUID) -> SyntheticView:
+        """A request for synthetic data."""
+        found = await self.store.find_synthetic_request(tx, tenant_id, request_id)
+        if found is None:
+            raise NotFound("request for synthetic data", request_id)
+        return found
+
+    async def status(self, tx: Tx, tenant_id: str) -> dict[str, Any]:
+        """What a tenant has running, and what was seen of it."""
+        return {
+            "records_seen": await self.store.feedback_totals(tx, tenant_id),
+            "open_jobs": await self.store.open_jobs_by_state(tx, tenant_id),
+        }
+
+    async def system_status(self, tx: Tx) -> dict[str, Any]:
+        """What runs, waits and went wrong for all tenants: the operator's to see."""
+        workers = await self.store.workers(tx, seen_after=self._clock.now() - WORKER_GONE)
+        return {
+            "workers": [worker.model_dump(mode="json") for worker in workers],
+            "dead_letters": await self._letters.waiting(tx),
+            "outbox_age_seconds": await self.store.outbox_age_seconds(tx),
+        }

@@ -1,0 +1,192 @@
+"""Server-sent events: each committed event to every open stream of this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from archon_contracts.base import TYPE_PREFIX, Contract
+from shared.errors import DatabaseUnavailable
+from shared.logging import get_logger
+from shared.messaging.messages import Message
+from shared.postgres.database import Database, Tx
+
+MOST_WAITING: Final = 1_000
+MOST_CAUGHT_UP: Final = 10_000
+PRUNE_EVERY_SECONDS: Final = 60.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """An event as a stream shows it; `type` is the contract's name, such as JobCompleted."""
+
+    event_id: UUID
+    tenant_id: str
+    agent_id: str | None
+    type: str
+    body: dict[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """What a stream shows; None means everything of the tenant."""
+
+    tenant_id: str
+    agent_id: str | None = None
+    types: frozenset[str] | None = None
+
+    def wants(self, event: FeedEvent) -> bool:
+        """Whether the event belongs on the stream."""
+        return (
+            event.tenant_id == self.tenant_id
+            and self.agent_id in (None, event.agent_id)
+            and (self.types is None or event.type in self.types)
+        )
+
+
+def feed_event(message: Message[Contract]) -> FeedEvent:
+    """The event that streams show for a message."""
+    body = message.body
+    name = body.message_type().removeprefix(TYPE_PREFIX).rsplit(".", 1)[0]
+    agent_id = getattr(body, "agent_id", None)
+    return FeedEvent(
+        message.envelope.id, body.tenant_id, agent_id, name, body.to_json(), message.envelope.time
+    )
+
+
+class RecentEvents(Protocol):
+    """What is needed of the store."""
+
+    async def since(
+        self, tx: Tx, tenant_id: str, event_id: UUID, *, most: int
+    ) -> list[FeedEvent]: ...
+
+    async def prune(self, tx: Tx, *, keep: int) -> None: ...
+
+
+class Subscriber:
+    """One stream's queue. A stream that falls too far behind is ended; it can resume."""
+
+    def __init__(self, interest: Interest) -> None:
+        self.interest = interest
+        self._queue: asyncio.Queue[FeedEvent | None] = asyncio.Queue(MOST_WAITING)
+        self._ended = False
+        self.is_cut = False
+
+    def offer(self, event: FeedEvent) -> None:
+        """Queue an event that the stream wants."""
+        if self._ended or not self.interest.wants(event):
+            return
+        if self._queue.qsize() >= MOST_WAITING - 1:
+            log.warning("event_stream_too_slow", tenant_id=self.interest.tenant_id)
+            self.end()
+        else:
+            self._queue.put_nowait(event)
+
+    def cut(self) -> None:
+        """End the stream at once; what is queued is shown to nobody."""
+        self._ended = self.is_cut = True
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
+
+    def end(self) -> None:
+        """End the stream after what is queued."""
+        if not self._ended:
+            self._ended = True
+            self._queue.put_nowait(None)
+
+    async def next(self) -> FeedEvent | None:
+        """The next event; None is the end."""
+        return await self._queue.get()
+
+
+class Feed:
+    """Fans committed events out to the open streams."""
+
+    name = "feed"
+
+    def __init__(self, database: Database, recent: RecentEvents, *, keep: int) -> None:
+        self._database = database
+        self._recent = recent
+        self._keep = keep
+        self._subscribers: set[Subscriber] = set()
+
+    def publish(self, event: FeedEvent) -> None:
+        """Offer a committed event to every stream; never waits."""
+        for subscriber in self._subscribers:
+            subscriber.offer(event)
+
+    async def run(self) -> None:
+        """Prune the stored events once a minute; when cancelled, end all streams."""
+        try:
+            while True:
+                await self._prune()
+                await asyncio.sleep(PRUNE_EVERY_SECONDS)
+        finally:
+            for subscriber in self._subscribers:
+                subscriber.end()
+
+    async def _prune(self) -> None:
+        try:
+            async with self._database.across_tenants() as tx:
+                await self._recent.prune(tx, keep=self._keep)
+        except DatabaseUnavailable as error:
+            log.warning("events_not_pruned", reason=str(error))
+
+    @contextmanager
+    def subscribed(self, interest: Interest) -> Iterator[Subscriber]:
+        """A queue that gets every event from now on."""
+        subscriber = Subscriber(interest)
+        self._subscribers.add(subscriber)
+        try:
+            yield subscriber
+        finally:
+            self._subscribers.discard(subscriber)
+
+    async def stream(
+        self, interest: Interest, after: UUID | None, until: Coroutine[Any, Any, None] | None = None
+    ) -> AsyncIterator[FeedEvent]:
+        """Events after `after` that are still kept, then all that come; none twice.
+
+        The subscription begins before the stored ones are read, so that none falls between. When
+        `until` is done, however that comes, nothing more is shown.
+        """
+        with self.subscribed(interest) as subscriber, _cut_after(until, subscriber):
+            shown: set[UUID] = set()
+            for stored in await self._stored(interest, after):
+                if subscriber.is_cut:
+                    return
+                shown.add(stored.event_id)
+                yield stored
+            while (event := await subscriber.next()) is not None:
+                if event.event_id not in shown:
+                    yield event
+
+    async def _stored(self, interest: Interest, after: UUID | None) -> list[FeedEvent]:
+        if after is None:
+            return []
+        async with self._database.transaction(interest.tenant_id) as tx:
+            events = await self._recent.since(tx, interest.tenant_id, after, most=MOST_CAUGHT_UP)
+        return [event for event in events if interest.wants(event)]
+
+
+@contextmanager
+def _cut_after(until: Coroutine[Any, Any, None] | None, subscriber: Subscriber) -> Iterator[None]:
+    if until is None:
+        yield
+        return
+    watching = asyncio.create_task(until)
+    watching.add_done_callback(lambda _: subscriber.cut())
+    try:
+        yield
+    finally:
+        watching.cancel()

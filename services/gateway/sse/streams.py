@@ -1,0 +1,84 @@
+"""Open event streams: so many for a key, and none for longer than its key is good."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from services.gateway.auth.authenticator import require_scope
+from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.errors import NotAllowed, NotAuthenticated, RateLimited
+from shared.errors import RetryableError
+from shared.logging import get_logger
+
+UNCONFIRMED_SECONDS: Final = 30.0
+FULL_RETRY_SECONDS: Final = 5.0
+
+log = get_logger(__name__)
+
+
+class Confirming(Protocol):
+    """What is needed of the API keys."""
+
+    async def confirm(self, key: str | None) -> Caller: ...
+
+
+class Streams:
+    """Counts the streams of each key, and asks again and again whether the key is good."""
+
+    def __init__(
+        self,
+        keys: Confirming,
+        *,
+        most: int,
+        check_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._keys = keys
+        self._most = most
+        self._check_seconds = check_seconds
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._open: Counter[tuple[str, str]] = Counter()
+
+    @contextmanager
+    def opened(self, caller: Caller) -> Iterator[None]:
+        """Hold a place while the stream is open.
+
+        Raises:
+            RateLimited: the key has as many streams open as it may have.
+        """
+        whose = caller.tenant_id, caller.actor
+        if self._most and self._open[whose] >= self._most:
+            reason = f"this key has {self._most} event streams open already"
+            raise RateLimited("open_streams", reason, FULL_RETRY_SECONDS)
+        self._open[whose] += 1
+        try:
+            yield
+        finally:
+            self._open[whose] -= 1
+            if not self._open[whose]:
+                del self._open[whose]
+
+    async def until_refused(self, key: str | None) -> None:
+        """Wait until the key is no longer good, or nobody could say for half a minute."""
+        confirmed = self._monotonic()
+        while True:
+            await self._sleep(self._check_seconds)
+            try:
+                caller = await self._keys.confirm(key)
+                require_scope(caller, Scope.READ)
+            except (NotAuthenticated, NotAllowed) as refusal:
+                log.info("event_stream_ended", reason=str(refusal))
+                return
+            except RetryableError as error:
+                if self._monotonic() - confirmed >= UNCONFIRMED_SECONDS:
+                    log.warning("event_stream_ended", reason=str(error))
+                    return
+            else:
+                confirmed = self._monotonic()

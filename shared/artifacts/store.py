@@ -1,0 +1,243 @@
+"""Content-addressed folders on any fsspec URL. Immutable, verified, published all or nothing.
+
+A folder's manifest is the sorted JSON of {path: {sha256, bytes}}; its sha256 is the digest that
+names the folder. The manifest is written last: a folder without one does not exist. Publishing
+content that is there already checks it, and writes again what is missing, changed or unsigned:
+each file is replaced whole, by what the digest says, so publishers and readers may meet. With a
+signing key the manifest is signed beside it, and with trusted keys an unsigned one is refused.
+Pickles run code when they are loaded: none is stored, and none is handed out. A folder that holds
+more files than its manifest names is refused too, because a library loads what it finds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+from uuid import uuid4
+
+import fsspec
+import orjson
+
+from archon_contracts.pickles import is_pickle, may_be_pickle_by_name, pickles_in
+from archon_contracts.values import ArtifactRef
+from shared.artifacts.signing import SIGNATURE, Signer, TrustedKeys
+from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
+
+MANIFEST = "manifest.json"
+PARTIAL = ".partial"
+
+
+class Artifacts:
+    """The store at one URL; file work runs in a thread."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        cache_dir: Path | None = None,
+        signer: Signer | None = None,
+        trusted: TrustedKeys | None = None,
+    ) -> None:
+        self._fs, self._root = fsspec.core.url_to_fs(url)
+        self._url = url.rstrip("/")
+        self._signer = signer
+        self._trusted = trusted
+        self._local = "file" in self._fs.protocol
+        self._cache = cache_dir or Path(tempfile.gettempdir()) / "archon-artifacts"
+
+    async def publish(self, folder: Path) -> ArtifactRef:
+        """Store a folder's files. What is there already is checked, and mended where it is wrong.
+
+        Raises:
+            ArtifactUnsafe: a file is a pickle.
+        """
+        return await asyncio.to_thread(self._publish, folder)
+
+    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
+        """Store files given in memory. Raises as `publish` does."""
+        return await asyncio.to_thread(self._publish_files, files)
+
+    async def fetch(self, ref: ArtifactRef) -> Path:
+        """A local folder with the verified files. A local store is read in place.
+
+        Raises:
+            ArtifactMissing: nothing is there.
+            ArtifactCorrupt: a file is missing, was changed, or is none of the manifest's.
+            ArtifactUnsafe: a file is a pickle.
+        """
+        return await asyncio.to_thread(self._fetch, ref)
+
+    async def read(self, ref: ArtifactRef, name: str) -> bytes:
+        """One verified file. Raises as `fetch` does."""
+        return await asyncio.to_thread(self._read, ref, name)
+
+    def _publish(self, folder: Path) -> ArtifactRef:
+        if pickles := pickles_in(folder):
+            raise ArtifactUnsafe(f"{', '.join(pickles)}: pickles are not stored; use safetensors")
+        files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
+        manifest = manifest_of(files)
+        digest = hashlib.sha256(manifest).hexdigest()
+        place = f"{self._root}/{digest[:2]}/{digest}"
+        for name, entry in orjson.loads(manifest).items():
+            if self._digest(f"{place}/{name}") != entry["sha256"]:
+                self._put(f"{place}/{name}", files[name])
+        if self._local:
+            _remove_strangers(Path(place), files)
+        if self._signer and not self._is_signed(place, manifest, self._signer):
+            self._put_bytes(f"{place}/{SIGNATURE}", self._signer.sign(manifest))
+        if self._digest(f"{place}/{MANIFEST}") != digest:
+            self._put_bytes(f"{place}/{MANIFEST}", manifest)
+        return ArtifactRef(uri=f"{self._url}/{digest[:2]}/{digest}", digest=digest)
+
+    def _digest(self, target: str) -> str | None:
+        """The sha256 of what is stored there; None: nothing is."""
+        try:
+            with self._fs.open(target, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return None
+
+    def _is_signed(self, place: str, manifest: bytes, signer: Signer) -> bool:
+        """By a key that we trust, or else our own: another maker's good signature stays."""
+        trusted = self._trusted or TrustedKeys([signer.public_key])
+        try:
+            trusted.verify(manifest, self._signature(place), place)
+        except ArtifactCorrupt:
+            return False
+        return True
+
+    def _signature(self, place: str) -> bytes | None:
+        try:
+            content: bytes = self._fs.cat_file(f"{place}/{SIGNATURE}")
+        except FileNotFoundError:
+            return None
+        return content
+
+    def _publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
+        with tempfile.TemporaryDirectory() as temporary:
+            for name, content in files.items():
+                path = Path(temporary) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            return self._publish(Path(temporary))
+
+    def _put(self, target: str, path: Path) -> None:
+        with self._replacing(target) as partial:
+            self._fs.put_file(str(path), partial)
+
+    def _put_bytes(self, target: str, content: bytes) -> None:
+        with self._replacing(target) as partial:
+            self._fs.pipe_file(partial, content)
+
+    @contextmanager
+    def _replacing(self, target: str) -> Iterator[str]:
+        """A name to write to. Object stores write whole objects; a disk needs the rename."""
+        if not self._local:
+            yield target
+            return
+        self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+        partial = f"{target}.{uuid4().hex}{PARTIAL}"
+        yield partial
+        os.replace(partial, target)
+
+    def _fetch(self, ref: ArtifactRef) -> Path:
+        place = self._place(ref)
+        manifest = self._manifest(place, ref)
+        folder = Path(place) if self._local else self._cache / ref.digest
+        for name, entry in manifest.items():
+            path = folder / name
+            if not self._local and not _holds(path, entry["sha256"]):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL}")
+                self._fs.get_file(f"{place}/{name}", str(partial))
+                os.replace(partial, path)
+            verify(path, entry["sha256"], ref)
+        _refuse_strangers(folder, manifest, ref)
+        return folder
+
+    def _read(self, ref: ArtifactRef, name: str) -> bytes:
+        place = self._place(ref)
+        entry = self._manifest(place, ref).get(name)
+        if entry is None:
+            raise ArtifactMissing(f"artifact {ref.digest[:12]} holds no file {name}")
+        content: bytes = self._fs.cat_file(f"{place}/{name}")
+        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            raise ArtifactCorrupt(f"{name} of artifact {ref.digest[:12]} was changed")
+        return content
+
+    def _place(self, ref: ArtifactRef) -> str:
+        # The address is made from the digest, never from the message: a reference cannot
+        # point outside the store.
+        return f"{self._root}/{ref.digest[:2]}/{ref.digest}"
+
+    def _manifest(self, place: str, ref: ArtifactRef) -> dict[str, dict[str, Any]]:
+        try:
+            content: bytes = self._fs.cat_file(f"{place}/{MANIFEST}")
+        except FileNotFoundError as error:
+            raise ArtifactMissing(f"there is no artifact at {ref.uri}") from error
+        if hashlib.sha256(content).hexdigest() != ref.digest:
+            raise ArtifactCorrupt(f"the manifest at {ref.uri} does not hash to its digest")
+        if self._trusted:
+            self._trusted.verify(content, self._signature(place), f"artifact {ref.digest[:12]}")
+        manifest: dict[str, dict[str, Any]] = orjson.loads(content)
+        _refuse_names(manifest, ref)
+        return manifest
+
+
+def _refuse_names(names: Iterable[str], ref: ArtifactRef) -> None:
+    """A manifest says where files are written: none of them outside, none of them a pickle."""
+    for name in names:
+        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+            raise ArtifactCorrupt(f"artifact {ref.digest[:12]} names {name}, a place outside of it")
+        if may_be_pickle_by_name(name):
+            raise ArtifactUnsafe(f"artifact {ref.digest[:12]} holds {name}, which may be a pickle")
+
+
+def _refuse_strangers(folder: Path, names: Iterable[str], ref: ArtifactRef) -> None:
+    if left := _strangers(folder, names):
+        raise ArtifactCorrupt(f"artifact {ref.digest[:12]} holds {', '.join(left)} beside its own")
+
+
+def _remove_strangers(folder: Path, names: Iterable[str]) -> None:
+    for name in _strangers(folder, names):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _strangers(folder: Path, names: Iterable[str]) -> list[str]:
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    strangers = found - {MANIFEST, SIGNATURE, *names}
+    # Two publishers of the same content may meet; what one of them still writes is nobody's.
+    return sorted(name for name in strangers if not name.endswith(PARTIAL))
+
+
+def manifest_of(files: Mapping[str, Path]) -> bytes:
+    """Sorted JSON of {path: {bytes, sha256}}."""
+    entries = {name: _entry(path) for name, path in sorted(files.items())}
+    return orjson.dumps(entries, option=orjson.OPT_SORT_KEYS)
+
+
+def verify(path: Path, sha256: str, ref: ArtifactRef) -> None:
+    """Raises ArtifactCorrupt when the file is missing or hashes to something else, and
+    ArtifactUnsafe when it is a pickle by another name."""
+    if not path.is_file():
+        raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} is missing")
+    if not _holds(path, sha256):
+        raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} was changed")
+    if is_pickle(path):
+        raise ArtifactUnsafe(f"{path.name} of artifact {ref.digest[:12]} is a pickle")
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    return path.is_file() and _entry(path)["sha256"] == sha256
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}

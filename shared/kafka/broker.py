@@ -1,0 +1,272 @@
+"""FastStream on Kafka, made safe: tolerant parser, explicit ack policy, one consumer each.
+
+FastStream's default acknowledges first and can lose messages; its parser drops records whose
+headers it cannot read; its retry is an endless hot loop. Here every subscription negatively
+acknowledges on error, records are handed over raw, and `Quarantine` settles each of them, so that
+an error reaches FastStream only when the database is away for minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from aiokafka import ConsumerRecord
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy, BaseMiddleware
+from faststream.kafka import KafkaBroker, KafkaRouter
+from faststream.message import StreamMessage
+
+from archon_contracts.client.idle_fetch import pace_idle_fetches
+from archon_contracts.topics import Topic, consumer_group
+from shared.errors import StartupFailed
+from shared.kafka.member_id import keep_member_id
+from shared.kafka.retry_policy import Quarantine
+from shared.kafka.security import broker_security, client_arguments, refused
+from shared.kafka.subscriptions import Subscription
+from shared.kafka.tolerant_records import CarefulConsumer, Unreadable, read_every_record
+from shared.kafka.watchdog import Watched
+from shared.messaging.messages import RawRecord
+from shared.settings import ServiceSettings
+
+COMMIT_TIMEOUT_SECONDS = 15.0
+ANSWER_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
+
+Original = Callable[[Any], Awaitable[StreamMessage[Any]]]
+
+
+class Router(KafkaRouter):
+    """A FastStream router that remembers its subscriptions."""
+
+    def __init__(self) -> None:
+        super().__init__(ack_policy=AckPolicy.NACK_ON_ERROR)
+        self.readers: list[tuple[Subscription, Any]] = []
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """Without FastStream's part of each."""
+        return [bound for bound, _ in self.readers]
+
+
+def new_router() -> Router:
+    """The router of one service."""
+    return Router()
+
+
+def subscription(router: Router, service: str, *topics: Topic) -> Subscription:
+    """Listen to `topics` with one consumer of the service's group."""
+    return raw_subscription(router, service, *topics, purpose="")
+
+
+def raw_subscription(
+    router: Router,
+    service: str,
+    *topics: Topic,
+    purpose: str,
+    batch: bool = False,
+    max_records: int = 2_000,
+) -> Subscription:
+    """Listen with a group of its own: for raw records, or raw batches of up to `max_records`."""
+    bound = Subscription(consumer_group(service, purpose), topics, max_records=max_records)
+    names = [topic.name for topic in topics]
+    subscriber: Any
+    if batch:
+        subscriber = router.subscriber(
+            *names,
+            batch=True,
+            max_records=max_records,
+            batch_timeout_ms=50,
+            parser=_parse_batch,
+            decoder=_decode_batch,
+            **_consumer_options(bound.group_id),
+        )
+        subscriber(bound.consume_batch)
+    else:
+        subscriber = router.subscriber(
+            *names, parser=_parse, decoder=_decode, **_consumer_options(bound.group_id)
+        )
+        subscriber(bound.consume)
+    router.readers.append((bound, subscriber))
+    return bound
+
+
+# A killed process stays a member of its group until this is over, and the one that replaces it
+# gets no partitions before: it has to be well below `start_timeout_seconds`.
+SESSION_TIMEOUT_MS: Final = 10_000
+
+
+def _consumer_options(group_id: str) -> dict[str, Any]:
+    return {
+        "group_id": group_id,
+        "ack_policy": AckPolicy.NACK_ON_ERROR,
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        "session_timeout_ms": SESSION_TIMEOUT_MS,
+        "heartbeat_interval_ms": 3_000,
+        "max_poll_interval_ms": 300_000,
+        "rebalance_timeout_ms": 60_000,
+    }
+
+
+async def _parse(record: ConsumerRecord[Any, Any], original: Original) -> StreamMessage[Any]:
+    # The library's parser decodes headers and loses records whose headers do not decode.
+    parsed = await original(replace(record, headers=()))
+    parsed.raw_message = record
+    return parsed
+
+
+async def _parse_batch(
+    records: tuple[ConsumerRecord[Any, Any], ...], original: Original
+) -> StreamMessage[Any]:
+    parsed = await original((replace(records[0], headers=()),))
+    parsed.raw_message = records
+    return parsed
+
+
+async def _decode(message: StreamMessage[Any], _original: Original) -> RawRecord:
+    return _raw(message.raw_message)
+
+
+async def _decode_batch(message: StreamMessage[Any], _original: Original) -> list[RawRecord]:
+    return [_raw(record) for record in message.raw_message]
+
+
+def _raw(record: ConsumerRecord[Any, Any]) -> RawRecord:
+    return RawRecord(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        record.headers,
+        record.timestamp,
+        record.value.reason if isinstance(record.value, Unreadable) else "",
+    )
+
+
+def _bounded(commit: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """aiokafka's commit waits for ever while the group's coordinator is away.
+
+    A commit that is given up is no loss: the next one covers it, and until then a redelivered
+    record meets its inbox row.
+    """
+
+    async def commit_in_time() -> None:
+        async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
+            await commit()
+
+    return commit_in_time
+
+
+class ReleasedMessage(BaseMiddleware):
+    """Takes the message out of FastStream's context while it is handled.
+
+    Whatever is begun meanwhile and stays, such as a connection of the pool, keeps a copy of the
+    context for as long as it lives, and would keep the message with it: a batch each.
+    """
+
+    async def consume_scope(
+        self, call_next: Callable[[StreamMessage[Any]], Awaitable[Any]], msg: StreamMessage[Any]
+    ) -> Any:
+        """Handle the message, which the handler is given."""
+        with self.context.scope("message", None):
+            return await call_next(msg)
+
+
+class Broker:
+    """The service's connection to Kafka for reading; the relay alone writes."""
+
+    def __init__(self, settings: ServiceSettings, quarantine: Quarantine) -> None:
+        self._settings = settings
+        self._quarantine = quarantine
+        self.routers: list[Router] = []
+        self._broker = KafkaBroker(
+            settings.kafka_bootstrap_servers.split(","),
+            client_id=f"archon.{settings.service}",
+            security=broker_security(settings),
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            middlewares=[ReleasedMessage],
+            graceful_timeout=settings.shutdown_timeout_seconds,
+            logger=logging.getLogger("archon.faststream"),
+        )
+
+    def include_router(self, router: Router) -> None:
+        """Take on a service's subscriptions."""
+        for bound in router.subscriptions:
+            bound.bind(self._quarantine)
+        self.routers.append(router)
+        self._broker.include_router(router)
+
+    async def start(self) -> None:
+        """Connect and begin to consume.
+
+        Raises:
+            StartupFailed: Kafka does not answer in time, or does not let us in.
+        """
+        try:
+            async with asyncio.timeout(self._settings.start_timeout_seconds):
+                await self._use_careful_consumers()
+                await self._broker.start()
+        except (TimeoutError, KafkaError, OSError) as error:
+            if refusal := await refused(client_arguments(self._settings), final=True):
+                raise StartupFailed(refusal) from error
+            raise StartupFailed(
+                f"Kafka at {self._settings.kafka_bootstrap_servers} does not answer "
+                f"({str(error) or 'no answer in time'}); check ARCHON_KAFKA_BOOTSTRAP_SERVERS"
+            ) from error
+        wait = self._settings.kafka_empty_fetch_wait_max_ms / 1000
+        for consumer in self.consumers:
+            pace_idle_fetches(consumer, maximum_wait_seconds=wait)
+            keep_member_id(consumer)
+            consumer.commit = _bounded(consumer.commit)
+
+    async def _use_careful_consumers(self) -> None:
+        """From the first fetch on; FastStream settles what it builds when it connects."""
+        read_every_record()
+        await self._broker.connect()
+        config = self._broker.config.broker_config
+        options = config.builder.keywords if isinstance(config.builder, partial) else {}
+        config.builder = partial(CarefulConsumer, **options)
+
+    async def stop(self) -> None:
+        """Stop consuming; handlers get their time to finish. A consumer that does not close well
+        must not keep the rest of the process from its own good end."""
+        try:
+            async with asyncio.timeout(self._settings.shutdown_timeout_seconds + CLOSE_SECONDS):
+                await self._broker.stop()
+        except (TimeoutError, ExceptionGroup, KafkaError, OSError) as error:
+            reason = str(error) or "not in time"
+            logging.getLogger("archon.faststream").warning("Kafka did not close: %s", reason)
+
+    @property
+    def consumers(self) -> list[Any]:
+        """The running aiokafka consumers."""
+        found = (getattr(s, "consumer", None) for s in self._broker.subscribers)
+        return [consumer for consumer in found if consumer is not None]
+
+    @property
+    def watched(self) -> list[Watched]:
+        """The same, each with its own progress."""
+        readers = [reader for router in self.routers for reader in router.readers]
+        return [(each.consumer, bound.progress) for bound, each in readers if each.consumer]
+
+    async def answers(self) -> bool:
+        """Whether a new client would get an answer from Kafka now."""
+        client = AIOKafkaClient(**client_arguments(self._settings))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await client.bootstrap()
+        except (TimeoutError, KafkaError, OSError):
+            return False
+        finally:
+            await client.close()
+        return True

@@ -1,0 +1,260 @@
+"""The one place that judges errors of messages: bounded retry with backoff, or a dead letter.
+
+- PermanentError: the record becomes a dead letter at once.
+- DatabaseUnavailable: waited for as long as the group membership allows, then redelivered.
+- RetryableError and everything unknown: tried again with backoff; tries are counted in the
+  database outside the transaction that rolls back, so a record that kills the process counts too.
+
+A batch is tried as often as a record, then taken apart: each record goes through its handler
+alone, so that only the guilty one becomes a dead letter. One count is written per batch. The
+counts of those set aside are kept until the whole batch is settled: if a later one ends the
+process, the batch comes again from its beginning, and they must not end it as often once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
+
+from opentelemetry import metrics, trace
+from opentelemetry.trace import Status, StatusCode
+
+from archon_contracts import telemetry
+from shared.errors import DatabaseUnavailable, PermanentError, RetryableError
+from shared.kafka.watchdog import Progress
+from shared.logging import get_logger
+from shared.messaging.messages import RawRecord
+from shared.messaging.notifier import Wakeups
+from shared.messaging.outbox import Outbox
+from shared.postgres.database import Database
+from shared.postgres.queries import load_queries
+
+FIRST_DELAY_SECONDS = 0.05
+LONGEST_DELAY_SECONDS = 5.0
+PATIENCE_SECONDS = 200.0  # below max_poll_interval_ms (300 s), else the group evicts us
+
+Place = tuple[str, int, int]
+"""Topic, partition and offset."""
+
+log = get_logger(__name__)
+meter = metrics.get_meter(__name__)
+dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="{message}")
+_queries = load_queries("shared")
+
+
+class Quarantine:
+    """Runs a handler for one record until it succeeds or the record is set aside."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        wakeups: Wakeups,
+        *,
+        max_attempts: int,
+        handler_timeout_seconds: float,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._wakeups = wakeups
+        self._max_attempts = max_attempts
+        self._handler_timeout = handler_timeout_seconds
+        # Counts of tries that ended because the database was away, not taken back yet.
+        self._owed: set[Place] = set()
+
+    async def protect(
+        self, record: RawRecord, handle: Callable[[], Awaitable[Any]], progress: Progress
+    ) -> None:
+        """Run `handle`; afterwards the record is settled, and its offset may be committed.
+
+        Raises:
+            DatabaseUnavailable: nothing could be settled in time; the record must come again.
+        """
+        await self._until_settled(lambda: self._try(record, handle, progress))
+
+    async def protect_batch(
+        self,
+        records: Sequence[RawRecord],
+        handle: Callable[[list[RawRecord]], Awaitable[Any]],
+        progress: Progress,
+    ) -> None:
+        """Run a batch handler, which settles each record by itself; afterwards all are settled.
+
+        Raises:
+            DatabaseUnavailable: nothing could be settled in time; the batch must come again.
+        """
+        await self._until_settled(lambda: self._try_batch(records, handle, progress))
+
+    async def _until_settled(self, settle: Callable[[], Awaitable[bool]]) -> None:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        delay = FIRST_DELAY_SECONDS
+        while True:
+            try:
+                if await settle():
+                    return
+            except DatabaseUnavailable as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                log.warning("handler_waits_for_database", reason=str(error))
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+
+    async def _try_batch(
+        self,
+        records: Sequence[RawRecord],
+        handle: Callable[[list[RawRecord]], Awaitable[Any]],
+        progress: Progress,
+    ) -> bool:
+        progress.beat()
+        places = _heads(records)
+        attempts = await self._count_once_more(places)
+        if attempts > self._max_attempts:
+            log.error("batch_taken_apart", topic=records[0].topic, records=len(records))
+            for record in records:
+                alone = partial(handle, [record])
+                await self._until_settled(
+                    partial(self._try, record, alone, progress, keep_count=True)
+                )
+            places += [_place(record) for record in records]
+        else:
+            try:
+                await self._run(partial(handle, list(records)), progress)
+            except DatabaseUnavailable:
+                await self._owe(places)
+                raise
+            except Exception as error:  # noqa: BLE001  the one place that judges errors of messages
+                _mark_span(error)
+                _log_retry("batch_retried", records[0], error, attempts)
+                return False
+        await self._take_back(places)
+        return True
+
+    async def _try(
+        self,
+        record: RawRecord,
+        handle: Callable[[], Awaitable[Any]],
+        progress: Progress,
+        *,
+        keep_count: bool = False,
+    ) -> bool:
+        progress.beat()
+        places = [_place(record)]
+        attempts = await self._count_once_more(places)
+        if attempts > self._max_attempts:
+            stuck = RetryableError(f"the record ended its handler {attempts - 1} times")
+            await self.set_aside(record, stuck, attempts - 1, keep_count=keep_count)
+            return True
+        try:
+            await self._run(handle, progress)
+        except DatabaseUnavailable:
+            await self._owe(places)
+            raise
+        except Exception as error:  # noqa: BLE001  the one place that judges errors of messages
+            _mark_span(error)
+            if not isinstance(error, PermanentError) and attempts < self._max_attempts:
+                _log_retry("handler_retried", record, error, attempts)
+                return False
+            await self.set_aside(record, error, attempts, keep_count=keep_count)
+            return True
+        await self._take_back(places)
+        return True
+
+    async def _run(self, handle: Callable[[], Awaitable[Any]], progress: Progress) -> None:
+        with progress.working(self._handler_timeout):
+            async with asyncio.timeout(self._handler_timeout):
+                await handle()
+
+    async def set_aside(
+        self, record: RawRecord, error: Exception, attempts: int, *, keep_count: bool = False
+    ) -> None:
+        """Make the record a dead letter, in one transaction with the end of its tries; a record of
+        a batch keeps their count. It has one letter, however often its batch comes again."""
+        async with self._database.transaction() as tx:
+            is_new = await self._outbox.append_dead_letter(
+                tx, record, error=error, attempts=attempts
+            )
+            if not keep_count:
+                await _queries.forget_deliveries(tx, **_columns([_place(record)]))
+        if not is_new:
+            return
+        log.error(
+            "dead_letter",
+            reason=str(error),
+            error_type=type(error).__name__,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            attempts=attempts,
+        )
+        self._wakeups.ring()
+        dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
+
+    async def _count_once_more(self, places: Sequence[Place]) -> int:
+        if not self._owed.isdisjoint(places):
+            await self._take_back(places)
+        try:
+            return await self._count(places)
+        except DatabaseUnavailable:
+            self._owed.update(places)  # it may have been committed all the same
+            raise
+
+    async def _owe(self, places: Sequence[Place]) -> None:
+        """Take the count back if the database is there, else before the next one."""
+        with contextlib.suppress(DatabaseUnavailable):
+            await self._take_back(places)
+
+    async def _take_back(self, places: Sequence[Place]) -> None:
+        self._owed.update(places)
+        await self._forget(places)
+        self._owed.difference_update(places)
+
+    async def _count(self, places: Sequence[Place]) -> int:
+        async with self._database.transaction() as tx:
+            attempts: int = await _queries.count_deliveries(tx, **_columns(places))
+        return attempts
+
+    async def _forget(self, places: Sequence[Place]) -> None:
+        async with self._database.transaction() as tx:
+            await _queries.forget_deliveries(tx, **_columns(places))
+
+
+def _place(record: RawRecord) -> Place:
+    return record.topic, record.partition, record.offset
+
+
+def _heads(records: Sequence[RawRecord]) -> list[Place]:
+    """Where a batch begins in each partition, told from the places of its records.
+
+    The next batch after a crash may hold other partitions, but each begins where it did. In order:
+    two consumers that count the same places do not wait for each other.
+    """
+    first: dict[tuple[str, int], int] = {}
+    for record in records:
+        first.setdefault((f"{record.topic} batch", record.partition), record.offset)
+    return sorted((topic, number, offset) for (topic, number), offset in first.items())
+
+
+def _columns(places: Sequence[Place]) -> dict[str, Any]:
+    topics, partitions, offsets = zip(*places, strict=True)
+    return {"topics": topics, "partitions": partitions, "offsets": offsets}
+
+
+def _log_retry(fact: str, record: RawRecord, error: Exception, attempts: int) -> None:
+    log.warning(
+        fact,
+        reason=str(error),
+        attempts=attempts,
+        topic=record.topic,
+        offset=record.offset,
+        exc_info=not isinstance(error, RetryableError),
+    )
+
+
+def _mark_span(error: Exception) -> None:
+    span = trace.get_current_span()
+    span.record_exception(error)
+    span.set_status(Status(StatusCode.ERROR, str(error)))

@@ -1,0 +1,152 @@
+"""What a service listens to: one consumer for all its topics, one handler per message type."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from opentelemetry import metrics, trace
+from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AnyValue
+from structlog.contextvars import bound_contextvars
+
+from archon_contracts import telemetry, topics
+from archon_contracts.base import Contract
+from archon_contracts.catalogue import BY_TYPE
+from archon_contracts.envelope import HeaderView
+from archon_contracts.topics import Topic
+from shared.errors import UnknownMessageType, UnreadableMessage
+from shared.kafka.retry_policy import Quarantine
+from shared.kafka.watchdog import Progress
+from shared.messaging.messages import Message, RawRecord, contract_of, read_message, tenant_named_in
+from shared.telemetry.spans import remote_context
+
+T = TypeVar("T", bound=Contract)
+Handler = Callable[[Message[T]], Awaitable[None]]
+RecordHandler = Callable[[RawRecord], Awaitable[None]]
+BatchHandler = Callable[[list[RawRecord]], Awaitable[None]]
+
+STRICT_TOPICS = frozenset({topics.FEEDBACK.name, *(topic.name for topic in topics.COMMAND_TOPICS)})
+"""Where a type that we do not know is an error; on event topics it is somebody else's news."""
+
+tracer = trace.get_tracer(__name__)
+meter = metrics.get_meter(__name__)
+process_duration = meter.create_histogram(telemetry.METRIC_PROCESS_DURATION, unit="s")
+consumed = meter.create_counter(telemetry.METRIC_CONSUMED_MESSAGES, unit="{message}")
+
+
+class Subscription:
+    """The topics, group and handlers of one consumer."""
+
+    def __init__(self, group_id: str, topics_read: tuple[Topic, ...], *, max_records: int) -> None:
+        self.group_id = group_id
+        self.topics = topics_read
+        self.max_records = max_records
+        self._handlers: dict[str, Handler[Any]] = {}
+        self._record_handler: RecordHandler | None = None
+        self.batch_handler: BatchHandler | None = None
+        self._quarantine: Quarantine | None = None
+        self.progress = Progress()
+
+    def on(self, contract: type[T]) -> Callable[[Handler[T]], Handler[T]]:
+        """Register the handler of one message type."""
+
+        def register(handler: Handler[T]) -> Handler[T]:
+            self._handlers[contract.message_type()] = handler
+            return handler
+
+        return register
+
+    def on_record(self, handler: RecordHandler) -> RecordHandler:
+        """Register a handler of every record, unread."""
+        self._record_handler = handler
+        return handler
+
+    def on_batch(self, handler: BatchHandler) -> BatchHandler:
+        """Register a handler of raw batches, which settles every record by itself."""
+        self.batch_handler = handler
+        return handler
+
+    def bind(self, quarantine: Quarantine) -> None:
+        """Give the policy for errors; done when the router is included."""
+        self._quarantine = quarantine
+
+    @property
+    def message_types(self) -> frozenset[str]:
+        """The types that have a handler here."""
+        return frozenset(self._handlers)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The policy for errors."""
+        if self._quarantine is None:
+            raise RuntimeError("the router of this subscription is not included in a broker")
+        return self._quarantine
+
+    async def consume(self, record: RawRecord) -> None:
+        """Settle one record: handled, passed over, or set aside."""
+        headers = HeaderView.of(record.headers)
+        if not self._wants(record, headers.text("ce_type")):
+            return
+        with (
+            tracer.start_as_current_span(
+                f"process {record.topic}",
+                context=remote_context(headers.text("traceparent")),
+                kind=SpanKind.CONSUMER,
+                attributes=self._attributes(record, headers),
+            ),
+            bound_contextvars(
+                message_id=headers.text("ce_id"),
+                correlation_id=headers.text("ce_correlationid"),
+            ),
+        ):
+            await self.quarantine.protect(record, lambda: self._handle(record), self.progress)
+        consumed.add(1, {telemetry.MESSAGING_DESTINATION: record.topic})
+
+    async def consume_batch(self, records: list[RawRecord]) -> None:
+        """Hand a batch to its handler until it succeeds."""
+        handler = self.batch_handler
+        if handler is None:
+            raise RuntimeError("this subscription has no batch handler")
+        attributes: dict[str, AnyValue] = {
+            telemetry.MESSAGING_SYSTEM: "kafka",
+            telemetry.MESSAGING_OPERATION_NAME: "process",
+            telemetry.MESSAGING_DESTINATION: records[0].topic,
+            telemetry.MESSAGING_GROUP: self.group_id,
+            telemetry.MESSAGING_BATCH_COUNT: len(records),
+        }
+        with tracer.start_as_current_span(
+            f"process {records[0].topic}", kind=SpanKind.CONSUMER, attributes=attributes
+        ):
+            await self.quarantine.protect_batch(records, handler, self.progress)
+        consumed.add(len(records), {telemetry.MESSAGING_DESTINATION: records[0].topic})
+
+    def _wants(self, record: RawRecord, type_name: str) -> bool:
+        if self._record_handler is not None or type_name in self._handlers or record.unreadable:
+            return True
+        return type_name not in BY_TYPE and record.topic in STRICT_TOPICS
+
+    async def _handle(self, record: RawRecord) -> None:
+        if record.unreadable:
+            raise UnreadableMessage(record.unreadable)
+        if self._record_handler is not None:
+            await self._record_handler(record)
+            return
+        handler = self._handlers.get(contract_of(HeaderView.of(record.headers)).message_type())
+        if handler is None:
+            raise UnknownMessageType(f"nothing here handles records of {record.topic}")
+        await handler(read_message(record))
+
+    def _attributes(self, record: RawRecord, headers: HeaderView) -> dict[str, AnyValue]:
+        return {
+            telemetry.MESSAGING_SYSTEM: "kafka",
+            telemetry.MESSAGING_OPERATION_NAME: "process",
+            telemetry.MESSAGING_OPERATION_TYPE: "process",
+            telemetry.MESSAGING_DESTINATION: record.topic,
+            telemetry.MESSAGING_PARTITION: str(record.partition),
+            telemetry.MESSAGING_GROUP: self.group_id,
+            telemetry.MESSAGING_MESSAGE_ID: headers.text("ce_id"),
+            telemetry.MESSAGING_KAFKA_OFFSET: record.offset,
+            telemetry.MESSAGING_KAFKA_KEY: (record.key or b"").decode(errors="replace"),
+            telemetry.TENANT_ID: tenant_named_in(record.value),
+        }

@@ -1,0 +1,88 @@
+"""Topics are made by this step alone, with their partitions stated; brokers never make them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+
+from archon_contracts.topics import ALL_TOPICS, Topic
+from shared.errors import BrokerUnavailable, PermanentError
+from shared.kafka.security import refused
+
+TOPIC_ALREADY_EXISTS = 36
+CLOSE_SECONDS = 5.0
+
+
+async def ensure_topics(
+    bootstrap_servers: str,
+    *,
+    replication_factor: int = 1,
+    topics: tuple[Topic, ...] = ALL_TOPICS,
+    timeout_seconds: float = 30.0,
+    security: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Create the topics that are missing; returns their names. Idempotent.
+
+    `security` holds what `shared.kafka.security.security_arguments` gives.
+
+    Raises:
+        BrokerUnavailable: the broker does not answer in time, or does not let us in.
+        PermanentError: it refuses to create a topic.
+    """
+    arguments = {"bootstrap_servers": bootstrap_servers.split(","), **(security or {})}
+    try:
+        async with asyncio.timeout(timeout_seconds), admin_client(arguments) as admin:
+            present = set(await admin.list_topics())
+            missing = [topic for topic in topics if topic.name not in present]
+            if missing:
+                new = [_new_topic(topic, replication_factor) for topic in missing]
+                _raise_refusals(await admin.create_topics(new))
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            await refused(arguments, final=True)
+            or f"Kafka at {bootstrap_servers} does not answer: {str(error) or 'no answer in time'}"
+        ) from error
+    return [topic.name for topic in missing]
+
+
+@contextlib.asynccontextmanager
+async def admin_client(arguments: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A started admin client; closing it takes seconds at most, whatever the broker does."""
+    admin = AIOKafkaAdminClient(**arguments)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await admin.close()
+
+
+def _new_topic(topic: Topic, replication_factor: int) -> NewTopic:
+    policy = (
+        {"cleanup.policy": "compact"}
+        if topic.compacted
+        else {
+            "cleanup.policy": "delete",
+            "retention.ms": str(topic.retention_ms),
+        }
+    )
+    replicas = {"min.insync.replicas": str(max(1, replication_factor - 1))}
+    return NewTopic(
+        topic.name,
+        num_partitions=topic.partitions,
+        replication_factor=replication_factor,
+        topic_configs=policy | replicas,
+    )
+
+
+def _raise_refusals(response: object) -> None:
+    for name, code, *rest in getattr(response, "topic_errors", []):
+        if code not in (0, TOPIC_ALREADY_EXISTS):
+            reason = rest[0] if rest and rest[0] else for_code(code).__name__
+            raise PermanentError(f"Kafka refused to create topic {name}: {reason}")

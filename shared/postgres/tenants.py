@@ -1,0 +1,47 @@
+"""Whose rows a transaction may see: PostgreSQL's row-level security, set for one transaction.
+
+Every table with a `tenant_id` has a policy, which `archon setup` makes. The scope is a setting of
+the transaction, so a pooled connection forgets it with the commit. Without a scope no tenant's row
+is seen and none can be written. Every place that looks across tenants says `across_tenants`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from shared.postgres.queries import load_queries
+
+if TYPE_CHECKING:
+    from shared.postgres.database import Tx
+
+SERVICES_ROLE: Final = "archon_services"
+"""Owns nothing: row-level security binds neither owners nor superusers."""
+EVERY_TENANT: Final = "*"
+"""The scope of what belongs to no one tenant. No tenant's name can begin with a star."""
+
+_queries = load_queries("shared")
+
+
+async def enter(tx: Tx, tenant_id: str) -> None:
+    """See and write this tenant's rows alone, until the transaction ends."""
+    await _queries.enter_tenant(tx, tenant_id=tenant_id)
+
+
+@asynccontextmanager
+async def across_tenants(tx: Tx) -> AsyncIterator[None]:
+    """See every tenant's rows while the block runs, then the scope's again.
+
+    For the few statements of a tenant's transaction that serve another tenant too.
+    """
+    before = await _queries.leave_tenant(tx, every_tenant=EVERY_TENANT)
+    try:
+        yield
+    finally:
+        # An aborted transaction takes no statement, and its end takes the scope with it.
+        with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
+            await enter(tx, before or "")

@@ -1,0 +1,324 @@
+"""One service process: start in order, run until a signal or a death, stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import uvloop
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from shared.errors import ArchonError, DatabaseUnavailable, StartupFailed
+from shared.kafka.security import client_arguments, refused
+from shared.kafka.watchdog import LoopWatch, Watchdog
+from shared.logging import configure_logging, get_logger, let_kafka_speak
+from shared.messaging.messages import describe
+from shared.messaging.relay import Relay
+from shared.postgres.database import Database
+from shared.postgres.migrations import pending
+from shared.postgres.queries import load_queries
+from shared.process.foundation import Foundation
+from shared.process.listeners import Listener, serving
+from shared.settings import ServiceSettings
+from shared.telemetry.setup import configure_telemetry, shut_down
+
+log = get_logger(__name__)
+_queries = load_queries("shared")
+
+# A record may wait for as long as its topic keeps it, then as a dead letter, and once more as a
+# replay: all that while its first reading must not be forgotten. A test adds it up.
+KEEP_INBOX_DAYS = 180
+KEEP_OUTBOX_HOURS = 24
+KEEP_TELEMETRY_DAYS = 14
+STOP_GRACE_SECONDS = 4.0
+"""What a stop may take besides the handlers' time: `shutdown_timeout_seconds` and this together
+are the whole of it, less than any supervisor waits before it kills."""
+EXIT_START_FAILED = 2
+EXIT_DIED = 1
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+class Background(Protocol):
+    """Something that runs as long as the process; its death ends the process."""
+
+    name: str
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        ...
+
+
+class Periodic:
+    """Calls `action` every so often; an error of a retryable kind waits for the next time."""
+
+    def __init__(
+        self, name: str, every_seconds: float, action: Callable[[], Awaitable[object]]
+    ) -> None:
+        self.name = name
+        self._every = every_seconds
+        self._action = action
+
+    async def run(self) -> None:
+        """Call, wait, call again."""
+        while True:
+            try:
+                await self._action()
+            except ArchonError as error:
+                log.warning("periodic_action_failed", action=self.name, reason=str(error))
+            await asyncio.sleep(self._every)
+
+
+class Application:
+    """A built service. `serve` returns at a stop signal, and raises when a part of it died."""
+
+    def __init__(
+        self,
+        foundation: Foundation,
+        *,
+        background: Sequence[Background] = (),
+        listeners: Sequence[Listener] = (),
+        on_start: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        self.foundation = foundation
+        self._background = list(background)
+        self._on_start = on_start
+        settings = foundation.settings
+        health = Listener(
+            foundation.health, settings.health_host, settings.health_port, "ARCHON_HEALTH_PORT"
+        )
+        self._listeners = [health, *listeners]
+        self._stop = asyncio.Event()
+        self._stop_by: float | None = None
+
+    async def serve(self) -> None:
+        """Run the service.
+
+        Raises:
+            StartupFailed: a dependency is not there in time.
+            ExceptionGroup: a background part died.
+        """
+        shared = self.foundation
+        configure_logging(
+            shared.settings.service, shared.settings.log_level, shared.telemetry.add_log
+        )
+        provider = configure_telemetry(
+            shared.settings.service, shared.telemetry, shared.settings.otlp_endpoint
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        try:
+            async with LoopWatch(), serving(self._listeners, self._left):
+                await self._serve_between()
+        finally:
+            await shut_down(provider, self._left())
+            await shared.database.close(timeout_seconds=self._left())
+
+    def stop(self) -> None:
+        """Ask `serve` to end."""
+        self._stop.set()
+
+    async def _serve_between(self) -> None:
+        shared = self.foundation
+        settings = shared.settings
+        await shared.database.open(timeout_seconds=settings.start_timeout_seconds)
+        await _await_schema(settings)
+        await _require_protection(shared.database)
+        async with _producer(settings, self._left) as producer:
+            relay = Relay(settings, producer, shared.outbox, shared.wakeups.new())
+            for hook in self._on_start:
+                await hook()
+            await shared.broker.start()
+            self._add_checks()
+            shared.health.started = True
+            let_kafka_speak()
+            log.info("service_started")
+            watchdog = Watchdog(lambda: shared.broker.watched, shared.broker.answers)
+            await self._run_all(
+                [relay, shared.telemetry, shared.health, watchdog, _housekeeping(shared)]
+            )
+        log.info("service_stopped")
+        await self._flush()
+
+    def _left(self, at_most: float = 5.0) -> float:
+        """Seconds that a step of the stop may take, of what is left of the whole."""
+        if self._stop_by is None:
+            return at_most
+        return max(0.1, min(at_most, self._stop_by - asyncio.get_running_loop().time()))
+
+    async def _flush(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._left()):
+                await self.foundation.telemetry.flush()
+
+    async def _run_all(self, own: Sequence[Background]) -> None:
+        """Run until a stop signal or a death; then stop consuming, and hand work back beside it."""
+        ours, theirs = (
+            {asyncio.create_task(part.run(), name=part.name) for part in parts}
+            for parts in (own, self._background)
+        )
+        stopping = asyncio.create_task(self._stop.wait(), name="stop signal")
+        done, _ = await asyncio.wait(
+            {*ours, *theirs, stopping}, return_when=asyncio.FIRST_COMPLETED
+        )
+        self.foundation.health.started = False
+        handlers = self.foundation.settings.shutdown_timeout_seconds
+        self._stop_by = asyncio.get_running_loop().time() + handlers + STOP_GRACE_SECONDS
+        for task in theirs:
+            task.cancel()
+        closing = asyncio.create_task(self.foundation.broker.stop(), name="stop of the broker")
+        await asyncio.wait({closing, *theirs}, timeout=self._left(handlers + STOP_GRACE_SECONDS))
+        stopping.cancel()
+        for task in ours:
+            task.cancel()
+        await asyncio.wait({*ours, stopping}, timeout=self._left())
+        deaths = [task for task in done if task is not stopping]
+        if deaths:
+            names = ", ".join(task.get_name() for task in deaths)
+            errors = [e for task in deaths if isinstance(e := task.exception(), Exception)]
+            log.error("service_part_died", part=names, reason="; ".join(map(str, errors)))
+            await self._flush()
+            raise ExceptionGroup(f"{names} died", errors or [RuntimeError(f"{names} returned")])
+
+    def _add_checks(self) -> None:
+        shared = self.foundation
+
+        async def outbox() -> str:
+            try:
+                async with shared.database.connection() as connection:
+                    age: float = await _queries.oldest_unpublished_seconds(connection)
+            except DatabaseUnavailable as error:
+                return str(error)
+            return f"the oldest message waits for {age:.0f} s" if age > 60 else ""
+
+        async def consumers() -> str:
+            idle = [c for c in shared.broker.consumers if not c.assignment()]
+            return f"{len(idle)} consumers have no partitions" if idle else ""
+
+        shared.health.add("outbox", outbox)
+        shared.health.add("consumers", consumers)
+
+
+async def _await_schema(settings: ServiceSettings) -> None:
+    deadline = asyncio.get_running_loop().time() + settings.start_timeout_seconds
+    dsn = settings.database_url.get_secret_value()
+    while missing := await pending(dsn, settings.service, role=settings.database_role):
+        if asyncio.get_running_loop().time() > deadline:
+            raise StartupFailed(
+                f"schema {settings.service} lacks {', '.join(missing)}; run `archon setup`"
+            )
+        await asyncio.sleep(0.1)
+
+
+async def _require_protection(database: Database) -> None:
+    """Refuse to serve while one tenant's rows could be shown to another.
+
+    Raises:
+        StartupFailed: the role is not bound by the tables' policies, or may not read them.
+    """
+    async with database.connection() as connection:
+        rows = _queries.unprotected_tables(connection, schema=database.schema)
+        names = [row["name"] async for row in rows]
+    if names:
+        raise StartupFailed(
+            f"{', '.join(names)}: no policy keeps tenants apart for the role "
+            f"{database.role or 'of the login'}; run `archon setup`, and let ARCHON_DATABASE_ROLE "
+            "name a role that owns no table and is no superuser"
+        )
+
+
+@contextlib.asynccontextmanager
+async def _producer(
+    settings: ServiceSettings, stop_seconds: Callable[[], float]
+) -> AsyncIterator[AIOKafkaProducer]:
+    """The relay's producer: idempotent, acknowledged by all in-sync replicas.
+
+    Raises:
+        StartupFailed: Kafka does not answer in time, or does not let us in.
+    """
+    arguments = client_arguments(settings)
+    producer = AIOKafkaProducer(
+        **arguments,
+        client_id=f"archon.{settings.service}.relay",
+        acks="all",
+        enable_idempotence=True,
+        max_batch_size=131_072,
+        request_timeout_ms=10_000,
+    )
+    try:
+        await _connect(producer, arguments, settings)
+        yield producer
+    finally:
+        # An idempotent producer's stop waits for ever when its broker is gone.
+        with contextlib.suppress(TimeoutError, KafkaError):
+            async with asyncio.timeout(stop_seconds()):
+                await producer.stop()
+
+
+async def _connect(
+    producer: AIOKafkaProducer, arguments: dict[str, Any], settings: ServiceSettings
+) -> None:
+    """Connect, trying again until the start's time is over."""
+    deadline = asyncio.get_running_loop().time() + settings.start_timeout_seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await producer.start()
+            return
+        except (KafkaError, OSError) as error:
+            over = asyncio.get_running_loop().time() >= deadline
+            if refusal := await refused(arguments, final=over):
+                raise StartupFailed(refusal) from error
+            if over:
+                raise StartupFailed(
+                    f"Kafka at {settings.kafka_bootstrap_servers} does not answer "
+                    f"({str(error) or 'no answer in time'}); "
+                    "check ARCHON_KAFKA_BOOTSTRAP_SERVERS, ARCHON_KAFKA_SECURITY_PROTOCOL and that "
+                    "the broker runs"
+                ) from error
+            await asyncio.sleep(0.2)
+
+
+def _housekeeping(shared: Foundation) -> Periodic:
+    async def prune() -> None:
+        async with shared.database.across_tenants() as tx:
+            await _queries.prune_inbox(tx, keep_days=KEEP_INBOX_DAYS)
+            await _queries.prune_outbox(tx, keep_hours=KEEP_OUTBOX_HOURS)
+            await _queries.prune_telemetry(tx, keep_days=KEEP_TELEMETRY_DAYS)
+
+    return Periodic("housekeeping", 3600.0, prune)
+
+
+def run(settings_type: type[S], build_app: Callable[[S], Application]) -> None:
+    """The whole of a service's `__main__`: settings, build, serve, exit code.
+
+    A start that fails prints one sentence and exits with 2; a part that died exits with 1, so
+    that the supervisor starts the process again.
+    """
+    try:
+        settings = settings_type()
+        uvloop.run(_serve(settings, build_app))
+    except ValidationError as error:
+        _exit(EXIT_START_FAILED, f"settings: {describe(error)} (environment, prefix ARCHON_)")
+    except SettingsError as error:
+        _exit(EXIT_START_FAILED, f"settings: {error}; lists are JSON (environment, prefix ARCHON_)")
+    except ArchonError as error:
+        _exit(EXIT_START_FAILED, str(error))
+    except ExceptionGroup as group:
+        _exit(EXIT_DIED, f"{group.message}: {'; '.join(str(e) for e in group.exceptions)}")
+
+
+async def _serve(settings: S, build_app: Callable[[S], Application]) -> None:
+    await build_app(settings).serve()
+
+
+def _exit(code: int, sentence: str) -> None:
+    sys.stderr.write(f"archon: {sentence}\n")
+    raise SystemExit(code)

@@ -1,0 +1,99 @@
+"""Everything shared that a service is built from, constructed in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from shared.artifacts.signing import Signer, TrustedKeys
+from shared.artifacts.store import Artifacts
+from shared.audit import Audit
+from shared.clock import Clock, SystemClock
+from shared.errors import StartupFailed
+from shared.kafka.broker import Broker
+from shared.kafka.retry_policy import Quarantine
+from shared.messaging.inbox import Inbox
+from shared.messaging.notifier import Wakeups
+from shared.messaging.outbox import Outbox
+from shared.postgres.database import Database
+from shared.process.health import Health
+from shared.settings import ServiceSettings
+from shared.telemetry.store import TelemetryStore
+from shared.work.queue import WorkQueue
+from shared.work.worker import Worker, WorkHandler
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """The collaborators of one service process; nothing is open yet."""
+
+    settings: ServiceSettings
+    clock: Clock
+    wakeups: Wakeups
+    database: Database
+    inbox: Inbox
+    outbox: Outbox
+    audit: Audit
+    quarantine: Quarantine
+    work: WorkQueue
+    broker: Broker
+    artifacts: Artifacts
+    telemetry: TelemetryStore
+    health: Health
+
+    @classmethod
+    def build(cls, settings: ServiceSettings, *, clock: Clock | None = None) -> Self:
+        """Construct everything; connects to nothing. Without a clock, the machine's."""
+        clock = clock or SystemClock()
+        wakeups = Wakeups()
+        database = Database(
+            settings.database_url.get_secret_value(),
+            settings.service,
+            pool_size=settings.database_pool_size,
+            role=settings.database_role,
+        )
+        outbox = Outbox(settings.service, clock, shards=settings.outbox_shards)
+        quarantine = Quarantine(
+            database,
+            outbox,
+            wakeups,
+            max_attempts=settings.handler_attempts,
+            handler_timeout_seconds=settings.handler_timeout_seconds,
+        )
+        return cls(
+            settings=settings,
+            clock=clock,
+            wakeups=wakeups,
+            database=database,
+            inbox=Inbox(database, wakeups),
+            outbox=outbox,
+            audit=Audit(settings.service, outbox, clock),
+            quarantine=quarantine,
+            work=WorkQueue(database, wakeups, lease_seconds=settings.lease_seconds),
+            broker=Broker(settings, quarantine),
+            artifacts=build_artifacts(settings),
+            telemetry=TelemetryStore(database, settings.service),
+            health=Health(settings.service),
+        )
+
+    def worker(self, handlers: Mapping[str, WorkHandler], *, slots: int = 1) -> Worker:
+        """A worker of this service's queue, woken by its commits."""
+        return Worker(self.work, handlers, self.wakeups.new(), slots=slots)
+
+
+def build_artifacts(settings: ServiceSettings) -> Artifacts:
+    """The artifact store, with its keys."""
+    secret = settings.artifacts_signing_key
+    signer = Signer(secret.get_secret_value()) if secret else None
+    keys = [key.strip() for key in settings.artifacts_trusted_keys.split(",") if key.strip()]
+    if not keys and signer:
+        keys = [signer.public_key]
+    trusted = TrustedKeys(keys) if keys else None
+    try:
+        return Artifacts(settings.artifacts_url, signer=signer, trusted=trusted)
+    except (ValueError, ImportError) as error:
+        raise StartupFailed(
+            f"ARCHON_ARTIFACTS_URL {settings.artifacts_url} cannot be used ({error}); for s3:// "
+            "install archon-training[s3]"
+        ) from error

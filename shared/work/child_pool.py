@@ -1,0 +1,149 @@
+"""Warm child processes: heavy libraries are imported once, each run is a fork of that process.
+
+The fork server is the standard library's. A run is one child: it gets a JSON spec over a pipe,
+reports dictionaries back, and answers with a result or an error. It ends when the pipe closes, so
+that nothing outlives a killed service. Imports of torch stay out of the service process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import orjson
+from opentelemetry import trace
+
+from shared.errors import ChildCrashed, ChildFailed
+from shared.logging import get_logger
+from shared.telemetry.spans import current_traceparent, tenant_of
+from shared.telemetry.store import TelemetryStore
+from shared.work.child_process import Report, child_main, encode, row_of
+
+STOP_SECONDS = 3.0
+
+log = get_logger(__name__)
+OnReport = Callable[[Report], Awaitable[None]]
+
+
+class ChildPool:
+    """Forks a child per run from one warm server. One pool per process."""
+
+    name = "child pool"
+
+    def __init__(self, *, preload: Sequence[str], threads: int, telemetry: TelemetryStore) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._preload = list(preload)
+        self._threads = threads
+        self._telemetry = telemetry
+
+    async def warm_up(self) -> None:
+        """Start the fork server, which imports the heavy modules on its own time."""
+        # Two busy cores: idle OpenMP threads must sleep, not spin. Read when torch is imported,
+        # so it has to be in the server's environment before it starts.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        os.environ.setdefault("OMP_NUM_THREADS", str(self._threads))
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        self._context.set_forkserver_preload(["shared.work.child_process", *self._preload])
+        await asyncio.to_thread(forkserver.ensure_running)
+
+    async def run(self, entry: str, spec: Mapping[str, Any], on_report: OnReport) -> dict[str, Any]:
+        """Run `entry` ("module:function") with `spec` in a child; reports are awaited in order.
+
+        Cancelling kills the child.
+
+        Raises:
+            ChildFailed: the child said why it cannot do its work; trying again cannot help.
+            ChildCrashed: it died, or its error may pass; trying again may help.
+        """
+        await self.warm_up()
+        ours, theirs = self._context.Pipe()
+        message = {
+            "entry": entry,
+            "spec": dict(spec),
+            "service": f"{self._telemetry.service}.child",
+            "traceparent": current_traceparent(),
+            "tenant_id": tenant_of(trace.get_current_span()),
+        }
+        process = self._context.Process(target=child_main, args=(theirs,), daemon=True)
+        await asyncio.to_thread(process.start)
+        theirs.close()
+        log.info("child_started", entry=entry, pid=process.pid)
+        try:
+            ours.send_bytes(encode(message))
+            return await self._converse(ours, process, on_report)
+        finally:
+            await asyncio.shield(_stop(ours, process))
+
+    async def _converse(
+        self,
+        connection: Connection,
+        process: BaseProcess,
+        on_report: OnReport,
+    ) -> dict[str, Any]:
+        while True:
+            try:
+                message = orjson.loads(await _receive(connection))
+            except (EOFError, ConnectionError) as error:
+                await asyncio.to_thread(process.join, STOP_SECONDS)
+                raise ChildCrashed(_cause_of_death(process.exitcode)) from error
+            match message["type"]:
+                case "span":
+                    self._telemetry.add(row_of(message["span"]))
+                case "report":
+                    await on_report(message["report"])
+                case "result":
+                    result: dict[str, Any] = message["result"]
+                    return result
+                case "error" if message["retryable"]:
+                    raise ChildCrashed(message["message"])
+                case _:
+                    raise ChildFailed(message["message"], message["error_type"])
+
+
+async def _receive(connection: Connection) -> bytes:
+    """Wait for the pipe without a thread, then read one message.
+
+    A message is written by one `send_bytes`, so that the rest follows its first byte at once.
+    """
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    descriptor = connection.fileno()
+    loop.add_reader(descriptor, _once(ready))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+    return connection.recv_bytes()
+
+
+def _once(ready: asyncio.Future[None]) -> Callable[[], None]:
+    def ring() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    return ring
+
+
+async def _stop(connection: Connection, process: BaseProcess) -> None:
+    connection.close()  # the child's watcher ends it when the pipe closes
+    await asyncio.to_thread(process.join, STOP_SECONDS)
+    if process.is_alive():
+        process.kill()
+        await asyncio.to_thread(process.join, STOP_SECONDS)
+    with suppress(ValueError):
+        process.close()
+
+
+def _cause_of_death(exit_code: int | None) -> str:
+    if exit_code == -9:
+        return "the child was killed (signal 9; out of memory is the usual reason)"
+    if exit_code is not None and exit_code < 0:
+        return f"the child died of signal {-exit_code}"
+    return f"the child ended without an answer (exit code {exit_code})"

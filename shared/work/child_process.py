@@ -1,0 +1,117 @@
+"""The child's side of `shared.work.child_pool`: read a spec, run it, report, answer."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from multiprocessing.connection import Connection
+from typing import Any
+
+import orjson
+from opentelemetry import context, trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+
+from archon_contracts import telemetry
+from shared.errors import RetryableError
+from shared.telemetry.records import SpanRow, span_row
+from shared.telemetry.spans import OwnIds, remote_context
+
+Report = dict[str, Any]
+Entry = Callable[[dict[str, Any], Callable[[Report], None]], dict[str, Any]]
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """A message for the pipe: JSON, times as ISO 8601."""
+    return orjson.dumps(message, default=str, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+class Channel:
+    """Sends whole messages; threads take turns."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Write one message; a closed pipe means that nobody wants the answer."""
+        with self._lock:
+            try:
+                self._connection.send_bytes(encode(message))
+            except (BrokenPipeError, OSError):
+                os._exit(1)
+
+    def report(self, report: Report) -> None:
+        """What the entry calls to tell how far it is."""
+        self.send({"type": "report", "report": report})
+
+
+class ChannelSpanProcessor(SpanProcessor):
+    """Sends finished spans to the service, which stores them; they are the work's tenant's."""
+
+    def __init__(self, channel: Channel, tenant_id: str) -> None:
+        self._channel = channel
+        self._tenant_id = tenant_id
+
+    def on_start(self, span: trace.Span, parent_context: context.Context | None = None) -> None:
+        span.set_attribute(telemetry.TENANT_ID, self._tenant_id)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._channel.send({"type": "span", "span": asdict(span_row(span))})
+
+
+def child_main(connection: Connection) -> None:
+    """Entry point of every child."""
+    channel = Channel(connection)
+    try:
+        request = orjson.loads(connection.recv_bytes())
+    except EOFError:  # the service is gone before it had work for this child
+        return
+    threading.Thread(target=_exit_with_parent, args=(connection,), daemon=True).start()
+    module, _, function = str(request["entry"]).partition(":")
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": request["service"]}),
+        id_generator=OwnIds(),
+        shutdown_on_exit=False,
+    )
+    provider.add_span_processor(ChannelSpanProcessor(channel, request["tenant_id"]))
+    trace.set_tracer_provider(provider)
+    # The standard carrier for libraries that look for it in the environment.
+    os.environ["TRACEPARENT"] = request["traceparent"]
+    context.attach(remote_context(request["traceparent"]))
+    channel.send(_answer(module, function, request["spec"], channel))
+
+
+def _answer(module: str, function: str, spec: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    try:
+        entry: Entry = getattr(importlib.import_module(module), function)
+        return {"type": "result", "result": entry(spec, channel.report)}
+    except MemoryError:
+        return _error("MemoryError", "the child ran out of memory", retryable=True)
+    except Exception as error:  # noqa: BLE001  every error must reach the service as an answer
+        traceback.print_exc()
+        name, text = type(error).__name__, str(error) or type(error).__name__
+        return _error(name, text, retryable=isinstance(error, (RetryableError, OSError)))
+
+
+def _error(error_type: str, message: str, *, retryable: bool) -> dict[str, Any]:
+    return {"type": "error", "error_type": error_type, "message": message, "retryable": retryable}
+
+
+def _exit_with_parent(connection: Connection) -> None:
+    """The service writes nothing after the spec: any end of this read means it is gone."""
+    try:
+        connection.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def row_of(span: dict[str, Any]) -> SpanRow:
+    """A span as it came over the pipe."""
+    times = {name: datetime.fromisoformat(span[name]) for name in ("started_at", "ended_at")}
+    return SpanRow(**{**span, **times})

@@ -1,0 +1,229 @@
+"""The loop that leases work, runs it and ends it, one task per slot."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from opentelemetry import metrics, trace
+from opentelemetry.trace import Status, StatusCode
+from opentelemetry.util.types import AnyValue
+
+from archon_contracts import telemetry
+from shared.errors import (
+    DatabaseUnavailable,
+    LeaseLost,
+    LeaseNotRenewed,
+    PermanentError,
+    RetryableError,
+)
+from shared.logging import get_logger
+from shared.messaging.notifier import Wakeup
+from shared.postgres.database import Tx
+from shared.telemetry.spans import remote_context
+from shared.work.queue import Lease, WorkQueue
+
+POLL_SECONDS = 5.0
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 30.0
+PATIENCE_SECONDS = 600.0
+
+log = get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+meter = metrics.get_meter(__name__)
+duration = meter.create_histogram(telemetry.METRIC_WORK_DURATION, unit="s")
+
+
+class WorkHandler(Protocol):
+    """What a service does for one kind of work."""
+
+    async def run(self, lease: Lease) -> Any:
+        """The long part, outside any transaction; cancelled when the lease is lost."""
+        ...
+
+    async def complete(self, tx: Tx, lease: Lease, result: Any) -> None:
+        """Write the result and append its events, in the transaction that ends the row."""
+        ...
+
+    async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
+        """Append the failure's events: the error is permanent, or tries are used up."""
+        ...
+
+
+class Worker:
+    """Runs up to `slots` pieces of work at once; a `Background` of the application."""
+
+    name = "worker"
+
+    def __init__(
+        self, queue: WorkQueue, handlers: Mapping[str, WorkHandler], bell: Wakeup, *, slots: int = 1
+    ) -> None:
+        self._queue = queue
+        self._handlers = handlers
+        self._bell = bell
+        self._free = asyncio.Semaphore(slots)
+        self._slots = slots
+        self._running: set[asyncio.Task[None]] = set()
+        self._owner = f"{socket.gethostname()}:{os.getpid()}"
+
+    @property
+    def busy(self) -> int:
+        """Pieces of work running now."""
+        return len(self._running)
+
+    async def run(self) -> None:
+        """Lease and run until cancelled; running work is then handed back."""
+        try:
+            while True:
+                async with self._free:
+                    lease = await self._next()
+                await self._free.acquire()
+                task = asyncio.create_task(self._do(lease), name=f"{lease.kind} {lease.key}")
+                self._running.add(task)
+                task.add_done_callback(self._done)
+        finally:
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._free.release()
+
+    async def _next(self) -> Lease:
+        kinds = list(self._handlers)
+        while True:
+            try:
+                lease = await self._queue.lease(kinds, self._owner)
+                if lease is not None:
+                    return lease
+                due = await self._queue.seconds_to_next(kinds)
+            except RetryableError as error:
+                log.warning("worker_waits_for_database", reason=str(error))
+                due = 1.0
+            await self._bell.wait(_pause(due))
+
+    async def _do(self, lease: Lease) -> None:
+        started = asyncio.get_running_loop().time()
+        log.info("work_leased", kind=lease.kind, key=lease.key, attempt=lease.attempt)
+        attributes: dict[str, AnyValue] = {
+            telemetry.JOB_ATTEMPT: lease.attempt,
+            telemetry.JOB_ID: lease.key,
+            telemetry.TENANT_ID: lease.tenant_id or "",
+        }
+        with tracer.start_as_current_span(
+            telemetry.SPAN_WORK.format(kind=lease.kind),
+            context=remote_context(lease.cause.traceparent),
+            attributes=attributes,
+        ) as span:
+            try:
+                await self._run(lease)
+            except asyncio.CancelledError:
+                span.set_status(Status(StatusCode.ERROR, "handed back"))
+                await asyncio.shield(self._queue.release(lease))
+                raise
+            except LeaseNotRenewed as error:
+                span.set_status(Status(StatusCode.ERROR, str(error)))
+                log.warning("lease_lost", kind=lease.kind, key=lease.key, reason=str(error))
+                await self._hand_back(lease)
+            except LeaseLost as error:
+                span.set_status(Status(StatusCode.ERROR, str(error)))
+                log.warning("lease_lost", kind=lease.kind, key=lease.key, reason=str(error))
+            except RetryableError as error:
+                # The end could not be written; the lease runs out and the work is leased again.
+                span.set_status(Status(StatusCode.ERROR, str(error)))
+                log.warning(
+                    "work_end_not_written", kind=lease.kind, key=lease.key, reason=str(error)
+                )
+        seconds = asyncio.get_running_loop().time() - started
+        duration.record(seconds, {"kind": lease.kind})
+
+    async def _hand_back(self, lease: Lease) -> None:
+        """An absent database counts no try, if nobody else has taken the work meanwhile."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            try:
+                await self._queue.release(lease)
+                return
+            except DatabaseUnavailable as error:
+                log.warning("release_waits_for_database", key=lease.key, reason=str(error))
+                await asyncio.sleep(FIRST_DELAY_SECONDS)
+
+    async def _run(self, lease: Lease) -> None:
+        handler = self._handlers[lease.kind]
+        if lease.attempt > lease.max_attempts:
+            await self._give_up(
+                handler,
+                lease,
+                PermanentError(
+                    f"{lease.kind} {lease.key} ended without an answer {lease.max_attempts} times"
+                ),
+            )
+            return
+        try:
+            async with self._queue.kept(lease):
+                result = await handler.run(lease)
+            await self._complete(handler, lease, result)
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001  the one place that judges errors of work
+            await self._failed(handler, lease, error)
+            return
+        log.info("work_done", kind=lease.kind, key=lease.key)
+
+    async def _complete(self, handler: WorkHandler, lease: Lease, result: Any) -> None:
+        """Write the result; hours of work are not thrown away because the database is away."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            try:
+                async with self._queue.guarded(lease) as tx:
+                    await handler.complete(tx, lease, result)
+                    await self._queue.finish(tx, lease, state="done")
+                return
+            except DatabaseUnavailable as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                log.warning("result_waits_for_database", key=lease.key, reason=str(error))
+                await asyncio.sleep(FIRST_DELAY_SECONDS)
+
+    async def _failed(self, handler: WorkHandler, lease: Lease, error: Exception) -> None:
+        trace.get_current_span().record_exception(error)
+        trace.get_current_span().set_status(Status(StatusCode.ERROR, str(error)))
+        last = lease.attempt >= lease.max_attempts
+        if isinstance(error, PermanentError) or last:
+            await self._give_up(handler, lease, error)
+            return
+        delay = min(FIRST_DELAY_SECONDS * 2**lease.attempt, LONGEST_DELAY_SECONDS)
+        delay *= random.uniform(0.8, 1.2)
+        log.warning(
+            "work_retried",
+            kind=lease.kind,
+            key=lease.key,
+            reason=str(error),
+            exc_info=not isinstance(error, RetryableError),
+        )
+        async with self._queue.guarded(lease) as tx:
+            await self._queue.retry(tx, lease, delay_seconds=delay, error=str(error))
+
+    async def _give_up(self, handler: WorkHandler, lease: Lease, error: Exception) -> None:
+        log.error(
+            "work_failed",
+            kind=lease.kind,
+            key=lease.key,
+            reason=str(error),
+            exc_info=not isinstance(error, (PermanentError, RetryableError)),
+        )
+        async with self._queue.guarded(lease) as tx:
+            await handler.give_up(tx, lease, error)
+            await self._queue.finish(tx, lease, state="failed", error=str(error))
+
+
+def _pause(due_seconds: float | None) -> float:
+    """How long to sleep when the next row is due in so many seconds, or none is known."""
+    if due_seconds is None:
+        return POLL_SECONDS
+    return min(max(due_seconds, 0.05), POLL_SECONDS)

@@ -1,0 +1,347 @@
+"""Events become read models; requests become commands."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from archon_contracts.commands import CancelJob, ConfigureAgent, DeployModel, RollBackModel
+from archon_contracts.events import (
+    AgentConfigured,
+    EvaluationCompleted,
+    JobCompleted,
+    JobState,
+    JobStateChanged,
+    MetricPoint,
+    MetricsRecorded,
+    ModelArchived,
+    ModelDeployed,
+    ModelRegistered,
+    ModelRolledBack,
+    SyntheticDataGenerated,
+    TrainingRequested,
+    TrainingStarted,
+    WorkerReported,
+)
+from archon_contracts.identifiers import new_id
+from archon_contracts.topics import COORDINATOR_COMMANDS, JOBS, REGISTRY_COMMANDS
+from archon_contracts.values import ArtifactRef, Estimate, ModelRef, TrainingMethod
+from tests.support.eventually import eventually
+from tests.support.gateway.gateway import Gateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WEIGHTS = ArtifactRef(uri="file:///weights", digest="a" * 64)
+SHARE = Estimate(value=0.75, low=0.7, high=0.8, n=200)
+CATALOGUE = [{"name": "search", "description": "finds"}, {"name": "book"}]
+
+
+@pytest.fixture
+def name() -> str:
+    return f"agent-{uuid4().hex[:12]}"
+
+
+def changed(job: UUID, agent: str, state: JobState, seconds: float) -> JobStateChanged:
+    return JobStateChanged(
+        job_id=job,
+        agent_id=agent,
+        method=TrainingMethod.CONTINUAL,
+        to_state=state,
+        attempt=1,
+        reason=f"now {state}",
+        occurred_at=NOON + timedelta(seconds=seconds),
+        trace_id="c" * 32,
+    )
+
+
+def registered(agent: str, job: UUID, version: str) -> ModelRegistered:
+    return ModelRegistered(
+        agent_id=agent,
+        job_id=job,
+        model_id=new_id(),
+        model=ModelRef(version=version, artifact=WEIGHTS),
+        dataset_id=new_id(),
+        metrics={"accuracy": SHARE},
+    )
+
+
+def deployed(agent: str, version: str) -> ModelDeployed:
+    model = ModelRef(version=version, artifact=WEIGHTS)
+    return ModelDeployed(agent_id=agent, model=model, reason="better", deployed_at=NOON)
+
+
+async def test_an_agent_is_configured_once_the_coordinator_says_so(
+    gateway: Gateway, name: str
+) -> None:
+    wish = {
+        "agent_id": name,
+        "kind": "selector",
+        "base_model": "pypi:m",
+        "catalogue": CATALOGUE,
+        "trigger": {"minimum_feedback": 5},
+    }
+    asked = await gateway.http.post("/v1/agents", json=wish)
+    assert asked.status_code == 202
+    (record,) = await gateway.records(COORDINATOR_COMMANDS, name.encode())
+    command = ConfigureAgent.model_validate_json(record.value)
+
+    await gateway.tell(AgentConfigured(agent_id=name, profile=command.profile))
+
+    await eventually(lambda: gateway.knows(name))
+    agent = await gateway.get(f"/v1/agents/{name}")
+    assert agent["profile"]["trigger"]["minimum_feedback"] == 5
+    artifacts = gateway.application.foundation.artifacts
+    assert command.profile.catalogue is not None
+    assert b"finds" in await artifacts.read(command.profile.catalogue, "catalogue.json")
+
+
+async def test_a_dataset_keeps_its_name_and_content(gateway: Gateway, name: str) -> None:
+    body = {"name": name, "purpose": "training", "items": [{"input": "q", "target": "t"}]}
+    lines = b'{"input": "q", "target": "t"}\n'
+
+    first = await gateway.http.post("/v1/datasets", json=body)
+    again = await gateway.http.post(
+        f"/v1/datasets?name={name}&purpose=training",
+        content=lines,
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    other = await gateway.http.post(
+        "/v1/datasets", json=body | {"items": [{"input": "q", "target": "other"}]}
+    )
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 409)
+    assert first.json()["artifact"] == again.json()["artifact"]
+    assert (await gateway.get(f"/v1/datasets/{name}"))["items"] == 1
+
+
+async def test_a_requested_job_is_readable_at_once_and_its_event_leaves(
+    gateway: Gateway, name: str
+) -> None:
+    agent = await gateway.know(name)
+
+    response = await gateway.http.post("/v1/jobs", json={"agent_id": agent, "method": "continual"})
+
+    job_id = response.json()["job_id"]
+    job = await gateway.get(f"/v1/jobs/{job_id}")
+    assert (response.status_code, job["state"]) == (202, "requested")
+
+    async def sent() -> None:
+        (record,) = await gateway.records(JOBS, agent.encode())
+        assert str(TrainingRequested.model_validate_json(record.value).job_id) == job_id
+
+    await eventually(sent)
+
+
+async def test_a_job_shows_its_history_progress_evaluation_and_version(
+    gateway: Gateway, name: str
+) -> None:
+    agent, job = await gateway.know(name), new_id()
+    await gateway.tell(
+        changed(job, agent, JobState.QUEUED, 0),
+        changed(job, agent, JobState.TRAINING, 2),
+        TrainingStarted(
+            job_id=job, agent_id=agent, attempt=1, worker_id="w", total_steps=30, first_step_at=NOON
+        ),
+        MetricsRecorded(job_id=job, agent_id=agent, attempt=1, points=points()),
+        EvaluationCompleted(
+            agent_id=agent,
+            job_id=job,
+            evaluation_id=new_id(),
+            passed=True,
+            reasons=("better",),
+            accuracy={"candidate": {"all": SHARE}},
+            duration_seconds=1,
+        ),
+        changed(job, agent, JobState.COMPLETED, 9),
+        JobCompleted(job_id=job, agent_id=agent, model="1.1.0", digest="d", stage_seconds={}),
+    )
+
+    async def shown() -> None:
+        found = await gateway.get(f"/v1/jobs/{job}")
+        assert [step["state"] for step in found["history"]] == ["queued", "training", "completed"]
+        assert found["stage_seconds"] == {"queued": 2.0, "training": 7.0}
+        assert (found["state"], found["version"]) == ("completed", "1.1.0")
+        assert found["evaluation"] is not None
+        assert found["evaluation"]["accuracy"]["candidate"]["all"]["n"] == 200
+        assert found["progress"] == {
+            "attempt": 1, "step": 11, "total_steps": 30, "loss": 0.5, "eta_seconds": 19.0
+        }  # fmt: skip
+
+    await eventually(shown)
+    metrics = (await gateway.get(f"/v1/jobs/{job}/metrics"))["items"]
+    assert [(point["name"], point["step"]) for point in metrics] == [("loss", 1), ("loss", 11)]
+
+
+def points() -> tuple[MetricPoint, ...]:
+    return tuple(
+        MetricPoint(name="loss", value=value, step=step, recorded_at=NOON + timedelta(seconds=at))
+        for value, step, at in ((0.9, 1, 0), (0.5, 11, 10))
+    )
+
+
+async def test_an_event_told_twice_or_late_changes_nothing(gateway: Gateway, name: str) -> None:
+    agent, job = await gateway.know(name), new_id()
+    late = changed(job, agent, JobState.QUEUED, 0)
+    await gateway.tell(changed(job, agent, JobState.TRAINING, 5), late, late)
+
+    async def shown() -> None:
+        found = await gateway.get(f"/v1/jobs/{job}")
+        assert found["state"] == "training"
+        assert len(found["history"]) == 3
+
+    await eventually(shown)
+
+
+async def test_one_version_is_live_through_deployments_and_rollbacks(
+    gateway: Gateway, name: str
+) -> None:
+    agent, job = await gateway.know(name), new_id()
+    first = ModelRef(version="1.0.0", artifact=WEIGHTS)
+    await gateway.tell(
+        registered(agent, job, "1.0.0"),
+        deployed(agent, "1.0.0"),
+        registered(agent, new_id(), "1.1.0"),
+        deployed(agent, "1.1.0"),
+        ModelRolledBack(
+            agent_id=agent, model=first, from_version="1.1.0", reason="odd", rolled_back_at=NOON
+        ),
+        ModelArchived(agent_id=agent, version_archived="1.1.0", reason="worse"),
+    )
+
+    async def shown() -> None:
+        found = (await gateway.get(f"/v1/agents/{agent}/models"))["items"]
+        assert [(m["version"], m["status"]) for m in found] == [
+            ("1.1.0", "archived"),
+            ("1.0.0", "deployed"),
+        ]
+
+    await eventually(shown)
+    assert (await gateway.get(f"/v1/agents/{agent}"))["live_version"] == "1.0.0"
+    model = await gateway.get(f"/v1/agents/{agent}/models/1.0.0")
+    assert model["lineage"]["job_id"] == str(job)
+    assert model["metrics"]["accuracy"]["value"] == 0.75
+
+
+async def test_a_rollback_of_an_agent_without_a_live_version_is_a_conflict(
+    gateway: Gateway, name: str
+) -> None:
+    agent = await gateway.know(name)
+
+    response = await gateway.http.post(f"/v1/agents/{agent}/rollback", json={"reason": "odd"})
+
+    assert response.status_code == 409
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] == f"no version of agent {agent} is live; deploy one instead"
+
+
+async def test_orders_for_models_and_jobs_leave_as_commands(gateway: Gateway, name: str) -> None:
+    agent, job = await gateway.know(name), new_id()
+    await gateway.tell(
+        deployed(agent, "1.0.0"),
+        deployed(agent, "1.1.0"),
+        changed(job, agent, JobState.QUEUED, 0),
+    )
+    await eventually(lambda: _answers(gateway, f"/v1/agents/{agent}/models/1.1.0"))
+    await eventually(lambda: _answers(gateway, f"/v1/jobs/{job}"))
+
+    path = f"/v1/agents/{agent}"
+    deploy = await gateway.http.post(f"{path}/models/1.0.0/deploy", json={"reason": "good"})
+    back = await gateway.http.post(f"{path}/rollback", json={"reason": "odd"})
+    cancel = await gateway.http.post(f"/v1/jobs/{job}/cancel", json={"reason": "wrong"})
+
+    assert [r.status_code for r in (deploy, back, cancel)] == [202, 202, 202]
+
+    async def sent() -> None:
+        to_registry = await gateway.records(REGISTRY_COMMANDS, agent.encode())
+        to_coordinator = await gateway.records(COORDINATOR_COMMANDS, str(job).encode())
+        kinds = [dict(r.headers)["ce_type"].decode() for r in (*to_registry, *to_coordinator)]
+        assert kinds == [c.message_type() for c in (DeployModel, RollBackModel, CancelJob)]
+
+    await eventually(sent)
+
+
+async def test_synthetic_data_is_asked_for_and_its_result_shown(
+    gateway: Gateway, name: str
+) -> None:
+    wish = {"agentId": name, "scenarioType": "customer-support", "count": 10, "diversity": 0.8}
+
+    answer = (
+        await gateway.http.post("/v1/functions/generateSyntheticTrainingData", json=wish)
+    ).json()
+    assert (await gateway.get(answer["result"]))["state"] == "requested"
+    await gateway.tell(
+        SyntheticDataGenerated(
+            agent_id=name, request_id=answer["requestId"], artifact=WEIGHTS, items=9
+        )
+    )
+
+    async def ready() -> None:
+        found = await gateway.get(answer["result"])
+        assert (found["state"], found["items"]) == ("ready", 9)
+
+    await eventually(ready)
+
+
+async def test_adapting_publishes_the_feedback_and_starts_a_job(
+    gateway: Gateway, name: str
+) -> None:
+    agent = await gateway.know(name)
+    item = {"input": "q", "expected": "x", "actual": "y", "rating": 3}
+    wish = {"agentId": agent, "feedback": [item], "method": "continual"}
+
+    answer = await gateway.http.post("/v1/functions/adaptAgentBehavior", json=wish)
+    refused = await gateway.http.post(
+        "/v1/functions/adaptAgentBehavior", json=wish | {"method": "reinforcement"}
+    )
+
+    assert (answer.status_code, answer.json()["acceptedFeedback"]) == (202, 1)
+    job = await gateway.get(f"/v1/jobs/{answer.json()['jobId']}")
+    assert (job["method"], job["dataset_name"]) == ("continual", None)
+    assert refused.status_code == 422
+    assert "supervised, continual" in refused.json()["detail"]
+
+
+async def test_the_status_shows_workers_and_open_jobs(gateway: Gateway, name: str) -> None:
+    agent, worker = await gateway.know(name), f"worker-{name}"
+    await gateway.tell(
+        changed(new_id(), agent, JobState.QUEUED, 0),
+        WorkerReported(worker_id=worker, service="trainer", slots=1, busy=0, devices=("cpu",)),
+    )
+
+    async def shown() -> None:
+        status = await gateway.get("/v1/status")
+        assert worker in [found["worker_id"] for found in status["workers"]]
+        assert status["open_jobs"].get("queued", 0) >= 1
+
+    await eventually(shown)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/jobs/not-a-uuid", 422),
+        ("GET", f"/v1/jobs/{UUID(int=1)}", 404),
+        ("GET", "/v1/agents/nobody", 404),
+        ("GET", "/v1/agents/no%20spaces", 422),
+        ("GET", "/v1/agents/nobody/models", 404),
+        ("GET", "/v1/datasets/none", 404),
+        ("GET", "/v1/jobs?state=lost", 422),
+        ("GET", "/v1/jobs?limit=0", 422),
+        ("GET", "/v1/nowhere", 404),
+        ("DELETE", "/v1/jobs", 405),
+        ("POST", "/v1/jobs", 422),
+    ],
+)
+async def test_every_refusal_is_a_problem_document(
+    gateway: Gateway, method: str, path: str, status: int
+) -> None:
+    response = await gateway.http.request(method, path, json={} if method == "POST" else None)
+
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == status
+
+
+async def _answers(gateway: Gateway, path: str) -> bool:
+    return (await gateway.http.get(path)).status_code == 200

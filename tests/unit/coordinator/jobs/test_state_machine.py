@@ -1,0 +1,92 @@
+"""The table of transitions."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import services.coordinator
+from archon_contracts.events import JobState
+from services.coordinator.jobs.state_machine import (
+    FINAL,
+    TRANSITIONS,
+    UNDER_WAY,
+    JobEvent,
+    diagram,
+    drawn,
+    next_state,
+)
+
+FORWARD = [
+    (JobState.REQUESTED, JobEvent.TURN_CAME, JobState.PLANNING),
+    (JobState.PLANNING, JobEvent.PLANNED, JobState.PREPARING),
+    (JobState.PREPARING, JobEvent.PREPARED, JobState.QUEUED),
+    (JobState.QUEUED, JobEvent.SLOT_GRANTED, JobState.TRAINING),
+    (JobState.TRAINING, JobEvent.TRAINED, JobState.EVALUATING),
+    (JobState.TRAINING, JobEvent.ATTEMPT_LOST, JobState.QUEUED),
+    (JobState.EVALUATING, JobEvent.GATE_PASSED, JobState.REGISTERING),
+    (JobState.EVALUATING, JobEvent.GATE_REFUSED, JobState.REJECTED),
+    (JobState.REGISTERING, JobEvent.REGISTERED, JobState.ROLLING_OUT),
+    (JobState.ROLLING_OUT, JobEvent.DEPLOYED, JobState.COMPLETED),
+    (JobState.ROLLING_OUT, JobEvent.LIVE_CHANGED, JobState.EVALUATING),
+]
+EXPECTED = {(state, event): end for state, event, end in FORWARD}
+
+
+@pytest.mark.parametrize("state", JobState)
+@pytest.mark.parametrize("event", JobEvent)
+def test_every_pair_of_state_and_event_leads_where_it_should(
+    state: JobState, event: JobEvent
+) -> None:
+    expected = EXPECTED.get((state, event))
+    if state not in FINAL and event is JobEvent.GAVE_UP:
+        expected = JobState.FAILED
+    if state not in FINAL and event is JobEvent.CANCELLED:
+        expected = JobState.CANCELLED
+
+    assert next_state(state, event) is expected
+
+
+@given(st.lists(st.sampled_from(JobEvent), max_size=60))
+def test_no_sequence_of_events_leaves_a_final_state(events: list[JobEvent]) -> None:
+    state, ended = JobState.REQUESTED, False
+    for event in events:
+        following = next_state(state, event)
+        assert not (ended and following)
+        state = following or state
+        ended = state in FINAL
+
+
+@pytest.mark.parametrize("state", [state for state in JobState if state not in FINAL])
+def test_every_state_can_still_be_completed(state: JobState) -> None:
+    reached, new = set(), {state}
+    while new:
+        reached |= new
+        new = {end for (begin, _), end in TRANSITIONS.items() if begin in reached} - reached
+
+    assert {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED} <= reached
+
+
+def test_the_states_under_way_are_those_of_the_unique_index() -> None:
+    migration = Path(services.coordinator.__file__).parent / "sql/migrations/0001_coordinator.sql"
+    index = migration.read_text().split("jobs_one_under_way")[1].split(";")[0]
+
+    assert {state for state in JobState if f"'{state}'" in index} == set(UNDER_WAY)
+
+
+def test_the_readme_shows_the_table_as_it_is() -> None:
+    readme = Path(services.coordinator.__file__).parent / "README.md"
+
+    assert drawn() in readme.read_text()
+    assert diagram() in readme.read_text()
+
+
+def test_the_diagram_has_every_state_and_every_step() -> None:
+    lines = {line.strip() for line in diagram().splitlines()}
+
+    for (state, event), end in TRANSITIONS.items():
+        shared = event in (JobEvent.GAVE_UP, JobEvent.CANCELLED)
+        step = f"{event} leads to {end}" if shared else f"{state} --> {end}: {event}"
+        assert step in lines
+    assert {f"{state} --> [*]" for state in FINAL} <= lines

@@ -1,0 +1,222 @@
+"""The whole way from sources to a dataset, without files."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archon_contracts.values import AgentKind, TrustPolicy
+from services.data_prep.dataset_writer import feedback_ids
+from services.data_prep.domain import Policy, Prepared, Refused, Split, Targets
+from services.data_prep.pipeline import Material, prepare, shares_of
+from services.data_prep.sources.records import Record
+from tests.support.data.datasets import (
+    REF,
+    item,
+    items,
+    material,
+    plan,
+    prepare_dataset,
+    record,
+    records,
+)
+from tests.support.data.raters import judged, memory
+
+POLICY = Policy()
+
+
+def keys_of(prepared: Prepared) -> dict[Split, set[str]]:
+    return {name: {g.item.key for g in part} for name, part in prepared.splits.items()}
+
+
+@st.composite
+def materials(draw: st.DrawFn) -> Material:
+    found = draw(records())
+    return material(
+        found,
+        command=prepare_dataset(plan=plan(draw(st.floats(0, 1))), seed=draw(st.integers(0, 99))),
+        memory=draw(items()),
+        held_out={i.key: frozenset({i.target}) for i in draw(items(maximum=5))},
+    )
+
+
+@given(materials())
+def test_no_input_is_in_two_parts_and_no_held_out_input_in_any(given_: Material) -> None:
+    result = prepare(given_, POLICY)
+
+    if isinstance(result, Prepared):
+        keys = keys_of(result)
+        assert sum(len(part) for part in keys.values()) == len(set().union(*keys.values()))
+        assert not set().union(*keys.values()) & given_.held_out.keys()
+        assert keys[Split.TRAIN]
+
+
+@given(materials())
+def test_every_line_is_accounted_for(given_: Material) -> None:
+    quality = prepare(given_, POLICY).quality
+
+    new = sum(n for source, n in quality.by_source.items() if source != "replay")
+    left_out = quality.unusable + quality.duplicates + quality.conflicting + quality.held_out
+    left_out += quality.held
+    assert quality.held == sum(quality.held_by_reason.values())
+    assert quality.received == new + left_out
+    assert quality.kept == sum(quality.by_source.values())
+
+
+@given(materials())
+def test_only_training_replays_and_never_more_than_planned(given_: Material) -> None:
+    result = prepare(given_, POLICY)
+
+    if isinstance(result, Prepared):
+        new = sum(g.item.source != "replay" for part in result.splits.values() for g in part)
+        replayed = [g for part in result.splits.values() for g in part if g.item.source == "replay"]
+        assert len(replayed) <= round(new * given_.command.plan.replay_share)
+        assert set(replayed) <= set(result.splits[Split.TRAIN])
+
+
+def test_what_is_held_is_neither_learned_nor_kept_out_of_sight() -> None:
+    flood = [record(f"{n} same thing", id=f"f{n}", target="b", unit="eve") for n in range(4)]
+    command = prepare_dataset(trust=TrustPolicy(near_duplicates=1))
+    policy = Policy(near_duplicate_threshold=0.5)
+
+    result = prepare(material(flood, command=command), policy)
+
+    assert isinstance(result, Prepared)
+    held = {one.id for one in result.held}
+    assert (result.quality.held, result.quality.held_by_reason) == (3, {"repeated": 3})
+    assert len(held) == 3
+    assert held.isdisjoint(feedback_ids(result))
+
+
+def test_a_window_that_only_contradicts_is_refused_with_the_reason() -> None:
+    lies = judged("cancel", "refund", "eve")
+    window = [record(i.input, id=i.id, target=i.target, unit=i.unit) for i in lies]
+
+    result = prepare(material(window, memory=memory()), POLICY)
+
+    assert isinstance(result, Refused)
+    assert "8 not trusted (8 outlier)" in result.reason
+    assert result.quality.held == 8
+
+
+@given(materials())
+def test_equal_material_gives_equal_datasets(given_: Material) -> None:
+    assert prepare(given_, POLICY) == prepare(given_, POLICY)
+
+
+def test_replay_is_balanced_over_targets() -> None:
+    memory = [item(f"old {t} number {n * 7919}", t) for t in "abcd" for n in range(40)]
+    new = [record(f"new question {n * 7919}", target="new") for n in range(80)]
+
+    result = prepare(material(new, command=prepare_dataset(plan=plan(0.5)), memory=memory), POLICY)
+
+    assert isinstance(result, Prepared)
+    replayed = [g.item.target for g in result.splits[Split.TRAIN] if g.item.source == "replay"]
+    assert {target: replayed.count(target) for target in "abcd"} == dict.fromkeys("abcd", 10)
+
+
+def test_old_items_alone_are_no_dataset() -> None:
+    result = prepare(
+        material([], command=prepare_dataset(plan=plan(1.0)), memory=[item("old")]), POLICY
+    )
+
+    assert isinstance(result, Refused)
+    assert result.reason == "the sources hold no items"
+
+
+def test_feedback_that_was_retracted_is_left_out_and_counted() -> None:
+    found = [record("a", id="1", target="x"), record("b", id="2", target="y")]
+
+    result = prepare(material(found, forgotten=frozenset({"1"})), POLICY)
+
+    assert isinstance(result, Prepared)
+    assert set().union(*keys_of(result).values()) == {"b"}
+    assert result.unusable == {"retracted": 1}
+
+
+def test_sources_that_the_suite_nearly_asks_are_no_dataset() -> None:
+    question = "could you please tell me where my parcel from last monday has been delivered to"
+    found = [record(question.replace("parcel", "parcle"), target="status")]
+
+    result = prepare(material(found, held_out={question: frozenset({"status"})}), POLICY)
+
+    assert isinstance(result, Refused)
+    assert (result.quality.held_out, result.quality.kept) == (1, 0)
+
+
+def test_a_refusal_names_every_reason() -> None:
+    found = [record("a", rating=1, actual="x"), record("b", target="c")]
+
+    result = prepare(material(found, held_out={"b": frozenset({"c"})}), POLICY)
+
+    assert isinstance(result, Refused)
+    assert result.reason == (
+        "none of 2 items can be trained on: "
+        "1 disliked without a correction, 1 in the evaluation suite or nearly so"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "shares"),
+    [
+        ({}, {Split.VALIDATION: 0.15, Split.TEST: 0.15}),
+        ({"evaluation_suite": REF}, {Split.VALIDATION: 0.1}),
+        ({"evaluation_suite": REF, "validation_share": 0.3}, {Split.VALIDATION: 0.3}),
+    ],
+)
+def test_a_suite_tests_so_that_the_dataset_need_not(
+    fields: dict[str, object], shares: dict[Split, float]
+) -> None:
+    assert shares_of(prepare_dataset(**fields), POLICY) == shares
+
+
+def test_remembered_items_of_a_tool_that_is_gone_are_not_replayed() -> None:
+    result = prepare(
+        material(
+            [record(f"new question {n * 7919}", target="kept") for n in range(10)],
+            command=prepare_dataset(plan=plan(1.0)),
+            memory=[item("an old question", "gone")],
+            targets=Targets(frozenset({"kept"})),
+        ),
+        POLICY,
+    )
+
+    assert isinstance(result, Prepared)
+    assert "replay" not in result.quality.by_source
+
+
+def test_what_was_replayed_or_made_up_is_not_learned_again() -> None:
+    result = prepare(
+        material(
+            [record(f"where is parcel number {n * 7919} now", target="status") for n in range(20)],
+            command=prepare_dataset(plan=plan(0.5)),
+            memory=[item(f"an old question {n * 31}", "refund") for n in range(20)],
+        ),
+        Policy(augmentation_share=0.5),
+    )
+
+    assert isinstance(result, Prepared)
+    assert {i.source for i in result.learned} == {"feedback"}
+    assert result.quality.by_source.keys() == {"feedback", "replay", "synthetic"}
+
+
+def test_answers_in_free_words_are_parted_without_regard_to_targets() -> None:
+    found = [record(f"question {n * 7919}", target=f"answer {n}") for n in range(100)]
+
+    result = prepare(material(found, command=prepare_dataset(kind=AgentKind.GENERATOR)), POLICY)
+
+    assert isinstance(result, Prepared)
+    assert result.counts == {"train": 70, "validation": 15, "test": 15}
+
+
+def test_agreement_of_annotators_is_told() -> None:
+    found: list[Record] = [
+        record("a", labels=("x", "x")),
+        record("b", labels=("y", "y")),
+        record("c", labels=("x", "y", "y")),
+    ]
+
+    result = prepare(material(found), POLICY)
+
+    assert isinstance(result, Prepared)
+    assert result.agreement["units"] == 3
+    assert 0 < (result.agreement["alpha"] or 0) < 1

@@ -1,0 +1,243 @@
+"""Feedback bodies: forms, refusals that name index and field, deterministic ids."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from archon_contracts.event_ids import event_id_of
+from archon_contracts.events import FeedbackReceived
+from archon_contracts.purposes import Purpose
+from services.gateway.errors import Invalid, MalformedBody, TooLarge
+from services.gateway.feedback.body_parser import (
+    FEEDBACK,
+    RETRACTIONS,
+    IntakeEvent,
+    cost_of_refusal,
+    field_path,
+    invalid,
+    prepare,
+)
+from services.gateway.http.field_limit import MOST_UNSEEN
+
+EVENT = {"agent_id": "picker", "interaction_id": "i-1", "input": "q", "rating": 4}
+
+
+def read(body: object) -> list[FeedbackReceived]:
+    return FEEDBACK.read(json.dumps(body).encode())
+
+
+def prepared(
+    events: list[FeedbackReceived], key: str = "", limit: int = 10_000
+) -> list[IntakeEvent]:
+    return prepare(events, tenant_id="acme", idempotency_key=key, limit=limit)
+
+
+@pytest.mark.parametrize("body", [EVENT, [EVENT], {"events": [EVENT]}])
+def test_one_event_an_array_and_a_batch_read_the_same(body: object) -> None:
+    assert read(body) == [FeedbackReceived(**EVENT)]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({**EVENT, "rating": 9}, "rating"),
+        ([EVENT, {**EVENT, "rating": 9}], "[1].rating"),
+        ({"events": [EVENT, EVENT, {**EVENT, "agent_id": "no spaces"}]}, "events[2].agent_id"),
+        ({"events": [{"agent_id": "a"}]}, "events[0].interaction_id"),
+    ],
+)
+def test_an_invalid_event_is_named_by_index_and_field(body: object, field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read(body)
+
+    assert refused.value.errors[0].field == field
+    assert refused.value.errors[0].rule
+
+
+def test_a_misspelt_field_is_refused_instead_of_losing_a_correction() -> None:
+    with pytest.raises(Invalid) as refused:
+        read({**EVENT, "expeced": "x"})
+
+    assert [(e.field, e.rule) for e in refused.value.errors] == [("expeced", "extra_forbidden")]
+
+
+def test_an_event_that_judges_nothing_is_refused() -> None:
+    with pytest.raises(Invalid, match="at least one of expected, rating, reward"):
+        read([{**EVENT, "rating": None}])
+
+
+def test_a_refusal_never_repeats_the_input() -> None:
+    with pytest.raises(Invalid) as refused:
+        read({**EVENT, "rating": "secret" * 1000})
+
+    assert "secret" not in str(refused.value)
+
+
+def test_at_most_twenty_errors_are_told() -> None:
+    with pytest.raises(Invalid) as refused:
+        read({**EVENT, **{f"typo-{number}": 1 for number in range(50)}})
+
+    assert len(refused.value.errors) == 20
+
+
+@pytest.mark.parametrize("form", [lambda e: e, lambda e: {"events": e}])
+def test_a_request_brings_ten_thousand_events_at_most(form: Callable[[object], object]) -> None:
+    assert len(read(form([EVENT] * 10_000))) == 10_000
+
+    with pytest.raises(Invalid) as refused:
+        read(form([EVENT] * 10_001))
+
+    assert [e.rule for e in refused.value.errors] == ["too_long"]
+
+
+def test_the_first_wrong_event_of_a_batch_ends_its_reading() -> None:
+    with pytest.raises(Invalid) as refused:
+        read([EVENT] + [{**EVENT, "rating": 9}] * 500)
+
+    assert [e.field for e in refused.value.errors] == ["[1].rating"]
+
+
+class ManyErrors:
+    """What pydantic raises, with so many errors that building them is forbidden."""
+
+    def error_count(self) -> int:
+        return 1_000_000
+
+    def errors(self, **_: bool) -> list[object]:
+        raise AssertionError("a million errors were built")
+
+
+def test_of_a_million_errors_none_is_built() -> None:
+    refusal = invalid(ManyErrors())  # type: ignore[arg-type]  # stands in for pydantic's
+
+    assert isinstance(refusal, Invalid)
+    assert [(e.rule, e.message[:7]) for e in refusal.errors] == [("too_many_errors", "1000000")]
+
+
+@pytest.mark.parametrize("form", [lambda e: e, lambda e: [EVENT, e], lambda e: {"events": [e]}])
+def test_absurdly_many_fields_are_refused_before_a_single_one_is_checked(
+    form: Callable[[object], object],
+) -> None:
+    event = EVENT | dict.fromkeys(map(str, range(MOST_UNSEEN)), 1)
+
+    with pytest.raises(Invalid) as refused:
+        read(form(event))
+
+    assert [e.rule for e in refused.value.errors] == ["too_many_fields"]
+    assert refused.value.__cause__ is None  # pydantic was not asked
+
+
+def test_what_an_event_holds_may_have_any_number_of_fields() -> None:
+    context = dict.fromkeys(map(str, range(MOST_UNSEEN + 1)), 1)
+
+    assert read([{**EVENT, "context": context}])[0].context == context
+
+
+@pytest.mark.parametrize(
+    ("body", "cost"), [(b"", 1), (b"{}", 1), (b"[{},{},{}]", 3), (b"{" + b'"a":1,' * 500, 50)]
+)
+def test_a_refused_body_counts_for_the_events_that_it_could_have_held(
+    body: bytes, cost: int
+) -> None:
+    assert cost_of_refusal(body) == cost
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"events": []}', b"\xff\xfe", b'{"events": [{"rating": NaN}]}']
+)
+def test_a_body_without_readable_events_is_malformed(body: bytes) -> None:
+    with pytest.raises((MalformedBody, Invalid)):
+        FEEDBACK.read(body)
+
+
+def test_a_number_that_is_no_json_is_refused_wherever_it_stands() -> None:
+    body = json.dumps({**EVENT, "context": {"score": float("nan")}}).encode()
+
+    with pytest.raises(MalformedBody, match="NaN is no JSON value"):
+        FEEDBACK.read(body)
+
+
+def test_the_word_nan_in_a_text_is_fine() -> None:
+    assert read({**EVENT, "input": "NaN and Infinity"})[0].input == "NaN and Infinity"
+
+
+def test_a_nul_character_is_refused_and_its_spelling_is_not() -> None:
+    with pytest.raises(MalformedBody, match="NUL"):
+        read({**EVENT, "input": "a\x00b"})
+
+    assert read({**EVENT, "input": r"a\u0000b"})[0].input == r"a\u0000b"
+
+
+def test_an_event_without_a_key_has_the_id_of_what_it_says() -> None:
+    events = read([EVENT])
+
+    again = prepared(read([EVENT]))
+
+    expected = event_id_of(events[0].model_copy(update={"tenant_id": "acme"}))
+    assert [event.id for event in again] == [expected]
+
+
+def test_the_same_request_under_the_same_key_has_the_same_ids() -> None:
+    events = [EVENT, {**EVENT, "interaction_id": "i-2"}]
+
+    first, again, other = (prepared(read(events), key=key) for key in ("k", "k", "other"))
+
+    assert [event.id for event in again] == [event.id for event in first]
+    assert {event.id for event in other}.isdisjoint(event.id for event in first)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"interaction_id": "i-2"}, {"agent_id": "other"}, {"source": "expert"}]
+)
+def test_other_feedback_under_a_used_key_has_an_id_of_its_own(fields: dict[str, str]) -> None:
+    (first,) = prepared(read([EVENT]), key="k")
+
+    (second,) = prepared(read([EVENT | fields]), key="k")
+
+    assert second.id != first.id
+
+
+def test_a_retraction_under_the_key_of_a_judgement_has_an_id_of_its_own() -> None:
+    (judgement,) = prepared(read([EVENT]), key="k")
+    body = {"agent_id": "picker", "interaction_id": "i-1", "reason": "asked for"}
+    retraction = RETRACTIONS.read(json.dumps(body).encode())
+
+    (withdrawn,) = prepare(retraction, tenant_id="acme", idempotency_key="k", limit=10_000)
+
+    assert withdrawn.id != judgement.id
+
+
+def test_the_tenant_is_never_taken_from_the_body() -> None:
+    (event,) = prepared(read([{**EVENT, "tenant_id": "somebody-else"}]))
+
+    assert event.body.tenant_id == "acme"
+    assert json.loads(event.payload)["tenant_id"] == "acme"
+
+
+def test_an_event_too_large_for_a_record_is_refused_by_index() -> None:
+    events = read([EVENT, {**EVENT, "input": "x" * 5_000}])
+
+    with pytest.raises(TooLarge, match=r"event \[1\]"):
+        prepared(events, limit=2_000)
+
+
+def test_an_endless_idempotency_key_is_refused() -> None:
+    with pytest.raises(Invalid, match="Idempotency-Key"):
+        prepared(read([EVENT]), key="k" * 201)
+
+
+def test_a_place_reads_as_one_would_write_it() -> None:
+    assert field_path(("events", 3, "context", "a")) == "events[3].context.a"
+    assert field_path(()) == "body"
+
+
+def test_a_requests_purpose_goes_for_all_of_its_events() -> None:
+    events = [FeedbackReceived(**EVENT), FeedbackReceived(**EVENT, purpose=Purpose.SHADOW)]
+
+    made = prepare(
+        events, tenant_id="acme", idempotency_key="", limit=10_000, purpose=Purpose.BENCHMARK
+    )
+
+    assert [each.body.purpose for each in made] == [Purpose.BENCHMARK, Purpose.SHADOW]
+    assert b'"purpose":"benchmark"' in made[0].payload

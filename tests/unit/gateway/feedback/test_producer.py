@@ -1,0 +1,188 @@
+"""The intake: acknowledged or refused, one record per event, one context per request."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.partitioner import DefaultPartitioner
+
+from archon_contracts.envelope import HeaderView
+from archon_contracts.events import FeedbackReceived
+from archon_contracts.purposes import Purpose
+from services.gateway.errors import IntakeUnavailable, Overloaded
+from services.gateway.feedback.body_parser import IntakeEvent, prepare
+from services.gateway.feedback.producer import Intake
+from services.gateway.load.load_shedding import Budget
+from tests.support.clocks import SetClock
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Sender:
+    """The state of a producer's sender task."""
+
+    def __init__(self) -> None:
+        self.sender_task: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Producer:
+    """A producer in memory, which acknowledges unless told otherwise."""
+
+    def __init__(
+        self, *, acknowledges: bool = True, starts: bool = True, hangs: bool = False
+    ) -> None:
+        self._acknowledges, self._starts, self._hangs = acknowledges, starts, hangs
+        self._sender = Sender()
+        self.sent: list[dict[str, object]] = []
+        self.stopped = False
+
+    async def start(self) -> None:
+        if self._hangs:
+            await asyncio.Event().wait()
+        if not self._starts:
+            raise KafkaConnectionError
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+    async def partitions_for(self, _topic: str) -> set[int]:
+        return set(range(12))
+
+    async def send(self, _topic: str, **fields: object) -> asyncio.Future[None]:
+        self.sent.append(fields)
+        acknowledged = asyncio.get_running_loop().create_future()
+        if self._acknowledges:
+            acknowledged.set_result(None)
+        return acknowledged
+
+    def die(self) -> None:
+        self._sender.sender_task.set_result(None)
+
+
+def events(*agents: str) -> list[IntakeEvent]:
+    bodies = [
+        FeedbackReceived(agent_id=agent, interaction_id=f"i{n}", input="q", rating=3)
+        for n, agent in enumerate(agents)
+    ]
+    return prepare(bodies, tenant_id="t", idempotency_key="", limit=10_000)
+
+
+def intake(*producers: Producer, most: int = 0) -> Intake:
+    made = iter(producers)
+    in_flight = Budget("inflight_events", most, "events")
+    return Intake(lambda: next(made), SetClock(NOON), in_flight, timeout_seconds=0.05)
+
+
+async def test_each_event_is_one_record_with_its_key_and_id() -> None:
+    producer = Producer()
+    batch = events("a", "b", "a")
+
+    await intake(producer).send(batch)
+
+    views = [HeaderView.of(record["headers"]) for record in producer.sent]
+    assert [record["key"] for record in producer.sent] == [b"t/a", b"t/b", b"t/a"]
+    assert [view.uuid("ce_id") for view in views] == [event.id for event in batch]
+    assert {view.text("ce_type") for view in views} == {"archon.FeedbackReceived.v1"}
+    assert [record["value"] for record in producer.sent] == [event.payload for event in batch]
+
+
+async def test_a_key_goes_to_the_partition_that_any_kafka_client_would_choose() -> None:
+    producer = Producer()
+
+    await intake(producer).send(events("a", "b"))
+
+    everyone = DefaultPartitioner()
+    chosen = [everyone(r["key"], list(range(12)), []) for r in producer.sent]
+    assert [record["partition"] for record in producer.sent] == chosen
+
+
+async def test_without_an_acknowledgement_the_sender_is_told_to_try_again() -> None:
+    with pytest.raises(IntakeUnavailable, match="send the same again"):
+        await intake(Producer(acknowledges=False)).send(events("a"))
+
+
+async def test_a_broker_that_is_away_at_the_start_is_tried_again_by_the_next_request() -> None:
+    away, back = Producer(starts=False), Producer()
+    door = intake(away, back)
+
+    with pytest.raises(IntakeUnavailable):
+        await door.send(events("a"))
+    await door.send(events("a"))
+
+    assert away.stopped
+    assert len(back.sent) == 1
+
+
+async def test_a_producer_whose_sender_died_is_replaced() -> None:
+    first, second = Producer(), Producer()
+    door = intake(first, second)
+    await door.send(events("a"))
+    first.die()
+
+    await door.send(events("b"))
+
+    assert first.stopped
+    assert len(second.sent) == 1
+
+
+async def test_a_stopped_intake_takes_nothing() -> None:
+    producer = Producer()
+    door = intake(producer)
+    await door.start()
+    running = asyncio.create_task(door.run())
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert producer.stopped
+    with pytest.raises(IntakeUnavailable, match="stopping"):
+        await door.send(events("a"))
+
+
+async def test_more_than_may_be_in_flight_is_not_even_sent() -> None:
+    producer = Producer(acknowledges=False)
+    door = intake(producer, most=3)
+    waiting = asyncio.create_task(door.send(events("a", "b")))
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded, match="inflight_events"):
+        await door.send(events("c", "d"))
+
+    with pytest.raises(IntakeUnavailable):
+        await waiting
+    assert len(producer.sent) == 2
+
+
+async def test_what_was_refused_or_acknowledged_is_no_longer_in_flight() -> None:
+    door = intake(Producer(acknowledges=False), most=3)
+
+    for _ in range(3):
+        with pytest.raises(IntakeUnavailable):
+            await door.send(events("a", "b"))
+
+
+async def test_a_purpose_travels_in_the_header_and_production_needs_none() -> None:
+    producer = Producer()
+    bodies = [
+        FeedbackReceived(agent_id="a", interaction_id=f"i{n}", input="q", rating=3, purpose=purpose)
+        for n, purpose in enumerate((None, Purpose.SHADOW, None))
+    ]
+
+    await intake(producer).send(prepare(bodies, tenant_id="t", idempotency_key="", limit=10_000))
+
+    views = [HeaderView.of(record["headers"]) for record in producer.sent]
+    assert [view.text("ce_purpose") for view in views] == ["", "shadow", ""]
+
+
+@pytest.mark.parametrize("broken", [{"hangs": True}, {"starts": False}], ids=["hangs", "refuses"])
+async def test_a_broker_that_goes_away_during_the_start_does_not_keep_the_gateway_from_it(
+    broken: dict[str, bool],
+) -> None:
+    first, second = Producer(**broken), Producer()
+    started = intake(first, second)
+
+    await started.start()
+    await started.send(events("a"))
+
+    assert (first.stopped, len(second.sent)) == (True, 1)

@@ -1,0 +1,116 @@
+"""Personal data is found by its form."""
+
+import itertools
+from collections import Counter
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.synthetic_generator.quality.privacy import Finding, find, iban, luhn, scrub
+from tests.support.data.real_data import real_data
+
+KINDS = {
+    "EMAIL_ADDRESS": "EMAIL",
+    "CREDIT_CARD": "CARD",
+    "US_SSN": "SSN",
+    "IP_ADDRESS": "IP",
+    "IBAN_CODE": "IBAN",
+    "PHONE_NUMBER": "PHONE",
+}
+LEAST = {  # recall, precision
+    "EMAIL": (1.0, 1.0),
+    "CARD": (0.93, 0.95),
+    "SSN": (1.0, 1.0),
+    "IP": (1.0, 0.88),
+    "IBAN": (0.95, 1.0),
+    "PHONE": (0.76, 0.58),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        ("write to jo.doe+x@mail.example.org.", "write to <EMAIL>."),
+        ("card 4111 1111 1111 1111, please", "card <CARD>, please"),
+        ("SSN 460-89-9847", "SSN <SSN>"),
+        ("from 192.168.0.1:80", "from <IP>:80"),
+        ("IBAN GB82 WEST 1234 5698 7654 32 now", "IBAN <IBAN> now"),
+        ("to GB82WEST12345698765432", "to <IBAN>"),
+        ("call +41 (0)62 585 51 90", "call <PHONE>"),
+        ("call (579)888-3058 or 345-899-3560x4587", "call <PHONE> or <PHONE>"),
+    ],
+)
+def test_personal_data_is_replaced_by_its_kind(text: str, scrubbed: str) -> None:
+    assert scrub(text).text == scrubbed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order 1234567 of 2026-03-01",
+        "card 4111 1111 1111 1112",
+        "version 300.1.2.3 and 1.2.3",
+        "3 apples, 12 pears and 1,000.50 euros",
+        "GB82WEST12345698765433",
+        "me@home",
+    ],
+)
+def test_what_only_looks_like_personal_data_stays(text: str) -> None:
+    assert find(text) == []
+
+
+def test_what_was_replaced_is_counted() -> None:
+    assert scrub("a@b.org and c@d.org from 10.0.0.1").found == {"EMAIL": 2, "IP": 1}
+
+
+@given(st.text(alphabet="0123456789 .-@()+xaB:<>", max_size=60))
+def test_scrubbing_leaves_nothing_to_scrub(text: str) -> None:
+    once = scrub(text).text
+
+    assert scrub(once).text == once
+
+
+@given(st.text(alphabet="0123456789 .-@()+xaB:", max_size=80))
+def test_findings_are_in_order_and_do_not_overlap(text: str) -> None:
+    found = find(text)
+
+    assert all(one.end <= other.start for one, other in itertools.pairwise(found))
+
+
+@given(st.integers(0, 10**15), st.integers(0, 9))
+def test_one_wrong_digit_breaks_a_card_number(number: int, digit: int) -> None:
+    valid = [last for last in range(10) if luhn(f"{number}{last}")]
+
+    assert len(valid) == 1
+    assert luhn(f"{number}{digit}") == (digit == valid[0])
+
+
+def test_one_wrong_sign_breaks_an_account_number() -> None:
+    assert iban("gb82 west 1234 5698 7654 32")
+    assert not iban("GB82WEST12345698765431")
+
+
+def test_real_texts_are_scrubbed_at_least_as_well_as_by_plain_forms() -> None:
+    hit, there, found, right = Counter(), Counter(), Counter(), Counter()
+    for line in real_data("presidio_pii/synth_v2.jsonl").read_bytes().splitlines():
+        row = orjson.loads(line)
+        findings = find(row["full_text"])
+        spans = [
+            Finding(KINDS[s["entity_type"]], s["start_position"], s["end_position"])
+            for s in row["spans"]
+            if s["entity_type"] in KINDS
+        ]
+        there.update(span.kind for span in spans)
+        hit.update(span.kind for span in spans if any(_meet(span, f) for f in findings))
+        found.update(finding.kind for finding in findings)
+        right.update(f.kind for f in findings if any(_meet(f, span) for span in spans))
+
+    for kind, (recall, precision) in LEAST.items():
+        assert hit[kind] / there[kind] >= recall, kind
+        assert right[kind] / found[kind] >= precision, kind
+
+
+def _meet(one: Finding, other: Finding) -> bool:
+    return one.kind == other.kind and one.start < other.end and other.start < one.end
