@@ -11,7 +11,7 @@ from archon_contracts.events.feedback import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import EventId, derived_id, feedback_event_id
-from archon_contracts.purposes import Purpose
+from archon_contracts.traffic_classes import Purpose
 
 FeedbackEvent = FeedbackReceived | FeedbackRetracted | InteractionLogged | AnnotationSubmitted
 """What agents send: everything on the feedback topic."""

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, SecretStr
 
 from deploy.cli.errors import CommandError
-from deploy.demo.places import system_folder
+from deploy.demo.paths import system_folder
 from deploy.gateway_client import Gateway
 from deploy.local.credentials import read_or_create
 from deploy.local.processes.status import ProcessStatus

@@ -30,8 +30,8 @@ from archon_contracts.client import KafkaFeedbackClient, Received, subscribe
 from archon_contracts.client.errors import ClientError
 from archon_contracts.events import AgentConfiguration, FeedbackReceived
 from archon_inference import InferenceError
-from deploy.demo.ledger import Entry, Request, append
-from deploy.demo.live_model import LiveModel, Loaded
+from deploy.demo.client_log import Entry, Request, append
+from deploy.demo.hot_swap_model import LiveModel, Loaded
 
 AT_ONCE = 4
 FOLLOW_SECONDS = 0.05

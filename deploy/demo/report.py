@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.demo import ledger
+from deploy.demo import client_log as ledger
 from deploy.demo.audit import FeedbackAudit
-from deploy.demo.board import Board
-from deploy.demo.story import Told
+from deploy.demo.progress_view import Board
+from deploy.demo.scenario import Told
 from deploy.local.revision import code_revision
 
 SERVICES_IN_TRACE = ("agent", "coordinator", "data_prep", "trainer", "evaluator", "registry")

@@ -11,17 +11,17 @@ from typing import Any
 
 from rich.console import Console
 
-from deploy.demo import ledger
+from deploy.demo import client_log as ledger
 from deploy.demo.agent_process import AgentFiles, AgentProcess
 from deploy.demo.audit import audit_feedback
 from deploy.demo.bfcl import load_benchmark
-from deploy.demo.board import Board
 from deploy.demo.errors import StoryError
 from deploy.demo.memory import PeakMemory
-from deploy.demo.places import demo_folder, system_folder
+from deploy.demo.paths import demo_folder, system_folder
+from deploy.demo.progress_view import Board
 from deploy.demo.report import Report, Watched, build_report, unfulfilled
-from deploy.demo.story import AGENT_ID, Story, Told
-from deploy.demo.view import accuracy_table, shown
+from deploy.demo.scenario import AGENT_ID, Story, Told
+from deploy.demo.terminal import accuracy_table, shown
 from deploy.gateway_client import AsyncGateway
 from deploy.local.errors import AlreadyRunningError
 from deploy.local.record import running

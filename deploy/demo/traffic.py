@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from itertools import cycle
 from pathlib import Path
 
-from deploy.demo.ledger import Request, append
+from deploy.demo.client_log import Request, append
 
 # Users correct so many of the answers of the busy hours; nobody judges what comes later.
 BUSY_SHARE, CORRECTED_SHARE = 0.9, 0.8

@@ -25,7 +25,7 @@ from services.coordinator.settings import HOUR, Settings
 from services.coordinator.store import Store
 from services.coordinator.sweeper import Pruner, Sweeper
 from shared.process.application import Application, Periodic
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 
 COLLECTOR_THRESHOLDS: Final = (100_000, 20, 20)
 """Objects made before a look at the young ones, and looks before one at the older ones."""

@@ -8,7 +8,7 @@ from services.curriculum.service import CurriculumService
 from services.curriculum.settings import Settings
 from services.curriculum.store import Store
 from shared.process.application import Application
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 
 
 def build_app(settings: Settings) -> Application:

@@ -9,7 +9,7 @@ from services.data_prep.settings import Settings
 from services.data_prep.store import Store
 from services.data_prep.worker import PrepareWorker
 from shared.process.application import Application
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 
 
 def build_app(settings: Settings) -> Application:

@@ -9,7 +9,7 @@ from services.evaluator.settings import Settings
 from services.evaluator.store import EvaluationStore
 from services.evaluator.worker import EvaluationWorker
 from shared.process.application import Application
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from shared.work.child_pool import ChildPool
 
 WARM_UP = "services.evaluator.fork_server_warm_up"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PRELOAD: Final = (
     "torch",
     "transformers.models.bert.modeling_bert",
-    "services.evaluator.scoring.answering",
+    "services.evaluator.scoring.suite_prediction",
 )
 
 TIMED_REQUESTS: Final = 20
@@ -53,7 +53,7 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
     """
     import torch
 
-    from services.evaluator.scoring.answering import Answering, load_model
+    from services.evaluator.scoring.suite_prediction import Answering, load_model
 
     torch.set_num_threads(int(spec.get("threads", 1)))
     items, k = read_suite(Path(spec["items"])), int(spec.get("k", 5))

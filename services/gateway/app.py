@@ -37,8 +37,8 @@ from services.gateway.sse.streams import Streams
 from services.gateway.store import Store
 from shared.kafka.security import client_arguments
 from shared.process.application import Application, Periodic
-from shared.process.foundation import Foundation
 from shared.process.listeners import Listener
+from shared.process.service_context import Foundation
 
 
 def build_app(settings: Settings) -> Application:

@@ -7,7 +7,7 @@ from services.registry.service import RegistryService
 from services.registry.settings import Settings
 from services.registry.store import ModelStore, RunStore
 from shared.process.application import Application
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 
 
 def build_app(settings: Settings) -> Application:

@@ -8,7 +8,7 @@ from services.synthetic_generator.settings import Settings
 from services.synthetic_generator.store import Store
 from services.synthetic_generator.worker import GenerateWorker
 from shared.process.application import Application
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 
 
 def build_app(settings: Settings) -> Application:

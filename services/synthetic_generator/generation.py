@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from services.synthetic_generator.domain import Candidate, Generated, Method, Refusal, Sample, Wish
 from services.synthetic_generator.generators.adversarial import attacked
 from services.synthetic_generator.generators.grammars import GRAMMARS
-from services.synthetic_generator.generators.registry import ExampleOrigin, GrammarOrigin, Origin
+from services.synthetic_generator.generators.sample_generators import (
+    ExampleOrigin,
+    GrammarOrigin,
+    Origin,
+)
 from services.synthetic_generator.quality.privacy import scrub
 from services.synthetic_generator.quality.validation import Gate
 

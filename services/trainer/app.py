@@ -11,7 +11,7 @@ from services.trainer.settings import Settings
 from services.trainer.store import TrainingStore
 from services.trainer.worker import TrainingWorker
 from shared.process.application import Application, Periodic
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from shared.work.child_pool import ChildPool
 
 CLEAN_UP_SECONDS = 600.0

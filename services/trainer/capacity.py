@@ -12,7 +12,7 @@ from shared.errors import RetryableError
 from shared.logging import get_logger
 from shared.messaging.messages import Cause
 from shared.messaging.notifier import Wakeup
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 
 log = get_logger(__name__)
 

@@ -24,8 +24,8 @@ from shared.messaging.relay import Relay
 from shared.postgres.database import Database
 from shared.postgres.migrations import pending
 from shared.postgres.queries import load_queries
-from shared.process.foundation import Foundation
 from shared.process.listeners import Listener, serving
+from shared.process.service_context import Foundation
 from shared.settings import ServiceSettings
 from shared.telemetry.setup import configure_telemetry, shut_down
 

@@ -7,7 +7,7 @@ import pytest
 
 from archon_contracts.client import HttpFeedbackClient, KafkaFeedbackClient, acting_as
 from archon_contracts.events import FeedbackReceived, InteractionLogged
-from archon_contracts.purposes import Purpose, system_interaction_id
+from archon_contracts.traffic_classes import Purpose, system_interaction_id
 from tests.support.data.tiny_world import corrections
 from tests.support.eventually import eventually
 from tests.support.infrastructure.system import FINAL_STATES, System

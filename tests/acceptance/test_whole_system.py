@@ -10,7 +10,7 @@ import pytest
 from deploy.cli.audit_tables import compare_tables
 from deploy.demo.agent_process import AgentFiles
 from deploy.demo.audit import FeedbackAudit, audit_feedback
-from deploy.demo.ledger import Request, entries, feedback_ids
+from deploy.demo.client_log import Request, entries, feedback_ids
 from deploy.demo.traffic import Traffic
 from tests.support.data.tiny_world import agent, corrections, production_requests
 from tests.support.eventually import eventually

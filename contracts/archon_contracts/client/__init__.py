@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from archon_contracts.client.http import HttpFeedbackClient
     from archon_contracts.client.idle_fetch import pace_idle_fetches
     from archon_contracts.client.kafka import KafkaFeedbackClient
-    from archon_contracts.client.purpose import acting_as
     from archon_contracts.client.security import KafkaSecurity
     from archon_contracts.client.subscription import Received, Unreadable, subscribe
+    from archon_contracts.client.traffic_class import acting_as
 
 __all__ = [
     "HttpFeedbackClient",

@@ -18,12 +18,12 @@ from archon_contracts.client.errors import (
     GatewayUnavailableError,
     MissingExtraError,
 )
-from archon_contracts.client.purpose import purpose_now
 from archon_contracts.client.tracing import current_trace_headers
+from archon_contracts.client.traffic_class import purpose_now
 from archon_contracts.event_ids import with_purpose
 from archon_contracts.events.feedback import FeedbackReceived
 from archon_contracts.identifiers import EventId
-from archon_contracts.purposes import Purpose
+from archon_contracts.traffic_classes import Purpose
 
 try:
     import httpx

@@ -9,13 +9,13 @@ from typing import Any, Self
 
 from archon_contracts import telemetry
 from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
-from archon_contracts.client.purpose import purpose_now
 from archon_contracts.client.tracing import TraceHeaders, send_span
+from archon_contracts.client.traffic_class import purpose_now
 from archon_contracts.envelope import Envelope
 from archon_contracts.event_ids import FeedbackEvent, event_id_of, subject_of, with_purpose
 from archon_contracts.identifiers import EventId
-from archon_contracts.purposes import Purpose
 from archon_contracts.topics import FEEDBACK
+from archon_contracts.traffic_classes import Purpose
 
 
 class KafkaFeedbackClient:

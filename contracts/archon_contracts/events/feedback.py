@@ -10,8 +10,8 @@ from pydantic import Field, JsonValue, model_validator
 
 from archon_contracts import topics
 from archon_contracts.base import Contract, GivenJson, Identifier
-from archon_contracts.purposes import Purpose
 from archon_contracts.topics import Topic
+from archon_contracts.traffic_classes import Purpose
 
 
 class FeedbackSource(StrEnum):

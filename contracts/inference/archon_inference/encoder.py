@@ -18,7 +18,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 
 from archon_inference.errors import ModelFolderInvalid
 from archon_inference.loading import SAFELY, WEIGHTS_FILE
-from archon_inference.loading_noise import quiet_loading
+from archon_inference.quiet_loading import quiet_loading
 
 BATCH = 64
 

@@ -19,8 +19,8 @@ from transformers.generation.utils import GenerateDecoderOnlyOutput
 from archon_inference.card import ModelCard
 from archon_inference.encoder import length_batches
 from archon_inference.loading import SAFELY
-from archon_inference.loading_noise import quiet_loading
 from archon_inference.prediction import Prediction
+from archon_inference.quiet_loading import quiet_loading
 
 BATCH = 8
 

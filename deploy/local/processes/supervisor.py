@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from deploy.local.errors import LocalRuntimeError, StartError
 from deploy.local.processes.backoff import Backoff
-from deploy.local.processes.part import POLL_SECONDS, Part
+from deploy.local.processes.component import POLL_SECONDS, Part
 from deploy.local.processes.status import ProcessStatus
 from deploy.local.processes.watch import Watch
 

@@ -16,7 +16,7 @@ from deploy.local.credentials import OWNER_ONLY_FOLDER
 from deploy.local.errors import MissingPackageError
 from deploy.local.processes import leftovers
 from deploy.local.processes.child import Child, Program
-from deploy.local.processes.part import STOP_SECONDS, start_alone
+from deploy.local.processes.component import STOP_SECONDS, start_alone
 from deploy.local.processes.ports import LOOPBACK, require_free
 from deploy.local.processes.probes import accepts_connections
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deploy.local.errors import MissingPackageError, StartError
 from deploy.local.processes.child import Child, Program
-from deploy.local.processes.part import STOP_SECONDS
+from deploy.local.processes.component import STOP_SECONDS
 from deploy.local.processes.privileges import unprivileged_user
 
 

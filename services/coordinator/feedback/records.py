@@ -24,7 +24,7 @@ from archon_contracts.events import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id, feedback_event_id
-from archon_contracts.purposes import Purpose, system_mark
+from archon_contracts.traffic_classes import Purpose, system_mark
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import OversizedFeedback
 from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage

@@ -21,7 +21,7 @@ from archon_contracts.events import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id
-from archon_contracts.purposes import Purpose
+from archon_contracts.traffic_classes import Purpose
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.errors import FieldError, Invalid, MalformedBody, NotAllowed, TooLarge
 from services.gateway.http.field_limit import TOO_MANY, is_overfull

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from archon_contracts.base import Identifier
 from archon_contracts.catalogue import EVENTS
 from archon_contracts.envelope import record_time
-from archon_contracts.purposes import Purpose, system_mark
 from archon_contracts.topics import FEEDBACK
+from archon_contracts.traffic_classes import Purpose, system_mark
 from services.gateway.feedback.hourly_stats import HourCounts, start_of_hour
 from shared.messaging.messages import RawRecord
 from shared.postgres.database import Tx

@@ -13,7 +13,7 @@ from opentelemetry import trace
 
 from archon_contracts import telemetry
 from archon_contracts.base import Identifier
-from archon_contracts.purposes import Purpose, purpose_in_baggage, system_purpose
+from archon_contracts.traffic_classes import Purpose, purpose_in_baggage, system_purpose
 from services.gateway.audit.trail import AuditTrail
 from services.gateway.auth.admission import Admission
 from services.gateway.auth.authenticator import ApiKeys

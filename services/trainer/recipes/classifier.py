@@ -17,7 +17,8 @@ from archon_inference.card import ModelCard
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
 from services.trainer.recipes.errors import EmptyDataset
-from services.trainer.recipes.features import (
+from services.trainer.recipes.fitting import Outcome, fit_encoder, replayed_rows
+from services.trainer.recipes.frozen_features import (
     Anchors,
     Collator,
     FrozenStates,
@@ -25,12 +26,11 @@ from services.trainer.recipes.features import (
     drift,
     weighted_mean,
 )
-from services.trainer.recipes.fitting import Outcome, fit_encoder, replayed_rows
 from services.trainer.recipes.items import Item, read_training_items
-from services.trainer.recipes.parents import frozen_layers, parent_card
-from services.trainer.recipes.progress import Progress, Report
+from services.trainer.recipes.progress_callback import Progress, Report
 from services.trainer.recipes.run import TrainingRun
 from services.trainer.recipes.validation import validator
+from services.trainer.recipes.warm_start import frozen_layers, parent_card
 
 
 def train(run: TrainingRun, report: Report) -> Outcome:

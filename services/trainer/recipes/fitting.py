@@ -17,11 +17,11 @@ from transformers import PrinterCallback, TrainingArguments
 from services.trainer.checkpoints.store import newest_checkpoint
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.recipes.errors import NoSteps
-from services.trainer.recipes.features import Collator, PlannedSampler
+from services.trainer.recipes.frozen_features import Collator, PlannedSampler
 from services.trainer.recipes.items import REPLAY, Item
-from services.trainer.recipes.order import WHOLE, Stage, bucket_by_length, draw_order
-from services.trainer.recipes.progress import Progress
+from services.trainer.recipes.progress_callback import Progress
 from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.sampling_order import WHOLE, Stage, bucket_by_length, draw_order
 
 LOGS_PER_RUN: Final = 25
 LIBRARIES: Final = ("torch", "transformers", "accelerate", "safetensors", "tokenizers", "numpy")

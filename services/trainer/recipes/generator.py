@@ -19,9 +19,9 @@ from archon_inference.generator import Generator, load_causal_model, prompt_of
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.recipes.fitting import Outcome, fit, training_settings
 from services.trainer.recipes.items import Item, read_training_items
-from services.trainer.recipes.parents import parent_card
-from services.trainer.recipes.progress import Progress, Report, Validate
+from services.trainer.recipes.progress_callback import Progress, Report, Validate
 from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.warm_start import parent_card
 
 VALIDATED = 50  # completions are slow; so many show the trend
 

@@ -21,7 +21,8 @@ from archon_inference.catalogue import CATALOGUE_FILE, Tool, read_catalogue
 from archon_inference.encoder import TextEncoder, UpperLayers
 from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
 from services.trainer.recipes.errors import EmptyDataset, RunInvalid
-from services.trainer.recipes.features import (
+from services.trainer.recipes.fitting import Outcome, fit_encoder, replayed_rows
+from services.trainer.recipes.frozen_features import (
     Anchors,
     Collator,
     FrozenStates,
@@ -29,12 +30,11 @@ from services.trainer.recipes.features import (
     drift,
     weighted_mean,
 )
-from services.trainer.recipes.fitting import Outcome, fit_encoder, replayed_rows
 from services.trainer.recipes.items import Item, read_training_items
-from services.trainer.recipes.parents import frozen_layers, parent_card
-from services.trainer.recipes.progress import Progress, Report
+from services.trainer.recipes.progress_callback import Progress, Report
 from services.trainer.recipes.run import RunConfig, TrainingRun
 from services.trainer.recipes.validation import validator
+from services.trainer.recipes.warm_start import frozen_layers, parent_card
 
 
 def train(run: TrainingRun, report: Report) -> Outcome:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from archon_inference.classifier import Classifier
 from archon_inference.selector import Selector
-from services.trainer.recipes.features import FrozenStates
+from services.trainer.recipes.frozen_features import FrozenStates
 from services.trainer.recipes.items import Item
-from services.trainer.recipes.progress import Validate
+from services.trainer.recipes.progress_callback import Validate
 
 BEST = 5
 

@@ -9,7 +9,7 @@ from services.registry.domain import Action, Deployment, Model, ModelStatus, Ver
 from services.registry.service import Models
 from services.registry.store import ModelStore
 from shared.postgres.database import Tx
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.messages import NOON
 from tests.support.registry import FakeModels, register
 

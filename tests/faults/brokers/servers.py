@@ -11,7 +11,7 @@ import asyncpg
 
 from archon_contracts.topics import ALL_TOPICS, dead_letters
 from deploy.local.processes.child import Child
-from deploy.local.processes.part import Part, start_alone
+from deploy.local.processes.component import Part, start_alone
 from deploy.local.processes.ports import LOOPBACK, pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from deploy.local.servers.postgres import EmbeddedPostgres

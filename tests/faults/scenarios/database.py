@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.faults.accounting.settlement import close_books
+from tests.faults.accounting.reconciliation import close_books
 from tests.faults.brokers.proxy import Mode, Proxy
 from tests.faults.brokers.servers import IMMEDIATE, Servers, servers
 from tests.faults.probes import Fleet, fleet

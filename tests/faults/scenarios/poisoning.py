@@ -12,7 +12,7 @@ from tests.faults.accounting.client_log import Account
 from tests.faults.scenario import Context, Outcome
 from tests.support.data.intents import DATA_FILE, Story, answered, attack, judgements, story
 from tests.support.data.real_data import RealData
-from tests.support.training.retrains import Retrained, Workshop
+from tests.support.training.retraining import Retrained, Workshop
 
 LARGEST_SUCCESS = 0.05
 LEAST_SUCCESS_UNTRUSTED = 0.5  # else the attack is too weak to show anything

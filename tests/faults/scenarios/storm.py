@@ -14,7 +14,7 @@ from uuid import UUID
 from archon_contracts.commands import CancelJob
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
-from archon_contracts.purposes import Purpose
+from archon_contracts.traffic_classes import Purpose
 from tests.faults.accounting.client_log import balance, read_ledger
 from tests.faults.scenario import Context, Outcome
 from tests.faults.system import LocalSystem, local_system

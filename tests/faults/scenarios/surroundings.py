@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from deploy.local.processes.ports import pick_free
-from tests.faults.accounting.settlement import close_books
+from tests.faults.accounting.reconciliation import close_books
 from tests.faults.brokers.servers import Servers, servers
 from tests.faults.probes import Fleet, fleet
 from tests.faults.scenario import Context, Outcome

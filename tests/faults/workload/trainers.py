@@ -15,10 +15,10 @@ from archon_contracts.events import TrainingCompleted, TrainingStarted
 from archon_contracts.values import ArtifactRef
 from deploy.local.processes.child import Child, Program
 from deploy.local.servers.service_process import PROJECT_ROOT
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.faults.brokers.servers import Reader, Servers
 from tests.faults.waiting import until
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
 from tests.support.training.trainer import Trainer, train

@@ -17,8 +17,8 @@ from archon_contracts.events import (
     RetrainTriggered,
     TrainingFailed,
 )
-from archon_contracts.purposes import Purpose, system_interaction_id
 from archon_contracts.topics import dead_letters
+from archon_contracts.traffic_classes import Purpose, system_interaction_id
 from services.coordinator.sweeper import Pruner
 from shared.messaging.outbox import decode_headers
 from tests.support.coordinator.coordinator import (

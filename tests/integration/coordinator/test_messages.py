@@ -15,7 +15,7 @@ from services.coordinator.settings import Settings
 from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import Cause, RawRecord
 from shared.postgres.migrations import migrate
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.support.coordinator.coordinator import configure, feedback, record_of
 from tests.support.eventually import eventually
 

@@ -12,9 +12,9 @@ from services.curriculum.errors import BrokenPlan
 from services.curriculum.pacing import Mastery, Progress
 from services.curriculum.service import CurriculumService
 from services.curriculum.store import Store
-from shared.process.foundation import Foundation
-from tests.support.data.curricula import plan_curriculum
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from shared.process.service_context import Foundation
+from tests.support.data.curriculum import plan_curriculum
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
 

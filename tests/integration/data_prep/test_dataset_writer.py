@@ -14,7 +14,7 @@ from services.data_prep.domain import Item
 from tests.support.data.data_preparation import DataPrep, corrections, jsonl
 from tests.support.data.datasets import REF, plan, prepare_dataset
 from tests.support.data.raters import judged, memory
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.training.tampering import flip_a_bit
 

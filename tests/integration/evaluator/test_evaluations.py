@@ -10,7 +10,7 @@ from archon_contracts.events import EvaluationCompleted, EvaluationFailed, JobCa
 from archon_contracts.values import ArtifactRef
 from services.evaluator.domain import EvaluationState
 from shared.errors import LeaseLost
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of, states_of, until_over
 from tests.support.messaging.working import working

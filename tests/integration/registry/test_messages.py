@@ -17,7 +17,7 @@ from shared.messaging.messages import Cause
 from shared.messaging.outbox import decode_headers
 from shared.postgres.migrations import migrate
 from shared.process.application import Application
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.support.eventually import eventually
 from tests.support.messaging.stored import events_of
 from tests.support.registry import deploy, register

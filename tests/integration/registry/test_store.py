@@ -25,8 +25,8 @@ from services.registry.store import ModelStore, RunStore
 from shared.audit import check_log
 from shared.errors import ConstraintViolated
 from shared.messaging.messages import Message
-from shared.process.foundation import Foundation
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from shared.process.service_context import Foundation
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.registry import artifact, deploy, register, roll_back
 

@@ -27,8 +27,8 @@ from services.registry.store import ModelStore, RunStore
 from services.trainer.service import TrainerService
 from services.trainer.store import TrainingStore
 from shared.errors import AccessRefused
-from shared.process.foundation import Foundation
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from shared.process.service_context import Foundation
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.stored import states_of
 from tests.support.messaging.tenant_rows import rows_of, tables_of

@@ -25,10 +25,10 @@ from shared.artifacts.store import Artifacts
 from shared.kafka.topic_admin import ensure_topics
 from shared.postgres.migrations import migrate
 from shared.process.application import Application
-from tests.support.data.curricula import plan_curriculum
+from tests.support.data.curriculum import plan_curriculum
 from tests.support.data.data_preparation import corrections, jsonl
 from tests.support.data.datasets import prepare_dataset
-from tests.support.data.synthesis import generate_synthetic_data
+from tests.support.data.synthetic_generator import generate_synthetic_data
 from tests.support.eventually import eventually
 
 

@@ -11,10 +11,10 @@ from shared import audit
 from shared.audit import actor_of, check_log, heads_of
 from shared.errors import AccessRefused, ConstraintViolated
 from shared.messaging.messages import Cause
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.support.audit import entry, read_log
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
 from tests.support.infrastructure.owner import as_owner
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
 from tests.support.registry import roll_back

@@ -7,7 +7,7 @@ import pytest
 from shared.errors import PermanentError
 from shared.kafka import retry_policy as quarantine
 from shared.messaging.messages import RawRecord
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 
 RECORD = RawRecord("topic", 0, 7, b"key", b"value")
 

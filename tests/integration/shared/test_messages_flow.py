@@ -13,9 +13,9 @@ from shared.messaging.messages import Cause, Message
 from shared.messaging.outbox import decode_headers
 from shared.postgres.database import Tx
 from shared.postgres.migrations import migrate
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.support.eventually import eventually
-from tests.support.infrastructure.foundations import probe_settings, serving_application
+from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
 TOPIC = topics.REGISTRY_COMMANDS
 

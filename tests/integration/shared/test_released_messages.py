@@ -13,9 +13,9 @@ from shared.kafka.broker import new_router, raw_subscription
 from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import RawRecord
 from shared.postgres.migrations import migrate
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.faults.workload.load import CommandLoad
-from tests.support.infrastructure.foundations import probe_settings, serving_application
+from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
 
 @pytest.mark.parametrize("batch", [True, False])

@@ -25,8 +25,8 @@ from shared.messaging.messages import RawRecord
 from shared.postgres.database import Database
 from shared.postgres.queries import load_queries
 from shared.process.application import KEEP_INBOX_DAYS, KEEP_OUTBOX_HOURS
-from shared.process.foundation import Foundation
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from shared.process.service_context import Foundation
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 
 QUERIES = load_queries("shared")
 PASSING = [t for t in ALL_TOPICS if not t.compacted and t not in DEAD_LETTER_TOPICS]

@@ -17,9 +17,9 @@ from shared.kafka.watchdog import EXIT_STUCK, LoopWatch
 from shared.messaging.messages import Message
 from shared.postgres.migrations import migrate
 from shared.process import application as module
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.faults.workload.load import CommandLoad
-from tests.support.infrastructure.foundations import probe_settings, serving_application
+from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import Cause, Message
 from shared.postgres.migrations import migrate
 from shared.process.application import STOP_GRACE_SECONDS, Application
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from shared.work.queue import Lease
 from tests.support.eventually import eventually
-from tests.support.infrastructure.foundations import probe_settings
+from tests.support.infrastructure.service_contexts import probe_settings
 
 HANDLER_SECONDS = 5.0
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from shared.telemetry.records import LogRow
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 
 
 async def test_a_refused_row_does_not_end_the_writer(database_url: str) -> None:

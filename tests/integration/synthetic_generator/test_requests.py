@@ -11,12 +11,12 @@ from archon_contracts.events import SyntheticDataGenerated
 from services.synthetic_generator.service import GENERATE, GeneratorService
 from services.synthetic_generator.store import Store
 from services.synthetic_generator.worker import GenerateWorker
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.support.data.data_preparation import jsonl
 from tests.support.data.datasets import REF
-from tests.support.data.synthesis import EXAMPLES, generate_synthetic_data
+from tests.support.data.synthetic_generator import EXAMPLES, generate_synthetic_data
 from tests.support.eventually import eventually
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
 from tests.support.messaging.working import working

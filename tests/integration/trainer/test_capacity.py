@@ -6,7 +6,7 @@ import contextlib
 from archon_contracts.events import WorkerReported
 from services.trainer.capacity import Capacity, CapacityReports
 from tests.support.eventually import eventually
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.stored import events_of
 
 

@@ -22,9 +22,9 @@ from archon_contracts.events import (
 from archon_contracts.values import ArtifactRef, ModelRef
 from services.trainer.domain import TrainingState
 from shared.errors import LeaseLost
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.support.eventually import eventually
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of, states_of, until_over
 from tests.support.messaging.working import working

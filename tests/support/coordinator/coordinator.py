@@ -44,7 +44,7 @@ from services.coordinator.app import Parts, build_parts
 from services.coordinator.settings import Settings
 from shared.messaging.messages import RawRecord
 from shared.postgres.migrations import migrate
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.support.clocks import SetClock
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.stored import events_of

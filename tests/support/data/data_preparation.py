@@ -13,7 +13,7 @@ from services.data_prep.domain import Policy
 from services.data_prep.service import PREPARE, DataPrepService
 from services.data_prep.store import Store
 from services.data_prep.worker import PrepareWorker
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.support.eventually import eventually
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of

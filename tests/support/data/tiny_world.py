@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from deploy.demo.ledger import Request
+from deploy.demo.client_log import Request
 
 VERBS = ("play", "find", "book", "get")
 THINGS = ("song", "hotel", "flight")

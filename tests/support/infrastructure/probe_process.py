@@ -25,7 +25,7 @@ from shared.messaging.messages import Message, RawRecord, read_message
 from shared.messaging.outbox import Outbox
 from shared.postgres.database import Tx
 from shared.process.application import Application, Periodic, run
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from shared.settings import ServiceSettings
 from shared.work.queue import Lease, WorkQueue
 

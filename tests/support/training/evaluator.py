@@ -10,7 +10,7 @@ from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
 from services.evaluator.service import WORK_KIND, EvaluatorService
 from services.evaluator.store import EvaluationStore
 from services.evaluator.worker import EvaluationWorker
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from shared.work.child_pool import ChildPool
 from shared.work.worker import Worker
 

@@ -12,7 +12,7 @@ from services.trainer.checkpoints.folders import WorkFolders
 from services.trainer.service import WORK_KIND, TrainerService
 from services.trainer.store import TrainingStore
 from services.trainer.worker import TrainingWorker
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from shared.work.child_pool import ChildPool
 from shared.work.worker import Worker
 

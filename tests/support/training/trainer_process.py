@@ -7,8 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from shared.process.foundation import Foundation
-from tests.support.infrastructure.foundations import probe_settings
+from shared.process.service_context import Foundation
+from tests.support.infrastructure.service_contexts import probe_settings
 from tests.support.training.trainer import Trainer
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from archon_contracts.values import TrainingMethod
 from services.curriculum.domain import Level, plan_for, replay_share, stages_for
-from tests.support.data.curricula import plan_curriculum
+from tests.support.data.curriculum import plan_curriculum
 
 levels = st.sampled_from(Level)
 

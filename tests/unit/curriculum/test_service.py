@@ -3,7 +3,7 @@
 from archon_contracts.events import CurriculumPlanned, LevelAdvanced, LevelRegressed
 from services.curriculum.pacing import Mastery, Progress
 from services.curriculum.service import CurriculumService
-from tests.support.data.curricula import FakeProgress, plan_curriculum
+from tests.support.data.curriculum import FakeProgress, plan_curriculum
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.outbox import RecordingOutbox
 

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from tests.faults.scenarios.poisoning import Arm, _problems, _too_many_refused
-from tests.support.training.retrains import Retrained
+from tests.support.training.retraining import Retrained
 
 
 def _arm(*, passed: bool = True, old: float = 0.97, success: float = 0.0) -> Arm:

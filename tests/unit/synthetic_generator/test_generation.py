@@ -11,7 +11,7 @@ from services.synthetic_generator.domain import Method, Refusal, Sample, Wish
 from services.synthetic_generator.generation import PATIENCE, generate
 from services.synthetic_generator.generators.grammars import GRAMMARS
 from services.synthetic_generator.quality.privacy import find
-from tests.support.data.synthesis import EXAMPLES, wish, wishes
+from tests.support.data.synthetic_generator import EXAMPLES, wish, wishes
 
 
 @given(wishes())

@@ -5,7 +5,7 @@ from archon_contracts.identifiers import new_id
 from services.synthetic_generator.service import GeneratorService
 from shared.messaging.messages import Cause
 from tests.support.data.datasets import REF
-from tests.support.data.synthesis import FakeAnswers, generate_synthetic_data
+from tests.support.data.synthetic_generator import FakeAnswers, generate_synthetic_data
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.open_work import OpenWork
 from tests.support.messaging.outbox import RecordingOutbox

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from archon_contracts.topics import REGISTRY_COMMANDS
-from tests.faults.accounting.settlement import close_books
+from tests.faults.accounting.reconciliation import close_books
 from tests.faults.brokers.proxy import Mode, Proxy
 from tests.faults.brokers.servers import Servers, servers
 from tests.faults.brokers.topics import count_records

@@ -6,7 +6,7 @@ import asyncio
 import random
 
 from archon_contracts.topics import MODELS, REGISTRY_COMMANDS, consumer_group, dead_letters
-from tests.faults.accounting.settlement import close_books
+from tests.faults.accounting.reconciliation import close_books
 from tests.faults.brokers.mock_kafka import Api, Error, MockCluster, mock_cluster
 from tests.faults.brokers.servers import servers
 from tests.faults.probes import Fleet, fleet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.faults.accounting.settlement import close_books
+from tests.faults.accounting.reconciliation import close_books
 from tests.faults.brokers.servers import servers
 from tests.faults.probes import Fleet, fleet
 from tests.faults.scenario import Context, Outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archon_contracts.topics import MODELS
-from tests.faults.accounting.settlement import close_books
+from tests.faults.accounting.reconciliation import close_books
 from tests.faults.brokers.servers import servers
 from tests.faults.brokers.topics import count_records
 from tests.faults.probes import Fleet, fleet

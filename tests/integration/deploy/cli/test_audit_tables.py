@@ -16,10 +16,10 @@ from deploy.cli.audit_tables import ChainReport, compare_tables
 from services.gateway.audit import trail as audit_trail
 from services.gateway.audit.store import AuditStore
 from shared.messaging.messages import Cause
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.support.audit import entry, read_log
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
 from tests.support.infrastructure.owner import as_owner
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 from tests.support.messaging.stored import events_of
 
 UNLOCK = (

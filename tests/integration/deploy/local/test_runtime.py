@@ -16,7 +16,7 @@ from deploy.local.runtime import Runtime
 from deploy.local.servers.service_process import PROJECT_ROOT
 from deploy.local.settings import LocalSettings
 from tests.support.eventually import eventually
-from tests.support.infrastructure.parts import has_ended
+from tests.support.infrastructure.script_component import has_ended
 
 # The system of one service is shared, and so is the loop that watches it.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]

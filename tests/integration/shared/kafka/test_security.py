@@ -24,17 +24,17 @@ from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import Cause, Message
 from shared.postgres.database import Tx
 from shared.postgres.migrations import migrate
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from shared.settings import KafkaSecuritySettings
 from tests.support.eventually import eventually
 from tests.support.infrastructure.certificates import Authority
-from tests.support.infrastructure.foundations import probe_settings, serving_application
 from tests.support.infrastructure.guarded_kafka import (
     KEY_PASSWORD,
     PASSWORD,
     USER,
     guarded_kafka,
 )
+from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
 ROOT = Path(__file__).parents[4]
 # A start that waits for something takes 30 s by itself; tests of refusals end well before.

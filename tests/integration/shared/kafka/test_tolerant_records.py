@@ -14,10 +14,10 @@ from shared.kafka.tolerant_records import CarefulConsumer, TolerantRecords
 from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import Message, RawRecord
 from shared.postgres.migrations import migrate
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.faults.brokers.raw_producer import RawProducer, raw_producer
 from tests.support.eventually import eventually
-from tests.support.infrastructure.foundations import probe_settings, serving_application
+from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
 PARTITIONS = 3
 EACH = 40

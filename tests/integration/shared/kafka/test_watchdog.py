@@ -7,9 +7,9 @@ from aiokafka import AIOKafkaConsumer
 from archon_contracts.topics import REGISTRY_COMMANDS
 from shared.kafka.topic_admin import ensure_topics
 from shared.kafka.watchdog import _has_died, _is_member
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.support.eventually import eventually
-from tests.support.infrastructure.foundations import probe_settings
+from tests.support.infrastructure.service_contexts import probe_settings
 
 
 async def test_a_consumer_whose_fetch_task_has_ended_is_seen(kafka: str) -> None:

@@ -16,11 +16,11 @@ from shared.errors import UnknownMessageType
 from shared.messaging.dead_letters import MOST_BODY_BYTES
 from shared.messaging.messages import Cause, RawRecord
 from shared.messaging.relay import Relay, RelayStuck
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from tests.faults.brokers.proxy import Mode, Proxy
 from tests.faults.brokers.raw_producer import raw_producer
 from tests.support.eventually import eventually
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 
 
 async def _append(foundation: Foundation, topic: str, key: str, text: str) -> None:

@@ -17,8 +17,8 @@ from shared.errors import (
 from shared.postgres import migrations
 from shared.postgres.database import Database
 from shared.postgres.migrations import Migration, migrate, pending
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
 from tests.support.infrastructure.owner import as_owner
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 
 INSERT_INBOX = "INSERT INTO inbox (event_id, message_type) VALUES ($1, 'x')"
 

@@ -12,8 +12,8 @@ from shared.postgres.database import Database
 from shared.postgres.migrations import migrate
 from shared.postgres.tenants import EVERY_TENANT, SERVICES_ROLE, across_tenants
 from shared.process.application import Application
-from shared.process.foundation import Foundation
-from tests.support.infrastructure.foundations import probe_settings, serving_application
+from shared.process.service_context import Foundation
+from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
 SPAN = """
     INSERT INTO telemetry.spans (trace_id, span_id, service, name, kind, started_at, ended_at,

@@ -14,10 +14,10 @@ from shared.errors import (
 )
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from shared.work.queue import Lease
 from tests.support.eventually import eventually
-from tests.support.infrastructure.foundations import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
 
 
 class Recorder:

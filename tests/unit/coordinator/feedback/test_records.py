@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import FeedbackReceived, FeedbackRetracted, InteractionLogged
 from archon_contracts.identifiers import derived_id, feedback_event_id
-from archon_contracts.purposes import Purpose
+from archon_contracts.traffic_classes import Purpose
 from services.coordinator.errors import OversizedFeedback
 from services.coordinator.feedback.records import (
     Batch,

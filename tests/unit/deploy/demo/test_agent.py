@@ -4,7 +4,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from deploy.demo.agent import follow
-from deploy.demo.ledger import Request
+from deploy.demo.client_log import Request
 from deploy.demo.traffic import Traffic
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
-from archon_contracts.purposes import Purpose
+from archon_contracts.traffic_classes import Purpose
 from services.gateway.errors import Invalid, MalformedBody, TooLarge
 from services.gateway.feedback.body_parser import (
     FEEDBACK,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from archon_contracts.events import FeedbackReceived, InteractionLogged
-from archon_contracts.purposes import Purpose
+from archon_contracts.traffic_classes import Purpose
 from services.gateway.feedback.counters import AgentHour, FeedbackTally, tally
 from services.gateway.feedback.hourly_stats import HourCounts
 from shared.messaging.messages import RawRecord

@@ -9,7 +9,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.events import FeedbackReceived
-from archon_contracts.purposes import Purpose
+from archon_contracts.traffic_classes import Purpose
 from services.gateway.errors import IntakeUnavailable, Overloaded
 from services.gateway.feedback.body_parser import IntakeEvent, prepare
 from services.gateway.feedback.producer import Intake

@@ -13,7 +13,7 @@ from services.synthetic_generator.generators.adversarial import (
     noise,
     order,
 )
-from tests.support.data.synthesis import EXAMPLES, seeds
+from tests.support.data.synthetic_generator import EXAMPLES, seeds
 
 REAL, OTHER = EXAMPLES[0], EXAMPLES[2]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from services.synthetic_generator.generators.grammar import filled, names_of, sentence
 from services.synthetic_generator.generators.grammars import GRAMMARS
 from services.synthetic_generator.quality.privacy import find
-from tests.support.data.synthesis import difficulties, seeds
+from tests.support.data.synthetic_generator import difficulties, seeds
 
 each_grammar = pytest.mark.parametrize("grammar", GRAMMARS.values(), ids=GRAMMARS)
 

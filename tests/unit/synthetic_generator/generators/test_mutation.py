@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.synthetic_generator.generators.mutation import case, courtesy, mutated, reorder, slip
-from tests.support.data.synthesis import REQUESTS, difficulties, seeds
+from tests.support.data.synthetic_generator import REQUESTS, difficulties, seeds
 
 inputs = st.sampled_from([text for text, _ in REQUESTS]) | st.text()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from services.synthetic_generator.domain import Sample
 from services.synthetic_generator.generators.recombination import Details, class_samples, recombined
-from tests.support.data.synthesis import EXAMPLES, seeds
+from tests.support.data.synthetic_generator import EXAMPLES, seeds
 
 DETAILS = Details.of(EXAMPLES)
 

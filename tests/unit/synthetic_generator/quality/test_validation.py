@@ -4,7 +4,7 @@ import pytest
 
 from services.synthetic_generator.domain import Refusal, Sample
 from services.synthetic_generator.quality.validation import LONGEST_INPUT, Gate
-from tests.support.data.synthesis import EXAMPLES
+from tests.support.data.synthetic_generator import EXAMPLES
 
 
 def gate(diversity: float = 0.0) -> Gate:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from archon_inference.encoder import UpperLayers
-from services.trainer.recipes.features import weighted_mean
+from services.trainer.recipes.frozen_features import weighted_mean
 from services.trainer.recipes.run import RunConfig
 from services.trainer.recipes.selector import CatalogueSoftmax
 

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.servers.service_process import PROJECT_ROOT
 from tests.support.eventually import eventually
-from tests.support.infrastructure.parts import has_ended
+from tests.support.infrastructure.script_component import has_ended
 
 # A supervisor that starts one child, says its number, and waits.
 SUPERVISOR = """

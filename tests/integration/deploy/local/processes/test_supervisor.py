@@ -11,7 +11,7 @@ from deploy.local.processes.backoff import Backoff
 from deploy.local.processes.status import ProcessState
 from deploy.local.processes.supervisor import Supervisor
 from tests.support.eventually import eventually
-from tests.support.infrastructure.parts import ScriptPart, has_ended
+from tests.support.infrastructure.script_component import ScriptPart, has_ended
 
 OBEDIENT = "print('ready'); import signal; signal.pause()"
 ORDERLY = (

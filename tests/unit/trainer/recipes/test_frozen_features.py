@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import normalize
 
 from archon_inference.encoder import TextEncoder
-from services.trainer.recipes.features import (
+from services.trainer.recipes.frozen_features import (
     Anchors,
     Collator,
     FrozenStates,

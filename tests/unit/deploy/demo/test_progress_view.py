@@ -4,8 +4,8 @@ import pytest
 from rich.console import Console
 from rich.spinner import Spinner
 
-from deploy.demo.board import Board, StageState
-from deploy.demo.view import render, shown
+from deploy.demo.progress_view import Board, StageState
+from deploy.demo.terminal import render, shown
 
 SHARE = {"value": 0.75, "low": 0.7, "high": 0.8, "n": 100}
 

@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from deploy.demo.board import Board, Stage, StageState
+from deploy.demo.progress_view import Board, Stage, StageState
 
 SIGNS = {StageState.WAITING: " ", StageState.DONE: "[green]✓[/]", StageState.FAILED: "[red]✗[/]"}
 GROUPS = ("old", "new")

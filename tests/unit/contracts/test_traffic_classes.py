@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from archon_contracts.base import Identifier
 from archon_contracts.event_ids import with_purpose
 from archon_contracts.events import FeedbackReceived
-from archon_contracts.purposes import (
+from archon_contracts.traffic_classes import (
     Mark,
     Purpose,
     purpose_in_baggage,

@@ -10,11 +10,11 @@ import pytest
 from opentelemetry import baggage, context
 
 from archon_contracts.client import HttpFeedbackClient, acting_as
-from archon_contracts.client import purpose as client_purpose
-from archon_contracts.client.purpose import purpose_now
+from archon_contracts.client import traffic_class as client_purpose
+from archon_contracts.client.traffic_class import purpose_now
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import new_id
-from archon_contracts.purposes import BAGGAGE_KEY, Purpose
+from archon_contracts.traffic_classes import BAGGAGE_KEY, Purpose
 
 EVENT = FeedbackReceived(agent_id="picker", interaction_id="i-1", input="q", rating=4)
 

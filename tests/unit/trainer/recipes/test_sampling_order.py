@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trainer.recipes.order import WHOLE, Stage, bucket_by_length, draw_order
+from services.trainer.recipes.sampling_order import WHOLE, Stage, bucket_by_length, draw_order
 
 difficulties = st.lists(st.floats(0, 1), min_size=1, max_size=50)
 stages = st.lists(st.builds(Stage, st.floats(0, 1), st.floats(0.05, 1)), min_size=1, max_size=4)

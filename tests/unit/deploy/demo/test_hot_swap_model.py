@@ -8,7 +8,7 @@ import pytest
 from archon_contracts.events import AgentConfiguration
 from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
 from archon_inference import InferenceError
-from deploy.demo.live_model import LiveModel
+from deploy.demo.hot_swap_model import LiveModel
 from shared.artifacts.signing import Signer
 from shared.artifacts.store import Artifacts
 from tests.support.training.tiny_models import tiny_encoder

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from archon_contracts.purposes import BAGGAGE_KEY, Purpose, system_purpose
+from archon_contracts.traffic_classes import BAGGAGE_KEY, Purpose, system_purpose
 
 try:
     from opentelemetry import baggage, context

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deploy.demo.errors import StoryError
-from deploy.demo.patience import until
+from deploy.demo.polling import until
 from deploy.gateway_client import ApiError
 
 

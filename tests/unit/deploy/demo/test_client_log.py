@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy.demo.ledger import Entry, append, entries, feedback_ids, served_by_digest
+from deploy.demo.client_log import Entry, append, entries, feedback_ids, served_by_digest
 
 
 def entry(request_id: str, digest: str, event_id: str | None = None) -> Entry:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from shared.postgres.migrations import migrate
 from shared.process.application import Application, Background
-from shared.process.foundation import Foundation
+from shared.process.service_context import Foundation
 from shared.settings import ServiceSettings
 from tests.support.eventually import eventually
 

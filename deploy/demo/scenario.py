@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from deploy.demo import ledger
+from deploy.demo import client_log as ledger
 from deploy.demo.agent_process import AgentFiles, AgentProcess
 from deploy.demo.bfcl import Benchmark, BenchmarkItem
-from deploy.demo.board import Board
+from deploy.demo.client_log import Request
 from deploy.demo.errors import StoryError
-from deploy.demo.ledger import Request
-from deploy.demo.patience import until
+from deploy.demo.polling import until
+from deploy.demo.progress_view import Board
 from deploy.demo.traffic import Traffic, as_requests
 from deploy.gateway_client import AsyncGateway
 
