@@ -15,13 +15,13 @@ class ApiError(Exception):
         self.status = status
 
     @property
-    def is_passing(self) -> bool:
+    def is_transient(self) -> bool:
         """Whether the same request may succeed later: nobody answered, was able to, or had time."""
         busy = self.status == httpx.codes.TOO_MANY_REQUESTS
         return busy or self.status == 0 or self.status >= httpx.codes.INTERNAL_SERVER_ERROR
 
 
-def answer(response: httpx.Response) -> Any:
+def read_response(response: httpx.Response) -> Any:
     """The JSON of a successful response.
 
     Raises:
@@ -37,23 +37,27 @@ def _problem(response: httpx.Response) -> str:
         problem = response.json()
     except ValueError:
         return f"The gateway answered {response.status_code} without saying why."
-    said = problem.get("detail") or problem.get("title") or f"status {response.status_code}"
+    detail = problem.get("detail") or problem.get("title") or f"status {response.status_code}"
     fields = [
         f"{error.get('field')}: {error.get('message')}" for error in problem.get("errors", [])
     ]
-    unsaid = "; ".join(field for field in fields if field not in said)
-    return f"{said} ({unsaid})" if unsaid else str(said)
+    further = "; ".join(field for field in fields if field not in detail)
+    return f"{detail} ({further})" if further else str(detail)
 
 
 def _unreachable(url: str, error: httpx.TransportError) -> ApiError:
-    why = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "is not there"
+    why = (
+        "did not read_response in time"
+        if isinstance(error, httpx.TimeoutException)
+        else "is not there"
+    )
     return ApiError(
         f"The gateway at {url} {why}: start the system with `archon up`, "
         "or name another one with --url or ARCHON_URL."
     )
 
 
-class Gateway:
+class GatewayClient:
     """Blocking calls to the gateway; close it, or use it as a context."""
 
     def __init__(self, url: str, api_key: str) -> None:
@@ -64,15 +68,15 @@ class Gateway:
 
     def get(self, path: str, **query: Any) -> Any:
         """GET `path`; query values that are None are left out."""
-        return self._send("GET", path, params=_given(query))
+        return self._send("GET", path, params=_drop_none(query))
 
     def post(self, path: str, body: Any = None, **query: Any) -> Any:
         """POST `body` as JSON to `path`; query values that are None are left out."""
-        return self._send("POST", path, json=body, params=_given(query))
+        return self._send("POST", path, json=body, params=_drop_none(query))
 
     def _send(self, method: str, path: str, **request: Any) -> Any:
         try:
-            return answer(self._http.request(method, path, **request))
+            return read_response(self._http.request(method, path, **request))
         except httpx.TransportError as error:
             raise _unreachable(self.url, error) from error
 
@@ -83,7 +87,7 @@ class Gateway:
         self._http.close()
 
 
-class AsyncGateway:
+class AsyncGatewayClient:
     """The same calls for code that runs in an event loop."""
 
     def __init__(self, url: str, api_key: str) -> None:
@@ -94,7 +98,7 @@ class AsyncGateway:
 
     async def get(self, path: str, **query: Any) -> Any:
         """GET `path`; query values that are None are left out."""
-        return await self._send("GET", path, params=_given(query))
+        return await self._send("GET", path, params=_drop_none(query))
 
     async def post(self, path: str, body: Any = None) -> Any:
         """POST `body` as JSON to `path`."""
@@ -102,7 +106,7 @@ class AsyncGateway:
 
     async def _send(self, method: str, path: str, **request: Any) -> Any:
         try:
-            return answer(await self._http.request(method, path, **request))
+            return read_response(await self._http.request(method, path, **request))
         except httpx.TransportError as error:
             raise _unreachable(self.url, error) from error
 
@@ -117,5 +121,5 @@ def _authorization(api_key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def _given(query: dict[str, Any]) -> dict[str, Any]:
+def _drop_none(query: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}

@@ -140,30 +140,32 @@ def duration(seconds: float) -> str:
 
 
 def _rows(children: Children, parent: str | None, depth: int, fold: bool) -> Iterable[Row]:
-    for alike in _alike(children.get(parent, []), children, fold):
+    for alike in _group_similar(children.get(parent, []), children, fold):
         first = alike[0]
         orphan = parent is None and first.parent_id is not None
-        yield Row(_joined(alike), depth, orphan, len(alike))
+        yield Row(_merge_spans(alike), depth, orphan, len(alike))
         below = [span for each in alike for span in children.get(each.id, [])]
         yield from _rows({**children, first.id: below}, first.id, depth + 1, fold)
 
 
-def _alike(siblings: Sequence[Span], children: Children, fold: bool) -> Iterable[list[Span]]:
+def _group_similar(
+    siblings: Sequence[Span], children: Children, fold: bool
+) -> Iterable[list[Span]]:
     """Siblings that say the same, joined where there are several; in the order of their starts."""
     groups: dict[object, list[Span]] = {}
     for span in siblings:
-        groups.setdefault(_likeness(span, children) if fold else span.id, []).append(span)
+        groups.setdefault(_similarity_key(span, children) if fold else span.id, []).append(span)
     for group in groups.values():
         yield from [group] if len(group) >= FOLD_FROM else ([span] for span in group)
 
 
-def _likeness(span: Span, children: Children) -> object:
+def _similarity_key(span: Span, children: Children) -> object:
     """Equal for spans of one service and name with the like below; a failure is unlike all."""
-    below = frozenset(_likeness(child, children) for child in children.get(span.id, []))
+    below = frozenset(_similarity_key(child, children) for child in children.get(span.id, []))
     return (span.service, span.name, below, span.id if span.failed else "")
 
 
-def _joined(alike: Sequence[Span]) -> Span:
+def _merge_spans(alike: Sequence[Span]) -> Span:
     first, end = alike[0], max(span.end for span in alike)
     return replace(first, seconds=end - first.start)
 
@@ -180,8 +182,8 @@ def _label(row: Row) -> Text:
 
 
 def _summary(waterfall: Waterfall) -> Text:
-    said = (
+    summary = (
         f"{waterfall.spans} spans of {len(waterfall.services)} services "
         f"in {waterfall.seconds:.1f} s, {waterfall.orphans} orphans"
     )
-    return Text(said, style="red" if waterfall.orphans else "dim")
+    return Text(summary, style="red" if waterfall.orphans else "dim")

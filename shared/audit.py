@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from archon_contracts.audit_chain import ChainCheck, hash_of
+from archon_contracts.audit_chain import ChainVerifier, compute_hash
 from archon_contracts.base import Contract
 from archon_contracts.events import AuditAction, AuditChange, AuditRecorded
 from archon_contracts.identifiers import derived_id
@@ -32,7 +32,7 @@ _queries = load_queries("shared")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class AuditEntry:
     """What is to be recorded. Texts only, so that its hash has nothing to be read in two ways."""
 
     tenant_id: str
@@ -51,7 +51,7 @@ class EventOutbox(Protocol):
     async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
 
 
-class Audit:
+class AuditLog:
     """Writes through the caller's transaction and never commits."""
 
     def __init__(self, service: str, outbox: EventOutbox, clock: Clock) -> None:
@@ -59,7 +59,7 @@ class Audit:
         self._outbox = outbox
         self._clock = clock
 
-    async def append(self, tx: Tx, entry: Entry, *, cause: Cause, part: str = "") -> None:
+    async def append(self, tx: Tx, entry: AuditEntry, *, cause: Cause, part: str = "") -> None:
         """Add an entry to its tenant's chain and publish it; once per cause, action and `part`.
 
         Locks the chain to the end of the transaction. Call it last: whoever holds this lock waits
@@ -89,7 +89,7 @@ class Audit:
         )
 
     def _recorded(
-        self, entry: Entry, entry_id: UUID, cause: Cause, head: Mapping[str, Any]
+        self, entry: AuditEntry, entry_id: UUID, cause: Cause, head: Mapping[str, Any]
     ) -> AuditRecorded:
         place = parse_traceparent(cause.traceparent or current_traceparent())
         fields: dict[str, Any] = {
@@ -109,29 +109,29 @@ class Audit:
             "trace_id": place.trace_id if place else "",
             "previous_hash": head["hash"],
         }
-        return AuditRecorded(**fields, hash=hash_of(fields))
+        return AuditRecorded(**fields, hash=compute_hash(fields))
 
 
-def actor_of(requested_by: str, source: str) -> str:
+def describe_actor(requested_by: str, source: str) -> str:
     """Who a message says it is from, or where it came from when it does not say."""
     return requested_by or f"unknown (source {source})"
 
 
-async def check_log(tx: Tx) -> dict[ChainKey, ChainCheck]:
+async def verify_log(tx: Tx) -> dict[ChainKey, ChainVerifier]:
     """Every chain of the schema's log, recomputed from its rows; a page in memory at a time."""
-    found: dict[ChainKey, ChainCheck] = {}
+    found: dict[ChainKey, ChainVerifier] = {}
     async for row in _entries(tx):
-        found.setdefault((row["tenant_id"], row["chain"]), ChainCheck()).take(row)
+        found.setdefault((row["tenant_id"], row["chain"]), ChainVerifier()).add(row)
     return found
 
 
-async def heads_of(tx: Tx) -> dict[ChainKey, tuple[int, str]]:
+async def read_heads(tx: Tx) -> dict[ChainKey, tuple[int, str]]:
     """Sequence and hash of each chain's newest entry, as the head's row says."""
     rows = _queries.audit_heads(tx)
     return {(r["tenant_id"], r["chain"]): (r["sequence"], r["hash"]) async for r in rows}
 
 
-async def hash_at(tx: Tx, key: ChainKey, sequence: int) -> str | None:
+async def read_hash(tx: Tx, key: ChainKey, sequence: int) -> str | None:
     """The hash of one entry of a chain, as its row says; None when there is no such row."""
     tenant_id, chain = key
     found: str | None = await _queries.audit_hash_at(

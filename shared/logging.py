@@ -12,7 +12,7 @@ from opentelemetry import trace
 
 EventDict = MutableMapping[str, Any]
 # Muted during the start; the levels they have from then on.
-_LOUD_AT_START: Final = {"aiokafka": logging.ERROR, "asyncio": logging.WARNING}
+_MUTED_AT_START: Final = {"aiokafka": logging.ERROR, "asyncio": logging.WARNING}
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -53,13 +53,13 @@ def configure_logging(
     logging.getLogger("archon.faststream").setLevel(logging.ERROR)
     # They write lines per try (the loop for a TLS connection that breaks); who waits for Kafka at
     # start says so in one sentence at the end.
-    for name in _LOUD_AT_START:
+    for name in _MUTED_AT_START:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def let_kafka_speak() -> None:
+def restore_library_log_levels() -> None:
     """The start is over: from now on a lost connection is news."""
-    for name, level in _LOUD_AT_START.items():
+    for name, level in _MUTED_AT_START.items():
         logging.getLogger(name).setLevel(level)
 
 

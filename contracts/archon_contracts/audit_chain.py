@@ -1,9 +1,9 @@
 """The hash chain of the audit log: how an entry is hashed, and where a chain is broken.
 
-An entry's hash is the sha256 of its canonical JSON: the fields of `HASHED`, and `format`; keys
-sorted, no spaces, UTF-8, ids in lower case, times in UTC (`2026-03-01T12:00:00.000000+00:00`). An
-entry holds text, null and one whole number only, and for those this is RFC 8785. `previous_hash` is
-among the fields, so each entry vouches for all before it: whoever keeps the newest hash can tell
+An entry's hash is the sha256 of its canonical JSON: the fields of `HASHED_FIELDS`, and `format`;
+keys sorted, no spaces, UTF-8, ids in lower case, times in UTC (`2026-03-01T12:00:00.000000+00:00`).
+An entry holds text, null and one whole number only, and for those this is RFC 8785. `previous_hash`
+is among the fields, so each entry vouches for all before it: whoever keeps the newest hash can tell
 that none was changed, removed, inserted or moved since.
 """
 
@@ -18,9 +18,9 @@ from typing import Any, Final
 from uuid import UUID
 
 FORMAT: Final = "archon.audit.v1"
-GENESIS: Final = "0" * 64
+GENESIS_HASH: Final = "0" * 64
 """What stands for the hash before the first entry."""
-HASHED: Final = (
+HASHED_FIELDS: Final = (
     "tenant_id",
     "chain",
     "sequence",
@@ -41,17 +41,17 @@ HASHED: Final = (
 
 def canonical_json(entry: Mapping[str, Any]) -> bytes:
     """What is hashed: the entry without its hash, in the one form that it has."""
-    content = {name: _plain(entry[name]) for name in HASHED} | {"format": FORMAT}
+    content = {name: _to_plain(entry[name]) for name in HASHED_FIELDS} | {"format": FORMAT}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return text.encode()
 
 
-def hash_of(entry: Mapping[str, Any]) -> str:
+def compute_hash(entry: Mapping[str, Any]) -> str:
     """An entry's hash, in hex. The entry is a row, or an event's `model_dump()`."""
     return hashlib.sha256(canonical_json(entry)).hexdigest()
 
 
-def _plain(value: object) -> object:
+def _to_plain(value: object) -> object:
     match value:
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="microseconds")
@@ -64,7 +64,7 @@ def _plain(value: object) -> object:
 
 
 @dataclass(slots=True)
-class ChainCheck:
+class ChainVerifier:
     """Follows one chain, entry by entry in order of sequence; the first fault is kept.
 
     A chain that lost its end is still whole: compare `sequence` and `hash` with a head that was
@@ -73,7 +73,7 @@ class ChainCheck:
 
     entries: int = 0
     sequence: int = 0
-    hash: str = GENESIS
+    hash: str = GENESIS_HASH
     broken_at: int | None = None
     problem: str = ""
     gaps: list[tuple[int, int]] = field(default_factory=list)
@@ -83,7 +83,7 @@ class ChainCheck:
         """Whether every entry so far is as it was written, and none is missing between them."""
         return self.broken_at is None
 
-    def take(self, entry: Mapping[str, Any]) -> None:
+    def add(self, entry: Mapping[str, Any]) -> None:
         """Look at the next entry."""
         sequence, expected = entry["sequence"], self.sequence + 1
         if sequence > expected:
@@ -93,7 +93,7 @@ class ChainCheck:
             self._break(sequence, f"there are two entries of sequence {sequence}")
         elif entry["previous_hash"] != self.hash:
             self._break(sequence, f"entry {sequence} does not follow the one before it")
-        if hash_of(entry) != entry["hash"]:
+        if compute_hash(entry) != entry["hash"]:
             self._break(sequence, f"entry {sequence} is not as it was written")
         self.entries += 1
         self.sequence, self.hash = sequence, entry["hash"]

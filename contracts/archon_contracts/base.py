@@ -25,15 +25,15 @@ Identifier = Annotated[
 """A name chosen by a user (agent, interaction, dataset): printable, no spaces, at most 128."""
 
 
-def _refuse_null(value: JsonValue) -> JsonValue:
+def _reject_null(value: JsonValue) -> JsonValue:
     if value is None:
         raise ValueError("null says nothing here")
     return value
 
 
-GivenJson = Annotated[
+NonNullJson = Annotated[
     JsonValue,
-    AfterValidator(_refuse_null),
+    AfterValidator(_reject_null),
     WithJsonSchema({"type": ["array", "boolean", "number", "object", "string"]}),
 ]
 """Any JSON but null: bodies leave nulls out, so a required null would not survive the wire."""

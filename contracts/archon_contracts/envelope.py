@@ -15,20 +15,20 @@ CONTENT_TYPE = "application/json"
 
 Headers = list[tuple[str, bytes]]
 
-LATEST_MS: Final = 253_370_764_800_000
+MAXIMUM_TIMESTAMP_MS: Final = 253_370_764_800_000
 """The year 9999 begins: Python and PostgreSQL can hold it, in any time zone."""
 
 
 def record_time(timestamp_ms: int) -> datetime:
     """A Kafka record's timestamp as a time from 1970 to 9999; a producer may write any integer."""
-    return datetime.fromtimestamp(min(max(timestamp_ms, 0), LATEST_MS) / 1000, tz=UTC)
+    return datetime.fromtimestamp(min(max(timestamp_ms, 0), MAXIMUM_TIMESTAMP_MS) / 1000, tz=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """The attributes of one event. `causation_id` is the message that led to this one.
 
-    `purpose` is empty for production.
+    `traffic_class` is empty for production.
     """
 
     id: UUID
@@ -40,7 +40,7 @@ class Envelope:
     correlation_id: str = ""
     traceparent: str = ""
     tracestate: str = ""
-    purpose: str = ""
+    traffic_class: str = ""
 
     @classmethod
     def of(cls, headers: HeaderView, *, absent_id: UUID, absent_time: datetime) -> Envelope:
@@ -49,8 +49,8 @@ class Envelope:
         CloudEvents allows any text as an id. One that is no UUID is mapped to one, together with
         the source, so that the same event always gets the same id.
         """
-        source, given = headers.text("ce_source"), headers.text("ce_id")
-        mapped = derived_id("event", source, given) if given else absent_id
+        source, provided_id = headers.text("ce_source"), headers.text("ce_id")
+        mapped = derived_id("event", source, provided_id) if provided_id else absent_id
         return cls(
             id=headers.uuid("ce_id") or mapped,
             source=source,
@@ -61,7 +61,7 @@ class Envelope:
             correlation_id=headers.text("ce_correlationid"),
             traceparent=headers.text("traceparent"),
             tracestate=headers.text("tracestate"),
-            purpose=headers.text("ce_purpose"),
+            traffic_class=headers.text("ce_trafficclass"),
         )
 
     def to_headers(self) -> Headers:
@@ -77,7 +77,7 @@ class Envelope:
             "ce_correlationid": self.correlation_id,
             "traceparent": self.traceparent,
             "tracestate": self.tracestate,
-            "ce_purpose": self.purpose,
+            "ce_trafficclass": self.traffic_class,
             "content-type": CONTENT_TYPE,
         }
         return [(name, value.encode()) for name, value in attributes.items() if value]

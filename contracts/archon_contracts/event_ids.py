@@ -11,7 +11,7 @@ from archon_contracts.events.feedback import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import EventId, derived_id, feedback_event_id
-from archon_contracts.traffic_classes import Purpose
+from archon_contracts.traffic_classes import TrafficClass
 
 FeedbackEvent = FeedbackReceived | FeedbackRetracted | InteractionLogged | AnnotationSubmitted
 """What agents send: everything on the feedback topic."""
@@ -22,15 +22,15 @@ def subject_of(event: FeedbackEvent) -> str:
     return event.item_id if isinstance(event, AnnotationSubmitted) else event.interaction_id
 
 
-def with_purpose(event: FeedbackEvent, *surroundings: Purpose | None) -> FeedbackEvent:
-    """The event with its own purpose, or else the first that its surroundings have.
+def with_traffic_class(event: FeedbackEvent, *surroundings: TrafficClass | None) -> FeedbackEvent:
+    """The event with its own traffic_class, or else the first that its surroundings have.
 
     That an event calls itself production does not help it: it may not know where it runs.
     """
-    for purpose in (event.purpose, *surroundings):
-        if purpose not in (None, Purpose.PRODUCTION):
-            same = purpose is event.purpose
-            return event if same else event.model_copy(update={"purpose": purpose})
+    for traffic_class in (event.traffic_class, *surroundings):
+        if traffic_class not in (None, TrafficClass.PRODUCTION):
+            same = traffic_class is event.traffic_class
+            return event if same else event.model_copy(update={"traffic_class": traffic_class})
     return event
 
 

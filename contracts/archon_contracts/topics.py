@@ -98,7 +98,9 @@ DEAD_LETTER_TOPICS: Final = tuple(dead_letters(service) for service in SERVICES)
 ALL_TOPICS: Final = EVENT_TOPICS + COMMAND_TOPICS + DEAD_LETTER_TOPICS
 
 
-def consumer_group(service: str, purpose: str = "") -> str:
-    """The Kafka consumer group of a service; `purpose` tells two consumers of one service apart."""
+def consumer_group(service: str, group_suffix: str = "") -> str:
+    """The Kafka consumer group of a service; `group_suffix` tells two consumers of one service
+    apart.
+    """
     name = f"archon.{service.replace('_', '-')}"
-    return f"{name}.{purpose}" if purpose else name
+    return f"{name}.{group_suffix}" if group_suffix else name

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from archon_contracts.identifiers import derived_id
 
-BAGGAGE_KEY: Final = "archon.purpose"
-"""The W3C baggage entry in which a purpose travels along with a trace."""
+BAGGAGE_KEY: Final = "archon.traffic_class"
+"""The W3C baggage entry in which a traffic_class travels along with a trace."""
 
 RESERVED_PREFIX: Final = "archon:"
 """Interactions whose id begins so are the system's own, whatever is said of them later."""
@@ -20,55 +20,55 @@ _SERVICES: Final = b"archon/"
 _BAGGAGE: Final = BAGGAGE_KEY.encode()
 
 
-class Purpose(StrEnum):
+class TrafficClass(StrEnum):
     """What an interaction was for. Absent means production."""
 
     PRODUCTION = "production"
     EVALUATION = "evaluation"
     SYNTHESIS = "synthesis"
     BENCHMARK = "benchmark"
-    SHADOW = "shadow"  # answers that nobody was given
+    SHADOW = "shadow"  # answers that nobody was header_value
     TEST = "test"
 
 
-class Mark(NamedTuple):
-    """That a record is the system's own traffic: its purpose, and where that was seen."""
+class InternalTraffic(NamedTuple):
+    """That a record is the system's own traffic: its traffic_class, and where that was seen."""
 
-    purpose: str
-    sign: str
+    traffic_class: str
+    signal: str
 
 
-def system_interaction_id(purpose: Purpose, *parts: object) -> str:
+def internal_interaction_id(traffic_class: TrafficClass, *parts: object) -> str:
     """An interaction id that says itself what the interaction was for.
 
     The same parts give the same id. Feedback on it never counts, even where its sender forgets
     to say why it was asked: no look-up is needed to tell.
     """
-    return f"{RESERVED_PREFIX}{purpose}:{derived_id(purpose, *parts)}"
+    return f"{RESERVED_PREFIX}{traffic_class}:{derived_id(traffic_class, *parts)}"
 
 
-def purpose_in_id(interaction_id: str) -> str:
-    """The purpose that a reserved id names; empty for any other id."""
+def traffic_class_in_id(interaction_id: str) -> str:
+    """The traffic_class that a reserved id names; empty for any other id."""
     if not interaction_id.startswith(RESERVED_PREFIX):
         return ""
     return interaction_id.removeprefix(RESERVED_PREFIX).partition(":")[0] or "unknown"
 
 
-def system_purpose(text: str) -> Purpose | None:
-    """A purpose as it was written; None for production.
+def parse_traffic_class(text: str) -> TrafficClass | None:
+    """A traffic_class as it was written; None for production.
 
     One of a newer release is read as TEST: what it is may be unknown, what it is not is known.
     """
-    if text in ("", Purpose.PRODUCTION):
+    if text in ("", TrafficClass.PRODUCTION):
         return None
     try:
-        return Purpose(text)
+        return TrafficClass(text)
     except ValueError:
-        return Purpose.TEST
+        return TrafficClass.TEST
 
 
-def purpose_in_baggage(baggage: str) -> str:
-    """The purpose in a W3C `baggage` header; empty where it names none."""
+def traffic_class_in_baggage(baggage: str) -> str:
+    """The traffic_class in a W3C `baggage` header; empty where it names none."""
     for member in baggage.split(","):
         name, _, value = member.partition(";")[0].partition("=")
         if name.strip() == BAGGAGE_KEY:
@@ -76,29 +76,31 @@ def purpose_in_baggage(baggage: str) -> str:
     return ""
 
 
-def system_mark(
-    headers: Mapping[str, bytes | None], purpose: Purpose | None, subject: str
-) -> Mark | None:
+def detect_internal_traffic(
+    headers: Mapping[str, bytes | None], traffic_class: TrafficClass | None, subject: str
+) -> InternalTraffic | None:
     """Whether a record of the feedback topic is the system's own traffic; None: production.
 
-    `purpose` is its body's, `subject` the interaction or item that it is about. Any one of five
-    signs is enough, so that a sender who forgets one of them is found by another. The gateway is a
-    service too; what it passes on for others has no cause within the system.
+    `traffic_class` is its body's, `subject` the interaction or item that it is about. Any one of
+    five signals is enough, so that a sender who forgets one of them is found by another. The
+    gateway is a service too; what it passes on for others has no cause within the system.
 
     Raises:
-        ValueError: header ce_purpose is none of the purposes.
+        ValueError: header ce_trafficclass is none of the traffic_classes.
     """
-    if purpose is not None and purpose is not Purpose.PRODUCTION:
-        return Mark(purpose, "body")
-    if (given := headers.get("ce_purpose")) and given != b"production":
-        return Mark(Purpose(given.decode()), "header")
+    if traffic_class is not None and traffic_class is not TrafficClass.PRODUCTION:
+        return InternalTraffic(traffic_class, "body")
+    if (header_value := headers.get("ce_trafficclass")) and header_value != b"production":
+        return InternalTraffic(TrafficClass(header_value.decode()), "header")
     if subject.startswith(RESERVED_PREFIX):
-        return Mark(system_purpose(purpose_in_id(subject)) or Purpose.TEST, "interaction")
+        return InternalTraffic(
+            parse_traffic_class(traffic_class_in_id(subject)) or TrafficClass.TEST, "interaction"
+        )
     source = headers.get("ce_source")
     passed_on = source == _GATEWAY and not headers.get("ce_causationid")
     if source and source.startswith(_SERVICES) and not passed_on:
-        return Mark("service", "source")
+        return InternalTraffic("service", "source")
     if (baggage := headers.get("baggage")) and _BAGGAGE in baggage:
-        travelled = system_purpose(purpose_in_baggage(baggage.decode(errors="replace")))
-        return Mark(travelled, "baggage") if travelled else None
+        travelled = parse_traffic_class(traffic_class_in_baggage(baggage.decode(errors="replace")))
+        return InternalTraffic(travelled, "baggage") if travelled else None
     return None

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from archon_contracts.base import Identifier, ValueObject
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Proportion = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class AgentKind(StrEnum):
@@ -69,12 +69,12 @@ class TriggerPolicy(ValueObject):
     cooldown_seconds: float = Field(
         default=60.0, ge=0, description="Least time between the starts of two retrains."
     )
-    refusal_rest_seconds: float = Field(
+    backoff_seconds: float = Field(
         default=60.0,
         ge=0,
         description="Rest after a retrain that gave no version; doubles with each in a row [s].",
     )
-    maximum_rest_seconds: float = Field(
+    maximum_backoff_seconds: float = Field(
         default=21_600.0, ge=0, description="Longest such rest; a deployment ends it [s]."
     )
     enabled: bool = True
@@ -98,7 +98,7 @@ class TrustPolicy(ValueObject):
     """How far one giver of feedback is trusted. What is held is counted and listed, not lost."""
 
     enabled: bool = True
-    unit_share: Share = Field(
+    unit_proportion: Proportion = Field(
         default=0.05,
         description="Largest share of a window's feedback from one unit; twice the mean of all "
         "givers where that is more, so that few units are not cut short.",
@@ -106,21 +106,23 @@ class TrustPolicy(ValueObject):
     unit_floor: int = Field(
         default=10, ge=0, description="Judgements of a window that any unit may give."
     )
-    user_share: Share = Field(
+    user_proportion: Proportion = Field(
         default=1.0, description="Largest share of a window from users; others must be there too."
     )
-    guardrail_share: Share = Field(default=0.5, description="The same for guardrails.")
-    environment_share: Share = Field(default=1.0, description="The same for environments.")
+    guardrail_proportion: Proportion = Field(default=0.5, description="The same for guardrails.")
+    environment_proportion: Proportion = Field(
+        default=1.0, description="The same for environments."
+    )
     near_duplicates: int = Field(
         default=3, ge=1, description="Near-same inputs of one unit that count in a window."
     )
-    hold_outliers: bool = Field(
+    quarantine_outliers: bool = Field(
         default=True, description="Hold a unit whose judgements contradict what is known."
     )
-    contradicted_weight: Share = Field(
+    contradicted_weight: Proportion = Field(
         default=0.25, description="Weight of a judgement that is contradicted; 0: it is held."
     )
-    independent_voices: int = Field(
+    independent_raters: int = Field(
         default=3, ge=1, description="Units that must say the same to be a voice against others."
     )
 
@@ -132,16 +134,16 @@ class TrainingConfig(ValueObject):
     batch_size: int | None = Field(default=None, ge=1, le=4096)
     learning_rate: float | None = Field(default=None, gt=0, le=1)
     weight_decay: float | None = Field(default=None, ge=0, le=1)
-    warmup_ratio: Share | None = None
+    warmup_ratio: Proportion | None = None
     max_length: int | None = Field(default=None, ge=4, le=8192, description="Tokens per text.")
     max_steps: int | None = Field(default=None, ge=1)
     frozen_layers: int | None = Field(default=None, ge=0)
     lora_rank: int | None = Field(default=None, ge=1, le=1024)
     checkpoint_steps: int | None = Field(default=None, ge=1)
-    replay_share: Share | None = Field(
+    replay_ratio: Proportion | None = Field(
         default=None, description="Replayed items per new item in a continual run."
     )
-    validation_split: Share | None = None
+    validation_split: Proportion | None = None
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
 

@@ -57,7 +57,7 @@ def messages_on(topic: Topic) -> list[type[Contract]]:
     return [contract for contract in CONTRACTS if contract.topic == topic]
 
 
-def kept_for(topic: Topic) -> str:
+def describe_retention(topic: Topic) -> str:
     """How long records stay, in words."""
     if topic.compacted:
         return "newest of each key, for ever"
@@ -77,7 +77,7 @@ def _channel(topic: Topic) -> Node:
         retention = {"cleanup.policy": ["delete"], "retention.ms": topic.retention_ms}
     return {
         "address": topic.name,
-        "description": f"Keyed by {topic.key}. Kept: {kept_for(topic)}.",
+        "description": f"Keyed by {topic.key}. Kept: {describe_retention(topic)}.",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {
             "kafka": {
@@ -128,7 +128,9 @@ CLOUD_EVENT_HEADERS: Final[Node] = {
         "ce_time": _text("When it happened.", format="date-time"),
         "ce_subject": _text("What it is about."),
         "ce_causationid": _text("Id of the message that led to this one.", format="uuid"),
-        "ce_purpose": _text("What the event was for; absent: production. See FeedbackReceived."),
+        "ce_trafficclass": _text(
+            "What the event was for; absent: production. See FeedbackReceived."
+        ),
         "ce_correlationid": _text("The chain of messages that it belongs to."),
         "traceparent": _text("W3C trace context.", pattern=TRACE_PATTERN),
         "tracestate": _text("W3C trace state."),

@@ -18,7 +18,7 @@ import yaml
 from archon_contracts.base import Contract
 from archon_contracts.catalogue import CONTRACTS
 from archon_contracts.topics import COMMAND_TOPICS, EVENT_TOPICS
-from contract_tools.asyncapi import asyncapi_document, kept_for, messages_on
+from contract_tools.asyncapi import asyncapi_document, describe_retention, messages_on
 
 RELEASE: Final = "0.1.0"
 PACKAGE: Final = Path(__file__).parents[1] / "archon_contracts"
@@ -49,7 +49,7 @@ def catalogue_table() -> str:
     """All messages as a table: topic, key, message, meaning."""
     lines = ["| topic (partitions, kept) | key | message | meaning |", "|---|---|---|---|"]
     for topic in EVENT_TOPICS + COMMAND_TOPICS:
-        place = f"`{topic.name}` ({topic.partitions}, {kept_for(topic)})"
+        place = f"`{topic.name}` ({topic.partitions}, {describe_retention(topic)})"
         for contract in messages_on(topic):
             link = f"archon_contracts/schemas/{contract.message_type()}.json"
             meaning = (contract.__doc__ or "").strip()

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archon_contracts.audit_chain import ChainCheck
+from archon_contracts.audit_chain import ChainVerifier
 from archon_contracts.topics import SERVICES
 from services.gateway.audit.store import AuditStore
-from services.gateway.audit.trail import check_copy
-from shared.audit import ChainKey, check_log, hash_at, heads_of
+from services.gateway.audit.trail import verify_copy
+from shared.audit import ChainKey, read_hash, read_heads, verify_log
 from shared.postgres.database import Tx, connect, translated_errors
 
 Head = tuple[int, str]
@@ -43,32 +43,32 @@ async def compare_tables(dsn: str) -> list[ChainReport]:
     return sorted(reports, key=lambda report: (report.tenant_id, report.chain))
 
 
-async def _copies(dsn: str) -> dict[ChainKey, ChainCheck]:
+async def _copies(dsn: str) -> dict[ChainKey, ChainVerifier]:
     connection = await connect(dsn, "gateway")
     try:
         with translated_errors():
-            return await check_copy(AuditStore(), connection)
+            return await verify_copy(AuditStore(), connection)
     finally:
         await connection.close()
 
 
 async def _of_service(
-    dsn: str, service: str, copies: Mapping[ChainKey, ChainCheck]
+    dsn: str, service: str, copies: Mapping[ChainKey, ChainVerifier]
 ) -> list[ChainReport]:
     connection = await connect(dsn, service)
     try:
         # One snapshot: the service may be appending meanwhile.
         with translated_errors():
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                logs, heads = await check_log(connection), await heads_of(connection)
+                logs, heads = await verify_log(connection), await read_heads(connection)
                 mine = {key for key in copies if key[1] == service} | set(logs) | set(heads)
                 return [
                     await _report(
                         connection,
                         key,
-                        logs.get(key, ChainCheck()),
-                        heads.get(key, (0, ChainCheck().hash)),
-                        copies.get(key, ChainCheck()),
+                        logs.get(key, ChainVerifier()),
+                        heads.get(key, (0, ChainVerifier().hash)),
+                        copies.get(key, ChainVerifier()),
                     )
                     for key in mine
                 ]
@@ -77,14 +77,14 @@ async def _of_service(
 
 
 async def _report(
-    tx: Tx, key: ChainKey, log: ChainCheck, head: Head, copy: ChainCheck
+    tx: Tx, key: ChainKey, log: ChainVerifier, head: Head, copy: ChainVerifier
 ) -> ChainReport:
-    at_copy = await hash_at(tx, key, copy.sequence) if copy.sequence else copy.hash
+    at_copy = await read_hash(tx, key, copy.sequence) if copy.sequence else copy.hash
     problem = problem_of(log, head, copy, at_copy=at_copy)
     return ChainReport(*key, log.entries, copy.entries, log.hash, problem)
 
 
-def problem_of(log: ChainCheck, head: Head, copy: ChainCheck, *, at_copy: str | None) -> str:
+def problem_of(log: ChainVerifier, head: Head, copy: ChainVerifier, *, at_copy: str | None) -> str:
     """What is wrong with a chain, or nothing; `at_copy` is the table's hash at the copy's end."""
     if not log.ok:
         return log.problem

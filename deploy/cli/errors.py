@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from deploy.demo.bfcl import BenchmarkMissingError
-from deploy.demo.errors import StoryError
+from deploy.demo.errors import DemoError
 from deploy.gateway_client import ApiError
 from deploy.local.errors import LocalRuntimeError
 from deploy.printable import printable
@@ -25,7 +25,7 @@ KNOWN_FAILURES = (
     ApiError,
     LocalRuntimeError,
     ArchonError,
-    StoryError,
+    DemoError,
     BenchmarkMissingError,
 )
 
@@ -50,5 +50,5 @@ class OneSentenceErrors(TyperGroup):
 
 def _settings_sentence(error: ValidationError) -> str:
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or error.title
+    field = ".".join(str(component) for component in first["loc"]) or error.title
     return f"{field} is not right: {first['msg']}."

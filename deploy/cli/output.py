@@ -1,7 +1,7 @@
 """What commands print: tables for a person, JSON for a program.
 
 What others wrote (names, reasons, agents' ids) is text and nothing else: it is printed without
-control characters and never read as markup. In what `console.print` is given, it goes through
+control characters and never read as markup. In what `console.print` is fields, it goes through
 `shown`; cells of a `table` do by themselves.
 """
 

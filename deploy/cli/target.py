@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 
 from deploy.cli.errors import CommandError
 from deploy.demo.paths import system_folder
-from deploy.gateway_client import Gateway
+from deploy.gateway_client import GatewayClient
 from deploy.local.credentials import read_or_create
 from deploy.local.processes.status import ProcessStatus
 from deploy.local.record import RuntimeRecord, running
@@ -25,7 +25,7 @@ class TargetSettings(KafkaSecuritySettings):
     kafka_bootstrap_servers: str | None = Field(default=None, description="host:port, by commas.")
 
 
-def connect(url: str | None, api_key: str | None) -> Gateway:
+def connect(url: str | None, api_key: str | None) -> GatewayClient:
     """The gateway to talk to.
 
     Raises:
@@ -34,10 +34,10 @@ def connect(url: str | None, api_key: str | None) -> Gateway:
     settings = TargetSettings()
     named_url, named_key = url or settings.url, api_key or _secret(settings.api_key)
     if named_url:
-        return Gateway(named_url, named_key or "")
+        return GatewayClient(named_url, named_key or "")
     folder, record = local_system()
     local_key = read_or_create(LocalSettings(data_dir=folder).api_key_path)
-    return Gateway(record.endpoints.gateway_url, named_key or local_key)
+    return GatewayClient(record.endpoints.gateway_url, named_key or local_key)
 
 
 def kafka_arguments(named: str | None) -> dict[str, Any]:

@@ -26,12 +26,12 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from archon_contracts import telemetry
-from archon_contracts.client import KafkaFeedbackClient, Received, subscribe
+from archon_contracts.client import KafkaFeedbackClient, ReceivedEvent, subscribe
 from archon_contracts.client.errors import ClientError
 from archon_contracts.events import AgentConfiguration, FeedbackReceived
 from archon_inference import InferenceError
-from deploy.demo.client_log import Entry, Request, append
-from deploy.demo.hot_swap_model import LiveModel, Loaded
+from deploy.demo.client_log import AnswerRecord, ProductionRequest, append_line
+from deploy.demo.hot_swap_model import HotSwapModel, LoadedModel
 
 AT_ONCE = 4
 FOLLOW_SECONDS = 0.05
@@ -52,16 +52,16 @@ class AgentSettings(BaseSettings):
         default="", description="Public keys that sign models, comma-separated; empty: any model."
     )
     requests: Path = Field(description="JSON lines of requests; more may be appended.")
-    ledger: Path = Field(description="Where every answer is noted.")
+    client_log: Path = Field(description="Where every answer is noted.")
 
 
-class Agent:
+class DemoAgent:
     """Serves a few requests at once, while new versions come in beside."""
 
     def __init__(self, settings: AgentSettings, feedback: KafkaFeedbackClient) -> None:
         self._settings = settings
         self._feedback = feedback
-        self._model = LiveModel([key for key in settings.trusted_keys.split(",") if key])
+        self._model = HotSwapModel([key for key in settings.trusted_keys.split(",") if key])
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -84,7 +84,7 @@ class Agent:
                 if received.event.agent_id == settings.id:
                     await self._swap(received)
 
-    async def _swap(self, received: Received[AgentConfiguration]) -> None:
+    async def _swap(self, received: ReceivedEvent[AgentConfiguration]) -> None:
         # The span continues the trace of the job that made this version.
         carrier = {"traceparent": received.envelope.traceparent}
         context = TraceContextTextMapPropagator().extract(carrier)
@@ -107,23 +107,23 @@ class Agent:
 
     async def _serve(self) -> None:
         free = asyncio.Semaphore(AT_ONCE)
-        with self._settings.ledger.open("a") as ledger:
+        with self._settings.client_log.open("a") as client_log:
             async with (
                 asyncio.TaskGroup() as handling,
                 aclosing(follow(self._settings.requests)) as requests,
             ):
                 async for request in requests:
                     await free.acquire()
-                    task = handling.create_task(self._handle(request, ledger))
+                    task = handling.create_task(self._handle(request, client_log))
                     task.add_done_callback(lambda _: free.release())
 
-    async def _handle(self, request: Request, ledger: TextIO) -> None:
+    async def _handle(self, request: ProductionRequest, client_log: TextIO) -> None:
         attributes = {telemetry.AGENT_ID: self._settings.id}
         with tracer.start_as_current_span("answer request", attributes=attributes) as span:
             answer, model = await self._model.answer(request.input)
             span.set_attribute(telemetry.MODEL_VERSION, model.version)
             event_id = await self._send_feedback(request, answer, model)
-        entry = Entry(
+        entry = AnswerRecord(
             request_id=request.request_id,
             input=request.input,
             answer=answer,
@@ -131,13 +131,15 @@ class Agent:
             digest=model.digest,
             feedback_event_id=event_id,
         )
-        append(ledger, entry)
+        append_line(client_log, entry)
 
-    async def _send_feedback(self, request: Request, answer: str, model: Loaded) -> str | None:
+    async def _send_feedback(
+        self, request: ProductionRequest, answer: str, model: LoadedModel
+    ) -> str | None:
         """The id of the event, once the broker has it; None where the user says nothing."""
         if request.correction is None:
             return None
-        judgement = FeedbackReceived(
+        feedback = FeedbackReceived(
             agent_id=self._settings.id,
             interaction_id=request.request_id,
             input=request.input,
@@ -145,17 +147,17 @@ class Agent:
             expected=request.correction,
             model_version=model.version,
         )
-        return str(await self._feedback.send(judgement))
+        return str(await self._feedback.send(feedback))
 
 
-async def follow(path: Path) -> AsyncGenerator[Request, None]:
+async def follow(path: Path) -> AsyncGenerator[ProductionRequest, None]:
     """Requests as they are appended to a file; it is read on for ever."""
     with path.open() as file:
         unfinished = ""
         while True:
             unfinished += file.readline()
             if unfinished.endswith("\n"):
-                yield Request.model_validate_json(unfinished)
+                yield ProductionRequest.model_validate_json(unfinished)
                 unfinished = ""
             else:
                 await asyncio.sleep(FOLLOW_SECONDS)
@@ -179,7 +181,7 @@ async def main(settings: AgentSettings) -> None:
     source = f"agent/{settings.id}"
     try:
         async with KafkaFeedbackClient(settings.kafka_bootstrap_servers, source=source) as client:
-            serving = asyncio.ensure_future(Agent(settings, client).run())
+            serving = asyncio.ensure_future(DemoAgent(settings, client).run())
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
             with contextlib.suppress(asyncio.CancelledError):

@@ -21,15 +21,15 @@ class AgentFiles:
     """What the agent reads and writes."""
 
     requests: Path
-    ledger: Path
+    client_log: Path
     log: Path
 
     @classmethod
     def fresh(cls, folder: Path) -> "AgentFiles":
         """Empty files in `folder`, so that an earlier demo's answers are not counted."""
         folder.mkdir(parents=True, exist_ok=True)
-        files = cls(folder / "requests.jsonl", folder / "ledger.jsonl", folder / "agent.log")
-        for path in (files.requests, files.ledger, files.log):
+        files = cls(folder / "requests.jsonl", folder / "client_log.jsonl", folder / "agent.log")
+        for path in (files.requests, files.client_log, files.log):
             path.write_text("")
         return files
 
@@ -56,7 +56,7 @@ class AgentProcess:
             "AGENT_API_KEY": api_key,
             "AGENT_TRUSTED_KEYS": trusted_key,
             "AGENT_REQUESTS": str(files.requests.resolve()),
-            "AGENT_LEDGER": str(files.ledger.resolve()),
+            "AGENT_CLIENT_LOG": str(files.client_log.resolve()),
             "OMP_NUM_THREADS": "1",
         }
         self._child: Child | None = None
@@ -71,10 +71,10 @@ class AgentProcess:
         """Whether it was started and runs no more."""
         return self._child is not None and self._child.returncode is not None
 
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
         """The last line of its log."""
         lines = self._files.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1] if lines else "it logged nothing"
 
     async def start(self) -> None:
         """Start it; call this in the main thread, whose life it shares."""

@@ -1,7 +1,7 @@
-"""Is every judgement that the agent sent stored once, and used once?
+"""Is every feedback event that the agent sent stored once, and used once?
 
-Compares the agent's own ledger with what the coordinator holds. Services never read each other's
-tables; an auditor has to, or it would only hear what the audited one says of itself.
+Compares the agent's own client log with what the coordinator holds. Services never read each
+other's tables; an auditor has to, or it would only hear what the audited one says of itself.
 """
 
 from collections.abc import Sequence
@@ -35,10 +35,10 @@ async def audit_feedback(database_url: str, agent_id: str, sent: Sequence[str]) 
         rows = [row async for row in _queries.stored_feedback(connection, agent_id=agent_id)]
     finally:
         await connection.close()
-    return compared(sent, [(row["event_id"], row["window_id"]) for row in rows])
+    return count_feedback(sent, [(row["event_id"], row["window_id"]) for row in rows])
 
 
-def compared(sent: Sequence[str], stored: Sequence[tuple[UUID, Any]]) -> FeedbackAudit:
+def count_feedback(sent: Sequence[str], stored: Sequence[tuple[UUID, Any]]) -> FeedbackAudit:
     """Count what was sent, stored, claimed by a window, lost and doubled."""
     sent_ids = {UUID(event_id) for event_id in sent}
     stored_ids = {event_id for event_id, _ in stored}

@@ -20,9 +20,9 @@ from typing import Any, Final, Literal
 from archon_inference.catalogue import Tool
 
 PACKAGE: Final = "bfcl_eval"
-PARTS: Final = ("live_simple", "live_multiple", "simple_python", "multiple")
-HELD_OUT_SHARE: Final = 0.30
-INITIAL_SHARE: Final = 0.55  # of the old families' requests; production gets the rest
+CATEGORIES: Final = ("live_simple", "live_multiple", "simple_python", "multiple")
+HELD_OUT_FRACTION: Final = 0.30
+INITIAL_FRACTION: Final = 0.55  # of the old families' requests; production gets the rest
 
 # First words that say what a function does and not which service it belongs to.
 _VERBS: Final = frozenset({
@@ -69,7 +69,7 @@ def load_benchmark(seed: int) -> Benchmark:
     """
     tools, requests = _read(_data_folder())
     generator = random.Random(seed)
-    old = _draw_old_families(tools, [target for _, _, target in requests], generator)
+    old = _sample_old_families(tools, [target for _, _, target in requests], generator)
     items = [
         BenchmarkItem(id, text, target, "old" if family_of(target) in old else "new")
         for id, text, target in requests
@@ -95,7 +95,7 @@ def normalised(text: str) -> str:
     return re.sub(r"\W+", " ", text.lower()).strip()
 
 
-def _draw_old_families(
+def _sample_old_families(
     tools: Iterable[Tool], targets: Iterable[str], generator: random.Random
 ) -> frozenset[str]:
     """Half of the families, drawn from pairs that are asked for about equally often.
@@ -120,18 +120,18 @@ def _split(
     old = [key for key in keys if all(item.group == "old" for item in texts[key])]
     new = [key for key in keys if any(item.group == "new" for item in texts[key])]
     initial_at, production_at = (
-        _share(old, HELD_OUT_SHARE),
-        _share(old, HELD_OUT_SHARE + INITIAL_SHARE),
+        _count_of(old, HELD_OUT_FRACTION),
+        _count_of(old, HELD_OUT_FRACTION + INITIAL_FRACTION),
     )
-    new_at = _share(new, HELD_OUT_SHARE)
+    new_at = _count_of(new, HELD_OUT_FRACTION)
     production = old[production_at:] + new[new_at:]
     generator.shuffle(production)
     parts = old[initial_at:production_at], old[:initial_at] + new[:new_at], production
     return tuple(tuple(item for key in part for item in texts[key]) for part in parts)
 
 
-def _share(keys: Sequence[str], share: float) -> int:
-    return round(len(keys) * share)
+def _count_of(keys: Sequence[str], fraction: float) -> int:
+    return round(len(keys) * fraction)
 
 
 def _data_folder() -> Path:
@@ -149,7 +149,7 @@ def _read(folder: Path) -> tuple[list[Tool], list[tuple[str, str, str]]]:
     """The catalogue, and (id, request, right tool) of each request."""
     tools: dict[str, Tool] = {}
     requests = []
-    for part in PARTS:
+    for part in CATEGORIES:
         name = f"BFCL_v4_{part}.json"
         answers = {
             row["id"]: row["ground_truth"] for row in _rows(folder / "possible_answer" / name)
@@ -159,9 +159,9 @@ def _read(folder: Path) -> tuple[list[Tool], list[tuple[str, str, str]]]:
                 # Some tools come several times with other words; the first description counts.
                 tool = Tool(function["name"], function["description"])
                 tools.setdefault(tool.name, tool)
-            said = [turn["content"] for turn in row["question"][0] if turn["role"] == "user"]
+            messages = [turn["content"] for turn in row["question"][0] if turn["role"] == "user"]
             (right,) = answers[row["id"]][0]
-            requests.append((row["id"], said[-1], right))
+            requests.append((row["id"], messages[-1], right))
     return list(tools.values()), requests
 
 

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from pydantic import BaseModel, ConfigDict
 
 
-class Request(BaseModel):
+class ProductionRequest(BaseModel):
     """One production request; `correction` is what its user will say the answer should be."""
 
     model_config = ConfigDict(frozen=True)
@@ -19,7 +19,7 @@ class Request(BaseModel):
     correction: str | None = None
 
 
-class Entry(BaseModel):
+class AnswerRecord(BaseModel):
     """One answer. `feedback_event_id` is set once the broker has acknowledged the feedback."""
 
     model_config = ConfigDict(frozen=True)
@@ -32,25 +32,25 @@ class Entry(BaseModel):
     feedback_event_id: str | None = None
 
 
-def append(file: TextIO, line: BaseModel) -> None:
+def append_line(file: TextIO, line: BaseModel) -> None:
     """Write one line and push it out."""
     file.write(line.model_dump_json() + "\n")
     file.flush()
 
 
-def entries(path: Path) -> list[Entry]:
+def read_answers(path: Path) -> list[AnswerRecord]:
     """All answers so far; a line that is still being written is left out."""
-    return [Entry.model_validate(line) for line in _complete_lines(path)]
+    return [AnswerRecord.model_validate(line) for line in _complete_lines(path)]
 
 
-def feedback_ids(ledger: list[Entry]) -> list[str]:
+def feedback_ids(client_log: list[AnswerRecord]) -> list[str]:
     """The ids of all feedback that was acknowledged, in the order of sending."""
-    return [entry.feedback_event_id for entry in ledger if entry.feedback_event_id]
+    return [entry.feedback_event_id for entry in client_log if entry.feedback_event_id]
 
 
-def served_by_digest(ledger: list[Entry]) -> dict[str, int]:
+def served_by_digest(client_log: list[AnswerRecord]) -> dict[str, int]:
     """Answers counted per weights digest."""
-    return dict(Counter(entry.digest for entry in ledger))
+    return dict(Counter(entry.digest for entry in client_log))
 
 
 def _complete_lines(path: Path) -> Iterator[Any]:

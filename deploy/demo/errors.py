@@ -1,5 +1,5 @@
-"""When the story does not come true."""
+"""When the demo does not show what it should."""
 
 
-class StoryError(Exception):
+class DemoError(Exception):
     """The demo cannot go on, or did not show what it is for; the message is one sentence."""

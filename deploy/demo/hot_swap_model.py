@@ -16,7 +16,7 @@ from archon_inference.verification import MANIFEST_FILE
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """A model in memory, and the version and weights that it is."""
 
     predictor: Predictor
@@ -25,7 +25,7 @@ class Loaded:
     revision: int
 
 
-class LiveModel:
+class HotSwapModel:
     """Loads new weights beside the serving ones, then swaps them in one assignment.
 
     With `trusted_keys`, only models that one of them signed.
@@ -33,7 +33,7 @@ class LiveModel:
 
     def __init__(self, trusted_keys: Sequence[str] = ()) -> None:
         self._trusted_keys = trusted_keys
-        self._loaded: Loaded | None = None
+        self._loaded: LoadedModel | None = None
         self._first = asyncio.Event()
         # One thread answers, another loads: a load never waits in front of a request.
         self._answering = ThreadPoolExecutor(1, "answer")
@@ -52,7 +52,7 @@ class LiveModel:
         predictor = await loop.run_in_executor(
             self._loading, _load, configuration.model.artifact, self._trusted_keys
         )
-        self._loaded = Loaded(
+        self._loaded = LoadedModel(
             predictor,
             configuration.model.version,
             configuration.model.artifact.digest,
@@ -61,14 +61,14 @@ class LiveModel:
         self._first.set()
         return True
 
-    async def answer(self, question: str) -> tuple[str, Loaded]:
+    async def answer(self, question: str) -> tuple[str, LoadedModel]:
         """The answer, and the model that gave it; waits until a first model is there."""
         serving = await self._serving()
         loop = asyncio.get_running_loop()
         answers = await loop.run_in_executor(self._answering, serving.predictor.predict, [question])
         return answers[0].output, serving
 
-    async def _serving(self) -> Loaded:
+    async def _serving(self) -> LoadedModel:
         while self._loaded is None:
             await self._first.wait()
         return self._loaded

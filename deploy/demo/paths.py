@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def demo_folder(data_dir: Path) -> Path:
-    """The report, the agent's ledger and its log."""
+    """The report, the agent's client log and its log."""
     return data_dir / "demo"
 
 

@@ -1,4 +1,4 @@
-"""What the demo has to show at any moment: stages, progress, accuracy, memory, last words."""
+"""What the demo has to show at any moment: stages, progress, accuracy, memory, last notes."""
 
 import time
 from collections import deque
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-LAST_WORDS = 6
+LAST_NOTES = 6
 STAGES = {
     "start": "start database, broker and services",
     "benchmark": "read the benchmark",
@@ -23,7 +23,7 @@ STAGES = {
 
 
 class StageState(StrEnum):
-    """Where a stage of the story is."""
+    """Where a stage of the scenario is."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -32,8 +32,8 @@ class StageState(StrEnum):
 
 
 @dataclass(slots=True)
-class Stage:
-    """One chapter of the story."""
+class DemoStage:
+    """One step of the scenario."""
 
     title: str
     state: StageState = StageState.WAITING
@@ -47,14 +47,14 @@ class Stage:
 
 
 @dataclass(slots=True)
-class Board:
-    """Changed by the story, drawn by the view; `listener` hears every line said."""
+class ProgressView:
+    """Changed by the scenario, drawn by the view; `listener` hears every line logged."""
 
     listener: Callable[[str], None] = lambda line: None
-    stages: dict[str, Stage] = field(
-        default_factory=lambda: {key: Stage(title) for key, title in STAGES.items()}
+    stages: dict[str, DemoStage] = field(
+        default_factory=lambda: {key: DemoStage(title) for key, title in STAGES.items()}
     )
-    notes: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS))
+    notes: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_NOTES))
     job_state: str = ""
     progress: Mapping[str, Any] = field(default_factory=dict)
     accuracy: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Board:
         stage.took, stage.state = stage.seconds, StageState.DONE
         self.listener(f"{stage.title}: {stage.took:.1f} s")
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Note something worth knowing."""
         self.notes.append(line)
         self.listener(f"  {line}")
@@ -86,7 +86,7 @@ class Board:
         self.job_state = job["state"]
         self.progress = (job.get("progress") or {}) if job["state"] == "training" else {}
 
-    def score(self, version: str, accuracy: Mapping[str, Any]) -> None:
+    def set_accuracy(self, version: str, accuracy: Mapping[str, Any]) -> None:
         """Show a version's accuracy per group of tool families."""
         self.accuracy[version] = accuracy
 

@@ -8,17 +8,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.demo import client_log as ledger
+from deploy.demo import client_log as client_log
 from deploy.demo.audit import FeedbackAudit
-from deploy.demo.progress_view import Board
-from deploy.demo.scenario import Told
+from deploy.demo.progress_view import ProgressView
+from deploy.demo.scenario import DemoResult
 from deploy.local.revision import code_revision
 
 SERVICES_IN_TRACE = ("agent", "coordinator", "data_prep", "trainer", "evaluator", "registry")
 GROUPS = ("old", "new")
 
 
-class Version(BaseModel):
+class DeployedVersion(BaseModel):
     """A deployed version."""
 
     version: str
@@ -27,7 +27,7 @@ class Version(BaseModel):
     reason: str
 
 
-class TraceFacts(BaseModel):
+class TraceSummary(BaseModel):
     """The retrain's trace."""
 
     job: str
@@ -38,18 +38,18 @@ class TraceFacts(BaseModel):
 
 
 class Report(BaseModel):
-    """One run of the demo. Accuracy is version -> group -> top-1 share with its 95 % interval."""
+    """One run of the demo. Accuracy: version -> group -> top-1 accuracy with its 95 % interval."""
 
     model_config = ConfigDict(frozen=True)
 
     seed: int
     revision: str
     feedback: FeedbackAudit
-    versions: list[Version]
+    versions: list[DeployedVersion]
     accuracy: dict[str, dict[str, dict[str, float]]]
     difference: dict[str, dict[str, Any]]
     served_by_digest: dict[str, int]
-    trace: TraceFacts
+    trace: TraceSummary
     seconds: dict[str, float]
     peak_memory_mb: dict[str, float]
     restarts: dict[str, int]
@@ -62,7 +62,7 @@ class Report(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class ProcessObservations:
     """What was seen of the processes; `restarts` names those that died and were started again."""
 
     peak_memory_mb: dict[str, float]
@@ -70,38 +70,38 @@ class Watched:
 
 
 def build_report(
-    told: Told,
-    board: Board,
+    result: DemoResult,
+    view: ProgressView,
     audit: FeedbackAudit,
     *,
     seed: int,
     began: float,
-    watched: Watched,
+    watched: ProcessObservations,
 ) -> Report:
-    """Everything that the story, the board and the auditor measured."""
-    comparison = told.retrain["evaluation"].get("comparison", {})
+    """Everything that the scenario, the view and the auditor measured."""
+    comparison = result.retrain["evaluation"].get("comparison", {})
     return Report(
         seed=seed,
         revision=code_revision(),
         feedback=audit,
-        versions=_versions(told),
-        accuracy=_accuracy(told),
+        versions=_versions(result),
+        accuracy=_accuracy(result),
         difference={group: comparison[group] for group in GROUPS if group in comparison},
-        served_by_digest=ledger.served_by_digest(told.answers),
-        trace=TraceFacts(
-            job=told.retrain["job_id"],
-            trace_id=told.trace["trace_id"],
-            services=told.trace["services"],
-            spans=len(told.trace["spans"]),
-            orphans=len(told.trace["orphans"]),
+        served_by_digest=client_log.served_by_digest(result.answers),
+        trace=TraceSummary(
+            job=result.retrain["job_id"],
+            trace_id=result.trace["trace_id"],
+            services=result.trace["services"],
+            spans=len(result.trace["spans"]),
+            orphans=len(result.trace["orphans"]),
         ),
-        seconds=_seconds(told, board, began),
+        seconds=_seconds(result, view, began),
         peak_memory_mb=watched.peak_memory_mb,
         restarts=watched.restarts,
     )
 
 
-def unfulfilled(report: Report) -> list[str]:
+def find_failed_checks(report: Report) -> list[str]:
     """What the demo was to show and did not, a sentence each."""
     feedback, new, old = report.feedback, *(report.difference.get(g) for g in ("new", "old"))
     missing = sorted(set(SERVICES_IN_TRACE) - set(report.trace.services))
@@ -127,20 +127,20 @@ def unfulfilled(report: Report) -> list[str]:
     return [sentence for sentence, is_so in checks.items() if is_so]
 
 
-def _versions(told: Told) -> list[Version]:
-    deployed = [model for model in told.models if model.get("deployed_at")]
+def _versions(result: DemoResult) -> list[DeployedVersion]:
+    deployed = [model for model in result.models if model.get("deployed_at")]
     return [
-        Version(**{name: model[name] for name in Version.model_fields})
+        DeployedVersion(**{name: model[name] for name in DeployedVersion.model_fields})
         for model in sorted(deployed, key=lambda model: model["deployed_at"])
     ]
 
 
-def _accuracy(told: Told) -> dict[str, dict[str, dict[str, float]]]:
-    first, second = told.first["evaluation"]["accuracy"], told.retrain["evaluation"]["accuracy"]
+def _accuracy(result: DemoResult) -> dict[str, dict[str, dict[str, float]]]:
+    first, second = result.first["evaluation"]["accuracy"], result.retrain["evaluation"]["accuracy"]
     scored = {
-        "base": first["base"],
-        told.first["version"]: first["candidate"],
-        told.retrain["version"]: second["candidate"],
+        "base": first["baseline"],
+        result.first["version"]: first["candidate"],
+        result.retrain["version"]: second["candidate"],
     }
     return {
         version: {group: scores[group] for group in GROUPS if group in scores}
@@ -148,11 +148,11 @@ def _accuracy(told: Told) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def _seconds(told: Told, board: Board, began: float) -> dict[str, float]:
-    jobs = {"initial_training": told.first, "retrain": told.retrain}
+def _seconds(result: DemoResult, view: ProgressView, began: float) -> dict[str, float]:
+    jobs = {"initial_training": result.first, "retrain": result.retrain}
     stages = {
         f"{name}.{state}": seconds
         for name, job in jobs.items()
         for state, seconds in job["stage_seconds"].items()
     }
-    return {**board.seconds(), **stages, "total": round(time.monotonic() - began, 2)}
+    return {**view.seconds(), **stages, "total": round(time.monotonic() - began, 2)}

@@ -1,4 +1,4 @@
-"""Runs the demo: the system and the agent around the story, the view above it, the report after."""
+"""Runs the demo: system, agent and scenario, with a progress view; writes the report."""
 
 import asyncio
 import shutil
@@ -11,18 +11,18 @@ from typing import Any
 
 from rich.console import Console
 
-from deploy.demo import client_log as ledger
+from deploy.demo import client_log as client_log
 from deploy.demo.agent_process import AgentFiles, AgentProcess
 from deploy.demo.audit import audit_feedback
 from deploy.demo.bfcl import load_benchmark
-from deploy.demo.errors import StoryError
+from deploy.demo.errors import DemoError
 from deploy.demo.memory import PeakMemory
 from deploy.demo.paths import demo_folder, system_folder
-from deploy.demo.progress_view import Board
-from deploy.demo.report import Report, Watched, build_report, unfulfilled
-from deploy.demo.scenario import AGENT_ID, Story, Told
-from deploy.demo.terminal import accuracy_table, shown
-from deploy.gateway_client import AsyncGateway
+from deploy.demo.progress_view import ProgressView
+from deploy.demo.report import ProcessObservations, Report, build_report, find_failed_checks
+from deploy.demo.scenario import AGENT_ID, DemoResult, DemoScenario
+from deploy.demo.terminal import build_accuracy_table, show_progress
+from deploy.gateway_client import AsyncGatewayClient
 from deploy.local.errors import AlreadyRunningError
 from deploy.local.record import running
 from deploy.local.runtime import Runtime
@@ -32,7 +32,7 @@ from deploy.waterfall import arrange, draw, read_spans
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What can be chosen. `quiet` shows nothing while the story runs."""
+    """What can be chosen. `quiet` shows nothing while the scenario runs."""
 
     seed: int = 0
     keep: bool = False
@@ -40,56 +40,56 @@ class DemoOptions:
 
 
 async def run_demo(options: DemoOptions) -> dict[str, Any]:
-    """Tell the story on a fresh system and return the report.
+    """Run the scenario on a fresh system and return the report.
 
     Raises:
-        StoryError: the story did not come true; the report, if it got so far, is written.
+        DemoError: the demo did not show what it should; the report, if it got so far, is written.
         LocalRuntimeError: the system did not start.
     """
-    began, console, board = time.monotonic(), Console(quiet=options.quiet), Board()
+    began, console, view = time.monotonic(), Console(quiet=options.quiet), ProgressView()
     data_dir = LocalSettings().data_dir
-    folder, system = demo_folder(data_dir), _emptied(system_folder(data_dir))
+    folder, system = demo_folder(data_dir), _make_empty(system_folder(data_dir))
     async with AsyncExitStack() as stack:
-        with shown(board, console, quiet=options.quiet):
-            with board.stage("start"):
+        with show_progress(view, console, quiet=options.quiet):
+            with view.stage("start"):
                 runtime = await stack.enter_async_context(Runtime(LocalSettings(data_dir=system)))
-            told, report = await _tell(runtime, board, options, folder, began)
+            result, report = await _run_scenario(runtime, view, options, folder, began)
         path = report.save(folder)
-        _show(console, told, report, path)
+        _show(console, result, report, path)
         if options.keep:
             console.print("Everything keeps running: try `archon status`. Ctrl-C stops it.")
             await asyncio.Event().wait()
-    if failures := unfulfilled(report):
-        raise StoryError(f"The story did not come true: {'; '.join(failures)}.")
+    if failures := find_failed_checks(report):
+        raise DemoError(f"The demo did not show what it should: {'; '.join(failures)}.")
     return report.model_dump(mode="json")
 
 
-async def _tell(
-    runtime: Runtime, board: Board, options: DemoOptions, folder: Path, began: float
-) -> tuple[Told, Report]:
-    with board.stage("benchmark"):
+async def _run_scenario(
+    runtime: Runtime, view: ProgressView, options: DemoOptions, folder: Path, began: float
+) -> tuple[DemoResult, Report]:
+    with view.stage("benchmark"):
         benchmark = await asyncio.to_thread(load_benchmark, options.seed)
     files, endpoints = AgentFiles.fresh(folder), runtime.endpoints
     async with (
         AgentProcess(
             AGENT_ID, files, endpoints, runtime.api_key, trusted_key=runtime.public_key
         ) as agent,
-        AsyncGateway(endpoints.gateway_url, runtime.api_key) as gateway,
-        _measured(runtime, agent, board) as memory,
+        AsyncGatewayClient(endpoints.gateway_url, runtime.api_key) as gateway,
+        _sample_memory(runtime, agent, view) as memory,
     ):
-        story = Story(gateway, agent, files, board, benchmark)
-        told = await story.tell(seed=options.seed)
-    sent = ledger.feedback_ids(told.answers)
+        scenario = DemoScenario(gateway, agent, files, view, benchmark)
+        result = await scenario.run(seed=options.seed)
+    sent = client_log.feedback_ids(result.answers)
     audit = await audit_feedback(endpoints.database_url, AGENT_ID, sent)
     restarts = {each.name: each.restarts for each in runtime.status() if each.restarts}
-    watched = Watched(memory.peaks_mb, restarts)
-    report = build_report(told, board, audit, seed=options.seed, began=began, watched=watched)
-    return told, report
+    watched = ProcessObservations(memory.peaks_mb, restarts)
+    report = build_report(result, view, audit, seed=options.seed, began=began, watched=watched)
+    return result, report
 
 
 @asynccontextmanager
-async def _measured(
-    runtime: Runtime, agent: AgentProcess, board: Board
+async def _sample_memory(
+    runtime: Runtime, agent: AgentProcess, view: ProgressView
 ) -> AsyncIterator[PeakMemory]:
     """Sample every process's memory while the block runs, and show the peaks."""
 
@@ -98,7 +98,7 @@ async def _measured(
         return {**parts, "agent": agent.pid}
 
     memory = PeakMemory(pids)
-    board.memory_mb = memory.peaks_mb
+    view.memory_mb = memory.peaks_mb
     task = asyncio.create_task(memory.watch())
     try:
         yield memory
@@ -108,9 +108,9 @@ async def _measured(
             await task
 
 
-def _show(console: Console, told: Told, report: Report, path: Path) -> None:
-    console.print(draw(arrange(read_spans(told.trace["spans"])), width=console.width))
-    console.print(accuracy_table(report.accuracy))
+def _show(console: Console, result: DemoResult, report: Report, path: Path) -> None:
+    console.print(draw(arrange(read_spans(result.trace["spans"])), width=console.width))
+    console.print(build_accuracy_table(report.accuracy))
     feedback = report.feedback
     console.print(
         f"feedback: {feedback.sent} sent, {feedback.stored} stored, {feedback.used} used once, "
@@ -119,7 +119,7 @@ def _show(console: Console, told: Told, report: Report, path: Path) -> None:
     console.print(f"{report.seconds['total']:.0f} s in all; the report is in {path}")
 
 
-def _emptied(folder: Path) -> Path:
+def _make_empty(folder: Path) -> Path:
     """An empty folder for the demo's system, unless an earlier demo still uses it."""
     if running(folder) is not None:
         raise AlreadyRunningError(folder)

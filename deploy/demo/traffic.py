@@ -7,25 +7,27 @@ from contextlib import asynccontextmanager, suppress
 from itertools import cycle
 from pathlib import Path
 
-from deploy.demo.client_log import Request, append
+from deploy.demo.client_log import ProductionRequest, append_line
 
-# Users correct so many of the answers of the busy hours; nobody judges what comes later.
-BUSY_SHARE, CORRECTED_SHARE = 0.9, 0.8
+# Users correct so many of the answers of the busy hours; nobody corrects what comes later.
+BUSY_FRACTION, CORRECTED_FRACTION = 0.9, 0.8
 
 
-def as_requests(
+def make_requests(
     items: Sequence[tuple[str, str]], *, seed: int
-) -> tuple[list[Request], list[Request]]:
+) -> tuple[list[ProductionRequest], list[ProductionRequest]]:
     """Requests in random order: those of the busy hours, and those that come later.
 
-    `items` are (input, right answer). A request with a correction is one whose user will tell.
+    `items` are (input, right answer). A request with a correction is one whose user sends feedback.
     """
     chance = random.Random(seed)
     order = chance.sample(items, len(items))
-    busy = round(len(order) * BUSY_SHARE)
-    judged = set(chance.sample(range(busy), round(busy * CORRECTED_SHARE)))
+    busy = round(len(order) * BUSY_FRACTION)
+    corrected = set(chance.sample(range(busy), round(busy * CORRECTED_FRACTION)))
     requests = [
-        Request(request_id=f"request-{n}", input=text, correction=right if n in judged else None)
+        ProductionRequest(
+            request_id=f"request-{n}", input=text, correction=right if n in corrected else None
+        )
         for n, (text, right) in enumerate(order)
     ]
     return requests[:busy], requests[busy:]
@@ -37,15 +39,15 @@ class Traffic:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def send(self, requests: Sequence[Request]) -> None:
+    def send(self, requests: Sequence[ProductionRequest]) -> None:
         """Append requests; the agent answers them one after the other."""
         with self._path.open("a") as file:
             for request in requests:
-                append(file, request)
+                append_line(file, request)
 
     @asynccontextmanager
     async def trickling(
-        self, requests: Sequence[Request], *, every_seconds: float
+        self, requests: Sequence[ProductionRequest], *, every_seconds: float
     ) -> AsyncIterator[None]:
         """Append one request at a time, over and over, while the block runs."""
         task = asyncio.create_task(self._trickle(requests, every_seconds))
@@ -56,7 +58,7 @@ class Traffic:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _trickle(self, requests: Sequence[Request], every_seconds: float) -> None:
+    async def _trickle(self, requests: Sequence[ProductionRequest], every_seconds: float) -> None:
         for number, request in enumerate(cycle(requests)):
             self.send([request.model_copy(update={"request_id": f"{request.request_id}-{number}"})])
             await asyncio.sleep(every_seconds)

@@ -4,7 +4,7 @@ LocalRuntimeError
 ├── PortInUseError      a port that was asked for by number is taken
 ├── AlreadyRunningError another runtime uses the same data directory
 ├── MissingPackageError an embedded server is not installed
-└── StartError          a part ended, or did not become ready in time
+└── StartError          a component ended, or did not become ready in time
 """
 
 from pathlib import Path
@@ -45,7 +45,7 @@ class MissingPackageError(LocalRuntimeError):
 
 
 class StartError(LocalRuntimeError):
-    """Raised when a part of the system could not be started."""
+    """Raised when a component of the system could not be started."""
 
     def __init__(self, name: str, reason: str, log_path: Path) -> None:
         super().__init__(f"{name} {reason}; {_last_line(log_path)}")
@@ -55,5 +55,5 @@ def _last_line(log_path: Path) -> str:
     if not log_path.is_file():
         return f"it left no log at {log_path}."
     lines = [line for line in log_path.read_text(errors="replace").splitlines() if line.strip()]
-    said = lines[-1].strip() if lines else "nothing"
-    return f"its log ({log_path}) ends with: {said[:400]}"
+    last_line = lines[-1].strip() if lines else "nothing"
+    return f"its log ({log_path}) ends with: {last_line[:400]}"

@@ -1,4 +1,4 @@
-"""Which part listens on which port."""
+"""Which component listens on which port."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ FAMILIAR_PORTS = {GATEWAY_HTTP: 8080}
 
 
 def choose_ports(settings: LocalSettings, previous: Mapping[str, int]) -> dict[str, int]:
-    """Give every part a port: the chosen one, else that of the previous run if free, else any.
+    """Give every component a port: the chosen one, else that of the previous run if free, else any.
 
     Raises:
         PortInUseError: a chosen port is taken.

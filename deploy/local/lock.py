@@ -26,7 +26,7 @@ def exclusive(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def is_held(data_dir: Path) -> bool:
+def is_locked(data_dir: Path) -> bool:
     """Tell whether some process holds `data_dir` now."""
     try:
         with (data_dir / LOCK_NAME).open("r+") as file:

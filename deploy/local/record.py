@@ -13,7 +13,7 @@ FILE_NAME = "runtime.json"
 
 
 class Endpoints(BaseModel):
-    """Where the parts of the local system are reached. `database_url` contains a password."""
+    """Where the components of the local system are reached. `database_url` contains a password."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,7 +31,8 @@ class RuntimeRecord(BaseModel):
     pid: int | None
     started_at: AwareDatetime
     endpoints: Endpoints
-    # By name of the part, and `gateway-http` for the API; the next start takes the same if free.
+    # By name of the component, and `gateway-http` for the API; the next start takes the same if
+    # free.
     ports: dict[str, int]
     processes: list[ProcessStatus]
 
@@ -52,6 +53,6 @@ class RuntimeRecord(BaseModel):
 def running(data_dir: Path) -> RuntimeRecord | None:
     """Describe the runtime that runs in `data_dir` now, with its memory; None when none does."""
     record = RuntimeRecord.load(data_dir)
-    if record is None or record.pid is None or not lock.is_held(data_dir):
+    if record is None or record.pid is None or not lock.is_locked(data_dir):
         return None
-    return record.model_copy(update={"processes": [each.measured() for each in record.processes]})
+    return record.model_copy(update={"processes": [each.measure() for each in record.processes]})

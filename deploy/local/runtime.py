@@ -47,11 +47,11 @@ class Runtime:
         Raises:
             PortInUseError: a chosen port is taken.
             AlreadyRunningError: another runtime uses the data directory.
-            StartError: a part does not come up.
+            StartError: a component does not come up.
         """
         async with AsyncExitStack() as cleanup:
             cleanup.enter_context(lock.exclusive(self._data_dir))
-            cleanup.callback(self._note_stopped)
+            cleanup.callback(self._record_stopped)
             cleanup.push_async_callback(self._supervisor.stop)
             await self._start()
             # Reached only when everything is up: from now on `__aexit__` cleans up.
@@ -90,10 +90,10 @@ class Runtime:
 
     def status(self) -> list[ProcessStatus]:
         """Describe every process, with the memory it holds now."""
-        return [status.measured() for status in self._supervisor.status()]
+        return [status.measure() for status in self._supervisor.status()]
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a part's process a signal, as a fault would; the supervisor starts it again."""
+        """Send a component's process a signal, as a fault would; the supervisor starts it again."""
         self._supervisor.kill(name, number)
 
     async def _start(self) -> None:
@@ -161,7 +161,7 @@ class Runtime:
         self._record = self.record.model_copy(update={"processes": self._supervisor.status()})
         self._record.save(self._data_dir)
 
-    def _note_stopped(self) -> None:
+    def _record_stopped(self) -> None:
         if self._record is not None:
             self._record.model_copy(update={"pid": None, "processes": []}).save(self._data_dir)
 

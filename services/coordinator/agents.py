@@ -8,11 +8,11 @@ from typing import Protocol
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import AgentConfigured, ModelRolledBack
 from archon_contracts.values import AgentProfile, ModelRef
-from services.coordinator.domain import AgentKey, key_of
+from services.coordinator.domain import AgentKey, agent_key_of
 from services.coordinator.errors import ProfileMismatch
-from services.coordinator.jobs.audit_entries import configured_entry
+from services.coordinator.jobs.audit_entries import build_configured_entry
 from services.coordinator.jobs.transitions import AuditLog, Outbox
-from services.coordinator.retraining.agent_queue import Turns
+from services.coordinator.retraining.agent_queue import AgentQueue
 from shared.clock import Clock
 from shared.messaging.messages import Message
 from shared.postgres.database import Tx
@@ -25,17 +25,19 @@ class Agents(Protocol):
 
     async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None: ...
 
-    async def set_live(self, tx: Tx, key: AgentKey, live: ModelRef, since: datetime) -> None: ...
+    async def set_deployed(
+        self, tx: Tx, key: AgentKey, deployed: ModelRef, since: datetime
+    ) -> None: ...
 
 
 class AgentService:
     """The use cases; every one runs in the transaction of its message."""
 
     def __init__(
-        self, agents: Agents, turns: Turns, outbox: Outbox, audit: AuditLog, clock: Clock
+        self, agents: Agents, agent_queue: AgentQueue, outbox: Outbox, audit: AuditLog, clock: Clock
     ) -> None:
         self._agents = agents
-        self._turns = turns
+        self._agent_queue = agent_queue
         self._outbox = outbox
         self._audit = audit
         self._clock = clock
@@ -52,18 +54,18 @@ class AgentService:
                 f"profile.agent_id is {body.profile.agent_id}, agent_id is {body.agent_id}; "
                 "give both the same name"
             )
-        before = await self._agents.lock_profile(tx, key_of(body))
+        before = await self._agents.lock_profile(tx, agent_key_of(body))
         await self._agents.put_agent(tx, body, self._clock.now())
         configured = AgentConfigured(
             tenant_id=body.tenant_id, agent_id=body.agent_id, profile=body.profile
         )
         await self._outbox.append(tx, configured, cause=message.cause)
-        await self._turns.take(tx, key_of(body), message.cause)
-        entry = configured_entry(message, before)
+        await self._agent_queue.start_next(tx, agent_key_of(body), message.cause)
+        entry = build_configured_entry(message, before)
         if entry is not None:
             await self._audit.append(tx, entry, cause=message.cause)
 
-    async def take_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
+    async def record_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
         """Remember what is live."""
         body = message.body
-        await self._agents.set_live(tx, key_of(body), body.model, body.rolled_back_at)
+        await self._agents.set_deployed(tx, agent_key_of(body), body.model, body.rolled_back_at)

@@ -8,59 +8,61 @@ from datetime import timedelta
 from typing import Final
 
 from services.coordinator.agents import AgentService
-from services.coordinator.feedback.consumer import Intake, Ledger
-from services.coordinator.feedback.known_agents import KnownAgents
+from services.coordinator.feedback.consumer import FeedbackConsumer, FeedbackWriter
+from services.coordinator.feedback.known_agents import ConfiguredAgentsCache
 from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.handlers import build_router
-from services.coordinator.jobs.dispatcher import Orders
-from services.coordinator.jobs.spans import SpanLedger
-from services.coordinator.jobs.transitions import Transitions
-from services.coordinator.lifecycle import Flow
-from services.coordinator.requests import WishService
-from services.coordinator.retraining.agent_queue import Turns
+from services.coordinator.jobs.dispatcher import CommandDispatcher
+from services.coordinator.jobs.spans import SpanWriter
+from services.coordinator.jobs.transitions import JobTransitions
+from services.coordinator.lifecycle import JobLifecycle
+from services.coordinator.requests import RequestService
+from services.coordinator.retraining.agent_queue import AgentQueue
 from services.coordinator.retraining.windows import Windows
-from services.coordinator.scheduling.slots import Slots
+from services.coordinator.scheduling.slots import SlotAllocator
 from services.coordinator.service import JobService
 from services.coordinator.settings import HOUR, Settings
-from services.coordinator.store import Store
-from services.coordinator.sweeper import Pruner, Sweeper
+from services.coordinator.store import JobStore
+from services.coordinator.sweeper import RetentionJob, Sweeper
 from shared.process.application import Application, Periodic
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 
 COLLECTOR_THRESHOLDS: Final = (100_000, 20, 20)
 """Objects made before a look at the young ones, and looks before one at the older ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class CoordinatorComponents:
     """The coordinator's own collaborators."""
 
     agents: AgentService
     jobs: JobService
-    wishes: WishService
-    intake: Intake
+    requests: RequestService
+    consumer: FeedbackConsumer
     sweeper: Sweeper
-    pruner: Pruner
+    pruner: RetentionJob
 
 
-def build_parts(settings: Settings, shared: Foundation) -> Parts:
+def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorComponents:
     """Wire them up, from the mechanism to the edges."""
     clock, outbox, limits = shared.clock, shared.outbox, settings.limits
-    store, feedback, spans = Store(), FeedbackStore(), SpanLedger(settings.service)
-    transitions = Transitions(store, outbox, spans, limits, clock)
-    orders = Orders(store, outbox, revision=settings.revision)
-    silence = settings.worker_silence_seconds
-    slots = Slots(store, transitions, orders, clock, silence_seconds=silence)
+    store, feedback, spans = JobStore(), FeedbackStore(), SpanWriter(settings.service)
+    transitions = JobTransitions(store, outbox, spans, limits, clock)
+    dispatcher = CommandDispatcher(store, outbox, revision=settings.revision)
+    timeout = settings.worker_report_timeout_seconds
+    slots = SlotAllocator(store, transitions, dispatcher, clock, report_timeout_seconds=timeout)
     windows = Windows(feedback, shared.artifacts, spans, outbox, clock)
-    turns = Turns(feedback, store, windows, transitions, orders, clock)
-    flow = Flow(transitions, orders, turns, slots, limits)
-    return Parts(
-        agents=AgentService(store, turns, outbox, shared.audit, clock),
-        jobs=JobService(store, flow, turns, slots, windows),
-        wishes=WishService(store, flow, turns, shared.audit, clock),
-        intake=_intake(settings, shared, Ledger(feedback, turns, outbox, clock), feedback),
-        sweeper=Sweeper(shared.database, shared.wakeups, store, flow, turns, clock),
-        pruner=Pruner(
+    agent_queue = AgentQueue(feedback, store, windows, transitions, dispatcher, clock)
+    lifecycle = JobLifecycle(transitions, dispatcher, agent_queue, slots, limits)
+    return CoordinatorComponents(
+        agents=AgentService(store, agent_queue, outbox, shared.audit, clock),
+        jobs=JobService(store, lifecycle, agent_queue, slots, windows),
+        requests=RequestService(store, lifecycle, agent_queue, shared.audit, clock),
+        consumer=_build_consumer(
+            settings, shared, FeedbackWriter(feedback, agent_queue, outbox, clock), feedback
+        ),
+        sweeper=Sweeper(shared.database, shared.notifier, store, lifecycle, agent_queue, clock),
+        pruner=RetentionJob(
             shared.database,
             feedback,
             clock,
@@ -69,20 +71,23 @@ def build_parts(settings: Settings, shared: Foundation) -> Parts:
     )
 
 
-def _intake(
-    settings: Settings, shared: Foundation, ledger: Ledger, feedback: FeedbackStore
-) -> Intake:
-    patience = settings.unknown_agent_wait_seconds
-    agents = KnownAgents(shared.database, feedback, patience_seconds=patience)
+def _build_consumer(
+    settings: Settings,
+    shared: ServiceContext,
+    writer: FeedbackWriter,
+    feedback: FeedbackStore,
+) -> FeedbackConsumer:
+    wait = settings.unknown_agent_wait_seconds
+    agents = ConfiguredAgentsCache(shared.database, feedback, wait_seconds=wait)
     limit = settings.feedback_max_bytes
-    return Intake(shared.database, shared.wakeups, agents, ledger, maximum_bytes=limit)
+    return FeedbackConsumer(shared.database, shared.notifier, agents, writer, maximum_bytes=limit)
 
 
-async def spare_the_collector() -> None:
+async def relax_garbage_collector() -> None:
     """Let the garbage collector look less often.
 
     A batch is hundreds of thousands of objects that live for milliseconds and form no cycles. By
-    default they are walked again and again, which was a third of the intake's time.
+    default they are walked again and again, which was a third of the consumer's time.
     """
     gc.collect()
     gc.freeze()
@@ -91,15 +96,15 @@ async def spare_the_collector() -> None:
 
 def build_app(settings: Settings) -> Application:
     """The service, ready to be served."""
-    shared = Foundation.build(settings)
-    parts = build_parts(settings, shared)
+    shared = ServiceContext.build(settings)
+    components = build_components(settings, shared)
     batch = settings.feedback_batch
     shared.broker.include_router(
         build_router(
-            parts.agents,
-            parts.jobs,
-            parts.wishes,
-            parts.intake,
+            components.agents,
+            components.jobs,
+            components.requests,
+            components.consumer,
             shared.inbox,
             feedback_batch=batch,
         )
@@ -107,8 +112,8 @@ def build_app(settings: Settings) -> Application:
     return Application(
         shared,
         background=[
-            Periodic("sweeper", settings.sweep_seconds, parts.sweeper.sweep),
-            Periodic("interactions", HOUR, parts.pruner.prune),
+            Periodic("sweeper", settings.sweep_seconds, components.sweeper.sweep),
+            Periodic("retention", HOUR, components.pruner.prune),
         ],
-        on_start=[spare_the_collector],
+        on_start=[relax_garbage_collector],
     )

@@ -31,7 +31,7 @@ class AgentKey(NamedTuple):
     agent_id: str
 
 
-class OfAgent(Protocol):
+class HasAgentKey(Protocol):
     """A message that names an agent."""
 
     @property
@@ -41,26 +41,26 @@ class OfAgent(Protocol):
     def agent_id(self) -> str: ...
 
 
-def key_of(body: OfAgent) -> AgentKey:
+def agent_key_of(body: HasAgentKey) -> AgentKey:
     """The agent that a message names."""
     return AgentKey(body.tenant_id, body.agent_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class ConfiguredAgent:
     """An agent as configured, and what it runs now."""
 
     key: AgentKey
     profile: AgentProfile
-    live: ModelRef | None = None
+    deployed: ModelRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What a window took out of the unused judgements.
+class WindowClaim:
+    """What a window took out of the unused feedback.
 
     `success_rate` is the share of judged answers that were right; `completed_by` the traceparent
-    of the newest judgement, if it had one.
+    of the newest feedback event, if it had one.
     """
 
     feedback_count: int
@@ -73,21 +73,21 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The exact set of judgements that one job learns from as new."""
+    """The exact set of feedback that one job learns from as new."""
 
     window_id: UUID
     key: AgentKey
     sequence: int
     reason: TriggerReason
-    claim: Claim
+    claim: WindowClaim
 
 
-def window_id_of(key: AgentKey, sequence: int) -> UUID:
+def derive_window_id(key: AgentKey, sequence: int) -> UUID:
     """The same window has the same id, whoever claims it."""
     return derived_id("window", key.tenant_id, key.agent_id, sequence)
 
 
-def job_id_of(window_id: UUID) -> UUID:
+def derive_job_id(window_id: UUID) -> UUID:
     """The job that a policy's window starts."""
     return derived_id("job", window_id)
 
@@ -132,10 +132,10 @@ class JobFacts(ValueObject):
     """What the stages found out, kept with the job as one document."""
 
     sources: tuple[DataSource, ...] = ()
-    given: ArtifactRef | None = None
+    provided_dataset: ArtifactRef | None = None
     new_items: int = 0
     success_rate: float | None = None
-    parent: ModelRef | None = None
+    warm_start: ModelRef | None = None
     window: WindowFacts | None = None
     plan: CurriculumPlan | None = None
     dataset: DatasetFacts | None = None
@@ -143,7 +143,7 @@ class JobFacts(ValueObject):
     candidate: CandidateFacts | None = None
     evaluation: EvaluationFacts | None = None
     model: ModelRef | None = None
-    live_changes: int = 0
+    reevaluations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class JobTrace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One wish to improve an agent."""
+    """One request to improve an agent."""
 
     job_id: UUID
     key: AgentKey
@@ -170,14 +170,14 @@ class Job:
     state_since: datetime
     version: int = 1
     attempt: int = 0
-    issues: int = 0
+    dispatches: int = 0
     priority: int = 0
     requested_by: str = "anonymous"
     facts: JobFacts = field(default_factory=JobFacts)
     deadline_at: datetime | None = None
 
     @property
-    def was_in_vain(self) -> bool:
+    def was_unsuccessful(self) -> bool:
         """Whether it was a retrain by itself that trained, and gave no version."""
         asked_for = self.facts.window is None or self.facts.window.reason is TriggerReason.MANUAL
         ended = self.state in (JobState.REJECTED, JobState.FAILED)
@@ -189,14 +189,14 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
+class JobTransition:
     """One row of a job's history."""
 
     to_state: JobState
     occurred_at: datetime
 
 
-def stage_seconds(history: list[Transition]) -> dict[str, float]:
+def stage_seconds(history: list[JobTransition]) -> dict[str, float]:
     """Seconds spent in each state; a state that was entered again counts every stay."""
     seconds: dict[str, float] = {}
     for entered, left in pairwise(history):
@@ -205,7 +205,7 @@ def stage_seconds(history: list[Transition]) -> dict[str, float]:
     return seconds
 
 
-def merged_config(profile: TrainingConfig, asked: TrainingConfig) -> TrainingConfig:
+def merge_config(profile: TrainingConfig, asked: TrainingConfig) -> TrainingConfig:
     """The agent's hyper-parameters, replaced by those that the job's request names."""
     named = asked.model_dump(exclude_unset=True, exclude_none=True)
     return profile.model_copy(update=named)

@@ -21,8 +21,8 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from services.coordinator.agents import AgentService
-from services.coordinator.feedback.consumer import Intake
-from services.coordinator.requests import WishService
+from services.coordinator.feedback.consumer import FeedbackConsumer
+from services.coordinator.requests import RequestService
 from services.coordinator.service import JobService
 from shared.kafka.broker import Router, new_router, raw_subscription, subscription
 from shared.kafka.subscriptions import Subscription
@@ -35,15 +35,15 @@ SERVICE = "coordinator"
 def build_router(
     agents: AgentService,
     jobs: JobService,
-    wishes: WishService,
-    intake: Intake,
+    requests: RequestService,
+    consumer: FeedbackConsumer,
     inbox: Inbox,
     *,
     feedback_batch: int,
 ) -> Router:
     """One handler per message; each commits its effect with its inbox row."""
     router = new_router()
-    _on_feedback(router, intake, feedback_batch)
+    _on_feedback(router, consumer, feedback_batch)
     messages = subscription(
         router,
         SERVICE,
@@ -57,21 +57,21 @@ def build_router(
         topics.WORKERS,
     )
     _on_agents(messages, agents, inbox)
-    _on_wishes(messages, wishes, inbox)
+    _on_requests(messages, requests, inbox)
     _on_preparation(messages, jobs, inbox)
     _on_training(messages, jobs, inbox)
     _on_models(messages, jobs, inbox)
     return router
 
 
-def _on_feedback(router: Router, intake: Intake, most: int) -> None:
+def _on_feedback(router: Router, consumer: FeedbackConsumer, most: int) -> None:
     feedback = raw_subscription(
-        router, SERVICE, topics.FEEDBACK, purpose="feedback", batch=True, max_records=most
+        router, SERVICE, topics.FEEDBACK, group_suffix="feedback", batch=True, max_records=most
     )
 
     @feedback.on_batch
-    async def take_feedback(records: list[RawRecord]) -> None:
-        await intake.take(records)
+    async def consume_feedback(records: list[RawRecord]) -> None:
+        await consumer.consume(records)
 
 
 def _on_agents(messages: Subscription, agents: AgentService, inbox: Inbox) -> None:
@@ -80,69 +80,69 @@ def _on_agents(messages: Subscription, agents: AgentService, inbox: Inbox) -> No
         await inbox.run_once(message, agents.configure_agent)
 
     @messages.on(ModelRolledBack)
-    async def take_rollback(message: Message[ModelRolledBack]) -> None:
-        await inbox.run_once(message, agents.take_rollback)
+    async def record_rollback(message: Message[ModelRolledBack]) -> None:
+        await inbox.run_once(message, agents.record_rollback)
 
 
-def _on_wishes(messages: Subscription, wishes: WishService, inbox: Inbox) -> None:
+def _on_requests(messages: Subscription, requests: RequestService, inbox: Inbox) -> None:
     @messages.on(TrainingRequested)
     async def request_training(message: Message[TrainingRequested]) -> None:
-        await inbox.run_once(message, wishes.request_training)
+        await inbox.run_once(message, requests.request_training)
 
     @messages.on(CancelJob)
     async def cancel_job(message: Message[CancelJob]) -> None:
-        await inbox.run_once(message, wishes.cancel_job)
+        await inbox.run_once(message, requests.cancel_job)
 
 
 def _on_preparation(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:
     @messages.on(CurriculumPlanned)
-    async def take_plan(message: Message[CurriculumPlanned]) -> None:
-        await inbox.run_once(message, jobs.take_plan)
+    async def record_plan(message: Message[CurriculumPlanned]) -> None:
+        await inbox.run_once(message, jobs.record_plan)
 
     @messages.on(DatasetPrepared)
-    async def take_dataset(message: Message[DatasetPrepared]) -> None:
-        await inbox.run_once(message, jobs.take_dataset)
+    async def record_dataset(message: Message[DatasetPrepared]) -> None:
+        await inbox.run_once(message, jobs.record_dataset)
 
     @messages.on(DatasetRejected)
-    async def end_without_dataset(message: Message[DatasetRejected]) -> None:
-        await inbox.run_once(message, jobs.end_without_dataset)
+    async def record_dataset_rejection(message: Message[DatasetRejected]) -> None:
+        await inbox.run_once(message, jobs.record_dataset_rejection)
 
 
 def _on_training(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:
     @messages.on(WorkerReported)
-    async def take_report(message: Message[WorkerReported]) -> None:
-        await inbox.run_once(message, jobs.take_report)
+    async def record_worker_report(message: Message[WorkerReported]) -> None:
+        await inbox.run_once(message, jobs.record_worker_report)
 
     @messages.on(TrainingStarted)
-    async def note_training_start(message: Message[TrainingStarted]) -> None:
-        await inbox.run_once(message, jobs.note_training_start)
+    async def record_training_start(message: Message[TrainingStarted]) -> None:
+        await inbox.run_once(message, jobs.record_training_start)
 
     @messages.on(TrainingCompleted)
-    async def take_model(message: Message[TrainingCompleted]) -> None:
-        await inbox.run_once(message, jobs.take_model)
+    async def record_candidate(message: Message[TrainingCompleted]) -> None:
+        await inbox.run_once(message, jobs.record_candidate)
 
     @messages.on(TrainingFailed)
-    async def end_attempt(message: Message[TrainingFailed]) -> None:
-        await inbox.run_once(message, jobs.end_attempt)
+    async def record_training_failure(message: Message[TrainingFailed]) -> None:
+        await inbox.run_once(message, jobs.record_training_failure)
 
 
 def _on_models(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:
     @messages.on(EvaluationCompleted)
-    async def take_verdict(message: Message[EvaluationCompleted]) -> None:
-        await inbox.run_once(message, jobs.take_verdict)
+    async def record_evaluation(message: Message[EvaluationCompleted]) -> None:
+        await inbox.run_once(message, jobs.record_evaluation)
 
     @messages.on(EvaluationFailed)
-    async def end_evaluation(message: Message[EvaluationFailed]) -> None:
-        await inbox.run_once(message, jobs.end_evaluation)
+    async def record_evaluation_failure(message: Message[EvaluationFailed]) -> None:
+        await inbox.run_once(message, jobs.record_evaluation_failure)
 
     @messages.on(ModelRegistered)
-    async def roll_out(message: Message[ModelRegistered]) -> None:
-        await inbox.run_once(message, jobs.roll_out)
+    async def record_registration(message: Message[ModelRegistered]) -> None:
+        await inbox.run_once(message, jobs.record_registration)
 
     @messages.on(DeploymentRefused)
-    async def judge_again(message: Message[DeploymentRefused]) -> None:
-        await inbox.run_once(message, jobs.judge_again)
+    async def reevaluate(message: Message[DeploymentRefused]) -> None:
+        await inbox.run_once(message, jobs.reevaluate)
 
     @messages.on(ModelDeployed)
-    async def take_deployment(message: Message[ModelDeployed]) -> None:
-        await inbox.run_once(message, jobs.take_deployment)
+    async def record_deployment(message: Message[ModelDeployed]) -> None:
+        await inbox.run_once(message, jobs.record_deployment)

@@ -1,7 +1,7 @@
 """What follows an event: the next state, its command, a slot, the agent's next turn.
 
 Locks are taken in one order, so that no two transactions wait for each other: a job, then its
-agent's tally, then the scheduler, then the head of the audit log.
+agent's stats, then the scheduler, then the head of the audit log.
 """
 
 from __future__ import annotations
@@ -9,25 +9,30 @@ from __future__ import annotations
 from archon_contracts.events import JobState
 from archon_contracts.identifiers import derived_id
 from services.coordinator.domain import Job, JobFacts
-from services.coordinator.jobs.deadlines import Limits
-from services.coordinator.jobs.dispatcher import Orders
+from services.coordinator.jobs.deadlines import JobLimits
+from services.coordinator.jobs.dispatcher import CommandDispatcher
 from services.coordinator.jobs.state_machine import FINAL, JobEvent
-from services.coordinator.jobs.transitions import Transitions
-from services.coordinator.retraining.agent_queue import Turns
-from services.coordinator.scheduling.slots import Slots
+from services.coordinator.jobs.transitions import JobTransitions
+from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.scheduling.slots import SlotAllocator
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
 
 
-class Flow:
+class JobLifecycle:
     """Leads a job on. The caller holds the job's lock."""
 
     def __init__(
-        self, transitions: Transitions, orders: Orders, turns: Turns, slots: Slots, limits: Limits
+        self,
+        transitions: JobTransitions,
+        dispatcher: CommandDispatcher,
+        agent_queue: AgentQueue,
+        slots: SlotAllocator,
+        limits: JobLimits,
     ) -> None:
         self._transitions = transitions
-        self._orders = orders
-        self._turns = turns
+        self._dispatcher = dispatcher
+        self._agent_queue = agent_queue
         self._slots = slots
         self._limits = limits
 
@@ -46,55 +51,57 @@ class Flow:
         if moved is None:
             return
         if event is JobEvent.CANCELLED and job.state is JobState.TRAINING:
-            await self._orders.call_off(tx, job, cause, reason)
+            await self._dispatcher.cancel_training(tx, job, cause, reason)
         if moved.state in FINAL:
-            await self._free(tx, job, moved, cause)
+            await self._release_agent(tx, job, moved, cause)
         elif moved.state is not JobState.QUEUED:
-            await self._orders.issue(tx, moved, cause)
+            await self._dispatcher.dispatch(tx, moved, cause)
         if job.state is JobState.TRAINING or moved.state is JobState.QUEUED:
             await self._slots.fill(tx)
 
-    async def note(self, tx: Tx, job: Job, facts: JobFacts) -> None:
+    async def update_facts(self, tx: Tx, job: Job, facts: JobFacts) -> None:
         """The job's state goes on, and something new is known."""
-        await self._transitions.note(tx, job, facts)
+        await self._transitions.update_facts(tx, job, facts)
 
     async def fill_slots(self, tx: Tx) -> None:
         """Start queued jobs in slots that a crash may have left free."""
         await self._slots.fill(tx)
 
     async def retry_training(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
-        """Queue the next attempt, or end the job after the last one."""
-        if job.attempt < self._limits.attempts:
+        """SlotStore the next attempt, or end the job after the last one."""
+        if job.attempt < self._limits.max_attempts:
             await self.advance(tx, job, JobEvent.ATTEMPT_LOST, cause, reason=reason)
         else:
-            text = f"{reason} (attempt {job.attempt} of {self._limits.attempts})"
+            text = f"{reason} (attempt {job.attempt} of {self._limits.max_attempts})"
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
     async def retry_command(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
         """Send the state's command once more, or end the job after the last time."""
-        if job.issues < self._limits.issues:
-            again = await self._transitions.issue_again(tx, job)
-            await self._orders.issue(tx, again, cause)
+        if job.dispatches < self._limits.max_dispatches:
+            again = await self._transitions.record_redispatch(tx, job)
+            await self._dispatcher.dispatch(tx, again, cause)
         else:
-            text = f"{reason} (try {job.issues} of {self._limits.issues})"
+            text = f"{reason} (try {job.dispatches} of {self._limits.max_dispatches})"
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
-    async def judge_again(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+    async def reevaluate(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
         """Compare the candidate with what is live now, or end the job after the last time."""
-        changes = job.facts.live_changes + 1
-        if changes <= self._limits.live_changes:
-            facts = job.facts.model_copy(update={"live_changes": changes})
-            await self.advance(tx, job, JobEvent.LIVE_CHANGED, cause, reason=reason, facts=facts)
+        changes = job.facts.reevaluations + 1
+        if changes <= self._limits.max_reevaluations:
+            facts = job.facts.model_copy(update={"reevaluations": changes})
+            await self.advance(
+                tx, job, JobEvent.DEPLOYED_CHANGED, cause, reason=reason, facts=facts
+            )
         else:
             text = f"{reason}; the live version changed {changes} times while this one was judged"
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
     async def give_up(self, tx: Tx, job: Job, reason: str) -> None:
         """End a job that nobody can lead on."""
-        cause = Cause(derived_id("given up", job.job_id, job.version), str(job.job_id))
+        cause = Cause(derived_id("gave up", job.job_id, job.version), str(job.job_id))
         await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
 
-    async def overdue(self, tx: Tx, job: Job) -> None:
+    async def handle_overdue(self, tx: Tx, job: Job) -> None:
         """The job's state took too long: try again where that can help, else end the job."""
         cause = Cause(derived_id("overdue", job.job_id, job.version), str(job.job_id))
         seconds = self._limits.stay_seconds[job.state]
@@ -107,12 +114,12 @@ class Flow:
                 await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
             case JobState.TRAINING:
                 reason = f"the trainer gave no answer for {seconds:g} s"
-                await self._orders.call_off(tx, job, cause, reason)
+                await self._dispatcher.cancel_training(tx, job, cause, reason)
                 await self.retry_training(tx, job, cause, reason)
             case _:
                 reason = f"nobody finished {job.state} within {seconds:g} s; is its service up?"
                 await self.retry_command(tx, job, cause, reason)
 
-    async def _free(self, tx: Tx, job: Job, ended: Job, cause: Cause) -> None:
+    async def _release_agent(self, tx: Tx, job: Job, ended: Job, cause: Cause) -> None:
         if job.state is not JobState.REQUESTED:  # one that is requested has not had its turn
-            await self._turns.release(tx, ended, cause)
+            await self._agent_queue.release(tx, ended, cause)

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from archon_contracts.commands import CancelJob
 from archon_contracts.events import JobState, TrainingRequested
-from services.coordinator.domain import Job, JobFacts, key_of
-from services.coordinator.jobs.audit_entries import cancelled_entry, requested_entry
-from services.coordinator.jobs.lookup import Jobs, expected_job
-from services.coordinator.jobs.spans import requested_trace
+from services.coordinator.domain import Job, JobFacts, agent_key_of
+from services.coordinator.jobs.audit_entries import build_cancelled_entry, build_requested_entry
+from services.coordinator.jobs.lookup import Jobs, find_expected_job
+from services.coordinator.jobs.spans import build_requested_trace
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import AuditLog
-from services.coordinator.lifecycle import Flow
-from services.coordinator.retraining.agent_queue import Turns
+from services.coordinator.lifecycle import JobLifecycle
+from services.coordinator.retraining.agent_queue import AgentQueue
 from shared.clock import Clock
 from shared.messaging.messages import Message
 from shared.postgres.database import Tx
 
 
-class WishService:
+class RequestService:
     """The use cases; every one runs in the transaction of its message."""
 
-    def __init__(self, jobs: Jobs, flow: Flow, turns: Turns, audit: AuditLog, clock: Clock) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        lifecycle: JobLifecycle,
+        agent_queue: AgentQueue,
+        audit: AuditLog,
+        clock: Clock,
+    ) -> None:
         self._jobs = jobs
-        self._flow = flow
-        self._turns = turns
+        self._lifecycle = lifecycle
+        self._agent_queue = agent_queue
         self._audit = audit
         self._clock = clock
 
@@ -32,25 +39,25 @@ class WishService:
         body, now = message.body, self._clock.now()
         job = Job(
             job_id=body.job_id,
-            key=key_of(body),
+            key=agent_key_of(body),
             state=JobState.REQUESTED,
             method=body.method,
             config=body.config,
-            trace=requested_trace(body.job_id),
+            trace=build_requested_trace(body.job_id),
             created_at=now,
             state_since=now,
             requested_by=body.requested_by,
-            facts=JobFacts(given=body.dataset),
+            facts=JobFacts(provided_dataset=body.dataset),
         )
         reason = f"asked for by {body.requested_by}"
-        if await self._turns.request(tx, job, message.cause, reason=reason):
-            await self._audit.append(tx, requested_entry(message, job), cause=message.cause)
+        if await self._agent_queue.submit(tx, job, message.cause, reason=reason):
+            await self._audit.append(tx, build_requested_entry(message, job), cause=message.cause)
 
     async def cancel_job(self, tx: Tx, message: Message[CancelJob]) -> None:
         """Stop the job wherever it stands."""
-        job = await expected_job(self._jobs, tx, message.body, JobEvent.CANCELLED)
+        job = await find_expected_job(self._jobs, tx, message.body, JobEvent.CANCELLED)
         if job is not None:
-            await self._flow.advance(
+            await self._lifecycle.advance(
                 tx, job, JobEvent.CANCELLED, message.cause, reason=message.body.reason
             )
-            await self._audit.append(tx, cancelled_entry(message, job), cause=message.cause)
+            await self._audit.append(tx, build_cancelled_entry(message, job), cause=message.cause)

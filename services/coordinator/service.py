@@ -28,14 +28,14 @@ from services.coordinator.domain import (
     DatasetFacts,
     EvaluationFacts,
     Job,
-    key_of,
+    agent_key_of,
 )
-from services.coordinator.jobs.lookup import OfJob, expected_job
+from services.coordinator.jobs.lookup import HasJobId, find_expected_job
 from services.coordinator.jobs.state_machine import JobEvent
-from services.coordinator.lifecycle import Flow
-from services.coordinator.retraining.agent_queue import Turns
+from services.coordinator.lifecycle import JobLifecycle
+from services.coordinator.retraining.agent_queue import AgentQueue
 from services.coordinator.retraining.windows import Windows
-from services.coordinator.scheduling.slots import Slots
+from services.coordinator.scheduling.slots import SlotAllocator
 from shared.errors import PermanentError
 from shared.logging import get_logger
 from shared.messaging.messages import Message
@@ -50,7 +50,9 @@ log = get_logger(__name__)
 class Records(Protocol):
     """Agents and jobs."""
 
-    async def set_live(self, tx: Tx, key: AgentKey, live: ModelRef, since: datetime) -> None: ...
+    async def set_deployed(
+        self, tx: Tx, key: AgentKey, deployed: ModelRef, since: datetime
+    ) -> None: ...
 
     async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
 
@@ -62,39 +64,44 @@ class JobService:
     """
 
     def __init__(
-        self, records: Records, flow: Flow, turns: Turns, slots: Slots, windows: Windows
+        self,
+        records: Records,
+        lifecycle: JobLifecycle,
+        agent_queue: AgentQueue,
+        slots: SlotAllocator,
+        windows: Windows,
     ) -> None:
         self._records = records
-        self._flow = flow
-        self._turns = turns
+        self._lifecycle = lifecycle
+        self._agent_queue = agent_queue
         self._slots = slots
         self._windows = windows
 
-    async def take_plan(self, tx: Tx, message: Message[CurriculumPlanned]) -> None:
+    async def record_plan(self, tx: Tx, message: Message[CurriculumPlanned]) -> None:
         """Write the window's content out and have a dataset made of it."""
-        job = await self._expecting(tx, message.body, JobEvent.PLANNED)
+        job = await self._find_expected(tx, message.body, JobEvent.PLANNED)
         if job is None:
             return
         facts = job.facts.model_copy(update={"plan": message.body.plan})
         try:
             if facts.window is not None:
-                sources = await self._windows.write_out(tx, facts.window.window_id)
+                sources = await self._windows.export(tx, facts.window.window_id)
                 facts = facts.model_copy(update={"sources": sources})
         except PermanentError as error:
-            await self._give_up(tx, job, message, str(error))
+            await self._fail(tx, job, message, str(error))
         else:
-            await self._flow.advance(tx, job, JobEvent.PLANNED, message.cause, facts=facts)
+            await self._lifecycle.advance(tx, job, JobEvent.PLANNED, message.cause, facts=facts)
 
-    async def take_dataset(self, tx: Tx, message: Message[DatasetPrepared]) -> None:
-        """Queue the training."""
+    async def record_dataset(self, tx: Tx, message: Message[DatasetPrepared]) -> None:
+        """SlotStore the training."""
         body = message.body
-        job = await self._expecting(tx, body, JobEvent.PREPARED)
+        job = await self._find_expected(tx, body, JobEvent.PREPARED)
         if job is None:
             return
         items = body.items.get("train", 0)
         if items == 0:
             reason = f"none of {body.quality.received} items is left to train on; send more"
-            await self._give_up(tx, job, message, reason)
+            await self._fail(tx, job, message, reason)
             return
         dataset = DatasetFacts(
             dataset_id=body.dataset_id,
@@ -103,30 +110,30 @@ class JobService:
             training_items=items,
         )
         facts = job.facts.model_copy(update={"dataset": dataset})
-        await self._flow.advance(tx, job, JobEvent.PREPARED, message.cause, facts=facts)
+        await self._lifecycle.advance(tx, job, JobEvent.PREPARED, message.cause, facts=facts)
 
-    async def end_without_dataset(self, tx: Tx, message: Message[DatasetRejected]) -> None:
+    async def record_dataset_rejection(self, tx: Tx, message: Message[DatasetRejected]) -> None:
         """The job cannot go on."""
-        job = await self._expecting(tx, message.body, JobEvent.PREPARED)
+        job = await self._find_expected(tx, message.body, JobEvent.PREPARED)
         if job is not None:
-            await self._give_up(tx, job, message, message.body.reason)
+            await self._fail(tx, job, message, message.body.reason)
 
-    async def note_training_start(self, tx: Tx, message: Message[TrainingStarted]) -> None:
+    async def record_training_start(self, tx: Tx, message: Message[TrainingStarted]) -> None:
         """Remember the first step; the deadline counts from now."""
-        job = await self._attempting(tx, message.body)
+        job = await self._find_current_attempt(tx, message.body)
         if job is not None:
             first_step_at = message.body.first_step_at
             facts = job.facts.model_copy(update={"first_step_at": first_step_at})
-            await self._flow.note(tx, job, facts)
+            await self._lifecycle.update_facts(tx, job, facts)
 
-    async def take_model(self, tx: Tx, message: Message[TrainingCompleted]) -> None:
+    async def record_candidate(self, tx: Tx, message: Message[TrainingCompleted]) -> None:
         """Have the candidate compared with the live version."""
         body = message.body
-        job = await self._attempting(tx, body)
+        job = await self._find_current_attempt(tx, body)
         if job is None:
             return
         if body.steps < 1:
-            await self._give_up(tx, job, message, "the training made no optimizer step")
+            await self._fail(tx, job, message, "the training made no optimizer step")
             return
         candidate = CandidateFacts(
             artifact=body.model,
@@ -135,23 +142,23 @@ class JobService:
             library_versions=body.library_versions,
         )
         facts = job.facts.model_copy(update={"candidate": candidate})
-        await self._flow.advance(tx, job, JobEvent.TRAINED, message.cause, facts=facts)
+        await self._lifecycle.advance(tx, job, JobEvent.TRAINED, message.cause, facts=facts)
 
-    async def end_attempt(self, tx: Tx, message: Message[TrainingFailed]) -> None:
+    async def record_training_failure(self, tx: Tx, message: Message[TrainingFailed]) -> None:
         """Try the training again where that can help."""
         body = message.body
-        job = await self._attempting(tx, body)
+        job = await self._find_current_attempt(tx, body)
         if job is None:
             return
         if body.retryable:
-            await self._flow.retry_training(tx, job, message.cause, body.reason)
+            await self._lifecycle.retry_training(tx, job, message.cause, body.reason)
         else:
-            await self._give_up(tx, job, message, body.reason)
+            await self._fail(tx, job, message, body.reason)
 
-    async def take_verdict(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
+    async def record_evaluation(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
         """Register what the gate passed; end the job of what it refused."""
         body = message.body
-        job = await self._expecting(tx, body, JobEvent.GATE_PASSED)
+        job = await self._find_expected(tx, body, JobEvent.GATE_PASSED)
         if job is None:
             return
         evaluation = EvaluationFacts(
@@ -161,61 +168,61 @@ class JobService:
             compared_with=body.compared_with,
         )
         facts = job.facts.model_copy(update={"evaluation": evaluation})
-        event = JobEvent.GATE_PASSED if body.passed else JobEvent.GATE_REFUSED
+        event = JobEvent.GATE_PASSED if body.passed else JobEvent.GATE_REJECTED
         reason = "; ".join(body.reasons)
-        await self._flow.advance(tx, job, event, message.cause, reason=reason, facts=facts)
+        await self._lifecycle.advance(tx, job, event, message.cause, reason=reason, facts=facts)
 
-    async def end_evaluation(self, tx: Tx, message: Message[EvaluationFailed]) -> None:
+    async def record_evaluation_failure(self, tx: Tx, message: Message[EvaluationFailed]) -> None:
         """Have the candidate evaluated again where that can help."""
-        job = await self._expecting(tx, message.body, JobEvent.GATE_PASSED)
+        job = await self._find_expected(tx, message.body, JobEvent.GATE_PASSED)
         if job is None:
             return
         if message.body.retryable:
-            await self._flow.retry_command(tx, job, message.cause, message.body.reason)
+            await self._lifecycle.retry_command(tx, job, message.cause, message.body.reason)
         else:
-            await self._give_up(tx, job, message, message.body.reason)
+            await self._fail(tx, job, message, message.body.reason)
 
-    async def roll_out(self, tx: Tx, message: Message[ModelRegistered]) -> None:
+    async def record_registration(self, tx: Tx, message: Message[ModelRegistered]) -> None:
         """Have the new version made live."""
-        job = await self._expecting(tx, message.body, JobEvent.REGISTERED)
+        job = await self._find_expected(tx, message.body, JobEvent.REGISTERED)
         if job is not None:
             facts = job.facts.model_copy(update={"model": message.body.model})
-            await self._flow.advance(tx, job, JobEvent.REGISTERED, message.cause, facts=facts)
+            await self._lifecycle.advance(tx, job, JobEvent.REGISTERED, message.cause, facts=facts)
 
-    async def judge_again(self, tx: Tx, message: Message[DeploymentRefused]) -> None:
+    async def reevaluate(self, tx: Tx, message: Message[DeploymentRefused]) -> None:
         """Another version went live meanwhile: the candidate must be better than that one."""
-        job = await self._expecting(tx, message.body, JobEvent.LIVE_CHANGED)
+        job = await self._find_expected(tx, message.body, JobEvent.DEPLOYED_CHANGED)
         if job is not None:
-            await self._flow.judge_again(tx, job, message.cause, message.body.reason)
+            await self._lifecycle.reevaluate(tx, job, message.cause, message.body.reason)
 
-    async def take_deployment(self, tx: Tx, message: Message[ModelDeployed]) -> None:
+    async def record_deployment(self, tx: Tx, message: Message[ModelDeployed]) -> None:
         """Remember what is live; the job that led to it is complete."""
         body = message.body
         job = None
         if body.job_id is not None:
-            job = await self._expecting(tx, body, JobEvent.DEPLOYED)
-        await self._records.set_live(tx, key_of(body), body.model, body.deployed_at)
-        await self._turns.forget_refusals(tx, key_of(body))
+            job = await self._find_expected(tx, body, JobEvent.DEPLOYED)
+        await self._records.set_deployed(tx, agent_key_of(body), body.model, body.deployed_at)
+        await self._agent_queue.reset_unsuccessful_runs(tx, agent_key_of(body))
         if job is not None:
-            await self._flow.advance(
+            await self._lifecycle.advance(
                 tx, job, JobEvent.DEPLOYED, message.cause, reason=f"{body.model.version} is live"
             )
 
-    async def take_report(self, tx: Tx, message: Message[WorkerReported]) -> None:
+    async def record_worker_report(self, tx: Tx, message: Message[WorkerReported]) -> None:
         """Remember a worker's capacity; a new slot goes to a waiting job."""
-        await self._slots.heard(tx, message.body)
+        await self._slots.record_report(tx, message.body)
 
-    async def _expecting(self, tx: Tx, body: OfJob, event: JobEvent) -> Job | None:
-        return await expected_job(self._records, tx, body, event)
+    async def _find_expected(self, tx: Tx, body: HasJobId, event: JobEvent) -> Job | None:
+        return await find_expected_job(self._records, tx, body, event)
 
-    async def _attempting(
+    async def _find_current_attempt(
         self, tx: Tx, body: TrainingStarted | TrainingCompleted | TrainingFailed
     ) -> Job | None:
         """The job, locked, if it is training and the message is of its present attempt."""
-        job = await self._expecting(tx, body, JobEvent.TRAINED)
+        job = await self._find_expected(tx, body, JobEvent.TRAINED)
         if job is not None and job.attempt != body.attempt:
             log.info(
-                "stale_attempt_passed_over",
+                "stale_attempt_ignored",
                 job_id=str(job.job_id),
                 attempt=body.attempt,
                 present=job.attempt,
@@ -223,8 +230,8 @@ class JobService:
             return None
         return job
 
-    async def _give_up(self, tx: Tx, job: Job, message: Message[Contract], reason: str) -> None:
-        await self._flow.advance(tx, job, JobEvent.GAVE_UP, message.cause, reason=reason)
+    async def _fail(self, tx: Tx, job: Job, message: Message[Contract], reason: str) -> None:
+        await self._lifecycle.advance(tx, job, JobEvent.GAVE_UP, message.cause, reason=reason)
 
 
 def _accuracy(body: EvaluationCompleted) -> dict[str, Estimate]:

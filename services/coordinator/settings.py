@@ -5,14 +5,16 @@ from __future__ import annotations
 from pydantic import Field
 
 from archon_contracts.events import JobState
-from services.coordinator.jobs.deadlines import Limits
+from services.coordinator.jobs.deadlines import JobLimits
 from shared.settings import ServiceSettings
 
 HOUR = 3600.0
 
 
 class Settings(ServiceSettings):
-    """Settings of the coordinator; ARCHON_FEEDBACK_BATCH sets `feedback_batch`, and so on."""
+    """Settings of the coordinator; ARCHON_FEEDBACK_BATCH sets `feedback_batch`, and so
+    on.
+    """
 
     service: str = "coordinator"
     feedback_batch: int = Field(
@@ -32,9 +34,9 @@ class Settings(ServiceSettings):
     sweep_seconds: float = Field(
         default=2.0, gt=0, description="Time between looks for overdue jobs and triggers [s]."
     )
-    command_issues: int = Field(default=3, ge=1, description="Times that a command is sent.")
+    command_dispatches: int = Field(default=3, ge=1, description="Times that a command is sent.")
     training_attempts: int = Field(default=3, ge=1, description="Attempts at one training.")
-    worker_silence_seconds: float = Field(
+    worker_report_timeout_seconds: float = Field(
         default=120.0, gt=0, description="A worker unheard for this long has no slots [s]."
     )
     requested_seconds: float = Field(
@@ -53,9 +55,9 @@ class Settings(ServiceSettings):
     rolling_out_seconds: float = Field(default=60.0, gt=0, description="Longest roll-out [s].")
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> JobLimits:
         """What the state machine keeps to."""
-        return Limits(
+        return JobLimits(
             stay_seconds={
                 JobState.REQUESTED: self.requested_seconds,
                 JobState.PLANNING: self.planning_seconds,
@@ -66,6 +68,6 @@ class Settings(ServiceSettings):
                 JobState.REGISTERING: self.registering_seconds,
                 JobState.ROLLING_OUT: self.rolling_out_seconds,
             },
-            issues=self.command_issues,
-            attempts=self.training_attempts,
+            max_dispatches=self.command_dispatches,
+            max_attempts=self.training_attempts,
         )

@@ -11,15 +11,22 @@ from uuid import UUID
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import JobState, WorkerReported
 from archon_contracts.values import AgentProfile, ModelRef, TrainingConfig, TrainingMethod
-from services.coordinator.domain import Agent, AgentKey, Job, JobFacts, JobTrace, Transition
+from services.coordinator.domain import (
+    AgentKey,
+    ConfiguredAgent,
+    Job,
+    JobFacts,
+    JobTrace,
+    JobTransition,
+)
 from services.coordinator.jobs.state_machine import JobEvent
-from services.coordinator.scheduling.fair_share import Running, Waiting
+from services.coordinator.scheduling.fair_share import QueuedJob, RunningJob
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 from shared.postgres.tenants import across_tenants
 
 
-class Store:
+class JobStore:
     """Every job is changed under its row's lock, and only from the version that was read."""
 
     def __init__(self) -> None:
@@ -35,23 +42,25 @@ class Store:
         key = {"tenant_id": command.tenant_id, "agent_id": command.agent_id}
         profile = command.profile.model_dump(mode="json")
         await self._queries.upsert_agent(tx, **key, profile=profile, now=now)
-        await self._queries.upsert_tally(tx, **key)
+        await self._queries.upsert_stats(tx, **key)
 
-    async def find_agent(self, tx: Tx, key: AgentKey) -> Agent | None:
+    async def find_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None:
         """The agent as configured."""
         row = await self._queries.find_agent(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
         if row is None:
             return None
-        live = ModelRef.model_validate(row["live"]) if row["live"] else None
-        return Agent(key, AgentProfile.model_validate(row["profile"]), live)
+        deployed = ModelRef.model_validate(row["deployed"]) if row["deployed"] else None
+        return ConfiguredAgent(key, AgentProfile.model_validate(row["profile"]), deployed)
 
-    async def set_live(self, tx: Tx, key: AgentKey, live: ModelRef, since: datetime) -> None:
+    async def set_deployed(
+        self, tx: Tx, key: AgentKey, deployed: ModelRef, since: datetime
+    ) -> None:
         """Remember what the agent runs, unless something newer is known."""
-        await self._queries.set_live(
+        await self._queries.set_deployed(
             tx,
             tenant_id=key.tenant_id,
             agent_id=key.agent_id,
-            live=live.model_dump(mode="json"),
+            deployed=deployed.model_dump(mode="json"),
             since=since,
         )
 
@@ -67,7 +76,7 @@ class Store:
             method=job.method,
             priority=job.priority,
             requested_by=job.requested_by,
-            config=_named(job.config),
+            config=_explicit_fields(job.config),
             facts=job.facts.model_dump(mode="json"),
             trace_id=job.trace.trace_id,
             parent_span_id=job.trace.parent_span_id,
@@ -87,9 +96,9 @@ class Store:
             state=job.state,
             version=job.version,
             attempt=job.attempt,
-            issues=job.issues,
+            dispatches=job.dispatches,
             priority=job.priority,
-            config=_named(job.config),
+            config=_explicit_fields(job.config),
             facts=job.facts.model_dump(mode="json"),
             stage_span_id=job.trace.stage_span_id,
             state_since=job.state_since,
@@ -131,10 +140,10 @@ class Store:
             now=job.state_since,
         )
 
-    async def transitions(self, tx: Tx, job_id: UUID) -> list[Transition]:
+    async def transitions(self, tx: Tx, job_id: UUID) -> list[JobTransition]:
         """The states that the job entered, in order."""
         rows = self._queries.job_transitions(tx, job_id=job_id)
-        return [Transition(JobState(row["to_state"]), row["occurred_at"]) async for row in rows]
+        return [JobTransition(JobState(row["to_state"]), row["occurred_at"]) async for row in rows]
 
     def across_tenants(self, tx: Tx) -> AbstractAsyncContextManager[None]:
         """See all tenants' jobs while the block runs: they share the slots."""
@@ -144,11 +153,11 @@ class Store:
         """Allocate alone until the transaction ends; no lock but the audit log's may follow."""
         await self._queries.lock_scheduler(tx)
 
-    async def queued_jobs(self, tx: Tx, *, most: int) -> list[Waiting]:
+    async def queued_jobs(self, tx: Tx, *, most: int) -> list[QueuedJob]:
         """Jobs that wait for a slot."""
         rows = self._queries.queued_jobs(tx, most=most)
         return [
-            Waiting(
+            QueuedJob(
                 row["job_id"],
                 row["tenant_id"],
                 row["agent_id"],
@@ -159,19 +168,19 @@ class Store:
             async for row in rows
         ]
 
-    async def running_jobs(self, tx: Tx) -> list[Running]:
+    async def running_jobs(self, tx: Tx) -> list[RunningJob]:
         """Jobs that hold a slot."""
         rows = self._queries.running_jobs(tx)
-        return [Running(row["tenant_id"], row["agent_id"]) async for row in rows]
+        return [RunningJob(row["tenant_id"], row["agent_id"]) async for row in rows]
 
     async def lock_queued_job(self, tx: Tx, job_id: UUID) -> Job | None:
         """The job if it still waits and nobody else holds it."""
         row = await self._queries.lock_queued_job(tx, job_id=job_id)
         return _job(row) if row else None
 
-    async def slots_heard(self, tx: Tx, service: str, since: datetime) -> list[int]:
+    async def reported_slots(self, tx: Tx, service: str, since: datetime) -> list[int]:
         """The slots of each worker that reported since then."""
-        rows = self._queries.slots_heard(tx, service=service, since=since)
+        rows = self._queries.reported_slots(tx, service=service, since=since)
         return [row["slots"] async for row in rows]
 
     async def put_worker(self, tx: Tx, report: WorkerReported, now: datetime) -> None:
@@ -186,7 +195,7 @@ class Store:
         )
 
 
-def _named(config: TrainingConfig) -> dict[str, Any]:
+def _explicit_fields(config: TrainingConfig) -> dict[str, Any]:
     # Only what was named: an absent value lets the agent's profile or the recipe decide.
     return config.model_dump(mode="json", exclude_unset=True)
 
@@ -198,7 +207,7 @@ def _job(row: Mapping[str, Any]) -> Job:
         state=JobState(row["state"]),
         version=row["version"],
         attempt=row["attempt"],
-        issues=row["issues"],
+        dispatches=row["dispatches"],
         method=TrainingMethod(row["method"]),
         priority=row["priority"],
         requested_by=row["requested_by"],

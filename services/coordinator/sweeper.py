@@ -10,13 +10,13 @@ from typing import Protocol
 from uuid import UUID
 
 from services.coordinator.domain import AgentKey, Job
-from services.coordinator.lifecycle import Flow
-from services.coordinator.retraining.agent_queue import Turns
-from services.coordinator.retraining.triggers import Tally
+from services.coordinator.lifecycle import JobLifecycle
+from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.triggers import FeedbackStats
 from shared.clock import Clock
 from shared.errors import PermanentError
 from shared.logging import get_logger
-from shared.messaging.notifier import Wakeups
+from shared.messaging.notifier import Notifier
 from shared.postgres.database import Database, Tx
 
 log = get_logger(__name__)
@@ -42,35 +42,35 @@ class Sweeper:
     def __init__(
         self,
         database: Database,
-        wakeups: Wakeups,
+        notifier: Notifier,
         jobs: Jobs,
-        flow: Flow,
-        turns: Turns,
+        lifecycle: JobLifecycle,
+        agent_queue: AgentQueue,
         clock: Clock,
     ) -> None:
         self._database = database
-        self._wakeups = wakeups
+        self._notifier = notifier
         self._jobs = jobs
-        self._flow = flow
-        self._turns = turns
+        self._lifecycle = lifecycle
+        self._agent_queue = agent_queue
         self._clock = clock
 
     async def sweep(self) -> None:
         """Settle everything that is due now, and fill slots that a crash may have left free."""
         now = self._clock.now()
-        while await self._settle_job(now) or await self._settle_tally(now):
-            self._wakeups.ring()
+        while await self._handle_overdue_job(now) or await self._evaluate_due_agent(now):
+            self._notifier.notify()
         async with self._database.across_tenants() as tx:
-            await self._flow.fill_slots(tx)
-        self._wakeups.ring()
+            await self._lifecycle.fill_slots(tx)
+        self._notifier.notify()
 
-    async def _settle_job(self, now: datetime) -> bool:
+    async def _handle_overdue_job(self, now: datetime) -> bool:
         job: Job | None = None
         try:
             async with self._database.across_tenants() as tx:
                 job = await self._jobs.lock_overdue_job(tx, now)
                 if job is not None:
-                    await self._flow.overdue(tx, job)
+                    await self._lifecycle.handle_overdue(tx, job)
         except PermanentError as error:
             # It would be the first one again at every look, and no other would have its turn.
             if job is None:
@@ -83,30 +83,30 @@ class Sweeper:
         async with self._database.across_tenants() as tx:
             held = await self._jobs.lock_job(tx, job.job_id)
             if held is not None:
-                await self._flow.give_up(tx, held, reason)
+                await self._lifecycle.give_up(tx, held, reason)
 
-    async def _settle_tally(self, now: datetime) -> bool:
-        tally: Tally | None = None
+    async def _evaluate_due_agent(self, now: datetime) -> bool:
+        stats: FeedbackStats | None = None
         try:
             async with self._database.across_tenants() as tx:
-                tally = await self._turns.next_due(tx, now)
-                if tally is not None:
-                    await self._turns.consider(tx, tally)
+                stats = await self._agent_queue.lock_next_due(tx, now)
+                if stats is not None:
+                    await self._agent_queue.evaluate_trigger(tx, stats)
         except PermanentError as error:
-            if tally is None:
+            if stats is None:
                 raise
-            await self._put_off(AgentKey(tally.tenant_id, tally.agent_id), now, str(error))
-        return tally is not None
+            await self._postpone(AgentKey(stats.tenant_id, stats.agent_id), now, str(error))
+        return stats is not None
 
-    async def _put_off(self, key: AgentKey, now: datetime, reason: str) -> None:
+    async def _postpone(self, key: AgentKey, now: datetime, reason: str) -> None:
         log.error(
-            "due_agent_put_off", tenant_id=key.tenant_id, agent_id=key.agent_id, reason=reason
+            "due_agent_postponed", tenant_id=key.tenant_id, agent_id=key.agent_id, reason=reason
         )
         async with self._database.across_tenants() as tx:
-            await self._turns.put_off(tx, key, now)
+            await self._agent_queue.postpone(tx, key, now)
 
 
-class Pruner:
+class RetentionJob:
     """Forgets interactions that nobody judged for long."""
 
     def __init__(

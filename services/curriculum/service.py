@@ -13,8 +13,8 @@ from archon_contracts.events import (
     LevelAdvanced,
     LevelRegressed,
 )
-from services.curriculum.domain import Level, plan_for
-from services.curriculum.pacing import Mastery, Progress, observed, paced
+from services.curriculum.domain import Level, build_plan
+from services.curriculum.pacing import LevelProgress, MasteryThresholds, add_evidence, update_level
 from shared.messaging.messages import Cause, Message
 from shared.postgres.database import Tx
 
@@ -22,9 +22,9 @@ from shared.postgres.database import Tx
 class ProgressStore(Protocol):
     """Levels and plans."""
 
-    async def lock_progress(self, tx: Tx, tenant_id: str, agent_id: str) -> Progress: ...
+    async def lock_progress(self, tx: Tx, tenant_id: str, agent_id: str) -> LevelProgress: ...
     async def save_progress(
-        self, tx: Tx, tenant_id: str, agent_id: str, progress: Progress
+        self, tx: Tx, tenant_id: str, agent_id: str, progress: LevelProgress
     ) -> None: ...
     async def find_plan(self, tx: Tx, tenant_id: str, job_id: UUID) -> CurriculumPlan | None: ...
     async def insert_plan(
@@ -41,7 +41,7 @@ class Events(Protocol):
 class CurriculumService:
     """Keeps every agent's level and plans its trainings."""
 
-    def __init__(self, store: ProgressStore, events: Events, mastery: Mastery) -> None:
+    def __init__(self, store: ProgressStore, events: Events, mastery: MasteryThresholds) -> None:
         self._store = store
         self._events = events
         self._mastery = mastery
@@ -66,29 +66,34 @@ class CurriculumService:
         return plan
 
     async def _plan(
-        self, tx: Tx, command: PlanCurriculum, before: Progress, cause: Cause
+        self, tx: Tx, command: PlanCurriculum, before: LevelProgress, cause: Cause
     ) -> CurriculumPlan:
-        shown = before
+        evidenced = before
         if command.success_rate is not None:
-            shown = observed(before, command.success_rate, command.new_items, self._mastery)
-        after = paced(shown, self._mastery)
+            evidenced = add_evidence(before, command.success_rate, command.new_items, self._mastery)
+        after = update_level(evidenced, self._mastery)
         await self._store.save_progress(tx, command.tenant_id, command.agent_id, after)
-        await self._tell_level(tx, command, shown, after, cause)
-        plan = plan_for(command, Level(after.level), shown.success_rate)
+        await self._publish_level_change(tx, command, evidenced, after, cause)
+        plan = build_plan(command, Level(after.level), evidenced.success_rate)
         await self._store.insert_plan(tx, command.tenant_id, command.job_id, command.agent_id, plan)
         return plan
 
-    async def _tell_level(
-        self, tx: Tx, command: PlanCurriculum, shown: Progress, after: Progress, cause: Cause
+    async def _publish_level_change(
+        self,
+        tx: Tx,
+        command: PlanCurriculum,
+        evidenced: LevelProgress,
+        after: LevelProgress,
+        cause: Cause,
     ) -> None:
-        if after.level == shown.level or shown.success_rate is None:
+        if after.level == evidenced.level or evidenced.success_rate is None:
             return
-        change = LevelAdvanced if after.level > shown.level else LevelRegressed
+        change = LevelAdvanced if after.level > evidenced.level else LevelRegressed
         event = change(
             tenant_id=command.tenant_id,
             agent_id=command.agent_id,
-            from_level=shown.level,
+            from_level=evidenced.level,
             to_level=after.level,
-            success_rate=shown.success_rate,
+            success_rate=evidenced.success_rate,
         )
         await self._events.append(tx, event, cause=cause)

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from archon_contracts.values import Share
+from archon_contracts.values import Proportion
 from shared.settings import ServiceSettings
 
 
@@ -14,7 +14,7 @@ class Settings(ServiceSettings):
     """Read from `ARCHON_...` variables."""
 
     service: str = "curriculum"
-    curriculum_mastery: tuple[Share, Share, Share] = Field(
+    curriculum_mastery: tuple[Proportion, Proportion, Proportion] = Field(
         default=(0.7, 0.8, 0.9), description="Success rates that master levels 1, 2 and 3."
     )
     curriculum_gap: float = Field(

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from archon_contracts.events import CurriculumPlan
 from services.curriculum.errors import BrokenPlan
-from services.curriculum.pacing import Progress
+from services.curriculum.pacing import LevelProgress
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -19,13 +19,13 @@ class Store:
     def __init__(self) -> None:
         self._queries = load_queries("services.curriculum")
 
-    async def lock_progress(self, tx: Tx, tenant_id: str, agent_id: str) -> Progress:
+    async def lock_progress(self, tx: Tx, tenant_id: str, agent_id: str) -> LevelProgress:
         """Where the agent stands, locked until the transaction ends."""
         row = await self._queries.lock_progress(tx, tenant_id=tenant_id, agent_id=agent_id)
-        return Progress(row["level"], row["right_answers"], row["judged_answers"])
+        return LevelProgress(row["level"], row["correct_answers"], row["rated_answers"])
 
     async def save_progress(
-        self, tx: Tx, tenant_id: str, agent_id: str, progress: Progress
+        self, tx: Tx, tenant_id: str, agent_id: str, progress: LevelProgress
     ) -> None:
         """Keep where the agent stands now."""
         await self._queries.save_progress(
@@ -33,8 +33,8 @@ class Store:
             tenant_id=tenant_id,
             agent_id=agent_id,
             level=progress.level,
-            right_answers=progress.right,
-            judged_answers=progress.judged,
+            correct_answers=progress.correct,
+            rated_answers=progress.rated,
         )
 
     async def find_plan(self, tx: Tx, tenant_id: str, job_id: UUID) -> CurriculumPlan | None:

@@ -11,49 +11,52 @@ from pydantic import JsonValue
 
 from archon_contracts.commands import PrepareDataset
 from archon_contracts.identifiers import derived_id
-from services.data_prep.domain import REPLAY, Graded, Policy, Prepared, Split
+from services.data_prep.domain import REPLAY, GradedItem, PreparationPolicy, PreparedDataset, Split
 
-CARD = "dataset.json"
-FEEDBACK_IDS = "feedback_ids.txt"
-HELD = "held.jsonl"
+CARD_FILE = "dataset.json"
+FEEDBACK_IDS_FILE = "feedback_ids.txt"
+QUARANTINED_FILE = "quarantined.jsonl"
 FORMAT_VERSION = 1
 
 
-def dataset_id(command: PrepareDataset) -> UUID:
+def derive_dataset_id(command: PrepareDataset) -> UUID:
     """The same order names the same dataset, however often it is given."""
     content = orjson.dumps(command.to_json(), option=orjson.OPT_SORT_KEYS)
     return derived_id("dataset", sha256(content).hexdigest())
 
 
-def files_of(command: PrepareDataset, prepared: Prepared, policy: Policy) -> dict[str, bytes]:
+def build_files(
+    command: PrepareDataset, prepared: PreparedDataset, policy: PreparationPolicy
+) -> dict[str, bytes]:
     """The files of the dataset's folder. Neither time nor job stands in them, so that equal
     content has an equal digest."""
-    files = {f"{split}.jsonl": _lines(prepared.splits[split]) for split in Split}
-    feedback = feedback_ids(prepared)
-    files[FEEDBACK_IDS] = "".join(f"{name}\n" for name in feedback).encode()
-    files[HELD] = b"".join(
-        orjson.dumps(held, option=orjson.OPT_APPEND_NEWLINE) for held in prepared.held
+    files = {f"{split}.jsonl": _to_jsonl(prepared.splits[split]) for split in Split}
+    feedback = collect_feedback_ids(prepared)
+    files[FEEDBACK_IDS_FILE] = "".join(f"{name}\n" for name in feedback).encode()
+    files[QUARANTINED_FILE] = b"".join(
+        orjson.dumps(quarantined, option=orjson.OPT_APPEND_NEWLINE)
+        for quarantined in prepared.quarantined
     )
-    files[CARD] = orjson.dumps(
-        _card(command, prepared, policy, len(feedback)),
+    files[CARD_FILE] = orjson.dumps(
+        _build_card(command, prepared, policy, len(feedback)),
         option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS,
     )
     return files
 
 
-def feedback_ids(prepared: Prepared) -> list[str]:
+def collect_feedback_ids(prepared: PreparedDataset) -> list[str]:
     """The feedback that speaks for the new items, sorted, each once."""
     new = (graded.item for part in prepared.splits.values() for graded in part)
-    return sorted({origin for item in new if item.source != REPLAY for origin in item.origins})
+    return sorted({origin for item in new if item.source != REPLAY for origin in item.feedback_ids})
 
 
-def _lines(part: Iterable[Graded]) -> bytes:
+def _to_jsonl(part: Iterable[GradedItem]) -> bytes:
     return b"".join(
-        orjson.dumps(_line(graded), option=orjson.OPT_APPEND_NEWLINE) for graded in part
+        orjson.dumps(_to_line(graded), option=orjson.OPT_APPEND_NEWLINE) for graded in part
     )
 
 
-def _line(graded: Graded) -> dict[str, JsonValue]:
+def _to_line(graded: GradedItem) -> dict[str, JsonValue]:
     item = graded.item
     return {
         "id": item.id,
@@ -67,8 +70,8 @@ def _line(graded: Graded) -> dict[str, JsonValue]:
     }
 
 
-def _card(
-    command: PrepareDataset, prepared: Prepared, policy: Policy, feedback: int
+def _build_card(
+    command: PrepareDataset, prepared: PreparedDataset, policy: PreparationPolicy, feedback: int
 ) -> dict[str, object]:
     suite = command.evaluation_suite
     return {

@@ -30,8 +30,8 @@ class Split(StrEnum):
 class Item:
     """One thing to learn: an input, the right answer, and answers known to be wrong.
 
-    `key` is the normalised input: items with equal keys are the same question. `origins` are the
-    feedback ids that speak for the answer. `unit` is who gave it, empty where nobody is named;
+    `key` is the normalised input: items with equal keys are the same question. `feedback_ids` are
+    the feedback ids that speak for the answer. `unit` is who gave it, empty where nobody is named;
     `annotators` are those who say so, sorted.
     """
 
@@ -48,29 +48,31 @@ class Item:
     annotators: tuple[str, ...] = ()
     trust: float = 1.0
     occurred_at: float = 0.0
-    answered_wrong: bool | None = None
-    origins: tuple[str, ...] = ()
+    was_answered_wrong: bool | None = None
+    feedback_ids: tuple[str, ...] = ()
 
     def outranks(self, other: Item) -> bool:
         """Whether this one is believed: the more trusted, then the newer one."""
         return (self.trust, self.occurred_at) >= (other.trust, other.occurred_at)
 
 
-def united(first: Item, second: Item) -> Item:
+def merge_items(first: Item, second: Item) -> Item:
     """Two items of one input and target as one: the stronger, with what both know."""
     strong, weak = (second, first) if second.outranks(first) else (first, second)
     rejected = dict.fromkeys((*strong.rejected, *weak.rejected))
-    wrong = [item.answered_wrong for item in (first, second) if item.answered_wrong is not None]
+    wrong = [
+        item.was_answered_wrong for item in (first, second) if item.was_answered_wrong is not None
+    ]
     return replace(
         strong,
         rejected=tuple(rejected),
         weight=max(first.weight, second.weight),
-        answered_wrong=any(wrong) if wrong else None,
-        origins=tuple(dict.fromkeys((*first.origins, *second.origins))),
+        was_answered_wrong=any(wrong) if wrong else None,
+        feedback_ids=tuple(dict.fromkeys((*first.feedback_ids, *second.feedback_ids))),
     )
 
 
-class HeldReason(StrEnum):
+class QuarantineReason(StrEnum):
     """Why feedback is kept out of a dataset though it could be read."""
 
     REPEATED = "repeated"  # its unit sent near-same inputs often enough
@@ -78,16 +80,16 @@ class HeldReason(StrEnum):
     OUTLIER = "outlier"  # its unit contradicts what is known, beyond chance
     CONTRADICTED = "contradicted"  # it contradicts what is known, where policy gives that no weight
     SOURCE_SHARE = "source_share"  # its source gave more than its share
-    UNIT_SHARE = "unit_share"  # its unit gave more than its share
+    UNIT_SHARE = "unit_proportion"  # its unit gave more than its share
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A piece of feedback that is kept out, and why in words."""
+class QuarantinedFeedback:
+    """A piece of feedback that is kept out, and explanation in words."""
 
     id: str
-    reason: HeldReason
-    why: str
+    reason: QuarantineReason
+    explanation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class PreparationPolicy:
     """How this installation prepares data."""
 
     near_duplicate_threshold: float = 0.85
@@ -114,7 +116,7 @@ class Policy:
 
 
 @dataclass(slots=True)
-class Tally:
+class PreparationCounters:
     """What became of every line; each step adds its part."""
 
     received: int = 0
@@ -122,7 +124,7 @@ class Tally:
     duplicates: int = 0
     conflicting: int = 0
     held_out: int = 0
-    held: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
 
     def report(self, kept: int, by_source: Mapping[str, int], targets: int) -> QualityReport:
         """The counts as told to everybody."""
@@ -132,8 +134,8 @@ class Tally:
             duplicates=self.duplicates,
             conflicting=self.conflicting,
             held_out=self.held_out,
-            held=self.held.total(),
-            held_by_reason=dict(sorted(self.held.items())),
+            quarantined=self.quarantined.total(),
+            quarantined_by_reason=dict(sorted(self.quarantined.items())),
             kept=kept,
             by_source=dict(sorted(by_source.items())),
             targets=targets,
@@ -141,7 +143,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Graded:
+class GradedItem:
     """An item with its difficulty: the share of the dataset's items that are easier."""
 
     item: Item
@@ -149,16 +151,16 @@ class Graded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedDataset:
     """A dataset, before it is written."""
 
-    splits: Mapping[Split, tuple[Graded, ...]]
+    splits: Mapping[Split, tuple[GradedItem, ...]]
     learned: tuple[Item, ...]
     """New items to remember for later replay."""
     quality: QualityReport
     unusable: Mapping[str, int]
     agreement: Mapping[str, float | int | None]
-    held: tuple[Held, ...] = ()
+    quarantined: tuple[QuarantinedFeedback, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -167,14 +169,14 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The sources hold nothing to train on, and why."""
+class RejectedDataset:
+    """The sources hold nothing to train on, and explanation."""
 
     reason: str
     quality: QualityReport
 
 
-KIND_TRUST: Mapping[SourceKind, float] = {
+TRUST_BY_KIND: Mapping[SourceKind, float] = {
     SourceKind.HUMAN: 1.0,
     SourceKind.FEEDBACK: 1.0,
     SourceKind.EXTERNAL: 0.9,
@@ -183,7 +185,7 @@ KIND_TRUST: Mapping[SourceKind, float] = {
 }
 """How far a kind of source is believed where two of them contradict each other."""
 
-GIVER_TRUST: Mapping[str, float] = {
+TRUST_BY_FEEDBACK_SOURCE: Mapping[str, float] = {
     FeedbackSource.EXPERT: 1.0,
     FeedbackSource.ENVIRONMENT: 1.0,
     FeedbackSource.GUARDRAIL: 0.9,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archon_contracts import topics
-from archon_contracts.commands import ForgetItems, PrepareDataset
+from archon_contracts.commands import EraseItems, PrepareDataset
 from services.data_prep.service import DataPrepService
 from shared.kafka.broker import Router, new_router, subscription
 from shared.messaging.inbox import Inbox
@@ -17,10 +17,10 @@ def build_router(service: DataPrepService, inbox: Inbox) -> Router:
 
     @commands.on(PrepareDataset)
     async def prepare_dataset(message: Message[PrepareDataset]) -> None:
-        await inbox.run_once(message, service.accept_preparation)
+        await inbox.run_once(message, service.queue_preparation)
 
-    @commands.on(ForgetItems)
-    async def forget_items(message: Message[ForgetItems]) -> None:
-        await inbox.run_once(message, service.forget_items)
+    @commands.on(EraseItems)
+    async def erase_items(message: Message[EraseItems]) -> None:
+        await inbox.run_once(message, service.erase_items)
 
     return router

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 
-def lot(seed: int, *names: str) -> int:
+def seeded_hash(seed: int, *names: str) -> int:
     """A number that is uniform over 64 bits, and always the same for the same arguments.
 
     Sorting by it shuffles, and taking the smallest samples: without a state, whatever the order

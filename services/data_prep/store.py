@@ -20,8 +20,8 @@ class Store:
 
     async def find_dataset(self, tx: Tx, dataset_id: UUID) -> DatasetPrepared | None:
         """What was said of a finished dataset."""
-        facts = await self._queries.find_dataset(tx, dataset_id=dataset_id)
-        return DatasetPrepared.model_validate(facts) if facts else None
+        event_body = await self._queries.find_dataset(tx, dataset_id=dataset_id)
+        return DatasetPrepared.model_validate(event_body) if event_body else None
 
     async def lock_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> int:
         """The agent's last version number, locked until the transaction ends; 0 when it has none.
@@ -47,12 +47,12 @@ class Store:
             version=prepared.dataset_version,
             job_id=prepared.job_id,
             artifact_digest=prepared.artifact.digest,
-            facts=prepared.to_json(),
+            event_body=prepared.to_json(),
         )
 
-    async def read_memory(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Item]:
+    async def read_replay_buffer(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Item]:
         """All that is remembered of an agent, in a fixed order."""
-        rows = self._queries.read_memory(tx, tenant_id=tenant_id, agent_id=agent_id)
+        rows = self._queries.read_replay_buffer(tx, tenant_id=tenant_id, agent_id=agent_id)
         return [
             Item(
                 id=row["item_id"],
@@ -63,16 +63,16 @@ class Store:
                 rejected=tuple(row["details"]["rejected"]),
                 weight=row["details"]["weight"],
                 group=row["details"]["group"],
-                origins=tuple(row["details"]["origins"]),
+                feedback_ids=tuple(row["details"]["feedback_ids"]),
             )
             async for row in rows
         ]
 
-    async def remember(
+    async def upsert_replay_items(
         self, tx: Tx, tenant_id: str, agent_id: str, items: Sequence[Item], version: int
     ) -> None:
         """Add items; one with a known input replaces what was known."""
-        await self._queries.remember(
+        await self._queries.upsert_replay_items(
             tx,
             tenant_id=tenant_id,
             agent_id=agent_id,
@@ -87,29 +87,33 @@ class Store:
                     "rejected": list(item.rejected),
                     "weight": item.weight,
                     "group": item.group,
-                    "origins": list(item.origins),
+                    "feedback_ids": list(item.feedback_ids),
                 }
                 for item in items
             ],
         )
 
-    async def forget(self, tx: Tx, tenant_id: str, agent_id: str, items: Iterable[Item]) -> None:
+    async def delete_replay_items(
+        self, tx: Tx, tenant_id: str, agent_id: str, items: Iterable[Item]
+    ) -> None:
         """Remove items."""
-        await self._queries.forget(
+        await self._queries.delete_replay_items(
             tx, tenant_id=tenant_id, agent_id=agent_id, hashes=[_hash(item) for item in items]
         )
 
-    async def forget_origins(
+    async def erase_feedback(
         self, tx: Tx, tenant_id: str, agent_id: str, item_ids: Sequence[str]
     ) -> None:
         """Remove what rests on these feedback ids, and know them from now on."""
         named = {"tenant_id": tenant_id, "agent_id": agent_id, "item_ids": list(item_ids)}
-        await self._queries.insert_forgotten(tx, **named)
-        await self._queries.forget_origins(tx, **named)
+        await self._queries.insert_erased_feedback(tx, **named)
+        await self._queries.erase_feedback(tx, **named)
 
-    async def read_forgotten(self, tx: Tx, tenant_id: str, agent_id: str) -> frozenset[str]:
-        """All feedback ids of the agent that were forgotten."""
-        rows = self._queries.read_forgotten(tx, tenant_id=tenant_id, agent_id=agent_id)
+    async def read_erased_feedback_ids(
+        self, tx: Tx, tenant_id: str, agent_id: str
+    ) -> frozenset[str]:
+        """All feedback ids of the agent that were erased_feedback_ids."""
+        rows = self._queries.read_erased_feedback_ids(tx, tenant_id=tenant_id, agent_id=agent_id)
         return frozenset([row["item_id"] async for row in rows])
 
 

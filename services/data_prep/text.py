@@ -13,21 +13,21 @@ _SPACE = re.compile(r"\s+")
 _EDGES = " .,;:!?\u2026"
 
 
-def as_text(value: JsonValue) -> str:
+def to_text(value: JsonValue) -> str:
     """A JSON value as the text that a model reads: strings as they are, the rest as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):
-        return tidy(value)
+        return clean_text(value)
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def tidy(text: str) -> str:
+def clean_text(text: str) -> str:
     """The text in composed Unicode form, without control characters and outer space."""
     return _CONTROL.sub("", unicodedata.normalize("NFC", text)).strip()
 
 
-def input_key(text: str) -> str:
+def normalise_input(text: str) -> str:
     """What two inputs share when they ask the same: no case, spacing or closing punctuation.
 
     Inner punctuation stays, for `2+2` is not `2-2`. Applying it twice changes nothing.

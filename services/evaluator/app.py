@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from services.evaluator.child import PRELOAD
+from services.evaluator.child import FORK_SERVER_MODULES
 from services.evaluator.handlers import build_router
 from services.evaluator.service import WORK_KIND, EvaluatorService
 from services.evaluator.settings import Settings
 from services.evaluator.store import EvaluationStore
 from services.evaluator.worker import EvaluationWorker
 from shared.process.application import Application
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
 
-WARM_UP = "services.evaluator.fork_server_warm_up"
+FORK_SERVER_WARM_UP = "services.evaluator.fork_server_warm_up"
 
 
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects or forks before `serve`."""
-    shared = Foundation.build(settings)
+    shared = ServiceContext.build(settings)
     store = EvaluationStore()
     service = EvaluatorService(store, shared.work)
     shared.broker.include_router(build_router(service, shared.inbox))
     children = ChildPool(
-        preload=(*PRELOAD, WARM_UP),
+        warm_up_modules=(*FORK_SERVER_MODULES, FORK_SERVER_WARM_UP),
         threads=settings.evaluator_threads,
         telemetry=shared.telemetry,
     )
@@ -37,6 +37,6 @@ def build_app(settings: Settings) -> Application:
     )
     return Application(
         shared,
-        on_start=[children.warm_up],
+        on_start=[children.start_fork_server],
         background=[shared.worker({WORK_KIND: evaluation}, slots=settings.evaluator_slots)],
     )

@@ -19,13 +19,13 @@ from opentelemetry import trace
 from archon_contracts import telemetry
 from archon_contracts.values import AgentKind
 from services.evaluator.errors import EmptySuite
-from services.evaluator.scoring.scorers import Score, among_best, exact_match, text_match
+from services.evaluator.scoring.scorers import Score, exact_match, text_match, top_k_match
 
 if TYPE_CHECKING:
     from archon_inference import Prediction, Predictor
 
 # What the fork server imports beforehand, so that scoring starts in well under a second.
-PRELOAD: Final = (
+FORK_SERVER_MODULES: Final = (
     "torch",
     "transformers.models.bert.modeling_bert",
     "services.evaluator.scoring.suite_prediction",
@@ -53,11 +53,11 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
     """
     import torch
 
-    from services.evaluator.scoring.suite_prediction import Answering, load_model
+    from services.evaluator.scoring.suite_prediction import SuitePredictor, load_model
 
     torch.set_num_threads(int(spec.get("threads", 1)))
     items, k = read_suite(Path(spec["items"])), int(spec.get("k", 5))
-    answering = Answering([item.input for item in items], k)
+    suite_predictor = SuitePredictor([item.input for item in items], k)
     results: dict[str, Any] = {}
     for name, location in spec["models"].items():
         if location is None:
@@ -67,12 +67,12 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
         with tracer.start_as_current_span(telemetry.SPAN_SCORE, attributes=attributes):
             started = time.perf_counter()
             model = load_model(name, location, spec)
-            predictions = answering.of(model)
+            predictions = suite_predictor.predict(model)
             path = Path(spec["output_dir"]) / f"{name}.jsonl"
-            scored = write_scored(path, items, predictions, AgentKind(spec["kind"]))
+            scored = write_predictions(path, items, predictions, AgentKind(spec["kind"]))
             results[name] = {
                 "predictions": str(path),
-                "latency_seconds": median_latency(model, items),
+                "latency_seconds": measure_median_latency(model, items),
                 "seconds": time.perf_counter() - started,
                 **scored,
             }
@@ -94,7 +94,7 @@ def read_suite(path: Path) -> list[SuiteItem]:
     ]
 
 
-def write_scored(
+def write_predictions(
     path: Path, items: Sequence[SuiteItem], predictions: Sequence[Prediction], kind: AgentKind
 ) -> Mapping[str, Any]:
     """Write one line per item; gives how many were right, by group, and how many had no answer."""
@@ -118,7 +118,7 @@ def write_scored(
     return {"right": dict(right), "scored": dict(total), "unscored": unscored}
 
 
-def median_latency(model: Predictor, items: Sequence[SuiteItem]) -> float:
+def measure_median_latency(model: Predictor, items: Sequence[SuiteItem]) -> float:
     """Median seconds of one request answered by itself, as in production."""
     spent = []
     for item in items[:TIMED_REQUESTS]:
@@ -133,4 +133,4 @@ def _scores(item: SuiteItem, prediction: Prediction, kind: AgentKind) -> tuple[S
         score = text_match(prediction.output, item.target)
         return score, score
     answers = (prediction.output, *prediction.alternatives)
-    return exact_match(prediction.output, item.target), among_best(answers, item.target)
+    return exact_match(prediction.output, item.target), top_k_match(answers, item.target)

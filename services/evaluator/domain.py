@@ -13,10 +13,10 @@ from archon_contracts.commands import EvaluateModel
 from archon_contracts.values import ArtifactRef
 from services.evaluator.errors import EmptySuite, NothingToCompare
 
-SCORING = 1
+SCORING_VERSION = 1
 """Raised when the scoring code changes what it gives; older scores are then not used again."""
 
-RANKS = 5
+TOP_K = 5
 """An answer among this many best ones counts for `accuracy_at_5`."""
 
 ITEM_FILES = ("items.jsonl", "test.jsonl")
@@ -35,8 +35,8 @@ class Role(StrEnum):
     """Whose scores these are."""
 
     CANDIDATE = "candidate"
-    LIVE = "live"
-    BASE = "base"
+    DEPLOYED = "deployed"
+    BASELINE = "baseline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class ScoreKey:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownScore:
+class CachedScore:
     """Where the predictions of an earlier scoring are."""
 
     predictions: ArtifactRef
@@ -59,42 +59,44 @@ class KnownScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class RoleScores:
     """One model's predictions as JSON lines, and its median time per item."""
 
     predictions: bytes
     latency_seconds: float
 
 
-def reference_of(command: EvaluateModel) -> Role:
+def choose_control(command: EvaluateModel) -> Role:
     """Whom the candidate must beat: the live version, or the untrained base when nothing is live.
 
     Raises:
-        NothingToCompare: the order names neither.
+        NothingToCompare: the command names neither.
     """
-    if command.live is not None:
-        return Role.LIVE
+    if command.deployed is not None:
+        return Role.DEPLOYED
     if command.base_model is not None:
-        return Role.BASE
+        return Role.BASELINE
     raise NothingToCompare(
         "Name the live version or base_model: without one of them no gain can be shown."
     )
 
 
-def score_keys(command: EvaluateModel, candidate_card: bytes) -> dict[Role, ScoreKey]:
+def build_score_keys(command: EvaluateModel, candidate_card: bytes) -> dict[Role, ScoreKey]:
     """Under which key each model's score on these items is kept.
 
     A base model is used as the candidate's card says (labels, lengths), so its score depends on
     the card; a trained model's own card is part of its digest.
 
     Raises:
-        NothingToCompare: see `reference_of`.
+        NothingToCompare: see `choose_control`.
     """
     models = {Role.CANDIDATE: command.candidate.digest}
-    if reference_of(command) is Role.LIVE and command.live is not None:
-        models[Role.LIVE] = command.live.artifact.digest
+    if choose_control(command) is Role.DEPLOYED and command.deployed is not None:
+        models[Role.DEPLOYED] = command.deployed.artifact.digest
     else:
-        models[Role.BASE] = f"{command.base_model} as {hashlib.sha256(candidate_card).hexdigest()}"
+        models[Role.BASELINE] = (
+            f"{command.base_model} as {hashlib.sha256(candidate_card).hexdigest()}"
+        )
     catalogue = command.catalogue.digest if command.catalogue else ""
     return {
         role: ScoreKey(model, command.items.digest, catalogue, command.kind.value)
@@ -102,7 +104,7 @@ def score_keys(command: EvaluateModel, candidate_card: bytes) -> dict[Role, Scor
     }
 
 
-def items_file(folder: Path) -> Path:
+def find_items_file(folder: Path) -> Path:
     """The file of items in a suite's or dataset's folder.
 
     Raises:
@@ -118,15 +120,15 @@ def items_file(folder: Path) -> Path:
     raise EmptySuite(f"The evaluation suite has neither {' nor '.join(ITEM_FILES)}.")
 
 
-def roles_to_score(wanted: Iterable[Role], known: Iterable[Role]) -> list[Role]:
+def select_roles_to_score(wanted: Iterable[Role], known: Iterable[Role]) -> list[Role]:
     """Who must still be scored. The base model is only ever scored beside the candidate."""
     missing = [role for role in wanted if role not in set(known)]
-    if Role.BASE in missing and Role.CANDIDATE not in missing:
+    if Role.BASELINE in missing and Role.CANDIDATE not in missing:
         missing.insert(0, Role.CANDIDATE)
     return missing
 
 
-def scores_of(result: Mapping[str, Any], role: Role) -> Scores:
+def read_scores(result: Mapping[str, Any], role: Role) -> RoleScores:
     """One model's part of the child's answer, read from the file it names."""
     part = result[role]
-    return Scores(Path(part["predictions"]).read_bytes(), part["latency_seconds"])
+    return RoleScores(Path(part["predictions"]).read_bytes(), part["latency_seconds"])

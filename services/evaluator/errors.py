@@ -3,7 +3,7 @@
     ArchonError
     └── PermanentError
         ├── EmptySuite        there is nothing to score on
-        ├── NothingToCompare  the order names no model to stand beside the candidate
+        ├── NothingToCompare  the command names no model to stand beside the candidate
         └── Unscorable        the items cannot tell right from wrong
 
 What a child process says of itself arrives as `ChildFailed` or `ChildCrashed` (shared.errors).

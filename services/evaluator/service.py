@@ -1,4 +1,4 @@
-"""Accept an evaluation or call it off; the scoring itself is in worker.py."""
+"""Accept an evaluation or cancel it; the scoring itself is in worker.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORK_KIND = "evaluate"
 log = get_logger(__name__)
 
 
-class Attempts(Protocol):
+class EvaluationAttempts(Protocol):
     """Which evaluation of a job is the newest."""
 
     async def accept_attempt(self, tx: Tx, command: EvaluateModel) -> bool: ...
@@ -37,7 +37,7 @@ class Queue(Protocol):
 class EvaluatorService:
     """The use cases; every one runs in the transaction of its message."""
 
-    def __init__(self, attempts: Attempts, queue: Queue) -> None:
+    def __init__(self, attempts: EvaluationAttempts, queue: Queue) -> None:
         self._attempts = attempts
         self._queue = queue
 

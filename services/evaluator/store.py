@@ -7,7 +7,7 @@ from uuid import UUID
 
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.values import ArtifactRef
-from services.evaluator.domain import SCORING, EvaluationState, KnownScore, ScoreKey
+from services.evaluator.domain import SCORING_VERSION, CachedScore, EvaluationState, ScoreKey
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -38,20 +38,20 @@ class EvaluationStore:
         """Keep how an accepted attempt ended."""
         await self._queries.end_attempt(tx, job_id=job_id, attempt=attempt, state=state)
 
-    async def find_score(self, tx: Tx, key: ScoreKey) -> KnownScore | None:
-        """An earlier scoring of the same model on the same items, by the present scoring code."""
-        row = await self._queries.find_score(tx, **asdict(key), scoring=SCORING)
+    async def find_score(self, tx: Tx, key: ScoreKey) -> CachedScore | None:
+        """An earlier evaluation of the same model on the same items by this scoring code."""
+        row = await self._queries.find_score(tx, **asdict(key), scoring_version=SCORING_VERSION)
         if row is None:
             return None
         predictions = ArtifactRef(uri=row["predictions_uri"], digest=row["predictions_digest"])
-        return KnownScore(predictions, row["file"], row["latency_seconds"])
+        return CachedScore(predictions, row["file"], row["latency_seconds"])
 
-    async def insert_score(self, tx: Tx, key: ScoreKey, score: KnownScore) -> None:
-        """Keep a scoring for the next time."""
+    async def insert_score(self, tx: Tx, key: ScoreKey, score: CachedScore) -> None:
+        """Keep a score for the next time."""
         await self._queries.insert_score(
             tx,
             **asdict(key),
-            scoring=SCORING,
+            scoring_version=SCORING_VERSION,
             predictions_uri=score.predictions.uri,
             predictions_digest=score.predictions.digest,
             file=score.file,

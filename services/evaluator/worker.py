@@ -1,4 +1,4 @@
-"""One evaluation: take known scores, let a warm child make the rest, compare, tell."""
+"""One evaluation: load cached scores, let a warm child make the rest, compare, publish."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from archon_contracts.events import EvaluationCompleted, EvaluationFailed
 from archon_contracts.identifiers import derived_id
 from archon_contracts.values import ArtifactRef
 from archon_inference.card import CARD_FILE
-from services.evaluator.comparison.gate import Findings, findings_of
+from services.evaluator.comparison.gate import EvaluationReport, build_evaluation_report
 from services.evaluator.domain import (
-    RANKS,
+    TOP_K,
+    CachedScore,
     EvaluationState,
-    KnownScore,
     Role,
+    RoleScores,
     ScoreKey,
-    Scores,
-    items_file,
-    reference_of,
-    roles_to_score,
-    score_keys,
-    scores_of,
+    build_score_keys,
+    choose_control,
+    find_items_file,
+    read_scores,
+    select_roles_to_score,
 )
 from shared.clock import Clock
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ChildFailed, PermanentError
@@ -54,7 +54,7 @@ class Children(Protocol):
     ) -> dict[str, Any]: ...
 
 
-class Artifacts(Protocol):
+class ArtifactStore(Protocol):
     """Content-addressed folders."""
 
     async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
@@ -83,18 +83,18 @@ class Store(Protocol):
         self, tx: Tx, job_id: UUID, attempt: int, state: EvaluationState
     ) -> None: ...
 
-    async def find_score(self, tx: Tx, key: ScoreKey) -> KnownScore | None: ...
+    async def find_score(self, tx: Tx, key: ScoreKey) -> CachedScore | None: ...
 
-    async def insert_score(self, tx: Tx, key: ScoreKey, score: KnownScore) -> None: ...
+    async def insert_score(self, tx: Tx, key: ScoreKey, score: CachedScore) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
+class EvaluationResult:
     """A finished evaluation, before it is written."""
 
-    findings: Findings
+    report: EvaluationReport
     predictions: ArtifactRef
-    scored: Mapping[ScoreKey, KnownScore]
+    scored: Mapping[ScoreKey, CachedScore]
     seconds: float
 
 
@@ -103,7 +103,7 @@ class EvaluationWorker:
     """The evaluator's `WorkHandler`: everything is repeatable until `complete` commits."""
 
     children: Children
-    artifacts: Artifacts
+    artifacts: ArtifactStore
     store: Store
     guard: Guard
     outbox: Outbox
@@ -111,51 +111,51 @@ class EvaluationWorker:
     threads: int
     entry: str = ENTRY
 
-    async def run(self, lease: Lease) -> Evaluated:
+    async def run(self, lease: Lease) -> EvaluationResult:
         """Score whom no earlier evaluation scored on these items, and compare."""
         command = EvaluateModel.model_validate(lease.payload)
         started = self.clock.now()
-        reference = reference_of(command)
-        suite = items_file(await self.artifacts.fetch(command.items))
+        control = choose_control(command)
+        suite = find_items_file(await self.artifacts.fetch(command.items))
         candidate = await self.artifacts.fetch(command.candidate)
         card = await self.artifacts.read(command.candidate, CARD_FILE)
-        keys = score_keys(command, card)
-        known = await self._known(lease, keys)
-        roles = roles_to_score(keys, known)
+        keys = build_score_keys(command, card)
+        cached = await self._load_cached_scores(lease, keys)
+        roles = select_roles_to_score(keys, cached)
         fresh = await self._score(command, candidate, suite, roles) if roles else {}
-        scores = {role: fresh.get(role) or known[role] for role in keys}
-        findings = await asyncio.to_thread(findings_of, scores, reference, command.gate)
+        scores = {role: fresh.get(role) or cached[role] for role in keys}
+        report = await asyncio.to_thread(build_evaluation_report, scores, control, command.gate)
         files = {f"{role}.jsonl": score.predictions for role, score in scores.items()}
         predictions = await self.artifacts.publish_files(files)
-        return Evaluated(
-            findings=findings,
+        return EvaluationResult(
+            report=report,
             predictions=predictions,
             scored={
-                keys[role]: KnownScore(predictions, f"{role}.jsonl", score.latency_seconds)
+                keys[role]: CachedScore(predictions, f"{role}.jsonl", score.latency_seconds)
                 for role, score in fresh.items()
             },
             seconds=(self.clock.now() - started).total_seconds(),
         )
 
-    async def complete(self, tx: Tx, lease: Lease, result: Evaluated) -> None:
-        """Keep the new scores and say what was found."""
+    async def complete(self, tx: Tx, lease: Lease, result: EvaluationResult) -> None:
+        """Store the new scores and publish the report."""
         command = EvaluateModel.model_validate(lease.payload)
         await self.store.end_attempt(tx, command.job_id, command.attempt, EvaluationState.COMPLETED)
         for key, score in result.scored.items():
             await self.store.insert_score(tx, key, score)
-        findings = result.findings
+        report = result.report
         completed = EvaluationCompleted(
             tenant_id=command.tenant_id,
             agent_id=command.agent_id,
             job_id=command.job_id,
             evaluation_id=derived_id("evaluation", command.job_id, command.attempt),
-            passed=findings.passed,
-            reasons=findings.reasons,
-            accuracy={role: dict(groups) for role, groups in findings.accuracy.items()},
-            accuracy_at_5={role: dict(groups) for role, groups in findings.accuracy_at_5.items()},
-            comparison=dict(findings.comparison),
-            latency_seconds=dict(findings.latency_seconds),
-            compared_with=command.live.version if command.live else None,
+            passed=report.passed,
+            reasons=report.reasons,
+            accuracy={role: dict(groups) for role, groups in report.accuracy.items()},
+            accuracy_at_5={role: dict(groups) for role, groups in report.accuracy_at_5.items()},
+            comparison=dict(report.comparison),
+            latency_seconds=dict(report.latency_seconds),
+            compared_with=command.deployed.version if command.deployed else None,
             predictions=result.predictions,
             duration_seconds=result.seconds,
         )
@@ -175,46 +175,48 @@ class EvaluationWorker:
         )
         await self.outbox.append(tx, failed, cause=_cause(lease))
 
-    async def _known(self, lease: Lease, keys: Mapping[Role, ScoreKey]) -> dict[Role, Scores]:
+    async def _load_cached_scores(
+        self, lease: Lease, keys: Mapping[Role, ScoreKey]
+    ) -> dict[Role, RoleScores]:
         """Scores of earlier evaluations whose predictions are still there and whole."""
         async with self.guard.guarded(lease) as tx:
             found = {role: await self.store.find_score(tx, key) for role, key in keys.items()}
-        known = {}
+        cached = {}
         for role, score in found.items():
             if score is None:
                 continue
             try:
                 predictions = await self.artifacts.read(score.predictions, score.file)
             except (ArtifactMissing, ArtifactCorrupt) as error:
-                log.warning("known_score_unreadable", role=role, reason=str(error))
+                log.warning("cached_score_unreadable", role=role, reason=str(error))
             else:
-                known[role] = Scores(predictions, score.latency_seconds)
-                log.info("known_score_used", role=role)
-        return known
+                cached[role] = RoleScores(predictions, score.latency_seconds)
+                log.info("cached_score_used", role=role)
+        return cached
 
     async def _score(
         self, command: EvaluateModel, candidate: Path, suite: Path, roles: list[Role]
-    ) -> dict[Role, Scores]:
+    ) -> dict[Role, RoleScores]:
         models: dict[str, str | None] = dict.fromkeys((role.value for role in Role), None)
         models[Role.CANDIDATE] = str(candidate) if Role.CANDIDATE in roles else None
-        if Role.LIVE in roles and command.live is not None:
-            models[Role.LIVE] = str(await self.artifacts.fetch(command.live.artifact))
-        if Role.BASE in roles:
-            models[Role.BASE] = command.base_model
+        if Role.DEPLOYED in roles and command.deployed is not None:
+            models[Role.DEPLOYED] = str(await self.artifacts.fetch(command.deployed.artifact))
+        if Role.BASELINE in roles:
+            models[Role.BASELINE] = command.base_model
         with tempfile.TemporaryDirectory(prefix="archon-evaluation-") as output:
             spec = {
                 "models": models,
                 "kind": command.kind.value,
                 "items": str(suite),
                 "threads": self.threads,
-                "k": RANKS,
+                "k": TOP_K,
                 "output_dir": output,
             }
-            result = await self.children.run(self.entry, spec, _note)
-            return {role: scores_of(result, role) for role in roles}
+            result = await self.children.run(self.entry, spec, _log_report)
+            return {role: read_scores(result, role) for role in roles}
 
 
-async def _note(report: dict[str, Any]) -> None:
+async def _log_report(report: dict[str, Any]) -> None:
     log.info("model_scored", **{k: v for k, v in report.items() if k != "event"})
 
 

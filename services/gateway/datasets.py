@@ -15,7 +15,7 @@ from shared.postgres.database import Tx
 
 ITEMS_FILE: Final = "items.jsonl"
 CATALOGUE_FILE: Final = "catalogue.json"
-MOST_ERRORS_TOLD: Final = 20
+MAX_ERRORS_REPORTED: Final = 20
 
 Item = dict[str, Any]
 
@@ -28,7 +28,7 @@ class DatasetStore(Protocol):
     ) -> None: ...
 
     async def datasets(
-        self, tx: Tx, tenant_id: str, *, name: str | None = None, most: int = 1000
+        self, tx: Tx, tenant_id: str, *, name: str | None = None, limit: int = 1000
     ) -> list[DatasetView]: ...
 
 
@@ -74,7 +74,7 @@ def items_file(items: Sequence[Item]) -> dict[str, bytes]:
         raise Invalid([FieldError("items", "too_short", "send 1 item or more")])
     errors = list(_problems(items))
     if errors:
-        raise Invalid(errors[:MOST_ERRORS_TOLD])
+        raise Invalid(errors[:MAX_ERRORS_REPORTED])
     lines = [_line(index, item) for index, item in enumerate(items)]
     return {ITEMS_FILE: b"\n".join(lines) + b"\n"}
 
@@ -123,7 +123,7 @@ def read_lines(body: bytes) -> list[Item]:
         else:
             errors.append(FieldError(f"line {number}", "dict_type", "a line is one JSON object"))
     if errors:
-        raise Invalid(errors[:MOST_ERRORS_TOLD])
+        raise Invalid(errors[:MAX_ERRORS_REPORTED])
     return items
 
 

@@ -25,7 +25,7 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class LiveVersion(View):
+class DeployedVersion(View):
     """What an agent runs now."""
 
     version: str
@@ -53,8 +53,8 @@ class AgentView(View):
     base_model: str
     profile: AgentProfile
     evaluation_dataset: str | None = None
-    live_version: str | None = None
-    live: LiveVersion | None = None
+    deployed_version: str | None = None
+    deployed: DeployedVersion | None = None
     open_job: UUID | None = None
     records_seen: RecordsSeen = RecordsSeen()
     configured_at: datetime | None = Field(default=None, description="Absent: not confirmed yet.")
@@ -103,7 +103,7 @@ class PreparedDatasetView(View):
     prepared_at: datetime
 
 
-class Transition(View):
+class TransitionView(View):
     """One step of a job's history."""
 
     state: str
@@ -113,7 +113,7 @@ class Transition(View):
     at: datetime
 
 
-class Progress(View):
+class TrainingProgressView(View):
     """How far a training is."""
 
     attempt: int
@@ -142,8 +142,8 @@ class JobSummary(View):
 class JobView(JobSummary):
     """A job with all that is known of it."""
 
-    history: list[Transition]
-    progress: Progress | None = None
+    history: list[TransitionView]
+    progress: TrainingProgressView | None = None
     dataset: dict[str, Any] | None = Field(default=None, description="DatasetPrepared.")
     evaluation: dict[str, Any] | None = Field(default=None, description="EvaluationCompleted.")
     trigger: dict[str, Any] | None = Field(default=None, description="RetrainTriggered.")
@@ -248,7 +248,7 @@ class TraceView(View):
     services: list[str]
 
 
-def trace_of(trace_id: str, spans: list[SpanView]) -> TraceView:
+def build_trace(trace_id: str, spans: list[SpanView]) -> TraceView:
     """The spans with their services and orphans."""
     known = {span.span_id for span in spans}
     orphans = [s.span_id for s in spans if s.parent_id is not None and s.parent_id not in known]
@@ -256,7 +256,7 @@ def trace_of(trace_id: str, spans: list[SpanView]) -> TraceView:
     return TraceView(trace_id=trace_id, spans=spans, orphans=orphans, services=services)
 
 
-def stage_seconds(history: Sequence[Transition], now: datetime) -> dict[str, float]:
+def stage_seconds(history: Sequence[TransitionView], now: datetime) -> dict[str, float]:
     """Seconds spent in each state; the present one counts up to `now`, a final one takes none."""
     seconds: dict[str, float] = {}
     for index, step in enumerate(history):

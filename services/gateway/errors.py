@@ -1,7 +1,7 @@
 """What the gateway refuses, and why. `problems.py` turns each into an HTTP answer.
 
 RetryableError
-├── IntakeUnavailable     the broker did not acknowledge in time; nothing is known to be lost
+├── ProducerUnavailable     the broker did not acknowledge in time; nothing is known to be lost
 └── TryLater              refused for now, with the time to wait
     ├── RateLimited       a key or an address asks for more than it may have
     └── Overloaded        the gateway has as much to do as it can carry
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from shared.errors import PermanentError, RetryableError
 
 
-class IntakeUnavailable(RetryableError):
+class ProducerUnavailable(RetryableError):
     """The broker did not acknowledge in time; sending again is safe, ids are deterministic."""
 
 

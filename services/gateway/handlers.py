@@ -5,8 +5,8 @@ from __future__ import annotations
 from archon_contracts.base import Contract
 from archon_contracts.events import AgentConfigured
 from archon_contracts.topics import DEAD_LETTER_TOPICS, FEEDBACK
-from services.gateway.dead_letters.service import DeadLetters
-from services.gateway.feedback.counters import FeedbackTally
+from services.gateway.dead_letters.service import DeadLetterService
+from services.gateway.feedback.counters import FeedbackCounters
 from services.gateway.feedback.known_agents import KnownAgents
 from services.gateway.http.transactions import Transactions
 from services.gateway.read_models.projections import (
@@ -15,7 +15,7 @@ from services.gateway.read_models.projections import (
     STREAMED_EVENTS,
     Projections,
 )
-from services.gateway.sse.feed import Feed, feed_event
+from services.gateway.sse.feed import EventHub, to_streamed_event
 from shared.kafka.broker import Router, new_router, raw_subscription, subscription
 from shared.messaging.inbox import Inbox
 from shared.messaging.messages import Message, RawRecord
@@ -24,7 +24,7 @@ SERVICE = "gateway"
 
 
 def build_router(
-    projections: Projections, inbox: Inbox, feed: Feed, known_agents: KnownAgents
+    projections: Projections, inbox: Inbox, event_hub: EventHub, known_agents: KnownAgents
 ) -> Router:
     """Events into read models; what is committed goes to the open streams."""
     router = new_router()
@@ -35,7 +35,7 @@ def build_router(
         if isinstance(message.body, AgentConfigured):
             known_agents.add(message.body.tenant_id, message.body.agent_id)
         if type(message.body) in STREAMED_EVENTS:
-            feed.publish(feed_event(message))
+            event_hub.publish(to_streamed_event(message))
 
     for contract in PROJECTED_EVENTS:
         events.on(contract)(project)
@@ -43,21 +43,23 @@ def build_router(
 
 
 def build_side_router(
-    dead_letters: DeadLetters, tally: FeedbackTally, transactions: Transactions
+    dead_letters: DeadLetterService, counters: FeedbackCounters, transactions: Transactions
 ) -> Router:
     """Records read raw, each kind with a group of its own."""
     router = new_router()
-    letters = raw_subscription(router, SERVICE, *DEAD_LETTER_TOPICS, purpose="dead-letters")
-    feedback = raw_subscription(router, SERVICE, FEEDBACK, purpose="feedback-tally", batch=True)
+    letters = raw_subscription(router, SERVICE, *DEAD_LETTER_TOPICS, group_suffix="dead-letters")
+    feedback = raw_subscription(
+        router, SERVICE, FEEDBACK, group_suffix="feedback-counters", batch=True
+    )
 
     @letters.on_record
-    async def keep(record: RawRecord) -> None:
+    async def store_letter(record: RawRecord) -> None:
         async with transactions.across_tenants() as tx:
-            await dead_letters.keep(tx, record)
+            await dead_letters.add(tx, record)
 
     @feedback.on_batch
     async def count(records: list[RawRecord]) -> None:
         async with transactions.across_tenants() as tx:
-            await tally.count(tx, records)
+            await counters.count(tx, records)
 
     return router

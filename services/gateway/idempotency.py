@@ -14,10 +14,10 @@ from archon_contracts.identifiers import derived_id
 from services.gateway.auth.credentials import Caller
 from services.gateway.errors import Conflict
 from services.gateway.feedback.body_parser import require_short
-from services.gateway.service import Asked, asked_by
+from services.gateway.service import RequestIdentity, identify_request
 from shared.postgres.database import Tx
 
-REMEMBERED_DAYS: Final = 14
+RETENTION_DAYS: Final = 14
 
 
 class IdempotencyStore(Protocol):
@@ -27,7 +27,7 @@ class IdempotencyStore(Protocol):
         self, tx: Tx, tenant_id: str, request_id: UUID, digest: bytes
     ) -> bytes: ...
 
-    async def forget_requests(self, tx: Tx, *, keep_days: int) -> None: ...
+    async def prune_requests(self, tx: Tx, *, keep_days: int) -> None: ...
 
 
 class Idempotency:
@@ -36,9 +36,9 @@ class Idempotency:
     def __init__(self, store: IdempotencyStore) -> None:
         self._store = store
 
-    async def asked(
+    async def identify(
         self, tx: Tx, caller: Caller, request: Request, tenant_id: str | None = None
-    ) -> Asked:
+    ) -> RequestIdentity:
         """The request with its id, which an `Idempotency-Key` fixes.
 
         `tenant_id` is whose transaction it is, where that is not the caller's own tenant.
@@ -49,7 +49,7 @@ class Idempotency:
         """
         key = idempotency_key(request)
         if not key:
-            return asked_by(caller)
+            return identify_request(caller)
         request_id = derived_id("request", caller.tenant_id, request.url.path, key)
         digest = digest_of(caller, request.url.query, await request.body())
         first = await self._store.claim_request(
@@ -60,11 +60,11 @@ class Idempotency:
                 "this Idempotency-Key came before with another body or another API key; send the "
                 "same again as it was, or what is new under a new Idempotency-Key"
             )
-        return asked_by(caller, request_id)
+        return identify_request(caller, request_id)
 
     async def prune(self, tx: Tx) -> None:
         """Forget requests that nobody sends again."""
-        await self._store.forget_requests(tx, keep_days=REMEMBERED_DAYS)
+        await self._store.prune_requests(tx, keep_days=RETENTION_DAYS)
 
 
 def idempotency_key(request: Request) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.events import AuditAction
-from services.gateway.audit.entries import entry_of
+from services.gateway.audit.entries import build_entry
 from services.gateway.auth.credentials import (
     OPERATOR_TENANT,
     Caller,
@@ -17,9 +17,9 @@ from services.gateway.auth.credentials import (
 )
 from services.gateway.domain import KeyView, NewKey
 from services.gateway.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
-from services.gateway.requests import KeyWish
-from services.gateway.service import Asked
-from shared.audit import Entry
+from services.gateway.requests import KeyRequest
+from services.gateway.service import RequestIdentity
+from shared.audit import AuditEntry
 from shared.clock import Clock
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
@@ -40,7 +40,7 @@ class KeyAdministrationStore(Protocol):
     ) -> bool: ...
 
     async def keys(
-        self, tx: Tx, tenant_id: str, *, key_id: UUID | None = None, most: int = 1000
+        self, tx: Tx, tenant_id: str, *, key_id: UUID | None = None, limit: int = 1000
     ) -> list[KeyView]: ...
 
     async def count_keys(self, tx: Tx, tenant_id: str) -> int: ...
@@ -51,21 +51,23 @@ class KeyAdministrationStore(Protocol):
 class AuditLog(Protocol):
     """Records who did what."""
 
-    async def append(self, tx: Tx, entry: Entry, *, cause: Cause, part: str = "") -> object: ...
+    async def append(
+        self, tx: Tx, entry: AuditEntry, *, cause: Cause, part: str = ""
+    ) -> object: ...
 
 
 class KeyAdministration:
     """Gives out keys and takes them back. Takes `tx` and never commits."""
 
     def __init__(
-        self, store: KeyAdministrationStore, audit: AuditLog, clock: Clock, *, most_keys: int
+        self, store: KeyAdministrationStore, audit: AuditLog, clock: Clock, *, max_keys: int
     ) -> None:
-        self._most_keys = most_keys
+        self._max_keys = max_keys
         self._store = store
         self._audit = audit
         self._clock = clock
 
-    async def create_key(self, tx: Tx, asked: Asked, wish: KeyWish) -> NewKey:
+    async def create_key(self, tx: Tx, identity: RequestIdentity, request: KeyRequest) -> NewKey:
         """Make a key; its text is in the answer, and nowhere else.
 
         Raises:
@@ -73,53 +75,53 @@ class KeyAdministration:
             Invalid: it would have expired already, or look into all tenants for one of them.
             Conflict: the request was answered before, or the tenant has as many keys as it may.
         """
-        tenant_id = tenant_for(asked.caller, wish.tenant_id)
-        _check_scopes(asked.caller, tenant_id, wish.scopes)
-        if wish.expires_at is not None and wish.expires_at <= self._clock.now():
+        tenant_id = resolve_tenant(identity.caller, request.tenant_id)
+        _check_scopes(identity.caller, tenant_id, request.scopes)
+        if request.expires_at is not None and request.expires_at <= self._clock.now():
             raise Invalid([FieldError("expires_at", "future", "choose a time that is to come")])
-        if await self._store.count_keys(tx, tenant_id) >= self._most_keys:
+        if await self._store.count_keys(tx, tenant_id) >= self._max_keys:
             raise Conflict(
-                f"tenant {tenant_id} has {self._most_keys} keys, and may not have more; revoke some"
+                f"tenant {tenant_id} has {self._max_keys} keys, and may not have more; revoke some"
             )
         key = new_key()
         added = await self._store.add_key(
             tx,
-            key_id=asked.id,
+            key_id=identity.id,
             key_hash=hash_key(key),
-            caller=Caller(tenant_id, wish.name, wish.scopes),
-            expires_at=wish.expires_at,
-            created_by=asked.caller.key_id,
+            caller=Caller(tenant_id, request.name, request.scopes),
+            expires_at=request.expires_at,
+            created_by=identity.caller.key_id,
         )
         if not added:
             raise Conflict(
-                f"key {asked.id} was made by an earlier request, and is shown only once; "
+                f"key {identity.id} was made by an earlier request, and is shown only once; "
                 "revoke it if it is lost, and ask under another Idempotency-Key"
             )
-        view = await self._find(tx, tenant_id, asked.id)
-        entry = entry_of(
-            asked,
+        view = await self._find(tx, tenant_id, identity.id)
+        entry = build_entry(
+            identity,
             AuditAction.KEY_CREATED,
-            asked.id,
+            identity.id,
             tenant_id=tenant_id,
-            name=wish.name,
-            scopes=",".join(sorted(wish.scopes)),
-            expires_at=wish.expires_at,
+            name=request.name,
+            scopes=",".join(sorted(request.scopes)),
+            expires_at=request.expires_at,
         )
-        await self._audit.append(tx, entry, cause=asked.cause())
+        await self._audit.append(tx, entry, cause=identity.cause())
         return NewKey(**view.model_dump(), key=key)
 
     async def list_keys(
-        self, tx: Tx, caller: Caller, *, tenant_id: str | None, most: int
+        self, tx: Tx, caller: Caller, *, tenant_id: str | None, limit: int
     ) -> list[KeyView]:
         """A tenant's keys, newest first, those that are over too.
 
         Raises:
             NotAllowed: the tenant is not the caller's to look after.
         """
-        return await self._store.keys(tx, tenant_for(caller, tenant_id), most=most)
+        return await self._store.keys(tx, resolve_tenant(caller, tenant_id), limit=limit)
 
     async def revoke_key(
-        self, tx: Tx, asked: Asked, key_id: UUID, *, tenant_id: str | None
+        self, tx: Tx, identity: RequestIdentity, key_id: UUID, *, tenant_id: str | None
     ) -> KeyView:
         """End a key for good; a second time changes nothing.
 
@@ -128,12 +130,12 @@ class KeyAdministration:
             NotFound: the tenant has no such key.
             Conflict: it is the key that asks: what is left could lock everybody out.
         """
-        tenant = tenant_for(asked.caller, tenant_id)
-        if key_id == asked.caller.key_id:
+        tenant = resolve_tenant(identity.caller, tenant_id)
+        if key_id == identity.caller.key_id:
             raise Conflict("a key cannot revoke itself; make another one and use that")
         if await self._store.revoke_key(tx, tenant, key_id):
-            entry = entry_of(asked, AuditAction.KEY_REVOKED, key_id, tenant_id=tenant)
-            await self._audit.append(tx, entry, cause=asked.cause(), part=str(key_id))
+            entry = build_entry(identity, AuditAction.KEY_REVOKED, key_id, tenant_id=tenant)
+            await self._audit.append(tx, entry, cause=identity.cause(), part=str(key_id))
         return await self._find(tx, tenant, key_id)
 
     async def _find(self, tx: Tx, tenant_id: str, key_id: UUID) -> KeyView:
@@ -143,7 +145,7 @@ class KeyAdministration:
         return found[0]
 
 
-def tenant_for(caller: Caller, wanted: str | None) -> str:
+def resolve_tenant(caller: Caller, wanted: str | None) -> str:
     """Whose keys a request is about: the caller's own, unless the operator names another tenant.
 
     Raises:

@@ -14,18 +14,18 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from archon_contracts import telemetry
 from services.gateway.errors import MalformedBody, TooLarge
-from shared.telemetry.records import SpanRow, moment_of, to_json
+from shared.telemetry.records import SpanRow, datetime_from_nanoseconds, to_json
 from shared.telemetry.spans import traceparent_of
 
-MOST_SPANS: Final = 5_000
-LONGEST_TEXT: Final = 1_000
+MAX_SPANS: Final = 5_000
+MAX_TEXT_LENGTH: Final = 1_000
 LATEST_NANOSECONDS: Final = 4_102_444_800 * 10**9  # the year 2100
 KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUSES: Final = ("UNSET", "OK", "ERROR")
 
 
 def read_spans(
-    body: bytes, *, encoding: str, tenant_id: str, most_bytes: int
+    body: bytes, *, encoding: str, tenant_id: str, max_bytes: int
 ) -> tuple[list[SpanRow], int]:
     """The spans of an OTLP export request that can be stored, and how many cannot.
 
@@ -35,14 +35,14 @@ def read_spans(
     """
     request = ExportTraceServiceRequest()
     try:
-        request.ParseFromString(_decompressed(body, encoding, most_bytes))
+        request.ParseFromString(_decompressed(body, encoding, max_bytes))
     except (DecodeError, OSError, EOFError) as error:
         raise MalformedBody(f"the body is no OTLP trace request: {error}") from error
     rows: list[SpanRow] = []
     refused = 0
     for service, span in _spans(request):
-        if len(rows) >= MOST_SPANS:
-            raise TooLarge(f"a request may bring {MOST_SPANS} spans at most")
+        if len(rows) >= MAX_SPANS:
+            raise TooLarge(f"a request may bring {MAX_SPANS} spans at most")
         row = _row(span, service, tenant_id)
         if row is None:
             refused += 1
@@ -51,12 +51,12 @@ def read_spans(
     return rows, refused
 
 
-def _decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes:
+def _decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes:
     if encoding != "gzip":
         return body
-    content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise TooLarge(f"the body unpacks to more than {most_bytes} bytes")
+    content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise TooLarge(f"the body unpacks to more than {max_bytes} bytes")
     return content
 
 
@@ -86,8 +86,8 @@ def _row(span: Span, service: str, tenant_id: str) -> SpanRow | None:
         service=_text(service),
         name=_text(span.name),
         kind=KINDS[span.kind] if span.kind < len(KINDS) else "INTERNAL",
-        started_at=moment_of(times[0]),
-        ended_at=moment_of(times[1]),
+        started_at=datetime_from_nanoseconds(times[0]),
+        ended_at=datetime_from_nanoseconds(times[1]),
         status=STATUSES[span.status.code] if span.status.code < len(STATUSES) else "UNSET",
         error=_text(span.status.message),
         attributes=to_json(attributes),
@@ -113,4 +113,4 @@ def _any(value: AnyValue) -> Any:
 
 
 def _text(text: str) -> str:
-    return text.replace("\x00", "")[:LONGEST_TEXT]
+    return text.replace("\x00", "")[:MAX_TEXT_LENGTH]

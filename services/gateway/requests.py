@@ -33,7 +33,7 @@ Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, patte
 Label = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=ONE_LINE)]
 
 
-class Wish(BaseModel):
+class RequestBody(BaseModel):
     """A request body."""
 
     model_config = ConfigDict(
@@ -41,25 +41,25 @@ class Wish(BaseModel):
     )
 
 
-class TriggerWish(TriggerPolicy):
+class StrictTriggerPolicy(TriggerPolicy):
     """A trigger policy without unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class GateWish(GatePolicy):
+class StrictGatePolicy(GatePolicy):
     """A gate policy without unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class TrustWish(TrustPolicy):
+class StrictTrustPolicy(TrustPolicy):
     """A trust policy without unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class TrainingWish(TrainingConfig):
+class StrictTrainingConfig(TrainingConfig):
     """Hyper-parameters without unknown fields, and none that would hold a slot for days."""
 
     model_config = ConfigDict(extra="forbid")
@@ -68,14 +68,14 @@ class TrainingWish(TrainingConfig):
     max_steps: int | None = Field(default=None, ge=1, le=100_000)
 
 
-class CatalogueEntry(Wish):
+class CatalogueEntry(RequestBody):
     """Something that a selector can choose."""
 
     name: Label
     description: str = Field(default="", max_length=20_000, pattern=r"^[^\x00]*$")
 
 
-class AgentWish(Wish):
+class AgentRequest(RequestBody):
     """All that is known of an agent; what is left out has its default, also when sent again."""
 
     agent_id: Identifier
@@ -92,15 +92,15 @@ class AgentWish(Wish):
     evaluation_dataset: Identifier | None = Field(
         default=None, description="Name of an uploaded evaluation dataset."
     )
-    trigger: TriggerWish = TriggerWish()
-    gate: GateWish = GateWish()
-    trust: TrustWish = TrustWish()
-    training: TrainingWish = TrainingWish()
+    trigger: StrictTriggerPolicy = StrictTriggerPolicy()
+    gate: StrictGatePolicy = StrictGatePolicy()
+    trust: StrictTrustPolicy = StrictTrustPolicy()
+    training: StrictTrainingConfig = StrictTrainingConfig()
     priority: int = Field(default=0, ge=-100, le=100)
     reason: Sentence | None = Field(default=None, description="Why, for the audit log.")
 
 
-class DatasetWish(Wish):
+class DatasetRequest(RequestBody):
     """A dataset to upload; items are objects with an input and a target."""
 
     name: Identifier
@@ -108,35 +108,35 @@ class DatasetWish(Wish):
     items: list[dict[str, JsonValue]] = Field(fail_fast=True)
 
 
-class JobWish(Wish):
+class JobRequest(RequestBody):
     """A training to do. Without a dataset it learns from all unused feedback."""
 
     agent_id: Identifier
     method: TrainingMethod
     dataset: Identifier | None = None
-    config: TrainingWish = TrainingWish()
+    config: StrictTrainingConfig = StrictTrainingConfig()
 
 
-class CancelWish(Wish):
+class CancelRequest(RequestBody):
     """Why a job is to stop."""
 
     reason: Sentence = "asked for"
 
 
-class DeployWish(Wish):
+class DeployRequest(RequestBody):
     """Why a version is to be live."""
 
     reason: Sentence
 
 
-class RollBackWish(Wish):
+class RollBackRequest(RequestBody):
     """Which version is to be live again; absent: the one before."""
 
     to_version: Identifier | None = None
     reason: Sentence
 
 
-class SyntheticWish(Wish):
+class SyntheticDataRequest(RequestBody):
     """Synthetic items to make."""
 
     agent_id: Identifier
@@ -149,7 +149,7 @@ class SyntheticWish(Wish):
     seed: int = Field(default=0, ge=0)
 
 
-class KeyWish(Wish):
+class KeyRequest(RequestBody):
     """An API key to make."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=ONE_LINE)]

@@ -34,7 +34,7 @@ from services.gateway.domain import (
 )
 from services.gateway.errors import Conflict, FieldError, Invalid, NotFound
 from services.gateway.http.tracing import current_trace_id
-from services.gateway.requests import AgentWish, JobWish, SyntheticWish
+from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
 from shared.clock import Clock
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
@@ -46,7 +46,7 @@ class ServiceStore(Protocol):
     async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool: ...
 
     async def datasets(
-        self, tx: Tx, tenant_id: str, *, name: str | None = None, most: int = 1000
+        self, tx: Tx, tenant_id: str, *, name: str | None = None, limit: int = 1000
     ) -> list[DatasetView]: ...
 
     async def add_requested_job(
@@ -64,7 +64,13 @@ class ServiceStore(Protocol):
     ) -> JobView | None: ...
 
     async def models(
-        self, tx: Tx, tenant_id: str, agent_id: str, *, version: str | None = None, most: int = 1000
+        self,
+        tx: Tx,
+        tenant_id: str,
+        agent_id: str,
+        *,
+        version: str | None = None,
+        limit: int = 1000,
     ) -> list[ModelView]: ...
 
     async def add_synthetic_request(
@@ -72,14 +78,14 @@ class ServiceStore(Protocol):
     ) -> None: ...
 
 
-class OutboxLike(Protocol):
+class OutboxWriter(Protocol):
     """What is needed of the outbox."""
 
     async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestIdentity:
     """Who asks, and under which id: the same id again changes nothing."""
 
     caller: Caller
@@ -103,13 +109,17 @@ class Asked:
 class GatewayService:
     """Turns requests into commands. Takes `tx` and never commits."""
 
-    def __init__(self, store: ServiceStore, outbox: OutboxLike, clock: Clock) -> None:
+    def __init__(self, store: ServiceStore, outbox: OutboxWriter, clock: Clock) -> None:
         self._store = store
         self._outbox = outbox
         self._clock = clock
 
     async def configure_agent(
-        self, tx: Tx, asked: Asked, wish: AgentWish, catalogue: ArtifactRef | None
+        self,
+        tx: Tx,
+        identity: RequestIdentity,
+        request: AgentRequest,
+        catalogue: ArtifactRef | None,
     ) -> AgentProfile:
         """Ask the coordinator to take an agent on, or to change it.
 
@@ -118,178 +128,193 @@ class GatewayService:
                 the base model is none that this key may name.
             NotFound: no dataset has that name.
         """
-        check_kind(wish)
-        check_base_model(wish.base_model, asked.caller)
+        check_kind(request)
+        check_base_model(request.base_model, identity.caller)
         suite = None
-        if wish.evaluation_dataset is not None:
+        if request.evaluation_dataset is not None:
             field = "evaluation_dataset"
-            dataset = await self._dataset(tx, asked, wish.evaluation_dataset, "evaluation", field)
+            dataset = await self._require_dataset(
+                tx, identity, request.evaluation_dataset, "evaluation", field
+            )
             suite = dataset.artifact
         profile = AgentProfile(
-            agent_id=wish.agent_id,
-            kind=wish.kind,
-            base_model=wish.base_model,
+            agent_id=request.agent_id,
+            kind=request.kind,
+            base_model=request.base_model,
             catalogue=catalogue,
-            labels=tuple(wish.labels),
+            labels=tuple(request.labels),
             evaluation_suite=suite,
-            trigger=wish.trigger,
-            gate=wish.gate,
-            trust=wish.trust,
-            training=wish.training,
-            priority=wish.priority,
+            trigger=request.trigger,
+            gate=request.gate,
+            trust=request.trust,
+            training=request.training,
+            priority=request.priority,
         )
         command = ConfigureAgent(
-            tenant_id=asked.tenant_id,
-            agent_id=wish.agent_id,
+            tenant_id=identity.tenant_id,
+            agent_id=request.agent_id,
             profile=profile,
-            reason=wish.reason or "",
-            requested_by=asked.actor,
+            reason=request.reason or "",
+            requested_by=identity.actor,
         )
-        await self._outbox.append(tx, command, cause=asked.cause())
+        await self._outbox.append(tx, command, cause=identity.cause())
         return profile
 
-    async def request_training(self, tx: Tx, asked: Asked, wish: JobWish) -> JobAccepted:
+    async def request_training(
+        self, tx: Tx, identity: RequestIdentity, request: JobRequest
+    ) -> JobAccepted:
         """Start a job; its id is the request's, and its trace is the current one.
 
         Raises:
             Invalid: the method has no recipe, or the dataset is held out.
             NotFound: no such agent or dataset.
         """
-        require_method(wish.method)
-        await self._require_agent(tx, asked, wish.agent_id)
+        require_method(request.method)
+        await self._require_agent(tx, identity, request.agent_id)
         dataset = None
-        if wish.dataset is not None:
-            dataset = await self._dataset(tx, asked, wish.dataset, "training", "dataset")
+        if request.dataset is not None:
+            dataset = await self._require_dataset(
+                tx, identity, request.dataset, "training", "dataset"
+            )
         event = TrainingRequested(
-            tenant_id=asked.tenant_id,
-            job_id=asked.id,
-            agent_id=wish.agent_id,
-            method=wish.method,
+            tenant_id=identity.tenant_id,
+            job_id=identity.id,
+            agent_id=request.agent_id,
+            method=request.method,
             dataset=dataset.artifact if dataset else None,
-            dataset_name=wish.dataset,
-            config=wish.config,
-            requested_by=asked.actor,
+            dataset_name=request.dataset,
+            config=request.config,
+            requested_by=identity.actor,
         )
         await self._store.add_requested_job(
             tx,
-            asked.tenant_id,
-            self._requested(asked, wish),
-            config=wish.config.model_dump(mode="json", exclude_none=True),
-            requested_by=asked.actor,
+            identity.tenant_id,
+            self._build_job_summary(identity, request),
+            config=request.config.model_dump(mode="json", exclude_none=True),
+            requested_by=identity.actor,
         )
-        await self._outbox.append(tx, event, cause=asked.cause())
-        return JobAccepted(job_id=asked.id, trace_id=current_trace_id())
+        await self._outbox.append(tx, event, cause=identity.cause())
+        return JobAccepted(job_id=identity.id, trace_id=current_trace_id())
 
-    async def cancel_job(self, tx: Tx, asked: Asked, job_id: UUID, reason: str) -> None:
+    async def cancel_job(
+        self, tx: Tx, identity: RequestIdentity, job_id: UUID, reason: str
+    ) -> None:
         """Ask the coordinator to stop a job.
 
         Raises:
             NotFound: no such job.
             Conflict: it is over.
         """
-        job = await self._store.find_job(tx, asked.tenant_id, job_id, now=self._clock.now())
+        job = await self._store.find_job(tx, identity.tenant_id, job_id, now=self._clock.now())
         if job is None:
             raise NotFound("job", job_id)
         if job.state in FINAL_STATES:
             raise Conflict(f"job {job_id} is {job.state} and cannot be stopped any more")
         command = CancelJob(
-            tenant_id=asked.tenant_id, job_id=job_id, reason=reason, requested_by=asked.actor
+            tenant_id=identity.tenant_id, job_id=job_id, reason=reason, requested_by=identity.actor
         )
-        await self._outbox.append(tx, command, cause=asked.cause(job_id))
+        await self._outbox.append(tx, command, cause=identity.cause(job_id))
 
     async def deploy_model(
-        self, tx: Tx, asked: Asked, agent_id: str, version: str, reason: str
+        self, tx: Tx, identity: RequestIdentity, agent_id: str, version: str, reason: str
     ) -> None:
-        """Ask the registry to make a version live.
+        """Ask the registry to deploy a version.
 
         Raises:
             NotFound: no such version.
         """
-        await self._require_model(tx, asked, agent_id, version)
+        await self._require_model(tx, identity, agent_id, version)
         command = DeployModel(
-            tenant_id=asked.tenant_id,
+            tenant_id=identity.tenant_id,
             agent_id=agent_id,
             model_version=version,
             reason=reason,
-            requested_by=asked.actor,
+            requested_by=identity.actor,
         )
-        await self._outbox.append(tx, command, cause=asked.cause())
+        await self._outbox.append(tx, command, cause=identity.cause())
 
     async def roll_back_model(
-        self, tx: Tx, asked: Asked, agent_id: str, to_version: str | None, reason: str
+        self, tx: Tx, identity: RequestIdentity, agent_id: str, to_version: str | None, reason: str
     ) -> None:
-        """Ask the registry to make an earlier version live again.
+        """Ask the registry to deploy an earlier version again.
 
         Raises:
             NotFound: no such agent or version.
-            Conflict: no version is live, or none was before and none is named.
+            Conflict: no version is deployed, or none was before and none is named.
         """
-        await self._require_agent(tx, asked, agent_id)
+        await self._require_agent(tx, identity, agent_id)
         if to_version is not None:
-            await self._require_model(tx, asked, agent_id, to_version)
-        await self._require_way_back(tx, asked, agent_id, to_version)
+            await self._require_model(tx, identity, agent_id, to_version)
+        await self._require_rollback_target(tx, identity, agent_id, to_version)
         command = RollBackModel(
-            tenant_id=asked.tenant_id,
+            tenant_id=identity.tenant_id,
             agent_id=agent_id,
             to_version=to_version,
             reason=reason,
-            requested_by=asked.actor,
+            requested_by=identity.actor,
         )
-        await self._outbox.append(tx, command, cause=asked.cause())
+        await self._outbox.append(tx, command, cause=identity.cause())
 
-    async def generate_synthetic(self, tx: Tx, asked: Asked, wish: SyntheticWish) -> UUID:
+    async def generate_synthetic(
+        self, tx: Tx, identity: RequestIdentity, request: SyntheticDataRequest
+    ) -> UUID:
         """Ask the generator for synthetic items; the request's id is the answer's.
 
         Raises:
-            NotFound: no dataset has the name given as examples.
+            NotFound: no dataset has the name that it gives as examples.
         """
         examples = None
-        if wish.examples is not None:
-            dataset = await self._dataset(tx, asked, wish.examples, "training", "examples")
+        if request.examples is not None:
+            dataset = await self._require_dataset(
+                tx, identity, request.examples, "training", "examples"
+            )
             examples = DataSource(
                 kind=SourceKind.EXTERNAL, artifact=dataset.artifact, items=dataset.items
             )
         command = GenerateSyntheticData(
-            tenant_id=asked.tenant_id,
-            request_id=asked.id,
+            tenant_id=identity.tenant_id,
+            request_id=identity.id,
             examples=examples,
-            **wish.model_dump(exclude={"examples"}),
+            **request.model_dump(exclude={"examples"}),
         )
         await self._store.add_synthetic_request(
-            tx, asked.tenant_id, asked.id, command.to_json(), self._clock.now()
+            tx, identity.tenant_id, identity.id, command.to_json(), self._clock.now()
         )
-        await self._outbox.append(tx, command, cause=asked.cause())
-        return asked.id
+        await self._outbox.append(tx, command, cause=identity.cause())
+        return identity.id
 
-    async def _require_agent(self, tx: Tx, asked: Asked, agent_id: str) -> None:
-        if not await self._store.has_agent(tx, asked.tenant_id, agent_id):
+    async def _require_agent(self, tx: Tx, identity: RequestIdentity, agent_id: str) -> None:
+        if not await self._store.has_agent(tx, identity.tenant_id, agent_id):
             raise NotFound("agent", agent_id)
 
-    async def _require_model(self, tx: Tx, asked: Asked, agent_id: str, version: str) -> None:
-        if not await self._store.models(tx, asked.tenant_id, agent_id, version=version):
+    async def _require_model(
+        self, tx: Tx, identity: RequestIdentity, agent_id: str, version: str
+    ) -> None:
+        if not await self._store.models(tx, identity.tenant_id, agent_id, version=version):
             raise NotFound(f"model version of agent {agent_id}", version)
 
-    async def _require_way_back(
-        self, tx: Tx, asked: Asked, agent_id: str, to_version: str | None
+    async def _require_rollback_target(
+        self, tx: Tx, identity: RequestIdentity, agent_id: str, to_version: str | None
     ) -> None:
         """Which version a rollback returns to is the registry's to say; whether there is one, ours.
 
-        A version that was ever live keeps the time of it.
+        A version that was ever deployed keeps the time of it.
         """
-        known = await self._store.models(tx, asked.tenant_id, agent_id)
-        live = next((model.version for model in known if model.status == "deployed"), None)
-        if live is None:
-            raise Conflict(f"no version of agent {agent_id} is live; deploy one instead")
-        earlier = any(model.deployed_at for model in known if model.version != live)
+        known = await self._store.models(tx, identity.tenant_id, agent_id)
+        deployed = next((model.version for model in known if model.status == "deployed"), None)
+        if deployed is None:
+            raise Conflict(f"no version of agent {agent_id} is deployed; deploy one instead")
+        earlier = any(model.deployed_at for model in known if model.version != deployed)
         if to_version is None and not earlier:
             raise Conflict(
-                f"no version of agent {agent_id} was live before {live}; name one in to_version"
+                f"no version of agent {agent_id} was deployed before {deployed}; "
+                "name one in to_version"
             )
 
-    async def _dataset(
-        self, tx: Tx, asked: Asked, name: str, purpose: str, field: str
+    async def _require_dataset(
+        self, tx: Tx, identity: RequestIdentity, name: str, purpose: str, field: str
     ) -> DatasetView:
-        found = await self._store.datasets(tx, asked.tenant_id, name=name)
+        found = await self._store.datasets(tx, identity.tenant_id, name=name)
         if not found:
             raise NotFound("dataset", name)
         if found[0].purpose != purpose:
@@ -297,23 +322,23 @@ class GatewayService:
             raise Invalid([FieldError(field, "purpose", message)])
         return found[0]
 
-    def _requested(self, asked: Asked, wish: JobWish) -> JobSummary:
+    def _build_job_summary(self, identity: RequestIdentity, request: JobRequest) -> JobSummary:
         return JobSummary(
-            job_id=asked.id,
-            agent_id=wish.agent_id,
-            method=wish.method,
+            job_id=identity.id,
+            agent_id=request.agent_id,
+            method=request.method,
             state=JobState.REQUESTED,
             attempt=0,
             reason="",
             trace_id=current_trace_id(),
-            dataset_name=wish.dataset,
+            dataset_name=request.dataset,
             created_at=self._clock.now(),
         )
 
 
-def asked_by(caller: Caller, request_id: UUID | None = None) -> Asked:
-    """A request with an id of its own unless one is given."""
-    return Asked(caller, request_id or new_id())
+def identify_request(caller: Caller, request_id: UUID | None = None) -> RequestIdentity:
+    """A request with an id of its own unless one is provided."""
+    return RequestIdentity(caller, request_id or new_id())
 
 
 def require_method(method: TrainingMethod, field: str = "method") -> None:
@@ -328,16 +353,16 @@ def require_method(method: TrainingMethod, field: str = "method") -> None:
         raise Invalid([FieldError(field, "method_not_available", message)])
 
 
-def check_kind(wish: AgentWish) -> None:
+def check_kind(request: AgentRequest) -> None:
     """What each kind of agent must bring."""
-    names = [entry.name for entry in wish.catalogue]
-    if wish.kind is AgentKind.SELECTOR and len(names) < 2:
+    names = [entry.name for entry in request.catalogue]
+    if request.kind is AgentKind.SELECTOR and len(names) < 2:
         raise Invalid([FieldError("catalogue", "too_short", "a selector needs 2 entries or more")])
     if len(set(names)) != len(names):
         raise Invalid([FieldError("catalogue", "unique", "an entry's name appears twice")])
-    if wish.kind is AgentKind.CLASSIFIER and len(set(wish.labels)) < 2:
+    if request.kind is AgentKind.CLASSIFIER and len(set(request.labels)) < 2:
         raise Invalid([FieldError("labels", "too_short", "a classifier needs 2 labels or more")])
-    if len(set(wish.labels)) != len(wish.labels):
+    if len(set(request.labels)) != len(request.labels):
         raise Invalid([FieldError("labels", "unique", "a label appears twice")])
 
 

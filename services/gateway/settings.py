@@ -69,7 +69,7 @@ class Settings(ServiceSettings):
     gateway_outbox_backlog_limit: int = Field(
         default=10_000, ge=0, description="Commands are refused when this many wait; 0: never."
     )
-    gateway_outbox_look_seconds: float = Field(
+    gateway_outbox_poll_seconds: float = Field(
         default=1.0, gt=0, description="Time between two looks at what waits [s]."
     )
     gateway_inflight_events_limit: int = Field(
@@ -82,7 +82,7 @@ class Settings(ServiceSettings):
         ge=0,
         description="Bodies of feedback requests not answered at once [bytes]; 0: no limit.",
     )
-    gateway_inflight_share: float = Field(
+    gateway_inflight_tenant_fraction: float = Field(
         default=0.5,
         gt=0,
         le=1,

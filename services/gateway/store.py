@@ -8,29 +8,29 @@ from typing import Any
 from uuid import UUID
 
 from archon_contracts.values import AgentProfile, ArtifactRef
-from services.gateway.auth.credentials import Caller, StoredKey, scopes_of
+from services.gateway.auth.credentials import Caller, StoredKey, parse_scopes
 from services.gateway.domain import (
     AgentView,
     DatasetView,
+    DeployedVersion,
     JobSummary,
     JobView,
     KeyView,
     Lineage,
-    LiveVersion,
     MetricView,
     ModelView,
     PreparedDatasetView,
-    Progress,
     RecordsSeen,
     SpanView,
     SyntheticView,
-    Transition,
+    TrainingProgressView,
+    TransitionView,
     WorkerView,
     eta_seconds,
     stage_seconds,
 )
-from services.gateway.feedback.hourly_stats import HourCounts
-from services.gateway.load.outbox_pressure import Waiting
+from services.gateway.feedback.hourly_stats import HourlyCounts
+from services.gateway.load.outbox_pressure import OutboxBacklog
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -70,16 +70,16 @@ class Store:
         row = await self._queries.find_api_key(tx, key_hash=key_hash)
         if row is None:
             return None
-        caller = Caller(row["tenant_id"], row["name"], scopes_of(row["scopes"]), row["id"])
+        caller = Caller(row["tenant_id"], row["name"], parse_scopes(row["scopes"]), row["id"])
         return StoredKey(caller, row["seconds_left"], row["used_today"])
 
     async def mark_key_used(self, tx: Tx, key_id: UUID) -> None:
         await self._queries.mark_api_key_used(tx, id=key_id)
 
     async def keys(
-        self, tx: Tx, tenant_id: str, *, key_id: UUID | None = None, most: int = 1000
+        self, tx: Tx, tenant_id: str, *, key_id: UUID | None = None, limit: int = 1000
     ) -> list[KeyView]:
-        rows = self._queries.api_keys(tx, tenant_id=tenant_id, id=key_id, most=most)
+        rows = self._queries.api_keys(tx, tenant_id=tenant_id, id=key_id, limit=limit)
         return [KeyView(**dict(row)) async for row in rows]
 
     async def count_keys(self, tx: Tx, tenant_id: str) -> int:
@@ -97,7 +97,7 @@ class Store:
         )
         return first
 
-    async def forget_requests(self, tx: Tx, *, keep_days: int) -> None:
+    async def prune_requests(self, tx: Tx, *, keep_days: int) -> None:
         await self._queries.prune_requests(tx, keep_days=keep_days)
 
     async def agent_names(self, tx: Tx) -> set[tuple[str, str]]:
@@ -107,9 +107,9 @@ class Store:
         return bool(await self._queries.has_agent(tx, tenant_id=tenant_id, agent_id=agent_id))
 
     async def agents(
-        self, tx: Tx, tenant_id: str, *, agent_id: str | None = None, most: int = 1000
+        self, tx: Tx, tenant_id: str, *, agent_id: str | None = None, limit: int = 1000
     ) -> list[AgentView]:
-        rows = self._queries.agents(tx, tenant_id=tenant_id, agent_id=agent_id, most=most)
+        rows = self._queries.agents(tx, tenant_id=tenant_id, agent_id=agent_id, limit=limit)
         found = [row async for row in rows]
         totals = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=agent_id)
         counters = {r["agent_id"]: RecordsSeen(**dict(r)) async for r in totals}
@@ -130,15 +130,15 @@ class Store:
         )
 
     async def datasets(
-        self, tx: Tx, tenant_id: str, *, name: str | None = None, most: int = 1000
+        self, tx: Tx, tenant_id: str, *, name: str | None = None, limit: int = 1000
     ) -> list[DatasetView]:
-        rows = self._queries.datasets(tx, tenant_id=tenant_id, name=name, most=most)
+        rows = self._queries.datasets(tx, tenant_id=tenant_id, name=name, limit=limit)
         return [DatasetView(**dict(row), artifact=_artifact(row)) async for row in rows]
 
     async def prepared_datasets(
-        self, tx: Tx, tenant_id: str, *, most: int
+        self, tx: Tx, tenant_id: str, *, limit: int
     ) -> list[PreparedDatasetView]:
-        rows = self._queries.prepared_datasets(tx, tenant_id=tenant_id, most=most)
+        rows = self._queries.prepared_datasets(tx, tenant_id=tenant_id, limit=limit)
         return [PreparedDatasetView(**r["body"], prepared_at=r["prepared_at"]) async for r in rows]
 
     async def add_requested_job(
@@ -158,10 +158,10 @@ class Store:
         )
 
     async def jobs(
-        self, tx: Tx, tenant_id: str, *, agent_id: str | None, state: str | None, most: int
+        self, tx: Tx, tenant_id: str, *, agent_id: str | None, state: str | None, limit: int
     ) -> list[JobSummary]:
         rows = self._queries.jobs(
-            tx, tenant_id=tenant_id, agent_id=agent_id, state=state, most=most
+            tx, tenant_id=tenant_id, agent_id=agent_id, state=state, limit=limit
         )
         return [JobSummary(**dict(row)) async for row in rows]
 
@@ -172,7 +172,7 @@ class Store:
         if row is None:
             return None
         steps = self._queries.transitions(tx, job_id=job_id)
-        history = [Transition(**dict(step)) async for step in steps]
+        history = [TransitionView(**dict(step)) async for step in steps]
         return JobView(
             **dict(row),
             history=history,
@@ -191,15 +191,21 @@ class Store:
         return {row["state"]: row["jobs"] async for row in rows}
 
     async def models(
-        self, tx: Tx, tenant_id: str, agent_id: str, *, version: str | None = None, most: int = 1000
+        self,
+        tx: Tx,
+        tenant_id: str,
+        agent_id: str,
+        *,
+        version: str | None = None,
+        limit: int = 1000,
     ) -> list[ModelView]:
         rows = self._queries.models(
-            tx, tenant_id=tenant_id, agent_id=agent_id, version=version, most=most
+            tx, tenant_id=tenant_id, agent_id=agent_id, version=version, limit=limit
         )
         return [ModelView(**dict(row), lineage=Lineage(**dict(row))) async for row in rows]
 
-    async def live_version(self, tx: Tx, tenant_id: str, agent_id: str) -> str | None:
-        version: str | None = await self._queries.live_model(
+    async def deployed_version(self, tx: Tx, tenant_id: str, agent_id: str) -> str | None:
+        version: str | None = await self._queries.deployed_version(
             tx, tenant_id=tenant_id, agent_id=agent_id
         )
         return version
@@ -243,17 +249,17 @@ class Store:
 
     async def feedback_hours(
         self, tx: Tx, tenant_id: str, agent_id: str, since: datetime
-    ) -> list[HourCounts]:
+    ) -> list[HourlyCounts]:
         rows = self._queries.feedback_hours(tx, tenant_id=tenant_id, agent_id=agent_id, since=since)
-        return [HourCounts(**dict(row)) async for row in rows]
+        return [HourlyCounts(**dict(row)) async for row in rows]
 
     async def spans(self, tx: Tx, trace_id: str) -> list[SpanView]:
         rows = self._queries.spans(tx, trace_id=trace_id)
         return [SpanView(**dict(row)) async for row in rows]
 
-    async def outbox_waiting(self, tx: Tx, *, most: int) -> Waiting:
-        row = await self._queries.outbox_waiting(tx, most=most)
-        return Waiting(age_seconds=row["age_seconds"], backlog=row["backlog"])
+    async def measure_outbox_backlog(self, tx: Tx, *, limit: int) -> OutboxBacklog:
+        row = await self._queries.measure_outbox_backlog(tx, limit=limit)
+        return OutboxBacklog(age_seconds=row["age_seconds"], backlog=row["backlog"])
 
     async def outbox_age_seconds(self, tx: Tx) -> float:
         age: float = await self._queries.outbox_age_seconds(tx)
@@ -266,12 +272,12 @@ def _artifact(row: Row) -> ArtifactRef:
 
 def _agent(row: Row, counters: RecordsSeen) -> AgentView:
     profile = AgentProfile(**row["profile"])
-    live = None
-    if row["live_version"] is not None:
-        live = LiveVersion(
-            version=row["live_version"],
-            digest=row["live_digest"],
-            uri=row["live_uri"],
+    deployed = None
+    if row["deployed_version"] is not None:
+        deployed = DeployedVersion(
+            version=row["deployed_version"],
+            digest=row["deployed_digest"],
+            uri=row["deployed_uri"],
             deployed_at=row["deployed_at"],
         )
     return AgentView(
@@ -280,15 +286,15 @@ def _agent(row: Row, counters: RecordsSeen) -> AgentView:
         base_model=profile.base_model,
         profile=profile,
         evaluation_dataset=row["evaluation_dataset"],
-        live_version=row["live_version"],
-        live=live,
+        deployed_version=row["deployed_version"],
+        deployed=deployed,
         open_job=row["open_job"],
         records_seen=counters,
         configured_at=row["configured_at"],
     )
 
 
-def _progress(row: Row) -> Progress | None:
+def _progress(row: Row) -> TrainingProgressView | None:
     if row["training_attempt"] is None:
         return None
     eta = None
@@ -300,7 +306,7 @@ def _progress(row: Row) -> Progress | None:
             started_at=row["first_step_at"],
             recorded_at=row["recorded_at"],
         )
-    return Progress(
+    return TrainingProgressView(
         attempt=row["training_attempt"],
         step=row["step"],
         total_steps=row["total_steps"],

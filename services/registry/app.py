@@ -7,12 +7,12 @@ from services.registry.service import RegistryService
 from services.registry.settings import Settings
 from services.registry.store import ModelStore, RunStore
 from shared.process.application import Application
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 
 
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects before `serve`."""
-    shared = Foundation.build(settings)
+    shared = ServiceContext.build(settings)
     service = RegistryService(ModelStore(), RunStore(), shared.outbox, shared.audit, shared.clock)
     shared.broker.include_router(build_router(service, shared.inbox))
     return Application(shared)

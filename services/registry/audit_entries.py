@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from archon_contracts.commands import DeployModel, RollBackModel
 from archon_contracts.events import AuditAction, DeploymentRefused
-from services.registry.domain import Deployment, Model
-from shared.audit import Entry, actor_of
+from services.registry.domain import Deployment, ModelVersion
+from shared.audit import AuditEntry, describe_actor
 from shared.messaging.messages import Message
 
 
-def deployed_entry(message: Message[DeployModel], model: Model, change: Deployment) -> Entry:
+def deployed_entry(
+    message: Message[DeployModel], model: ModelVersion, change: Deployment
+) -> AuditEntry:
     """A version went live, by a person's order or a job's."""
     return _of_change(message, AuditAction.DEPLOYED, model, change)
 
 
-def rolled_back_entry(message: Message[RollBackModel], model: Model, change: Deployment) -> Entry:
+def rolled_back_entry(
+    message: Message[RollBackModel], model: ModelVersion, change: Deployment
+) -> AuditEntry:
     """An earlier version is live again."""
     return _of_change(message, AuditAction.ROLLED_BACK, model, change)
 
 
-def refused_entry(message: Message[DeployModel], refused: DeploymentRefused) -> Entry:
+def refused_entry(message: Message[DeployModel], refused: DeploymentRefused) -> AuditEntry:
     """A job's version was not made live."""
     command = message.body
-    return Entry(
+    return AuditEntry(
         tenant_id=refused.tenant_id,
-        actor=actor_of(command.requested_by, message.envelope.source),
+        actor=describe_actor(command.requested_by, message.envelope.source),
         action=AuditAction.DEPLOYMENT_REFUSED,
         agent_id=refused.agent_id,
         subject=refused.model.version,
@@ -32,7 +36,7 @@ def refused_entry(message: Message[DeployModel], refused: DeploymentRefused) -> 
         details=_details(
             source=message.envelope.source,
             digest=refused.model.artifact.digest,
-            live_version=refused.live_version,
+            deployed_version=refused.deployed_version,
             job_id=command.job_id,
         ),
     )
@@ -41,12 +45,12 @@ def refused_entry(message: Message[DeployModel], refused: DeploymentRefused) -> 
 def _of_change(
     message: Message[DeployModel] | Message[RollBackModel],
     action: AuditAction,
-    model: Model,
+    model: ModelVersion,
     change: Deployment,
-) -> Entry:
-    return Entry(
+) -> AuditEntry:
+    return AuditEntry(
         tenant_id=model.tenant_id,
-        actor=actor_of(message.body.requested_by, message.envelope.source),
+        actor=describe_actor(message.body.requested_by, message.envelope.source),
         action=action,
         agent_id=model.agent_id,
         subject=change.version,

@@ -1,4 +1,4 @@
-"""Versions of models and which of them is live: pure rules."""
+"""Versions of models and which of them is deployed: pure rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ModelStatus(StrEnum):
 
 
 class Action(StrEnum):
-    """How a version became live."""
+    """How a version came to be deployed."""
 
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
@@ -38,7 +38,7 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Version:
+class SemanticVersion:
     """A semantic version; its order is the order of registration."""
 
     major: int
@@ -49,7 +49,7 @@ class Version:
         return f"{self.major}.{self.minor}.{self.patch}"
 
     @classmethod
-    def parse(cls, text: str) -> Version:
+    def parse(cls, text: str) -> SemanticVersion:
         """Read MAJOR.MINOR.PATCH.
 
         Raises:
@@ -61,10 +61,10 @@ class Version:
         return cls(*(int(part) for part in match.groups()))
 
 
-FIRST_VERSION = Version(1, 0, 0)
+FIRST_VERSION = SemanticVersion(1, 0, 0)
 
 
-def next_version(highest: Version | None) -> Version:
+def compute_next_version(highest: SemanticVersion | None) -> SemanticVersion:
     """The version of an agent's next model: 1.0.0, then a minor step over the highest one.
 
     A retrain keeps the interface (same inputs, same kind of answer), hence never a major step. It
@@ -73,17 +73,17 @@ def next_version(highest: Version | None) -> Version:
     """
     if highest is None:
         return FIRST_VERSION
-    return Version(highest.major, highest.minor + 1, 0)
+    return SemanticVersion(highest.major, highest.minor + 1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class ModelVersion:
     """A registered model version of an agent."""
 
     model_id: UUID
     tenant_id: str
     agent_id: str
-    version: Version
+    version: SemanticVersion
     kind: AgentKind
     artifact: ArtifactRef
     status: ModelStatus
@@ -101,7 +101,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One change of the live version. Its revision numbers the changes of one agent from 1."""
+    """One change of the deployed version. Its revision numbers the changes of one agent from 1."""
 
     revision: int
     version: str
@@ -112,7 +112,7 @@ class Deployment:
     at: datetime
 
 
-def version_before(history: Sequence[Deployment]) -> str | None:
+def find_rollback_version(history: Sequence[Deployment]) -> str | None:
     """The version to which a rollback without a name returns, or None.
 
     The history, oldest first, is read as a stack: a deployment puts a version on top, a rollback
@@ -129,8 +129,10 @@ def version_before(history: Sequence[Deployment]) -> str | None:
     return stack[-2] if len(stack) > 1 else None
 
 
-def is_outdated(model: Model, live: Model | None, judged_against: str | None) -> bool:
-    """Whether a version's verdict concerns another live version than the present one."""
-    if live is not None and live.version == model.version:
+def is_outdated(
+    model: ModelVersion, current: ModelVersion | None, compared_with: str | None
+) -> bool:
+    """Whether a version's evaluation used another baseline than the present one."""
+    if current is not None and current.version == model.version:
         return False
-    return judged_against != (str(live.version) if live else None)
+    return compared_with != (str(current.version) if current else None)

@@ -25,16 +25,16 @@ from services.registry.audit_entries import deployed_entry, refused_entry, rolle
 from services.registry.domain import (
     Action,
     Deployment,
-    Model,
     ModelStatus,
+    ModelVersion,
     RunState,
-    Version,
+    SemanticVersion,
+    compute_next_version,
+    find_rollback_version,
     is_outdated,
-    next_version,
-    version_before,
 )
 from services.registry.errors import NothingToRollBackTo, UnknownVersion
-from shared.audit import Entry
+from shared.audit import AuditEntry
 from shared.clock import Clock
 from shared.logging import get_logger
 from shared.messaging.messages import Cause, Message
@@ -52,34 +52,36 @@ class Outbox(Protocol):
 class AuditLog(Protocol):
     """Records who did what; the last call of a use case."""
 
-    async def append(self, tx: Tx, entry: Entry, *, cause: Cause) -> None: ...
+    async def append(self, tx: Tx, entry: AuditEntry, *, cause: Cause) -> None: ...
 
 
-class Models(Protocol):
+class ModelRepository(Protocol):
     """Versions of an agent and which of them is live. `lock_agent` comes before any other call."""
 
     async def lock_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> int: ...
 
-    async def find_of_job(self, tx: Tx, tenant_id: str, job_id: UUID) -> Model | None: ...
+    async def find_of_job(self, tx: Tx, tenant_id: str, job_id: UUID) -> ModelVersion | None: ...
 
-    async def find(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> Model | None: ...
+    async def find(
+        self, tx: Tx, tenant_id: str, agent_id: str, version: str
+    ) -> ModelVersion | None: ...
 
-    async def find_live(self, tx: Tx, tenant_id: str, agent_id: str) -> Model | None: ...
+    async def find_deployed(self, tx: Tx, tenant_id: str, agent_id: str) -> ModelVersion | None: ...
 
     async def find_highest_version(
         self, tx: Tx, tenant_id: str, agent_id: str
-    ) -> Version | None: ...
+    ) -> SemanticVersion | None: ...
 
     async def list_versions(self, tx: Tx, tenant_id: str, agent_id: str) -> list[str]: ...
 
-    async def insert(self, tx: Tx, model: Model, command: RegisterModel) -> None: ...
+    async def insert(self, tx: Tx, model: ModelVersion, command: RegisterModel) -> None: ...
 
-    async def set_live(self, tx: Tx, model: Model, change: Deployment) -> None: ...
+    async def set_deployed(self, tx: Tx, model: ModelVersion, change: Deployment) -> None: ...
 
     async def list_deployments(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Deployment]: ...
 
 
-class Runs(Protocol):
+class TrainingRunRepository(Protocol):
     """The record of runs, their metric series and evaluations."""
 
     async def insert_metrics(self, tx: Tx, recorded: MetricsRecorded) -> None: ...
@@ -103,7 +105,12 @@ class RegistryService:
     """The use cases; every one runs in the transaction of its message."""
 
     def __init__(
-        self, models: Models, runs: Runs, outbox: Outbox, audit: AuditLog, clock: Clock
+        self,
+        models: ModelRepository,
+        runs: TrainingRunRepository,
+        outbox: Outbox,
+        audit: AuditLog,
+        clock: Clock,
     ) -> None:
         self._models = models
         self._runs = runs
@@ -111,7 +118,7 @@ class RegistryService:
         self._audit = audit
         self._clock = clock
 
-    async def register_model(self, tx: Tx, message: Message[RegisterModel]) -> Model:
+    async def register_model(self, tx: Tx, message: Message[RegisterModel]) -> ModelVersion:
         """Give a job's model the agent's next version; the same job keeps the one it has."""
         command = message.body
         await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
@@ -120,14 +127,14 @@ class RegistryService:
             model = await self._new_model(tx, command)
             await self._models.insert(tx, model, command)
             log.info("model_registered", agent_id=model.agent_id, version=str(model.version))
-        await self._outbox.append(tx, _registered(model), cause=message.cause)
+        await self._outbox.append(tx, _registered_event(model), cause=message.cause)
         return model
 
-    async def deploy_model(self, tx: Tx, message: Message[DeployModel]) -> Model:
-        """Make a version live. One that is live already is only announced again.
+    async def deploy_model(self, tx: Tx, message: Message[DeployModel]) -> ModelVersion:
+        """Deploy a version. One that is deployed already is only published again.
 
-        A job's version that was judged against another one than is live now is refused: nobody
-        has shown that it is better than that.
+        A job's version that was compared with another version than the one deployed now is refused:
+        nobody has shown that it is better than that.
 
         Raises:
             UnknownVersion: the agent has no such version.
@@ -135,26 +142,26 @@ class RegistryService:
         command = message.body
         revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
         model = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
-        live = await self._models.find_live(tx, command.tenant_id, command.agent_id)
-        if command.job_id and is_outdated(model, live, command.judged_against):
-            refused = _refused(command, model, live)
+        current = await self._models.find_deployed(tx, command.tenant_id, command.agent_id)
+        if command.job_id and is_outdated(model, current, command.compared_with):
+            refused = _refused_event(command, model, current)
             await self._outbox.append(tx, refused, cause=message.cause)
             await self._audit.append(tx, refused_entry(message, refused), cause=message.cause)
             return model
-        is_live = live is not None and live.version == model.version
-        if is_live:
-            change = (await self._history(tx, model))[-1]
+        is_deployed = current is not None and current.version == model.version
+        if is_deployed:
+            change = (await self._list_deployments(tx, model))[-1]
         else:
             change = Deployment(
                 revision=revision + 1,
                 version=str(model.version),
-                previous_version=str(live.version) if live else None,
+                previous_version=str(current.version) if current else None,
                 action=Action.DEPLOY,
                 reason=command.reason,
                 job_id=command.job_id,
                 at=self._clock.now(),
             )
-            await self._make_live(tx, message.cause, model, change)
+            await self._deploy(tx, message.cause, model, change)
         deployed = ModelDeployed(
             tenant_id=model.tenant_id,
             agent_id=model.agent_id,
@@ -165,13 +172,13 @@ class RegistryService:
             deployed_at=change.at,
         )
         await self._outbox.append(tx, deployed, cause=message.cause)
-        if not is_live:
+        if not is_deployed:
             await self._audit.append(
                 tx, deployed_entry(message, model, change), cause=message.cause
             )
         return model
 
-    async def roll_back_model(self, tx: Tx, message: Message[RollBackModel]) -> Model:
+    async def roll_back_model(self, tx: Tx, message: Message[RollBackModel]) -> ModelVersion:
         """Make the version before, or the named one, live again.
 
         Raises:
@@ -180,30 +187,32 @@ class RegistryService:
         """
         command = message.body
         revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
-        live = await self._models.find_live(tx, command.tenant_id, command.agent_id)
-        if live is None:
+        current = await self._models.find_deployed(tx, command.tenant_id, command.agent_id)
+        if current is None:
             raise NothingToRollBackTo(
                 f"Agent {command.agent_id} has no live version; deploy one instead."
             )
-        model = await self._rollback_target(tx, command, live)
-        if model.version == live.version:
-            log.info("rollback_changes_nothing", agent_id=live.agent_id, version=str(live.version))
-            return live
+        model = await self._rollback_target(tx, command, current)
+        if model.version == current.version:
+            log.info(
+                "rollback_changes_nothing", agent_id=current.agent_id, version=str(current.version)
+            )
+            return current
         change = Deployment(
             revision=revision + 1,
             version=str(model.version),
-            previous_version=str(live.version),
+            previous_version=str(current.version),
             action=Action.ROLLBACK,
             reason=command.reason,
             job_id=None,
             at=self._clock.now(),
         )
-        await self._make_live(tx, message.cause, model, change)
+        await self._deploy(tx, message.cause, model, change)
         rolled_back = ModelRolledBack(
             tenant_id=model.tenant_id,
             agent_id=model.agent_id,
             model=model.ref,
-            from_version=str(live.version),
+            from_version=str(current.version),
             reason=command.reason,
             rolled_back_at=change.at,
         )
@@ -232,13 +241,13 @@ class RegistryService:
         """Keep an evaluation's figures."""
         await self._runs.insert_evaluation(tx, message.body, message.envelope.time)
 
-    async def _new_model(self, tx: Tx, command: RegisterModel) -> Model:
+    async def _new_model(self, tx: Tx, command: RegisterModel) -> ModelVersion:
         highest = await self._models.find_highest_version(tx, command.tenant_id, command.agent_id)
-        return Model(
+        return ModelVersion(
             model_id=derived_id("model", command.tenant_id, command.job_id),
             tenant_id=command.tenant_id,
             agent_id=command.agent_id,
-            version=next_version(highest),
+            version=compute_next_version(highest),
             kind=command.kind,
             artifact=command.artifact,
             status=ModelStatus.READY,
@@ -249,7 +258,7 @@ class RegistryService:
             created_at=self._clock.now(),
         )
 
-    async def _find(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> Model:
+    async def _find(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> ModelVersion:
         model = await self._models.find(tx, tenant_id, agent_id, version)
         if model is None:
             known = await self._models.list_versions(tx, tenant_id, agent_id)
@@ -257,21 +266,25 @@ class RegistryService:
             raise UnknownVersion(f"Agent {agent_id} has no version {version[:40]!r}; {choice}.")
         return model
 
-    async def _history(self, tx: Tx, model: Model) -> list[Deployment]:
+    async def _list_deployments(self, tx: Tx, model: ModelVersion) -> list[Deployment]:
         return await self._models.list_deployments(tx, model.tenant_id, model.agent_id)
 
-    async def _rollback_target(self, tx: Tx, command: RollBackModel, live: Model) -> Model:
-        target = command.to_version or version_before(await self._history(tx, live))
+    async def _rollback_target(
+        self, tx: Tx, command: RollBackModel, current: ModelVersion
+    ) -> ModelVersion:
+        target = command.to_version or find_rollback_version(
+            await self._list_deployments(tx, current)
+        )
         if target is None:
             raise NothingToRollBackTo(
-                f"No version of agent {live.agent_id} was live before {live.version}; "
+                f"No version of agent {current.agent_id} was live before {current.version}; "
                 "name one in to_version."
             )
-        return await self._find(tx, live.tenant_id, live.agent_id, target)
+        return await self._find(tx, current.tenant_id, current.agent_id, target)
 
-    async def _make_live(self, tx: Tx, cause: Cause, model: Model, change: Deployment) -> None:
-        """Record the change and tell the agent."""
-        await self._models.set_live(tx, model, change)
+    async def _deploy(self, tx: Tx, cause: Cause, model: ModelVersion, change: Deployment) -> None:
+        """Record the change and publish the agent's configuration."""
+        await self._models.set_deployed(tx, model, change)
         configuration = AgentConfiguration(
             tenant_id=model.tenant_id,
             agent_id=model.agent_id,
@@ -283,7 +296,7 @@ class RegistryService:
         )
         await self._outbox.append(tx, configuration, cause=cause)
         log.info(
-            "live_version_changed",
+            "deployed_version_changed",
             agent_id=model.agent_id,
             version=change.version,
             action=change.action,
@@ -291,21 +304,23 @@ class RegistryService:
         )
 
 
-def _refused(command: DeployModel, model: Model, live: Model | None) -> DeploymentRefused:
-    present = f"version {live.version} is live" if live else "nothing is live"
-    judged = command.judged_against or "nothing"
+def _refused_event(
+    command: DeployModel, model: ModelVersion, current: ModelVersion | None
+) -> DeploymentRefused:
+    present = f"version {current.version} is deployed" if current else "nothing is deployed"
+    baseline = command.compared_with or "nothing"
     return DeploymentRefused(
         tenant_id=model.tenant_id,
         agent_id=model.agent_id,
         job_id=model.job_id,
         model=model.ref,
-        judged_against=command.judged_against,
-        live_version=str(live.version) if live else None,
-        reason=f"{present}, and the candidate was compared with {judged}",
+        compared_with=command.compared_with,
+        deployed_version=str(current.version) if current else None,
+        reason=f"{present}, and the candidate was compared with {baseline}",
     )
 
 
-def _registered(model: Model) -> ModelRegistered:
+def _registered_event(model: ModelVersion) -> ModelRegistered:
     return ModelRegistered(
         tenant_id=model.tenant_id,
         agent_id=model.agent_id,

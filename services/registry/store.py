@@ -19,10 +19,10 @@ from archon_contracts.values import AgentKind, ArtifactRef, Estimate
 from services.registry.domain import (
     Action,
     Deployment,
-    Model,
     ModelStatus,
+    ModelVersion,
     RunState,
-    Version,
+    SemanticVersion,
 )
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
@@ -39,34 +39,38 @@ class ModelStore:
         revision: int = await self._queries.lock_agent(tx, tenant_id=tenant_id, agent_id=agent_id)
         return revision
 
-    async def find_of_job(self, tx: Tx, tenant_id: str, job_id: UUID) -> Model | None:
+    async def find_of_job(self, tx: Tx, tenant_id: str, job_id: UUID) -> ModelVersion | None:
         """The model that this job gave."""
         row = await self._queries.find_model_of_job(tx, tenant_id=tenant_id, job_id=job_id)
         return _model(row) if row else None
 
-    async def find(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> Model | None:
+    async def find(
+        self, tx: Tx, tenant_id: str, agent_id: str, version: str
+    ) -> ModelVersion | None:
         """The agent's model of this version."""
         row = await self._queries.find_model(
             tx, tenant_id=tenant_id, agent_id=agent_id, version=version
         )
         return _model(row) if row else None
 
-    async def find_live(self, tx: Tx, tenant_id: str, agent_id: str) -> Model | None:
+    async def find_deployed(self, tx: Tx, tenant_id: str, agent_id: str) -> ModelVersion | None:
         """The agent's deployed model."""
-        row = await self._queries.find_live_model(tx, tenant_id=tenant_id, agent_id=agent_id)
+        row = await self._queries.find_deployed_model(tx, tenant_id=tenant_id, agent_id=agent_id)
         return _model(row) if row else None
 
-    async def find_highest_version(self, tx: Tx, tenant_id: str, agent_id: str) -> Version | None:
+    async def find_highest_version(
+        self, tx: Tx, tenant_id: str, agent_id: str
+    ) -> SemanticVersion | None:
         """The newest version by number."""
         row = await self._queries.find_highest_version(tx, tenant_id=tenant_id, agent_id=agent_id)
-        return Version(row["major"], row["minor"], row["patch"]) if row else None
+        return SemanticVersion(row["major"], row["minor"], row["patch"]) if row else None
 
     async def list_versions(self, tx: Tx, tenant_id: str, agent_id: str) -> list[str]:
         """The ten newest versions, newest first."""
         rows = self._queries.list_versions(tx, tenant_id=tenant_id, agent_id=agent_id)
         return [row["version"] async for row in rows]
 
-    async def insert(self, tx: Tx, model: Model, command: RegisterModel) -> None:
+    async def insert(self, tx: Tx, model: ModelVersion, command: RegisterModel) -> None:
         """Keep a new model with its lineage."""
         metrics = {name: value.model_dump() for name, value in model.metrics.items()}
         await self._queries.insert_model(
@@ -91,12 +95,12 @@ class ModelStore:
             created_at=model.created_at,
         )
 
-    async def set_live(self, tx: Tx, model: Model, change: Deployment) -> None:
+    async def set_deployed(self, tx: Tx, model: ModelVersion, change: Deployment) -> None:
         """Make the model the only live one of its agent and add the change to the history."""
         agent = {"tenant_id": model.tenant_id, "agent_id": model.agent_id}
         await self._queries.set_revision(tx, **agent, revision=change.revision)
-        await self._queries.retire_live_model(tx, **agent)
-        await self._queries.set_live_model(tx, **agent, version=change.version)
+        await self._queries.retire_deployed_model(tx, **agent)
+        await self._queries.set_deployed_model(tx, **agent, version=change.version)
         await self._queries.insert_deployment(
             tx,
             **agent,
@@ -163,7 +167,7 @@ class RunStore:
             agent_id=ended.agent_id,
             state=state,
             ended_at=at,
-            facts=ended.to_json(),
+            event_body=ended.to_json(),
         )
 
     async def insert_evaluation(self, tx: Tx, completed: EvaluationCompleted, at: datetime) -> None:
@@ -176,17 +180,17 @@ class RunStore:
             job_id=completed.job_id,
             passed=completed.passed,
             recorded_at=at,
-            facts=completed.to_json(),
+            event_body=completed.to_json(),
         )
 
 
-def _model(row: Mapping[str, Any]) -> Model:
+def _model(row: Mapping[str, Any]) -> ModelVersion:
     metrics = {name: Estimate(**value) for name, value in row["metrics"].items()}
-    return Model(
+    return ModelVersion(
         model_id=row["model_id"],
         tenant_id=row["tenant_id"],
         agent_id=row["agent_id"],
-        version=Version(row["major"], row["minor"], row["patch"]),
+        version=SemanticVersion(row["major"], row["minor"], row["patch"]),
         kind=AgentKind(row["kind"]),
         artifact=ArtifactRef(uri=row["artifact_uri"], digest=row["artifact_digest"]),
         status=ModelStatus(row["status"]),

@@ -8,14 +8,14 @@ from services.synthetic_generator.settings import Settings
 from services.synthetic_generator.store import Store
 from services.synthetic_generator.worker import GenerateWorker
 from shared.process.application import Application
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 
 
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects before `serve`."""
-    shared = Foundation.build(settings)
+    shared = ServiceContext.build(settings)
     service = GeneratorService(Store(), shared.outbox, shared.work)
     shared.broker.include_router(build_router(service, shared.inbox))
-    generating = GenerateWorker(service, shared.artifacts)
-    worker = shared.worker({GENERATE: generating}, slots=settings.synthetic_generator_slots)
+    generate_worker = GenerateWorker(service, shared.artifacts)
+    worker = shared.worker({GENERATE: generate_worker}, slots=settings.synthetic_generator_slots)
     return Application(shared, background=[worker])

@@ -9,20 +9,26 @@ from typing import Any, TypeGuard
 
 import orjson
 
-from services.synthetic_generator.domain import SOURCE, Candidate, Generated, Sample, Wish
-from services.synthetic_generator.quality.diversity import distinct, similarity_limit
+from services.synthetic_generator.domain import (
+    SOURCE,
+    Candidate,
+    GenerationRequest,
+    GenerationResult,
+    Sample,
+)
+from services.synthetic_generator.quality.diversity import distinct_n, similarity_limit
 
 ITEMS = "items.jsonl"
 REPORT = "report.json"
 
 
-def files_of(wish: Wish, generated: Generated) -> dict[str, bytes]:
-    """The files of the artifact. Nothing but the wish and the examples decides what is in them."""
-    items = [_line(wish, candidate) for candidate in generated.accepted]
+def build_files(request: GenerationRequest, generated: GenerationResult) -> dict[str, bytes]:
+    """The files of the artifact; they depend on nothing but the request and the examples."""
+    items = [_to_line(request, candidate) for candidate in generated.accepted]
     return {
         ITEMS: b"".join(orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in items),
         REPORT: orjson.dumps(
-            report(wish, generated), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+            build_report(request, generated), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
         ),
     }
 
@@ -43,28 +49,28 @@ def read_samples(lines: Iterable[bytes]) -> list[Sample]:
     return samples
 
 
-def report(wish: Wish, generated: Generated) -> dict[str, Any]:
+def build_report(request: GenerationRequest, generated: GenerationResult) -> dict[str, Any]:
     """What was asked, what was made, how varied it is, what was turned down."""
     texts = [candidate.sample.input for candidate in generated.accepted]
     return {
-        "scenario_type": wish.scenario_type,
-        "difficulty": wish.difficulty,
-        "edge_cases": wish.edge_cases,
-        "diversity": wish.diversity,
-        "seed": wish.seed,
-        "requested": wish.count,
+        "scenario_type": request.scenario_type,
+        "difficulty": request.difficulty,
+        "edge_cases": request.edge_cases,
+        "diversity": request.diversity,
+        "seed": request.seed,
+        "requested": request.count,
         "generated": len(texts),
         "rejected": generated.rejected,
         "by_method": dict(sorted(Counter(str(c.method) for c in generated.accepted).items())),
         "by_target": dict(sorted(Counter(c.sample.target for c in generated.accepted).items())),
-        "similarity_limit": similarity_limit(wish.diversity),
-        "distinct_1": distinct(texts, 1),
-        "distinct_2": distinct(texts, 2),
-        "personal_data_replaced": dict(generated.scrubbed),
+        "similarity_limit": similarity_limit(request.diversity),
+        "distinct_1": distinct_n(texts, 1),
+        "distinct_2": distinct_n(texts, 2),
+        "personal_data_replaced": dict(generated.redacted),
     }
 
 
-def _line(wish: Wish, candidate: Candidate) -> dict[str, str]:
+def _to_line(request: GenerationRequest, candidate: Candidate) -> dict[str, str]:
     sample = candidate.sample
     text = f"{sample.key}\x1f{sample.target}"
     return {
@@ -73,7 +79,7 @@ def _line(wish: Wish, candidate: Candidate) -> dict[str, str]:
         "target": sample.target,
         "source": SOURCE,
         "method": str(candidate.method),
-        "scenario_type": wish.scenario_type,
+        "scenario_type": request.scenario_type,
     }
 
 

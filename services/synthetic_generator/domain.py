@@ -19,7 +19,7 @@ class Method(StrEnum):
     ADVERSARIAL = "adversarial"  # made to mislead, the answer unchanged
 
 
-class Refusal(StrEnum):
+class RejectionReason(StrEnum):
     """Why a candidate was turned down."""
 
     EMPTY = "empty"
@@ -54,7 +54,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class GenerationRequest:
     """What is asked for."""
 
     scenario_type: str
@@ -66,14 +66,14 @@ class Wish:
 
 
 @dataclass(slots=True)
-class Generated:
+class GenerationResult:
     """What was made, and how many candidates were turned down for which reason."""
 
     accepted: list[Candidate] = field(default_factory=list)
-    refused: Counter[Refusal] = field(default_factory=Counter)
-    scrubbed: Mapping[str, int] = field(default_factory=dict)
+    rejections: Counter[RejectionReason] = field(default_factory=Counter)
+    redacted: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rejected(self) -> dict[str, int]:
         """Refusals by reason, as told to everybody."""
-        return {str(reason): count for reason, count in sorted(self.refused.items())}
+        return {str(reason): count for reason, count in sorted(self.rejections.items())}

@@ -1,78 +1,93 @@
-"""The loop: draw, disturb, judge, until there are enough or nothing new comes any more."""
+"""The loop: draw, disturb, validate, until there are enough or nothing new comes any more."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 
-from services.synthetic_generator.domain import Candidate, Generated, Method, Refusal, Sample, Wish
-from services.synthetic_generator.generators.adversarial import attacked
+from services.synthetic_generator.domain import (
+    Candidate,
+    GenerationRequest,
+    GenerationResult,
+    Method,
+    RejectionReason,
+    Sample,
+)
+from services.synthetic_generator.generators.adversarial import make_adversarial
 from services.synthetic_generator.generators.grammars import GRAMMARS
 from services.synthetic_generator.generators.sample_generators import (
-    ExampleOrigin,
-    GrammarOrigin,
-    Origin,
+    ExampleGenerator,
+    GrammarGenerator,
+    SampleGenerator,
 )
-from services.synthetic_generator.quality.privacy import scrub
-from services.synthetic_generator.quality.validation import Gate
+from services.synthetic_generator.quality.privacy import redact
+from services.synthetic_generator.quality.validation import CandidateValidator
 
-EDGE_SHARE = 0.25
-PATIENCE = 200
+ADVERSARIAL_PROPORTION = 0.25
+MAXIMUM_CONSECUTIVE_REJECTIONS = 200
 """Candidates turned down in a row, per answer, after which no more are expected."""
 
 
-def generate(wish: Wish, examples: Sequence[Sample]) -> Generated:
+def generate(request: GenerationRequest, examples: Sequence[Sample]) -> GenerationResult:
     """Items as wished for, as many as there can be. Equal arguments give equal items.
 
     Examples, where there are any, decide the answers; else the scenario's own grammar does.
-    Answers take turns, so that each gets its share.
+    Answers alternate, so that each gets its share.
     """
-    clean, scrubbed = _without_personal_data(examples)
-    result = Generated(scrubbed=scrubbed)
-    origin = _origin(wish, clean)
-    if origin is None:
-        result.refused[Refusal.NO_SOURCE] = wish.count
+    clean, redacted = _redact_examples(examples)
+    result = GenerationResult(redacted=redacted)
+    generator = _select_generator(request, clean)
+    if generator is None:
+        result.rejections[RejectionReason.NO_SOURCE] = request.count
         return result
-    gate = Gate(clean, origin.targets, diversity=wish.diversity, count=wish.count)
-    failures = dict.fromkeys(origin.targets, 0)
-    turn = 0
-    while len(result.accepted) < wish.count and failures:
-        target = list(failures)[turn % len(failures)]
-        candidate = _candidate(wish, origin, target, random.Random(f"{wish.seed}/{turn}"))
-        turn += 1
-        refusal = gate.judge(candidate.sample)
-        if refusal is None:
+    validator = CandidateValidator(
+        clean, generator.targets, diversity=request.diversity, count=request.count
+    )
+    failures = dict.fromkeys(generator.targets, 0)
+    attempt = 0
+    while len(result.accepted) < request.count and failures:
+        target = list(failures)[attempt % len(failures)]
+        candidate = _generate_candidate(
+            request, generator, target, random.Random(f"{request.seed}/{attempt}")
+        )
+        attempt += 1
+        rejection = validator.validate(candidate.sample)
+        if rejection is None:
             result.accepted.append(candidate)
             failures[target] = 0
             continue
-        result.refused[refusal] += 1
+        result.rejections[rejection] += 1
         failures[target] += 1
-        if failures[target] >= PATIENCE:
+        if failures[target] >= MAXIMUM_CONSECUTIVE_REJECTIONS:
             del failures[target]
     return result
 
 
-def _origin(wish: Wish, examples: Sequence[Sample]) -> Origin | None:
+def _select_generator(
+    request: GenerationRequest, examples: Sequence[Sample]
+) -> SampleGenerator | None:
     if examples:
-        return ExampleOrigin(examples)
-    grammar = GRAMMARS.get(wish.scenario_type)
-    return GrammarOrigin(grammar) if grammar else None
+        return ExampleGenerator(examples)
+    grammar = GRAMMARS.get(request.scenario_type)
+    return GrammarGenerator(grammar) if grammar else None
 
 
-def _candidate(wish: Wish, origin: Origin, target: str, rng: random.Random) -> Candidate:
-    drawn = origin.draw(target, wish.difficulty, rng)
-    if not wish.edge_cases or rng.random() >= EDGE_SHARE:
-        return drawn
-    others = [name for name in origin.targets if name != target]
-    other = [origin.draw(rng.choice(others), "easy", rng).sample] if others else []
-    return Candidate(attacked(drawn.sample, other, rng), Method.ADVERSARIAL)
+def _generate_candidate(
+    request: GenerationRequest, generator: SampleGenerator, target: str, rng: random.Random
+) -> Candidate:
+    sampled = generator.generate(target, request.difficulty, rng)
+    if not request.edge_cases or rng.random() >= ADVERSARIAL_PROPORTION:
+        return sampled
+    others = [name for name in generator.targets if name != target]
+    other = [generator.generate(rng.choice(others), "easy", rng).sample] if others else []
+    return Candidate(make_adversarial(sampled.sample, other, rng), Method.ADVERSARIAL)
 
 
-def _without_personal_data(examples: Sequence[Sample]) -> tuple[list[Sample], dict[str, int]]:
+def _redact_examples(examples: Sequence[Sample]) -> tuple[list[Sample], dict[str, int]]:
     clean: list[Sample] = []
     found: dict[str, int] = {}
     for example in examples:
-        text, target = scrub(example.input), scrub(example.target)
+        text, target = redact(example.input), redact(example.target)
         clean.append(Sample(text.text, target.text))
         for kind, count in (text.found + target.found).items():
             found[kind] = found.get(kind, 0) + count

@@ -19,10 +19,10 @@ GENERATE = "generate"
 class AnswerStore(Protocol):
     """Answers to requests."""
 
-    async def find_answer(
+    async def find_result(
         self, tx: Tx, tenant_id: str, request_id: UUID
     ) -> SyntheticDataGenerated | None: ...
-    async def insert_answer(self, tx: Tx, answer: SyntheticDataGenerated) -> None: ...
+    async def insert_result(self, tx: Tx, answer: SyntheticDataGenerated) -> None: ...
 
 
 class Events(Protocol):
@@ -50,7 +50,7 @@ class GeneratorService:
     async def accept_request(self, tx: Tx, message: Message[GenerateSyntheticData]) -> None:
         """Queue the work; a request that was carried out before is answered at once."""
         command = message.body
-        known = await self._store.find_answer(tx, command.tenant_id, command.request_id)
+        known = await self._store.find_result(tx, command.tenant_id, command.request_id)
         if known is not None:
             await self._events.append(tx, known, cause=message.cause)
             return
@@ -62,7 +62,7 @@ class GeneratorService:
             cause=message.cause,
         )
 
-    async def record_answer(
+    async def record_result(
         self,
         tx: Tx,
         command: GenerateSyntheticData,
@@ -80,5 +80,5 @@ class GeneratorService:
             items=items,
             rejected=dict(rejected),
         )
-        await self._store.insert_answer(tx, answer)
+        await self._store.insert_result(tx, answer)
         await self._events.append(tx, answer, cause=cause)

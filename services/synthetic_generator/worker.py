@@ -10,8 +10,8 @@ from typing import Protocol
 
 from archon_contracts.commands import GenerateSyntheticData
 from archon_contracts.values import ArtifactRef
-from services.synthetic_generator.datasets import ITEMS, files_of, read_samples
-from services.synthetic_generator.domain import Generated, Sample, Wish
+from services.synthetic_generator.datasets import ITEMS, build_files, read_samples
+from services.synthetic_generator.domain import GenerationRequest, GenerationResult, Sample
 from services.synthetic_generator.errors import UnreadableExamples
 from services.synthetic_generator.generation import generate
 from services.synthetic_generator.service import GeneratorService
@@ -20,7 +20,7 @@ from shared.work.queue import Lease
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedSamples:
     """Made items that lie in the artifact store."""
 
     artifact: ArtifactRef
@@ -42,36 +42,38 @@ class GenerateWorker:
         self._service = service
         self._artifacts = artifacts
 
-    async def run(self, lease: Lease) -> Published:
+    async def run(self, lease: Lease) -> PublishedSamples:
         """Read the examples, generate in a thread, publish."""
         command = GenerateSyntheticData.model_validate(lease.payload)
         folder = None
         if command.examples is not None:
             folder = await self._artifacts.fetch(command.examples.artifact)
-        generated = await asyncio.to_thread(_generate, _wish(command), folder)
+        generated = await asyncio.to_thread(_generate, _build_request(command), folder)
         return await self._publish(command, generated)
 
-    async def complete(self, tx: Tx, lease: Lease, result: Published) -> None:
+    async def complete(self, tx: Tx, lease: Lease, result: PublishedSamples) -> None:
         """Keep the answer and tell everybody."""
         command = GenerateSyntheticData.model_validate(lease.payload)
         counts = (result.items, result.rejected)
-        await self._service.record_answer(tx, command, result.artifact, counts, lease.cause)
+        await self._service.record_result(tx, command, result.artifact, counts, lease.cause)
 
     async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
         """Answer with no items and the reason: whoever asked must not wait for ever."""
         command = GenerateSyntheticData.model_validate(lease.payload)
-        empty = await self._publish(command, Generated())
+        empty = await self._publish(command, GenerationResult())
         counts = (0, {str(error): command.count})
-        await self._service.record_answer(tx, command, empty.artifact, counts, lease.cause)
+        await self._service.record_result(tx, command, empty.artifact, counts, lease.cause)
 
-    async def _publish(self, command: GenerateSyntheticData, generated: Generated) -> Published:
-        files = await asyncio.to_thread(files_of, _wish(command), generated)
+    async def _publish(
+        self, command: GenerateSyntheticData, generated: GenerationResult
+    ) -> PublishedSamples:
+        files = await asyncio.to_thread(build_files, _build_request(command), generated)
         artifact = await self._artifacts.publish_files(files)
-        return Published(artifact, len(generated.accepted), generated.rejected)
+        return PublishedSamples(artifact, len(generated.accepted), generated.rejected)
 
 
-def _wish(command: GenerateSyntheticData) -> Wish:
-    return Wish(
+def _build_request(command: GenerateSyntheticData) -> GenerationRequest:
+    return GenerationRequest(
         scenario_type=command.scenario_type,
         count=command.count,
         difficulty=command.difficulty,
@@ -81,8 +83,8 @@ def _wish(command: GenerateSyntheticData) -> Wish:
     )
 
 
-def _generate(wish: Wish, examples: Path | None) -> Generated:
-    return generate(wish, _samples(examples) if examples else [])
+def _generate(request: GenerationRequest, examples: Path | None) -> GenerationResult:
+    return generate(request, _samples(examples) if examples else [])
 
 
 def _samples(folder: Path) -> list[Sample]:

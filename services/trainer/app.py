@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from services.trainer.capacity import Capacity, CapacityReports
+from services.trainer.capacity import Capacity, CapacityReporter
 from services.trainer.checkpoints.folders import WorkFolders
-from services.trainer.child import PRELOAD
+from services.trainer.child import FORK_SERVER_MODULES
 from services.trainer.handlers import build_router
 from services.trainer.service import WORK_KIND, TrainerService
 from services.trainer.settings import Settings
 from services.trainer.store import TrainingStore
 from services.trainer.worker import TrainingWorker
 from shared.process.application import Application, Periodic
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
 
 CLEAN_UP_SECONDS = 600.0
-WARM_UP = "services.trainer.fork_server_warm_up"
+FORK_SERVER_WARM_UP = "services.trainer.fork_server_warm_up"
 
 
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects or forks before `serve`."""
-    shared = Foundation.build(settings)
+    shared = ServiceContext.build(settings)
     store = TrainingStore()
     service = TrainerService(store, shared.work)
     shared.broker.include_router(build_router(service, shared.inbox))
     children = ChildPool(
-        preload=(*PRELOAD, WARM_UP),
+        warm_up_modules=(*FORK_SERVER_MODULES, FORK_SERVER_WARM_UP),
         threads=settings.trainer_threads,
         telemetry=shared.telemetry,
     )
@@ -38,7 +38,7 @@ def build_app(settings: Settings) -> Application:
         artifacts=shared.artifacts,
         folders=folders,
         capacity=capacity,
-        ends=store,
+        attempts=store,
         guard=shared.work,
         outbox=shared.outbox,
         clock=shared.clock,
@@ -53,10 +53,10 @@ def build_app(settings: Settings) -> Application:
 
     return Application(
         shared,
-        on_start=[children.warm_up],
+        on_start=[children.start_fork_server],
         background=[
             shared.worker({WORK_KIND: training}, slots=settings.trainer_slots),
-            CapacityReports(capacity, shared, every_seconds=settings.trainer_report_seconds),
+            CapacityReporter(capacity, shared, every_seconds=settings.trainer_report_seconds),
             Periodic("clean up work folders", CLEAN_UP_SECONDS, clean_up),
         ],
     )

@@ -11,8 +11,8 @@ from archon_contracts.identifiers import new_id
 from shared.errors import RetryableError
 from shared.logging import get_logger
 from shared.messaging.messages import Cause
-from shared.messaging.notifier import Wakeup
-from shared.process.service_context import Foundation
+from shared.messaging.notifier import Waiter
+from shared.process.service_context import ServiceContext
 
 log = get_logger(__name__)
 
@@ -25,18 +25,18 @@ class Capacity:
         self._slots = slots
         self._devices = devices
         self._busy = 0
-        self.changed = Wakeup()
+        self.changed = Waiter()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def reserve_slot(self) -> Iterator[None]:
         """One slot is taken while the block runs."""
         self._busy += 1
-        self.changed.ring()
+        self.changed.notify()
         try:
             yield
         finally:
             self._busy -= 1
-            self.changed.ring()
+            self.changed.notify()
 
     def report(self) -> WorkerReported:
         """The present state as an event."""
@@ -50,12 +50,12 @@ class Capacity:
         )
 
 
-class CapacityReports:
+class CapacityReporter:
     """A background task that sends the reports; the first one at start."""
 
     name = "capacity reports"
 
-    def __init__(self, capacity: Capacity, shared: Foundation, *, every_seconds: float) -> None:
+    def __init__(self, capacity: Capacity, shared: ServiceContext, *, every_seconds: float) -> None:
         self._capacity = capacity
         self._shared = shared
         self._every_seconds = every_seconds
@@ -73,7 +73,7 @@ class CapacityReports:
             async with self._shared.database.transaction() as tx:
                 cause = Cause(event_id, str(event_id))
                 await self._shared.outbox.append(tx, self._capacity.report(), cause=cause)
-            self._shared.wakeups.ring()
+            self._shared.notifier.notify()
         except RetryableError as error:
             log.warning("capacity_not_reported", reason=str(error))
 

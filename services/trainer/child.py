@@ -12,10 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from services.trainer.recipes.fitting import Outcome
+    from services.trainer.recipes.fitting import TrainResult
 
 # What the fork server imports beforehand, so that a run starts in well under a second.
-PRELOAD: Final = (
+FORK_SERVER_MODULES: Final = (
     "torch",
     "transformers.models.bert.modeling_bert",
     "services.trainer.recipes.selector",
@@ -32,23 +32,23 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
     """
     import torch
 
-    from services.trainer.recipes.fitting import run_facts
+    from services.trainer.recipes.fitting import run_metadata
     from services.trainer.recipes.run import read_run
 
     started = time.perf_counter()
     training = read_run(spec)
     torch.set_num_threads(training.threads)
     recipe = import_module(f"services.trainer.recipes.{training.kind.value}")
-    outcome: Outcome = recipe.train(training, report)
+    result: TrainResult = recipe.train(training, report)
     total = time.perf_counter() - started
     return {
-        "steps": outcome.steps,
-        "train_loss": outcome.train_loss,
-        "metrics": outcome.metrics,
+        "steps": result.steps,
+        "train_loss": result.train_loss,
+        "metrics": result.metrics,
         "model_dir": str(training.output_dir),
         "seconds": total,
-        "stage_seconds": {**outcome.seconds, "other": total - sum(outcome.seconds.values())},
+        "stage_seconds": {**result.seconds, "other": total - sum(result.seconds.values())},
         # Linux counts in KiB.
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "library_versions": run_facts(training)["library_versions"],
+        "library_versions": run_metadata(training)["library_versions"],
     }

@@ -12,10 +12,10 @@ from typing import Any
 
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import MetricPoint
-from services.trainer.errors import NothingLearned
+from services.trainer.errors import NoTrainingSteps
 
-MOST_POINTS = 50
-LONGEST_WAIT = timedelta(seconds=1)
+MAX_BATCH_POINTS = 50
+MAX_BATCH_AGE = timedelta(seconds=1)
 
 
 class TrainingState(StrEnum):
@@ -28,11 +28,11 @@ class TrainingState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Folders:
+class RunFolders:
     """Where a run reads and writes, all on the local disk."""
 
     dataset: Path
-    parent_model: Path | None
+    warm_start_model: Path | None
     catalogue: Path | None
     checkpoints: Path
     output: Path
@@ -50,7 +50,7 @@ class TrainedModel:
     library_versions: Mapping[str, str]
 
 
-def run_spec(command: TrainModel, folders: Folders, threads: int) -> dict[str, Any]:
+def build_run_spec(command: TrainModel, folders: RunFolders, threads: int) -> dict[str, Any]:
     """The run as the child process takes it: plain JSON, every folder a path."""
     return {
         "job_id": str(command.job_id),
@@ -58,7 +58,7 @@ def run_spec(command: TrainModel, folders: Folders, threads: int) -> dict[str, A
         "kind": command.kind.value,
         "method": command.method.value,
         "base_model": command.base_model,
-        "parent_model": _text(folders.parent_model),
+        "warm_start_model": _text(folders.warm_start_model),
         "dataset": str(folders.dataset),
         "catalogue": _text(folders.catalogue),
         "labels": list(command.labels),
@@ -71,39 +71,39 @@ def run_spec(command: TrainModel, folders: Folders, threads: int) -> dict[str, A
     }
 
 
-def trained_model(result: Mapping[str, Any]) -> TrainedModel:
+def read_trained_model(result: Mapping[str, Any]) -> TrainedModel:
     """The child's answer, checked.
 
     Raises:
-        NothingLearned: no optimizer step was done.
+        NoTrainingSteps: no optimizer step was done.
     """
     if result["steps"] < 1:
-        raise NothingLearned(
+        raise NoTrainingSteps(
             "The training did no optimizer step; look at the number of items, "
             "batch_size and max_steps."
         )
     return TrainedModel(
         folder=Path(result["model_dir"]),
         steps=result["steps"],
-        metrics=_finite(result["metrics"]),
+        metrics=_keep_finite(result["metrics"]),
         seconds=result["seconds"],
         peak_memory_mb=result["peak_memory_mb"],
         library_versions=result["library_versions"],
     )
 
 
-def points_of(report: Mapping[str, Any], at: datetime) -> list[MetricPoint]:
+def read_metric_points(report: Mapping[str, Any], at: datetime) -> list[MetricPoint]:
     """The points of a `metrics` report."""
     return [
         MetricPoint(
             name=name, value=value, step=report["step"], epoch=report.get("epoch"), recorded_at=at
         )
-        for name, value in _finite(report["values"]).items()
+        for name, value in _keep_finite(report["values"]).items()
     ]
 
 
 @dataclass(slots=True)
-class PointBuffer:
+class MetricBuffer:
     """Points that wait to be sent together: up to fifty, or as long as a second."""
 
     sent_at: datetime
@@ -115,16 +115,16 @@ class PointBuffer:
 
     def is_due(self, now: datetime) -> bool:
         """Whether the batch should be sent now."""
-        waited = now - self.sent_at >= LONGEST_WAIT
-        return len(self.points) >= MOST_POINTS or (waited and bool(self.points))
+        waited = now - self.sent_at >= MAX_BATCH_AGE
+        return len(self.points) >= MAX_BATCH_POINTS or (waited and bool(self.points))
 
-    def take(self, now: datetime) -> tuple[MetricPoint, ...]:
+    def drain(self, now: datetime) -> tuple[MetricPoint, ...]:
         """The batch; the buffer is empty afterwards."""
         batch, self.points, self.sent_at = tuple(self.points), [], now
         return batch
 
 
-def _finite(values: Mapping[str, float | None]) -> dict[str, float]:
+def _keep_finite(values: Mapping[str, float | None]) -> dict[str, float]:
     """JSON has no word for infinity: it came as null, and is left out."""
     return {n: v for n, v in values.items() if v is not None and math.isfinite(v)}
 

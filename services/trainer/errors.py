@@ -2,7 +2,7 @@
 
     ArchonError
     └── PermanentError
-        └── NothingLearned   the run did not do a single optimizer step
+        └── NoTrainingSteps   the run did not do a single optimizer step
 
 What a child process says of itself arrives as `ChildFailed` or `ChildCrashed` (shared.errors).
 """
@@ -12,5 +12,5 @@ from __future__ import annotations
 from shared.errors import PermanentError
 
 
-class NothingLearned(PermanentError):
+class NoTrainingSteps(PermanentError):
     """The run did not do a single optimizer step, so its model is no candidate."""

@@ -13,7 +13,7 @@ from uuid import UUID
 from archon_contracts.base import Contract
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import CheckpointSaved, MetricsRecorded, TrainingStarted
-from services.trainer.domain import PointBuffer, points_of
+from services.trainer.domain import MetricBuffer, read_metric_points
 from shared.clock import Clock
 from shared.errors import RetryableError
 from shared.logging import get_logger
@@ -59,8 +59,8 @@ class TrainingProgress:
         self._guard = guard
         self._outbox = outbox
         self._clock = clock
-        self._points = PointBuffer(clock.now())
-        self._waiting: list[Contract] = []
+        self._points = MetricBuffer(clock.now())
+        self._pending: list[Contract] = []
         self._sent = 0
         self._started: Mapping[str, Any] = {}
 
@@ -68,26 +68,26 @@ class TrainingProgress:
         """Take one report of the child.
 
         Raises:
-            LeaseLost: another worker has the work now, or it was called off.
+            LeaseLost: another worker has the work now, or it was cancelled.
         """
         match report["event"]:
             case "started":
                 self._started = report
             case "first_step":
-                self._waiting.append(self._training_started(report))
+                self._pending.append(self._training_started(report))
             case "metrics":
-                self._points.add(points_of(report, self._clock.now()))
+                self._points.add(read_metric_points(report, self._clock.now()))
             case "checkpoint":
-                self._cut_batch()
-                self._waiting.append(self._checkpoint_saved(report))
+                self._flush_points()
+                self._pending.append(self._checkpoint_saved(report))
             case unknown:
                 log.warning("unknown_report", event_name=str(unknown))
         if self._points.is_due(self._clock.now()):
-            self._cut_batch()
+            self._flush_points()
         try:
             await self._send()
         except RetryableError as error:
-            log.warning("progress_waits", reason=str(error), events=len(self._waiting))
+            log.warning("progress_delayed", reason=str(error), events=len(self._pending))
 
     async def close(self) -> None:
         """Send what is left.
@@ -96,29 +96,29 @@ class TrainingProgress:
             LeaseLost: see `report`.
             RetryableError: the database is away.
         """
-        self._cut_batch()
+        self._flush_points()
         await self._send()
 
     async def _send(self) -> None:
-        if not self._waiting:
+        if not self._pending:
             return
         cause = replace(self._lease.cause, traceparent="")  # below the span of this run
         async with self._guard.guarded(self._lease) as tx:
-            for number, event in enumerate(self._waiting, start=self._sent):
+            for number, event in enumerate(self._pending, start=self._sent):
                 # The token tells the leases of one attempt apart: a resumed run repeats steps.
                 part = f"{self._lease.token}/{number}"
                 await self._outbox.append(tx, event, cause=cause, part=part)
-        self._sent += len(self._waiting)
-        self._waiting.clear()
+        self._sent += len(self._pending)
+        self._pending.clear()
 
-    def _cut_batch(self) -> None:
-        points = self._points.take(self._clock.now())
+    def _flush_points(self) -> None:
+        points = self._points.drain(self._clock.now())
         if points:
-            self._waiting.append(MetricsRecorded(**self._names(), points=points))
+            self._pending.append(MetricsRecorded(**self._event_fields(), points=points))
 
     def _training_started(self, report: Mapping[str, Any]) -> TrainingStarted:
         return TrainingStarted(
-            **self._names(),
+            **self._event_fields(),
             worker_id=self._worker_id,
             total_steps=self._started["total_steps"],
             resumed_from_step=self._started.get("resumed_from_step", 0),
@@ -127,9 +127,9 @@ class TrainingProgress:
 
     def _checkpoint_saved(self, report: Mapping[str, Any]) -> CheckpointSaved:
         uri = Path(report["path"]).absolute().as_uri()
-        return CheckpointSaved(**self._names(), step=report["step"], uri=uri)
+        return CheckpointSaved(**self._event_fields(), step=report["step"], uri=uri)
 
-    def _names(self) -> dict[str, Any]:
+    def _event_fields(self) -> dict[str, Any]:
         command = self._command
         return {
             "tenant_id": command.tenant_id,

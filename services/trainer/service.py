@@ -1,4 +1,4 @@
-"""Accept a training or call it off; the run itself is in worker.py."""
+"""Accept a training or cancel it; the run itself is in worker.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORK_KIND = "train"
 log = get_logger(__name__)
 
 
-class Attempts(Protocol):
+class TrainingAttempts(Protocol):
     """Which attempt of a job is the newest."""
 
     async def accept_attempt(self, tx: Tx, command: TrainModel) -> bool: ...
@@ -36,7 +36,7 @@ class Queue(Protocol):
 class TrainerService:
     """The use cases; every one runs in the transaction of its message."""
 
-    def __init__(self, attempts: Attempts, queue: Queue) -> None:
+    def __init__(self, attempts: TrainingAttempts, queue: Queue) -> None:
         self._attempts = attempts
         self._queue = queue
 
@@ -55,7 +55,7 @@ class TrainerService:
         return True
 
     async def cancel_training(self, tx: Tx, message: Message[CancelTraining]) -> bool:
-        """Call the attempt off. The one who asked knows it, so no event follows."""
+        """Cancel the attempt. The one who asked knows it, so no event follows."""
         command = message.body
         if not await self._attempts.cancel_attempt(tx, command):
             log.info("nothing_to_cancel", job_id=command.job_id, attempt=command.attempt)

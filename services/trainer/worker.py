@@ -13,7 +13,13 @@ from archon_contracts.events import TrainingCompleted, TrainingFailed
 from archon_contracts.values import ArtifactRef
 from services.trainer.capacity import Capacity
 from services.trainer.checkpoints.folders import WorkFolders
-from services.trainer.domain import Folders, TrainedModel, TrainingState, run_spec, trained_model
+from services.trainer.domain import (
+    RunFolders,
+    TrainedModel,
+    TrainingState,
+    build_run_spec,
+    read_trained_model,
+)
 from services.trainer.progress import Guard, Outbox, TrainingProgress
 from shared.clock import Clock
 from shared.errors import ChildFailed, PermanentError
@@ -36,7 +42,7 @@ class Children(Protocol):
     ) -> dict[str, Any]: ...
 
 
-class Artifacts(Protocol):
+class ArtifactStore(Protocol):
     """Content-addressed folders."""
 
     async def publish(self, folder: Path) -> ArtifactRef: ...
@@ -44,7 +50,7 @@ class Artifacts(Protocol):
     async def fetch(self, ref: ArtifactRef) -> Path: ...
 
 
-class Ends(Protocol):
+class AttemptRecords(Protocol):
     """Keeps how attempts ended."""
 
     async def end_attempt(
@@ -53,7 +59,7 @@ class Ends(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedModel:
     """A trained model that is in the artifact store."""
 
     model: TrainedModel
@@ -65,10 +71,10 @@ class TrainingWorker:
     """The trainer's `WorkHandler`: everything is repeatable until `complete` commits."""
 
     children: Children
-    artifacts: Artifacts
+    artifacts: ArtifactStore
     folders: WorkFolders
     capacity: Capacity
-    ends: Ends
+    attempts: AttemptRecords
     guard: Guard
     outbox: Outbox
     clock: Clock
@@ -76,11 +82,11 @@ class TrainingWorker:
     threads: int
     entry: str = ENTRY
 
-    async def run(self, lease: Lease) -> Published:
+    async def run(self, lease: Lease) -> PublishedModel:
         """Train from the last checkpoint of this attempt, or from the start."""
         command = TrainModel.model_validate(lease.payload)
-        with self.capacity.taken():
-            spec = run_spec(command, await self._fetch(command, lease), self.threads)
+        with self.capacity.reserve_slot():
+            spec = build_run_spec(command, await self._fetch(command, lease), self.threads)
             progress = TrainingProgress(
                 command,
                 lease,
@@ -91,15 +97,17 @@ class TrainingWorker:
             )
             result = await self.children.run(self.entry, spec, progress.report)
             await progress.close()
-            model = trained_model(result)
+            model = read_trained_model(result)
             # Before the transaction: an artifact without an event is garbage, an event without
             # its artifact would be a lie.
-            return Published(model, await self.artifacts.publish(model.folder))
+            return PublishedModel(model, await self.artifacts.publish(model.folder))
 
-    async def complete(self, tx: Tx, lease: Lease, result: Published) -> None:
+    async def complete(self, tx: Tx, lease: Lease, result: PublishedModel) -> None:
         """The attempt gave a model."""
         command = TrainModel.model_validate(lease.payload)
-        await self.ends.end_attempt(tx, command.job_id, command.attempt, TrainingState.COMPLETED)
+        await self.attempts.end_attempt(
+            tx, command.job_id, command.attempt, TrainingState.COMPLETED
+        )
         completed = TrainingCompleted(
             tenant_id=command.tenant_id,
             job_id=command.job_id,
@@ -117,7 +125,7 @@ class TrainingWorker:
     async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
         """The attempt ends without a model; unless the error is permanent, another may help."""
         command = TrainModel.model_validate(lease.payload)
-        await self.ends.end_attempt(tx, command.job_id, command.attempt, TrainingState.FAILED)
+        await self.attempts.end_attempt(tx, command.job_id, command.attempt, TrainingState.FAILED)
         failed = TrainingFailed(
             tenant_id=command.tenant_id,
             job_id=command.job_id,
@@ -129,12 +137,12 @@ class TrainingWorker:
         )
         await self.outbox.append(tx, failed, cause=_cause(lease))
 
-    async def _fetch(self, command: TrainModel, lease: Lease) -> Folders:
+    async def _fetch(self, command: TrainModel, lease: Lease) -> RunFolders:
         checkpoints, output = await self.folders.make(command, lease.token)
-        parent, catalogue = command.parent, command.catalogue
-        return Folders(
+        parent, catalogue = command.warm_start, command.catalogue
+        return RunFolders(
             dataset=await self.artifacts.fetch(command.dataset),
-            parent_model=await self.artifacts.fetch(parent.artifact) if parent else None,
+            warm_start_model=await self.artifacts.fetch(parent.artifact) if parent else None,
             catalogue=await self.artifacts.fetch(catalogue) / CATALOGUE_FILE if catalogue else None,
             checkpoints=checkpoints,
             output=output,

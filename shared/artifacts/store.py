@@ -33,7 +33,7 @@ MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 
 
-class Artifacts:
+class ArtifactStore:
     """The store at one URL; file work runs in a thread."""
 
     def __init__(
@@ -81,14 +81,14 @@ class Artifacts:
         if pickles := pickles_in(folder):
             raise ArtifactUnsafe(f"{', '.join(pickles)}: pickles are not stored; use safetensors")
         files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
-        manifest = manifest_of(files)
+        manifest = build_manifest(files)
         digest = hashlib.sha256(manifest).hexdigest()
         place = f"{self._root}/{digest[:2]}/{digest}"
         for name, entry in orjson.loads(manifest).items():
             if self._digest(f"{place}/{name}") != entry["sha256"]:
                 self._put(f"{place}/{name}", files[name])
         if self._local:
-            _remove_strangers(Path(place), files)
+            _remove_unlisted(Path(place), files)
         if self._signer and not self._is_signed(place, manifest, self._signer):
             self._put_bytes(f"{place}/{SIGNATURE}", self._signer.sign(manifest))
         if self._digest(f"{place}/{MANIFEST}") != digest:
@@ -152,13 +152,13 @@ class Artifacts:
         folder = Path(place) if self._local else self._cache / ref.digest
         for name, entry in manifest.items():
             path = folder / name
-            if not self._local and not _holds(path, entry["sha256"]):
+            if not self._local and not _matches_digest(path, entry["sha256"]):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL}")
                 self._fs.get_file(f"{place}/{name}", str(partial))
                 os.replace(partial, path)
             verify(path, entry["sha256"], ref)
-        _refuse_strangers(folder, manifest, ref)
+        _refuse_unlisted(folder, manifest, ref)
         return folder
 
     def _read(self, ref: ArtifactRef, name: str) -> bytes:
@@ -199,26 +199,26 @@ def _refuse_names(names: Iterable[str], ref: ArtifactRef) -> None:
             raise ArtifactUnsafe(f"artifact {ref.digest[:12]} holds {name}, which may be a pickle")
 
 
-def _refuse_strangers(folder: Path, names: Iterable[str], ref: ArtifactRef) -> None:
-    if left := _strangers(folder, names):
+def _refuse_unlisted(folder: Path, names: Iterable[str], ref: ArtifactRef) -> None:
+    if left := _list_unlisted(folder, names):
         raise ArtifactCorrupt(f"artifact {ref.digest[:12]} holds {', '.join(left)} beside its own")
 
 
-def _remove_strangers(folder: Path, names: Iterable[str]) -> None:
-    for name in _strangers(folder, names):
+def _remove_unlisted(folder: Path, names: Iterable[str]) -> None:
+    for name in _list_unlisted(folder, names):
         (folder / name).unlink(missing_ok=True)
 
 
-def _strangers(folder: Path, names: Iterable[str]) -> list[str]:
+def _list_unlisted(folder: Path, names: Iterable[str]) -> list[str]:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    strangers = found - {MANIFEST, SIGNATURE, *names}
+    unlisted = found - {MANIFEST, SIGNATURE, *names}
     # Two publishers of the same content may meet; what one of them still writes is nobody's.
-    return sorted(name for name in strangers if not name.endswith(PARTIAL))
+    return sorted(name for name in unlisted if not name.endswith(PARTIAL))
 
 
-def manifest_of(files: Mapping[str, Path]) -> bytes:
+def build_manifest(files: Mapping[str, Path]) -> bytes:
     """Sorted JSON of {path: {bytes, sha256}}."""
-    entries = {name: _entry(path) for name, path in sorted(files.items())}
+    entries = {name: _describe_file(path) for name, path in sorted(files.items())}
     return orjson.dumps(entries, option=orjson.OPT_SORT_KEYS)
 
 
@@ -227,17 +227,17 @@ def verify(path: Path, sha256: str, ref: ArtifactRef) -> None:
     ArtifactUnsafe when it is a pickle by another name."""
     if not path.is_file():
         raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} is missing")
-    if not _holds(path, sha256):
+    if not _matches_digest(path, sha256):
         raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} was changed")
     if is_pickle(path):
         raise ArtifactUnsafe(f"{path.name} of artifact {ref.digest[:12]} is a pickle")
 
 
-def _holds(path: Path, sha256: str) -> bool:
-    return path.is_file() and _entry(path)["sha256"] == sha256
+def _matches_digest(path: Path, sha256: str) -> bool:
+    return path.is_file() and _describe_file(path)["sha256"] == sha256
 
 
-def _entry(path: Path) -> dict[str, Any]:
+def _describe_file(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"bytes": path.stat().st_size, "sha256": digest}

@@ -2,7 +2,7 @@
 
 FastStream's default acknowledges first and can lose messages; its parser drops records whose
 headers it cannot read; its retry is an endless hot loop. Here every subscription negatively
-acknowledges on error, records are handed over raw, and `Quarantine` settles each of them, so that
+acknowledges on error, records are handed over raw, and `RetryPolicy` settles each of them, so that
 an error reaches FastStream only when the database is away for minutes.
 """
 
@@ -26,17 +26,21 @@ from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.topics import Topic, consumer_group
 from shared.errors import StartupFailed
 from shared.kafka.member_id import keep_member_id
-from shared.kafka.retry_policy import Quarantine
-from shared.kafka.security import broker_security, client_arguments, refused
+from shared.kafka.retry_policy import RetryPolicy
+from shared.kafka.security import broker_security, client_arguments, explain_refusal
 from shared.kafka.subscriptions import Subscription
-from shared.kafka.tolerant_records import CarefulConsumer, Unreadable, read_every_record
-from shared.kafka.watchdog import Watched
+from shared.kafka.tolerant_records import (
+    LosslessConsumer,
+    UndecodableValue,
+    install_tolerant_records,
+)
+from shared.kafka.watchdog import MonitoredConsumer
 from shared.messaging.messages import RawRecord
 from shared.settings import ServiceSettings
 
 COMMIT_TIMEOUT_SECONDS = 15.0
-ANSWER_SECONDS = 5.0
-CLOSE_SECONDS = 2.0
+REACHABILITY_TIMEOUT_SECONDS = 5.0
+CLOSE_TIMEOUT_SECONDS = 2.0
 
 Original = Callable[[Any], Awaitable[StreamMessage[Any]]]
 
@@ -61,19 +65,19 @@ def new_router() -> Router:
 
 def subscription(router: Router, service: str, *topics: Topic) -> Subscription:
     """Listen to `topics` with one consumer of the service's group."""
-    return raw_subscription(router, service, *topics, purpose="")
+    return raw_subscription(router, service, *topics, group_suffix="")
 
 
 def raw_subscription(
     router: Router,
     service: str,
     *topics: Topic,
-    purpose: str,
+    group_suffix: str,
     batch: bool = False,
     max_records: int = 2_000,
 ) -> Subscription:
     """Listen with a group of its own: for raw records, or raw batches of up to `max_records`."""
-    bound = Subscription(consumer_group(service, purpose), topics, max_records=max_records)
+    bound = Subscription(consumer_group(service, group_suffix), topics, max_records=max_records)
     names = [topic.name for topic in topics]
     subscriber: Any
     if batch:
@@ -146,11 +150,11 @@ def _raw(record: ConsumerRecord[Any, Any]) -> RawRecord:
         record.value,
         record.headers,
         record.timestamp,
-        record.value.reason if isinstance(record.value, Unreadable) else "",
+        record.value.reason if isinstance(record.value, UndecodableValue) else "",
     )
 
 
-def _bounded(commit: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+def _with_timeout(commit: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
     """aiokafka's commit waits for ever while the group's coordinator is away.
 
     A commit that is given up is no loss: the next one covers it, and until then a redelivered
@@ -164,7 +168,7 @@ def _bounded(commit: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[No
     return commit_in_time
 
 
-class ReleasedMessage(BaseMiddleware):
+class ReleaseMessageMiddleware(BaseMiddleware):
     """Takes the message out of FastStream's context while it is handled.
 
     Whatever is begun meanwhile and stays, such as a connection of the pool, keeps a copy of the
@@ -182,9 +186,9 @@ class ReleasedMessage(BaseMiddleware):
 class Broker:
     """The service's connection to Kafka for reading; the relay alone writes."""
 
-    def __init__(self, settings: ServiceSettings, quarantine: Quarantine) -> None:
+    def __init__(self, settings: ServiceSettings, retry_policy: RetryPolicy) -> None:
         self._settings = settings
-        self._quarantine = quarantine
+        self._retry_policy = retry_policy
         self.routers: list[Router] = []
         self._broker = KafkaBroker(
             settings.kafka_bootstrap_servers.split(","),
@@ -194,7 +198,7 @@ class Broker:
             enable_idempotence=True,
             allow_auto_create_topics=False,
             apply_types=False,
-            middlewares=[ReleasedMessage],
+            middlewares=[ReleaseMessageMiddleware],
             graceful_timeout=settings.shutdown_timeout_seconds,
             logger=logging.getLogger("archon.faststream"),
         )
@@ -202,7 +206,7 @@ class Broker:
     def include_router(self, router: Router) -> None:
         """Take on a service's subscriptions."""
         for bound in router.subscriptions:
-            bound.bind(self._quarantine)
+            bound.bind(self._retry_policy)
         self.routers.append(router)
         self._broker.include_router(router)
 
@@ -214,10 +218,10 @@ class Broker:
         """
         try:
             async with asyncio.timeout(self._settings.start_timeout_seconds):
-                await self._use_careful_consumers()
+                await self._install_lossless_consumers()
                 await self._broker.start()
         except (TimeoutError, KafkaError, OSError) as error:
-            if refusal := await refused(client_arguments(self._settings), final=True):
+            if refusal := await explain_refusal(client_arguments(self._settings), final=True):
                 raise StartupFailed(refusal) from error
             raise StartupFailed(
                 f"Kafka at {self._settings.kafka_bootstrap_servers} does not answer "
@@ -227,21 +231,23 @@ class Broker:
         for consumer in self.consumers:
             pace_idle_fetches(consumer, maximum_wait_seconds=wait)
             keep_member_id(consumer)
-            consumer.commit = _bounded(consumer.commit)
+            consumer.commit = _with_timeout(consumer.commit)
 
-    async def _use_careful_consumers(self) -> None:
+    async def _install_lossless_consumers(self) -> None:
         """From the first fetch on; FastStream settles what it builds when it connects."""
-        read_every_record()
+        install_tolerant_records()
         await self._broker.connect()
         config = self._broker.config.broker_config
         options = config.builder.keywords if isinstance(config.builder, partial) else {}
-        config.builder = partial(CarefulConsumer, **options)
+        config.builder = partial(LosslessConsumer, **options)
 
     async def stop(self) -> None:
         """Stop consuming; handlers get their time to finish. A consumer that does not close well
         must not keep the rest of the process from its own good end."""
         try:
-            async with asyncio.timeout(self._settings.shutdown_timeout_seconds + CLOSE_SECONDS):
+            async with asyncio.timeout(
+                self._settings.shutdown_timeout_seconds + CLOSE_TIMEOUT_SECONDS
+            ):
                 await self._broker.stop()
         except (TimeoutError, ExceptionGroup, KafkaError, OSError) as error:
             reason = str(error) or "not in time"
@@ -254,16 +260,16 @@ class Broker:
         return [consumer for consumer in found if consumer is not None]
 
     @property
-    def watched(self) -> list[Watched]:
-        """The same, each with its own progress."""
+    def monitored_consumers(self) -> list[MonitoredConsumer]:
+        """The same, each with its own heartbeat."""
         readers = [reader for router in self.routers for reader in router.readers]
-        return [(each.consumer, bound.progress) for bound, each in readers if each.consumer]
+        return [(each.consumer, bound.heartbeat) for bound, each in readers if each.consumer]
 
-    async def answers(self) -> bool:
+    async def is_reachable(self) -> bool:
         """Whether a new client would get an answer from Kafka now."""
         client = AIOKafkaClient(**client_arguments(self._settings))
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(REACHABILITY_TIMEOUT_SECONDS):
                 await client.bootstrap()
         except (TimeoutError, KafkaError, OSError):
             return False

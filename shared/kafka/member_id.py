@@ -26,22 +26,22 @@ def keep_member_id(consumer: AIOKafkaConsumer) -> None:
     their shape. The id goes when the broker refuses it at a join.
     """
     coordinator = consumer._coordinator
-    forget, send = coordinator.reset_generation, coordinator._send_req
-    refused = False
+    reset, send = coordinator.reset_generation, coordinator._send_req
+    member_id_rejected = False
 
-    async def watched_send(request: Any) -> Any:
-        nonlocal refused
+    async def recording_send(request: Any) -> Any:
+        nonlocal member_id_rejected
         response = await send(request)
         if isinstance(request, JoinGroupRequest):
-            refused = response.error_code == UnknownMemberIdError.errno
+            member_id_rejected = response.error_code == UnknownMemberIdError.errno
         return response
 
     def reset_generation() -> None:
-        if refused:
-            forget()
+        if member_id_rejected:
+            reset()
             return
         coordinator.generation = NO_GENERATION
         coordinator.request_rejoin()
 
-    coordinator._send_req = watched_send
+    coordinator._send_req = recording_send
     coordinator.reset_generation = reset_generation

@@ -25,19 +25,19 @@ from opentelemetry.trace import Status, StatusCode
 
 from archon_contracts import telemetry
 from shared.errors import DatabaseUnavailable, PermanentError, RetryableError
-from shared.kafka.watchdog import Progress
+from shared.kafka.watchdog import ConsumerHeartbeat
 from shared.logging import get_logger
 from shared.messaging.messages import RawRecord
-from shared.messaging.notifier import Wakeups
+from shared.messaging.notifier import Notifier
 from shared.messaging.outbox import Outbox
 from shared.postgres.database import Database
 from shared.postgres.queries import load_queries
 
-FIRST_DELAY_SECONDS = 0.05
-LONGEST_DELAY_SECONDS = 5.0
-PATIENCE_SECONDS = 200.0  # below max_poll_interval_ms (300 s), else the group evicts us
+INITIAL_BACKOFF_SECONDS = 0.05
+MAXIMUM_BACKOFF_SECONDS = 5.0
+DATABASE_WAIT_SECONDS = 200.0  # below max_poll_interval_ms (300 s), else the group evicts us
 
-Place = tuple[str, int, int]
+RecordPosition = tuple[str, int, int]
 """Topic, partition and offset."""
 
 log = get_logger(__name__)
@@ -46,52 +46,52 @@ dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="
 _queries = load_queries("shared")
 
 
-class Quarantine:
+class RetryPolicy:
     """Runs a handler for one record until it succeeds or the record is set aside."""
 
     def __init__(
         self,
         database: Database,
         outbox: Outbox,
-        wakeups: Wakeups,
+        notifier: Notifier,
         *,
         max_attempts: int,
         handler_timeout_seconds: float,
     ) -> None:
         self._database = database
         self._outbox = outbox
-        self._wakeups = wakeups
+        self._notifier = notifier
         self._max_attempts = max_attempts
         self._handler_timeout = handler_timeout_seconds
         # Counts of tries that ended because the database was away, not taken back yet.
-        self._owed: set[Place] = set()
+        self._pending_resets: set[RecordPosition] = set()
 
-    async def protect(
-        self, record: RawRecord, handle: Callable[[], Awaitable[Any]], progress: Progress
+    async def settle(
+        self, record: RawRecord, handle: Callable[[], Awaitable[Any]], heartbeat: ConsumerHeartbeat
     ) -> None:
         """Run `handle`; afterwards the record is settled, and its offset may be committed.
 
         Raises:
             DatabaseUnavailable: nothing could be settled in time; the record must come again.
         """
-        await self._until_settled(lambda: self._try(record, handle, progress))
+        await self._retry_until_settled(lambda: self._try(record, handle, heartbeat))
 
-    async def protect_batch(
+    async def settle_batch(
         self,
         records: Sequence[RawRecord],
         handle: Callable[[list[RawRecord]], Awaitable[Any]],
-        progress: Progress,
+        heartbeat: ConsumerHeartbeat,
     ) -> None:
         """Run a batch handler, which settles each record by itself; afterwards all are settled.
 
         Raises:
             DatabaseUnavailable: nothing could be settled in time; the batch must come again.
         """
-        await self._until_settled(lambda: self._try_batch(records, handle, progress))
+        await self._retry_until_settled(lambda: self._try_batch(records, handle, heartbeat))
 
-    async def _until_settled(self, settle: Callable[[], Awaitable[bool]]) -> None:
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-        delay = FIRST_DELAY_SECONDS
+    async def _retry_until_settled(self, settle: Callable[[], Awaitable[bool]]) -> None:
+        deadline = asyncio.get_running_loop().time() + DATABASE_WAIT_SECONDS
+        delay = INITIAL_BACKOFF_SECONDS
         while True:
             try:
                 if await settle():
@@ -101,74 +101,76 @@ class Quarantine:
                     raise
                 log.warning("handler_waits_for_database", reason=str(error))
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
-            delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+            delay = min(delay * 2, MAXIMUM_BACKOFF_SECONDS)
 
     async def _try_batch(
         self,
         records: Sequence[RawRecord],
         handle: Callable[[list[RawRecord]], Awaitable[Any]],
-        progress: Progress,
+        heartbeat: ConsumerHeartbeat,
     ) -> bool:
-        progress.beat()
-        places = _heads(records)
-        attempts = await self._count_once_more(places)
+        heartbeat.beat()
+        positions = _batch_starts(records)
+        attempts = await self._count_attempt(positions)
         if attempts > self._max_attempts:
-            log.error("batch_taken_apart", topic=records[0].topic, records=len(records))
+            log.error("batch_split", topic=records[0].topic, records=len(records))
             for record in records:
                 alone = partial(handle, [record])
-                await self._until_settled(
-                    partial(self._try, record, alone, progress, keep_count=True)
+                await self._retry_until_settled(
+                    partial(self._try, record, alone, heartbeat, keep_count=True)
                 )
-            places += [_place(record) for record in records]
+            positions += [_position_of(record) for record in records]
         else:
             try:
-                await self._run(partial(handle, list(records)), progress)
+                await self._run(partial(handle, list(records)), heartbeat)
             except DatabaseUnavailable:
-                await self._owe(places)
+                await self._reset_counts_or_defer(positions)
                 raise
             except Exception as error:  # noqa: BLE001  the one place that judges errors of messages
                 _mark_span(error)
                 _log_retry("batch_retried", records[0], error, attempts)
                 return False
-        await self._take_back(places)
+        await self._reset_counts(positions)
         return True
 
     async def _try(
         self,
         record: RawRecord,
         handle: Callable[[], Awaitable[Any]],
-        progress: Progress,
+        heartbeat: ConsumerHeartbeat,
         *,
         keep_count: bool = False,
     ) -> bool:
-        progress.beat()
-        places = [_place(record)]
-        attempts = await self._count_once_more(places)
+        heartbeat.beat()
+        positions = [_position_of(record)]
+        attempts = await self._count_attempt(positions)
         if attempts > self._max_attempts:
             stuck = RetryableError(f"the record ended its handler {attempts - 1} times")
-            await self.set_aside(record, stuck, attempts - 1, keep_count=keep_count)
+            await self.send_to_dead_letters(record, stuck, attempts - 1, keep_count=keep_count)
             return True
         try:
-            await self._run(handle, progress)
+            await self._run(handle, heartbeat)
         except DatabaseUnavailable:
-            await self._owe(places)
+            await self._reset_counts_or_defer(positions)
             raise
         except Exception as error:  # noqa: BLE001  the one place that judges errors of messages
             _mark_span(error)
             if not isinstance(error, PermanentError) and attempts < self._max_attempts:
                 _log_retry("handler_retried", record, error, attempts)
                 return False
-            await self.set_aside(record, error, attempts, keep_count=keep_count)
+            await self.send_to_dead_letters(record, error, attempts, keep_count=keep_count)
             return True
-        await self._take_back(places)
+        await self._reset_counts(positions)
         return True
 
-    async def _run(self, handle: Callable[[], Awaitable[Any]], progress: Progress) -> None:
-        with progress.working(self._handler_timeout):
+    async def _run(
+        self, handle: Callable[[], Awaitable[Any]], heartbeat: ConsumerHeartbeat
+    ) -> None:
+        with heartbeat.handler_running(self._handler_timeout):
             async with asyncio.timeout(self._handler_timeout):
                 await handle()
 
-    async def set_aside(
+    async def send_to_dead_letters(
         self, record: RawRecord, error: Exception, attempts: int, *, keep_count: bool = False
     ) -> None:
         """Make the record a dead letter, in one transaction with the end of its tries; a record of
@@ -178,7 +180,7 @@ class Quarantine:
                 tx, record, error=error, attempts=attempts
             )
             if not keep_count:
-                await _queries.forget_deliveries(tx, **_columns([_place(record)]))
+                await _queries.delete_deliveries(tx, **_columns([_position_of(record)]))
         if not is_new:
             return
         log.error(
@@ -190,47 +192,47 @@ class Quarantine:
             offset=record.offset,
             attempts=attempts,
         )
-        self._wakeups.ring()
+        self._notifier.notify()
         dead_letter_counter.add(1, {"topic": record.topic, "error": type(error).__name__})
 
-    async def _count_once_more(self, places: Sequence[Place]) -> int:
-        if not self._owed.isdisjoint(places):
-            await self._take_back(places)
+    async def _count_attempt(self, positions: Sequence[RecordPosition]) -> int:
+        if not self._pending_resets.isdisjoint(positions):
+            await self._reset_counts(positions)
         try:
-            return await self._count(places)
+            return await self._increment_counts(positions)
         except DatabaseUnavailable:
-            self._owed.update(places)  # it may have been committed all the same
+            self._pending_resets.update(positions)  # it may have been committed all the same
             raise
 
-    async def _owe(self, places: Sequence[Place]) -> None:
+    async def _reset_counts_or_defer(self, positions: Sequence[RecordPosition]) -> None:
         """Take the count back if the database is there, else before the next one."""
         with contextlib.suppress(DatabaseUnavailable):
-            await self._take_back(places)
+            await self._reset_counts(positions)
 
-    async def _take_back(self, places: Sequence[Place]) -> None:
-        self._owed.update(places)
-        await self._forget(places)
-        self._owed.difference_update(places)
+    async def _reset_counts(self, positions: Sequence[RecordPosition]) -> None:
+        self._pending_resets.update(positions)
+        await self._delete_counts(positions)
+        self._pending_resets.difference_update(positions)
 
-    async def _count(self, places: Sequence[Place]) -> int:
+    async def _increment_counts(self, positions: Sequence[RecordPosition]) -> int:
         async with self._database.transaction() as tx:
-            attempts: int = await _queries.count_deliveries(tx, **_columns(places))
+            attempts: int = await _queries.count_deliveries(tx, **_columns(positions))
         return attempts
 
-    async def _forget(self, places: Sequence[Place]) -> None:
+    async def _delete_counts(self, positions: Sequence[RecordPosition]) -> None:
         async with self._database.transaction() as tx:
-            await _queries.forget_deliveries(tx, **_columns(places))
+            await _queries.delete_deliveries(tx, **_columns(positions))
 
 
-def _place(record: RawRecord) -> Place:
+def _position_of(record: RawRecord) -> RecordPosition:
     return record.topic, record.partition, record.offset
 
 
-def _heads(records: Sequence[RawRecord]) -> list[Place]:
-    """Where a batch begins in each partition, told from the places of its records.
+def _batch_starts(records: Sequence[RawRecord]) -> list[RecordPosition]:
+    """Where a batch begins in each partition, told from the positions of its records.
 
     The next batch after a crash may hold other partitions, but each begins where it did. In order:
-    two consumers that count the same places do not wait for each other.
+    two consumers that count the same positions do not wait for each other.
     """
     first: dict[tuple[str, int], int] = {}
     for record in records:
@@ -238,8 +240,8 @@ def _heads(records: Sequence[RawRecord]) -> list[Place]:
     return sorted((topic, number, offset) for (topic, number), offset in first.items())
 
 
-def _columns(places: Sequence[Place]) -> dict[str, Any]:
-    topics, partitions, offsets = zip(*places, strict=True)
+def _columns(positions: Sequence[RecordPosition]) -> dict[str, Any]:
+    topics, partitions, offsets = zip(*positions, strict=True)
     return {"topics": topics, "partitions": partitions, "offsets": offsets}
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from archon_contracts.client.errors import KafkaSecurityError
-from archon_contracts.client.security import Fault, KafkaSecurity, why_refused
+from archon_contracts.client.security import Fault, KafkaSecurity, diagnose_refusal
 from shared.errors import StartupFailed
 from shared.settings import KafkaSecuritySettings, ServiceSettings
 
@@ -65,13 +65,13 @@ def broker_security(settings: ServiceSettings) -> BaseSecurity:
     )
 
 
-async def refused(arguments: dict[str, Any], *, final: bool) -> str | None:
+async def explain_refusal(arguments: dict[str, Any], *, final: bool) -> str | None:
     """What the broker has against these arguments, and the setting to look at.
 
     A broker that is just coming up may close connections without a word, so that is said only
     when it is `final`. A wrong password is said at once: trying on could lock the account.
     """
-    refusal = await why_refused(arguments)
+    refusal = await diagnose_refusal(arguments)
     if refusal is None or (refusal.fault is Fault.PROTOCOL and not final):
         return None
     servers = ",".join(arguments["bootstrap_servers"])

@@ -16,9 +16,15 @@ from archon_contracts.catalogue import BY_TYPE
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import Topic
 from shared.errors import UnknownMessageType, UnreadableMessage
-from shared.kafka.retry_policy import Quarantine
-from shared.kafka.watchdog import Progress
-from shared.messaging.messages import Message, RawRecord, contract_of, read_message, tenant_named_in
+from shared.kafka.retry_policy import RetryPolicy
+from shared.kafka.watchdog import ConsumerHeartbeat
+from shared.messaging.messages import (
+    Message,
+    RawRecord,
+    find_contract,
+    read_message,
+    read_tenant_id,
+)
 from shared.telemetry.spans import remote_context
 
 T = TypeVar("T", bound=Contract)
@@ -45,8 +51,8 @@ class Subscription:
         self._handlers: dict[str, Handler[Any]] = {}
         self._record_handler: RecordHandler | None = None
         self.batch_handler: BatchHandler | None = None
-        self._quarantine: Quarantine | None = None
-        self.progress = Progress()
+        self._retry_policy: RetryPolicy | None = None
+        self.heartbeat = ConsumerHeartbeat()
 
     def on(self, contract: type[T]) -> Callable[[Handler[T]], Handler[T]]:
         """Register the handler of one message type."""
@@ -67,9 +73,9 @@ class Subscription:
         self.batch_handler = handler
         return handler
 
-    def bind(self, quarantine: Quarantine) -> None:
+    def bind(self, retry_policy: RetryPolicy) -> None:
         """Give the policy for errors; done when the router is included."""
-        self._quarantine = quarantine
+        self._retry_policy = retry_policy
 
     @property
     def message_types(self) -> frozenset[str]:
@@ -77,11 +83,11 @@ class Subscription:
         return frozenset(self._handlers)
 
     @property
-    def quarantine(self) -> Quarantine:
+    def retry_policy(self) -> RetryPolicy:
         """The policy for errors."""
-        if self._quarantine is None:
+        if self._retry_policy is None:
             raise RuntimeError("the router of this subscription is not included in a broker")
-        return self._quarantine
+        return self._retry_policy
 
     async def consume(self, record: RawRecord) -> None:
         """Settle one record: handled, passed over, or set aside."""
@@ -100,7 +106,7 @@ class Subscription:
                 correlation_id=headers.text("ce_correlationid"),
             ),
         ):
-            await self.quarantine.protect(record, lambda: self._handle(record), self.progress)
+            await self.retry_policy.settle(record, lambda: self._handle(record), self.heartbeat)
         consumed.add(1, {telemetry.MESSAGING_DESTINATION: record.topic})
 
     async def consume_batch(self, records: list[RawRecord]) -> None:
@@ -118,7 +124,7 @@ class Subscription:
         with tracer.start_as_current_span(
             f"process {records[0].topic}", kind=SpanKind.CONSUMER, attributes=attributes
         ):
-            await self.quarantine.protect_batch(records, handler, self.progress)
+            await self.retry_policy.settle_batch(records, handler, self.heartbeat)
         consumed.add(len(records), {telemetry.MESSAGING_DESTINATION: records[0].topic})
 
     def _wants(self, record: RawRecord, type_name: str) -> bool:
@@ -132,7 +138,7 @@ class Subscription:
         if self._record_handler is not None:
             await self._record_handler(record)
             return
-        handler = self._handlers.get(contract_of(HeaderView.of(record.headers)).message_type())
+        handler = self._handlers.get(find_contract(HeaderView.of(record.headers)).message_type())
         if handler is None:
             raise UnknownMessageType(f"nothing here handles records of {record.topic}")
         await handler(read_message(record))
@@ -148,5 +154,5 @@ class Subscription:
             telemetry.MESSAGING_MESSAGE_ID: headers.text("ce_id"),
             telemetry.MESSAGING_KAFKA_OFFSET: record.offset,
             telemetry.MESSAGING_KAFKA_KEY: (record.key or b"").decode(errors="replace"),
-            telemetry.TENANT_ID: tenant_named_in(record.value),
+            telemetry.TENANT_ID: read_tenant_id(record.value),
         }

@@ -32,13 +32,13 @@ _UNDECODABLE = (
 )  # fmt: skip
 
 
-class Unreadable(bytes):
+class UndecodableValue(bytes):
     """Stands for the value of a record that nobody can read: bytes of it, and why."""
 
     reason: str
 
     @classmethod
-    def of(cls, raw: bytes, reason: str) -> Unreadable:
+    def of(cls, raw: bytes, reason: str) -> UndecodableValue:
         """What could be had of the record, and the reason."""
         stand_in = cls(raw[:RAW_BYTES_KEPT])
         stand_in.reason = reason
@@ -70,7 +70,7 @@ class TolerantRecords:
 
 
 class TolerantBatch:
-    """A batch that never ends in the middle: what cannot be read comes as `Unreadable`."""
+    """A batch that never ends in the middle: what cannot be read comes as `UndecodableValue`."""
 
     def __init__(self, batch: Any, raw: bytes) -> None:
         self._batch = batch
@@ -89,18 +89,18 @@ class TolerantBatch:
                 yield record
                 read += 1
         except _UNDECODABLE as error:
-            yield from islice(self._one_by_one(error), read, None)
+            yield from islice(self._decode_records(error), read, None)
 
-    def _one_by_one(self, error: Exception) -> Iterator[_DefaultRecordPy]:
+    def _decode_records(self, error: Exception) -> Iterator[_DefaultRecordPy]:
         """The whole batch again, each record read within its own frame."""
         if self._raw[MAGIC_AT] < 2:  # one compressed set of messages, without headers
-            yield self._rest(0, self._raw, error)
+            yield self._stand_in_for_rest(0, self._raw, error)
             return
         batch = _DefaultRecordBatchPy(self._raw)
         try:
             iter(batch)
         except _UNDECODABLE as undecodable:
-            yield self._rest(0, self._raw, undecodable)
+            yield self._stand_in_for_rest(0, self._raw, undecodable)
             return
         buffer, at = batch._buffer, batch._pos
         for index in range(batch._num_records):
@@ -109,16 +109,16 @@ class TolerantBatch:
                 if not 0 <= size <= len(buffer) - start:
                     raise CorruptRecordException(f"a record of {size} bytes")
             except _UNDECODABLE as out_of_frame:
-                yield self._rest(index, bytes(buffer[at:]), out_of_frame)
+                yield self._stand_in_for_rest(index, bytes(buffer[at:]), out_of_frame)
                 return
             at = start + size
             yield _read_record(batch, bytes(buffer[start:at]), index)
 
-    def _rest(self, index: int, raw: bytes, error: Exception) -> _DefaultRecordPy:
+    def _stand_in_for_rest(self, index: int, raw: bytes, error: Exception) -> _DefaultRecordPy:
         """One stand-in at the batch's last place for every record from `index` on."""
         first, last = self._batch.base_offset + index, self._batch.next_offset - 1
         reason = f"the records at offsets {first} to {last} cannot be told apart: {error}"
-        return _DefaultRecordPy(last, 0, 0, None, Unreadable.of(raw, reason), [])
+        return _DefaultRecordPy(last, 0, 0, None, UndecodableValue.of(raw, reason), [])
 
 
 class _Frame:
@@ -160,20 +160,20 @@ def _read_record(batch: _DefaultRecordBatchPy, raw: bytes, index: int) -> _Defau
         timestamp = batch.first_timestamp + frame.number()
         if kind == batch.LOG_APPEND_TIME:
             timestamp = batch.max_timestamp
-        said = batch.base_offset + frame.number()
-        if said < offset:  # the fetcher passes over what seems to have been read
-            raise CorruptRecordException(f"the record says that it is at offset {said}")
-        offset = said
+        stated_offset = batch.base_offset + frame.number()
+        if stated_offset < offset:  # the fetcher passes over what seems to have been read
+            raise CorruptRecordException(f"the record says that it is at offset {stated_offset}")
+        offset = stated_offset
         key, value = frame.bytes_or_null(), frame.bytes_or_null()
         headers = [(frame.text(), frame.bytes_or_null()) for _ in range(frame.number())]
         frame.end()
     except _UNDECODABLE as error:
-        stand_in = Unreadable.of(raw, f"the record cannot be decoded: {error}")
+        stand_in = UndecodableValue.of(raw, f"the record cannot be decoded: {error}")
         return _DefaultRecordPy(offset, 0, kind, None, stand_in, [])
     return _DefaultRecordPy(offset, timestamp, kind, key, value, headers)
 
 
-def read_every_record() -> None:
+def install_tolerant_records() -> None:
     """Make every consumer of this process read batches so; once is enough, twice does no harm.
 
     aiokafka has no hook for this, so a private name of its fetcher is replaced; a test guards it.
@@ -181,7 +181,7 @@ def read_every_record() -> None:
     fetcher.MemoryRecords = TolerantRecords
 
 
-class CarefulConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
+class LosslessConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
     """A consumer that drops nothing when a drain fails half way, as on a batch whose checksum is
     wrong: the next call begins where the failed one did."""
 

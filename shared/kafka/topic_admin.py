@@ -12,10 +12,10 @@ from aiokafka.errors import KafkaError, for_code
 
 from archon_contracts.topics import ALL_TOPICS, Topic
 from shared.errors import BrokerUnavailable, PermanentError
-from shared.kafka.security import refused
+from shared.kafka.security import explain_refusal
 
 TOPIC_ALREADY_EXISTS = 36
-CLOSE_SECONDS = 5.0
+CLOSE_TIMEOUT_SECONDS = 5.0
 
 
 async def ensure_topics(
@@ -41,10 +41,10 @@ async def ensure_topics(
             missing = [topic for topic in topics if topic.name not in present]
             if missing:
                 new = [_new_topic(topic, replication_factor) for topic in missing]
-                _raise_refusals(await admin.create_topics(new))
+                _raise_creation_errors(await admin.create_topics(new))
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(
-            await refused(arguments, final=True)
+            await explain_refusal(arguments, final=True)
             or f"Kafka at {bootstrap_servers} does not answer: {str(error) or 'no answer in time'}"
         ) from error
     return [topic.name for topic in missing]
@@ -59,7 +59,7 @@ async def admin_client(arguments: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAd
         yield admin
     finally:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await admin.close()
 
 
@@ -81,7 +81,7 @@ def _new_topic(topic: Topic, replication_factor: int) -> NewTopic:
     )
 
 
-def _raise_refusals(response: object) -> None:
+def _raise_creation_errors(response: object) -> None:
     for name, code, *rest in getattr(response, "topic_errors", []):
         if code not in (0, TOPIC_ALREADY_EXISTS):
             reason = rest[0] if rest and rest[0] else for_code(code).__name__

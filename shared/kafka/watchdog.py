@@ -30,7 +30,7 @@ from shared.logging import get_logger
 EXIT_STUCK = 75  # EX_TEMPFAIL: a new process may succeed
 BLOCKED_LOOP_SECONDS = 60.0
 STALLED_CONSUMER_SECONDS = 120.0
-LOOK_SECONDS = 5.0
+CHECK_INTERVAL_SECONDS = 5.0
 TICK_SECONDS = 0.5
 POSITION_SECONDS = 1.0
 
@@ -41,7 +41,7 @@ class ConsumerDied(BrokerUnavailable):
     """A task inside a consumer has ended; only a new consumer reads again."""
 
 
-class Progress:
+class ConsumerHeartbeat:
     """Until when one consumer is known to be well."""
 
     def __init__(self) -> None:
@@ -52,14 +52,14 @@ class Progress:
         """Something moved, or there is nothing to do."""
         self.at = max(self.at, time.monotonic())
 
-    def reached(self, positions: Mapping[Any, int]) -> None:
+    def update_positions(self, positions: Mapping[Any, int]) -> None:
         """Records that were passed over have moved a position too."""
         before, self._positions = self._positions, dict(positions)
         if any(positions[p] > old for p, old in before.items() if p in positions):
             self.beat()
 
     @contextmanager
-    def working(self, timeout_seconds: float) -> Iterator[None]:
+    def handler_running(self, timeout_seconds: float) -> Iterator[None]:
         """A handler runs, which is ended by itself after so long."""
         self.at = time.monotonic() + timeout_seconds
         try:
@@ -68,11 +68,11 @@ class Progress:
             self.at = time.monotonic()
 
 
-Watched = tuple[Any, Progress]
+MonitoredConsumer = tuple[Any, ConsumerHeartbeat]
 """A consumer of aiokafka's, and how far it is."""
 
 
-class LoopWatch:
+class EventLoopWatchdog:
     """While the block lasts, a task ticks in the event loop and a thread listens for it."""
 
     def __init__(self, *, end: Callable[[int], None] = os._exit) -> None:
@@ -83,7 +83,7 @@ class LoopWatch:
 
     async def __aenter__(self) -> None:
         self._ticking = asyncio.create_task(self._keep_ticking(), name="watch of the loop")
-        threading.Thread(target=self._listen, name="watchdog", daemon=True).start()
+        threading.Thread(target=self._monitor, name="watchdog", daemon=True).start()
 
     async def __aexit__(self, *_error: object) -> None:
         self._over.set()
@@ -95,10 +95,10 @@ class LoopWatch:
             self._tick = time.monotonic()
             await asyncio.sleep(TICK_SECONDS)
 
-    def _listen(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
+    def _monitor(self) -> None:
+        while not self._over.wait(CHECK_INTERVAL_SECONDS):
             if time.monotonic() - self._tick > BLOCKED_LOOP_SECONDS:
-                _bark("the event loop does not turn", self._end)
+                _end_process("the event loop does not turn", self._end)
                 return
 
 
@@ -109,13 +109,13 @@ class Watchdog:
 
     def __init__(
         self,
-        consumers: Callable[[], Sequence[Watched]],
-        kafka_answers: Callable[[], Awaitable[bool]],
+        consumers: Callable[[], Sequence[MonitoredConsumer]],
+        is_kafka_reachable: Callable[[], Awaitable[bool]],
         *,
         end: Callable[[int], None] = os._exit,
     ) -> None:
         self._consumers = consumers
-        self._kafka_answers = kafka_answers
+        self._is_kafka_reachable = is_kafka_reachable
         self._end = end
 
     async def run(self) -> None:
@@ -124,30 +124,30 @@ class Watchdog:
         Raises:
             ConsumerDied: one will never read again. The process can still end in good order.
         """
-        for _, progress in self._consumers():
-            progress.beat()  # the start may have taken its time
+        for _, heartbeat in self._consumers():
+            heartbeat.beat()  # the start may have taken its time
         while True:
-            for consumer, progress in self._consumers():
-                await self._look(consumer, progress)
-            await asyncio.sleep(LOOK_SECONDS)
+            for consumer, heartbeat in self._consumers():
+                await self._check(consumer, heartbeat)
+            await asyncio.sleep(CHECK_INTERVAL_SECONDS)
 
-    async def _look(self, consumer: Any, progress: Progress) -> None:
+    async def _check(self, consumer: Any, heartbeat: ConsumerHeartbeat) -> None:
         if _has_died(consumer):
             raise ConsumerDied("a consumer's background task has ended; see the log above")
-        if not await _waits(consumer, progress):
-            progress.beat()
-        elif time.monotonic() - progress.at > STALLED_CONSUMER_SECONDS:
-            if await self._kafka_answers():
-                _bark("records or a group wait, and a consumer does not move", self._end)
-            progress.beat()  # a new process could do no better while Kafka is away
+        if not await _has_pending_work(consumer, heartbeat):
+            heartbeat.beat()
+        elif time.monotonic() - heartbeat.at > STALLED_CONSUMER_SECONDS:
+            if await self._is_kafka_reachable():
+                _end_process("records or a group wait, and a consumer does not move", self._end)
+            heartbeat.beat()  # a new process could do no better while Kafka is away
 
 
-def _bark(reason: str, end: Callable[[int], None]) -> None:
+def _end_process(reason: str, end: Callable[[int], None]) -> None:
     log.critical("watchdog_ends_process", reason=reason)
     end(EXIT_STUCK)
 
 
-async def _waits(consumer: Any, progress: Progress) -> bool:
+async def _has_pending_work(consumer: Any, heartbeat: ConsumerHeartbeat) -> bool:
     """Whether it has something to do; a member of a group without partitions has nothing."""
     positions: dict[Any, int] = {}
     waiting = not _is_member(consumer)
@@ -162,7 +162,7 @@ async def _waits(consumer: Any, progress: Progress) -> bool:
         waiting = True  # a partition without a position does not move either
     except (KafkaError, AssertionError):
         pass  # revoked during the look: an ordinary rebalance, and looked at again soon
-    progress.reached(positions)
+    heartbeat.update_positions(positions)
     return waiting
 
 

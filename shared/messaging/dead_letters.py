@@ -13,14 +13,14 @@ from typing import Final
 
 from shared.messaging.messages import RawHeaders, RawRecord
 
-MOST_BODY_BYTES: Final = 900_000
-MOST_HEADER_BYTES: Final = 50_000
-MOST_KEY_BYTES: Final = 1_000
-MOST_TEXT: Final = 2_000
+MAXIMUM_BODY_BYTES: Final = 900_000
+MAXIMUM_HEADER_BYTES: Final = 50_000
+MAXIMUM_KEY_BYTES: Final = 1_000
+MAXIMUM_TEXT_LENGTH: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetterRecord:
     """A record for a dead-letter topic."""
 
     key: str
@@ -28,20 +28,20 @@ class DeadLetter:
     payload: bytes | None
 
 
-def dead_letter(
+def build_dead_letter(
     record: RawRecord, *, service: str, error: Exception, attempts: int, at: datetime
-) -> DeadLetter:
+) -> DeadLetterRecord:
     """The letter about a record that `service` could not handle.
 
     Null header values cannot be told from empty ones by every client, so their names go into
     `dlq_null_headers`. A cut body's size is in `dlq_body_bytes`.
     """
-    kept, dropped = _within_budget(record.headers)
+    kept, dropped = _within_limit(record.headers)
     nulls = ",".join(name for name, value in record.headers if value is None)
     body = record.value
-    key = (record.key or b"")[:MOST_KEY_BYTES].decode(errors="replace")
+    key = (record.key or b"")[:MAXIMUM_KEY_BYTES].decode(errors="replace")
     reasons = {
-        "dlq_reason": (str(error) or type(error).__name__)[:MOST_TEXT],
+        "dlq_reason": (str(error) or type(error).__name__)[:MAXIMUM_TEXT_LENGTH],
         "dlq_error_type": type(error).__name__,
         "dlq_attempts": str(attempts),
         "dlq_service": service,
@@ -49,22 +49,22 @@ def dead_letter(
         "dlq_partition": str(record.partition),
         "dlq_offset": str(record.offset),
         "dlq_key": key,
-        "dlq_null_headers": nulls[:MOST_TEXT],
+        "dlq_null_headers": nulls[:MAXIMUM_TEXT_LENGTH],
         "dlq_at": at.isoformat(),
     }
-    if body is not None and len(body) > MOST_BODY_BYTES:
+    if body is not None and len(body) > MAXIMUM_BODY_BYTES:
         reasons["dlq_body_bytes"] = str(len(body))
-        body = body[:MOST_BODY_BYTES]
+        body = body[:MAXIMUM_BODY_BYTES]
     if dropped:
         reasons["dlq_dropped_headers"] = str(dropped)
     own = tuple((name, text.encode(errors="replace")) for name, text in reasons.items())
-    return DeadLetter(key.replace("\x00", ""), kept + own, body)
+    return DeadLetterRecord(key.replace("\x00", ""), kept + own, body)
 
 
-def _within_budget(headers: RawHeaders) -> tuple[RawHeaders, int]:
+def _within_limit(headers: RawHeaders) -> tuple[RawHeaders, int]:
     """The headers that have a value and fit, in order; and how many did not fit."""
     kept: list[tuple[str, bytes | None]] = []
-    left, dropped = MOST_HEADER_BYTES, 0
+    left, dropped = MAXIMUM_HEADER_BYTES, 0
     for name, value in headers:
         if value is None:
             continue

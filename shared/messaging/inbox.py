@@ -8,7 +8,7 @@ from typing import TypeVar
 from archon_contracts.base import Contract
 from shared.logging import get_logger
 from shared.messaging.messages import Message
-from shared.messaging.notifier import Wakeups
+from shared.messaging.notifier import Notifier
 from shared.postgres.database import Database, Tx
 from shared.postgres.queries import load_queries
 
@@ -22,9 +22,9 @@ _queries = load_queries("shared")
 class Inbox:
     """Runs each message's use case once, however often the message comes."""
 
-    def __init__(self, database: Database, wakeups: Wakeups) -> None:
+    def __init__(self, database: Database, notifier: Notifier) -> None:
         self._database = database
-        self._wakeups = wakeups
+        self._notifier = notifier
 
     async def run_once(self, message: Message[T], use_case: UseCase[T]) -> None:
         """Run the use case in a transaction with the inbox row; a duplicate is a logged no-op.
@@ -41,4 +41,4 @@ class Inbox:
                 log.info("duplicate_ignored", type=envelope.type, event_id=str(envelope.id))
                 return
             await use_case(tx, message)
-        self._wakeups.ring()
+        self._notifier.notify()

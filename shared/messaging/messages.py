@@ -76,7 +76,7 @@ def read_message(record: RawRecord) -> Message[Contract]:
         UnreadableMessage: the body is no JSON of that contract; the text names the field.
     """
     headers = HeaderView.of(record.headers)
-    body = read_body(contract_of(headers), record.value)
+    body = read_body(find_contract(headers), record.value)
     envelope = Envelope.of(
         headers,
         absent_id=derived_id("record", record.topic, record.partition, record.offset),
@@ -86,7 +86,7 @@ def read_message(record: RawRecord) -> Message[Contract]:
     return Message(body, envelope, record.topic, record.partition, record.offset, key, headers)
 
 
-def contract_of(headers: HeaderView) -> type[Contract]:
+def find_contract(headers: HeaderView) -> type[Contract]:
     """The contract that `ce_type` names.
 
     Raises:
@@ -115,24 +115,26 @@ def read_body(contract: type[Contract], value: bytes | None) -> Contract:
     try:
         return contract.model_validate_json(value)
     except ValidationError as error:
-        raise UnreadableMessage(f"{contract.__name__}: {describe(error)}") from error
+        raise UnreadableMessage(
+            f"{contract.__name__}: {describe_validation_error(error)}"
+        ) from error
 
 
-class _Owned(ValueObject):
+class _TenantField(ValueObject):
     """As much of every body as says whose it is."""
 
     tenant_id: Identifier = Contract.model_fields["tenant_id"].default
 
 
-def tenant_named_in(body: bytes | None) -> str:
+def read_tenant_id(body: bytes | None) -> str:
     """Whose message it is, of whatever contract; empty when the body does not say so readably."""
     try:
-        return _Owned.model_validate_json(body or b"").tenant_id
+        return _TenantField.model_validate_json(body or b"").tenant_id
     except ValidationError:
         return ""
 
 
-def describe(error: ValidationError) -> str:
+def describe_validation_error(error: ValidationError) -> str:
     """Field and rule of each problem in one line, without the input."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     parts = []

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 
 
-class Wakeup:
+class Waiter:
     """An event that several tasks wait for; a ring while nobody waits is not lost."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake the waiter, now or at its next wait."""
         self._event.set()
 
-    async def wait(self, at_most_seconds: float) -> None:
+    async def wait(self, timeout_seconds: float) -> None:
         """Return when rung, or when the time is over."""
         try:
-            async with asyncio.timeout(at_most_seconds):
+            async with asyncio.timeout(timeout_seconds):
                 await self._event.wait()
         except TimeoutError:
             return
@@ -26,19 +26,19 @@ class Wakeup:
             self._event.clear()
 
 
-class Wakeups:
-    """One bell per sleeper, all rung together after a commit."""
+class Notifier:
+    """One waiter per sleeper, all rung together after a commit."""
 
     def __init__(self) -> None:
-        self._bells: list[Wakeup] = []
+        self._waiters: list[Waiter] = []
 
-    def new(self) -> Wakeup:
-        """A bell for one more sleeper."""
-        bell = Wakeup()
-        self._bells.append(bell)
-        return bell
+    def add_waiter(self) -> Waiter:
+        """A waiter for one more sleeper."""
+        waiter = Waiter()
+        self._waiters.append(waiter)
+        return waiter
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Something was committed."""
-        for bell in self._bells:
-            bell.ring()
+        for waiter in self._waiters:
+            waiter.notify()

@@ -11,7 +11,7 @@ from archon_contracts.envelope import Envelope
 from archon_contracts.identifiers import derived_id
 from archon_contracts.topics import dead_letters
 from shared.clock import Clock
-from shared.messaging.dead_letters import dead_letter
+from shared.messaging.dead_letters import build_dead_letter
 from shared.messaging.messages import Cause, RawHeaders, RawRecord
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
@@ -88,7 +88,7 @@ class Outbox:
 
         A record's letter is queued once. Returns whether it was this time.
         """
-        letter = dead_letter(
+        letter = build_dead_letter(
             record, service=self._service, error=error, attempts=attempts, at=self._clock.now()
         )
         return await self.append_raw(

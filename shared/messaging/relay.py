@@ -21,8 +21,8 @@ from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import dead_letters
 from shared.errors import ArchonError, BrokerUnavailable, PermanentError
 from shared.logging import get_logger
-from shared.messaging.messages import RawHeaders, RawRecord, tenant_named_in
-from shared.messaging.notifier import Wakeup
+from shared.messaging.messages import RawHeaders, RawRecord, read_tenant_id
+from shared.messaging.notifier import Waiter
 from shared.messaging.outbox import Outbox, decode_headers
 from shared.postgres.database import connect, translated_errors
 from shared.postgres.queries import load_queries
@@ -35,9 +35,9 @@ LOCK_RETRY_SECONDS = 5.0
 CONNECT_RETRY_SECONDS = 1.0
 COMMAND_SECONDS = 30.0
 """A database that goes silent without closing the connection is left after this long."""
-CLIENT_REFUSALS = (AssertionError, ValueError, TypeError)
+ENCODING_ERRORS = (AssertionError, ValueError, TypeError)
 """How aiokafka's producer says that it cannot encode a message."""
-REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, *CLIENT_REFUSALS)
+UNSENDABLE_ERRORS = (MessageSizeTooLargeError, RecordListTooLargeError, *ENCODING_ERRORS)
 """Answers that no second send will change."""
 
 log = get_logger(__name__)
@@ -57,12 +57,12 @@ class Relay:
     name = "relay"
 
     def __init__(
-        self, settings: ServiceSettings, producer: AIOKafkaProducer, outbox: Outbox, bell: Wakeup
+        self, settings: ServiceSettings, producer: AIOKafkaProducer, outbox: Outbox, waiter: Waiter
     ) -> None:
         self._settings = settings
         self._producer = producer
         self._outbox = outbox
-        self._bell = bell
+        self._waiter = waiter
         self._shards: set[int] = set()
         self._next_lock_try = 0.0
 
@@ -74,14 +74,14 @@ class Relay:
         """
         while True:
             try:
-                await self._relay_on_one_connection()
+                await self._relay_until_disconnected()
             except RelayStuck:
                 raise
             except ArchonError as error:
                 log.warning("relay_waits_for_database", reason=str(error))
                 await asyncio.sleep(CONNECT_RETRY_SECONDS)
 
-    async def _relay_on_one_connection(self) -> None:
+    async def _relay_until_disconnected(self) -> None:
         """Shard locks belong to the connection: both are lost together."""
         dsn = self._settings.database_url.get_secret_value()
         connection = await connect(
@@ -95,14 +95,14 @@ class Relay:
         try:
             while True:
                 with translated_errors():
-                    await self._take_free_shards(connection)
+                    await self._lock_free_shards(connection)
                     sent = [await self._relay_shard(connection, s) for s in sorted(self._shards)]
                 if not any(count == BATCH for count in sent):
-                    await self._bell.wait(POLL_SECONDS)
+                    await self._waiter.wait(POLL_SECONDS)
         finally:
             connection.terminate()
 
-    async def _take_free_shards(self, connection: asyncpg.Connection[Row]) -> None:
+    async def _lock_free_shards(self, connection: asyncpg.Connection[Row]) -> None:
         now = asyncio.get_running_loop().time()
         missing = set(range(self._settings.outbox_shards)) - self._shards
         if not missing or now < self._next_lock_try:
@@ -116,9 +116,9 @@ class Relay:
         rows = [row async for row in _queries.unpublished(connection, shard=shard, most=BATCH)]
         if rows:
             answers = await self._send_all(rows)
-            refused = [(row, e) for row, e in zip(rows, answers, strict=True) if _is_refusal(e)]
+            refused = [(row, e) for row, e in zip(rows, answers, strict=True) if _is_unsendable(e)]
             for row, error in refused:
-                await self._set_aside(connection, row, error)
+                await self._send_to_dead_letters(connection, row, error)
             _raise_failures(answers)
             await _queries.mark_published(connection, ids=[row["id"] for row in rows])
         return len(rows)
@@ -131,28 +131,31 @@ class Relay:
         """
         try:
             async with asyncio.timeout(self._settings.send_timeout_seconds):
-                pending = [await self._begin(row) for row in rows]
+                pending = [await self._start_send(row) for row in rows]
                 return list(await asyncio.gather(*pending, return_exceptions=True))
         except TimeoutError as error:
             raise RelayStuck(
                 f"Kafka did not acknowledge {len(rows)} messages: no answer in time"
             ) from error
 
-    async def _begin(self, row: Row) -> asyncio.Future[object]:
+    async def _start_send(self, row: Row) -> asyncio.Future[object]:
         """A send under way; what the client itself refuses is an answer too."""
         try:
             return await self._send(row)
-        except (KafkaError, *CLIENT_REFUSALS) as error:
+        except (KafkaError, *ENCODING_ERRORS) as error:
             refused = asyncio.get_running_loop().create_future()
             refused.set_exception(error)
             return refused
 
-    async def _set_aside(
+    async def _send_to_dead_letters(
         self, connection: asyncpg.Connection[Row], row: Row, error: object
     ) -> None:
         """Make a refused message a dead letter; a dead letter itself is only logged."""
         log.error(
-            "message_refused", topic=row["topic"], event_id=str(row["event_id"]), reason=str(error)
+            "message_unsendable",
+            topic=row["topic"],
+            event_id=str(row["event_id"]),
+            reason=str(error),
         )
         async with connection.transaction():
             if row["topic"] != dead_letters(self._settings.service).name:
@@ -174,7 +177,7 @@ class Relay:
             telemetry.MESSAGING_MESSAGE_ID: str(row["event_id"]),
             telemetry.MESSAGING_KAFKA_KEY: row["key"],
             telemetry.OUTBOX_QUEUE_SECONDS: row["queue_seconds"],
-            telemetry.TENANT_ID: tenant_named_in(row["payload"]),
+            telemetry.TENANT_ID: read_tenant_id(row["payload"]),
         }
         with tracer.start_as_current_span(
             f"send {row['topic']}",
@@ -196,12 +199,12 @@ def _key_of(row: Row) -> bytes | None:
     return row["key"].encode() or (b"" if row["payload"] is None else None)
 
 
-def _is_refusal(answer: object) -> bool:
-    return isinstance(answer, REFUSALS)
+def _is_unsendable(answer: object) -> bool:
+    return isinstance(answer, UNSENDABLE_ERRORS)
 
 
 def _raise_failures(answers: list[object]) -> None:
-    failures = [a for a in answers if isinstance(a, BaseException) and not _is_refusal(a)]
+    failures = [a for a in answers if isinstance(a, BaseException) and not _is_unsendable(a)]
     if failures:
         raise RelayStuck(
             f"Kafka did not acknowledge {len(failures)} messages: {failures[0]}"

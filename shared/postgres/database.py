@@ -23,7 +23,7 @@ from shared.errors import (
     TransactionConflict,
     ValueRefused,
 )
-from shared.postgres.tenants import EVERY_TENANT, enter
+from shared.postgres.tenants import EVERY_TENANT, enter_tenant_scope
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -63,12 +63,14 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except _CONFLICT as error:
-        raise TransactionConflict(f"the transaction met another one: {_words(error)}") from error
+        raise TransactionConflict(
+            f"the transaction met another one: {_message_of(error)}"
+        ) from error
     except asyncpg.IntegrityConstraintViolationError as error:
         name = error.constraint_name or "unnamed"
         # Not `from error`: its details are the row, which would show wherever a stack is logged.
         raise ConstraintViolated(
-            f"constraint {name} refused the row: {_words(error)}", name
+            f"constraint {name} refused the row: {_message_of(error)}", name
         ) from None
     except _VALUE as error:
         # Not `from error`, nor its words: both quote the value.
@@ -77,9 +79,9 @@ def translated_errors() -> Iterator[None]:
             "send text without NUL characters, and numbers and times in range"
         ) from None
     except asyncpg.InsufficientPrivilegeError as error:
-        raise AccessRefused(f"PostgreSQL refused access: {_words(error)}") from error
+        raise AccessRefused(f"PostgreSQL refused access: {_message_of(error)}") from error
     except _UNAVAILABLE as error:
-        raise DatabaseUnavailable(f"PostgreSQL is not reachable: {_words(error)}") from error
+        raise DatabaseUnavailable(f"PostgreSQL is not reachable: {_message_of(error)}") from error
     except _NETWORK as error:
         if not _raised_by_driver(error):
             raise
@@ -103,7 +105,7 @@ def _readable_url() -> Iterator[None]:
         ) from None
 
 
-def _words(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     """The message without its details, which quote rows; all of it for errors of other kinds."""
     return str(error.args[0]) if isinstance(error, asyncpg.PostgresError) else str(error)
 
@@ -114,7 +116,7 @@ def _raised_by_driver(error: BaseException) -> bool:
     return any(name.split(".")[0] == "asyncpg" for name in frames)
 
 
-async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _register_codecs(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
             name,
@@ -144,7 +146,7 @@ async def connect(
             command_timeout=command_seconds,
             server_settings=_session(schema, role),
         )
-        await _prepare(connection)
+        await _register_codecs(connection)
     return connection
 
 
@@ -201,7 +203,7 @@ class Database:
             timeout=10,
             command_timeout=60,
             max_inactive_connection_lifetime=60,
-            init=_prepare,
+            init=_register_codecs,
             server_settings=_session(self.schema, self.role),
         )
 
@@ -253,5 +255,5 @@ class Database:
     async def _scoped(self, tenant_id: str | None) -> AsyncIterator[Tx]:
         async with self.connection() as connection, connection.transaction():
             if tenant_id is not None:
-                await enter(connection, tenant_id)
+                await enter_tenant_scope(connection, tenant_id)
             yield connection

@@ -22,7 +22,7 @@ from shared.postgres.tenants import SERVICES_ROLE
 
 ROOT = Path(__file__).parents[2]
 TELEMETRY_SCHEMA = "telemetry"
-LOOK_SECONDS = 30.0
+SCHEMA_CHECK_TIMEOUT_SECONDS = 30.0
 _queries = load_queries("shared")
 
 
@@ -63,13 +63,15 @@ async def migrate(dsn: str, schema: str, *, role: str = SERVICES_ROLE) -> list[s
         async with connection.transaction():
             await _queries.lock_migrations(connection)
             await _ensure_role(connection, role)
-            applied = [] if schema == TELEMETRY_SCHEMA else await _bring(connection, "telemetry")
-            return applied + await _bring(connection, schema)
+            applied = (
+                [] if schema == TELEMETRY_SCHEMA else await _apply_pending(connection, "telemetry")
+            )
+            return applied + await _apply_pending(connection, schema)
     finally:
         await connection.close()
 
 
-async def _bring(connection: asyncpg.Connection[asyncpg.Record], schema: str) -> list[str]:
+async def _apply_pending(connection: asyncpg.Connection[asyncpg.Record], schema: str) -> list[str]:
     await _queries.use_schema(connection, name=schema)
     await _queries.create_schema(connection)
     await _queries.create_migrations_table(connection)
@@ -112,9 +114,9 @@ async def _apply(
     await _queries.record_migration(connection, name=migration.name, checksum=migration.checksum)
 
 
-async def pending(dsn: str, schema: str, *, role: str | None = None) -> list[str]:
+async def list_pending(dsn: str, schema: str, *, role: str | None = None) -> list[str]:
     """Names of files that `schema` still lacks, as far as `role` can see."""
-    connection = await connect(dsn, schema, role=role, command_seconds=LOOK_SECONDS)
+    connection = await connect(dsn, schema, role=role, command_seconds=SCHEMA_CHECK_TIMEOUT_SECONDS)
     try:
         if not await _queries.has_migrations_table(connection, name=schema):
             return [migration.name for migration in migrations_of(schema)]

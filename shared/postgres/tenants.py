@@ -27,9 +27,9 @@ EVERY_TENANT: Final = "*"
 _queries = load_queries("shared")
 
 
-async def enter(tx: Tx, tenant_id: str) -> None:
+async def enter_tenant_scope(tx: Tx, tenant_id: str) -> None:
     """See and write this tenant's rows alone, until the transaction ends."""
-    await _queries.enter_tenant(tx, tenant_id=tenant_id)
+    await _queries.set_tenant_scope(tx, tenant_id=tenant_id)
 
 
 @asynccontextmanager
@@ -38,10 +38,10 @@ async def across_tenants(tx: Tx) -> AsyncIterator[None]:
 
     For the few statements of a tenant's transaction that serve another tenant too.
     """
-    before = await _queries.leave_tenant(tx, every_tenant=EVERY_TENANT)
+    before = await _queries.replace_tenant_scope(tx, every_tenant=EVERY_TENANT)
     try:
         yield
     finally:
         # An aborted transaction takes no statement, and its end takes the scope with it.
         with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
-            await enter(tx, before or "")
+            await enter_tenant_scope(tx, before or "")

@@ -16,27 +16,27 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from shared.errors import ArchonError, DatabaseUnavailable, StartupFailed
-from shared.kafka.security import client_arguments, refused
-from shared.kafka.watchdog import LoopWatch, Watchdog
-from shared.logging import configure_logging, get_logger, let_kafka_speak
-from shared.messaging.messages import describe
+from shared.kafka.security import client_arguments, explain_refusal
+from shared.kafka.watchdog import EventLoopWatchdog, Watchdog
+from shared.logging import configure_logging, get_logger, restore_library_log_levels
+from shared.messaging.messages import describe_validation_error
 from shared.messaging.relay import Relay
 from shared.postgres.database import Database
-from shared.postgres.migrations import pending
+from shared.postgres.migrations import list_pending
 from shared.postgres.queries import load_queries
-from shared.process.listeners import Listener, serving
-from shared.process.service_context import Foundation
+from shared.process.listeners import Listener, serve_listeners
+from shared.process.service_context import ServiceContext
 from shared.settings import ServiceSettings
-from shared.telemetry.setup import configure_telemetry, shut_down
+from shared.telemetry.setup import configure_telemetry, shut_down_telemetry
 
 log = get_logger(__name__)
 _queries = load_queries("shared")
 
 # A record may wait for as long as its topic keeps it, then as a dead letter, and once more as a
 # replay: all that while its first reading must not be forgotten. A test adds it up.
-KEEP_INBOX_DAYS = 180
-KEEP_OUTBOX_HOURS = 24
-KEEP_TELEMETRY_DAYS = 14
+INBOX_RETENTION_DAYS = 180
+OUTBOX_RETENTION_HOURS = 24
+TELEMETRY_RETENTION_DAYS = 14
 STOP_GRACE_SECONDS = 4.0
 """What a stop may take besides the handlers' time: `shutdown_timeout_seconds` and this together
 are the whole of it, less than any supervisor waits before it kills."""
@@ -81,22 +81,22 @@ class Application:
 
     def __init__(
         self,
-        foundation: Foundation,
+        service_context: ServiceContext,
         *,
         background: Sequence[Background] = (),
         listeners: Sequence[Listener] = (),
         on_start: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
-        self.foundation = foundation
+        self.service_context = service_context
         self._background = list(background)
         self._on_start = on_start
-        settings = foundation.settings
+        settings = service_context.settings
         health = Listener(
-            foundation.health, settings.health_host, settings.health_port, "ARCHON_HEALTH_PORT"
+            service_context.health, settings.health_host, settings.health_port, "ARCHON_HEALTH_PORT"
         )
         self._listeners = [health, *listeners]
         self._stop = asyncio.Event()
-        self._stop_by: float | None = None
+        self._stop_deadline: float | None = None
 
     async def serve(self) -> None:
         """Run the service.
@@ -105,7 +105,7 @@ class Application:
             StartupFailed: a dependency is not there in time.
             ExceptionGroup: a background part died.
         """
-        shared = self.foundation
+        shared = self.service_context
         configure_logging(
             shared.settings.service, shared.settings.log_level, shared.telemetry.add_log
         )
@@ -115,48 +115,53 @@ class Application:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         try:
-            async with LoopWatch(), serving(self._listeners, self._left):
-                await self._serve_between()
+            async with (
+                EventLoopWatchdog(),
+                serve_listeners(self._listeners, self._remaining_seconds),
+            ):
+                await self._run_until_stopped()
         finally:
-            await shut_down(provider, self._left())
-            await shared.database.close(timeout_seconds=self._left())
+            await shut_down_telemetry(provider, self._remaining_seconds())
+            await shared.database.close(timeout_seconds=self._remaining_seconds())
 
     def stop(self) -> None:
         """Ask `serve` to end."""
         self._stop.set()
 
-    async def _serve_between(self) -> None:
-        shared = self.foundation
+    async def _run_until_stopped(self) -> None:
+        shared = self.service_context
         settings = shared.settings
         await shared.database.open(timeout_seconds=settings.start_timeout_seconds)
         await _await_schema(settings)
-        await _require_protection(shared.database)
-        async with _producer(settings, self._left) as producer:
-            relay = Relay(settings, producer, shared.outbox, shared.wakeups.new())
+        await _require_tenant_policies(shared.database)
+        async with _producer(settings, self._remaining_seconds) as producer:
+            relay = Relay(settings, producer, shared.outbox, shared.notifier.add_waiter())
             for hook in self._on_start:
                 await hook()
             await shared.broker.start()
-            self._add_checks()
+            self._add_health_checks()
             shared.health.started = True
-            let_kafka_speak()
+            restore_library_log_levels()
             log.info("service_started")
-            watchdog = Watchdog(lambda: shared.broker.watched, shared.broker.answers)
+            watchdog = Watchdog(
+                lambda: shared.broker.monitored_consumers, shared.broker.is_reachable
+            )
             await self._run_all(
                 [relay, shared.telemetry, shared.health, watchdog, _housekeeping(shared)]
             )
         log.info("service_stopped")
         await self._flush()
 
-    def _left(self, at_most: float = 5.0) -> float:
+    def _remaining_seconds(self, at_most: float = 5.0) -> float:
         """Seconds that a step of the stop may take, of what is left of the whole."""
-        if self._stop_by is None:
+        if self._stop_deadline is None:
             return at_most
-        return max(0.1, min(at_most, self._stop_by - asyncio.get_running_loop().time()))
+        return max(0.1, min(at_most, self._stop_deadline - asyncio.get_running_loop().time()))
 
     async def _flush(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._left()):
-                await self.foundation.telemetry.flush()
+            async with asyncio.timeout(self._remaining_seconds()):
+                await self.service_context.telemetry.flush()
 
     async def _run_all(self, own: Sequence[Background]) -> None:
         """Run until a stop signal or a death; then stop consuming, and hand work back beside it."""
@@ -168,17 +173,19 @@ class Application:
         done, _ = await asyncio.wait(
             {*ours, *theirs, stopping}, return_when=asyncio.FIRST_COMPLETED
         )
-        self.foundation.health.started = False
-        handlers = self.foundation.settings.shutdown_timeout_seconds
-        self._stop_by = asyncio.get_running_loop().time() + handlers + STOP_GRACE_SECONDS
+        self.service_context.health.started = False
+        handlers = self.service_context.settings.shutdown_timeout_seconds
+        self._stop_deadline = asyncio.get_running_loop().time() + handlers + STOP_GRACE_SECONDS
         for task in theirs:
             task.cancel()
-        closing = asyncio.create_task(self.foundation.broker.stop(), name="stop of the broker")
-        await asyncio.wait({closing, *theirs}, timeout=self._left(handlers + STOP_GRACE_SECONDS))
+        closing = asyncio.create_task(self.service_context.broker.stop(), name="stop of the broker")
+        await asyncio.wait(
+            {closing, *theirs}, timeout=self._remaining_seconds(handlers + STOP_GRACE_SECONDS)
+        )
         stopping.cancel()
         for task in ours:
             task.cancel()
-        await asyncio.wait({*ours, stopping}, timeout=self._left())
+        await asyncio.wait({*ours, stopping}, timeout=self._remaining_seconds())
         deaths = [task for task in done if task is not stopping]
         if deaths:
             names = ", ".join(task.get_name() for task in deaths)
@@ -187,8 +194,8 @@ class Application:
             await self._flush()
             raise ExceptionGroup(f"{names} died", errors or [RuntimeError(f"{names} returned")])
 
-    def _add_checks(self) -> None:
-        shared = self.foundation
+    def _add_health_checks(self) -> None:
+        shared = self.service_context
 
         async def outbox() -> str:
             try:
@@ -209,7 +216,7 @@ class Application:
 async def _await_schema(settings: ServiceSettings) -> None:
     deadline = asyncio.get_running_loop().time() + settings.start_timeout_seconds
     dsn = settings.database_url.get_secret_value()
-    while missing := await pending(dsn, settings.service, role=settings.database_role):
+    while missing := await list_pending(dsn, settings.service, role=settings.database_role):
         if asyncio.get_running_loop().time() > deadline:
             raise StartupFailed(
                 f"schema {settings.service} lacks {', '.join(missing)}; run `archon setup`"
@@ -217,7 +224,7 @@ async def _await_schema(settings: ServiceSettings) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _require_protection(database: Database) -> None:
+async def _require_tenant_policies(database: Database) -> None:
     """Refuse to serve while one tenant's rows could be shown to another.
 
     Raises:
@@ -274,7 +281,7 @@ async def _connect(
             return
         except (KafkaError, OSError) as error:
             over = asyncio.get_running_loop().time() >= deadline
-            if refusal := await refused(arguments, final=over):
+            if refusal := await explain_refusal(arguments, final=over):
                 raise StartupFailed(refusal) from error
             if over:
                 raise StartupFailed(
@@ -286,12 +293,12 @@ async def _connect(
             await asyncio.sleep(0.2)
 
 
-def _housekeeping(shared: Foundation) -> Periodic:
+def _housekeeping(shared: ServiceContext) -> Periodic:
     async def prune() -> None:
         async with shared.database.across_tenants() as tx:
-            await _queries.prune_inbox(tx, keep_days=KEEP_INBOX_DAYS)
-            await _queries.prune_outbox(tx, keep_hours=KEEP_OUTBOX_HOURS)
-            await _queries.prune_telemetry(tx, keep_days=KEEP_TELEMETRY_DAYS)
+            await _queries.prune_inbox(tx, retention_days=INBOX_RETENTION_DAYS)
+            await _queries.prune_outbox(tx, retention_hours=OUTBOX_RETENTION_HOURS)
+            await _queries.prune_telemetry(tx, retention_days=TELEMETRY_RETENTION_DAYS)
 
     return Periodic("housekeeping", 3600.0, prune)
 
@@ -306,7 +313,10 @@ def run(settings_type: type[S], build_app: Callable[[S], Application]) -> None:
         settings = settings_type()
         uvloop.run(_serve(settings, build_app))
     except ValidationError as error:
-        _exit(EXIT_START_FAILED, f"settings: {describe(error)} (environment, prefix ARCHON_)")
+        _exit(
+            EXIT_START_FAILED,
+            f"settings: {describe_validation_error(error)} (environment, prefix ARCHON_)",
+        )
     except SettingsError as error:
         _exit(EXIT_START_FAILED, f"settings: {error}; lists are JSON (environment, prefix ARCHON_)")
     except ArchonError as error:

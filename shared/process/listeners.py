@@ -56,7 +56,7 @@ def bind(listener: Listener) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serving(
+async def serve_listeners(
     listeners: Sequence[Listener], stop_seconds: Callable[[], float]
 ) -> AsyncIterator[None]:
     """Serve while the block runs; requests may take so long to end."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from shared.artifacts.signing import Signer, TrustedKeys
-from shared.artifacts.store import Artifacts
-from shared.audit import Audit
+from shared.artifacts.store import ArtifactStore
+from shared.audit import AuditLog
 from shared.clock import Clock, SystemClock
 from shared.errors import StartupFailed
 from shared.kafka.broker import Broker
-from shared.kafka.retry_policy import Quarantine
+from shared.kafka.retry_policy import RetryPolicy
 from shared.messaging.inbox import Inbox
-from shared.messaging.notifier import Wakeups
+from shared.messaging.notifier import Notifier
 from shared.messaging.outbox import Outbox
 from shared.postgres.database import Database
 from shared.process.health import Health
@@ -25,20 +25,20 @@ from shared.work.worker import Worker, WorkHandler
 
 
 @dataclass(frozen=True, slots=True)
-class Foundation:
+class ServiceContext:
     """The collaborators of one service process; nothing is open yet."""
 
     settings: ServiceSettings
     clock: Clock
-    wakeups: Wakeups
+    notifier: Notifier
     database: Database
     inbox: Inbox
     outbox: Outbox
-    audit: Audit
-    quarantine: Quarantine
+    audit: AuditLog
+    retry_policy: RetryPolicy
     work: WorkQueue
     broker: Broker
-    artifacts: Artifacts
+    artifacts: ArtifactStore
     telemetry: TelemetryStore
     health: Health
 
@@ -46,7 +46,7 @@ class Foundation:
     def build(cls, settings: ServiceSettings, *, clock: Clock | None = None) -> Self:
         """Construct everything; connects to nothing. Without a clock, the machine's."""
         clock = clock or SystemClock()
-        wakeups = Wakeups()
+        notifier = Notifier()
         database = Database(
             settings.database_url.get_secret_value(),
             settings.service,
@@ -54,24 +54,24 @@ class Foundation:
             role=settings.database_role,
         )
         outbox = Outbox(settings.service, clock, shards=settings.outbox_shards)
-        quarantine = Quarantine(
+        retry_policy = RetryPolicy(
             database,
             outbox,
-            wakeups,
+            notifier,
             max_attempts=settings.handler_attempts,
             handler_timeout_seconds=settings.handler_timeout_seconds,
         )
         return cls(
             settings=settings,
             clock=clock,
-            wakeups=wakeups,
+            notifier=notifier,
             database=database,
-            inbox=Inbox(database, wakeups),
+            inbox=Inbox(database, notifier),
             outbox=outbox,
-            audit=Audit(settings.service, outbox, clock),
-            quarantine=quarantine,
-            work=WorkQueue(database, wakeups, lease_seconds=settings.lease_seconds),
-            broker=Broker(settings, quarantine),
+            audit=AuditLog(settings.service, outbox, clock),
+            retry_policy=retry_policy,
+            work=WorkQueue(database, notifier, lease_seconds=settings.lease_seconds),
+            broker=Broker(settings, retry_policy),
             artifacts=build_artifacts(settings),
             telemetry=TelemetryStore(database, settings.service),
             health=Health(settings.service),
@@ -79,10 +79,10 @@ class Foundation:
 
     def worker(self, handlers: Mapping[str, WorkHandler], *, slots: int = 1) -> Worker:
         """A worker of this service's queue, woken by its commits."""
-        return Worker(self.work, handlers, self.wakeups.new(), slots=slots)
+        return Worker(self.work, handlers, self.notifier.add_waiter(), slots=slots)
 
 
-def build_artifacts(settings: ServiceSettings) -> Artifacts:
+def build_artifacts(settings: ServiceSettings) -> ArtifactStore:
     """The artifact store, with its keys."""
     secret = settings.artifacts_signing_key
     signer = Signer(secret.get_secret_value()) if secret else None
@@ -91,7 +91,7 @@ def build_artifacts(settings: ServiceSettings) -> Artifacts:
         keys = [signer.public_key]
     trusted = TrustedKeys(keys) if keys else None
     try:
-        return Artifacts(settings.artifacts_url, signer=signer, trusted=trusted)
+        return ArtifactStore(settings.artifacts_url, signer=signer, trusted=trusted)
     except (ValueError, ImportError) as error:
         raise StartupFailed(
             f"ARCHON_ARTIFACTS_URL {settings.artifacts_url} cannot be used ({error}); for s3:// "

@@ -115,11 +115,11 @@ WHERE n.nspname IN (:schema, 'telemetry') AND c.relkind IN ('r', 'p')
            AND has_table_privilege(c.oid, 'SELECT'))
 ORDER BY 1;
 
--- name: enter_tenant(tenant_id)$
+-- name: set_tenant_scope(tenant_id)$
 -- To the end of the transaction.
 SELECT set_config('archon.tenant_id', :tenant_id, true);
 
--- name: leave_tenant(every_tenant)$
+-- name: replace_tenant_scope(every_tenant)$
 -- Returns the scope that was left.
 WITH present AS MATERIALIZED (SELECT current_setting('archon.tenant_id', true) AS tenant_id)
 SELECT tenant_id FROM present, LATERAL set_config('archon.tenant_id', :every_tenant, true);
@@ -142,14 +142,14 @@ WITH counted AS (
 )
 SELECT max(attempts) FROM counted;
 
--- name: forget_deliveries(topics, partitions, offsets)!
+-- name: delete_deliveries(topics, partitions, offsets)!
 DELETE FROM deliveries
 WHERE (topic, partition, record_offset) IN (
     SELECT * FROM unnest(:topics::text[], :partitions::integer[], :offsets::bigint[])
 );
 
--- name: prune_inbox(keep_days)!
-DELETE FROM inbox WHERE received_at < now() - make_interval(days => :keep_days);
+-- name: prune_inbox(retention_days)!
+DELETE FROM inbox WHERE received_at < now() - make_interval(days => :retention_days);
 
 -- name: insert_outbox(event_id, shard, topic, key, headers, payload)$
 -- True if the message is new.
@@ -182,8 +182,8 @@ UPDATE outbox SET published_at = now() WHERE id = ANY(:ids::bigint[]);
 SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
 FROM outbox WHERE published_at IS NULL;
 
--- name: prune_outbox(keep_hours)!
-DELETE FROM outbox WHERE published_at < now() - make_interval(hours => :keep_hours);
+-- name: prune_outbox(retention_hours)!
+DELETE FROM outbox WHERE published_at < now() - make_interval(hours => :retention_hours);
 
 -- name: lock_audit_head(tenant_id, chain)^
 -- Held to the end of the transaction: a chain grows one entry at a time. The last lock that a
@@ -247,7 +247,7 @@ UPDATE work SET lease_until = now() + make_interval(secs => :lease_seconds::floa
 WHERE id = :id AND token = :token AND state = 'leased'
 RETURNING true;
 
--- name: hold_lease(id, token)$
+-- name: lock_lease(id, token)$
 -- Locks the row to the end of the transaction: nobody can take the lease meanwhile.
 SELECT true FROM work WHERE id = :id AND token = :token AND state = 'leased' FOR UPDATE;
 
@@ -274,7 +274,7 @@ RETURNING true;
 UPDATE work SET state = 'cancelled', finished_at = now(), lease_until = NULL
 WHERE kind = :kind AND key = :key AND state IN ('queued', 'leased');
 
--- name: next_work_in(kinds)$
+-- name: seconds_to_next_work(kinds)$
 -- Seconds until the next row may be due; NULL when there is none.
 SELECT min(extract(epoch FROM CASE state WHEN 'leased' THEN lease_until ELSE run_after END - now()))::float8
 FROM work WHERE kind = ANY(:kinds::text[]) AND state IN ('queued', 'leased');
@@ -302,10 +302,10 @@ SELECT t.at, :service, t.name, t.kind, t.value, t.attributes::jsonb
 FROM unnest(:moments::timestamptz[], :names::text[], :kinds::text[], :amounts::float8[], :attributes::text[])
     AS t(at, name, kind, value, attributes);
 
--- name: prune_telemetry(keep_days)!
+-- name: prune_telemetry(retention_days)!
 WITH old_spans AS (
-    DELETE FROM telemetry.spans WHERE started_at < now() - make_interval(days => :keep_days)
+    DELETE FROM telemetry.spans WHERE started_at < now() - make_interval(days => :retention_days)
 ), old_logs AS (
-    DELETE FROM telemetry.logs WHERE at < now() - make_interval(days => :keep_days)
+    DELETE FROM telemetry.logs WHERE at < now() - make_interval(days => :retention_days)
 )
-DELETE FROM telemetry.metrics WHERE at < now() - make_interval(days => :keep_days);
+DELETE FROM telemetry.metrics WHERE at < now() - make_interval(days => :retention_days);

@@ -74,8 +74,8 @@ def span_row(span: ReadableSpan) -> SpanRow:
         service=str(span.resource.attributes.get("service.name", "unknown")),
         name=clean(span.name),
         kind=span.kind.name,
-        started_at=moment_of(span.start_time),
-        ended_at=moment_of(span.end_time),
+        started_at=datetime_from_nanoseconds(span.start_time),
+        ended_at=datetime_from_nanoseconds(span.end_time),
         status=span.status.status_code.name,
         error=clean(span.status.description or ""),
         attributes=to_json(dict(span.attributes or {})),
@@ -97,5 +97,5 @@ def clean(text: str) -> str:
     return text.replace("\x00", "").encode(errors="replace").decode()
 
 
-def moment_of(nanoseconds: int) -> datetime:
+def datetime_from_nanoseconds(nanoseconds: int) -> datetime:
     return datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC)

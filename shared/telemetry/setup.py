@@ -22,11 +22,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from shared.telemetry.records import MetricRow, moment_of, span_row, to_json
-from shared.telemetry.spans import OwnIds, inherit_tenant
+from shared.telemetry.records import MetricRow, datetime_from_nanoseconds, span_row, to_json
+from shared.telemetry.spans import SystemRandomIdGenerator, inherit_tenant
 from shared.telemetry.store import TelemetryStore
 
-METRICS_EVERY_MS = 15_000
+METRICS_EXPORT_INTERVAL_MS = 15_000
 
 
 class StoreSpanProcessor(SpanProcessor):
@@ -67,7 +67,11 @@ class StoreMetricExporter(MetricExporter):
         else:
             return
         attributes = to_json(dict(point.attributes or {}))
-        self._store.add(MetricRow(moment_of(point.time_unix_nano), name, kind, value, attributes))
+        self._store.add(
+            MetricRow(
+                datetime_from_nanoseconds(point.time_unix_nano), name, kind, value, attributes
+            )
+        )
 
     def shutdown(self, timeout_millis: float = 30_000, **_: object) -> None:
         """Nothing is held back."""
@@ -83,11 +87,11 @@ def configure_telemetry(
     """Install tracer and meter providers; export to OTLP only when an endpoint is given."""
     resource = Resource.create({"service.name": service, "service.namespace": "archon"})
     tracer_provider = TracerProvider(
-        resource=resource, id_generator=OwnIds(), shutdown_on_exit=False
+        resource=resource, id_generator=SystemRandomIdGenerator(), shutdown_on_exit=False
     )
     tracer_provider.add_span_processor(StoreSpanProcessor(store))
     readers: list[MetricReader] = [
-        PeriodicExportingMetricReader(StoreMetricExporter(store), METRICS_EVERY_MS)
+        PeriodicExportingMetricReader(StoreMetricExporter(store), METRICS_EXPORT_INTERVAL_MS)
     ]
     if otlp_endpoint:
         spans, otlp_metrics = _otlp(otlp_endpoint)
@@ -100,7 +104,7 @@ def configure_telemetry(
     return tracer_provider
 
 
-async def shut_down(provider: TracerProvider, timeout_seconds: float) -> None:
+async def shut_down_telemetry(provider: TracerProvider, timeout_seconds: float) -> None:
     """Export what is left, for so long.
 
     The SDK waits half a minute for a collector that does not answer. A thread of an executor is
@@ -127,6 +131,6 @@ def _otlp(endpoint: str) -> tuple[SpanProcessor, MetricReader]:
     base = endpoint.rstrip("/")
     spans = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=5))
     reader = PeriodicExportingMetricReader(
-        OTLPMetricExporter(endpoint=f"{base}/v1/metrics", timeout=5), METRICS_EVERY_MS
+        OTLPMetricExporter(endpoint=f"{base}/v1/metrics", timeout=5), METRICS_EXPORT_INTERVAL_MS
     )
     return spans, reader

@@ -26,7 +26,7 @@ from archon_contracts import telemetry
 Attributes = Mapping[str, str | bool | int | float]
 
 
-class OwnIds(IdGenerator):
+class SystemRandomIdGenerator(IdGenerator):
     """Ids from the system's randomness.
 
     The SDK draws them from the process's own generator, which a training seeds and saves: whether
@@ -82,7 +82,7 @@ def parse_traceparent(text: str) -> SpanRef | None:
     return SpanRef(parts[1].lower(), parts[2].lower())
 
 
-def tenant_of(span: trace.Span) -> str:
+def read_span_tenant(span: trace.Span) -> str:
     """Whose span it is, as its attributes say; empty when they do not, or cannot be read here."""
     attributes = span.attributes if isinstance(span, ReadableSpan) else None
     return str((attributes or {}).get(telemetry.TENANT_ID, ""))
@@ -90,7 +90,7 @@ def tenant_of(span: trace.Span) -> str:
 
 def inherit_tenant(span: trace.Span, parent: Context | None) -> None:
     """A span that says nothing else is its parent's tenant's."""
-    tenant_id = tenant_of(span) or tenant_of(trace.get_current_span(parent))
+    tenant_id = read_span_tenant(span) or read_span_tenant(trace.get_current_span(parent))
     if tenant_id:
         span.set_attribute(telemetry.TENANT_ID, tenant_id)
 

@@ -72,7 +72,7 @@ class TelemetryStore:
 
     async def flush(self) -> None:
         """Store what has come; on an unreachable database the rows stay queued."""
-        while rows := self._take(2_000):
+        while rows := self._pop_rows(2_000):
             try:
                 async with self._database.across_tenants() as tx:
                     await self._insert(tx, rows)
@@ -84,7 +84,7 @@ class TelemetryStore:
                 self._put_back(rows)
                 return
 
-    def _take(self, most: int) -> list[Row]:
+    def _pop_rows(self, most: int) -> list[Row]:
         with self._lock:
             return [self._rows.popleft() for _ in range(min(most, len(self._rows)))]
 

@@ -22,9 +22,9 @@ from opentelemetry import trace
 
 from shared.errors import ChildCrashed, ChildFailed
 from shared.logging import get_logger
-from shared.telemetry.spans import current_traceparent, tenant_of
+from shared.telemetry.spans import current_traceparent, read_span_tenant
 from shared.telemetry.store import TelemetryStore
-from shared.work.child_process import Report, child_main, encode, row_of
+from shared.work.child_process import Report, child_main, encode, parse_span_row
 
 STOP_SECONDS = 3.0
 
@@ -37,20 +37,22 @@ class ChildPool:
 
     name = "child pool"
 
-    def __init__(self, *, preload: Sequence[str], threads: int, telemetry: TelemetryStore) -> None:
+    def __init__(
+        self, *, warm_up_modules: Sequence[str], threads: int, telemetry: TelemetryStore
+    ) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._preload = list(preload)
+        self._warm_up_modules = list(warm_up_modules)
         self._threads = threads
         self._telemetry = telemetry
 
-    async def warm_up(self) -> None:
+    async def start_fork_server(self) -> None:
         """Start the fork server, which imports the heavy modules on its own time."""
         # Two busy cores: idle OpenMP threads must sleep, not spin. Read when torch is imported,
         # so it has to be in the server's environment before it starts.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         os.environ.setdefault("OMP_NUM_THREADS", str(self._threads))
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        self._context.set_forkserver_preload(["shared.work.child_process", *self._preload])
+        self._context.set_forkserver_preload(["shared.work.child_process", *self._warm_up_modules])
         await asyncio.to_thread(forkserver.ensure_running)
 
     async def run(self, entry: str, spec: Mapping[str, Any], on_report: OnReport) -> dict[str, Any]:
@@ -62,14 +64,14 @@ class ChildPool:
             ChildFailed: the child said why it cannot do its work; trying again cannot help.
             ChildCrashed: it died, or its error may pass; trying again may help.
         """
-        await self.warm_up()
+        await self.start_fork_server()
         ours, theirs = self._context.Pipe()
         message = {
             "entry": entry,
             "spec": dict(spec),
             "service": f"{self._telemetry.service}.child",
             "traceparent": current_traceparent(),
-            "tenant_id": tenant_of(trace.get_current_span()),
+            "tenant_id": read_span_tenant(trace.get_current_span()),
         }
         process = self._context.Process(target=child_main, args=(theirs,), daemon=True)
         await asyncio.to_thread(process.start)
@@ -77,11 +79,11 @@ class ChildPool:
         log.info("child_started", entry=entry, pid=process.pid)
         try:
             ours.send_bytes(encode(message))
-            return await self._converse(ours, process, on_report)
+            return await self._exchange_messages(ours, process, on_report)
         finally:
             await asyncio.shield(_stop(ours, process))
 
-    async def _converse(
+    async def _exchange_messages(
         self,
         connection: Connection,
         process: BaseProcess,
@@ -92,10 +94,10 @@ class ChildPool:
                 message = orjson.loads(await _receive(connection))
             except (EOFError, ConnectionError) as error:
                 await asyncio.to_thread(process.join, STOP_SECONDS)
-                raise ChildCrashed(_cause_of_death(process.exitcode)) from error
+                raise ChildCrashed(_describe_exit(process.exitcode)) from error
             match message["type"]:
                 case "span":
-                    self._telemetry.add(row_of(message["span"]))
+                    self._telemetry.add(parse_span_row(message["span"]))
                 case "report":
                     await on_report(message["report"])
                 case "result":
@@ -115,7 +117,7 @@ async def _receive(connection: Connection) -> bytes:
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
     descriptor = connection.fileno()
-    loop.add_reader(descriptor, _once(ready))
+    loop.add_reader(descriptor, _notify_once(ready))
     try:
         await ready
     finally:
@@ -123,12 +125,12 @@ async def _receive(connection: Connection) -> bytes:
     return connection.recv_bytes()
 
 
-def _once(ready: asyncio.Future[None]) -> Callable[[], None]:
-    def ring() -> None:
+def _notify_once(ready: asyncio.Future[None]) -> Callable[[], None]:
+    def notify() -> None:
         if not ready.done():
             ready.set_result(None)
 
-    return ring
+    return notify
 
 
 async def _stop(connection: Connection, process: BaseProcess) -> None:
@@ -141,7 +143,7 @@ async def _stop(connection: Connection, process: BaseProcess) -> None:
         process.close()
 
 
-def _cause_of_death(exit_code: int | None) -> str:
+def _describe_exit(exit_code: int | None) -> str:
     if exit_code == -9:
         return "the child was killed (signal 9; out of memory is the usual reason)"
     if exit_code is not None and exit_code < 0:

@@ -20,10 +20,10 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from archon_contracts import telemetry
 from shared.errors import RetryableError
 from shared.telemetry.records import SpanRow, span_row
-from shared.telemetry.spans import OwnIds, remote_context
+from shared.telemetry.spans import SystemRandomIdGenerator, remote_context
 
 Report = dict[str, Any]
-Entry = Callable[[dict[str, Any], Callable[[Report], None]], dict[str, Any]]
+EntryPoint = Callable[[dict[str, Any], Callable[[Report], None]], dict[str, Any]]
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -66,17 +66,17 @@ class ChannelSpanProcessor(SpanProcessor):
 
 
 def child_main(connection: Connection) -> None:
-    """Entry point of every child."""
+    """EntryPoint point of every child."""
     channel = Channel(connection)
     try:
         request = orjson.loads(connection.recv_bytes())
     except EOFError:  # the service is gone before it had work for this child
         return
-    threading.Thread(target=_exit_with_parent, args=(connection,), daemon=True).start()
+    threading.Thread(target=_exit_when_service_ends, args=(connection,), daemon=True).start()
     module, _, function = str(request["entry"]).partition(":")
     provider = TracerProvider(
         resource=Resource.create({"service.name": request["service"]}),
-        id_generator=OwnIds(),
+        id_generator=SystemRandomIdGenerator(),
         shutdown_on_exit=False,
     )
     provider.add_span_processor(ChannelSpanProcessor(channel, request["tenant_id"]))
@@ -89,7 +89,7 @@ def child_main(connection: Connection) -> None:
 
 def _answer(module: str, function: str, spec: dict[str, Any], channel: Channel) -> dict[str, Any]:
     try:
-        entry: Entry = getattr(importlib.import_module(module), function)
+        entry: EntryPoint = getattr(importlib.import_module(module), function)
         return {"type": "result", "result": entry(spec, channel.report)}
     except MemoryError:
         return _error("MemoryError", "the child ran out of memory", retryable=True)
@@ -103,7 +103,7 @@ def _error(error_type: str, message: str, *, retryable: bool) -> dict[str, Any]:
     return {"type": "error", "error_type": error_type, "message": message, "retryable": retryable}
 
 
-def _exit_with_parent(connection: Connection) -> None:
+def _exit_when_service_ends(connection: Connection) -> None:
     """The service writes nothing after the spec: any end of this read means it is gone."""
     try:
         connection.recv_bytes()
@@ -111,7 +111,7 @@ def _exit_with_parent(connection: Connection) -> None:
         os._exit(1)
 
 
-def row_of(span: dict[str, Any]) -> SpanRow:
+def parse_span_row(span: dict[str, Any]) -> SpanRow:
     """A span as it came over the pipe."""
     times = {name: datetime.fromisoformat(span[name]) for name in ("started_at", "ended_at")}
     return SpanRow(**{**span, **times})

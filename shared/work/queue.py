@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from archon_contracts.identifiers import derived_id
 from shared.errors import DatabaseUnavailable, LeaseLost, LeaseNotRenewed
 from shared.messaging.messages import Cause
-from shared.messaging.notifier import Wakeups
+from shared.messaging.notifier import Notifier
 from shared.postgres.database import Database, Tx
 from shared.postgres.queries import load_queries
 from shared.telemetry.spans import current_traceparent
@@ -43,9 +43,9 @@ class Lease:
 class WorkQueue:
     """The `work` table of one service."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, *, lease_seconds: float) -> None:
+    def __init__(self, database: Database, notifier: Notifier, *, lease_seconds: float) -> None:
         self._database = database
-        self._wakeups = wakeups
+        self._notifier = notifier
         self.lease_seconds = lease_seconds
 
     async def enqueue(
@@ -132,10 +132,10 @@ class WorkQueue:
             LeaseLost: the lease is gone; nothing is written.
         """
         async with self._database.transaction(lease.tenant_id) as tx:
-            if not await _queries.hold_lease(tx, id=lease.id, token=lease.token):
+            if not await _queries.lock_lease(tx, id=lease.id, token=lease.token):
                 raise LeaseLost(f"the lease of {lease.kind} {lease.key} is gone")
             yield tx
-        self._wakeups.ring()
+        self._notifier.notify()
 
     async def finish(self, tx: Tx, lease: Lease, *, state: str, error: str = "") -> None:
         """End the row in the caller's guarded transaction: `done` or `failed`."""
@@ -157,11 +157,11 @@ class WorkQueue:
     async def seconds_to_next(self, kinds: list[str]) -> float | None:
         """Seconds until a row may be due; None when there is no open row."""
         async with self._database.connection() as connection:
-            seconds: float | None = await _queries.next_work_in(connection, kinds=kinds)
+            seconds: float | None = await _queries.seconds_to_next_work(connection, kinds=kinds)
         return seconds
 
     @asynccontextmanager
-    async def kept(self, lease: Lease) -> AsyncIterator[None]:
+    async def renewed(self, lease: Lease) -> AsyncIterator[None]:
         """Renew the lease while the block runs, which ends when the lease may be another's.
 
         Raises:
@@ -176,7 +176,7 @@ class WorkQueue:
 
         async def renew() -> None:
             try:
-                await self._renew_for_ever(lease)
+                await self._renew_until_lost(lease)
             except Exception as error:  # noqa: BLE001  whatever it is, the lease is not kept
                 lost.append(error)
                 task.cancel()
@@ -194,7 +194,7 @@ class WorkQueue:
             with contextlib.suppress(asyncio.CancelledError):
                 await renewing
 
-    async def _renew_for_ever(self, lease: Lease) -> None:
+    async def _renew_until_lost(self, lease: Lease) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + self.lease_seconds
         while True:

@@ -22,15 +22,15 @@ from shared.errors import (
     RetryableError,
 )
 from shared.logging import get_logger
-from shared.messaging.notifier import Wakeup
+from shared.messaging.notifier import Waiter
 from shared.postgres.database import Tx
 from shared.telemetry.spans import remote_context
 from shared.work.queue import Lease, WorkQueue
 
 POLL_SECONDS = 5.0
-FIRST_DELAY_SECONDS = 0.5
-LONGEST_DELAY_SECONDS = 30.0
-PATIENCE_SECONDS = 600.0
+INITIAL_BACKOFF_SECONDS = 0.5
+MAXIMUM_BACKOFF_SECONDS = 30.0
+DATABASE_WAIT_SECONDS = 600.0
 
 log = get_logger(__name__)
 tracer = trace.get_tracer(__name__)
@@ -60,11 +60,16 @@ class Worker:
     name = "worker"
 
     def __init__(
-        self, queue: WorkQueue, handlers: Mapping[str, WorkHandler], bell: Wakeup, *, slots: int = 1
+        self,
+        queue: WorkQueue,
+        handlers: Mapping[str, WorkHandler],
+        waiter: Waiter,
+        *,
+        slots: int = 1,
     ) -> None:
         self._queue = queue
         self._handlers = handlers
-        self._bell = bell
+        self._waiter = waiter
         self._free = asyncio.Semaphore(slots)
         self._slots = slots
         self._running: set[asyncio.Task[None]] = set()
@@ -82,7 +87,7 @@ class Worker:
                 async with self._free:
                     lease = await self._next()
                 await self._free.acquire()
-                task = asyncio.create_task(self._do(lease), name=f"{lease.kind} {lease.key}")
+                task = asyncio.create_task(self._process(lease), name=f"{lease.kind} {lease.key}")
                 self._running.add(task)
                 task.add_done_callback(self._done)
         finally:
@@ -105,9 +110,9 @@ class Worker:
             except RetryableError as error:
                 log.warning("worker_waits_for_database", reason=str(error))
                 due = 1.0
-            await self._bell.wait(_pause(due))
+            await self._waiter.wait(_poll_delay(due))
 
-    async def _do(self, lease: Lease) -> None:
+    async def _process(self, lease: Lease) -> None:
         started = asyncio.get_running_loop().time()
         log.info("work_leased", kind=lease.kind, key=lease.key, attempt=lease.attempt)
         attributes: dict[str, AnyValue] = {
@@ -129,7 +134,7 @@ class Worker:
             except LeaseNotRenewed as error:
                 span.set_status(Status(StatusCode.ERROR, str(error)))
                 log.warning("lease_lost", kind=lease.kind, key=lease.key, reason=str(error))
-                await self._hand_back(lease)
+                await self._release_lease(lease)
             except LeaseLost as error:
                 span.set_status(Status(StatusCode.ERROR, str(error)))
                 log.warning("lease_lost", kind=lease.kind, key=lease.key, reason=str(error))
@@ -142,16 +147,16 @@ class Worker:
         seconds = asyncio.get_running_loop().time() - started
         duration.record(seconds, {"kind": lease.kind})
 
-    async def _hand_back(self, lease: Lease) -> None:
+    async def _release_lease(self, lease: Lease) -> None:
         """An absent database counts no try, if nobody else has taken the work meanwhile."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        deadline = asyncio.get_running_loop().time() + DATABASE_WAIT_SECONDS
         while asyncio.get_running_loop().time() < deadline:
             try:
                 await self._queue.release(lease)
                 return
             except DatabaseUnavailable as error:
                 log.warning("release_waits_for_database", key=lease.key, reason=str(error))
-                await asyncio.sleep(FIRST_DELAY_SECONDS)
+                await asyncio.sleep(INITIAL_BACKOFF_SECONDS)
 
     async def _run(self, lease: Lease) -> None:
         handler = self._handlers[lease.kind]
@@ -165,19 +170,19 @@ class Worker:
             )
             return
         try:
-            async with self._queue.kept(lease):
+            async with self._queue.renewed(lease):
                 result = await handler.run(lease)
             await self._complete(handler, lease, result)
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001  the one place that judges errors of work
-            await self._failed(handler, lease, error)
+            await self._handle_failure(handler, lease, error)
             return
         log.info("work_done", kind=lease.kind, key=lease.key)
 
     async def _complete(self, handler: WorkHandler, lease: Lease, result: Any) -> None:
         """Write the result; hours of work are not thrown away because the database is away."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        deadline = asyncio.get_running_loop().time() + DATABASE_WAIT_SECONDS
         while True:
             try:
                 async with self._queue.guarded(lease) as tx:
@@ -188,16 +193,16 @@ class Worker:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
                 log.warning("result_waits_for_database", key=lease.key, reason=str(error))
-                await asyncio.sleep(FIRST_DELAY_SECONDS)
+                await asyncio.sleep(INITIAL_BACKOFF_SECONDS)
 
-    async def _failed(self, handler: WorkHandler, lease: Lease, error: Exception) -> None:
+    async def _handle_failure(self, handler: WorkHandler, lease: Lease, error: Exception) -> None:
         trace.get_current_span().record_exception(error)
         trace.get_current_span().set_status(Status(StatusCode.ERROR, str(error)))
         last = lease.attempt >= lease.max_attempts
         if isinstance(error, PermanentError) or last:
             await self._give_up(handler, lease, error)
             return
-        delay = min(FIRST_DELAY_SECONDS * 2**lease.attempt, LONGEST_DELAY_SECONDS)
+        delay = min(INITIAL_BACKOFF_SECONDS * 2**lease.attempt, MAXIMUM_BACKOFF_SECONDS)
         delay *= random.uniform(0.8, 1.2)
         log.warning(
             "work_retried",
@@ -222,7 +227,7 @@ class Worker:
             await self._queue.finish(tx, lease, state="failed", error=str(error))
 
 
-def _pause(due_seconds: float | None) -> float:
+def _poll_delay(due_seconds: float | None) -> float:
     """How long to sleep when the next row is due in so many seconds, or none is known."""
     if due_seconds is None:
         return POLL_SECONDS

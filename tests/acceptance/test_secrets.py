@@ -115,7 +115,7 @@ async def a_bad_day(system: Observed) -> None:
     for part, number in (("postgres", signal.SIGKILL), ("broker", signal.SIGTERM)):
         system.runtime.kill(part, number)
         await system.send("GET", f"/v1/agents/picker?token={IN_A_QUERY}")
-        await system.send("POST", "/v1/feedback", json=judgement(rating=4))
+        await system.send("POST", "/v1/feedback", json=feedback_body(rating=4))
         await eventually(lambda: is_back(system), timeout=60)
 
 
@@ -126,10 +126,12 @@ async def a_guess_at_the_key(system: Observed) -> None:
 
 async def broken_requests(system: Observed) -> None:
     refused = [
-        await system.send("POST", "/v1/feedback", json=judgement(rating=IN_A_BODY)),
-        await system.send("POST", "/v1/feedback", json=judgement(unknown_field=IN_A_BODY)),
+        await system.send("POST", "/v1/feedback", json=feedback_body(rating=IN_A_BODY)),
+        await system.send("POST", "/v1/feedback", json=feedback_body(unknown_field=IN_A_BODY)),
         await system.send("POST", "/v1/feedback", content=b'{"input": "' + IN_A_BODY.encode()),
-        await system.send("POST", "/v1/feedback", json={"events": [judgement(reward=IN_A_BODY)]}),
+        await system.send(
+            "POST", "/v1/feedback", json={"events": [feedback_body(reward=IN_A_BODY)]}
+        ),
         await system.send("POST", "/v1/agents", json={"agent_id": "x", "kind": IN_A_BODY}),
         await system.send("POST", "/v1/jobs", json={"agent_id": "picker", "config": IN_A_BODY}),
         await system.send("POST", "/v1/datasets", json={"name": "d", "items": [IN_A_BODY]}),
@@ -140,7 +142,7 @@ async def broken_requests(system: Observed) -> None:
     assert len([status for status in refused if status // 100 == 4]) >= 7
 
 
-def judgement(**fields: object) -> dict[str, object]:
+def feedback_body(**fields: object) -> dict[str, object]:
     return {"agent_id": "picker", "interaction_id": "i", "input": IN_A_BODY, **fields}
 
 
@@ -150,7 +152,8 @@ async def has_a_dead_letter(system: Observed) -> bool:
 
 async def is_back(system: Observed) -> bool:
     return all(status.ready for status in system.runtime.status()) and (
-        await system.send("POST", "/v1/feedback", json=judgement(rating=4)) == httpx.codes.ACCEPTED
+        await system.send("POST", "/v1/feedback", json=feedback_body(rating=4))
+        == httpx.codes.ACCEPTED
     )
 
 

@@ -5,39 +5,41 @@ from typing import Any
 import asyncpg
 import pytest
 
-from archon_contracts.client import HttpFeedbackClient, KafkaFeedbackClient, acting_as
+from archon_contracts.client import HttpFeedbackClient, KafkaFeedbackClient, use_traffic_class
 from archon_contracts.events import FeedbackReceived, InteractionLogged
-from archon_contracts.traffic_classes import Purpose, system_interaction_id
+from archon_contracts.traffic_classes import TrafficClass, internal_interaction_id
 from tests.support.data.tiny_world import corrections
 from tests.support.eventually import eventually
 from tests.support.infrastructure.system import FINAL_STATES, System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 AGENT = "guarded"
-TALLY = """
+COUNTERS_GROUP = """
 SELECT unused, rated, windows, interactions, open_job_id FROM coordinator.tallies
 WHERE agent_id = $1
 """
-NOTED = """
-SELECT purpose, count(*)::int AS events FROM coordinator.system_traffic
-WHERE agent_id = $1 GROUP BY purpose
+SYSTEM_TRAFFIC = """
+SELECT traffic_class, count(*)::int AS events FROM coordinator.internal_traffic
+WHERE agent_id = $1 GROUP BY traffic_class
 """
 
 
 async def test_what_the_system_does_to_a_live_agent_is_no_feedback(system: System) -> None:
     await system.deploy_first_version(AGENT)
-    before = await rows(system, TALLY)
+    before = await rows(system, COUNTERS_GROUP)
 
     await evaluate(system)
     await generate(system)
     await benchmark(system)
-    said = await speak_for_other_purposes(system)
+    said = await send_internal_traffic(system)
 
-    async def all_noted() -> bool:
-        return {row["purpose"]: row["events"] for row in await rows(system, NOTED)} == said
+    async def all_recorded() -> bool:
+        return {
+            row["traffic_class"]: row["events"] for row in await rows(system, SYSTEM_TRAFFIC)
+        } == said
 
-    await eventually(all_noted, timeout=60)
-    assert await rows(system, TALLY) == before
+    await eventually(all_recorded, timeout=60)
+    assert await rows(system, COUNTERS_GROUP) == before
     assert await methods(system) == {"supervised"}
 
     await system.correct(AGENT)
@@ -76,17 +78,19 @@ async def benchmark(system: System) -> None:
     assert checked["valid"]
 
 
-async def speak_for_other_purposes(system: System) -> dict[str, int]:
+async def send_internal_traffic(system: System) -> dict[str, int]:
     """Enough for a window each: a shadow, an evaluation, and a benchmark that forgets to say so."""
     judged = [FeedbackReceived(**each) for each in corrections(AGENT)]
     ends = system.runtime.endpoints
     servers = ends.kafka_bootstrap_servers
-    async with KafkaFeedbackClient(servers, source="shadow", purpose=Purpose.SHADOW) as shadow:
+    async with KafkaFeedbackClient(
+        servers, source="shadow", traffic_class=TrafficClass.SHADOW
+    ) as shadow:
         await shadow.send_many([_as(each, f"shadow-{n}") for n, each in enumerate(judged)])
     async with HttpFeedbackClient(ends.gateway_url, system.runtime.api_key) as client:
-        with acting_as(Purpose.EVALUATION):
+        with use_traffic_class(TrafficClass.EVALUATION):
             await client.send_many([_as(each, f"suite-{n}") for n, each in enumerate(judged)])
-    ids = [system_interaction_id(Purpose.BENCHMARK, AGENT, n) for n, _ in enumerate(judged)]
+    ids = [internal_interaction_id(TrafficClass.BENCHMARK, AGENT, n) for n, _ in enumerate(judged)]
     async with KafkaFeedbackClient(servers, source="bench") as forgetful:
         await forgetful.send_many(
             InteractionLogged(agent_id=AGENT, interaction_id=each, input="q") for each in ids

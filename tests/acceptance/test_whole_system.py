@@ -10,7 +10,7 @@ import pytest
 from deploy.cli.audit_tables import compare_tables
 from deploy.demo.agent_process import AgentFiles
 from deploy.demo.audit import FeedbackAudit, audit_feedback
-from deploy.demo.client_log import Request, entries, feedback_ids
+from deploy.demo.client_log import ProductionRequest, feedback_ids, read_answers
 from deploy.demo.traffic import Traffic
 from tests.support.data.tiny_world import agent, corrections, production_requests
 from tests.support.eventually import eventually
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)
 SERVICES = {
     "gateway", "coordinator", "data_prep", "trainer", "trainer.child", "evaluator", "registry"
 }  # fmt: skip
-PARTS = ("postgres", "broker")
+COMPONENTS = ("postgres", "broker")
 FEEDBACK = 24
 
 
@@ -50,21 +50,21 @@ async def test_an_agent_swaps_to_the_version_that_its_feedback_made(
         await process.start()
         traffic.send(production_requests("served"))
         job = await system.completed(await system.retrain_of("served"))
-        later = [Request(request_id="later", input="play my song")]
+        later = [ProductionRequest(request_id="later", input="play my song")]
         async with traffic.trickling(later, every_seconds=0.2):
             await eventually(
-                lambda: entries(files.ledger)[-1].version == job["version"], timeout=20
+                lambda: read_answers(files.client_log)[-1].version == job["version"], timeout=20
             )
 
-    ledger = entries(files.ledger)
-    assert (await audit(system, "served", feedback_ids(ledger))).used == FEEDBACK
-    assert ledger[-1].digest == job["digest"]
+    client_log = read_answers(files.client_log)
+    assert (await audit(system, "served", feedback_ids(client_log))).used == FEEDBACK
+    assert client_log[-1].digest == job["digest"]
     trace = await whole_trace(system, job["job_id"])
     assert {"agent", "trainer.child"} <= set(trace["services"])
 
 
 async def test_a_service_process_never_holds_torch(system: System) -> None:
-    parents = [status for status in system.runtime.status() if status.name not in PARTS]
+    parents = [status for status in system.runtime.status() if status.name not in COMPONENTS]
 
     holding = [each.name for each in parents if each.pid and _holds_torch(each.pid)]
 
@@ -128,12 +128,12 @@ async def test_the_command_shows_jobs_versions_and_their_trace(system: System) -
     (job,) = await system.archon("jobs", "list", "--agent", "shown")
 
     shown = {
-        "status": await system.archon_says("status"),
-        "job": await system.archon_says("jobs", "show", job["job_id"]),
-        "watch": await system.archon_says("jobs", "watch", job["job_id"]),
-        "models": await system.archon_says("models", "list", "shown"),
-        "model": await system.archon_says("models", "show", "shown", "1.0.0"),
-        "trace": await system.archon_says("trace", job["job_id"]),
+        "status": await system.archon_output("status"),
+        "job": await system.archon_output("jobs", "show", job["job_id"]),
+        "watch": await system.archon_output("jobs", "watch", job["job_id"]),
+        "models": await system.archon_output("models", "list", "shown"),
+        "model": await system.archon_output("models", "show", "shown", "1.0.0"),
+        "trace": await system.archon_output("trace", job["job_id"]),
     }
 
     assert "trainer" in shown["status"]

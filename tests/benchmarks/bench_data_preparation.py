@@ -13,12 +13,18 @@ import orjson
 
 from archon_contracts.commands import SourceKind
 from archon_contracts.identifiers import derived_id
-from services.data_prep.cleaning.cleaning import once_each, usable
-from services.data_prep.dataset_writer import files_of
-from services.data_prep.domain import Item, Policy, Prepared, Tally, Targets
-from services.data_prep.pipeline import Material, prepare
+from services.data_prep.cleaning.cleaning import build_items, deduplicate
+from services.data_prep.dataset_writer import build_files
+from services.data_prep.domain import (
+    Item,
+    PreparationCounters,
+    PreparationPolicy,
+    PreparedDataset,
+    Targets,
+)
+from services.data_prep.pipeline import PreparationInputs, prepare
 from services.data_prep.sources.records import read_source
-from services.synthetic_generator.domain import Wish
+from services.synthetic_generator.domain import GenerationRequest
 from services.synthetic_generator.generation import generate
 from tests.benchmarks.harness import Figure
 from tests.support.data.datasets import plan, prepare_dataset
@@ -50,16 +56,18 @@ def run() -> list[Figure]:
 def _seconds(lines: list[bytes], memory: list[Item]) -> float:
     began = time.process_time()
     reading = read_source(lines, SourceKind.FEEDBACK)
-    material = Material(command=COMMAND, readings=[reading], targets=Targets(), memory=memory)
-    result = prepare(material, Policy())
-    if not isinstance(result, Prepared):
+    preparation_inputs = PreparationInputs(
+        command=COMMAND, parsed_sources=[reading], targets=Targets(), memory=memory
+    )
+    result = prepare(preparation_inputs, PreparationPolicy())
+    if not isinstance(result, PreparedDataset):
         raise RuntimeError(result.reason)
-    files_of(COMMAND, result, Policy())
+    build_files(COMMAND, result, PreparationPolicy())
     return time.process_time() - began
 
 
 def _lines(count: int, seed: int) -> list[bytes]:
-    wish = Wish(
+    request = GenerationRequest(
         scenario_type="customer-support",
         count=count,
         difficulty="hard",
@@ -76,10 +84,12 @@ def _lines(count: int, seed: int) -> list[bytes]:
                 "actual": "complaint",
             }
         )
-        for number, candidate in enumerate(generate(wish, ()).accepted)
+        for number, candidate in enumerate(generate(request, ()).accepted)
     ]
 
 
 def _items(lines: list[bytes]) -> list[Item]:
     reading = read_source(lines, SourceKind.FEEDBACK)
-    return once_each(usable(reading.records, Targets(), Tally()), Tally())
+    return deduplicate(
+        build_items(reading.records, Targets(), PreparationCounters()), PreparationCounters()
+    )

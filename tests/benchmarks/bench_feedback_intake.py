@@ -133,7 +133,7 @@ async def _send(bootstrap_servers: str) -> None:
     await producer.start()
     sent = []
     for number in range(EVENTS):
-        body = _judgement(number)
+        body = _feedback_event(number)
         headers = _headers(body)
         sent.append(
             await producer.send(
@@ -144,7 +144,7 @@ async def _send(bootstrap_servers: str) -> None:
     await producer.stop()
 
 
-def _judgement(number: int) -> FeedbackReceived:
+def _feedback_event(number: int) -> FeedbackReceived:
     return FeedbackReceived(
         agent_id=_agent(number % AGENTS),
         interaction_id=str(new_id()),

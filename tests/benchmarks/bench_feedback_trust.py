@@ -13,13 +13,18 @@ from collections.abc import Sequence
 import orjson
 
 from archon_contracts.commands import SourceKind
-from services.data_prep.cleaning.cleaning import once_each, usable
-from services.data_prep.domain import Held, Item, Tally, Targets
+from services.data_prep.cleaning.cleaning import build_items, deduplicate
+from services.data_prep.domain import Item, PreparationCounters, QuarantinedFeedback, Targets
 from services.data_prep.sources.records import read_source
-from services.synthetic_generator.domain import Wish
+from services.synthetic_generator.domain import GenerationRequest
 from services.synthetic_generator.generation import generate
 from tests.benchmarks.harness import Figure
-from tests.support.data.poisoned_windows import decided, lies, share_held, windows
+from tests.support.data.poisoned_windows import (
+    decide,
+    make_attacker_items,
+    measure_quarantined_proportion,
+    windows,
+)
 
 WINDOWS, ANY_TARGET, ROUNDS, MEMORY = 20, 40, 5, 2_000
 SMALL, LARGE = (300, 30), (10_000, 500)
@@ -28,50 +33,57 @@ SMALL, LARGE = (300, 30), (10_000, 500)
 
 def run() -> list[Figure]:
     """Weigh them all."""
-    return [*_who_is_held(), *_under_names(), *_cost()]
+    return [*_measure_quarantine(), *_under_names(), *_cost()]
 
 
-def _who_is_held() -> list[Figure]:
-    honest_held = attacks_held = 0
-    for seed, (told, known, honest) in enumerate(windows(range(WINDOWS))):
-        honest_held += len(decided(honest, known, seed).held)
-        attacks_held += _whole(lies(told), decided([*honest, *lies(told)], known, seed).held)
-    any_held = 0
-    for seed, (told, known, honest) in enumerate(windows(range(ANY_TARGET))):
-        others = sorted(set(told.live) - {told.victim})
-        poison = lies(told, wanted=random.Random(f"target {seed}").choice(others))
-        any_held += _whole(poison, decided([*honest, *poison], known, seed).held)
+def _measure_quarantine() -> list[Figure]:
+    honest_quarantined = attacks_quarantined = 0
+    for seed, (scenario, known, honest) in enumerate(windows(range(WINDOWS))):
+        honest_quarantined += len(decide(honest, known, seed).quarantined)
+        attacks_quarantined += _all_quarantined(
+            make_attacker_items(scenario),
+            decide([*honest, *make_attacker_items(scenario)], known, seed).quarantined,
+        )
+    any_target_quarantined = 0
+    for seed, (scenario, known, honest) in enumerate(windows(range(ANY_TARGET))):
+        others = sorted(set(scenario.deployed) - {scenario.victim})
+        poison = make_attacker_items(
+            scenario, wanted=random.Random(f"target {seed}").choice(others)
+        )
+        any_target_quarantined += _all_quarantined(
+            poison, decide([*honest, *poison], known, seed).quarantined
+        )
     return [
         Figure(
-            name=f"honest judgements held in {WINDOWS} windows",
-            figure=honest_held,
+            name=f"honest judgements quarantined in {WINDOWS} windows",
+            figure=honest_quarantined,
             unit="judgements",
             reach=0,
             higher_is_better=False,
         ),
         Figure(
-            name=f"attacks held in full, of {WINDOWS}",
-            figure=attacks_held,
+            name=f"attacks quarantined in full, of {WINDOWS}",
+            figure=attacks_quarantined,
             unit="windows",
             reach=WINDOWS,
         ),
         Figure(
-            name=f"attacks on any target held in full, of {ANY_TARGET}",
-            figure=any_held,
+            name=f"attacks on any target quarantined in full, of {ANY_TARGET}",
+            figure=any_target_quarantined,
             unit="windows",
         ),
     ]
 
 
-def _whole(poison: list[Item], held: Sequence[Held]) -> bool:
-    return {one.id for one in poison} <= {one.id for one in held}
+def _all_quarantined(poison: list[Item], quarantined: Sequence[QuarantinedFeedback]) -> bool:
+    return {one.id for one in poison} <= {one.id for one in quarantined}
 
 
 def _under_names() -> list[Figure]:
     return [
         Figure(
-            name=f"lies held of an attacker with {names} names",
-            figure=100 * share_held(range(WINDOWS), names=names),
+            name=f"items quarantined of an attacker with {names} names",
+            figure=100 * measure_quarantined_proportion(range(WINDOWS), names=names),
             unit="%",
         )
         for names in (1, 3, 12)
@@ -96,12 +108,12 @@ def _cost() -> list[Figure]:
 
 def _seconds(window: list[Item], memory: list[Item]) -> float:
     began = time.process_time()
-    decided(window, memory, seed=0)
+    decide(window, memory, seed=0)
     return time.process_time() - began
 
 
 def _made_up(count: int, *, units: int, seed: int) -> list[Item]:
-    wish = Wish(
+    request = GenerationRequest(
         scenario_type="customer-support",
         count=count,
         difficulty="hard",
@@ -120,7 +132,9 @@ def _made_up(count: int, *, units: int, seed: int) -> list[Item]:
                 "given_by": "user",
             }
         )
-        for number, candidate in enumerate(generate(wish, ()).accepted)
+        for number, candidate in enumerate(generate(request, ()).accepted)
     ]
     reading = read_source(lines, SourceKind.FEEDBACK)
-    return once_each(usable(reading.records, Targets(), Tally()), Tally())
+    return deduplicate(
+        build_items(reading.records, Targets(), PreparationCounters()), PreparationCounters()
+    )

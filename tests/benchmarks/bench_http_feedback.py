@@ -15,7 +15,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from archon_contracts.topics import FEEDBACK
-from deploy.gateway_client import answer
+from deploy.gateway_client import read_response
 from deploy.local.runtime import Runtime
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system
@@ -82,7 +82,7 @@ async def _send(http: httpx.AsyncClient, bodies: Sequence[bytes]) -> list[float]
     async def sender() -> None:
         for body in waiting:
             began = time.monotonic()
-            answer(await http.post("/v1/feedback", content=body))
+            read_response(await http.post("/v1/feedback", content=body))
             waits.append(time.monotonic() - began)
 
     await asyncio.gather(*(sender() for _ in range(SENDERS)))

@@ -14,16 +14,16 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
-from archon_contracts.client import Received, subscribe
+from archon_contracts.client import ReceivedEvent, subscribe
 from archon_contracts.events import TrainingStarted
 from deploy.demo.bfcl import Benchmark, BenchmarkItem, load_benchmark
-from deploy.gateway_client import AsyncGateway
+from deploy.gateway_client import AsyncGatewayClient
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import fresh_system
 
 AGENT_ID, WINDOW, ROUNDS, STEPS, FIRST_STEPS, HELD_OUT = "bench", 100, 6, 6, 25, 50
 FINAL_STATES = ("completed", "rejected", "failed", "cancelled")
-POLL_SECONDS, PATIENCE_SECONDS = 0.2, 180.0
+POLL_SECONDS, TIMEOUT_SECONDS = 0.2, 180.0
 IDLE_WAIT_SECONDS = 0.1
 
 
@@ -46,7 +46,7 @@ async def _measure() -> tuple[list[float], list[float]]:
             TrainingStarted,
             idle_wait_seconds=IDLE_WAIT_SECONDS,
         )
-        async with aclosing(starts), asyncio.timeout(PATIENCE_SECONDS * ROUNDS):
+        async with aclosing(starts), asyncio.timeout(TIMEOUT_SECONDS * ROUNDS):
             for number in range(ROUNDS):
                 await _send(gateway, benchmark.production, number)
                 sent_at = datetime.now(UTC)
@@ -56,7 +56,7 @@ async def _measure() -> tuple[list[float], list[float]]:
     return firsts[1:], costs[1:]
 
 
-async def _deploy_first(gateway: AsyncGateway, benchmark: Benchmark) -> None:
+async def _deploy_first(gateway: AsyncGatewayClient, benchmark: Benchmark) -> None:
     await _upload(gateway, "held-out", "evaluation", benchmark.held_out[:HELD_OUT])
     await _upload(gateway, "first", "training", benchmark.initial)
     agent = {
@@ -72,21 +72,21 @@ async def _deploy_first(gateway: AsyncGateway, benchmark: Benchmark) -> None:
         "training": {"max_steps": STEPS},
     }
     await gateway.post("/v1/agents", agent)
-    wish = {"agent_id": AGENT_ID, "method": "supervised", "dataset": "first"}
-    accepted = await gateway.post("/v1/jobs", {**wish, "config": {"max_steps": FIRST_STEPS}})
+    request = {"agent_id": AGENT_ID, "method": "supervised", "dataset": "first"}
+    accepted = await gateway.post("/v1/jobs", {**request, "config": {"max_steps": FIRST_STEPS}})
     job = await _ended(gateway, accepted["job_id"])
     if job["state"] != "completed":
         raise RuntimeError(f"no first version: {job['state']}, {job['reason']}")
 
 
 async def _upload(
-    gateway: AsyncGateway, name: str, purpose: str, items: Sequence[BenchmarkItem]
+    gateway: AsyncGatewayClient, name: str, purpose: str, items: Sequence[BenchmarkItem]
 ) -> None:
     rows = [{"input": item.input, "target": item.target} for item in items]
     await gateway.post("/v1/datasets", {"name": name, "purpose": purpose, "items": rows})
 
 
-async def _send(gateway: AsyncGateway, items: Sequence[BenchmarkItem], number: int) -> None:
+async def _send(gateway: AsyncGatewayClient, items: Sequence[BenchmarkItem], number: int) -> None:
     chosen = items[number * WINDOW : (number + 1) * WINDOW]
     events = [
         {
@@ -101,7 +101,7 @@ async def _send(gateway: AsyncGateway, items: Sequence[BenchmarkItem], number: i
 
 
 async def _next_start(
-    starts: AsyncIterator[Received[TrainingStarted]], *, after: datetime
+    starts: AsyncIterator[ReceivedEvent[TrainingStarted]], *, after: datetime
 ) -> TrainingStarted:
     """The next training whose first step came after that moment."""
     while True:
@@ -110,7 +110,7 @@ async def _next_start(
             return started
 
 
-async def _cost(gateway: AsyncGateway, job_id: str) -> float:
+async def _cost(gateway: AsyncGatewayClient, job_id: str) -> float:
     """Seconds of a job in which none of its work ran."""
     job = await _ended(gateway, job_id)
     if job["state"] not in ("completed", "rejected"):
@@ -120,20 +120,20 @@ async def _cost(gateway: AsyncGateway, job_id: str) -> float:
     return whole - await _worked(gateway, job_id)
 
 
-async def _ended(gateway: AsyncGateway, job_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+async def _ended(gateway: AsyncGatewayClient, job_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         job: dict[str, Any] = await gateway.get(f"/v1/jobs/{job_id}")
         if job["state"] in FINAL_STATES:
             return job
         await asyncio.sleep(POLL_SECONDS)
-    raise RuntimeError(f"job {job_id} did not end within {PATIENCE_SECONDS:.0f} s")
+    raise RuntimeError(f"job {job_id} did not end within {TIMEOUT_SECONDS:.0f} s")
 
 
-async def _worked(gateway: AsyncGateway, job_id: str) -> float:
+async def _worked(gateway: AsyncGatewayClient, job_id: str) -> float:
     """Seconds of the spans in which work ran, once all three have arrived."""
     wanted = {"work prepare", "work train", "work evaluate"}
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         spans = (await gateway.get(f"/v1/jobs/{job_id}/trace"))["spans"]
         works = {span["name"]: span for span in spans if span["name"].startswith("work ")}

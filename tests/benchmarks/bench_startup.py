@@ -2,8 +2,8 @@
 
 The first start makes a database cluster and every table; the second one finds them. Idle means no
 message and no request for 20 s. Resident memory is the sum of proportional set sizes (a page that
-several processes share is counted once); the sum of resident sizes, which counts it several times,
-is given beside it.
+several processes fraction is counted once); the sum of resident sizes, which counts it several
+times, is given beside it.
 """
 
 import asyncio
@@ -47,8 +47,8 @@ async def _idle(settings: LocalSettings) -> list[Figure]:
         before, at = _cpu_seconds(family(runtime)), time.monotonic()
         await asyncio.sleep(IDLE_SECONDS)
         processes = family(runtime)
-        share = (_cpu_seconds(processes) - before) / (time.monotonic() - at)
-        return [again, *_memory(processes), _cpu(share)]
+        fraction = (_cpu_seconds(processes) - before) / (time.monotonic() - at)
+        return [again, *_memory(processes), _cpu(fraction)]
 
 
 def _start(name: str, seconds: float) -> Figure:
@@ -65,9 +65,9 @@ def _memory(processes: list[psutil.Process]) -> list[Figure]:
     ]
 
 
-def _cpu(share: float) -> Figure:
+def _cpu(fraction: float) -> Figure:
     return Figure(
-        name="idle CPU", figure=share * 100, unit="% of a core", reach=15, higher_is_better=False
+        name="idle CPU", figure=fraction * 100, unit="% of a core", reach=15, higher_is_better=False
     )
 
 

@@ -19,7 +19,7 @@ from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.topics import FEEDBACK
 from services.coordinator.app import build_app
-from services.coordinator.feedback.consumer import Intake
+from services.coordinator.feedback.consumer import FeedbackConsumer
 from services.coordinator.settings import Settings
 from shared.messaging.messages import RawRecord
 
@@ -51,15 +51,15 @@ class Stopwatch:
 async def coordinator(count: int) -> float:
     """The whole service, its relay, sweeper and telemetry included."""
     watch = Stopwatch(count)
-    take = Intake.take
+    consume = FeedbackConsumer.consume
 
-    async def timed(intake: Intake, records: Sequence[RawRecord]) -> None:
+    async def timed(intake: FeedbackConsumer, records: Sequence[RawRecord]) -> None:
         watch.begin()
-        await take(intake, records)
+        await consume(intake, records)
         if watch.end(len(records)):
             app.stop()
 
-    Intake.take = timed  # type: ignore[method-assign]  # the watch wraps the real one
+    FeedbackConsumer.consume = timed  # type: ignore[method-assign]  # the watch wraps the real one
     app = build_app(Settings())
     await app.serve()
     return watch.seconds

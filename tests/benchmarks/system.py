@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.gateway_client import AsyncGateway
+from deploy.gateway_client import AsyncGatewayClient
 from deploy.local.processes.ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
@@ -17,12 +17,12 @@ WARM_UP_SECONDS = 25.0
 
 
 @asynccontextmanager
-async def fresh_system() -> AsyncIterator[tuple[Runtime, AsyncGateway]]:
+async def fresh_system() -> AsyncIterator[tuple[Runtime, AsyncGatewayClient]]:
     """Everything running and empty; stopped and removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="archon-bench-") as folder:
         async with (
             Runtime(LocalSettings(data_dir=Path(folder), gateway_port=pick_free())) as runtime,
-            AsyncGateway(runtime.endpoints.gateway_url, runtime.api_key) as gateway,
+            AsyncGatewayClient(runtime.endpoints.gateway_url, runtime.api_key) as gateway,
         ):
             yield runtime, gateway
 

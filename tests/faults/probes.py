@@ -1,4 +1,4 @@
-"""Processes of the made-up services, and what they noted in the database."""
+"""Processes of the made-up services, and what they stored in the database."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ QUICK_RESTARTS = Backoff(first_seconds=0.05, longest_seconds=0.2)
 
 
 @dataclass(slots=True)
-class ProbePart:
+class ProbeComponent:
     """One probe process as the supervisor sees it; the only member of its group if it is killed."""
 
     name: str
@@ -74,11 +74,11 @@ class ProbePart:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class ProbeEffects:
     """What a probe's database says: effects by step in order, and ids of dead letters."""
 
-    taken: list[asyncpg.Record]
-    told: list[str]
+    handled: list[asyncpg.Record]
+    consumed: list[str]
     worked: list[str]
     quarantined: list[str]
 
@@ -87,7 +87,7 @@ class Noted:
         """Keys whose commands took effect in another order than they were sent in."""
         last: dict[str, int] = {}
         wrong = set()
-        for row in self.taken:
+        for row in self.handled:
             if row["number"] <= last.get(row["key"], -1):
                 wrong.add(row["key"])
             last[row["key"]] = row["number"]
@@ -113,14 +113,14 @@ class Fleet:
 
     async def start(self, **settings: object) -> str:
         """Start one more probe process and return its name once it is ready."""
-        part = self.part(**settings)
-        self._own[part.name] = Supervisor(
+        component = self.component(**settings)
+        self._own[component.name] = Supervisor(
             backoff=QUICK_RESTARTS, ready_timeout_seconds=90, stop_timeout_seconds=STOP_SECONDS
         )
-        await self._own[part.name].start([part])
-        return part.name
+        await self._own[component.name].start([component])
+        return component.name
 
-    def part(self, **settings: object) -> ProbePart:
+    def component(self, **settings: object) -> ProbeComponent:
         """A probe that is not started yet; `settings` are those of the probe process."""
         self._started += 1
         name = f"{self.schema}-{self._started}"
@@ -138,7 +138,7 @@ class Fleet:
             **settings,
         }
         environment = {f"ARCHON_{key.upper()}": str(value) for key, value in values.items()}
-        return ProbePart(name, port, self._folder / f"{name}.log", environment)
+        return ProbeComponent(name, port, self._folder / f"{name}.log", environment)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a probe a signal; the supervisor starts a dead one again."""
@@ -170,7 +170,7 @@ class Fleet:
         """Stop one probe in good order; it is not started again."""
         await self._own.pop(name).stop()
 
-    async def goes_on(self, load: CommandLoad, *, patience: float = 30) -> bool:
+    async def goes_on(self, load: CommandLoad, *, stall_seconds: float = 30) -> bool:
         """Whether a command that is sent now takes effect; False once nothing moves any more.
 
         What was sent before may be read first, and events are read by the same consumer.
@@ -181,16 +181,16 @@ class Fleet:
             query = f"SELECT count(*) FROM {self.schema}.effects WHERE event_id = $1"
             return await self.reader.value(query, event_id) > 0
 
-        return await until_still(took_effect, self._moved, patience=patience)
+        return await until_still(took_effect, self._moved, stall_seconds=stall_seconds)
 
-    async def noted(self) -> Noted:
-        """Everything that was noted so far."""
+    async def read_effects(self) -> ProbeEffects:
+        """Everything that took effect so far."""
         effects = await self.reader.fetch(
             f"SELECT step, event_id::text, key, number FROM {self.schema}.effects ORDER BY id"
         )
-        return Noted(
-            taken=[row for row in effects if row["step"] == "taken"],
-            told=[row["event_id"] for row in effects if row["step"] == "told"],
+        return ProbeEffects(
+            handled=[row for row in effects if row["step"] == "handled"],
+            consumed=[row["event_id"] for row in effects if row["step"] == "consumed"],
             worked=[row["event_id"] for row in effects if row["step"] == "worked"],
             quarantined=await self.letter_headers("ce_id"),
         )

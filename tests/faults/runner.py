@@ -24,7 +24,7 @@ from rich.table import Table
 
 from deploy.local.revision import code_revision
 from tests.faults.accounting.client_log import Account
-from tests.faults.scenario import Context, Outcome, Scenario
+from tests.faults.scenario import Context, Scenario, ScenarioResult
 
 NOTHING = Account(0, 0, 0, 0, 0, 0, 0)
 LONGEST_SHORT_SECONDS = 300
@@ -37,7 +37,7 @@ class Line:
     """One scenario's result."""
 
     scenario: Scenario
-    outcome: Outcome
+    outcome: ScenarioResult
     seed: int
     seconds: float
     at: datetime
@@ -94,9 +94,9 @@ def run_all(
             line = _line_of(over, *running[over])
             write_results([line], keep / "results.jsonl")
             found[line.scenario.id, line.seed] = line
-            _tell(line, console)
+            _print_line(line, console)
             if not line.outcome.passed and not line.outcome.not_run:
-                _tell_logs(keep / f"{line.scenario.id}-{line.seed}", console)
+                _print_logs(keep / f"{line.scenario.id}-{line.seed}", console)
     return [found[scenario.id, seed] for scenario, seed in wanted]
 
 
@@ -108,9 +108,11 @@ def _line_of(over: Future[Line], scenario: Scenario, seed: int) -> Line:
     return Line(scenario, _failed(error), seed, 0.0, datetime.now(UTC))
 
 
-def _failed(error: BaseException) -> Outcome:
+def _failed(error: BaseException) -> ScenarioResult:
     reason = f"{type(error).__name__}: {error}"
-    return Outcome(account=NOTHING, load="", faults=0, survived=0, trials=0, problems=(reason,))
+    return ScenarioResult(
+        account=NOTHING, load="", faults=0, survived=0, trials=0, problems=(reason,)
+    )
 
 
 def _be_quiet() -> None:
@@ -136,7 +138,7 @@ def _run_one(scenario: Scenario, *, seed: int, long: bool, keep: Path) -> Line:
     return Line(scenario, outcome, seed, time.monotonic() - started, at)
 
 
-async def _bounded(scenario: Scenario, context: Context, seconds: float) -> Outcome:
+async def _bounded(scenario: Scenario, context: Context, seconds: float) -> ScenarioResult:
     async with asyncio.timeout(seconds):
         return await scenario.run(context)
 
@@ -146,14 +148,14 @@ def _bulky(_folder: str, names: list[str]) -> list[str]:
     return [name for name in names if name in {"postgres", "broker", "artifacts", "trainer"}]
 
 
-def _tell(line: Line, console: Console) -> None:
+def _print_line(line: Line, console: Console) -> None:
     outcome = line.outcome
-    verdict = "[green]passed[/green]" if outcome.passed else "[red]FAILED[/red]"
+    status = "[green]passed[/green]" if outcome.passed else "[red]FAILED[/red]"
     if outcome.not_run:
-        verdict = f"[yellow]not run[/yellow] ({outcome.not_run})"
+        status = f"[yellow]not run[/yellow] ({outcome.not_run})"
     console.print(
         f"[bold]{line.scenario.id}[/bold] {line.scenario.what}\n"
-        f"   {verdict} with seed {line.seed} in {line.seconds:.0f} s: {outcome.account}; "
+        f"   {status} with seed {line.seed} in {line.seconds:.0f} s: {outcome.account}; "
         f"{outcome.survived} of {outcome.faults} faults survived",
         highlight=False,
     )
@@ -164,7 +166,7 @@ def _tell(line: Line, console: Console) -> None:
         console.print(f"   {facts}", style="dim", highlight=False)
 
 
-def _tell_logs(folder: Path, console: Console) -> None:
+def _print_logs(folder: Path, console: Console) -> None:
     """How the logs of a failed scenario end: on another machine they are all that is left."""
     for path in sorted(folder.rglob("*.log")):
         ending = path.read_text(errors="replace").splitlines()[-LOG_LINES:]

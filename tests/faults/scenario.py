@@ -30,7 +30,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ScenarioResult:
     """The balance, how many faults there were and were survived, and what else was seen.
 
     `trials` is what the failure bound is for: events, or runs where a run is the unit.
@@ -47,7 +47,7 @@ class Outcome:
     """Why it could not be tried here; then it has neither passed nor failed."""
 
     @classmethod
-    def of_nothing(cls, why: str) -> Outcome:
+    def of_nothing(cls, why: str) -> ScenarioResult:
         """Of a scenario that cannot be tried here."""
         nothing = Account(0, 0, 0, 0, 0, 0, 0)
         return cls(
@@ -76,6 +76,6 @@ class Scenario(Protocol):
     id: str
     what: str
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         """Do the damage, wait for quiet, and draw up the balance."""
         ...

@@ -25,19 +25,19 @@ from deploy.local.runtime import Runtime
 from deploy.local.servers.service_process import PROJECT_ROOT
 from deploy.local.settings import LocalSettings
 from shared.messaging.outbox import decode_headers
-from tests.faults.accounting.client_log import Account, balance, read_ledger
+from tests.faults.accounting.client_log import Account, balance, read_client_log
 from tests.faults.brokers.servers import STOP_SECONDS, Reader
 from tests.faults.brokers.topics import generations_of
 from tests.faults.waiting import until, until_still
 from tests.faults.workload.load import send_commands
 
 FEEDBACK_ROWS = "SELECT event_id::text, window_id FROM coordinator.feedback"
-LETTERS_OF = "SELECT headers::text FROM {schema}.outbox WHERE topic LIKE '%dead-letter%'"
-LETTERS = LETTERS_OF.format(schema="coordinator")
+DEAD_LETTERS_OF = "SELECT headers::text FROM {schema}.outbox WHERE topic LIKE '%dead-letter%'"
+DEAD_LETTERS = DEAD_LETTERS_OF.format(schema="coordinator")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class CoordinatorState:
     """What the coordinator holds: ids of judgements, of those in windows, headers of letters."""
 
     stored: list[str]
@@ -45,7 +45,7 @@ class Held:
     letters: list[HeaderView]
 
 
-class Second:
+class ExtraProcess:
     """One more process of a service, which no supervisor starts again."""
 
     def __init__(self, child: Child, port: int) -> None:
@@ -54,7 +54,7 @@ class Second:
         self.exit_code: int | None = None
 
     async def ready(self, *, timeout: float) -> bool:
-        """Wait until it takes its share."""
+        """Wait until it takes its part of the work."""
         return await until(lambda: answers_ready(self._port), timeout=timeout)
 
     async def stop(self) -> None:
@@ -63,7 +63,7 @@ class Second:
 
 
 def profile_of(agent_id: str, minimum_feedback: int) -> AgentProfile:
-    """An agent that is retrained by the count alone, without a rest in between."""
+    """An agent that is retrained by the count alone, without a cooldown."""
     return AgentProfile(
         agent_id=agent_id,
         kind=AgentKind.CLASSIFIER,
@@ -97,11 +97,11 @@ class LocalSystem:
         self, agent_ids: Sequence[str], *, minimum_feedback: int = 1_000_000
     ) -> None:
         """Make agents known, all at once."""
-        orders = [
+        commands = [
             ConfigureAgent(agent_id=agent_id, profile=profile_of(agent_id, minimum_feedback))
             for agent_id in agent_ids
         ]
-        await send_commands(self.bootstrap_servers, orders)
+        await send_commands(self.bootstrap_servers, commands)
 
         async def known() -> bool:
             query = "SELECT count(*) FROM coordinator.agents WHERE agent_id = ANY($1)"
@@ -145,7 +145,7 @@ class LocalSystem:
 
     async def count_letters(self) -> int:
         """How many dead letters the coordinator has written."""
-        return await self.reader.value(f"SELECT count(*) FROM ({LETTERS}) AS letters")
+        return await self.reader.value(f"SELECT count(*) FROM ({DEAD_LETTERS}) AS letters")
 
     async def reaches(self, query: str, number: int, *, timeout: float) -> bool:
         """Wait until a query gives this number."""
@@ -156,7 +156,7 @@ class LocalSystem:
         return await until(there, timeout=timeout)
 
     @contextlib.asynccontextmanager
-    async def another(self, service: str, log: Path) -> AsyncIterator[Second]:
+    async def extra_process(self, service: str, log: Path) -> AsyncIterator[ExtraProcess]:
         """A second process of a service beside the runtime's own; SIGTERM at the end."""
         port, ends = pick_free(), self.runtime.endpoints
         environment = {
@@ -169,7 +169,7 @@ class LocalSystem:
             "ARCHON_HEALTH_PORT": str(port),
         }
         argv = (sys.executable, "-m", f"services.{service}")
-        second = Second(
+        second = ExtraProcess(
             await Child.spawn(
                 Program(argv=argv, log_path=log, environment=environment, directory=PROJECT_ROOT)
             ),
@@ -180,11 +180,11 @@ class LocalSystem:
         finally:
             await second.stop()
 
-    async def held(self) -> Held:
+    async def read_state(self) -> CoordinatorState:
         """Everything that the coordinator holds."""
         rows = await self.reader.fetch(FEEDBACK_ROWS)
-        letters = await self.reader.fetch(LETTERS)
-        return Held(
+        letters = await self.reader.fetch(DEAD_LETTERS)
+        return CoordinatorState(
             stored=[row["event_id"] for row in rows],
             used=[row["event_id"] for row in rows if row["window_id"] is not None],
             letters=[
@@ -196,7 +196,7 @@ class LocalSystem:
         """The kinds of error of each service's dead letters, where it has any."""
         found = {}
         for service in SERVICES:
-            rows = await self.reader.fetch(LETTERS_OF.format(schema=service))
+            rows = await self.reader.fetch(DEAD_LETTERS_OF.format(schema=service))
             headers = [HeaderView.of(decode_headers(orjson.loads(row["headers"]))) for row in rows]
             if headers:
                 found[service] = [view.text("dlq_error_type") for view in headers]
@@ -210,14 +210,14 @@ class LocalSystem:
 
         return await until(settled, timeout=timeout)
 
-    async def close_books(
-        self, ledger: Path, *, patience: float, letters: int = 0
+    async def reconcile(
+        self, client_log: Path, *, stall_seconds: float, letters: int = 0
     ) -> tuple[Account, list[str]]:
         """Wait until everything acknowledged is settled, or nothing moves any more.
 
         So many dead letters are expected. Returns the balance and its problems.
         """
-        intended, acknowledged = read_ledger(ledger)
+        intended, acknowledged = read_client_log(client_log)
 
         async def moved() -> int:
             return await self.count_stored() + await self.count_letters()
@@ -226,14 +226,14 @@ class LocalSystem:
             return await moved() >= len(acknowledged)
 
         problems = []
-        if not await until_still(settled, moved, patience=patience):
-            problems.append(f"nothing moved for {patience:g} s")
-        held = await self.held()
+        if not await until_still(settled, moved, stall_seconds=stall_seconds):
+            problems.append(f"nothing moved for {stall_seconds:g} s")
+        state = await self.read_state()
         account = balance(
             (intended, acknowledged),
-            stored=held.stored,
-            used=held.used,
-            quarantined=[letter.text("ce_id") for letter in held.letters],
+            stored=state.stored,
+            used=state.used,
+            quarantined=[letter.text("ce_id") for letter in state.letters],
         )
         if account.quarantined != letters:
             problems.append(f"{account.quarantined} dead letters, {letters} were expected")
@@ -244,7 +244,7 @@ class LocalSystem:
         return await generations_of(self.bootstrap_servers, service)
 
     async def windows(self) -> dict[UUID, int]:
-        """Every window and its size as told, by id."""
+        """Every window and its size as reported, by id."""
         rows = await self.reader.fetch("SELECT window_id, feedback_count FROM coordinator.windows")
         return {row["window_id"]: row["feedback_count"] for row in rows}
 

@@ -27,17 +27,17 @@ async def until_still(
     check: Callable[[], Awaitable[bool]],
     progress: Callable[[], Awaitable[object]],
     *,
-    patience: float,
+    stall_seconds: float,
 ) -> bool:
-    """Ask until the answer is yes; False once nothing has moved for `patience` seconds.
+    """Ask until the answer is yes; False once nothing has moved for `stall_seconds` seconds.
 
     How long a backlog takes depends on the machine; whether it is being worked off does not.
     """
     loop = asyncio.get_running_loop()
     seen: object = None
     moved = loop.time()
-    while loop.time() - moved < patience:
-        if await until(check, timeout=min(patience, 2.0)):
+    while loop.time() - moved < stall_seconds:
+        if await until(check, timeout=min(stall_seconds, 2.0)):
             return True
         try:
             now = await progress()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from deploy.gateway_client import AsyncGateway
+from deploy.gateway_client import AsyncGatewayClient
 from deploy.local.processes.ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
@@ -24,7 +24,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
         environment.setenv("OMP_NUM_THREADS", "1")
         async with (
             Runtime(LocalSettings(data_dir=data_dir, gateway_port=pick_free())) as runtime,
-            AsyncGateway(runtime.endpoints.gateway_url, runtime.api_key) as gateway,
+            AsyncGatewayClient(runtime.endpoints.gateway_url, runtime.api_key) as gateway,
         ):
             held_out = {"name": "held-out", "purpose": "evaluation", "items": held_out_items()}
             first = {"name": "first", "purpose": "training", "items": first_items()}

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from archon_contracts.audit_chain import GENESIS, ChainCheck, hash_of
+from archon_contracts.audit_chain import GENESIS_HASH, ChainVerifier, compute_hash
 from archon_contracts.events import AuditAction, AuditRecorded
 from archon_contracts.identifiers import derived_id
-from shared.audit import Entry
+from shared.audit import AuditEntry
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
 
@@ -18,18 +18,18 @@ class RecordingAudit:
     """Satisfies the services' audit logs; keeps what is appended, once per cause and action."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[UUID, str, str], Entry] = {}
+        self._kept: dict[tuple[UUID, str, str], AuditEntry] = {}
 
-    async def append(self, _tx: object, entry: Entry, *, cause: Cause, part: str = "") -> None:
+    async def append(self, _tx: object, entry: AuditEntry, *, cause: Cause, part: str = "") -> None:
         self._kept.setdefault((cause.id, entry.action, part), entry)
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[AuditEntry]:
         """What was appended, in order."""
         return list(self._kept.values())
 
 
-def entry(subject: str = "1.0.0", **fields: Any) -> Entry:
+def entry(subject: str = "1.0.0", **fields: Any) -> AuditEntry:
     """An entry to append."""
     values: dict[str, Any] = {
         "tenant_id": "acme",
@@ -39,7 +39,7 @@ def entry(subject: str = "1.0.0", **fields: Any) -> Entry:
         "reason": "it is better",
         "details": {"previous_version": "0.9.0"},
     }
-    return Entry(**(values | fields))
+    return AuditEntry(**(values | fields))
 
 
 def linked(*contents: dict[str, Any], chain: str = "registry") -> list[dict[str, Any]]:
@@ -61,9 +61,9 @@ def linked(*contents: dict[str, Any], chain: str = "registry") -> list[dict[str,
             "changes": [],
             "cause_id": derived_id("cause", sequence),
             "trace_id": "",
-            "previous_hash": rows[-1]["hash"] if rows else GENESIS,
+            "previous_hash": rows[-1]["hash"] if rows else GENESIS_HASH,
         } | content
-        rows.append(row | {"hash": hash_of(row)})
+        rows.append(row | {"hash": compute_hash(row)})
     return rows
 
 
@@ -72,11 +72,11 @@ def recorded(row: dict[str, Any]) -> AuditRecorded:
     return AuditRecorded(**row)
 
 
-def checked(rows: list[dict[str, Any]]) -> ChainCheck:
+def checked(rows: list[dict[str, Any]]) -> ChainVerifier:
     """The check of a chain whose rows are read in order of sequence."""
-    check = ChainCheck()
+    check = ChainVerifier()
     for row in sorted(rows, key=lambda row: row["sequence"]):
-        check.take(row)
+        check.add(row)
     return check
 
 

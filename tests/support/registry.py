@@ -6,49 +6,53 @@ from uuid import UUID
 from archon_contracts.commands import DeployModel, RegisterModel, RollBackModel
 from archon_contracts.identifiers import derived_id, new_id
 from archon_contracts.values import AgentKind, ArtifactRef
-from services.registry.domain import Deployment, Model, ModelStatus, Version
+from services.registry.domain import Deployment, ModelStatus, ModelVersion, SemanticVersion
 
 
-class FakeModels:
-    """Satisfies the registry's `Models`."""
+class InMemoryModelStore:
+    """Satisfies the registry's `ModelRepository`."""
 
     def __init__(self) -> None:
-        self.models: dict[tuple[str, str, str], Model] = {}
+        self.models: dict[tuple[str, str, str], ModelVersion] = {}
         self.deployments: list[tuple[str, str, Deployment]] = []
 
     async def lock_agent(self, _tx: object, tenant_id: str, agent_id: str) -> int:
         history = await self.list_deployments(_tx, tenant_id, agent_id)
         return history[-1].revision if history else 0
 
-    async def find_of_job(self, _tx: object, tenant_id: str, job_id: UUID) -> Model | None:
+    async def find_of_job(self, _tx: object, tenant_id: str, job_id: UUID) -> ModelVersion | None:
         found = [m for m in self.models.values() if (m.tenant_id, m.job_id) == (tenant_id, job_id)]
         return found[0] if found else None
 
-    async def find(self, _tx: object, tenant_id: str, agent_id: str, version: str) -> Model | None:
+    async def find(
+        self, _tx: object, tenant_id: str, agent_id: str, version: str
+    ) -> ModelVersion | None:
         return self.models.get((tenant_id, agent_id, version))
 
-    async def find_live(self, _tx: object, tenant_id: str, agent_id: str) -> Model | None:
+    async def find_deployed(
+        self, _tx: object, tenant_id: str, agent_id: str
+    ) -> ModelVersion | None:
         models = self._of(tenant_id, agent_id)
         live = [model for model in models if model.status is ModelStatus.DEPLOYED]
         return live[0] if live else None
 
     async def find_highest_version(
         self, _tx: object, tenant_id: str, agent_id: str
-    ) -> Version | None:
+    ) -> SemanticVersion | None:
         return max((model.version for model in self._of(tenant_id, agent_id)), default=None)
 
     async def list_versions(self, _tx: object, tenant_id: str, agent_id: str) -> list[str]:
         versions = sorted((m.version for m in self._of(tenant_id, agent_id)), reverse=True)
         return [str(version) for version in versions[:10]]
 
-    async def insert(self, _tx: object, model: Model, _command: RegisterModel) -> None:
+    async def insert(self, _tx: object, model: ModelVersion, _command: RegisterModel) -> None:
         self.models[(model.tenant_id, model.agent_id, str(model.version))] = model
 
-    async def set_live(self, _tx: object, model: Model, change: Deployment) -> None:
+    async def set_deployed(self, _tx: object, model: ModelVersion, change: Deployment) -> None:
         for key, known in self.models.items():
             if key[:2] == (model.tenant_id, model.agent_id):
-                is_live = str(known.version) == change.version
-                status = ModelStatus.DEPLOYED if is_live else ModelStatus.READY
+                is_deployed = str(known.version) == change.version
+                status = ModelStatus.DEPLOYED if is_deployed else ModelStatus.READY
                 self.models[key] = replace(known, status=status)
         self.deployments.append((model.tenant_id, model.agent_id, change))
 
@@ -57,7 +61,7 @@ class FakeModels:
     ) -> list[Deployment]:
         return [d for *names, d in self.deployments if names == [tenant_id, agent_id]]
 
-    def _of(self, tenant_id: str, agent_id: str) -> list[Model]:
+    def _of(self, tenant_id: str, agent_id: str) -> list[ModelVersion]:
         return [m for (t, a, _), m in self.models.items() if (t, a) == (tenant_id, agent_id)]
 
 
@@ -68,7 +72,7 @@ def artifact(name: str) -> ArtifactRef:
 
 
 def register(job_id: UUID | None = None, agent_id: str = "picker") -> RegisterModel:
-    """The order to register the model of a job."""
+    """The command to register the model of a job."""
     job = job_id or new_id()
     return RegisterModel(
         agent_id=agent_id,
@@ -82,15 +86,15 @@ def register(job_id: UUID | None = None, agent_id: str = "picker") -> RegisterMo
 
 
 def deploy(version: str, agent_id: str = "picker") -> DeployModel:
-    """A person's order to make a version live."""
+    """A person's command to make a version live."""
     return DeployModel(agent_id=agent_id, model_version=version, reason="the gate passed")
 
 
-def deploy_for_job(version: str, judged_against: str | None) -> DeployModel:
-    """A job's order, after its candidate was compared with what was live then."""
-    return deploy(version).model_copy(update={"job_id": new_id(), "judged_against": judged_against})
+def deploy_for_job(version: str, compared_with: str | None) -> DeployModel:
+    """A job's command, after its candidate was compared with what was live then."""
+    return deploy(version).model_copy(update={"job_id": new_id(), "compared_with": compared_with})
 
 
 def roll_back(to_version: str | None = None, agent_id: str = "picker") -> RollBackModel:
-    """The order to return to an earlier version."""
+    """The command to return to an earlier version."""
     return RollBackModel(agent_id=agent_id, to_version=to_version, reason="it got worse")

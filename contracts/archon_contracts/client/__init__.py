@@ -13,33 +13,33 @@ if TYPE_CHECKING:
     from archon_contracts.client.idle_fetch import pace_idle_fetches
     from archon_contracts.client.kafka import KafkaFeedbackClient
     from archon_contracts.client.security import KafkaSecurity
-    from archon_contracts.client.subscription import Received, Unreadable, subscribe
-    from archon_contracts.client.traffic_class import acting_as
+    from archon_contracts.client.subscription import ReceivedEvent, UnreadableRecord, subscribe
+    from archon_contracts.client.traffic_class import use_traffic_class
 
 __all__ = [
     "HttpFeedbackClient",
     "KafkaFeedbackClient",
     "KafkaSecurity",
-    "Received",
-    "Unreadable",
-    "acting_as",
+    "ReceivedEvent",
+    "UnreadableRecord",
     "pace_idle_fetches",
     "subscribe",
+    "use_traffic_class",
 ]
 
-_HOMES = {
+_MODULES = {
     "HttpFeedbackClient": "http",
     "KafkaFeedbackClient": "kafka",
     "KafkaSecurity": "security",
-    "Received": "subscription",
-    "Unreadable": "subscription",
-    "acting_as": "purpose",
+    "ReceivedEvent": "subscription",
+    "UnreadableRecord": "subscription",
+    "use_traffic_class": "traffic_class",
     "pace_idle_fetches": "idle_fetch",
     "subscribe": "subscription",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

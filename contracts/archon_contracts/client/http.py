@@ -19,11 +19,11 @@ from archon_contracts.client.errors import (
     MissingExtraError,
 )
 from archon_contracts.client.tracing import current_trace_headers
-from archon_contracts.client.traffic_class import purpose_now
-from archon_contracts.event_ids import with_purpose
+from archon_contracts.client.traffic_class import current_traffic_class
+from archon_contracts.event_ids import with_traffic_class
 from archon_contracts.events.feedback import FeedbackReceived
 from archon_contracts.identifiers import EventId
-from archon_contracts.traffic_classes import Purpose
+from archon_contracts.traffic_classes import TrafficClass
 
 try:
     import httpx
@@ -31,7 +31,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("httpx", "http") from error
 
 PATH: Final = "/v1/feedback"
-BUSY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+RETRYABLE_STATUSES: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 FIRST_WAIT_SECONDS: Final = 0.25
 LONGEST_WAIT_SECONDS: Final = 30.0
 
@@ -48,8 +48,8 @@ class HttpFeedbackClient:
     gateway is asked again, `attempts` times in all, after the time that it names in `Retry-After`
     (30 seconds at most) or a growing one of our own. That is safe: an event's id follows from the
     event itself, however the events are grouped and whether they come over HTTP or over Kafka.
-    An agent that runs as a shadow or under evaluation gives its `purpose`: nothing that it sends
-    then counts.
+    An agent that runs as a shadow or under evaluation gives its `traffic_class`: nothing that it
+    sends then counts.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class HttpFeedbackClient:
         timeout_seconds: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        purpose: Purpose | None = None,
+        traffic_class: TrafficClass | None = None,
     ) -> None:
         self._attempts = attempts
         self._sleep = sleep
-        self._purpose = purpose
+        self._traffic_class = traffic_class
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers={"Authorization": f"Bearer {api_key}"},
@@ -94,7 +94,7 @@ class HttpFeedbackClient:
             GatewayUnavailableError: not accepted in all attempts; sending again is safe.
             GatewayRefusedError: the gateway says what is wrong with it.
         """
-        body = with_purpose(event, self._purpose, purpose_now()).to_bytes()
+        body = with_traffic_class(event, self._traffic_class, current_traffic_class()).to_bytes()
         (event_id,) = await self._post(body, idempotency_key, expected=1)
         return event_id
 
@@ -109,8 +109,8 @@ class HttpFeedbackClient:
             GatewayUnavailableError: not accepted in all attempts; sending again is safe.
             GatewayRefusedError: the gateway says what is wrong with one of them.
         """
-        around = purpose_now()
-        batch = [with_purpose(event, self._purpose, around) for event in events]
+        around = current_traffic_class()
+        batch = [with_traffic_class(event, self._traffic_class, around) for event in events]
         if not batch:
             return []
         body = b'{"events":[' + b",".join(event.to_bytes() for event in batch) + b"]}"
@@ -128,9 +128,9 @@ class HttpFeedbackClient:
             except httpx.TransportError as error:
                 problem = f"{type(error).__name__}: {error}"
             else:
-                if response.status_code not in BUSY:
+                if response.status_code not in RETRYABLE_STATUSES:
                     return _event_ids(response, expected)
-                problem = str(_refusal(response))
+                problem = str(_to_error(response))
                 wait = _retry_after_seconds(response, default=wait)
             if attempt + 1 < self._attempts:
                 await self._sleep(wait)
@@ -139,7 +139,7 @@ class HttpFeedbackClient:
 
 def _event_ids(response: httpx.Response, expected: int) -> list[EventId]:
     if response.status_code != HTTPStatus.ACCEPTED:
-        raise _refusal(response)
+        raise _to_error(response)
     try:
         answer = _Accepted.model_validate_json(response.content)
     except ValidationError as error:
@@ -150,7 +150,7 @@ def _event_ids(response: httpx.Response, expected: int) -> list[EventId]:
     return [EventId(event_id) for event_id in answer.event_ids]
 
 
-def _refusal(response: httpx.Response) -> GatewayRefusedError:
+def _to_error(response: httpx.Response) -> GatewayRefusedError:
     """The problem document (RFC 9457) as an error; the status line where there is none."""
     document: Any = None
     if "json" in response.headers.get("Content-Type", ""):

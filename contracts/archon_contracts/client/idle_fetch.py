@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FIRST_WAIT_SECONDS: Final = 0.002
 
 
-class IdlePace:
+class IdleFetchBackoff:
     """How long to wait after an empty fetch, per broker node: 2 ms, doubling to the maximum."""
 
     def __init__(self, maximum_wait_seconds: float) -> None:
@@ -44,7 +44,7 @@ def pace_idle_fetches(consumer: AIOKafkaConsumer, *, maximum_wait_seconds: float
         return
     fetcher = consumer._fetcher
     fetch = fetcher._proc_fetch_request
-    pace = IdlePace(maximum_wait_seconds)
+    pace = IdleFetchBackoff(maximum_wait_seconds)
 
     async def paced_fetch(assignment: Any, node_id: int, request: Any) -> bool:
         # The consumer's close() cancels this task and awaits it: a cancel must end here.

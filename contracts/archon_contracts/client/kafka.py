@@ -10,12 +10,12 @@ from typing import Any, Self
 from archon_contracts import telemetry
 from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
 from archon_contracts.client.tracing import TraceHeaders, send_span
-from archon_contracts.client.traffic_class import purpose_now
+from archon_contracts.client.traffic_class import current_traffic_class
 from archon_contracts.envelope import Envelope
-from archon_contracts.event_ids import FeedbackEvent, event_id_of, subject_of, with_purpose
+from archon_contracts.event_ids import FeedbackEvent, event_id_of, subject_of, with_traffic_class
 from archon_contracts.identifiers import EventId
 from archon_contracts.topics import FEEDBACK
-from archon_contracts.traffic_classes import Purpose
+from archon_contracts.traffic_classes import TrafficClass
 
 
 class KafkaFeedbackClient:
@@ -32,14 +32,15 @@ class KafkaFeedbackClient:
         source: str,
         timeout_seconds: float = 15.0,
         connection: Mapping[str, Any] | None = None,
-        purpose: Purpose | None = None,
+        traffic_class: TrafficClass | None = None,
     ) -> None:
         """`source` names the sender (`agent/tool-picker`); `connection` holds further options of
         aiokafka's producer; `KafkaSecurity(...).connection()` makes those of TLS and SASL. An agent
-        that runs as a shadow or under evaluation gives its `purpose`: nothing that it sends then
+        that runs as a shadow or under evaluation gives its `traffic_class`: nothing that it sends
+        then
         counts."""
         self._source = source
-        self._purpose = purpose
+        self._traffic_class = traffic_class
         self._producer = ReliableProducer(
             bootstrap_servers,
             required_topics=[FEEDBACK.name],
@@ -66,7 +67,7 @@ class KafkaFeedbackClient:
             BrokerUnavailableError: no acknowledgement in time; the event may have arrived.
             SendRefusedError: Kafka does not accept it.
         """
-        event = with_purpose(event, self._purpose, purpose_now())
+        event = with_traffic_class(event, self._traffic_class, current_traffic_class())
         event_id = event_id or event_id_of(event)
         attributes: dict[str, str | int] = {
             telemetry.MESSAGING_MESSAGE_ID: str(event_id),
@@ -87,9 +88,10 @@ class KafkaFeedbackClient:
             BrokerUnavailableError: not all were acknowledged in time.
             SendRefusedError: Kafka does not accept one of them.
         """
-        around = purpose_now()
+        around = current_traffic_class()
         batch = [
-            (with_purpose(event, self._purpose, around), event_id_of(event)) for event in events
+            (with_traffic_class(event, self._traffic_class, around), event_id_of(event))
+            for event in events
         ]
         attributes: dict[str, str | int] = {telemetry.MESSAGING_BATCH_COUNT: len(batch)}
         with send_span(FEEDBACK.name, attributes) as trace_headers:
@@ -108,7 +110,7 @@ class KafkaFeedbackClient:
             subject=subject_of(event),
             traceparent=trace_headers.get("traceparent", ""),
             tracestate=trace_headers.get("tracestate", ""),
-            purpose=event.purpose or "",
+            traffic_class=event.traffic_class or "",
         )
         return OutgoingRecord(
             FEEDBACK.name, event.key.encode(), event.to_bytes(), envelope.to_headers()

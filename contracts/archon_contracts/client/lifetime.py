@@ -13,7 +13,7 @@ from archon_contracts.client.errors import (
     MissingExtraError,
     TopicMissingError,
 )
-from archon_contracts.client.security import why_refused
+from archon_contracts.client.security import diagnose_refusal
 
 try:
     from aiokafka import AIOKafkaProducer
@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
 log = logging.getLogger(__name__)
 
 
-class Connection(Protocol):
+class KafkaConnection(Protocol):
     """A producer or consumer of aiokafka."""
 
     async def start(self) -> None: ...
@@ -33,7 +33,7 @@ class Connection(Protocol):
 
 
 async def start(
-    connection: Connection,
+    connection: KafkaConnection,
     *,
     required_topics: Iterable[str],
     timeout_seconds: float,
@@ -57,7 +57,7 @@ async def start(
             raise TopicMissingError(f"Kafka has no topic {', '.join(sorted(missing))}")
     except (TimeoutError, KafkaError) as error:
         await stop(connection, timeout_seconds=timeout_seconds)
-        refusal = await why_refused(options)
+        refusal = await diagnose_refusal(options)
         if refusal is not None:
             raise BrokerUnavailableError(
                 f"cannot reach Kafka: {refusal.reason} (KafkaSecurity: {refusal.fault.value})"
@@ -69,7 +69,7 @@ async def start(
         raise
 
 
-async def stop(connection: Connection, *, timeout_seconds: float) -> None:
+async def stop(connection: KafkaConnection, *, timeout_seconds: float) -> None:
     """Flush, leave and disconnect; what the broker does not answer in time is dropped."""
     try:
         async with asyncio.timeout(timeout_seconds):

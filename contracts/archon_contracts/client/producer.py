@@ -13,7 +13,7 @@ from archon_contracts.client.errors import (
     MissingExtraError,
     SendRefusedError,
 )
-from archon_contracts.client.lifetime import Connection, start, stop
+from archon_contracts.client.lifetime import KafkaConnection, start, stop
 from archon_contracts.envelope import Headers
 
 try:
@@ -108,7 +108,7 @@ class ReliableProducer:
                 f"Kafka did not acknowledge {what} within {self._timeout:g} s"
             ) from error
         except KafkaError as error:
-            if error.retriable or _is_lost(error):
+            if error.retriable or _is_unusable(error):
                 raise BrokerUnavailableError(f"Kafka cannot take it now: {error}") from error
             raise SendRefusedError(f"Kafka refused it: {error}") from error
 
@@ -117,12 +117,12 @@ class ReliableProducer:
         try:
             await _send_all(producer, records)
         except KafkaError as error:
-            if not _is_lost(error):
+            if not _is_unusable(error):
                 raise
             await self._replace(producer, error)
             await _send_all(self._running(), records)
 
-    async def _replace(self, lost: Connection, reason: KafkaError) -> None:
+    async def _replace(self, lost: KafkaConnection, reason: KafkaError) -> None:
         async with self._replacing:
             if self._producer is not lost:
                 return  # another send has done it
@@ -136,7 +136,7 @@ class ReliableProducer:
         return self._producer
 
 
-def _is_lost(error: KafkaError) -> bool:
+def _is_unusable(error: KafkaError) -> bool:
     """Whether the producer is of no more use: unknown to the broker, or its sender has ended."""
     known = (OutOfOrderSequenceNumber, ProducerFenced, InvalidProducerIdMapping, ProducerClosed)
     return isinstance(error, known) or type(error) is KafkaError

@@ -26,7 +26,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("aiokafka", "kafka") from error
 
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-ASK_SECONDS: Final = 5.0
+DIAGNOSIS_TIMEOUT_SECONDS: Final = 5.0
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
 _OTHER_NAME: Final = (62, 64)
 
@@ -43,7 +43,7 @@ class Fault(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ConnectionRefusal:
     """Why there is no connection, in a sentence without a secret."""
 
     fault: Fault
@@ -129,28 +129,28 @@ class KafkaSecurity:
             ) from error
 
 
-async def why_refused(options: Mapping[str, Any]) -> Refusal | None:
+async def diagnose_refusal(options: Mapping[str, Any]) -> ConnectionRefusal | None:
     """Connect once more to hear what is wrong, which aiokafka's clients only log.
 
     `options` are those of a client. None: the brokers do not answer at all, or all is well.
     """
-    wanted = {name: options[name] for name in _ASKED if name in options}
+    wanted = {name: options[name] for name in _CONNECTION_OPTIONS if name in options}
     for host, port, _ in collect_hosts(options["bootstrap_servers"]):
         try:
-            async with asyncio.timeout(ASK_SECONDS):
+            async with asyncio.timeout(DIAGNOSIS_TIMEOUT_SECONDS):
                 connection = await create_conn(host, port, **wanted)
                 try:
                     await connection.send(MetadataRequest([]))
                 finally:
                     connection.close()
         except (KafkaError, OSError) as error:
-            refusal = _refusal(error, str(options.get("security_protocol", "PLAINTEXT")))
+            refusal = _classify_refusal(error, str(options.get("security_protocol", "PLAINTEXT")))
             if refusal is not None:
                 return refusal
     return None
 
 
-_ASKED: Final = (
+_CONNECTION_OPTIONS: Final = (
     "security_protocol",
     "ssl_context",
     "sasl_mechanism",
@@ -159,24 +159,32 @@ _ASKED: Final = (
 )
 
 
-def _refusal(error: BaseException, protocol: str) -> Refusal | None:
+def _classify_refusal(error: BaseException, protocol: str) -> ConnectionRefusal | None:
     cause = error.__cause__ or error
     match cause:
         case ssl.SSLCertVerificationError() if cause.verify_code in _OTHER_NAME:
-            return Refusal(Fault.HOST_NAME, f"its certificate is for others: {_words(cause)}")
+            return ConnectionRefusal(
+                Fault.HOST_NAME, f"its certificate is for others: {_message_of(cause)}"
+            )
         case ssl.SSLCertVerificationError():
-            return Refusal(Fault.CA, f"its certificate is not trusted: {_words(cause)}")
+            return ConnectionRefusal(
+                Fault.CA, f"its certificate is not trusted: {_message_of(cause)}"
+            )
         case ssl.SSLError() if "ALERT" in (cause.reason or ""):
-            return Refusal(Fault.CERTIFICATE, f"it refuses this client's certificate: {cause}")
+            return ConnectionRefusal(
+                Fault.CERTIFICATE, f"it refuses this client's certificate: {cause}"
+            )
         case ssl.SSLError():
-            return Refusal(Fault.PROTOCOL, f"it does not speak TLS as {protocol} asks: {cause}")
+            return ConnectionRefusal(
+                Fault.PROTOCOL, f"it does not speak TLS as {protocol} asks: {cause}"
+            )
         case AuthenticationFailedError() | SaslAuthenticationFailed():
-            return Refusal(Fault.CREDENTIALS, "it does not accept this user and password")
+            return ConnectionRefusal(Fault.CREDENTIALS, "it does not accept this user and password")
         case UnsupportedSaslMechanismError() | IllegalSaslStateError():
-            return Refusal(Fault.MECHANISM, "it does not offer this SASL mechanism")
+            return ConnectionRefusal(Fault.MECHANISM, "it does not offer this SASL mechanism")
         # Accepted, then closed: somebody listens, who takes us for something else.
         case asyncio.IncompleteReadError() | ConnectionResetError():
-            return Refusal(
+            return ConnectionRefusal(
                 Fault.PROTOCOL,
                 f"it closes a connection in {protocol} without a word; it may want TLS, SASL or a "
                 "client certificate",
@@ -185,5 +193,5 @@ def _refusal(error: BaseException, protocol: str) -> Refusal | None:
             return None
 
 
-def _words(error: ssl.SSLCertVerificationError) -> str:
+def _message_of(error: ssl.SSLCertVerificationError) -> str:
     return error.verify_message.rstrip(".")

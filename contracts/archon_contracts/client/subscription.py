@@ -33,7 +33,7 @@ TIMEOUT_SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Received(Generic[T]):
+class ReceivedEvent(Generic[T]):
     """One event and where it was read. It counts as handled when the next one is asked for."""
 
     event: T
@@ -44,7 +44,7 @@ class Received(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableRecord:
     """A record that is none of the system's events, with its bytes and what is wrong with it."""
 
     reason: str
@@ -55,7 +55,7 @@ class Unreadable:
     headers: tuple[tuple[str, bytes | None], ...]
 
 
-def log_unreadable(record: Unreadable) -> None:
+def log_unreadable(record: UnreadableRecord) -> None:
     """Warn of a record that was passed over; its content is not logged."""
     log.warning(
         "passed over %s[%d]@%d: %s", record.topic, record.partition, record.offset, record.reason
@@ -70,9 +70,9 @@ async def subscribe(
     from_beginning: bool = True,
     tenant_id: str | None = None,
     idle_wait_seconds: float = 0.0,
-    on_unreadable: Callable[[Unreadable], None] = log_unreadable,
+    on_unreadable: Callable[[UnreadableRecord], None] = log_unreadable,
     connection: Mapping[str, Any] | None = None,
-) -> AsyncGenerator[Received[T], None]:
+) -> AsyncGenerator[ReceivedEvent[T], None]:
     """Yield events of the given types for as long as the caller asks.
 
     With a `group_id`, members share the partitions and progress is kept: an event is committed
@@ -170,8 +170,8 @@ class _Progress:
 def _read(
     record: ConsumerRecord,
     wanted: Mapping[str, type[T]],
-    on_unreadable: Callable[[Unreadable], None],
-) -> Received[T] | None:
+    on_unreadable: Callable[[UnreadableRecord], None],
+) -> ReceivedEvent[T] | None:
     """The event, or None where it is of another type, a tombstone or unreadable."""
     headers = HeaderView.of(record.headers)
     contract = wanted.get(headers.text("ce_type"))
@@ -179,25 +179,25 @@ def _read(
     if contract is None:
         if not headers.text("ce_type"):
             reason = "no readable ce_type header"
-            on_unreadable(Unreadable(reason, *place, record.value, tuple(record.headers)))
+            on_unreadable(UnreadableRecord(reason, *place, record.value, tuple(record.headers)))
         return None
     if record.value is None and contract.topic.compacted:
         return None
     try:
         event = contract.model_validate_json(record.value or b"")
     except ValidationError as error:
-        reason = _in_words(error)
-        on_unreadable(Unreadable(reason, *place, record.value, tuple(record.headers)))
+        reason = _describe_validation_error(error)
+        on_unreadable(UnreadableRecord(reason, *place, record.value, tuple(record.headers)))
         return None
     envelope = Envelope.of(
         headers,
         absent_id=derived_id("record", *place),
         absent_time=record_time(record.timestamp),
     )
-    return Received(event, envelope, *place)
+    return ReceivedEvent(event, envelope, *place)
 
 
-def _in_words(error: ValidationError) -> str:
+def _describe_validation_error(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(
         f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in problems

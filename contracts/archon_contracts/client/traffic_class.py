@@ -1,4 +1,4 @@
-"""The purpose that everything sent from here has, unless an event says its own."""
+"""The traffic_class that everything sent from here has, unless an event says its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from archon_contracts.traffic_classes import BAGGAGE_KEY, Purpose, system_purpose
+from archon_contracts.traffic_classes import BAGGAGE_KEY, TrafficClass, parse_traffic_class
 
 try:
     from opentelemetry import baggage, context
@@ -15,28 +15,30 @@ except ModuleNotFoundError:
 else:
     INSTALLED = True
 
-_acting: ContextVar[Purpose | None] = ContextVar("archon_purpose", default=None)
+_current: ContextVar[TrafficClass | None] = ContextVar("archon_traffic_class", default=None)
 
 
 @contextmanager
-def acting_as(purpose: Purpose) -> Iterator[None]:
-    """All that is sent within the block, by tasks begun in it too, is for this purpose.
+def use_traffic_class(traffic_class: TrafficClass) -> Iterator[None]:
+    """All that is sent within the block, by tasks begun in it too, is for this traffic_class.
 
     With OpenTelemetry installed, it travels to other processes in the W3C baggage of requests.
     """
-    reset = _acting.set(purpose)
-    attached = context.attach(baggage.set_baggage(BAGGAGE_KEY, purpose)) if INSTALLED else None
+    reset = _current.set(traffic_class)
+    attached = (
+        context.attach(baggage.set_baggage(BAGGAGE_KEY, traffic_class)) if INSTALLED else None
+    )
     try:
         yield
     finally:
         if attached is not None:
             context.detach(attached)
-        _acting.reset(reset)
+        _current.reset(reset)
 
 
-def purpose_now() -> Purpose | None:
-    """The purpose of the block or of the request that is being handled; None: production."""
-    own = _acting.get()
+def current_traffic_class() -> TrafficClass | None:
+    """The traffic_class of the block or of the request that is being handled; None: production."""
+    own = _current.get()
     if own is not None or not INSTALLED:
         return own
-    return system_purpose(str(baggage.get_baggage(BAGGAGE_KEY) or ""))
+    return parse_traffic_class(str(baggage.get_baggage(BAGGAGE_KEY) or ""))

@@ -4,7 +4,7 @@ from archon_contracts.commands.coordination import CancelJob, ConfigureAgent
 from archon_contracts.commands.curriculum import PlanCurriculum
 from archon_contracts.commands.data import (
     DataSource,
-    ForgetItems,
+    EraseItems,
     GenerateSyntheticData,
     PrepareDataset,
     SourceKind,
@@ -19,8 +19,8 @@ __all__ = [
     "ConfigureAgent",
     "DataSource",
     "DeployModel",
+    "EraseItems",
     "EvaluateModel",
-    "ForgetItems",
     "GenerateSyntheticData",
     "PlanCurriculum",
     "PrepareDataset",

@@ -10,7 +10,7 @@ from pydantic import Field
 from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, Share, TrainingMethod
+from archon_contracts.values import AgentKind, Proportion, TrainingMethod
 
 
 class PlanCurriculum(Contract):
@@ -24,7 +24,7 @@ class PlanCurriculum(Contract):
     kind: AgentKind
     method: TrainingMethod
     new_items: int = Field(ge=0)
-    success_rate: Share | None = Field(
-        default=None, description="Share of judged answers that were right; absent: unknown."
+    success_rate: Proportion | None = Field(
+        default=None, description="Proportion of judged answers that were right; absent: unknown."
     )
-    replay_share: Share | None = Field(default=None, description="Asked for by the job.")
+    replay_ratio: Proportion | None = Field(default=None, description="Asked for by the job.")

@@ -12,7 +12,7 @@ from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier, ValueObject
 from archon_contracts.events.curriculum import CurriculumPlan
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, ArtifactRef, Share, TrustPolicy
+from archon_contracts.values import AgentKind, ArtifactRef, Proportion, TrustPolicy
 
 
 class SourceKind(StrEnum):
@@ -49,13 +49,13 @@ class PrepareDataset(Contract):
     )
     catalogue: ArtifactRef | None = None
     labels: tuple[str, ...] = ()
-    validation_share: Share = 0.15
-    test_share: Share = 0.15
+    validation_proportion: Proportion = 0.15
+    test_proportion: Proportion = 0.15
     trust: TrustPolicy = TrustPolicy()
     seed: int = Field(default=0, ge=0)
 
 
-class ForgetItems(Contract):
+class EraseItems(Contract):
     """Retracted items: they leave the replay memory, and no later dataset may hold them."""
 
     topic: ClassVar[Topic] = topics.DATA_PREP_COMMANDS
@@ -79,6 +79,6 @@ class GenerateSyntheticData(Contract):
     count: int = Field(ge=1, le=100_000)
     difficulty: Literal["easy", "medium", "hard"] = "medium"
     edge_cases: bool = False
-    diversity: Share = 0.5
+    diversity: Proportion = 0.5
     examples: DataSource | None = Field(default=None, description="Real items to vary.")
     seed: int = Field(default=0, ge=0)

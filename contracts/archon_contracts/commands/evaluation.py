@@ -24,9 +24,9 @@ class EvaluateModel(Contract):
     attempt: int = Field(ge=1)
     kind: AgentKind
     candidate: ArtifactRef
-    live: ModelRef | None = None
+    deployed: ModelRef | None = None
     base_model: str | None = Field(
-        default=None, description="Also scored, untrained, when nothing is live."
+        default=None, description="Also scored as the baseline when nothing is deployed."
     )
     catalogue: ArtifactRef | None = None
     items: ArtifactRef = Field(description="Folder with items.jsonl or test.jsonl.")

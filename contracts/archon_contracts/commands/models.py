@@ -43,7 +43,7 @@ class DeployModel(Contract):
     model_version: str
     reason: str
     job_id: UUID | None = None
-    judged_against: str | None = Field(
+    compared_with: str | None = Field(
         default=None,
         description="Version that the gate compared with, absent: none was live. A job's order is "
         "refused when another one is live by now.",

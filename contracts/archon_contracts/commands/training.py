@@ -32,7 +32,7 @@ class TrainModel(Contract):
     kind: AgentKind
     method: TrainingMethod
     base_model: str
-    parent: ModelRef | None = Field(default=None, description="Live version to start from.")
+    warm_start: ModelRef | None = Field(default=None, description="Live version to start from.")
     dataset: ArtifactRef
     catalogue: ArtifactRef | None = None
     labels: tuple[str, ...] = ()

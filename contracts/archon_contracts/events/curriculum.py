@@ -10,15 +10,15 @@ from pydantic import Field
 from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier, ValueObject
 from archon_contracts.topics import Topic
-from archon_contracts.values import Share
+from archon_contracts.values import Proportion
 
 
 class CurriculumStage(ValueObject):
     """One part of the training: items up to a difficulty, for a share of the steps."""
 
     name: str
-    maximum_difficulty: Share
-    share_of_steps: Share
+    maximum_difficulty: Proportion
+    step_proportion: Proportion
 
 
 class CurriculumPlan(ValueObject):
@@ -26,7 +26,7 @@ class CurriculumPlan(ValueObject):
 
     level: int = Field(ge=1, le=4)
     stages: tuple[CurriculumStage, ...] = Field(min_length=1)
-    replay_share: Share = Field(description="Replayed items per new item.")
+    replay_ratio: Proportion = Field(description="Replayed items per new item.")
     rationale: str = ""
 
 
@@ -50,7 +50,7 @@ class LevelAdvanced(Contract):
     agent_id: Identifier
     from_level: int = Field(ge=1, le=4)
     to_level: int = Field(ge=1, le=4)
-    success_rate: Share
+    success_rate: Proportion
 
 
 class LevelRegressed(Contract):
@@ -62,4 +62,4 @@ class LevelRegressed(Contract):
     agent_id: Identifier
     from_level: int = Field(ge=1, le=4)
     to_level: int = Field(ge=1, le=4)
-    success_rate: Share
+    success_rate: Proportion

@@ -21,8 +21,10 @@ class QualityReport(ValueObject):
     duplicates: int = Field(default=0, ge=0, description="Left out: same or near-same input.")
     conflicting: int = Field(default=0, ge=0, description="Left out: same input, other target.")
     held_out: int = Field(default=0, ge=0, description="Left out: in the evaluation suite.")
-    held: int = Field(default=0, ge=0, description="Left out: not trusted; see held.jsonl.")
-    held_by_reason: dict[str, int] = Field(default_factory=dict)
+    quarantined: int = Field(
+        default=0, ge=0, description="Left out: not trusted; see quarantined.jsonl."
+    )
+    quarantined_by_reason: dict[str, int] = Field(default_factory=dict)
     kept: int = Field(ge=0)
     by_source: dict[str, int] = Field(default_factory=dict)
     targets: int = Field(default=0, ge=0, description="Distinct targets.")

@@ -19,7 +19,7 @@ class PairedComparison(ValueObject):
     difference: Estimate = Field(description="Accuracy of the candidate minus the live one.")
     p_value: float = Field(ge=0, le=1, description="Exact McNemar test, two-sided.")
     candidate_only: int = Field(ge=0, description="Items that only the candidate got right.")
-    live_only: int = Field(ge=0, description="Items that only the live version got right.")
+    deployed_only: int = Field(ge=0, description="Items that only the live version got right.")
 
 
 class EvaluationCompleted(Contract):
@@ -34,7 +34,7 @@ class EvaluationCompleted(Contract):
     passed: bool
     reasons: tuple[str, ...] = Field(description="Why the gate decided so, in plain words.")
     accuracy: dict[str, dict[str, Estimate]] = Field(
-        description="model (candidate, live, base) -> group (all, or an item's group) -> share."
+        description="Model (candidate, deployed, baseline) -> group (all or an item's) -> accuracy."
     )
     accuracy_at_5: dict[str, dict[str, Estimate]] = Field(default_factory=dict)
     comparison: dict[str, PairedComparison] = Field(

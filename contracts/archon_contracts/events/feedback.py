@@ -9,9 +9,9 @@ from typing import ClassVar, Final, Self
 from pydantic import Field, JsonValue, model_validator
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, GivenJson, Identifier
+from archon_contracts.base import Contract, Identifier, NonNullJson
 from archon_contracts.topics import Topic
-from archon_contracts.traffic_classes import Purpose
+from archon_contracts.traffic_classes import TrafficClass
 
 
 class FeedbackSource(StrEnum):
@@ -23,7 +23,7 @@ class FeedbackSource(StrEnum):
     ENVIRONMENT = "environment"
 
 
-PURPOSE: Final = Field(
+TRAFFIC_CLASS: Final = Field(
     default=None,
     description="What it was for; absent: production. Anything else never counts as feedback.",
 )
@@ -37,7 +37,7 @@ class FeedbackReceived(Contract):
 
     agent_id: Identifier
     interaction_id: Identifier
-    input: GivenJson = Field(description="What the agent was asked.")
+    input: NonNullJson = Field(description="What the agent was asked.")
     actual: JsonValue = Field(default=None, description="What it answered; null: nothing.")
     expected: JsonValue = Field(default=None, description="What it should have answered.")
     rating: float | None = Field(default=None, ge=1, le=5, description="Stars, 1 to 5.")
@@ -47,10 +47,10 @@ class FeedbackReceived(Contract):
     source: FeedbackSource = FeedbackSource.USER
     context: dict[str, JsonValue] = Field(default_factory=dict)
     occurred_at: datetime | None = None
-    purpose: Purpose | None = PURPOSE
+    traffic_class: TrafficClass | None = TRAFFIC_CLASS
 
     @model_validator(mode="after")
-    def _judges_something(self) -> Self:
+    def _requires_a_signal(self) -> Self:
         if self.expected is None and self.rating is None and self.reward is None:
             raise ValueError("give at least one of expected, rating, reward")
         return self
@@ -66,7 +66,7 @@ class FeedbackRetracted(Contract):
     interaction_id: Identifier
     source: FeedbackSource = FeedbackSource.USER
     reason: str = ""
-    purpose: Purpose | None = PURPOSE
+    traffic_class: TrafficClass | None = TRAFFIC_CLASS
 
 
 class InteractionLogged(Contract):
@@ -77,7 +77,7 @@ class InteractionLogged(Contract):
 
     agent_id: Identifier
     interaction_id: Identifier
-    input: GivenJson
+    input: NonNullJson
     actual: JsonValue = Field(default=None, description="What it answered; null: it failed.")
     model_version: str | None = None
     unit_id: Identifier | None = None
@@ -86,7 +86,7 @@ class InteractionLogged(Contract):
     output_tokens: int | None = Field(default=None, ge=0)
     error: str | None = Field(default=None, description="Why the agent failed, if it did.")
     occurred_at: datetime | None = None
-    purpose: Purpose | None = PURPOSE
+    traffic_class: TrafficClass | None = TRAFFIC_CLASS
 
 
 class AnnotationSubmitted(Contract):
@@ -98,7 +98,7 @@ class AnnotationSubmitted(Contract):
     agent_id: Identifier
     item_id: Identifier
     annotator_id: Identifier
-    input: GivenJson
-    label: GivenJson
+    input: NonNullJson
+    label: NonNullJson
     confidence: float | None = Field(default=None, ge=0, le=1)
-    purpose: Purpose | None = PURPOSE
+    traffic_class: TrafficClass | None = TRAFFIC_CLASS

@@ -44,7 +44,7 @@ class ModelDeployed(Contract):
 
 
 class DeploymentRefused(Contract):
-    """A job's version was judged against another live version than the present one."""
+    """A job's version was compared with another version than the deployed one."""
 
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
@@ -52,8 +52,8 @@ class DeploymentRefused(Contract):
     agent_id: Identifier
     job_id: UUID
     model: ModelRef
-    judged_against: str | None = None
-    live_version: str | None = None
+    compared_with: str | None = None
+    deployed_version: str | None = None
     reason: str
 
 
@@ -91,7 +91,7 @@ class ExperimentStarted(Contract):
     experiment_id: UUID
     control: ModelRef
     treatment: ModelRef
-    treatment_share: float = Field(gt=0, lt=1)
+    treatment_proportion: float = Field(gt=0, lt=1)
 
 
 class ExperimentConcluded(Contract):

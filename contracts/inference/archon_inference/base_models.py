@@ -38,26 +38,26 @@ def resolve_base_model(uri: str, cache: Path | None = None) -> Path:
         raise BaseModelMissing(str(error)) from error
     match source.kind:
         case "file":
-            return _require_model(Path(source.name), uri)
+            return _check_model_folder(Path(source.name), uri)
         case "pypi":
-            return _from_package(source.name, uri, cache)
+            return _find_in_package(source.name, uri, cache)
         case _:
             assert_never(source.kind)
 
 
-def default_cache() -> Path:
+def default_cache_dir() -> Path:
     """Where converted models are kept when nobody says where."""
     return Path(tempfile.gettempdir()) / "archon-base-models"
 
 
-def _require_model(folder: Path, uri: str) -> Path:
+def _check_model_folder(folder: Path, uri: str) -> Path:
     # One sentence whatever is missing: who reads it may not be allowed to look into the folder.
     if not all(os.path.isfile(folder / name) for name in _MODEL_FILES):
         raise BaseModelMissing(f"{uri} is no folder with {' and '.join(_MODEL_FILES)} to read")
     return folder
 
 
-def _from_package(name: str, uri: str, cache: Path | None) -> Path:
+def _find_in_package(name: str, uri: str, cache: Path | None) -> Path:
     # The package itself is not imported: its code may need libraries that nobody here wants.
     spec = find_spec(name.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
@@ -71,10 +71,10 @@ def _from_package(name: str, uri: str, cache: Path | None) -> Path:
     weights = sorted(root.rglob("*.gguf"))
     if len(weights) != 1:
         raise BaseModelMissing(f"{uri}: the package holds neither a model folder nor one GGUF file")
-    return _converted(weights[0], (cache or default_cache()) / name)
+    return _convert_once(weights[0], (cache or default_cache_dir()) / name)
 
 
-def _converted(weights: Path, target: Path) -> Path:
+def _convert_once(weights: Path, target: Path) -> Path:
     if all((target / file).is_file() for file in _MODEL_FILES):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def _convert(weights: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    from archon_inference.loading import SAFELY
+    from archon_inference.loading import SAFE_LOADING_OPTIONS
 
     # Without `dequantize` the dense weights stay flagged as quantised: no saving, no training.
     model = AutoModelForCausalLM.from_pretrained(
@@ -103,8 +103,10 @@ def _convert(weights: Path, folder: Path) -> None:
         gguf_file=weights.name,
         dtype=torch.bfloat16,
         quantization_config=GgufConfig(dequantize=True),
-        **SAFELY,
+        **SAFE_LOADING_OPTIONS,
     )
     model.save_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name, **SAFELY)
+    tokenizer = AutoTokenizer.from_pretrained(
+        weights.parent, gguf_file=weights.name, **SAFE_LOADING_OPTIONS
+    )
     tokenizer.save_pretrained(folder)

@@ -54,17 +54,17 @@ class Classifier:
     def predict(self, inputs: Sequence[str], *, k: int = 5) -> list[Prediction]:
         """The best label for each text, with the runners-up."""
         ids = self.encoder.tokenize(inputs, self.card.max_length)
-        return self.decide(self.encoder.lower_states(ids), k=k)
+        return self.predict_from_states(self.encoder.compute_frozen_states(ids), k=k)
 
     @torch.no_grad()
-    def decide(self, states: Sequence[Tensor], *, k: int) -> list[Prediction]:
+    def predict_from_states(self, states: Sequence[Tensor], *, k: int) -> list[Prediction]:
         """Predictions for texts that went through the frozen layers already."""
         if not states:
             return []
-        shares_NL = torch.softmax(self.head(self.encoder.finish(states)), dim=-1)
-        best = shares_NL.topk(min(k, len(self.card.labels)), dim=-1)
+        probabilities_NL = torch.softmax(self.head(self.encoder.pool_states(states)), dim=-1)
+        best = probabilities_NL.topk(min(k, len(self.card.labels)), dim=-1)
         labels = self.card.labels
         return [
-            Prediction(labels[row[0]], share, tuple(labels[column] for column in row[1:]))
-            for row, share in zip(best.indices.tolist(), best.values[:, 0].tolist(), strict=True)
+            Prediction(labels[row[0]], score, tuple(labels[column] for column in row[1:]))
+            for row, score in zip(best.indices.tolist(), best.values[:, 0].tolist(), strict=True)
         ]

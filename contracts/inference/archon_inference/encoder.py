@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from archon_inference.errors import ModelFolderInvalid
-from archon_inference.loading import SAFELY, WEIGHTS_FILE
+from archon_inference.loading import SAFE_LOADING_OPTIONS, WEIGHTS_FILE
 from archon_inference.quiet_loading import quiet_loading
 
 BATCH = 64
@@ -68,10 +68,10 @@ class TextEncoder:
         """
         with quiet_loading():
             model = AutoModel.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, **SAFELY
+                folder, dtype=torch.float32, use_safetensors=True, **SAFE_LOADING_OPTIONS
             )
-            tokenizer = AutoTokenizer.from_pretrained(folder, **SAFELY)
-        lower, upper = _cut(model, frozen_layers)
+            tokenizer = AutoTokenizer.from_pretrained(folder, **SAFE_LOADING_OPTIONS)
+        lower, upper = _split_layers(model, frozen_layers)
         return cls(tokenizer, lower, UpperLayers(upper), frozen_layers)
 
     @property
@@ -90,7 +90,7 @@ class TextEncoder:
         return [list(ids) for ids in encoded["input_ids"]]
 
     @torch.no_grad()
-    def lower_states(self, ids: Sequence[Sequence[int]]) -> list[Tensor]:
+    def compute_frozen_states(self, ids: Sequence[Sequence[int]]) -> list[Tensor]:
         """What the frozen layers make of each text: [T, H] each, without padding."""
         states: list[Tensor] = [torch.empty(0)] * len(ids)
         for rows in length_batches([len(row) for row in ids]):
@@ -101,7 +101,7 @@ class TextEncoder:
         return states
 
     @torch.no_grad()
-    def finish(self, states: Sequence[Tensor]) -> Tensor:
+    def pool_states(self, states: Sequence[Tensor]) -> Tensor:
         """Pooled vectors [N, H] of texts that went through the lower layers; dropout is off."""
         self.upper.eval()
         vectors_NH = torch.empty(len(states), self.hidden_size)
@@ -111,7 +111,7 @@ class TextEncoder:
 
     def embed(self, texts: Sequence[str], max_length: int) -> Tensor:
         """Pooled vectors [N, H] of `texts`."""
-        return self.finish(self.lower_states(self.tokenize(texts, max_length)))
+        return self.pool_states(self.compute_frozen_states(self.tokenize(texts, max_length)))
 
     def lower_digest(self) -> str:
         """Equal for encoders whose vocabulary and frozen part give the same states."""
@@ -155,7 +155,9 @@ def _pad_ids(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return ids_BT, (torch.arange(ids_BT.shape[1]) < lengths_B[:, None]).long()
 
 
-def _cut(model: PreTrainedModel, frozen_layers: int) -> tuple[PreTrainedModel, PreTrainedModel]:
+def _split_layers(
+    model: PreTrainedModel, frozen_layers: int
+) -> tuple[PreTrainedModel, PreTrainedModel]:
     """Two models that share no weights: embeddings with the lowest layers, and the rest."""
     try:
         embeddings = model.get_submodule("embeddings")

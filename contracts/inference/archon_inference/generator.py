@@ -18,29 +18,29 @@ from transformers.generation.utils import GenerateDecoderOnlyOutput
 
 from archon_inference.card import ModelCard
 from archon_inference.encoder import length_batches
-from archon_inference.loading import SAFELY
+from archon_inference.loading import SAFE_LOADING_OPTIONS
 from archon_inference.prediction import Prediction
 from archon_inference.quiet_loading import quiet_loading
 
 BATCH = 8
 
 
-def prompt_of(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+def build_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     """The prompt for one input: the chat template's if there is one, else the input as a line."""
     if tokenizer.chat_template is None:
         # The line's end keeps the last word of the prompt from growing into the answer.
         return f"{text}\n"
-    turn = [{"role": "user", "content": text}]
-    return str(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
+    messages = [{"role": "user", "content": text}]
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
 def load_causal_model(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Weights in float32 (a CPU has no fast path for less) and a tokenizer that pads left."""
     with quiet_loading():
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, **SAFELY
+            folder, dtype=torch.float32, use_safetensors=True, **SAFE_LOADING_OPTIONS
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, **SAFELY)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **SAFE_LOADING_OPTIONS)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -64,7 +64,7 @@ class Generator:
 
     def predict(self, inputs: Sequence[str], *, k: int = 5) -> list[Prediction]:
         """The completion of each input; greedy decoding has no runners-up, whatever `k`."""
-        prompts = [prompt_of(self.tokenizer, text) for text in inputs]
+        prompts = [build_prompt(self.tokenizer, text) for text in inputs]
         answers = [Prediction("", 0.0)] * len(prompts)
         for rows in length_batches([len(prompt) for prompt in prompts], BATCH):
             for row, answer in zip(rows, self._complete([prompts[i] for i in rows]), strict=True):

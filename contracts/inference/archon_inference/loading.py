@@ -11,8 +11,8 @@ from archon_inference.errors import ModelFolderInvalid
 from archon_inference.prediction import Predictor
 
 WEIGHTS_FILE = "model.safetensors"
-# What transformers is told at each load: no download, and no code out of the folder.
-SAFELY: Final = {"local_files_only": True, "trust_remote_code": False}
+# What transformers gets at each load: no download, and no code out of the folder.
+SAFE_LOADING_OPTIONS: Final = {"local_files_only": True, "trust_remote_code": False}
 REQUIRED_FILES = (WEIGHTS_FILE, "config.json", "tokenizer_config.json")
 
 

@@ -11,9 +11,9 @@ from typing import Protocol
 class Prediction:
     """One answer.
 
-    `score` is the model's own confidence in 0..1: the softmax share of the chosen tool or label, or
-    the geometric mean of the generated tokens' probabilities. `alternatives` are the next best
-    answers, best first, without the chosen one; a generator has none.
+    `score` is the model's own confidence in 0..1: the softmax probability of the chosen tool or
+    label, or the geometric mean of the generated tokens' probabilities. `alternatives` are the next
+    best answers, best first, without the chosen one; a generator has none.
     """
 
     output: str

@@ -91,18 +91,18 @@ class Selector:
     def predict(self, inputs: Sequence[str], *, k: int = 5) -> list[Prediction]:
         """The best tool for each request, with the runners-up."""
         ids = self.encoder.tokenize(inputs, self.card.max_length)
-        return self.decide(self.encoder.lower_states(ids), k=k)
+        return self.predict_from_states(self.encoder.compute_frozen_states(ids), k=k)
 
-    def decide(self, states: Sequence[Tensor], *, k: int) -> list[Prediction]:
+    def predict_from_states(self, states: Sequence[Tensor], *, k: int) -> list[Prediction]:
         """Predictions for requests that went through the frozen layers already."""
         if not states:
             return []
-        requests_NH = normalize(self.encoder.finish(states), dim=-1)
+        requests_NH = normalize(self.encoder.pool_states(states), dim=-1)
         cosines_NC = requests_NH @ self.catalogue.vectors_CH.T
-        shares_NC = torch.softmax(cosines_NC / self.card.temperature, dim=-1)
-        best = shares_NC.topk(min(k, len(self.catalogue.tools)), dim=-1)
+        probabilities_NC = torch.softmax(cosines_NC / self.card.temperature, dim=-1)
+        best = probabilities_NC.topk(min(k, len(self.catalogue.tools)), dim=-1)
         names = [tool.name for tool in self.catalogue.tools]
         return [
-            Prediction(names[row[0]], share, tuple(names[column] for column in row[1:]))
-            for row, share in zip(best.indices.tolist(), best.values[:, 0].tolist(), strict=True)
+            Prediction(names[row[0]], score, tuple(names[column] for column in row[1:]))
+            for row, score in zip(best.indices.tolist(), best.values[:, 0].tolist(), strict=True)
         ]

@@ -34,17 +34,17 @@ def verify_folder(folder: Path, digest: str, *, trusted_keys: Iterable[str] = ()
     if keys := [key for key in trusted_keys if key]:
         _verify_signature(folder, manifest, keys)
     entries: dict[str, dict[str, Any]] = json.loads(manifest)
-    _refuse_strangers(folder, entries)
+    _reject_unlisted_files(folder, entries)
     for name, entry in entries.items():
         _verify_file(folder, name, entry["sha256"])
 
 
-def _refuse_strangers(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
+def _reject_unlisted_files(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
     """A library loads what it finds: a file beyond the manifest is as bad as a changed one."""
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    strangers = sorted(files - {MANIFEST_FILE, SIGNATURE_FILE, *entries})
-    if strangers:
-        raise ModelFolderInvalid(f"{folder} holds {', '.join(strangers)} beyond its manifest")
+    unlisted = sorted(files - {MANIFEST_FILE, SIGNATURE_FILE, *entries})
+    if unlisted:
+        raise ModelFolderInvalid(f"{folder} holds {', '.join(unlisted)} beyond its manifest")
 
 
 def _verify_file(folder: Path, name: str, sha256: str) -> None:

@@ -93,17 +93,19 @@ def why(entry: dict[str, Any]) -> str:
 
 
 def _rows(chains: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return [(c["chain"], c["entries"], c["hash"][:12], _verdict(c["problem"])) for c in chains]
+    return [
+        (c["chain"], c["entries"], c["hash"][:12], _format_problem(c["problem"])) for c in chains
+    ]
 
 
 def _compared(reports: list[ChainReport]) -> Any:
     rows = (
-        (r.tenant_id, r.chain, r.entries, r.copied, r.hash[:12], _verdict(r.problem))
+        (r.tenant_id, r.chain, r.entries, r.copied, r.hash[:12], _format_problem(r.problem))
         for r in reports
     )
     columns = ("tenant", "chain", "entries", "copied", "newest hash", "verdict")
     return table("audit chains, tables against the gateway's copy", columns, rows)
 
 
-def _verdict(problem: str) -> Text:
+def _format_problem(problem: str) -> Text:
     return Text(printable(problem), style="red") if problem else Text("whole", style="green")

@@ -1,4 +1,4 @@
-"""`archon demo`: the whole story once, on real parts and real input."""
+"""`archon demo`: the whole story once, on real components and real input."""
 
 import asyncio
 from typing import Annotated

@@ -9,7 +9,7 @@ from deploy.cli.output import ago, console, print_json, shown, table
 from deploy.cli.target import connect
 
 group = typer.Typer(help="List, show and replay dead letters.", no_args_is_help=True)
-LetterId = Annotated[str, typer.Argument(help="Dead letter, as `archon dlq list` shows it.")]
+DeadLetterId = Annotated[str, typer.Argument(help="Dead letter, as `archon dlq list` shows it.")]
 
 
 @group.command("list", epilog=examples("archon dlq list --service coordinator --limit 20"))
@@ -42,7 +42,9 @@ def list_letters(
 
 
 @group.command(epilog=examples("archon dlq show coordinator:0:12"))
-def show(letter: LetterId, url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
+def show(
+    letter: DeadLetterId, url: Url = None, api_key: ApiKey = None, as_json: Json = False
+) -> None:
     """Show a dead letter: its headers, its original bytes, why it is here."""
     with connect(url, api_key) as gateway:
         found = gateway.get(f"/v1/dead-letters/{letter}")
@@ -56,7 +58,7 @@ def show(letter: LetterId, url: Url = None, api_key: ApiKey = None, as_json: Jso
 
 @group.command(epilog=examples("archon dlq replay coordinator:0:12"))
 def replay(
-    letter: LetterId, url: Url = None, api_key: ApiKey = None, as_json: Json = False
+    letter: DeadLetterId, url: Url = None, api_key: ApiKey = None, as_json: Json = False
 ) -> None:
     """Send a dead letter again to the topic it came from."""
     with connect(url, api_key) as gateway:

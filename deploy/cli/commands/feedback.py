@@ -1,4 +1,4 @@
-"""`archon feedback`: send a judgement of an answer, and see how many records came in."""
+"""`archon feedback`: send feedback on an answer, and see how many records came in."""
 
 import json
 from pathlib import Path
@@ -20,29 +20,29 @@ group = typer.Typer(help="Send feedback, count the records that came in.", no_ar
 @group.command(
     epilog=examples(
         "archon feedback send tool-picker --input 'book a flight' --expected flights.book",
-        "archon feedback send tool-picker --file judgements.jsonl",
+        "archon feedback send tool-picker --file feedback.jsonl",
         "archon feedback send support --input 'hello' --actual 'go away' --rating 1",
     )
 )
 def send(
-    agent: Annotated[str, typer.Argument(help="Agent whose answer is judged.")],
+    agent: Annotated[str, typer.Argument(help="Agent whose answer is rated.")],
     input: Annotated[str | None, typer.Option(help="What it was asked: text or JSON.")] = None,
     actual: Annotated[str | None, typer.Option(help="What it answered.")] = None,
     expected: Annotated[str | None, typer.Option(help="What it should have answered.")] = None,
     rating: Annotated[float | None, typer.Option(help="Stars, 1 to 5.")] = None,
     reward: Annotated[float | None, typer.Option(help="Return, -1 to 1.")] = None,
     interaction: Annotated[str | None, typer.Option(help="Its id; else a new one.")] = None,
-    file: Annotated[Path | None, typer.Option(help="JSON lines, one judgement each.")] = None,
+    file: Annotated[Path | None, typer.Option(help="JSON lines, one event each.")] = None,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
-    """Send one judgement, or a file of them; returns when the broker has stored them."""
+    """Send one event, or a file of them; returns when the broker has stored them."""
     if (file is None) == (input is None):
-        raise CommandError("Give either --input for one judgement or --file for many.")
-    given = {"actual": _json(actual), "expected": _json(expected)}
-    given |= {"input": _json(input), "rating": rating, "reward": reward}
-    events = _read(file) if file else [_judgement(given, interaction)]
+        raise CommandError("Give either --input for one event or --file for many.")
+    fields = {"actual": _json(actual), "expected": _json(expected)}
+    fields |= {"input": _json(input), "rating": rating, "reward": reward}
+    events = _read(file) if file else [_build_event(fields, interaction)]
     ids: list[str] = []
     with connect(url, api_key) as gateway:
         for start in range(0, len(events), BATCH):
@@ -63,7 +63,7 @@ def count(
 ) -> None:
     """Show the records seen on the feedback topic for an agent.
 
-    A judgement that is sent again is one more record here, though it is stored and used once.
+    An event that is sent again is one more record here, though it is stored and used once.
     """
     with connect(url, api_key) as gateway:
         counters = gateway.get(f"/v1/agents/{agent}").get("records_seen") or {}
@@ -73,8 +73,8 @@ def count(
     console.print(table(f"records seen of {agent}", ("what", "records"), counters.items()))
 
 
-def _judgement(given: dict[str, Any], interaction: str | None) -> dict[str, Any]:
-    event = {name: value for name, value in given.items() if value is not None}
+def _build_event(fields: dict[str, Any], interaction: str | None) -> dict[str, Any]:
+    event = {name: value for name, value in fields.items() if value is not None}
     return {"interaction_id": interaction or str(new_id()), **event}
 
 

@@ -19,7 +19,7 @@ from deploy.cli.output import (
     table,
 )
 from deploy.cli.target import connect
-from deploy.gateway_client import Gateway
+from deploy.gateway_client import GatewayClient
 
 FINAL_STATES = ("completed", "rejected", "failed", "cancelled")
 POLL_SECONDS = 0.5
@@ -107,7 +107,7 @@ def watch(job: JobId, url: Url = None, api_key: ApiKey = None, as_json: Json = F
         raise typer.Exit(FAILED)
 
 
-def _follow(gateway: Gateway, job: str, *, quiet: bool) -> dict[str, Any]:
+def _follow(gateway: GatewayClient, job: str, *, quiet: bool) -> dict[str, Any]:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[eta]}"))
     with Progress(*columns, console=console, disable=quiet) as progress:
         task = progress.add_task("requested", total=None, eta="")

@@ -16,7 +16,7 @@ from deploy.cli.errors import CommandError
 from deploy.cli.options import Json, examples
 from deploy.cli.output import console, print_json, table
 from deploy.cli.target import kafka_arguments
-from shared.kafka.security import refused
+from shared.kafka.security import explain_refusal
 from shared.kafka.topic_admin import admin_client
 
 EXAMPLES = examples("archon topics", "archon topics --kafka broker:9092 --json")
@@ -60,7 +60,7 @@ async def _found(arguments: Mapping[str, Any]) -> list[TopicStatus]:
     except (KafkaError, OSError) as error:
         servers = ",".join(arguments["bootstrap_servers"])
         raise CommandError(
-            await refused(dict(arguments), final=True)
+            await explain_refusal(dict(arguments), final=True)
             or f"The broker at {servers} did not answer ({type(error).__name__}): "
             "check that it runs, or name another one with --kafka."
         ) from error
@@ -78,7 +78,7 @@ async def _read(arguments: Mapping[str, Any]) -> list[TopicStatus]:
             if group.startswith(tuple(consumer_group(service) for service in SERVICES))
         }
         read = {
-            group: {part: meta.offset for part, meta in offsets.items()}
+            group: {component: meta.offset for component, meta in offsets.items()}
             for group, offsets in committed.items()
         }
         present = await consumer.topics()
@@ -91,24 +91,26 @@ async def _status(
     read: Mapping[str, Mapping[TopicPartition, int]],
 ) -> TopicStatus:
     numbers = consumer.partitions_for_topic(topic.name) or set()
-    parts = [TopicPartition(topic.name, number) for number in sorted(numbers)]
-    ends = await consumer.end_offsets(parts)
-    starts = await consumer.beginning_offsets(parts)
-    records = sum(ends[part] - starts[part] for part in parts)
-    return TopicStatus(topic.name, topic.key, len(parts), records, lags(parts, ends, read))
+    components = [TopicPartition(topic.name, number) for number in sorted(numbers)]
+    ends = await consumer.end_offsets(components)
+    starts = await consumer.beginning_offsets(components)
+    records = sum(ends[component] - starts[component] for component in components)
+    return TopicStatus(
+        topic.name, topic.key, len(components), records, lags(components, ends, read)
+    )
 
 
 def lags(
-    parts: Iterable[TopicPartition],
+    components: Iterable[TopicPartition],
     ends: Mapping[TopicPartition, int],
     read: Mapping[str, Mapping[TopicPartition, int]],
 ) -> dict[str, int]:
-    """Records that each group has not read, of the groups that read any of `parts`."""
+    """Records that each group has not read, of the groups that read any of `components`."""
     found: dict[str, int] = {}
     for group, offsets in read.items():
-        mine = [part for part in parts if offsets.get(part, -1) >= 0]
+        mine = [component for component in components if offsets.get(component, -1) >= 0]
         if mine:
-            found[group] = sum(max(ends[part] - offsets[part], 0) for part in mine)
+            found[group] = sum(max(ends[component] - offsets[component], 0) for component in mine)
     return found
 
 

@@ -25,9 +25,9 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Start PostgreSQL, the broker and all services; Ctrl-C stops them all, data stays."""
-    given = LocalSettings()
+    fields = LocalSettings()
     settings = LocalSettings(
-        gateway_port=port or given.gateway_port, data_dir=data_dir or given.data_dir
+        gateway_port=port or fields.gateway_port, data_dir=data_dir or fields.data_dir
     )
     stop_like_ctrl_c()
     try:

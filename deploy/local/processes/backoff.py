@@ -1,4 +1,4 @@
-"""How long to wait before a part that died is started again."""
+"""How long to wait before a component that died is started again."""
 
 from dataclasses import dataclass
 

@@ -12,7 +12,7 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
 
-class Part(Protocol):
+class Component(Protocol):
     """One server of the local system. `launch` may be called again after its process ended."""
 
     @property
@@ -39,23 +39,25 @@ class Part(Protocol):
         ...
 
 
-async def start_alone(part: Part) -> Child:
-    """Launch `part`, unsupervised, and return its process once it is ready.
+async def start_unsupervised(component: Component) -> Child:
+    """Launch `component`, unsupervised, and return its process once it is ready.
 
     Raises:
         StartError: it ended, or was not ready in time; nothing is left running.
     """
-    child = await part.launch()
+    child = await component.launch()
     try:
         async with asyncio.timeout(START_SECONDS):
-            while not await part.is_ready():
+            while not await component.is_ready():
                 if child.returncode is not None:
-                    raise StartError(part.name, f"ended with {child.returncode}", part.log_path)
+                    raise StartError(
+                        component.name, f"ended with {child.returncode}", component.log_path
+                    )
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         await child.stop(STOP_SECONDS)
         reason = f"was not ready after {START_SECONDS:.0f} seconds"
-        raise StartError(part.name, reason, part.log_path) from None
+        raise StartError(component.name, reason, component.log_path) from None
     except BaseException:
         await child.stop(STOP_SECONDS)
         raise

@@ -52,7 +52,7 @@ class _Reservations:
     def __contains__(self, port: int) -> bool:
         return port in self._own
 
-    def take(self, port: int) -> bool:
+    def reserve(self, port: int) -> bool:
         """Reserve a port; False while another process holds it."""
         if self._file is None:
             path = Path(tempfile.gettempdir()) / f"archon-ports-{os.getuid()}"
@@ -82,4 +82,4 @@ def pick_free(preferred: int | None = None, *, taken: frozenset[int] = frozenset
 
 
 def _is_ours(port: int) -> bool:
-    return is_free(port) and _reservations.take(port)
+    return is_free(port) and _reservations.reserve(port)

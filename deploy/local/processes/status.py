@@ -9,7 +9,7 @@ MEGABYTE = 1024 * 1024
 
 
 class ProcessState(StrEnum):
-    """Where a part is in its life."""
+    """Where a component is in its life."""
 
     STARTING = "starting"
     READY = "ready"
@@ -19,7 +19,7 @@ class ProcessState(StrEnum):
 
 
 class ProcessStatus(BaseModel):
-    """One part at one moment. `rss_mb` counts its children too; None when it is not alive.
+    """One component at one moment. `rss_mb` counts its children too; None when it is not alive.
 
     `exit_code` is how its process before this one ended; None where there was none.
     """
@@ -39,7 +39,7 @@ class ProcessStatus(BaseModel):
         """Whether it can be used."""
         return self.state is ProcessState.READY
 
-    def measured(self) -> "ProcessStatus":
+    def measure(self) -> "ProcessStatus":
         """Return the same with the memory it holds now, and stopped where its process is gone."""
         rss_mb = resident_mb(self.pid) if self.pid is not None else None
         gone = self.pid is not None and rss_mb is None

@@ -1,4 +1,4 @@
-"""Keeps the parts of the local system running; stops them in reverse order of their start."""
+"""Keeps the components of the local system running; stops them in reverse order of their start."""
 
 import asyncio
 import signal
@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 
 from deploy.local.errors import LocalRuntimeError, StartError
 from deploy.local.processes.backoff import Backoff
-from deploy.local.processes.component import POLL_SECONDS, Part
+from deploy.local.processes.component import POLL_SECONDS, Component
 from deploy.local.processes.status import ProcessStatus
 from deploy.local.processes.watch import Watch
 
-# A part that dies this often before it was ever ready will not come up by being tried again.
+# A component that dies this often before it was ever ready will not come up by being tried again.
 DEATHS_BEFORE_GIVING_UP = 3
 
 
 class Supervisor:
-    """Starts parts in stages: each stage's parts together, once those before it are ready."""
+    """Starts components in stages: each stage's components together, once those before it are
+    ready.
+    """
 
     def __init__(
         self,
@@ -31,13 +33,13 @@ class Supervisor:
         self._on_change = on_change
         self._stages: list[list[Watch]] = []
 
-    async def start(self, parts: Sequence[Part]) -> None:
-        """Start `parts` as the next stage and return when all of them are ready.
+    async def start(self, components: Sequence[Component]) -> None:
+        """Start `components` as the next stage and return when all of them are ready.
 
         Raises:
             StartError: one keeps dying, or is not ready in time. Others go on until `stop`.
         """
-        stage = [Watch(part, self._backoff, self._on_change) for part in parts]
+        stage = [Watch(component, self._backoff, self._on_change) for component in components]
         self._stages.append(stage)
         for watch in stage:
             watch.start()
@@ -46,24 +48,24 @@ class Supervisor:
                 for watch in stage:
                     group.create_task(self._until_ready(watch))
         except* LocalRuntimeError as failures:
-            # One sentence is enough: the parts of a stage mostly fail for the same reason.
+            # One sentence is enough: the components of a stage mostly fail for the same reason.
             raise failures.exceptions[0] from None
 
     def status(self) -> list[ProcessStatus]:
-        """Describe every part, in the order of their start."""
+        """Describe every component, in the order of their start."""
         return [watch.status for stage in self._stages for watch in stage]
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send the process of part `name` a signal, as a fault would; it is then restarted.
+        """Send the process of component `name` a signal, as a fault would; it is then restarted.
 
         Raises:
-            KeyError: no part has that name.
+            KeyError: no component has that name.
         """
-        watches = {watch.part.name: watch for stage in self._stages for watch in stage}
+        watches = {watch.component.name: watch for stage in self._stages for watch in stage}
         watches[name].send_signal(number)
 
     async def stop(self) -> None:
-        """Stop the stages in reverse order, each stage's parts at once; none is left running."""
+        """Stop the stages in reverse order, the components of a stage at once; none is left."""
         while self._stages:
             stage = self._stages[-1]
             await asyncio.gather(*(watch.stop(self._stop_timeout_seconds) for watch in stage))
@@ -78,4 +80,4 @@ class Supervisor:
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             reason = f"was not ready after {self._ready_timeout_seconds:.0f} seconds"
-            raise StartError(watch.part.name, reason, watch.part.log_path) from None
+            raise StartError(watch.component.name, reason, watch.component.log_path) from None

@@ -16,7 +16,7 @@ from deploy.local.credentials import OWNER_ONLY_FOLDER
 from deploy.local.errors import MissingPackageError
 from deploy.local.processes import leftovers
 from deploy.local.processes.child import Child, Program
-from deploy.local.processes.component import STOP_SECONDS, start_alone
+from deploy.local.processes.component import STOP_SECONDS, start_unsupervised
 from deploy.local.processes.ports import LOOPBACK, require_free
 from deploy.local.processes.probes import accepts_connections
 
@@ -49,7 +49,7 @@ class EmbeddedBroker:
         Raises:
             StartError: it ended, or was not ready in time.
         """
-        self._child = await start_alone(self)
+        self._child = await start_unsupervised(self)
 
     async def stop(self) -> None:
         """Shut down; everything acknowledged is on disk."""
@@ -60,7 +60,7 @@ class EmbeddedBroker:
     async def launch(self) -> Child:
         """Start the broker process, having ended one that an earlier run left behind."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._directory.chmod(OWNER_ONLY_FOLDER)  # its file holds what users said
+        self._directory.chmod(OWNER_ONLY_FOLDER)  # its file holds what users last_line
         await asyncio.to_thread(self._end_leftover)
         require_free(self.name, self.port)
         return await Child.spawn(

@@ -9,7 +9,7 @@ from deploy.local.servers.broker import EmbeddedBroker
 from deploy.local.servers.postgres import EmbeddedPostgres
 
 
-class EmbeddedParts:
+class EmbeddedServers:
     """The database and the broker, started together in one directory that the caller alone uses."""
 
     def __init__(self, data_dir: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.local.credentials import read_or_create
 from deploy.local.processes import leftovers
 from deploy.local.processes.child import Child
-from deploy.local.processes.component import STOP_SECONDS, start_alone
+from deploy.local.processes.component import STOP_SECONDS, start_unsupervised
 from deploy.local.processes.ports import LOOPBACK, require_free
 from deploy.local.processes.privileges import hand_over, unprivileged_user
 from deploy.local.servers.postgres_binaries import PostgresBinaries
@@ -70,7 +70,7 @@ class EmbeddedPostgres:
         Raises:
             StartError: the server ended, or was not ready in time.
         """
-        self._child = await start_alone(self)
+        self._child = await start_unsupervised(self)
         await self.provision()
 
     async def stop(self) -> None:

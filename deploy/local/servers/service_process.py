@@ -1,4 +1,4 @@
-"""A service as a part of the local system: `python -m services.NAME` with a health endpoint."""
+"""A service as a component of the local system: `python -m services.NAME`, health checked."""
 
 import sys
 from collections.abc import Mapping

@@ -14,23 +14,23 @@ from services.coordinator.domain import AgentKey
 from shared.postgres.database import Database, Tx
 
 RECHECK_SECONDS: Final = 0.1
-MOST_REMEMBERED: Final = 10_000
+MAX_REMEMBERED: Final = 10_000
 """Unknown names kept in mind; a flood of them must not fill the memory."""
 
 
 class Agents(Protocol):
     """Agents as configured."""
 
-    async def known(self, tx: Tx, keys: Collection[AgentKey]) -> set[AgentKey]: ...
+    async def find_configured(self, tx: Tx, keys: Collection[AgentKey]) -> set[AgentKey]: ...
 
 
-class KnownAgents:
+class ConfiguredAgentsCache:
     """Agents are never removed, so one that was found needs no second look."""
 
-    def __init__(self, database: Database, agents: Agents, *, patience_seconds: float) -> None:
+    def __init__(self, database: Database, agents: Agents, *, wait_seconds: float) -> None:
         self._database = database
         self._agents = agents
-        self._patience = patience_seconds
+        self._wait_seconds = wait_seconds
         self._known: set[AgentKey] = set()
         self._waited_for: set[AgentKey] = set()
 
@@ -40,19 +40,19 @@ class KnownAgents:
         if not unknown:
             return unknown
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._patience
+        deadline = loop.time() + self._wait_seconds
         while unknown := await self._look_up(unknown):
             if unknown <= self._waited_for or loop.time() >= deadline:
                 break
             await asyncio.sleep(RECHECK_SECONDS)
-        if len(self._waited_for) + len(unknown) > MOST_REMEMBERED:
+        if len(self._waited_for) + len(unknown) > MAX_REMEMBERED:
             self._waited_for.clear()
         self._waited_for |= unknown
         return unknown
 
     async def _look_up(self, unknown: set[AgentKey]) -> set[AgentKey]:
         async with self._database.across_tenants() as tx:
-            found = await self._agents.known(tx, unknown)
+            found = await self._agents.find_configured(tx, unknown)
         self._known |= found
         self._waited_for -= found
         return unknown - found

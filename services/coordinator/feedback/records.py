@@ -24,11 +24,11 @@ from archon_contracts.events import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id, feedback_event_id
-from archon_contracts.traffic_classes import Purpose, system_mark
+from archon_contracts.traffic_classes import TrafficClass, detect_internal_traffic
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import OversizedFeedback
 from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
-from shared.messaging.messages import RawRecord, describe
+from shared.messaging.messages import RawRecord, describe_validation_error
 
 ANNOTATION: Final = "annotation"
 """The `source` of a label that an annotator gave."""
@@ -38,7 +38,7 @@ _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-
 _MISPLACED: Final = "header {name} is null or not UTF-8; send text or leave it out"
 
 
-class Judgement(NamedTuple):
+class FeedbackRow(NamedTuple):
     """One row of the feedback table."""
 
     key: AgentKey
@@ -51,7 +51,7 @@ class Judgement(NamedTuple):
     body: bytes
 
 
-class Interaction(NamedTuple):
+class InteractionRow(NamedTuple):
     """An answer that nobody judged yet."""
 
     key: AgentKey
@@ -59,8 +59,8 @@ class Interaction(NamedTuple):
     body: bytes
 
 
-class Retraction(NamedTuple):
-    """A judgement that is withdrawn."""
+class RetractionRow(NamedTuple):
+    """A feedback event that is withdrawn."""
 
     key: AgentKey
     event_id: UUID
@@ -69,44 +69,44 @@ class Retraction(NamedTuple):
     reason: str
 
 
-class SystemTraffic(NamedTuple):
+class InternalTraffic(NamedTuple):
     """What the system caused itself: noted, and never feedback."""
 
     key: AgentKey
     event_id: UUID
     kind: str
-    purpose: str
-    sign: str
+    traffic_class: str
+    signal: str
 
 
-Item = Judgement | Interaction | Retraction
+FeedbackItem = FeedbackRow | InteractionRow | RetractionRow
 RawHeaders = dict[str, bytes | None]
-Reader = Callable[[RawRecord, RawHeaders, bytes], Item | SystemTraffic]
+RecordParser = Callable[[RawRecord, RawHeaders, bytes], FeedbackItem | InternalTraffic]
 
 
 @dataclass(slots=True)
-class Batch:
+class FeedbackBatch:
     """What was understood, in order, what was refused and why, and what the system caused."""
 
-    items: list[tuple[RawRecord, Item]] = field(default_factory=list)
-    refused: list[tuple[RawRecord, PermanentError]] = field(default_factory=list)
-    own: list[tuple[RawRecord, SystemTraffic]] = field(default_factory=list)
+    items: list[tuple[RawRecord, FeedbackItem]] = field(default_factory=list)
+    rejected: list[tuple[RawRecord, PermanentError]] = field(default_factory=list)
+    internal: list[tuple[RawRecord, InternalTraffic]] = field(default_factory=list)
 
-    def read(self, records: Sequence[RawRecord], *, maximum_bytes: int) -> None:
+    def parse(self, records: Sequence[RawRecord], *, maximum_bytes: int) -> None:
         """Add records, each read by itself: a bad one is refused and decides for no other."""
         for record in records:
             try:
-                item = read_item(record, maximum_bytes)
+                item = parse_record(record, maximum_bytes)
             except PermanentError as error:
-                self.refused.append((record, error))
+                self.rejected.append((record, error))
             else:
-                if isinstance(item, SystemTraffic):
-                    self.own.append((record, item))
+                if isinstance(item, InternalTraffic):
+                    self.internal.append((record, item))
                 else:
                     self.items.append((record, item))
 
 
-def read_item(record: RawRecord, maximum_bytes: int) -> Item | SystemTraffic:
+def parse_record(record: RawRecord, maximum_bytes: int) -> FeedbackItem | InternalTraffic:
     """What one record says.
 
     Raises:
@@ -117,10 +117,10 @@ def read_item(record: RawRecord, maximum_bytes: int) -> Item | SystemTraffic:
     if record.unreadable:
         raise UnreadableMessage(record.unreadable)
     headers: RawHeaders = dict(record.headers)
-    reader = _READERS.get(headers.get("ce_type"))
+    reader = _PARSERS.get(headers.get("ce_type"))
     if reader is None:
         headers = {name.lower(): value for name, value in record.headers}
-        reader = _READERS.get(headers.get("ce_type"))
+        reader = _PARSERS.get(headers.get("ce_type"))
     if reader is None:
         raise _unknown_type(record)
     value = record.value
@@ -133,54 +133,58 @@ def read_item(record: RawRecord, maximum_bytes: int) -> Item | SystemTraffic:
     try:
         return reader(record, headers, value)
     except ValidationError as error:
-        raise UnreadableMessage(f"{error.title}: {describe(error)}") from error
+        raise UnreadableMessage(f"{error.title}: {describe_validation_error(error)}") from error
 
 
 @dataclass(slots=True)
-class Run:
+class RowGroup:
     """What lies between two retractions: stored together, before the one that ends it."""
 
-    judgements: list[Judgement] = field(default_factory=list)
-    interactions: list[Interaction] = field(default_factory=list)
-    retraction: Retraction | None = None
+    feedback: list[FeedbackRow] = field(default_factory=list)
+    interactions: list[InteractionRow] = field(default_factory=list)
+    retraction: RetractionRow | None = None
 
 
-def runs_of(items: Iterable[Item]) -> Iterator[Run]:
+def split_at_retractions(items: Iterable[FeedbackItem]) -> Iterator[RowGroup]:
     """The items in as few runs as keep the order of retractions among them."""
-    run = Run()
+    run = RowGroup()
     for item in items:
         match item:
-            case Judgement():
-                run.judgements.append(item)
-            case Interaction():
+            case FeedbackRow():
+                run.feedback.append(item)
+            case InteractionRow():
                 run.interactions.append(item)
-            case Retraction():
+            case RetractionRow():
                 run.retraction = item
                 yield run
-                run = Run()
+                run = RowGroup()
     yield run
 
 
-def _judgement(record: RawRecord, headers: RawHeaders, value: bytes) -> Item | SystemTraffic:
+def _parse_feedback(
+    record: RawRecord, headers: RawHeaders, value: bytes
+) -> FeedbackItem | InternalTraffic:
     body = FeedbackReceived.model_validate_json(value)
-    judgement = Judgement(
+    row = FeedbackRow(
         AgentKey(body.tenant_id, body.agent_id),
         _event_id(headers)
         or feedback_event_id(body.tenant_id, body.agent_id, body.interaction_id, body.source),
         body.interaction_id,
         body.source,
         body.rating,
-        _was_right(body),
+        _is_correct(body),
         _traceparent(headers),
         value,
     )
-    return _guarded(judgement, headers, body)
+    return _classify(row, headers, body)
 
 
-def _annotation(record: RawRecord, headers: RawHeaders, value: bytes) -> Item | SystemTraffic:
+def _parse_annotation(
+    record: RawRecord, headers: RawHeaders, value: bytes
+) -> FeedbackItem | InternalTraffic:
     body = AnnotationSubmitted.model_validate_json(value)
     absent = (ANNOTATION, body.tenant_id, body.agent_id, body.item_id, body.annotator_id)
-    judgement = Judgement(
+    row = FeedbackRow(
         AgentKey(body.tenant_id, body.agent_id),
         _event_id(headers) or derived_id(*absent),
         body.item_id,
@@ -190,65 +194,73 @@ def _annotation(record: RawRecord, headers: RawHeaders, value: bytes) -> Item | 
         _traceparent(headers),
         value,
     )
-    return _guarded(judgement, headers, body)
+    return _classify(row, headers, body)
 
 
-def _interaction(record: RawRecord, headers: RawHeaders, value: bytes) -> Item | SystemTraffic:
+def _parse_interaction(
+    record: RawRecord, headers: RawHeaders, value: bytes
+) -> FeedbackItem | InternalTraffic:
     body = InteractionLogged.model_validate_json(value)
     absent = ("interaction", body.tenant_id, body.agent_id, body.interaction_id)
     event_id = _event_id(headers) or derived_id(*absent)
-    interaction = Interaction(AgentKey(body.tenant_id, body.agent_id), event_id, value)
-    return _guarded(interaction, headers, body)
+    interaction = InteractionRow(AgentKey(body.tenant_id, body.agent_id), event_id, value)
+    return _classify(interaction, headers, body)
 
 
-def _retraction(record: RawRecord, headers: RawHeaders, value: bytes) -> Item | SystemTraffic:
+def _parse_retraction(
+    record: RawRecord, headers: RawHeaders, value: bytes
+) -> FeedbackItem | InternalTraffic:
     body = FeedbackRetracted.model_validate_json(value)
     # Without an id, the record's place tells two withdrawals of one interaction apart.
     event_id = _event_id(headers) or derived_id(
         "record", record.topic, record.partition, record.offset
     )
     key = AgentKey(body.tenant_id, body.agent_id)
-    retraction = Retraction(key, event_id, body.interaction_id, body.source, body.reason)
-    return _guarded(retraction, headers, body)
+    retraction = RetractionRow(key, event_id, body.interaction_id, body.source, body.reason)
+    return _classify(retraction, headers, body)
 
 
-def _guarded(item: Item, headers: RawHeaders, body: FeedbackEvent) -> Item | SystemTraffic:
+def _classify(
+    item: FeedbackItem, headers: RawHeaders, body: FeedbackEvent
+) -> FeedbackItem | InternalTraffic:
     """The item, unless the system caused it: its own traffic must never begin a retrain."""
     try:
-        mark = system_mark(headers, body.purpose, subject_of(body))
+        mark = detect_internal_traffic(headers, body.traffic_class, subject_of(body))
     except ValueError as error:
-        purposes = ", ".join(Purpose)
-        raise UnreadableMessage(f"header ce_purpose is none of {purposes}") from error
+        traffic_classes = ", ".join(TrafficClass)
+        raise UnreadableMessage(f"header ce_trafficclass is none of {traffic_classes}") from error
     if mark is None:
         return item
-    return SystemTraffic(item.key, item.event_id, type(body).__name__, mark.purpose, mark.sign)
+    return InternalTraffic(
+        item.key, item.event_id, type(body).__name__, mark.traffic_class, mark.signal
+    )
 
 
-_READERS: Final[Mapping[bytes | None, Reader]] = {
-    FeedbackReceived.message_type().encode(): _judgement,
-    AnnotationSubmitted.message_type().encode(): _annotation,
-    InteractionLogged.message_type().encode(): _interaction,
-    FeedbackRetracted.message_type().encode(): _retraction,
+_PARSERS: Final[Mapping[bytes | None, RecordParser]] = {
+    FeedbackReceived.message_type().encode(): _parse_feedback,
+    AnnotationSubmitted.message_type().encode(): _parse_annotation,
+    InteractionLogged.message_type().encode(): _parse_interaction,
+    FeedbackRetracted.message_type().encode(): _parse_retraction,
 }
 
 
 def _unknown_type(record: RawRecord) -> UnknownMessageType:
     name = HeaderView.of(record.headers).text("ce_type")
-    known = ", ".join(kind.decode() for kind in _READERS if kind)
+    known = ", ".join(kind.decode() for kind in _PARSERS if kind)
     problem = f"header ce_type is {name[:80]!r}" if name else "header ce_type gives no type"
     return UnknownMessageType(f"{problem}; this topic takes {known}")
 
 
 def _event_id(headers: RawHeaders) -> UUID | None:
     """The id that the sender gave; any text is one, and is mapped to a UUID together with its
-    source. None when none was given."""
-    given = headers.get("ce_id")
-    if not given:
-        if given is None and "ce_id" in headers:
+    source. None when none was provided."""
+    provided = headers.get("ce_id")
+    if not provided:
+        if provided is None and "ce_id" in headers:
             raise UnreadableMessage(_MISPLACED.format(name="ce_id"))
         return None
     try:
-        text = given.decode()
+        text = provided.decode()
     except UnicodeDecodeError as error:
         raise UnreadableMessage(_MISPLACED.format(name="ce_id")) from error
     try:
@@ -260,11 +272,11 @@ def _event_id(headers: RawHeaders) -> UUID | None:
 
 def _traceparent(headers: RawHeaders) -> str | None:
     """A malformed context is no context, as W3C Trace Context demands."""
-    given = headers.get("traceparent")
-    return given.decode() if given and _TRACEPARENT.fullmatch(given) else None
+    provided = headers.get("traceparent")
+    return provided.decode() if provided and _TRACEPARENT.fullmatch(provided) else None
 
 
-def _was_right(body: FeedbackReceived) -> bool:
+def _is_correct(body: FeedbackReceived) -> bool:
     if body.expected is not None:
         return body.actual == body.expected
     if body.rating is not None:

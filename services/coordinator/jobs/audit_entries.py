@@ -9,22 +9,24 @@ from archon_contracts.commands import CancelJob, ConfigureAgent
 from archon_contracts.events import AuditAction, AuditChange, TrainingRequested
 from archon_contracts.values import AgentProfile
 from services.coordinator.domain import Job
-from shared.audit import Entry, actor_of
+from shared.audit import AuditEntry, describe_actor
 from shared.messaging.messages import Message
 
 UNNAMED = "anonymous"
 """What a training's request says when it does not say who asks."""
 
 
-def configured_entry(message: Message[ConfigureAgent], before: AgentProfile | None) -> Entry | None:
+def build_configured_entry(
+    message: Message[ConfigureAgent], before: AgentProfile | None
+) -> AuditEntry | None:
     """An agent was taken on or its policy changed; None when the profile is the one it had."""
     command = message.body
-    changes = profile_changes(before, command.profile)
+    changes = compare_profiles(before, command.profile)
     if not changes:
         return None
-    return Entry(
+    return AuditEntry(
         tenant_id=command.tenant_id,
-        actor=actor_of(command.requested_by, message.envelope.source),
+        actor=describe_actor(command.requested_by, message.envelope.source),
         action=AuditAction.POLICY_CHANGED if before else AuditAction.AGENT_CONFIGURED,
         agent_id=command.agent_id,
         subject=command.agent_id,
@@ -34,15 +36,15 @@ def configured_entry(message: Message[ConfigureAgent], before: AgentProfile | No
     )
 
 
-def requested_entry(message: Message[TrainingRequested], job: Job) -> Entry:
+def build_requested_entry(message: Message[TrainingRequested], job: Job) -> AuditEntry:
     """A person or program asked for a training."""
     named = "" if job.requested_by == UNNAMED else job.requested_by
     details = {"source": message.envelope.source, "method": job.method.value}
     if message.body.dataset_name is not None:
         details["dataset"] = message.body.dataset_name
-    return Entry(
+    return AuditEntry(
         tenant_id=job.key.tenant_id,
-        actor=actor_of(named, message.envelope.source),
+        actor=describe_actor(named, message.envelope.source),
         action=AuditAction.TRAINING_REQUESTED,
         agent_id=job.key.agent_id,
         subject=str(job.job_id),
@@ -50,11 +52,11 @@ def requested_entry(message: Message[TrainingRequested], job: Job) -> Entry:
     )
 
 
-def cancelled_entry(message: Message[CancelJob], job: Job) -> Entry:
+def build_cancelled_entry(message: Message[CancelJob], job: Job) -> AuditEntry:
     """Somebody stopped a job; `job` is as it was before."""
-    return Entry(
+    return AuditEntry(
         tenant_id=job.key.tenant_id,
-        actor=actor_of(message.body.requested_by, message.envelope.source),
+        actor=describe_actor(message.body.requested_by, message.envelope.source),
         action=AuditAction.JOB_CANCELLED,
         agent_id=job.key.agent_id,
         subject=str(job.job_id),
@@ -63,7 +65,7 @@ def cancelled_entry(message: Message[CancelJob], job: Job) -> Entry:
     )
 
 
-def profile_changes(before: AgentProfile | None, after: AgentProfile) -> tuple[AuditChange, ...]:
+def compare_profiles(before: AgentProfile | None, after: AgentProfile) -> tuple[AuditChange, ...]:
     """Every field that is not as it was, such as `gate.minimum_gain`, by name."""
     old = _fields(before) if before else {}
     new = _fields(after)

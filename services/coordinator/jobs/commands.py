@@ -16,14 +16,14 @@ from archon_contracts.commands import (
     TrainModel,
 )
 from archon_contracts.events import JobState, TriggerReason
-from services.coordinator.domain import Agent, Job
+from services.coordinator.domain import ConfiguredAgent, Job
 from services.coordinator.errors import FactMissing
 
 F = TypeVar("F")
-ISSUES_APART = 1_000  # more than a command is ever issued again before its live version changes
+DISPATCHES_APART = 1_000  # more than a command is ever issued again before its live version changes
 
 
-def command_of(job: Job, agent: Agent, *, revision: str) -> Contract:
+def build_command(job: Job, agent: ConfiguredAgent, *, revision: str) -> Contract:
     """The command of the job's state.
 
     Raises:
@@ -46,7 +46,7 @@ def command_of(job: Job, agent: Agent, *, revision: str) -> Contract:
             raise FactMissing(f"a job in state {job.state} orders nothing")
 
 
-def _plan(job: Job, agent: Agent) -> PlanCurriculum:
+def _plan(job: Job, agent: ConfiguredAgent) -> PlanCurriculum:
     return PlanCurriculum(
         tenant_id=job.key.tenant_id,
         agent_id=job.key.agent_id,
@@ -55,18 +55,18 @@ def _plan(job: Job, agent: Agent) -> PlanCurriculum:
         method=job.method,
         new_items=job.facts.new_items,
         success_rate=job.facts.success_rate,
-        replay_share=job.config.replay_share,
+        replay_ratio=job.config.replay_ratio,
     )
 
 
-def _prepare(job: Job, agent: Agent) -> PrepareDataset:
+def _prepare(job: Job, agent: ConfiguredAgent) -> PrepareDataset:
     command = PrepareDataset(
         tenant_id=job.key.tenant_id,
         agent_id=job.key.agent_id,
         job_id=job.job_id,
         kind=agent.profile.kind,
         sources=job.facts.sources,
-        plan=_known(job.facts.plan, "plan"),
+        plan=_require(job.facts.plan, "plan"),
         evaluation_suite=agent.profile.evaluation_suite,
         catalogue=agent.profile.catalogue,
         labels=agent.profile.labels,
@@ -74,10 +74,10 @@ def _prepare(job: Job, agent: Agent) -> PrepareDataset:
         seed=job.config.seed,
     )
     share = job.config.validation_split
-    return command if share is None else command.model_copy(update={"validation_share": share})
+    return command if share is None else command.model_copy(update={"validation_proportion": share})
 
 
-def _train(job: Job, agent: Agent) -> TrainModel:
+def _train(job: Job, agent: ConfiguredAgent) -> TrainModel:
     return TrainModel(
         tenant_id=job.key.tenant_id,
         agent_id=job.key.agent_id,
@@ -86,8 +86,8 @@ def _train(job: Job, agent: Agent) -> TrainModel:
         kind=agent.profile.kind,
         method=job.method,
         base_model=agent.profile.base_model,
-        parent=job.facts.parent,
-        dataset=_known(job.facts.dataset, "dataset").artifact,
+        warm_start=job.facts.warm_start,
+        dataset=_require(job.facts.dataset, "dataset").artifact,
         catalogue=agent.profile.catalogue,
         labels=agent.profile.labels,
         plan=job.facts.plan,
@@ -95,33 +95,33 @@ def _train(job: Job, agent: Agent) -> TrainModel:
     )
 
 
-def _evaluate(job: Job, agent: Agent) -> EvaluateModel:
+def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
     return EvaluateModel(
         tenant_id=job.key.tenant_id,
         agent_id=job.key.agent_id,
         job_id=job.job_id,
         # The evaluator drops what is not newer, so a command sent again counts one more.
-        attempt=job.attempt + job.issues - 1 + job.facts.live_changes * ISSUES_APART,
+        attempt=job.attempt + job.dispatches - 1 + job.facts.reevaluations * DISPATCHES_APART,
         kind=agent.profile.kind,
-        candidate=_known(job.facts.candidate, "candidate").artifact,
-        live=agent.live,
-        base_model=None if agent.live else agent.profile.base_model,
+        candidate=_require(job.facts.candidate, "candidate").artifact,
+        deployed=agent.deployed,
+        base_model=None if agent.deployed else agent.profile.base_model,
         catalogue=agent.profile.catalogue,
-        items=agent.profile.evaluation_suite or _known(job.facts.dataset, "dataset").artifact,
+        items=agent.profile.evaluation_suite or _require(job.facts.dataset, "dataset").artifact,
         gate=agent.profile.gate,
     )
 
 
-def _register(job: Job, agent: Agent, revision: str) -> RegisterModel:
-    dataset = _known(job.facts.dataset, "dataset")
-    evaluation = _known(job.facts.evaluation, "evaluation")
+def _register(job: Job, agent: ConfiguredAgent, revision: str) -> RegisterModel:
+    dataset = _require(job.facts.dataset, "dataset")
+    evaluation = _require(job.facts.evaluation, "evaluation")
     return RegisterModel(
         tenant_id=job.key.tenant_id,
         agent_id=job.key.agent_id,
         job_id=job.job_id,
         kind=agent.profile.kind,
-        artifact=_known(job.facts.candidate, "candidate").artifact,
-        parent_version=job.facts.parent.version if job.facts.parent else None,
+        artifact=_require(job.facts.candidate, "candidate").artifact,
+        parent_version=job.facts.warm_start.version if job.facts.warm_start else None,
         dataset_id=dataset.dataset_id,
         dataset=dataset.artifact,
         evaluation_id=evaluation.evaluation_id,
@@ -130,11 +130,11 @@ def _register(job: Job, agent: Agent, revision: str) -> RegisterModel:
     )
 
 
-def _lineage(job: Job, agent: Agent, revision: str) -> dict[str, JsonValue]:
+def _lineage(job: Job, agent: ConfiguredAgent, revision: str) -> dict[str, JsonValue]:
     """All that is needed to explain the version and to train it again."""
     facts = job.facts
-    dataset = _known(facts.dataset, "dataset")
-    candidate = _known(facts.candidate, "candidate")
+    dataset = _require(facts.dataset, "dataset")
+    candidate = _require(facts.candidate, "candidate")
     lineage: dict[str, JsonValue] = {
         "method": job.method.value,
         "base_model": agent.profile.base_model,
@@ -160,14 +160,14 @@ def _lineage(job: Job, agent: Agent, revision: str) -> dict[str, JsonValue]:
 
 
 def _deploy(job: Job) -> DeployModel:
-    evaluation = _known(job.facts.evaluation, "evaluation")
+    evaluation = _require(job.facts.evaluation, "evaluation")
     return DeployModel(
         tenant_id=job.key.tenant_id,
         agent_id=job.key.agent_id,
-        model_version=_known(job.facts.model, "model").version,
+        model_version=_require(job.facts.model, "model").version,
         reason="; ".join(evaluation.reasons) or "the gate passed it",
         job_id=job.job_id,
-        judged_against=evaluation.compared_with,
+        compared_with=evaluation.compared_with,
         requested_by=f"system (job {job.job_id}, {_origin(job)})",
     )
 
@@ -180,7 +180,7 @@ def _origin(job: Job) -> str:
     return f"asked for by {job.requested_by}"
 
 
-def _known(fact: F | None, name: str) -> F:
+def _require(fact: F | None, name: str) -> F:
     if fact is None:
         raise FactMissing(f"the job has no {name} yet, though its state needs one")
     return fact

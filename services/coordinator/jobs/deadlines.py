@@ -10,17 +10,17 @@ from archon_contracts.events import JobState
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class JobLimits:
     """`stay_seconds` has every state that is not final.
 
-    `live_changes` are the times that a candidate is judged again because another version went
+    `max_reevaluations` are the times that a candidate is judged again because another version went
     live meanwhile: without a last one, two that overtake each other would never end.
     """
 
     stay_seconds: Mapping[JobState, float]
-    issues: int = 3
-    attempts: int = 3
-    live_changes: int = 5
+    max_dispatches: int = 3
+    max_attempts: int = 3
+    max_reevaluations: int = 5
 
     def deadline(self, state: JobState, now: datetime) -> datetime | None:
         """When somebody must look after a job that enters the state now; None: never."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from archon_contracts.commands import CancelTraining
-from services.coordinator.domain import Agent, AgentKey, Job
+from services.coordinator.domain import AgentKey, ConfiguredAgent, Job
 from services.coordinator.errors import UnknownAgent
-from services.coordinator.jobs.commands import command_of
-from services.coordinator.jobs.spans import stage_context
+from services.coordinator.jobs.commands import build_command
+from services.coordinator.jobs.spans import stage_traceparent
 from services.coordinator.jobs.transitions import Outbox
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
@@ -17,10 +17,10 @@ from shared.postgres.database import Tx
 class Agents(Protocol):
     """Agents as configured."""
 
-    async def find_agent(self, tx: Tx, key: AgentKey) -> Agent | None: ...
+    async def find_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None: ...
 
 
-class Orders:
+class CommandDispatcher:
     """Every issue of a command is a message of its own, so that no inbox takes it for the last."""
 
     def __init__(self, agents: Agents, outbox: Outbox, *, revision: str) -> None:
@@ -28,7 +28,7 @@ class Orders:
         self._outbox = outbox
         self._revision = revision
 
-    async def issue(self, tx: Tx, job: Job, cause: Cause) -> None:
+    async def dispatch(self, tx: Tx, job: Job, cause: Cause) -> None:
         """Order what the job's state needs.
 
         Raises:
@@ -37,11 +37,11 @@ class Orders:
         agent = await self._agents.find_agent(tx, job.key)
         if agent is None:
             raise UnknownAgent(f"agent {job.key.agent_id} is not configured; configure it first")
-        command = command_of(job, agent, revision=self._revision)
-        issue = f"{job.version}.{job.issues}"
-        await self._outbox.append(tx, command, cause=below_stage(cause, job), part=issue)
+        command = build_command(job, agent, revision=self._revision)
+        sequence = f"{job.version}.{job.dispatches}"
+        await self._outbox.append(tx, command, cause=cause_of_stage(cause, job), part=sequence)
 
-    async def call_off(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+    async def cancel_training(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
         """Stop the job's running attempt."""
         command = CancelTraining(
             tenant_id=job.key.tenant_id,
@@ -50,9 +50,11 @@ class Orders:
             attempt=job.attempt,
             reason=reason,
         )
-        await self._outbox.append(tx, command, cause=below_stage(cause, job), part=str(job.attempt))
+        await self._outbox.append(
+            tx, command, cause=cause_of_stage(cause, job), part=str(job.attempt)
+        )
 
 
-def below_stage(cause: Cause, job: Job) -> Cause:
+def cause_of_stage(cause: Cause, job: Job) -> Cause:
     """The cause, told as part of the job's present state."""
-    return Cause(cause.id, str(job.job_id), stage_context(job))
+    return Cause(cause.id, str(job.job_id), stage_traceparent(job))

@@ -13,7 +13,7 @@ from shared.postgres.database import Tx
 log = get_logger(__name__)
 
 
-class OfJob(Protocol):
+class HasJobId(Protocol):
     """A message that names a job."""
 
     @property
@@ -29,13 +29,13 @@ class Jobs(Protocol):
     async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
 
 
-async def expected_job(jobs: Jobs, tx: Tx, body: OfJob, event: JobEvent) -> Job | None:
+async def find_expected_job(jobs: Jobs, tx: Tx, body: HasJobId, event: JobEvent) -> Job | None:
     """The job, locked; None, and a log line, when the event means nothing to it."""
     job = await jobs.lock_job(tx, body.job_id) if body.job_id else None
     if job is None or job.key.tenant_id != body.tenant_id:
-        log.info("message_of_unknown_job", job_id=str(body.job_id))
+        log.info("unknown_job_ignored", job_id=str(body.job_id))
         return None
     if next_state(job.state, event) is None:
-        log.info("event_passed_over", job_id=str(job.job_id), state=job.state, job_event=event)
+        log.info("event_ignored", job_id=str(job.job_id), state=job.state, job_event=event)
         return None
     return job

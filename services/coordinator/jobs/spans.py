@@ -27,17 +27,17 @@ from shared.telemetry.spans import (
 )
 from shared.telemetry.store import insert_spans
 
-MOST_LINKS: Final = 128
+MAX_LINKS: Final = 128
 
 Attributes = Mapping[str, str | bool | int | float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FinishedSpan:
+class CompletedSpan:
     """A span that is over."""
 
     name: str
-    place: SpanRef
+    context: SpanRef
     started_at: datetime
     ended_at: datetime
     attributes: Attributes = field(default_factory=dict)
@@ -48,21 +48,21 @@ class FinishedSpan:
 class Spans(Protocol):
     """Keeps finished spans in the caller's transaction."""
 
-    async def write(self, tx: Tx, span: FinishedSpan) -> None: ...
+    async def write(self, tx: Tx, span: CompletedSpan) -> None: ...
 
 
-class SpanLedger:
+class SpanWriter:
     """Writes spans through the caller's transaction, and hands them to the exporters."""
 
     def __init__(self, service: str) -> None:
         self._service = service
 
-    async def write(self, tx: Tx, span: FinishedSpan) -> None:
+    async def write(self, tx: Tx, span: CompletedSpan) -> None:
         """Keep the span. What the exporters are told twice, they drop by its id."""
         await insert_spans(tx, [self._row(span)])
         emit_span(
             name=span.name,
-            context=span.place,
+            context=span.context,
             started_at=span.started_at,
             ended_at=span.ended_at,
             attributes=span.attributes,
@@ -70,11 +70,11 @@ class SpanLedger:
             error=span.error or None,
         )
 
-    def _row(self, span: FinishedSpan) -> SpanRow:
+    def _row(self, span: CompletedSpan) -> SpanRow:
         return SpanRow(
-            trace_id=span.place.trace_id,
-            span_id=span.place.span_id,
-            parent_id=span.place.parent_id or "",
+            trace_id=span.context.trace_id,
+            span_id=span.context.span_id,
+            parent_id=span.context.parent_id or "",
             service=self._service,
             name=span.name,
             kind="INTERNAL",
@@ -87,47 +87,47 @@ class SpanLedger:
         )
 
 
-def span_id_of(*parts: object) -> str:
-    """The same parts always name the same span."""
-    return derived_id("span", *parts).hex[:16]
+def derive_span_id(*components: object) -> str:
+    """The same components always name the same span."""
+    return derived_id("span", *components).hex[:16]
 
 
-def requested_trace(job_id: UUID) -> JobTrace:
+def build_requested_trace(job_id: UUID) -> JobTrace:
     """A job that was asked for belongs to the trace that is current now, or to one of its own."""
     current = parse_traceparent(current_traceparent())
     return JobTrace(
         trace_id=current.trace_id if current else derived_id("trace", job_id).hex,
         parent_span_id=current.span_id if current else None,
-        job_span_id=span_id_of(job_id),
-        stage_span_id=span_id_of(job_id, 1),
+        job_span_id=derive_span_id(job_id),
+        stage_span_id=derive_span_id(job_id, 1),
     )
 
 
-def trigger_place(job_id: UUID, completed_by: str | None) -> SpanRef:
-    """The trigger belongs to the trace of the judgement that completed the window."""
+def build_trigger_context(job_id: UUID, completed_by: str | None) -> SpanRef:
+    """The trigger belongs to the trace of the feedback event that completed the window."""
     origin = parse_traceparent(completed_by or "")
     return SpanRef(
         trace_id=origin.trace_id if origin else derived_id("trace", job_id).hex,
-        span_id=span_id_of(job_id, "trigger"),
+        span_id=derive_span_id(job_id, "trigger"),
         parent_id=origin.span_id if origin else None,
     )
 
 
-def triggered_trace(job_id: UUID, trigger: SpanRef) -> JobTrace:
+def build_triggered_trace(job_id: UUID, trigger: SpanRef) -> JobTrace:
     """A triggered job hangs below its trigger."""
     return JobTrace(
         trace_id=trigger.trace_id,
         parent_span_id=trigger.span_id,
-        job_span_id=span_id_of(job_id),
-        stage_span_id=span_id_of(job_id, 1),
+        job_span_id=derive_span_id(job_id),
+        stage_span_id=derive_span_id(job_id, 1),
     )
 
 
-def stage_span(job: Job, ended_at: datetime, error: str) -> FinishedSpan:
+def build_stage_span(job: Job, ended_at: datetime, error: str) -> CompletedSpan:
     """The span of the state that the job leaves now."""
-    return FinishedSpan(
+    return CompletedSpan(
         name=telemetry.SPAN_STAGE.format(state=job.state),
-        place=SpanRef(job.trace.trace_id, job.trace.stage_span_id, job.trace.job_span_id),
+        context=SpanRef(job.trace.trace_id, job.trace.stage_span_id, job.trace.job_span_id),
         started_at=job.state_since,
         ended_at=ended_at,
         attributes=_attributes(job, job.state),
@@ -135,11 +135,11 @@ def stage_span(job: Job, ended_at: datetime, error: str) -> FinishedSpan:
     )
 
 
-def job_span(job: Job, error: str) -> FinishedSpan:
+def build_job_span(job: Job, error: str) -> CompletedSpan:
     """The span of a job that came to its end, when it entered its final state."""
-    return FinishedSpan(
+    return CompletedSpan(
         name=telemetry.SPAN_JOB,
-        place=SpanRef(job.trace.trace_id, job.trace.job_span_id, job.trace.parent_span_id),
+        context=SpanRef(job.trace.trace_id, job.trace.job_span_id, job.trace.parent_span_id),
         started_at=job.created_at,
         ended_at=job.state_since,
         attributes=_attributes(job, job.state),
@@ -147,12 +147,12 @@ def job_span(job: Job, error: str) -> FinishedSpan:
     )
 
 
-def job_context(job: Job) -> str:
+def job_traceparent(job: Job) -> str:
     """The traceparent of the job's span."""
     return traceparent_of(job.trace.trace_id, job.trace.job_span_id)
 
 
-def stage_context(job: Job) -> str:
+def stage_traceparent(job: Job) -> str:
     """The traceparent of the state's span: what the state orders happens below it."""
     return traceparent_of(job.trace.trace_id, job.trace.stage_span_id)
 

@@ -19,17 +19,19 @@ from archon_contracts.events import JobState
 class JobEvent(StrEnum):
     """What can happen to a job."""
 
-    TURN_CAME = "turn came"  # its agent is known and runs no other job
+    STARTED = "started"  # its agent is known and runs no other job
     PLANNED = "planned"
     PREPARED = "prepared"
     SLOT_GRANTED = "slot granted"
     TRAINED = "trained"
     ATTEMPT_LOST = "attempt lost"  # the training failed or went silent; another try is left
     GATE_PASSED = "gate passed"
-    GATE_REFUSED = "gate refused"
+    GATE_REJECTED = "gate rejected"
     REGISTERED = "registered"
     DEPLOYED = "deployed"
-    LIVE_CHANGED = "live changed"  # somebody deployed or rolled back since the gate spoke
+    DEPLOYED_CHANGED = (
+        "deployed version changed"  # somebody deployed or rolled back since the gate spoke
+    )
     GAVE_UP = "gave up"  # the stage cannot be done
     CANCELLED = "cancelled"
 
@@ -37,22 +39,22 @@ class JobEvent(StrEnum):
 FINAL: Final = frozenset(
     {JobState.COMPLETED, JobState.REJECTED, JobState.FAILED, JobState.CANCELLED}
 )
-UNDER_WAY: Final = tuple(
+ACTIVE_STATES: Final = tuple(
     state for state in JobState if state not in FINAL and state is not JobState.REQUESTED
 )
 
 _FORWARD: Final = {
-    (JobState.REQUESTED, JobEvent.TURN_CAME): JobState.PLANNING,
+    (JobState.REQUESTED, JobEvent.STARTED): JobState.PLANNING,
     (JobState.PLANNING, JobEvent.PLANNED): JobState.PREPARING,
     (JobState.PREPARING, JobEvent.PREPARED): JobState.QUEUED,
     (JobState.QUEUED, JobEvent.SLOT_GRANTED): JobState.TRAINING,
     (JobState.TRAINING, JobEvent.TRAINED): JobState.EVALUATING,
     (JobState.TRAINING, JobEvent.ATTEMPT_LOST): JobState.QUEUED,
     (JobState.EVALUATING, JobEvent.GATE_PASSED): JobState.REGISTERING,
-    (JobState.EVALUATING, JobEvent.GATE_REFUSED): JobState.REJECTED,
+    (JobState.EVALUATING, JobEvent.GATE_REJECTED): JobState.REJECTED,
     (JobState.REGISTERING, JobEvent.REGISTERED): JobState.ROLLING_OUT,
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED): JobState.COMPLETED,
-    (JobState.ROLLING_OUT, JobEvent.LIVE_CHANGED): JobState.EVALUATING,
+    (JobState.ROLLING_OUT, JobEvent.DEPLOYED_CHANGED): JobState.EVALUATING,
 }
 _ENDINGS: Final = {
     (state, event): end
@@ -73,7 +75,7 @@ def next_state(state: JobState, event: JobEvent) -> JobState | None:
     return TRANSITIONS.get((state, event))
 
 
-def drawn() -> str:
+def render_table() -> str:
     """The table in Markdown; endings that every state shares are one row each."""
     lines = ["| state | event | next state |", "|---|---|---|"]
     lines += [f"| {state} | {event} | {end} |" for (state, event), end in _FORWARD.items()]
@@ -84,7 +86,7 @@ def drawn() -> str:
     return "\n".join(lines)
 
 
-def diagram() -> str:
+def render_diagram() -> str:
     """The same as a Mermaid diagram; endings that every state shares are a note."""
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {JobState.REQUESTED}"]
     lines += [f"    {state} --> {end}: {event}" for (state, event), end in _FORWARD.items()]
@@ -97,4 +99,4 @@ def diagram() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{diagram()}\n\n{drawn()}\n")
+    sys.stdout.write(f"{render_diagram()}\n\n{render_table()}\n")

@@ -18,18 +18,18 @@ from archon_contracts.events import (
     JobState,
     JobStateChanged,
 )
-from services.coordinator.domain import Job, JobFacts, Transition, stage_seconds
+from services.coordinator.domain import Job, JobFacts, JobTransition, stage_seconds
 from services.coordinator.errors import FactMissing, JobMoved
-from services.coordinator.jobs.deadlines import Limits
+from services.coordinator.jobs.deadlines import JobLimits
 from services.coordinator.jobs.spans import (
     Spans,
-    job_context,
-    job_span,
-    span_id_of,
-    stage_span,
+    build_job_span,
+    build_stage_span,
+    derive_span_id,
+    job_traceparent,
 )
 from services.coordinator.jobs.state_machine import FINAL, JobEvent, next_state
-from shared.audit import Entry
+from shared.audit import AuditEntry
 from shared.clock import Clock
 from shared.logging import get_logger
 from shared.messaging.messages import Cause
@@ -51,7 +51,7 @@ class Jobs(Protocol):
         self, tx: Tx, job: Job, *, from_state: JobState | None, event: JobEvent | None, reason: str
     ) -> None: ...
 
-    async def transitions(self, tx: Tx, job_id: UUID) -> list[Transition]: ...
+    async def transitions(self, tx: Tx, job_id: UUID) -> list[JobTransition]: ...
 
 
 class Outbox(Protocol):
@@ -63,14 +63,14 @@ class Outbox(Protocol):
 class AuditLog(Protocol):
     """Records who did what; the last call of a use case."""
 
-    async def append(self, tx: Tx, entry: Entry, *, cause: Cause) -> None: ...
+    async def append(self, tx: Tx, entry: AuditEntry, *, cause: Cause) -> None: ...
 
 
-class Transitions:
+class JobTransitions:
     """Knows how a job changes, not why."""
 
     def __init__(
-        self, jobs: Jobs, outbox: Outbox, spans: Spans, limits: Limits, clock: Clock
+        self, jobs: Jobs, outbox: Outbox, spans: Spans, limits: JobLimits, clock: Clock
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -82,7 +82,7 @@ class Transitions:
         """Keep a new job and tell of it; False when there is one of this id."""
         job = replace(job, deadline_at=self._limits.deadline(job.state, job.created_at))
         if not await self._jobs.insert_job(tx, job):
-            log.info("job_exists_already", job_id=str(job.job_id))
+            log.info("duplicate_job_ignored", job_id=str(job.job_id))
             return False
         await self._record(tx, job, None, cause, event=None, reason=reason)
         return True
@@ -104,44 +104,46 @@ class Transitions:
         """
         to_state = next_state(job.state, event)
         if to_state is None:
-            log.info("event_passed_over", job_id=str(job.job_id), state=job.state, job_event=event)
+            log.info("event_ignored", job_id=str(job.job_id), state=job.state, job_event=event)
             return None
         now = self._clock.now()
-        moved = self._moved(job, to_state, event, now, facts or job.facts)
+        moved = self._build_next(job, to_state, event, now, facts or job.facts)
         if not await self._jobs.update_job(tx, moved, known_version=job.version):
             raise JobMoved(f"job {job.job_id} changed while it was looked at; try again")
         lost = event in (JobEvent.ATTEMPT_LOST, JobEvent.GAVE_UP)
-        await self._spans.write(tx, stage_span(job, now, reason if lost else ""))
+        await self._spans.write(tx, build_stage_span(job, now, reason if lost else ""))
         await self._record(tx, moved, job.state, cause, event=event, reason=reason)
         if to_state in FINAL:
-            await self._tell_end(tx, moved, cause, reason)
+            await self._publish_end(tx, moved, cause, reason)
         return moved
 
-    async def issue_again(self, tx: Tx, job: Job) -> Job:
+    async def record_redispatch(self, tx: Tx, job: Job) -> Job:
         """The job with one more issue of its command, and a new deadline.
 
         Raises:
             JobMoved: the job changed since it was read.
         """
         deadline = self._limits.deadline(job.state, self._clock.now())
-        return await self._rewrite(tx, job, issues=job.issues + 1, deadline_at=deadline)
+        return await self._update_in_state(
+            tx, job, dispatches=job.dispatches + 1, deadline_at=deadline
+        )
 
-    async def note(self, tx: Tx, job: Job, facts: JobFacts) -> Job:
+    async def update_facts(self, tx: Tx, job: Job, facts: JobFacts) -> Job:
         """The job with new facts in the same state: it is alive, so its deadline moves.
 
         Raises:
             JobMoved: the job changed since it was read.
         """
         deadline = self._limits.deadline(job.state, self._clock.now())
-        return await self._rewrite(tx, job, facts=facts, deadline_at=deadline)
+        return await self._update_in_state(tx, job, facts=facts, deadline_at=deadline)
 
-    async def _rewrite(self, tx: Tx, job: Job, **changes: Any) -> Job:
+    async def _update_in_state(self, tx: Tx, job: Job, **changes: Any) -> Job:
         changed = replace(job, version=job.version + 1, **changes)
         if not await self._jobs.update_job(tx, changed, known_version=job.version):
             raise JobMoved(f"job {job.job_id} changed while it was looked at; try again")
         return changed
 
-    def _moved(
+    def _build_next(
         self, job: Job, to_state: JobState, event: JobEvent, now: datetime, facts: JobFacts
     ) -> Job:
         version = job.version + 1
@@ -150,9 +152,9 @@ class Transitions:
             state=to_state,
             version=version,
             attempt=job.attempt + (event is JobEvent.SLOT_GRANTED),
-            issues=1,
+            dispatches=1,
             facts=facts,
-            trace=replace(job.trace, stage_span_id=span_id_of(job.job_id, version)),
+            trace=replace(job.trace, stage_span_id=derive_span_id(job.job_id, version)),
             state_since=now,
             deadline_at=self._limits.deadline(to_state, now),
         )
@@ -171,7 +173,9 @@ class Transitions:
             tx, job, from_state=from_state, event=event, reason=reason
         )
         changed = _changed(job, from_state, reason)
-        await self._outbox.append(tx, changed, cause=of_job(cause, job), part=str(job.version))
+        await self._outbox.append(
+            tx, changed, cause=cause_of_job(cause, job), part=str(job.version)
+        )
         transitions_made.add(1, {"to_state": job.state})
         log.info(
             "job_state_changed",
@@ -183,9 +187,11 @@ class Transitions:
             reason=reason,
         )
 
-    async def _tell_end(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+    async def _publish_end(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
         failed = job.state in (JobState.FAILED, JobState.REJECTED)
-        await self._spans.write(tx, job_span(job, reason if job.state is JobState.FAILED else ""))
+        await self._spans.write(
+            tx, build_job_span(job, reason if job.state is JobState.FAILED else "")
+        )
         who = {"tenant_id": job.key.tenant_id, "agent_id": job.key.agent_id}
         end: Contract
         if failed:
@@ -194,7 +200,7 @@ class Transitions:
             end = JobCancelled(**who, job_id=job.job_id, reason=reason)
         else:
             end = await self._completed(tx, job)
-        await self._outbox.append(tx, end, cause=of_job(cause, job))
+        await self._outbox.append(tx, end, cause=cause_of_job(cause, job))
 
     async def _completed(self, tx: Tx, job: Job) -> JobCompleted:
         if job.facts.model is None:
@@ -210,9 +216,9 @@ class Transitions:
         )
 
 
-def of_job(cause: Cause, job: Job) -> Cause:
+def cause_of_job(cause: Cause, job: Job) -> Cause:
     """The cause, told as part of the job: correlated by its id, below its span."""
-    return Cause(cause.id, str(job.job_id), job_context(job))
+    return Cause(cause.id, str(job.job_id), job_traceparent(job))
 
 
 def _changed(job: Job, from_state: JobState | None, reason: str) -> JobStateChanged:

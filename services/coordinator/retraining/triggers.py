@@ -17,19 +17,20 @@ MINIMUM_RATINGS: Final = 30
 CONFIDENCE_Z: Final = 1.96
 """Standard errors by which a mean must have fallen, lest its noise begin retrains."""
 
-MOST_DOUBLINGS: Final = 40
-"""Of the rest after refusals: beyond it any rest is longer than any maximum."""
+MAX_DOUBLINGS: Final = 40
+"""Of the rest after unsuccessful_runs: beyond it any rest is longer than any maximum."""
 
 WORST_RATING: Final = 1.0
 BEST_RATING: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """What is counted for one agent; `unused` judgements are in no window yet.
+class FeedbackStats:
+    """What is counted for one agent; `unused` feedback are in no window yet.
 
-    `reference_...` counts the ratings of the last window that had enough of them; `refusals`
-    the retrains in a row that trained and gave no version, the last of them at `refused_at`.
+    `reference_...` counts the ratings of the last window that had enough of them;
+    `unsuccessful_runs` the retrains in a row that trained and gave no version, the last of them at
+    `last_unsuccessful_at`.
     """
 
     tenant_id: str
@@ -43,95 +44,99 @@ class Tally:
     reference_rating_sum: float = 0.0
     windows: int = 0
     last_window_at: datetime | None = None
-    refusals: int = 0
-    refused_at: datetime | None = None
+    unsuccessful_runs: int = 0
+    last_unsuccessful_at: datetime | None = None
     busy: bool = False
     check_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
-    """What a retraction did: the judgements that a window had taken, and a changed tally."""
+class RetractionResult:
+    """What a retraction did: the feedback that a window had taken, and a changed stats."""
 
-    used: tuple[UUID, ...] = ()
-    tally: Tally | None = None
+    claimed_ids: tuple[UUID, ...] = ()
+    stats: FeedbackStats | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TriggerDecision:
     """Fire now for `reason`, or look again at `check_at`; both None: wait for feedback."""
 
     reason: TriggerReason | None = None
     check_at: datetime | None = None
 
 
-def judge(tally: Tally, policy: TriggerPolicy, now: datetime) -> Verdict:
+def decide(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> TriggerDecision:
     """Whether a retrain begins now; constant time.
 
     A busy agent waits for the end of its job, which asks again.
     """
-    if tally.busy or not policy.enabled or tally.unused == 0:
-        return Verdict()
-    rest_over = _rest_over(tally, policy, now)
-    reason = _reason(tally, policy, now)
+    if stats.busy or not policy.enabled or stats.unused == 0:
+        return TriggerDecision()
+    backoff_until = _backoff_until(stats, policy, now)
+    reason = _reason(stats, policy, now)
     if reason is not None:
-        return Verdict(reason) if rest_over <= now else Verdict(check_at=rest_over)
-    ripe = _ripe_at(tally, policy)
-    return Verdict(check_at=None if ripe is None else max(ripe, rest_over))
+        return (
+            TriggerDecision(reason)
+            if backoff_until <= now
+            else TriggerDecision(check_at=backoff_until)
+        )
+    due_at = _due_at(stats, policy)
+    return TriggerDecision(check_at=None if due_at is None else max(due_at, backoff_until))
 
 
-def _reason(tally: Tally, policy: TriggerPolicy, now: datetime) -> TriggerReason | None:
+def _reason(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> TriggerReason | None:
     # A window never holds more than the maximum, so a larger minimum could not be met.
-    if tally.unused >= min(policy.minimum_feedback, policy.maximum_feedback):
+    if stats.unused >= min(policy.minimum_feedback, policy.maximum_feedback):
         return TriggerReason.COUNT
-    if policy.rating_drop is not None and _fell(tally, policy.rating_drop):
+    if policy.rating_drop is not None and _dropped(stats, policy.rating_drop):
         return TriggerReason.RATING_DROP
-    ripe = _ripe_at(tally, policy)
-    if ripe is not None and ripe <= now:
+    due_at = _due_at(stats, policy)
+    if due_at is not None and due_at <= now:
         return TriggerReason.AGE
     return None
 
 
-def _fell(tally: Tally, least: float) -> bool:
+def _dropped(stats: FeedbackStats, least: float) -> bool:
     """Whether the unused ratings lie `least` stars below the reference, and not by chance.
 
     A window that this fires becomes the reference: the same low ratings cannot fire again.
     """
-    if min(tally.rated, tally.reference_rated) < MINIMUM_RATINGS:
+    if min(stats.rated, stats.reference_rated) < MINIMUM_RATINGS:
         return False
-    reference = tally.reference_rating_sum / tally.reference_rated
-    mean = tally.rating_sum / tally.rated
-    variance = _most_variance(mean) / tally.rated
-    variance += _most_variance(reference) / tally.reference_rated
+    reference = stats.reference_rating_sum / stats.reference_rated
+    mean = stats.rating_sum / stats.rated
+    variance = _max_variance(mean) / stats.rated
+    variance += _max_variance(reference) / stats.reference_rated
     fall = reference - mean
     return fall >= least and fall > CONFIDENCE_Z * math.sqrt(variance)
 
 
-def _most_variance(mean: float) -> float:
+def _max_variance(mean: float) -> float:
     """The largest variance of ratings with this mean (Bhatia and Davis, 2000)."""
     return max(0.0, (BEST_RATING - mean) * (mean - WORST_RATING))
 
 
-def _ripe_at(tally: Tally, policy: TriggerPolicy) -> datetime | None:
-    if policy.maximum_age_seconds is None or tally.oldest_unused_at is None:
+def _due_at(stats: FeedbackStats, policy: TriggerPolicy) -> datetime | None:
+    if policy.maximum_age_seconds is None or stats.oldest_unused_at is None:
         return None
-    return tally.oldest_unused_at + timedelta(seconds=policy.maximum_age_seconds)
+    return stats.oldest_unused_at + timedelta(seconds=policy.maximum_age_seconds)
 
 
-def _rest_over(tally: Tally, policy: TriggerPolicy, now: datetime) -> datetime:
+def _backoff_until(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> datetime:
     """When the agent may be retrained by itself again; `now` or earlier: it may."""
     over = now
-    if tally.last_window_at is not None:
-        over = tally.last_window_at + timedelta(seconds=policy.cooldown_seconds)
-    if tally.refused_at is not None:
-        rest = timedelta(seconds=refusal_rest_seconds(tally.refusals, policy))
-        over = max(over, tally.refused_at + rest)
+    if stats.last_window_at is not None:
+        over = stats.last_window_at + timedelta(seconds=policy.cooldown_seconds)
+    if stats.last_unsuccessful_at is not None:
+        backoff = timedelta(seconds=backoff_seconds(stats.unsuccessful_runs, policy))
+        over = max(over, stats.last_unsuccessful_at + backoff)
     return over
 
 
-def refusal_rest_seconds(refusals: int, policy: TriggerPolicy) -> float:
+def backoff_seconds(unsuccessful_runs: int, policy: TriggerPolicy) -> float:
     """How long an agent rests after so many retrains in a row that gave no version [s]."""
-    if refusals < 1:
+    if unsuccessful_runs < 1:
         return 0.0
-    doublings = min(refusals - 1, MOST_DOUBLINGS)
-    return min(policy.refusal_rest_seconds * 2.0**doublings, policy.maximum_rest_seconds)
+    doublings = min(unsuccessful_runs - 1, MAX_DOUBLINGS)
+    return min(policy.backoff_seconds * 2.0**doublings, policy.maximum_backoff_seconds)

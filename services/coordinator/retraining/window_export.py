@@ -1,4 +1,4 @@
-"""A window's judgements as the lines of `items.jsonl` that data preparation reads."""
+"""A window's feedback as the lines of `items.jsonl` that data preparation reads."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ITEMS_FILE: Final = "items.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class StoredJudgement:
-    """A judgement as stored: the body as it was received."""
+class StoredFeedback:
+    """A feedback event as stored: the body as it was received."""
 
     event_id: UUID
     source: str
@@ -27,22 +27,22 @@ class StoredJudgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class JsonLines:
     """The content of an `items.jsonl` and how many items it holds."""
 
     content: bytes
     items: int
 
 
-def feedback_lines(judgements: Iterable[StoredJudgement]) -> Lines:
-    """A line per piece of feedback; `target` is the correction, if one was given."""
-    return _lines([_feedback_item(stored) for stored in judgements if stored.source != ANNOTATION])
+def feedback_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
+    """A line per piece of feedback; `target` is the correction, if one was provided."""
+    return _lines([_feedback_item(stored) for stored in feedback if stored.source != ANNOTATION])
 
 
-def annotation_lines(judgements: Iterable[StoredJudgement]) -> Lines:
+def annotation_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
     """A line per annotated item with the labels of all its annotators."""
     items: dict[str, dict[str, Any]] = {}
-    for stored in judgements:
+    for stored in feedback:
         if stored.source != ANNOTATION:
             continue
         body = AnnotationSubmitted.model_validate_json(stored.body)
@@ -67,11 +67,11 @@ def annotation_lines(judgements: Iterable[StoredJudgement]) -> Lines:
 
 
 def count_lines(content: bytes) -> int:
-    """Lines of a JSON-lines file that are not blank."""
+    """JsonLines of a JSON-lines file that are not blank."""
     return sum(1 for line in content.splitlines() if line.strip())
 
 
-def _feedback_item(stored: StoredJudgement) -> dict[str, Any]:
+def _feedback_item(stored: StoredFeedback) -> dict[str, Any]:
     body = FeedbackReceived.model_validate_json(stored.body)
     return {
         "id": str(stored.event_id),
@@ -88,6 +88,6 @@ def _feedback_item(stored: StoredJudgement) -> dict[str, Any]:
     }
 
 
-def _lines(items: Sequence[dict[str, Any]]) -> Lines:
+def _lines(items: Sequence[dict[str, Any]]) -> JsonLines:
     content = b"".join(orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in items)
-    return Lines(content, len(items))
+    return JsonLines(content, len(items))

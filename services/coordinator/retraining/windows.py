@@ -1,4 +1,4 @@
-"""Windows: claimed from the unused judgements, told to the trace, written out as data."""
+"""Windows: claimed from the unused feedback, told to the trace, written out as data."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from archon_contracts import telemetry
 from archon_contracts.commands import DataSource, SourceKind
 from archon_contracts.events import RetrainTriggered, TriggerReason
 from archon_contracts.values import ArtifactRef
-from services.coordinator.domain import AgentKey, Claim, Job, Window, window_id_of
+from services.coordinator.domain import AgentKey, Job, Window, WindowClaim, derive_window_id
 from services.coordinator.errors import NothingToLearn
-from services.coordinator.jobs.spans import MOST_LINKS, FinishedSpan, Spans
-from services.coordinator.jobs.transitions import Outbox, of_job
-from services.coordinator.retraining.triggers import MINIMUM_RATINGS, Tally
+from services.coordinator.jobs.spans import MAX_LINKS, CompletedSpan, Spans
+from services.coordinator.jobs.transitions import Outbox, cause_of_job
+from services.coordinator.retraining.triggers import MINIMUM_RATINGS, FeedbackStats
 from services.coordinator.retraining.window_export import (
     ITEMS_FILE,
-    Lines,
-    StoredJudgement,
+    JsonLines,
+    StoredFeedback,
     annotation_lines,
     count_lines,
     feedback_lines,
@@ -31,20 +31,20 @@ from shared.telemetry.spans import SpanRef
 
 
 class Feedback(Protocol):
-    """The judgements of windows. Whoever claims holds the tally's lock."""
+    """The feedback of windows. Whoever claims holds the statistics' lock."""
 
-    async def claim(self, tx: Tx, key: AgentKey, window_id: UUID, maximum: int) -> Claim: ...
+    async def claim(self, tx: Tx, key: AgentKey, window_id: UUID, maximum: int) -> WindowClaim: ...
 
     async def insert_window(
         self, tx: Tx, window: Window, reference: tuple[int, float], now: datetime
     ) -> None: ...
 
-    async def window_feedback(self, tx: Tx, window_id: UUID) -> list[StoredJudgement]: ...
+    async def window_feedback(self, tx: Tx, window_id: UUID) -> list[StoredFeedback]: ...
 
     async def window_contexts(self, tx: Tx, window_id: UUID, *, most: int) -> list[str]: ...
 
 
-class Artifacts(Protocol):
+class ArtifactStore(Protocol):
     """Content-addressed folders."""
 
     async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
@@ -53,12 +53,12 @@ class Artifacts(Protocol):
 
 
 class Windows:
-    """A judgement is new data of exactly one window."""
+    """A feedback event is new data of exactly one window."""
 
     def __init__(
         self,
         feedback: Feedback,
-        artifacts: Artifacts,
+        artifacts: ArtifactStore,
         spans: Spans,
         outbox: Outbox,
         clock: Clock,
@@ -69,34 +69,36 @@ class Windows:
         self._spans = spans
         self._clock = clock
 
-    async def claim(self, tx: Tx, tally: Tally, reason: TriggerReason, maximum: int) -> Window:
-        """Take the oldest unused judgements for the agent's next window.
+    async def claim(
+        self, tx: Tx, stats: FeedbackStats, reason: TriggerReason, maximum: int
+    ) -> Window:
+        """Take the oldest unused feedback for the agent's next window.
 
         Raises:
             NothingToLearn: there is none.
         """
-        key, sequence = AgentKey(tally.tenant_id, tally.agent_id), tally.windows + 1
-        window_id = window_id_of(key, sequence)
-        if tally.unused == 0:
+        key, sequence = AgentKey(stats.tenant_id, stats.agent_id), stats.windows + 1
+        window_id = derive_window_id(key, sequence)
+        if stats.unused == 0:
             raise NothingToLearn(
                 f"agent {key.agent_id} has no unused feedback; send some, or name a dataset"
             )
         claim = await self._feedback.claim(tx, key, window_id, maximum)
         window = Window(window_id, key, sequence, reason, claim)
-        reference = (tally.reference_rated, tally.reference_rating_sum)
+        reference = (stats.reference_rated, stats.reference_rating_sum)
         if claim.rated >= MINIMUM_RATINGS:
             reference = (claim.rated, claim.rating_sum)
         await self._feedback.insert_window(tx, window, reference, self._clock.now())
         return window
 
-    async def tell_trigger(
-        self, tx: Tx, window: Window, place: SpanRef, started_at: datetime
+    async def write_trigger_span(
+        self, tx: Tx, window: Window, context: SpanRef, started_at: datetime
     ) -> None:
-        """Write the trigger's span, linked to the traces of the judgements that led to it."""
-        links = await self._feedback.window_contexts(tx, window.window_id, most=MOST_LINKS)
-        span = FinishedSpan(
+        """Write the trigger's span, linked to the traces of the feedback that led to it."""
+        links = await self._feedback.window_contexts(tx, window.window_id, most=MAX_LINKS)
+        span = CompletedSpan(
             name=telemetry.SPAN_TRIGGER,
-            place=place,
+            context=context,
             started_at=started_at,
             ended_at=self._clock.now(),
             attributes={
@@ -110,8 +112,8 @@ class Windows:
         )
         await self._spans.write(tx, span)
 
-    async def tell_claim(self, tx: Tx, job: Job, window: Window, cause: Cause) -> None:
-        """Tell everybody which judgements are new data of the job."""
+    async def publish_claim(self, tx: Tx, job: Job, window: Window, cause: Cause) -> None:
+        """Tell everybody which feedback are new data of the job."""
         triggered = RetrainTriggered(
             tenant_id=job.key.tenant_id,
             agent_id=job.key.agent_id,
@@ -121,20 +123,20 @@ class Windows:
             feedback_count=window.claim.feedback_count,
             feedback_digest=window.claim.feedback_digest,
         )
-        await self._outbox.append(tx, triggered, cause=of_job(cause, job))
+        await self._outbox.append(tx, triggered, cause=cause_of_job(cause, job))
 
-    async def write_out(self, tx: Tx, window_id: UUID) -> tuple[DataSource, ...]:
+    async def export(self, tx: Tx, window_id: UUID) -> tuple[DataSource, ...]:
         """Publish the window's content; what was retracted since the claim is left out.
 
         Raises:
             NothingToLearn: all of it was retracted.
         """
-        judgements = await self._feedback.window_feedback(tx, window_id)
+        feedback = await self._feedback.window_feedback(tx, window_id)
         sources = [
             await self._published(kind, lines)
             for kind, lines in (
-                (SourceKind.FEEDBACK, feedback_lines(judgements)),
-                (SourceKind.HUMAN, annotation_lines(judgements)),
+                (SourceKind.FEEDBACK, feedback_lines(feedback)),
+                (SourceKind.HUMAN, annotation_lines(feedback)),
             )
             if lines.items
         ]
@@ -142,7 +144,7 @@ class Windows:
             raise NothingToLearn("all feedback of the window was retracted")
         return tuple(sources)
 
-    async def given(self, dataset: ArtifactRef) -> DataSource:
+    async def read_provided(self, dataset: ArtifactRef) -> DataSource:
         """A dataset that a request named, as a source.
 
         Raises:
@@ -151,9 +153,9 @@ class Windows:
         """
         items = count_lines(await self._artifacts.read(dataset, ITEMS_FILE))
         if items == 0:
-            raise NothingToLearn(f"{ITEMS_FILE} of the given dataset holds no item; add some")
+            raise NothingToLearn(f"{ITEMS_FILE} of the provided dataset holds no item; add some")
         return DataSource(kind=SourceKind.EXTERNAL, artifact=dataset, items=items)
 
-    async def _published(self, kind: SourceKind, lines: Lines) -> DataSource:
+    async def _published(self, kind: SourceKind, lines: JsonLines) -> DataSource:
         artifact = await self._artifacts.publish_files({ITEMS_FILE: lines.content})
         return DataSource(kind=kind, artifact=artifact, items=lines.items)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueuedJob:
     """A job in the queue."""
 
     job_id: UUID
@@ -22,20 +22,20 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningJob:
     """A job that holds a slot."""
 
     tenant_id: str
     agent_id: str
 
 
-def capacity_of(slots_heard: Collection[int]) -> int:
+def count_slots(reported_slots: Collection[int]) -> int:
     """The slots of all workers heard of; one when none has reported yet, so that work begins."""
-    return sum(slots_heard) if slots_heard else 1
+    return sum(reported_slots) if reported_slots else 1
 
 
 def allocate(
-    waiting: Iterable[Waiting], running: Sequence[Running], capacity: int
+    waiting: Iterable[QueuedJob], running: Sequence[RunningJob], capacity: int
 ) -> tuple[UUID, ...]:
     """The jobs that start now, in order.
 
@@ -49,10 +49,10 @@ def allocate(
     by_agent = Counter((job.tenant_id, job.agent_id) for job in running)
     left = _by_tenant(waiting)
     ages = {tenant: _age(jobs) for tenant, jobs in left.items()}
-    given: Counter[str] = Counter()
+    provided: Counter[str] = Counter()
     granted: list[UUID] = []
     while left and len(running) + len(granted) < capacity:
-        tenant = min(left, key=lambda each: (by_tenant[each], given[each], ages[each], each))
+        tenant = min(left, key=lambda each: (by_tenant[each], provided[each], ages[each], each))
         first = min(
             left[tenant],
             key=lambda job: (
@@ -66,20 +66,20 @@ def allocate(
         if not left[tenant]:
             del left[tenant]
         granted.append(first.job_id)
-        given[tenant] += 1
+        provided[tenant] += 1
         by_tenant[tenant] += 1
         by_agent[tenant, first.agent_id] += 1
     return tuple(granted)
 
 
-def _by_tenant(waiting: Iterable[Waiting]) -> dict[str, list[Waiting]]:
-    jobs: dict[str, list[Waiting]] = {}
+def _by_tenant(waiting: Iterable[QueuedJob]) -> dict[str, list[QueuedJob]]:
+    jobs: dict[str, list[QueuedJob]] = {}
     for job in waiting:
         jobs.setdefault(job.tenant_id, []).append(job)
     return jobs
 
 
-def _age(jobs: Sequence[Waiting]) -> tuple[bool, datetime, datetime]:
+def _age(jobs: Sequence[QueuedJob]) -> tuple[bool, datetime, datetime]:
     """Least for whose turn it is: never served, then served longest ago, then waiting longest."""
     served = max((job.served_at for job in jobs if job.served_at is not None), default=None)
     oldest = min(job.since for job in jobs)

@@ -8,24 +8,24 @@ VALUES (:tenant_id, :agent_id, :profile, :now)
 ON CONFLICT (tenant_id, agent_id)
 DO UPDATE SET profile = excluded.profile, configured_at = excluded.configured_at;
 
--- name: upsert_tally(tenant_id, agent_id)!
+-- name: upsert_stats(tenant_id, agent_id)!
 -- The revision tells every coordinator that the profile it remembers is old.
-INSERT INTO tallies (tenant_id, agent_id) VALUES (:tenant_id, :agent_id)
+INSERT INTO feedback_stats (tenant_id, agent_id) VALUES (:tenant_id, :agent_id)
 ON CONFLICT (tenant_id, agent_id)
-DO UPDATE SET profile_revision = tallies.profile_revision + 1;
+DO UPDATE SET profile_revision = stats_store.profile_revision + 1;
 
 -- name: find_agent(tenant_id, agent_id)^
-SELECT tenant_id, agent_id, profile, live
+SELECT tenant_id, agent_id, profile, deployed
 FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: lock_profile(tenant_id, agent_id)^
 SELECT profile FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id FOR UPDATE;
 
--- name: set_live(tenant_id, agent_id, live, since)!
+-- name: set_deployed(tenant_id, agent_id, deployed, since)!
 -- An older fact never replaces a newer one.
-UPDATE agents SET live = :live, live_since = :since
+UPDATE agents SET deployed = :deployed, deployed_since = :since
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
-  AND (live_since IS NULL OR live_since <= :since);
+  AND (deployed_since IS NULL OR deployed_since <= :since);
 
 -- name: known_agents(tenant_ids, agent_ids)
 SELECT a.tenant_id, a.agent_id
@@ -34,47 +34,47 @@ JOIN agents a USING (tenant_id, agent_id);
 
 -- Tallies
 
--- name: lock_tally(tenant_id, agent_id)^
-SELECT * FROM tallies WHERE tenant_id = :tenant_id AND agent_id = :agent_id FOR UPDATE;
+-- name: lock_stats(tenant_id, agent_id)^
+SELECT * FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id FOR UPDATE;
 
--- name: lock_tallies(tenant_ids, agent_ids)
+-- name: lock_all_stats(tenant_ids, agent_ids)
 -- In the order of the key, so that two batches with the same agents never wait for each other.
 SELECT t.tenant_id, t.agent_id, t.agent_no
-FROM tallies t
+FROM feedback_stats t
 JOIN unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
   USING (tenant_id, agent_id)
 ORDER BY t.tenant_id, t.agent_id
 FOR UPDATE OF t;
 
--- name: lock_due_tally(now)^
-SELECT * FROM tallies
+-- name: lock_due_stats(now)^
+SELECT * FROM feedback_stats
 WHERE check_at <= :now
 ORDER BY check_at
 LIMIT 1
 FOR UPDATE SKIP LOCKED;
 
 -- name: set_check(tenant_id, agent_id, check_at)!
-UPDATE tallies SET check_at = :check_at WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+UPDATE feedback_stats SET check_at = :check_at WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: set_open_job(tenant_id, agent_id, job_id)!
-UPDATE tallies SET open_job_id = :job_id, check_at = NULL
+UPDATE feedback_stats SET open_job_id = :job_id, check_at = NULL
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: clear_open_job(tenant_id, agent_id, job_id)!
-UPDATE tallies SET open_job_id = NULL
+UPDATE feedback_stats SET open_job_id = NULL
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND open_job_id = :job_id;
 
--- name: count_refusal(tenant_id, agent_id, now)!
-UPDATE tallies SET refusals = refusals + 1, refused_at = :now
+-- name: count_unsuccessful_run(tenant_id, agent_id, now)!
+UPDATE feedback_stats SET unsuccessful_runs = unsuccessful_runs + 1, last_unsuccessful_at = :now
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
--- name: forget_refusals(tenant_id, agent_id)!
-UPDATE tallies SET refusals = 0, refused_at = NULL
-WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND refusals > 0;
+-- name: reset_unsuccessful_runs(tenant_id, agent_id)!
+UPDATE feedback_stats SET unsuccessful_runs = 0, last_unsuccessful_at = NULL
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND unsuccessful_runs > 0;
 
 -- Feedback
 
--- name: make_incoming()!
+-- name: create_incoming()!
 -- Where a batch is copied to before it is stored; it is empty again after each transaction.
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     agent_no integer,
@@ -97,7 +97,7 @@ WITH stored AS (
     SELECT t.tenant_id, i.event_id, t.agent_id, i.agent_no, i.interaction_id, i.source, i.rating,
            i.correct, :received_at::timestamptz + i.place * interval '1 microsecond',
            i.traceparent, i.body
-    FROM incoming i JOIN tallies t USING (agent_no)
+    FROM incoming i JOIN feedback_stats t USING (agent_no)
     ON CONFLICT (tenant_id, event_id) DO NOTHING
     RETURNING agent_no, rating, received_at
 ), sums AS (
@@ -106,7 +106,7 @@ WITH stored AS (
     FROM stored
     GROUP BY agent_no
 )
-UPDATE tallies t
+UPDATE feedback_stats t
 SET unused = t.unused + s.added,
     rated = t.rated + s.rated,
     rating_sum = t.rating_sum + s.rating_sum,
@@ -126,28 +126,28 @@ WITH stored AS (
 ), sums AS (
     SELECT tenant_id, agent_id, count(*) AS added FROM stored GROUP BY tenant_id, agent_id
 )
-UPDATE tallies t SET interactions = t.interactions + s.added
+UPDATE feedback_stats t SET interactions = t.interactions + s.added
 FROM sums s
 WHERE t.tenant_id = s.tenant_id AND t.agent_id = s.agent_id;
 
 -- name: prune_interactions(before)!
 DELETE FROM interactions WHERE received_at < :before;
 
--- name: insert_system_traffic(tenant_ids, agent_ids, event_ids, kinds, purposes, signs, partitions, offsets, received_at)
+-- name: insert_internal_traffic(tenant_ids, agent_ids, event_ids, kinds, traffic_classes, signals, partitions, offsets, received_at)
 -- In the order of the ids, so that two batches with the same events never wait for each other.
-INSERT INTO system_traffic (tenant_id, agent_id, event_id, kind, purpose, sign, partition,
+INSERT INTO internal_traffic (tenant_id, agent_id, event_id, kind, traffic_class, signal, partition,
                             record_offset, received_at)
-SELECT g.tenant_id, g.agent_id, g.event_id, g.kind, g.purpose, g.sign, g.partition,
+SELECT g.tenant_id, g.agent_id, g.event_id, g.kind, g.traffic_class, g.signal, g.partition,
        g.record_offset, :received_at::timestamptz
 FROM unnest(:tenant_ids::text[], :agent_ids::text[], :event_ids::uuid[], :kinds::text[],
-            :purposes::text[], :signs::text[], :partitions::int[], :offsets::bigint[])
-    AS g (tenant_id, agent_id, event_id, kind, purpose, sign, partition, record_offset)
+            :traffic_classes::text[], :signals::text[], :partitions::int[], :offsets::bigint[])
+    AS g (tenant_id, agent_id, event_id, kind, traffic_class, signal, partition, record_offset)
 ORDER BY g.event_id
 ON CONFLICT (event_id, tenant_id) DO NOTHING
 RETURNING event_id;
 
--- name: prune_system_traffic(before)!
-DELETE FROM system_traffic WHERE received_at < :before;
+-- name: prune_internal_traffic(before)!
+DELETE FROM internal_traffic WHERE received_at < :before;
 
 -- name: insert_retraction(tenant_id, event_id, agent_id, interaction_id, source, reason, received_at)$
 -- True when it is new.
@@ -157,10 +157,10 @@ ON CONFLICT (tenant_id, event_id) DO NOTHING
 RETURNING true;
 
 -- name: erase_feedback(tenant_id, agent_id, interaction_id, source, now)^
--- The content goes, the row stays; only judgements in no window change the tally. Two branches,
+-- The content goes, the row stays; only feedback in no window change the stats. Two branches,
 -- each with an index of its own.
 WITH agent AS (
-    SELECT agent_no FROM tallies WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+    SELECT agent_no FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 ), named AS (
     SELECT f.event_id FROM feedback f JOIN agent USING (agent_no)
     WHERE f.interaction_id = :interaction_id AND f.window_id IS NOT NULL
@@ -176,18 +176,18 @@ WITH agent AS (
     WHERE f.event_id = n.event_id AND f.tenant_id = :tenant_id
     RETURNING f.event_id, f.rating, f.window_id
 )
-SELECT coalesce(array_agg(event_id) FILTER (WHERE window_id IS NOT NULL), '{}') AS used,
+SELECT coalesce(array_agg(event_id) FILTER (WHERE window_id IS NOT NULL), '{}') AS claimed_ids,
        (count(*) FILTER (WHERE window_id IS NULL))::int AS unused,
        (count(rating) FILTER (WHERE window_id IS NULL))::int AS rated,
        coalesce(sum(rating) FILTER (WHERE window_id IS NULL), 0) AS rating_sum
 FROM erased;
 
 -- name: claim_feedback(tenant_id, agent_id, window_id, maximum)^
--- The oldest unused judgements, at most `maximum`. The caller holds the tally's lock.
+-- The oldest unused feedback, at most `maximum`. The caller holds the statistics' lock.
 WITH chosen AS (
     SELECT event_id FROM feedback
     WHERE agent_no = (
-            SELECT agent_no FROM tallies WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+            SELECT agent_no FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id
           )
       AND window_id IS NULL AND retracted_at IS NULL
     ORDER BY received_at
@@ -207,10 +207,10 @@ SELECT count(*)::int AS feedback_count,
                                 'UTF8')), 'hex') AS feedback_digest
 FROM claimed;
 
--- name: take_from_tally(tenant_id, agent_id, taken, rated, rating_sum)^
--- What left the unused judgements, by a claim or a retraction. The last one takes the rounding
+-- name: subtract_from_stats(tenant_id, agent_id, taken, rated, rating_sum)^
+-- What left the unused feedback, by a claim or a retraction. The last one takes the rounding
 -- error of the sum with it.
-UPDATE tallies t
+UPDATE feedback_stats t
 SET unused = unused - :taken,
     rated = rated - :rated,
     rating_sum = CASE WHEN rated = :rated THEN 0 ELSE rating_sum - :rating_sum END,
@@ -221,8 +221,8 @@ SET unused = unused - :taken,
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 RETURNING *;
 
--- name: remember_window(tenant_id, agent_id, sequence, now, reference_rated, reference_rating_sum)!
-UPDATE tallies
+-- name: record_window(tenant_id, agent_id, sequence, now, reference_rated, reference_rating_sum)!
+UPDATE feedback_stats
 SET windows = :sequence, last_window_at = :now,
     reference_rated = :reference_rated, reference_rating_sum = :reference_rating_sum
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
@@ -261,10 +261,10 @@ VALUES (:job_id, :tenant_id, :agent_id, :state, :version, :method, :priority, :r
 ON CONFLICT (job_id) DO NOTHING
 RETURNING true;
 
--- name: update_job(job_id, known_version, state, version, attempt, issues, priority, config, facts, stage_span_id, state_since, deadline_at)$
+-- name: update_job(job_id, known_version, state, version, attempt, dispatches, priority, config, facts, stage_span_id, state_since, deadline_at)$
 -- Nothing when somebody else changed the job since it was read.
 UPDATE jobs
-SET state = :state, version = :version, attempt = :attempt, issues = :issues,
+SET state = :state, version = :version, attempt = :attempt, dispatches = :dispatches,
     priority = :priority, config = :config, facts = :facts, stage_span_id = :stage_span_id,
     state_since = :state_since, deadline_at = :deadline_at
 WHERE job_id = :job_id AND version = :known_version
@@ -295,7 +295,7 @@ VALUES (:tenant_id, :job_id, :version, :from_state, :to_state, :event, :attempt,
 -- name: job_transitions(job_id)
 SELECT to_state, occurred_at FROM job_history WHERE job_id = :job_id ORDER BY version;
 
--- Slots
+-- SlotAllocator
 
 -- name: lock_scheduler()$
 -- One allocation at a time; the last lock that a transaction takes, but for the audit log's.
@@ -329,12 +329,12 @@ SELECT tenant_id, agent_id FROM jobs WHERE state = 'training';
 -- name: lock_queued_job(job_id)^
 SELECT * FROM jobs WHERE job_id = :job_id AND state = 'queued' FOR UPDATE SKIP LOCKED;
 
--- name: slots_heard(service, since)
-SELECT slots FROM workers WHERE service = :service AND heard_at > :since;
+-- name: reported_slots(service, since)
+SELECT slots FROM workers WHERE service = :service AND reported_at > :since;
 
 -- name: upsert_worker(worker_id, service, slots, busy, now)!
-INSERT INTO workers (worker_id, service, slots, busy, heard_at)
+INSERT INTO workers (worker_id, service, slots, busy, reported_at)
 VALUES (:worker_id, :service, :slots, :busy, :now)
 ON CONFLICT (worker_id)
 DO UPDATE SET service = excluded.service, slots = excluded.slots, busy = excluded.busy,
-              heard_at = excluded.heard_at;
+              reported_at = excluded.reported_at;

@@ -3,11 +3,11 @@
 INSERT INTO agents (tenant_id, agent_id)
 VALUES (:tenant_id, :agent_id)
 ON CONFLICT (tenant_id, agent_id) DO UPDATE SET agent_id = excluded.agent_id
-RETURNING level, right_answers, judged_answers;
+RETURNING level, correct_answers, rated_answers;
 
--- name: save_progress(tenant_id, agent_id, level, right_answers, judged_answers)!
+-- name: save_progress(tenant_id, agent_id, level, correct_answers, rated_answers)!
 UPDATE agents
-SET level = :level, right_answers = :right_answers, judged_answers = :judged_answers
+SET level = :level, correct_answers = :correct_answers, rated_answers = :rated_answers
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: find_plan(tenant_id, job_id)$

@@ -19,7 +19,7 @@ class Agreement:
     ratings: int
 
 
-def nominal_agreement(units: Iterable[Sequence[Hashable]]) -> Agreement:
+def krippendorff_alpha(units: Iterable[Sequence[Hashable]]) -> Agreement:
     """Alpha for labels without an order, over items with two labels or more.
 
     Observed disagreement counts ordered pairs within an item, each item's pairs weighted by
@@ -43,7 +43,7 @@ def nominal_agreement(units: Iterable[Sequence[Hashable]]) -> Agreement:
     return Agreement(alpha=alpha, units=paired, ratings=ratings)
 
 
-def majority(labels: Sequence[str]) -> str | None:
+def majority_label(labels: Sequence[str]) -> str | None:
     """The label that more annotators gave than any other one; None at a tie."""
     ranked = Counter(labels).most_common(2)
     if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):

@@ -10,23 +10,23 @@ from itertools import chain, islice
 from typing import Final
 
 SHINGLE_LENGTH = 4
-ROUNDING = 1e-9
+TOLERANCE = 1e-9
 PERMUTATIONS = 64
-MISSES_WEIGH_MORE = (0.1, 0.9)
+LSH_ERROR_WEIGHTS = (0.1, 0.9)
 """Candidates are compared exactly afterwards: a false one costs time, a missed one is lost."""
 
-PIECES: Final = 4
-PIECE: Final = 128
+EXCERPTS: Final = 4
+EXCERPT_CHARACTERS: Final = 128
 """Characters. Of a longer text evenly spread pieces are looked at, its head and tail among them:
 a head alone would make one of all inputs that begin with the same long instructions."""
 
-LOOKED_AT: Final = 1024
-COMPARED: Final = 64
+MAXIMUM_CANDIDATES: Final = 1024
+MAXIMUM_FAILED_COMPARISONS: Final = 64
 """Of one text: candidates that are looked at, and comparisons that find no likeness. No more, or
 inputs made to be nearly alike would cost time that grows with the square of their number."""
 
 
-def clusters(texts: Sequence[str], threshold: float, exact_limit: int) -> list[int]:
+def cluster_near_duplicates(texts: Sequence[str], threshold: float, exact_limit: int) -> list[int]:
     """For every text the position of the first text of its cluster.
 
     Equal texts are in one cluster, however long they are. Two others are near duplicates when the
@@ -47,25 +47,25 @@ def clusters(texts: Sequence[str], threshold: float, exact_limit: int) -> list[i
 
 def shingles(text: str) -> set[str]:
     """The character 4-grams of a text, its edges marked by a space; of a bounded part of it."""
-    padded = f" {_part(text)} "
+    padded = f" {_excerpts(text)} "
     last = max(1, len(padded) - SHINGLE_LENGTH + 1)
     return {padded[start : start + SHINGLE_LENGTH] for start in range(last)}
 
 
-def _part(text: str) -> str:
-    if len(text) <= PIECES * PIECE:
+def _excerpts(text: str) -> str:
+    if len(text) <= EXCERPTS * EXCERPT_CHARACTERS:
         return text
-    step = (len(text) - PIECE) / (PIECES - 1)
-    starts = (round(step * number) for number in range(PIECES))
-    return " ".join(text[start : start + PIECE] for start in starts)
+    step = (len(text) - EXCERPT_CHARACTERS) / (EXCERPTS - 1)
+    starts = (round(step * number) for number in range(EXCERPTS))
+    return " ".join(text[start : start + EXCERPT_CHARACTERS] for start in starts)
 
 
-def _similar(first: set[str], second: set[str], threshold: float) -> bool:
+def _is_similar(first: set[str], second: set[str], threshold: float) -> bool:
     small, large = sorted((len(first), len(second)))
-    if small < threshold * large - ROUNDING:
+    if small < threshold * large - TOLERANCE:
         return False
     shared = len(first & second)
-    return shared >= threshold * (small + large - shared) - ROUNDING
+    return shared >= threshold * (small + large - shared) - TOLERANCE
 
 
 def _join_every_pair(sets: Sequence[set[str]], threshold: float, roots: list[int]) -> None:
@@ -76,16 +76,16 @@ def _join_every_pair(sets: Sequence[set[str]], threshold: float, roots: list[int
     pairs similarity search", 2007). Rarest first keeps the lists short.
     """
     frequency = Counter(gram for grams in sets for gram in grams)
-    holders: defaultdict[str, list[int]] = defaultdict(list)
+    postings: defaultdict[str, list[int]] = defaultdict(list)
     for position, grams in enumerate(sets):
         size = len(grams)
         rarest = sorted(grams, key=lambda gram: (frequency[gram], gram))
         # Rounded down a little: the product of two floats must not cost a member.
-        prefix = rarest[: size - math.ceil(threshold * size - ROUNDING) + 1]
-        near = chain.from_iterable(holders[gram] for gram in prefix)
+        prefix = rarest[: size - math.ceil(threshold * size - TOLERANCE) + 1]
+        near = chain.from_iterable(postings[gram] for gram in prefix)
         _join(position, near, sets, threshold, roots)
         for gram in prefix:
-            holders[gram].append(position)
+            postings[gram].append(position)
 
 
 def _join_most_pairs(sets: Sequence[set[str]], threshold: float, roots: list[int]) -> None:
@@ -93,13 +93,15 @@ def _join_most_pairs(sets: Sequence[set[str]], threshold: float, roots: list[int
     # Half a second and 56 MB, which only a large dataset is worth.
     from datasketch import MinHash, MinHashLSH
 
-    index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, weights=MISSES_WEIGH_MORE)
+    index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, weights=LSH_ERROR_WEIGHTS)
     encoded = ([gram.encode() for gram in grams] for grams in sets)
     signatures = MinHash.generator(encoded, num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
     for position, signature in enumerate(signatures):
         near = sorted(index.query(signature))
         _join(position, near, sets, threshold, roots)
-        if len(near) < COMPARED:  # so many stand for the others that are like them
+        if (
+            len(near) < MAXIMUM_FAILED_COMPARISONS
+        ):  # so many stand for the others that are like them
             index.insert(position, signature)
 
 
@@ -113,15 +115,15 @@ def _join(
     """Join a text with those candidates that it is like; what is joined is not compared again."""
     unlike: set[int] = set()
     own = _root(roots, position)
-    for other in islice(near, LOOKED_AT):
+    for other in islice(near, MAXIMUM_CANDIDATES):
         if other in unlike or (root := _root(roots, other)) == own:
             continue
-        if _similar(sets[position], sets[other], threshold):
+        if _is_similar(sets[position], sets[other], threshold):
             low, high = sorted((own, root))
             roots[high] = own = low
             continue
         unlike.add(other)
-        if len(unlike) == COMPARED:
+        if len(unlike) == MAXIMUM_FAILED_COMPARISONS:
             return
 
 

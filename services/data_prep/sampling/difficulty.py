@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from services.data_prep.domain import Graded, Item
+from services.data_prep.domain import GradedItem, Item
 
 WRONG_WEIGHT = 0.4
 OVERLAP_WEIGHT = 0.25
@@ -19,9 +19,9 @@ LONG_INPUT_WORDS = 64
 _WORDS = re.compile(r"\w+")
 
 
-def graded(
+def grade_difficulty(
     items: Sequence[Item], descriptions: Mapping[str, str], known_targets: Mapping[str, int]
-) -> list[Graded]:
+) -> list[GradedItem]:
     """Each item with the share of the items that score lower: 0 is easiest, 1 is not reached.
 
     As a rank it has a meaning that scores lack: at least a share q of all items has a difficulty
@@ -36,26 +36,26 @@ def graded(
     ordered = sorted(raw)
     total = max(len(ordered), 1)
     ranks = (bisect_left(ordered, value) / total for value in raw)
-    return [Graded(item, rank) for item, rank in zip(items, ranks, strict=True)]
+    return [GradedItem(item, rank) for item, rank in zip(items, ranks, strict=True)]
 
 
 def score(item: Item, description: frozenset[str], occurrences: int) -> float:
-    """0..1 from four signs, over those that are known.
+    """0..1 from four signals, over those that are known.
 
     Production answered wrong; the input shares no word with what the target says of itself; the
     target is seldom seen; the input is long.
     """
     words = _words_of(item.key)
-    signs = [
+    signals = [
         (NOVELTY_WEIGHT, 1 / max(occurrences, 1)),
         (LENGTH_WEIGHT, min(1.0, math.log1p(len(words)) / math.log1p(LONG_INPUT_WORDS))),
     ]
-    if item.answered_wrong is not None:
-        signs.append((WRONG_WEIGHT, float(item.answered_wrong)))
+    if item.was_answered_wrong is not None:
+        signals.append((WRONG_WEIGHT, float(item.was_answered_wrong)))
     if description and words:
-        signs.append((OVERLAP_WEIGHT, 1 - len(words & description) / len(words)))
-    weight = sum(share for share, _ in signs)
-    return round(sum(share * value for share, value in signs) / weight, 9)
+        signals.append((OVERLAP_WEIGHT, 1 - len(words & description) / len(words)))
+    weight = sum(share for share, _ in signals)
+    return round(sum(share * value for share, value in signals) / weight, 9)
 
 
 def _occurrences(item: Item, seen: Mapping[str, int], known: Mapping[str, int]) -> int:

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from services.data_prep.domain import Item, Split
-from services.data_prep.seeded_hash import lot
+from services.data_prep.seeded_hash import seeded_hash
 
 Cluster = list[Item]
-_ROUNDING = 1e-9
+_TOLERANCE = 1e-9
 
 
 def split(
@@ -28,24 +28,26 @@ def split(
     training. Deterministic, whatever the order of the items.
     """
     parts: dict[Split, list[Item]] = {name: [] for name in Split}
-    owed = {Split.VALIDATION: 0.0, Split.TEST: 0.0}
-    for stratum in _strata(items, cluster_of, seed, pinned, stratified):
-        for name in owed:
-            owed[name] += shares.get(name, 0.0) * sum(len(cluster) for cluster in stratum)
-        spare = len(stratum) // 2
+    remaining_quota = {Split.VALIDATION: 0.0, Split.TEST: 0.0}
+    for stratum in _shuffle_strata(items, cluster_of, seed, pinned, stratified):
+        for name in remaining_quota:
+            remaining_quota[name] += shares.get(name, 0.0) * sum(
+                len(cluster) for cluster in stratum
+            )
+        remaining_clusters = len(stratum) // 2
         for cluster in stratum:
-            name = max(owed, key=lambda part: owed[part])
-            if spare == 0 or owed[name] < len(cluster) - _ROUNDING:
+            name = max(remaining_quota, key=lambda part: remaining_quota[part])
+            if remaining_clusters == 0 or remaining_quota[name] < len(cluster) - _TOLERANCE:
                 name = Split.TRAIN
             else:
-                owed[name] -= len(cluster)
-                spare -= 1
+                remaining_quota[name] -= len(cluster)
+                remaining_clusters -= 1
             parts[name].extend(cluster)
     parts[Split.TRAIN].extend(item for item in items if cluster_of[item.key] in pinned)
-    return {name: _in_order(part, items) for name, part in parts.items()}
+    return {name: _restore_order(part, items) for name, part in parts.items()}
 
 
-def _strata(
+def _shuffle_strata(
     items: Sequence[Item],
     cluster_of: Mapping[str, int],
     seed: int,
@@ -64,11 +66,11 @@ def _strata(
     for cluster in clusters.values():
         first = min(item.key for item in cluster)
         target = min(item.target for item in cluster) if stratified else ""
-        strata[target].append((lot(seed, first), first, cluster))
+        strata[target].append((seeded_hash(seed, first), first, cluster))
     ordered = sorted(strata.items(), key=lambda entry: (len(entry[1]), entry[0]))
     return [[cluster for *_, cluster in sorted(entries)] for _, entries in ordered]
 
 
-def _in_order(part: list[Item], items: Sequence[Item]) -> list[Item]:
+def _restore_order(part: list[Item], items: Sequence[Item]) -> list[Item]:
     keys = {item.key for item in part}
     return [item for item in items if item.key in keys]

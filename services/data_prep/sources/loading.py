@@ -1,4 +1,4 @@
-"""The folders that an order names, read into memory. Blocking: call it in a thread."""
+"""The folders that a command names, read into memory. Blocking: call it in a thread."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ from pydantic import TypeAdapter, ValidationError
 
 from archon_contracts.base import ValueObject
 from archon_contracts.commands import PrepareDataset
-from services.data_prep.dedup.leakage import held_out_of
+from services.data_prep.dedup.leakage import collect_held_out
 from services.data_prep.domain import HeldOut, Targets
 from services.data_prep.errors import UnreadableSource
-from services.data_prep.sources.records import Reading, read_objects, read_source
-from shared.messaging.messages import describe
+from services.data_prep.sources.records import ParsedSource, read_objects, read_source
+from shared.messaging.messages import describe_validation_error
 
 ITEMS = "items.jsonl"
 SUITE_FILES = (ITEMS, "test.jsonl")
 CATALOGUE = "catalogue.json"
 
 
-class Entry(ValueObject):
+class SelectorTarget(ValueObject):
     """One answer of a selector."""
 
     name: str
     description: str = ""
 
 
-_ENTRIES = TypeAdapter(list[Entry])
+_SELECTOR_TARGETS = TypeAdapter(list[SelectorTarget])
 
 
 @dataclass(frozen=True, slots=True)
-class Folders:
-    """Where the fetched artifacts of an order lie."""
+class SourceFolders:
+    """Where the fetched artifacts of a command lie."""
 
     sources: Sequence[Path]
     suite: Path | None = None
     catalogue: Path | None = None
 
 
-def read_sources(command: PrepareDataset, folders: Folders) -> list[Reading]:
+def read_sources(command: PrepareDataset, folders: SourceFolders) -> list[ParsedSource]:
     """Every source, line by line."""
-    readings = []
+    parsed_sources = []
     for source, folder in zip(command.sources, folders.sources, strict=True):
-        with _existing(folder, (ITEMS,)).open("rb") as lines:
-            readings.append(read_source(lines, source.kind))
-    return readings
+        with _find_file(folder, (ITEMS,)).open("rb") as lines:
+            parsed_sources.append(read_source(lines, source.kind))
+    return parsed_sources
 
 
 def read_targets(command: PrepareDataset, catalogue: Path | None) -> Targets:
     """The agent's possible answers: its catalogue's names, its labels, or any text."""
     if catalogue is not None:
-        entries = _entries(_existing(catalogue, (CATALOGUE,)))
+        entries = _parse_catalogue(_find_file(catalogue, (CATALOGUE,)))
         names = frozenset(entry.name for entry in entries)
         return Targets(
             names, {entry.name: f"{entry.name} {entry.description}" for entry in entries}
@@ -66,18 +66,18 @@ def read_held_out(suite: Path | None) -> HeldOut:
     """The questions that no training may see."""
     if suite is None:
         return {}
-    with _existing(suite, SUITE_FILES).open("rb") as lines:
-        return held_out_of(read_objects(lines))
+    with _find_file(suite, SUITE_FILES).open("rb") as lines:
+        return collect_held_out(read_objects(lines))
 
 
-def _entries(path: Path) -> list[Entry]:
+def _parse_catalogue(path: Path) -> list[SelectorTarget]:
     try:
-        return _ENTRIES.validate_json(path.read_bytes())
+        return _SELECTOR_TARGETS.validate_json(path.read_bytes())
     except ValidationError as error:
-        raise UnreadableSource(f"{path.name}: {describe(error)}") from error
+        raise UnreadableSource(f"{path.name}: {describe_validation_error(error)}") from error
 
 
-def _existing(folder: Path, names: Sequence[str]) -> Path:
+def _find_file(folder: Path, names: Sequence[str]) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name

@@ -13,11 +13,11 @@ from pydantic import JsonValue
 
 from archon_contracts.commands import SourceKind
 
-LONGEST_LINE_BYTES = 1_048_576
+MAXIMUM_LINE_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class SourceRecord:
     """One line of a source, its fields checked for type and nothing else."""
 
     kind: SourceKind
@@ -39,23 +39,23 @@ class Record:
 
 
 @dataclass(slots=True)
-class Reading:
+class ParsedSource:
     """All records of one source; `received` counts every line that is not blank."""
 
     kind: SourceKind
-    records: list[Record] = field(default_factory=list)
+    records: list[SourceRecord] = field(default_factory=list)
     received: int = 0
     unreadable: Counter[str] = field(default_factory=Counter)
 
 
-def read_source(lines: Iterable[bytes], kind: SourceKind) -> Reading:
+def read_source(lines: Iterable[bytes], kind: SourceKind) -> ParsedSource:
     """Every line as a record, or counted by why it is none."""
-    reading = Reading(kind)
+    reading = ParsedSource(kind)
     for line in lines:
         if not line.strip():
             continue
         reading.received += 1
-        record = _record(line, kind)
+        record = _parse_record(line, kind)
         if isinstance(record, str):
             reading.unreadable[record] += 1
         else:
@@ -74,8 +74,8 @@ def read_objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             yield value
 
 
-def _record(line: bytes, kind: SourceKind) -> Record | str:
-    if len(line) > LONGEST_LINE_BYTES:
+def _parse_record(line: bytes, kind: SourceKind) -> SourceRecord | str:
+    if len(line) > MAXIMUM_LINE_BYTES:
         return "line too long"
     try:
         fields = orjson.loads(line)
@@ -86,38 +86,38 @@ def _record(line: bytes, kind: SourceKind) -> Record | str:
     if fields.get("input") in (None, "", [], {}):
         return "no input"
     rejected = fields.get("rejected")
-    labels = _labels(fields.get("annotations"))
-    return Record(
+    labels = _parse_annotations(fields.get("annotations"))
+    return SourceRecord(
         kind=kind,
-        id=_text(fields.get("id")),
+        id=_to_text(fields.get("id")),
         input=fields["input"],
         target=fields.get("target"),
         actual=fields.get("actual"),
         rejected=tuple(rejected) if isinstance(rejected, list) else (),
-        rating=_number(fields.get("rating")),
-        reward=_number(fields.get("reward")),
-        weight=_number(fields.get("weight")),
-        trust=_number(fields.get("trust")),
-        given_by=_text(fields.get("given_by")),
-        unit=_text(fields.get("unit_id")),
-        group=_text(fields.get("group")),
-        occurred_at=_moment(fields.get("occurred_at")),
+        rating=_to_number(fields.get("rating")),
+        reward=_to_number(fields.get("reward")),
+        weight=_to_number(fields.get("weight")),
+        trust=_to_number(fields.get("trust")),
+        given_by=_to_text(fields.get("given_by")),
+        unit=_to_text(fields.get("unit_id")),
+        group=_to_text(fields.get("group")),
+        occurred_at=_parse_timestamp(fields.get("occurred_at")),
         labels=tuple(label for _, label in labels),
         annotators=tuple(annotator for annotator, _ in labels),
     )
 
 
-def _text(value: JsonValue) -> str:
+def _to_text(value: JsonValue) -> str:
     return "" if value is None or isinstance(value, (dict, list)) else str(value)
 
 
-def _number(value: JsonValue) -> float | None:
+def _to_number(value: JsonValue) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value)
 
 
-def _moment(value: JsonValue) -> float:
+def _parse_timestamp(value: JsonValue) -> float:
     """Seconds since 1970; 0 when the line does not say when."""
     if not isinstance(value, str):
         return 0.0
@@ -128,7 +128,7 @@ def _moment(value: JsonValue) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _labels(value: JsonValue) -> list[tuple[str, JsonValue]]:
+def _parse_annotations(value: JsonValue) -> list[tuple[str, JsonValue]]:
     """Annotators and labels of `annotations`, a list of {"annotator_id", "label"}.
 
     Of an annotator the last one counts: a voice is a person, however often it is heard.
@@ -138,6 +138,6 @@ def _labels(value: JsonValue) -> list[tuple[str, JsonValue]]:
     found: dict[str | int, tuple[str, JsonValue]] = {}
     for place, entry in enumerate(value):
         if isinstance(entry, Mapping) and entry.get("label") is not None:
-            annotator = _text(entry.get("annotator_id"))
+            annotator = _to_text(entry.get("annotator_id"))
             found[annotator or place] = annotator, entry["label"]
     return list(found.values())

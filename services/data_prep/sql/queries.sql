@@ -1,5 +1,5 @@
 -- name: find_dataset(dataset_id)$
-SELECT facts
+SELECT event_body
 FROM datasets
 WHERE dataset_id = :dataset_id;
 
@@ -14,21 +14,21 @@ RETURNING last_version;
 UPDATE agents SET last_version = :version
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
--- name: insert_dataset(dataset_id, tenant_id, agent_id, version, job_id, artifact_digest, facts)!
+-- name: insert_dataset(dataset_id, tenant_id, agent_id, version, job_id, artifact_digest, event_body)!
 INSERT INTO datasets (
-    dataset_id, tenant_id, agent_id, version, job_id, artifact_digest, facts
+    dataset_id, tenant_id, agent_id, version, job_id, artifact_digest, event_body
 )
-VALUES (:dataset_id, :tenant_id, :agent_id, :version, :job_id, :artifact_digest, :facts);
+VALUES (:dataset_id, :tenant_id, :agent_id, :version, :job_id, :artifact_digest, :event_body);
 
--- name: read_memory(tenant_id, agent_id)
+-- name: read_replay_buffer(tenant_id, agent_id)
 SELECT item_id, input_key, input, target, details
-FROM replay_memory
+FROM replay_buffer
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 ORDER BY input_hash;
 
--- name: remember(tenant_id, agent_id, dataset_version, hashes, item_ids, keys, inputs, targets, details)!
+-- name: upsert_replay_items(tenant_id, agent_id, dataset_version, hashes, item_ids, keys, inputs, targets, details)!
 -- A later item with the same input takes the earlier one's place: it may be a correction.
-INSERT INTO replay_memory (
+INSERT INTO replay_buffer (
     tenant_id, agent_id, dataset_version, input_hash, item_id, input_key, input, target, details
 )
 SELECT
@@ -45,20 +45,20 @@ ON CONFLICT (tenant_id, agent_id, input_hash) DO UPDATE SET
     details = excluded.details,
     dataset_version = excluded.dataset_version;
 
--- name: forget(tenant_id, agent_id, hashes)!
-DELETE FROM replay_memory
+-- name: delete_replay_items(tenant_id, agent_id, hashes)!
+DELETE FROM replay_buffer
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND input_hash = ANY (:hashes::text[]);
 
--- name: insert_forgotten(tenant_id, agent_id, item_ids)!
-INSERT INTO forgotten (tenant_id, agent_id, item_id)
+-- name: insert_erased_feedback(tenant_id, agent_id, item_ids)!
+INSERT INTO erased_feedback (tenant_id, agent_id, item_id)
 SELECT :tenant_id, :agent_id, item_id FROM unnest(:item_ids::text[]) AS item (item_id)
 ON CONFLICT DO NOTHING;
 
--- name: forget_origins(tenant_id, agent_id, item_ids)!
-DELETE FROM replay_memory
+-- name: erase_feedback(tenant_id, agent_id, item_ids)!
+DELETE FROM replay_buffer
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
-  AND details -> 'origins' ?| :item_ids::text[];
+  AND details -> 'feedback_ids' ?| :item_ids::text[];
 
--- name: read_forgotten(tenant_id, agent_id)
-SELECT item_id FROM forgotten
+-- name: read_erased_feedback_ids(tenant_id, agent_id)
+SELECT item_id FROM erased_feedback
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;

@@ -16,7 +16,7 @@ from archon_inference.prediction import Predictor
 from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
 
 
-def untrained_predictor(uri: str, candidate: Path, cache: Path | None) -> Predictor:
+def load_baseline_predictor(uri: str, candidate: Path, cache: Path | None) -> Predictor:
     """The base model at `uri`, used as the candidate is used: same catalogue, labels and lengths.
 
     Raises:
@@ -26,17 +26,17 @@ def untrained_predictor(uri: str, candidate: Path, cache: Path | None) -> Predic
     base = resolve_base_model(uri, cache)
     match card.kind:
         case "selector":
-            return _selector(base, uri, candidate, card)
+            return _load_selector(base, uri, candidate, card)
         case "classifier":
             encoder = TextEncoder.load(base, card.frozen_layers)
-            return Classifier(encoder, card, _even_head(encoder, len(card.labels)))
+            return Classifier(encoder, card, _zero_head(encoder, len(card.labels)))
         case "generator":
             return Generator.load(base, card)
         case _:
             assert_never(card.kind)
 
 
-def _selector(base: Path, uri: str, candidate: Path, card: ModelCard) -> Selector:
+def _load_selector(base: Path, uri: str, candidate: Path, card: ModelCard) -> Selector:
     encoder = TextEncoder.load(base, card.frozen_layers)
     catalogue = EmbeddedCatalogue.load(candidate)
     if uri != card.base_model:
@@ -46,7 +46,7 @@ def _selector(base: Path, uri: str, candidate: Path, card: ModelCard) -> Selecto
     return Selector(encoder, card, catalogue)
 
 
-def _even_head(encoder: TextEncoder, labels: int) -> nn.Linear:
+def _zero_head(encoder: TextEncoder, labels: int) -> nn.Linear:
     """A head that has learnt nothing: all labels tie and the first one is answered."""
     head = nn.Linear(encoder.hidden_size, labels)
     nn.init.zeros_(head.weight)

@@ -16,7 +16,7 @@ Z_95: Final = 1.959963984540054  # standard normal quantile of 0.975
 
 
 class NothingScored(ValueError):
-    """There is no score to sum up; a share of nothing would be made up."""
+    """There is no score to sum up; a proportion of nothing would be made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def text_match(answer: str, target: str | None) -> Score:
     return Score(float(right), answer, f"the right answer is {target!r}")
 
 
-def among_best(answers: Sequence[str], target: str | None) -> Score:
+def top_k_match(answers: Sequence[str], target: str | None) -> Score:
     """1 when the target is one of the answers."""
     first = answers[0] if answers else ""
     if target is None:
@@ -69,20 +69,20 @@ def summarise(scores: Iterable[Score]) -> Summary:
     values = [score.value for score in every if score.value is not None]
     if not values:
         raise NothingScored(f"None of {len(every)} items has a score")
-    return Summary(share(sum(values), len(values)), unscored=len(every) - len(values))
+    return Summary(wilson_interval(sum(values), len(values)), unscored=len(every) - len(values))
 
 
-def share(successes: float, n: int) -> Estimate:
-    """A share with its 95 % score interval (Wilson 1927, Journal of the ASA 22, 209-212).
+def wilson_interval(successes: float, n: int) -> Estimate:
+    """A proportion with its 95 % score interval (Wilson 1927, Journal of the ASA 22, 209-212).
 
     Raises:
         NothingScored: n is zero.
     """
     if n < 1:
-        raise NothingScored("A share of no items does not exist")
+        raise NothingScored("A proportion of no items does not exist")
     value, z2 = successes / n, Z_95**2
     centre = (value + z2 / (2 * n)) / (1 + z2 / n)
     half = Z_95 / (1 + z2 / n) * math.sqrt(value * (1 - value) / n + z2 / (4 * n * n))
-    # Rounding must not push the interval past the share itself at 0 and 1.
+    # Rounding must not push the interval past the proportion itself at 0 and 1.
     low, high = max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value))
     return Estimate(value=value, low=low, high=high, n=n)

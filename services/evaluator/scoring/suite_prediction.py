@@ -15,22 +15,22 @@ from archon_inference.classifier import Classifier
 from archon_inference.loading import load_predictor
 from archon_inference.prediction import Prediction, Predictor
 from archon_inference.selector import Selector
-from services.evaluator.scoring.baseline import untrained_predictor
+from services.evaluator.scoring.baseline import load_baseline_predictor
 
-BASE = "base"
+BASELINE = "baseline"
 
 
 def load_model(name: str, location: str, spec: Mapping[str, Any]) -> Predictor:
-    """A model folder, or for the name `base` a base model's URI."""
-    if name != BASE:
+    """A model folder, or for the name `baseline` a base model's URI."""
+    if name != BASELINE:
         return load_predictor(Path(location), threads=int(spec.get("threads", 1)))
     cache = spec.get("cache_dir")
-    return untrained_predictor(
+    return load_baseline_predictor(
         location, Path(spec["models"]["candidate"]), Path(cache) if cache else None
     )
 
 
-class Answering:
+class SuitePredictor:
     """Answers to fixed inputs.
 
     Versions of one encoder share their frozen layers, which are half of the work: what those make
@@ -42,7 +42,7 @@ class Answering:
         self._k = k
         self._states: dict[tuple[str, int, int], list[Tensor]] = {}
 
-    def of(self, model: Predictor) -> list[Prediction]:
+    def predict(self, model: Predictor) -> list[Prediction]:
         """The model's answer to each input, in order."""
         if not isinstance(model, Selector | Classifier):
             return model.predict(self._inputs, k=self._k)
@@ -50,5 +50,5 @@ class Answering:
         key = (encoder.lower_digest(), encoder.frozen_layers, longest)
         if key not in self._states:
             ids = encoder.tokenize(self._inputs, longest)
-            self._states[key] = encoder.lower_states(ids)
-        return model.decide(self._states[key], k=self._k)
+            self._states[key] = encoder.compute_frozen_states(ids)
+        return model.predict_from_states(self._states[key], k=self._k)

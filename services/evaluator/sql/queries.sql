@@ -17,22 +17,22 @@ RETURNING true;
 UPDATE evaluations SET state = :state, changed_at = now()
 WHERE job_id = :job_id AND attempt = :attempt AND state = 'accepted';
 
--- name: find_score(model, items, catalogue, kind, scoring)^
+-- name: find_score(model, items, catalogue, kind, scoring_version)^
 SELECT predictions_uri, predictions_digest, file, latency_seconds
 FROM scores
 WHERE model = :model AND items = :items AND catalogue = :catalogue AND kind = :kind
-    AND scoring = :scoring;
+    AND scoring_version = :scoring_version;
 
--- name: insert_score(model, items, catalogue, kind, scoring, predictions_uri, predictions_digest, file, latency_seconds)!
+-- name: insert_score(model, items, catalogue, kind, scoring_version, predictions_uri, predictions_digest, file, latency_seconds)!
 -- The newest stays: its artifact is the one that was certainly there a moment ago.
 INSERT INTO scores (
-    model, items, catalogue, kind, scoring, predictions_uri, predictions_digest, file,
+    model, items, catalogue, kind, scoring_version, predictions_uri, predictions_digest, file,
     latency_seconds
 )
 VALUES (
-    :model, :items, :catalogue, :kind, :scoring, :predictions_uri, :predictions_digest, :file,
+    :model, :items, :catalogue, :kind, :scoring_version, :predictions_uri, :predictions_digest, :file,
     :latency_seconds
 )
-ON CONFLICT (model, items, catalogue, kind, scoring) DO UPDATE
+ON CONFLICT (model, items, catalogue, kind, scoring_version) DO UPDATE
 SET predictions_uri = excluded.predictions_uri, predictions_digest = excluded.predictions_digest,
     file = excluded.file, latency_seconds = excluded.latency_seconds, recorded_at = now();

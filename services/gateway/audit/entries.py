@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from archon_contracts.events import AuditAction
-from services.gateway.service import Asked
-from shared.audit import Entry
+from services.gateway.service import RequestIdentity
+from shared.audit import AuditEntry
 
 
-def entry_of(
-    asked: Asked,
+def build_entry(
+    identity: RequestIdentity,
     action: AuditAction,
     subject: object,
     *,
     tenant_id: str = "",
     reason: str = "",
     **details: object,
-) -> Entry:
+) -> AuditEntry:
     """The caller did `action` to `subject`, of its own tenant or of the one named; details that
     are None are left out."""
-    return Entry(
-        tenant_id=tenant_id or asked.tenant_id,
-        actor=asked.actor,
+    return AuditEntry(
+        tenant_id=tenant_id or identity.tenant_id,
+        actor=identity.actor,
         action=action,
         subject=str(subject),
         reason=reason,

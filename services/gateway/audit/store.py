@@ -1,4 +1,4 @@
-"""The gateway's copy of the audit logs: kept as told, and read."""
+"""The gateway's copy of the audit logs: kept as received, and read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from archon_contracts.audit_chain import GENESIS
+from archon_contracts.audit_chain import GENESIS_HASH
 from archon_contracts.events import AuditRecorded
 from services.gateway.audit.trail import AuditEntryView
 from shared.postgres.database import Tx
@@ -19,7 +19,7 @@ class AuditStore:
     def __init__(self) -> None:
         self._queries = load_queries("services.gateway")
 
-    async def keep(self, tx: Tx, event: AuditRecorded) -> None:
+    async def add(self, tx: Tx, event: AuditRecorded) -> None:
         """Keep an entry; the same one again is a no-op."""
         await self._queries.insert_audit_copy(tx, **event.model_dump())
 
@@ -31,21 +31,26 @@ class AuditStore:
         agent_id: str | None,
         action: str | None,
         since: datetime | None,
-        most: int,
+        limit: int,
     ) -> list[AuditEntryView]:
         """A tenant's newest entries."""
         rows = self._queries.newest_audit_entries(
-            tx, tenant_id=tenant_id, agent_id=agent_id, action=action, since=since, most=most
+            tx, tenant_id=tenant_id, agent_id=agent_id, action=action, since=since, limit=limit
         )
         return [AuditEntryView(**dict(row)) async for row in rows]
 
     async def page(
-        self, tx: Tx, tenant_id: str | None, after: Mapping[str, Any] | None, *, most: int
+        self, tx: Tx, tenant_id: str | None, after: Mapping[str, Any] | None, *, limit: int
     ) -> list[Mapping[str, Any]]:
         """What comes after an entry, chain by chain, of one tenant or all."""
-        place = after or {"tenant_id": tenant_id or "", "chain": "", "sequence": 0, "hash": GENESIS}
+        place = after or {
+            "tenant_id": tenant_id or "",
+            "chain": "",
+            "sequence": 0,
+            "hash": GENESIS_HASH,
+        }
         names = ("tenant_id", "chain", "sequence", "hash")
         rows = self._queries.audit_copy_after(
-            tx, tenant=tenant_id, **{name: place[name] for name in names}, most=most
+            tx, tenant=tenant_id, **{name: place[name] for name in names}, limit=limit
         )
         return [row async for row in rows]

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from archon_contracts.audit_chain import ChainCheck
+from archon_contracts.audit_chain import ChainVerifier
 from archon_contracts.events import AuditChange
 from services.gateway.domain import View
 from shared.audit import ChainKey
 from shared.postgres.database import Tx
 
-PAGE: Final = 500
+PAGE_ROWS: Final = 500
 
 
 class AuditEntryView(View):
@@ -50,7 +50,7 @@ class ChainView(View):
     gaps: list[tuple[int, int]] = Field(description="First and last missing sequence of each gap.")
 
 
-class AuditVerdict(View):
+class AuditVerification(View):
     """Whether every chain of a tenant is whole."""
 
     ok: bool
@@ -68,11 +68,11 @@ class AuditStore(Protocol):
         agent_id: str | None,
         action: str | None,
         since: datetime | None,
-        most: int,
+        limit: int,
     ) -> list[AuditEntryView]: ...
 
     async def page(
-        self, tx: Tx, tenant_id: str | None, after: Mapping[str, Any] | None, *, most: int
+        self, tx: Tx, tenant_id: str | None, after: Mapping[str, Any] | None, *, limit: int
     ) -> list[Mapping[str, Any]]: ...
 
 
@@ -82,27 +82,27 @@ class AuditTrail:
     def __init__(self, store: AuditStore) -> None:
         self.store = store
 
-    async def verify(self, tx: Tx, tenant_id: str) -> AuditVerdict:
+    async def verify(self, tx: Tx, tenant_id: str) -> AuditVerification:
         """Recompute every chain of a tenant."""
-        checks = await check_copy(self.store, tx, tenant_id)
-        chains = [_shown(chain, check) for (_, chain), check in sorted(checks.items())]
-        return AuditVerdict(ok=all(chain.ok for chain in chains), chains=chains)
+        checks = await verify_copy(self.store, tx, tenant_id)
+        chains = [_to_chain_view(chain, check) for (_, chain), check in sorted(checks.items())]
+        return AuditVerification(ok=all(chain.ok for chain in chains), chains=chains)
 
 
-async def check_copy(
+async def verify_copy(
     store: AuditStore, tx: Tx, tenant_id: str | None = None
-) -> dict[ChainKey, ChainCheck]:
+) -> dict[ChainKey, ChainVerifier]:
     """The chains of one tenant or all, recomputed a page at a time."""
-    found: dict[ChainKey, ChainCheck] = {}
+    found: dict[ChainKey, ChainVerifier] = {}
     last: Mapping[str, Any] | None = None
-    while page := await store.page(tx, tenant_id, last, most=PAGE):
+    while page := await store.page(tx, tenant_id, last, limit=PAGE_ROWS):
         for row in page:
-            found.setdefault((row["tenant_id"], row["chain"]), ChainCheck()).take(row)
+            found.setdefault((row["tenant_id"], row["chain"]), ChainVerifier()).add(row)
         last = page[-1]
     return found
 
 
-def _shown(chain: str, check: ChainCheck) -> ChainView:
+def _to_chain_view(chain: str, check: ChainVerifier) -> ChainView:
     return ChainView(
         chain=chain,
         ok=check.ok,

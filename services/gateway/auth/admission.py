@@ -15,18 +15,18 @@ from services.gateway.auth.credentials import Caller, Scope, hash_key
 from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.errors import NotAuthenticated, RateLimited
 
-MOST_PROVEN: Final = 10_000
-Proof = tuple[str, bytes]
+MAX_VERIFIED: Final = 10_000
+Credential = tuple[str, bytes]
 
 
-class Authenticator(Protocol):
+class KeyAuthenticator(Protocol):
     """What is needed of the API keys."""
 
     async def authenticate(self, key: str | None) -> Caller: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class RateLimits:
     """The limits: of requests and events, of a key and its tenant; of an address's wrong keys."""
 
     requests: RateLimit
@@ -41,15 +41,15 @@ class Admission:
 
     def __init__(
         self,
-        keys: Authenticator,
-        rates: Rates,
+        keys: KeyAuthenticator,
+        rates: RateLimits,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._keys = keys
-        self._rates = rates
+        self._rate_limits = rates
         self._monotonic = monotonic
-        self._proven: OrderedDict[Proof, None] = OrderedDict()
-        self._checking: set[Proof] = set()
+        self._verified: OrderedDict[Credential, None] = OrderedDict()
+        self._checking: set[Credential] = set()
 
     async def admit(self, *, key: str | None, address: str, scope: Scope) -> Caller:
         """The caller, whose request is counted.
@@ -60,8 +60,8 @@ class Admission:
             RateLimited: the key or its tenant asks too often, or too many wrong keys came from the
                 address.
         """
-        caller = await self._authenticate(key, neighbourhood(address))
-        self._take(self._rates.requests, self._rates.tenant_requests, caller, 1)
+        caller = await self._authenticate(key, to_address_prefix(address))
+        self._consume(self._rate_limits.requests, self._rate_limits.tenant_requests, caller, 1)
         # Counted before: what a key may not do, it may not do as often as it likes either.
         require_scope(caller, scope)
         return caller
@@ -72,66 +72,66 @@ class Admission:
         Raises:
             RateLimited: the key, or its tenant, sends too many events.
         """
-        self._rates.events.require_room(_whose(caller), self._monotonic())
-        self._rates.tenant_events.require_room(caller.tenant_id, self._monotonic())
+        self._rate_limits.events.require_room(_rate_key(caller), self._monotonic())
+        self._rate_limits.tenant_events.require_room(caller.tenant_id, self._monotonic())
 
-    def take_events(self, caller: Caller, count: int) -> None:
+    def consume_events(self, caller: Caller, count: int) -> None:
         """Count events against the key's limit and its tenant's.
 
         Raises:
             RateLimited: the key, or its tenant, sends too many events.
         """
-        self._take(self._rates.events, self._rates.tenant_events, caller, count)
+        self._consume(self._rate_limits.events, self._rate_limits.tenant_events, caller, count)
 
-    def charge_events(self, caller: Caller, count: int) -> None:
+    def charge_rejected_events(self, caller: Caller, count: int) -> None:
         """Count the events of a body that was refused: its key has made the work all the same."""
-        self._rates.events.charge(_whose(caller), count, self._monotonic())
-        self._rates.tenant_events.charge(caller.tenant_id, count, self._monotonic())
+        self._rate_limits.events.charge(_rate_key(caller), count, self._monotonic())
+        self._rate_limits.tenant_events.charge(caller.tenant_id, count, self._monotonic())
 
-    def _take(self, own: RateLimit, tenants: RateLimit, caller: Caller, cost: int) -> None:
+    def _consume(self, own: RateLimit, tenants: RateLimit, caller: Caller, cost: int) -> None:
         now = self._monotonic()
-        own.take(_whose(caller), cost, now)
+        own.consume(_rate_key(caller), cost, now)
         try:
-            tenants.take(caller.tenant_id, cost, now)
+            tenants.consume(caller.tenant_id, cost, now)
         except RateLimited:
-            own.give_back(_whose(caller), cost, now)
+            own.refund(_rate_key(caller), cost, now)
             raise
 
     async def _authenticate(self, key: str | None, place: str) -> Caller:
-        proof = (place, hash_key(key or ""))
-        if proof in self._proven or proof in self._checking:
+        credential = (place, hash_key(key or ""))
+        if credential in self._verified or credential in self._checking:
             # A key that was good here stays out of the count: a neighbour who guesses must not
             # lock it out. The same key many times at once is one guess.
-            return await self._checked(key, proof)
+            return await self._checked(key, credential)
         # Counted before it is looked up, or guesses sent all at once would all be looked up.
-        self._rates.failures.take(place, 1, self._monotonic())
-        self._checking.add(proof)
+        self._rate_limits.failures.consume(place, 1, self._monotonic())
+        self._checking.add(credential)
         wrong = False
         try:
-            return await self._checked(key, proof)
+            return await self._checked(key, credential)
         except NotAuthenticated:
             wrong = True
             raise
         finally:
-            self._checking.discard(proof)
+            self._checking.discard(credential)
             if not wrong:
-                self._rates.failures.give_back(place, 1, self._monotonic())
+                self._rate_limits.failures.refund(place, 1, self._monotonic())
 
-    async def _checked(self, key: str | None, proof: Proof) -> Caller:
+    async def _checked(self, key: str | None, credential: Credential) -> Caller:
         try:
             caller = await self._keys.authenticate(key)
         except NotAuthenticated:
-            self._proven.pop(proof, None)
+            self._verified.pop(credential, None)
             raise
-        self._proven[proof] = None
-        self._proven.move_to_end(proof)
-        if len(self._proven) > MOST_PROVEN:
-            self._proven.popitem(last=False)
+        self._verified[credential] = None
+        self._verified.move_to_end(credential)
+        if len(self._verified) > MAX_VERIFIED:
+            self._verified.popitem(last=False)
         return caller
 
 
 @lru_cache(maxsize=1024)
-def neighbourhood(address: str) -> str:
+def to_address_prefix(address: str) -> str:
     """Addresses that count as one: in IPv6 a /64, all of which one subscriber has."""
     try:
         parsed = ip_address(address)
@@ -142,5 +142,5 @@ def neighbourhood(address: str) -> str:
     return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))
 
 
-def _whose(caller: Caller) -> tuple[str, object]:
+def _rate_key(caller: Caller) -> tuple[str, object]:
     return caller.tenant_id, caller.key_id or caller.name

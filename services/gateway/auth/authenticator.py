@@ -1,4 +1,4 @@
-"""Which key belongs to whom, remembered for a while so that intake outlives a database pause."""
+"""Which key belongs to whom, cached for a while so that intake outlives a database pause."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from services.gateway.auth.credentials import (
 from services.gateway.errors import NotAllowed, NotAuthenticated
 from shared.postgres.database import Database, Tx
 
-REMEMBERED_SECONDS = 30.0
-MOST_REMEMBERED = 10_000
+CACHE_SECONDS = 30.0
+MAX_CACHED_KEYS = 10_000
 
 
 class KeyStore(Protocol):
@@ -33,7 +33,7 @@ class KeyStore(Protocol):
     async def add_key(self, tx: Tx, *, key_id: UUID, key_hash: bytes, caller: Caller) -> bool: ...
 
 
-class ApiKeys:
+class ApiKeyAuthenticator:
     """Authenticates requests. A revoked key is refused within half a minute, here at once."""
 
     def __init__(
@@ -45,8 +45,8 @@ class ApiKeys:
         self._database = database
         self._store = store
         self._monotonic = monotonic
-        self._known: dict[bytes, tuple[float, Caller]] = {}
-        self._forgotten = 0
+        self._cached: dict[bytes, tuple[float, Caller]] = {}
+        self._invalidations = 0
 
     async def bootstrap(self, key: str) -> None:
         """Make `key` one of the operator's tenant with every scope, unless it exists."""
@@ -65,13 +65,13 @@ class ApiKeys:
         if key is None:
             raise NotAuthenticated("send an API key as Authorization: Bearer <key>")
         key_hash = hash_key(key)
-        until, caller = self._known.get(key_hash, (0.0, None))
+        until, caller = self._cached.get(key_hash, (0.0, None))
         if caller is not None and self._monotonic() < until:
             return caller
         return await self._look_up(key_hash)
 
     async def confirm(self, key: str | None) -> Caller:
-        """Who sent this key, asked of the database and never of memory.
+        """Who sent this key, asked of the database and never of the cache.
 
         Raises:
             NotAuthenticated: no key, or one that is unknown, revoked or expired.
@@ -79,34 +79,34 @@ class ApiKeys:
         """
         return await self._look_up(hash_key(key or ""))
 
-    def forget(self, key_id: UUID) -> None:
+    def invalidate(self, key_id: UUID) -> None:
         """A key was revoked: the next request that brings it asks the database."""
         # A look-up that began before the revocation may still end with the key as it was.
-        self._forgotten += 1
-        self._known = {h: known for h, known in self._known.items() if known[1].key_id != key_id}
+        self._invalidations += 1
+        self._cached = {h: known for h, known in self._cached.items() if known[1].key_id != key_id}
 
     async def _look_up(self, key_hash: bytes) -> Caller:
-        forgotten = self._forgotten
+        invalidations = self._invalidations
         async with self._database.across_tenants() as tx:
             found = await self._store.find_key(tx, key_hash)
             if found is None:
-                self._known.pop(key_hash, None)
+                self._cached.pop(key_hash, None)
                 raise NotAuthenticated("this API key is not known, was revoked, or has expired")
             if not found.used_today and found.caller.key_id is not None:
                 await self._store.mark_key_used(tx, found.caller.key_id)
-        if forgotten == self._forgotten:
-            left = REMEMBERED_SECONDS if found.seconds_left is None else found.seconds_left
-            until = self._monotonic() + min(left, REMEMBERED_SECONDS)
-            self._remember(key_hash, until, found.caller)
+        if invalidations == self._invalidations:
+            left = CACHE_SECONDS if found.seconds_left is None else found.seconds_left
+            until = self._monotonic() + min(left, CACHE_SECONDS)
+            self._cache_caller(key_hash, until, found.caller)
         return found.caller
 
-    def _remember(self, key_hash: bytes, until: float, caller: Caller) -> None:
-        if len(self._known) >= MOST_REMEMBERED:
+    def _cache_caller(self, key_hash: bytes, until: float, caller: Caller) -> None:
+        if len(self._cached) >= MAX_CACHED_KEYS:
             now = self._monotonic()
-            self._known = {h: known for h, known in self._known.items() if known[0] > now}
-        if len(self._known) >= MOST_REMEMBERED:
-            del self._known[next(iter(self._known))]  # the one remembered for longest
-        self._known[key_hash] = (until, caller)
+            self._cached = {h: known for h, known in self._cached.items() if known[0] > now}
+        if len(self._cached) >= MAX_CACHED_KEYS:
+            del self._cached[next(iter(self._cached))]  # the one cached for longest
+        self._cached[key_hash] = (until, caller)
 
 
 def require_scope(caller: Caller, scope: Scope) -> None:

@@ -67,6 +67,6 @@ def bearer_key(authorization: str) -> str | None:
     return key if scheme.lower() == "bearer" and 0 < len(key) <= 512 else None
 
 
-def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
+def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
     """The scopes that these names mean."""
     return frozenset(Scope(name) for name in names)

@@ -14,7 +14,7 @@ from typing import Final
 
 from services.gateway.errors import RateLimited
 
-MOST_BUCKETS: Final = 10_000
+MAX_BUCKETS: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class TokenBucket:
     tokens: float
     at: float
 
-    def take(self, cost: float, now: float) -> float:
+    def consume(self, cost: float, now: float) -> float:
         """Take `cost` and return 0, or take nothing and return the wait [s].
 
         What costs more than the bucket holds is let through when it is full, on credit: the rate
@@ -47,53 +47,53 @@ class TokenBucket:
 class RateLimit:
     """A bucket for each key or address, full at first; a rate of 0 is no limit."""
 
-    def __init__(self, name: str, *, rate: float, capacity: float, says: str) -> None:
+    def __init__(self, name: str, *, rate: float, capacity: float, reason: str) -> None:
         self.name = name
         self._rate = rate
         self._capacity = max(1.0, capacity)
-        self._says = says
+        self._reason = reason
         self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
 
-    def take(self, whose: Hashable, cost: float, now: float) -> None:
+    def consume(self, owner: Hashable, cost: float, now: float) -> None:
         """Count `cost` against the limit.
 
         Raises:
             RateLimited: it must wait; nothing was counted.
         """
         if self._rate:
-            self._refuse(self._bucket(whose, now).take(cost, now))
+            self._raise_if_limited(self._bucket(owner, now).consume(cost, now))
 
-    def require_room(self, whose: Hashable, now: float) -> None:
+    def require_room(self, owner: Hashable, now: float) -> None:
         """Refuse what the least cost would be refused for; counts nothing.
 
         Raises:
-            RateLimited: see `take`.
+            RateLimited: see `consume`.
         """
         if self._rate:
-            self._refuse(self._bucket(whose, now).wait(1, now))
+            self._raise_if_limited(self._bucket(owner, now).wait(1, now))
 
-    def charge(self, whose: Hashable, cost: float, now: float) -> None:
+    def charge(self, owner: Hashable, cost: float, now: float) -> None:
         """Count what has been done already: what the bucket does not hold is owed."""
         if self._rate:
-            bucket = self._bucket(whose, now)
+            bucket = self._bucket(owner, now)
             bucket.wait(cost, now)  # fills it up to now
             bucket.tokens -= cost
 
-    def give_back(self, whose: Hashable, cost: float, now: float) -> None:
-        """Undo a `take` that turned out not to count."""
+    def refund(self, owner: Hashable, cost: float, now: float) -> None:
+        """Undo a `consume` that turned out not to count."""
         if self._rate:
-            self._bucket(whose, now).tokens += cost
+            self._bucket(owner, now).tokens += cost
 
-    def _bucket(self, whose: Hashable, now: float) -> TokenBucket:
-        bucket = self._buckets.get(whose)
+    def _bucket(self, owner: Hashable, now: float) -> TokenBucket:
+        bucket = self._buckets.get(owner)
         if bucket is None:
             bucket = TokenBucket(self._rate, self._capacity, self._capacity, now)
-            self._buckets[whose] = bucket
-            if len(self._buckets) > MOST_BUCKETS:
+            self._buckets[owner] = bucket
+            if len(self._buckets) > MAX_BUCKETS:
                 self._buckets.popitem(last=False)
-        self._buckets.move_to_end(whose)
+        self._buckets.move_to_end(owner)
         return bucket
 
-    def _refuse(self, wait: float) -> None:
+    def _raise_if_limited(self, wait: float) -> None:
         if wait:
-            raise RateLimited(self.name, self._says, wait)
+            raise RateLimited(self.name, self._reason, wait)

@@ -19,15 +19,15 @@ from archon_contracts.topics import (
     DEAD_LETTER_TOPICS,
     REPLAY_DAYS,
 )
-from services.gateway.audit.entries import entry_of
+from services.gateway.audit.entries import build_entry
 from services.gateway.errors import Conflict, NotFound
-from services.gateway.service import Asked
-from shared.audit import Entry
+from services.gateway.service import RequestIdentity
+from shared.audit import AuditEntry
 from shared.clock import Clock
 from shared.messaging.messages import Cause, RawHeaders, RawRecord
 from shared.postgres.database import Tx
 
-ADDED_PREFIX: Final = "dlq_"
+DLQ_HEADER_PREFIX: Final = "dlq_"
 INT4: Final = 2**31 - 1
 INT8: Final = 2**63 - 1
 SERVICE_BY_TOPIC: Final = {
@@ -38,7 +38,7 @@ REPLAYABLE: Final = frozenset(t.name for t in ALL_TOPICS) - frozenset(SERVICE_BY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
+class StoredDeadLetter:
     """A record that a service could not handle, as it was received first."""
 
     id: str
@@ -92,11 +92,13 @@ class DeadLetterDetail(DeadLetterView):
 class DeadLetterStore(Protocol):
     """What is needed of the store."""
 
-    async def add(self, tx: Tx, letter: DeadLetter) -> None: ...
+    async def add(self, tx: Tx, letter: StoredDeadLetter) -> None: ...
 
-    async def find(self, tx: Tx, letter_id: str) -> DeadLetter | None: ...
+    async def find(self, tx: Tx, letter_id: str) -> StoredDeadLetter | None: ...
 
-    async def newest(self, tx: Tx, *, service: str | None, most: int) -> list[DeadLetter]: ...
+    async def newest(
+        self, tx: Tx, *, service: str | None, limit: int
+    ) -> list[StoredDeadLetter]: ...
 
     async def count_replay(self, tx: Tx, letter_id: str) -> int: ...
 
@@ -121,10 +123,10 @@ class RawOutbox(Protocol):
 class AuditLog(Protocol):
     """Records who did what."""
 
-    async def append(self, tx: Tx, entry: Entry, *, cause: Cause, part: str = "") -> None: ...
+    async def append(self, tx: Tx, entry: AuditEntry, *, cause: Cause, part: str = "") -> None: ...
 
 
-class DeadLetters:
+class DeadLetterService:
     """Takes `tx` and never commits."""
 
     def __init__(
@@ -135,18 +137,18 @@ class DeadLetters:
         self._audit = audit
         self._clock = clock
 
-    async def keep(self, tx: Tx, record: RawRecord) -> None:
+    async def add(self, tx: Tx, record: RawRecord) -> None:
         """Keep a record of a dead-letter topic; the same record again is a no-op."""
-        await self._store.add(tx, read_letter(record))
+        await self._store.add(tx, parse_dead_letter(record))
 
     async def prune(self, tx: Tx) -> None:
         """Forget those that can no longer be replayed."""
         await self._store.prune(tx, keep_days=DEAD_LETTER_DAYS)
 
-    async def newest(self, tx: Tx, *, service: str | None, most: int) -> list[DeadLetterView]:
+    async def newest(self, tx: Tx, *, service: str | None, limit: int) -> list[DeadLetterView]:
         """The newest ones, of one service or all."""
-        found = await self._store.newest(tx, service=service, most=most)
-        return [DeadLetterView(**_shown(letter)) for letter in found]
+        found = await self._store.newest(tx, service=service, limit=limit)
+        return [DeadLetterView(**_to_fields(letter)) for letter in found]
 
     async def find(self, tx: Tx, letter_id: str) -> DeadLetterDetail:
         """One with its headers and body.
@@ -157,14 +159,14 @@ class DeadLetters:
         letter = await self._store.find(tx, letter_id)
         if letter is None:
             raise NotFound("dead letter", letter_id)
-        body, encoding = as_text(letter.body)
-        headers = {name: as_text(value)[0] for name, value in letter.headers}
+        body, encoding = to_text(letter.body)
+        headers = {name: to_text(value)[0] for name, value in letter.headers}
         headers |= dict.fromkeys(letter.null_headers)
         return DeadLetterDetail(
-            **_shown(letter), headers=headers, body=body, body_encoding=encoding
+            **_to_fields(letter), headers=headers, body=body, body_encoding=encoding
         )
 
-    async def replay(self, tx: Tx, asked: Asked, letter_id: str) -> int:
+    async def replay(self, tx: Tx, identity: RequestIdentity, letter_id: str) -> int:
         """Send the original bytes and headers to the original topic; returns the replay's number.
 
         Null headers were dropped on the way here and stay away.
@@ -176,7 +178,7 @@ class DeadLetters:
         letter = await self._store.find(tx, letter_id)
         if letter is None:
             raise NotFound("dead letter", letter_id)
-        if _born(letter) < self._clock.now() - timedelta(days=REPLAY_DAYS):
+        if _first_sent_at(letter) < self._clock.now() - timedelta(days=REPLAY_DAYS):
             # Services that did handle the record may have forgotten so: it would count twice.
             raise Conflict(f"the record is older than {REPLAY_DAYS} days and takes no replay")
         if letter.topic not in REPLAYABLE:
@@ -188,7 +190,7 @@ class DeadLetters:
         # Before the record: the log itself may be the topic that is replayed to, and then the
         # chain's lock comes before the topic's, as in every other transaction.
         await self._audit.append(
-            tx, _replay_entry(asked, letter, number), cause=asked.cause(), part=str(number)
+            tx, _replay_entry(identity, letter, number), cause=identity.cause(), part=str(number)
         )
         await self._outbox.append_raw(
             tx,
@@ -201,19 +203,19 @@ class DeadLetters:
         return number
 
 
-def _born(letter: DeadLetter) -> datetime:
+def _first_sent_at(letter: StoredDeadLetter) -> datetime:
     """When the record was first sent: replays keep its `ce_time`, and may fail again and again."""
-    said = HeaderView.of(letter.headers).text("ce_time")
+    stated = HeaderView.of(letter.headers).text("ce_time")
     try:
-        born = datetime.fromisoformat(said)
+        sent_at = datetime.fromisoformat(stated)
     except ValueError:
         return letter.last_at
-    return min(born if born.tzinfo else born.replace(tzinfo=UTC), letter.last_at)
+    return min(sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC), letter.last_at)
 
 
-def _replay_entry(asked: Asked, letter: DeadLetter, number: int) -> Entry:
-    return entry_of(
-        asked,
+def _replay_entry(identity: RequestIdentity, letter: StoredDeadLetter, number: int) -> AuditEntry:
+    return build_entry(
+        identity,
         AuditAction.DEAD_LETTER_REPLAYED,
         letter.id,
         topic=letter.topic,
@@ -224,40 +226,40 @@ def _replay_entry(asked: Asked, letter: DeadLetter, number: int) -> Entry:
     )
 
 
-def read_letter(record: RawRecord) -> DeadLetter:
+def parse_dead_letter(record: RawRecord) -> StoredDeadLetter:
     """A record of a dead-letter topic as a dead letter. Never fails: every field has a stand-in."""
     view = HeaderView.of(record.headers)
     service = view.text("dlq_service") or SERVICE_BY_TOPIC.get(record.topic, record.topic)
     last = view.time("dlq_last_at") or view.time("dlq_at") or record_time(record.timestamp)
-    return DeadLetter(
-        id=f"{_plain(service)}:{record.partition}:{record.offset}",
-        service=_plain(service),
-        reason=_plain(view.text("dlq_reason")) or "not stated",
-        error_type=_plain(view.text("dlq_error_type")),
-        attempts=_number(view.text("dlq_attempts"), absent=1, most=INT4),
-        topic=_plain(view.text("dlq_topic")),
-        partition=_number(view.text("dlq_partition"), absent=-1, most=INT4),
-        record_offset=_number(view.text("dlq_offset"), absent=-1, most=INT8),
+    return StoredDeadLetter(
+        id=f"{_sanitize(service)}:{record.partition}:{record.offset}",
+        service=_sanitize(service),
+        reason=_sanitize(view.text("dlq_reason")) or "not stated",
+        error_type=_sanitize(view.text("dlq_error_type")),
+        attempts=_parse_bounded_number(view.text("dlq_attempts"), absent=1, maximum=INT4),
+        topic=_sanitize(view.text("dlq_topic")),
+        partition=_parse_bounded_number(view.text("dlq_partition"), absent=-1, maximum=INT4),
+        record_offset=_parse_bounded_number(view.text("dlq_offset"), absent=-1, maximum=INT8),
         key=record.key,
         headers=tuple(
-            (_plain(name), value)
+            (_sanitize(name), value)
             for name, value in record.headers
-            if not name.startswith(ADDED_PREFIX)
+            if not name.startswith(DLQ_HEADER_PREFIX)
         ),
-        null_headers=tuple(filter(None, _plain(view.text("dlq_null_headers")).split(","))),
+        null_headers=tuple(filter(None, _sanitize(view.text("dlq_null_headers")).split(","))),
         body=record.value,
-        size_bytes=None if record.value is None else _size(view, record.value),
+        size_bytes=None if record.value is None else _original_size(view, record.value),
         first_at=view.time("dlq_first_at") or last,
         last_at=last,
     )
 
 
-def _size(view: HeaderView, body: bytes) -> int:
-    """The size as received, which a letter with a cut body tells."""
-    return _number(view.text("dlq_body_bytes"), absent=len(body), most=INT4)
+def _original_size(view: HeaderView, body: bytes) -> int:
+    """The size as received, which a letter with a cut body states."""
+    return _parse_bounded_number(view.text("dlq_body_bytes"), absent=len(body), maximum=INT4)
 
 
-def as_text(raw: bytes | None) -> tuple[str | None, str]:
+def to_text(raw: bytes | None) -> tuple[str | None, str]:
     """Bytes as text where they are text, else in base64; and which it is."""
     if raw is None:
         return None, "null"
@@ -267,7 +269,7 @@ def as_text(raw: bytes | None) -> tuple[str | None, str]:
         return base64.b64encode(raw).decode(), "base64"
 
 
-def _shown(letter: DeadLetter) -> dict[str, Any]:
+def _to_fields(letter: StoredDeadLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "service": letter.service,
@@ -279,7 +281,7 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
         "topic": letter.topic,
         "partition": letter.partition,
         "offset": letter.record_offset,
-        "key": as_text(letter.key)[0],
+        "key": to_text(letter.key)[0],
         "first_at": letter.first_at,
         "last_at": letter.last_at,
         "size_bytes": letter.size_bytes,
@@ -288,12 +290,12 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def _plain(text: str) -> str:
+def _sanitize(text: str) -> str:
     return text.replace("\x00", "")[:2_000]
 
 
-def _number(text: str, *, absent: int, most: int) -> int:
+def _parse_bounded_number(text: str, *, absent: int, maximum: int) -> int:
     try:
-        return max(min(int(text[:20]), most), -1)
+        return max(min(int(text[:20]), maximum), -1)
     except ValueError:
         return absent

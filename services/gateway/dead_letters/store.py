@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.gateway.dead_letters.service import DeadLetter
+from services.gateway.dead_letters.service import StoredDeadLetter
 from shared.messaging.outbox import decode_headers, encode_headers
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
@@ -17,7 +17,7 @@ class DeadLetterStore:
     def __init__(self) -> None:
         self._queries = load_queries("services.gateway")
 
-    async def add(self, tx: Tx, letter: DeadLetter) -> None:
+    async def add(self, tx: Tx, letter: StoredDeadLetter) -> None:
         await self._queries.insert_dead_letter(
             tx,
             id=letter.id,
@@ -36,12 +36,12 @@ class DeadLetterStore:
             last_at=letter.last_at,
         )
 
-    async def find(self, tx: Tx, letter_id: str) -> DeadLetter | None:
+    async def find(self, tx: Tx, letter_id: str) -> StoredDeadLetter | None:
         row = await self._queries.find_dead_letter(tx, id=letter_id)
         return _letter(row) if row else None
 
-    async def newest(self, tx: Tx, *, service: str | None, most: int) -> list[DeadLetter]:
-        rows = self._queries.dead_letters(tx, service=service, most=most)
+    async def newest(self, tx: Tx, *, service: str | None, limit: int) -> list[StoredDeadLetter]:
+        rows = self._queries.dead_letters(tx, service=service, limit=limit)
         return [_letter(row) async for row in rows]
 
     async def count_replay(self, tx: Tx, letter_id: str) -> int:
@@ -51,15 +51,15 @@ class DeadLetterStore:
     async def prune(self, tx: Tx, *, keep_days: int) -> None:
         await self._queries.prune_dead_letters(tx, keep_days=keep_days)
 
-    async def waiting(self, tx: Tx) -> dict[str, int]:
+    async def count_unreplayed(self, tx: Tx) -> dict[str, int]:
         """Dead letters that nobody has replayed, per service."""
         return {
             row["service"]: row["letters"] async for row in self._queries.count_dead_letters(tx)
         }
 
 
-def _letter(row: Mapping[str, Any]) -> DeadLetter:
+def _letter(row: Mapping[str, Any]) -> StoredDeadLetter:
     headers = decode_headers(row["headers"])
-    return DeadLetter(
+    return StoredDeadLetter(
         **{**dict(row), "headers": headers, "null_headers": tuple(row["null_headers"])}
     )

@@ -16,8 +16,8 @@ from archon_contracts.base import Identifier
 from archon_contracts.catalogue import EVENTS
 from archon_contracts.envelope import record_time
 from archon_contracts.topics import FEEDBACK
-from archon_contracts.traffic_classes import Purpose, system_mark
-from services.gateway.feedback.hourly_stats import HourCounts, start_of_hour
+from archon_contracts.traffic_classes import TrafficClass, detect_internal_traffic
+from services.gateway.feedback.hourly_stats import HourlyCounts, start_of_hour
 from shared.messaging.messages import RawRecord
 from shared.postgres.database import Tx
 
@@ -27,24 +27,26 @@ EVENT_NAMES = {c.message_type().encode(): c.__name__ for c in EVENTS if c.topic 
 _identifier: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
-class TallyStore(Protocol):
+class FeedbackCounterStore(Protocol):
     """What is needed of the store."""
 
     async def feedback_offsets(self, tx: Tx, partitions: Sequence[int]) -> dict[int, int]: ...
 
     async def save_feedback_offsets(self, tx: Tx, offsets: Mapping[int, int]) -> None: ...
 
-    async def add_feedback_counts(self, tx: Tx, counts: Mapping[AgentHour, HourCounts]) -> None: ...
+    async def add_feedback_counts(
+        self, tx: Tx, counts: Mapping[AgentHour, HourlyCounts]
+    ) -> None: ...
 
 
-class FeedbackTally:
+class FeedbackCounters:
     """Counters and offsets commit together, so a batch that is read again counts nothing twice.
 
     Records that cannot be read are passed over: the coordinator, who stores feedback, sets them
     aside as dead letters.
     """
 
-    def __init__(self, store: TallyStore) -> None:
+    def __init__(self, store: FeedbackCounterStore) -> None:
         self._store = store
 
     async def count(self, tx: Tx, records: Sequence[RawRecord]) -> None:
@@ -53,7 +55,7 @@ class FeedbackTally:
         fresh = [r for r in records if r.offset >= seen.get(r.partition, 0)]
         if not fresh:
             return
-        if counts := tally(fresh):
+        if counts := count_records(fresh):
             await self._store.add_feedback_counts(tx, counts)
         ends: dict[int, int] = {}
         for record in fresh:
@@ -61,18 +63,18 @@ class FeedbackTally:
         await self._store.save_feedback_offsets(tx, ends)
 
 
-def tally(records: Sequence[RawRecord]) -> dict[AgentHour, HourCounts]:
+def count_records(records: Sequence[RawRecord]) -> dict[AgentHour, HourlyCounts]:
     """The records counted per tenant, agent and hour of arrival."""
-    counts: dict[AgentHour, HourCounts] = {}
+    counts: dict[AgentHour, HourlyCounts] = {}
     for record in records:
         body = _body(record)
         tenant_id = _identifier_in(body, "tenant_id", "default")
         agent_id = _identifier_in(body, "agent_id", None)
         headers = dict(record.headers)
-        if tenant_id is None or agent_id is None or _is_system(headers, body):
+        if tenant_id is None or agent_id is None or _is_internal_traffic(headers, body):
             continue
         hour = start_of_hour(record_time(record.timestamp))
-        entry = counts.setdefault((tenant_id, agent_id, hour), HourCounts(hour=hour))
+        entry = counts.setdefault((tenant_id, agent_id, hour), HourlyCounts(hour=hour))
         entry.count(EVENT_NAMES.get(headers.get("ce_type") or b"", ""), body)
     return counts
 
@@ -84,12 +86,12 @@ def _identifier_in(body: Mapping[str, Any], name: str, absent: str | None) -> st
         return None
 
 
-def _is_system(headers: Mapping[str, bytes | None], body: Mapping[str, Any]) -> bool:
-    """Whether it is no traffic of production; a purpose that is none is not counted either."""
+def _is_internal_traffic(headers: Mapping[str, bytes | None], body: Mapping[str, Any]) -> bool:
+    """Whether it is internal traffic; a traffic class that is none is not counted either."""
     subject = body.get("interaction_id") or body.get("item_id")
     try:
-        purpose = Purpose(body.get("purpose") or Purpose.PRODUCTION)
-        return system_mark(headers, purpose, str(subject or "")) is not None
+        traffic_class = TrafficClass(body.get("traffic_class") or TrafficClass.PRODUCTION)
+        return detect_internal_traffic(headers, traffic_class, str(subject or "")) is not None
     except ValueError:
         return True
 

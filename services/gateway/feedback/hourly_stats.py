@@ -1,4 +1,4 @@
-"""Statistics over what agents report: per hour from the topic, or over lines given by a caller.
+"""Statistics over what agents report: per hour from the topic, or over lines sent by a caller.
 
 Latencies are counted in buckets that grow by a quarter of an octave, so a quantile read from them
 is within 9 % of the true one, whatever the scale.
@@ -15,12 +15,12 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 BUCKETS_PER_OCTAVE: Final = 4
-SHORTEST_SECONDS: Final = 1e-6
-LONGEST_SECONDS: Final = 1e9
+MIN_LATENCY_SECONDS: Final = 1e-6
+MAX_LATENCY_SECONDS: Final = 1e9
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
 
-class HourCounts(BaseModel):
+class HourlyCounts(BaseModel):
     """What came in for one agent in one hour."""
 
     model_config = ConfigDict(extra="ignore")
@@ -56,60 +56,60 @@ class HourCounts(BaseModel):
         self.feedback += 1
         expected = body.get("expected")
         self.corrected += expected is not None and expected != body.get("actual")
-        if (rating := number_within(body.get("rating"), 1, 5)) is not None:
+        if (rating := parse_number_within(body.get("rating"), 1, 5)) is not None:
             self.rated += 1
             self.rating_sum += rating
-        if (reward := number_within(body.get("reward"), -1, 1)) is not None:
+        if (reward := parse_number_within(body.get("reward"), -1, 1)) is not None:
             self.rewarded += 1
             self.reward_sum += reward
 
-    def _count_latency(self, given: object) -> None:
-        seconds = number_within(given, 0, LONGEST_SECONDS)
+    def _count_latency(self, value: object) -> None:
+        seconds = parse_number_within(value, 0, MAX_LATENCY_SECONDS)
         if seconds is not None:
             bucket = str(bucket_of(seconds))
             self.latencies[bucket] = self.latencies.get(bucket, 0) + 1
 
 
-def number_within(given: object, least: float, most: float) -> float | None:
+def parse_number_within(value: object, minimum: float, maximum: float) -> float | None:
     """A number of an unchecked body, or None when it is none or outside its range."""
-    if isinstance(given, bool) or not isinstance(given, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(given) if least <= given <= most else None
+    return float(value) if minimum <= value <= maximum else None
 
 
 def bucket_of(seconds: float) -> int:
     """The bucket of a latency; everything under a microsecond is in the first."""
-    return round(math.log2(max(seconds, SHORTEST_SECONDS)) * BUCKETS_PER_OCTAVE)
+    return round(math.log2(max(seconds, MIN_LATENCY_SECONDS)) * BUCKETS_PER_OCTAVE)
 
 
-def bucket_seconds(bucket: int) -> float:
+def bucket_midpoint_seconds(bucket: int) -> float:
     """The middle of a bucket."""
     return float(2 ** (bucket / BUCKETS_PER_OCTAVE))
 
 
-def quantiles(latencies: Mapping[int, int]) -> dict[str, float]:
+def compute_quantiles(latencies: Mapping[int, int]) -> dict[str, float]:
     """p50, p90 and p99 [s], each the middle of the bucket in which it lies; empty without data."""
     total = sum(latencies.values())
     if not total:
         return {}
     found: dict[str, float] = {}
-    for name, share in QUANTILES.items():
+    for name, quantile in QUANTILES.items():
         seen = 0
         for bucket in sorted(latencies):
             seen += latencies[bucket]
-            if seen >= share * total:
-                found[name] = round(bucket_seconds(bucket), 6)
+            if seen >= quantile * total:
+                found[name] = round(bucket_midpoint_seconds(bucket), 6)
                 break
     return found
 
 
 class LogAnalysis(BaseModel):
-    """Statistics of one agent's logs. A share or mean without anything behind it is absent."""
+    """Statistics of one agent's logs. A proportion or mean without anything behind it is absent."""
 
     interactions: int
     feedback: int
     corrected: int
-    corrected_share: float | None
+    corrected_proportion: float | None
     rated: int
     mean_rating: float | None
     rewarded: int
@@ -117,12 +117,12 @@ class LogAnalysis(BaseModel):
     retracted: int
     annotations: int
     errors: int
-    error_share: float | None
+    error_proportion: float | None
     latency_seconds: dict[str, float]
     per_hour: list[dict[str, JsonValue]]
 
 
-def analyse(hours: Sequence[HourCounts]) -> LogAnalysis:
+def analyse(hours: Sequence[HourlyCounts]) -> LogAnalysis:
     """Sum up hours."""
     latencies: Counter[int] = Counter()
     for hour in hours:
@@ -134,7 +134,7 @@ def analyse(hours: Sequence[HourCounts]) -> LogAnalysis:
         interactions=interactions,
         feedback=feedback,
         corrected=corrected,
-        corrected_share=_ratio(corrected, feedback),
+        corrected_proportion=_ratio(corrected, feedback),
         rated=rated,
         mean_rating=_ratio(sum(hour.rating_sum for hour in hours), rated),
         rewarded=rewarded,
@@ -142,14 +142,14 @@ def analyse(hours: Sequence[HourCounts]) -> LogAnalysis:
         retracted=_sum(hours, "retracted"),
         annotations=_sum(hours, "annotations"),
         errors=failed,
-        error_share=_ratio(failed, interactions),
-        latency_seconds=quantiles(latencies),
+        error_proportion=_ratio(failed, interactions),
+        latency_seconds=compute_quantiles(latencies),
         per_hour=[_line(hour) for hour in hours],
     )
 
 
 class LogLine(BaseModel):
-    """One line given by a caller: an interaction, a judgement, or both."""
+    """One line sent by a caller: an interaction, feedback, or both."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
@@ -163,15 +163,15 @@ class LogLine(BaseModel):
     at: datetime | None = None
 
 
-def hours_of(lines: Iterable[LogLine], *, now: datetime) -> list[HourCounts]:
-    """The given lines counted per hour; a line without a time counts as of `now`.
+def count_by_hour(lines: Iterable[LogLine], *, now: datetime) -> list[HourlyCounts]:
+    """The lines counted per hour; a line without a time counts as of `now`.
 
-    Each line is one interaction; one that carries a judgement is one item of feedback too.
+    Each line is one interaction; one that carries feedback is one item of feedback too.
     """
-    hours: dict[datetime, HourCounts] = {}
+    hours: dict[datetime, HourlyCounts] = {}
     for line in lines:
         hour = start_of_hour(line.at or now)
-        counts = hours.setdefault(hour, HourCounts(hour=hour))
+        counts = hours.setdefault(hour, HourlyCounts(hour=hour))
         body = line.model_dump()
         counts.count("InteractionLogged", body)
         if any(value is not None for value in (line.expected, line.rating, line.reward)):
@@ -184,7 +184,7 @@ def start_of_hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def _line(hour: HourCounts) -> dict[str, JsonValue]:
+def _line(hour: HourlyCounts) -> dict[str, JsonValue]:
     return {
         "hour": hour.hour.isoformat(),
         "interactions": hour.interactions,
@@ -195,7 +195,7 @@ def _line(hour: HourCounts) -> dict[str, JsonValue]:
     }
 
 
-def _sum(hours: Sequence[HourCounts], name: str) -> int:
+def _sum(hours: Sequence[HourlyCounts], name: str) -> int:
     return sum(int(getattr(hour, name)) for hour in hours)
 
 

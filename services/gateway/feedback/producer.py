@@ -15,9 +15,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 from archon_contracts import telemetry
 from archon_contracts.envelope import Envelope, Headers
 from archon_contracts.topics import FEEDBACK
-from services.gateway.errors import IntakeUnavailable
-from services.gateway.feedback.body_parser import IntakeEvent
-from services.gateway.load.load_shedding import Budget
+from services.gateway.errors import ProducerUnavailable
+from services.gateway.feedback.body_parser import OutgoingEvent
+from services.gateway.load.load_shedding import InFlightLimit
 from shared.clock import Clock
 from shared.logging import get_logger
 from shared.telemetry.spans import current_traceparent, remote_context
@@ -29,7 +29,7 @@ tracer = trace.get_tracer(__name__)
 partitioner = DefaultPartitioner()
 
 
-class Intake:
+class FeedbackProducer:
     """Sends events of the feedback topic with acks from all replicas.
 
     Records are sent one by one with their key: a batch call would scatter keys over partitions.
@@ -41,7 +41,7 @@ class Intake:
         self,
         connect: Callable[[], AIOKafkaProducer],
         clock: Clock,
-        in_flight: Budget,
+        in_flight: InFlightLimit,
         *,
         timeout_seconds: float,
     ) -> None:
@@ -57,9 +57,9 @@ class Intake:
         """Connect the producer, so that the first request need not; one that cannot yet is told."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._live_producer()
+                await self._usable_producer()
         except (KafkaError, OSError) as error:
-            log.warning("intake_not_connected_yet", error=repr(error))
+            log.warning("producer_not_connected", error=repr(error))
 
     async def run(self) -> None:
         """Stay open until cancelled; then flush and close."""
@@ -71,7 +71,7 @@ class Intake:
             if producer is not None:
                 await self._close(producer)
 
-    async def send(self, events: Sequence[IntakeEvent], *, traceparent: str = "") -> None:
+    async def send(self, events: Sequence[OutgoingEvent], *, traceparent: str = "") -> None:
         """Return when every event is acknowledged by all in-sync replicas.
 
         One producer span covers the request and is the parent of what consumers do with any of
@@ -79,11 +79,12 @@ class Intake:
 
         Raises:
             Overloaded: too many are not acknowledged yet; none of these was sent.
-            IntakeUnavailable: not all were acknowledged in time. Some may be stored, now or later:
+            ProducerUnavailable: not all were acknowledged in time. Some may be stored, now or
+            later:
                 sending all again is safe.
         """
         with (
-            self._in_flight.hold(len(events), events[0].body.tenant_id),
+            self._in_flight.reserve(len(events), events[0].body.tenant_id),
             tracer.start_as_current_span(
                 f"send {FEEDBACK.name}",
                 context=remote_context(traceparent),
@@ -97,12 +98,12 @@ class Intake:
             except (KafkaError, TimeoutError) as error:
                 span.set_status(StatusCode.ERROR, type(error).__name__)
                 log.warning("feedback_not_acknowledged", error=repr(error), events=len(events))
-                raise IntakeUnavailable(
+                raise ProducerUnavailable(
                     "the broker did not acknowledge in time; send the same again"
                 ) from error
 
-    async def _send_all(self, events: Sequence[IntakeEvent]) -> None:
-        producer = await self._live_producer()
+    async def _send_all(self, events: Sequence[OutgoingEvent]) -> None:
+        producer = await self._usable_producer()
         partitions = sorted(await producer.partitions_for(FEEDBACK.name))
         attributes = _Attributes(self._clock.now(), current_traceparent())
         placed: dict[str, tuple[bytes, int]] = {}  # a request names few agents
@@ -124,16 +125,16 @@ class Intake:
             )
         await asyncio.gather(*acknowledgements)
 
-    async def _live_producer(self) -> AIOKafkaProducer:
+    async def _usable_producer(self) -> AIOKafkaProducer:
         """The producer; a new one when a fatal error ended the old one's sender."""
         async with self._renewing:
             if self._closed:
-                raise IntakeUnavailable("the gateway is stopping; send the same again")
+                raise ProducerUnavailable("the gateway is stopping; send the same again")
             producer = self._producer
             if producer is not None and not producer._sender.sender_task.done():
                 return producer
             if producer is not None:
-                log.warning("intake_producer_died")
+                log.warning("producer_sender_died")
                 self._producer = None
                 await self._close(producer)
             self._producer = await self._connected()
@@ -154,7 +155,7 @@ class Intake:
                 await producer.stop()
         except (KafkaError, TimeoutError) as error:
             # An idempotent producer waits for ever for a broker that is away.
-            log.warning("intake_producer_not_flushed", error=repr(error))
+            log.warning("producer_not_flushed", error=repr(error))
 
 
 class _Attributes:
@@ -165,7 +166,7 @@ class _Attributes:
         self._traceparent = traceparent
         self._shared: dict[tuple[type, str], Headers] = {}
 
-    def of(self, event: IntakeEvent) -> Headers:
+    def of(self, event: OutgoingEvent) -> Headers:
         """The headers of one event, which is its own correlation."""
         identifier = str(event.id).encode()
         return [
@@ -175,8 +176,8 @@ class _Attributes:
             ("ce_subject", event.body.key.encode()),
         ]
 
-    def _shared_by(self, event: IntakeEvent) -> Headers:
-        shared = type(event.body), event.body.purpose or ""
+    def _shared_by(self, event: OutgoingEvent) -> Headers:
+        shared = type(event.body), event.body.traffic_class or ""
         if shared not in self._shared:
             envelope = Envelope(
                 id=event.id,
@@ -184,13 +185,13 @@ class _Attributes:
                 type=event.body.message_type(),
                 time=self._now,
                 traceparent=self._traceparent,
-                purpose=shared[1],
+                traffic_class=shared[1],
             )
             self._shared[shared] = [h for h in envelope.to_headers() if h[0] != "ce_id"]
         return self._shared[shared]
 
 
-def _attributes(events: Sequence[IntakeEvent]) -> dict[str, str | int]:
+def _attributes(events: Sequence[OutgoingEvent]) -> dict[str, str | int]:
     return {
         telemetry.MESSAGING_SYSTEM: "kafka",
         telemetry.MESSAGING_OPERATION_NAME: "send",

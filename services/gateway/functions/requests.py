@@ -11,10 +11,10 @@ from pydantic.alias_generators import to_camel
 from archon_contracts.base import Identifier
 from archon_contracts.values import TrainingMethod
 from services.gateway.feedback.hourly_stats import LogLine
-from services.gateway.requests import Label, TrainingWish
+from services.gateway.requests import Label, StrictTrainingConfig
 
 
-class FunctionWish(BaseModel):
+class FunctionRequest(BaseModel):
     """A function's body; unknown fields are refused."""
 
     model_config = ConfigDict(
@@ -26,44 +26,46 @@ class FunctionWish(BaseModel):
     )
 
 
-class Answer(BaseModel):
+class FunctionResponse(BaseModel):
     """A function's answer."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
-class ValidationWish(FunctionWish):
+class ValidationOptions(FunctionRequest):
     """How a training validates itself. `frequency` is per epoch in every recipe."""
 
     split: float | None = Field(default=None, ge=0, le=1)
     frequency: Literal["epoch"] = "epoch"
 
 
-class TrainConfigWish(TrainingWish):
+class TrainConfigRequest(StrictTrainingConfig):
     """A training's method, data and hyper-parameters."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
     method: TrainingMethod
     dataset: Identifier | None = None
-    validation: ValidationWish = ValidationWish()
+    validation: ValidationOptions = ValidationOptions()
 
-    def training_config(self) -> TrainingWish:
+    def training_config(self) -> StrictTrainingConfig:
         """The hyper-parameters; the spelling `validation.split` wins."""
-        given = self.model_dump(include=set(TrainingWish.model_fields), exclude_unset=True)
+        provided = self.model_dump(
+            include=set(StrictTrainingConfig.model_fields), exclude_unset=True
+        )
         if self.validation.split is not None:
-            given["validation_split"] = self.validation.split
-        return TrainingWish(**given)
+            provided["validation_split"] = self.validation.split
+        return StrictTrainingConfig(**provided)
 
 
-class TrainAgentWish(FunctionWish):
+class TrainAgentRequest(FunctionRequest):
     """trainAgent."""
 
     agent_id: Identifier
-    config: TrainConfigWish
+    config: TrainConfigRequest
 
 
-class AdaptWish(FunctionWish):
+class AdaptRequest(FunctionRequest):
     """adaptAgentBehavior. Items are checked as feedback events are."""
 
     agent_id: Identifier
@@ -71,7 +73,7 @@ class AdaptWish(FunctionWish):
     method: TrainingMethod
 
 
-class JobAnswer(Answer):
+class JobResponse(FunctionResponse):
     """A job was started."""
 
     job_id: UUID
@@ -81,7 +83,7 @@ class JobAnswer(Answer):
     accepted_feedback: int | None = None
 
 
-class GenerateWish(FunctionWish):
+class GenerateRequest(FunctionRequest):
     """generateSyntheticTrainingData. Without an agent the items belong to `unassigned`."""
 
     agent_id: Identifier = "unassigned"
@@ -94,7 +96,7 @@ class GenerateWish(FunctionWish):
     seed: int = Field(default=0, ge=0)
 
 
-class GenerateAnswer(Answer):
+class GenerateResponse(FunctionResponse):
     """A request for synthetic data was taken; `result` is where its outcome will be."""
 
     request_id: UUID
@@ -102,14 +104,14 @@ class GenerateAnswer(Answer):
     result: str
 
 
-class ValidateWish(FunctionWish):
-    """validateModel; without a version the live one."""
+class ValidateRequest(FunctionRequest):
+    """validateModel; without a version the deployed one."""
 
     agent_id: Identifier
     version: Identifier | None = None
 
 
-class Check(Answer):
+class ValidationCheck(FunctionResponse):
     """One thing that was checked."""
 
     name: str
@@ -117,58 +119,58 @@ class Check(Answer):
     detail: str
 
 
-class ValidateAnswer(Answer):
+class ValidateResponse(FunctionResponse):
     """Whether a version passed every check."""
 
     agent_id: str
     version: str
     valid: bool
-    checks: list[Check]
+    checks: list[ValidationCheck]
     metrics: dict[str, Any]
 
 
-class BenchmarkWish(FunctionWish):
+class BenchmarkRequest(FunctionRequest):
     """benchmarkAgent; without versions all that were evaluated."""
 
     agent_id: Identifier
     versions: list[Identifier] = Field(fail_fast=True, default_factory=list, max_length=100)
 
 
-class BenchmarkLine(Answer):
+class VersionBenchmark(FunctionResponse):
     """One version's stored evaluation."""
 
     version: str
     status: str
     passed: bool
     reasons: list[str]
-    accuracy: dict[str, Any] = Field(description="Group -> share with its 95 % interval.")
+    accuracy: dict[str, Any] = Field(description="Group -> proportion with its 95 % interval.")
     accuracy_at_5: dict[str, Any] = Field(alias="accuracyAt5")
     compared_with: dict[str, Any] = Field(
-        description="live or base -> group -> share, on the same items."
+        description="live or base -> group -> proportion, on the same items."
     )
     comparison: dict[str, Any]
     latency_seconds: float | None
 
 
-class BenchmarkAnswer(Answer):
+class BenchmarkResponse(FunctionResponse):
     """Versions side by side, newest first."""
 
     agent_id: str
-    versions: list[BenchmarkLine]
+    versions: list[VersionBenchmark]
 
 
-class AnalyseWish(FunctionWish):
-    """analyzeAgentLogs: of the given lines, or of what the agent reported in the last hours."""
+class AnalyseRequest(FunctionRequest):
+    """analyzeAgentLogs: of the provided lines, or of what the agent reported in the last hours."""
 
     agent_id: Identifier
     hours: int = Field(default=24, ge=1, le=24 * 90)
     logs: list[LogLine] | None = Field(fail_fast=True, default=None, max_length=100_000)
 
 
-class AnalyseAnswer(Answer):
-    """Statistics over an agent's logs; a share without anything behind it is null.
+class AnalyseResponse(FunctionResponse):
+    """Statistics over an agent's logs; a proportion without anything behind it is null.
 
-    From the topic every record counts: a judgement that was sent twice is two of `feedback`.
+    From the topic every record counts: feedback that was sent twice is two of `feedback`.
     """
 
     agent_id: str
@@ -176,7 +178,7 @@ class AnalyseAnswer(Answer):
     interactions: int
     feedback: int
     corrected: int
-    corrected_share: float | None
+    corrected_proportion: float | None
     rated: int
     mean_rating: float | None
     rewarded: int
@@ -184,6 +186,6 @@ class AnalyseAnswer(Answer):
     retracted: int
     annotations: int
     errors: int
-    error_share: float | None
+    error_proportion: float | None
     latency_seconds: dict[str, float]
     per_hour: list[dict[str, Any]]

@@ -15,21 +15,26 @@ from archon_contracts.identifiers import derived_id
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import ModelView
 from services.gateway.errors import NotFound
-from services.gateway.feedback.body_parser import invalid, refuse_unstorable
-from services.gateway.feedback.hourly_stats import HourCounts, analyse, hours_of, start_of_hour
-from services.gateway.functions.requests import (
-    AdaptWish,
-    AnalyseAnswer,
-    AnalyseWish,
-    BenchmarkAnswer,
-    BenchmarkLine,
-    BenchmarkWish,
-    Check,
-    TrainAgentWish,
-    ValidateAnswer,
-    ValidateWish,
+from services.gateway.feedback.body_parser import reject_unstorable, to_request_error
+from services.gateway.feedback.hourly_stats import (
+    HourlyCounts,
+    analyse,
+    count_by_hour,
+    start_of_hour,
 )
-from services.gateway.requests import JobWish
+from services.gateway.functions.requests import (
+    AdaptRequest,
+    AnalyseRequest,
+    AnalyseResponse,
+    BenchmarkRequest,
+    BenchmarkResponse,
+    TrainAgentRequest,
+    ValidateRequest,
+    ValidateResponse,
+    ValidationCheck,
+    VersionBenchmark,
+)
+from services.gateway.requests import JobRequest
 from shared.clock import Clock
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
 from shared.postgres.database import Tx
@@ -41,14 +46,20 @@ class FunctionStore(Protocol):
     async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool: ...
 
     async def models(
-        self, tx: Tx, tenant_id: str, agent_id: str, *, version: str | None = None, most: int = 1000
+        self,
+        tx: Tx,
+        tenant_id: str,
+        agent_id: str,
+        *,
+        version: str | None = None,
+        limit: int = 1000,
     ) -> list[ModelView]: ...
 
-    async def live_version(self, tx: Tx, tenant_id: str, agent_id: str) -> str | None: ...
+    async def deployed_version(self, tx: Tx, tenant_id: str, agent_id: str) -> str | None: ...
 
     async def feedback_hours(
         self, tx: Tx, tenant_id: str, agent_id: str, since: datetime
-    ) -> list[HourCounts]: ...
+    ) -> list[HourlyCounts]: ...
 
 
 class ArtifactReader(Protocol):
@@ -57,7 +68,7 @@ class ArtifactReader(Protocol):
     async def fetch(self, ref: ArtifactRef) -> object: ...
 
 
-class Functions:
+class FunctionService:
     """Reads that answer a function; `tx` is only read from."""
 
     def __init__(self, store: FunctionStore, artifacts: ArtifactReader, clock: Clock) -> None:
@@ -65,24 +76,28 @@ class Functions:
         self._artifacts = artifacts
         self._clock = clock
 
-    async def model_to_validate(self, tx: Tx, tenant_id: str, wish: ValidateWish) -> ModelView:
-        """The version asked for, or the live one.
+    async def model_to_validate(
+        self, tx: Tx, tenant_id: str, request: ValidateRequest
+    ) -> ModelView:
+        """The version identity for, or the deployed one.
 
         Raises:
-            NotFound: no such version, or none is live.
+            NotFound: no such version, or none is deployed.
         """
-        version = wish.version or await self._store.live_version(tx, tenant_id, wish.agent_id)
+        version = request.version or await self._store.deployed_version(
+            tx, tenant_id, request.agent_id
+        )
         if version is None:
-            raise NotFound("live version of agent", wish.agent_id)
-        found = await self._store.models(tx, tenant_id, wish.agent_id, version=version)
+            raise NotFound("deployed version of agent", request.agent_id)
+        found = await self._store.models(tx, tenant_id, request.agent_id, version=version)
         if not found:
-            raise NotFound(f"model version of agent {wish.agent_id}", version)
+            raise NotFound(f"model version of agent {request.agent_id}", version)
         return found[0]
 
-    async def validate_model(self, model: ModelView) -> ValidateAnswer:
-        """Check the gate's verdict and every byte of the artifact. Long: not in a transaction."""
-        checks = [*_evaluation_checks(model), await self._integrity(model)]
-        return ValidateAnswer(
+    async def validate_model(self, model: ModelView) -> ValidateResponse:
+        """Check the gate's decision and every byte of the artifact. Long: not in a transaction."""
+        checks = [*_check_evaluation(model), await self._check_integrity(model)]
+        return ValidateResponse(
             agent_id=model.agent_id,
             version=model.version,
             valid=all(check.passed for check in checks),
@@ -90,61 +105,67 @@ class Functions:
             metrics=model.metrics,
         )
 
-    async def benchmark(self, tx: Tx, tenant_id: str, wish: BenchmarkWish) -> BenchmarkAnswer:
+    async def benchmark(
+        self, tx: Tx, tenant_id: str, request: BenchmarkRequest
+    ) -> BenchmarkResponse:
         """The stored evaluations of an agent's versions, newest first.
 
         Raises:
             NotFound: no version of the agent was evaluated.
         """
-        models = await self._store.models(tx, tenant_id, wish.agent_id)
+        models = await self._store.models(tx, tenant_id, request.agent_id)
         lines = [
-            _benchmark_line(model, model.evaluation)
+            _build_version_benchmark(model, model.evaluation)
             for model in models
             if model.evaluation is not None
-            and (not wish.versions or model.version in wish.versions)
+            and (not request.versions or model.version in request.versions)
         ]
         if not lines:
-            raise NotFound("evaluated version of agent", wish.agent_id)
-        return BenchmarkAnswer(agent_id=wish.agent_id, versions=lines)
+            raise NotFound("evaluated version of agent", request.agent_id)
+        return BenchmarkResponse(agent_id=request.agent_id, versions=lines)
 
-    async def analyse_logs(self, tx: Tx, tenant_id: str, wish: AnalyseWish) -> AnalyseAnswer:
-        """Statistics over the lines given, or over what was counted from the feedback topic.
+    async def analyse_logs(
+        self, tx: Tx, tenant_id: str, request: AnalyseRequest
+    ) -> AnalyseResponse:
+        """Statistics over the lines sent, or over what was counted from the feedback topic.
 
         Raises:
             NotFound: no such agent.
         """
-        if not await self._store.has_agent(tx, tenant_id, wish.agent_id):
-            raise NotFound("agent", wish.agent_id)
+        if not await self._store.has_agent(tx, tenant_id, request.agent_id):
+            raise NotFound("agent", request.agent_id)
         now = self._clock.now()
-        if wish.logs is not None:
-            hours, source = hours_of(wish.logs, now=now), "logs"
+        if request.logs is not None:
+            hours, source = count_by_hour(request.logs, now=now), "logs"
         else:
-            since = start_of_hour(now - timedelta(hours=wish.hours))
-            hours = await self._store.feedback_hours(tx, tenant_id, wish.agent_id, since)
+            since = start_of_hour(now - timedelta(hours=request.hours))
+            hours = await self._store.feedback_hours(tx, tenant_id, request.agent_id, since)
             source = "topic"
-        return AnalyseAnswer(agent_id=wish.agent_id, source=source, **analyse(hours).model_dump())
+        return AnalyseResponse(
+            agent_id=request.agent_id, source=source, **analyse(hours).model_dump()
+        )
 
-    async def _integrity(self, model: ModelView) -> Check:
+    async def _check_integrity(self, model: ModelView) -> ValidationCheck:
         ref = ArtifactRef(uri=model.uri, digest=model.digest)
         try:
             await self._artifacts.fetch(ref)
         except (ArtifactMissing, ArtifactCorrupt, ArtifactUnsafe) as error:
-            return Check(name="integrity", passed=False, detail=str(error))
+            return ValidationCheck(name="integrity", passed=False, detail=str(error))
         detail = f"every file hashes to what manifest {model.digest[:12]} says"
-        return Check(name="integrity", passed=True, detail=detail)
+        return ValidationCheck(name="integrity", passed=True, detail=detail)
 
 
-def job_wish(wish: TrainAgentWish) -> JobWish:
+def build_job_request(request: TrainAgentRequest) -> JobRequest:
     """trainAgent as a job."""
-    return JobWish(
-        agent_id=wish.agent_id,
-        method=wish.config.method,
-        dataset=wish.config.dataset,
-        config=wish.config.training_config(),
+    return JobRequest(
+        agent_id=request.agent_id,
+        method=request.config.method,
+        dataset=request.config.dataset,
+        config=request.config.training_config(),
     )
 
 
-def feedback_of(wish: AdaptWish) -> list[FeedbackReceived]:
+def build_feedback_events(request: AdaptRequest) -> list[FeedbackReceived]:
     """adaptAgentBehavior's items as feedback events.
 
     An item without an interaction is its own: the id comes from its content, so that sending it
@@ -155,44 +176,46 @@ def feedback_of(wish: AdaptWish) -> list[FeedbackReceived]:
         MalformedBody: an item holds the NUL character.
     """
     events = []
-    for index, item in enumerate(wish.feedback):
-        refuse_unstorable(json.dumps(item).encode())
-        fields = {_snake(name): value for name, value in item.items()}
-        fields.setdefault("interaction_id", _interaction_id(fields))
+    for index, item in enumerate(request.feedback):
+        reject_unstorable(json.dumps(item).encode())
+        fields = {_to_snake_case(name): value for name, value in item.items()}
+        fields.setdefault("interaction_id", _derive_interaction_id(fields))
         try:
             event = FeedbackReceived.model_validate(
-                {**fields, "agent_id": wish.agent_id}, extra="forbid"
+                {**fields, "agent_id": request.agent_id}, extra="forbid"
             )
         except ValidationError as error:
-            raise invalid(error, ("feedback", index)) from error
+            raise to_request_error(error, ("feedback", index)) from error
         events.append(event)
     return events
 
 
-def _interaction_id(fields: dict[str, Any]) -> str:
+def _derive_interaction_id(fields: dict[str, Any]) -> str:
     content = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
     return f"adapt-{derived_id('adapt', content)}"
 
 
-def _snake(name: str) -> str:
+def _to_snake_case(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-def _evaluation_checks(model: ModelView) -> Sequence[Check]:
+def _check_evaluation(model: ModelView) -> Sequence[ValidationCheck]:
     if model.evaluation is None:
-        return [Check(name="evaluated", passed=False, detail="no evaluation is stored for it")]
-    reasons = "; ".join(model.evaluation.get("reasons", ())) or "no reason given"
+        return [
+            ValidationCheck(name="evaluated", passed=False, detail="no evaluation is stored for it")
+        ]
+    reasons = "; ".join(model.evaluation.get("reasons", ())) or "no reason stated"
     accuracy = model.evaluation["accuracy"].get("candidate", {}).get("all", {})
-    share = f"accuracy {accuracy['value']:.3f} on {accuracy['n']} items" if accuracy else "scored"
+    summary = f"accuracy {accuracy['value']:.3f} on {accuracy['n']} items" if accuracy else "scored"
     return [
-        Check(name="evaluated", passed=True, detail=share),
-        Check(name="gate", passed=bool(model.evaluation["passed"]), detail=reasons),
+        ValidationCheck(name="evaluated", passed=True, detail=summary),
+        ValidationCheck(name="gate", passed=bool(model.evaluation["passed"]), detail=reasons),
     ]
 
 
-def _benchmark_line(model: ModelView, evaluation: dict[str, Any]) -> BenchmarkLine:
+def _build_version_benchmark(model: ModelView, evaluation: dict[str, Any]) -> VersionBenchmark:
     accuracy = dict(evaluation["accuracy"])
-    return BenchmarkLine(
+    return VersionBenchmark(
         version=model.version,
         status=model.status,
         passed=evaluation["passed"],

@@ -19,7 +19,7 @@ class BodyLimit:
     From the first wait for it, a body has so many seconds to be there as a whole: nobody keeps a
     request open with a byte now and then.
 
-    Packed bodies are taken at the paths in `may_be_packed` alone, whose routes bound what they
+    Packed bodies are taken at the paths in `compressed_paths` alone, whose routes bound what they
     unpack to.
     """
 
@@ -27,14 +27,14 @@ class BodyLimit:
         self,
         app: Any,
         *,
-        most_bytes: int,
-        most_seconds: float,
-        may_be_packed: Collection[str] = (),
+        max_bytes: int,
+        max_seconds: float,
+        compressed_paths: Collection[str] = (),
     ) -> None:
         self._app = app
-        self._most = most_bytes
-        self._most_seconds = most_seconds
-        self._may_be_packed = may_be_packed
+        self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
+        self._compressed_paths = compressed_paths
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -48,47 +48,47 @@ class BodyLimit:
 
         async def receive_counted() -> MutableMapping[str, Any]:
             nonlocal read, until, complete
-            if announced_bytes(request) > self._most:
+            if declared_length(request) > self._max_bytes:
                 raise self._too_large()
-            until = until or asyncio.get_running_loop().time() + self._most_seconds
+            until = until or asyncio.get_running_loop().time() + self._max_seconds
             # After the body comes the wait for the client to leave, which may be a long one.
-            message = await self._in_time(receive, None if complete else until)
+            message = await self._receive_in_time(receive, None if complete else until)
             complete = not message.get("more_body", False)
             if message.get("body"):
-                self._refuse_packed(request)
+                self._reject_compressed(request)
             read += len(message.get("body", b""))
-            if read > self._most:
+            if read > self._max_bytes:
                 raise self._too_large()
             return message
 
         await self._app(scope, receive_counted, send)
 
-    async def _in_time(self, receive: Any, until: float | None) -> MutableMapping[str, Any]:
+    async def _receive_in_time(self, receive: Any, until: float | None) -> MutableMapping[str, Any]:
         try:
             async with asyncio.timeout_at(until):
                 message: MutableMapping[str, Any] = await receive()
                 return message
         except TimeoutError as error:
-            detail = f"the body did not arrive within {self._most_seconds:g} s; send it again"
+            detail = f"the body did not arrive within {self._max_seconds:g} s; send it again"
             # What is left of the body would be taken for the next request.
             raise HTTPException(
                 HTTPStatus.REQUEST_TIMEOUT, detail, {"Connection": "close"}
             ) from error
 
-    def _refuse_packed(self, request: Request) -> None:
+    def _reject_compressed(self, request: Request) -> None:
         encoding = request.headers.get("content-encoding", "identity").lower()
-        if encoding != "identity" and request.url.path not in self._may_be_packed:
+        if encoding != "identity" and request.url.path not in self._compressed_paths:
             detail = f"the body is packed ({encoding[:100]}); send it as it is"
             raise HTTPException(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"}
             )
 
     def _too_large(self) -> HTTPException:
-        detail = f"the body is longer than {self._most} bytes; send less at once"
+        detail = f"the body is longer than {self._max_bytes} bytes; send less at once"
         return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
-def announced_bytes(request: Request) -> int:
+def declared_length(request: Request) -> int:
     """How long the body says it is; 0 when it does not."""
     declared = request.headers.get("content-length", "")
     return int(declared) if declared.isdecimal() else 0

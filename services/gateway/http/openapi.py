@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def self_contained(schema: dict[str, Any]) -> dict[str, Any]:
+def inline_definitions(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema with each definition written where it is referred to.
 
     What a route states by hand never reaches the document's components, so a reference to them

@@ -26,7 +26,7 @@ from services.gateway.errors import (
     TooLarge,
     TryLater,
 )
-from services.gateway.feedback.body_parser import field_path
+from services.gateway.feedback.body_parser import format_field_path
 from services.gateway.http.tracing import trace_id_of
 from shared.errors import (
     ArchonError,
@@ -40,8 +40,8 @@ from shared.logging import get_logger
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
-MOST_ERRORS_TOLD: Final = 20
-TRY_LATER: Final[dict[str, Any]] = {
+MAX_ERRORS_REPORTED: Final = 20
+TOO_MANY_REQUESTS: Final[dict[str, Any]] = {
     "description": "Refused for now: `limit` names what is exhausted.",
     "headers": {
         "Retry-After": {
@@ -87,7 +87,7 @@ shed_counter = metrics.get_meter(__name__).create_counter(
 )
 
 
-def problem(
+def build_problem(
     request: Request,
     status: int,
     detail: str,
@@ -110,65 +110,67 @@ def problem(
     return Response(orjson.dumps(document), status, headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     """Answer every error of a request with a problem document."""
 
     @app.exception_handler(ArchonError)
     async def refused(request: Request, error: ArchonError) -> Response:
-        return of_error(request, error)
+        return build_error_response(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        errors = [_field_error(detail) for detail in error.errors()[:MOST_ERRORS_TOLD]]
+        errors = [_to_field_error(detail) for detail in error.errors()[:MAX_ERRORS_REPORTED]]
         if any(e.rule == "json_invalid" for e in errors):
-            return problem(request, HTTPStatus.BAD_REQUEST, "the body is no JSON", errors=errors)
-        return _invalid(request, errors)
+            return build_problem(
+                request, HTTPStatus.BAD_REQUEST, "the body is no JSON", errors=errors
+            )
+        return _build_invalid(request, errors)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return problem(
+        return build_problem(
             request, error.status_code, str(error.detail), headers=dict(error.headers or {})
         )
 
     @app.exception_handler(ClientDisconnect)
     async def left(request: Request, _error: ClientDisconnect) -> Response:
         # Nobody reads the answer, and nothing of ours went wrong.
-        log.info("client_left", path=request.url.path)
-        return problem(request, HTTPStatus.BAD_REQUEST, "the body ended before its end")
+        log.info("client_disconnected", path=request.url.path)
+        return build_problem(request, HTTPStatus.BAD_REQUEST, "the body ended before its end")
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("request_failed", path=request.url.path, exc_info=error)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return problem(request, status, "the gateway failed; see its log")
+        return build_problem(request, status, "the gateway failed; see its log")
 
 
-def of_error(request: Request, error: ArchonError) -> Response:
+def build_error_response(request: Request, error: ArchonError) -> Response:
     """The answer for one of our errors. What may succeed later says when to try again."""
     if isinstance(error, Invalid):
-        return _invalid(request, error.errors)
+        return _build_invalid(request, error.errors)
     if isinstance(error, TryLater):
         shed_counter.add(1, {telemetry.LIMIT_NAME: error.limit})
         headers = {"Retry-After": str(error.retry_after_seconds)}
         status = HTTPStatus.TOO_MANY_REQUESTS
-        return problem(request, status, str(error), headers=headers, limit=error.limit)
+        return build_problem(request, status, str(error), headers=headers, limit=error.limit)
     if isinstance(error, RetryableError):
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return problem(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+        return build_problem(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
     status = STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
     challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     errors = error.errors if isinstance(error, NotAllowed) else ()
-    return problem(request, status, str(error), errors=errors, headers=challenge)
+    return build_problem(request, status, str(error), errors=errors, headers=challenge)
 
 
-def _invalid(request: Request, errors: Sequence[FieldError]) -> Response:
+def _build_invalid(request: Request, errors: Sequence[FieldError]) -> Response:
     first = f"{errors[0].field}: {errors[0].message}" if errors else "a field breaks a rule"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{first}{more}", errors=errors)
+    return build_problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{first}{more}", errors=errors)
 
 
-def _field_error(detail: Any) -> FieldError:
+def _to_field_error(detail: Any) -> FieldError:
     location = detail["loc"]
     # The first part says where the value came from; only a body's own fields need no such word.
     place = location[1:] if location[:1] == ("body",) else location
-    return FieldError(field_path(place), detail["type"], detail["msg"])
+    return FieldError(format_field_path(place), detail["type"], detail["msg"])

@@ -10,13 +10,13 @@ from starlette.requests import Request
 
 from shared.telemetry.spans import parse_traceparent
 
-SELF_TRACED: Final = ("/v1/feedback", "/v1/interactions", "/v1/annotations", "/v1/traces")
+UNTRACED_PATHS: Final = ("/v1/feedback", "/v1/interactions", "/v1/annotations", "/v1/traces")
 """Paths without a server span: the intake has its producer span, span exports need none."""
 
 
 def is_untraced(scope: MutableMapping[str, Any]) -> bool:
     """Reads make no span: they change nothing, and a dashboard's would drown the rest."""
-    return scope.get("method") == "GET" or scope["path"].startswith(SELF_TRACED)
+    return scope.get("method") == "GET" or scope["path"].startswith(UNTRACED_PATHS)
 
 
 def current_trace_id() -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-LONGEST_WAIT_SECONDS: Final = 60.0
+MAX_WAIT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OutboxBacklog:
     """What waits in the outbox: since when, and how much (counted up to a bound)."""
 
     age_seconds: float
@@ -23,7 +23,7 @@ class OutboxLimits:
     age_seconds: float
     backlog: int
 
-    def broken_by(self, waiting: Waiting) -> tuple[str, str] | None:
+    def find_exceeded(self, waiting: OutboxBacklog) -> tuple[str, str] | None:
         """The name of the limit that is reached, and what to say of it."""
         if 0 < self.age_seconds <= waiting.age_seconds:
             return "outbox_age_seconds", f"a command waits for {waiting.age_seconds:.0f} s"
@@ -32,7 +32,9 @@ class OutboxLimits:
         return None
 
 
-def drain_seconds(before: Waiting | None, now: Waiting, *, between: float, keep: int) -> float:
+def estimate_drain_seconds(
+    before: OutboxBacklog | None, now: OutboxBacklog, *, between: float, keep: int
+) -> float:
     """How long until no more than `keep` wait [s], at most a minute.
 
     At the pace of the last look; when nothing leaves, as long again as the oldest has waited, for
@@ -40,4 +42,4 @@ def drain_seconds(before: Waiting | None, now: Waiting, *, between: float, keep:
     """
     left = before.backlog - now.backlog if before else 0
     estimate = max(0, now.backlog - keep) * between / left if left > 0 else now.age_seconds
-    return min(estimate, LONGEST_WAIT_SECONDS)
+    return min(estimate, MAX_WAIT_SECONDS)

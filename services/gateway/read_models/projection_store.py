@@ -24,7 +24,7 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from archon_contracts.values import AgentProfile, ModelRef
-from services.gateway.feedback.hourly_stats import HourCounts
+from services.gateway.feedback.hourly_stats import HourlyCounts
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -175,13 +175,13 @@ class ProjectionStore:
             at=at,
         )
 
-    async def save_live_model(
+    async def save_deployed_model(
         self, tx: Tx, event: Contract, agent_id: str, model: ModelRef, *, reason: str, at: datetime
     ) -> None:
         """Make this version the only live one."""
         tenant_id = event.tenant_id
-        await self._queries.retire_live_model(tx, tenant_id=tenant_id, agent_id=agent_id)
-        await self._queries.save_live_model(
+        await self._queries.undeploy_model(tx, tenant_id=tenant_id, agent_id=agent_id)
+        await self._queries.save_deployed_model(
             tx,
             tenant_id=tenant_id,
             agent_id=agent_id,
@@ -232,7 +232,7 @@ class ProjectionStore:
             tx, partitions=list(offsets), offsets=list(offsets.values())
         )
 
-    async def add_feedback_counts(self, tx: Tx, counts: Mapping[AgentHour, HourCounts]) -> None:
+    async def add_feedback_counts(self, tx: Tx, counts: Mapping[AgentHour, HourlyCounts]) -> None:
         ordered = sorted(counts.items())  # one order for all writers: no deadlock
         hours = [hour for _, hour in ordered]
         await self._queries.add_feedback_counts(
@@ -245,7 +245,7 @@ class ProjectionStore:
         )
 
 
-def _columns(hours: Sequence[HourCounts]) -> dict[str, list[Any]]:
+def _columns(hours: Sequence[HourlyCounts]) -> dict[str, list[Any]]:
     return {
         "feedback": [hour.feedback for hour in hours],
         "corrected": [hour.corrected for hour in hours],

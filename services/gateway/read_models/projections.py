@@ -30,7 +30,7 @@ from archon_contracts.events import (
 )
 from archon_contracts.topics import EVENT_TOPICS, FEEDBACK, METRICS, Topic
 from archon_contracts.values import AgentProfile, ModelRef
-from services.gateway.sse.feed import FeedEvent, feed_event
+from services.gateway.sse.feed import StreamedEvent, to_streamed_event
 from shared.messaging.messages import Message
 from shared.postgres.database import Tx
 
@@ -71,7 +71,7 @@ class ProjectionStore(Protocol):
 
     async def save_registered_model(self, tx: Tx, event: ModelRegistered, at: datetime) -> None: ...
 
-    async def save_live_model(
+    async def save_deployed_model(
         self, tx: Tx, event: Contract, agent_id: str, model: ModelRef, *, reason: str, at: datetime
     ) -> None: ...
 
@@ -86,22 +86,22 @@ class ProjectionStore(Protocol):
     async def save_worker(self, tx: Tx, event: WorkerReported, at: datetime) -> None: ...
 
 
-class AuditCopy(Protocol):
+class AuditEntryWriter(Protocol):
     """Where the entries of the audit logs are kept."""
 
-    async def keep(self, tx: Tx, event: AuditRecorded) -> None: ...
+    async def add(self, tx: Tx, event: AuditRecorded) -> None: ...
 
 
 class EventStore(Protocol):
     """Where recent events are kept."""
 
-    async def remember(self, tx: Tx, event: FeedEvent) -> None: ...
+    async def add(self, tx: Tx, event: StreamedEvent) -> None: ...
 
 
 class Projections:
     """Keeps the read models. Types without an entry only go into the recent events."""
 
-    def __init__(self, store: ProjectionStore, audit: AuditCopy, events: EventStore) -> None:
+    def __init__(self, store: ProjectionStore, audit: AuditEntryWriter, events: EventStore) -> None:
         self._store = store
         self._audit = audit
         self._events = events
@@ -130,14 +130,14 @@ class Projections:
         if apply is not None:
             await apply(tx, message)
         if type(message.body) in STREAMED_EVENTS:
-            await self._events.remember(tx, feed_event(message))
+            await self._events.add(tx, to_streamed_event(message))
 
     async def _agent_configured(self, tx: Tx, message: Message[AgentConfigured]) -> None:
         event = message.body
         await self._store.save_agent(tx, event.tenant_id, event.profile, message.envelope.time)
 
     async def _audit_recorded(self, tx: Tx, message: Message[AuditRecorded]) -> None:
-        await self._audit.keep(tx, message.body)
+        await self._audit.add(tx, message.body)
 
     async def _dataset_prepared(self, tx: Tx, message: Message[DatasetPrepared]) -> None:
         await self._store.save_prepared_dataset(tx, message.body, message.envelope.time)
@@ -181,13 +181,13 @@ class Projections:
 
     async def _model_deployed(self, tx: Tx, message: Message[ModelDeployed]) -> None:
         event = message.body
-        await self._store.save_live_model(
+        await self._store.save_deployed_model(
             tx, event, event.agent_id, event.model, reason=event.reason, at=event.deployed_at
         )
 
     async def _model_rolled_back(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
         event = message.body
-        await self._store.save_live_model(
+        await self._store.save_deployed_model(
             tx, event, event.agent_id, event.model, reason=event.reason, at=event.rolled_back_at
         )
 

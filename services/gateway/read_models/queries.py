@@ -18,34 +18,34 @@ from services.gateway.domain import (
     SyntheticView,
     TraceView,
     WorkerView,
-    trace_of,
+    build_trace,
 )
 from services.gateway.errors import NotFound
 from shared.clock import Clock
 from shared.postgres.database import Tx
 
-WORKER_GONE = timedelta(minutes=10)
+WORKER_TIMEOUT = timedelta(minutes=10)
 
 
 class ReadStore(Protocol):
     """What is needed of the store."""
 
     async def agents(
-        self, tx: Tx, tenant_id: str, *, agent_id: str | None = None, most: int = 1000
+        self, tx: Tx, tenant_id: str, *, agent_id: str | None = None, limit: int = 1000
     ) -> list[AgentView]: ...
 
     async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool: ...
 
     async def datasets(
-        self, tx: Tx, tenant_id: str, *, name: str | None = None, most: int = 1000
+        self, tx: Tx, tenant_id: str, *, name: str | None = None, limit: int = 1000
     ) -> list[DatasetView]: ...
 
     async def prepared_datasets(
-        self, tx: Tx, tenant_id: str, *, most: int
+        self, tx: Tx, tenant_id: str, *, limit: int
     ) -> list[PreparedDatasetView]: ...
 
     async def jobs(
-        self, tx: Tx, tenant_id: str, *, agent_id: str | None, state: str | None, most: int
+        self, tx: Tx, tenant_id: str, *, agent_id: str | None, state: str | None, limit: int
     ) -> list[JobSummary]: ...
 
     async def find_job(
@@ -57,7 +57,13 @@ class ReadStore(Protocol):
     async def open_jobs_by_state(self, tx: Tx, tenant_id: str) -> dict[str, int]: ...
 
     async def models(
-        self, tx: Tx, tenant_id: str, agent_id: str, *, version: str | None = None, most: int = 1000
+        self,
+        tx: Tx,
+        tenant_id: str,
+        agent_id: str,
+        *,
+        version: str | None = None,
+        limit: int = 1000,
     ) -> list[ModelView]: ...
 
     async def find_synthetic_request(
@@ -73,16 +79,16 @@ class ReadStore(Protocol):
     async def outbox_age_seconds(self, tx: Tx) -> float: ...
 
 
-class WaitingLetters(Protocol):
+class UnreplayedCounter(Protocol):
     """What is needed of the dead letters."""
 
-    async def waiting(self, tx: Tx) -> dict[str, int]: ...
+    async def count_unreplayed(self, tx: Tx) -> dict[str, int]: ...
 
 
-class Reading:
+class QueryService:
     """Finds things of a tenant; what is not there raises NotFound. `tx` is only read from."""
 
-    def __init__(self, store: ReadStore, letters: WaitingLetters, clock: Clock) -> None:
+    def __init__(self, store: ReadStore, letters: UnreplayedCounter, clock: Clock) -> None:
         self.store = store
         self._letters = letters
         self._clock = clock
@@ -112,7 +118,7 @@ class Reading:
         """The spans of a job's trace; none while the job has no trace."""
         job = await self.job(tx, tenant_id, job_id)
         spans = await self.store.spans(tx, job.trace_id) if job.trace_id else []
-        return trace_of(job.trace_id, spans)
+        return build_trace(job.trace_id, spans)
 
     async def metrics(self, tx: Tx, tenant_id: str, job_id: UUID) -> list[MetricView]:
         """The metric points of a job's trainings."""
@@ -148,9 +154,9 @@ class Reading:
 
     async def system_status(self, tx: Tx) -> dict[str, Any]:
         """What runs, waits and went wrong for all tenants: the operator's to see."""
-        workers = await self.store.workers(tx, seen_after=self._clock.now() - WORKER_GONE)
+        workers = await self.store.workers(tx, seen_after=self._clock.now() - WORKER_TIMEOUT)
         return {
             "workers": [worker.model_dump(mode="json") for worker in workers],
-            "dead_letters": await self._letters.waiting(tx),
+            "dead_letters": await self._letters.count_unreplayed(tx),
             "outbox_age_seconds": await self.store.outbox_age_seconds(tx),
         }

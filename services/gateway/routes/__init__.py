@@ -23,7 +23,7 @@ from services.gateway.routes import (
     status,
     telemetry,
 )
-from services.gateway.routes.dependencies import Api
+from services.gateway.routes.dependencies import GatewayApi
 
 RESOURCES = (
     feedback,
@@ -41,7 +41,7 @@ RESOURCES = (
 )
 
 
-def build_http(api: Api) -> Any:
+def build_http(api: GatewayApi) -> Any:
     """The ASGI application."""
     app = FastAPI(
         title="Archon Training",
@@ -51,15 +51,15 @@ def build_http(api: Api) -> Any:
         telemetry={"operation_spans": False, "logs": False, "exclude": is_untraced},
         strict_content_type=False,  # a body without a content type is taken for JSON
     )
-    problems.install(app)
+    problems.install_handlers(app)
     for resource in RESOURCES:
         app.include_router(
-            resource.build_router(api), prefix="/v1", responses={429: problems.TRY_LATER}
+            resource.build_router(api), prefix="/v1", responses={429: problems.TOO_MANY_REQUESTS}
         )
     app.add_middleware(
         BodyLimit,
-        most_bytes=api.settings.gateway_body_limit_bytes,
-        most_seconds=api.settings.gateway_body_timeout_seconds,
-        may_be_packed=("/v1" + telemetry.PATH,),
+        max_bytes=api.settings.gateway_body_limit_bytes,
+        max_seconds=api.settings.gateway_body_timeout_seconds,
+        compressed_paths=("/v1" + telemetry.PATH,),
     )
     return app

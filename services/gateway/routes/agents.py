@@ -11,66 +11,68 @@ from archon_contracts.values import AgentProfile, ArtifactRef
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.datasets import catalogue_file
 from services.gateway.domain import AgentView
-from services.gateway.http.field_limit import BoundedRoute
-from services.gateway.requests import AgentWish
-from services.gateway.routes.dependencies import AgentId, Api, Most
+from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.requests import AgentRequest
+from services.gateway.routes.dependencies import AgentId, GatewayApi, Limit
 from services.gateway.service import check_base_model, check_kind
-from services.gateway.sse.feed import Interest, Subscriber
+from services.gateway.sse.feed import EventFilter, Subscriber
 
 
-def build_router(api: Api) -> APIRouter:
+def build_router(api: GatewayApi) -> APIRouter:
     """Routes of agents."""
-    router = APIRouter(route_class=BoundedRoute, tags=["agents"])
-    reader, writer = api.caller(Scope.READ), api.commander(Scope.WRITE)
+    router = APIRouter(route_class=FieldLimitedRoute, tags=["agents"])
+    reader, writer = api.require_caller(Scope.READ), api.require_command_caller(Scope.WRITE)
 
     @router.post("/agents", status_code=201, responses={202: {"description": "Not yet known."}})
     async def configure_agent(
-        wish: AgentWish, request: Request, response: Response, caller: Caller = writer
+        body: AgentRequest, request: Request, response: Response, caller: Caller = writer
     ) -> AgentView:
         """Take an agent on or change it; 202 when the coordinator has not confirmed in time."""
-        check_kind(wish)
-        check_base_model(wish.base_model, caller)
-        catalogue = await _publish_catalogue(api, wish)
-        interest = Interest(caller.tenant_id, wish.agent_id, frozenset({"AgentConfigured"}))
-        with api.feed.subscribed(interest) as subscriber:
-            async with api.transactions.writing(caller.tenant_id) as tx:
-                order = await api.idempotency.asked(tx, caller, request)
-                profile = await api.service.configure_agent(tx, order, wish, catalogue)
+        check_kind(body)
+        check_base_model(body.base_model, caller)
+        catalogue = await _publish_catalogue(api, body)
+        event_filter = EventFilter(caller.tenant_id, body.agent_id, frozenset({"AgentConfigured"}))
+        with api.event_hub.subscribed(event_filter) as subscriber:
+            async with api.transactions.begin_write(caller.tenant_id) as tx:
+                identity = await api.idempotency.identify(tx, caller, request)
+                profile = await api.service.configure_agent(tx, identity, body, catalogue)
             if not await _confirmed(api, subscriber, profile):
                 response.status_code = HTTPStatus.ACCEPTED
-                return _unconfirmed(profile, wish.evaluation_dataset)
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            return await api.reading.agent(tx, caller.tenant_id, wish.agent_id)
+                return _unconfirmed(profile, body.evaluation_dataset)
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.queries.agent(tx, caller.tenant_id, body.agent_id)
 
     @router.get("/agents")
-    async def list_agents(limit: Most = 100, caller: Caller = reader) -> dict[str, list[AgentView]]:
+    async def list_agents(
+        limit: Limit = 100, caller: Caller = reader
+    ) -> dict[str, list[AgentView]]:
         """The tenant's agents."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            return {"items": await api.reading.store.agents(tx, caller.tenant_id, most=limit)}
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return {"items": await api.queries.store.agents(tx, caller.tenant_id, limit=limit)}
 
     @router.get("/agents/{agent_id}")
     async def show_agent(agent_id: AgentId, caller: Caller = reader) -> AgentView:
         """An agent with its live version, open job and feedback records seen."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            return await api.reading.agent(tx, caller.tenant_id, agent_id)
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.queries.agent(tx, caller.tenant_id, agent_id)
 
     return router
 
 
-async def _publish_catalogue(api: Api, wish: AgentWish) -> ArtifactRef | None:
+async def _publish_catalogue(api: GatewayApi, body: AgentRequest) -> ArtifactRef | None:
     """Before the transaction: content-addressed, so a repetition is the same artifact."""
-    if not wish.catalogue:
+    if not body.catalogue:
         return None
-    return await api.artifacts.publish_files(catalogue_file(wish.catalogue))
+    return await api.artifacts.publish_files(catalogue_file(body.catalogue))
 
 
-async def _confirmed(api: Api, subscriber: Subscriber, profile: AgentProfile) -> bool:
+async def _confirmed(api: GatewayApi, subscriber: Subscriber, profile: AgentProfile) -> bool:
     """Whether the coordinator said in time that it knows this very profile."""
-    asked_for = profile.model_dump(mode="json", exclude_none=True)
+    expected = profile.model_dump(mode="json", exclude_none=True)
     try:
         async with asyncio.timeout(api.settings.gateway_agent_wait_seconds):
             while (event := await subscriber.next()) is not None:
-                if event.body["profile"] == asked_for:
+                if event.body["profile"] == expected:
                     return True
     except TimeoutError:
         pass

@@ -8,41 +8,41 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from archon_contracts.base import Identifier
-from services.gateway.audit.trail import AuditEntryView, AuditVerdict
+from services.gateway.audit.trail import AuditEntryView, AuditVerification
 from services.gateway.auth.credentials import Caller, Scope
-from services.gateway.key_admin import tenant_for
-from services.gateway.routes.dependencies import Api, Most
+from services.gateway.key_admin import resolve_tenant
+from services.gateway.routes.dependencies import GatewayApi, Limit
 
 Tenant = Annotated[
     Identifier | None, Query(description="Another tenant; the operator's keys alone name one.")
 ]
 
 
-def build_router(api: Api) -> APIRouter:
+def build_router(api: GatewayApi) -> APIRouter:
     """Routes of the audit trail; each caller sees its own tenant's."""
     router = APIRouter(tags=["audit"], prefix="/audit")
-    reader, admin = api.caller(Scope.READ), api.caller(Scope.ADMIN)
+    reader, admin = api.require_caller(Scope.READ), api.require_caller(Scope.ADMIN)
 
     @router.get("")
     async def list_entries(
         agent_id: Annotated[Identifier | None, Query()] = None,
         action: Annotated[Identifier | None, Query()] = None,
         since: Annotated[AwareDatetime | None, Query(description="With its offset.")] = None,
-        limit: Most = 100,
+        limit: Limit = 100,
         caller: Caller = reader,
     ) -> dict[str, list[AuditEntryView]]:
         """The newest entries: who did what, and why."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
             found = await api.audit.store.newest(
-                tx, caller.tenant_id, agent_id=agent_id, action=action, since=since, most=limit
+                tx, caller.tenant_id, agent_id=agent_id, action=action, since=since, limit=limit
             )
         return {"items": found}
 
     @router.get("/verify")
-    async def verify(tenant_id: Tenant = None, caller: Caller = admin) -> AuditVerdict:
+    async def verify(tenant_id: Tenant = None, caller: Caller = admin) -> AuditVerification:
         """Recompute every chain; tells the first entry that is not right, and what is missing."""
-        tenant = tenant_for(caller, tenant_id)
-        async with api.transactions.reading(tenant) as tx:
+        tenant = resolve_tenant(caller, tenant_id)
+        async with api.transactions.begin_read(tenant) as tx:
             return await api.audit.verify(tx, tenant)
 
     return router

@@ -9,28 +9,28 @@ from fastapi import APIRouter, Query, Request
 from archon_contracts.base import Identifier
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dead_letters.service import DeadLetterDetail, DeadLetterView
-from services.gateway.routes.dependencies import Api, Most
+from services.gateway.routes.dependencies import GatewayApi, Limit
 
 
-def build_router(api: Api) -> APIRouter:
+def build_router(api: GatewayApi) -> APIRouter:
     """Routes of dead letters; a scope of their own, as they may hold any tenant's data."""
     router = APIRouter(tags=["dead letters"], prefix="/dead-letters")
-    operator, sender = api.caller(Scope.OPERATE), api.commander(Scope.OPERATE)
+    operator, sender = api.require_caller(Scope.OPERATE), api.require_command_caller(Scope.OPERATE)
 
     @router.get("")
     async def list_letters(
         service: Annotated[Identifier | None, Query()] = None,
-        limit: Most = 100,
+        limit: Limit = 100,
         caller: Caller = operator,
     ) -> dict[str, list[DeadLetterView]]:
         """The newest ones."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            return {"items": await api.dead_letters.newest(tx, service=service, most=limit)}
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return {"items": await api.dead_letters.newest(tx, service=service, limit=limit)}
 
     @router.get("/{letter_id}")
     async def show_letter(letter_id: Identifier, caller: Caller = operator) -> DeadLetterDetail:
         """One with its original headers and body."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.dead_letters.find(tx, letter_id)
 
     @router.post("/{letter_id}/replay", status_code=202)
@@ -38,9 +38,9 @@ def build_router(api: Api) -> APIRouter:
         letter_id: Identifier, request: Request, caller: Caller = sender
     ) -> dict[str, str | int]:
         """Send the original bytes and headers to the original topic once more."""
-        async with api.transactions.writing(caller.tenant_id) as tx:
-            order = await api.idempotency.asked(tx, caller, request)
-            replay = await api.dead_letters.replay(tx, order, letter_id)
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            replay = await api.dead_letters.replay(tx, identity, letter_id)
         return {"status": "accepted", "id": letter_id, "replay": replay}
 
     return router

@@ -14,17 +14,17 @@ from archon_contracts.base import Identifier
 from services.gateway.auth.credentials import Caller, bearer_key
 from services.gateway.errors import FieldError, Invalid
 from services.gateway.read_models.projections import STREAMED_EVENTS
-from services.gateway.routes.dependencies import Api
-from services.gateway.sse.feed import Interest
+from services.gateway.routes.dependencies import GatewayApi
+from services.gateway.sse.feed import EventFilter
 
 PING_SECONDS = 15
 NAMES = frozenset(contract.__name__ for contract in STREAMED_EVENTS)
 
 
-def build_router(api: Api) -> APIRouter:
+def build_router(api: GatewayApi) -> APIRouter:
     """The event stream."""
     router = APIRouter(tags=["events"])
-    reader = api.streamer()
+    reader = api.require_stream_caller()
 
     @router.get("/events", response_class=EventSourceResponse)
     async def stream_events(
@@ -38,9 +38,9 @@ def build_router(api: Api) -> APIRouter:
 
         It ends soon after its key does.
         """
-        interest = Interest(caller.tenant_id, agent_id, _names(types))
+        event_filter = EventFilter(caller.tenant_id, agent_id, _names(types))
         key = bearer_key(request.headers.get("authorization", ""))
-        events = _shown(api, interest, last_event_id, key)
+        events = _shown(api, event_filter, last_event_id, key)
         return EventSourceResponse(events, ping=PING_SECONDS, send_timeout=30)
 
     return router
@@ -57,8 +57,10 @@ def _names(types: str | None) -> frozenset[str] | None:
 
 
 async def _shown(
-    api: Api, interest: Interest, after: UUID | None, key: str | None
+    api: GatewayApi, event_filter: EventFilter, after: UUID | None, key: str | None
 ) -> AsyncIterator[ServerSentEvent]:
-    async for event in api.feed.stream(interest, after, api.streams.until_refused(key)):
+    async for event in api.event_hub.stream(
+        event_filter, after, api.stream_limiter.wait_until_revoked(key)
+    ):
         data = orjson.dumps(event.body).decode()
         yield ServerSentEvent(data=data, event=event.type, id=str(event.event_id))

@@ -13,16 +13,16 @@ from services.gateway.feedback.body_parser import (
     FEEDBACK,
     INTERACTIONS,
     RETRACTIONS,
-    BodyReader,
-    IntakeEvent,
-    cost_of_refusal,
+    BodyParser,
+    OutgoingEvent,
+    estimate_rejected_events,
     prepare,
-    require_annotate,
+    require_annotate_scope,
 )
-from services.gateway.http.openapi import self_contained
+from services.gateway.http.openapi import inline_definitions
 from services.gateway.idempotency import idempotency_key
-from services.gateway.load.load_shedding import Holding
-from services.gateway.routes.dependencies import Api, purpose_of
+from services.gateway.load.load_shedding import Reservation
+from services.gateway.routes.dependencies import GatewayApi, read_traffic_class
 from shared.errors import PermanentError
 
 ANSWER: dict[str, Any] = {
@@ -35,11 +35,14 @@ ANSWER: dict[str, Any] = {
 }
 
 
-def build_router(api: Api) -> APIRouter:
+def build_router(api: GatewayApi) -> APIRouter:
     """Routes of the feedback topic. All answer 202 once every event is acknowledged."""
     router = APIRouter(tags=["feedback"])
-    sender, annotator = api.sender(Scope.FEEDBACK), api.sender(Scope.ANNOTATE)
-    paths: dict[str, tuple[BodyReader, Any]] = {
+    sender, annotator = (
+        api.require_feedback_caller(Scope.FEEDBACK),
+        api.require_feedback_caller(Scope.ANNOTATE),
+    )
+    paths: dict[str, tuple[BodyParser, Any]] = {
         "/feedback": (FEEDBACK, sender),
         "/feedback/retractions": (RETRACTIONS, sender),
         "/interactions": (INTERACTIONS, sender),
@@ -50,7 +53,9 @@ def build_router(api: Api) -> APIRouter:
     return router
 
 
-def _add_route(router: APIRouter, api: Api, path: str, reader: BodyReader, sender: Any) -> None:
+def _add_route(
+    router: APIRouter, api: GatewayApi, path: str, reader: BodyParser, sender: Any
+) -> None:
     name = reader.contract.__name__
 
     @router.post(
@@ -58,47 +63,49 @@ def _add_route(router: APIRouter, api: Api, path: str, reader: BodyReader, sende
     )
     async def send(request: Request, caller: Caller = sender) -> Response:
         """One event, an array, or `{"events": [...]}`; all are taken or none."""
-        with api.pressure.size.hold(0, caller.tenant_id) as holding:
-            body = await _body(request, holding)
+        with api.backpressure.size.reserve(0, caller.tenant_id) as reservation:
+            body = await _body(request, reservation)
             try:
                 events = await _events(api, reader, request, caller, body)
             except PermanentError:
-                api.admission.charge_events(caller, cost_of_refusal(body))
+                api.admission.charge_rejected_events(caller, estimate_rejected_events(body))
                 raise
-            api.admission.take_events(caller, len(events))
-            await api.intake.send(events, traceparent=request.headers.get("traceparent", ""))
+            api.admission.consume_events(caller, len(events))
+            await api.feedback_producer.send(
+                events, traceparent=request.headers.get("traceparent", "")
+            )
         ids = [str(event.id) for event in events]
         answer = orjson.dumps({"accepted": len(ids), "event_ids": ids})
         return Response(answer, 202, media_type="application/json")
 
 
-async def _body(request: Request, holding: Holding) -> bytes:
-    """The body, held as it comes: what is only announced takes no room from others."""
+async def _body(request: Request, reservation: Reservation) -> bytes:
+    """The body, reserved as it arrives: what is only announced takes no room from others."""
     chunks = []
     async for chunk in request.stream():
-        holding.add(len(chunk))
+        reservation.add(len(chunk))
         chunks.append(chunk)
     return b"".join(chunks)
 
 
 async def _events(
-    api: Api, reader: BodyReader, request: Request, caller: Caller, body: bytes
-) -> list[IntakeEvent]:
+    api: GatewayApi, reader: BodyParser, request: Request, caller: Caller, body: bytes
+) -> list[OutgoingEvent]:
     events = reader.read(body)
-    require_annotate(caller, events)
+    require_annotate_scope(caller, events)
     await api.known_agents.require(caller.tenant_id, [event.agent_id for event in events])
     return prepare(
         events,
         tenant_id=caller.tenant_id,
         idempotency_key=idempotency_key(request),
         limit=api.settings.gateway_event_limit_bytes,
-        purpose=purpose_of(request),
+        traffic_class=read_traffic_class(request),
     )
 
 
-def _documented(reader: BodyReader, name: str) -> dict[str, Any]:
+def _documented(reader: BodyParser, name: str) -> dict[str, Any]:
     """The body is read by hand, so its schema is stated by hand."""
-    one = {**self_contained(reader.contract.model_json_schema()), "title": name}
+    one = {**inline_definitions(reader.contract.model_json_schema()), "title": name}
     many = {"type": "array", "items": one}
     batch = {"type": "object", "required": ["events"], "properties": {"events": many}}
     content = {"application/json": {"schema": {"anyOf": [one, batch, many]}}}

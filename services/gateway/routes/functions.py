@@ -8,118 +8,118 @@ from fastapi import APIRouter, Request
 
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, SyntheticView
-from services.gateway.feedback.body_parser import prepare, require_annotate
+from services.gateway.feedback.body_parser import prepare, require_annotate_scope
 from services.gateway.functions.requests import (
-    AdaptWish,
-    AnalyseAnswer,
-    AnalyseWish,
-    BenchmarkAnswer,
-    BenchmarkWish,
-    GenerateAnswer,
-    GenerateWish,
-    JobAnswer,
-    TrainAgentWish,
-    ValidateAnswer,
-    ValidateWish,
+    AdaptRequest,
+    AnalyseRequest,
+    AnalyseResponse,
+    BenchmarkRequest,
+    BenchmarkResponse,
+    GenerateRequest,
+    GenerateResponse,
+    JobResponse,
+    TrainAgentRequest,
+    ValidateRequest,
+    ValidateResponse,
 )
-from services.gateway.functions.service import feedback_of, job_wish
-from services.gateway.http.field_limit import BoundedRoute
-from services.gateway.requests import JobWish, SyntheticWish
-from services.gateway.routes.dependencies import Api, purpose_of
+from services.gateway.functions.service import build_feedback_events, build_job_request
+from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.requests import JobRequest, SyntheticDataRequest
+from services.gateway.routes.dependencies import GatewayApi, read_traffic_class
 from services.gateway.service import require_method
 
 
-def build_router(api: Api) -> APIRouter:
+def build_router(api: GatewayApi) -> APIRouter:
     """Routes of the functions, and of what they leave behind."""
-    router = APIRouter(route_class=BoundedRoute, tags=["functions"])
+    router = APIRouter(route_class=FieldLimitedRoute, tags=["functions"])
     _add_writes(router, api)
     _add_reads(router, api)
     return router
 
 
-def _add_writes(router: APIRouter, api: Api) -> None:
-    writer = api.commander(Scope.WRITE)
+def _add_writes(router: APIRouter, api: GatewayApi) -> None:
+    writer = api.require_command_caller(Scope.WRITE)
 
     @router.post("/functions/trainAgent", status_code=202)
     async def train_agent(
-        wish: TrainAgentWish, request: Request, caller: Caller = writer
-    ) -> JobAnswer:
+        body: TrainAgentRequest, request: Request, caller: Caller = writer
+    ) -> JobResponse:
         """Start a training."""
-        async with api.transactions.writing(caller.tenant_id) as tx:
-            order = await api.idempotency.asked(tx, caller, request)
-            job = await api.service.request_training(tx, order, job_wish(wish))
-        return _started(job, wish.agent_id)
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            job = await api.service.request_training(tx, identity, build_job_request(body))
+        return _job_response(job, body.agent_id)
 
     @router.post("/functions/adaptAgentBehavior", status_code=202)
     async def adapt_agent_behavior(
-        wish: AdaptWish, request: Request, caller: Caller = writer
-    ) -> JobAnswer:
+        body: AdaptRequest, request: Request, caller: Caller = writer
+    ) -> JobResponse:
         """Publish feedback, then start a training on all that is unused."""
-        require_method(wish.method)
-        await api.known_agents.require(caller.tenant_id, [wish.agent_id])
-        given = feedback_of(wish)
-        require_annotate(caller, given, ("feedback",))
+        require_method(body.method)
+        await api.known_agents.require(caller.tenant_id, [body.agent_id])
+        feedback_events = build_feedback_events(body)
+        require_annotate_scope(caller, feedback_events, ("feedback",))
         # Before anything is sent: what is refused must have had no effect.
-        async with api.transactions.writing(caller.tenant_id) as tx:
-            order = await api.idempotency.asked(tx, caller, request)
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
         events = prepare(
-            given,
+            feedback_events,
             tenant_id=caller.tenant_id,
             idempotency_key="",
             limit=api.settings.gateway_event_limit_bytes,
-            purpose=purpose_of(request),
+            traffic_class=read_traffic_class(request),
         )
-        api.admission.take_events(caller, len(events))
-        await api.intake.send(events, traceparent=request.headers.get("traceparent", ""))
-        job_of = JobWish(agent_id=wish.agent_id, method=wish.method)
-        async with api.transactions.writing(caller.tenant_id) as tx:
-            job = await api.service.request_training(tx, order, job_of)
-        return _started(job, wish.agent_id, len(events))
+        api.admission.consume_events(caller, len(events))
+        await api.feedback_producer.send(events, traceparent=request.headers.get("traceparent", ""))
+        job_request = JobRequest(agent_id=body.agent_id, method=body.method)
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            job = await api.service.request_training(tx, identity, job_request)
+        return _job_response(job, body.agent_id, len(events))
 
     @router.post("/functions/generateSyntheticTrainingData", status_code=202)
     async def generate_synthetic_training_data(
-        wish: GenerateWish, request: Request, caller: Caller = writer
-    ) -> GenerateAnswer:
+        body: GenerateRequest, request: Request, caller: Caller = writer
+    ) -> GenerateResponse:
         """Ask the generator for items."""
-        async with api.transactions.writing(caller.tenant_id) as tx:
-            order = await api.idempotency.asked(tx, caller, request)
-            synthetic = SyntheticWish(**wish.model_dump())
-            request_id = await api.service.generate_synthetic(tx, order, synthetic)
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            synthetic = SyntheticDataRequest(**body.model_dump())
+            request_id = await api.service.generate_synthetic(tx, identity, synthetic)
         result = f"/v1/synthetic/{request_id}"
-        return GenerateAnswer(request_id=request_id, status="requested", result=result)
+        return GenerateResponse(request_id=request_id, status="requested", result=result)
 
 
-def _add_reads(router: APIRouter, api: Api) -> None:
-    reader = api.caller(Scope.READ)
+def _add_reads(router: APIRouter, api: GatewayApi) -> None:
+    reader = api.require_caller(Scope.READ)
 
     @router.post("/functions/validateModel")
-    async def validate_model(wish: ValidateWish, caller: Caller = reader) -> ValidateAnswer:
+    async def validate_model(body: ValidateRequest, caller: Caller = reader) -> ValidateResponse:
         """Check a version's evaluation and every byte of its artifact."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            model = await api.functions.model_to_validate(tx, caller.tenant_id, wish)
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            model = await api.functions.model_to_validate(tx, caller.tenant_id, body)
         return await api.functions.validate_model(model)
 
     @router.post("/functions/benchmarkAgent")
-    async def benchmark_agent(wish: BenchmarkWish, caller: Caller = reader) -> BenchmarkAnswer:
+    async def benchmark_agent(body: BenchmarkRequest, caller: Caller = reader) -> BenchmarkResponse:
         """Evaluated versions side by side."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            return await api.functions.benchmark(tx, caller.tenant_id, wish)
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.functions.benchmark(tx, caller.tenant_id, body)
 
     @router.post("/functions/analyzeAgentLogs")
-    async def analyze_agent_logs(wish: AnalyseWish, caller: Caller = reader) -> AnalyseAnswer:
-        """Statistics of what an agent reported, or of the lines given."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            return await api.functions.analyse_logs(tx, caller.tenant_id, wish)
+    async def analyze_agent_logs(body: AnalyseRequest, caller: Caller = reader) -> AnalyseResponse:
+        """Statistics of what an agent reported, or of the lines sent."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.functions.analyse_logs(tx, caller.tenant_id, body)
 
     @router.get("/synthetic/{request_id}")
     async def show_synthetic(request_id: UUID, caller: Caller = reader) -> SyntheticView:
         """A request for synthetic data, with its result when it is ready."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            return await api.reading.synthetic(tx, caller.tenant_id, request_id)
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.queries.synthetic(tx, caller.tenant_id, request_id)
 
 
-def _started(job: JobAccepted, agent_id: str, feedback: int | None = None) -> JobAnswer:
-    return JobAnswer(
+def _job_response(job: JobAccepted, agent_id: str, feedback: int | None = None) -> JobResponse:
+    return JobResponse(
         job_id=job.job_id,
         agent_id=agent_id,
         status="requested",

@@ -11,74 +11,74 @@ from archon_contracts.base import Identifier
 from archon_contracts.events import JobState
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
-from services.gateway.http.field_limit import BoundedRoute
-from services.gateway.requests import CancelWish, JobWish
-from services.gateway.routes.dependencies import Api, Most, accepted
+from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.requests import CancelRequest, JobRequest
+from services.gateway.routes.dependencies import GatewayApi, Limit, accepted
 
 
-def build_router(api: Api) -> APIRouter:
+def build_router(api: GatewayApi) -> APIRouter:
     """Routes of jobs."""
-    router = APIRouter(route_class=BoundedRoute, tags=["jobs"])
+    router = APIRouter(route_class=FieldLimitedRoute, tags=["jobs"])
     _add_writes(router, api)
     _add_reads(router, api)
     return router
 
 
-def _add_writes(router: APIRouter, api: Api) -> None:
-    writer = api.commander(Scope.WRITE)
+def _add_writes(router: APIRouter, api: GatewayApi) -> None:
+    writer = api.require_command_caller(Scope.WRITE)
 
     @router.post("/jobs", status_code=202)
     async def request_training(
-        wish: JobWish, request: Request, caller: Caller = writer
+        body: JobRequest, request: Request, caller: Caller = writer
     ) -> JobAccepted:
         """Start a training on a dataset, or on all unused feedback."""
-        async with api.transactions.writing(caller.tenant_id) as tx:
-            order = await api.idempotency.asked(tx, caller, request)
-            return await api.service.request_training(tx, order, wish)
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            return await api.service.request_training(tx, identity, body)
 
     @router.post("/jobs/{job_id}/cancel", status_code=202)
     async def cancel_job(
-        job_id: UUID, request: Request, wish: CancelWish | None = None, caller: Caller = writer
+        job_id: UUID, request: Request, body: CancelRequest | None = None, caller: Caller = writer
     ) -> dict[str, str]:
         """Stop a job wherever it stands."""
-        reason = (wish or CancelWish()).reason
-        async with api.transactions.writing(caller.tenant_id) as tx:
-            order = await api.idempotency.asked(tx, caller, request)
-            await api.service.cancel_job(tx, order, job_id, reason)
+        reason = (body or CancelRequest()).reason
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            await api.service.cancel_job(tx, identity, job_id, reason)
         return accepted(job_id=job_id)
 
 
-def _add_reads(router: APIRouter, api: Api) -> None:
-    reader = api.caller(Scope.READ)
+def _add_reads(router: APIRouter, api: GatewayApi) -> None:
+    reader = api.require_caller(Scope.READ)
 
     @router.get("/jobs")
     async def list_jobs(
         agent_id: Annotated[Identifier | None, Query()] = None,
         state: Annotated[JobState | None, Query()] = None,
-        limit: Most = 100,
+        limit: Limit = 100,
         caller: Caller = reader,
     ) -> dict[str, list[JobSummary]]:
         """Jobs, newest first."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            jobs = await api.reading.store.jobs(
-                tx, caller.tenant_id, agent_id=agent_id, state=state, most=limit
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            jobs = await api.queries.store.jobs(
+                tx, caller.tenant_id, agent_id=agent_id, state=state, limit=limit
             )
         return {"items": jobs}
 
     @router.get("/jobs/{job_id}")
     async def show_job(job_id: UUID, caller: Caller = reader) -> JobView:
         """A job with its history, progress, dataset and evaluation."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            return await api.reading.job(tx, caller.tenant_id, job_id)
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.queries.job(tx, caller.tenant_id, job_id)
 
     @router.get("/jobs/{job_id}/trace")
     async def show_trace(job_id: UUID, caller: Caller = reader) -> TraceView:
         """Every span of the job's trace."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            return await api.reading.trace(tx, caller.tenant_id, job_id)
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.queries.trace(tx, caller.tenant_id, job_id)
 
     @router.get("/jobs/{job_id}/metrics")
     async def list_metrics(job_id: UUID, caller: Caller = reader) -> dict[str, list[MetricView]]:
         """The metric points of the job's trainings."""
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            return {"items": await api.reading.metrics(tx, caller.tenant_id, job_id)}
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return {"items": await api.queries.metrics(tx, caller.tenant_id, job_id)}

@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import APIRouter
 
 from services.gateway.auth.credentials import Caller, Scope
-from services.gateway.routes.dependencies import Api
+from services.gateway.routes.dependencies import GatewayApi
 
 
-def build_router(api: Api) -> APIRouter:
+def build_router(api: GatewayApi) -> APIRouter:
     """The status route."""
     router = APIRouter(tags=["status"])
-    reader = api.caller(Scope.READ)
+    reader = api.require_caller(Scope.READ)
 
     @router.get("/status")
     async def show_status(caller: Caller = reader) -> dict[str, Any]:
@@ -22,10 +22,10 @@ def build_router(api: Api) -> APIRouter:
         With the scope `operate` also what is of all tenants: workers, dead letters nobody
         replayed, outbox age.
         """
-        async with api.transactions.reading(caller.tenant_id) as tx:
-            found = await api.reading.status(tx, caller.tenant_id)
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            found = await api.queries.status(tx, caller.tenant_id)
             if Scope.OPERATE in caller.scopes:
-                found |= await api.reading.system_status(tx)
-        return found | {"shedding": api.pressure.shedding()}
+                found |= await api.queries.system_status(tx)
+        return found | {"shedding": api.backpressure.describe_shedding()}
 
     return router

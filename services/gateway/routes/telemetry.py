@@ -13,17 +13,17 @@ from starlette.exceptions import HTTPException
 
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.otlp import read_spans
-from services.gateway.routes.dependencies import Api
+from services.gateway.routes.dependencies import GatewayApi
 from shared.telemetry.store import insert_spans
 
 PATH = "/traces"
 PROTOBUF = "application/x-protobuf"
 
 
-def build_router(api: Api) -> APIRouter:
+def build_router(api: GatewayApi) -> APIRouter:
     """The span intake."""
     router = APIRouter(tags=["telemetry"])
-    sender = api.caller(Scope.FEEDBACK)
+    sender = api.require_caller(Scope.FEEDBACK)
 
     @router.post(PATH, response_class=Response)
     async def take_spans(request: Request, caller: Caller = sender) -> Response:
@@ -37,10 +37,10 @@ def build_router(api: Api) -> APIRouter:
             await request.body(),
             encoding=encoding,
             tenant_id=caller.tenant_id,
-            most_bytes=api.settings.gateway_body_limit_bytes,
+            max_bytes=api.settings.gateway_body_limit_bytes,
         )
         if rows:
-            async with api.transactions.writing(caller.tenant_id) as tx:
+            async with api.transactions.begin_write(caller.tenant_id) as tx:
                 await insert_spans(tx, rows)
         answer = ExportTraceServiceResponse(
             partial_success=ExportTracePartialSuccess(rejected_spans=refused) if refused else None

@@ -21,13 +21,13 @@ WHERE key_hash = :key_hash AND revoked_at IS NULL AND (expires_at IS NULL OR exp
 UPDATE api_keys SET last_used_on = current_date
 WHERE id = :id AND last_used_on IS DISTINCT FROM current_date;
 
--- name: api_keys(tenant_id, id, most)
+-- name: api_keys(tenant_id, id, limit)
 -- One key, or all of a tenant when id is null; never the hash.
 SELECT id, tenant_id, name, scopes, created_at, created_by, last_used_on, expires_at, revoked_at
 FROM api_keys
 WHERE tenant_id = :tenant_id AND (:id::uuid IS NULL OR id = :id)
 ORDER BY created_at DESC, id
-LIMIT :most;
+LIMIT :limit;
 
 -- name: count_api_keys(tenant_id)$
 -- A tenant's keys that are good now.
@@ -35,7 +35,7 @@ SELECT count(*) FROM api_keys
 WHERE tenant_id = :tenant_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
 
 -- name: revoke_api_key(tenant_id, id)$
--- True for the first revocation, which is the one that is remembered.
+-- True for the first revocation, whose time is kept.
 UPDATE api_keys SET revoked_at = now()
 WHERE tenant_id = :tenant_id AND id = :id AND revoked_at IS NULL
 RETURNING true;
@@ -55,10 +55,10 @@ SELECT tenant_id, agent_id FROM agents;
 -- name: has_agent(tenant_id, agent_id)$
 SELECT EXISTS (SELECT FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id);
 
--- name: agents(tenant_id, agent_id, most)
--- One agent, or all of a tenant when agent_id is null, each with its live version and open job.
-SELECT a.agent_id, a.profile, a.configured_at, m.version AS live_version, m.digest AS live_digest,
-       m.uri AS live_uri, m.deployed_at, j.job_id AS open_job,
+-- name: agents(tenant_id, agent_id, limit)
+-- One agent, or all of a tenant when agent_id is null, each with its deployed version and open job.
+SELECT a.agent_id, a.profile, a.configured_at, m.version AS deployed_version, m.digest AS deployed_digest,
+       m.uri AS deployed_uri, m.deployed_at, j.job_id AS open_job,
        (SELECT name FROM datasets d
         WHERE d.tenant_id = a.tenant_id
           AND d.digest = a.profile -> 'evaluation_suite' ->> 'digest'
@@ -74,7 +74,7 @@ LEFT JOIN LATERAL (
 ) j ON true
 WHERE a.tenant_id = :tenant_id AND (:agent_id::text IS NULL OR a.agent_id = :agent_id)
 ORDER BY a.agent_id
-LIMIT :most;
+LIMIT :limit;
 
 -- Datasets -----------------------------------------------------------------------------------
 
@@ -83,11 +83,11 @@ INSERT INTO datasets (tenant_id, name, purpose, items, uri, digest)
 VALUES (:tenant_id, :name, :purpose, :items, :uri, :digest)
 ON CONFLICT (tenant_id, name) DO NOTHING;
 
--- name: datasets(tenant_id, name, most)
+-- name: datasets(tenant_id, name, limit)
 SELECT name, purpose, items, uri, digest, created_at FROM datasets
 WHERE tenant_id = :tenant_id AND (:name::text IS NULL OR name = :name)
 ORDER BY created_at DESC, name
-LIMIT :most;
+LIMIT :limit;
 
 -- name: save_prepared_dataset(dataset_id, tenant_id, agent_id, job_id, dataset_version, body, prepared_at)!
 INSERT INTO prepared_datasets
@@ -95,16 +95,16 @@ INSERT INTO prepared_datasets
 VALUES (:dataset_id, :tenant_id, :agent_id, :job_id, :dataset_version, :body, :prepared_at)
 ON CONFLICT (dataset_id) DO NOTHING;
 
--- name: prepared_datasets(tenant_id, most)
+-- name: prepared_datasets(tenant_id, limit)
 SELECT body, prepared_at FROM prepared_datasets
 WHERE tenant_id = :tenant_id
 ORDER BY prepared_at DESC
-LIMIT :most;
+LIMIT :limit;
 
 -- Jobs ---------------------------------------------------------------------------------------
 
 -- name: insert_requested_job(job_id, tenant_id, agent_id, method, dataset_name, config, requested_by, at)!
--- With the request itself. Sent again it changes nothing: what the job does was said the first time.
+-- With the request itself. Sent again it changes nothing: what the job does was stated the first time.
 INSERT INTO jobs
     (job_id, tenant_id, agent_id, method, dataset_name, config, requested_by, created_at)
 VALUES (:job_id, :tenant_id, :agent_id, :method, :dataset_name, :config, :requested_by, :at)
@@ -188,7 +188,7 @@ SELECT name, step, value, epoch, attempt, recorded_at FROM job_metrics
 WHERE job_id = :job_id
 ORDER BY attempt, step, name;
 
--- name: jobs(tenant_id, agent_id, state, most)
+-- name: jobs(tenant_id, agent_id, state, limit)
 SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id, j.version,
        j.dataset_name, j.created_at, j.state_at
 FROM jobs j
@@ -196,7 +196,7 @@ WHERE j.tenant_id = :tenant_id
   AND (:agent_id::text IS NULL OR j.agent_id = :agent_id)
   AND (:state::text IS NULL OR j.state = :state)
 ORDER BY j.created_at DESC
-LIMIT :most;
+LIMIT :limit;
 
 -- name: find_job(tenant_id, job_id)^
 SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id, j.dataset_name,
@@ -241,11 +241,11 @@ SET model_id = excluded.model_id, job_id = excluded.job_id,
     parent_version = excluded.parent_version, dataset_id = excluded.dataset_id,
     metrics = excluded.metrics, registered_at = excluded.registered_at;
 
--- name: retire_live_model(tenant_id, agent_id)!
+-- name: undeploy_model(tenant_id, agent_id)!
 UPDATE models SET status = 'ready'
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
 
--- name: save_live_model(tenant_id, agent_id, version, uri, digest, reason, at)!
+-- name: save_deployed_model(tenant_id, agent_id, version, uri, digest, reason, at)!
 INSERT INTO models (tenant_id, agent_id, version, status, uri, digest, reason, deployed_at)
 VALUES (:tenant_id, :agent_id, :version, 'deployed', :uri, :digest, :reason, :at)
 ON CONFLICT (tenant_id, agent_id, version) DO UPDATE
@@ -255,7 +255,7 @@ SET status = 'deployed', reason = excluded.reason, deployed_at = excluded.deploy
 UPDATE models SET status = 'archived', reason = :reason
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
 
--- name: models(tenant_id, agent_id, version, most)
+-- name: models(tenant_id, agent_id, version, limit)
 SELECT m.agent_id, m.version, m.status, m.uri, m.digest, m.model_id, m.job_id, m.parent_version,
        m.dataset_id, m.metrics, m.reason, m.registered_at, m.deployed_at,
        j.window_trigger ->> 'feedback_digest' AS feedback_digest, e.body AS evaluation
@@ -266,9 +266,9 @@ LEFT JOIN LATERAL (SELECT body FROM evaluations WHERE job_id = m.job_id
 WHERE m.tenant_id = :tenant_id AND m.agent_id = :agent_id
   AND (:version::text IS NULL OR m.version = :version)
 ORDER BY m.registered_at DESC NULLS LAST, m.version DESC
-LIMIT :most;
+LIMIT :limit;
 
--- name: live_model(tenant_id, agent_id)$
+-- name: deployed_version(tenant_id, agent_id)$
 SELECT version FROM models
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
 
@@ -314,14 +314,14 @@ VALUES (:id, :service, :reason, :error_type, :attempts, :topic, :partition, :rec
         :headers, :null_headers, :body, :first_at, :last_at)
 ON CONFLICT (id) DO NOTHING;
 
--- name: dead_letters(service, most)
+-- name: dead_letters(service, limit)
 SELECT id, service, reason, error_type, attempts, topic, partition, record_offset, key, headers,
        null_headers, NULL AS body, octet_length(body) AS size_bytes, first_at, last_at, replays,
        replayed_at
 FROM dead_letters
 WHERE :service::text IS NULL OR service = :service
 ORDER BY last_at DESC
-LIMIT :most;
+LIMIT :limit;
 
 -- name: find_dead_letter(id)^
 SELECT id, service, reason, error_type, attempts, topic, partition, record_offset, key, headers,
@@ -349,7 +349,7 @@ VALUES (:tenant_id, :chain, :sequence, :entry_id, :recorded_at, :actor, :action,
         :subject, :reason, :details, :changes, :cause_id, :trace_id, :previous_hash, :hash)
 ON CONFLICT (tenant_id, chain, sequence, hash) DO NOTHING;
 
--- name: newest_audit_entries(tenant_id, agent_id, action, since, most)
+-- name: newest_audit_entries(tenant_id, agent_id, action, since, limit)
 SELECT chain, sequence, recorded_at, actor, action, agent_id, subject, reason, details, changes,
        cause_id, trace_id, previous_hash, hash
 FROM audit_entries
@@ -358,9 +358,9 @@ WHERE tenant_id = :tenant_id
   AND (:action::text IS NULL OR action = :action)
   AND (:since::timestamptz IS NULL OR recorded_at >= :since)
 ORDER BY recorded_at DESC, chain, sequence DESC
-LIMIT :most;
+LIMIT :limit;
 
--- name: audit_copy_after(tenant, tenant_id, chain, sequence, hash, most)
+-- name: audit_copy_after(tenant, tenant_id, chain, sequence, hash, limit)
 -- A page of one tenant's chains, or of all, in order: what comes after an entry.
 SELECT tenant_id, chain, sequence, entry_id, recorded_at, actor, action, agent_id, subject, reason,
        details, changes, cause_id, trace_id, previous_hash, hash
@@ -368,22 +368,22 @@ FROM audit_entries
 WHERE (:tenant::text IS NULL OR tenant_id = :tenant)
   AND (tenant_id, chain, sequence, hash) > (:tenant_id, :chain, :sequence, :hash)
 ORDER BY tenant_id, chain, sequence, hash
-LIMIT :most;
+LIMIT :limit;
 
 -- Recent events ------------------------------------------------------------------------------
 
--- name: remember_event(event_id, tenant_id, agent_id, type, body, at)!
+-- name: insert_recent_event(event_id, tenant_id, agent_id, type, body, at)!
 INSERT INTO recent_events (event_id, tenant_id, agent_id, type, body, at)
 VALUES (:event_id, :tenant_id, :agent_id, :type, :body, :at)
 ON CONFLICT (event_id) DO NOTHING;
 
--- name: events_since(tenant_id, event_id, most)
+-- name: events_since(tenant_id, event_id, limit)
 -- What came after an event; nothing when that event is no longer kept.
 SELECT event_id, tenant_id, agent_id, type, body, at FROM recent_events
 WHERE tenant_id = :tenant_id
   AND position > (SELECT position FROM recent_events WHERE event_id = :event_id)
 ORDER BY position
-LIMIT :most;
+LIMIT :limit;
 
 -- name: prune_events(keep)!
 DELETE FROM recent_events WHERE position <= (SELECT max(position) FROM recent_events) - :keep;
@@ -462,11 +462,11 @@ LIMIT 5000;
 SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
 FROM outbox WHERE published_at IS NULL;
 
--- name: outbox_waiting(most)^
--- What is not yet published, of the first `most` rows of its index: a look costs the same however
+-- name: measure_outbox_backlog(limit)^
+-- What is not yet published, of the first `limit` rows of its index: a look costs the same however
 -- much waits.
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS age_seconds,
        count(*)::integer AS backlog
 FROM (
-    SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY shard, id LIMIT :most
+    SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY shard, id LIMIT :limit
 ) waiting;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from services.gateway.sse.feed import FeedEvent
+from services.gateway.sse.feed import StreamedEvent
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -15,8 +15,8 @@ class EventStore:
     def __init__(self) -> None:
         self._queries = load_queries("services.gateway")
 
-    async def remember(self, tx: Tx, event: FeedEvent) -> None:
-        await self._queries.remember_event(
+    async def add(self, tx: Tx, event: StreamedEvent) -> None:
+        await self._queries.insert_recent_event(
             tx,
             event_id=event.event_id,
             tenant_id=event.tenant_id,
@@ -26,10 +26,12 @@ class EventStore:
             at=event.at,
         )
 
-    async def since(self, tx: Tx, tenant_id: str, event_id: UUID, *, most: int) -> list[FeedEvent]:
+    async def since(
+        self, tx: Tx, tenant_id: str, event_id: UUID, *, limit: int
+    ) -> list[StreamedEvent]:
         """What came after an event, oldest first; nothing when that event is not kept."""
-        rows = self._queries.events_since(tx, tenant_id=tenant_id, event_id=event_id, most=most)
-        return [FeedEvent(**dict(row)) async for row in rows]
+        rows = self._queries.events_since(tx, tenant_id=tenant_id, event_id=event_id, limit=limit)
+        return [StreamedEvent(**dict(row)) async for row in rows]
 
     async def prune(self, tx: Tx, *, keep: int) -> None:
         await self._queries.prune_events(tx, keep=keep)

@@ -16,15 +16,15 @@ from shared.logging import get_logger
 from shared.messaging.messages import Message
 from shared.postgres.database import Database, Tx
 
-MOST_WAITING: Final = 1_000
-MOST_CAUGHT_UP: Final = 10_000
+MAX_QUEUED_EVENTS: Final = 1_000
+MAX_REPLAYED_EVENTS: Final = 10_000
 PRUNE_EVERY_SECONDS: Final = 60.0
 
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class FeedEvent:
+class StreamedEvent:
     """An event as a stream shows it; `type` is the contract's name, such as JobCompleted."""
 
     event_id: UUID
@@ -36,14 +36,14 @@ class FeedEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Interest:
+class EventFilter:
     """What a stream shows; None means everything of the tenant."""
 
     tenant_id: str
     agent_id: str | None = None
     types: frozenset[str] | None = None
 
-    def wants(self, event: FeedEvent) -> bool:
+    def matches(self, event: StreamedEvent) -> bool:
         """Whether the event belongs on the stream."""
         return (
             event.tenant_id == self.tenant_id
@@ -52,12 +52,12 @@ class Interest:
         )
 
 
-def feed_event(message: Message[Contract]) -> FeedEvent:
+def to_streamed_event(message: Message[Contract]) -> StreamedEvent:
     """The event that streams show for a message."""
     body = message.body
     name = body.message_type().removeprefix(TYPE_PREFIX).rsplit(".", 1)[0]
     agent_id = getattr(body, "agent_id", None)
-    return FeedEvent(
+    return StreamedEvent(
         message.envelope.id, body.tenant_id, agent_id, name, body.to_json(), message.envelope.time
     )
 
@@ -66,8 +66,8 @@ class RecentEvents(Protocol):
     """What is needed of the store."""
 
     async def since(
-        self, tx: Tx, tenant_id: str, event_id: UUID, *, most: int
-    ) -> list[FeedEvent]: ...
+        self, tx: Tx, tenant_id: str, event_id: UUID, *, limit: int
+    ) -> list[StreamedEvent]: ...
 
     async def prune(self, tx: Tx, *, keep: int) -> None: ...
 
@@ -75,25 +75,25 @@ class RecentEvents(Protocol):
 class Subscriber:
     """One stream's queue. A stream that falls too far behind is ended; it can resume."""
 
-    def __init__(self, interest: Interest) -> None:
-        self.interest = interest
-        self._queue: asyncio.Queue[FeedEvent | None] = asyncio.Queue(MOST_WAITING)
+    def __init__(self, event_filter: EventFilter) -> None:
+        self.event_filter = event_filter
+        self._queue: asyncio.Queue[StreamedEvent | None] = asyncio.Queue(MAX_QUEUED_EVENTS)
         self._ended = False
-        self.is_cut = False
+        self.is_aborted = False
 
-    def offer(self, event: FeedEvent) -> None:
+    def offer(self, event: StreamedEvent) -> None:
         """Queue an event that the stream wants."""
-        if self._ended or not self.interest.wants(event):
+        if self._ended or not self.event_filter.matches(event):
             return
-        if self._queue.qsize() >= MOST_WAITING - 1:
-            log.warning("event_stream_too_slow", tenant_id=self.interest.tenant_id)
+        if self._queue.qsize() >= MAX_QUEUED_EVENTS - 1:
+            log.warning("event_stream_too_slow", tenant_id=self.event_filter.tenant_id)
             self.end()
         else:
             self._queue.put_nowait(event)
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End the stream at once; what is queued is shown to nobody."""
-        self._ended = self.is_cut = True
+        self._ended = self.is_aborted = True
         while not self._queue.empty():
             self._queue.get_nowait()
         self._queue.put_nowait(None)
@@ -104,15 +104,15 @@ class Subscriber:
             self._ended = True
             self._queue.put_nowait(None)
 
-    async def next(self) -> FeedEvent | None:
+    async def next(self) -> StreamedEvent | None:
         """The next event; None is the end."""
         return await self._queue.get()
 
 
-class Feed:
+class EventHub:
     """Fans committed events out to the open streams."""
 
-    name = "feed"
+    name = "event-hub"
 
     def __init__(self, database: Database, recent: RecentEvents, *, keep: int) -> None:
         self._database = database
@@ -120,7 +120,7 @@ class Feed:
         self._keep = keep
         self._subscribers: set[Subscriber] = set()
 
-    def publish(self, event: FeedEvent) -> None:
+    def publish(self, event: StreamedEvent) -> None:
         """Offer a committed event to every stream; never waits."""
         for subscriber in self._subscribers:
             subscriber.offer(event)
@@ -143,9 +143,9 @@ class Feed:
             log.warning("events_not_pruned", reason=str(error))
 
     @contextmanager
-    def subscribed(self, interest: Interest) -> Iterator[Subscriber]:
+    def subscribed(self, event_filter: EventFilter) -> Iterator[Subscriber]:
         """A queue that gets every event from now on."""
-        subscriber = Subscriber(interest)
+        subscriber = Subscriber(event_filter)
         self._subscribers.add(subscriber)
         try:
             yield subscriber
@@ -153,17 +153,20 @@ class Feed:
             self._subscribers.discard(subscriber)
 
     async def stream(
-        self, interest: Interest, after: UUID | None, until: Coroutine[Any, Any, None] | None = None
-    ) -> AsyncIterator[FeedEvent]:
+        self,
+        event_filter: EventFilter,
+        after: UUID | None,
+        until: Coroutine[Any, Any, None] | None = None,
+    ) -> AsyncIterator[StreamedEvent]:
         """Events after `after` that are still kept, then all that come; none twice.
 
         The subscription begins before the stored ones are read, so that none falls between. When
         `until` is done, however that comes, nothing more is shown.
         """
-        with self.subscribed(interest) as subscriber, _cut_after(until, subscriber):
+        with self.subscribed(event_filter) as subscriber, _abort_when_done(until, subscriber):
             shown: set[UUID] = set()
-            for stored in await self._stored(interest, after):
-                if subscriber.is_cut:
+            for stored in await self._stored(event_filter, after):
+                if subscriber.is_aborted:
                     return
                 shown.add(stored.event_id)
                 yield stored
@@ -171,21 +174,25 @@ class Feed:
                 if event.event_id not in shown:
                     yield event
 
-    async def _stored(self, interest: Interest, after: UUID | None) -> list[FeedEvent]:
+    async def _stored(self, event_filter: EventFilter, after: UUID | None) -> list[StreamedEvent]:
         if after is None:
             return []
-        async with self._database.transaction(interest.tenant_id) as tx:
-            events = await self._recent.since(tx, interest.tenant_id, after, most=MOST_CAUGHT_UP)
-        return [event for event in events if interest.wants(event)]
+        async with self._database.transaction(event_filter.tenant_id) as tx:
+            events = await self._recent.since(
+                tx, event_filter.tenant_id, after, limit=MAX_REPLAYED_EVENTS
+            )
+        return [event for event in events if event_filter.matches(event)]
 
 
 @contextmanager
-def _cut_after(until: Coroutine[Any, Any, None] | None, subscriber: Subscriber) -> Iterator[None]:
+def _abort_when_done(
+    until: Coroutine[Any, Any, None] | None, subscriber: Subscriber
+) -> Iterator[None]:
     if until is None:
         yield
         return
     watching = asyncio.create_task(until)
-    watching.add_done_callback(lambda _: subscriber.cut())
+    watching.add_done_callback(lambda _: subscriber.abort())
     try:
         yield
     finally:

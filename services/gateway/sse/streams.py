@@ -21,51 +21,51 @@ FULL_RETRY_SECONDS: Final = 5.0
 log = get_logger(__name__)
 
 
-class Confirming(Protocol):
+class KeyConfirmer(Protocol):
     """What is needed of the API keys."""
 
     async def confirm(self, key: str | None) -> Caller: ...
 
 
-class Streams:
+class StreamLimiter:
     """Counts the streams of each key, and asks again and again whether the key is good."""
 
     def __init__(
         self,
-        keys: Confirming,
+        keys: KeyConfirmer,
         *,
-        most: int,
+        limit: int,
         check_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._keys = keys
-        self._most = most
+        self._max_streams = limit
         self._check_seconds = check_seconds
         self._monotonic = monotonic
         self._sleep = sleep
         self._open: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
-    def opened(self, caller: Caller) -> Iterator[None]:
+    def open_stream(self, caller: Caller) -> Iterator[None]:
         """Hold a place while the stream is open.
 
         Raises:
             RateLimited: the key has as many streams open as it may have.
         """
-        whose = caller.tenant_id, caller.actor
-        if self._most and self._open[whose] >= self._most:
-            reason = f"this key has {self._most} event streams open already"
+        owner = caller.tenant_id, caller.actor
+        if self._max_streams and self._open[owner] >= self._max_streams:
+            reason = f"this key has {self._max_streams} event streams open already"
             raise RateLimited("open_streams", reason, FULL_RETRY_SECONDS)
-        self._open[whose] += 1
+        self._open[owner] += 1
         try:
             yield
         finally:
-            self._open[whose] -= 1
-            if not self._open[whose]:
-                del self._open[whose]
+            self._open[owner] -= 1
+            if not self._open[owner]:
+                del self._open[owner]
 
-    async def until_refused(self, key: str | None) -> None:
+    async def wait_until_revoked(self, key: str | None) -> None:
         """Wait until the key is no longer good, or nobody could say for half a minute."""
         confirmed = self._monotonic()
         while True:

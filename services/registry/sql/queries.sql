@@ -15,7 +15,7 @@ SELECT *
 FROM models
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
 
--- name: find_live_model(tenant_id, agent_id)^
+-- name: find_deployed_model(tenant_id, agent_id)^
 SELECT *
 FROM models
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
@@ -47,12 +47,12 @@ VALUES (
     :metrics, :lineage, :created_at
 );
 
--- name: retire_live_model(tenant_id, agent_id)!
+-- name: retire_deployed_model(tenant_id, agent_id)!
 -- Before the next one is set: at most one row may be live, and the index is checked row by row.
 UPDATE models SET status = 'ready'
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
 
--- name: set_live_model(tenant_id, agent_id, version)!
+-- name: set_deployed_model(tenant_id, agent_id, version)!
 UPDATE models SET status = 'deployed'
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
 
@@ -90,14 +90,14 @@ INSERT INTO runs (job_id, attempt, tenant_id, agent_id, state, started_at)
 VALUES (:job_id, :attempt, :tenant_id, :agent_id, 'running', :started_at)
 ON CONFLICT (job_id, attempt, tenant_id) DO NOTHING;
 
--- name: end_run(job_id, attempt, tenant_id, agent_id, state, ended_at, facts)!
+-- name: end_run(job_id, attempt, tenant_id, agent_id, state, ended_at, event_body)!
 -- A run may end without having started (no optimizer step), so the row may be new here.
-INSERT INTO runs (job_id, attempt, tenant_id, agent_id, state, ended_at, facts)
-VALUES (:job_id, :attempt, :tenant_id, :agent_id, :state, :ended_at, :facts)
+INSERT INTO runs (job_id, attempt, tenant_id, agent_id, state, ended_at, event_body)
+VALUES (:job_id, :attempt, :tenant_id, :agent_id, :state, :ended_at, :event_body)
 ON CONFLICT (job_id, attempt, tenant_id) DO UPDATE
-SET state = excluded.state, ended_at = excluded.ended_at, facts = excluded.facts;
+SET state = excluded.state, ended_at = excluded.ended_at, event_body = excluded.event_body;
 
--- name: insert_evaluation(evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, facts)!
-INSERT INTO evaluations (evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, facts)
-VALUES (:evaluation_id, :tenant_id, :agent_id, :job_id, :passed, :recorded_at, :facts)
+-- name: insert_evaluation(evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, event_body)!
+INSERT INTO evaluations (evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, event_body)
+VALUES (:evaluation_id, :tenant_id, :agent_id, :job_id, :passed, :recorded_at, :event_body)
 ON CONFLICT (evaluation_id, tenant_id) DO NOTHING;

@@ -26,7 +26,7 @@ class Grammar:
         return tuple(sorted(self.requests))
 
 
-def sentence(grammar: Grammar, target: str, difficulty: str, rng: random.Random) -> str:
+def build_sentence(grammar: Grammar, target: str, difficulty: str, rng: random.Random) -> str:
     """A request for this answer: alone (easy), with an opening or closing (medium), or wrapped
     in circumstances as well (hard)."""
     request = rng.choice(grammar.requests[target])
@@ -39,14 +39,14 @@ def sentence(grammar: Grammar, target: str, difficulty: str, rng: random.Random)
         parts.append(rng.choice(grammar.contexts))
     if around > 1 or (around and rng.random() < 0.5):
         parts.append(rng.choice(grammar.closings))
-    return filled(" ".join(parts), grammar.slots, rng)
+    return fill_slots(" ".join(parts), grammar.slots, rng)
 
 
-def filled(template: str, slots: Mapping[str, Sequence[str]], rng: random.Random) -> str:
+def fill_slots(template: str, slots: Mapping[str, Sequence[str]], rng: random.Random) -> str:
     """The template with each slot replaced by one of its values."""
     return _SLOT.sub(lambda match: rng.choice(slots[match.group(1)]), template)
 
 
-def names_of(template: str) -> set[str]:
+def slot_names(template: str) -> set[str]:
     """The slots that a template uses."""
     return set(_SLOT.findall(template))

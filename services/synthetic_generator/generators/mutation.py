@@ -1,4 +1,4 @@
-"""Surface edits that leave the meaning alone: slips, case, courtesy, the order of clauses."""
+"""Surface edits that leave the meaning alone: typos, case, add_courtesy, the order of clauses."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _BEFORE = ("Please: ", "Could you help me? ", "I would like to ask: ", "Hello, "
 _AFTER = (" Thank you.", " Thanks a lot!", " Please.", " Much appreciated.", " Cheers.")
 
 
-def slip(text: str, rng: random.Random) -> str:
-    """One slip of the finger inside a word: letters exchanged, doubled or left out.
+def add_typo(text: str, rng: random.Random) -> str:
+    """One typing error inside a word: letters exchanged, doubled or left out.
 
-    Digits, short words and placeholders are left as they are: there a slip changes the meaning.
+    Digits, short words and placeholders are left as they are: there a typo changes the meaning.
     """
     shielded = [match.span() for match in _PLACEHOLDER.finditer(text)]
     words = [
@@ -38,12 +38,12 @@ def slip(text: str, rng: random.Random) -> str:
     return text[:at] + text[at + 1 :]
 
 
-def case(text: str, rng: random.Random) -> str:
+def change_case(text: str, rng: random.Random) -> str:
     """Another use of capitals."""
     return rng.choice((text.lower(), text.upper(), text[:1].swapcase() + text[1:]))
 
 
-def courtesy(text: str, rng: random.Random) -> str:
+def add_courtesy(text: str, rng: random.Random) -> str:
     """A polite word before or after."""
     return rng.choice(_BEFORE) + text if rng.random() < 0.5 else text + rng.choice(_AFTER)
 
@@ -56,14 +56,14 @@ def reorder(text: str, rng: random.Random) -> str:
 
 
 EDITS: dict[str, tuple[Edit, ...]] = {
-    "easy": (case, courtesy),
-    "medium": (slip, courtesy, reorder),
-    "hard": (slip, slip, courtesy, reorder, case),
+    "easy": (change_case, add_courtesy),
+    "medium": (add_typo, add_courtesy, reorder),
+    "hard": (add_typo, add_typo, add_courtesy, reorder, change_case),
 }
 """What an item of a difficulty may meet."""
 
 
-def mutated(text: str, difficulty: str, rng: random.Random) -> str:
+def mutate(text: str, difficulty: str, rng: random.Random) -> str:
     """The text after one (easy), two (medium) or three (hard) edits."""
     edits = EDITS[difficulty]
     count = {"easy": 1, "medium": 2, "hard": 3}[difficulty]

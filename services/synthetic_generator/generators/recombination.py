@@ -37,7 +37,7 @@ class Details:
         return cls({kind: sorted(values) for kind, values in found.items()})
 
 
-def class_samples(samples: Sequence[Sample]) -> list[Sample]:
+def select_class_samples(samples: Sequence[Sample]) -> list[Sample]:
     """The samples whose answer is a class: several different inputs share it.
 
     Where every input has an answer of its own, the answer hangs on the details (2 + 3 is 5), and
@@ -49,7 +49,7 @@ def class_samples(samples: Sequence[Sample]) -> list[Sample]:
     return [sample for sample in samples if len(inputs[sample.target]) > 1]
 
 
-def recombined(sample: Sample, details: Details, rng: random.Random) -> Sample:
+def recombine(sample: Sample, details: Details, rng: random.Random) -> Sample:
     """The sample with other details of the same kinds; those that the answer names stay."""
 
     def other(match: re.Match[str]) -> str:

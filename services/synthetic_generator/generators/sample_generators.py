@@ -8,38 +8,42 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from services.synthetic_generator.domain import Candidate, Method, Sample
-from services.synthetic_generator.generators.grammar import Grammar, sentence
-from services.synthetic_generator.generators.mutation import mutated
-from services.synthetic_generator.generators.recombination import Details, class_samples, recombined
+from services.synthetic_generator.generators.grammar import Grammar, build_sentence
+from services.synthetic_generator.generators.mutation import mutate
+from services.synthetic_generator.generators.recombination import (
+    Details,
+    recombine,
+    select_class_samples,
+)
 
-MUTATED_SHARE = 0.5
+MUTATION_PROPORTION = 0.5
 
 
-class Origin(Protocol):
+class SampleGenerator(Protocol):
     """Gives as many raw samples of an answer as are asked for."""
 
     @property
     def targets(self) -> Sequence[str]: ...
 
-    def draw(self, target: str, difficulty: str, rng: random.Random) -> Candidate: ...
+    def generate(self, target: str, difficulty: str, rng: random.Random) -> Candidate: ...
 
 
-class GrammarOrigin:
-    """Sentences of a domain; the harder ones with slips."""
+class GrammarGenerator:
+    """Sentences of a domain; the harder ones with typos."""
 
     def __init__(self, grammar: Grammar) -> None:
         self._grammar = grammar
         self.targets: Sequence[str] = grammar.targets
 
-    def draw(self, target: str, difficulty: str, rng: random.Random) -> Candidate:
+    def generate(self, target: str, difficulty: str, rng: random.Random) -> Candidate:
         """A sentence for this answer."""
-        text = sentence(self._grammar, target, difficulty, rng)
+        text = build_sentence(self._grammar, target, difficulty, rng)
         if difficulty == "hard":
-            text = mutated(text, "medium", rng)
+            text = mutate(text, "medium", rng)
         return Candidate(Sample(text, target), Method.TEMPLATE)
 
 
-class ExampleOrigin:
+class ExampleGenerator:
     """Variations of real examples."""
 
     def __init__(self, examples: Sequence[Sample]) -> None:
@@ -47,15 +51,15 @@ class ExampleOrigin:
         self._by_target: defaultdict[str, list[Sample]] = defaultdict(list)
         for example in examples:
             self._by_target[example.target].append(example)
-        self._classes = frozenset(sample.target for sample in class_samples(examples))
+        self._classes = frozenset(sample.target for sample in select_class_samples(examples))
         self.targets: Sequence[str] = sorted(self._by_target)
 
-    def draw(self, target: str, difficulty: str, rng: random.Random) -> Candidate:
+    def generate(self, target: str, difficulty: str, rng: random.Random) -> Candidate:
         """An example of this answer with other details, or with another surface."""
         sample = rng.choice(self._by_target[target])
-        if target in self._classes and rng.random() >= MUTATED_SHARE:
-            other = recombined(sample, self._details, rng)
+        if target in self._classes and rng.random() >= MUTATION_PROPORTION:
+            other = recombine(sample, self._details, rng)
             if other != sample:
                 return Candidate(other, Method.RECOMBINATION)
-        changed = Sample(mutated(sample.input, difficulty, rng), target)
+        changed = Sample(mutate(sample.input, difficulty, rng), target)
         return Candidate(changed, Method.MUTATION)

@@ -8,21 +8,23 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
-STRICTEST = 0.4
+LOWEST_SIMILARITY_LIMIT = 0.4
 """The most that two items of one answer may share (Jaccard index) at a diversity of 1."""
-EXACT_COLLECTION = 1_000
+EXACT_INDEX_LIMIT = 1_000
 """Items of one answer up to which every comparison is made that must be."""
 PERMUTATIONS = 64
-MISSES_WEIGH_MORE = (0.1, 0.9)
-_ROUNDING = 1e-9
+LSH_ERROR_WEIGHTS = (0.1, 0.9)
+_TOLERANCE = 1e-9
 
 
 def similarity_limit(diversity: float) -> float:
-    """The Jaccard index that two items may not exceed: 1 (no limit) down to STRICTEST."""
-    return 1.0 - (1.0 - STRICTEST) * diversity
+    """The Jaccard index that two items may not exceed: 1 (no limit) down to
+    LOWEST_SIMILARITY_LIMIT.
+    """
+    return 1.0 - (1.0 - LOWEST_SIMILARITY_LIMIT) * diversity
 
 
-class Index(Protocol):
+class SimilarityIndex(Protocol):
     """Finds which of the sets put into it may be similar to a new one."""
 
     def candidates(self, members: frozenset[int]) -> Iterable[int]: ...
@@ -41,31 +43,31 @@ class PrefixIndex:
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._size = 0
-        self._holders: defaultdict[int, list[int]] = defaultdict(list)
+        self._postings: defaultdict[int, list[int]] = defaultdict(list)
 
     def candidates(self, members: frozenset[int]) -> Iterable[int]:
-        return {at for member in self._prefix(members) for at in self._holders[member]}
+        return {at for member in self._prefix(members) for at in self._postings[member]}
 
     def add(self, members: frozenset[int]) -> None:
         for member in self._prefix(members):
-            self._holders[member].append(self._size)
+            self._postings[member].append(self._size)
         self._size += 1
 
     def _prefix(self, members: frozenset[int]) -> list[int]:
-        needed = math.ceil(self._limit * len(members) - _ROUNDING)
+        needed = math.ceil(self._limit * len(members) - _TOLERANCE)
         return sorted(members)[: len(members) - needed + 1]
 
 
-class SketchIndex:
+class MinHashIndex:
     """MinHash with locality-sensitive hashing: misses a few, and grows only linearly."""
 
     def __init__(self, limit: float) -> None:
         # Half a second and 56 MB, which only a large collection is worth.
         from datasketch import MinHash, MinHashLSH
 
-        self._empty = MinHash(num_perm=PERMUTATIONS, hashfunc=_low_bits)
+        self._empty = MinHash(num_perm=PERMUTATIONS, hashfunc=_to_32_bits)
         self._buckets = MinHashLSH(
-            threshold=limit, num_perm=PERMUTATIONS, weights=MISSES_WEIGH_MORE
+            threshold=limit, num_perm=PERMUTATIONS, weights=LSH_ERROR_WEIGHTS
         )
         self._size = 0
 
@@ -83,7 +85,7 @@ class SketchIndex:
         return sketch
 
 
-class Collection:
+class DiverseCollection:
     """Accepted items of one answer; refuses what is too similar to one of them.
 
     Similar means that the Jaccard index of the word pairs is above the limit.
@@ -93,14 +95,14 @@ class Collection:
         self._limit = limit
         self._accepted: list[frozenset[int]] = []
         if limit < 1.0:
-            large = expected > EXACT_COLLECTION
-            self._index: Index = SketchIndex(limit) if large else PrefixIndex(limit)
+            large = expected > EXACT_INDEX_LIMIT
+            self._index: SimilarityIndex = MinHashIndex(limit) if large else PrefixIndex(limit)
 
-    def admit(self, text: str) -> bool:
+    def add_if_diverse(self, text: str) -> bool:
         """Take the text in, unless it is too similar to one that is in already."""
         if self._limit >= 1.0:
             return True
-        members = frozenset(_pairs(text))
+        members = frozenset(_hash_word_pairs(text))
         candidates = self._index.candidates(members)
         if any(_jaccard(members, self._accepted[at]) > self._limit for at in candidates):
             return False
@@ -109,7 +111,7 @@ class Collection:
         return True
 
 
-def distinct(texts: Iterable[str], length: int) -> float | None:
+def distinct_n(texts: Iterable[str], length: int) -> float | None:
     """Distinct word n-grams among all of them; None without any.
 
     Source: J. Li et al., "A diversity-promoting objective function for neural conversation
@@ -118,23 +120,23 @@ def distinct(texts: Iterable[str], length: int) -> float | None:
     seen: set[tuple[str, ...]] = set()
     total = 0
     for text in texts:
-        grams = _grams(text.casefold().split(), length)
+        grams = _ngrams(text.casefold().split(), length)
         seen.update(grams)
         total += len(grams)
     return len(seen) / total if total else None
 
 
-def _grams(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
+def _ngrams(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
     return [tuple(words[at : at + length]) for at in range(len(words) - length + 1)]
 
 
-def _pairs(text: str) -> Iterable[int]:
+def _hash_word_pairs(text: str) -> Iterable[int]:
     words = ["", *text.casefold().split(), ""]
-    for pair in _grams(words, 2):
+    for pair in _ngrams(words, 2):
         yield int.from_bytes(blake2b(" ".join(pair).encode(), digest_size=8).digest(), "big")
 
 
-def _low_bits(member: int) -> int:
+def _to_32_bits(member: int) -> int:
     return member & 0xFFFFFFFF
 
 

@@ -1,6 +1,6 @@
-"""Personal data in text, found by its form and replaced by its kind.
+"""Personal data in text, found by its pattern and replaced by its kind.
 
-Names and addresses have no form; they are not found here.
+Names and addresses have no pattern; they are not found here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Detection:
     """One piece of personal data: its kind and where it stands."""
 
     kind: str
@@ -22,58 +22,58 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """A form, and a check that sorts out what only looks like it."""
+    """A pattern, and a check that sorts out what only looks like it."""
 
     kind: str
-    form: re.Pattern[str]
-    holds: Callable[[str], bool] = lambda _text: True
+    pattern: re.Pattern[str]
+    is_valid: Callable[[str], bool] = lambda _text: True
 
 
 @dataclass(frozen=True, slots=True)
-class Scrubbed:
+class RedactedText:
     """Text without personal data, and what was replaced."""
 
     text: str
     found: Counter[str]
 
 
-def scrub(text: str) -> Scrubbed:
-    """Each finding replaced by its kind in angle brackets. Scrubbing twice changes nothing."""
-    findings = find(text)
+def redact(text: str) -> RedactedText:
+    """Each detection replaced by its kind in angle brackets. Scrubbing twice changes nothing."""
+    detections = detect_personal_data(text)
     parts: list[str] = []
     last = 0
-    for finding in findings:
-        parts += [text[last : finding.start], f"<{finding.kind}>"]
-        last = finding.end
-    return Scrubbed("".join([*parts, text[last:]]), Counter(f.kind for f in findings))
+    for detection in detections:
+        parts += [text[last : detection.start], f"<{detection.kind}>"]
+        last = detection.end
+    return RedactedText("".join([*parts, text[last:]]), Counter(f.kind for f in detections))
 
 
-def find(text: str) -> list[Finding]:
-    """What stands in the text, left to right; no two findings overlap."""
-    taken: list[Finding] = []
+def detect_personal_data(text: str) -> list[Detection]:
+    """What stands in the text, left to right; no two detections overlap."""
+    taken: list[Detection] = []
     for detector in DETECTORS:
-        for match in detector.form.finditer(text):
-            finding = Finding(detector.kind, match.start(), match.end())
-            if detector.holds(match.group()) and not _overlaps(finding, taken):
-                taken.append(finding)
-    return sorted(taken, key=lambda finding: finding.start)
+        for match in detector.pattern.finditer(text):
+            detection = Detection(detector.kind, match.start(), match.end())
+            if detector.is_valid(match.group()) and not _overlaps(detection, taken):
+                taken.append(detection)
+    return sorted(taken, key=lambda detection: detection.start)
 
 
-def luhn(text: str) -> bool:
+def is_luhn_valid(text: str) -> bool:
     """Whether the digits' checksum is that of a card number (ISO/IEC 7812-1, annex B)."""
     digits = [int(sign) for sign in reversed(text) if sign.isdigit()]
     doubled = (divmod(2 * digit, 10) for digit in digits[1::2])
     return (sum(digits[::2]) + sum(tens + ones for tens, ones in doubled)) % 10 == 0
 
 
-def iban(text: str) -> bool:
+def is_iban(text: str) -> bool:
     """Whether the check digits are those of an account number (ISO 13616, modulus 97)."""
     plain = re.sub(r"\s", "", text).upper()
     moved = plain[4:] + plain[:4]
     return int("".join(str(int(sign, 36)) for sign in moved)) % 97 == 1
 
 
-def _telephone(text: str) -> bool:
+def _is_telephone(text: str) -> bool:
     groups = re.findall(r"[0-9]+", text.split("x")[0])
     digits = "".join(groups)
     if not 7 <= len(digits) <= 15:
@@ -82,12 +82,12 @@ def _telephone(text: str) -> bool:
     return len(groups) > 1 or len(digits) >= 10
 
 
-def _address_v4(text: str) -> bool:
+def _is_ipv4(text: str) -> bool:
     return all(int(part) <= 255 for part in text.split("."))
 
 
-def _overlaps(finding: Finding, others: Iterable[Finding]) -> bool:
-    return any(finding.start < other.end and other.start < finding.end for other in others)
+def _overlaps(detection: Detection, others: Iterable[Detection]) -> bool:
+    return any(detection.start < other.end and other.start < detection.end for other in others)
 
 
 DETECTORS = (
@@ -100,12 +100,12 @@ DETECTORS = (
             r"\b[A-Za-z]{2}[0-9]{2}"
             r"(?:[A-Za-z0-9]{11,30}|(?: [A-Za-z0-9]{4}){2,7}(?: [A-Za-z0-9]{1,3})?)\b"
         ),
-        iban,
+        is_iban,
     ),
-    Detector("CARD", re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){11,18}(?![0-9])"), luhn),
+    Detector("CARD", re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){11,18}(?![0-9])"), is_luhn_valid),
     Detector("SSN", re.compile(r"(?<![0-9-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9-])")),
     Detector(
-        "IP", re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9]|\.[0-9])"), _address_v4
+        "IP", re.compile(r"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9]|\.[0-9])"), _is_ipv4
     ),
     Detector(
         "IP",
@@ -118,7 +118,7 @@ DETECTORS = (
             r"\+?(?:\([0-9]{1,4}\) ?|[0-9]{1,4}[ .-]?)(?:\([0-9]{1,4}\) ?)?"
             r"(?:[0-9]{2,8}[ .-]?){1,5}(?<=[0-9])(?:x[0-9]{1,5})?(?![0-9A-Za-z])"
         ),
-        _telephone,
+        _is_telephone,
     ),
 )
 """In order: what an earlier one found, a later one does not see."""

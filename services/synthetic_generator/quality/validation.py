@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection as Names
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from services.synthetic_generator.domain import Refusal, Sample
-from services.synthetic_generator.quality.diversity import Collection, similarity_limit
-from services.synthetic_generator.quality.privacy import find
+from services.synthetic_generator.domain import RejectionReason, Sample
+from services.synthetic_generator.quality.diversity import DiverseCollection, similarity_limit
+from services.synthetic_generator.quality.privacy import detect_personal_data
 
-LONGEST_INPUT = 4_000
+MAXIMUM_INPUT_CHARACTERS = 4_000
 
 
-class Gate:
+class CandidateValidator:
     """Lets each candidate in or says why not. Remembers what it let in."""
 
     def __init__(
-        self, examples: Iterable[Sample], targets: Names[str], *, diversity: float, count: int
+        self, examples: Iterable[Sample], targets: Collection[str], *, diversity: float, count: int
     ) -> None:
         self._examples = {example.key for example in examples}
         self._targets = frozenset(targets)
         self._seen: set[str] = set()
         self._limit = similarity_limit(diversity)
         self._expected = count // max(len(self._targets), 1)
-        self._by_target: dict[str, Collection] = {}
+        self._by_target: dict[str, DiverseCollection] = {}
 
-    def judge(self, sample: Sample) -> Refusal | None:
+    def validate(self, sample: Sample) -> RejectionReason | None:
         """None: it is in."""
         if not sample.key:
-            return Refusal.EMPTY
-        if len(sample.input) > LONGEST_INPUT:
-            return Refusal.TOO_LONG
+            return RejectionReason.EMPTY
+        if len(sample.input) > MAXIMUM_INPUT_CHARACTERS:
+            return RejectionReason.TOO_LONG
         if sample.target not in self._targets:
-            return Refusal.LABEL_LOST
+            return RejectionReason.LABEL_LOST
         if sample.key in self._examples:
-            return Refusal.SAME_AS_EXAMPLE
+            return RejectionReason.SAME_AS_EXAMPLE
         if sample.key in self._seen:
-            return Refusal.DUPLICATE
-        if find(sample.input):
-            return Refusal.PERSONAL_DATA
-        if not self._collection(sample.target).admit(sample.key):
-            return Refusal.TOO_SIMILAR
+            return RejectionReason.DUPLICATE
+        if detect_personal_data(sample.input):
+            return RejectionReason.PERSONAL_DATA
+        if not self._collection(sample.target).add_if_diverse(sample.key):
+            return RejectionReason.TOO_SIMILAR
         self._seen.add(sample.key)
         return None
 
-    def _collection(self, target: str) -> Collection:
+    def _collection(self, target: str) -> DiverseCollection:
         if target not in self._by_target:
-            self._by_target[target] = Collection(self._limit, self._expected)
+            self._by_target[target] = DiverseCollection(self._limit, self._expected)
         return self._by_target[target]

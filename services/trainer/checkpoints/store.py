@@ -2,8 +2,8 @@
 
 A checkpoint is written under a temporary name and renamed when its manifest is in it, so that a
 killed process leaves none half-way. Nothing waits for the disk: after a power cut a file may be
-torn, but `newest_checkpoint` hashes every one and passes over what is not whole, or holds a file
-that the manifest does not name, or a pickle: transformers would load one if it found it.
+torn, but `find_newest_checkpoint` hashes every one and passes over what is not whole, or holds a
+file that the manifest does not name, or a pickle: transformers would load one if it found it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STAGED = re.compile(r"^\.checkpoint-(\d+)\.\d+\.partial$")
 
 
 @contextmanager
-def staged_checkpoint(root: Path, step: int) -> Iterator[Path]:
+def stage_checkpoint(root: Path, step: int) -> Iterator[Path]:
     """A folder to write a checkpoint into; it gets its name when the block ends well.
 
     A trainer that was frozen past its lease leaves a child that writes on beside its successor's:
@@ -39,12 +39,12 @@ def staged_checkpoint(root: Path, step: int) -> Iterator[Path]:
     staged.mkdir(parents=True)
     yield staged
     write_manifest(staged)
-    if not is_whole(final):
+    if not is_complete(final):
         shutil.rmtree(final, ignore_errors=True)  # a torn one of an earlier life
     try:
         staged.replace(final)
     except OSError:
-        if not is_whole(final):
+        if not is_complete(final):
             raise
         shutil.rmtree(staged)
 
@@ -56,7 +56,7 @@ def write_manifest(folder: Path) -> None:
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1))
 
 
-def is_whole(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Whether the folder holds exactly what its manifest says, byte for byte, and no pickle."""
     try:
         manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
@@ -70,12 +70,12 @@ def is_whole(folder: Path) -> bool:
         return False
 
 
-def newest_checkpoint(root: Path) -> Path | None:
+def find_newest_checkpoint(root: Path) -> Path | None:
     """The whole checkpoint with the most steps, or None; torn ones are passed over."""
-    return next((folder for folder in _by_step(root) if is_whole(folder)), None)
+    return next((folder for folder in _by_step(root) if is_complete(folder)), None)
 
 
-def keep_newest(root: Path, count: int) -> None:
+def prune_checkpoints(root: Path, count: int) -> None:
     """Remove all but the `count` checkpoints with the most steps, and what killed writers left.
 
     A half-written one of the newest step may be that of a writer beside us; older ones are of no

@@ -23,8 +23,8 @@ from archon_contracts import telemetry
 from services.trainer.checkpoints.store import (
     RUN_FILE,
     STATE_FILE,
-    keep_newest,
-    staged_checkpoint,
+    prune_checkpoints,
+    stage_checkpoint,
     write_json,
 )
 from services.trainer.recipes.errors import NonFiniteLoss
@@ -34,17 +34,17 @@ OPTIMIZER_SETTINGS: Final = "optimizer.json"
 SCHEDULER: Final = "scheduler.json"
 RANDOM_TENSORS: Final = "random.safetensors"
 RANDOM_SETTINGS: Final = "random.json"
-KEPT = 2
+MAX_CHECKPOINTS = 2
 
 
 class CheckpointedTrainer(Trainer):
     """A Trainer that stops before a step that is not a number, and keeps no pickle.
 
-    `run_facts` (settings, seed, library versions) is put into each checkpoint. The place in the
+    `run_metadata` (settings, seed, library versions) is put into each checkpoint. The place in the
     data is the Trainer's own: step and epoch in its state, and an order that follows from the seed.
     """
 
-    run_facts: dict[str, object]
+    run_metadata: dict[str, object]
 
     def training_step(
         self,
@@ -77,14 +77,14 @@ class CheckpointedTrainer(Trainer):
         span = trace.get_tracer(__name__).start_as_current_span(
             telemetry.SPAN_CHECKPOINT, attributes={telemetry.TRAINING_STEP: step}
         )
-        with span, staged_checkpoint(root, step) as folder:
+        with span, stage_checkpoint(root, step) as folder:
             self._save(str(folder))
             self._save_optimizer_and_scheduler(str(folder))
             self._save_rng_state(str(folder))
             self.store_flos()
             self.state.save_to_json(str(folder / STATE_FILE))
-            write_json(folder / RUN_FILE, self.run_facts)
-        keep_newest(root, KEPT)
+            write_json(folder / RUN_FILE, self.run_metadata)
+        prune_checkpoints(root, MAX_CHECKPOINTS)
 
     def _save(
         self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None

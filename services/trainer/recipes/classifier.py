@@ -17,69 +17,75 @@ from archon_inference.card import ModelCard
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
 from services.trainer.recipes.errors import EmptyDataset
-from services.trainer.recipes.fitting import Outcome, fit_encoder, replayed_rows
+from services.trainer.recipes.fitting import TrainResult, fit_encoder, select_replayed_rows
 from services.trainer.recipes.frozen_features import (
-    Anchors,
     Collator,
-    FrozenStates,
-    Targets,
-    drift,
+    DistillationTargets,
+    FrozenFeatures,
+    ItemTargets,
+    feature_distillation_loss,
     weighted_mean,
 )
-from services.trainer.recipes.items import Item, read_training_items
-from services.trainer.recipes.progress_callback import Progress, Report
+from services.trainer.recipes.items import TrainingItem, read_training_items
+from services.trainer.recipes.progress_callback import ProgressCallback, Report
 from services.trainer.recipes.run import TrainingRun
-from services.trainer.recipes.validation import validator
-from services.trainer.recipes.warm_start import frozen_layers, parent_card
+from services.trainer.recipes.validation import build_validator
+from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
 
 
-def train(run: TrainingRun, report: Report) -> Outcome:
+def train(run: TrainingRun, report: Report) -> TrainResult:
     """Train and save a classifier.
 
     Raises:
         EmptyDataset: no item has a label of the agent.
-        RunInvalid: the parent comes from another base model.
+        RunInvalid: the warm-start model comes from another base model.
     """
     set_seed(run.seed)
 
     # data: items with a label that the agent does not have cannot be learnt, and are counted
     train_items, validation_items = read_training_items(run.dataset)
-    before = parent_card(run)
-    parent = Classifier.load(run.parent_model, before) if run.parent_model and before else None
-    labels = _labels(run, parent, train_items)
+    before = read_warm_start_card(run)
+    warm_start = (
+        Classifier.load(run.warm_start_model, before) if run.warm_start_model and before else None
+    )
+    labels = _labels(run, warm_start, train_items)
     places = {label: place for place, label in enumerate(labels)}
     items = [item for item in train_items if item.target in places]
     if not items:
         raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
 
-    # model: from the parent on, with fresh rows for labels that it does not know
-    base = run.parent_model or resolve_base_model(run.base_model, run.cache_dir)
+    # model: from the warm-start model on, with fresh rows for labels that it does not know
+    base = run.warm_start_model or resolve_base_model(run.base_model, run.cache_dir)
     encoder = TextEncoder.load(base, run.config.frozen_layers)
-    classifier = Classifier(encoder, _card(run, labels, parent), _head(encoder, labels, parent))
+    classifier = Classifier(
+        encoder, _build_card(run, labels, warm_start), _head(encoder, labels, warm_start)
+    )
 
     # method
-    objective = LabelSoftmax(classifier, run.config.replay_anchor)
+    objective = LabelSoftmax(classifier, run.config.feature_distillation_weight)
     ids = encoder.tokenize([item.input for item in items], run.config.max_length)
-    states = FrozenStates(encoder, ids)
-    anchors = Anchors(states, replayed_rows(run, items))
-    collator = Collator(states, _targets(items, places), anchors)
+    states = FrozenFeatures(encoder, ids)
+    distillation_targets = DistillationTargets(states, select_replayed_rows(run, items))
+    collator = Collator(states, _build_targets(items, places), distillation_targets)
 
     # callbacks, run, save
-    progress = Progress(report, validator(classifier, validation_items))
-    outcome = fit_encoder(run, objective, collator, items, progress)
+    progress = ProgressCallback(report, build_validator(classifier, validation_items))
+    result = fit_encoder(run, objective, collator, items, progress)
     classifier.save(run.output_dir)
-    outcome.metrics["data/unknown_targets"] = float(len(train_items) - len(items))
-    return outcome
+    result.metrics["data/unknown_targets"] = float(len(train_items) - len(items))
+    return result
 
 
 class LabelSoftmax(nn.Module):
-    """Cross-entropy of the right label; a replayed text also pays for moving from the parent's."""
+    """Cross-entropy of the right label; a replayed text also pays for moving from the warm-start
+    model's.
+    """
 
-    def __init__(self, classifier: Classifier, replay_anchor: float) -> None:
+    def __init__(self, classifier: Classifier, feature_distillation_weight: float) -> None:
         super().__init__()
         self.upper = classifier.encoder.upper
         self.head = classifier.head
-        self._anchor = replay_anchor
+        self._distillation_weight = feature_distillation_weight
 
     def forward(
         self,
@@ -88,45 +94,53 @@ class LabelSoftmax(nn.Module):
         labels_B: Tensor,
         weights_B: Tensor,
         rejected_BR: Tensor,
-        anchors_BH: Tensor,
+        distillation_BH: Tensor,
     ) -> dict[str, Tensor]:
         """Loss in nats per unit of item weight."""
         pooled_BH = self.upper(states_BTH, mask_BT)
         losses_B = cross_entropy(self.head(pooled_BH), labels_B, reduction="none")
-        losses_B += self._anchor * drift(normalize(pooled_BH, dim=-1), anchors_BH)
+        losses_B += self._distillation_weight * feature_distillation_loss(
+            normalize(pooled_BH, dim=-1), distillation_BH
+        )
         return {"loss": weighted_mean(losses_B, weights_B)}
 
 
-def _targets(items: Sequence[Item], places: dict[str, int]) -> Targets:
-    return Targets(
+def _build_targets(items: Sequence[TrainingItem], places: dict[str, int]) -> ItemTargets:
+    return ItemTargets(
         indices=[places[item.target] for item in items],
         weights=[item.weight for item in items],
         rejected=[[] for _ in items],
     )
 
 
-def _labels(run: TrainingRun, parent: Classifier | None, items: Sequence[Item]) -> tuple[str, ...]:
-    """The agent's labels, or those seen; the parent's come first, so that its rows stay theirs."""
+def _labels(
+    run: TrainingRun, warm_start: Classifier | None, items: Sequence[TrainingItem]
+) -> tuple[str, ...]:
+    """The agent's labels, or those seen; the warm-start model's come first, so that its rows stay
+    theirs.
+    """
     wanted = run.labels or tuple(sorted({item.target for item in items}))
-    before = parent.card.labels if parent else ()
+    before = warm_start.card.labels if warm_start else ()
     return (*before, *(label for label in wanted if label not in before))
 
 
-def _head(encoder: TextEncoder, labels: Sequence[str], parent: Classifier | None) -> nn.Linear:
+def _head(encoder: TextEncoder, labels: Sequence[str], warm_start: Classifier | None) -> nn.Linear:
     head = nn.Linear(encoder.hidden_size, len(labels))
-    if parent:
-        known = len(parent.card.labels)
+    if warm_start:
+        known = len(warm_start.card.labels)
         with torch.no_grad():
-            head.weight[:known] = parent.head.weight
-            head.bias[:known] = parent.head.bias
+            head.weight[:known] = warm_start.head.weight
+            head.bias[:known] = warm_start.head.bias
     return head
 
 
-def _card(run: TrainingRun, labels: tuple[str, ...], parent: Classifier | None) -> ModelCard:
+def _build_card(
+    run: TrainingRun, labels: tuple[str, ...], warm_start: Classifier | None
+) -> ModelCard:
     return ModelCard(
         kind="classifier",
         base_model=run.base_model,
         max_length=run.config.max_length,
-        frozen_layers=frozen_layers(run, parent.card if parent else None),
+        frozen_layers=frozen_layers(run, warm_start.card if warm_start else None),
         labels=labels,
     )

@@ -6,7 +6,7 @@ ArchonError
         ├── EmptyDataset     no line of the dataset can be trained on
         ├── DatasetInvalid   a line is not an item; the message names file and line
         ├── RunInvalid       the run's settings contradict each other or the model
-        ├── NoSteps          the run ended without an optimizer step
+        ├── NoOptimizerSteps          the run ended without an optimizer step
         └── NonFiniteLoss    loss or gradient was not a number; no step was taken with it
 """
 
@@ -31,7 +31,7 @@ class RunInvalid(TrainingImpossible):
     """The run's settings contradict each other or the model."""
 
 
-class NoSteps(TrainingImpossible):
+class NoOptimizerSteps(TrainingImpossible):
     """The run ended without an optimizer step."""
 
 

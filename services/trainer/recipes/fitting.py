@@ -1,4 +1,4 @@
-"""The part of a run that all recipes share: arguments, resuming, the loop, the outcome."""
+"""The part of a run that all recipes share: arguments, resuming, the loop, the result."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, TrainingArguments
 
-from services.trainer.checkpoints.store import newest_checkpoint
+from services.trainer.checkpoints.store import find_newest_checkpoint
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
-from services.trainer.recipes.errors import NoSteps
+from services.trainer.recipes.errors import NoOptimizerSteps
 from services.trainer.recipes.frozen_features import Collator, PlannedSampler
-from services.trainer.recipes.items import REPLAY, Item
-from services.trainer.recipes.progress_callback import Progress
+from services.trainer.recipes.items import REPLAY, TrainingItem
+from services.trainer.recipes.progress_callback import ProgressCallback
 from services.trainer.recipes.run import TrainingRun
-from services.trainer.recipes.sampling_order import WHOLE, Stage, bucket_by_length, draw_order
+from services.trainer.recipes.sampling_order import (
+    SINGLE_STAGE,
+    SamplingStage,
+    bucket_by_length,
+    sample_order,
+)
 
 LOGS_PER_RUN: Final = 25
 LIBRARIES: Final = ("torch", "transformers", "accelerate", "safetensors", "tokenizers", "numpy")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainResult:
     """What a recipe did; the model lies in the run's output folder."""
 
     steps: int
@@ -51,7 +56,7 @@ class _Rows(Dataset[int]):
 
 
 class EncoderTrainer(CheckpointedTrainer):
-    """Draws its items in a planned order."""
+    """Samples its items in a planned order."""
 
     sampler: PlannedSampler
 
@@ -59,15 +64,15 @@ class EncoderTrainer(CheckpointedTrainer):
         return self.sampler
 
 
-def total_steps(run: TrainingRun, items: int) -> int:
+def count_steps(run: TrainingRun, items: int) -> int:
     """Optimizer steps of the whole run."""
     steps = math.ceil(run.config.epochs * math.ceil(items / run.config.batch_size))
     return min(steps, run.config.max_steps) if run.config.max_steps else steps
 
 
-def training_settings(run: TrainingRun, items: int) -> dict[str, Any]:
+def build_training_arguments(run: TrainingRun, items: int) -> dict[str, Any]:
     """What `TrainingArguments` and its descendants are given."""
-    config, steps = run.config, total_steps(run, items)
+    config, steps = run.config, count_steps(run, items)
     return {
         "output_dir": str(run.checkpoint_dir),
         "max_steps": steps,
@@ -91,33 +96,33 @@ def training_settings(run: TrainingRun, items: int) -> dict[str, Any]:
     }
 
 
-def run_facts(run: TrainingRun) -> dict[str, object]:
+def run_metadata(run: TrainingRun) -> dict[str, object]:
     """What is kept in each checkpoint, so that it can be explained and repeated."""
     versions = {library: version(library) for library in LIBRARIES}
     return {"run": run.model_dump(mode="json"), "library_versions": versions}
 
 
-def planned_sampler(
-    run: TrainingRun, items: Sequence[Item], lengths: Sequence[int]
+def build_sampler(
+    run: TrainingRun, items: Sequence[TrainingItem], lengths: Sequence[int]
 ) -> PlannedSampler:
     """The order of the whole run: the curriculum's stages, then buckets of similar length."""
     per_epoch = len(items)
-    epochs = math.ceil(total_steps(run, per_epoch) / math.ceil(per_epoch / run.config.batch_size))
-    stages: Sequence[Stage] = WHOLE
+    epochs = math.ceil(count_steps(run, per_epoch) / math.ceil(per_epoch / run.config.batch_size))
+    stages: Sequence[SamplingStage] = SINGLE_STAGE
     if run.plan:
-        stages = [Stage(s.maximum_difficulty, s.share_of_steps) for s in run.plan.stages]
+        stages = [SamplingStage(s.maximum_difficulty, s.step_proportion) for s in run.plan.stages]
     difficulties = [item.difficulty for item in items]
-    drawn = draw_order(difficulties, per_epoch * epochs, stages, run.seed)
+    sampled = sample_order(difficulties, per_epoch * epochs, stages, run.seed)
     order: list[int] = []
     for epoch in range(epochs):
-        rows = drawn[epoch * per_epoch : (epoch + 1) * per_epoch]
+        rows = sampled[epoch * per_epoch : (epoch + 1) * per_epoch]
         order += bucket_by_length(rows, lengths, run.config.batch_size, run.seed + epoch)
     return PlannedSampler(order, per_epoch)
 
 
-def replayed_rows(run: TrainingRun, items: Sequence[Item]) -> list[int]:
-    """The items that a continual run shows again so that they are not forgotten."""
-    if run.parent_model is None or run.config.replay_anchor == 0:
+def select_replayed_rows(run: TrainingRun, items: Sequence[TrainingItem]) -> list[int]:
+    """The items that a continual run shows again against catastrophic forgetting."""
+    if run.warm_start_model is None or run.config.feature_distillation_weight == 0:
         return []
     return [row for row, item in enumerate(items) if item.source == REPLAY]
 
@@ -126,37 +131,37 @@ def fit_encoder(
     run: TrainingRun,
     objective: nn.Module,
     collator: Collator,
-    items: Sequence[Item],
-    progress: Progress,
-) -> Outcome:
+    items: Sequence[TrainingItem],
+    progress: ProgressCallback,
+) -> TrainResult:
     """Train the objective's parameters on the items, from the newest checkpoint on."""
     trainer = EncoderTrainer(
         model=objective,
-        args=TrainingArguments(**training_settings(run, len(items))),
+        args=TrainingArguments(**build_training_arguments(run, len(items))),
         data_collator=collator,
         train_dataset=_Rows(len(items)),
         callbacks=[progress],
     )
-    trainer.sampler = planned_sampler(run, items, [len(ids) for ids in collator.states.ids])
+    trainer.sampler = build_sampler(run, items, [len(ids) for ids in collator.states.ids])
     return fit(trainer, run, progress)
 
 
-def fit(trainer: CheckpointedTrainer, run: TrainingRun, progress: Progress) -> Outcome:
+def fit(trainer: CheckpointedTrainer, run: TrainingRun, progress: ProgressCallback) -> TrainResult:
     """Run the loop.
 
     Raises:
-        NoSteps: it ended without an optimizer step.
+        NoOptimizerSteps: it ended without an optimizer step.
         NonFiniteLoss: a loss or gradient was not a number; no step was taken with it.
     """
-    trainer.run_facts = run_facts(run)
+    trainer.run_metadata = run_metadata(run)
     trainer.remove_callback(PrinterCallback)
-    checkpoint = newest_checkpoint(run.checkpoint_dir)
+    checkpoint = find_newest_checkpoint(run.checkpoint_dir)
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if result.global_step < 1:
-        raise NoSteps(f"Job {run.job_id} did no optimizer step")
+        raise NoOptimizerSteps(f"Job {run.job_id} did no optimizer step")
     # From the log, which a resumed run brings along; the Trainer's own mean begins anew.
     train_loss = statistics.fmean(e["loss"] for e in trainer.state.log_history if "loss" in e)
-    return Outcome(
+    return TrainResult(
         steps=result.global_step,
         train_loss=train_loss,
         metrics={"train/loss": train_loss, **progress.validation},

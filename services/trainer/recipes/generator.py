@@ -15,33 +15,33 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, write_card
-from archon_inference.generator import Generator, load_causal_model, prompt_of
+from archon_inference.generator import Generator, build_prompt, load_causal_model
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
-from services.trainer.recipes.fitting import Outcome, fit, training_settings
-from services.trainer.recipes.items import Item, read_training_items
-from services.trainer.recipes.progress_callback import Progress, Report, Validate
+from services.trainer.recipes.fitting import TrainResult, build_training_arguments, fit
+from services.trainer.recipes.items import TrainingItem, read_training_items
+from services.trainer.recipes.progress_callback import ProgressCallback, Report, Validate
 from services.trainer.recipes.run import TrainingRun
-from services.trainer.recipes.warm_start import parent_card
+from services.trainer.recipes.warm_start import read_warm_start_card
 
 VALIDATED = 50  # completions are slow; so many show the trend
 
 
-def train(run: TrainingRun, report: Report) -> Outcome:
+def train(run: TrainingRun, report: Report) -> TrainResult:
     """Train and save a generator.
 
     Raises:
         EmptyDataset: there is no item.
-        RunInvalid: the parent comes from another base model.
+        RunInvalid: the warm-start model comes from another base model.
     """
     set_seed(run.seed)
 
     # data
     items, validation_items = read_training_items(run.dataset)
 
-    # model: from the parent on
-    parent_card(run)  # raises when it does not fit
-    card = _card(run)
-    folder = run.parent_model or resolve_base_model(run.base_model, run.cache_dir)
+    # model: from the warm-start model on
+    read_warm_start_card(run)  # raises when it does not fit
+    card = _build_card(run)
+    folder = run.warm_start_model or resolve_base_model(run.base_model, run.cache_dir)
     model, tokenizer = load_causal_model(folder)
 
     # method: supervised fine-tuning of an adapter
@@ -52,7 +52,7 @@ def train(run: TrainingRun, report: Report) -> Outcome:
         task_type="CAUSAL_LM",
     )
     settings = SFTConfig(
-        **training_settings(run, len(items)) | {"remove_unused_columns": True},
+        **build_training_arguments(run, len(items)) | {"remove_unused_columns": True},
         max_length=run.config.max_length,
         completion_only_loss=True,
         activation_checkpointing=False,
@@ -60,7 +60,9 @@ def train(run: TrainingRun, report: Report) -> Outcome:
     )
 
     # callbacks, run, save
-    progress = Progress(report, _validator(Generator(model, tokenizer, card), validation_items))
+    progress = ProgressCallback(
+        report, _build_validator(Generator(model, tokenizer, card), validation_items)
+    )
     trainer = AdapterTrainer(
         model=model,
         args=settings,
@@ -69,24 +71,24 @@ def train(run: TrainingRun, report: Report) -> Outcome:
         peft_config=adapter,
         callbacks=[progress],
     )
-    outcome = fit(trainer, run, progress)
+    result = fit(trainer, run, progress)
     _save(trainer.model, tokenizer, card, run)
-    return outcome
+    return result
 
 
 class AdapterTrainer(CheckpointedTrainer, SFTTrainer):
     """TRL's supervised fine-tuning with our checkpoints."""
 
 
-def _dataset(items: Sequence[Item], tokenizer: PreTrainedTokenizerBase) -> Dataset:
+def _dataset(items: Sequence[TrainingItem], tokenizer: PreTrainedTokenizerBase) -> Dataset:
     """Prompt and completion; the trainer adds the end token, which is learnt like the rest."""
     rows = [
-        {"prompt": prompt_of(tokenizer, item.input), "completion": item.target} for item in items
+        {"prompt": build_prompt(tokenizer, item.input), "completion": item.target} for item in items
     ]
     return Dataset.from_list(rows)
 
 
-def _validator(generator: Generator, items: Sequence[Item]) -> Validate:
+def _build_validator(generator: Generator, items: Sequence[TrainingItem]) -> Validate:
     def validate() -> dict[str, float]:
         shown = items[:VALIDATED]
         if not shown:
@@ -103,7 +105,7 @@ def _validator(generator: Generator, items: Sequence[Item]) -> Validate:
     return validate
 
 
-def _card(run: TrainingRun) -> ModelCard:
+def _build_card(run: TrainingRun) -> ModelCard:
     return ModelCard(
         kind="generator",
         base_model=run.base_model,

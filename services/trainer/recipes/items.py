@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from archon_contracts.values import Share
+from archon_contracts.values import Proportion
 from services.trainer.recipes.errors import DatasetInvalid, EmptyDataset
 
 REPLAY = "replay"
@@ -15,7 +15,7 @@ REPLAY = "replay"
 Text = Annotated[str, Field(min_length=1, max_length=1_000_000)]
 
 
-class Item(BaseModel):
+class TrainingItem(BaseModel):
     """One thing to learn: what should have been answered to an input."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -24,13 +24,13 @@ class Item(BaseModel):
     input: Text
     target: Text
     rejected: tuple[str, ...] = Field(default=(), description="Wrong answers given before.")
-    weight: float = Field(default=1.0, gt=0, le=100, description="Share in the loss.")
-    difficulty: Share = 0.5
+    weight: float = Field(default=1.0, gt=0, le=100, description="Proportion in the loss.")
+    difficulty: Proportion = 0.5
     source: str = Field(default="feedback", description="Where it comes from; see REPLAY.")
     group: str | None = None
 
 
-def read_items(path: Path) -> list[Item]:
+def read_items(path: Path) -> list[TrainingItem]:
     """All items of a file, in order; none when the file is not there.
 
     Raises:
@@ -44,7 +44,7 @@ def read_items(path: Path) -> list[Item]:
             if not line.strip():
                 continue
             try:
-                items.append(Item.model_validate_json(line))
+                items.append(TrainingItem.model_validate_json(line))
             except ValidationError as error:
                 fault = error.errors(include_input=False)[0]
                 field = ".".join(map(str, fault["loc"])) or "line"
@@ -52,7 +52,7 @@ def read_items(path: Path) -> list[Item]:
     return items
 
 
-def read_training_items(dataset: Path) -> tuple[list[Item], list[Item]]:
+def read_training_items(dataset: Path) -> tuple[list[TrainingItem], list[TrainingItem]]:
     """Training and validation items of a dataset folder.
 
     Raises:

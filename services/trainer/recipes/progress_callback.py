@@ -21,7 +21,7 @@ _METRICS: Final = {
 }
 
 
-class Progress(TrainerCallback):
+class ProgressCallback(TrainerCallback):
     """Reports start, first step, metrics and checkpoints, and validates after each epoch."""
 
     def __init__(self, report: Report, validate: Validate) -> None:

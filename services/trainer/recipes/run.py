@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archon_contracts.events.curriculum import CurriculumPlan
-from archon_contracts.values import AgentKind, Share
+from archon_contracts.values import AgentKind, Proportion
 from services.trainer.recipes.errors import RunInvalid
 
 Method = Literal["supervised", "continual"]
@@ -23,7 +23,9 @@ class RunConfig(BaseModel):
     batch_size: int = Field(ge=1, le=4096, description="Items per optimizer step.")
     learning_rate: float = Field(gt=0, le=1, description="Peak; falls linearly to zero.")
     weight_decay: float = Field(default=0.01, ge=0, le=1, description="AdamW's.")
-    warmup_ratio: Share = Field(default=0.1, description="Share of steps with a rising rate.")
+    warmup_ratio: Proportion = Field(
+        default=0.1, description="Proportion of steps with a rising rate."
+    )
     max_length: int = Field(ge=4, le=8192, description="Tokens per input; the rest is cut.")
     max_steps: int | None = Field(default=None, ge=1, description="Stop after so many steps.")
     frozen_layers: int = Field(default=3, ge=0, le=100, description="Lowest layers not trained.")
@@ -37,11 +39,11 @@ class RunConfig(BaseModel):
         description="How much further from the request, in cosine, a rejected tool must end up. "
         "Zero: it is a negative like any other, which was measured to be as good.",
     )
-    replay_anchor: float = Field(
+    feature_distillation_weight: float = Field(
         default=1.0,
         ge=0,
         le=100,
-        description="What it costs a replayed item to move from where the parent had it.",
+        description="Weight of the feature-distillation loss of replayed items.",
     )
     catalogue_max_length: int = Field(
         default=32, ge=4, le=8192, description="Tokens per tool text."
@@ -86,7 +88,7 @@ class TrainingRun(BaseModel):
     kind: AgentKind
     method: Method
     base_model: str = Field(min_length=1, description="URI of the model it all starts with.")
-    parent_model: Path | None = Field(default=None, description="Model folder to go on from.")
+    warm_start_model: Path | None = Field(default=None, description="Model folder to go on from.")
     dataset: Path = Field(description="Folder with train.jsonl and perhaps validation.jsonl.")
     catalogue: Path | None = Field(default=None, description="A selector's tools.")
     labels: tuple[str, ...] = Field(default=(), description="A classifier's labels, if known.")
@@ -105,7 +107,7 @@ def read_run(spec: dict[str, object]) -> TrainingRun:
     Raises:
         RunInvalid: the message names each field and the rule it breaks.
     """
-    given = spec.get("config") or {}
+    explicit = spec.get("config") or {}
     try:
         kind = AgentKind(str(spec.get("kind")))
         defaults = _DEFAULTS[kind, str(spec.get("method"))]
@@ -113,11 +115,11 @@ def read_run(spec: dict[str, object]) -> TrainingRun:
         raise RunInvalid(
             f"There is no recipe for kind {spec.get('kind')!r}, method {spec.get('method')!r}"
         ) from error
-    if not isinstance(given, dict):
+    if not isinstance(explicit, dict):
         raise RunInvalid("config must be an object")
-    wanted = {name: value for name, value in given.items() if value is not None}
+    provided = {name: value for name, value in explicit.items() if value is not None}
     try:
-        return TrainingRun.model_validate({**spec, "config": {**defaults, **wanted}})
+        return TrainingRun.model_validate({**spec, "config": {**defaults, **provided}})
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise RunInvalid("The run cannot be done; " + "; ".join(faults)) from error

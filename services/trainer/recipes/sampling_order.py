@@ -10,51 +10,51 @@ WINDOW_BATCHES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class SamplingStage:
     """A stretch of the run that only sees items up to a difficulty."""
 
     maximum_difficulty: float
-    share_of_steps: float
+    step_proportion: float
 
 
-WHOLE = (Stage(maximum_difficulty=1.0, share_of_steps=1.0),)
+SINGLE_STAGE = (SamplingStage(maximum_difficulty=1.0, step_proportion=1.0),)
 
 
-def draw_order(
-    difficulties: Sequence[float], draws: int, stages: Sequence[Stage], seed: int
+def sample_order(
+    difficulties: Sequence[float], sample_count: int, stages: Sequence[SamplingStage], seed: int
 ) -> list[int]:
-    """Row numbers in the order they are drawn, `draws` of them.
+    """Row numbers in the order they are sampled, `sample_count` of them.
 
-    Each stage draws from the items that are easy enough for it, always one that was drawn least
-    often so far, ties by lot: with one stage for all that is a new shuffle every epoch, and an
-    early easy stage does not crowd out the hard items later. A stage that is too easy for every
-    item draws from all.
+    Each stage samples from the items that are easy enough for it, always one that was sampled least
+    often so far, ties broken at random: with one stage for all that is a new shuffle every epoch,
+    and an early easy stage does not crowd out the hard items later. A stage that is too easy for
+    every item samples from all.
     """
     generator = random.Random(seed)
     uses = [0] * len(difficulties)
     order: list[int] = []
-    total = sum(stage.share_of_steps for stage in stages)
+    total = sum(stage.step_proportion for stage in stages)
     done = 0.0
     for stage in stages:
-        done += stage.share_of_steps
-        wanted = round(draws * done / total) - len(order)
+        done += stage.step_proportion
+        wanted = round(sample_count * done / total) - len(order)
         rows = [row for row, hard in enumerate(difficulties) if hard <= stage.maximum_difficulty]
-        order.extend(_least_used(rows or list(range(len(uses))), uses, wanted, generator))
+        order.extend(_sample_least_used(rows or list(range(len(uses))), uses, wanted, generator))
     return order
 
 
-def _least_used(
+def _sample_least_used(
     rows: list[int], uses: list[int], wanted: int, generator: random.Random
 ) -> list[int]:
-    drawn: list[int] = []
-    while len(drawn) < wanted:
+    sampled: list[int] = []
+    while len(sampled) < wanted:
         fewest = min(uses[row] for row in rows)
-        lot = [row for row in rows if uses[row] == fewest]
-        generator.shuffle(lot)
-        for row in lot[: wanted - len(drawn)]:
+        tied_rows = [row for row in rows if uses[row] == fewest]
+        generator.shuffle(tied_rows)
+        for row in tied_rows[: wanted - len(sampled)]:
             uses[row] += 1
-            drawn.append(row)
-    return drawn
+            sampled.append(row)
+    return sampled
 
 
 def bucket_by_length(

@@ -21,63 +21,63 @@ from archon_inference.catalogue import CATALOGUE_FILE, Tool, read_catalogue
 from archon_inference.encoder import TextEncoder, UpperLayers
 from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
 from services.trainer.recipes.errors import EmptyDataset, RunInvalid
-from services.trainer.recipes.fitting import Outcome, fit_encoder, replayed_rows
+from services.trainer.recipes.fitting import TrainResult, fit_encoder, select_replayed_rows
 from services.trainer.recipes.frozen_features import (
-    Anchors,
     Collator,
-    FrozenStates,
-    Targets,
-    drift,
+    DistillationTargets,
+    FrozenFeatures,
+    ItemTargets,
+    feature_distillation_loss,
     weighted_mean,
 )
-from services.trainer.recipes.items import Item, read_training_items
-from services.trainer.recipes.progress_callback import Progress, Report
+from services.trainer.recipes.items import TrainingItem, read_training_items
+from services.trainer.recipes.progress_callback import ProgressCallback, Report
 from services.trainer.recipes.run import RunConfig, TrainingRun
-from services.trainer.recipes.validation import validator
-from services.trainer.recipes.warm_start import frozen_layers, parent_card
+from services.trainer.recipes.validation import build_validator
+from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
 
 
-def train(run: TrainingRun, report: Report) -> Outcome:
+def train(run: TrainingRun, report: Report) -> TrainResult:
     """Train and save a selector.
 
     Raises:
         EmptyDataset: no item asks for a tool of the catalogue.
-        RunInvalid: there is no catalogue, or the parent comes from another base model.
+        RunInvalid: there is no catalogue, or the warm-start model comes from another base model.
     """
     # data: items whose tool has left the catalogue cannot be learnt, and are counted
-    card = _card(run)
+    card = _build_card(run)
     base = resolve_base_model(run.base_model, run.cache_dir)
-    catalogue = _catalogue(run, base)
+    catalogue = _embed_catalogue(run, base)
     places = {tool.name: place for place, tool in enumerate(catalogue.tools)}
     train_items, validation_items = read_training_items(run.dataset)
     items = [item for item in train_items if item.target in places]
     if not items:
         raise EmptyDataset("No item's target is in the catalogue: there is nothing to learn from")
 
-    # model: from the parent on; its frozen layers are still the base model's
-    encoder = TextEncoder.load(run.parent_model or base, run.config.frozen_layers)
+    # model: from the warm-start model on; its frozen layers are still the base model's
+    encoder = TextEncoder.load(run.warm_start_model or base, run.config.frozen_layers)
     selector = Selector(encoder, card, catalogue)
 
     # method: softmax over the whole catalogue; replayed requests should stay where they are
     objective = CatalogueSoftmax(encoder.upper, catalogue.vectors_CH, run.config)
     ids = encoder.tokenize([item.input for item in items], card.max_length)
-    states = FrozenStates(encoder, ids)
-    anchors = Anchors(states, replayed_rows(run, items))
-    collator = Collator(states, _targets(items, places), anchors)
+    states = FrozenFeatures(encoder, ids)
+    distillation_targets = DistillationTargets(states, select_replayed_rows(run, items))
+    collator = Collator(states, _build_targets(items, places), distillation_targets)
 
     # callbacks, run, save
-    progress = Progress(report, validator(selector, validation_items))
-    outcome = fit_encoder(run, objective, collator, items, progress)
+    progress = ProgressCallback(report, build_validator(selector, validation_items))
+    result = fit_encoder(run, objective, collator, items, progress)
     selector.save(run.output_dir)
-    outcome.metrics["data/unknown_targets"] = float(len(train_items) - len(items))
-    return outcome
+    result.metrics["data/unknown_targets"] = float(len(train_items) - len(items))
+    return result
 
 
 class CatalogueSoftmax(nn.Module):
     """Cross-entropy of the right tool among all tools, by cosine over temperature.
 
-    A replayed request also pays for moving away from where the parent had it, over the same
-    temperature.
+    A replayed request also pays for moving away from where the warm-start model had it, over the
+    same temperature.
     """
 
     catalogue_CH: Tensor
@@ -95,19 +95,23 @@ class CatalogueSoftmax(nn.Module):
         labels_B: Tensor,
         weights_B: Tensor,
         rejected_BR: Tensor,
-        anchors_BH: Tensor,
+        distillation_BH: Tensor,
     ) -> dict[str, Tensor]:
         """Loss in nats per unit of item weight."""
         config = self._config
         requests_BH = normalize(self.upper(states_BTH, mask_BT), dim=-1)
         cosines_BC = requests_BH @ self.catalogue_CH.T
-        cosines_BC = cosines_BC + config.rejected_margin * _marked(rejected_BR, cosines_BC)
+        cosines_BC = cosines_BC + config.rejected_margin * _mask_rejected(rejected_BR, cosines_BC)
         losses_B = cross_entropy(cosines_BC / config.temperature, labels_B, reduction="none")
-        losses_B += config.replay_anchor * drift(requests_BH, anchors_BH) / config.temperature
+        losses_B += (
+            config.feature_distillation_weight
+            * feature_distillation_loss(requests_BH, distillation_BH)
+            / config.temperature
+        )
         return {"loss": weighted_mean(losses_B, weights_B)}
 
 
-def _marked(rejected_BR: Tensor, like_BC: Tensor) -> Tensor:
+def _mask_rejected(rejected_BR: Tensor, like_BC: Tensor) -> Tensor:
     """One where a tool was rejected, else zero; a row's -1 are padding."""
     marks = torch.zeros(len(like_BC), like_BC.shape[1] + 1, device=like_BC.device)
     # Padding lands in one column too many, which is then cut off.
@@ -115,8 +119,8 @@ def _marked(rejected_BR: Tensor, like_BC: Tensor) -> Tensor:
     return marks.scatter(1, columns_BR, 1.0)[:, :-1]
 
 
-def _targets(items: Sequence[Item], places: dict[str, int]) -> Targets:
-    return Targets(
+def _build_targets(items: Sequence[TrainingItem], places: dict[str, int]) -> ItemTargets:
+    return ItemTargets(
         indices=[places[item.target] for item in items],
         weights=[item.weight for item in items],
         rejected=[
@@ -126,26 +130,28 @@ def _targets(items: Sequence[Item], places: dict[str, int]) -> Targets:
     )
 
 
-def _card(run: TrainingRun) -> ModelCard:
+def _build_card(run: TrainingRun) -> ModelCard:
     return ModelCard(
         kind="selector",
         base_model=run.base_model,
         max_length=run.config.max_length,
-        frozen_layers=frozen_layers(run, parent_card(run)),
+        frozen_layers=frozen_layers(run, read_warm_start_card(run)),
         temperature=run.config.temperature,
         catalogue=CATALOGUE_FILE,
         catalogue_max_length=run.config.catalogue_max_length,
     )
 
 
-def _catalogue(run: TrainingRun, base: Path) -> EmbeddedCatalogue:
-    """The run's tools with their vectors: the parent's where it has the same tool."""
+def _embed_catalogue(run: TrainingRun, base: Path) -> EmbeddedCatalogue:
+    """The run's tools with their vectors: the warm-start model's where it has the same tool."""
     known: dict[Tool, Tensor] = {}
-    if run.parent_model:
-        parent = EmbeddedCatalogue.load(run.parent_model)
-        known = dict(zip(parent.tools, parent.vectors_CH, strict=True))
+    if run.warm_start_model:
+        warm_start = EmbeddedCatalogue.load(run.warm_start_model)
+        known = dict(zip(warm_start.tools, warm_start.vectors_CH, strict=True))
     if run.catalogue is None and not known:
-        raise RunInvalid("A selector needs a catalogue: give one, or a parent model that has it")
+        raise RunInvalid(
+            "A selector needs a catalogue: give one, or a warm-start model that has it"
+        )
     tools = tuple(read_catalogue(run.catalogue)) if run.catalogue else tuple(known)
     new = [tool for tool in tools if tool not in known]
     if new:

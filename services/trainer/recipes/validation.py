@@ -6,28 +6,28 @@ from collections.abc import Sequence
 
 from archon_inference.classifier import Classifier
 from archon_inference.selector import Selector
-from services.trainer.recipes.frozen_features import FrozenStates
-from services.trainer.recipes.items import Item
+from services.trainer.recipes.frozen_features import FrozenFeatures
+from services.trainer.recipes.items import TrainingItem
 from services.trainer.recipes.progress_callback import Validate
 
-BEST = 5
+TOP_K = 5
 
 
-def validator(model: Selector | Classifier, items: Sequence[Item]) -> Validate:
+def build_validator(model: Selector | Classifier, items: Sequence[TrainingItem]) -> Validate:
     """A function that scores the model as it is when called; no items, no figures."""
     ids = model.encoder.tokenize([item.input for item in items], model.card.max_length)
-    states = FrozenStates(model.encoder, ids)
+    states = FrozenFeatures(model.encoder, ids)
 
     def validate() -> dict[str, float]:
         if not items:
             return {}
-        predictions = model.decide(states.of(range(len(items))), k=BEST)
+        predictions = model.predict_from_states(states.compute(range(len(items))), k=TOP_K)
         pairs = list(zip(items, predictions, strict=True))
         first = sum(item.target == answer.output for item, answer in pairs)
         among = first + sum(item.target in answer.alternatives for item, answer in pairs)
         return {
             "validation/accuracy": first / len(items),
-            f"validation/accuracy_at_{BEST}": among / len(items),
+            f"validation/accuracy_at_{TOP_K}": among / len(items),
         }
 
     return validate

@@ -7,24 +7,24 @@ from services.trainer.recipes.errors import RunInvalid
 from services.trainer.recipes.run import TrainingRun
 
 
-def parent_card(run: TrainingRun) -> ModelCard | None:
-    """The card of the run's parent, or None for a first training.
+def read_warm_start_card(run: TrainingRun) -> ModelCard | None:
+    """The card of the run's warm-start model, or None for a first training.
 
     Raises:
-        RunInvalid: the parent is of another kind or comes from another base model.
+        RunInvalid: the warm-start model is of another kind or comes from another base model.
     """
-    if run.parent_model is None:
+    if run.warm_start_model is None:
         return None
-    parent = read_card(run.parent_model)
-    if (parent.kind, parent.base_model) != (run.kind.value, run.base_model):
+    warm_start = read_card(run.warm_start_model)
+    if (warm_start.kind, warm_start.base_model) != (run.kind.value, run.base_model):
         raise RunInvalid(
-            f"The parent is a {parent.kind} of {parent.base_model}, "
+            f"The warm-start model is a {warm_start.kind} of {warm_start.base_model}, "
             f"the run wants a {run.kind.value} of {run.base_model}"
         )
-    return parent
+    return warm_start
 
 
-def frozen_layers(run: TrainingRun, parent: ModelCard | None) -> int:
+def frozen_layers(run: TrainingRun, warm_start: ModelCard | None) -> int:
     """Lowest layers that are still the base model's after the run."""
     frozen = run.config.frozen_layers
-    return min(frozen, parent.frozen_layers) if parent else frozen
+    return min(frozen, warm_start.frozen_layers) if warm_start else frozen

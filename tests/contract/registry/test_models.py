@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from archon_contracts.identifiers import new_id
-from services.registry.domain import Action, Deployment, Model, ModelStatus, Version
-from services.registry.service import Models
+from services.registry.domain import Action, Deployment, ModelStatus, ModelVersion, SemanticVersion
+from services.registry.service import ModelRepository
 from services.registry.store import ModelStore
 from shared.postgres.database import Tx
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import NOON
-from tests.support.registry import FakeModels, register
+from tests.support.registry import InMemoryModelStore, register
 
 TENANT, AGENT = "default", "picker"
-Opened = tuple[Models, Tx]
+Opened = tuple[ModelRepository, Tx]
 
 
 @pytest.fixture(params=["memory", "postgresql"])
@@ -27,10 +27,10 @@ def url(request: pytest.FixtureRequest) -> str | None:
 async def opened(url: str | None) -> AsyncIterator[Opened]:
     """A store and a transaction in which the agent is locked."""
     if url is None:
-        yield FakeModels(), object()
+        yield InMemoryModelStore(), object()
         return
     async with (
-        open_foundation(probe_settings(url, service="registry")) as shared,
+        open_service_context(probe_settings(url, service="registry")) as shared,
         shared.database.transaction(TENANT) as tx,
     ):
         store = ModelStore()
@@ -38,28 +38,28 @@ async def opened(url: str | None) -> AsyncIterator[Opened]:
         yield store, tx
 
 
-async def put(models: Models, tx: Tx, minor: int) -> Model:
+async def put(models: ModelRepository, tx: Tx, minor: int) -> ModelVersion:
     """Insert version 1.minor.0."""
-    order = register()
-    model = Model(
+    command = register()
+    model = ModelVersion(
         model_id=new_id(),
         tenant_id=TENANT,
         agent_id=AGENT,
-        version=Version(1, minor, 0),
-        kind=order.kind,
-        artifact=order.artifact,
+        version=SemanticVersion(1, minor, 0),
+        kind=command.kind,
+        artifact=command.artifact,
         status=ModelStatus.READY,
-        job_id=order.job_id,
-        dataset_id=order.dataset_id,
+        job_id=command.job_id,
+        dataset_id=command.dataset_id,
         parent_version=None,
         metrics={},
         created_at=NOON,
     )
-    await models.insert(tx, model, order)
+    await models.insert(tx, model, command)
     return model
 
 
-def change(revision: int, model: Model) -> Deployment:
+def change(revision: int, model: ModelVersion) -> Deployment:
     return Deployment(
         revision=revision,
         version=str(model.version),
@@ -75,7 +75,7 @@ async def test_an_agent_without_models_has_nothing(opened: Opened) -> None:
     models, tx = opened
 
     assert await models.lock_agent(tx, TENANT, AGENT) == 0
-    assert await models.find_live(tx, TENANT, AGENT) is None
+    assert await models.find_deployed(tx, TENANT, AGENT) is None
     assert await models.find_highest_version(tx, TENANT, AGENT) is None
     assert await models.list_versions(tx, TENANT, AGENT) == []
 
@@ -94,18 +94,18 @@ async def test_versions_are_ordered_by_number(opened: Opened) -> None:
     for minor in (9, 10, 2):
         await put(models, tx, minor)
 
-    assert await models.find_highest_version(tx, TENANT, AGENT) == Version(1, 10, 0)
+    assert await models.find_highest_version(tx, TENANT, AGENT) == SemanticVersion(1, 10, 0)
     assert await models.list_versions(tx, TENANT, AGENT) == ["1.10.0", "1.9.0", "1.2.0"]
 
 
-async def test_one_version_is_live_at_a_time(opened: Opened) -> None:
+async def test_one_version_is_deployed_at_a_time(opened: Opened) -> None:
     models, tx = opened
     first, second = await put(models, tx, 0), await put(models, tx, 1)
 
-    await models.set_live(tx, first, change(1, first))
-    await models.set_live(tx, second, change(2, second))
+    await models.set_deployed(tx, first, change(1, first))
+    await models.set_deployed(tx, second, change(2, second))
 
-    live = await models.find_live(tx, TENANT, AGENT)
+    live = await models.find_deployed(tx, TENANT, AGENT)
     former = await models.find(tx, TENANT, AGENT, "1.0.0")
     assert live is not None
     assert former is not None
@@ -118,7 +118,7 @@ async def test_the_history_keeps_every_change_in_order(opened: Opened) -> None:
     changes = [change(1, model), change(2, model)]
 
     for made in changes:
-        await models.set_live(tx, model, made)
+        await models.set_deployed(tx, model, made)
 
     assert await models.list_deployments(tx, TENANT, AGENT) == changes
     assert await models.lock_agent(tx, TENANT, AGENT) == 2

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
-class Ledger:
+class ClientLog:
     """One event id a line. `intend` before sending, `acknowledge` after the broker's answer."""
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +28,7 @@ class Ledger:
         self._file.close()
 
 
-def read_ledger(path: Path) -> tuple[set[str], set[str]]:
+def read_client_log(path: Path) -> tuple[set[str], set[str]]:
     """The ids that were intended, and those that were acknowledged."""
     intended, acknowledged = set(), set()
     for line in path.read_text().splitlines():
@@ -64,19 +64,19 @@ class Account:
 
 
 def balance(
-    ledger: tuple[set[str], set[str]],
+    client_log: tuple[set[str], set[str]],
     *,
     stored: Iterable[str],
     used: Iterable[str],
     quarantined: Iterable[str],
 ) -> Account:
-    """Compare the ledger with what the system holds.
+    """Compare the client log with what the system holds.
 
     `stored` are ids of feedback rows, `used` those in claimed windows (one entry a use),
     `quarantined` those of dead letters; what is both stored and set aside is double. An id that was
     intended but never acknowledged may be anywhere or nowhere.
     """
-    intended, acknowledged = ledger
+    intended, acknowledged = client_log
     stored_counts, used_counts = Counter(stored), Counter(used)
     letters = Counter(quarantined)
     aside = set(letters)

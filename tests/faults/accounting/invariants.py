@@ -1,6 +1,6 @@
 """What must be true of all services' tables once nothing moves any more.
 
-The ledger says what was sent; this says that the services agree about what came of it: windows
+The client_log says what was sent; this says that the services agree about what came of it: windows
 with their judgements, jobs with windows, models and deployments, and every message with the inbox
 of every service that listens to it.
 """
@@ -39,7 +39,7 @@ SELECT f.event_id FROM coordinator.feedback f LEFT JOIN coordinator.windows w US
 WHERE f.window_id IS NOT NULL AND w.window_id IS NULL
 """,
     "tallies that miscount the unused judgements": """
-SELECT t.agent_id FROM coordinator.tallies t
+SELECT t.agent_id FROM coordinator.feedback_stats t
 LEFT JOIN coordinator.feedback f
   ON f.agent_no = t.agent_no AND f.window_id IS NULL AND f.retracted_at IS NULL
 GROUP BY t.agent_no, t.agent_id, t.unused, t.rated
@@ -75,7 +75,7 @@ SELECT agent_id FROM registry.models m
 LEFT JOIN coordinator.agents a USING (tenant_id, agent_id)
 LEFT JOIN gateway.models g USING (tenant_id, agent_id, version)
 WHERE m.status = 'deployed'
-  AND (a.live->>'version' IS DISTINCT FROM m.version OR g.status IS DISTINCT FROM 'deployed')
+  AND (a.deployed->>'version' IS DISTINCT FROM m.version OR g.status IS DISTINCT FROM 'deployed')
 """,
     "jobs of which the gateway tells another state": """
 SELECT j.job_id FROM coordinator.jobs j LEFT JOIN gateway.jobs g USING (job_id)
@@ -154,7 +154,7 @@ def listeners() -> dict[tuple[str, str], set[str]]:
     """Which services take which type from which topic, read off their own subscriptions."""
     found: dict[tuple[str, str], set[str]] = {}
     for service in SERVICES:
-        for router in built(service).foundation.broker.routers:
+        for router in built(service).service_context.broker.routers:
             for bound in router.subscriptions:
                 for topic in bound.topics:
                     for type_name in bound.message_types:

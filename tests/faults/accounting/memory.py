@@ -26,7 +26,7 @@ class Sizes:
             lambda: defaultdict(list)
         )
 
-    def note(self, service: str, begun: float, age: float, megabytes: float) -> None:
+    def record(self, service: str, begun: float, age: float, megabytes: float) -> None:
         """One look at the process that began at this time."""
         if age >= SETTLED_SECONDS:
             self._lives[service][begun].append((age, megabytes))
@@ -41,7 +41,7 @@ class Sizes:
                 begun, size = process.create_time(), process.memory_info().rss / 1e6
             except psutil.NoSuchProcess:
                 continue
-            self.note(service, begun, now - begun, size)
+            self.record(service, begun, now - begun, size)
 
     def growth(self, service: str) -> float | None:
         """The largest growth of one of its processes; None when none was watched long enough."""

@@ -18,7 +18,7 @@ PRODUCER = 0
 GROUP = b"group"
 
 
-class Api(IntEnum):
+class KafkaApi(IntEnum):
     """Requests that can be answered with errors: their keys in Kafka's protocol."""
 
     PRODUCE = 0
@@ -46,7 +46,7 @@ class MockCluster:
         self._handle = handle
         self._cluster = ctypes.c_void_p(cluster)
         self.brokers = brokers
-        self.injected: Counter[Api] = Counter()
+        self.injected: Counter[KafkaApi] = Counter()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -62,7 +62,7 @@ class MockCluster:
             )
         )
 
-    def fail(self, api: Api, *errors: Error) -> None:
+    def fail(self, api: KafkaApi, *errors: Error) -> None:
         """Answer the next requests of this kind with these errors, one each."""
         self.injected[api] += len(errors)
         codes = (ctypes.c_int * len(errors))(*errors)
@@ -93,7 +93,7 @@ class MockCluster:
             change = self._library.rd_kafka_mock_broker_set_down
         self._check(change(self._cluster, broker))
 
-    def asked(self, api: Api) -> int:
+    def asked(self, api: KafkaApi) -> int:
         """How many requests of this kind came since the start."""
         count = ctypes.c_size_t()
         get = self._library.rd_kafka_mock_get_requests

@@ -30,15 +30,15 @@ class Proxy:
         target_port: int,
         *,
         delay_seconds: float = 0.1,
-        tells_own_address: bool = False,
+        advertises_address: bool = False,
         tls: ssl.SSLContext | None = None,
         admit: Admit | None = None,
     ) -> None:
         """A Kafka broker tells clients its address, and they would go past the proxy: with
-        `tells_own_address` answers name the proxy's port in place of the target's. With `tls`
+        `advertises_address` answers name the proxy's port in place of the target's. With `tls`
         clients speak TLS; `admit` first talks to each of them, and says whether it may pass."""
         self._target = (target_host, target_port)
-        self._tells_own_address = tells_own_address
+        self._advertises_address = advertises_address
         self._tls = tls
         self._admit = admit
         self._delay = delay_seconds
@@ -111,7 +111,7 @@ class Proxy:
         try:
             await asyncio.gather(
                 self._pump(reader, target_writer),
-                self._pump(target_reader, writer, answers=self._tells_own_address),
+                self._pump(target_reader, writer, answers=self._advertises_address),
             )
         finally:
             self._writers -= both

@@ -53,7 +53,7 @@ class RawProducer:
         self._library = librdkafka()
         self._library.rd_kafka_headers_new.restype = ctypes.c_void_p
         self._places: list[Place | int] = []
-        self._report = _Report(self._note)  # kept: the library calls it as long as it lives
+        self._report = _Report(self._on_delivery)  # kept: the library calls it as long as it lives
         reason = ctypes.create_string_buffer(512)
         conf = ctypes.c_void_p(self._library.rd_kafka_conf_new())
         size = ctypes.c_size_t(len(reason))
@@ -108,7 +108,7 @@ class RawProducer:
             )
         return made
 
-    def _note(self, _handle: int, message: ctypes._Pointer[_Message], _opaque: int) -> None:
+    def _on_delivery(self, _handle: int, message: ctypes._Pointer[_Message], _opaque: int) -> None:
         sent = message.contents
         self._places.append(sent.error or Place(sent.partition, sent.offset))
 

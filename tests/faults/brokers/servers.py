@@ -11,7 +11,7 @@ import asyncpg
 
 from archon_contracts.topics import ALL_TOPICS, dead_letters
 from deploy.local.processes.child import Child
-from deploy.local.processes.component import Part, start_alone
+from deploy.local.processes.component import Component, start_unsupervised
 from deploy.local.processes.ports import LOOPBACK, pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from deploy.local.servers.postgres import EmbeddedPostgres
@@ -26,18 +26,18 @@ IMMEDIATE = signal.SIGQUIT
 class Server:
     """One server process, with its address."""
 
-    def __init__(self, part: Part) -> None:
-        self._part = part
+    def __init__(self, part: Component) -> None:
+        self._component = part
         self._child: Child | None = None
 
     @property
     def port(self) -> int:
         """Where it listens."""
-        return self._part.port
+        return self._component.port
 
     async def start(self) -> None:
         """Start it and return when it answers."""
-        self._child = await start_alone(self._part)
+        self._child = await start_unsupervised(self._component)
 
     async def end(self, number: signal.Signals) -> None:
         """Send a signal that ends it, and wait until it has ended."""

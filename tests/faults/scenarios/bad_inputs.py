@@ -12,24 +12,24 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import FEEDBACK, consumer_group, dead_letters
-from tests.faults.accounting.client_log import Account, Ledger, balance, read_ledger
+from tests.faults.accounting.client_log import Account, ClientLog, balance, read_client_log
 from tests.faults.brokers.raw_producer import raw_producer
 from tests.faults.brokers.topics import count_records, unread
-from tests.faults.scenario import Context, Outcome
-from tests.faults.system import Held, LocalSystem, local_system
+from tests.faults.scenario import Context, ScenarioResult
+from tests.faults.system import CoordinatorState, LocalSystem, local_system
 from tests.faults.waiting import until
-from tests.faults.workload.bad_records import BadRecords, Record
+from tests.faults.workload.bad_records import BadRecord, BadRecords
 from tests.faults.workload.load import FeedbackLoad
 
 AGENT = "agent-0"
 MOST_BYTES = 16_000_000
 GOOD = 50
-NOTED = (
+SYSTEM_TRAFFIC = (
     "SELECT event_id::text FROM coordinator.interactions "
     "UNION ALL SELECT event_id::text FROM coordinator.retractions"
 )
 SERVICES = ("coordinator", "gateway")
-TALLY = consumer_group("gateway", "feedback-tally")
+COUNTERS_GROUP = consumer_group("gateway", "feedback-counters")
 
 
 class BadInputs:
@@ -38,11 +38,11 @@ class BadInputs:
     id = "B1"
     what = "bad inputs: taken or quarantined with a reason, and the partitions move on"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         fuzzed = context.size(short=1_000, long=10_000)
         bad = BadRecords(context.random(), AGENT)
-        path = context.folder / "ledger"
-        sent: dict[str, Record] = {}
+        path = context.folder / "client_log"
+        sent: dict[str, BadRecord] = {}
         async with local_system(context.folder / "data", services=SERVICES) as system:
             await system.configure(AGENT)
             plain = [*bad.known(), *bad.odd(), *(bad.fuzzed() for _ in range(fuzzed))]
@@ -56,11 +56,11 @@ class BadInputs:
             settled = await self._all_settled(system, len(sent) + GOOD)
             counted = await self._all_counted(system)
             published = await self._all_published(system)
-            held = await system.held()
-            noted = [row["event_id"] for row in await system.reader.fetch(NOTED)]
+            state = await system.read_state()
+            system_traffic = [row["event_id"] for row in await system.reader.fetch(SYSTEM_TRAFFIC)]
             alive = await system.ready("coordinator")
-        account = self._balance(path, sent, held, noted)
-        problems = self._problems(sent, held)
+        account = self._balance(path, sent, state, system_traffic)
+        problems = self._problems(sent, state)
         for fine, problem in (
             (settled, "not settled in time"),
             (published, "not all dead letters were published"),
@@ -70,7 +70,7 @@ class BadInputs:
             if not fine:
                 problems.append(problem)
         kinds = len({record.kind for record in sent.values()})
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{len(sent):,} bad records of {kinds} kinds, {GOOD} good ones",
             faults=len(sent),
@@ -81,10 +81,10 @@ class BadInputs:
         )
 
     async def _send(
-        self, system: LocalSystem, records: Iterable[Record], path: Path, **options: str
-    ) -> dict[str, Record]:
-        """Send records as they are; returns them by their place, which stands in the ledger."""
-        ledger, sent = Ledger(path), {}
+        self, system: LocalSystem, records: Iterable[BadRecord], path: Path, **options: str
+    ) -> dict[str, BadRecord]:
+        """Send records as they are; returns them by their place, which stands in the client_log."""
+        client_log, sent = ClientLog(path), {}
         async with AIOKafkaProducer(
             bootstrap_servers=system.bootstrap_servers, max_request_size=MOST_BYTES, **options
         ) as producer:
@@ -96,14 +96,18 @@ class BadInputs:
                 except MessageSizeTooLargeError:
                     continue  # the broker's own limit; nothing was acknowledged
                 place = f"{stands.topic}/{stands.partition}/{stands.offset}"
-                ledger.acknowledge(place)
+                client_log.acknowledge(place)
                 sent[place] = record
-        ledger.close()
+        client_log.close()
         return sent
 
-    def _send_raw(self, servers: str, records: Iterable[Record], path: Path) -> dict[str, Record]:
-        """Send what aiokafka would not; returns them by their place, which stands in the ledger."""
-        ledger, sent = Ledger(path), {}
+    def _send_raw(
+        self, servers: str, records: Iterable[BadRecord], path: Path
+    ) -> dict[str, BadRecord]:
+        """Send what aiokafka would not; returns them by their place, which stands in the
+        client_log.
+        """
+        client_log, sent = ClientLog(path), {}
         with raw_producer(servers) as producer:
             for record in records:
                 headers = [(name.encode(), value) for name, value in record.headers]
@@ -115,42 +119,50 @@ class BadInputs:
                     timestamp_ms=record.timestamp_ms,
                 )
                 place = f"{record.topic.name}/{stands.partition}/{stands.offset}"
-                ledger.acknowledge(place)
+                client_log.acknowledge(place)
                 sent[place] = record
-        ledger.close()
+        client_log.close()
         return sent
 
     async def _all_settled(self, system: LocalSystem, count: int) -> bool:
         async def settled() -> bool:
-            noted = len(await system.reader.fetch(NOTED))
-            return noted + await system.count_stored() + await system.count_letters() >= count
+            system_traffic = len(await system.reader.fetch(SYSTEM_TRAFFIC))
+            return (
+                system_traffic + await system.count_stored() + await system.count_letters() >= count
+            )
 
         return await until(settled, timeout=100)
 
     async def _all_counted(self, system: LocalSystem) -> bool:
         async def counted() -> bool:
-            return await unread(system.bootstrap_servers, FEEDBACK.name, TALLY) == 0
+            return await unread(system.bootstrap_servers, FEEDBACK.name, COUNTERS_GROUP) == 0
 
         return await until(counted, timeout=60)
 
     def _balance(
-        self, path: Path, sent: dict[str, Record], held: Held, noted: list[str]
+        self,
+        path: Path,
+        sent: dict[str, BadRecord],
+        state: CoordinatorState,
+        system_traffic: list[str],
     ) -> Account:
         places = {(dict(r.headers).get("ce_id") or b"").decode(): p for p, r in sent.items()}
-        intended, acknowledged = read_ledger(path)
+        intended, acknowledged = read_client_log(path)
         return balance(
             (intended, acknowledged),
-            stored=[places.get(event_id, event_id) for event_id in (*held.stored, *noted)],
-            used=held.used,
-            quarantined=[_place(letter) for letter in held.letters],
+            stored=[
+                places.get(event_id, event_id) for event_id in (*state.stored, *system_traffic)
+            ],
+            used=state.used,
+            quarantined=[_place(letter) for letter in state.letters],
         )
 
-    def _problems(self, sent: dict[str, Record], held: Held) -> list[str]:
+    def _problems(self, sent: dict[str, BadRecord], state: CoordinatorState) -> list[str]:
         """Bad ones that were taken, and letters without a reason or double."""
-        aside = Counter(_place(letter) for letter in held.letters)
+        aside = Counter(_place(letter) for letter in state.letters)
         taken = Counter(r.kind for p, r in sent.items() if r.must_be_aside and p not in aside)
         problems = [f"{count} of kind '{kind}' not set aside" for kind, count in taken.items()]
-        unexplained = sum(not letter.text("dlq_reason") for letter in held.letters)
+        unexplained = sum(not letter.text("dlq_reason") for letter in state.letters)
         if unexplained:
             problems.append(f"{unexplained} dead letters without a reason")
         if double := sum(count - 1 for count in aside.values()):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.faults.accounting.reconciliation import close_books
+from tests.faults.accounting.reconciliation import reconcile
 from tests.faults.brokers.proxy import Mode, Proxy
 from tests.faults.brokers.servers import IMMEDIATE, Servers, servers
 from tests.faults.probes import Fleet, fleet
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.workload.load import CommandLoad
 
 PAUSE_SECONDS = 0.05
@@ -21,26 +21,26 @@ class DatabaseRestarts:
     id = "F7"
     what = "PostgreSQL stopped with -m immediate; its connections cut, refused, hanging, slow"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         events = context.size(short=400, long=20_000)
         faults = context.size(short=4, long=20)
-        ledger = context.folder / "ledger"
+        client_log = context.folder / "client_log"
         async with (
             servers(context.folder) as both,
             Proxy("127.0.0.1", both.postgres.port).serving() as proxy,
             fleet(both, context.folder) as probes,
         ):
             name = await probes.start(database_url=both.proxied(proxy))
-            async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
+            async with CommandLoad(both.bootstrap_servers, client_log, context.seed) as load:
                 sending = asyncio.create_task(load.send(events, pause=PAUSE_SECONDS))
                 survived, happened = await self._damage(context, both, proxy, probes, load, faults)
                 await sending
-            account, _, problems = await close_books(probes, ledger, patience=30)
+            account, _, problems = await reconcile(probes, client_log, stall_seconds=30)
             if not await probes.ready(name):
                 problems.append("the probe was not ready again")
             if happened != faults:
                 problems.append(f"{faults - happened} of {faults} faults met no connection")
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{events:,} commands",
             faults=faults,

@@ -15,7 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from archon_contracts.events import JobState
 from services.coordinator.jobs.state_machine import FINAL, TRANSITIONS, JobEvent
 from tests.faults.accounting.client_log import Account
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.unit.coordinator.test_job_life import JobLife
 
 STEPS_EACH = 50
@@ -69,7 +69,7 @@ class JobsUnderAnySequence:
         "on a store in memory, one message at a time"
     )
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         wanted = context.size(short=2_000, long=100_000)
         WholeLife.steps = WholeLife.jobs = 0
         WholeLife.made.clear()
@@ -78,7 +78,7 @@ class JobsUnderAnySequence:
         missing = set(TRANSITIONS) - WholeLife.made
         if context.long and missing:
             problems.append(f"never made: {sorted(missing)}")
-        return Outcome(
+        return ScenarioResult(
             account=Account(0, 0, 0, 0, 0, 0, 0),
             load=f"{WholeLife.steps:,} steps, {WholeLife.jobs:,} jobs",
             faults=0,

@@ -14,8 +14,8 @@ import psutil
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
 from deploy.local.layout import BROKER
-from tests.faults.accounting.client_log import Ledger
-from tests.faults.scenario import Context, Outcome
+from tests.faults.accounting.client_log import ClientLog
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import LocalSystem, local_system
 from tests.faults.workload.load import made_feedback
 
@@ -24,12 +24,12 @@ SENDERS = 8
 BATCH = 100
 LIMITS = {
     "gateway_inflight_events_limit": 500,
-    "gateway_inflight_share": 1.0,  # one tenant alone
+    "gateway_inflight_tenant_fraction": 1.0,  # one tenant alone
     "gateway_outbox_age_limit_seconds": 2,
     "gateway_ack_timeout_seconds": 3,
 }
 COMMAND = "/v1/functions/generateSyntheticTrainingData"
-WISH = {"scenarioType": "customer-support", "count": 10, "difficulty": "easy"}
+COMMAND_BODY = {"scenarioType": "customer-support", "count": 10, "difficulty": "easy"}
 MOST_MEGABYTES = 250.0
 LONGEST_WAIT_SECONDS = 5.0
 GIVE_UP_SECONDS = 100.0
@@ -44,7 +44,7 @@ class Seen:
     megabytes: list[float] = field(default_factory=list)
     commands: Counter[int] = field(default_factory=Counter)
 
-    def note(self, response: httpx.Response) -> None:
+    def record(self, response: httpx.Response) -> None:
         """A refusal for load says when to come again; nothing else is refused."""
         self.statuses[response.status_code] += 1
         if response.status_code == 202:
@@ -60,10 +60,10 @@ class Overload:
     id = "F15"
     what = "the gateway flooded over a frozen broker: 429 and Retry-After, bounded memory"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         events = context.size(short=8_000, long=80_000)
         freezes = context.size(short=1, long=5)
-        path, seen = context.folder / "ledger", Seen()
+        path, seen = context.folder / "client_log", Seen()
         async with local_system(
             context.folder / "data", services=("gateway", "coordinator"), **LIMITS
         ) as system:
@@ -74,9 +74,9 @@ class Overload:
                 await self._freeze(system, seen)
             async with asyncio.timeout(GIVE_UP_SECONDS * context.size(short=1, long=6)):
                 await flood
-            account, problems = await system.close_books(path, patience=30)
+            account, problems = await system.reconcile(path, stall_seconds=30)
         problems += [*seen.problems[:3], *self._missing(seen)]
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{events:,} judgements over HTTP from {SENDERS} senders",
             faults=freezes,
@@ -102,37 +102,37 @@ class Overload:
         return problems
 
     async def _flood(self, system: LocalSystem, path: Path, events: int, seen: Seen) -> None:
-        ledger = Ledger(path)
+        client_log = ClientLog(path)
         batches = [
             [made_feedback(AGENT, start + number) for number in range(BATCH)]
             for start in range(0, events, BATCH)
         ]
         async with self._client(system) as http, asyncio.TaskGroup() as group:
             for number in range(SENDERS):
-                group.create_task(self._send(http, batches[number::SENDERS], ledger, seen))
-        ledger.close()
+                group.create_task(self._send(http, batches[number::SENDERS], client_log, seen))
+        client_log.close()
 
     async def _send(
         self,
         http: httpx.AsyncClient,
         batches: list[list[FeedbackReceived]],
-        ledger: Ledger,
+        client_log: ClientLog,
         seen: Seen,
     ) -> None:
         """Each batch again, after the time that the gateway names, until it is taken."""
         for batch in batches:
             for event in batch:
-                ledger.intend(event_id_of(event))
+                client_log.intend(event_id_of(event))
             body = {"events": [event.to_json() for event in batch]}
             while True:
                 response = await http.post("/v1/feedback", json=body)
-                seen.note(response)
+                seen.record(response)
                 if response.status_code == 202:
                     break
                 wait = float(response.headers.get("Retry-After", "1"))
                 await asyncio.sleep(min(wait, LONGEST_WAIT_SECONDS))
             for event in batch:
-                ledger.acknowledge(event_id_of(event))
+                client_log.acknowledge(event_id_of(event))
 
     async def _freeze(self, system: LocalSystem, seen: Seen) -> None:
         """Commands wait in the outbox, and are refused once they wait too long; reads go on."""
@@ -141,7 +141,7 @@ class Overload:
         try:
             async with self._client(system) as http:
                 for _ in range(14):
-                    command = await http.post(COMMAND, json=WISH)
+                    command = await http.post(COMMAND, json=COMMAND_BODY)
                     seen.commands[command.status_code] += 1
                     read = await http.get(f"/v1/agents/{AGENT}")
                     if read.status_code != 200:

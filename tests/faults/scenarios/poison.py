@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.faults.accounting.client_log import Account
-from tests.faults.accounting.reconciliation import close_books
+from tests.faults.accounting.reconciliation import reconcile
 from tests.faults.brokers.servers import servers
 from tests.faults.probes import Fleet, fleet
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.workload.load import CommandLoad
 
 ATTEMPTS = 2
@@ -36,12 +36,12 @@ class PoisonedCommands:
     id = "B2"
     what = "poison that kills, fails or hangs, alone or in a batch, set aside after N counted tries"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         single = await self._attack(context, batch=False)
         batch = await self._attack(context, batch=True)
         account = single.account + batch.account
         poison = single.faults + batch.faults
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{account.sent:,} commands, {poison} of them poison, half of each in batches",
             faults=poison,
@@ -62,23 +62,25 @@ class PoisonedCommands:
                 probe_blocked_loop_seconds=2,
                 probe_batch=batch,
             )
-            async with CommandLoad(both.bootstrap_servers, folder / "ledger", context.seed) as load:
+            async with CommandLoad(
+                both.bootstrap_servers, folder / "client_log", context.seed
+            ) as load:
                 bad_ids = []
                 for poison in poisons:
                     await load.send(good // len(poisons))
                     bad_ids += await load.send(1, reason=poison)
                 await load.send(good // len(poisons))
             # A batch is tried whole, then record by record: twice as many kills and new starts.
-            account, noted, problems = await close_books(
+            account, effects, problems = await reconcile(
                 probes,
-                folder / "ledger",
-                patience=100 if batch else 50,
+                folder / "client_log",
+                stall_seconds=100 if batch else 50,
                 letters=len(poisons),
             )
             tries = await self._tries(probes)
             if not await probes.ready(name):
                 problems.append("the probe was not ready again")
-        aside = set(noted.quarantined)
+        aside = set(effects.quarantined)
         if aside != {str(event_id) for event_id in bad_ids}:
             problems.append(f"{len(aside)} set aside, {len(bad_ids)} were poison")
         return _Attack(account, len(poisons), len(aside), tries, problems)

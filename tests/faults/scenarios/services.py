@@ -14,9 +14,9 @@ from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, MODELS, SERVICES
-from tests.faults.accounting.client_log import Ledger
+from tests.faults.accounting.client_log import ClientLog
 from tests.faults.accounting.invariants import broken_rules
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import LocalSystem, local_system
 from tests.faults.workload.jobs import TinyJobs, tiny_jobs
 from tests.faults.workload.load import FeedbackLoad, HttpFeedbackLoad
@@ -33,10 +33,10 @@ class ServicesKilled:
     what = "kill -9 of every service under feedback, with a retrain under way"
     set_aside: ClassVar[dict[str, list[str]]] = {}
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         events = context.size(short=1_500, long=100_000)
         rounds = context.size(short=1, long=20)
-        path = context.folder / "ledger"
+        path = context.folder / "client_log"
         async with (
             local_system(
                 context.folder / "data",
@@ -54,10 +54,10 @@ class ServicesKilled:
                 await correcting
                 await sending
             letters = len(self.set_aside.get("coordinator", ()))
-            account, problems = await system.close_books(path, patience=30, letters=letters)
+            account, problems = await system.reconcile(path, stall_seconds=30, letters=letters)
             problems += await self._after(system, jobs, job_id)
             problems += await broken_rules(system.reader, timeout=60)
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{events:,} judgements over Kafka and HTTP, a training, a retrain",
             faults=faults,
@@ -108,7 +108,7 @@ class RollingDeploy(ServicesKilled):
 
     async def _damage(self, context: Context, system: LocalSystem, rounds: int) -> tuple[int, int]:
         self.bad_exits, self.longest_stop = [], 0.0
-        await _send_other_versions(system, Ledger(context.folder / "ledger"))
+        await _send_other_versions(system, ClientLog(context.folder / "client_log"))
         return await super()._damage(context, system, rounds)
 
     async def _hit(self, system: LocalSystem, victim: str) -> bool:
@@ -127,7 +127,7 @@ class RollingDeploy(ServicesKilled):
         return [*self.bad_exits, *await super()._after(system, jobs, job_id)]
 
 
-async def _send_other_versions(system: LocalSystem, ledger: Ledger) -> None:
+async def _send_other_versions(system: LocalSystem, client_log: ClientLog) -> None:
     """An event with a field of a later version, one of a version and one of a type to come."""
     good = FeedbackReceived(
         agent_id=AGENTS[0], interaction_id="later", input="what", actual="good", expected="bad"
@@ -144,12 +144,12 @@ async def _send_other_versions(system: LocalSystem, ledger: Ledger) -> None:
             event_id = str(new_id())
             headers = [("ce_type", name.encode()), ("ce_id", event_id.encode())]
             if topic is FEEDBACK:  # on a topic of events, an unknown type is somebody else's news
-                ledger.intend(event_id)
-                ledger.acknowledge(event_id)
+                client_log.intend(event_id)
+                client_log.acknowledge(event_id)
             await producer.deliver([OutgoingRecord(topic.name, good.key.encode(), body, headers)])
     finally:
         await producer.stop()
-        ledger.close()
+        client_log.close()
 
 
 @contextlib.asynccontextmanager

@@ -18,7 +18,7 @@ from deploy.local.layout import BROKER, POSTGRES
 from tests.faults.accounting.invariants import broken_rules
 from tests.faults.accounting.memory import Sizes
 from tests.faults.brokers.servers import IMMEDIATE
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import LocalSystem, local_system
 from tests.faults.waiting import beside, until
 from tests.faults.workload.jobs import TinyJobs, tiny_jobs
@@ -41,9 +41,9 @@ class Soak:
     what = "kills, freezes, stops and database restarts mixed, without end: nothing lost, no leak"
     long_only = True
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         seconds = context.size(short=60, long=HOUR)
-        path = context.folder / "ledger"
+        path = context.folder / "client_log"
         async with (
             local_system(
                 context.folder / "data",
@@ -58,13 +58,13 @@ class Soak:
             damage, sizes = Damage(context.random(), system), Sizes()
             async with _traffic(system, jobs, path), beside(_watch(system, sizes)):
                 await damage.go_on(seconds)
-            account, problems = await system.close_books(path, patience=30)
+            account, problems = await system.reconcile(path, stall_seconds=30)
             problems += await broken_rules(system.reader, timeout=300)
             first_state = await jobs.ended(first_job)
             retrains = await jobs.retrains()
         problems += sizes.problems(SERVICES, required=context.long)
         problems += wrong_trainings(first_state, retrains)
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{account.sent:,} judgements and {len(retrains)} retrains in {seconds // 60} min",
             faults=damage.done.total(),
@@ -157,7 +157,7 @@ async def _traffic(system: LocalSystem, jobs: TinyJobs, path: Path) -> AsyncIter
     by_http = HttpFeedbackLoad(runtime.endpoints.gateway_url, runtime.api_key, path, AGENTS)
     over = asyncio.Event()
 
-    async def judge(load: FeedbackLoad) -> None:
+    async def send_feedback(load: FeedbackLoad) -> None:
         while not over.is_set():
             await load.send(EVENTS_PER_SECOND // 2, pause=0.5)
 
@@ -168,7 +168,7 @@ async def _traffic(system: LocalSystem, jobs: TinyJobs, path: Path) -> AsyncIter
                 await asyncio.wait_for(over.wait(), CORRECTIONS_EVERY_SECONDS)
 
     async with FeedbackLoad(system.bootstrap_servers, path, AGENTS) as load, by_http:
-        sending = asyncio.gather(judge(load), correct())
+        sending = asyncio.gather(send_feedback(load), correct())
         try:
             yield
         finally:

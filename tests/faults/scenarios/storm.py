@@ -14,16 +14,16 @@ from uuid import UUID
 from archon_contracts.commands import CancelJob
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
-from archon_contracts.traffic_classes import Purpose
-from tests.faults.accounting.client_log import balance, read_ledger
-from tests.faults.scenario import Context, Outcome
+from archon_contracts.traffic_classes import TrafficClass
+from tests.faults.accounting.client_log import balance, read_client_log
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import LocalSystem, local_system
 from tests.faults.workload.load import FeedbackLoad, send_commands
 
 MINIMUM = 60
 EVENTS_PER_AGENT = 100
 BATCH = 500
-REPEATED_SHARE, SYSTEM_SHARE = 0.2, 0.05
+REPEATED_FRACTION, SYSTEM_FRACTION = 0.2, 0.05
 A_DAY = 86_400
 A_MINUTE = 60.0
 WAIT_SECONDS = 90
@@ -34,9 +34,9 @@ FROM coordinator.windows w LEFT JOIN coordinator.feedback f USING (window_id)
 GROUP BY w.window_id
 ORDER BY w.agent_id, w.sequence
 """
-TALLIES = "SELECT agent_id, unused, open_job_id FROM coordinator.tallies"
+COUNTERS = "SELECT agent_id, unused, open_job_id FROM coordinator.feedback_stats"
 ENDED = "SELECT count(*) FROM coordinator.jobs WHERE state = 'cancelled'"
-NOTED = "SELECT count(*) FROM coordinator.system_traffic"
+SYSTEM_TRAFFIC = "SELECT count(*) FROM coordinator.internal_traffic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ class FeedbackStorm:
     id = "F14"
     what = "a storm of judgements for many agents: the right windows, no more"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         agents = tuple(f"agent-{n:04}" for n in range(context.size(short=200, long=1_000)))
-        ledger = context.folder / "ledger"
+        client_log = context.folder / "client_log"
         async with local_system(
             context.folder / "data",
             services=("coordinator",),
@@ -81,19 +81,19 @@ class FeedbackStorm:
             requested_seconds=A_DAY,
         ) as system:
             await system.configure_all(agents, minimum_feedback=MINIMUM)
-            async with FeedbackLoad(system.bootstrap_servers, ledger, agents) as load:
+            async with FeedbackLoad(system.bootstrap_servers, client_log, agents) as load:
                 storm = make_storm(load, agents, context.random())
                 survived, seconds = await self._blow(system, load, storm, context)
             problems = await self._look(system, storm)
-            held = await system.held()
+            state = await system.read_state()
         if context.long and seconds > A_MINUTE:
             problems.append(f"sending took {seconds:.0f} s, a storm is over within {A_MINUTE:.0f}")
-        return Outcome(
+        return ScenarioResult(
             account=balance(
-                read_ledger(ledger),
-                stored=held.stored,
-                used=held.used,
-                quarantined=[letter.text("ce_id") for letter in held.letters],
+                read_client_log(client_log),
+                stored=state.stored,
+                used=state.used,
+                quarantined=[letter.text("ce_id") for letter in state.letters],
             ),
             load=f"{len(storm.judgements):,} judgements of {len(agents):,} agents",
             faults=2,
@@ -112,7 +112,7 @@ class FeedbackStorm:
         """
         third = len(storm.sends) // 3
         seconds = await _send(load, storm.sends[:third])
-        async with system.another("coordinator", context.folder / "second.log") as second:
+        async with system.extra_process("coordinator", context.folder / "second.log") as second:
             joined = await second.ready(timeout=60)
             seconds += await _send(load, storm.sends[third : 2 * third])
         seconds += await _send(load, storm.sends[2 * third :])
@@ -123,8 +123,8 @@ class FeedbackStorm:
         problems: list[str] = []
         if not await system.all_settled(len(storm.judgements), timeout=WAIT_SECONDS):
             problems.append("not all judgements were settled")
-        if not await system.reaches(NOTED, storm.system, timeout=WAIT_SECONDS):
-            problems.append("not all traffic of the system was noted")
+        if not await system.reaches(SYSTEM_TRAFFIC, storm.system, timeout=WAIT_SECONDS):
+            problems.append("not all traffic of the system was recorded")
         ids = _ids_by_agent(storm.judgements)
         unclaimed, cancelled = dict(storm.of_agent), 0
         for round_ in range(1, 4):
@@ -151,14 +151,14 @@ class FeedbackStorm:
         for window in windows:
             if window.sequence == round_:
                 unclaimed[window.agent_id] -= window.count
-        tallies = {row["agent_id"]: row for row in await system.reader.fetch(TALLIES)}
-        wrong = [a for a, n in unclaimed.items() if tallies[a]["unused"] != n]
+        counters = {row["agent_id"]: row for row in await system.reader.fetch(COUNTERS)}
+        wrong = [a for a, n in unclaimed.items() if counters[a]["unused"] != n]
         if wrong:
-            problems.append(f"round {round_}: {len(wrong)} tallies are wrong, such as {wrong[0]}")
-        busy = {a for a, row in tallies.items() if row["open_job_id"] is not None}
+            problems.append(f"round {round_}: {len(wrong)} counters are wrong, such as {wrong[0]}")
+        busy = {a for a, row in counters.items() if row["open_job_id"] is not None}
         if busy != {window.agent_id for window in windows if window.sequence == round_}:
             problems.append(f"round {round_}: {len(busy)} agents have an open job")
-        return [row["open_job_id"] for row in tallies.values() if row["open_job_id"] is not None]
+        return [row["open_job_id"] for row in counters.values() if row["open_job_id"] is not None]
 
 
 def make_storm(load: FeedbackLoad, agents: tuple[str, ...], chance: random.Random) -> Storm:
@@ -169,10 +169,10 @@ def make_storm(load: FeedbackLoad, agents: tuple[str, ...], chance: random.Rando
     count = EVENTS_PER_AGENT * len(agents)
     names = chance.choices(agents, weights, k=count)
     judgements = [load.make().model_copy(update={"agent_id": name}) for name in names]
-    again = chance.sample(judgements, k=int(REPEATED_SHARE * count))
+    again = chance.sample(judgements, k=int(REPEATED_FRACTION * count))
     own = [
-        load.make().model_copy(update={"agent_id": name, "purpose": Purpose.SHADOW})
-        for name in chance.choices(agents, k=int(SYSTEM_SHARE * count))
+        load.make().model_copy(update={"agent_id": name, "traffic_class": TrafficClass.SHADOW})
+        for name in chance.choices(agents, k=int(SYSTEM_FRACTION * count))
     ]
     sends = [*judgements, *again, *own]
     chance.shuffle(sends)
@@ -247,7 +247,7 @@ async def _send(load: FeedbackLoad, sends: Sequence[FeedbackReceived]) -> float:
     began = time.monotonic()
     for start in range(0, len(sends), BATCH):
         batch = sends[start : start + BATCH]
-        await load.deliver([event for event in batch if event.purpose is None])
-        await load.deliver_unlisted([event for event in batch if event.purpose is not None])
+        await load.deliver([event for event in batch if event.traffic_class is None])
+        await load.deliver_unlisted([event for event in batch if event.traffic_class is not None])
         await asyncio.sleep(0)
     return time.monotonic() - began

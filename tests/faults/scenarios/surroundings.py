@@ -7,10 +7,10 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from deploy.local.processes.ports import pick_free
-from tests.faults.accounting.reconciliation import close_books
+from tests.faults.accounting.reconciliation import reconcile
 from tests.faults.brokers.servers import Servers, servers
 from tests.faults.probes import Fleet, fleet
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.waiting import until, until_still
 from tests.faults.workload.full_disk import SmallDisk, small_disk
 from tests.faults.workload.load import CommandLoad
@@ -25,24 +25,24 @@ class WrongClocks:
     id = "F12a"
     what = "clocks five minutes behind and ahead: leases and effects do not depend on them"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         events = context.size(short=200, long=5_000)
-        ledger = context.folder / "ledger"
+        client_log = context.folder / "client_log"
         async with servers(context.folder) as both, fleet(both, context.folder) as probes:
             for shift in SHIFTS:
                 await probes.start(probe_clock_shift_seconds=shift)
-            async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
+            async with CommandLoad(both.bootstrap_servers, client_log, context.seed) as load:
                 await load.send(events, reason="work")
-            account, _, problems = await close_books(probes, ledger, patience=30)
+            account, _, problems = await reconcile(probes, client_log, stall_seconds=30)
 
             async def all_worked() -> bool:
                 return await probes.count("worked") >= events
 
             await until(all_worked, timeout=60)
-            worked = (await probes.noted()).worked
+            worked = (await probes.read_effects()).worked
         if len(worked) != events or len(set(worked)) != events:
             problems.append(f"{len(worked)} pieces of work done, {len(set(worked))} different ones")
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{events:,} commands, each with work under a lease",
             faults=len(SHIFTS),
@@ -58,32 +58,32 @@ class DeadCollectors:
     id = "F12b"
     what = "an OTLP collector that is dead, and one that never answers: nothing waits for it"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         events = context.size(short=200, long=5_000)
-        ledger = context.folder / "ledger"
+        client_log = context.folder / "client_log"
         async with (
             servers(context.folder) as both,
             _silent_server() as silent,
             fleet(both, context.folder) as probes,
         ):
             endpoints = (f"http://127.0.0.1:{pick_free()}", f"http://127.0.0.1:{silent}")
-            async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
+            async with CommandLoad(both.bootstrap_servers, client_log, context.seed) as load:
                 seconds, idle = [], 0
                 for endpoint in endpoints:
                     name = await probes.start(otlp_endpoint=endpoint)
                     await load.send(events // 2)
                     idle += not await until_still(
                         lambda: _all_taken(probes, load),
-                        lambda: probes.count("taken"),
-                        patience=30,
+                        lambda: probes.count("handled"),
+                        stall_seconds=30,
                     )
                     seconds.append(await _seconds_to_retire(probes, name))
                 await probes.start()
-                account, _, problems = await close_books(probes, ledger, patience=30)
+                account, _, problems = await reconcile(probes, client_log, stall_seconds=30)
         if idle:
             problems.append(f"beside {idle} of {len(endpoints)} collectors not all was taken")
         survived = sum(each < LONGEST_STOP_SECONDS for each in seconds)
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{events:,} commands",
             faults=len(endpoints),
@@ -101,7 +101,7 @@ async def _seconds_to_retire(probes: Fleet, name: str) -> float:
 
 
 async def _all_taken(probes: Fleet, load: CommandLoad) -> bool:
-    return await probes.count("taken") >= load.sent
+    return await probes.count("handled") >= load.sent
 
 
 @contextlib.asynccontextmanager
@@ -127,23 +127,23 @@ class FullDisk:
     id = "F12c"
     what = "the database's disk full: work waits, nothing is set aside, and goes on"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         events = context.size(short=300, long=5_000)
         times = context.size(short=2, long=10)
-        ledger = context.folder / "ledger"
+        client_log = context.folder / "client_log"
         with small_disk(context.folder / "postgres") as disk:
             if disk is None:
                 return _not_possible()
             async with servers(context.folder) as both, fleet(both, context.folder) as probes:
                 await probes.start()
-                async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
+                async with CommandLoad(both.bootstrap_servers, client_log, context.seed) as load:
                     sending = asyncio.create_task(load.send(events, batch=20, pause=0.3))
                     survived = 0
                     for _ in range(times):
                         survived += await self._fill_and_clear(disk, both, probes, load)
                     await sending
-                account, _, problems = await close_books(probes, ledger, patience=30)
-        return Outcome(
+                account, _, problems = await reconcile(probes, client_log, stall_seconds=30)
+        return ScenarioResult(
             account=account,
             load=f"{events:,} commands",
             faults=times,
@@ -165,10 +165,10 @@ class FullDisk:
 
 async def _stands_still(probes: Fleet, load: CommandLoad) -> bool:
     """Whether nothing is taken although something waits."""
-    before = await probes.count("taken")
+    before = await probes.count("handled")
     await asyncio.sleep(1)
-    return before < load.acknowledged and await probes.count("taken") == before
+    return before < load.acknowledged and await probes.count("handled") == before
 
 
-def _not_possible() -> Outcome:
-    return Outcome.of_nothing("this user may not mount a small disk")
+def _not_possible() -> ScenarioResult:
+    return ScenarioResult.of_nothing("this user may not mount a small disk")

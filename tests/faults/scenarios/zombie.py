@@ -6,9 +6,9 @@ import signal
 from collections import Counter
 from uuid import UUID
 
-from tests.faults.accounting.client_log import Ledger, balance, read_ledger
+from tests.faults.accounting.client_log import ClientLog, balance, read_client_log
 from tests.faults.brokers.servers import servers
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.waiting import until
 from tests.faults.workload.trainers import Trainers, trainers
 
@@ -19,26 +19,26 @@ class ZombieTrainer:
     id = "F3"
     what = "a trainer frozen (SIGSTOP) past its lease, then woken: its write is refused"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         runs = context.size(short=3, long=10)
-        random, path = context.random(), context.folder / "ledger"
-        ledger, survived = Ledger(path), 0
+        random, path = context.random(), context.folder / "client_log"
+        client_log, survived = ClientLog(path), 0
         async with (
             servers(context.folder, broker=False) as both,
             trainers(both, context.folder) as them,
         ):
             for _ in range(2):
-                await them.start("learn_when_told")
+                await them.start("learn_when_signalled")
             for _ in range(runs):
-                job_id = await them.order()
-                ledger.intend(job_id)
-                ledger.acknowledge(job_id)
+                job_id = await them.dispatch()
+                client_log.intend(job_id)
+                client_log.acknowledge(job_id)
                 survived += await self._one(them, job_id, wakes_late=random.random() < 0.5)
             models = Counter(str(model.job_id) for model in await them.models())
         refused = them.logged("lease_lost")
-        told = list(models.elements())
-        return Outcome(
-            account=balance(read_ledger(path), stored=told, used=told, quarantined=()),
+        reported = list(models.elements())
+        return ScenarioResult(
+            account=balance(read_client_log(path), stored=reported, used=reported, quarantined=()),
             load=f"{runs} trainings",
             faults=runs,
             survived=survived,

@@ -28,7 +28,7 @@ ODD_TIMES = (2**61, 2**63 - 1, -(2**40))
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class BadRecord:
     """One record to send. It must be set aside, or may be taken as well.
 
     `raw_headers` and `timestamp_ms` are what only librdkafka's producer sends.
@@ -52,7 +52,7 @@ class BadRecords:
         self._agent_id = agent_id
         self._made = 0
 
-    def known(self) -> Iterator[Record]:
+    def known(self) -> Iterator[BadRecord]:
         """One of each kind that must be set aside, for feedback and for commands."""
         for contract in (*FEEDBACK_TYPES, ConfigureAgent):
             good = self._good_body(contract)
@@ -64,7 +64,7 @@ class BadRecords:
         named = self._of(FeedbackReceived, "null character in a header's name", b"{}")
         yield replace(named, headers=[*named.headers, ("a\x00b", b"v")])
 
-    def raw(self) -> Iterator[Record]:
+    def raw(self) -> Iterator[BadRecord]:
         """What aiokafka's producer refuses to send, and librdkafka's sends."""
         for name in ODD_NAMES:
             odd = ((name, b"v"), (b"null", None))
@@ -77,21 +77,21 @@ class BadRecords:
                 yield replace(bad, raw_headers=odd)
         for contract in (*FEEDBACK_TYPES, ConfigureAgent):
             yield replace(self._of(contract, "neither key nor value", None), key=None)
-            yield Record("nothing at all", contract.topic, None, [], key=None)
+            yield BadRecord("nothing at all", contract.topic, None, [], key=None)
         for at in ODD_TIMES:
             for contract in FEEDBACK_TYPES:
                 value = json.dumps(self._good_body(contract)).encode()
                 taken = self._of(contract, "absurd time", value)
                 yield replace(taken, must_be_aside=False, timestamp_ms=at)
 
-    def huge(self) -> Iterator[Record]:
+    def huge(self) -> Iterator[BadRecord]:
         """Megabytes, up to what the broker takes; sent compressed they are a bomb."""
         for contract in (FeedbackReceived, ConfigureAgent):
             for size in HUGE_BYTES:
                 good = self._good_body(contract) | {"context": "x" * size, "agent_id": 7}
                 yield self._of(contract, f"huge, {size:,} bytes", json.dumps(good).encode())
 
-    def odd(self) -> Iterator[Record]:
+    def odd(self) -> Iterator[BadRecord]:
         """Strange but readable: they may be taken, and must not vanish."""
         good = self._good_body(FeedbackReceived)
         value = json.dumps(good).encode()
@@ -107,7 +107,7 @@ class BadRecords:
             yield replace(taken, must_be_aside=False)
         yield self._odd("surrogate", value.replace(b'"good"', b'"\\ud800"'))
 
-    def fuzzed(self) -> Record:
+    def fuzzed(self) -> BadRecord:
         """A good body with a few bytes changed, cut out, or doubled."""
         contract = self._chance.choice(FEEDBACK_TYPES)
         body = bytearray(json.dumps(self._good_body(contract)).encode())
@@ -146,7 +146,7 @@ class BadRecords:
             ("endless number", b'{"agent_id": 1' + b"0" * 100_000 + b"}"),
         ]
 
-    def _bad_headers(self, contract: type[Contract], value: bytes) -> Iterator[Record]:
+    def _bad_headers(self, contract: type[Contract], value: bytes) -> Iterator[BadRecord]:
         kind, topic = contract.message_type().encode(), contract.topic
         version = kind.rpartition(b".")[0] + b".v9"
         for name, ce_type in (
@@ -155,22 +155,22 @@ class BadRecords:
             ("null type", None),
             ("bad type", b"\xff\xfe"),
         ):
-            yield Record(name, topic, value, [("ce_type", ce_type), ("ce_id", self._id())])
-        yield Record("no headers", topic, value, [])
+            yield BadRecord(name, topic, value, [("ce_type", ce_type), ("ce_id", self._id())])
+        yield BadRecord("no headers", topic, value, [])
 
-    def _of(self, contract: type[Contract], kind: str, value: bytes | None) -> Record:
+    def _of(self, contract: type[Contract], kind: str, value: bytes | None) -> BadRecord:
         headers: Headers = [
             ("ce_type", contract.message_type().encode()),
             ("ce_id", self._id()),
         ]
-        return Record(kind, contract.topic, value, headers)
+        return BadRecord(kind, contract.topic, value, headers)
 
     def _odd(
         self, kind: str, value: bytes, *, key: bytes | None = b"k", extra: Headers | None = None
-    ) -> Record:
+    ) -> BadRecord:
         record = self._of(FeedbackReceived, kind, value)
         headers = record.headers + (extra or [])
-        return Record(kind, record.topic, value, headers, key, must_be_aside=False)
+        return BadRecord(kind, record.topic, value, headers, key, must_be_aside=False)
 
     def _good_body(self, contract: type[Contract]) -> dict[str, object]:
         self._made += 1

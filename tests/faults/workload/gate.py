@@ -27,7 +27,7 @@ SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT gran
 """
 
 
-class Gate:
+class LockGate:
     """Open or shut; whoever waits at it can be made to vanish."""
 
     def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
@@ -57,11 +57,11 @@ class Gate:
 
 
 @asynccontextmanager
-async def gate(servers: Servers, schema: str, table: str) -> AsyncIterator[Gate]:
+async def gate(servers: Servers, schema: str, table: str) -> AsyncIterator[LockGate]:
     """Build the gate before the updates of a table."""
     connection = await asyncpg.connect(servers.database_url)
     try:
         await connection.execute(BUILD.format(schema=schema, table=table, lock=LOCK))
-        yield Gate(connection)
+        yield LockGate(connection)
     finally:
         connection.terminate()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from archon_contracts.events import FeedbackReceived
-from deploy.gateway_client import AsyncGateway
+from deploy.gateway_client import AsyncGatewayClient
 from tests.faults.system import LocalSystem
 from tests.faults.waiting import until
 from tests.faults.workload.load import HttpFeedbackLoad
@@ -32,7 +32,7 @@ JOB = "SELECT state, attempt FROM coordinator.jobs WHERE job_id = $1::text::uuid
 class TinyJobs:
     """The trainings of one agent."""
 
-    def __init__(self, system: LocalSystem, gateway: AsyncGateway) -> None:
+    def __init__(self, system: LocalSystem, gateway: AsyncGatewayClient) -> None:
         self._system = system
         self._gateway = gateway
         self._rounds = 0
@@ -40,8 +40,8 @@ class TinyJobs:
 
     async def begin(self) -> str:
         """Ask for a supervised training; returns its job."""
-        wish = {"agent_id": AGENT, "method": "supervised", "dataset": "first"}
-        return str((await self._gateway.post("/v1/jobs", wish))["job_id"])
+        request = {"agent_id": AGENT, "method": "supervised", "dataset": "first"}
+        return str((await self._gateway.post("/v1/jobs", request))["job_id"])
 
     async def correct(self, load: HttpFeedbackLoad) -> None:
         """Send as many corrections as a retrain waits for; each round's are new ones."""
@@ -85,7 +85,7 @@ async def tiny_jobs(system: LocalSystem, folder: Path) -> AsyncIterator[TinyJobs
     """The agent and its data are known to the system."""
     base_model = tiny_model(folder / "tiny-encoder")
     runtime = system.runtime
-    async with AsyncGateway(runtime.endpoints.gateway_url, runtime.api_key) as gateway:
+    async with AsyncGatewayClient(runtime.endpoints.gateway_url, runtime.api_key) as gateway:
         for name, purpose, items in (
             ("held-out", "evaluation", held_out_items()),
             ("first", "training", first_items()),

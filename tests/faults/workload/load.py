@@ -1,4 +1,4 @@
-"""Loads: every id goes into the ledger before its send, and again after the acknowledgement."""
+"""Loads: every id goes into the client_log before its send, and again after the acknowledgement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import derived_id, new_id
 from archon_contracts.topics import REGISTRY_COMMANDS
-from tests.faults.accounting.client_log import Ledger
+from tests.faults.accounting.client_log import ClientLog
 
 KEYS = 20
 WITNESS = "witness"
@@ -70,7 +70,7 @@ class FeedbackLoad:
     def __init__(
         self, bootstrap_servers: str, path: Path, agents: Sequence[str], *, start: int = 0
     ) -> None:
-        self._ledger = Ledger(path)
+        self._client_log = ClientLog(path)
         self._client: KafkaFeedbackClient | HttpFeedbackClient = KafkaFeedbackClient(
             bootstrap_servers, source="agent/faults", timeout_seconds=5
         )
@@ -87,7 +87,7 @@ class FeedbackLoad:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ledger.close()
+        self._client_log.close()
         await self._client.__aexit__(kind, error, traceback)
 
     async def send(self, count: int, *, batch: int = BATCH, pause: float = 0.0) -> None:
@@ -107,13 +107,13 @@ class FeedbackLoad:
     async def deliver(self, events: Sequence[FeedbackReceived]) -> None:
         """Send these until they are acknowledged."""
         for event in events:
-            self._ledger.intend(event_id_of(event))
+            self._client_log.intend(event_id_of(event))
         await self.deliver_unlisted(events)
         for event in events:
-            self._ledger.acknowledge(event_id_of(event))
+            self._client_log.acknowledge(event_id_of(event))
 
     async def deliver_unlisted(self, events: Sequence[FeedbackReceived]) -> None:
-        """Send these without a line in the ledger: none of them may be stored."""
+        """Send these without a line in the client_log: none of them may be stored."""
         while events:
             try:
                 await self._client.send_many(events)
@@ -128,7 +128,7 @@ class HttpFeedbackLoad(FeedbackLoad):
     def __init__(
         self, url: str, api_key: str, path: Path, agents: Sequence[str], *, start: int = 0
     ) -> None:
-        self._ledger = Ledger(path)
+        self._client_log = ClientLog(path)
         self._client = HttpFeedbackClient(url, api_key, attempts=1, timeout_seconds=10)
         self._agents = agents
         self.sent = start
@@ -138,7 +138,7 @@ class CommandLoad:
     """Commands for the probe, numbered per key, with ids that derive from the seed."""
 
     def __init__(self, bootstrap_servers: str, path: Path, seed: int) -> None:
-        self._ledger = Ledger(path)
+        self._client_log = ClientLog(path)
         self._producer = ReliableProducer(
             bootstrap_servers, required_topics=[REGISTRY_COMMANDS.name], timeout_seconds=5
         )
@@ -157,7 +157,7 @@ class CommandLoad:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ledger.close()
+        self._client_log.close()
         await self._producer.stop()
 
     async def send(
@@ -203,7 +203,7 @@ class CommandLoad:
     async def deliver(self, made: Sequence[tuple[UUID, OutgoingRecord]]) -> None:
         """Send these until they are acknowledged; a second send carries the same ids."""
         for event_id, _ in made:
-            self._ledger.intend(event_id)
+            self._client_log.intend(event_id)
         while True:
             try:
                 await self._producer.deliver([record for _, record in made])
@@ -211,5 +211,5 @@ class CommandLoad:
             except BrokerUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
         for event_id, _ in made:
-            self._ledger.acknowledge(event_id)
+            self._client_log.acknowledge(event_id)
         self.acknowledged += len(made)

@@ -15,13 +15,13 @@ from archon_contracts.events import TrainingCompleted, TrainingStarted
 from archon_contracts.values import ArtifactRef
 from deploy.local.processes.child import Child, Program
 from deploy.local.servers.service_process import PROJECT_ROOT
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.faults.brokers.servers import Reader, Servers
 from tests.faults.waiting import until
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
-from tests.support.training.trainer import Trainer, train
+from tests.support.training.trainer import TrainerHarness, train
 
 STOP_SECONDS = 10.0
 
@@ -29,12 +29,14 @@ STOP_SECONDS = 10.0
 class Trainers:
     """Orders for the trainer, and the processes that work on them."""
 
-    def __init__(self, shared: Foundation, servers: Servers, folder: Path, dataset: ArtifactRef):
+    def __init__(
+        self, shared: ServiceContext, servers: Servers, folder: Path, dataset: ArtifactRef
+    ):
         self._shared = shared
         self._servers = servers
         self._folder = folder
         self._dataset = dataset
-        self._service = Trainer(shared, folder / "work", "learn").service
+        self._service = TrainerHarness(shared, folder / "work", "learn").service
         self._running: dict[int, Child] = {}
         self.reader: Reader = servers.reader()
 
@@ -73,11 +75,11 @@ class Trainers:
         below = psutil.Process(pid).children(recursive=True)
         max(below, key=lambda process: process.create_time()).kill()
 
-    async def order(self, steps: int = 3) -> UUID:
+    async def dispatch(self, steps: int = 3) -> UUID:
         """Ask for a training; returns its job."""
-        order = train(self._dataset, steps=steps)
-        await self._shared.inbox.run_once(message_of(order), self._service.accept_training)
-        return order.job_id
+        command = train(self._dataset, steps=steps)
+        await self._shared.inbox.run_once(message_of(command), self._service.accept_training)
+        return command.job_id
 
     def checkpoints(self, job_id: UUID) -> Path:
         """Where the first attempt at a job keeps its checkpoints."""
@@ -106,13 +108,13 @@ class Trainers:
         return await until(done, timeout=timeout)
 
     async def resumed(self) -> int:
-        """How many trainings were told to have gone on from a checkpoint."""
+        """How many trainings were reported to have resumed from a checkpoint."""
         events = await events_of(self._shared.database)
         started = (event for event in events if isinstance(event, TrainingStarted))
         return sum(event.resumed_from_step > 0 for event in started)
 
     async def models(self) -> list[TrainingCompleted]:
-        """Every model that was told of."""
+        """Every model that was reported."""
         events = await events_of(self._shared.database)
         return [event for event in events if isinstance(event, TrainingCompleted)]
 
@@ -134,7 +136,7 @@ async def trainers(servers: Servers, folder: Path) -> AsyncIterator[Trainers]:
     settings = probe_settings(
         servers.database_url, service="trainer", artifacts_url=(folder / "artifacts").as_uri()
     )
-    async with open_foundation(settings) as shared:
+    async with open_service_context(settings) as shared:
         dataset = await shared.artifacts.publish_files({"train.jsonl": b'{"id": 1}\n'})
         them = Trainers(shared, servers, folder, dataset)
         try:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from archon_contracts.client import KafkaFeedbackClient, Received, subscribe, subscription
+from archon_contracts.client import KafkaFeedbackClient, ReceivedEvent, subscribe, subscription
 from archon_contracts.client.errors import (
     BrokerUnavailableError,
     SendRefusedError,
@@ -55,7 +55,9 @@ def feedback(tenant: str, number: int = 1, agent_id: str = "picker") -> Feedback
     )
 
 
-async def read_back(bootstrap: str, tenant: str, count: int) -> list[Received[FeedbackReceived]]:
+async def read_back(
+    bootstrap: str, tenant: str, count: int
+) -> list[ReceivedEvent[FeedbackReceived]]:
     events = subscribe(
         bootstrap, FeedbackReceived, tenant_id=tenant, idle_wait_seconds=IDLE_WAIT_SECONDS
     )

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from archon_contracts.base import Contract
-from archon_contracts.client import KafkaFeedbackClient, Received, Unreadable, subscribe
+from archon_contracts.client import KafkaFeedbackClient, ReceivedEvent, UnreadableRecord, subscribe
 from archon_contracts.client.errors import SubscriptionError
 from archon_contracts.envelope import Envelope
 from archon_contracts.events import AgentConfiguration, FeedbackReceived, InteractionLogged
@@ -72,19 +72,19 @@ async def send_raw(
 
 async def take(
     bootstrap: str, count: int, *types: type[FeedbackReceived], **options: Any
-) -> list[Received[FeedbackReceived]]:
+) -> list[ReceivedEvent[FeedbackReceived]]:
     wanted = types or (FeedbackReceived,)
     events = subscribe(bootstrap, *wanted, idle_wait_seconds=IDLE_WAIT_SECONDS, **options)
     async with aclosing(events):
         return [await anext(events) for _ in range(count)]
 
 
-def numbers(received: list[Received[FeedbackReceived]]) -> list[str]:
+def numbers(received: list[ReceivedEvent[FeedbackReceived]]) -> list[str]:
     return [item.event.interaction_id for item in received]
 
 
 async def test_types_that_were_not_asked_for_are_passed_over(topics: str, tenant: str) -> None:
-    seen: list[Unreadable] = []
+    seen: list[UnreadableRecord] = []
     logged = InteractionLogged(tenant_id=tenant, agent_id="picker", interaction_id="i-0", input="q")
     await send(topics, logged, feedback(tenant, 1))
 
@@ -141,7 +141,7 @@ async def test_an_unreadable_record_is_reported_and_the_next_one_comes(
     headers: list[tuple[str, bytes | None]],
     reason: str,
 ) -> None:
-    seen: list[Unreadable] = []
+    seen: list[UnreadableRecord] = []
     marked = [*headers, ("mark", tenant.encode())]
     await send_raw(topics, feedback(tenant), value, marked)
     await send(topics, feedback(tenant))
@@ -181,7 +181,7 @@ async def test_an_event_without_an_id_has_the_same_id_for_every_reader(
 async def test_a_late_subscriber_gets_the_configurations_and_passes_over_removed_ones(
     topics: str, tenant: str
 ) -> None:
-    seen: list[Unreadable] = []
+    seen: list[UnreadableRecord] = []
     newest = configuration(tenant, 2)
     for event in (configuration(tenant, 1), newest):
         envelope = Envelope(

@@ -10,7 +10,7 @@ import pytest
 from archon_contracts.commands import CancelJob, DeployModel
 from archon_contracts.events import RetrainTriggered
 from archon_contracts.values import ArtifactRef
-from shared.audit import check_log
+from shared.audit import verify_log
 from tests.support.audit import read_log
 from tests.support.coordinator.coordinator import (
     AGENT,
@@ -44,7 +44,7 @@ async def given(world: World) -> ArtifactRef:
 
 async def test_a_changed_policy_is_recorded_with_each_field_before_and_after(world: World) -> None:
     changed = configure(trigger_minimum_feedback=9, priority=4)
-    await world.tell(configure(), changed.model_copy(update=ANN | {"reason": "too noisy"}))
+    await world.deliver(configure(), changed.model_copy(update=ANN | {"reason": "too noisy"}))
 
     first, last = await log_of(world)
 
@@ -61,14 +61,14 @@ async def test_a_changed_policy_is_recorded_with_each_field_before_and_after(wor
 
 
 async def test_the_same_policy_again_is_no_entry(world: World) -> None:
-    await world.tell(configure(), configure())
+    await world.deliver(configure(), configure())
 
     assert len(await log_of(world)) == 1
 
 
 async def test_a_requested_and_a_cancelled_job_are_recorded(world: World) -> None:
-    wish = requested(dataset=await given(world), **ANN)
-    await world.tell(configure(), wish, CancelJob(job_id=wish.job_id, reason="wrong data"))
+    request = requested(dataset=await given(world), **ANN)
+    await world.deliver(configure(), request, CancelJob(job_id=request.job_id, reason="wrong data"))
 
     asked_for, cancelled = (await log_of(world))[1:]
 
@@ -78,14 +78,14 @@ async def test_a_requested_and_a_cancelled_job_are_recorded(world: World) -> Non
         "unknown (source archon/test)",
         "wrong data",
     )
-    assert {row["subject"] for row in (asked_for, cancelled)} == {str(wish.job_id)}
+    assert {row["subject"] for row in (asked_for, cancelled)} == {str(request.job_id)}
 
 
 async def test_a_retrain_that_feedback_started_deploys_in_the_name_of_its_trigger(
     world: World,
 ) -> None:
-    await world.tell(configure())
-    await world.take(record_of(feedback(f"i{n}"), offset=n) for n in range(3))
+    await world.deliver(configure())
+    await world.consume(record_of(feedback(f"i{n}"), offset=n) for n in range(3))
     job_id = (await world.last(RetrainTriggered)).job_id
 
     await run_to_the_end(world, job_id)
@@ -100,15 +100,15 @@ async def test_two_processes_that_change_and_cancel_at_once_keep_one_chain(
 ) -> None:
     agents = [f"{AGENT}-{number}" for number in range(5)]
     items = await given(world)
-    wishes = [requested(agent, dataset=items) for agent in agents]
-    await world.tell(*(configure(agent) for agent in agents), *wishes)
+    requests = [requested(agent, dataset=items) for agent in agents]
+    await world.deliver(*(configure(agent) for agent in agents), *requests)
     orders = [
         *(configure(agent, priority=5) for agent in agents),
-        *(CancelJob(job_id=wish.job_id) for wish in wishes),
+        *(CancelJob(job_id=request.job_id) for request in requests),
     ]
 
-    await asyncio.gather(*((world, second)[n % 2].tell(order) for n, order in enumerate(orders)))
+    await asyncio.gather(*((world, second)[n % 2].deliver(order) for n, order in enumerate(orders)))
 
     async with world.shared.database.across_tenants() as connection:
-        check = (await check_log(connection))["default", "coordinator"]
+        check = (await verify_log(connection))["default", "coordinator"]
     assert (check.ok, check.entries) == (True, len(agents) * 4)

@@ -8,7 +8,7 @@ from archon_contracts.commands import CancelJob
 from archon_contracts.events import TrainingFailed
 from tests.support.coordinator.coordinator import (
     AGENT,
-    Answers,
+    JobReplies,
     World,
     configure,
     feedback,
@@ -19,20 +19,20 @@ from tests.support.coordinator.coordinator import (
 
 NEWEST_JOB = "SELECT job_id FROM jobs ORDER BY created_at DESC, job_id LIMIT 1"
 WINDOWS = "SELECT count(*) FROM windows"
-REFUSALS = "SELECT refusals FROM tallies"
+UNSUCCESSFUL_RUNS = "SELECT unsuccessful_runs FROM feedback_stats"
 MINUTE, HOUR = 60, 3_600
 
 
-async def judge(world: World, name: str) -> None:
+async def decide(world: World, name: str) -> None:
     """Enough feedback for a window."""
-    await world.take(record_of(feedback(f"{name}-{n}")) for n in range(3))
+    await world.consume(record_of(feedback(f"{name}-{n}")) for n in range(3))
 
 
 async def refuse(world: World) -> None:
     """The newest job's candidate is no better."""
-    answers = Answers(await world.value(NEWEST_JOB))
-    await world.tell(
-        answers.plan(), answers.dataset(), answers.trained(), answers.verdict(passed=False)
+    answers = JobReplies(await world.value(NEWEST_JOB))
+    await world.deliver(
+        answers.plan(), answers.dataset(), answers.trained(), answers.evaluated(passed=False)
     )
 
 
@@ -41,8 +41,8 @@ async def retrains_within(world: World, seconds: int) -> int:
     before = await world.value(WINDOWS)
     for _ in range(seconds // MINUTE):
         known = await world.value(WINDOWS)
-        await judge(world, str(world.clock.now().timestamp()))
-        await world.parts.sweeper.sweep()
+        await decide(world, str(world.clock.now().timestamp()))
+        await world.components.sweeper.sweep()
         if await world.value(WINDOWS) > known:
             await refuse(world)
         world.clock.move(MINUTE)
@@ -50,7 +50,7 @@ async def retrains_within(world: World, seconds: int) -> int:
 
 
 async def test_a_gate_that_always_refuses_sees_a_candidate_ever_less_often(world: World) -> None:
-    await world.tell(configure(trigger_maximum_rest_seconds=HOUR))
+    await world.deliver(configure(trigger_maximum_rest_seconds=HOUR))
 
     by_the_hour = [await retrains_within(world, HOUR) for _ in range(3)]
 
@@ -60,15 +60,15 @@ async def test_a_gate_that_always_refuses_sees_a_candidate_ever_less_often(world
 
 
 async def test_the_rest_ends_by_itself_and_takes_all_that_came_meanwhile(world: World) -> None:
-    await world.tell(configure(trigger_refusal_rest_seconds=100))
-    await judge(world, "a")
+    await world.deliver(configure(trigger_refusal_rest_seconds=100))
+    await decide(world, "a")
     await refuse(world)
 
-    await judge(world, "b")
-    await judge(world, "c")
+    await decide(world, "b")
+    await decide(world, "c")
     resting = await world.value(WINDOWS)
     world.clock.move(101)
-    await world.parts.sweeper.sweep()
+    await world.components.sweeper.sweep()
 
     assert (resting, await world.value(WINDOWS)) == (1, 2)
     newest = "SELECT feedback_count FROM windows ORDER BY sequence DESC LIMIT 1"
@@ -76,85 +76,85 @@ async def test_the_rest_ends_by_itself_and_takes_all_that_came_meanwhile(world: 
 
 
 async def test_a_deployment_ends_the_rest(world: World) -> None:
-    await world.tell(configure(trigger_refusal_rest_seconds=HOUR))
-    await judge(world, "a")
+    await world.deliver(configure(trigger_refusal_rest_seconds=HOUR))
+    await decide(world, "a")
     await refuse(world)
-    deployed = Answers(UUID(int=1)).deployed("9.0.0").model_copy(update={"job_id": None})
+    deployed = JobReplies(UUID(int=1)).deployed("9.0.0").model_copy(update={"job_id": None})
 
-    await world.tell(deployed)
-    await judge(world, "b")
+    await world.deliver(deployed)
+    await decide(world, "b")
 
-    assert await world.value(REFUSALS) == 0
+    assert await world.value(UNSUCCESSFUL_RUNS) == 0
     assert await world.value(WINDOWS) == 2
 
 
 async def test_a_version_from_a_retrain_ends_the_count(world: World) -> None:
-    await world.tell(configure(trigger_refusal_rest_seconds=100))
-    await judge(world, "a")
+    await world.deliver(configure(trigger_refusal_rest_seconds=100))
+    await decide(world, "a")
     await refuse(world)
     world.clock.move(101)
-    await judge(world, "b")
+    await decide(world, "b")
 
     await run_to_the_end(world, await world.value(NEWEST_JOB))
 
-    assert await world.value(REFUSALS) == 0
+    assert await world.value(UNSUCCESSFUL_RUNS) == 0
 
 
 async def test_a_person_who_asks_waits_for_no_rest(world: World) -> None:
-    await world.tell(configure(trigger_refusal_rest_seconds=HOUR))
-    await judge(world, "a")
+    await world.deliver(configure(trigger_refusal_rest_seconds=HOUR))
+    await decide(world, "a")
     await refuse(world)
-    await judge(world, "b")
+    await decide(world, "b")
 
-    await world.tell(requested())
+    await world.deliver(requested())
 
     assert await world.value(WINDOWS) == 2
 
 
 async def test_what_a_person_asked_for_in_vain_delays_no_retrain(world: World) -> None:
-    await world.tell(configure(trigger_refusal_rest_seconds=HOUR))
-    await world.take([record_of(feedback("lonely"))])
-    await world.tell(requested())
+    await world.deliver(configure(trigger_refusal_rest_seconds=HOUR))
+    await world.consume([record_of(feedback("lonely"))])
+    await world.deliver(requested())
 
     await refuse(world)
 
-    assert await world.value(REFUSALS) == 0
+    assert await world.value(UNSUCCESSFUL_RUNS) == 0
 
 
 @pytest.mark.parametrize("trained", [False, True])
 async def test_a_failure_counts_as_in_vain_once_it_trained(world: World, trained: bool) -> None:
-    await world.tell(configure())
-    await judge(world, "a")
+    await world.deliver(configure())
+    await decide(world, "a")
     job_id = await world.value(NEWEST_JOB)
-    answers = Answers(job_id)
+    answers = JobReplies(job_id)
 
     if trained:
-        await world.tell(answers.plan(), answers.dataset(), _failed(job_id))
+        await world.deliver(answers.plan(), answers.dataset(), _failed(job_id))
     else:
-        await world.tell(answers.plan(), answers.dataset(train=0))
+        await world.deliver(answers.plan(), answers.dataset(train=0))
 
-    assert await world.value(REFUSALS) == int(trained)
+    assert await world.value(UNSUCCESSFUL_RUNS) == int(trained)
 
 
 async def test_a_job_that_a_person_stopped_is_not_in_vain(world: World) -> None:
-    await world.tell(configure())
-    await judge(world, "a")
+    await world.deliver(configure())
+    await decide(world, "a")
     job_id = await world.value(NEWEST_JOB)
-    answers = Answers(job_id)
+    answers = JobReplies(job_id)
 
-    await world.tell(answers.plan(), answers.dataset(), CancelJob(job_id=job_id, reason="no"))
+    await world.deliver(answers.plan(), answers.dataset(), CancelJob(job_id=job_id, reason="no"))
 
-    assert await world.value(REFUSALS) == 0
+    assert await world.value(UNSUCCESSFUL_RUNS) == 0
 
 
 async def test_a_verdict_that_comes_again_is_one_refusal(world: World) -> None:
-    await world.tell(configure())
-    await judge(world, "a")
+    await world.deliver(configure())
+    await decide(world, "a")
     await refuse(world)
 
-    await world.tell(Answers(await world.value(NEWEST_JOB)).verdict(passed=False))
+    await world.deliver(JobReplies(await world.value(NEWEST_JOB)).evaluated(passed=False))
 
-    assert await world.value(REFUSALS) == 1
+    assert await world.value(UNSUCCESSFUL_RUNS) == 1
 
 
 def _failed(job_id: UUID) -> TrainingFailed:

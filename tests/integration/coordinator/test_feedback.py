@@ -20,7 +20,7 @@ from shared.messaging.messages import RawRecord
 from shared.messaging.outbox import decode_headers
 from tests.support.coordinator.coordinator import (
     AGENT,
-    Answers,
+    JobReplies,
     World,
     configure,
     coordinator_world,
@@ -32,7 +32,7 @@ from tests.support.coordinator.coordinator import (
     run_to_the_end,
 )
 
-UNUSED = "SELECT unused FROM tallies"
+UNUSED = "SELECT unused FROM feedback_stats"
 STORED = "SELECT count(*) FROM feedback"
 QUIET = {"trigger_minimum_feedback": 10_000}
 
@@ -47,48 +47,48 @@ async def reasons(world: World) -> dict[int, str]:
 
 
 async def test_feedback_is_stored_and_counted_with_its_ratings(world: World) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
 
-    await world.take(record_of(feedback(f"i{n}", rating=n)) for n in (1, 2, 5))
+    await world.consume(record_of(feedback(f"i{n}", rating=n)) for n in (1, 2, 5))
 
-    tally = (await world.fetch("SELECT * FROM tallies"))[0]
-    assert (tally["unused"], tally["rated"], tally["rating_sum"]) == (3, 3, 8)
+    stats = (await world.fetch("SELECT * FROM feedback_stats"))[0]
+    assert (stats["unused"], stats["rated"], stats["rating_sum"]) == (3, 3, 8)
     bodies = await world.fetch("SELECT body FROM feedback ORDER BY received_at")
     assert bodies[0]["body"] == feedback("i1", rating=1).to_bytes()
 
 
 async def test_a_batch_that_comes_again_is_counted_once(world: World) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
     records = [record_of(feedback(f"i{n}")) for n in range(5)]
 
-    await world.take(records)
-    await world.take([*records, record_of(feedback("new"))])
+    await world.consume(records)
+    await world.consume([*records, record_of(feedback("new"))])
 
     assert (await world.value(STORED), await world.value(UNUSED)) == (6, 6)
 
 
 async def test_the_same_event_twice_in_one_batch_is_counted_once(world: World) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
     record = record_of(feedback("i1"))
 
-    await world.take([record, record])
+    await world.consume([record, record])
 
     assert (await world.value(STORED), await world.value(UNUSED)) == (1, 1)
 
 
 async def test_without_an_id_an_interaction_is_judged_once_per_source(world: World) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
     plain = record_of(feedback("i1"), ce_id=b"")
 
-    await world.take([plain, plain])
-    await world.take([record_of(feedback("i1", source="expert"), ce_id=b"")])
+    await world.consume([plain, plain])
+    await world.consume([record_of(feedback("i1", source="expert"), ce_id=b"")])
 
     ids = {row["event_id"] for row in await world.fetch("SELECT event_id FROM feedback")}
     assert ids == {feedback_event_id("default", AGENT, "i1", s) for s in ("user", "expert")}
 
 
 async def test_every_bad_record_is_set_aside_by_itself_with_its_reason(world: World) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
     good = feedback("good")
     bad: list[tuple[Contract, dict[str, bytes | None], bytes | None, str]] = [
         (good, {"ce_type": b"archon.Nonsense.v1"}, good.to_bytes(), "archon.Nonsense.v1"),
@@ -109,7 +109,7 @@ async def test_every_bad_record_is_set_aside_by_itself_with_its_reason(world: Wo
         given = body.to_bytes() if body is not good else value
         records.append(RawRecord(record.topic, 0, offset, record.key, given, record.headers))
 
-    await world.take([record_of(feedback("before")), *records, record_of(feedback("after"))])
+    await world.consume([record_of(feedback("before")), *records, record_of(feedback("after"))])
 
     assert await world.value(STORED) == 2
     found = await reasons(world)
@@ -120,14 +120,14 @@ async def test_every_bad_record_is_set_aside_by_itself_with_its_reason(world: Wo
 async def test_a_null_character_in_a_withdrawal_is_set_aside_and_the_rest_is_stored(
     world: World,
 ) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
     nul = record_of(retracted("i1", reason="secret a\x00b"), offset=7, **{"od\x00d": b"v"})
-    traffic = record_of(feedback("shadow"), ce_purpose=b"shadow")
+    traffic = record_of(feedback("shadow"), ce_trafficclass=b"shadow")
 
-    await world.take([record_of(feedback("before")), nul, traffic, record_of(feedback("after"))])
+    await world.consume([record_of(feedback("before")), nul, traffic, record_of(feedback("after"))])
 
     assert await world.value(STORED) == 2
-    assert await world.value("SELECT count(*) FROM system_traffic") == 1
+    assert await world.value("SELECT count(*) FROM internal_traffic") == 1
     found = await reasons(world)
     assert list(found) == [7]
     assert "NUL" in found[7]
@@ -135,12 +135,12 @@ async def test_a_null_character_in_a_withdrawal_is_set_aside_and_the_rest_is_sto
 
 
 async def test_a_dead_letter_keeps_the_original_bytes_and_headers(world: World) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
     record = RawRecord(
         FEEDBACK.name, 3, 7, b"\x00key", b"\x80\x00raw", (("ce_type", b"x"), ("odd", b"\xff"))
     )
 
-    await world.take([record])
+    await world.consume([record])
 
     row = (
         await world.fetch("SELECT payload, headers FROM outbox WHERE payload = $1", record.value)
@@ -154,9 +154,9 @@ async def test_a_dead_letter_keeps_the_original_bytes_and_headers(world: World) 
 
 
 async def test_headers_of_other_systems_do_not_matter(world: World) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
 
-    await world.take([record_of(feedback("i1"), vendor=b"\xff\x00", empty=None)])
+    await world.consume([record_of(feedback("i1"), vendor=b"\xff\x00", empty=None)])
 
     assert await world.value(STORED) == 1
 
@@ -164,10 +164,10 @@ async def test_headers_of_other_systems_do_not_matter(world: World) -> None:
 async def test_feedback_waits_for_an_agent_whose_configuration_is_on_its_way(
     world: World,
 ) -> None:
-    taking = asyncio.create_task(world.take([record_of(feedback("early"))]))
+    taking = asyncio.create_task(world.consume([record_of(feedback("early"))]))
     await asyncio.sleep(0)
 
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
     await taking
 
     assert await world.value(STORED) == 1
@@ -175,14 +175,14 @@ async def test_feedback_waits_for_an_agent_whose_configuration_is_on_its_way(
 
 
 async def test_the_count_fires_once_and_the_window_is_the_exact_set(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=4))
+    await world.deliver(configure(trigger_minimum_feedback=4))
     records = [record_of(feedback(f"i{n}")) for n in range(4)]
 
     for record in records:
-        await world.take([record])
-    await world.take(records)
+        await world.consume([record])
+    await world.consume(records)
 
-    (triggered,) = await world.told(RetrainTriggered)
+    (triggered,) = await world.published(RetrainTriggered)
     assert (triggered.reason, triggered.feedback_count) == (TriggerReason.COUNT, 4)
     rows = await world.fetch("SELECT event_id FROM feedback WHERE window_id IS NOT NULL")
     ids = "\n".join(sorted(str(row["event_id"]) for row in rows))
@@ -191,9 +191,9 @@ async def test_the_count_fires_once_and_the_window_is_the_exact_set(world: World
 
 
 async def test_a_window_takes_the_oldest_up_to_the_maximum(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=3, trigger_maximum_feedback=3))
+    await world.deliver(configure(trigger_minimum_feedback=3, trigger_maximum_feedback=3))
 
-    await world.take(record_of(feedback(f"i{n}")) for n in range(5))
+    await world.consume(record_of(feedback(f"i{n}")) for n in range(5))
 
     query = "SELECT interaction_id FROM feedback WHERE window_id IS {} NULL ORDER BY received_at"
     taken = [row[0] for row in await world.fetch(query.format("NOT"))]
@@ -203,46 +203,46 @@ async def test_a_window_takes_the_oldest_up_to_the_maximum(world: World) -> None
 
 
 async def test_the_next_window_waits_for_the_end_of_the_cooldown(world: World) -> None:
-    await world.tell(configure(trigger_cooldown_seconds=60))
-    await world.take(record_of(feedback(f"a{n}")) for n in range(3))
+    await world.deliver(configure(trigger_cooldown_seconds=60))
+    await world.consume(record_of(feedback(f"a{n}")) for n in range(3))
     await run_to_the_end(world, await world.value("SELECT job_id FROM jobs"))
 
-    await world.take(record_of(feedback(f"b{n}")) for n in range(3))
+    await world.consume(record_of(feedback(f"b{n}")) for n in range(3))
     early = await world.value("SELECT count(*) FROM windows")
     world.clock.move(61)
-    await world.parts.sweeper.sweep()
+    await world.components.sweeper.sweep()
 
     assert (early, await world.value("SELECT count(*) FROM windows")) == (1, 2)
 
 
 async def test_old_feedback_fires_by_age_though_none_comes(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=100, trigger_maximum_age_seconds=30))
-    await world.take([record_of(feedback("lonely"))])
+    await world.deliver(configure(trigger_minimum_feedback=100, trigger_maximum_age_seconds=30))
+    await world.consume([record_of(feedback("lonely"))])
 
-    await world.parts.sweeper.sweep()
-    early = await world.told(RetrainTriggered)
+    await world.components.sweeper.sweep()
+    early = await world.published(RetrainTriggered)
     world.clock.move(31)
-    await world.parts.sweeper.sweep()
+    await world.components.sweeper.sweep()
 
     assert early == []
     assert (await world.last(RetrainTriggered)).reason == TriggerReason.AGE
 
 
 async def test_a_fall_of_the_ratings_fires_before_the_count(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=40, trigger_rating_drop=1.0))
-    await world.take(record_of(feedback(f"good{n}", rating=5)) for n in range(40))
+    await world.deliver(configure(trigger_minimum_feedback=40, trigger_rating_drop=1.0))
+    await world.consume(record_of(feedback(f"good{n}", rating=5)) for n in range(40))
     await run_to_the_end(world, await world.value("SELECT job_id FROM jobs"))
 
-    await world.take(record_of(feedback(f"bad{n}", rating=2)) for n in range(30))
+    await world.consume(record_of(feedback(f"bad{n}", rating=2)) for n in range(30))
 
     assert (await world.last(RetrainTriggered)).reason == TriggerReason.RATING_DROP
 
 
 async def test_a_wish_without_dataset_takes_all_unused_feedback(world: World) -> None:
-    await world.tell(configure(**QUIET))
-    await world.take(record_of(feedback(f"i{n}")) for n in range(2))
+    await world.deliver(configure(**QUIET))
+    await world.consume(record_of(feedback(f"i{n}")) for n in range(2))
 
-    await world.tell(requested())
+    await world.deliver(requested())
 
     triggered = await world.last(RetrainTriggered)
     assert (triggered.reason, triggered.feedback_count) == (TriggerReason.MANUAL, 2)
@@ -250,23 +250,23 @@ async def test_a_wish_without_dataset_takes_all_unused_feedback(world: World) ->
 
 
 async def test_a_changed_policy_is_judged_at_once(world: World) -> None:
-    await world.tell(configure(**QUIET))
-    await world.take(record_of(feedback(f"i{n}")) for n in range(2))
+    await world.deliver(configure(**QUIET))
+    await world.consume(record_of(feedback(f"i{n}")) for n in range(2))
 
-    await world.tell(configure(trigger_minimum_feedback=2))
+    await world.deliver(configure(trigger_minimum_feedback=2))
 
-    assert len(await world.told(RetrainTriggered)) == 1
+    assert len(await world.published(RetrainTriggered)) == 1
 
 
 async def test_the_windows_content_goes_to_data_preparation(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=2))
+    await world.deliver(configure(trigger_minimum_feedback=2))
     judged = feedback("i1", rating=2, reward=-0.5, model_version="1.0.0", unit_id="user-1")
     label = AnnotationSubmitted(
         agent_id=AGENT, item_id="item-1", annotator_id="ann", input="what?", label="tool"
     )
-    await world.take([record_of(judged), record_of(label)])
+    await world.consume([record_of(judged), record_of(label)])
 
-    await world.tell(Answers(await world.value("SELECT job_id FROM jobs")).plan())
+    await world.deliver(JobReplies(await world.value("SELECT job_id FROM jobs")).plan())
 
     received, human = (await world.last(PrepareDataset)).sources
     assert (received.kind, human.kind) == (SourceKind.FEEDBACK, SourceKind.HUMAN)
@@ -278,8 +278,8 @@ async def test_the_windows_content_goes_to_data_preparation(world: World) -> Non
 
 
 async def test_the_share_of_right_answers_is_told_to_the_curriculum(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=4))
-    await world.take(
+    await world.deliver(configure(trigger_minimum_feedback=4))
+    await world.consume(
         record_of(body)
         for body in (
             feedback("i1", actual="right"),
@@ -297,13 +297,13 @@ async def test_the_share_of_right_answers_is_told_to_the_curriculum(world: World
 async def test_interactions_are_counted_once_and_forgotten_after_their_days(
     world: World,
 ) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
     record = record_of(InteractionLogged(agent_id=AGENT, interaction_id="i1", input="what?"))
 
-    await world.take([record])
-    await world.take([record])
+    await world.consume([record])
+    await world.consume([record])
 
-    assert await world.value("SELECT interactions FROM tallies") == 1
+    assert await world.value("SELECT interactions FROM feedback_stats") == 1
     assert await world.value(UNUSED) == 0
 
 
@@ -312,27 +312,27 @@ async def test_two_coordinators_store_shared_batches_once_and_fire_once(
 ) -> None:
     names = [f"agent-{n}" for n in range(8)]
     for name in names:
-        await world.tell(configure(name, trigger_minimum_feedback=20))
+        await world.deliver(configure(name, trigger_minimum_feedback=20))
     records = [record_of(feedback(f"i{n}", names[n % 8])) for n in range(160)]
     async with coordinator_world(database_url, tmp_path, clock=world.clock) as other:
         await asyncio.gather(
-            *(world.take(records[start : start + 40]) for start in range(0, 160, 40)),
-            *(other.take(records[start : start + 40]) for start in (120, 80, 40, 0)),
+            *(world.consume(records[start : start + 40]) for start in range(0, 160, 40)),
+            *(other.consume(records[start : start + 40]) for start in (120, 80, 40, 0)),
         )
 
     assert await world.value(STORED) == 160
-    triggered = await world.told(RetrainTriggered)
+    triggered = await world.published(RetrainTriggered)
     assert sorted(each.agent_id for each in triggered) == names
     assert {each.feedback_count for each in triggered} == {20}
 
 
 async def test_a_wish_for_a_method_keeps_it_and_a_trigger_continues(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=1))
-    await world.take([record_of(feedback("i1"))])
+    await world.deliver(configure(trigger_minimum_feedback=1))
+    await world.consume([record_of(feedback("i1"))])
     first = await world.value("SELECT method FROM jobs")
     await run_to_the_end(world, await world.value("SELECT job_id FROM jobs"))
 
-    await world.take([record_of(feedback("i2"))])
+    await world.consume([record_of(feedback("i2"))])
 
     methods = [
         row["method"]
@@ -340,4 +340,4 @@ async def test_a_wish_for_a_method_keeps_it_and_a_trigger_continues(world: World
     ]
     assert first == TrainingMethod.SUPERVISED
     assert sorted(methods) == ["continual", "supervised"]
-    assert await world.told(TrainingRequested) == []
+    assert await world.published(TrainingRequested) == []

@@ -18,12 +18,12 @@ from archon_contracts.events import (
     TrainingFailed,
 )
 from archon_contracts.topics import dead_letters
-from archon_contracts.traffic_classes import Purpose, system_interaction_id
-from services.coordinator.sweeper import Pruner
+from archon_contracts.traffic_classes import TrafficClass, internal_interaction_id
+from services.coordinator.sweeper import RetentionJob
 from shared.messaging.outbox import decode_headers
 from tests.support.coordinator.coordinator import (
     AGENT,
-    Answers,
+    JobReplies,
     World,
     configure,
     feedback,
@@ -35,143 +35,159 @@ from tests.support.coordinator.coordinator import (
 WINDOWS = "SELECT count(*) FROM windows"
 TALLIES = """
 SELECT unused, rated, rating_sum, oldest_unused_at, windows, last_window_at, open_job_id,
-       interactions FROM tallies
+       interactions FROM feedback_stats
 """
-NOTED = "SELECT kind, purpose, sign FROM system_traffic ORDER BY kind, purpose, sign"
+NOTED = (
+    "SELECT kind, traffic_class, signal FROM internal_traffic ORDER BY kind, traffic_class, signal"
+)
 LABEL = AnnotationSubmitted(
     agent_id=AGENT, item_id="item-1", annotator_id="ann", input="what?", label="tool"
 )
 ANSWER = InteractionLogged(agent_id=AGENT, interaction_id="i-log", input="what?")
 WITHDRAWAL = FeedbackRetracted(agent_id=AGENT, interaction_id="i-log")
-SENT_BY_SYSTEM = [purpose for purpose in Purpose if purpose is not Purpose.PRODUCTION]
+SENT_BY_SYSTEM = [
+    traffic_class for traffic_class in TrafficClass if traffic_class is not TrafficClass.PRODUCTION
+]
 
 
-async def tally(world: World) -> tuple[object, ...]:
+async def stats(world: World) -> tuple[object, ...]:
     """The agent's counters."""
     (row,) = await world.fetch(TALLIES)
     return tuple(row)
 
 
-@pytest.mark.parametrize("purpose", SENT_BY_SYSTEM)
+@pytest.mark.parametrize("traffic_class", SENT_BY_SYSTEM)
 async def test_no_kind_of_event_for_a_purpose_of_the_system_changes_a_counter(
-    world: World, purpose: Purpose
+    world: World, traffic_class: TrafficClass
 ) -> None:
-    await world.tell(configure(trigger_minimum_feedback=1))
-    before = await tally(world)
+    await world.deliver(configure(trigger_minimum_feedback=1))
+    before = await stats(world)
     bodies: list[Contract] = [feedback("i1", rating=1), LABEL, ANSWER, WITHDRAWAL]
 
-    await world.take(record_of(b.model_copy(update={"purpose": purpose})) for b in bodies)
+    await world.consume(
+        record_of(b.model_copy(update={"traffic_class": traffic_class})) for b in bodies
+    )
 
-    assert await tally(world) == before
+    assert await stats(world) == before
     assert await world.value(WINDOWS) == 0
     noted = await world.fetch(NOTED)
     assert {row["kind"] for row in noted} == {type(body).__name__ for body in bodies}
-    assert {(row["purpose"], row["sign"]) for row in noted} == {(purpose.value, "body")}
+    assert {(row["traffic_class"], row["signal"]) for row in noted} == {
+        (traffic_class.value, "body")
+    }
 
 
 async def test_each_sign_alone_is_enough(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=1))
-    reserved = system_interaction_id(Purpose.EVALUATION, "suite", 7)
+    await world.deliver(configure(trigger_minimum_feedback=1))
+    reserved = internal_interaction_id(TrafficClass.EVALUATION, "suite", 7)
     records = [
-        record_of(feedback("i1", purpose=Purpose.TEST)),
-        record_of(feedback("i2"), ce_purpose=b"benchmark"),
+        record_of(feedback("i1", traffic_class=TrafficClass.TEST)),
+        record_of(feedback("i2"), ce_trafficclass=b"benchmark"),
         record_of(feedback("i3"), ce_source=b"archon/synthetic_generator"),
         record_of(feedback("i4"), ce_source=b"archon/gateway", ce_causationid=b"job"),
-        record_of(feedback("i5"), baggage=b"archon.purpose=shadow"),
+        record_of(feedback("i5"), baggage=b"archon.traffic_class=shadow"),
         record_of(feedback(reserved)),
     ]
 
-    await world.take(records)
+    await world.consume(records)
 
-    signs = Counter(row["sign"] for row in await world.fetch(NOTED))
-    assert signs == Counter(body=1, header=1, source=2, baggage=1, interaction=1)
+    signals = Counter(row["signal"] for row in await world.fetch(NOTED))
+    assert signals == Counter(body=1, header=1, source=2, baggage=1, interaction=1)
     assert await world.value(WINDOWS) == 0
 
 
 async def test_the_systems_own_traffic_is_noted_once_however_often_it_comes(world: World) -> None:
-    await world.tell(configure())
-    records = [record_of(feedback(f"i{n}", purpose=Purpose.BENCHMARK)) for n in range(50)]
+    await world.deliver(configure())
+    records = [
+        record_of(feedback(f"i{n}", traffic_class=TrafficClass.BENCHMARK)) for n in range(50)
+    ]
 
-    await world.take(records)
-    await world.take([*reversed(records), *records])
+    await world.consume(records)
+    await world.consume([*reversed(records), *records])
 
-    assert await world.value("SELECT count(*) FROM system_traffic") == 50
+    assert await world.value("SELECT count(*) FROM internal_traffic") == 50
 
 
 async def test_beside_it_feedback_of_production_counts(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=3))
+    await world.deliver(configure(trigger_minimum_feedback=3))
     mixed = [
-        record_of(feedback(f"i{n}", purpose=Purpose.SHADOW if n % 2 else None)) for n in range(6)
+        record_of(feedback(f"i{n}", traffic_class=TrafficClass.SHADOW if n % 2 else None))
+        for n in range(6)
     ]
 
-    await world.take(mixed)
+    await world.consume(mixed)
 
-    (triggered,) = await world.told(RetrainTriggered)
+    (triggered,) = await world.published(RetrainTriggered)
     assert triggered.feedback_count == 3
     rows = await world.fetch("SELECT interaction_id FROM feedback WHERE window_id IS NOT NULL")
     assert {row[0] for row in rows} == {"i0", "i2", "i4"}
 
 
 async def test_a_user_may_judge_what_an_evaluation_judged_before(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=100))
+    await world.deliver(configure(trigger_minimum_feedback=100))
     real = feedback("i1")
     event_id = str(event_id_of(real)).encode()
-    tested = real.model_copy(update={"purpose": Purpose.EVALUATION})
+    tested = real.model_copy(update={"traffic_class": TrafficClass.EVALUATION})
 
-    await world.take([record_of(tested, ce_id=event_id)])
-    await world.take([record_of(real, ce_id=event_id)])
+    await world.consume([record_of(tested, ce_id=event_id)])
+    await world.consume([record_of(real, ce_id=event_id)])
 
-    assert (await tally(world))[0] == 1
+    assert (await stats(world))[0] == 1
 
 
 async def test_a_shadows_withdrawal_erases_no_real_judgement(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=100))
-    await world.take([record_of(feedback("i1"))])
+    await world.deliver(configure(trigger_minimum_feedback=100))
+    await world.consume([record_of(feedback("i1"))])
 
-    withdrawn = FeedbackRetracted(agent_id=AGENT, interaction_id="i1", purpose=Purpose.SHADOW)
-    await world.take([record_of(withdrawn)])
+    withdrawn = FeedbackRetracted(
+        agent_id=AGENT, interaction_id="i1", traffic_class=TrafficClass.SHADOW
+    )
+    await world.consume([record_of(withdrawn)])
 
-    assert (await tally(world))[0] == 1
+    assert (await stats(world))[0] == 1
 
 
 async def test_traffic_of_an_agent_that_nobody_configured_waits_for_nobody(world: World) -> None:
-    records = [record_of(feedback(f"i{n}", "shadow-2", purpose=Purpose.SHADOW)) for n in range(9)]
+    records = [
+        record_of(feedback(f"i{n}", "shadow-2", traffic_class=TrafficClass.SHADOW))
+        for n in range(9)
+    ]
 
-    await world.take(records)
+    await world.consume(records)
 
-    assert await world.value("SELECT count(*) FROM system_traffic") == 9
+    assert await world.value("SELECT count(*) FROM internal_traffic") == 9
     assert await world.value("SELECT count(*) FROM outbox") == 0
 
 
 async def test_a_purpose_that_is_none_is_a_dead_letter_and_no_guess(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=1))
+    await world.deliver(configure(trigger_minimum_feedback=1))
 
-    await world.take([record_of(feedback("i1"), ce_purpose=b"prod")])
+    await world.consume([record_of(feedback("i1"), ce_trafficclass=b"prod")])
 
     query = "SELECT headers FROM outbox WHERE topic = $1"
     (row,) = await world.fetch(query, dead_letters("coordinator").name)
     reason = dict(decode_headers(row["headers"]))["dlq_reason"] or b""
-    assert b"ce_purpose is none of production, evaluation" in reason
+    assert b"ce_trafficclass is none of production, evaluation" in reason
     assert await world.value(WINDOWS) == 0
 
 
 async def test_what_was_noted_is_forgotten_after_its_days(world: World) -> None:
-    await world.take([record_of(feedback("i1", purpose=Purpose.TEST))])
+    await world.consume([record_of(feedback("i1", traffic_class=TrafficClass.TEST))])
     world.clock.move(8 * 86_400)
 
-    pruner: Pruner = world.parts.pruner
+    pruner: RetentionJob = world.components.pruner
     await pruner.prune()
 
-    assert await world.value("SELECT count(*) FROM system_traffic") == 0
+    assert await world.value("SELECT count(*) FROM internal_traffic") == 0
 
 
 async def test_the_end_of_a_job_its_deployment_and_a_rollback_begin_nothing(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=3))
-    await world.take(record_of(feedback(f"i{n}")) for n in range(3))
+    await world.deliver(configure(trigger_minimum_feedback=3))
+    await world.consume(record_of(feedback(f"i{n}")) for n in range(3))
     job_id: UUID = await world.value("SELECT job_id FROM jobs")
 
     await run_to_the_end(world, job_id)
-    deployed = Answers(job_id).deployed().model_copy(update={"job_id": None})
+    deployed = JobReplies(job_id).deployed().model_copy(update={"job_id": None})
     back = ModelRolledBack(
         agent_id=AGENT,
         model=deployed.model,
@@ -179,8 +195,8 @@ async def test_the_end_of_a_job_its_deployment_and_a_rollback_begin_nothing(worl
         reason="worse",
         rolled_back_at=deployed.deployed_at,
     )
-    await world.tell(deployed, back)
-    await world.parts.sweeper.sweep()
+    await world.deliver(deployed, back)
+    await world.components.sweeper.sweep()
 
     assert await world.value(WINDOWS) == 1
 
@@ -189,77 +205,77 @@ async def test_the_end_of_a_job_its_deployment_and_a_rollback_begin_nothing(worl
 async def test_a_job_that_ends_without_a_model_is_not_followed_by_another(
     world: World, end: str
 ) -> None:
-    await world.tell(configure(trigger_minimum_feedback=3))
-    await world.take(record_of(feedback(f"i{n}")) for n in range(3))
+    await world.deliver(configure(trigger_minimum_feedback=3))
+    await world.consume(record_of(feedback(f"i{n}")) for n in range(3))
     job_id: UUID = await world.value("SELECT job_id FROM jobs")
-    answers = Answers(job_id)
+    answers = JobReplies(job_id)
 
-    await world.tell(answers.plan(), answers.dataset())
+    await world.deliver(answers.plan(), answers.dataset())
     if end == "rejected":
-        await world.tell(answers.trained(), answers.verdict(passed=False))
+        await world.deliver(answers.trained(), answers.evaluated(passed=False))
     elif end == "failed":
-        await world.tell(_failed(job_id))
+        await world.deliver(_failed(job_id))
     else:
-        await world.tell(CancelJob(job_id=job_id, reason="not now"))
+        await world.deliver(CancelJob(job_id=job_id, reason="not now"))
     world.clock.move(86_400)
-    await world.parts.sweeper.sweep()
+    await world.components.sweeper.sweep()
 
     assert await world.value("SELECT state FROM jobs") == end
     assert await world.value(WINDOWS) == 1
 
 
 async def test_a_new_profile_begins_nothing_without_feedback(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=1))
+    await world.deliver(configure(trigger_minimum_feedback=1))
 
     for minimum in (2, 1, 1):
-        await world.tell(configure(trigger_minimum_feedback=minimum))
-    await world.parts.sweeper.sweep()
+        await world.deliver(configure(trigger_minimum_feedback=minimum))
+    await world.components.sweeper.sweep()
 
     assert await world.value(WINDOWS) == 0
 
 
 async def test_a_replayed_dead_letter_counts_once_and_only_if_it_is_new(world: World) -> None:
     letter = record_of(feedback("late"))
-    await world.take([letter])
-    await world.tell(configure(trigger_minimum_feedback=2))
+    await world.consume([letter])
+    await world.deliver(configure(trigger_minimum_feedback=2))
 
     for _ in range(3):
-        await world.take([letter])
+        await world.consume([letter])
 
-    assert (await tally(world))[0] == 1
+    assert (await stats(world))[0] == 1
     assert await world.value(WINDOWS) == 0
 
 
 async def test_a_replay_of_what_a_window_took_makes_no_second_window(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=3))
+    await world.deliver(configure(trigger_minimum_feedback=3))
     records = [record_of(feedback(f"i{n}")) for n in range(3)]
-    await world.take(records)
+    await world.consume(records)
     await run_to_the_end(world, await world.value("SELECT job_id FROM jobs"))
 
-    await world.take(records)
-    await world.take(reversed(records))
+    await world.consume(records)
+    await world.consume(reversed(records))
 
     assert await world.value(WINDOWS) == 1
 
 
 async def test_a_wish_for_a_training_with_nothing_new_makes_no_window(world: World) -> None:
-    await world.tell(configure())
-    await world.take([record_of(feedback("i1", purpose=Purpose.BENCHMARK))])
+    await world.deliver(configure())
+    await world.consume([record_of(feedback("i1", traffic_class=TrafficClass.BENCHMARK))])
 
-    await world.tell(requested())
+    await world.deliver(requested())
 
     assert await world.value(WINDOWS) == 0
     assert await world.value("SELECT state FROM jobs") == "failed"
 
 
 async def test_an_evaluation_of_a_live_agent_changes_no_counter(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=1))
-    before = await tally(world)
+    await world.deliver(configure(trigger_minimum_feedback=1))
+    before = await stats(world)
 
-    verdict: EvaluationCompleted = Answers(UUID(int=7)).verdict()
-    await world.tell(verdict.model_copy(update={"job_id": None}))
+    decision: EvaluationCompleted = JobReplies(UUID(int=7)).evaluated()
+    await world.deliver(decision.model_copy(update={"job_id": None}))
 
-    assert await tally(world) == before
+    assert await stats(world) == before
 
 
 def _failed(job_id: UUID) -> TrainingFailed:
@@ -274,16 +290,16 @@ def _failed(job_id: UUID) -> TrainingFailed:
 
 
 async def test_withdrawals_make_no_window_even_where_they_lower_the_mean(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=60, trigger_rating_drop=1.0))
-    await world.take(record_of(feedback(f"a{n}", rating=5)) for n in range(60))
+    await world.deliver(configure(trigger_minimum_feedback=60, trigger_rating_drop=1.0))
+    await world.consume(record_of(feedback(f"a{n}", rating=5)) for n in range(60))
     await run_to_the_end(world, await world.value("SELECT job_id FROM jobs"))
-    await world.take(record_of(feedback(f"b{n}", rating=5)) for n in range(20))
-    await world.take(record_of(feedback(f"c{n}", rating=3.5)) for n in range(31))
+    await world.consume(record_of(feedback(f"b{n}", rating=5)) for n in range(20))
+    await world.consume(record_of(feedback(f"c{n}", rating=3.5)) for n in range(31))
 
-    await world.take(
+    await world.consume(
         record_of(FeedbackRetracted(agent_id=AGENT, interaction_id=f"b{n}")) for n in range(20)
     )
     withdrawn = await world.value(WINDOWS)
-    await world.take([record_of(feedback("d1", rating=3.5))])
+    await world.consume([record_of(feedback("d1", rating=3.5))])
 
     assert (withdrawn, await world.value(WINDOWS)) == (1, 2)

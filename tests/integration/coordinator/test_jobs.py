@@ -1,4 +1,4 @@
-"""A job from its wish to its end, on a real database."""
+"""A job from its request to its end, on a real database."""
 
 from archon_contracts.commands import (
     CancelJob,
@@ -27,7 +27,7 @@ from archon_contracts.events import (
 from archon_contracts.values import ModelRef, TrainingConfig, TrustPolicy
 from tests.support.coordinator.coordinator import (
     AGENT,
-    Answers,
+    JobReplies,
     World,
     artifact,
     configure,
@@ -51,24 +51,24 @@ WHOLE_LIFE = [
 
 
 async def test_a_requested_job_passes_every_state_and_is_completed(world: World) -> None:
-    wish = await given_dataset(world)
+    request = await given_dataset(world)
 
-    await world.tell(configure(), wish)
-    await run_to_the_end(world, wish.job_id)
+    await world.deliver(configure(), request)
+    await run_to_the_end(world, request.job_id)
 
-    assert await world.states(wish.job_id) == WHOLE_LIFE
+    assert await world.states(request.job_id) == WHOLE_LIFE
     completed = await world.last(JobCompleted)
-    assert (completed.job_id, completed.model) == (wish.job_id, "1.0.0")
+    assert (completed.job_id, completed.model) == (request.job_id, "1.0.0")
     assert set(completed.stage_seconds) == set(WHOLE_LIFE[:-1])
-    assert len(await world.told(AgentConfigured)) == 1
+    assert len(await world.published(AgentConfigured)) == 1
 
 
 async def test_every_state_orders_what_it_needs(world: World) -> None:
-    wish = await given_dataset(world)
-    trust = TrustPolicy(unit_share=0.2)
+    request = await given_dataset(world)
+    trust = TrustPolicy(unit_proportion=0.2)
 
-    await world.tell(configure(trust=trust), wish)
-    await run_to_the_end(world, wish.job_id)
+    await world.deliver(configure(trust=trust), request)
+    await run_to_the_end(world, request.job_id)
 
     assert (await world.last(PlanCurriculum)).new_items == 2
     prepare = await world.last(PrepareDataset)
@@ -85,110 +85,112 @@ async def test_every_state_orders_what_it_needs(world: World) -> None:
 
 
 async def test_a_job_that_is_asked_for_before_its_agent_waits_for_it(world: World) -> None:
-    wish = await given_dataset(world)
+    request = await given_dataset(world)
 
-    await world.tell(wish)
-    before = await world.states(wish.job_id)
-    await world.tell(configure())
+    await world.deliver(request)
+    before = await world.states(request.job_id)
+    await world.deliver(configure())
 
     assert before == ["requested"]
-    assert await world.states(wish.job_id) == ["requested", "planning"]
+    assert await world.states(request.job_id) == ["requested", "planning"]
 
 
 async def test_a_refused_candidate_rejects_the_job_with_the_gates_reason(world: World) -> None:
-    wish = await given_dataset(world)
-    answers = Answers(wish.job_id)
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
 
-    await world.tell(configure(), wish, answers.plan(), answers.dataset(), answers.trained())
-    await world.tell(answers.verdict(passed=False))
+    await world.deliver(configure(), request, answers.plan(), answers.dataset(), answers.trained())
+    await world.deliver(answers.evaluated(passed=False))
 
     failed = await world.last(JobFailed)
     assert (failed.state, failed.reason) == (JobState.REJECTED, "it lost 0.1")
-    assert await world.told(RegisterModel) == []
+    assert await world.published(RegisterModel) == []
 
 
 async def test_a_retryable_failure_begins_the_next_attempt_and_the_last_one_ends(
     world: World,
 ) -> None:
-    wish = await given_dataset(world)
-    answers = Answers(wish.job_id)
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
 
-    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+    await world.deliver(configure(), request, answers.plan(), answers.dataset())
     for attempt in (1, 2, 3):
-        await world.tell(training_failed(wish.job_id, attempt, retryable=True))
+        await world.deliver(training_failed(request.job_id, attempt, retryable=True))
 
-    assert [command.attempt for command in await world.told(TrainModel)] == [1, 2, 3]
+    assert [command.attempt for command in await world.published(TrainModel)] == [1, 2, 3]
     failed = await world.last(JobFailed)
     assert failed.reason == "out of memory (attempt 3 of 3)"
 
 
 async def test_an_answer_of_an_older_attempt_changes_nothing(world: World) -> None:
-    wish = await given_dataset(world)
-    answers = Answers(wish.job_id)
-    await world.tell(configure(), wish, answers.plan(), answers.dataset())
-    await world.tell(training_failed(wish.job_id, 1, retryable=True))
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
+    await world.deliver(configure(), request, answers.plan(), answers.dataset())
+    await world.deliver(training_failed(request.job_id, 1, retryable=True))
 
-    await world.tell(answers.trained(attempt=1))
+    await world.deliver(answers.trained(attempt=1))
 
-    assert (await world.states(wish.job_id))[-1] == "training"
-    assert await world.told(EvaluateModel) == []
+    assert (await world.states(request.job_id))[-1] == "training"
+    assert await world.published(EvaluateModel) == []
 
 
 async def test_answers_that_come_twice_or_too_late_change_nothing(world: World) -> None:
-    wish = await given_dataset(world)
-    answers = Answers(wish.job_id)
-    await world.tell(configure(), wish)
-    await run_to_the_end(world, wish.job_id)
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
+    await world.deliver(configure(), request)
+    await run_to_the_end(world, request.job_id)
 
-    await world.tell(answers.plan(), answers.trained(), answers.verdict(), answers.registered())
+    await world.deliver(
+        answers.plan(), answers.trained(), answers.evaluated(), answers.registered()
+    )
 
-    assert await world.states(wish.job_id) == WHOLE_LIFE
+    assert await world.states(request.job_id) == WHOLE_LIFE
 
 
 async def test_answers_of_another_tenant_change_nothing(world: World) -> None:
-    wish = await given_dataset(world)
-    await world.tell(configure(), wish)
+    request = await given_dataset(world)
+    await world.deliver(configure(), request)
 
-    foreign = Answers(wish.job_id).plan().model_copy(update={"tenant_id": "other"})
-    await world.tell(foreign)
+    foreign = JobReplies(request.job_id).plan().model_copy(update={"tenant_id": "other"})
+    await world.deliver(foreign)
 
-    assert await world.states(wish.job_id) == ["requested", "planning"]
+    assert await world.states(request.job_id) == ["requested", "planning"]
 
 
 async def test_a_failure_that_nothing_can_help_ends_the_job(world: World) -> None:
-    wish = await given_dataset(world)
-    answers = Answers(wish.job_id)
-    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
+    await world.deliver(configure(), request, answers.plan(), answers.dataset())
 
-    await world.tell(training_failed(wish.job_id, 1, retryable=False))
+    await world.deliver(training_failed(request.job_id, 1, retryable=False))
 
     assert (await world.last(JobFailed)).reason == "out of memory"
 
 
 async def test_a_training_without_a_step_is_failed(world: World) -> None:
-    wish = await given_dataset(world)
-    answers = Answers(wish.job_id)
-    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
+    await world.deliver(configure(), request, answers.plan(), answers.dataset())
 
-    await world.tell(answers.trained().model_copy(update={"steps": 0}))
+    await world.deliver(answers.trained().model_copy(update={"steps": 0}))
 
     assert (await world.last(JobFailed)).reason == "the training made no optimizer step"
 
 
 async def test_a_dataset_without_training_items_fails_the_job(world: World) -> None:
-    wish = await given_dataset(world)
-    answers = Answers(wish.job_id)
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
 
-    await world.tell(configure(), wish, answers.plan(), answers.dataset(train=0))
+    await world.deliver(configure(), request, answers.plan(), answers.dataset(train=0))
 
     assert "left to train on" in (await world.last(JobFailed)).reason
 
 
 async def test_a_rejected_dataset_fails_the_job_with_its_reason(world: World) -> None:
-    wish = await given_dataset(world)
-    rejected = DatasetRejected(agent_id=AGENT, job_id=wish.job_id, reason="no item has a target")
+    request = await given_dataset(world)
+    rejected = DatasetRejected(agent_id=AGENT, job_id=request.job_id, reason="no item has a target")
 
-    await world.tell(configure(), wish, Answers(wish.job_id).plan(), rejected)
+    await world.deliver(configure(), request, JobReplies(request.job_id).plan(), rejected)
 
     assert (await world.last(JobFailed)).reason == "no item has a target"
 
@@ -196,55 +198,55 @@ async def test_a_rejected_dataset_fails_the_job_with_its_reason(world: World) ->
 async def test_a_missing_dataset_fails_the_job_and_frees_the_agent(world: World) -> None:
     lost, found = requested(dataset=artifact("nowhere")), await given_dataset(world)
 
-    await world.tell(configure(), lost, found)
+    await world.deliver(configure(), lost, found)
 
     assert "no artifact" in (await world.last(JobFailed)).reason
     assert await world.states(found.job_id) == ["requested", "planning"]
 
 
 async def test_a_job_without_dataset_and_feedback_fails_in_plain_words(world: World) -> None:
-    await world.tell(configure(), requested())
+    await world.deliver(configure(), requested())
 
     assert (await world.last(JobFailed)).reason.startswith(f"agent {AGENT} has no unused feedback")
 
 
 async def test_cancelling_a_training_calls_the_attempt_off(world: World) -> None:
-    wish = await given_dataset(world)
-    answers = Answers(wish.job_id)
-    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
+    await world.deliver(configure(), request, answers.plan(), answers.dataset())
 
-    await world.tell(CancelJob(job_id=wish.job_id, reason="wrong data"), answers.trained())
+    await world.deliver(CancelJob(job_id=request.job_id, reason="wrong data"), answers.trained())
 
     assert (await world.last(JobCancelled)).reason == "wrong data"
     assert (await world.last(CancelTraining)).attempt == 1
-    assert (await world.states(wish.job_id))[-1] == "cancelled"
+    assert (await world.states(request.job_id))[-1] == "cancelled"
 
 
 async def test_a_failed_evaluation_is_ordered_again_with_a_newer_number(world: World) -> None:
-    wish = await given_dataset(world)
-    answers = Answers(wish.job_id)
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
     failed = EvaluationFailed(
-        agent_id=AGENT, job_id=wish.job_id, error_type="X", reason="it crashed", retryable=True
+        agent_id=AGENT, job_id=request.job_id, error_type="X", reason="it crashed", retryable=True
     )
-    await world.tell(configure(), wish, answers.plan(), answers.dataset(), answers.trained())
+    await world.deliver(configure(), request, answers.plan(), answers.dataset(), answers.trained())
 
-    await world.tell(failed, failed, failed)
+    await world.deliver(failed, failed, failed)
 
-    assert [order.attempt for order in await world.told(EvaluateModel)] == [1, 2, 3]
+    assert [order.attempt for order in await world.published(EvaluateModel)] == [1, 2, 3]
     assert (await world.last(JobFailed)).reason == "it crashed (try 3 of 3)"
 
 
 async def test_the_start_of_a_training_moves_its_deadline(world: World) -> None:
-    wish = await given_dataset(world)
-    answers = Answers(wish.job_id)
-    await world.tell(configure(), wish, answers.plan(), answers.dataset())
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
+    await world.deliver(configure(), request, answers.plan(), answers.dataset())
     before = await world.value("SELECT deadline_at FROM jobs")
     world.clock.move(60)
 
-    await world.tell(
+    await world.deliver(
         TrainingStarted(
             agent_id=AGENT,
-            job_id=wish.job_id,
+            job_id=request.job_id,
             attempt=1,
             worker_id="w",
             total_steps=10,
@@ -253,21 +255,21 @@ async def test_the_start_of_a_training_moves_its_deadline(world: World) -> None:
     )
 
     assert await world.value("SELECT deadline_at FROM jobs") > before
-    assert await world.states(wish.job_id) == WHOLE_LIFE[:5]
+    assert await world.states(request.job_id) == WHOLE_LIFE[:5]
 
 
 async def test_a_rolled_back_version_is_what_the_next_candidate_meets(world: World) -> None:
     first, second = await given_dataset(world), await given_dataset(world)
     old = ModelRef(version="0.9.0", artifact=artifact("old"))
-    await world.tell(configure(), first)
+    await world.deliver(configure(), first)
     await run_to_the_end(world, first.job_id)
 
-    await world.tell(
+    await world.deliver(
         ModelRolledBack(
             agent_id=AGENT, model=old, from_version="1.0.0", reason="worse", rolled_back_at=NOON
         )
     )
-    await world.tell(second)
+    await world.deliver(second)
     await run_to_the_end(world, second.job_id, "1.1.0")
 
     assert (await world.last(TrainModel)).parent == old
@@ -276,21 +278,21 @@ async def test_a_rolled_back_version_is_what_the_next_candidate_meets(world: Wor
 
 
 async def test_a_candidate_is_judged_again_when_another_version_went_live(world: World) -> None:
-    wish = await given_dataset(world)
-    await world.tell(configure(), wish)
-    answers = Answers(wish.job_id)
-    await world.tell(answers.plan(), answers.dataset(), answers.trained(), answers.verdict())
-    await world.tell(answers.registered("1.0.0"))
+    request = await given_dataset(world)
+    await world.deliver(configure(), request)
+    answers = JobReplies(request.job_id)
+    await world.deliver(answers.plan(), answers.dataset(), answers.trained(), answers.evaluated())
+    await world.deliver(answers.registered("1.0.0"))
     first = await world.last(EvaluateModel)
     other = ModelRef(version="0.9.0", artifact=artifact("other"))
 
-    await world.tell(
+    await world.deliver(
         ModelDeployed(agent_id=AGENT, model=other, reason="by hand", deployed_at=NOON),
         DeploymentRefused(
             agent_id=AGENT,
-            job_id=wish.job_id,
+            job_id=request.job_id,
             model=answers.deployed("1.0.0").model,
-            live_version="0.9.0",
+            deployed_version="0.9.0",
             reason="version 0.9.0 is live",
         ),
     )
@@ -298,17 +300,17 @@ async def test_a_candidate_is_judged_again_when_another_version_went_live(world:
     again = await world.last(EvaluateModel)
     assert again.live == other
     assert again.attempt > first.attempt
-    assert (await world.states(wish.job_id))[-1] == "evaluating"
+    assert (await world.states(request.job_id))[-1] == "evaluating"
 
 
 async def test_the_agents_hyper_parameters_fill_what_the_wish_leaves_open(world: World) -> None:
-    wish = (await given_dataset(world)).model_copy(
+    request = (await given_dataset(world)).model_copy(
         update={"config": TrainingConfig(epochs=2, seed=9)}
     )
     profile = TrainingConfig(batch_size=8, epochs=1, seed=1)
-    answers = Answers(wish.job_id)
+    answers = JobReplies(request.job_id)
 
-    await world.tell(configure(training=profile), wish, answers.plan(), answers.dataset())
+    await world.deliver(configure(training=profile), request, answers.plan(), answers.dataset())
 
     config = (await world.last(TrainModel)).config
     assert (config.batch_size, config.epochs, config.seed) == (8, 2, 9)

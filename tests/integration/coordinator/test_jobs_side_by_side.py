@@ -11,7 +11,7 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from tests.support.coordinator.coordinator import (
-    Answers,
+    JobReplies,
     World,
     configure,
     feedback,
@@ -23,7 +23,7 @@ from tests.support.coordinator.coordinator import (
 
 async def test_a_second_job_of_an_agent_waits_for_the_end_of_the_first(world: World) -> None:
     first, second = await given_dataset(world), await given_dataset(world)
-    await world.tell(configure(), first, second)
+    await world.deliver(configure(), first, second)
     waiting = await world.states(second.job_id)
 
     await run_to_the_end(world, first.job_id)
@@ -33,39 +33,39 @@ async def test_a_second_job_of_an_agent_waits_for_the_end_of_the_first(world: Wo
 
 
 async def test_jobs_beyond_the_slots_wait_and_priority_goes_first(world: World) -> None:
-    wishes = {}
+    requests = {}
     for name, priority in (("a", 0), ("b", 0), ("c", 9)):
-        wish = await given_dataset(world)
-        wishes[name] = wish.model_copy(update={"agent_id": name})
-        await world.tell(configure(name, priority=priority), wishes[name])
-        answers = Answers(wishes[name].job_id, name)
-        await world.tell(answers.plan(), answers.dataset())
+        request = await given_dataset(world)
+        requests[name] = request.model_copy(update={"agent_id": name})
+        await world.deliver(configure(name, priority=priority), requests[name])
+        answers = JobReplies(requests[name].job_id, name)
+        await world.deliver(answers.plan(), answers.dataset())
 
-    await world.tell(Answers(wishes["a"].job_id, "a").trained())
+    await world.deliver(JobReplies(requests["a"].job_id, "a").trained())
 
-    states = {name: (await world.states(wish.job_id))[-1] for name, wish in wishes.items()}
+    states = {name: (await world.states(request.job_id))[-1] for name, request in requests.items()}
     assert states == {"a": "evaluating", "b": "queued", "c": "training"}
 
 
 async def test_a_new_worker_starts_the_job_that_waits(world: World) -> None:
     for name in ("a", "b"):
-        wish = (await given_dataset(world)).model_copy(update={"agent_id": name})
-        answers = Answers(wish.job_id, name)
-        await world.tell(configure(name), wish, answers.plan(), answers.dataset())
-    before = len(await world.told(TrainModel))
+        request = (await given_dataset(world)).model_copy(update={"agent_id": name})
+        answers = JobReplies(request.job_id, name)
+        await world.deliver(configure(name), request, answers.plan(), answers.dataset())
+    before = len(await world.published(TrainModel))
 
-    await world.tell(WorkerReported(worker_id="w1", service="trainer", slots=2, busy=1))
+    await world.deliver(WorkerReported(worker_id="w1", service="trainer", slots=2, busy=1))
 
-    assert (before, len(await world.told(TrainModel))) == (1, 2)
+    assert (before, len(await world.published(TrainModel))) == (1, 2)
 
 
 async def test_two_wishes_at_once_give_one_job_under_way(world: World, tmp_path: Path) -> None:
-    await world.tell(configure())
-    wishes = [await given_dataset(world) for _ in range(6)]
+    await world.deliver(configure())
+    requests = [await given_dataset(world) for _ in range(6)]
 
-    await asyncio.gather(*(world.tell(wish) for wish in wishes))
+    await asyncio.gather(*(world.deliver(request) for request in requests))
 
-    assert len(await world.told(PlanCurriculum)) == 1
+    assert len(await world.published(PlanCurriculum)) == 1
     query = "SELECT count(*) FROM jobs WHERE state = 'planning'"
     assert await world.value(query) == 1
 
@@ -73,11 +73,11 @@ async def test_two_wishes_at_once_give_one_job_under_way(world: World, tmp_path:
 async def test_feedback_that_comes_while_a_job_runs_waits_for_the_next_window(
     world: World,
 ) -> None:
-    await world.tell(configure())
-    await world.take(record_of(feedback(f"first-{n}")) for n in range(3))
+    await world.deliver(configure())
+    await world.consume(record_of(feedback(f"first-{n}")) for n in range(3))
     job_id = await world.value("SELECT job_id FROM jobs")
 
-    await world.take(record_of(feedback(f"second-{n}")) for n in range(4))
+    await world.consume(record_of(feedback(f"second-{n}")) for n in range(4))
     meanwhile = await world.value("SELECT count(*) FROM windows")
     await run_to_the_end(world, job_id)
 

@@ -15,13 +15,13 @@ from services.coordinator.settings import Settings
 from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import Cause, RawRecord
 from shared.postgres.migrations import migrate
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.coordinator.coordinator import configure, feedback, record_of
 from tests.support.eventually import eventually
 
 
 @contextlib.asynccontextmanager
-async def serving(database_url: str, kafka: str) -> AsyncIterator[Foundation]:
+async def serving(database_url: str, kafka: str) -> AsyncIterator[ServiceContext]:
     """The whole coordinator, consuming and relaying."""
     await ensure_topics(kafka)
     await migrate(database_url, "coordinator")
@@ -36,9 +36,9 @@ async def serving(database_url: str, kafka: str) -> AsyncIterator[Foundation]:
         )
     )
     task = asyncio.create_task(application.serve())
-    await eventually(lambda: application.foundation.health.started or task.done(), timeout=20)
+    await eventually(lambda: application.service_context.health.started or task.done(), timeout=20)
     try:
-        yield application.foundation
+        yield application.service_context
     finally:
         application.stop()
         await task
@@ -68,7 +68,7 @@ async def test_feedback_on_the_topic_becomes_a_job_and_bad_records_dead_letters(
     async with serving(database_url, kafka) as shared:
         async with shared.database.transaction() as tx:
             await shared.outbox.append(tx, configure(agent), cause=Cause(new_id(), "test"))
-        shared.wakeups.ring()
+        shared.notifier.notify()
 
         await send(kafka, good[0], bad[0], good[1], bad[1], bad[2], good[2])
 

@@ -17,13 +17,13 @@ FILL = """
            CASE WHEN n % 2 = 0 THEN gen_random_uuid() END
     FROM generate_series(1, 20000) AS n
 """
-NAMES = ("claim_feedback", "erase_feedback", "window_feedback", "lock_due_tally")
+NAMES = ("claim_feedback", "erase_feedback", "window_feedback", "lock_due_stats")
 
 
 @pytest.fixture
 async def full(world: World) -> World:
     """Much feedback of many agents, and statistics that know of it."""
-    await world.tell(configure())
+    await world.deliver(configure())
     async with world.shared.database.transaction() as tx:
         await as_owner(tx)
         await tx.execute(FILL, AGENT)

@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from archon_contracts.commands import ForgetItems, PrepareDataset
+from archon_contracts.commands import EraseItems, PrepareDataset
 from archon_contracts.events import (
     JobFailed,
 )
 from tests.support.coordinator.coordinator import (
     AGENT,
-    Answers,
+    JobReplies,
     World,
     configure,
     feedback,
@@ -16,21 +16,21 @@ from tests.support.coordinator.coordinator import (
     retracted,
 )
 
-UNUSED = "SELECT unused FROM tallies"
+UNUSED = "SELECT unused FROM feedback_stats"
 STORED = "SELECT count(*) FROM feedback"
 QUIET = {"trigger_minimum_feedback": 10_000}
 
 
 async def test_retracted_feedback_is_erased_and_its_redelivery_stays_out(world: World) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
     record = record_of(feedback("i1", rating=4))
-    await world.take([record, record_of(feedback("i2", rating=2))])
+    await world.consume([record, record_of(feedback("i2", rating=2))])
 
-    await world.take([record_of(retracted("i1"))])
-    await world.take([record])
+    await world.consume([record_of(retracted("i1"))])
+    await world.consume([record])
 
-    tally = (await world.fetch("SELECT * FROM tallies"))[0]
-    assert (tally["unused"], tally["rated"], tally["rating_sum"]) == (1, 1, 2)
+    stats = (await world.fetch("SELECT * FROM feedback_stats"))[0]
+    assert (stats["unused"], stats["rated"], stats["rating_sum"]) == (1, 1, 2)
     query = "SELECT body, retracted_at FROM feedback WHERE interaction_id = 'i1'"
     (row,) = await world.fetch(query)
     assert row["body"] is None
@@ -38,84 +38,85 @@ async def test_retracted_feedback_is_erased_and_its_redelivery_stays_out(world: 
 
 
 async def test_a_retraction_concerns_what_came_before_it_in_the_batch(world: World) -> None:
-    await world.tell(configure(**QUIET))
+    await world.deliver(configure(**QUIET))
     batch = [
         record_of(feedback("i1")),
         record_of(retracted("i1")),
         record_of(feedback("i1")),
     ]
 
-    await world.take(batch)
-    await world.take(batch)
+    await world.consume(batch)
+    await world.consume(batch)
 
     assert (await world.value(STORED), await world.value(UNUSED)) == (2, 1)
 
 
 async def test_another_sources_judgement_survives_a_retraction(world: World) -> None:
-    await world.tell(configure(**QUIET))
-    await world.take([record_of(feedback("i1")), record_of(feedback("i1", source="expert"))])
+    await world.deliver(configure(**QUIET))
+    await world.consume([record_of(feedback("i1")), record_of(feedback("i1", source="expert"))])
 
-    await world.take([record_of(retracted("i1", source="expert"))])
+    await world.consume([record_of(retracted("i1", source="expert"))])
 
     query = "SELECT source FROM feedback WHERE retracted_at IS NULL"
     assert [row["source"] for row in await world.fetch(query)] == ["user"]
 
 
 async def test_what_is_retracted_after_the_claim_is_left_out_of_the_data(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=2))
-    await world.take(record_of(feedback(f"i{n}")) for n in range(2))
+    await world.deliver(configure(trigger_minimum_feedback=2))
+    await world.consume(record_of(feedback(f"i{n}")) for n in range(2))
     job_id: UUID = await world.value("SELECT job_id FROM jobs")
 
-    await world.take([record_of(retracted("i0"))])
-    await world.tell(Answers(job_id).plan())
+    await world.consume([record_of(retracted("i0"))])
+    await world.deliver(JobReplies(job_id).plan())
 
     (source,) = (await world.last(PrepareDataset)).sources
     assert source.items == 1
 
 
 async def test_data_preparation_is_told_to_forget_what_a_window_had_taken(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=2))
-    await world.take(record_of(feedback(f"i{n}")) for n in range(3))
+    await world.deliver(configure(trigger_minimum_feedback=2))
+    await world.consume(record_of(feedback(f"i{n}")) for n in range(3))
     taken = "SELECT event_id FROM feedback WHERE interaction_id = 'i0'"
     line_id = str(await world.value(taken))
 
-    await world.take([record_of(retracted("i0")), record_of(retracted("nothing"))])
+    await world.consume([record_of(retracted("i0")), record_of(retracted("nothing"))])
 
-    (order,) = await world.told(ForgetItems)
+    (order,) = await world.published(EraseItems)
     assert (order.agent_id, order.item_ids) == (AGENT, (line_id,))
 
 
 async def test_unused_feedback_that_is_retracted_is_no_concern_of_others(world: World) -> None:
-    await world.tell(configure(**QUIET))
-    await world.take([record_of(feedback("i0"))])
+    await world.deliver(configure(**QUIET))
+    await world.consume([record_of(feedback("i0"))])
 
-    await world.take([record_of(retracted("i0"))])
+    await world.consume([record_of(retracted("i0"))])
 
-    assert await world.told(ForgetItems) == []
+    assert await world.published(EraseItems) == []
 
 
 async def test_a_window_that_was_wholly_retracted_fails_its_job(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=1))
-    await world.take([record_of(feedback("i1"))])
+    await world.deliver(configure(trigger_minimum_feedback=1))
+    await world.consume([record_of(feedback("i1"))])
     job_id: UUID = await world.value("SELECT job_id FROM jobs")
 
-    await world.take([record_of(retracted("i1"))])
-    await world.tell(Answers(job_id).plan())
+    await world.consume([record_of(retracted("i1"))])
+    await world.deliver(JobReplies(job_id).plan())
 
     assert (await world.last(JobFailed)).reason == "all feedback of the window was retracted"
 
 
 async def test_tallies_stay_equal_to_what_is_stored(world: World) -> None:
     for name in ("a", "b"):
-        await world.tell(configure(name, trigger_minimum_feedback=7, trigger_maximum_feedback=7))
+        await world.deliver(configure(name, trigger_minimum_feedback=7, trigger_maximum_feedback=7))
     records = [record_of(feedback(f"i{n}", "ab"[n % 2], rating=1 + n % 5)) for n in range(40)]
 
     for start in (0, 7, 20, 3):
-        await world.take(records[start : start + 15])
-    await world.take([record_of(retracted("i38").model_copy(update={"agent_id": "a"}))])
+        await world.consume(records[start : start + 15])
+    await world.consume([record_of(retracted("i38").model_copy(update={"agent_id": "a"}))])
 
     counted = await world.fetch(
-        "SELECT agent_id, unused, rated, rating_sum, oldest_unused_at FROM tallies ORDER BY 1"
+        "SELECT agent_id, unused, rated, rating_sum, oldest_unused_at "
+        "FROM feedback_stats ORDER BY 1"
     )
     stored = await world.fetch(
         "SELECT agent_id, count(*)::int, count(rating)::int, sum(rating), min(received_at) "

@@ -10,11 +10,11 @@ import pytest
 from archon_contracts.commands import CancelTraining, PlanCurriculum, TrainModel
 from archon_contracts.events import JobFailed
 from archon_contracts.values import TriggerPolicy
-from services.coordinator.retraining import agent_queue as turns
-from services.coordinator.retraining.triggers import Tally, Verdict, judge
+from services.coordinator.retraining import agent_queue as agent_queue
+from services.coordinator.retraining.triggers import FeedbackStats, TriggerDecision, decide
 from shared.errors import PermanentError
 from tests.support.coordinator.coordinator import (
-    Answers,
+    JobReplies,
     World,
     configure,
     coordinator_world,
@@ -28,8 +28,8 @@ DAY = 24 * 3600.0
 
 async def open_job(world: World) -> UUID:
     """A job in planning."""
-    await world.tell(configure(trigger_minimum_feedback=1))
-    await world.take([record_of(feedback("i1"))])
+    await world.deliver(configure(trigger_minimum_feedback=1))
+    await world.consume([record_of(feedback("i1"))])
     job_id: UUID = await world.value("SELECT job_id FROM jobs")
     return job_id
 
@@ -37,7 +37,7 @@ async def open_job(world: World) -> UUID:
 async def pass_and_sweep(world: World, seconds: float) -> None:
     """Let time pass, then look."""
     world.clock.move(seconds)
-    await world.parts.sweeper.sweep()
+    await world.components.sweeper.sweep()
 
 
 async def test_an_unanswered_command_is_sent_again_and_then_fails_the_job(world: World) -> None:
@@ -46,7 +46,7 @@ async def test_an_unanswered_command_is_sent_again_and_then_fails_the_job(world:
     for _ in range(3):
         await pass_and_sweep(world, 61)
 
-    assert len(await world.told(PlanCurriculum)) == 3
+    assert len(await world.published(PlanCurriculum)) == 3
     reason = (await world.last(JobFailed)).reason
     assert reason == "nobody finished planning within 60 s; is its service up? (try 3 of 3)"
     assert (await world.states(job_id))[-1] == "failed"
@@ -56,25 +56,25 @@ async def test_an_answer_to_the_second_command_leads_on(world: World) -> None:
     job_id = await open_job(world)
     await pass_and_sweep(world, 61)
 
-    await world.tell(Answers(job_id).plan())
+    await world.deliver(JobReplies(job_id).plan())
 
     assert (await world.states(job_id))[-1] == "preparing"
 
 
 async def test_a_silent_training_is_called_off_and_begun_anew(world: World) -> None:
     job_id = await open_job(world)
-    await world.tell(Answers(job_id).plan(), Answers(job_id).dataset())
+    await world.deliver(JobReplies(job_id).plan(), JobReplies(job_id).dataset())
 
     await pass_and_sweep(world, DAY)
 
     assert (await world.last(CancelTraining)).attempt == 1
-    assert [command.attempt for command in await world.told(TrainModel)] == [1, 2]
+    assert [command.attempt for command in await world.published(TrainModel)] == [1, 2]
     assert (await world.states(job_id))[-3:] == ["training", "queued", "training"]
 
 
 async def test_a_training_that_stays_silent_fails_the_job(world: World) -> None:
     job_id = await open_job(world)
-    await world.tell(Answers(job_id).plan(), Answers(job_id).dataset())
+    await world.deliver(JobReplies(job_id).plan(), JobReplies(job_id).dataset())
 
     for _ in range(3):
         await pass_and_sweep(world, DAY)
@@ -84,7 +84,7 @@ async def test_a_training_that_stays_silent_fails_the_job(world: World) -> None:
 
 
 async def test_a_job_whose_agent_never_comes_fails_in_plain_words(world: World) -> None:
-    await world.tell(requested("nobody"))
+    await world.deliver(requested("nobody"))
 
     await pass_and_sweep(world, DAY + 1)
 
@@ -93,11 +93,11 @@ async def test_a_job_whose_agent_never_comes_fails_in_plain_words(world: World) 
 
 async def test_a_job_without_a_free_slot_fails_in_the_end(world: World) -> None:
     for name in ("a", "b"):
-        await world.tell(configure(name, trigger_minimum_feedback=1))
-        await world.take([record_of(feedback("i1", name))])
+        await world.deliver(configure(name, trigger_minimum_feedback=1))
+        await world.consume([record_of(feedback("i1", name))])
         query = "SELECT job_id FROM jobs WHERE agent_id = $1"
-        answers = Answers(await world.value(query, name), name)
-        await world.tell(answers.plan(), answers.dataset())
+        answers = JobReplies(await world.value(query, name), name)
+        await world.deliver(answers.plan(), answers.dataset())
     await world.fetch("UPDATE jobs SET deadline_at = now() + '1 year' WHERE agent_id = 'a'")
 
     await pass_and_sweep(world, DAY + 1)
@@ -107,7 +107,7 @@ async def test_a_job_without_a_free_slot_fails_in_the_end(world: World) -> None:
 
 async def test_a_failed_job_frees_its_agent_for_the_next_window(world: World) -> None:
     await open_job(world)
-    await world.take([record_of(feedback("i2"))])
+    await world.consume([record_of(feedback("i2"))])
 
     for _ in range(3):
         await pass_and_sweep(world, 61)
@@ -122,42 +122,42 @@ async def test_two_sweepers_settle_an_overdue_job_once(
     world.clock.move(61)
 
     async with coordinator_world(database_url, tmp_path, clock=world.clock) as other:
-        await asyncio.gather(world.parts.sweeper.sweep(), other.parts.sweeper.sweep())
+        await asyncio.gather(world.components.sweeper.sweep(), other.components.sweeper.sweep())
 
-    assert len(await world.told(PlanCurriculum)) == 2
+    assert len(await world.published(PlanCurriculum)) == 2
 
 
 async def test_a_job_that_cannot_be_led_on_is_ended_and_holds_up_no_other(world: World) -> None:
     job_id = await open_job(world)
-    await world.tell(Answers(job_id).plan())
+    await world.deliver(JobReplies(job_id).plan())
     await world.fetch("UPDATE jobs SET facts = facts - 'plan'")
-    await world.tell(configure("other", trigger_minimum_feedback=1))
+    await world.deliver(configure("other", trigger_minimum_feedback=1))
     world.clock.move(1)
-    await world.take([record_of(feedback("i1", "other"))])
+    await world.consume([record_of(feedback("i1", "other"))])
 
     await pass_and_sweep(world, 901)
 
     assert (await world.last(JobFailed)).reason.startswith("the job has no plan")
-    orders = await world.told(PlanCurriculum)
-    assert [order.agent_id for order in orders].count("other") == 2
+    dispatcher = await world.published(PlanCurriculum)
+    assert [order.agent_id for order in dispatcher].count("other") == 2
 
 
 async def test_an_agent_that_cannot_be_considered_is_put_off_and_holds_up_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("bad", "good"):
-        await world.tell(configure(name, trigger_minimum_feedback=2))
-        await world.take([record_of(feedback("i1", name))])
-    await world.fetch("UPDATE tallies SET check_at = '2020-01-01' WHERE agent_id = 'bad'")
-    await world.fetch("UPDATE tallies SET check_at = '2020-01-02' WHERE agent_id = 'good'")
+        await world.deliver(configure(name, trigger_minimum_feedback=2))
+        await world.consume([record_of(feedback("i1", name))])
+    await world.fetch("UPDATE feedback_stats SET check_at = '2020-01-01' WHERE agent_id = 'bad'")
+    await world.fetch("UPDATE feedback_stats SET check_at = '2020-01-02' WHERE agent_id = 'good'")
 
-    def refuse_bad(tally: Tally, policy: TriggerPolicy, now: datetime) -> Verdict:
-        if tally.agent_id == "bad":
-            raise PermanentError("this tally cannot be judged")
-        return judge(tally, policy, now)
+    def refuse_bad(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> TriggerDecision:
+        if stats.agent_id == "bad":
+            raise PermanentError("this stats cannot be judged")
+        return decide(stats, policy, now)
 
-    monkeypatch.setattr(turns, "judge", refuse_bad)
-    await world.parts.sweeper.sweep()
+    monkeypatch.setattr(agent_queue, "decide", refuse_bad)
+    await world.components.sweeper.sweep()
 
-    checks = dict(await world.fetch("SELECT agent_id, check_at FROM tallies"))
+    checks = dict(await world.fetch("SELECT agent_id, check_at FROM feedback_stats"))
     assert checks == {"bad": world.clock.now() + timedelta(hours=1), "good": None}

@@ -10,10 +10,10 @@ from archon_contracts.base import Contract
 from archon_contracts.commands import CancelJob, TrainModel
 from archon_contracts.events import TrainingFailed, TrainingStarted, WorkerReported
 from services.coordinator.feedback.store import FeedbackStore
-from services.coordinator.store import Store
+from services.coordinator.store import JobStore
 from tests.support.coordinator.coordinator import (
     AGENT,
-    Answers,
+    JobReplies,
     World,
     configure,
     feedback,
@@ -34,18 +34,18 @@ def of(tenant_id: str, body: Contract) -> Any:
 async def queued_job_of(world: World, tenant_id: str, agent_id: str = AGENT) -> UUID:
     """A job of the tenant that waits for a slot."""
     judged = [of(tenant_id, feedback(f"i{number}", agent_id)) for number in range(3)]
-    await world.take(record_of(each) for each in judged)
+    await world.consume(record_of(each) for each in judged)
     (row,) = await world.fetch(
         "SELECT job_id FROM jobs WHERE tenant_id = $1 AND agent_id = $2", tenant_id, agent_id
     )
-    answers = Answers(row["job_id"])
-    await world.tell(of(tenant_id, answers.plan()), of(tenant_id, answers.dataset()))
+    answers = JobReplies(row["job_id"])
+    await world.deliver(of(tenant_id, answers.plan()), of(tenant_id, answers.dataset()))
     return answers.job_id
 
 
 async def training_of(world: World, tenant_id: str) -> UUID:
     """A job of the tenant that is training."""
-    await world.tell(of(tenant_id, configure()), SLOT)
+    await world.deliver(of(tenant_id, configure()), SLOT)
     return await queued_job_of(world, tenant_id)
 
 
@@ -54,7 +54,7 @@ async def everything_of(world: World, tenant_id: str) -> list[str]:
     found = await world.fetch(
         "SELECT j::text AS row FROM jobs j WHERE tenant_id = $1 "
         "UNION ALL SELECT h::text FROM job_history h WHERE tenant_id = $1 "
-        "UNION ALL SELECT t::text FROM tallies t WHERE tenant_id = $1 "
+        "UNION ALL SELECT t::text FROM feedback_stats t WHERE tenant_id = $1 "
         "UNION ALL SELECT f::text FROM feedback f WHERE tenant_id = $1 "
         "UNION ALL SELECT event_id::text FROM outbox WHERE key LIKE $1 || '/%'",
         tenant_id,
@@ -64,7 +64,7 @@ async def everything_of(world: World, tenant_id: str) -> list[str]:
 
 def words_about(job_id: UUID) -> list[Contract]:
     """All that can be said of a job."""
-    answers = Answers(job_id)
+    answers = JobReplies(job_id)
     named = {"agent_id": AGENT, "job_id": job_id, "attempt": 1}
     return [
         CancelJob(job_id=job_id, reason="not mine"),
@@ -73,7 +73,7 @@ def words_about(job_id: UUID) -> list[Contract]:
         TrainingStarted(**named, worker_id="w", total_steps=1, first_step_at=NOON),
         answers.trained(),
         TrainingFailed(**named, error_type="E", reason="not mine", retryable=False),
-        answers.verdict(),
+        answers.evaluated(),
         answers.registered(),
         answers.deployed(),
         requested(job_id=job_id),
@@ -85,10 +85,10 @@ async def test_what_one_tenant_says_of_anothers_job_has_no_effect(
     world: World, number: int
 ) -> None:
     job_id = await training_of(world, BETA)
-    await world.tell(of(ALPHA, configure()))
+    await world.deliver(of(ALPHA, configure()))
     before = await everything_of(world, BETA)
 
-    await world.tell(of(ALPHA, words_about(job_id)[number]))
+    await world.deliver(of(ALPHA, words_about(job_id)[number]))
 
     assert len(before) > 10
     assert await everything_of(world, BETA) == before
@@ -96,7 +96,7 @@ async def test_what_one_tenant_says_of_anothers_job_has_no_effect(
 
 async def test_a_forgotten_filter_finds_nothing_of_another(world: World) -> None:
     job_id = await training_of(world, BETA)
-    store, late = Store(), world.clock.now() + timedelta(days=30)
+    store, late = JobStore(), world.clock.now() + timedelta(days=30)
     window = await world.value("SELECT window_id FROM windows")
 
     async with world.shared.database.transaction(ALPHA) as tx:
@@ -105,7 +105,7 @@ async def test_a_forgotten_filter_finds_nothing_of_another(world: World) -> None
         assert await store.transitions(tx, job_id) == []
         assert await store.running_jobs(tx) == []
         assert await FeedbackStore().window_feedback(tx, window) == []
-        assert await FeedbackStore().lock_due_tally(tx, late) is None
+        assert await FeedbackStore().lock_due_stats(tx, late) is None
     async with world.shared.database.transaction(BETA) as tx:
         assert await store.lock_job(tx, job_id) is not None
         assert len(await FeedbackStore().window_feedback(tx, window)) == 3
@@ -113,38 +113,38 @@ async def test_a_forgotten_filter_finds_nothing_of_another(world: World) -> None
 
 async def test_a_slot_that_one_tenant_leaves_goes_to_anothers_job(world: World) -> None:
     running = await training_of(world, ALPHA)
-    await world.tell(of(BETA, configure()))
+    await world.deliver(of(BETA, configure()))
     waiting = await queued_job_of(world, BETA)
     assert (await world.states(waiting))[-1] == "queued"
 
-    await world.tell(of(ALPHA, Answers(running).trained()))
+    await world.deliver(of(ALPHA, JobReplies(running).trained()))
 
     assert (await world.states(running))[-1] == "evaluating"
     assert (await world.states(waiting))[-1] == "training"
-    assert [order.tenant_id for order in await world.told(TrainModel)] == [ALPHA, BETA]
+    assert [order.tenant_id for order in await world.published(TrainModel)] == [ALPHA, BETA]
 
 
 async def test_a_batch_of_both_tenants_is_stored_for_each(world: World) -> None:
     trigger = configure(trigger_minimum_feedback=100)
-    await world.tell(of(ALPHA, trigger), of(BETA, trigger))
+    await world.deliver(of(ALPHA, trigger), of(BETA, trigger))
 
-    await world.take(
+    await world.consume(
         record_of(of(tenant_id, feedback(f"i{number}")))
         for number in range(3)
         for tenant_id in (ALPHA, BETA)
     )
 
-    rows = await world.fetch("SELECT tenant_id, unused FROM tallies ORDER BY tenant_id")
+    rows = await world.fetch("SELECT tenant_id, unused FROM feedback_stats ORDER BY tenant_id")
     assert [tuple(row) for row in rows] == [(ALPHA, 3), (BETA, 3)]
 
 
 async def test_the_sweeper_settles_every_tenants_jobs(world: World) -> None:
-    await world.tell(of(ALPHA, configure()), of(BETA, configure()))
+    await world.deliver(of(ALPHA, configure()), of(BETA, configure()))
     jobs = [await queued_job_of(world, tenant_id) for tenant_id in (ALPHA, BETA)]
 
     for _ in range(10):  # more than a job is ever tried again
         world.clock.move(timedelta(days=30).total_seconds())
-        await world.parts.sweeper.sweep()
+        await world.components.sweeper.sweep()
 
     assert [(await world.states(job))[-1] for job in jobs] == ["failed", "failed"]
 
@@ -153,14 +153,14 @@ async def test_a_tenants_own_priority_puts_it_before_no_other_tenant(world: Worl
     running = await training_of(world, ALPHA)
     urgent = []
     for agent_id in ("second", "third"):
-        await world.tell(of(ALPHA, configure(agent_id, priority=100)))
+        await world.deliver(of(ALPHA, configure(agent_id, priority=100)))
         urgent.append(await queued_job_of(world, ALPHA, agent_id))
-    await world.tell(of(BETA, configure()))
+    await world.deliver(of(BETA, configure()))
     waiting = await queued_job_of(world, BETA)
     async with world.shared.database.across_tenants() as tx:
-        looked_at = await Store().queued_jobs(tx, most=2)
+        looked_at = await JobStore().queued_jobs(tx, most=2)
 
-    await world.tell(of(ALPHA, Answers(running).trained()))
+    await world.deliver(of(ALPHA, JobReplies(running).trained()))
 
     assert {job.tenant_id for job in looked_at} == {ALPHA, BETA}
     assert [job.served_at is None for job in looked_at] == [True, False]

@@ -34,9 +34,9 @@ async def spans_of(world: World) -> dict[str, Any]:
 
 
 async def finished_retrain(world: World) -> None:
-    """A retrain from three traced judgements to the live version."""
-    await world.tell(configure(trigger_minimum_feedback=3))
-    await world.take(
+    """A retrain from three traced feedback to the live version."""
+    await world.deliver(configure(trigger_minimum_feedback=3))
+    await world.consume(
         [
             traced("i1", "c" * 32, "1" * 16),
             traced("i2", "b" * 32, "2" * 16),
@@ -88,8 +88,8 @@ async def test_a_command_hangs_below_the_span_of_its_stage(world: World) -> None
 
 
 async def test_feedback_without_a_context_gives_the_job_a_trace_of_its_own(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=1))
-    await world.take([record_of(feedback("i1"), traceparent=b"nonsense")])
+    await world.deliver(configure(trigger_minimum_feedback=1))
+    await world.consume([record_of(feedback("i1"), traceparent=b"nonsense")])
 
     trace_id = (await world.last(JobStateChanged)).trace_id
 
@@ -98,7 +98,7 @@ async def test_feedback_without_a_context_gives_the_job_a_trace_of_its_own(world
 
 
 async def test_a_failed_stage_says_why_in_its_span(world: World) -> None:
-    await world.tell(configure(), requested())
+    await world.deliver(configure(), requested())
 
     span = (await spans_of(world))["job"]
 
@@ -107,8 +107,8 @@ async def test_a_failed_stage_says_why_in_its_span(world: World) -> None:
 
 
 async def test_at_most_128_contexts_are_linked(world: World) -> None:
-    await world.tell(configure(trigger_minimum_feedback=140))
+    await world.deliver(configure(trigger_minimum_feedback=140))
 
-    await world.take(traced(f"i{n}", f"{n + 1:032x}", f"{n + 1:016x}") for n in range(140))
+    await world.consume(traced(f"i{n}", f"{n + 1:032x}", f"{n + 1:016x}") for n in range(140))
 
     assert len((await spans_of(world))["trigger retrain"]["links"]) == 128

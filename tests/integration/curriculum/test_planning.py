@@ -9,25 +9,25 @@ from archon_contracts.commands import PlanCurriculum
 from archon_contracts.events import CurriculumPlanned, LevelAdvanced
 from archon_contracts.identifiers import new_id
 from services.curriculum.errors import BrokenPlan
-from services.curriculum.pacing import Mastery, Progress
+from services.curriculum.pacing import LevelProgress, MasteryThresholds
 from services.curriculum.service import CurriculumService
 from services.curriculum.store import Store
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.data.curriculum import plan_curriculum
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
 
 
-class Curriculum:
+class RunningCurriculum:
     """The real service, one transaction per message."""
 
-    def __init__(self, shared: Foundation) -> None:
+    def __init__(self, shared: ServiceContext) -> None:
         self.shared = shared
         self.store = Store()
-        self.service = CurriculumService(self.store, shared.outbox, Mastery())
+        self.service = CurriculumService(self.store, shared.outbox, MasteryThresholds())
 
-    async def take(self, *commands: PlanCurriculum) -> list[Contract]:
+    async def execute(self, *commands: PlanCurriculum) -> list[Contract]:
         for command in commands:
             message = message_of(command)
             await self.shared.inbox.run_once(message, self.service.plan_curriculum)
@@ -35,30 +35,30 @@ class Curriculum:
 
 
 @pytest.fixture
-async def curriculum(database_url: str) -> AsyncIterator[Curriculum]:
+async def curriculum(database_url: str) -> AsyncIterator[RunningCurriculum]:
     settings = probe_settings(database_url, service="curriculum")
-    async with open_foundation(settings) as shared:
-        yield Curriculum(shared)
+    async with open_service_context(settings) as shared:
+        yield RunningCurriculum(shared)
 
 
-async def test_an_order_leaves_a_plan_and_a_new_level(curriculum: Curriculum) -> None:
-    advanced, planned = await curriculum.take(plan_curriculum(success_rate=0.9, new_items=300))
+async def test_an_order_leaves_a_plan_and_a_new_level(curriculum: RunningCurriculum) -> None:
+    advanced, planned = await curriculum.execute(plan_curriculum(success_rate=0.9, new_items=300))
 
     assert isinstance(advanced, LevelAdvanced)
     assert isinstance(planned, CurriculumPlanned)
     async with curriculum.shared.database.transaction("default") as tx:
-        assert await curriculum.store.lock_progress(tx, "default", "picker") == Progress(2)
+        assert await curriculum.store.lock_progress(tx, "default", "picker") == LevelProgress(2)
 
 
-async def test_a_job_planned_twice_keeps_its_plan(curriculum: Curriculum) -> None:
+async def test_a_job_planned_twice_keeps_its_plan(curriculum: RunningCurriculum) -> None:
     command = plan_curriculum(success_rate=0.7)
 
-    first, second = await curriculum.take(command, command)
+    first, second = await curriculum.execute(command, command)
 
     assert first == second
 
 
-async def test_a_redelivered_order_is_carried_out_once(curriculum: Curriculum) -> None:
+async def test_a_redelivered_order_is_carried_out_once(curriculum: RunningCurriculum) -> None:
     message = message_of(plan_curriculum())
 
     for _ in range(2):
@@ -67,7 +67,7 @@ async def test_a_redelivered_order_is_carried_out_once(curriculum: Curriculum) -
     assert len(await events_of(curriculum.shared.database)) == 1
 
 
-async def test_a_stored_plan_that_does_not_fit_is_named(curriculum: Curriculum) -> None:
+async def test_a_stored_plan_that_does_not_fit_is_named(curriculum: RunningCurriculum) -> None:
     job_id = new_id()
     async with curriculum.shared.database.transaction("default") as tx:
         await tx.execute("INSERT INTO plans VALUES ('default', $1, 'a', $2)", job_id, {"level": 9})

@@ -7,14 +7,14 @@ from pathlib import Path
 import orjson
 import pytest
 
-from archon_contracts.commands import DataSource, ForgetItems, PrepareDataset, SourceKind
+from archon_contracts.commands import DataSource, EraseItems, PrepareDataset, SourceKind
 from archon_contracts.events import DatasetPrepared, DatasetRejected
 from archon_contracts.values import AgentKind
 from services.data_prep.domain import Item
-from tests.support.data.data_preparation import DataPrep, corrections, jsonl
+from tests.support.data.data_preparation import RunningDataPrep, corrections, jsonl
 from tests.support.data.datasets import REF, plan, prepare_dataset
-from tests.support.data.raters import judged, memory
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from tests.support.data.raters import memory, rated
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.training.tampering import flip_a_bit
 
@@ -22,27 +22,27 @@ CATALOGUE = [{"name": name, "description": f"does {name}"} for name in ("refund"
 
 
 @pytest.fixture
-async def prep(database_url: str, tmp_path: Path) -> AsyncIterator[DataPrep]:
+async def prep(database_url: str, tmp_path: Path) -> AsyncIterator[RunningDataPrep]:
     settings = probe_settings(
         database_url, service="data_prep", artifacts_url=f"file://{tmp_path}/artifacts"
     )
-    async with open_foundation(settings) as shared:
-        yield DataPrep(shared)
+    async with open_service_context(settings) as shared:
+        yield RunningDataPrep(shared)
 
 
-async def prepared(prep: DataPrep, *orders: PrepareDataset) -> list[DatasetPrepared]:
-    events = await prep.take(*orders)
+async def prepared(prep: RunningDataPrep, *commands: PrepareDataset) -> list[DatasetPrepared]:
+    events = await prep.execute(*commands)
     assert all(isinstance(event, DatasetPrepared) for event in events), events
     return [event for event in events if isinstance(event, DatasetPrepared)]
 
 
-async def rejected(prep: DataPrep, order: PrepareDataset) -> DatasetRejected:
-    (event,) = await prep.take(order)
+async def rejected(prep: RunningDataPrep, command: PrepareDataset) -> DatasetRejected:
+    (event,) = await prep.execute(command)
     assert isinstance(event, DatasetRejected)
     return event
 
 
-async def test_feedback_becomes_a_dataset_with_its_lineage(prep: DataPrep) -> None:
+async def test_feedback_becomes_a_dataset_with_its_lineage(prep: RunningDataPrep) -> None:
     source = await prep.source(corrections(40))
 
     (event,) = await prepared(prep, prepare_dataset(source))
@@ -54,16 +54,16 @@ async def test_feedback_becomes_a_dataset_with_its_lineage(prep: DataPrep) -> No
     assert ids.decode().split() == sorted(f"question-{n}" for n in range(40))
 
 
-async def test_the_same_order_twice_gives_the_same_dataset(prep: DataPrep) -> None:
-    order = prepare_dataset(await prep.source(corrections(20)))
+async def test_the_same_order_twice_gives_the_same_dataset(prep: RunningDataPrep) -> None:
+    command = prepare_dataset(await prep.source(corrections(20)))
 
-    first, second = await prepared(prep, order, order)
+    first, second = await prepared(prep, command, command)
 
     assert first == second
 
 
 async def test_another_job_with_the_same_data_gets_a_version_of_its_own_and_the_same_files(
-    prep: DataPrep,
+    prep: RunningDataPrep,
 ) -> None:
     source = await prep.source(corrections(20))
 
@@ -74,7 +74,7 @@ async def test_another_job_with_the_same_data_gets_a_version_of_its_own_and_the_
     assert first.artifact == second.artifact
 
 
-async def test_a_continual_dataset_replays_what_was_learned_before(prep: DataPrep) -> None:
+async def test_a_continual_dataset_replays_what_was_learned_before(prep: RunningDataPrep) -> None:
     old = [*corrections(30, "refund", "old"), *corrections(30, "status", "older")]
     first = prepare_dataset(await prep.source(old))
     second = prepare_dataset(await prep.source(corrections(40, "cancel", "new")), plan=plan(0.5))
@@ -90,28 +90,30 @@ async def test_a_continual_dataset_replays_what_was_learned_before(prep: DataPre
 
 
 async def test_what_contradicts_the_memory_is_held_with_its_reason_and_never_remembered(
-    prep: DataPrep,
+    prep: RunningDataPrep,
 ) -> None:
     known = [_line(one) for one in memory()]
-    lies = [_line(one) for one in judged("cancel", "refund", "eve")]
+    lies = [_line(one) for one in rated("cancel", "refund", "eve")]
     honest = [
         _line(one)
         for n in range(8)
-        for one in judged("status", "status", f"u{n}", start=8 + n, count=1)
+        for one in rated("status", "status", f"u{n}", start=8 + n, count=1)
     ]
     first = prepare_dataset(
-        await prep.source(known, SourceKind.EXTERNAL), validation_share=0.0, test_share=0.0
+        await prep.source(known, SourceKind.EXTERNAL),
+        validation_proportion=0.0,
+        test_proportion=0.0,
     )
     second = prepare_dataset(await prep.source([*honest, *lies]))
 
     _, event = await prepared(prep, first, second)
 
-    assert (event.quality.held, event.quality.held_by_reason) == (8, {"outlier": 8})
-    held = await prep.lines(event, "held.jsonl")
-    assert {line["id"] for line in held} == {line["id"] for line in lies}
-    assert all("contradicts what is known" in line["why"] for line in held)
+    assert (event.quality.quarantined, event.quality.quarantined_by_reason) == (8, {"outlier": 8})
+    quarantined = await prep.lines(event, "quarantined.jsonl")
+    assert {line["id"] for line in quarantined} == {line["id"] for line in lies}
+    assert all("contradicts what is known" in line["explanation"] for line in quarantined)
     async with prep.shared.database.transaction() as tx:
-        remembered = await prep.store.read_memory(tx, "default", "picker")
+        remembered = await prep.store.read_replay_buffer(tx, "default", "picker")
     assert not {line["input"] for line in lies} & {one.input for one in remembered}
 
 
@@ -126,52 +128,52 @@ def _line(one: Item) -> dict[str, str]:
 
 
 async def test_nothing_of_the_suite_is_trained_on_and_no_test_part_is_made(
-    prep: DataPrep,
+    prep: RunningDataPrep,
 ) -> None:
     suite = await prep.publish({"items.jsonl": jsonl(corrections(10))})
-    order = prepare_dataset(await prep.source(corrections(50)), evaluation_suite=suite)
+    command = prepare_dataset(await prep.source(corrections(50)), evaluation_suite=suite)
 
-    (event,) = await prepared(prep, order)
+    (event,) = await prepared(prep, command)
 
     assert (event.quality.held_out, event.items) == (10, {"train": 36, "validation": 4, "test": 0})
     trained = {line["id"] for line in await prep.lines(event, "train.jsonl")}
     assert not trained & {f"question-{n}" for n in range(10)}
 
 
-async def test_only_answers_of_the_catalogue_are_taught(prep: DataPrep) -> None:
+async def test_only_answers_of_the_catalogue_are_taught(prep: RunningDataPrep) -> None:
     catalogue = await prep.publish({"catalogue.json": orjson.dumps(CATALOGUE)})
     lines = [*corrections(9), *corrections(3, "unknown tool", "other")]
-    order = prepare_dataset(await prep.source(lines), catalogue=catalogue)
+    command = prepare_dataset(await prep.source(lines), catalogue=catalogue)
 
-    (event,) = await prepared(prep, order)
+    (event,) = await prepared(prep, command)
 
     assert (event.quality.kept, event.quality.unusable) == (9, 3)
 
 
-async def test_only_labels_of_the_classifier_are_taught(prep: DataPrep) -> None:
-    order = prepare_dataset(
+async def test_only_labels_of_the_classifier_are_taught(prep: RunningDataPrep) -> None:
+    command = prepare_dataset(
         await prep.source([*corrections(9), *corrections(3, "other", "other")]),
         kind=AgentKind.CLASSIFIER,
         labels=("refund", "status"),
     )
 
-    (event,) = await prepared(prep, order)
+    (event,) = await prepared(prep, command)
 
     assert (event.quality.kept, event.quality.targets) == (9, 1)
 
 
-async def test_sources_without_anything_new_are_rejected_with_counts(prep: DataPrep) -> None:
+async def test_sources_without_anything_new_are_rejected_with_counts(prep: RunningDataPrep) -> None:
     lines = [{"id": "1", "input": "a", "actual": "b", "rating": 1}, {"id": "2"}]
-    order = prepare_dataset(await prep.source(lines))
+    command = prepare_dataset(await prep.source(lines))
 
-    event = await rejected(prep, order)
+    event = await rejected(prep, command)
 
     assert event.quality is not None
     assert (event.quality.received, event.quality.unusable) == (2, 2)
     assert "1 disliked without a correction, 1 no input" in event.reason
 
 
-async def test_a_source_that_was_tampered_with_is_not_taught(prep: DataPrep) -> None:
+async def test_a_source_that_was_tampered_with_is_not_taught(prep: RunningDataPrep) -> None:
     source = await prep.source(corrections(20))
     flip_a_bit(source.artifact, "items.jsonl")
 
@@ -181,7 +183,7 @@ async def test_a_source_that_was_tampered_with_is_not_taught(prep: DataPrep) -> 
     assert "was changed" in event.reason
 
 
-async def test_a_missing_source_is_told_to_the_job(prep: DataPrep) -> None:
+async def test_a_missing_source_is_told_to_the_job(prep: RunningDataPrep) -> None:
     source = DataSource(kind=SourceKind.EXTERNAL, artifact=REF, items=1)
 
     event = await rejected(prep, prepare_dataset(source))
@@ -194,15 +196,15 @@ async def test_a_missing_source_is_told_to_the_job(prep: DataPrep) -> None:
     [({"rows.csv": b"a"}, "holds no catalogue.json"), ({"catalogue.json": b"{}"}, "valid array")],
 )
 async def test_a_folder_that_is_no_catalogue_is_told_to_the_job(
-    prep: DataPrep, files: dict[str, bytes], reason: str
+    prep: RunningDataPrep, files: dict[str, bytes], reason: str
 ) -> None:
     catalogue = await prep.publish(files)
-    order = prepare_dataset(await prep.source(corrections(5)), catalogue=catalogue)
+    command = prepare_dataset(await prep.source(corrections(5)), catalogue=catalogue)
 
-    assert reason in (await rejected(prep, order)).reason
+    assert reason in (await rejected(prep, command)).reason
 
 
-async def test_the_memory_keeps_to_its_bound_and_takes_corrections(prep: DataPrep) -> None:
+async def test_the_memory_keeps_to_its_bound_and_takes_corrections(prep: RunningDataPrep) -> None:
     first = prepare_dataset(await prep.source(corrections(90, "refund")))
     second = prepare_dataset(await prep.source(corrections(90, "status")))
     third = prepare_dataset(await prep.source(corrections(90, "cancel", "new")))
@@ -210,26 +212,28 @@ async def test_the_memory_keeps_to_its_bound_and_takes_corrections(prep: DataPre
     await prepared(prep, first, second, third)
 
     async with prep.shared.database.transaction("default") as tx:
-        memory = await prep.store.read_memory(tx, "default", "picker")
+        memory = await prep.store.read_replay_buffer(tx, "default", "picker")
     targets = Counter(known.target for known in memory)
     assert targets.total() == 100
     assert 33 <= targets["cancel"] <= 50
     assert len({known.key for known in memory}) == 100
 
 
-async def test_retracted_feedback_is_neither_replayed_nor_prepared_again(prep: DataPrep) -> None:
+async def test_retracted_feedback_is_neither_replayed_nor_prepared_again(
+    prep: RunningDataPrep,
+) -> None:
     old = await prep.source(corrections(30, "refund", "old"))
     await prepared(prep, prepare_dataset(old))
     retracted = {f"old-{n}" for n in range(10)}
-    order = message_of(ForgetItems(agent_id="picker", item_ids=tuple(retracted)))
+    command = message_of(EraseItems(agent_id="picker", item_ids=tuple(retracted)))
 
-    await prep.shared.inbox.run_once(order, prep.service.forget_items)
+    await prep.shared.inbox.run_once(command, prep.service.erase_items)
     new = await prep.source(corrections(40, "cancel", "new"))
     _, event = await prepared(prep, prepare_dataset(new, old, plan=plan(1.0)))
 
     assert (event.quality.unusable, event.quality.kept) == (10, 60)
     async with prep.shared.database.transaction("default") as tx:
-        memory = await prep.store.read_memory(tx, "default", "picker")
-    remembered = {name for known in memory for name in known.origins}
+        memory = await prep.store.read_replay_buffer(tx, "default", "picker")
+    remembered = {name for known in memory for name in known.feedback_ids}
     assert remembered
     assert not remembered & retracted

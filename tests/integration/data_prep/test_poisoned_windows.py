@@ -3,66 +3,73 @@
 from collections import Counter
 from dataclasses import replace
 
-from services.data_prep.domain import HeldReason
-from tests.support.data.poisoned_windows import decided, lies, share_held, windows
+from services.data_prep.domain import QuarantineReason
+from tests.support.data.poisoned_windows import (
+    decide,
+    make_attacker_items,
+    measure_quarantined_proportion,
+    windows,
+)
 
 SEEDS = range(20)
 TEACHER = "teacher"
 
 
 def test_honest_windows_are_held_back_in_nothing() -> None:
-    held = [
+    quarantined = [
         one
         for seed, (_, known, honest) in enumerate(windows(SEEDS))
-        for one in decided(honest, known, seed).held
+        for one in decide(honest, known, seed).quarantined
     ]
 
-    assert held == []
+    assert quarantined == []
 
 
 def test_a_fifth_of_a_window_from_one_attacker_is_held_in_full_and_nobody_else() -> None:
-    for seed, (told, known, honest) in enumerate(windows(SEEDS)):
-        poison = lies(told)
+    for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
+        poison = make_attacker_items(scenario)
 
-        result = decided([*honest, *poison], known, seed)
+        result = decide([*honest, *poison], known, seed)
 
-        assert {one.id for one in result.held} == {one.id for one in poison}, f"seed {seed}"
-        assert {one.reason for one in result.held} == {HeldReason.OUTLIER}
+        assert {one.id for one in result.quarantined} == {one.id for one in poison}, f"seed {seed}"
+        assert {one.reason for one in result.quarantined} == {QuarantineReason.OUTLIER}
 
 
 def test_hiding_lies_among_true_judgements_hardly_helps() -> None:
-    held = 0
-    for seed, (told, known, honest) in enumerate(windows(SEEDS)):
-        poison = lies(told)
+    quarantined = 0
+    for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
+        poison = make_attacker_items(scenario)
         disguise = [replace(one, unit=poison[0].unit) for one in honest[:20]]
 
-        result = decided([*disguise, *honest[20:], *poison], known, seed)
+        result = decide([*disguise, *honest[20:], *poison], known, seed)
 
-        held += {one.id for one in poison} <= {one.id for one in result.held}
+        quarantined += {one.id for one in poison} <= {one.id for one in result.quarantined}
 
-    assert held >= len(SEEDS) - 2
+    assert quarantined >= len(SEEDS) - 2
 
 
 def test_an_invented_answer_is_held_too() -> None:
-    for seed, (told, known, honest) in enumerate(windows(SEEDS)):
-        poison = [replace(i, target="invented") for i in lies(told)]
+    for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
+        poison = [replace(i, target="invented") for i in make_attacker_items(scenario)]
 
-        result = decided([*honest, *poison], known, seed)
+        result = decide([*honest, *poison], known, seed)
 
-        assert {one.id for one in poison} <= {one.id for one in result.held}, f"seed {seed}"
+        assert {one.id for one in poison} <= {one.id for one in result.quarantined}, f"seed {seed}"
 
 
 def test_a_user_who_alone_teaches_something_new_is_mostly_heard() -> None:
-    reasons: Counter[HeldReason] = Counter()
-    for seed, (told, known, honest) in enumerate(windows(SEEDS)):
-        subject = told.new[0]
+    reasons: Counter[QuarantineReason] = Counter()
+    for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
+        subject = scenario.new[0]
         window = [replace(i, unit=TEACHER) if i.target == subject else i for i in honest]
-        reasons.update(one.reason for one in decided(window, known, seed).held)
+        reasons.update(one.reason for one in decide(window, known, seed).quarantined)
 
     taught = 10 * len(SEEDS)
-    assert reasons[HeldReason.OUTLIER] <= taught / 4, "what reads like a known intent is doubted"
+    assert reasons[QuarantineReason.OUTLIER] <= taught / 4, (
+        "what reads like a known intent is doubted"
+    )
 
 
 def test_three_names_in_league_are_mostly_held_and_a_dozen_look_like_a_change_of_mind() -> None:
-    assert share_held(SEEDS, names=3) > 0.5
-    assert share_held(SEEDS, names=12) < 0.25
+    assert measure_quarantined_proportion(SEEDS, names=3) > 0.5
+    assert measure_quarantined_proportion(SEEDS, names=12) < 0.25

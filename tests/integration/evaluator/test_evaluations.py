@@ -10,70 +10,74 @@ from archon_contracts.events import EvaluationCompleted, EvaluationFailed, JobCa
 from archon_contracts.values import ArtifactRef
 from services.evaluator.domain import EvaluationState
 from shared.errors import LeaseLost
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of, states_of, until_over
 from tests.support.messaging.working import working
-from tests.support.training.evaluator import ITEMS, Evaluator, evaluate
+from tests.support.training.evaluator import ITEMS, EvaluatorHarness, evaluate
 from tests.support.training.tampering import flip_a_bit
 
 
 @pytest.fixture
-async def evaluator(database_url: str, tmp_path: Path) -> AsyncIterator[Evaluator]:
+async def evaluator(database_url: str, tmp_path: Path) -> AsyncIterator[EvaluatorHarness]:
     settings = probe_settings(
         database_url,
         service="evaluator",
         artifacts_url=f"file://{tmp_path}/artifacts",
         lease_seconds=1.5,
     )
-    async with open_foundation(settings) as shared:
-        yield Evaluator(shared)
+    async with open_service_context(settings) as shared:
+        yield EvaluatorHarness(shared)
 
 
-async def take(evaluator: Evaluator, order: EvaluateModel) -> None:
-    """Handle an order as the router would."""
-    await evaluator.shared.inbox.run_once(message_of(order), evaluator.service.accept_evaluation)
+async def take(evaluator: EvaluatorHarness, command: EvaluateModel) -> None:
+    """Handle a command as the router would."""
+    await evaluator.shared.inbox.run_once(message_of(command), evaluator.service.accept_evaluation)
 
 
-async def completed(evaluator: Evaluator, *orders: EvaluateModel) -> list[EvaluationCompleted]:
-    """Take the orders one after the other; what is told at the end."""
+async def completed(
+    evaluator: EvaluatorHarness, *commands: EvaluateModel
+) -> list[EvaluationCompleted]:
+    """Take the commands one after the other; what is told at the end."""
     async with working(evaluator.worker):
-        for number, order in enumerate(orders, start=1):
-            await take(evaluator, order)
+        for number, command in enumerate(commands, start=1):
+            await take(evaluator, command)
             await until_over(evaluator.shared.database, number)
     events = await events_of(evaluator.shared.database)
     return [event for event in events if isinstance(event, EvaluationCompleted)]
 
 
-async def failed(evaluator: Evaluator, order: EvaluateModel) -> EvaluationFailed:
-    assert await completed(evaluator, order) == []
+async def failed(evaluator: EvaluatorHarness, command: EvaluateModel) -> EvaluationFailed:
+    assert await completed(evaluator, command) == []
     (event,) = await events_of(evaluator.shared.database)
     assert isinstance(event, EvaluationFailed)
     return event
 
 
-async def predictions(evaluator: Evaluator, event: EvaluationCompleted, role: str) -> bytes:
+async def predictions(evaluator: EvaluatorHarness, event: EvaluationCompleted, role: str) -> bytes:
     assert event.predictions is not None
     return await evaluator.shared.artifacts.read(event.predictions, f"{role}.jsonl")
 
 
-async def test_a_better_candidate_passes_and_every_group_is_told(evaluator: Evaluator) -> None:
+async def test_a_better_candidate_passes_and_every_group_is_reported(
+    evaluator: EvaluatorHarness,
+) -> None:
     suite = await evaluator.suite()
     live, candidate = await evaluator.model(range(20)), await evaluator.model(range(38))
 
     (event,) = await completed(evaluator, evaluate(candidate, suite, live=live))
 
     assert event.passed
-    assert set(event.accuracy) == {"candidate", "live"}
+    assert set(event.accuracy) == {"candidate", "deployed"}
     assert set(event.accuracy["candidate"]) == {"all", "old", "new"}
     assert event.accuracy["candidate"]["all"].value == pytest.approx(38 / ITEMS)
-    assert event.accuracy["live"]["old"].value == pytest.approx(10 / 20)
+    assert event.accuracy["deployed"]["old"].value == pytest.approx(10 / 20)
     assert event.comparison["all"].candidate_only == 18
-    assert event.latency_seconds == {"candidate": 0.01, "live": 0.01}
+    assert event.latency_seconds == {"candidate": 0.01, "deployed": 0.01}
 
 
 async def test_a_candidate_that_is_no_better_is_rejected_with_a_reason(
-    evaluator: Evaluator,
+    evaluator: EvaluatorHarness,
 ) -> None:
     suite = await evaluator.suite()
     live, candidate = await evaluator.model(range(20)), await evaluator.model(range(19))
@@ -84,21 +88,21 @@ async def test_a_candidate_that_is_no_better_is_rejected_with_a_reason(
     assert any("accuracy" in reason for reason in event.reasons)
 
 
-async def test_without_a_live_version_the_untrained_base_is_the_measure(
-    evaluator: Evaluator,
+async def test_without_a_deployed_version_the_base_model_is_the_baseline(
+    evaluator: EvaluatorHarness,
 ) -> None:
     suite = await evaluator.suite()
 
     (event,) = await completed(evaluator, evaluate(await evaluator.model(range(30)), suite))
 
     assert event.passed
-    assert set(event.accuracy) == {"candidate", "base"}
+    assert set(event.accuracy) == {"candidate", "baseline"}
     assert event.comparison == {}
-    assert "untrained base model" in event.reasons[-1]
+    assert "base model" in event.reasons[-1]
 
 
-async def test_the_live_versions_scores_are_those_it_got_as_a_candidate(
-    evaluator: Evaluator,
+async def test_a_deployed_versions_scores_are_cached_from_its_candidacy(
+    evaluator: EvaluatorHarness,
 ) -> None:
     suite = await evaluator.suite()
     first, second = await evaluator.model(range(20)), await evaluator.model(range(38))
@@ -108,7 +112,7 @@ async def test_the_live_versions_scores_are_those_it_got_as_a_candidate(
     )
 
     # The made-up predictions name the process that made them.
-    assert await predictions(evaluator, after, "live") == await predictions(
+    assert await predictions(evaluator, after, "deployed") == await predictions(
         evaluator, before, "candidate"
     )
     assert await predictions(evaluator, after, "candidate") != await predictions(
@@ -116,7 +120,7 @@ async def test_the_live_versions_scores_are_those_it_got_as_a_candidate(
     )
 
 
-async def test_other_items_are_scored_anew(evaluator: Evaluator) -> None:
+async def test_other_items_are_scored_anew(evaluator: EvaluatorHarness) -> None:
     model = await evaluator.model(range(20))
     short, long = await evaluator.suite(ITEMS), await evaluator.suite(ITEMS + 2)
 
@@ -127,7 +131,7 @@ async def test_other_items_are_scored_anew(evaluator: Evaluator) -> None:
 
 
 async def test_a_base_model_is_scored_once_for_candidates_with_one_card(
-    evaluator: Evaluator,
+    evaluator: EvaluatorHarness,
 ) -> None:
     suite = await evaluator.suite()
     one, same = await evaluator.model(range(5)), await evaluator.model(range(6))
@@ -135,29 +139,29 @@ async def test_a_base_model_is_scored_once_for_candidates_with_one_card(
 
     events = await completed(evaluator, *(evaluate(m, suite) for m in (one, same, other)))
 
-    bases = [await predictions(evaluator, event, "base") for event in events]
+    bases = [await predictions(evaluator, event, "baseline") for event in events]
     assert bases[0] == bases[1] != bases[2]
 
 
-async def test_lost_predictions_are_made_again(evaluator: Evaluator, tmp_path: Path) -> None:
+async def test_lost_predictions_are_made_again(evaluator: EvaluatorHarness, tmp_path: Path) -> None:
     suite, model = await evaluator.suite(), await evaluator.model(range(20))
     (before,) = await completed(evaluator, evaluate(model, suite))
     assert before.predictions is not None
     lost = before.predictions.digest
     (tmp_path / "artifacts" / lost[:2] / lost / "candidate.jsonl").write_text("changed")
 
-    order = evaluate(await evaluator.model(range(38)), suite, live=model)
-    restarted = Evaluator(evaluator.shared)
+    command = evaluate(await evaluator.model(range(38)), suite, live=model)
+    restarted = EvaluatorHarness(evaluator.shared)
     async with working(restarted.worker):
-        await take(restarted, order)
+        await take(restarted, command)
         await until_over(evaluator.shared.database, 2)
 
     event = (await events_of(evaluator.shared.database))[-1]
     assert isinstance(event, EvaluationCompleted)
-    assert event.accuracy["live"]["all"].value == pytest.approx(20 / ITEMS)
+    assert event.accuracy["deployed"]["all"].value == pytest.approx(20 / ITEMS)
 
 
-async def test_an_empty_suite_is_a_clear_failure(evaluator: Evaluator) -> None:
+async def test_an_empty_suite_is_a_clear_failure(evaluator: EvaluatorHarness) -> None:
     event = await failed(
         evaluator, evaluate(await evaluator.model(()), await evaluator.suite(count=0))
     )
@@ -168,7 +172,7 @@ async def test_an_empty_suite_is_a_clear_failure(evaluator: Evaluator) -> None:
     )
 
 
-async def test_items_without_targets_cannot_be_scored(evaluator: Evaluator) -> None:
+async def test_items_without_targets_cannot_be_scored(evaluator: EvaluatorHarness) -> None:
     suite = await evaluator.suite(with_targets=False)
 
     event = await failed(evaluator, evaluate(await evaluator.model(()), suite))
@@ -176,7 +180,9 @@ async def test_items_without_targets_cannot_be_scored(evaluator: Evaluator) -> N
     assert (event.error_type, event.retryable) == ("Unscorable", False)
 
 
-async def test_a_candidate_that_is_not_there_is_a_clear_failure(evaluator: Evaluator) -> None:
+async def test_a_candidate_that_is_not_there_is_a_clear_failure(
+    evaluator: EvaluatorHarness,
+) -> None:
     missing = ArtifactRef(uri="file:///nowhere", digest="0" * 64)
 
     event = await failed(evaluator, evaluate(missing, await evaluator.suite()))
@@ -184,23 +190,25 @@ async def test_a_candidate_that_is_not_there_is_a_clear_failure(evaluator: Evalu
     assert (event.error_type, event.retryable) == ("ArtifactMissing", False)
 
 
-@pytest.mark.parametrize("tampered", ["candidate", "live", "items"])
-async def test_what_was_tampered_with_is_not_evaluated(evaluator: Evaluator, tampered: str) -> None:
+@pytest.mark.parametrize("tampered", ["candidate", "deployed", "items"])
+async def test_what_was_tampered_with_is_not_evaluated(
+    evaluator: EvaluatorHarness, tampered: str
+) -> None:
     parts = {
         "candidate": await evaluator.model(range(38)),
-        "live": await evaluator.model(range(20)),
+        "deployed": await evaluator.model(range(20)),
         "items": await evaluator.suite(),
     }
     flip_a_bit(parts[tampered])
 
-    order = evaluate(parts["candidate"], parts["items"], live=parts["live"])
-    event = await failed(evaluator, order)
+    command = evaluate(parts["candidate"], parts["items"], live=parts["deployed"])
+    event = await failed(evaluator, command)
 
     assert event.error_type == "ArtifactCorrupt"
     assert "was changed" in event.reason
 
 
-async def test_there_must_be_something_to_compare_with(evaluator: Evaluator) -> None:
+async def test_there_must_be_something_to_compare_with(evaluator: EvaluatorHarness) -> None:
     candidate, suite = await evaluator.model(()), await evaluator.suite()
 
     event = await failed(evaluator, evaluate(candidate, suite, base_model=None))
@@ -209,31 +217,31 @@ async def test_there_must_be_something_to_compare_with(evaluator: Evaluator) -> 
 
 
 async def test_a_child_that_always_dies_fails_in_a_way_that_may_pass(
-    evaluator: Evaluator,
+    evaluator: EvaluatorHarness,
 ) -> None:
-    dying = Evaluator(evaluator.shared, "die")
+    dying = EvaluatorHarness(evaluator.shared, "die")
 
     event = await failed(dying, evaluate(await dying.model(()), await dying.suite()))
 
     assert (event.error_type, event.retryable) == ("ChildCrashed", True)
 
 
-async def test_a_cancelled_job_is_not_evaluated(evaluator: Evaluator) -> None:
-    order = evaluate(await evaluator.model(()), await evaluator.suite())
-    await take(evaluator, order)
-    cancelled = JobCancelled(job_id=order.job_id, agent_id="picker", reason="asked for")
+async def test_a_cancelled_job_is_not_evaluated(evaluator: EvaluatorHarness) -> None:
+    command = evaluate(await evaluator.model(()), await evaluator.suite())
+    await take(evaluator, command)
+    cancelled = JobCancelled(job_id=command.job_id, agent_id="picker", reason="asked for")
 
     await evaluator.shared.inbox.run_once(
         message_of(cancelled), evaluator.service.cancel_evaluation
     )
-    await take(evaluator, order.model_copy(update={"attempt": 2}))
+    await take(evaluator, command.model_copy(update={"attempt": 2}))
 
     assert await states_of(evaluator.shared.database) == ["cancelled"]
 
 
-async def test_a_worker_that_lost_its_lease_can_write_nothing(evaluator: Evaluator) -> None:
-    order = evaluate(await evaluator.model(range(3)), await evaluator.suite())
-    await take(evaluator, order)
+async def test_a_worker_that_lost_its_lease_can_write_nothing(evaluator: EvaluatorHarness) -> None:
+    command = evaluate(await evaluator.model(range(3)), await evaluator.suite())
+    await take(evaluator, command)
     stale = await evaluator.shared.work.lease(["evaluate"], "stopped for too long")
     assert stale is not None
     result = await evaluator.handler.run(stale)
@@ -248,7 +256,7 @@ async def test_a_worker_that_lost_its_lease_can_write_nothing(evaluator: Evaluat
 
 
 async def test_an_attempt_is_accepted_once_and_never_after_a_newer_one(
-    evaluator: Evaluator,
+    evaluator: EvaluatorHarness,
 ) -> None:
     suite = await evaluator.suite()
     second = evaluate(await evaluator.model(()), suite, attempt=2)

@@ -12,13 +12,13 @@ import pytest_asyncio
 from deploy.local.servers.postgres import EmbeddedPostgres
 from shared.kafka.topic_admin import ensure_topics
 from shared.postgres.migrations import migrate
-from tests.support.gateway.gateway import Gateway, Serve, served_gateway
+from tests.support.gateway.gateway import Serve, ServedGateway, served_gateway
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(
     postgres: EmbeddedPostgres, kafka: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Gateway]:
+) -> AsyncIterator[ServedGateway]:
     """A served gateway that the module's tests share; use names of your own."""
     name = f"gateway_{uuid.uuid4().hex}"
     url = f"{postgres.url.rpartition('/')[0]}/{name}"

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from archon_contracts.audit_chain import hash_of
+from archon_contracts.audit_chain import compute_hash
 from archon_contracts.events import AuditRecorded
 from archon_contracts.identifiers import new_id
 from services.gateway.auth.credentials import Caller, Scope, hash_key
@@ -14,7 +14,7 @@ from services.gateway.store import Store
 from shared.errors import ConstraintViolated
 from tests.support.audit import NOON, linked, recorded
 from tests.support.eventually import eventually
-from tests.support.gateway.gateway import Gateway
+from tests.support.gateway.gateway import ServedGateway
 from tests.support.infrastructure.owner import as_owner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,12 +26,14 @@ def chain() -> str:
     return f"chain-{uuid4().hex[:12]}"
 
 
-def told(chain: str, *contents: dict[str, Any], tenant: str = "default") -> list[AuditRecorded]:
+def build_records(
+    chain: str, *contents: dict[str, Any], tenant: str = "default"
+) -> list[AuditRecorded]:
     rows = linked(*(content | {"tenant_id": tenant} for content in contents), chain=chain)
     return [recorded(row) for row in rows]
 
 
-async def verdict_on(gateway: Gateway, chain: str, entries: int) -> dict[str, Any]:
+async def verdict_on(gateway: ServedGateway, chain: str, entries: int) -> dict[str, Any]:
     """What verifying says of a chain, once so many of its entries are here."""
     found: dict[str, Any] = {}
 
@@ -45,17 +47,17 @@ async def verdict_on(gateway: Gateway, chain: str, entries: int) -> dict[str, An
 
 
 async def test_entries_are_listed_newest_first_and_by_agent_action_and_time(
-    gateway: Gateway, chain: str
+    gateway: ServedGateway, chain: str
 ) -> None:
     agent = f"agent-{chain}"
     later = NOON + timedelta(hours=1)
-    entries = told(
+    entries = build_records(
         chain,
         {"agent_id": agent, "reason": "better"},
         {"agent_id": agent, "action": "rolled_back", "reason": "worse", "recorded_at": later},
         {"agent_id": "another"},
     )
-    await gateway.tell(*entries)
+    await gateway.publish(*entries)
     assert (await verdict_on(gateway, chain, entries=3))["ok"]
 
     async def reasons(**query: object) -> list[str]:
@@ -67,11 +69,13 @@ async def test_entries_are_listed_newest_first_and_by_agent_action_and_time(
     assert await reasons(agent_id=agent, limit=1) == ["worse"]
 
 
-async def test_an_entry_is_shown_with_who_why_and_its_hash(gateway: Gateway, chain: str) -> None:
+async def test_an_entry_is_shown_with_who_why_and_its_hash(
+    gateway: ServedGateway, chain: str
+) -> None:
     change = {"field": "priority", "before": "0", "after": "4"}
-    (entry,) = told(chain, {"agent_id": chain, "reason": "busy", "changes": [change]})
+    (entry,) = build_records(chain, {"agent_id": chain, "reason": "busy", "changes": [change]})
 
-    await gateway.tell(entry)
+    await gateway.publish(entry)
     await verdict_on(gateway, chain, entries=1)
 
     (shown,) = (await gateway.get("/v1/audit", agent_id=chain))["items"]
@@ -80,10 +84,10 @@ async def test_an_entry_is_shown_with_who_why_and_its_hash(gateway: Gateway, cha
     assert (shown["sequence"], shown["hash"]) == (1, entry.hash)
 
 
-async def test_a_missing_entry_is_named(gateway: Gateway, chain: str) -> None:
-    first, _, third = told(chain, {}, {}, {})
+async def test_a_missing_entry_is_named(gateway: ServedGateway, chain: str) -> None:
+    first, _, third = build_records(chain, {}, {}, {})
 
-    await gateway.tell(first, third)
+    await gateway.publish(first, third)
 
     found = await verdict_on(gateway, chain, entries=2)
     assert (found["ok"], found["broken_at"], found["gaps"]) == (False, 2, [[2, 2]])
@@ -91,32 +95,32 @@ async def test_a_missing_entry_is_named(gateway: Gateway, chain: str) -> None:
 
 
 async def test_a_log_that_was_rewritten_shows_as_two_entries_of_one_number(
-    gateway: Gateway, chain: str
+    gateway: ServedGateway, chain: str
 ) -> None:
-    first, second = told(chain, {}, {"reason": "as it was"})
+    first, second = build_records(chain, {}, {"reason": "as it was"})
     other = second.model_dump() | {"reason": "as it never was"}
-    forged = AuditRecorded(**(other | {"hash": hash_of(other)}))
+    forged = AuditRecorded(**(other | {"hash": compute_hash(other)}))
 
-    await gateway.tell(first, second, forged)
+    await gateway.publish(first, second, forged)
 
     found = await verdict_on(gateway, chain, entries=3)
     assert (found["broken_at"], found["problem"]) == (2, "there are two entries of sequence 2")
 
 
-async def test_an_entry_that_comes_twice_is_kept_once(gateway: Gateway, chain: str) -> None:
-    first, second = told(chain, {}, {})
+async def test_an_entry_that_comes_twice_is_kept_once(gateway: ServedGateway, chain: str) -> None:
+    first, second = build_records(chain, {}, {})
 
-    await gateway.tell(first, first, second)
+    await gateway.publish(first, first, second)
 
     assert (await verdict_on(gateway, chain, entries=2))["ok"]
 
 
-async def test_nobody_sees_the_trail_of_another_tenant(gateway: Gateway, chain: str) -> None:
-    other, mine = told(chain, {}, tenant="globex"), told(chain, {})
+async def test_nobody_sees_the_trail_of_another_tenant(gateway: ServedGateway, chain: str) -> None:
+    other, mine = build_records(chain, {}, tenant="globex"), build_records(chain, {})
     key = f"reader-{uuid4().hex}"
     headers = await bearer(gateway, key, Scope.READ)
 
-    await gateway.tell(*other, *mine)
+    await gateway.publish(*other, *mine)
     await verdict_on(gateway, chain, entries=1)
 
     theirs = (await gateway.http.get("/v1/audit", headers=headers)).json()["items"]
@@ -126,12 +130,12 @@ async def test_nobody_sees_the_trail_of_another_tenant(gateway: Gateway, chain: 
 
 
 async def test_a_tenants_administrator_verifies_its_own_chains_and_no_others(
-    gateway: Gateway, chain: str
+    gateway: ServedGateway, chain: str
 ) -> None:
     tenant = f"tenant-{uuid4().hex[:8]}"
     headers = await bearer(gateway, f"admin-{chain}", Scope.ADMIN, tenant=tenant)
-    mine = told(chain, {}, {}, tenant=tenant)
-    await gateway.tell(mine[1])
+    mine = build_records(chain, {}, {}, tenant=tenant)
+    await gateway.publish(mine[1])
 
     async def seen() -> bool:
         return bool((await gateway.get("/v1/audit/verify", tenant_id=tenant))["chains"])
@@ -147,11 +151,11 @@ async def test_a_tenants_administrator_verifies_its_own_chains_and_no_others(
 
 
 async def bearer(
-    gateway: Gateway, key: str, scope: Scope, tenant: str = "globex"
+    gateway: ServedGateway, key: str, scope: Scope, tenant: str = "globex"
 ) -> dict[str, str]:
     """The header of a new key of a tenant."""
     caller = Caller(tenant, "of a test", frozenset({scope}))
-    async with gateway.application.foundation.database.across_tenants() as tx:
+    async with gateway.application.service_context.database.across_tenants() as tx:
         await Store().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
     return {"Authorization": f"Bearer {key}"}
 
@@ -164,17 +168,17 @@ async def bearer(
         "TRUNCATE audit_entries",
     ],
 )
-async def test_the_copy_is_only_ever_added_to(gateway: Gateway, statement: str) -> None:
+async def test_the_copy_is_only_ever_added_to(gateway: ServedGateway, statement: str) -> None:
     with pytest.raises(ConstraintViolated, match="only ever added to"):
         await _execute_as_owner(gateway, statement)
 
 
-async def _execute_as_owner(gateway: Gateway, statement: str) -> None:
-    async with gateway.application.foundation.database.across_tenants() as tx:
+async def _execute_as_owner(gateway: ServedGateway, statement: str) -> None:
+    async with gateway.application.service_context.database.across_tenants() as tx:
         await as_owner(tx)
         await tx.execute(statement)
 
 
 @pytest.mark.parametrize("query", ["since=yesterday", "since=2026-03-01T12:00:00", "limit=0"])
-async def test_a_query_that_cannot_be_read_is_refused(gateway: Gateway, query: str) -> None:
+async def test_a_query_that_cannot_be_read_is_refused(gateway: ServedGateway, query: str) -> None:
     assert (await gateway.http.get(f"/v1/audit?{query}")).status_code == 422

@@ -12,7 +12,7 @@ from deploy.local.processes.ports import pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually
-from tests.support.gateway.gateway import KEY, Gateway, served_gateway
+from tests.support.gateway.gateway import KEY, ServedGateway, served_gateway
 
 
 async def started_broker(folder: Path) -> EmbeddedBroker:
@@ -22,7 +22,7 @@ async def started_broker(folder: Path) -> EmbeddedBroker:
     return broker
 
 
-async def order(gateway: Gateway, agent: str) -> httpx.Response:
+async def send_command(gateway: ServedGateway, agent: str) -> httpx.Response:
     return await gateway.http.post("/v1/jobs", json={"agent_id": agent, "method": "supervised"})
 
 
@@ -36,15 +36,15 @@ async def test_commands_are_refused_while_too_many_wait_and_taken_when_the_broke
         tmp_path / "artifacts",
         gateway_outbox_backlog_limit=5,
         gateway_outbox_age_limit_seconds=0,
-        gateway_outbox_look_seconds=0.05,
+        gateway_outbox_poll_seconds=0.05,
     )
     async with served as gateway:
-        agent = await gateway.know(f"agent-{uuid4().hex}")
+        agent = await gateway.configure_agent(f"agent-{uuid4().hex}")
         await broker.stop()
         answers: list[httpx.Response] = []
 
         async def refused() -> bool:
-            answers.append(await order(gateway, agent))
+            answers.append(await send_command(gateway, agent))
             return answers[-1].status_code == 429
 
         await eventually(refused, timeout=30)
@@ -53,7 +53,7 @@ async def test_commands_are_refused_while_too_many_wait_and_taken_when_the_broke
         await broker.start()
 
         async def served_again() -> None:
-            assert (await order(gateway, agent)).status_code == 202
+            assert (await send_command(gateway, agent)).status_code == 202
 
         await eventually(served_again, timeout=30)
         after = await gateway.get("/v1/status")
@@ -81,12 +81,12 @@ async def test_one_command_that_waits_too_long_is_enough(
         broker.bootstrap_servers,
         tmp_path / "artifacts",
         gateway_outbox_age_limit_seconds=0.5,
-        gateway_outbox_look_seconds=0.05,
+        gateway_outbox_poll_seconds=0.05,
     )
     async with served as gateway:
-        agent = await gateway.know(f"agent-{uuid4().hex}")
+        agent = await gateway.configure_agent(f"agent-{uuid4().hex}")
         await broker.stop()
-        first = await order(gateway, agent)
+        first = await send_command(gateway, agent)
 
         answers: list[httpx.Response] = []
 
@@ -104,7 +104,7 @@ async def test_one_command_that_waits_too_long_is_enough(
         await broker.start()
 
         async def served_again() -> None:
-            assert (await order(gateway, agent)).status_code == 202
+            assert (await send_command(gateway, agent)).status_code == 202
 
         await eventually(served_again, timeout=30)
 
@@ -124,10 +124,10 @@ async def test_feedback_that_nobody_acknowledges_is_refused_before_it_piles_up(
         tmp_path / "artifacts",
         gateway_ack_timeout_seconds=3.0,
         gateway_inflight_events_limit=10,
-        gateway_inflight_share=1.0,
+        gateway_inflight_tenant_fraction=1.0,
     )
     async with served as gateway:
-        agent = await gateway.know(f"agent-{uuid4().hex}")
+        agent = await gateway.configure_agent(f"agent-{uuid4().hex}")
         await broker.stop()
 
         answers = await asyncio.gather(*(_feedback(gateway, agent, n) for n in range(6)))
@@ -146,7 +146,7 @@ async def test_feedback_that_nobody_acknowledges_is_refused_before_it_piles_up(
     assert {answer.headers["retry-after"] for answer in shed} == {"1"}
 
 
-async def _feedback(gateway: Gateway, agent: str, number: int) -> httpx.Response:
+async def _feedback(gateway: ServedGateway, agent: str, number: int) -> httpx.Response:
     events = [
         {"agent_id": agent, "interaction_id": f"{number}-{n}", "input": "q", "rating": 1}
         for n in range(3)
@@ -166,7 +166,7 @@ async def test_bodies_that_come_slowly_take_no_room_and_are_given_up(
         gateway_body_timeout_seconds=2.0,
     )
     async with served as gateway:
-        agent = await gateway.know(f"agent-{uuid4().hex}")
+        agent = await gateway.configure_agent(f"agent-{uuid4().hex}")
         slow = [await half_sent(gateway) for _ in range(8)]
 
         taken = await _feedback(gateway, agent, 1)
@@ -181,7 +181,7 @@ async def test_bodies_that_come_slowly_take_no_room_and_are_given_up(
     assert b"within 2 s" in answers[0]
 
 
-async def half_sent(gateway: Gateway) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def half_sent(gateway: ServedGateway) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A feedback request that stops after the first byte of its body."""
     url = gateway.http.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
@@ -201,7 +201,7 @@ async def test_a_client_that_leaves_in_mid_body_is_no_failure_of_ours(
             writer.close()
 
             async def told() -> bool:
-                return any(line["event"] == "client_left" for line in logs)
+                return any(line["event"] == "client_disconnected" for line in logs)
 
             await eventually(told)
 
@@ -214,12 +214,12 @@ async def test_a_database_that_is_away_is_unavailable_and_not_shed(
 ) -> None:
     await ensure_topics(kafka)
     served = served_gateway(
-        migrated_database_url, kafka, tmp_path, gateway_outbox_look_seconds=0.05
+        migrated_database_url, kafka, tmp_path, gateway_outbox_poll_seconds=0.05
     )
     async with served as gateway:
-        agent = await gateway.know(f"agent-{uuid4().hex}")
-        await gateway.application.foundation.database.close()
+        agent = await gateway.configure_agent(f"agent-{uuid4().hex}")
+        await gateway.application.service_context.database.close()
 
-        answer = await order(gateway, agent)
+        answer = await send_command(gateway, agent)
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.gateway.gateway import Gateway
+from tests.support.gateway.gateway import ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,7 +46,7 @@ def bomb(frame: dict[str, Any], depth: int) -> bytes:
     ],
 )
 async def test_brackets_without_an_end_are_a_refusal(
-    gateway: Gateway, path: str, frame: dict[str, Any], depth: int
+    gateway: ServedGateway, path: str, frame: dict[str, Any], depth: int
 ) -> None:
     if "feedback" in path or "interactions" in path or "adapt" in path:
         frame = frame | {"agentId" if "adapt" in path else "agent_id": "nobody"}
@@ -60,7 +60,7 @@ async def test_brackets_without_an_end_are_a_refusal(
 
 @pytest.mark.parametrize("depth", DEPTHS)
 async def test_a_deep_item_of_json_lines_is_refused_or_kept_whole(
-    gateway: Gateway, depth: int
+    gateway: ServedGateway, depth: int
 ) -> None:
     line = bomb({"input": "HOLE", "target": "t"}, depth)
 
@@ -75,7 +75,7 @@ async def test_a_deep_item_of_json_lines_is_refused_or_kept_whole(
 
 
 @pytest.mark.parametrize("path", ["/v1/feedback", "/v1/jobs", "/v1/datasets", "/v1/keys"])
-async def test_a_packed_body_is_refused_as_such(gateway: Gateway, path: str) -> None:
+async def test_a_packed_body_is_refused_as_such(gateway: ServedGateway, path: str) -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
 
     response = await gateway.http.post(path, content=gzip.compress(b"{}"), headers=headers)
@@ -84,7 +84,7 @@ async def test_a_packed_body_is_refused_as_such(gateway: Gateway, path: str) -> 
     assert "packed (gzip)" in response.json()["detail"]
 
 
-async def test_spans_may_be_packed_with_gzip_and_nothing_else(gateway: Gateway) -> None:
+async def test_spans_may_be_packed_with_gzip_and_nothing_else(gateway: ServedGateway) -> None:
     headers = {"Content-Type": "application/x-protobuf"}
 
     plain = await gateway.http.post(
@@ -98,8 +98,8 @@ async def test_spans_may_be_packed_with_gzip_and_nothing_else(gateway: Gateway) 
 
 
 @pytest.mark.parametrize("path", ["/v1/feedback", "/v1/jobs"])
-async def test_an_endless_idempotency_key_is_refused(gateway: Gateway, path: str) -> None:
-    agent = await gateway.know(f"agent-{uuid4().hex[:12]}")
+async def test_an_endless_idempotency_key_is_refused(gateway: ServedGateway, path: str) -> None:
+    agent = await gateway.configure_agent(f"agent-{uuid4().hex[:12]}")
     body = {"agent_id": agent, "method": "supervised"} if path == "/v1/jobs" else EVENT
     headers = {"Idempotency-Key": "k" * 201}
 
@@ -110,7 +110,7 @@ async def test_an_endless_idempotency_key_is_refused(gateway: Gateway, path: str
 
 
 @pytest.mark.parametrize("form", ["array", "batch"])
-async def test_a_request_brings_one_event_or_more(gateway: Gateway, form: str) -> None:
+async def test_a_request_brings_one_event_or_more(gateway: ServedGateway, form: str) -> None:
     body = "[]" if form == "array" else '{"events":[]}'
 
     response = await gateway.http.post("/v1/feedback", content=body)
@@ -119,7 +119,7 @@ async def test_a_request_brings_one_event_or_more(gateway: Gateway, form: str) -
     assert "too_short" in {error["rule"] for error in response.json()["errors"]}
 
 
-async def test_endless_headers_end_the_connection(gateway: Gateway) -> None:
+async def test_endless_headers_end_the_connection(gateway: ServedGateway) -> None:
     url = gateway.http.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(b"GET /v1/agents HTTP/1.1\r\nHost: gateway\r\nX-Long: ")
@@ -137,7 +137,9 @@ async def test_endless_headers_end_the_connection(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 30, "-1" + "0" * 30])
-async def test_a_number_that_no_file_could_hold_is_refused(gateway: Gateway, number: str) -> None:
+async def test_a_number_that_no_file_could_hold_is_refused(
+    gateway: ServedGateway, number: str
+) -> None:
     body = f'{{"name":"n","purpose":"training","items":[{{"input":{number},"target":"t"}}]}}'
 
     response = await gateway.http.post("/v1/datasets", content=body)
@@ -160,7 +162,7 @@ WIDE = dict.fromkeys(map(str, range(5_000)), 1)
     ],
 )
 async def test_an_object_of_very_many_fields_is_refused_as_a_whole(
-    gateway: Gateway, path: str, body: dict[str, Any]
+    gateway: ServedGateway, path: str, body: dict[str, Any]
 ) -> None:
     response = await gateway.http.post(path, json=body)
 
@@ -170,7 +172,7 @@ async def test_an_object_of_very_many_fields_is_refused_as_a_whole(
 
 
 @pytest.mark.parametrize("form", ["labels", "catalogue"])
-async def test_a_list_ends_with_its_first_wrong_item(gateway: Gateway, form: str) -> None:
+async def test_a_list_ends_with_its_first_wrong_item(gateway: ServedGateway, form: str) -> None:
     body = {"agent_id": "a", "kind": "selector", "base_model": "m", form: [{"x": 1}] * 5_000}
 
     response = await gateway.http.post("/v1/agents", json=body)

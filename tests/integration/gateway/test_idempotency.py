@@ -11,13 +11,13 @@ import pytest
 from archon_contracts.topics import FEEDBACK
 from services.gateway.idempotency import Idempotency
 from services.gateway.store import Store
-from tests.support.gateway.gateway import Gateway
+from tests.support.gateway.gateway import ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def _post(
-    gateway: Gateway, path: str, body: dict[str, Any], key: str, **headers: str
+    gateway: ServedGateway, path: str, body: dict[str, Any], key: str, **headers: str
 ) -> httpx.Response:
     return await gateway.http.post(path, json=body, headers={"Idempotency-Key": key} | headers)
 
@@ -27,15 +27,15 @@ def key() -> str:
     return uuid4().hex
 
 
-async def _agent(gateway: Gateway) -> str:
-    return await gateway.know(f"agent-{uuid4().hex[:12]}")
+async def _agent(gateway: ServedGateway) -> str:
+    return await gateway.configure_agent(f"agent-{uuid4().hex[:12]}")
 
 
 def _job(agent: str, steps: int) -> dict[str, Any]:
     return {"agent_id": agent, "method": "supervised", "config": {"max_steps": steps}}
 
 
-async def test_the_same_request_again_gives_the_same_job(gateway: Gateway, key: str) -> None:
+async def test_the_same_request_again_gives_the_same_job(gateway: ServedGateway, key: str) -> None:
     body = _job(await _agent(gateway), 5)
     spaced = json.dumps(dict(reversed(body.items())), indent=2)
 
@@ -51,7 +51,7 @@ async def test_the_same_request_again_gives_the_same_job(gateway: Gateway, key: 
 
 
 async def test_another_body_under_the_same_key_is_refused_and_changes_nothing(
-    gateway: Gateway, key: str
+    gateway: ServedGateway, key: str
 ) -> None:
     agent = await _agent(gateway)
     job_id = (await _post(gateway, "/v1/jobs", _job(agent, 5), key)).json()["job_id"]
@@ -65,7 +65,7 @@ async def test_another_body_under_the_same_key_is_refused_and_changes_nothing(
     assert before["config"]["max_steps"] == 5
 
 
-async def test_another_api_key_cannot_speak_for_the_first(gateway: Gateway, key: str) -> None:
+async def test_another_api_key_cannot_speak_for_the_first(gateway: ServedGateway, key: str) -> None:
     body = _job(await _agent(gateway), 5)
     made = await gateway.http.post("/v1/keys", json={"name": "other", "scopes": ["write"]})
     first = await _post(gateway, "/v1/jobs", body, key)
@@ -78,7 +78,7 @@ async def test_another_api_key_cannot_speak_for_the_first(gateway: Gateway, key:
     assert await _stored(gateway, first.json()["job_id"]) == before
 
 
-async def test_a_refused_request_leaves_its_key_free(gateway: Gateway, key: str) -> None:
+async def test_a_refused_request_leaves_its_key_free(gateway: ServedGateway, key: str) -> None:
     wrong = await _post(gateway, "/v1/jobs", _job("nobody-knows", 5), key)
 
     right = await _post(gateway, "/v1/jobs", _job(await _agent(gateway), 5), key)
@@ -86,25 +86,25 @@ async def test_a_refused_request_leaves_its_key_free(gateway: Gateway, key: str)
     assert (wrong.status_code, right.status_code) == (404, 202)
 
 
-async def test_what_is_refused_sends_no_feedback(gateway: Gateway, key: str) -> None:
+async def test_what_is_refused_sends_no_feedback(gateway: ServedGateway, key: str) -> None:
     agent, path = await _agent(gateway), "/v1/functions/adaptAgentBehavior"
     marker = uuid4().hex
 
-    def wish(words: str) -> dict[str, Any]:
+    def request_body(words: str) -> dict[str, Any]:
         event = {"interaction_id": "i", "input": words, "rating": 4}
         return {"agentId": agent, "method": "supervised", "feedback": [event]}
 
-    first = await _post(gateway, path, wish("as it was"), key)
-    other = await _post(gateway, path, wish(marker), key)
+    first = await _post(gateway, path, request_body("as it was"), key)
+    other = await _post(gateway, path, request_body(marker), key)
 
     assert (first.status_code, other.status_code) == (202, 409)
     assert await gateway.records(FEEDBACK, marker.encode()) == []
 
 
-async def test_old_requests_are_forgotten(gateway: Gateway, key: str) -> None:
+async def test_old_requests_are_pruned(gateway: ServedGateway, key: str) -> None:
     agent = await _agent(gateway)
     await _post(gateway, "/v1/jobs", _job(agent, 5), key)
-    database, idempotency = gateway.application.foundation.database, Idempotency(Store())
+    database, idempotency = gateway.application.service_context.database, Idempotency(Store())
 
     async with database.across_tenants() as tx:
         kept = await tx.fetchval("SELECT count(*) FROM idempotency_keys")
@@ -117,9 +117,9 @@ async def test_old_requests_are_forgotten(gateway: Gateway, key: str) -> None:
     assert kept == young > old == 0
 
 
-async def _stored(gateway: Gateway, job_id: str) -> dict[str, Any]:
+async def _stored(gateway: ServedGateway, job_id: str) -> dict[str, Any]:
     """What a job is said to be, as the request itself left it."""
-    async with gateway.application.foundation.database.across_tenants() as tx:
+    async with gateway.application.service_context.database.across_tenants() as tx:
         row = await tx.fetchrow(
             "SELECT agent_id, config, dataset_name, requested_by FROM jobs WHERE job_id = $1",
             UUID(job_id),

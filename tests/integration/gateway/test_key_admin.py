@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from archon_contracts.topics import FEEDBACK
 from deploy.cli import app
-from tests.support.gateway.gateway import KEY, Gateway
+from tests.support.gateway.gateway import KEY, ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,7 +28,7 @@ WITHOUT_A_JSON_BODY = {
 }
 
 
-async def made(gateway: Gateway, *scopes: str, **fields: Any) -> dict[str, Any]:
+async def made(gateway: ServedGateway, *scopes: str, **fields: Any) -> dict[str, Any]:
     body = {"name": "test", "scopes": scopes} | fields
     response = await gateway.http.post("/v1/keys", json=body)
     assert response.status_code == 201, response.text
@@ -39,7 +39,7 @@ def bearer(key: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {key['key']}"}
 
 
-async def test_a_key_opens_its_scopes_until_it_is_revoked(gateway: Gateway) -> None:
+async def test_a_key_opens_its_scopes_until_it_is_revoked(gateway: ServedGateway) -> None:
     key = await made(gateway, "read")
     opened = await gateway.http.get("/v1/agents", headers=bearer(key))
     beyond = await gateway.http.get("/v1/keys", headers=bearer(key))
@@ -55,16 +55,16 @@ async def test_a_key_opens_its_scopes_until_it_is_revoked(gateway: Gateway) -> N
 
 @pytest.mark.parametrize("scopes", [("write",), ("write", "operate")])
 async def test_a_folder_as_base_model_needs_an_operators_key(
-    gateway: Gateway, scopes: tuple[str, ...]
+    gateway: ServedGateway, scopes: tuple[str, ...]
 ) -> None:
     key = await made(gateway, *scopes)
-    wish = {
+    request_body = {
         "agent_id": f"agent-{uuid4().hex[:12]}",
         "kind": "generator",
         "base_model": "file:///srv/encoder",
     }
 
-    answer = await gateway.http.post("/v1/agents", json=wish, headers=bearer(key))
+    answer = await gateway.http.post("/v1/agents", json=request_body, headers=bearer(key))
 
     if "operate" in scopes:
         assert answer.is_success
@@ -72,7 +72,7 @@ async def test_a_folder_as_base_model_needs_an_operators_key(
         assert (answer.status_code, _rules(answer)) == (422, {("base_model", "operator_only")})
 
 
-async def test_a_list_shows_all_but_the_key_itself(gateway: Gateway) -> None:
+async def test_a_list_shows_all_but_the_key_itself(gateway: ServedGateway) -> None:
     key = await made(gateway, "read", "feedback", expires_at="2999-01-01T00:00:00Z")
     await gateway.http.get("/v1/agents", headers=bearer(key))
 
@@ -86,14 +86,14 @@ async def test_a_list_shows_all_but_the_key_itself(gateway: Gateway) -> None:
     assert key["key"] not in response.text
 
 
-async def test_the_answer_that_shows_a_key_is_not_to_be_stored(gateway: Gateway) -> None:
+async def test_the_answer_that_shows_a_key_is_not_to_be_stored(gateway: ServedGateway) -> None:
     response = await gateway.http.post("/v1/keys", json={"name": "n", "scopes": ["read"]})
 
     assert response.headers["cache-control"] == "no-store"
     assert len(response.json()["key"]) > 43
 
 
-async def test_a_tenant_begins_with_a_key_that_the_operator_makes(gateway: Gateway) -> None:
+async def test_a_tenant_begins_with_a_key_that_the_operator_makes(gateway: ServedGateway) -> None:
     tenant = f"tenant-{uuid4().hex[:8]}"
     first = await made(gateway, "admin", "read", tenant_id=tenant)
 
@@ -113,7 +113,9 @@ async def test_a_tenant_begins_with_a_key_that_the_operator_makes(gateway: Gatew
     assert mine.json() == seen.json()
 
 
-async def test_what_is_of_all_tenants_is_shown_to_the_operator_alone(gateway: Gateway) -> None:
+async def test_what_is_of_all_tenants_is_shown_to_the_operator_alone(
+    gateway: ServedGateway,
+) -> None:
     tenant = f"tenant-{uuid4().hex[:8]}"
     theirs = await made(gateway, "read", tenant_id=tenant)
     ours = await made(gateway, "read")
@@ -128,7 +130,7 @@ async def test_what_is_of_all_tenants_is_shown_to_the_operator_alone(gateway: Ga
     assert operator - seen[0] == {"workers", "dead_letters", "outbox_age_seconds"}
 
 
-async def test_a_repeated_request_makes_one_key(gateway: Gateway) -> None:
+async def test_a_repeated_request_makes_one_key(gateway: ServedGateway) -> None:
     headers = {"Idempotency-Key": uuid4().hex}
     body = {"name": "once", "scopes": ["read"]}
 
@@ -141,9 +143,9 @@ async def test_a_repeated_request_makes_one_key(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("path", FEEDBACK_PATHS)
 async def test_the_tenant_of_feedback_is_the_keys_whatever_its_body_says(
-    gateway: Gateway, path: str
+    gateway: ServedGateway, path: str
 ) -> None:
-    agent = await gateway.know(f"agent-{uuid4().hex[:12]}")
+    agent = await gateway.configure_agent(f"agent-{uuid4().hex[:12]}")
     event = FEEDBACK_PATHS[path] | {"agent_id": agent, "tenant_id": "globex"}
 
     response = await gateway.http.post(path, json=[event])
@@ -154,7 +156,7 @@ async def test_the_tenant_of_feedback_is_the_keys_whatever_its_body_says(
     assert b"globex" not in record.value
 
 
-async def test_no_other_body_can_name_a_tenant(gateway: Gateway) -> None:
+async def test_no_other_body_can_name_a_tenant(gateway: ServedGateway) -> None:
     document = await gateway.get("/openapi.json")
     paths = [
         path
@@ -176,7 +178,7 @@ def _rules(answer: httpx.Response) -> set[tuple[str, str]]:
     return {(error["field"], error["rule"]) for error in answer.json().get("errors", [])}
 
 
-async def test_the_command_line_makes_lists_and_revokes(gateway: Gateway) -> None:
+async def test_the_command_line_makes_lists_and_revokes(gateway: ServedGateway) -> None:
     made = await command(
         gateway, "create", "from-the-cli", "--scope", "read", "--scope", "feedback"
     )
@@ -189,10 +191,10 @@ async def test_the_command_line_makes_lists_and_revokes(gateway: Gateway) -> Non
     assert (await gateway.http.get("/v1/agents", headers=bearer(made))).status_code == 401
 
 
-async def test_the_command_line_names_a_tenant_and_an_end(gateway: Gateway) -> None:
+async def test_the_command_line_names_a_tenant_and_an_end(gateway: ServedGateway) -> None:
     tenant = f"tenant-{uuid4().hex[:8]}"
-    wish = ("create", "n", "--scope", "admin", "--tenant", tenant, "--expires-in-days", "1")
-    made = await command(gateway, *wish)
+    request_body = ("create", "n", "--scope", "admin", "--tenant", tenant, "--expires-in-days", "1")
+    made = await command(gateway, *request_body)
 
     listed = await command(gateway, "list", "--tenant", tenant)
     revoked = await command(gateway, "revoke", made["id"], "--tenant", tenant)
@@ -201,7 +203,7 @@ async def test_the_command_line_names_a_tenant_and_an_end(gateway: Gateway) -> N
     assert revoked["expires_at"] > revoked["created_at"]
 
 
-async def command(gateway: Gateway, *words: str) -> Any:
+async def command(gateway: ServedGateway, *words: str) -> Any:
     """What `archon keys ...` prints for a program."""
     where = ["--json", "--url", str(gateway.http.base_url), "--api-key", KEY]
     # In a thread of its own: the gateway is served by this one.

@@ -7,7 +7,7 @@ import httpx
 
 from archon_contracts.topics import FEEDBACK
 from tests.support.eventually import eventually
-from tests.support.gateway.gateway import Gateway, Serve
+from tests.support.gateway.gateway import Serve, ServedGateway
 
 
 def event(agent: str, number: int) -> dict[str, object]:
@@ -24,7 +24,7 @@ def is_for_later(answer: httpx.Response, limit: str) -> bool:
     )
 
 
-async def other_key(gateway: Gateway) -> dict[str, str]:
+async def other_key(gateway: ServedGateway) -> dict[str, str]:
     body = {"name": "other", "scopes": ["read", "feedback"]}
     made = (await gateway.http.post("/v1/keys", json=body)).json()
     return {"Authorization": f"Bearer {made['key']}"}
@@ -46,7 +46,7 @@ async def test_events_are_limited_by_number_and_none_of_a_refused_batch_is_sent(
     serve: Serve,
 ) -> None:
     async with serve(gateway_events_per_second=0.01, gateway_burst_seconds=1000) as gateway:
-        agent = await gateway.know(f"agent-{uuid4().hex}")
+        agent = await gateway.configure_agent(f"agent-{uuid4().hex}")
 
         first = await gateway.http.post("/v1/feedback", json=[event(agent, n) for n in range(8)])
         second = await gateway.http.post(

@@ -12,7 +12,7 @@ from services.gateway.auth.credentials import Caller, Scope, hash_key
 from services.gateway.store import Store
 from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually
-from tests.support.gateway.gateway import Gateway, served_gateway
+from tests.support.gateway.gateway import ServedGateway, served_gateway
 
 
 async def test_feedback_is_refused_while_the_broker_is_down_and_taken_once_after(
@@ -28,7 +28,7 @@ async def test_feedback_is_refused_while_the_broker_is_down_and_taken_once_after
         gateway_ack_timeout_seconds=1.0,
     )
     async with served as gateway:
-        agent = await gateway.know(f"agent-{uuid4().hex}")
+        agent = await gateway.configure_agent(f"agent-{uuid4().hex}")
         event = {"agent_id": agent, "interaction_id": "i", "input": "q", "rating": 1}
         await broker.stop()
 
@@ -44,7 +44,7 @@ async def test_feedback_is_refused_while_the_broker_is_down_and_taken_once_after
     await broker.stop()
 
 
-async def _taken(gateway: Gateway, event: dict[str, object]) -> bool:
+async def _taken(gateway: ServedGateway, event: dict[str, object]) -> bool:
     return (await gateway.http.post("/v1/feedback", json=event)).status_code == 202
 
 
@@ -53,10 +53,10 @@ async def test_a_key_opens_what_its_scopes_name_and_shows_its_tenant_alone(
 ) -> None:
     await ensure_topics(kafka)
     async with served_gateway(migrated_database_url, kafka, tmp_path) as gateway:
-        await gateway.know("shared-name")
+        await gateway.configure_agent("shared-name")
         key = f"narrow-{uuid4().hex}"
         caller = Caller("acme", "reader", frozenset({Scope.READ}))
-        async with gateway.application.foundation.database.transaction("acme") as tx:
+        async with gateway.application.service_context.database.transaction("acme") as tx:
             await Store().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
         headers = {"Authorization": f"Bearer {key}"}
 

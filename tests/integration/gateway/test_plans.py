@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 import services.gateway
-from services.gateway.load.outbox_pressure import Waiting
+from services.gateway.load.outbox_pressure import OutboxBacklog
 from services.gateway.store import Store
 from shared.postgres.queries import load_queries
 
@@ -35,12 +35,12 @@ async def fill(connection: asyncpg.Connection, waiting: int) -> None:
 
 
 @pytest.mark.parametrize("waiting", [10, 20_000])
-async def test_the_look_at_the_outbox_keeps_to_its_index(
+async def test_the_outbox_backlog_query_uses_its_index(
     connection: asyncpg.Connection, waiting: int
 ) -> None:
     await fill(connection, waiting)
     queries = load_queries(Path(services.gateway.__file__).parent)
-    sql = queries.outbox_waiting.sql.rstrip(" ;").replace("$1", "100")
+    sql = queries.measure_outbox_backlog.sql.rstrip(" ;").replace("$1", "100")
 
     plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {sql}"))
 
@@ -49,12 +49,12 @@ async def test_the_look_at_the_outbox_keeps_to_its_index(
 
 
 async def test_what_waits_is_counted_up_to_the_bound(connection: asyncpg.Connection) -> None:
-    quiet = await Store().outbox_waiting(connection, most=100)
+    quiet = await Store().measure_outbox_backlog(connection, limit=100)
     await fill(connection, 150)
 
-    some = await Store().outbox_waiting(connection, most=1000)
-    bounded = await Store().outbox_waiting(connection, most=100)
+    some = await Store().measure_outbox_backlog(connection, limit=1000)
+    bounded = await Store().measure_outbox_backlog(connection, limit=100)
 
-    assert quiet == Waiting(0, 0)
+    assert quiet == OutboxBacklog(0, 0)
     assert (some.backlog, bounded.backlog) == (150, 100)
     assert some.age_seconds >= 90

@@ -19,7 +19,7 @@ from archon_contracts.events import JobFailed, JobState, TrainingRequested
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import dead_letters
 from tests.support.eventually import eventually
-from tests.support.gateway.gateway import Gateway
+from tests.support.gateway.gateway import ServedGateway
 from tests.support.gateway.two_tenants import (
     ALPHA,
     BETA,
@@ -106,26 +106,26 @@ FOR_OPERATORS = "/v1/dead-letters"
 
 
 @dataclass(frozen=True, slots=True)
-class Street:
+class TenantPair:
     """Both tenants, and what beta has."""
 
-    gateway: Gateway
+    gateway: ServedGateway
     alpha: httpx.AsyncClient
     beta: httpx.AsyncClient
     names: Names
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def street(gateway: Gateway) -> AsyncIterator[Street]:
+async def street(gateway: ServedGateway) -> AsyncIterator[TenantPair]:
     """Beta has moved in; alpha has an agent of its own."""
     async with await client_of(gateway, ALPHA) as alpha, await client_of(gateway, BETA) as beta:
-        yield Street(gateway, alpha, beta, await move_in(gateway, beta))
+        yield TenantPair(gateway, alpha, beta, await move_in(gateway, beta))
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def _untouched(street: Street) -> AsyncIterator[None]:
+async def _untouched(street: TenantPair) -> AsyncIterator[None]:
     """Whatever a test tries, beta's rows stay as they are, and nothing is ordered in its name."""
-    database = street.gateway.application.foundation.database
+    database = street.gateway.application.service_context.database
     tables = await tables_of(database)
     before = await rows_of(database, BETA, tables), await ordered(street)
     yield
@@ -133,16 +133,16 @@ async def _untouched(street: Street) -> AsyncIterator[None]:
     assert sum(map(len, before[0].values())) > 10
 
 
-async def ordered(street: Street) -> list[tuple[str, str]]:
+async def ordered(street: TenantPair) -> list[tuple[str, str]]:
     """What left the gateway with beta's key."""
-    async with street.gateway.application.foundation.database.connection() as connection:
+    async with street.gateway.application.service_context.database.connection() as connection:
         rows = await connection.fetch("SELECT topic, key FROM outbox WHERE key LIKE 'beta/%'")
     return sorted((row["topic"], row["key"]) for row in rows)
 
 
 @pytest.mark.parametrize(("method", "path", "body"), NAMING)
 async def test_anothers_things_are_like_things_that_do_not_exist(
-    street: Street, method: str, path: str, body: Any
+    street: TenantPair, method: str, path: str, body: Any
 ) -> None:
     nobodys = Names(agent="no-agent", dataset="no-set", held_out="no-held-out", version="8.8.8")
 
@@ -157,7 +157,7 @@ async def test_anothers_things_are_like_things_that_do_not_exist(
     assert answers[0][0] == 404
 
 
-async def test_the_same_questions_have_answers_for_their_owner(street: Street) -> None:
+async def test_the_same_questions_have_answers_for_their_owner(street: TenantPair) -> None:
     asked = [path for method, path, _ in NAMING if method == "GET"]
 
     for path in asked:
@@ -166,7 +166,7 @@ async def test_the_same_questions_have_answers_for_their_owner(street: Street) -
 
 
 @pytest.mark.parametrize("path", LISTS)
-async def test_no_list_shows_anothers_things(street: Street, path: str) -> None:
+async def test_no_list_shows_anothers_things(street: TenantPair, path: str) -> None:
     url = street.names.fill(path)
 
     assert MARK not in (await street.alpha.get(url)).text.replace(url, "")
@@ -174,7 +174,7 @@ async def test_no_list_shows_anothers_things(street: Street, path: str) -> None:
         assert MARK in (await street.beta.get(url)).text
 
 
-async def test_every_route_is_tried(street: Street) -> None:
+async def test_every_route_is_tried(street: TenantPair) -> None:
     document = (await street.alpha.get("/openapi.json")).json()
     routes = {
         (method.upper(), shape(path))
@@ -193,7 +193,7 @@ def shape(path: str) -> str:
     return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
 
 
-async def test_a_name_that_another_has_is_free(street: Street) -> None:
+async def test_a_name_that_another_has_is_free(street: TenantPair) -> None:
     mine = {"name": street.names.dataset, "purpose": "training"}
     items = [{"input": "mine", "target": "mine"}]
 
@@ -205,9 +205,9 @@ async def test_a_name_that_another_has_is_free(street: Street) -> None:
     assert shown["artifact"]["digest"] != theirs["artifact"]["digest"]
 
 
-async def test_who_continues_anothers_trace_sees_its_own_part_alone(street: Street) -> None:
+async def test_who_continues_anothers_trace_sees_its_own_part_alone(street: TenantPair) -> None:
     job = new_id()
-    await street.gateway.tell(state_of(job, "mine", tenant_id=ALPHA))
+    await street.gateway.publish(state_of(job, "mine", tenant_id=ALPHA))
 
     async def shown() -> None:
         assert (await street.alpha.post("/v1/traces", **spans(TRACE, "mine"))).status_code == 200
@@ -221,8 +221,8 @@ async def test_who_continues_anothers_trace_sees_its_own_part_alone(street: Stre
     assert "mine" not in [span["name"] for span in trace["spans"]]
 
 
-async def test_a_stream_shows_no_event_of_another(street: Street) -> None:
-    database = street.gateway.application.foundation.database
+async def test_a_stream_shows_no_event_of_another(street: TenantPair) -> None:
+    database = street.gateway.application.service_context.database
     async with database.transaction(BETA) as tx:
         first = await tx.fetchval("SELECT event_id FROM recent_events ORDER BY position LIMIT 1")
     who = {"tenant_id": ALPHA, "agent_id": "mine"}
@@ -231,7 +231,7 @@ async def test_a_stream_shows_no_event_of_another(street: Street) -> None:
     reading = asyncio.create_task(first_line_of_data(street.alpha, first))
     feed = next(part for part in street.gateway.application._background if part.name == "feed")
     await eventually(lambda: bool(feed._subscribers))
-    await street.gateway.tell(own)
+    await street.gateway.publish(own)
 
     assert str(own.job_id) in await asyncio.wait_for(reading, 10)
 
@@ -247,21 +247,21 @@ async def first_line_of_data(client: httpx.AsyncClient, after: UUID) -> str:
 
 
 async def test_an_event_of_another_that_names_the_job_changes_nothing_of_it(
-    street: Street,
+    street: TenantPair,
 ) -> None:
     job, agent = street.names.job, street.names.agent
-    wish = TrainingRequested(
+    request_body = TrainingRequested(
         tenant_id=ALPHA, job_id=job, agent_id=agent, method="continual", requested_by="alpha"
     )
-    await street.gateway.tell(
+    await street.gateway.publish(
         state_of(job, agent, tenant_id=ALPHA, reason="alpha says so"),
-        wish,
+        request_body,
         loss_at(job, agent, 2, 99.0, tenant_id=ALPHA),
     )
 
     async def settled() -> None:
         assert await refused(street, str(job)) == 2
-        database = street.gateway.application.foundation.database
+        database = street.gateway.application.service_context.database
         async with database.transaction(ALPHA) as tx:
             assert await tx.fetchval("SELECT count(*) FROM job_metrics WHERE job_id = $1", job) == 1
 
@@ -269,10 +269,10 @@ async def test_an_event_of_another_that_names_the_job_changes_nothing_of_it(
     assert (await street.alpha.get(f"/v1/jobs/{job}")).status_code == 404
 
 
-async def refused(street: Street, marker: str) -> int:
+async def refused(street: TenantPair, marker: str) -> int:
     """Dead letters of the gateway that name this."""
     topic = dead_letters("gateway").name
-    async with street.gateway.application.foundation.database.connection() as connection:
+    async with street.gateway.application.service_context.database.connection() as connection:
         return int(
             await connection.fetchval(
                 "SELECT count(*) FROM outbox WHERE topic = $1 "

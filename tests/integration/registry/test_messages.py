@@ -1,4 +1,4 @@
-"""The built registry on a real broker: orders in, news and dead letters out."""
+"""The built registry on a real broker: commands in, news and dead letters out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,14 +17,14 @@ from shared.messaging.messages import Cause
 from shared.messaging.outbox import decode_headers
 from shared.postgres.migrations import migrate
 from shared.process.application import Application
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.eventually import eventually
 from tests.support.messaging.stored import events_of
 from tests.support.registry import deploy, register
 
 
 @pytest.fixture
-async def registry(database_url: str, kafka: str) -> AsyncIterator[Foundation]:
+async def registry(database_url: str, kafka: str) -> AsyncIterator[ServiceContext]:
     """The whole registry, consuming and relaying."""
     await ensure_topics(kafka)
     await migrate(database_url, "registry")
@@ -38,36 +38,40 @@ async def registry(database_url: str, kafka: str) -> AsyncIterator[Foundation]:
         )
     )
     serving = asyncio.create_task(application.serve())
-    await eventually(lambda: application.foundation.health.started or serving.done(), timeout=20)
-    yield application.foundation
+    await eventually(
+        lambda: application.service_context.health.started or serving.done(), timeout=20
+    )
+    yield application.service_context
     application.stop()
     await serving
 
 
-async def send(shared: Foundation, *orders: Contract) -> None:
-    """Send orders as another service would; its outbox is borrowed."""
+async def send(shared: ServiceContext, *commands: Contract) -> None:
+    """Send commands as another service would; its outbox is borrowed."""
     async with shared.database.transaction() as tx:
-        for order in orders:
-            await shared.outbox.append(tx, order, cause=Cause(new_id(), "test"))
-    shared.wakeups.ring()
+        for command in commands:
+            await shared.outbox.append(tx, command, cause=Cause(new_id(), "test"))
+    shared.notifier.notify()
 
 
-async def test_an_order_on_the_topic_ends_as_news_on_the_topics(registry: Foundation) -> None:
+async def test_a_command_on_the_topic_leads_to_events_on_the_topics(
+    registry: ServiceContext,
+) -> None:
     agent = f"agent-{uuid4().hex}"
     await send(registry, register(agent_id=agent), deploy("1.0.0", agent_id=agent))
 
-    async def told() -> bool:
+    async def published() -> bool:
         # Other tests of this process leave rubbish on the topic, which becomes dead letters.
         events = await events_of(registry.database, but_not=(dead_letters("registry").name,))
         of_agent = [event for event in events if getattr(event, "agent_id", "") == agent]
         kinds = {type(event) for event in of_agent}
         return {ModelRegistered, ModelDeployed, AgentConfiguration} <= kinds
 
-    await eventually(told, timeout=20)
+    await eventually(published, timeout=20)
 
 
 async def test_an_unknown_version_is_a_dead_letter_that_names_the_known_ones(
-    registry: Foundation,
+    registry: ServiceContext,
 ) -> None:
     agent = f"agent-{uuid4().hex}"
     await send(registry, register(agent_id=agent), deploy("7.0.0", agent_id=agent))
@@ -79,7 +83,7 @@ async def test_an_unknown_version_is_a_dead_letter_that_names_the_known_ones(
     await eventually(set_aside, timeout=20)
 
 
-async def reasons(shared: Foundation) -> list[str]:
+async def reasons(shared: ServiceContext) -> list[str]:
     """Why messages were set aside."""
     topic = dead_letters("registry").name
     async with shared.database.connection() as connection:

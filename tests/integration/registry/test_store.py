@@ -22,19 +22,19 @@ from services.registry.errors import UnknownVersion
 from services.registry.service import RegistryService
 from services.registry.settings import Settings
 from services.registry.store import ModelStore, RunStore
-from shared.audit import check_log
+from shared.audit import verify_log
 from shared.errors import ConstraintViolated
 from shared.messaging.messages import Message
-from shared.process.service_context import Foundation
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from shared.process.service_context import ServiceContext
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.registry import artifact, deploy, register, roll_back
 
 
-class Registry:
+class RegistryOnPostgres:
     """The real service, one transaction per message."""
 
-    def __init__(self, shared: Foundation) -> None:
+    def __init__(self, shared: ServiceContext) -> None:
         self.shared = shared
         self.models = ModelStore()
         service = RegistryService(
@@ -50,7 +50,7 @@ class Registry:
             "EvaluationCompleted": service.record_evaluation,
         }
 
-    async def take(self, *bodies: Contract) -> None:
+    async def handle(self, *bodies: Contract) -> None:
         """Handle messages one after the other."""
         for body in bodies:
             await self.receive(message_of(body))
@@ -73,37 +73,41 @@ class Registry:
 
 
 @pytest.fixture
-async def registry(database_url: str) -> AsyncIterator[Registry]:
+async def registry(database_url: str) -> AsyncIterator[RegistryOnPostgres]:
     settings = probe_settings(database_url, service="registry")
-    async with open_foundation(settings) as shared:
-        yield Registry(shared)
+    async with open_service_context(settings) as shared:
+        yield RegistryOnPostgres(shared)
 
 
-async def test_a_job_registered_twice_keeps_its_version(registry: Registry) -> None:
-    order = register(new_id())
+async def test_a_job_registered_twice_keeps_its_version(registry: RegistryOnPostgres) -> None:
+    command = register(new_id())
 
-    await registry.take(order, order)
+    await registry.handle(command, command)
 
     assert await registry.rows("SELECT version, status FROM models") == [("1.0.0", "ready")]
 
 
-async def test_a_model_is_read_back_as_it_was_registered(registry: Registry) -> None:
-    order = register().model_copy(
+async def test_a_model_is_read_back_as_it_was_registered(registry: RegistryOnPostgres) -> None:
+    command = register().model_copy(
         update={"metrics": {"accuracy": Estimate(value=0.7, low=0.6, high=0.8, n=90)}}
     )
-    await registry.take(order)
+    await registry.handle(command)
 
     async with registry.shared.database.transaction("default") as tx:
         model = await registry.models.find(tx, "default", "picker", "1.0.0")
     assert model is not None
-    assert model.artifact == order.artifact
-    assert model.metrics == order.metrics
+    assert model.artifact == command.artifact
+    assert model.metrics == command.metrics
     assert await registry.rows("SELECT lineage FROM models") == [({"seed": 7, "window": "w1"},)]
 
 
-async def test_deployments_and_rollbacks_leave_one_live_version(registry: Registry) -> None:
-    await registry.take(register(), register(), register())
-    await registry.take(deploy("1.0.0"), deploy("1.1.0"), deploy("1.2.0"), roll_back(), roll_back())
+async def test_deployments_and_rollbacks_leave_one_deployed_version(
+    registry: RegistryOnPostgres,
+) -> None:
+    await registry.handle(register(), register(), register())
+    await registry.handle(
+        deploy("1.0.0"), deploy("1.1.0"), deploy("1.2.0"), roll_back(), roll_back()
+    )
 
     live = await registry.rows("SELECT version FROM models WHERE status = 'deployed'")
     assert live == [("1.0.0",)]
@@ -112,12 +116,12 @@ async def test_deployments_and_rollbacks_leave_one_live_version(registry: Regist
     assert [row[0] for row in history] == [Action.DEPLOY] * 3 + [Action.ROLLBACK] * 2
 
 
-async def test_concurrent_deployments_are_told_in_the_order_of_their_revisions(
-    registry: Registry,
+async def test_concurrent_deployments_are_published_in_revision_order(
+    registry: RegistryOnPostgres,
 ) -> None:
-    await registry.take(*(register() for _ in range(6)))
+    await registry.handle(*(register() for _ in range(6)))
 
-    await asyncio.gather(*(registry.take(deploy(f"1.{minor}.0")) for minor in range(6)))
+    await asyncio.gather(*(registry.handle(deploy(f"1.{minor}.0")) for minor in range(6)))
 
     told = await registry.configurations()
     assert [revision for revision, _ in told] == [1, 2, 3, 4, 5, 6]
@@ -125,24 +129,24 @@ async def test_concurrent_deployments_are_told_in_the_order_of_their_revisions(
     assert live == [(told[-1][1],)]
 
 
-async def test_concurrent_registrations_get_distinct_versions(registry: Registry) -> None:
-    await asyncio.gather(*(registry.take(register()) for _ in range(6)))
+async def test_concurrent_registrations_get_distinct_versions(registry: RegistryOnPostgres) -> None:
+    await asyncio.gather(*(registry.handle(register()) for _ in range(6)))
 
     rows = await registry.rows("SELECT minor FROM models ORDER BY minor")
     assert [row[0] for row in rows] == [0, 1, 2, 3, 4, 5]
 
 
-async def test_the_database_refuses_a_second_live_version(registry: Registry) -> None:
-    await registry.take(register(), register(), deploy("1.0.0"))
+async def test_the_database_rejects_a_second_deployed_version(registry: RegistryOnPostgres) -> None:
+    await registry.handle(register(), register(), deploy("1.0.0"))
 
-    with pytest.raises(ConstraintViolated, match="one_live_version_per_agent"):
+    with pytest.raises(ConstraintViolated, match="one_deployed_version_per_agent"):
         async with registry.shared.database.transaction("default") as tx:
             await tx.execute(
                 "UPDATE models SET status = $1 WHERE version = '1.1.0'", ModelStatus.DEPLOYED
             )
 
 
-async def test_repeated_points_are_kept_once(registry: Registry) -> None:
+async def test_repeated_points_are_kept_once(registry: RegistryOnPostgres) -> None:
     job = new_id()
     points = tuple(
         MetricPoint(name=name, value=0.5, step=step, recorded_at=NOON)
@@ -151,12 +155,14 @@ async def test_repeated_points_are_kept_once(registry: Registry) -> None:
     )
     recorded = MetricsRecorded(job_id=job, agent_id="picker", attempt=1, points=points)
 
-    await registry.take(recorded, recorded)
+    await registry.handle(recorded, recorded)
 
     assert await registry.rows("SELECT count(*) FROM metrics") == [(4,)]
 
 
-async def test_a_run_ends_completed_even_when_its_start_comes_late(registry: Registry) -> None:
+async def test_a_run_ends_completed_even_when_its_start_comes_late(
+    registry: RegistryOnPostgres,
+) -> None:
     job, names = new_id(), {"agent_id": "picker", "attempt": 1}
     started = TrainingStarted(
         job_id=job, worker_id="w", total_steps=9, first_step_at=NOON + timedelta(seconds=1), **names
@@ -165,13 +171,13 @@ async def test_a_run_ends_completed_even_when_its_start_comes_late(registry: Reg
         job_id=job, model=artifact("m"), steps=9, duration_seconds=3, peak_memory_mb=500, **names
     )
 
-    await registry.take(completed, started)
+    await registry.handle(completed, started)
 
     rows = await registry.rows("SELECT state, facts ->> 'steps' FROM runs")
     assert rows == [("completed", "9")]
 
 
-async def test_an_evaluation_is_kept_once(registry: Registry) -> None:
+async def test_an_evaluation_is_kept_once(registry: RegistryOnPostgres) -> None:
     completed = EvaluationCompleted(
         agent_id="picker",
         job_id=new_id(),
@@ -182,7 +188,7 @@ async def test_an_evaluation_is_kept_once(registry: Registry) -> None:
         duration_seconds=3,
     )
 
-    await registry.take(completed, completed)
+    await registry.handle(completed, completed)
 
     rows = await registry.rows(
         "SELECT passed, facts #>> '{accuracy,candidate,all,n}' FROM evaluations"
@@ -202,20 +208,20 @@ def test_the_settings_name_the_registrys_schema(database_url: str) -> None:
 
 
 async def test_deployments_of_many_agents_at_once_are_one_chain_in_the_audit_log(
-    registry: Registry,
+    registry: RegistryOnPostgres,
 ) -> None:
     agents = [f"agent-{number}" for number in range(8)]
-    await asyncio.gather(*(registry.take(register(agent_id=agent)) for agent in agents))
+    await asyncio.gather(*(registry.handle(register(agent_id=agent)) for agent in agents))
 
-    await asyncio.gather(*(registry.take(deploy("1.0.0", agent_id=agent)) for agent in agents))
+    await asyncio.gather(*(registry.handle(deploy("1.0.0", agent_id=agent)) for agent in agents))
 
     async with registry.shared.database.across_tenants() as connection:
-        check = (await check_log(connection))["default", "registry"]
+        check = (await verify_log(connection))["default", "registry"]
     assert (check.ok, check.entries, check.gaps) == (True, len(agents), [])
 
 
-async def test_a_redelivered_deployment_is_recorded_once(registry: Registry) -> None:
-    await registry.take(register(), deploy("1.0.0"), register())
+async def test_a_redelivered_deployment_is_recorded_once(registry: RegistryOnPostgres) -> None:
+    await registry.handle(register(), deploy("1.0.0"), register())
     again = message_of(deploy("1.1.0"))
 
     for _ in range(3):
@@ -225,10 +231,10 @@ async def test_a_redelivered_deployment_is_recorded_once(registry: Registry) -> 
     assert recorded == [("deployed", "1.0.0"), ("deployed", "1.1.0")]
 
 
-async def test_an_order_that_fails_is_not_recorded(registry: Registry) -> None:
-    await registry.take(register())
+async def test_a_failed_command_is_not_recorded(registry: RegistryOnPostgres) -> None:
+    await registry.handle(register())
 
     with pytest.raises(UnknownVersion):
-        await registry.take(deploy("9.9.9"))
+        await registry.handle(deploy("9.9.9"))
 
     assert await registry.rows("SELECT * FROM audit_log") == []

@@ -27,8 +27,8 @@ from services.registry.store import ModelStore, RunStore
 from services.trainer.service import TrainerService
 from services.trainer.store import TrainingStore
 from shared.errors import AccessRefused
-from shared.process.service_context import Foundation
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from shared.process.service_context import ServiceContext
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.stored import states_of
 from tests.support.messaging.tenant_rows import rows_of, tables_of
@@ -44,36 +44,36 @@ def of(tenant_id: str, body: Contract) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str, service: str, folder: Path) -> AsyncIterator[Foundation]:
-    """A service's foundation, without its handlers."""
+async def opened(url: str, service: str, folder: Path) -> AsyncIterator[ServiceContext]:
+    """A service's service_context, without its handlers."""
     settings = probe_settings(url, service=service, artifacts_url=folder.as_uri())
-    async with open_foundation(settings) as shared:
+    async with open_service_context(settings) as shared:
         yield shared
 
 
-async def everything_of(shared: Foundation, tenant_id: str) -> dict[str, list[str]]:
+async def everything_of(shared: ServiceContext, tenant_id: str) -> dict[str, list[str]]:
     return await rows_of(shared.database, tenant_id, await tables_of(shared.database))
 
 
 @pytest.fixture
-async def trainer(database_url: str, tmp_path: Path) -> AsyncIterator[Foundation]:
+async def trainer(database_url: str, tmp_path: Path) -> AsyncIterator[ServiceContext]:
     async with opened(database_url, "trainer", tmp_path) as shared:
         yield shared
 
 
 @pytest.fixture
-async def evaluator(database_url: str, tmp_path: Path) -> AsyncIterator[Foundation]:
+async def evaluator(database_url: str, tmp_path: Path) -> AsyncIterator[ServiceContext]:
     async with opened(database_url, "evaluator", tmp_path) as shared:
         yield shared
 
 
 @pytest.fixture
-async def registry(database_url: str, tmp_path: Path) -> AsyncIterator[Foundation]:
+async def registry(database_url: str, tmp_path: Path) -> AsyncIterator[ServiceContext]:
     async with opened(database_url, "registry", tmp_path) as shared:
         yield shared
 
 
-async def test_a_training_is_not_called_off_by_another(trainer: Foundation) -> None:
+async def test_a_training_is_not_called_off_by_another(trainer: ServiceContext) -> None:
     service, order = TrainerService(TrainingStore(), trainer.work), of(BETA, train(DATA))
     await trainer.inbox.run_once(message_of(order), service.accept_training)
     before = await everything_of(trainer, BETA)
@@ -85,7 +85,7 @@ async def test_a_training_is_not_called_off_by_another(trainer: Foundation) -> N
     assert await states_of(trainer.database) == ["queued"]
 
 
-async def test_a_training_is_not_replaced_by_another(trainer: Foundation) -> None:
+async def test_a_training_is_not_replaced_by_another(trainer: ServiceContext) -> None:
     service, order = TrainerService(TrainingStore(), trainer.work), of(BETA, train(DATA))
     await trainer.inbox.run_once(message_of(order), service.accept_training)
     newer = train(DATA, job_id=order.job_id, attempt=2)
@@ -99,7 +99,7 @@ async def test_a_training_is_not_replaced_by_another(trainer: Foundation) -> Non
     assert (lease.tenant_id, lease.payload["attempt"]) == (BETA, 1)
 
 
-async def test_leased_work_is_done_in_its_own_tenants_scope(trainer: Foundation) -> None:
+async def test_leased_work_is_done_in_its_own_tenants_scope(trainer: ServiceContext) -> None:
     service = TrainerService(TrainingStore(), trainer.work)
     for tenant_id in (ALPHA, BETA):
         order = of(tenant_id, train(DATA))
@@ -124,7 +124,7 @@ def evaluation(job_id: UUID, attempt: int = 1) -> EvaluateModel:
     )
 
 
-async def test_an_evaluation_is_not_called_off_by_another(evaluator: Foundation) -> None:
+async def test_an_evaluation_is_not_called_off_by_another(evaluator: ServiceContext) -> None:
     service, job_id = EvaluatorService(EvaluationStore(), evaluator.work), new_id()
     order = message_of(of(BETA, evaluation(job_id)))
     await evaluator.inbox.run_once(order, service.accept_evaluation)
@@ -137,7 +137,7 @@ async def test_an_evaluation_is_not_called_off_by_another(evaluator: Foundation)
     assert await states_of(evaluator.database) == ["queued"]
 
 
-async def test_an_evaluation_is_not_replaced_by_another(evaluator: Foundation) -> None:
+async def test_an_evaluation_is_not_replaced_by_another(evaluator: ServiceContext) -> None:
     service, job_id = EvaluatorService(EvaluationStore(), evaluator.work), new_id()
     order = message_of(of(BETA, evaluation(job_id)))
     await evaluator.inbox.run_once(order, service.accept_evaluation)
@@ -167,7 +167,7 @@ def verdict(job_id: UUID, *, passed: bool) -> EvaluationCompleted:
 
 
 async def test_the_record_of_a_run_has_its_own_tenants_word_whoever_came_first(
-    registry: Foundation,
+    registry: ServiceContext,
 ) -> None:
     service = RegistryService(
         ModelStore(), RunStore(), registry.outbox, registry.audit, registry.clock

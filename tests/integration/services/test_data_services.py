@@ -21,7 +21,7 @@ from services.data_prep import app as data_prep
 from services.data_prep.settings import Settings as DataPrepSettings
 from services.synthetic_generator import app as synthetic_generator
 from services.synthetic_generator.settings import Settings as GeneratorSettings
-from shared.artifacts.store import Artifacts
+from shared.artifacts.store import ArtifactStore
 from shared.kafka.topic_admin import ensure_topics
 from shared.postgres.migrations import migrate
 from shared.process.application import Application
@@ -47,11 +47,11 @@ def fields(database_url: str, kafka: str, tmp_path: Path) -> dict[str, Any]:
 
 @asynccontextmanager
 async def serving(application: Application) -> AsyncIterator[None]:
-    settings = application.foundation.settings
+    settings = application.service_context.settings
     await ensure_topics(settings.kafka_bootstrap_servers)
     await migrate(settings.database_url.get_secret_value(), settings.service)
     task = asyncio.create_task(application.serve())
-    await eventually(lambda: application.foundation.health.started or task.done(), timeout=30)
+    await eventually(lambda: application.service_context.health.started or task.done(), timeout=30)
     try:
         yield
     finally:
@@ -83,7 +83,7 @@ def agent() -> str:
 async def test_a_dataset_is_ordered_and_answered_on_topics(fields: dict[str, Any]) -> None:
     application = data_prep.build_app(DataPrepSettings(**fields))
     content = {"items.jsonl": jsonl(corrections(20))}
-    artifact = await Artifacts(fields["artifacts_url"]).publish_files(content)
+    artifact = await ArtifactStore(fields["artifacts_url"]).publish_files(content)
     source = DataSource(kind=SourceKind.FEEDBACK, artifact=artifact, items=20)
     command = prepare_dataset(source, agent_id=agent())
 

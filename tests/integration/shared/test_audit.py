@@ -8,13 +8,13 @@ import pytest
 from archon_contracts.events import AuditRecorded
 from archon_contracts.identifiers import new_id
 from shared import audit
-from shared.audit import actor_of, check_log, heads_of
+from shared.audit import describe_actor, read_heads, verify_log
 from shared.errors import AccessRefused, ConstraintViolated
 from shared.messaging.messages import Cause
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.audit import entry, read_log
 from tests.support.infrastructure.owner import as_owner
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
 from tests.support.registry import roll_back
@@ -28,24 +28,26 @@ WRITERS = 50
 
 
 @pytest.fixture
-async def shared(database_url: str) -> AsyncIterator[Foundation]:
+async def shared(database_url: str) -> AsyncIterator[ServiceContext]:
     """A made-up service, migrated and open, with room for writers at once."""
-    async with open_foundation(probe_settings(database_url, database_pool_size=20)) as foundation:
-        yield foundation
+    async with open_service_context(
+        probe_settings(database_url, database_pool_size=20)
+    ) as service_context:
+        yield service_context
 
 
-async def append(shared: Foundation, subject: str, **fields: object) -> None:
+async def append(shared: ServiceContext, subject: str, **fields: object) -> None:
     async with shared.database.across_tenants() as tx:
         await shared.audit.append(tx, entry(subject, **fields), cause=Cause(new_id(), "test"))
 
 
-async def append_and_fail(shared: Foundation, subject: str) -> None:
+async def append_and_fail(shared: ServiceContext, subject: str) -> None:
     async with shared.database.across_tenants() as tx:
         await shared.audit.append(tx, entry(subject), cause=Cause(new_id(), "test"))
         _ = 1 / 0
 
 
-async def execute(shared: Foundation, *statements: str) -> None:
+async def execute(shared: ServiceContext, *statements: str) -> None:
     """As the tables' owner: a service's role may not even try."""
     async with shared.database.across_tenants() as tx:
         await as_owner(tx)
@@ -62,7 +64,9 @@ async def execute(shared: Foundation, *statements: str) -> None:
         "TRUNCATE audit_log",
     ],
 )
-async def test_the_database_refuses_to_change_the_log(shared: Foundation, statement: str) -> None:
+async def test_the_database_refuses_to_change_the_log(
+    shared: ServiceContext, statement: str
+) -> None:
     await append(shared, "1.0.0")
 
     with pytest.raises(ConstraintViolated, match="only ever added to"):
@@ -72,7 +76,7 @@ async def test_the_database_refuses_to_change_the_log(shared: Foundation, statem
         assert [row["reason"] for row in await read_log(connection)] == ["it is better"]
 
 
-async def test_a_service_may_not_even_try_to_change_the_log(shared: Foundation) -> None:
+async def test_a_service_may_not_even_try_to_change_the_log(shared: ServiceContext) -> None:
     await append(shared, "1.0.0")
 
     with pytest.raises(AccessRefused):
@@ -81,7 +85,7 @@ async def test_a_service_may_not_even_try_to_change_the_log(shared: Foundation) 
 
 
 async def test_the_refusal_holds_for_a_session_that_plays_a_replica_too(
-    shared: Foundation,
+    shared: ServiceContext,
 ) -> None:
     async with shared.database.across_tenants() as connection:
         enabled = await connection.fetchval(
@@ -91,18 +95,18 @@ async def test_the_refusal_holds_for_a_session_that_plays_a_replica_too(
     assert enabled == b"A"  # always; O would be origin and local only
 
 
-async def test_fifty_writers_at_once_make_one_chain_without_a_gap(shared: Foundation) -> None:
+async def test_fifty_writers_at_once_make_one_chain_without_a_gap(shared: ServiceContext) -> None:
     await asyncio.gather(*(append(shared, f"1.{number}.0") for number in range(WRITERS)))
 
     async with shared.database.across_tenants() as connection:
-        check = (await check_log(connection))[CHAIN]
-        heads = await heads_of(connection)
+        check = (await verify_log(connection))[CHAIN]
+        heads = await read_heads(connection)
     assert (check.ok, check.entries, check.gaps) == (True, WRITERS, [])
     assert heads == {CHAIN: (WRITERS, check.hash)}
 
 
 async def test_a_log_that_is_longer_than_a_page_is_read_whole(
-    shared: Foundation, monkeypatch: pytest.MonkeyPatch
+    shared: ServiceContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit, "PAGE", 2)
     for tenant in ("acme", "globex"):
@@ -110,23 +114,23 @@ async def test_a_log_that_is_longer_than_a_page_is_read_whole(
             await append(shared, f"1.{number}.0", tenant_id=tenant)
 
     async with shared.database.across_tenants() as connection:
-        found = await check_log(connection)
+        found = await verify_log(connection)
     assert [(check.ok, check.entries) for check in found.values()] == [(True, 3), (True, 3)]
 
 
-async def test_each_tenant_has_a_chain_of_its_own(shared: Foundation) -> None:
+async def test_each_tenant_has_a_chain_of_its_own(shared: ServiceContext) -> None:
     for tenant in ("acme", "globex", "acme"):
         await append(shared, "1.0.0", tenant_id=tenant)
 
     async with shared.database.across_tenants() as connection:
-        found = await check_log(connection)
+        found = await verify_log(connection)
     assert {key: check.entries for key, check in found.items()} == {
         ("acme", "probe"): 2,
         ("globex", "probe"): 1,
     }
 
 
-async def test_an_entry_is_rolled_back_with_its_transaction(shared: Foundation) -> None:
+async def test_an_entry_is_rolled_back_with_its_transaction(shared: ServiceContext) -> None:
     await append(shared, "1.0.0")
 
     with pytest.raises(ZeroDivisionError):
@@ -135,12 +139,12 @@ async def test_an_entry_is_rolled_back_with_its_transaction(shared: Foundation) 
 
     async with shared.database.across_tenants() as connection:
         rows = await read_log(connection)
-        check = (await check_log(connection))[CHAIN]
+        check = (await verify_log(connection))[CHAIN]
     assert [(row["sequence"], row["subject"]) for row in rows] == [(1, "1.0.0"), (2, "1.2.0")]
     assert check.ok
 
 
-async def test_a_redelivered_command_leaves_one_entry(shared: Foundation) -> None:
+async def test_a_redelivered_command_leaves_one_entry(shared: ServiceContext) -> None:
     message = message_of(roll_back().model_copy(update={"tenant_id": "acme"}))
 
     async def use_case(tx, received):
@@ -156,7 +160,7 @@ async def test_a_redelivered_command_leaves_one_entry(shared: Foundation) -> Non
     assert len(await events_of(shared.database)) == 1
 
 
-async def test_the_published_event_is_the_row(shared: Foundation) -> None:
+async def test_the_published_event_is_the_row(shared: ServiceContext) -> None:
     await append(shared, "1.0.0")
     await append(shared, "1.1.0")
 
@@ -192,7 +196,7 @@ async def test_the_published_event_is_the_row(shared: Foundation) -> None:
     ],
 )
 async def test_what_an_owner_does_behind_a_dropped_trigger_is_found_and_named(
-    shared: Foundation, tampering: str, broken_at: int, problem: str
+    shared: ServiceContext, tampering: str, broken_at: int, problem: str
 ) -> None:
     for number in range(5):
         await append(shared, f"1.{number}.0")
@@ -200,24 +204,24 @@ async def test_what_an_owner_does_behind_a_dropped_trigger_is_found_and_named(
     await execute(shared, *AS_OWNER, tampering)
 
     async with shared.database.across_tenants() as connection:
-        check = (await check_log(connection))[CHAIN]
+        check = (await verify_log(connection))[CHAIN]
     assert (check.broken_at, check.problem) == (broken_at, problem)
 
 
-async def test_an_end_cut_off_is_told_by_the_head(shared: Foundation) -> None:
+async def test_an_end_cut_off_is_told_by_the_head(shared: ServiceContext) -> None:
     for number in range(3):
         await append(shared, f"1.{number}.0")
 
     await execute(shared, *AS_OWNER, "DELETE FROM audit_log WHERE sequence = 3")
 
     async with shared.database.across_tenants() as connection:
-        check = (await check_log(connection))[CHAIN]
-        heads = await heads_of(connection)
+        check = (await verify_log(connection))[CHAIN]
+        heads = await read_heads(connection)
     assert check.sequence == 2
     assert heads[CHAIN][0] == 3
 
 
-async def test_neither_a_fork_nor_a_gap_can_be_written(shared: Foundation) -> None:
+async def test_neither_a_fork_nor_a_gap_can_be_written(shared: ServiceContext) -> None:
     for number in range(2):
         await append(shared, f"1.{number}.0")
     copy = (
@@ -238,4 +242,4 @@ async def test_neither_a_fork_nor_a_gap_can_be_written(shared: Foundation) -> No
     [("ci (key 1)", "ci (key 1)"), ("", "unknown (source agent/x)")],
 )
 def test_who_did_not_say_is_told_by_where_it_came_from(requested_by: str, actor: str) -> None:
-    assert actor_of(requested_by, "agent/x") == actor
+    assert describe_actor(requested_by, "agent/x") == actor

@@ -18,24 +18,24 @@ async def test_only_the_guilty_record_of_a_batch_is_set_aside_after_its_tries(
 ) -> None:
     async with servers(tmp_path) as both, fleet(both, tmp_path) as probes:
         await probes.start(handler_attempts=2, handler_timeout_seconds=1, probe_batch=True)
-        async with CommandLoad(both.bootstrap_servers, tmp_path / "ledger", 7) as load:
+        async with CommandLoad(both.bootstrap_servers, tmp_path / "client_log", 7) as load:
             good, bad = await load.send(20), []
             for poison in POISONS:
                 bad += await load.send(1, reason=poison)
                 good += await load.send(20)
 
         async def settled() -> bool:
-            return await probes.count("taken") + await probes.letters() >= len(good) + len(bad)
+            return await probes.count("handled") + await probes.letters() >= len(good) + len(bad)
 
         assert await until(settled, timeout=120)
-        noted, tries = await probes.noted(), await probes.letter_headers("dlq_attempts")
+        effects, tries = await probes.read_effects(), await probes.letter_headers("dlq_attempts")
 
         async def forgotten() -> bool:
             return await probes.reader.value("SELECT count(*) FROM probe.deliveries") == 0
 
         assert await until(forgotten, timeout=30), "counts of settled records are kept"
 
-    assert sorted(noted.quarantined) == sorted(map(str, bad))
-    assert sorted(row["event_id"] for row in noted.taken) == sorted(map(str, good))
-    assert noted.out_of_order == 0
+    assert sorted(effects.quarantined) == sorted(map(str, bad))
+    assert sorted(row["event_id"] for row in effects.handled) == sorted(map(str, good))
+    assert effects.out_of_order == 0
     assert tries == ["2", "2", "2"]

@@ -13,7 +13,7 @@ from shared.messaging.messages import Cause, Message
 from shared.messaging.outbox import decode_headers
 from shared.postgres.database import Tx
 from shared.postgres.migrations import migrate
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.eventually import eventually
 from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
@@ -24,45 +24,45 @@ def _command(agent_id: str) -> RollBackModel:
     return RollBackModel(agent_id=agent_id, reason="worse")
 
 
-async def _foundation(database_url: str, kafka: str) -> Foundation:
+async def _service_context(database_url: str, kafka: str) -> ServiceContext:
     await ensure_topics(kafka)
     await migrate(database_url, "probe")
     # A group of its own per test: the broker is shared by the whole run.
-    return Foundation.build(probe_settings(database_url, kafka))
+    return ServiceContext.build(probe_settings(database_url, kafka))
 
 
-def _listen(foundation: Foundation, use_case) -> None:
+def _listen(service_context: ServiceContext, use_case) -> None:
     router = new_router()
     commands = subscription(router, f"probe-{uuid4().hex[:8]}", TOPIC)
 
     @commands.on(RollBackModel)
     async def roll_back(message: Message[RollBackModel]) -> None:
-        await foundation.inbox.run_once(message, use_case)
+        await service_context.inbox.run_once(message, use_case)
 
-    foundation.broker.include_router(router)
+    service_context.broker.include_router(router)
 
 
-async def _append(foundation: Foundation, body: RollBackModel, cause: Cause) -> None:
-    async with foundation.database.transaction() as tx:
-        await foundation.outbox.append(tx, body, cause=cause)
-    foundation.wakeups.ring()
+async def _append(service_context: ServiceContext, body: RollBackModel, cause: Cause) -> None:
+    async with service_context.database.transaction() as tx:
+        await service_context.outbox.append(tx, body, cause=cause)
+    service_context.notifier.notify()
 
 
 async def test_an_appended_command_reaches_its_handler_once(database_url: str, kafka: str) -> None:
-    foundation = await _foundation(database_url, kafka)
+    service_context = await _service_context(database_url, kafka)
     agent = f"agent-{uuid4().hex}"
     seen: list[str] = []
 
     async def remember(_tx: Tx, message: Message[RollBackModel]) -> None:
         seen.append(message.body.agent_id)
 
-    _listen(foundation, remember)
-    async with serving_application(foundation):
+    _listen(service_context, remember)
+    async with serving_application(service_context):
         cause = Cause(uuid4(), "correlation")
-        await _append(foundation, _command(agent), cause)
-        await _append(foundation, _command(agent), cause)
+        await _append(service_context, _command(agent), cause)
+        await _append(service_context, _command(agent), cause)
         await eventually(lambda: agent in seen)
-        await _append(foundation, _command(f"{agent}-next"), Cause(uuid4(), "c"))
+        await _append(service_context, _command(f"{agent}-next"), Cause(uuid4(), "c"))
         await eventually(lambda: f"{agent}-next" in seen)
     assert seen.count(agent) == 1
 
@@ -70,7 +70,7 @@ async def test_an_appended_command_reaches_its_handler_once(database_url: str, k
 async def test_a_permanent_error_becomes_a_dead_letter_and_the_partition_moves_on(
     database_url: str, kafka: str
 ) -> None:
-    foundation = await _foundation(database_url, kafka)
+    service_context = await _service_context(database_url, kafka)
     bad, good = f"bad-{uuid4().hex}", f"good-{uuid4().hex}"
     seen: list[str] = []
 
@@ -79,26 +79,26 @@ async def test_a_permanent_error_becomes_a_dead_letter_and_the_partition_moves_o
             raise PermanentError("agent is unknown")
         seen.append(message.body.agent_id)
 
-    _listen(foundation, refuse_bad)
-    async with serving_application(foundation):
-        await _append(foundation, _command(bad), Cause(uuid4(), "c"))
-        await _append(foundation, _command(good), Cause(uuid4(), "c"))
+    _listen(service_context, refuse_bad)
+    async with serving_application(service_context):
+        await _append(service_context, _command(bad), Cause(uuid4(), "c"))
+        await _append(service_context, _command(good), Cause(uuid4(), "c"))
         await eventually(lambda: good in seen)
-        letter = await _dead_letters(foundation, bad, 1)
+        letter = await _dead_letters(service_context, bad, 1)
     assert letter == ["agent is unknown"]
 
 
 async def test_unreadable_records_are_set_aside_with_reason_and_bytes(
     database_url: str, kafka: str
 ) -> None:
-    foundation = await _foundation(database_url, kafka)
+    service_context = await _service_context(database_url, kafka)
     marker = uuid4().hex
     seen: list[str] = []
 
     async def remember(_tx: Tx, message: Message[RollBackModel]) -> None:
         seen.append(message.body.agent_id)
 
-    _listen(foundation, remember)
+    _listen(service_context, remember)
     kind = RollBackModel.message_type().encode()
     records = [
         (b"{not json " + marker.encode(), [("ce_type", kind)]),
@@ -107,10 +107,10 @@ async def test_unreadable_records_are_set_aside_with_reason_and_bytes(
         (marker.encode(), [("ce_type", b"archon.NoSuch.v9")]),
         (_command(f"fine-{marker}").to_bytes(), [("ce_type", kind), ("odd", None)]),
     ]
-    async with serving_application(foundation):
+    async with serving_application(service_context):
         await _produce(kafka, records)
         await eventually(lambda: f"fine-{marker}" in seen)
-        reasons = await _dead_letters(foundation, marker, 4)
+        reasons = await _dead_letters(service_context, marker, 4)
     assert ["JSON" in reasons[0], "agent_id" in reasons[1]] == [True, True]
     assert ["ce_type" in reason for reason in reasons[2:]] == [True, True]
 
@@ -121,12 +121,12 @@ async def _produce(kafka: str, records) -> None:
             await producer.send_and_wait(TOPIC.name, value, key=b"k", headers=headers, partition=0)
 
 
-async def _dead_letters(foundation: Foundation, marker: str, count: int) -> list[str]:
+async def _dead_letters(service_context: ServiceContext, marker: str, count: int) -> list[str]:
     """The reasons of the published dead letters whose bytes hold the marker, oldest first."""
     reasons: list[str] = []
 
     async def published() -> bool:
-        async with foundation.database.connection() as connection:
+        async with service_context.database.connection() as connection:
             rows = await connection.fetch(
                 "SELECT headers FROM outbox WHERE published_at IS NOT NULL AND topic LIKE "
                 "'%dead-letter%' AND position($1 in encode(payload, 'escape')) > 0 ORDER BY id",

@@ -13,7 +13,7 @@ from shared.kafka.broker import new_router, raw_subscription
 from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import RawRecord
 from shared.postgres.migrations import migrate
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.faults.workload.load import CommandLoad
 from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
@@ -24,10 +24,10 @@ async def test_the_context_that_a_handler_leaves_to_others_is_without_its_record
 ) -> None:
     await ensure_topics(kafka)
     await migrate(database_url, "probe")
-    foundation = Foundation.build(probe_settings(database_url, kafka))
+    service_context = ServiceContext.build(probe_settings(database_url, kafka))
     router, left = new_router(), asyncio.get_running_loop().create_future()
     commands = raw_subscription(
-        router, f"probe-{uuid4().hex[:8]}", topics.REGISTRY_COMMANDS, purpose="", batch=batch
+        router, f"probe-{uuid4().hex[:8]}", topics.REGISTRY_COMMANDS, group_suffix="", batch=batch
     )
 
     async def begin_something(_records: RawRecord | list[RawRecord]) -> None:
@@ -35,9 +35,9 @@ async def test_the_context_that_a_handler_leaves_to_others_is_without_its_record
             left.set_result(copy_context())
 
     (commands.on_batch if batch else commands.on_record)(begin_something)
-    foundation.broker.include_router(router)
-    async with serving_application(foundation):
-        async with CommandLoad(kafka, tmp_path / "ledger", seed=1) as load:
+    service_context.broker.include_router(router)
+    async with serving_application(service_context):
+        async with CommandLoad(kafka, tmp_path / "client_log", seed=1) as load:
             await load.send(1)
         context: Context = await asyncio.wait_for(left, 20)
     assert len(context) > 0

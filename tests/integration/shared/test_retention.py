@@ -18,15 +18,15 @@ from archon_contracts.topics import (
     Topic,
     dead_letters,
 )
-from services.gateway.dead_letters.service import read_letter
+from services.gateway.dead_letters.service import parse_dead_letter
 from services.gateway.dead_letters.store import DeadLetterStore
 from shared.kafka.topic_admin import admin_client, ensure_topics
 from shared.messaging.messages import RawRecord
 from shared.postgres.database import Database
 from shared.postgres.queries import load_queries
-from shared.process.application import KEEP_INBOX_DAYS, KEEP_OUTBOX_HOURS
-from shared.process.service_context import Foundation
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from shared.process.application import INBOX_RETENTION_DAYS, OUTBOX_RETENTION_HOURS
+from shared.process.service_context import ServiceContext
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 
 QUERIES = load_queries("shared")
 PASSING = [t for t in ALL_TOPICS if not t.compacted and t not in DEAD_LETTER_TOPICS]
@@ -39,7 +39,7 @@ def test_the_inbox_outlives_topic_dead_letter_and_replay_together(topic: Topic) 
 
     # A record waits on its topic, then as a letter, and its replay waits on the topic again.
     assert kept + DEAD_LETTER_DAYS <= REPLAY_DAYS
-    assert REPLAY_DAYS + kept + MARGIN_DAYS <= KEEP_INBOX_DAYS
+    assert REPLAY_DAYS + kept + MARGIN_DAYS <= INBOX_RETENTION_DAYS
 
 
 def test_a_dead_letter_topic_keeps_what_may_be_replayed() -> None:
@@ -92,10 +92,10 @@ def old() -> timedelta:
 async def test_a_message_that_was_not_sent_is_never_pruned(
     database_url: str, old: timedelta
 ) -> None:
-    async with open_foundation(probe_settings(database_url)) as shared:
+    async with open_service_context(probe_settings(database_url)) as shared:
         waiting = await _outbox_row(shared.database, age=old, published=False)
         sent = await _outbox_row(shared.database, age=old, published=True)
-        young = timedelta(hours=KEEP_OUTBOX_HOURS - 1)
+        young = timedelta(hours=OUTBOX_RETENTION_HOURS - 1)
         just_sent = await _outbox_row(shared.database, age=young, published=True)
 
         left = await _left_after_pruning(shared)
@@ -104,16 +104,16 @@ async def test_a_message_that_was_not_sent_is_never_pruned(
     assert sent not in left
 
 
-async def _left_after_pruning(shared: Foundation) -> set[UUID]:
+async def _left_after_pruning(shared: ServiceContext) -> set[UUID]:
     async with shared.database.transaction() as tx:
-        await QUERIES.prune_outbox(tx, keep_hours=KEEP_OUTBOX_HOURS)
+        await QUERIES.prune_outbox(tx, retention_hours=OUTBOX_RETENTION_HOURS)
         return {row["event_id"] for row in await tx.fetch("SELECT event_id FROM outbox")}
 
 
 async def test_the_inbox_forgets_only_what_cannot_come_again(database_url: str) -> None:
-    ages = (0, REPLAY_DAYS, KEEP_INBOX_DAYS - 1, KEEP_INBOX_DAYS + 1)
-    foundation = open_foundation(probe_settings(database_url))
-    async with foundation as shared, shared.database.transaction() as tx:
+    ages = (0, REPLAY_DAYS, INBOX_RETENTION_DAYS - 1, INBOX_RETENTION_DAYS + 1)
+    service_context = open_service_context(probe_settings(database_url))
+    async with service_context as shared, shared.database.transaction() as tx:
         for days in ages:
             await tx.execute(
                 "INSERT INTO inbox (event_id, message_type, received_at) "
@@ -123,7 +123,7 @@ async def test_the_inbox_forgets_only_what_cannot_come_again(database_url: str) 
                 timedelta(days=days),
             )
 
-        await QUERIES.prune_inbox(tx, keep_days=KEEP_INBOX_DAYS)
+        await QUERIES.prune_inbox(tx, retention_days=INBOX_RETENTION_DAYS)
 
         left = {int(row["message_type"]) for row in await tx.fetch("SELECT * FROM inbox")}
     assert left == set(ages[:-1])
@@ -132,14 +132,14 @@ async def test_the_inbox_forgets_only_what_cannot_come_again(database_url: str) 
 async def test_letters_are_kept_for_as_long_as_their_topic_keeps_them(database_url: str) -> None:
     ages = (0, DEAD_LETTER_DAYS - 1, DEAD_LETTER_DAYS + 1)
     store = DeadLetterStore()
-    foundation = open_foundation(probe_settings(database_url, service="gateway"))
-    async with foundation as shared, shared.database.transaction() as tx:
+    service_context = open_service_context(probe_settings(database_url, service="gateway"))
+    async with service_context as shared, shared.database.transaction() as tx:
         for days in ages:
             record = RawRecord(dead_letters("trainer").name, 0, days, b"k", b"v", (), 0)
             at = datetime.now(UTC) - timedelta(days=days)
-            await store.add(tx, replace(read_letter(record), first_at=at, last_at=at))
+            await store.add(tx, replace(parse_dead_letter(record), first_at=at, last_at=at))
 
         await store.prune(tx, keep_days=DEAD_LETTER_DAYS)
 
-        left = {letter.id for letter in await store.newest(tx, service=None, most=9)}
+        left = {letter.id for letter in await store.newest(tx, service=None, limit=9)}
     assert left == {f"trainer:0:{days}" for days in ages[:-1]}

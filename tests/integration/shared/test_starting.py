@@ -13,11 +13,11 @@ from archon_contracts.commands import RollBackModel
 from shared.kafka import watchdog
 from shared.kafka.broker import new_router, subscription
 from shared.kafka.topic_admin import ensure_topics
-from shared.kafka.watchdog import EXIT_STUCK, LoopWatch
+from shared.kafka.watchdog import EXIT_STUCK, EventLoopWatchdog
 from shared.messaging.messages import Message
 from shared.postgres.migrations import migrate
 from shared.process import application as module
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.faults.workload.load import CommandLoad
 from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
@@ -27,9 +27,9 @@ def exit_codes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Of a watch that is impatient, and notes what would have ended the process."""
     codes: list[int] = []
     monkeypatch.setattr(watchdog, "BLOCKED_LOOP_SECONDS", 0.5)
-    monkeypatch.setattr(watchdog, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(watchdog, "CHECK_INTERVAL_SECONDS", 0.1)
     monkeypatch.setattr(watchdog, "TICK_SECONDS", 0.1)
-    monkeypatch.setattr(module, "LoopWatch", partial(LoopWatch, end=codes.append))
+    monkeypatch.setattr(module, "EventLoopWatchdog", partial(EventLoopWatchdog, end=codes.append))
     return codes
 
 
@@ -42,7 +42,7 @@ async def test_a_record_that_blocks_the_loop_before_the_start_is_over_ends_the_p
 ) -> None:
     await ensure_topics(kafka)
     await migrate(database_url, "probe")
-    foundation = Foundation.build(probe_settings(database_url, kafka))
+    service_context = ServiceContext.build(probe_settings(database_url, kafka))
     router, handled = new_router(), asyncio.Event()
     commands = subscription(router, f"probe-{uuid4().hex[:8]}", topics.REGISTRY_COMMANDS)
 
@@ -51,18 +51,18 @@ async def test_a_record_that_blocks_the_loop_before_the_start_is_over_ends_the_p
         time.sleep(1.5)  # noqa: ASYNC251  the blocked loop is what is tested
         handled.set()
 
-    foundation.broker.include_router(router)
-    start = foundation.broker.start
+    service_context.broker.include_router(router)
+    start = service_context.broker.start
 
     async def start_slowly() -> None:
         """The first consumer reads while the others still join their groups."""
         await start()
-        async with CommandLoad(kafka, tmp_path / "ledger", seed=1) as load:
+        async with CommandLoad(kafka, tmp_path / "client_log", seed=1) as load:
             await load.send(1)
         await handled.wait()
         assert exit_codes == [EXIT_STUCK]
 
-    monkeypatch.setattr(foundation.broker, "start", start_slowly)
-    async with serving_application(foundation):
+    monkeypatch.setattr(service_context.broker, "start", start_slowly)
+    async with serving_application(service_context):
         pass
     assert handled.is_set()

@@ -10,7 +10,7 @@ from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import Cause, Message
 from shared.postgres.migrations import migrate
 from shared.process.application import STOP_GRACE_SECONDS, Application
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from shared.work.queue import Lease
 from tests.support.eventually import eventually
 from tests.support.infrastructure.service_contexts import probe_settings
@@ -35,7 +35,7 @@ class Endless:
         raise AssertionError("it does not fail")
 
 
-def _listen_slowly(foundation: Foundation) -> asyncio.Event:
+def _listen_slowly(service_context: ServiceContext) -> asyncio.Event:
     """A handler that does not return; the event says that it runs."""
     router, runs = new_router(), asyncio.Event()
     commands = subscription(router, f"probe-{uuid4().hex[:8]}", topics.REGISTRY_COMMANDS)
@@ -45,7 +45,7 @@ def _listen_slowly(foundation: Foundation) -> asyncio.Event:
         runs.set()
         await asyncio.Event().wait()
 
-    foundation.broker.include_router(router)
+    service_context.broker.include_router(router)
     return runs
 
 
@@ -55,21 +55,23 @@ async def test_work_is_handed_back_while_a_slow_handler_still_has_its_time(
     await ensure_topics(kafka)
     await migrate(database_url, "probe")
     settings = probe_settings(database_url, kafka, shutdown_timeout_seconds=HANDLER_SECONDS)
-    foundation, endless = Foundation.build(settings), Endless()
-    handling = _listen_slowly(foundation)
-    application = Application(foundation, background=[foundation.worker({"probe": endless})])
+    service_context, endless = ServiceContext.build(settings), Endless()
+    handling = _listen_slowly(service_context)
+    application = Application(
+        service_context, background=[service_context.worker({"probe": endless})]
+    )
     serving = asyncio.create_task(application.serve())
-    await eventually(lambda: foundation.health.started or serving.done())
-    async with foundation.database.transaction() as tx:
+    await eventually(lambda: service_context.health.started or serving.done())
+    async with service_context.database.transaction() as tx:
         cause = Cause(uuid4(), "c")
-        await foundation.work.enqueue(tx, kind="probe", key="job", payload={}, cause=cause)
+        await service_context.work.enqueue(tx, kind="probe", key="job", payload={}, cause=cause)
         body = RollBackModel(agent_id=uuid4().hex, reason="worse")
-        await foundation.outbox.append(tx, body, cause=cause)
-    foundation.wakeups.ring()
+        await service_context.outbox.append(tx, body, cause=cause)
+    service_context.notifier.notify()
     await asyncio.gather(endless.running.wait(), handling.wait())
 
     async def handed_back() -> bool:
-        async with foundation.database.connection() as connection:
+        async with service_context.database.connection() as connection:
             return await connection.fetchval("SELECT state FROM work") == "queued"
 
     application.stop()

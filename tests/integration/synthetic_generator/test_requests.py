@@ -11,21 +11,21 @@ from archon_contracts.events import SyntheticDataGenerated
 from services.synthetic_generator.service import GENERATE, GeneratorService
 from services.synthetic_generator.store import Store
 from services.synthetic_generator.worker import GenerateWorker
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.data.data_preparation import jsonl
 from tests.support.data.datasets import REF
 from tests.support.data.synthetic_generator import EXAMPLES, generate_synthetic_data
 from tests.support.eventually import eventually
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
 from tests.support.messaging.working import working
 
 
-class Generator:
+class RunningGenerator:
     """The real service and its worker."""
 
-    def __init__(self, shared: Foundation) -> None:
+    def __init__(self, shared: ServiceContext) -> None:
         self.shared = shared
         self.service = GeneratorService(Store(), shared.outbox, shared.work)
         worker = GenerateWorker(self.service, shared.artifacts)
@@ -37,24 +37,24 @@ class Generator:
             for number, request in enumerate(requests, start=1):
                 message = message_of(request)
                 await self.shared.inbox.run_once(message, self.service.accept_request)
-                await eventually(lambda wanted=number: self._told(wanted), timeout=30)
+                await eventually(lambda wanted=number: self._is_published(wanted), timeout=30)
         events = await events_of(self.shared.database)
         return [event for event in events if isinstance(event, SyntheticDataGenerated)]
 
-    async def _told(self, count: int) -> bool:
+    async def _is_published(self, count: int) -> bool:
         return len(await events_of(self.shared.database)) == count
 
 
 @pytest.fixture
-async def generator(database_url: str, tmp_path: Path) -> AsyncIterator[Generator]:
+async def generator(database_url: str, tmp_path: Path) -> AsyncIterator[RunningGenerator]:
     settings = probe_settings(
         database_url, service="synthetic_generator", artifacts_url=f"file://{tmp_path}/artifacts"
     )
-    async with open_foundation(settings) as shared:
-        yield Generator(shared)
+    async with open_service_context(settings) as shared:
+        yield RunningGenerator(shared)
 
 
-async def test_a_request_is_answered_with_items_and_a_report(generator: Generator) -> None:
+async def test_a_request_is_answered_with_items_and_a_report(generator: RunningGenerator) -> None:
     (answer,) = await generator.answers(generate_synthetic_data(count=25, edge_cases=True))
 
     items = await generator.shared.artifacts.read(answer.artifact, "items.jsonl")
@@ -62,7 +62,7 @@ async def test_a_request_is_answered_with_items_and_a_report(generator: Generato
     assert answer.items == len(items.splitlines()) == orjson.loads(report)["generated"] == 25
 
 
-async def test_the_same_request_twice_gives_the_same_answer(generator: Generator) -> None:
+async def test_the_same_request_twice_gives_the_same_answer(generator: RunningGenerator) -> None:
     request = generate_synthetic_data()
 
     first, second = await generator.answers(request, request)
@@ -70,13 +70,13 @@ async def test_the_same_request_twice_gives_the_same_answer(generator: Generator
     assert first == second
 
 
-async def test_equal_wishes_of_two_requests_give_equal_files(generator: Generator) -> None:
+async def test_equal_wishes_of_two_requests_give_equal_files(generator: RunningGenerator) -> None:
     first, second = await generator.answers(generate_synthetic_data(), generate_synthetic_data())
 
     assert first.artifact == second.artifact
 
 
-async def test_real_examples_are_varied(generator: Generator) -> None:
+async def test_real_examples_are_varied(generator: RunningGenerator) -> None:
     lines = jsonl([{"input": sample.input, "target": sample.target} for sample in EXAMPLES])
     artifact = await generator.shared.artifacts.publish_files({"items.jsonl": lines})
     source = DataSource(kind=SourceKind.HISTORICAL, artifact=artifact, items=len(EXAMPLES))
@@ -88,7 +88,7 @@ async def test_real_examples_are_varied(generator: Generator) -> None:
     assert targets == {"restaurant", "hotel", "train"}
 
 
-async def test_missing_examples_are_answered_with_the_reason(generator: Generator) -> None:
+async def test_missing_examples_are_answered_with_the_reason(generator: RunningGenerator) -> None:
     source = DataSource(kind=SourceKind.HISTORICAL, artifact=REF, items=1)
 
     (answer,) = await generator.answers(generate_synthetic_data(examples=source))
@@ -96,7 +96,7 @@ async def test_missing_examples_are_answered_with_the_reason(generator: Generato
     assert (answer.items, answer.rejected) == (0, {f"there is no artifact at {REF.uri}": 20})
 
 
-async def test_an_unknown_scenario_is_answered_with_the_reason(generator: Generator) -> None:
+async def test_an_unknown_scenario_is_answered_with_the_reason(generator: RunningGenerator) -> None:
     (answer,) = await generator.answers(generate_synthetic_data(scenario_type="astronomy"))
 
     assert answer.rejected == {"no_template_and_no_examples": 20}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.trainer.checkpoints.store import is_whole, newest_checkpoint
+from services.trainer.checkpoints.store import find_newest_checkpoint, is_complete
 from services.trainer.child import run
 from tests.support.training.killed_training import STANDS, kill_at
 from tests.support.training.tiny_models import tiny_causal_model, tiny_encoder
@@ -25,7 +25,7 @@ SHORT = {"max_steps": STEPS, "checkpoint_steps": EVERY, "epochs": 2, "warmup_rat
 ITS_OWN = {"run.json", "trainer_state.json", "manifest.json", "README.md"}
 
 
-class Recipe:
+class RecipeRuns:
     """Specs of one kind and method, all from the same base model."""
 
     def __init__(self, root: Path, kind: str, method: str) -> None:
@@ -45,7 +45,7 @@ class Recipe:
             for number, row in enumerate(items(repeat=2))
         ]
         write_lines(self._root / name / "dataset" / "train.jsonl", rows)
-        return spec | {"method": self._method, "parent_model": self._parent}
+        return spec | {"method": self._method, "warm_start_model": self._parent}
 
     def whole(self) -> dict[str, str]:
         """What a run that nobody disturbs leaves."""
@@ -78,7 +78,7 @@ def resumed(spec: dict[str, Any]) -> int:
 def test_a_run_killed_half_way_ends_as_one_that_was_not(
     tmp_path: Path, kind: str, method: str
 ) -> None:
-    recipe = Recipe(tmp_path, kind, method)
+    recipe = RecipeRuns(tmp_path, kind, method)
     spec = recipe.spec("halves")
 
     kill_at(spec, step=HALF, point="reported")
@@ -95,22 +95,22 @@ def test_a_run_killed_half_way_ends_as_one_that_was_not(
 def test_a_kill_in_the_middle_of_a_checkpoints_write_leaves_one_to_go_on_from(
     tmp_path: Path, point: str
 ) -> None:
-    recipe = Recipe(tmp_path, "selector", "supervised")
+    recipe = RecipeRuns(tmp_path, "selector", "supervised")
     spec = recipe.spec("halves")
     step = HALF + EVERY  # two older ones are there, so that one of them is to be removed
 
     kill_at(spec, step=step, point=point)
 
     expected = step if STANDS[point] else step - EVERY
-    newest = newest_checkpoint(tmp_path / "halves" / "checkpoints")
+    newest = find_newest_checkpoint(tmp_path / "halves" / "checkpoints")
     assert newest is not None
-    assert (newest.name, is_whole(newest)) == (f"checkpoint-{expected}", True)
+    assert (newest.name, is_complete(newest)) == (f"checkpoint-{expected}", True)
     assert resumed(spec) == expected
     assert recipe.left_by("halves") == recipe.whole()
 
 
 def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    recipe = Recipe(tmp_path, "classifier", "supervised")
+    recipe = RecipeRuns(tmp_path, "classifier", "supervised")
     spec = recipe.spec("halves")
     for step, point in ((3, "before the rename"), (3, "reported"), (9, "after the rename")):
         kill_at(spec, step=step, point=point)
@@ -120,7 +120,7 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -
 
 
 def test_what_killed_writers_left_behind_is_gone_after_the_run(tmp_path: Path) -> None:
-    spec = Recipe(tmp_path, "selector", "supervised").spec("halves")
+    spec = RecipeRuns(tmp_path, "selector", "supervised").spec("halves")
     for _ in range(3):
         kill_at(spec, step=EVERY, point="before the manifest")
 

@@ -50,7 +50,7 @@ def test_a_selector_gets_better_at_real_requests_than_its_base_model(root: Path)
         "threads": 2,
     }
     scoring = {
-        "models": {"candidate": str(root / "model"), "base": BASE_MODEL},
+        "models": {"candidate": str(root / "model"), "baseline": BASE_MODEL},
         "kind": "selector",
         "items": str(root / "held_out.jsonl"),
         "output_dir": str(root / "scores"),
@@ -61,5 +61,7 @@ def test_a_selector_gets_better_at_real_requests_than_its_base_model(root: Path)
 
     right = {name: part["right"]["all"] for name, part in scored.items()}
     assert trained["steps"] == 8, "two epochs of four batches"
-    assert right["base"] > 8, "the pretrained model should know a good part of 32 without training"
-    assert right["candidate"] >= right["base"]
+    assert right["baseline"] > 8, (
+        "the pretrained model should know a good part of 32 without training"
+    )
+    assert right["candidate"] >= right["baseline"]

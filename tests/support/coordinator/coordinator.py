@@ -40,11 +40,11 @@ from archon_contracts.values import (
     TrainingMethod,
     TriggerPolicy,
 )
-from services.coordinator.app import Parts, build_parts
+from services.coordinator.app import CoordinatorComponents, build_components
 from services.coordinator.settings import Settings
 from shared.messaging.messages import RawRecord
 from shared.postgres.migrations import migrate
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.clocks import SetClock
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.stored import events_of
@@ -99,20 +99,20 @@ def record_of(body: Contract, *, offset: int = 0, **headers: bytes | None) -> Ra
 
 
 def requested(agent_id: str = AGENT, **fields: Any) -> TrainingRequested:
-    """A wish for a training."""
+    """A request for a training."""
     values = {"job_id": new_id(), "agent_id": agent_id, "method": TrainingMethod.SUPERVISED}
     return TrainingRequested(**(values | fields))
 
 
 PLAN = CurriculumPlan(
     level=1,
-    stages=(CurriculumStage(name="all", maximum_difficulty=1, share_of_steps=1),),
-    replay_share=0.5,
+    stages=(CurriculumStage(name="all", maximum_difficulty=1, step_proportion=1),),
+    replay_ratio=0.5,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class JobReplies:
     """What the other services say of one job."""
 
     job_id: UUID
@@ -146,7 +146,7 @@ class Answers:
             peak_memory_mb=100,
         )
 
-    def verdict(self, *, passed: bool = True) -> EvaluationCompleted:
+    def evaluated(self, *, passed: bool = True) -> EvaluationCompleted:
         """The gate spoke."""
         share = Estimate(value=0.7, low=0.6, high=0.8, n=100)
         return EvaluationCompleted(
@@ -184,28 +184,28 @@ class Answers:
 class World:
     """A coordinator and its surroundings."""
 
-    shared: Foundation
-    parts: Parts
+    shared: ServiceContext
+    components: CoordinatorComponents
     clock: SetClock
 
-    async def tell(self, *bodies: Contract) -> None:
+    async def deliver(self, *bodies: Contract) -> None:
         """Hand messages over, one after the other, as handlers do."""
         for body in bodies:
             message = message_of(body, time=self.clock.now())
             await self.shared.inbox.run_once(message, self._use_case(body))
 
-    async def take(self, records: Iterable[RawRecord]) -> None:
+    async def consume(self, records: Iterable[RawRecord]) -> None:
         """Hand a batch of feedback over."""
-        await self.parts.intake.take(list(records))
+        await self.components.consumer.consume(list(records))
 
-    async def told(self, contract: type[Contract]) -> list[Any]:
+    async def published(self, contract: type[Contract]) -> list[Any]:
         """The messages of one type that left, in order."""
         events = await events_of(self.shared.database)
         return [event for event in events if type(event) is contract]
 
     async def states(self, job_id: UUID) -> list[str]:
         """The states that a job entered, as others were told."""
-        changes = await self.told(JobStateChanged)
+        changes = await self.published(JobStateChanged)
         return [change.to_state.value for change in changes if change.job_id == job_id]
 
     async def fetch(self, query: str, *arguments: object) -> list[Any]:
@@ -219,27 +219,31 @@ class World:
 
     async def last(self, contract: type[Contract]) -> Any:
         """The newest message of one type that left."""
-        return (await self.told(contract))[-1]
+        return (await self.published(contract))[-1]
 
     def _use_case(self, body: Contract) -> Any:
-        agents, jobs, wishes = self.parts.agents, self.parts.jobs, self.parts.wishes
+        agents, jobs, requests = (
+            self.components.agents,
+            self.components.jobs,
+            self.components.requests,
+        )
         return {
             "ConfigureAgent": agents.configure_agent,
-            "TrainingRequested": wishes.request_training,
-            "CancelJob": wishes.cancel_job,
-            "CurriculumPlanned": jobs.take_plan,
-            "DatasetPrepared": jobs.take_dataset,
-            "DatasetRejected": jobs.end_without_dataset,
-            "TrainingStarted": jobs.note_training_start,
-            "TrainingCompleted": jobs.take_model,
-            "TrainingFailed": jobs.end_attempt,
-            "EvaluationCompleted": jobs.take_verdict,
-            "EvaluationFailed": jobs.end_evaluation,
-            "ModelRegistered": jobs.roll_out,
-            "ModelDeployed": jobs.take_deployment,
-            "DeploymentRefused": jobs.judge_again,
-            "ModelRolledBack": agents.take_rollback,
-            "WorkerReported": jobs.take_report,
+            "TrainingRequested": requests.request_training,
+            "CancelJob": requests.cancel_job,
+            "CurriculumPlanned": jobs.record_plan,
+            "DatasetPrepared": jobs.record_dataset,
+            "DatasetRejected": jobs.record_dataset_rejection,
+            "TrainingStarted": jobs.record_training_start,
+            "TrainingCompleted": jobs.record_candidate,
+            "TrainingFailed": jobs.record_training_failure,
+            "EvaluationCompleted": jobs.record_evaluation,
+            "EvaluationFailed": jobs.record_evaluation_failure,
+            "ModelRegistered": jobs.record_registration,
+            "ModelDeployed": jobs.record_deployment,
+            "DeploymentRefused": jobs.reevaluate,
+            "ModelRolledBack": agents.record_rollback,
+            "WorkerReported": jobs.record_worker_report,
         }[type(body).__name__]
 
 
@@ -258,22 +262,22 @@ async def coordinator_world(
     }
     chosen = Settings(**(values | settings))
     clock = clock or SetClock(NOON)
-    foundation = replace(Foundation.build(chosen), clock=clock)
-    await foundation.database.open(timeout_seconds=5)
+    service_context = replace(ServiceContext.build(chosen), clock=clock)
+    await service_context.database.open(timeout_seconds=5)
     try:
-        yield World(foundation, build_parts(chosen, foundation), clock)
+        yield World(service_context, build_components(chosen, service_context), clock)
     finally:
-        await foundation.database.close()
+        await service_context.database.close()
 
 
 async def run_to_the_end(world: World, job_id: UUID, version: str = "1.0.0") -> None:
-    """Answer everything that the job orders, as the other services would."""
-    answers = Answers(job_id)
-    await world.tell(
+    """Answer everything that the job dispatcher, as the other services would."""
+    answers = JobReplies(job_id)
+    await world.deliver(
         answers.plan(),
         answers.dataset(),
         answers.trained(),
-        answers.verdict(),
+        answers.evaluated(),
         answers.registered(version),
         answers.deployed(version),
     )
@@ -285,7 +289,7 @@ def items_in(content: bytes) -> list[dict[str, Any]]:
 
 
 async def given_dataset(world: World) -> TrainingRequested:
-    """A wish for a training on two items."""
+    """A request for a training on two items."""
     lines = b'{"id": "1", "input": "a", "target": "b"}\n{"id": "2", "input": "c", "target": "d"}\n'
     dataset = await world.shared.artifacts.publish_files({"items.jsonl": lines})
     return requested(dataset=dataset, config=TrainingConfig(seed=5))

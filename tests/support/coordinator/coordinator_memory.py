@@ -14,21 +14,33 @@ from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import JobState, WorkerReported
 from archon_contracts.values import AgentProfile, ArtifactRef, ModelRef
 from services.coordinator.agents import AgentService
-from services.coordinator.domain import Agent, AgentKey, Claim, Job, Transition, Window
-from services.coordinator.feedback.records import Interaction, Judgement, Retraction, SystemTraffic
-from services.coordinator.jobs.deadlines import Limits
-from services.coordinator.jobs.dispatcher import Orders
-from services.coordinator.jobs.spans import FinishedSpan
+from services.coordinator.domain import (
+    AgentKey,
+    ConfiguredAgent,
+    Job,
+    JobTransition,
+    Window,
+    WindowClaim,
+)
+from services.coordinator.feedback.records import (
+    FeedbackRow,
+    InteractionRow,
+    InternalTraffic,
+    RetractionRow,
+)
+from services.coordinator.jobs.deadlines import JobLimits
+from services.coordinator.jobs.dispatcher import CommandDispatcher
+from services.coordinator.jobs.spans import CompletedSpan
 from services.coordinator.jobs.state_machine import JobEvent
-from services.coordinator.jobs.transitions import Transitions
-from services.coordinator.lifecycle import Flow
-from services.coordinator.requests import WishService
-from services.coordinator.retraining.agent_queue import Turns
-from services.coordinator.retraining.triggers import Erased, Tally
-from services.coordinator.retraining.window_export import StoredJudgement
+from services.coordinator.jobs.transitions import JobTransitions
+from services.coordinator.lifecycle import JobLifecycle
+from services.coordinator.requests import RequestService
+from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.triggers import FeedbackStats, RetractionResult
+from services.coordinator.retraining.window_export import StoredFeedback
 from services.coordinator.retraining.windows import Windows
-from services.coordinator.scheduling.fair_share import Running, Waiting
-from services.coordinator.scheduling.slots import Slots
+from services.coordinator.scheduling.fair_share import QueuedJob, RunningJob
+from services.coordinator.scheduling.slots import SlotAllocator
 from services.coordinator.service import JobService
 from shared.messaging.messages import RawRecord
 from tests.support.audit import RecordingAudit
@@ -37,17 +49,19 @@ from tests.support.messaging.messages import NOON
 from tests.support.messaging.outbox import RecordingOutbox
 
 HOUR = 3600.0
-LIMITS = Limits(stay_seconds=dict.fromkeys(list(JobState)[:8], HOUR), issues=3, attempts=3)
+LIMITS = JobLimits(
+    stay_seconds=dict.fromkeys(list(JobState)[:8], HOUR), max_dispatches=3, max_attempts=3
+)
 
 
 class MemoryStore:
     """Satisfies every protocol over agents, jobs and slots."""
 
     def __init__(self) -> None:
-        self.agents: dict[AgentKey, Agent] = {}
-        self.live_since: dict[AgentKey, datetime] = {}
+        self.agents: dict[AgentKey, ConfiguredAgent] = {}
+        self.deployed_since: dict[AgentKey, datetime] = {}
         self.jobs: dict[UUID, Job] = {}
-        self.history: dict[UUID, list[Transition]] = {}
+        self.history: dict[UUID, list[JobTransition]] = {}
         self.events: list[tuple[UUID, JobState | None, JobEvent | None, JobState]] = []
         self.workers: dict[str, WorkerReported] = {}
 
@@ -56,17 +70,19 @@ class MemoryStore:
 
     async def put_agent(self, _tx: object, command: ConfigureAgent, _now: datetime) -> None:
         key = AgentKey(command.tenant_id, command.agent_id)
-        live = self.agents[key].live if key in self.agents else None
-        self.agents[key] = Agent(key, command.profile, live)
+        live = self.agents[key].deployed if key in self.agents else None
+        self.agents[key] = ConfiguredAgent(key, command.profile, live)
 
-    async def find_agent(self, _tx: object, key: AgentKey) -> Agent | None:
+    async def find_agent(self, _tx: object, key: AgentKey) -> ConfiguredAgent | None:
         return self.agents.get(key)
 
-    async def set_live(self, _tx: object, key: AgentKey, live: ModelRef, since: datetime) -> None:
+    async def set_deployed(
+        self, _tx: object, key: AgentKey, deployed: ModelRef, since: datetime
+    ) -> None:
         """An older fact never replaces a newer one."""
-        if key in self.agents and self.live_since.get(key, since) <= since:
-            self.agents[key] = replace(self.agents[key], live=live)
-            self.live_since[key] = since
+        if key in self.agents and self.deployed_since.get(key, since) <= since:
+            self.agents[key] = replace(self.agents[key], deployed=deployed)
+            self.deployed_since[key] = since
 
     async def insert_job(self, _tx: object, job: Job) -> bool:
         return self.jobs.setdefault(job.job_id, job) is job
@@ -86,10 +102,10 @@ class MemoryStore:
         event: JobEvent | None,
         reason: str,
     ) -> None:
-        self.history.setdefault(job.job_id, []).append(Transition(job.state, job.state_since))
+        self.history.setdefault(job.job_id, []).append(JobTransition(job.state, job.state_since))
         self.events.append((job.job_id, from_state, event, job.state))
 
-    async def transitions(self, _tx: object, job_id: UUID) -> list[Transition]:
+    async def transitions(self, _tx: object, job_id: UUID) -> list[JobTransition]:
         return self.history[job_id]
 
     async def lock_job(self, _tx: object, job_id: UUID) -> Job | None:
@@ -106,17 +122,17 @@ class MemoryStore:
     async def lock_scheduler(self, _tx: object) -> None:
         """Nobody else is here."""
 
-    async def queued_jobs(self, _tx: object, *, most: int) -> list[Waiting]:
+    async def queued_jobs(self, _tx: object, *, most: int) -> list[QueuedJob]:
         queued = self._in(JobState.QUEUED)[:most]
-        return [Waiting(job.job_id, *job.key, job.priority, job.state_since) for job in queued]
+        return [QueuedJob(job.job_id, *job.key, job.priority, job.state_since) for job in queued]
 
-    async def running_jobs(self, _tx: object) -> list[Running]:
-        return [Running(*job.key) for job in self._in(JobState.TRAINING)]
+    async def running_jobs(self, _tx: object) -> list[RunningJob]:
+        return [RunningJob(*job.key) for job in self._in(JobState.TRAINING)]
 
     async def lock_queued_job(self, _tx: object, job_id: UUID) -> Job | None:
         return self.jobs[job_id]
 
-    async def slots_heard(self, _tx: object, service: str, _since: datetime) -> list[int]:
+    async def reported_slots(self, _tx: object, service: str, _since: datetime) -> list[int]:
         return [each.slots for each in self.workers.values() if each.service == service]
 
     async def put_worker(self, _tx: object, report: WorkerReported, _now: datetime) -> None:
@@ -127,59 +143,59 @@ class MemoryStore:
 
 
 @dataclass
-class Unused:
-    """What an agent's tally counts, and what it knows."""
+class AgentState:
+    """What an agent's stats counts, and what it knows."""
 
-    judgements: list[Judgement] = field(default_factory=list)
+    feedback: list[FeedbackRow] = field(default_factory=list)
     open_job: UUID | None = None
     windows: int = 0
     last_window_at: datetime | None = None
     check_at: datetime | None = None
-    refusals: int = 0
-    refused_at: datetime | None = None
+    unsuccessful_runs: int = 0
+    last_unsuccessful_at: datetime | None = None
 
 
 class MemoryFeedback:
-    """Satisfies every protocol over feedback, tallies and windows."""
+    """Satisfies every protocol over feedback, feedback_stats and windows."""
 
-    def __init__(self, agents: Mapping[AgentKey, Agent]) -> None:
+    def __init__(self, agents: Mapping[AgentKey, ConfiguredAgent]) -> None:
         self._agents = agents
-        self.unused: dict[AgentKey, Unused] = {}
-        self.claimed: dict[UUID, list[Judgement]] = {}
-        self.noted: dict[UUID, SystemTraffic] = {}
-        self.windows: list[tuple[Window, Tally, datetime]] = []
+        self.unused: dict[AgentKey, AgentState] = {}
+        self.claimed: dict[UUID, list[FeedbackRow]] = {}
+        self.internal_traffic: dict[UUID, InternalTraffic] = {}
+        self.windows: list[tuple[Window, FeedbackStats, datetime]] = []
 
-    def tally(self, key: AgentKey) -> Tally:
+    def stats(self, key: AgentKey) -> FeedbackStats:
         """The counters as they stand."""
-        kept = self.unused.setdefault(key, Unused())
-        ratings = [each.rating for each in kept.judgements if each.rating is not None]
-        return Tally(
+        kept = self.unused.setdefault(key, AgentState())
+        ratings = [each.rating for each in kept.feedback if each.rating is not None]
+        return FeedbackStats(
             tenant_id=key.tenant_id,
             agent_id=key.agent_id,
-            unused=len(kept.judgements),
+            unused=len(kept.feedback),
             rated=len(ratings),
             rating_sum=sum(ratings),
-            oldest_unused_at=NOON if kept.judgements else None,
+            oldest_unused_at=NOON if kept.feedback else None,
             windows=kept.windows,
             last_window_at=kept.last_window_at,
-            refusals=kept.refusals,
-            refused_at=kept.refused_at,
+            unsuccessful_runs=kept.unsuccessful_runs,
+            last_unsuccessful_at=kept.last_unsuccessful_at,
             busy=kept.open_job is not None,
             check_at=kept.check_at,
         )
 
-    async def known(self, _tx: object, keys: Collection[AgentKey]) -> set[AgentKey]:
+    async def find_configured(self, _tx: object, keys: Collection[AgentKey]) -> set[AgentKey]:
         return {key for key in keys if key in self._agents}
 
-    async def lock_tallies(self, _tx: object, keys: Collection[AgentKey]) -> dict[AgentKey, int]:
+    async def lock_all_stats(self, _tx: object, keys: Collection[AgentKey]) -> dict[AgentKey, int]:
         return {key: number for number, key in enumerate(sorted(keys), start=1)}
 
-    async def lock_tally(self, _tx: object, key: AgentKey) -> Tally | None:
-        return self.tally(key) if key in self._agents else None
+    async def lock_stats(self, _tx: object, key: AgentKey) -> FeedbackStats | None:
+        return self.stats(key) if key in self._agents else None
 
-    async def lock_due_tally(self, _tx: object, now: datetime) -> Tally | None:
+    async def lock_due_stats(self, _tx: object, now: datetime) -> FeedbackStats | None:
         due = [k for k, kept in self.unused.items() if kept.check_at and kept.check_at <= now]
-        return self.tally(due[0]) if due else None
+        return self.stats(due[0]) if due else None
 
     async def set_check(self, _tx: object, key: AgentKey, check_at: datetime | None) -> None:
         self.unused[key].check_at = check_at
@@ -192,48 +208,50 @@ class MemoryFeedback:
         if self.unused[key].open_job == job_id:
             self.unused[key].open_job = None
 
-    async def count_refusal(self, _tx: object, key: AgentKey, now: datetime) -> None:
-        kept = self.unused.setdefault(key, Unused())
-        kept.refusals, kept.refused_at = kept.refusals + 1, now
+    async def count_unsuccessful_run(self, _tx: object, key: AgentKey, now: datetime) -> None:
+        kept = self.unused.setdefault(key, AgentState())
+        kept.unsuccessful_runs, kept.last_unsuccessful_at = kept.unsuccessful_runs + 1, now
 
-    async def forget_refusals(self, _tx: object, key: AgentKey) -> None:
-        kept = self.unused.setdefault(key, Unused())
-        kept.refusals, kept.refused_at = 0, None
+    async def reset_unsuccessful_runs(self, _tx: object, key: AgentKey) -> None:
+        kept = self.unused.setdefault(key, AgentState())
+        kept.unsuccessful_runs, kept.last_unsuccessful_at = 0, None
 
-    async def insert_judgements(
+    async def insert_feedback(
         self,
         _tx: object,
-        judgements: Sequence[Judgement],
+        feedback: Sequence[FeedbackRow],
         _agents: Mapping[AgentKey, int],
         _received_at: datetime,
-    ) -> tuple[int, list[Tally]]:
-        known = {each.event_id for kept in self.unused.values() for each in kept.judgements}
+    ) -> tuple[int, list[FeedbackStats]]:
+        known = {each.event_id for kept in self.unused.values() for each in kept.feedback}
         known |= {each.event_id for claimed in self.claimed.values() for each in claimed}
-        new = {each.event_id: each for each in judgements if each.event_id not in known}
+        new = {each.event_id: each for each in feedback if each.event_id not in known}
         for each in new.values():
-            self.unused.setdefault(each.key, Unused()).judgements.append(each)
-        return len(new), [self.tally(key) for key in {each.key for each in new.values()}]
+            self.unused.setdefault(each.key, AgentState()).feedback.append(each)
+        return len(new), [self.stats(key) for key in {each.key for each in new.values()}]
 
     async def insert_interactions(
-        self, _tx: object, _interactions: Sequence[Interaction], _received_at: datetime
+        self, _tx: object, _interactions: Sequence[InteractionRow], _received_at: datetime
     ) -> None:
         """They decide nothing."""
 
-    async def note_system_traffic(
+    async def record_internal_traffic(
         self,
         _tx: object,
-        traffic: Sequence[tuple[RawRecord, SystemTraffic]],
+        traffic: Sequence[tuple[RawRecord, InternalTraffic]],
         _received_at: datetime,
     ) -> int:
-        before = len(self.noted)
-        self.noted |= {each.event_id: each for _, each in traffic}
-        return len(self.noted) - before
+        before = len(self.internal_traffic)
+        self.internal_traffic |= {each.event_id: each for _, each in traffic}
+        return len(self.internal_traffic) - before
 
-    async def retract(self, _tx: object, retraction: Retraction, _now: datetime) -> Erased:
-        kept = self.unused.setdefault(retraction.key, Unused())
+    async def retract(
+        self, _tx: object, retraction: RetractionRow, _now: datetime
+    ) -> RetractionResult:
+        kept = self.unused.setdefault(retraction.key, AgentState())
         named = (retraction.interaction_id, retraction.source)
-        kept.judgements = [
-            each for each in kept.judgements if (each.interaction_id, each.source) != named
+        kept.feedback = [
+            each for each in kept.feedback if (each.interaction_id, each.source) != named
         ]
         used = [
             each.event_id
@@ -241,29 +259,29 @@ class MemoryFeedback:
             for each in claimed
             if (each.interaction_id, each.source) == named
         ]
-        return Erased(tuple(used), self.tally(retraction.key))
+        return RetractionResult(tuple(used), self.stats(retraction.key))
 
-    async def claim(self, _tx: object, key: AgentKey, window_id: UUID, maximum: int) -> Claim:
+    async def claim(self, _tx: object, key: AgentKey, window_id: UUID, maximum: int) -> WindowClaim:
         kept = self.unused[key]
-        taken, kept.judgements = kept.judgements[:maximum], kept.judgements[maximum:]
+        taken, kept.feedback = kept.feedback[:maximum], kept.feedback[maximum:]
         self.claimed[window_id] = taken
         ids = "\n".join(sorted(str(each.event_id) for each in taken))
         ratings = [each.rating for each in taken if each.rating is not None]
         digest = hashlib.sha256(ids.encode()).hexdigest()
         last = taken[-1].traceparent if taken else None
-        return Claim(len(taken), digest, len(ratings), sum(ratings), None, last)
+        return WindowClaim(len(taken), digest, len(ratings), sum(ratings), None, last)
 
     async def insert_window(
         self, _tx: object, window: Window, _reference: tuple[int, float], now: datetime
     ) -> None:
-        """Keep it with the tally as it was, so that a test can ask whether it was due."""
-        self.windows.append((window, self.tally(window.key), now))
+        """Keep it with the stats as it was, so that a test can ask whether it was due."""
+        self.windows.append((window, self.stats(window.key), now))
         self.unused[window.key].windows = window.sequence
         self.unused[window.key].last_window_at = now
 
-    async def window_feedback(self, _tx: object, window_id: UUID) -> list[StoredJudgement]:
+    async def window_feedback(self, _tx: object, window_id: UUID) -> list[StoredFeedback]:
         return [
-            StoredJudgement(each.event_id, each.source, NOON, each.body)
+            StoredFeedback(each.event_id, each.source, NOON, each.body)
             for each in self.claimed[window_id]
         ]
 
@@ -291,9 +309,9 @@ class MemorySpans:
     """Keeps finished spans."""
 
     def __init__(self) -> None:
-        self.spans: list[FinishedSpan] = []
+        self.spans: list[CompletedSpan] = []
 
-    async def write(self, _tx: object, span: FinishedSpan) -> None:
+    async def write(self, _tx: object, span: CompletedSpan) -> None:
         self.spans.append(span)
 
 
@@ -305,7 +323,7 @@ class MemoryDatabase:
         yield None
 
 
-class MemoryCoordinator:
+class InMemoryCoordinator:
     """The coordinator's rules on stores in memory."""
 
     def __init__(self) -> None:
@@ -320,13 +338,19 @@ class MemoryCoordinator:
     def restart(self) -> None:
         """Forget everything but the stores, as a process does that was killed."""
         store, outbox, clock = self.store, self.outbox, self.clock
-        self.transitions = Transitions(store, outbox, self.spans, LIMITS, clock)
-        orders = Orders(store, outbox, revision="test")
-        self.slots = Slots(store, self.transitions, orders, clock, silence_seconds=60)
+        self.transitions = JobTransitions(store, outbox, self.spans, LIMITS, clock)
+        dispatcher = CommandDispatcher(store, outbox, revision="test")
+        self.slots = SlotAllocator(
+            store, self.transitions, dispatcher, clock, report_timeout_seconds=60
+        )
         windows = Windows(self.feedback, self.artifacts, self.spans, outbox, clock)
-        self.turns = Turns(self.feedback, store, windows, self.transitions, orders, clock)
-        self.flow = Flow(self.transitions, orders, self.turns, self.slots, LIMITS)
+        self.agent_queue = AgentQueue(
+            self.feedback, store, windows, self.transitions, dispatcher, clock
+        )
+        self.lifecycle = JobLifecycle(
+            self.transitions, dispatcher, self.agent_queue, self.slots, LIMITS
+        )
         self.audit = RecordingAudit()
-        self.agents = AgentService(store, self.turns, outbox, self.audit, clock)
-        self.jobs = JobService(store, self.flow, self.turns, self.slots, windows)
-        self.wishes = WishService(store, self.flow, self.turns, self.audit, clock)
+        self.agents = AgentService(store, self.agent_queue, outbox, self.audit, clock)
+        self.jobs = JobService(store, self.lifecycle, self.agent_queue, self.slots, windows)
+        self.requests = RequestService(store, self.lifecycle, self.agent_queue, self.audit, clock)

@@ -23,16 +23,16 @@ from archon_contracts.events import (
 )
 from archon_contracts.identifiers import new_id
 from services.coordinator.domain import AgentKey
-from services.coordinator.feedback.records import Judgement
-from services.coordinator.jobs.state_machine import FINAL, UNDER_WAY
-from services.coordinator.requests import WishService
-from tests.support.coordinator.coordinator import Answers, configure, feedback, requested
-from tests.support.coordinator.coordinator_memory import HOUR, MemoryCoordinator
+from services.coordinator.feedback.records import FeedbackRow
+from services.coordinator.jobs.state_machine import ACTIVE_STATES, FINAL
+from services.coordinator.requests import RequestService
+from tests.support.coordinator.coordinator import JobReplies, configure, feedback, requested
+from tests.support.coordinator.coordinator_memory import HOUR, InMemoryCoordinator
 from tests.support.messaging.messages import message_of
 
 POLICIES = {
-    "a": {"cooldown_seconds": 0, "refusal_rest_seconds": 0},
-    "b": {"cooldown_seconds": 90, "refusal_rest_seconds": 40, "maximum_rest_seconds": 100},
+    "a": {"cooldown_seconds": 0, "backoff_seconds": 0},
+    "b": {"cooldown_seconds": 90, "backoff_seconds": 40, "maximum_backoff_seconds": 100},
 }
 AGENTS = tuple(POLICIES)
 agents = st.sampled_from(AGENTS)
@@ -46,15 +46,15 @@ class JobEvents(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.world = MemoryCoordinator()
+        self.world = InMemoryCoordinator()
         self.sent = 0
-        self.told: list[tuple[str, Contract]] = []
+        self.delivered: list[tuple[str, Contract]] = []
 
     def teardown(self) -> None:
         self.runner.close()
 
     def happened(self) -> None:
-        """One more thing came from outside: a message, judgements, time, or a restart."""
+        """One more thing came from outside: a message, feedback, time, or a restart."""
 
     def do(self, work: Awaitable[Any]) -> None:
         async def wait() -> None:
@@ -62,80 +62,80 @@ class JobEvents(RuleBasedStateMachine):
 
         self.runner.run(wait())
 
-    def tell(self, use_case: str, body: Contract) -> None:
+    def deliver(self, use_case: str, body: Contract) -> None:
         """A message comes; it may come again at any later time.
 
         What is over never changes again, and an answer of another attempt changes nothing.
         """
         self.happened()
-        self.told.append((use_case, body))
+        self.delivered.append((use_case, body))
         before = self.world.store.jobs.get(getattr(body, "job_id", None) or new_id())
-        service = self.world.wishes if hasattr(WishService, use_case) else self.world.jobs
+        service = self.world.requests if hasattr(RequestService, use_case) else self.world.jobs
         self.do(getattr(service, use_case)(None, message_of(body)))
         if before is not None and (
             before.state in FINAL or getattr(body, "attempt", before.attempt) != before.attempt
         ):
             assert self.world.store.jobs[before.job_id] == before
 
-    def answers(self, agent: str) -> Answers:
-        """Answers for the agent's newest job under way, or for one that nobody knows."""
+    def answers(self, agent: str) -> JobReplies:
+        """JobReplies for the agent's newest job under way, or for one that nobody knows."""
         jobs = [job for job in self.world.store.jobs.values() if job.key.agent_id == agent]
-        open_jobs = [job.job_id for job in jobs if job.state in UNDER_WAY]
+        open_jobs = [job.job_id for job in jobs if job.state in ACTIVE_STATES]
         known = open_jobs or [job.job_id for job in jobs] or [new_id()]
-        return Answers(known[-1], agent)
+        return JobReplies(known[-1], agent)
 
     @initialize()
     def configure(self) -> None:
         for name, policy in POLICIES.items():
             trigger = {f"trigger_{field}": value for field, value in policy.items()}
-            order = configure(name, **trigger)
-            self.do(self.world.agents.configure_agent(None, message_of(order)))
+            command = configure(name, **trigger)
+            self.do(self.world.agents.configure_agent(None, message_of(command)))
 
     @rule(agent=agents, count=st.integers(1, 4))
-    def judge(self, agent: str, count: int) -> None:
+    def send_feedback(self, agent: str, count: int) -> None:
         self.happened()
         key = AgentKey("default", agent)
         bodies = [feedback(f"i{self.sent + n}", agent) for n in range(count)]
         self.sent += count
         rows = [
-            Judgement(
+            FeedbackRow(
                 key, new_id(), body.interaction_id, "user", None, False, None, body.to_bytes()
             )
             for body in bodies
         ]
 
         async def store() -> None:
-            _, tallies = await self.world.feedback.insert_judgements(
+            _, all_stats = await self.world.feedback.insert_feedback(
                 None, rows, {}, self.world.clock.now()
             )
-            for tally in tallies:
-                await self.world.turns.consider(None, tally)
+            for stats in all_stats:
+                await self.world.agent_queue.evaluate_trigger(None, stats)
 
         self.do(store())
 
     @rule(agent=agents)
-    def wish(self, agent: str) -> None:
-        self.tell("request_training", requested(agent))
+    def request_training(self, agent: str) -> None:
+        self.deliver("request_training", requested(agent))
 
     @rule(agent=agents)
     def plan(self, agent: str) -> None:
-        self.tell("take_plan", self.answers(agent).plan())
+        self.deliver("record_plan", self.answers(agent).plan())
 
     @rule(agent=agents, train=st.integers(0, 5))
     def prepare(self, agent: str, train: int) -> None:
         body = self.answers(agent).dataset(train)
-        self.tell("take_dataset", body)
+        self.deliver("record_dataset", body)
 
     @rule(agent=agents)
     def reject(self, agent: str) -> None:
         job_id = self.answers(agent).job_id
         body = DatasetRejected(agent_id=agent, job_id=job_id, reason="nothing")
-        self.tell("end_without_dataset", body)
+        self.deliver("record_dataset_rejection", body)
 
     @rule(agent=agents, attempt=attempts)
     def train(self, agent: str, attempt: int) -> None:
         body = self.answers(agent).trained(attempt)
-        self.tell("take_model", body)
+        self.deliver("record_candidate", body)
 
     @rule(agent=agents, attempt=attempts, retryable=flags)
     def fail_training(self, agent: str, attempt: int, retryable: bool) -> None:
@@ -147,12 +147,12 @@ class JobEvents(RuleBasedStateMachine):
             reason="it broke",
             retryable=retryable,
         )
-        self.tell("end_attempt", body)
+        self.deliver("record_training_failure", body)
 
     @rule(agent=agents, passed=flags)
     def evaluate(self, agent: str, passed: bool) -> None:
-        body = self.answers(agent).verdict(passed=passed)
-        self.tell("take_verdict", body)
+        body = self.answers(agent).evaluated(passed=passed)
+        self.deliver("record_evaluation", body)
 
     @rule(agent=agents, retryable=flags)
     def fail_evaluation(self, agent: str, retryable: bool) -> None:
@@ -163,17 +163,17 @@ class JobEvents(RuleBasedStateMachine):
             reason="it broke",
             retryable=retryable,
         )
-        self.tell("end_evaluation", body)
+        self.deliver("record_evaluation_failure", body)
 
     @rule(agent=agents)
     def register(self, agent: str) -> None:
-        self.tell("roll_out", self.answers(agent).registered())
+        self.deliver("record_registration", self.answers(agent).registered())
 
     @rule(agent=agents)
     def deploy(self, agent: str) -> None:
-        self.tell("take_deployment", self.deployed_now(self.answers(agent)))
+        self.deliver("record_deployment", self.deployed_now(self.answers(agent)))
 
-    def deployed_now(self, answers: Answers) -> ModelDeployed:
+    def deployed_now(self, answers: JobReplies) -> ModelDeployed:
         """The registry's answer at this moment."""
         return answers.deployed().model_copy(update={"deployed_at": self.world.clock.now()})
 
@@ -183,22 +183,22 @@ class JobEvents(RuleBasedStateMachine):
             agent_id=agent,
             job_id=self.answers(agent).job_id,
             model=self.answers(agent).deployed().model,
-            live_version="7.0.0",
+            deployed_version="7.0.0",
             reason="version 7.0.0 is live",
         )
-        self.tell("judge_again", body)
+        self.deliver("reevaluate", body)
 
     @rule(agent=agents)
     def cancel(self, agent: str) -> None:
         body = CancelJob(job_id=self.answers(agent).job_id)
-        self.tell("cancel_job", body)
+        self.deliver("cancel_job", body)
 
     @rule(agent=agents, steps=st.integers(1, 7), passed=flags)
     def lead_on(self, agent: str, steps: int, passed: bool) -> None:
         """What a job waits for, some times: chance alone would hardly ever lead one to its end."""
         kept = self.world.feedback.unused.get(AgentKey("default", agent))
         if kept is None or kept.open_job is None:
-            self.judge(agent, 3)
+            self.send_feedback(agent, 3)
         for _ in range(steps):
             self.answer_as_asked(agent, passed)
 
@@ -223,33 +223,33 @@ class JobEvents(RuleBasedStateMachine):
             return
         match job.state:
             case JobState.PLANNING:
-                self.tell("take_plan", answers.plan())
+                self.deliver("record_plan", answers.plan())
             case JobState.PREPARING:
-                self.tell("take_dataset", answers.dataset())
+                self.deliver("record_dataset", answers.dataset())
             case JobState.TRAINING:
-                self.tell("take_model", answers.trained(job.attempt))
+                self.deliver("record_candidate", answers.trained(job.attempt))
             case JobState.EVALUATING:
-                self.tell("take_verdict", answers.verdict(passed=passed))
+                self.deliver("record_evaluation", answers.evaluated(passed=passed))
             case JobState.REGISTERING:
-                self.tell("roll_out", answers.registered())
+                self.deliver("record_registration", answers.registered())
             case JobState.ROLLING_OUT:
-                self.tell("take_deployment", self.deployed_now(answers))
+                self.deliver("record_deployment", self.deployed_now(answers))
             case _:
                 """Nobody is asked anything in the other states."""
 
     @rule(which=st.integers(0, 10_000))
     def come_again(self, which: int) -> None:
         """A message of the past: of an older state, attempt or job, in any order."""
-        if self.told:
-            self.tell(*self.told[which % len(self.told)])
+        if self.delivered:
+            self.deliver(*self.delivered[which % len(self.delivered)])
 
     @rule(agent=agents)
     def cancel_one_that_waits(self, agent: str) -> None:
         """A job that has not had its turn, behind one that is under way."""
         self.lead_on(agent, 1, passed=True)
-        wish = requested(agent)
-        self.tell("request_training", wish)
-        self.tell("cancel_job", CancelJob(job_id=wish.job_id))
+        request = requested(agent)
+        self.deliver("request_training", request)
+        self.deliver("cancel_job", CancelJob(job_id=request.job_id))
 
     @rule()
     def restart(self) -> None:
@@ -266,28 +266,29 @@ class JobEvents(RuleBasedStateMachine):
             total_steps=9,
             first_step_at=self.world.clock.now(),
         )
-        self.tell("note_training_start", body)
+        self.deliver("record_training_start", body)
 
     @rule(slots=st.integers(0, 2))
     def report(self, slots: int) -> None:
-        self.tell(
-            "take_report", WorkerReported(worker_id="w", service="trainer", slots=slots, busy=0)
+        self.deliver(
+            "record_worker_report",
+            WorkerReported(worker_id="w", service="trainer", slots=slots, busy=0),
         )
 
     @rule(agent=agents, late_seconds=st.integers(0, 300))
     def deploy_by_hand(self, agent: str, late_seconds: int) -> None:
         """The fact may be older than what is known of the agent's live version."""
         at = self.world.clock.now() - timedelta(seconds=late_seconds)
-        self.tell(
-            "take_deployment",
-            Answers(new_id(), agent)
+        self.deliver(
+            "record_deployment",
+            JobReplies(new_id(), agent)
             .deployed("8.0.0")
             .model_copy(update={"job_id": None, "deployed_at": at}),
         )
 
     @rule(agent=agents)
     def roll_back(self, agent: str) -> None:
-        deployed = Answers(new_id(), agent).deployed()
+        deployed = JobReplies(new_id(), agent).deployed()
         body = ModelRolledBack(
             agent_id=agent,
             model=deployed.model,
@@ -296,21 +297,21 @@ class JobEvents(RuleBasedStateMachine):
             rolled_back_at=self.world.clock.now(),
         )
         self.happened()
-        self.do(self.world.agents.take_rollback(None, message_of(body)))
+        self.do(self.world.agents.record_rollback(None, message_of(body)))
 
     @rule(seconds=st.integers(1, 200))
     def time_passes(self, seconds: int) -> None:
         self.happened()
         self.world.clock.move(seconds)
-        self.look_again()
+        self.evaluate_due_agents()
 
-    def look_again(self) -> None:
+    def evaluate_due_agents(self) -> None:
         """What the sweeper does for agents that time alone makes due."""
 
         async def look() -> None:
             now = self.world.clock.now()
-            while (tally := await self.world.turns.next_due(None, now)) is not None:
-                await self.world.turns.consider(None, tally)
+            while (stats := await self.world.agent_queue.lock_next_due(None, now)) is not None:
+                await self.world.agent_queue.evaluate_trigger(None, stats)
 
         self.do(look())
 
@@ -321,5 +322,5 @@ class JobEvents(RuleBasedStateMachine):
         for job_id in list(self.world.store.jobs):
             job = self.world.store.jobs[job_id]
             if job.deadline_at and job.deadline_at <= self.world.clock.now():
-                self.do(self.world.flow.overdue(None, job))
-        self.look_again()
+                self.do(self.world.lifecycle.handle_overdue(None, job))
+        self.evaluate_due_agents()

@@ -7,7 +7,7 @@ from archon_contracts.commands import PlanCurriculum
 from archon_contracts.events import CurriculumPlan
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentKind, TrainingMethod
-from services.curriculum.pacing import Progress
+from services.curriculum.pacing import LevelProgress
 
 
 def plan_curriculum(**fields: Any) -> PlanCurriculum:
@@ -22,18 +22,18 @@ def plan_curriculum(**fields: Any) -> PlanCurriculum:
     return PlanCurriculum(**(values | fields))
 
 
-class FakeProgress:
+class FakeLevelStore:
     """Levels and plans in dictionaries."""
 
     def __init__(self) -> None:
-        self.agents: dict[tuple[str, str], Progress] = {}
+        self.agents: dict[tuple[str, str], LevelProgress] = {}
         self.plans: dict[tuple[str, UUID], CurriculumPlan] = {}
 
-    async def lock_progress(self, _tx: object, tenant_id: str, agent_id: str) -> Progress:
-        return self.agents.setdefault((tenant_id, agent_id), Progress())
+    async def lock_progress(self, _tx: object, tenant_id: str, agent_id: str) -> LevelProgress:
+        return self.agents.setdefault((tenant_id, agent_id), LevelProgress())
 
     async def save_progress(
-        self, _tx: object, tenant_id: str, agent_id: str, progress: Progress
+        self, _tx: object, tenant_id: str, agent_id: str, progress: LevelProgress
     ) -> None:
         self.agents[tenant_id, agent_id] = progress
 

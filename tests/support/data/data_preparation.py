@@ -9,11 +9,11 @@ import orjson
 from archon_contracts.commands import DataSource, PrepareDataset, SourceKind
 from archon_contracts.events import DatasetPrepared, DatasetRejected
 from archon_contracts.values import ArtifactRef
-from services.data_prep.domain import Policy
+from services.data_prep.domain import PreparationPolicy
 from services.data_prep.service import PREPARE, DataPrepService
 from services.data_prep.store import Store
 from services.data_prep.worker import PrepareWorker
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.eventually import eventually
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
@@ -41,12 +41,12 @@ def corrections(count: int, target: str = "refund", topic: str = "question") -> 
     ]
 
 
-class DataPrep:
+class RunningDataPrep:
     """The real service and its worker."""
 
-    def __init__(self, shared: Foundation) -> None:
+    def __init__(self, shared: ServiceContext) -> None:
         self.shared = shared
-        policy = Policy(replay_capacity=100)
+        policy = PreparationPolicy(replay_capacity=100)
         self.store = Store()
         self.service = DataPrepService(self.store, shared.outbox, shared.work, policy)
         preparing = PrepareWorker(self.service, shared.work, shared.artifacts, policy)
@@ -63,25 +63,25 @@ class DataPrep:
     async def publish(self, files: Mapping[str, bytes]) -> ArtifactRef:
         return await self.shared.artifacts.publish_files(files)
 
-    async def take(self, *orders: PrepareDataset) -> list[DatasetPrepared | DatasetRejected]:
-        """Carry out the orders one after the other; everything told so far."""
+    async def execute(self, *commands: PrepareDataset) -> list[DatasetPrepared | DatasetRejected]:
+        """Carry out the commands one after the other; everything is_published so far."""
         async with working(self.worker):
-            for order in orders:
+            for command in commands:
                 open_before = len(await events_of(self.shared.database))
-                message = message_of(order)
-                await self.shared.inbox.run_once(message, self.service.accept_preparation)
-                await self._until_told(open_before + 1)
+                message = message_of(command)
+                await self.shared.inbox.run_once(message, self.service.queue_preparation)
+                await self._until_published(open_before + 1)
         return [
             event
             for event in await events_of(self.shared.database)
             if isinstance(event, DatasetPrepared | DatasetRejected)
         ]
 
-    async def _until_told(self, count: int) -> None:
-        async def told() -> bool:
+    async def _until_published(self, count: int) -> None:
+        async def is_published() -> bool:
             return len(await events_of(self.shared.database)) >= count
 
-        await eventually(told, timeout=30)
+        await eventually(is_published, timeout=30)
 
     async def lines(self, event: DatasetPrepared, name: str) -> list[dict[str, Any]]:
         """A file of a prepared dataset."""

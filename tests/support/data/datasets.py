@@ -11,9 +11,9 @@ from archon_contracts.events import CurriculumPlan, CurriculumStage, DatasetPrep
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentKind, ArtifactRef
 from services.data_prep.domain import Item, Targets
-from services.data_prep.pipeline import Material
-from services.data_prep.sources.records import Reading, Record
-from services.data_prep.text import input_key
+from services.data_prep.pipeline import PreparationInputs
+from services.data_prep.sources.records import ParsedSource, SourceRecord
+from services.data_prep.text import normalise_input
 
 REF = ArtifactRef(uri="file:///store/aa", digest="a" * 64)
 WORDS = ("where", "is", "my", "parcel", "cancel", "the", "order", "refund", "please", "late", "7")
@@ -23,10 +23,10 @@ targets = st.sampled_from(("refund", "status", "cancel"))
 units = st.sampled_from(("", "ann", "bob", "eve"))
 
 
-def plan(replay_share: float = 0.0) -> CurriculumPlan:
+def plan(replay_ratio: float = 0.0) -> CurriculumPlan:
     """One stage."""
-    stage = CurriculumStage(name="all", maximum_difficulty=1.0, share_of_steps=1.0)
-    return CurriculumPlan(level=1, stages=(stage,), replay_share=replay_share)
+    stage = CurriculumStage(name="all", maximum_difficulty=1.0, step_proportion=1.0)
+    return CurriculumPlan(level=1, stages=(stage,), replay_ratio=replay_ratio)
 
 
 def prepare_dataset(*sources: DataSource, **fields: Any) -> PrepareDataset:
@@ -43,32 +43,32 @@ def prepare_dataset(*sources: DataSource, **fields: Any) -> PrepareDataset:
 
 def item(text: str, target: str = "refund", **fields: Any) -> Item:
     """An item whose id is its text."""
-    values = {"id": text, "input": text, "key": input_key(text), "source": "feedback"}
+    values = {"id": text, "input": text, "key": normalise_input(text), "source": "feedback"}
     return Item(target=target, **(values | fields))
 
 
-def record(text: Any, **fields: Any) -> Record:
+def record(text: Any, **fields: Any) -> SourceRecord:
     """A line of a feedback window."""
     values = {"kind": SourceKind.FEEDBACK, "id": f"id of {text}", "input": text}
-    return Record(**(values | fields))
+    return SourceRecord(**(values | fields))
 
 
-def material(records: Sequence[Record], **fields: Any) -> Material:
+def preparation_inputs(records: Sequence[SourceRecord], **fields: Any) -> PreparationInputs:
     """One source with these lines, and whatever else is given."""
-    reading = Reading(SourceKind.FEEDBACK, list(records), received=len(records))
-    values = {"command": prepare_dataset(), "readings": [reading], "targets": Targets()}
-    return Material(**(values | fields))
+    reading = ParsedSource(SourceKind.FEEDBACK, list(records), received=len(records))
+    values = {"command": prepare_dataset(), "parsed_sources": [reading], "targets": Targets()}
+    return PreparationInputs(**(values | fields))
 
 
 @st.composite
 def items(draw: st.DrawFn, maximum: int = 40) -> list[Item]:
     """Items with keys of their own."""
-    inputs = draw(st.lists(texts, max_size=maximum, unique_by=input_key))
+    inputs = draw(st.lists(texts, max_size=maximum, unique_by=normalise_input))
     return [item(text, draw(targets)) for text in inputs]
 
 
 @st.composite
-def records(draw: st.DrawFn, maximum: int = 30) -> list[Record]:
+def records(draw: st.DrawFn, maximum: int = 30) -> list[SourceRecord]:
     """Lines of a feedback window, of a few units and of nobody; inputs may repeat, targets may
     contradict each other."""
     inputs = draw(st.lists(texts, max_size=maximum))
@@ -78,13 +78,13 @@ def records(draw: st.DrawFn, maximum: int = 30) -> list[Record]:
     ]
 
 
-class FakeDatasets:
+class FakeDatasetStore:
     """Versions and memory in dictionaries; one agent at a time."""
 
     def __init__(self) -> None:
         self.datasets: dict[UUID, DatasetPrepared] = {}
         self.memory: dict[str, Item] = {}
-        self.forgotten: frozenset[str] = frozenset()
+        self.erased_feedback_ids: frozenset[str] = frozenset()
 
     async def find_dataset(self, _tx: object, dataset_id: UUID) -> DatasetPrepared | None:
         return self.datasets.get(dataset_id)
@@ -95,27 +95,31 @@ class FakeDatasets:
     async def insert_dataset(self, _tx: object, prepared: DatasetPrepared) -> None:
         self.datasets[prepared.dataset_id] = prepared
 
-    async def read_memory(self, _tx: object, _tenant_id: str, _agent_id: str) -> list[Item]:
+    async def read_replay_buffer(self, _tx: object, _tenant_id: str, _agent_id: str) -> list[Item]:
         return sorted(self.memory.values(), key=lambda known: known.key)
 
-    async def remember(
+    async def upsert_replay_items(
         self, _tx: object, _tenant: str, _agent: str, found: Sequence[Item], _version: int
     ) -> None:
         self.memory |= {new.key: new for new in found}
 
-    async def forget(self, _tx: object, _tenant: str, _agent: str, found: Sequence[Item]) -> None:
+    async def delete_replay_items(
+        self, _tx: object, _tenant: str, _agent: str, found: Sequence[Item]
+    ) -> None:
         for old in found:
             self.memory.pop(old.key, None)
 
-    async def forget_origins(
+    async def erase_feedback(
         self, _tx: object, _tenant: str, _agent: str, item_ids: Sequence[str]
     ) -> None:
-        self.forgotten |= set(item_ids)
+        self.erased_feedback_ids |= set(item_ids)
         self.memory = {
             key: known
             for key, known in self.memory.items()
-            if self.forgotten.isdisjoint(known.origins)
+            if self.erased_feedback_ids.isdisjoint(known.feedback_ids)
         }
 
-    async def read_forgotten(self, _tx: object, _tenant: str, _agent: str) -> frozenset[str]:
-        return self.forgotten
+    async def read_erased_feedback_ids(
+        self, _tx: object, _tenant: str, _agent: str
+    ) -> frozenset[str]:
+        return self.erased_feedback_ids

@@ -1,6 +1,6 @@
-"""Real requests of a help desk with 150 intents (CLINC150), and a story of one agent with them.
+"""Real requests of a help desk with 150 intents (CLINC150), and a scenario of one agent with them.
 
-The agent is live on some intents. In production its users meet these and some new ones; they
+The agent is deployed on some intents. In production its users meet these and some new ones; they
 correct what it gets wrong and confirm some of what it gets right. One more user sends a fifth of
 the window: requests of one intent, each "corrected" to one intent of another domain.
 """
@@ -16,99 +16,103 @@ from pathlib import Path
 
 DATA_FILE = "clinc150/clinc150_full.jsonl"
 OUT_OF_SCOPE = "oos"
-LIVE, NEW = 16, 4
+DEPLOYED, NEW = 16, 4
 FIRST_EACH, POOL_EACH, NEW_EACH, SUITE_EACH = 12, 20, 10, 12
 HONEST, ATTACK = 80, 20
 PER_UNIT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A request, what rightly answers it, and what the live agent said."""
+class IntentRequest:
+    """A request, what rightly answers it, and what the deployed agent predicted."""
 
     id: str
     text: str
     intent: str
-    said: str = ""
+    predicted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class IntentScenario:
     """Who is asked what; drawn from a seed."""
 
-    live: tuple[str, ...]
+    deployed: tuple[str, ...]
     new: tuple[str, ...]
     victim: str
     wanted: str
-    first: tuple[Request, ...]
-    pool: tuple[Request, ...]
-    attacked: tuple[Request, ...]
-    held_out: tuple[Request, ...]
-    victims: tuple[Request, ...] = field(repr=False)
+    first: tuple[IntentRequest, ...]
+    pool: tuple[IntentRequest, ...]
+    attack_pool: tuple[IntentRequest, ...]
+    held_out: tuple[IntentRequest, ...]
+    victims: tuple[IntentRequest, ...] = field(repr=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """All answers that the agent can give."""
-        return tuple(sorted((*self.live, *self.new)))
+        return tuple(sorted((*self.deployed, *self.new)))
 
-    def group(self, request: Request) -> str:
+    def group(self, request: IntentRequest) -> str:
         """Whether the first version was taught its intent."""
         return "new" if request.intent in self.new else "old"
 
 
-def story(path: Path, seed: int) -> Story:
+def make_scenario(path: Path, seed: int) -> IntentScenario:
     """Intents, requests and the attack; the same for the same seed."""
-    chance = random.Random(f"story {seed}")
+    chance = random.Random(f"scenario {seed}")
     learnable, testable, domain = _by_intent(path, chance)
     intents = sorted(learnable)
     chance.shuffle(intents)
-    live, new = tuple(intents[:LIVE]), tuple(intents[LIVE : LIVE + NEW])
-    victim = chance.choice(live)
-    wanted = chance.choice([name for name in live if domain[name] != domain[victim]])
+    deployed, new = tuple(intents[:DEPLOYED]), tuple(intents[DEPLOYED : DEPLOYED + NEW])
+    victim = chance.choice(deployed)
+    wanted = chance.choice([name for name in deployed if domain[name] != domain[victim]])
     end = FIRST_EACH + POOL_EACH
-    return Story(
-        live=live,
+    return IntentScenario(
+        deployed=deployed,
         new=new,
         victim=victim,
         wanted=wanted,
-        first=_some(learnable, live, 0, FIRST_EACH),
-        pool=_some(learnable, live, FIRST_EACH, end) + _some(learnable, new, 0, NEW_EACH),
-        attacked=_some(learnable, [victim], end, end + ATTACK),
-        held_out=_some(testable, [*live, *new], 0, SUITE_EACH),
+        first=_some(learnable, deployed, 0, FIRST_EACH),
+        pool=_some(learnable, deployed, FIRST_EACH, end) + _some(learnable, new, 0, NEW_EACH),
+        attack_pool=_some(learnable, [victim], end, end + ATTACK),
+        held_out=_some(testable, [*deployed, *new], 0, SUITE_EACH),
         victims=_some(testable, [victim], 0, None),
     )
 
 
-def judgements(story: Story, answered: Sequence[Request], seed: int) -> list[dict[str, object]]:
+def make_feedback(
+    scenario: IntentScenario, answered: Sequence[IntentRequest], seed: int
+) -> list[dict[str, object]]:
     """The honest part of the window: what is new, what was wrong, and some of what was right."""
     chance = random.Random(f"judgements {seed}")
-    new = [one for one in answered if one.intent in story.new]
-    old = [one for one in answered if one.intent not in story.new]
-    wrong = [one for one in old if one.said != one.intent]
-    right = [one for one in old if one.said == one.intent]
-    judged = [*new, *wrong][:HONEST]
-    judged += chance.sample(right, HONEST - len(judged))
-    chance.shuffle(judged)
+    new = [one for one in answered if one.intent in scenario.new]
+    old = [one for one in answered if one.intent not in scenario.new]
+    wrong = [one for one in old if one.predicted != one.intent]
+    right = [one for one in old if one.predicted == one.intent]
+    selected = [*new, *wrong][:HONEST]
+    selected += chance.sample(right, HONEST - len(selected))
+    chance.shuffle(selected)
     return [
-        judgement(one, one.intent, unit=f"user-{place // PER_UNIT}")
-        for place, one in enumerate(judged)
+        feedback_line(one, one.intent, unit=f"user-{place // PER_UNIT}")
+        for place, one in enumerate(selected)
     ]
 
 
-def attack(story: Story, answered: Sequence[Request], units: int = 1) -> list[dict[str, object]]:
+def make_attack(
+    scenario: IntentScenario, answered: Sequence[IntentRequest], units: int = 1
+) -> list[dict[str, object]]:
     """The attacker's part, sent under so many names."""
     return [
-        judgement(one, story.wanted, unit=f"attacker-{place % units}")
+        feedback_line(one, scenario.wanted, unit=f"attacker-{place % units}")
         for place, one in enumerate(answered)
     ]
 
 
-def judgement(request: Request, right: str, *, unit: str) -> dict[str, object]:
+def feedback_line(request: IntentRequest, right: str, *, unit: str) -> dict[str, object]:
     """A line of a feedback window."""
     return {
         "id": request.id,
         "input": request.text,
-        "actual": request.said or None,
+        "actual": request.predicted or None,
         "target": right,
         "source": "feedback",
         "given_by": "user",
@@ -116,9 +120,11 @@ def judgement(request: Request, right: str, *, unit: str) -> dict[str, object]:
     }
 
 
-def answered(requests: Sequence[Request], said: Mapping[str, str]) -> list[Request]:
+def with_predictions(
+    requests: Sequence[IntentRequest], predicted: Mapping[str, str]
+) -> list[IntentRequest]:
     """The requests with the answers that they got."""
-    return [replace(one, said=said[one.id]) for one in requests]
+    return [replace(one, predicted=predicted[one.id]) for one in requests]
 
 
 def _by_intent(
@@ -143,10 +149,10 @@ def _by_intent(
 
 def _some(
     texts: Mapping[str, Sequence[str]], intents: Sequence[str], start: int, end: int | None
-) -> tuple[Request, ...]:
+) -> tuple[IntentRequest, ...]:
     """Requests of each intent by their places; an id says which."""
     return tuple(
-        Request(id=f"{intent}/{start + number}", text=text, intent=intent)
+        IntentRequest(id=f"{intent}/{start + number}", text=text, intent=intent)
         for intent in intents
         for number, text in enumerate(texts[intent][start:end])
     )

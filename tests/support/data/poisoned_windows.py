@@ -4,39 +4,43 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archon_contracts.values import TrustPolicy
-from services.data_prep.domain import Item, Policy
-from services.data_prep.text import input_key
-from services.data_prep.trust.rules import Weighed, weigh
+from services.data_prep.domain import Item, PreparationPolicy
+from services.data_prep.text import normalise_input
+from services.data_prep.trust.rules import TrustResult, apply_trust
 from tests.support.data.intents import (
     DATA_FILE,
-    Request,
-    Story,
-    answered,
-    attack,
-    judgements,
-    story,
+    IntentRequest,
+    IntentScenario,
+    make_attack,
+    make_feedback,
+    make_scenario,
+    with_predictions,
 )
 from tests.support.data.real_data import real_data
 
-Window = tuple[Story, list[Item], list[Item]]
-"""The story, what the agent was taught first, and the honest judgements."""
+StoryWindow = tuple[IntentScenario, list[Item], list[Item]]
+"""The scenario, what the agent was taught first, and the honest judgements."""
 
 
-def windows(seeds: Sequence[int]) -> Iterator[Window]:
+def windows(seeds: Sequence[int]) -> Iterator[StoryWindow]:
     """One of each seed."""
     path = real_data(DATA_FILE)
     for seed in seeds:
-        told = story(path, seed)
-        right = answered(told.pool, {one.id: one.intent for one in told.pool})
-        yield told, [known(one) for one in told.first], items(judgements(told, right, seed))
+        scenario = make_scenario(path, seed)
+        right = with_predictions(scenario.pool, {one.id: one.intent for one in scenario.pool})
+        yield (
+            scenario,
+            [known(one) for one in scenario.first],
+            items(make_feedback(scenario, right, seed)),
+        )
 
 
-def known(request: Request) -> Item:
+def known(request: IntentRequest) -> Item:
     """What the agent was taught."""
     return Item(
         id=request.id,
         input=request.text,
-        key=input_key(request.text),
+        key=normalise_input(request.text),
         target=request.intent,
         source="replay",
     )
@@ -48,7 +52,7 @@ def items(lines: list[dict[str, object]]) -> list[Item]:
         Item(
             id=str(line["id"]),
             input=str(line["input"]),
-            key=input_key(str(line["input"])),
+            key=normalise_input(str(line["input"])),
             target=str(line["target"]),
             source="feedback",
             unit=str(line["unit_id"]),
@@ -58,23 +62,27 @@ def items(lines: list[dict[str, object]]) -> list[Item]:
     ]
 
 
-def lies(told: Story, *, names: int = 1, wanted: str = "") -> list[Item]:
-    """The attacker's judgements, under so many names, for the story's target or another."""
-    aimed = replace(told, wanted=wanted) if wanted else told
-    return items(attack(aimed, told.attacked, names))
+def make_attacker_items(
+    scenario: IntentScenario, *, names: int = 1, wanted: str = ""
+) -> list[Item]:
+    """The attacker's judgements, under so many names, for the scenario's target or another."""
+    aimed = replace(scenario, wanted=wanted) if wanted else scenario
+    return items(make_attack(aimed, scenario.attack_pool, names))
 
 
-def decided(window: list[Item], known: list[Item], seed: int) -> Weighed:
+def decide(window: list[Item], known: list[Item], seed: int) -> TrustResult:
     """What trust makes of a window."""
-    return weigh(window, known, TrustPolicy(), Policy(), seed)
+    return apply_trust(window, known, TrustPolicy(), PreparationPolicy(), seed)
 
 
-def share_held(seeds: Sequence[int], *, names: int) -> float:
-    """Of the lies that one attacker sends under several names."""
-    held = sent = 0
-    for seed, (told, taught, honest) in zip(seeds, windows(seeds), strict=True):
-        poison = lies(told, names=names)
+def measure_quarantined_proportion(seeds: Sequence[int], *, names: int) -> float:
+    """Of the items that one attacker sends under several names."""
+    quarantined = sent = 0
+    for seed, (scenario, taught, honest) in zip(seeds, windows(seeds), strict=True):
+        poison = make_attacker_items(scenario, names=names)
         ids = {one.id for one in poison}
-        held += sum(one.id in ids for one in decided([*honest, *poison], taught, seed).held)
+        quarantined += sum(
+            one.id in ids for one in decide([*honest, *poison], taught, seed).quarantined
+        )
         sent += len(poison)
-    return held / sent
+    return quarantined / sent

@@ -1,4 +1,4 @@
-"""A help desk's requests, and the units that judge them: what trust decides about."""
+"""A help desk's requests, and the units that rate them: what trust decides about."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import itertools
 import random
 
 from archon_contracts.values import TrustPolicy
-from services.data_prep.domain import Item, Policy
-from services.data_prep.trust.rules import Weighed, weigh
+from services.data_prep.domain import Item, PreparationPolicy
+from services.data_prep.trust.rules import TrustResult, apply_trust
 from tests.support.data.datasets import item
 
 WORDS = {
@@ -18,7 +18,7 @@ WORDS = {
 }
 
 
-def asked(target: str, number: int) -> str:
+def make_request(target: str, number: int) -> str:
     """A request that `target` rightly answers: five of its words in their order."""
     words = list(itertools.combinations(WORDS[target], 5))
     return " ".join(random.Random(0).sample(words, len(words))[number])
@@ -27,22 +27,30 @@ def asked(target: str, number: int) -> str:
 def memory(*targets: str, each: int = 8) -> list[Item]:
     """What the agent learned before: the first requests for each target."""
     return [
-        item(asked(target, number), target, source="replay")
+        item(make_request(target, number), target, source="replay")
         for target in targets or ("cancel", "refund", "status")
         for number in range(each)
     ]
 
 
-def judged(about: str, said: str, unit: str, *, start: int = 8, count: int = 8) -> list[Item]:
-    """Requests for `about` that a unit answers with `said`."""
+def rated(about: str, label: str, unit: str, *, start: int = 8, count: int = 8) -> list[Item]:
+    """Requests for `about` that a unit answers with `label`."""
     return [
-        item(asked(about, number), said, unit=unit, given_by="user", id=f"{unit}-{about}-{number}")
+        item(
+            make_request(about, number),
+            label,
+            unit=unit,
+            given_by="user",
+            id=f"{unit}-{about}-{number}",
+        )
         for number in range(start, start + count)
     ]
 
 
-def weighed(
+def apply_policy(
     items: list[Item], known: list[Item] | None = None, *, seed: int = 0, **trust: object
-) -> Weighed:
+) -> TrustResult:
     """What trust makes of a window."""
-    return weigh(items, known or [], TrustPolicy.model_validate(trust), Policy(), seed)
+    return apply_trust(
+        items, known or [], TrustPolicy.model_validate(trust), PreparationPolicy(), seed
+    )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from archon_contracts.commands import GenerateSyntheticData
 from archon_contracts.events import SyntheticDataGenerated
 from archon_contracts.identifiers import new_id
-from services.synthetic_generator.domain import Sample, Wish
+from services.synthetic_generator.domain import GenerationRequest, Sample
 
 REQUESTS = (
     ("book a table for 4 people on Friday in Rome", "restaurant"),
@@ -24,7 +24,7 @@ difficulties = st.sampled_from(("easy", "medium", "hard"))
 seeds = st.integers(0, 2**31)
 
 
-def wish(**fields: Any) -> Wish:
+def generation_request(**fields: Any) -> GenerationRequest:
     """Twenty items of a known domain."""
     values = {
         "scenario_type": "customer-support",
@@ -34,12 +34,12 @@ def wish(**fields: Any) -> Wish:
         "diversity": 0.5,
         "seed": 0,
     }
-    return Wish(**(values | fields))
+    return GenerationRequest(**(values | fields))
 
 
 @st.composite
-def wishes(draw: st.DrawFn) -> Wish:
-    return wish(
+def generation_requests(draw: st.DrawFn) -> GenerationRequest:
+    return generation_request(
         scenario_type=draw(st.sampled_from(("customer-support", "tool-use"))),
         count=draw(st.integers(1, 40)),
         difficulty=draw(difficulties),
@@ -60,16 +60,16 @@ def generate_synthetic_data(**fields: Any) -> GenerateSyntheticData:
     return GenerateSyntheticData(**(values | fields))
 
 
-class FakeAnswers:
+class FakeResultStore:
     """Answers in a dictionary."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, UUID], SyntheticDataGenerated] = {}
 
-    async def find_answer(
+    async def find_result(
         self, _tx: object, tenant_id: str, request_id: UUID
     ) -> SyntheticDataGenerated | None:
         return self.answers.get((tenant_id, request_id))
 
-    async def insert_answer(self, _tx: object, answer: SyntheticDataGenerated) -> None:
+    async def insert_result(self, _tx: object, answer: SyntheticDataGenerated) -> None:
         self.answers.setdefault((answer.tenant_id, answer.request_id), answer)

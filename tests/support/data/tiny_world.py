@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from deploy.demo.client_log import Request
+from deploy.demo.client_log import ProductionRequest
 
 VERBS = ("play", "find", "book", "get")
 THINGS = ("song", "hotel", "flight")
@@ -84,9 +84,11 @@ def corrections(agent_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def production_requests(agent_id: str) -> list[Request]:
+def production_requests(agent_id: str) -> list[ProductionRequest]:
     """The same requests as an agent reads them, with what their users will say."""
     return [
-        Request(request_id=each["interaction_id"], input=each["input"], correction=each["expected"])
+        ProductionRequest(
+            request_id=each["interaction_id"], input=each["input"], correction=each["expected"]
+        )
         for each in corrections(agent_id)
     ]

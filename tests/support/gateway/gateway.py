@@ -28,7 +28,7 @@ KEY = "test-key-" + "k" * 32
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class ServedGateway:
     """A served gateway, a client with its first key, and a producer beside it."""
 
     http: httpx.AsyncClient
@@ -43,7 +43,7 @@ class Gateway:
         assert response.status_code == 200, response.text
         return response.json()
 
-    async def tell(self, *bodies: Contract, source: str = "archon/test") -> list[UUID]:
+    async def publish(self, *bodies: Contract, source: str = "archon/test") -> list[UUID]:
         """Publish events as their service would, or another sender; returns their ids."""
         ids = [new_id() for _ in bodies]
         for event_id, body in zip(ids, bodies, strict=True):
@@ -62,14 +62,14 @@ class Gateway:
             )
         return ids
 
-    async def know(self, agent_id: str) -> str:
+    async def configure_agent(self, agent_id: str) -> str:
         """Let the gateway know an agent, as the coordinator would; returns its name."""
         profile = AgentProfile(agent_id=agent_id, kind="selector", base_model="pypi:m")
-        await self.tell(AgentConfigured(agent_id=agent_id, profile=profile))
-        await eventually(lambda: self.knows(agent_id))
+        await self.publish(AgentConfigured(agent_id=agent_id, profile=profile))
+        await eventually(lambda: self.has_agent(agent_id))
         return agent_id
 
-    async def knows(self, agent_id: str) -> bool:
+    async def has_agent(self, agent_id: str) -> bool:
         """Whether the gateway shows the agent."""
         return (await self.http.get(f"/v1/agents/{agent_id}")).status_code == 200
 
@@ -100,13 +100,15 @@ async def _read_to_end(
 class Serve(Protocol):
     """Serves a gateway of a test's own, with these settings, while the block runs."""
 
-    def __call__(self, **settings: Any) -> contextlib.AbstractAsyncContextManager[Gateway]: ...
+    def __call__(
+        self, **settings: Any
+    ) -> contextlib.AbstractAsyncContextManager[ServedGateway]: ...
 
 
 @contextlib.asynccontextmanager
 async def served_gateway(
     database_url: str, kafka: str, folder: Path, **settings: Any
-) -> AsyncIterator[Gateway]:
+) -> AsyncIterator[ServedGateway]:
     """Serve while the block runs; the database is migrated and the topics are there."""
     port = pick_free()
     values = {
@@ -124,11 +126,11 @@ async def served_gateway(
     }
     application = build_app(Settings(**(values | settings)))
     task = asyncio.create_task(application.serve())
-    await eventually(lambda: application.foundation.health.started or task.done(), timeout=30)
+    await eventually(lambda: application.service_context.health.started or task.done(), timeout=30)
     client = httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {KEY}"}, timeout=20
     )
     async with client, AIOKafkaProducer(bootstrap_servers=kafka) as producer:
-        yield Gateway(client, producer, application, kafka)
+        yield ServedGateway(client, producer, application, kafka)
     application.stop()
     await task

@@ -16,7 +16,7 @@ class _Row:
     caller: Caller
 
 
-class FakeKeys:
+class InMemoryKeyStore:
     """Passes the contract suite of the real store (tests/contract/gateway/test_key_admin.py)."""
 
     def __init__(self, clock: Clock) -> None:
@@ -63,11 +63,11 @@ class FakeKeys:
         self._change(key_id, last_used_on=self._clock.now().date())
 
     async def keys(
-        self, _tx: object, tenant_id: str, *, key_id: UUID | None = None, most: int = 1000
+        self, _tx: object, tenant_id: str, *, key_id: UUID | None = None, limit: int = 1000
     ) -> list[KeyView]:
         mine = [row.view for row in self._rows.values() if row.view.tenant_id == tenant_id]
         found = [view for view in mine if key_id in (None, view.id)]
-        return sorted(found, key=lambda view: view.created_at, reverse=True)[:most]
+        return sorted(found, key=lambda view: view.created_at, reverse=True)[:limit]
 
     async def count_keys(self, _tx: object, tenant_id: str) -> int:
         now = self._clock.now()

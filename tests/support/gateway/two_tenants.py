@@ -37,7 +37,7 @@ from archon_contracts.values import (
 from services.gateway.auth.credentials import Caller, Scope, hash_key
 from services.gateway.store import Store
 from tests.support.eventually import eventually
-from tests.support.gateway.gateway import Gateway
+from tests.support.gateway.gateway import ServedGateway
 
 ALPHA, BETA = "alpha", "beta"
 SCOPES = frozenset(Scope) - {Scope.OPERATE}  # operators look across tenants, and may
@@ -74,11 +74,11 @@ class Names:
         return text
 
 
-async def client_of(gateway: Gateway, tenant_id: str) -> httpx.AsyncClient:
+async def client_of(gateway: ServedGateway, tenant_id: str) -> httpx.AsyncClient:
     """A client with a key of the tenant that may do all but operate."""
     key = f"{tenant_id}-{new_id().hex}"
     caller = Caller(tenant_id, f"{tenant_id}'s key", SCOPES)
-    async with gateway.application.foundation.database.transaction(tenant_id) as tx:
+    async with gateway.application.service_context.database.transaction(tenant_id) as tx:
         await Store().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
     headers = {"Authorization": f"Bearer {key}"}
     return httpx.AsyncClient(base_url=gateway.http.base_url, headers=headers, timeout=20)
@@ -163,18 +163,18 @@ def spans(trace_id: str, name: str) -> dict[str, Any]:
     return {"content": request.SerializeToString(), "headers": headers}
 
 
-async def move_in(gateway: Gateway, beta: httpx.AsyncClient) -> Names:
+async def move_in(gateway: ServedGateway, beta: httpx.AsyncClient) -> Names:
     """Give beta everything that the gateway can keep; returns what it is called."""
     items = [{"input": f"{MARK} question", "target": f"{MARK} answer"}]
     names = Names()
     for name, purpose in ((names.dataset, "training"), (names.held_out, "evaluation")):
         upload = {"name": name, "purpose": purpose, "items": items}
         assert (await beta.post("/v1/datasets", json=upload)).status_code == 201
-    wish = {"agentId": names.agent, "scenarioType": f"{MARK} wish", "count": 1}
-    asked = await beta.post("/v1/functions/generateSyntheticTrainingData", json=wish)
+    request_body = {"agentId": names.agent, "scenarioType": f"{MARK} request_body", "count": 1}
+    asked = await beta.post("/v1/functions/generateSyntheticTrainingData", json=request_body)
     names = Names(job=names.job, request=UUID(asked.json()["requestId"]))
     assert (await beta.post("/v1/traces", **spans(TRACE, f"{MARK} span"))).status_code == 200
-    await gateway.tell(*belongings(names))
+    await gateway.publish(*belongings(names))
 
     async def there() -> None:
         job = (await beta.get(f"/v1/jobs/{names.job}")).json()
@@ -182,7 +182,7 @@ async def move_in(gateway: Gateway, beta: httpx.AsyncClient) -> Names:
         assert job.get("progress") is not None
         assert job.get("evaluation") is not None
         agent = (await beta.get(f"/v1/agents/{names.agent}")).json()
-        assert agent.get("live_version") == names.version
+        assert agent.get("deployed_version") == names.version
 
     await eventually(there, timeout=20)
     return names

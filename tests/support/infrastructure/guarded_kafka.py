@@ -72,7 +72,7 @@ async def guarded_kafka(
     proxy = Proxy(
         host,
         int(port),
-        tells_own_address=True,
+        advertises_address=True,
         tls=context,
         admit=gate.admit if gate is not None else None,
     )

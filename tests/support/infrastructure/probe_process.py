@@ -1,6 +1,6 @@
 """The made-up service `probe` as a process of its own, to be killed, frozen and cut off.
 
-It takes commands and notes each one's effect, tells of it in an event, and notes that event's
+It takes commands and stores each one's effect, publishes an event about it, and stores that event's
 effect too. A command's `reason` says how to misbehave; `work` makes it long work under a lease.
 """
 
@@ -25,7 +25,7 @@ from shared.messaging.messages import Message, RawRecord, read_message
 from shared.messaging.outbox import Outbox
 from shared.postgres.database import Tx
 from shared.process.application import Application, Periodic, run
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from shared.settings import ServiceSettings
 from shared.work.queue import Lease, WorkQueue
 
@@ -34,7 +34,7 @@ INSERT_WITNESS = "INSERT INTO witness (pid, rss_bytes, generation) VALUES ($1, $
 WITNESS_SECONDS = 0.5
 
 
-class Settings(ServiceSettings):
+class ProbeSettings(ServiceSettings):
     """The mechanism's settings, and how the probe is to behave."""
 
     service: str = Field(default="probe", description="Name and schema of this probe.")
@@ -64,27 +64,29 @@ class Probe:
         self._work = work
         self._slow = slow_seconds
 
-    async def take(self, tx: Tx, message: Message[RollBackModel]) -> None:
-        """Note the command, and tell of it."""
+    async def handle(self, tx: Tx, message: Message[RollBackModel]) -> None:
+        """Store the command's effect and publish an event about it."""
         body, event_id = message.body, message.envelope.id
         await self._behave(body.reason)
         number = int(body.to_version or 0)
-        await tx.execute(INSERT_EFFECT, "taken", event_id, body.agent_id, number)
+        await tx.execute(INSERT_EFFECT, "handled", event_id, body.agent_id, number)
         if body.reason == "work":
             payload = {"agent_id": body.agent_id, "number": number, "event_id": str(event_id)}
             await self._work.enqueue(
                 tx, kind="probe", key=str(event_id), payload=payload, cause=message.cause
             )
-        told = ModelArchived(
+        event = ModelArchived(
             agent_id=body.agent_id, version_archived=str(number), reason=body.reason
         )
-        await self._outbox.append(tx, told, cause=message.cause)
+        await self._outbox.append(tx, event, cause=message.cause)
 
-    async def hear(self, tx: Tx, message: Message[ModelArchived]) -> None:
-        """Note the event under the id of the command that led to it."""
+    async def consume(self, tx: Tx, message: Message[ModelArchived]) -> None:
+        """Store the event under the id of the command that led to it."""
         body = message.body
         cause = message.envelope.causation_id
-        await tx.execute(INSERT_EFFECT, "told", cause, body.agent_id, int(body.version_archived))
+        await tx.execute(
+            INSERT_EFFECT, "consumed", cause, body.agent_id, int(body.version_archived)
+        )
 
     async def run(self, lease: Lease) -> dict[str, object]:
         """Work for a moment."""
@@ -92,13 +94,13 @@ class Probe:
         return dict(lease.payload)
 
     async def complete(self, tx: Tx, _lease: Lease, result: dict[str, object]) -> None:
-        """Note the work's end."""
+        """Store the work's end."""
         event_id = UUID(str(result["event_id"]))
         agent, number = str(result["agent_id"]), int(str(result["number"]))
         await tx.execute(INSERT_EFFECT, "worked", event_id, agent, number)
 
     async def give_up(self, tx: Tx, lease: Lease, _error: Exception) -> None:
-        """Note that the work was not done."""
+        """Store that the work was not done."""
         await tx.execute(INSERT_EFFECT, "gave up", UUID(lease.key), "", 0)
 
     async def _behave(self, reason: str) -> None:
@@ -115,7 +117,7 @@ class Probe:
                 await asyncio.sleep(self._slow)
 
 
-def build_router(shared: Foundation, probe: Probe, group: str, *, batch: bool) -> Router:
+def build_router(shared: ServiceContext, probe: Probe, group: str, *, batch: bool) -> Router:
     """One consumer for commands and events, or one each and the commands in batches."""
     router = new_router()
     if not group:
@@ -123,48 +125,48 @@ def build_router(shared: Foundation, probe: Probe, group: str, *, batch: bool) -
     commands = () if batch else (topics.REGISTRY_COMMANDS,)
     messages = subscription(router, group, *commands, topics.MODELS)
 
-    async def take(message: Message[RollBackModel]) -> None:
-        await shared.inbox.run_once(message, probe.take)
+    async def handle(message: Message[RollBackModel]) -> None:
+        await shared.inbox.run_once(message, probe.handle)
 
     if batch:
         batches = raw_subscription(
-            router, group, topics.REGISTRY_COMMANDS, purpose="batch", batch=True
+            router, group, topics.REGISTRY_COMMANDS, group_suffix="batch", batch=True
         )
 
         @batches.on_batch
-        async def take_all(records: list[RawRecord]) -> None:
+        async def handle_all(records: list[RawRecord]) -> None:
             for record in records:
-                await take(cast("Message[RollBackModel]", read_message(record)))
+                await handle(cast("Message[RollBackModel]", read_message(record)))
 
     else:
-        messages.on(RollBackModel)(take)
+        messages.on(RollBackModel)(handle)
 
     @messages.on(ModelArchived)
-    async def hear(message: Message[ModelArchived]) -> None:
-        await shared.inbox.run_once(message, probe.hear)
+    async def consume(message: Message[ModelArchived]) -> None:
+        await shared.inbox.run_once(message, probe.consume)
 
     return router
 
 
-def build_app(settings: Settings) -> Application:
+def build_app(settings: ProbeSettings) -> Application:
     """The probe, ready to be served."""
     watchdog.BLOCKED_LOOP_SECONDS = settings.probe_blocked_loop_seconds
-    shared = Foundation.build(settings, clock=ShiftedClock(settings.probe_clock_shift_seconds))
+    shared = ServiceContext.build(settings, clock=ShiftedClock(settings.probe_clock_shift_seconds))
     probe = Probe(shared.outbox, shared.work, settings.probe_slow_seconds)
     group = (settings.probe_group or settings.service) if settings.probe_listens else ""
     router = build_router(shared, probe, group, batch=settings.probe_batch)
     shared.broker.include_router(router)
 
-    async def bear_witness() -> None:
+    async def store_witness() -> None:
         generations = [c._coordinator.generation for c in shared.broker.consumers]
         rss = psutil.Process().memory_info().rss
         async with shared.database.transaction() as tx:
             await tx.execute(INSERT_WITNESS, os.getpid(), rss, max(generations, default=0))
 
     worker = shared.worker({"probe": probe}, slots=2)
-    witness = Periodic("witness", WITNESS_SECONDS, bear_witness)
+    witness = Periodic("witness", WITNESS_SECONDS, store_witness)
     return Application(shared, background=[worker, witness])
 
 
 if __name__ == "__main__":
-    run(Settings, build_app)
+    run(ProbeSettings, build_app)

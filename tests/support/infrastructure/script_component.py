@@ -7,7 +7,7 @@ import psutil
 from deploy.local.processes.child import Child, Program
 
 
-class ScriptPart:
+class ScriptComponent:
     """Runs a Python script; ready as soon as its output says so."""
 
     def __init__(self, name, directory, script):

@@ -1,4 +1,4 @@
-"""Foundations of a made-up service, `probe`, on the embedded parts."""
+"""ServiceContexts of a made-up service, `probe`, on the embedded parts."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from shared.postgres.migrations import migrate
 from shared.process.application import Application, Background
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from shared.settings import ServiceSettings
 from tests.support.eventually import eventually
 
@@ -29,25 +29,25 @@ def probe_settings(
 
 
 @contextlib.asynccontextmanager
-async def open_foundation(settings: ServiceSettings) -> AsyncIterator[Foundation]:
-    """A migrated and opened foundation that neither consumes nor relays."""
+async def open_service_context(settings: ServiceSettings) -> AsyncIterator[ServiceContext]:
+    """A migrated and opened service_context that neither consumes nor relays."""
     await migrate(settings.database_url.get_secret_value(), settings.service)
-    foundation = Foundation.build(settings)
-    await foundation.database.open(timeout_seconds=5)
+    service_context = ServiceContext.build(settings)
+    await service_context.database.open(timeout_seconds=5)
     try:
-        yield foundation
+        yield service_context
     finally:
-        await foundation.database.close()
+        await service_context.database.close()
 
 
 @contextlib.asynccontextmanager
 async def serving_application(
-    foundation: Foundation, background: tuple[Background, ...] = ()
+    service_context: ServiceContext, background: tuple[Background, ...] = ()
 ) -> AsyncIterator[Application]:
     """The whole application, consuming and relaying while the block runs."""
-    application = Application(foundation, background=background)
+    application = Application(service_context, background=background)
     task = asyncio.create_task(application.serve())
-    await eventually(lambda: foundation.health.started or task.done())
+    await eventually(lambda: service_context.health.started or task.done())
     try:
         yield application
     finally:

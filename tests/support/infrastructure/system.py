@@ -14,7 +14,7 @@ from archon_contracts.topics import FEEDBACK
 from deploy.cli import app
 from deploy.demo.agent_process import AgentFiles, AgentProcess
 from deploy.demo.audit import audit_feedback
-from deploy.gateway_client import AsyncGateway
+from deploy.gateway_client import AsyncGatewayClient
 from deploy.local.runtime import Runtime
 from tests.support.data.tiny_world import agent, corrections
 from tests.support.eventually import eventually
@@ -27,7 +27,7 @@ class System:
     """Everything running, and the steps that these tests share."""
 
     runtime: Runtime
-    gateway: AsyncGateway
+    gateway: AsyncGatewayClient
     data_dir: Path
     base_model: str
 
@@ -35,8 +35,8 @@ class System:
         """Register an agent and train its version 1.0.0."""
         profile = agent(agent_id, self.base_model, steps=steps)
         await self.gateway.post("/v1/agents", profile)
-        wish = {"agent_id": agent_id, "method": "supervised", "dataset": "first"}
-        accepted = await self.gateway.post("/v1/jobs", wish)
+        request = {"agent_id": agent_id, "method": "supervised", "dataset": "first"}
+        accepted = await self.gateway.post("/v1/jobs", request)
         await self.completed(accepted["job_id"])
 
     async def correct(self, agent_id: str) -> list[str]:
@@ -119,9 +119,9 @@ class System:
 
     async def archon(self, *arguments: str) -> Any:
         """What an `archon` command prints with --json."""
-        return json.loads(await self.archon_says(*arguments, "--json"))
+        return json.loads(await self.archon_output(*arguments, "--json"))
 
-    async def archon_says(self, *arguments: str) -> str:
+    async def archon_output(self, *arguments: str) -> str:
         """What an `archon` command prints."""
         where = ("--url", self.gateway.url, "--api-key", self.runtime.api_key)
         result = await asyncio.to_thread(CliRunner().invoke, app, [*arguments, *where])

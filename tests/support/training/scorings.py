@@ -13,13 +13,13 @@ Report = Callable[[dict[str, Any]], None]
 
 
 def score(spec: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Let each model answer; an untrained base gets nothing right."""
+    """Let each model answer; the base model gets nothing right."""
     items = [json.loads(line) for line in Path(spec["items"]).read_text().splitlines()]
     results = {}
     for role, location in spec["models"].items():
         if location is None:
             continue
-        right = [] if role == "base" else _answers(Path(location))
+        right = [] if role == "baseline" else _answers(Path(location))
         path = Path(spec["output_dir"]) / f"{role}.jsonl"
         path.write_text("".join(_line(item, item["id"] in right) for item in items))
         results[role] = {"predictions": str(path), "latency_seconds": 0.01}

@@ -1,4 +1,4 @@
-"""The trainer's orders, and its worker with a light training in place of the real one."""
+"""The trainer's commands, and its worker with a light training in place of the real one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from services.trainer.checkpoints.folders import WorkFolders
 from services.trainer.service import WORK_KIND, TrainerService
 from services.trainer.store import TrainingStore
 from services.trainer.worker import TrainingWorker
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
 from shared.work.worker import Worker
 
@@ -23,7 +23,7 @@ WORKER_ID = "trainer@test"
 def train(
     dataset: ArtifactRef, *, job_id: UUID | None = None, attempt: int = 1, steps: int = 3
 ) -> TrainModel:
-    """The order for one attempt."""
+    """The command for one attempt."""
     return TrainModel(
         job_id=job_id or new_id(),
         agent_id="picker",
@@ -36,28 +36,31 @@ def train(
     )
 
 
-def cancel(order: TrainModel) -> CancelTraining:
-    """The order to stop that attempt."""
+def cancel(command: TrainModel) -> CancelTraining:
+    """The command to stop that attempt."""
     return CancelTraining(
-        job_id=order.job_id, agent_id=order.agent_id, attempt=order.attempt, reason="asked for"
+        job_id=command.job_id,
+        agent_id=command.agent_id,
+        attempt=command.attempt,
+        reason="asked for",
     )
 
 
-class Trainer:
+class TrainerHarness:
     """The trainer without Kafka: its service, and its worker on an entry of `trainings`."""
 
-    def __init__(self, shared: Foundation, work_dir: Path, entry: str) -> None:
+    def __init__(self, shared: ServiceContext, work_dir: Path, entry: str) -> None:
         store = TrainingStore()
         self.store = store
         self.service = TrainerService(store, shared.work)
         self.folders = WorkFolders(work_dir)
         self.capacity = Capacity(WORKER_ID, slots=1, devices=("cpu",))
         self.handler = TrainingWorker(
-            children=ChildPool(preload=[TRAININGS], threads=1, telemetry=shared.telemetry),
+            children=ChildPool(warm_up_modules=[TRAININGS], threads=1, telemetry=shared.telemetry),
             artifacts=shared.artifacts,
             folders=self.folders,
             capacity=self.capacity,
-            ends=store,
+            attempts=store,
             guard=shared.work,
             outbox=shared.outbox,
             clock=shared.clock,

@@ -7,9 +7,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.infrastructure.service_contexts import probe_settings
-from tests.support.training.trainer import Trainer
+from tests.support.training.trainer import TrainerHarness
 
 
 async def main(database_url: str, artifacts: str, work_dir: str, entry: str) -> None:
@@ -17,9 +17,9 @@ async def main(database_url: str, artifacts: str, work_dir: str, entry: str) -> 
     settings = probe_settings(
         database_url, service="trainer", artifacts_url=f"file://{artifacts}", lease_seconds=1.5
     )
-    shared = Foundation.build(settings)
+    shared = ServiceContext.build(settings)
     await shared.database.open(timeout_seconds=10)
-    await Trainer(shared, Path(work_dir), entry).worker.run()
+    await TrainerHarness(shared, Path(work_dir), entry).worker.run()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def run_spec(root: Path, base: Path, *, kind: str = "selector", **config: Any) -
         "kind": kind,
         "method": "supervised",
         "base_model": base.as_uri(),
-        "parent_model": None,
+        "warm_start_model": None,
         "dataset": str(root / "dataset"),
         "catalogue": str(root / "catalogue.json") if kind == "selector" else None,
         "output_dir": str(root / "model"),

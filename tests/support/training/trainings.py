@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from services.trainer.checkpoints.store import newest_checkpoint, staged_checkpoint
+from services.trainer.checkpoints.store import find_newest_checkpoint, stage_checkpoint
 
 STEP_FILE = "step.json"
 
@@ -67,13 +67,13 @@ def pause_in_the_third_checkpoint(spec: Spec, report: Report) -> dict[str, Any]:
     if _steps_done(root):
         return learn(spec, report)
     _two_steps(spec, report)
-    with staged_checkpoint(root, 3) as folder:
+    with stage_checkpoint(root, 3) as folder:
         (folder / STEP_FILE).write_text('{"st')
         time.sleep(120)
     return {}
 
 
-def learn_when_told(spec: Spec, report: Report) -> dict[str, Any]:
+def learn_when_signalled(spec: Spec, report: Report) -> dict[str, Any]:
     """Wait for the file `go` beside the checkpoints, then learn."""
     report({"event": "waiting", "pid": os.getpid()})
     while not (Path(spec["checkpoint_dir"]) / "go").exists():
@@ -87,13 +87,13 @@ def _two_steps(spec: Spec, report: Report) -> None:
 
 
 def _write(root: Path, step: int) -> None:
-    with staged_checkpoint(root, step) as folder:
+    with stage_checkpoint(root, step) as folder:
         (folder / STEP_FILE).write_text(json.dumps(step))
 
 
 def _steps_done(root: Path) -> int:
     """The step of the newest whole checkpoint; 0 without one."""
-    newest = newest_checkpoint(root)
+    newest = find_newest_checkpoint(root)
     return int(json.loads((newest / STEP_FILE).read_text())) if newest else 0
 
 

@@ -137,7 +137,9 @@ def test_code_out_of_a_model_folder_is_never_trusted() -> None:
     loads = [path for path in FILES if "from_pretrained(" in path.read_text()]
 
     assert loads
-    assert [name_of(path) for path in loads if "**SAFELY" not in path.read_text()] == []
+    assert [
+        name_of(path) for path in loads if "**SAFE_LOADING_OPTIONS" not in path.read_text()
+    ] == []
 
 
 def test_the_check_for_sql_knows_sql_from_prose(tmp_path: Path) -> None:
@@ -154,7 +156,7 @@ def test_every_subscription_names_its_group_and_acknowledges_after_the_effect(
     service: str,
 ) -> None:
     subscribers = [
-        s for router in built(service).foundation.broker.routers for s in router.subscribers
+        s for router in built(service).service_context.broker.routers for s in router.subscribers
     ]
 
     assert subscribers
@@ -167,7 +169,7 @@ def test_every_subscription_names_its_group_and_acknowledges_after_the_effect(
 def test_the_consumer_groups_of_a_service_are_distinct(service: str) -> None:
     groups = [
         s.group_id
-        for router in built(service).foundation.broker.routers
+        for router in built(service).service_context.broker.routers
         for s in router.subscribers
     ]
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archon_contracts.audit_chain import GENESIS, HASHED, canonical_json, hash_of
+from archon_contracts.audit_chain import GENESIS_HASH, HASHED_FIELDS, canonical_json, compute_hash
 from archon_contracts.events import AuditRecorded
 from tests.support.audit import checked, linked, recorded
 
@@ -51,7 +51,7 @@ def test_a_change_of_any_field_of_any_row_is_found(
     chain: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     index = data.draw(st.integers(0, len(chain) - 1))
-    name = data.draw(st.sampled_from([*HASHED, "hash"]))
+    name = data.draw(st.sampled_from([*HASHED_FIELDS, "hash"]))
     others = [value for value in OTHERS[type(chain[index][name])] if value != chain[index][name]]
 
     chain[index] = chain[index] | {name: data.draw(st.sampled_from(others))}
@@ -66,7 +66,7 @@ def test_a_row_that_was_changed_and_hashed_anew_is_found_at_the_next_one(
     index = data.draw(st.integers(0, len(chain) - 2))
     forged = chain[index] | {"reason": chain[index]["reason"] + "!"}
 
-    chain[index] = forged | {"hash": hash_of(forged)}
+    chain[index] = forged | {"hash": compute_hash(forged)}
 
     assert checked(chain).broken_at == index + 2
 
@@ -98,7 +98,7 @@ def test_an_inserted_row_is_found(chain: list[dict[str, Any]], data: st.DataObje
     index = data.draw(st.integers(0, len(chain) - 1))
     forged = chain[index] | {"reason": chain[index]["reason"] + "!"}
 
-    chain.append(forged | {"hash": hash_of(forged)})
+    chain.append(forged | {"hash": compute_hash(forged)})
 
     assert not checked(chain).ok
 
@@ -122,10 +122,10 @@ def test_two_rows_that_changed_places_are_found(
 def test_an_entry_has_the_same_hash_as_a_row_and_as_an_event(chain: list[dict[str, Any]]) -> None:
     for row in chain:
         row["actor"] = row["actor"] or "someone"
-        row["hash"] = hash_of(row)
+        row["hash"] = compute_hash(row)
         event = AuditRecorded.model_validate_json(recorded(row).to_bytes())
 
-        assert hash_of(event.model_dump()) == row["hash"]
+        assert compute_hash(event.model_dump()) == row["hash"]
 
 
 def test_the_canonical_form_is_the_documented_one() -> None:
@@ -135,7 +135,7 @@ def test_the_canonical_form_is_the_documented_one() -> None:
         '{"action":"deployed","actor":"ci (key 1)","agent_id":null,'
         f'"cause_id":"{row["cause_id"]}","chain":"registry","changes":[],'
         f'"details":{{"a":"1","b":"2"}},"entry_id":"{row["entry_id"]}",'
-        f'"format":"archon.audit.v1","previous_hash":"{GENESIS}","reason":"Grüße\\n\\"",'
+        f'"format":"archon.audit.v1","previous_hash":"{GENESIS_HASH}","reason":"Grüße\\n\\"",'
         '"recorded_at":"2026-03-01T12:00:00.123456+00:00","sequence":1,"subject":"1.0.0",'
         '"tenant_id":"acme","trace_id":""}'
     )
@@ -146,4 +146,4 @@ def test_a_time_is_hashed_as_the_moment_that_it_is() -> None:
     (row,) = linked({})
     elsewhere = row["recorded_at"].astimezone(timezone(timedelta(hours=5)))
 
-    assert hash_of(row | {"recorded_at": elsewhere}) == row["hash"]
+    assert compute_hash(row | {"recorded_at": elsewhere}) == row["hash"]

@@ -15,8 +15,8 @@ from archon_contracts.events import (
     TriggerReason,
 )
 from services.coordinator.domain import AgentKey
-from services.coordinator.jobs.state_machine import FINAL, UNDER_WAY, next_state
-from services.coordinator.retraining.triggers import refusal_rest_seconds
+from services.coordinator.jobs.state_machine import ACTIVE_STATES, FINAL, next_state
+from services.coordinator.retraining.triggers import backoff_seconds
 from tests.support.coordinator.job_events import AGENTS, JobEvents
 
 MOST_TRANSITIONS = 40
@@ -32,9 +32,9 @@ class JobLife(JobEvents):
         for name in AGENTS:
             key = AgentKey("default", name)
             jobs = [job for job in self.world.store.jobs.values() if job.key == key]
-            under_way = [job.job_id for job in jobs if job.state in UNDER_WAY]
+            active_jobs = [job.job_id for job in jobs if job.state in ACTIVE_STATES]
             kept = self.world.feedback.unused.get(key)
-            assert under_way == ([kept.open_job] if kept and kept.open_job else [])
+            assert active_jobs == ([kept.open_job] if kept and kept.open_job else [])
 
     @invariant()
     def every_step_is_in_the_table(self) -> None:
@@ -68,17 +68,17 @@ class JobLife(JobEvents):
             policy = self.world.store.agents[window.key].profile.trigger
             if window.reason is TriggerReason.MANUAL:
                 continue
-            rest = refusal_rest_seconds(before.refusals, policy)
+            rest = backoff_seconds(before.unsuccessful_runs, policy)
             for since, seconds in (
                 (before.last_window_at, policy.cooldown_seconds),
-                (before.refused_at, rest),
+                (before.last_unsuccessful_at, rest),
             ):
                 assert since is None or claimed_at >= since + timedelta(seconds=seconds)
 
     @invariant()
     def refusals_are_counted_since_the_last_deployment(self) -> None:
         for kept in self.world.feedback.unused.values():
-            assert (kept.refusals == 0) == (kept.refused_at is None)
+            assert (kept.unsuccessful_runs == 0) == (kept.last_unsuccessful_at is None)
 
     @invariant()
     def no_judgement_is_in_two_windows(self) -> None:
@@ -100,7 +100,7 @@ TestJobLife = JobLife.TestCase
 def test_two_versions_that_overtake_each_other_for_ever_end_the_job() -> None:
     life = JobLife()
     life.configure()
-    life.judge("a", 4)
+    life.send_feedback("a", 4)
     life.plan("a")
     life.prepare("a", 3)
     life.train("a", 1)
@@ -123,9 +123,9 @@ def test_a_deployment_that_is_told_late_does_not_replace_a_newer_one() -> None:
     life.roll_back("a")
 
     life.deploy_by_hand("a", 1)
-    late = life.world.store.agents[AgentKey("default", "a")].live
+    late = life.world.store.agents[AgentKey("default", "a")].deployed
     life.deploy_by_hand("a", 0)
 
-    newest = life.world.store.agents[AgentKey("default", "a")].live
+    newest = life.world.store.agents[AgentKey("default", "a")].deployed
     assert (late and late.version, newest and newest.version) == ("1.0.0", "8.0.0")
     life.teardown()

@@ -11,42 +11,42 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
-from services.coordinator.retraining.triggers import MINIMUM_RATINGS, Tally, judge
+from services.coordinator.retraining.triggers import MINIMUM_RATINGS, FeedbackStats, decide
 from tests.support.messaging.messages import NOON
 
-EMPTY = Tally(tenant_id="default", agent_id="picker")
+EMPTY = FeedbackStats(tenant_id="default", agent_id="picker")
 
 
 @dataclass
-class Stream:
+class FeedbackStream:
     """One agent's feedback, claimed as its triggers want; each job ends at once."""
 
     policy: TriggerPolicy
     now: datetime = NOON
-    tally: Tally = EMPTY
+    stats: FeedbackStats = EMPTY
     windows: list[tuple[TriggerReason, datetime, int]] = field(default_factory=list)
 
-    def judge(self, rating: float | None, seconds: float) -> None:
+    def decide(self, rating: float | None, seconds: float) -> None:
         """A judgement comes after so long."""
         self.now += timedelta(seconds=seconds)
-        self.tally = replace(
-            self.tally,
-            unused=self.tally.unused + 1,
-            rated=self.tally.rated + (rating is not None),
-            rating_sum=self.tally.rating_sum + (rating or 0.0),
-            oldest_unused_at=self.tally.oldest_unused_at or self.now,
+        self.stats = replace(
+            self.stats,
+            unused=self.stats.unused + 1,
+            rated=self.stats.rated + (rating is not None),
+            rating_sum=self.stats.rating_sum + (rating or 0.0),
+            oldest_unused_at=self.stats.oldest_unused_at or self.now,
         )
-        reason = judge(self.tally, self.policy, self.now).reason
+        reason = decide(self.stats, self.policy, self.now).reason
         if reason is not None:
             self._claim(reason)
 
     def _claim(self, reason: TriggerReason) -> None:
-        before = self.tally
+        before = self.stats
         self.windows.append((reason, self.now, before.unused))
         reference = (before.reference_rated, before.reference_rating_sum)
         if before.rated >= MINIMUM_RATINGS:
             reference = (before.rated, before.rating_sum)
-        self.tally = replace(
+        self.stats = replace(
             EMPTY,
             reference_rated=reference[0],
             reference_rating_sum=reference[1],
@@ -67,10 +67,10 @@ streams = st.lists(st.tuples(ratings, st.floats(0, 30)), max_size=400)
 def test_a_count_makes_no_more_windows_than_there_are_minimums_in_the_stream(
     given_stream: list[tuple[float | None, float]], minimum: int, cooldown: float
 ) -> None:
-    stream = Stream(TriggerPolicy(minimum_feedback=minimum, cooldown_seconds=cooldown))
+    stream = FeedbackStream(TriggerPolicy(minimum_feedback=minimum, cooldown_seconds=cooldown))
 
     for rating, seconds in given_stream:
-        stream.judge(rating, seconds)
+        stream.decide(rating, seconds)
 
     assert len(stream.windows) <= len(given_stream) // minimum
     assert all(count >= minimum for _, _, count in stream.windows)
@@ -89,10 +89,10 @@ def test_a_count_makes_no_more_windows_than_there_are_minimums_in_the_stream(
 def test_a_cooldown_lies_between_two_windows_whatever_fires_them(
     given_stream: list[tuple[float | None, float]], policy: TriggerPolicy
 ) -> None:
-    stream = Stream(policy)
+    stream = FeedbackStream(policy)
 
     for rating, seconds in given_stream:
-        stream.judge(rating, seconds)
+        stream.decide(rating, seconds)
 
     rest = timedelta(seconds=policy.cooldown_seconds)
     assert all(b[1] - a[1] >= rest for a, b in pairwise(stream.windows))
@@ -104,11 +104,13 @@ def test_a_cooldown_lies_between_two_windows_whatever_fires_them(
 def test_falls_in_a_row_are_no_more_than_there_is_room_to_fall(
     levels: list[tuple[int, int]], drop: float
 ) -> None:
-    stream = Stream(TriggerPolicy(minimum_feedback=200, rating_drop=drop, cooldown_seconds=0))
+    stream = FeedbackStream(
+        TriggerPolicy(minimum_feedback=200, rating_drop=drop, cooldown_seconds=0)
+    )
 
     for rating, count in levels:
         for _ in range(count):
-            stream.judge(float(rating), 1)
+            stream.decide(float(rating), 1)
 
     runs = [len(list(run)) for reason, run in groupby(r for r, _, _ in stream.windows)
             if reason is TriggerReason.RATING_DROP]  # fmt: skip
@@ -116,10 +118,12 @@ def test_falls_in_a_row_are_no_more_than_there_is_room_to_fall(
 
 
 def test_ratings_that_fell_once_and_stay_low_fire_once() -> None:
-    stream = Stream(TriggerPolicy(minimum_feedback=100, rating_drop=1.0, cooldown_seconds=0))
+    stream = FeedbackStream(
+        TriggerPolicy(minimum_feedback=100, rating_drop=1.0, cooldown_seconds=0)
+    )
 
     for rating in [5.0] * 100 + [3.0] * 2_000:
-        stream.judge(rating, 1)
+        stream.decide(rating, 1)
 
     assert stream.reasons[TriggerReason.RATING_DROP] == 1
 
@@ -129,9 +133,9 @@ def test_noise_round_a_steady_mean_hardly_ever_fires() -> None:
     for seed in range(10):
         choose = random.Random(seed)
         policy = TriggerPolicy(minimum_feedback=100, rating_drop=0.3, cooldown_seconds=0)
-        stream = Stream(policy)
+        stream = FeedbackStream(policy)
         for _ in range(3_000):
-            stream.judge(float(choose.choices((1, 2, 3, 4, 5), (1, 1, 2, 3, 3))[0]), 1)
+            stream.decide(float(choose.choices((1, 2, 3, 4, 5), (1, 1, 2, 3, 3))[0]), 1)
         drops += stream.reasons[TriggerReason.RATING_DROP]
         windows += len(stream.windows)
 
@@ -139,13 +143,15 @@ def test_noise_round_a_steady_mean_hardly_ever_fires() -> None:
 
 
 def test_a_real_fall_is_found_within_the_least_number_of_ratings() -> None:
-    stream = Stream(TriggerPolicy(minimum_feedback=1_000, rating_drop=1.0, cooldown_seconds=0))
+    stream = FeedbackStream(
+        TriggerPolicy(minimum_feedback=1_000, rating_drop=1.0, cooldown_seconds=0)
+    )
     choose = random.Random(7)
 
     for _ in range(1_000):
-        stream.judge(float(choose.choice((4, 5, 5))), 1)
+        stream.decide(float(choose.choice((4, 5, 5))), 1)
     for _ in range(2 * MINIMUM_RATINGS):
-        stream.judge(float(choose.choice((2, 3, 3, 4))), 1)
+        stream.decide(float(choose.choice((2, 3, 3, 4))), 1)
 
     assert [reason for reason, _, _ in stream.windows] == [
         TriggerReason.COUNT,

@@ -4,24 +4,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.curriculum.pacing import Mastery, Progress, interval, observed, paced
+from services.curriculum.pacing import (
+    LevelProgress,
+    MasteryThresholds,
+    add_evidence,
+    update_level,
+    wilson_interval,
+)
 
-MASTERY = Mastery()
+MASTERY = MasteryThresholds()
 rates = st.floats(0, 1)
 levels = st.integers(1, 4)
 histories = st.lists(st.tuples(rates, st.integers(0, 400)), max_size=30)
 
 
-def after(level: int, *evidence: tuple[float, int]) -> Progress:
-    """The agent once all evidence is in, its level judged after each piece."""
-    progress = Progress(level)
-    for rate, judged in evidence:
-        progress = paced(observed(progress, rate, judged, MASTERY), MASTERY)
+def after(level: int, *evidence: tuple[float, int]) -> LevelProgress:
+    """The agent once all evidence is in, its level rated after each piece."""
+    progress = LevelProgress(level)
+    for rate, rated in evidence:
+        progress = update_level(add_evidence(progress, rate, rated, MASTERY), MASTERY)
     return progress
 
 
 def test_a_level_is_mastered_by_many_right_answers() -> None:
-    assert after(1, (0.8, 200)) == Progress(2)
+    assert after(1, (0.8, 200)) == LevelProgress(2)
 
 
 def test_few_answers_prove_nothing() -> None:
@@ -34,7 +40,7 @@ def test_small_proofs_add_up() -> None:
 
 
 def test_an_agent_far_below_its_mastery_falls_back() -> None:
-    assert after(3, (0.4, 200)) == Progress(2)
+    assert after(3, (0.4, 200)) == LevelProgress(2)
 
 
 def test_between_losing_and_mastering_a_level_nothing_happens() -> None:
@@ -47,40 +53,40 @@ def test_the_scale_has_two_ends(level: int, rate: float) -> None:
 
 
 def test_old_evidence_fades() -> None:
-    progress = observed(Progress(2, right=500.0, judged=500.0), 0.0, 500, MASTERY)
+    progress = add_evidence(LevelProgress(2, correct=500.0, rated=500.0), 0.0, 500, MASTERY)
 
-    assert (progress.success_rate, progress.judged) == (0.5, 500.0)
+    assert (progress.success_rate, progress.rated) == (0.5, 500.0)
 
 
 @given(levels, histories)
 def test_a_level_changes_by_one_and_stays_on_the_scale(
     level: int, history: list[tuple[float, int]]
 ) -> None:
-    progress = Progress(level)
-    for rate, judged in history:
+    progress = LevelProgress(level)
+    for rate, rated in history:
         before = progress.level
-        progress = paced(observed(progress, rate, judged, MASTERY), MASTERY)
+        progress = update_level(add_evidence(progress, rate, rated, MASTERY), MASTERY)
         assert abs(progress.level - before) <= 1
         assert 1 <= progress.level <= 4
-        assert 0 <= progress.right <= progress.judged + 1e-6
-        assert progress.judged <= MASTERY.memory + 1e-6
+        assert 0 <= progress.correct <= progress.rated + 1e-6
+        assert progress.rated <= MASTERY.memory + 1e-6
 
 
 @given(levels, rates)
 def test_a_steady_agent_does_not_move_to_and_fro(level: int, rate: float) -> None:
     path = [level]
-    progress = Progress(level)
+    progress = LevelProgress(level)
     for _ in range(20):
-        progress = paced(observed(progress, rate, 300, MASTERY), MASTERY)
+        progress = update_level(add_evidence(progress, rate, 300, MASTERY), MASTERY)
         path.append(progress.level)
 
     assert path in (sorted(path), sorted(path, reverse=True))
 
 
 @given(rates, st.integers(1, 10_000))
-def test_the_interval_holds_the_share_and_narrows_with_evidence(share: float, judged: int) -> None:
-    low, high = interval(share * judged, judged)
-    wider_low, wider_high = interval(share, 1)
+def test_the_interval_holds_the_share_and_narrows_with_evidence(share: float, rated: int) -> None:
+    low, high = wilson_interval(share * rated, rated)
+    wider_low, wider_high = wilson_interval(share, 1)
 
     assert -1e-9 <= low <= share + 1e-9
     assert share - 1e-9 <= high <= 1 + 1e-9
@@ -89,4 +95,4 @@ def test_the_interval_holds_the_share_and_narrows_with_evidence(share: float, ju
 
 def test_the_interval_is_the_published_one() -> None:
     # R. G. Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662.
-    assert interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)

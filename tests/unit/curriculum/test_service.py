@@ -1,34 +1,34 @@
 """What the curriculum service does on an order."""
 
 from archon_contracts.events import CurriculumPlanned, LevelAdvanced, LevelRegressed
-from services.curriculum.pacing import Mastery, Progress
+from services.curriculum.pacing import LevelProgress, MasteryThresholds
 from services.curriculum.service import CurriculumService
-from tests.support.data.curriculum import FakeProgress, plan_curriculum
+from tests.support.data.curriculum import FakeLevelStore, plan_curriculum
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.outbox import RecordingOutbox
 
 TX = object()
 
 
-class Curriculum:
+class FakeCurriculum:
     """A service on fakes."""
 
     def __init__(self, level: int = 1) -> None:
-        self.store = FakeProgress()
-        self.store.agents["default", "picker"] = Progress(level)
+        self.store = FakeLevelStore()
+        self.store.agents["default", "picker"] = LevelProgress(level)
         self.outbox = RecordingOutbox()
-        self.service = CurriculumService(self.store, self.outbox, Mastery())
+        self.service = CurriculumService(self.store, self.outbox, MasteryThresholds())
 
     async def order(self, **fields: object) -> None:
         await self.service.plan_curriculum(TX, message_of(plan_curriculum(**fields)))
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> LevelProgress:
         return self.store.agents["default", "picker"]
 
 
 async def test_a_plan_is_told_for_the_job_that_asked() -> None:
-    curriculum, command = Curriculum(), plan_curriculum()
+    curriculum, command = FakeCurriculum(), plan_curriculum()
 
     plan = await curriculum.service.plan_curriculum(TX, message_of(command))
 
@@ -37,15 +37,15 @@ async def test_a_plan_is_told_for_the_job_that_asked() -> None:
 
 
 async def test_without_a_success_rate_the_level_stays() -> None:
-    curriculum = Curriculum(level=3)
+    curriculum = FakeCurriculum(level=3)
 
     await curriculum.order(success_rate=None, new_items=1_000)
 
-    assert curriculum.progress == Progress(3)
+    assert curriculum.progress == LevelProgress(3)
 
 
 async def test_a_mastered_level_is_told_and_planned_for() -> None:
-    curriculum = Curriculum(level=1)
+    curriculum = FakeCurriculum(level=1)
 
     await curriculum.order(success_rate=0.9, new_items=300)
 
@@ -56,7 +56,7 @@ async def test_a_mastered_level_is_told_and_planned_for() -> None:
 
 
 async def test_a_lost_level_is_told() -> None:
-    curriculum = Curriculum(level=4)
+    curriculum = FakeCurriculum(level=4)
 
     await curriculum.order(success_rate=0.3, new_items=300)
 
@@ -65,17 +65,17 @@ async def test_a_lost_level_is_told() -> None:
 
 
 async def test_a_job_planned_twice_keeps_its_plan_and_counts_its_evidence_once() -> None:
-    curriculum, command = Curriculum(level=2), plan_curriculum(success_rate=0.7, new_items=50)
+    curriculum, command = FakeCurriculum(level=2), plan_curriculum(success_rate=0.7, new_items=50)
 
     first = await curriculum.service.plan_curriculum(TX, message_of(command))
-    judged = curriculum.progress.judged
+    rated = curriculum.progress.rated
     second = await curriculum.service.plan_curriculum(TX, message_of(command))
 
-    assert (first, judged) == (second, curriculum.progress.judged)
+    assert (first, rated) == (second, curriculum.progress.rated)
 
 
 async def test_agents_do_not_share_their_levels() -> None:
-    curriculum = Curriculum(level=2)
+    curriculum = FakeCurriculum(level=2)
 
     await curriculum.order(agent_id="other")
 

@@ -2,31 +2,31 @@
 
 import orjson
 
-from services.data_prep.dataset_writer import dataset_id, feedback_ids, files_of
-from services.data_prep.domain import Policy, Prepared
+from services.data_prep.dataset_writer import build_files, collect_feedback_ids, derive_dataset_id
+from services.data_prep.domain import PreparationPolicy, PreparedDataset
 from services.data_prep.pipeline import prepare
-from tests.support.data.datasets import item, material, plan, prepare_dataset, record
+from tests.support.data.datasets import item, plan, preparation_inputs, prepare_dataset, record
 
 COMMAND = prepare_dataset(plan=plan(0.5))
 
 
-def prepared(count: int = 20) -> Prepared:
+def prepared(count: int = 20) -> PreparedDataset:
     found = [
         record(f"question {n * 7919}", id=f"f{n}", target="b", actual="a") for n in range(count)
     ]
-    memory = [item(f"old {n * 31}", "c", origins=(f"earlier {n}",)) for n in range(count)]
-    result = prepare(material(found, command=COMMAND, memory=memory), Policy())
-    assert isinstance(result, Prepared)
+    memory = [item(f"old {n * 31}", "c", feedback_ids=(f"earlier {n}",)) for n in range(count)]
+    result = prepare(preparation_inputs(found, command=COMMAND, memory=memory), PreparationPolicy())
+    assert isinstance(result, PreparedDataset)
     return result
 
 
 def test_the_folder_holds_three_parts_a_card_and_the_feedback_ids() -> None:
-    files = files_of(COMMAND, prepared(), Policy())
+    files = build_files(COMMAND, prepared(), PreparationPolicy())
 
     assert sorted(files) == [
         "dataset.json",
         "feedback_ids.txt",
-        "held.jsonl",
+        "quarantined.jsonl",
         "test.jsonl",
         "train.jsonl",
         "validation.jsonl",
@@ -34,7 +34,9 @@ def test_the_folder_holds_three_parts_a_card_and_the_feedback_ids() -> None:
 
 
 def test_a_line_says_what_to_learn_and_where_it_comes_from() -> None:
-    first = orjson.loads(files_of(COMMAND, prepared(), Policy())["train.jsonl"].splitlines()[0])
+    first = orjson.loads(
+        build_files(COMMAND, prepared(), PreparationPolicy())["train.jsonl"].splitlines()[0]
+    )
 
     assert list(first) == [
         "id", "input", "target", "rejected", "weight", "difficulty", "source", "group",
@@ -43,22 +45,24 @@ def test_a_line_says_what_to_learn_and_where_it_comes_from() -> None:
 
 
 def test_feedback_is_named_once_and_replayed_feedback_is_not_new() -> None:
-    assert feedback_ids(prepared()) == sorted(f"f{n}" for n in range(20))
+    assert collect_feedback_ids(prepared()) == sorted(f"f{n}" for n in range(20))
 
 
 def test_the_card_explains_the_dataset() -> None:
-    card = orjson.loads(files_of(COMMAND, prepared(), Policy())["dataset.json"])
+    card = orjson.loads(build_files(COMMAND, prepared(), PreparationPolicy())["dataset.json"])
 
     assert card["items"] == {"train": 24, "validation": 3, "test": 3}
     assert card["quality"]["by_source"] == {"feedback": 20, "replay": 10}
     assert card["sources"][0]["digest"] == "a" * 64
-    assert (card["feedback_ids"], card["plan"]["replay_share"]) == (20, 0.5)
+    assert (card["feedback_ids"], card["plan"]["replay_ratio"]) == (20, 0.5)
 
 
 def test_equal_material_gives_equal_bytes() -> None:
-    assert files_of(COMMAND, prepared(), Policy()) == files_of(COMMAND, prepared(), Policy())
+    assert build_files(COMMAND, prepared(), PreparationPolicy()) == build_files(
+        COMMAND, prepared(), PreparationPolicy()
+    )
 
 
 def test_the_same_order_names_the_same_dataset_and_another_one_another() -> None:
-    assert dataset_id(COMMAND) == dataset_id(COMMAND.model_copy())
-    assert dataset_id(COMMAND) != dataset_id(COMMAND.model_copy(update={"seed": 1}))
+    assert derive_dataset_id(COMMAND) == derive_dataset_id(COMMAND.model_copy())
+    assert derive_dataset_id(COMMAND) != derive_dataset_id(COMMAND.model_copy(update={"seed": 1}))

@@ -5,33 +5,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon_contracts.values import AgentKind, TrustPolicy
-from services.data_prep.dataset_writer import feedback_ids
-from services.data_prep.domain import Policy, Prepared, Refused, Split, Targets
-from services.data_prep.pipeline import Material, prepare, shares_of
-from services.data_prep.sources.records import Record
+from services.data_prep.dataset_writer import collect_feedback_ids
+from services.data_prep.domain import (
+    PreparationPolicy,
+    PreparedDataset,
+    RejectedDataset,
+    Split,
+    Targets,
+)
+from services.data_prep.pipeline import PreparationInputs, compute_split_shares, prepare
+from services.data_prep.sources.records import SourceRecord
 from tests.support.data.datasets import (
     REF,
     item,
     items,
-    material,
     plan,
+    preparation_inputs,
     prepare_dataset,
     record,
     records,
 )
-from tests.support.data.raters import judged, memory
+from tests.support.data.raters import memory, rated
 
-POLICY = Policy()
+POLICY = PreparationPolicy()
 
 
-def keys_of(prepared: Prepared) -> dict[Split, set[str]]:
+def keys_of(prepared: PreparedDataset) -> dict[Split, set[str]]:
     return {name: {g.item.key for g in part} for name, part in prepared.splits.items()}
 
 
 @st.composite
-def materials(draw: st.DrawFn) -> Material:
+def materials(draw: st.DrawFn) -> PreparationInputs:
     found = draw(records())
-    return material(
+    return preparation_inputs(
         found,
         command=prepare_dataset(plan=plan(draw(st.floats(0, 1))), seed=draw(st.integers(0, 99))),
         memory=draw(items()),
@@ -40,10 +46,10 @@ def materials(draw: st.DrawFn) -> Material:
 
 
 @given(materials())
-def test_no_input_is_in_two_parts_and_no_held_out_input_in_any(given_: Material) -> None:
+def test_no_input_is_in_two_parts_and_no_held_out_input_in_any(given_: PreparationInputs) -> None:
     result = prepare(given_, POLICY)
 
-    if isinstance(result, Prepared):
+    if isinstance(result, PreparedDataset):
         keys = keys_of(result)
         assert sum(len(part) for part in keys.values()) == len(set().union(*keys.values()))
         assert not set().union(*keys.values()) & given_.held_out.keys()
@@ -51,55 +57,58 @@ def test_no_input_is_in_two_parts_and_no_held_out_input_in_any(given_: Material)
 
 
 @given(materials())
-def test_every_line_is_accounted_for(given_: Material) -> None:
+def test_every_line_is_accounted_for(given_: PreparationInputs) -> None:
     quality = prepare(given_, POLICY).quality
 
     new = sum(n for source, n in quality.by_source.items() if source != "replay")
     left_out = quality.unusable + quality.duplicates + quality.conflicting + quality.held_out
-    left_out += quality.held
-    assert quality.held == sum(quality.held_by_reason.values())
+    left_out += quality.quarantined
+    assert quality.quarantined == sum(quality.quarantined_by_reason.values())
     assert quality.received == new + left_out
     assert quality.kept == sum(quality.by_source.values())
 
 
 @given(materials())
-def test_only_training_replays_and_never_more_than_planned(given_: Material) -> None:
+def test_only_training_replays_and_never_more_than_planned(given_: PreparationInputs) -> None:
     result = prepare(given_, POLICY)
 
-    if isinstance(result, Prepared):
+    if isinstance(result, PreparedDataset):
         new = sum(g.item.source != "replay" for part in result.splits.values() for g in part)
         replayed = [g for part in result.splits.values() for g in part if g.item.source == "replay"]
-        assert len(replayed) <= round(new * given_.command.plan.replay_share)
+        assert len(replayed) <= round(new * given_.command.plan.replay_ratio)
         assert set(replayed) <= set(result.splits[Split.TRAIN])
 
 
 def test_what_is_held_is_neither_learned_nor_kept_out_of_sight() -> None:
     flood = [record(f"{n} same thing", id=f"f{n}", target="b", unit="eve") for n in range(4)]
     command = prepare_dataset(trust=TrustPolicy(near_duplicates=1))
-    policy = Policy(near_duplicate_threshold=0.5)
+    policy = PreparationPolicy(near_duplicate_threshold=0.5)
 
-    result = prepare(material(flood, command=command), policy)
+    result = prepare(preparation_inputs(flood, command=command), policy)
 
-    assert isinstance(result, Prepared)
-    held = {one.id for one in result.held}
-    assert (result.quality.held, result.quality.held_by_reason) == (3, {"repeated": 3})
-    assert len(held) == 3
-    assert held.isdisjoint(feedback_ids(result))
+    assert isinstance(result, PreparedDataset)
+    quarantined = {one.id for one in result.quarantined}
+    assert (result.quality.quarantined, result.quality.quarantined_by_reason) == (
+        3,
+        {"repeated": 3},
+    )
+    assert len(quarantined) == 3
+    assert quarantined.isdisjoint(collect_feedback_ids(result))
 
 
 def test_a_window_that_only_contradicts_is_refused_with_the_reason() -> None:
-    lies = judged("cancel", "refund", "eve")
+    lies = rated("cancel", "refund", "eve")
     window = [record(i.input, id=i.id, target=i.target, unit=i.unit) for i in lies]
 
-    result = prepare(material(window, memory=memory()), POLICY)
+    result = prepare(preparation_inputs(window, memory=memory()), POLICY)
 
-    assert isinstance(result, Refused)
+    assert isinstance(result, RejectedDataset)
     assert "8 not trusted (8 outlier)" in result.reason
-    assert result.quality.held == 8
+    assert result.quality.quarantined == 8
 
 
 @given(materials())
-def test_equal_material_gives_equal_datasets(given_: Material) -> None:
+def test_equal_material_gives_equal_datasets(given_: PreparationInputs) -> None:
     assert prepare(given_, POLICY) == prepare(given_, POLICY)
 
 
@@ -107,28 +116,31 @@ def test_replay_is_balanced_over_targets() -> None:
     memory = [item(f"old {t} number {n * 7919}", t) for t in "abcd" for n in range(40)]
     new = [record(f"new question {n * 7919}", target="new") for n in range(80)]
 
-    result = prepare(material(new, command=prepare_dataset(plan=plan(0.5)), memory=memory), POLICY)
+    result = prepare(
+        preparation_inputs(new, command=prepare_dataset(plan=plan(0.5)), memory=memory), POLICY
+    )
 
-    assert isinstance(result, Prepared)
+    assert isinstance(result, PreparedDataset)
     replayed = [g.item.target for g in result.splits[Split.TRAIN] if g.item.source == "replay"]
     assert {target: replayed.count(target) for target in "abcd"} == dict.fromkeys("abcd", 10)
 
 
 def test_old_items_alone_are_no_dataset() -> None:
     result = prepare(
-        material([], command=prepare_dataset(plan=plan(1.0)), memory=[item("old")]), POLICY
+        preparation_inputs([], command=prepare_dataset(plan=plan(1.0)), memory=[item("old")]),
+        POLICY,
     )
 
-    assert isinstance(result, Refused)
+    assert isinstance(result, RejectedDataset)
     assert result.reason == "the sources hold no items"
 
 
 def test_feedback_that_was_retracted_is_left_out_and_counted() -> None:
     found = [record("a", id="1", target="x"), record("b", id="2", target="y")]
 
-    result = prepare(material(found, forgotten=frozenset({"1"})), POLICY)
+    result = prepare(preparation_inputs(found, erased_feedback_ids=frozenset({"1"})), POLICY)
 
-    assert isinstance(result, Prepared)
+    assert isinstance(result, PreparedDataset)
     assert set().union(*keys_of(result).values()) == {"b"}
     assert result.unusable == {"retracted": 1}
 
@@ -137,18 +149,18 @@ def test_sources_that_the_suite_nearly_asks_are_no_dataset() -> None:
     question = "could you please tell me where my parcel from last monday has been delivered to"
     found = [record(question.replace("parcel", "parcle"), target="status")]
 
-    result = prepare(material(found, held_out={question: frozenset({"status"})}), POLICY)
+    result = prepare(preparation_inputs(found, held_out={question: frozenset({"status"})}), POLICY)
 
-    assert isinstance(result, Refused)
+    assert isinstance(result, RejectedDataset)
     assert (result.quality.held_out, result.quality.kept) == (1, 0)
 
 
 def test_a_refusal_names_every_reason() -> None:
     found = [record("a", rating=1, actual="x"), record("b", target="c")]
 
-    result = prepare(material(found, held_out={"b": frozenset({"c"})}), POLICY)
+    result = prepare(preparation_inputs(found, held_out={"b": frozenset({"c"})}), POLICY)
 
-    assert isinstance(result, Refused)
+    assert isinstance(result, RejectedDataset)
     assert result.reason == (
         "none of 2 items can be trained on: "
         "1 disliked without a correction, 1 in the evaluation suite or nearly so"
@@ -160,18 +172,18 @@ def test_a_refusal_names_every_reason() -> None:
     [
         ({}, {Split.VALIDATION: 0.15, Split.TEST: 0.15}),
         ({"evaluation_suite": REF}, {Split.VALIDATION: 0.1}),
-        ({"evaluation_suite": REF, "validation_share": 0.3}, {Split.VALIDATION: 0.3}),
+        ({"evaluation_suite": REF, "validation_proportion": 0.3}, {Split.VALIDATION: 0.3}),
     ],
 )
 def test_a_suite_tests_so_that_the_dataset_need_not(
     fields: dict[str, object], shares: dict[Split, float]
 ) -> None:
-    assert shares_of(prepare_dataset(**fields), POLICY) == shares
+    assert compute_split_shares(prepare_dataset(**fields), POLICY) == shares
 
 
 def test_remembered_items_of_a_tool_that_is_gone_are_not_replayed() -> None:
     result = prepare(
-        material(
+        preparation_inputs(
             [record(f"new question {n * 7919}", target="kept") for n in range(10)],
             command=prepare_dataset(plan=plan(1.0)),
             memory=[item("an old question", "gone")],
@@ -180,21 +192,21 @@ def test_remembered_items_of_a_tool_that_is_gone_are_not_replayed() -> None:
         POLICY,
     )
 
-    assert isinstance(result, Prepared)
+    assert isinstance(result, PreparedDataset)
     assert "replay" not in result.quality.by_source
 
 
 def test_what_was_replayed_or_made_up_is_not_learned_again() -> None:
     result = prepare(
-        material(
+        preparation_inputs(
             [record(f"where is parcel number {n * 7919} now", target="status") for n in range(20)],
             command=prepare_dataset(plan=plan(0.5)),
             memory=[item(f"an old question {n * 31}", "refund") for n in range(20)],
         ),
-        Policy(augmentation_share=0.5),
+        PreparationPolicy(augmentation_share=0.5),
     )
 
-    assert isinstance(result, Prepared)
+    assert isinstance(result, PreparedDataset)
     assert {i.source for i in result.learned} == {"feedback"}
     assert result.quality.by_source.keys() == {"feedback", "replay", "synthetic"}
 
@@ -202,21 +214,23 @@ def test_what_was_replayed_or_made_up_is_not_learned_again() -> None:
 def test_answers_in_free_words_are_parted_without_regard_to_targets() -> None:
     found = [record(f"question {n * 7919}", target=f"answer {n}") for n in range(100)]
 
-    result = prepare(material(found, command=prepare_dataset(kind=AgentKind.GENERATOR)), POLICY)
+    result = prepare(
+        preparation_inputs(found, command=prepare_dataset(kind=AgentKind.GENERATOR)), POLICY
+    )
 
-    assert isinstance(result, Prepared)
+    assert isinstance(result, PreparedDataset)
     assert result.counts == {"train": 70, "validation": 15, "test": 15}
 
 
 def test_agreement_of_annotators_is_told() -> None:
-    found: list[Record] = [
+    found: list[SourceRecord] = [
         record("a", labels=("x", "x")),
         record("b", labels=("y", "y")),
         record("c", labels=("x", "y", "y")),
     ]
 
-    result = prepare(material(found), POLICY)
+    result = prepare(preparation_inputs(found), POLICY)
 
-    assert isinstance(result, Prepared)
+    assert isinstance(result, PreparedDataset)
     assert result.agreement["units"] == 3
     assert 0 < (result.agreement["alpha"] or 0) < 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.data_prep.text import as_text, input_key, tidy
+from services.data_prep.text import clean_text, normalise_input, to_text
 
 
 @pytest.mark.parametrize(
@@ -17,22 +17,22 @@ from services.data_prep.text import as_text, input_key, tidy
     ],
 )
 def test_inputs_that_ask_the_same_have_one_key(first: str, second: str) -> None:
-    assert input_key(first) == input_key(second)
+    assert normalise_input(first) == normalise_input(second)
 
 
 def test_inner_punctuation_tells_inputs_apart() -> None:
-    assert input_key("2+2") != input_key("2-2")
+    assert normalise_input("2+2") != normalise_input("2-2")
 
 
 def test_an_input_of_punctuation_alone_keeps_its_key() -> None:
-    assert input_key("???") == "???"
+    assert normalise_input("???") == "???"
 
 
 @given(st.text())
 def test_normalising_twice_changes_nothing(text: str) -> None:
-    assert input_key(input_key(text)) == input_key(text)
-    assert tidy(tidy(text)) == tidy(text)
+    assert normalise_input(normalise_input(text)) == normalise_input(text)
+    assert clean_text(clean_text(text)) == clean_text(text)
 
 
 def test_values_that_are_no_text_become_json_in_one_order() -> None:
-    assert as_text({"b": 1, "a": [True]}) == as_text({"a": [True], "b": 1}) == '{"a":[true],"b":1}'
+    assert to_text({"b": 1, "a": [True]}) == to_text({"a": [True], "b": 1}) == '{"a":[true],"b":1}'

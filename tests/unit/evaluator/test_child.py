@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.evaluator.child import run
-from services.evaluator.comparison.paired_tests import compare, read_scored
+from services.evaluator.comparison.paired_tests import compare, read_predictions
 from services.evaluator.errors import EmptySuite
 from services.trainer.child import run as train
 from tests.support.training.tiny_models import tiny_encoder
@@ -13,7 +13,7 @@ from tests.support.training.training_runs import items, run_spec, write_lines
 
 
 def _trained(root: Path, kind: str, **config: Any) -> Path:
-    base = tiny_encoder(root / "base")
+    base = tiny_encoder(root / "baseline")
     return Path(train(run_spec(root, base, kind=kind, **config), lambda event: None)["model_dir"])
 
 
@@ -31,17 +31,21 @@ def _spec(root: Path, kind: str, **models: Path | str | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["selector", "classifier"])
-def test_candidate_live_and_base_answer_the_same_items(tmp_path: Path, kind: str) -> None:
+def test_candidate_deployed_and_base_model_answer_the_same_items(tmp_path: Path, kind: str) -> None:
     candidate = _trained(tmp_path / "candidate", kind, epochs=12)
-    live = _trained(tmp_path / "live", kind, epochs=1)
-    base = (tmp_path / "candidate" / "base").as_uri()
+    live = _trained(tmp_path / "deployed", kind, epochs=1)
+    base = (tmp_path / "candidate" / "baseline").as_uri()
     reports: list[dict[str, Any]] = []
 
-    result = run(_spec(tmp_path, kind, candidate=candidate, live=live, base=base), reports.append)
+    result = run(
+        _spec(tmp_path, kind, candidate=candidate, deployed=live, baseline=base), reports.append
+    )
 
-    assert [report["model"] for report in reports] == ["candidate", "live", "base"]
-    scored = {name: read_scored(Path(r["predictions"]).read_bytes()) for name, r in result.items()}
-    against_base = compare(scored["candidate"], scored["base"])
+    assert [report["model"] for report in reports] == ["candidate", "deployed", "baseline"]
+    scored = {
+        name: read_predictions(Path(r["predictions"]).read_bytes()) for name, r in result.items()
+    }
+    against_base = compare(scored["candidate"], scored["baseline"])
     assert against_base["all"].difference.value > 0
     assert against_base["old"].difference.n + against_base["new"].difference.n == 12
     assert all(part["latency_seconds"] > 0 for part in result.values())

@@ -1,4 +1,4 @@
-"""Accepting and calling off evaluations."""
+"""Accepting and cancelling evaluations."""
 
 from uuid import UUID
 
@@ -11,11 +11,11 @@ from tests.support.registry import artifact
 from tests.support.training.evaluator import evaluate
 
 TX = object()
-ORDER = evaluate(artifact("candidate"), artifact("items"))
-CANCELLED = JobCancelled(job_id=ORDER.job_id, agent_id="picker", reason="asked for")
+COMMAND = evaluate(artifact("candidate"), artifact("items"))
+CANCELLED = JobCancelled(job_id=COMMAND.job_id, agent_id="picker", reason="asked for")
 
 
-class Attempts:
+class EvaluationAttempts:
     """Answers as it is told."""
 
     def __init__(self, answer: bool) -> None:
@@ -28,22 +28,24 @@ class Attempts:
         return self.answer
 
 
-async def test_an_evaluation_is_queued_as_it_was_ordered() -> None:
+async def test_an_evaluation_is_queued_as_commanded() -> None:
     queue = OpenWork()
 
-    assert await EvaluatorService(Attempts(True), queue).accept_evaluation(TX, message_of(ORDER))
+    assert await EvaluatorService(EvaluationAttempts(True), queue).accept_evaluation(
+        TX, message_of(COMMAND)
+    )
 
     (payloads,) = queue.open.values()
-    assert [EvaluateModel.model_validate(payload) for payload in payloads] == [ORDER]
+    assert [EvaluateModel.model_validate(payload) for payload in payloads] == [COMMAND]
 
 
 async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
     queue = OpenWork()
-    service = EvaluatorService(Attempts(True), queue)
+    service = EvaluatorService(EvaluationAttempts(True), queue)
 
     for attempt in (1, 2):
-        order = ORDER.model_copy(update={"attempt": attempt})
-        await service.accept_evaluation(TX, message_of(order))
+        command = COMMAND.model_copy(update={"attempt": attempt})
+        await service.accept_evaluation(TX, message_of(command))
 
     (payloads,) = queue.open.values()
     assert [payload["attempt"] for payload in payloads] == [2]
@@ -52,21 +54,23 @@ async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
 async def test_an_attempt_that_is_not_newer_starts_nothing() -> None:
     queue = OpenWork()
 
-    await EvaluatorService(Attempts(False), queue).accept_evaluation(TX, message_of(ORDER))
+    await EvaluatorService(EvaluationAttempts(False), queue).accept_evaluation(
+        TX, message_of(COMMAND)
+    )
 
     assert queue.open == {}
 
 
 async def test_a_cancelled_job_leaves_the_queue() -> None:
     queue = OpenWork()
-    service = EvaluatorService(Attempts(True), queue)
-    await service.accept_evaluation(TX, message_of(ORDER))
+    service = EvaluatorService(EvaluationAttempts(True), queue)
+    await service.accept_evaluation(TX, message_of(COMMAND))
 
     assert await service.cancel_evaluation(TX, message_of(CANCELLED))
     assert queue.open == {}
 
 
 async def test_another_jobs_end_is_nothing_to_the_evaluator() -> None:
-    assert not await EvaluatorService(Attempts(False), OpenWork()).cancel_evaluation(
+    assert not await EvaluatorService(EvaluationAttempts(False), OpenWork()).cancel_evaluation(
         TX, message_of(CANCELLED)
     )

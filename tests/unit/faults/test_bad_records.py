@@ -2,10 +2,10 @@
 
 import random
 
-from tests.faults.workload.bad_records import BadRecords, Record
+from tests.faults.workload.bad_records import BadRecord, BadRecords
 
 
-def made(seed: int) -> list[Record]:
+def made(seed: int) -> list[BadRecord]:
     bad = BadRecords(random.Random(seed), "agent")
     return [*bad.known(), *bad.odd(), *bad.raw(), *(bad.fuzzed() for _ in range(50))]
 

@@ -42,4 +42,4 @@ async def test_events_that_are_read_before_the_command_are_movement(
 ) -> None:
     monkeypatch.setattr(waiting, "POLL_SECONDS", 0.01)
     probes = Fleet(cast("Servers", Backlog(told_before)), folder=Path("unused"), schema="probe")
-    assert await probes.goes_on(cast("CommandLoad", Load()), patience=0.2) is goes_on
+    assert await probes.goes_on(cast("CommandLoad", Load()), stall_seconds=0.2) is goes_on

@@ -21,7 +21,7 @@ def watched(
     sizes = sizes or Sizes()
     for look in range(LOOKS + 1):
         age = SETTLED_SECONDS + seconds * look / LOOKS
-        sizes.note(service, begun, age, start + megabytes_a_look * look)
+        sizes.record(service, begun, age, start + megabytes_a_look * look)
     return sizes
 
 
@@ -60,7 +60,7 @@ def test_what_was_not_watched_long_enough_is_a_problem_where_it_must_be_known() 
 
 def test_what_a_process_loads_at_its_start_is_no_growth() -> None:
     sizes = Sizes()
-    sizes.note("registry", 0.0, SETTLED_SECONDS - 1, 1.0)
+    sizes.record("registry", 0.0, SETTLED_SECONDS - 1, 1.0)
     watched(sizes=sizes)
 
     assert sizes.facts(["registry"]) == {"registry": "+0.0%"}

@@ -5,14 +5,14 @@ from typing import cast
 
 import pytest
 
-from tests.faults.scenarios.poisoning import Arm, _problems, _too_many_refused
+from tests.faults.scenarios.poisoning import Arm, _find_too_many_rejected, _problems
 from tests.support.training.retraining import Retrained
 
 
 def _arm(*, passed: bool = True, old: float = 0.97, success: float = 0.0) -> Arm:
     accuracy = {
         "candidate": {"old": SimpleNamespace(value=old), "new": SimpleNamespace(value=0.9)},
-        "live": {"old": SimpleNamespace(value=0.98)},
+        "deployed": {"old": SimpleNamespace(value=0.98)},
     }
     findings = SimpleNamespace(passed=passed, accuracy=accuracy)
     return Arm("arm", cast("Retrained", SimpleNamespace(findings=findings)), success, success)
@@ -47,4 +47,4 @@ def test_honest_feedback_does_its_work_in_most_stories(
     refused: int, of: int, problems: int
 ) -> None:
     arms = [_arm(passed=number >= refused) for number in range(of)]
-    assert len(_too_many_refused(arms)) == problems
+    assert len(_find_too_many_rejected(arms)) == problems

@@ -73,7 +73,7 @@ async def test_answers_can_name_the_proxy_in_place_of_the_server() -> None:
 
     server = await asyncio.start_server(tell, "127.0.0.1", 0)
     own_port = server.sockets[0].getsockname()[1]
-    async with server, Proxy("127.0.0.1", own_port, tells_own_address=True).serving() as proxy:
+    async with server, Proxy("127.0.0.1", own_port, advertises_address=True).serving() as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(b"ask!")
         answer = await reader.read(100)

@@ -9,10 +9,10 @@ import pytest
 from tests.faults.accounting.client_log import Account
 from tests.faults.readme import write_table
 from tests.faults.runner import Line
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.scenarios.zombie import ZombieTrainer
 
-GOOD = Outcome(
+GOOD = ScenarioResult(
     account=Account(100, 100, 100, 0, 0, 0, 0),
     load="100 commands",
     faults=3,
@@ -42,7 +42,7 @@ def test_a_broken_promise_fails_and_gives_no_bound(changes: dict[str, object]) -
 
 
 def test_what_could_not_be_tried_has_not_passed() -> None:
-    outcome = Outcome.of_nothing("no disk to fill")
+    outcome = ScenarioResult.of_nothing("no disk to fill")
 
     assert not outcome.passed
     assert outcome.not_run == "no disk to fill"

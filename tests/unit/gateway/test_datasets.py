@@ -13,7 +13,7 @@ from services.gateway.requests import CatalogueEntry
 ONE, OTHER = (ArtifactRef(uri=f"file:///{c}", digest=c * 64) for c in "ab")
 
 
-class Named:
+class FakeDatasetStore:
     """A store in memory."""
 
     def __init__(self) -> None:
@@ -23,9 +23,9 @@ class Named:
         self.rows.setdefault(name, DatasetView(name=name, **fields))
 
     async def datasets(
-        self, _tx: object, _tenant: str, *, name: str | None = None, most: int = 1000
+        self, _tx: object, _tenant: str, *, name: str | None = None, limit: int = 1000
     ) -> list[DatasetView]:
-        return [row for row in self.rows.values() if name in (None, row.name)][:most]
+        return [row for row in self.rows.values() if name in (None, row.name)][:limit]
 
 
 async def register(datasets: Datasets, artifact: ArtifactRef, purpose: str = "training") -> None:
@@ -33,7 +33,7 @@ async def register(datasets: Datasets, artifact: ArtifactRef, purpose: str = "tr
 
 
 async def test_the_same_name_and_content_again_is_the_same_dataset() -> None:
-    named = Named()
+    named = FakeDatasetStore()
     datasets = Datasets(named)
 
     await register(datasets, ONE)
@@ -43,7 +43,7 @@ async def test_the_same_name_and_content_again_is_the_same_dataset() -> None:
 
 
 async def test_a_name_never_means_other_content() -> None:
-    datasets = Datasets(Named())
+    datasets = Datasets(FakeDatasetStore())
     await register(datasets, ONE)
 
     with pytest.raises(Conflict, match="other content"):

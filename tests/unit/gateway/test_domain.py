@@ -6,13 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain import SpanView, Transition, eta_seconds, stage_seconds, trace_of
+from services.gateway.domain import (
+    SpanView,
+    TransitionView,
+    build_trace,
+    eta_seconds,
+    stage_seconds,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def step(state: str, seconds: float) -> Transition:
-    return Transition(state=state, attempt=1, reason="", at=NOON + timedelta(seconds=seconds))
+def step(state: str, seconds: float) -> TransitionView:
+    return TransitionView(state=state, attempt=1, reason="", at=NOON + timedelta(seconds=seconds))
 
 
 def span(span_id: str, parent_id: str | None, service: str = "trainer") -> SpanView:
@@ -86,7 +92,7 @@ def test_one_step_shows_no_pace() -> None:
 def test_a_span_whose_parent_is_missing_is_an_orphan() -> None:
     spans = [span("a", None, "gateway"), span("b", "a"), span("c", "lost")]
 
-    trace = trace_of("t", spans)
+    trace = build_trace("t", spans)
 
     assert trace.orphans == ["c"]
     assert trace.services == ["gateway", "trainer"]

@@ -10,15 +10,15 @@ import httpx
 import pytest
 
 from archon_contracts.identifiers import new_id
-from services.gateway.auth.admission import Admission, Rates
+from services.gateway.auth.admission import Admission, RateLimits
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.auth.token_bucket import RateLimit
-from services.gateway.feedback.body_parser import IntakeEvent
-from services.gateway.load.load_shedding import Budget, OutboxWatch, Pressure
+from services.gateway.feedback.body_parser import OutgoingEvent
+from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
 from services.gateway.load.outbox_pressure import OutboxLimits
 from services.gateway.routes import build_http
-from services.gateway.routes.dependencies import Api
-from services.gateway.service import Asked, asked_by
+from services.gateway.routes.dependencies import GatewayApi
+from services.gateway.service import RequestIdentity, identify_request
 
 KEYS = {
     "agent": frozenset({Scope.FEEDBACK, Scope.WRITE, Scope.READ}),
@@ -43,11 +43,11 @@ TOLD_BY_EXPERTS = [
 ]
 
 
-class Parts:
+class RouteFakes:
     """What the feedback routes call behind the door: keys, agents, the broker, training."""
 
     def __init__(self) -> None:
-        self.sent: list[IntakeEvent] = []
+        self.sent: list[OutgoingEvent] = []
 
     async def authenticate(self, key: str | None) -> Caller:
         return Caller("acme", key or "", KEYS[key or ""], new_id())
@@ -55,45 +55,47 @@ class Parts:
     async def require(self, _tenant_id: str, _agent_ids: Sequence[str]) -> None:
         return None
 
-    async def send(self, events: Sequence[IntakeEvent], **_: str) -> None:
+    async def send(self, events: Sequence[OutgoingEvent], **_: str) -> None:
         self.sent += events
 
     @asynccontextmanager
-    async def writing(self, _tenant_id: str) -> AsyncIterator[None]:
+    async def begin_write(self, _tenant_id: str) -> AsyncIterator[None]:
         yield
 
-    async def asked(self, _tx: object, caller: Caller, _request: object) -> Asked:
-        return asked_by(caller)
+    async def identify(self, _tx: object, caller: Caller, _request: object) -> RequestIdentity:
+        return identify_request(caller)
 
     async def request_training(self, *_: object) -> Any:
         return SimpleNamespace(job_id=new_id(), trace_id="")
 
 
 @pytest.fixture
-def parts() -> Parts:
-    return Parts()
+def fakes() -> RouteFakes:
+    return RouteFakes()
 
 
 @pytest.fixture
-async def http(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
-    plenty = [RateLimit("plenty", rate=0, capacity=1, says="") for _ in fields(Rates)]
-    watch = OutboxWatch(None, None, OutboxLimits(age_seconds=10, backlog=10))  # type: ignore[arg-type]  # never looks
-    pressure = Pressure(watch, Budget("e", 1000, "events"), Budget("b", 10**6, "bytes"))
-    given: dict[str, Any] = dict.fromkeys(each.name for each in fields(Api)) | {
+async def http(fakes: RouteFakes) -> AsyncIterator[httpx.AsyncClient]:
+    plenty = [RateLimit("plenty", rate=0, capacity=1, reason="") for _ in fields(RateLimits)]
+    watch = OutboxMonitor(None, None, OutboxLimits(age_seconds=10, backlog=10))  # type: ignore[arg-type]  # never looks
+    pressure = Backpressure(
+        watch, InFlightLimit("e", 1000, "events"), InFlightLimit("b", 10**6, "bytes")
+    )
+    given: dict[str, Any] = dict.fromkeys(each.name for each in fields(GatewayApi)) | {
         "settings": SimpleNamespace(
             gateway_body_limit_bytes=10_000,
             gateway_body_timeout_seconds=10,
             gateway_event_limit_bytes=10_000,
         ),
-        "admission": Admission(parts, Rates(*plenty)),
-        "pressure": pressure,
-        "known_agents": parts,
-        "intake": parts,
-        "transactions": parts,
-        "service": parts,
-        "idempotency": parts,
+        "admission": Admission(fakes, RateLimits(*plenty)),
+        "backpressure": pressure,
+        "known_agents": fakes,
+        "feedback_producer": fakes,
+        "transactions": fakes,
+        "service": fakes,
+        "idempotency": fakes,
     }
-    transport = httpx.ASGITransport(build_http(Api(**given)))
+    transport = httpx.ASGITransport(build_http(GatewayApi(**given)))
     async with httpx.AsyncClient(base_url="http://gateway", transport=transport) as client:
         yield client
 
@@ -104,28 +106,28 @@ async def post(http: httpx.AsyncClient, path: str, body: object, key: str) -> ht
 
 @pytest.mark.parametrize(("path", "body", "field"), TOLD_BY_EXPERTS)
 async def test_a_key_for_feedback_cannot_declare_its_sender_an_expert(
-    http: httpx.AsyncClient, parts: Parts, path: str, body: object, field: str
+    http: httpx.AsyncClient, fakes: RouteFakes, path: str, body: object, field: str
 ) -> None:
     answer = await post(http, path, body, "agent")
 
     assert answer.status_code == 403
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert "'annotate'" in answer.json()["detail"]
-    assert parts.sent == []
+    assert fakes.sent == []
 
 
 @pytest.mark.parametrize(("path", "body", "field"), TOLD_BY_EXPERTS)
 async def test_an_expert_is_heard_with_a_key_that_may_annotate(
-    http: httpx.AsyncClient, parts: Parts, path: str, body: object, field: str
+    http: httpx.AsyncClient, fakes: RouteFakes, path: str, body: object, field: str
 ) -> None:
     answer = await post(http, path, body, "expert")
 
     assert answer.status_code == 202, answer.text
-    assert any(event.body.source == "expert" for event in parts.sent)  # type: ignore[union-attr]  # all of them have one
+    assert any(event.body.source == "expert" for event in fakes.sent)  # type: ignore[union-attr]  # all of them have one
 
 
 async def test_annotations_need_the_scope_for_them_and_no_other(
-    http: httpx.AsyncClient, parts: Parts
+    http: httpx.AsyncClient, fakes: RouteFakes
 ) -> None:
     refused = await post(http, "/v1/annotations", LABELLED, "agent")
     taken = await post(http, "/v1/annotations", LABELLED, "desk")
@@ -133,14 +135,14 @@ async def test_annotations_need_the_scope_for_them_and_no_other(
 
     assert [one.status_code for one in (refused, taken, beyond)] == [403, 202, 403]
     assert "'annotate'" in refused.json()["detail"]
-    assert len(parts.sent) == 1
+    assert len(fakes.sent) == 1
 
 
 async def test_what_users_say_needs_no_more_than_before(
-    http: httpx.AsyncClient, parts: Parts
+    http: httpx.AsyncClient, fakes: RouteFakes
 ) -> None:
     for source in ("user", "guardrail", "environment"):
         answer = await post(http, "/v1/feedback", JUDGED | {"source": source}, "agent")
         assert answer.status_code == 202
 
-    assert len(parts.sent) == 3
+    assert len(fakes.sent) == 3

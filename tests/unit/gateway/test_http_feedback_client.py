@@ -33,7 +33,7 @@ def client_of(answer: Callable[[httpx.Request], httpx.Response]) -> HttpFeedback
     return HttpFeedbackClient("http://gateway", "key-1", transport=httpx.MockTransport(answer))
 
 
-async def test_a_judgement_has_the_id_it_has_over_kafka_however_it_is_grouped() -> None:
+async def test_feedback_has_the_same_id_over_http_and_kafka() -> None:
     first, second, third = (feedback(f"i-{number}") for number in range(3))
 
     async with client_of(intake) as client:

@@ -9,12 +9,12 @@ from archon_contracts.identifiers import new_id
 from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope, hash_key
 from services.gateway.domain import NewKey
 from services.gateway.errors import Conflict, Invalid, NotAllowed, NotFound
-from services.gateway.key_admin import KeyAdministration, tenant_for
-from services.gateway.requests import KeyWish
-from services.gateway.service import asked_by
+from services.gateway.key_admin import KeyAdministration, resolve_tenant
+from services.gateway.requests import KeyRequest
+from services.gateway.service import identify_request
 from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
-from tests.support.gateway.keys import FakeKeys
+from tests.support.gateway.keys import InMemoryKeyStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TX = object()
@@ -22,32 +22,34 @@ ADMIN = Caller("acme", "admin", frozenset({Scope.ADMIN, Scope.READ, Scope.FEEDBA
 OPERATOR = Caller("default", "bootstrap", ALL_SCOPES, new_id())
 
 
-class Office:
+class KeyAdministrationFixture:
     """Keys in memory, and their administration."""
 
     def __init__(self) -> None:
         self.clock = SetClock(NOON)
-        self.store = FakeKeys(self.clock)
+        self.store = InMemoryKeyStore(self.clock)
         self.audit = RecordingAudit()
-        self.administration = KeyAdministration(self.store, self.audit, self.clock, most_keys=3)
+        self.administration = KeyAdministration(self.store, self.audit, self.clock, max_keys=3)
 
     async def make(
-        self, caller: Caller = ADMIN, request_id: UUID | None = None, **wish: object
+        self, caller: Caller = ADMIN, request_id: UUID | None = None, **request_body: object
     ) -> NewKey:
-        body = KeyWish.model_validate({"name": "agent", "scopes": ["feedback"]} | wish)
-        return await self.administration.create_key(TX, asked_by(caller, request_id), body)
+        body = KeyRequest.model_validate({"name": "agent", "scopes": ["feedback"]} | request_body)
+        return await self.administration.create_key(TX, identify_request(caller, request_id), body)
 
 
 @pytest.fixture
-def office() -> Office:
-    return Office()
+def office() -> KeyAdministrationFixture:
+    return KeyAdministrationFixture()
 
 
-async def test_a_key_is_shown_once_and_opens_what_was_asked_for(office: Office) -> None:
+async def test_a_key_is_shown_once_and_opens_what_was_asked_for(
+    office: KeyAdministrationFixture,
+) -> None:
     made = await office.make(scopes=["feedback", "read"])
 
     found = await office.store.find_key(TX, hash_key(made.key))
-    listed = await office.administration.list_keys(TX, ADMIN, tenant_id=None, most=10)
+    listed = await office.administration.list_keys(TX, ADMIN, tenant_id=None, limit=10)
     assert found is not None
     assert found.caller == Caller("acme", "agent", frozenset({Scope.FEEDBACK, Scope.READ}), made.id)
     assert listed[0].created_by == ADMIN.key_id
@@ -56,24 +58,30 @@ async def test_a_key_is_shown_once_and_opens_what_was_asked_for(office: Office) 
 
 
 @pytest.mark.parametrize("scope", ["write", "operate"])
-async def test_nobody_gives_a_scope_that_they_lack(office: Office, scope: str) -> None:
+async def test_nobody_gives_a_scope_that_they_lack(
+    office: KeyAdministrationFixture, scope: str
+) -> None:
     with pytest.raises(NotAllowed, match=f"cannot give the scope '{scope}'"):
         await office.make(scopes=["read", scope])
 
 
-async def test_a_tenants_key_cannot_be_made_from_another_tenant(office: Office) -> None:
+async def test_a_tenants_key_cannot_be_made_from_another_tenant(
+    office: KeyAdministrationFixture,
+) -> None:
     with pytest.raises(NotAllowed, match="look after other tenants"):
         await office.make(tenant_id="globex")
 
 
-async def test_the_operator_makes_the_first_key_of_a_new_tenant(office: Office) -> None:
+async def test_the_operator_makes_the_first_key_of_a_new_tenant(
+    office: KeyAdministrationFixture,
+) -> None:
     made = await office.make(OPERATOR, tenant_id="globex", scopes=["admin", "read"])
 
     assert made.tenant_id == "globex"
     assert await office.store.keys(TX, "default") == []
 
 
-async def test_a_tenants_key_never_sees_all_tenants(office: Office) -> None:
+async def test_a_tenants_key_never_sees_all_tenants(office: KeyAdministrationFixture) -> None:
     with pytest.raises(Invalid) as refused:
         await office.make(OPERATOR, tenant_id="globex", scopes=["operate"])
 
@@ -89,19 +97,23 @@ async def test_a_tenants_key_never_sees_all_tenants(office: Office) -> None:
 )
 def test_only_the_operator_looks_after_other_tenants(caller: Caller) -> None:
     with pytest.raises(NotAllowed):
-        tenant_for(caller, "globex")
+        resolve_tenant(caller, "globex")
 
-    assert tenant_for(caller, None) == tenant_for(caller, caller.tenant_id) == caller.tenant_id
+    assert (
+        resolve_tenant(caller, None) == resolve_tenant(caller, caller.tenant_id) == caller.tenant_id
+    )
 
 
-async def test_a_key_that_would_be_over_already_is_not_made(office: Office) -> None:
+async def test_a_key_that_would_be_over_already_is_not_made(
+    office: KeyAdministrationFixture,
+) -> None:
     with pytest.raises(Invalid) as refused:
         await office.make(expires_at=NOON)
 
     assert refused.value.errors[0].field == "expires_at"
 
 
-async def test_a_tenant_has_so_many_good_keys_and_no_more(office: Office) -> None:
+async def test_a_tenant_has_so_many_good_keys_and_no_more(office: KeyAdministrationFixture) -> None:
     await office.make()
     await office.make(expires_at=NOON + timedelta(hours=1))
     await office.make()
@@ -112,25 +124,27 @@ async def test_a_tenant_has_so_many_good_keys_and_no_more(office: Office) -> Non
     assert (await office.make(OPERATOR, tenant_id="globex")).tenant_id == "globex"
 
 
-async def test_a_key_that_is_over_makes_room_for_another(office: Office) -> None:
+async def test_a_key_that_is_over_makes_room_for_another(office: KeyAdministrationFixture) -> None:
     first = await office.make()
     await office.make(expires_at=NOON + timedelta(hours=1))
     await office.make()
 
-    await office.administration.revoke_key(TX, asked_by(ADMIN), first.id, tenant_id=None)
+    await office.administration.revoke_key(TX, identify_request(ADMIN), first.id, tenant_id=None)
     office.clock.move(3601)
 
     assert [await office.make() for _ in range(2)]
 
 
-async def test_a_key_ends_when_it_expires(office: Office) -> None:
+async def test_a_key_ends_when_it_expires(office: KeyAdministrationFixture) -> None:
     made = await office.make(expires_at=NOON + timedelta(hours=1))
     office.clock.move(3601)
 
     assert await office.store.find_key(TX, hash_key(made.key)) is None
 
 
-async def test_a_repeated_request_makes_no_second_key_and_says_so(office: Office) -> None:
+async def test_a_repeated_request_makes_no_second_key_and_says_so(
+    office: KeyAdministrationFixture,
+) -> None:
     request = new_id()
     await office.make(request_id=request)
 
@@ -140,11 +154,15 @@ async def test_a_repeated_request_makes_no_second_key_and_says_so(office: Office
     assert len(await office.store.keys(TX, "acme")) == 1
 
 
-async def test_a_revoked_key_opens_nothing_and_stays_listed(office: Office) -> None:
+async def test_a_revoked_key_opens_nothing_and_stays_listed(
+    office: KeyAdministrationFixture,
+) -> None:
     made = await office.make()
 
     for _ in range(2):
-        view = await office.administration.revoke_key(TX, asked_by(ADMIN), made.id, tenant_id=None)
+        view = await office.administration.revoke_key(
+            TX, identify_request(ADMIN), made.id, tenant_id=None
+        )
 
     assert view.revoked_at == NOON
     assert await office.store.find_key(TX, hash_key(made.key)) is None
@@ -152,11 +170,13 @@ async def test_a_revoked_key_opens_nothing_and_stays_listed(office: Office) -> N
 
 
 async def test_who_made_and_who_revoked_a_key_is_recorded_in_its_tenants_log(
-    office: Office,
+    office: KeyAdministrationFixture,
 ) -> None:
     made = await office.make(OPERATOR, tenant_id="globex")
     for _ in range(2):
-        await office.administration.revoke_key(TX, asked_by(OPERATOR), made.id, tenant_id="globex")
+        await office.administration.revoke_key(
+            TX, identify_request(OPERATOR), made.id, tenant_id="globex"
+        )
 
     assert [entry.action for entry in office.audit.entries] == ["key_created", "key_revoked"]
     assert {entry.tenant_id for entry in office.audit.entries} == {"globex"}
@@ -165,20 +185,24 @@ async def test_who_made_and_who_revoked_a_key_is_recorded_in_its_tenants_log(
     assert made.key not in str(office.audit.entries)
 
 
-async def test_a_key_does_not_revoke_itself(office: Office) -> None:
+async def test_a_key_does_not_revoke_itself(office: KeyAdministrationFixture) -> None:
     assert ADMIN.key_id is not None
 
     with pytest.raises(Conflict, match="cannot revoke itself"):
-        await office.administration.revoke_key(TX, asked_by(ADMIN), ADMIN.key_id, tenant_id=None)
+        await office.administration.revoke_key(
+            TX, identify_request(ADMIN), ADMIN.key_id, tenant_id=None
+        )
 
 
-async def test_a_key_of_another_tenant_is_not_there_to_be_revoked(office: Office) -> None:
+async def test_a_key_of_another_tenant_is_not_there_to_be_revoked(
+    office: KeyAdministrationFixture,
+) -> None:
     made = await office.make(OPERATOR, tenant_id="globex")
 
     with pytest.raises(NotFound):
-        await office.administration.revoke_key(TX, asked_by(ADMIN), made.id, tenant_id=None)
+        await office.administration.revoke_key(TX, identify_request(ADMIN), made.id, tenant_id=None)
     view = await office.administration.revoke_key(
-        TX, asked_by(OPERATOR), made.id, tenant_id="globex"
+        TX, identify_request(OPERATOR), made.id, tenant_id="globex"
     )
 
     assert view.revoked_at == NOON

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from services.gateway.routes import build_http
-from services.gateway.routes.dependencies import Api
+from services.gateway.routes.dependencies import GatewayApi
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     """What `/openapi.json` answers; no route is called, so nothing is behind them."""
-    parts: dict[str, Any] = dict.fromkeys(each.name for each in fields(Api))
+    parts: dict[str, Any] = dict.fromkeys(each.name for each in fields(GatewayApi))
     parts["settings"] = SimpleNamespace(
         gateway_body_limit_bytes=1024, gateway_body_timeout_seconds=5
     )
-    return json.loads(json.dumps(build_http(Api(**parts)).openapi()))
+    return json.loads(json.dumps(build_http(GatewayApi(**parts)).openapi()))
 
 
 def references(part: Any) -> Iterator[str]:
@@ -44,7 +44,7 @@ def test_every_reference_leads_to_something(document: dict[str, Any]) -> None:
         assert reduce(lambda part, step: part[step], steps, document) is not None
 
 
-def test_a_feedback_body_shows_who_may_have_judged(document: dict[str, Any]) -> None:
+def test_a_feedback_body_documents_its_sources(document: dict[str, Any]) -> None:
     content = document["paths"]["/v1/feedback"]["post"]["requestBody"]["content"]
 
     one = content["application/json"]["schema"]["anyOf"][0]

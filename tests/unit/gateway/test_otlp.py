@@ -8,7 +8,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from archon_contracts import telemetry
 from services.gateway.errors import MalformedBody, TooLarge
-from services.gateway.otlp import MOST_SPANS, read_spans
+from services.gateway.otlp import MAX_SPANS, read_spans
 from shared.telemetry.records import SpanRow
 
 SECOND = 1_000_000_000
@@ -32,7 +32,7 @@ def request(spans: int = 1, **fields: object) -> ExportTraceServiceRequest:
 
 
 def read(body: bytes, encoding: str = "") -> tuple[list[SpanRow], int]:
-    return read_spans(body, encoding=encoding, tenant_id="acme", most_bytes=1_000_000)
+    return read_spans(body, encoding=encoding, tenant_id="acme", max_bytes=1_000_000)
 
 
 def test_a_span_becomes_a_row() -> None:
@@ -70,7 +70,7 @@ def test_a_body_that_unpacks_to_too_much_is_refused() -> None:
 
 
 def test_too_many_spans_are_refused() -> None:
-    exported = request(MOST_SPANS + 1)
+    exported = request(MAX_SPANS + 1)
 
     with pytest.raises(TooLarge, match="spans"):
         read(exported.SerializeToString())

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from services.gateway.requests import KeyWish, Label, Sentence
+from services.gateway.requests import KeyRequest, Label, Sentence
 
 CONTROLS = ["\x00", "\n", "\r", "\x1b[2J", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066"]
 
@@ -18,7 +18,7 @@ def test_a_text_of_one_line_has_no_control_characters(kind: object, control: str
 @pytest.mark.parametrize("control", CONTROLS)
 def test_the_name_of_a_key_has_no_control_characters(control: str) -> None:
     with pytest.raises(ValidationError):
-        KeyWish(name=f"a{control}", scopes=frozenset({"read"}))
+        KeyRequest(name=f"a{control}", scopes=frozenset({"read"}))
 
 
 @pytest.mark.parametrize("text", ["ja, größer [v2] ✓", "日本語", "a/b: c (d)"])

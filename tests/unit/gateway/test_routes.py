@@ -14,10 +14,10 @@ from archon_contracts import telemetry
 from services.gateway.auth.credentials import ALL_SCOPES, Caller
 from services.gateway.errors import Overloaded
 from services.gateway.http import problems
-from services.gateway.load.load_shedding import Budget, OutboxWatch, Pressure
-from services.gateway.load.outbox_pressure import OutboxLimits, Waiting
+from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
+from services.gateway.load.outbox_pressure import OutboxBacklog, OutboxLimits
 from services.gateway.routes import build_http
-from services.gateway.routes.dependencies import Api
+from services.gateway.routes.dependencies import GatewayApi
 from shared.errors import DatabaseUnavailable
 
 QUEUED = {
@@ -35,7 +35,7 @@ SENT = {"/v1/annotations", "/v1/feedback", "/v1/feedback/retractions", "/v1/inte
 UUID = "0198c5a4-7d1e-7c3a-9f00-1f2e3d4c5b6a"
 
 
-class Admission:
+class AdmitAll:
     """Lets everybody in."""
 
     async def admit(self, **_: object) -> Caller:
@@ -45,39 +45,39 @@ class Admission:
         return None
 
 
-class Away:
+class UnavailableTransactions:
     """Transactions of a database that is not there."""
 
     @asynccontextmanager
-    async def reading(self, _tenant_id: str) -> AsyncIterator[None]:
+    async def begin_read(self, _tenant_id: str) -> AsyncIterator[None]:
         raise DatabaseUnavailable("gone")
         yield
 
-    writing = reading
+    begin_write = begin_read
 
 
 @pytest.fixture
-def drowning() -> Iterator[Pressure]:
+def overloaded_backpressure() -> Iterator[Backpressure]:
     """Both kinds of load are too much."""
-    watch = OutboxWatch(None, None, OutboxLimits(age_seconds=10, backlog=0))  # type: ignore[arg-type]  # never looks
-    watch.judge(Waiting(age_seconds=42, backlog=1))
-    events = Budget("inflight_events", 1, "events")
-    with events.hold(1, "acme"):
-        yield Pressure(watch, events, Budget("inflight_bytes", 0, "bytes"))
+    watch = OutboxMonitor(None, None, OutboxLimits(age_seconds=10, backlog=0))  # type: ignore[arg-type]  # never looks
+    watch.evaluate(OutboxBacklog(age_seconds=42, backlog=1))
+    events = InFlightLimit("inflight_events", 1, "events")
+    with events.reserve(1, "acme"):
+        yield Backpressure(watch, events, InFlightLimit("inflight_bytes", 0, "bytes"))
 
 
 @pytest.fixture
-def app(drowning: Pressure) -> Any:
-    parts: dict[str, Any] = dict.fromkeys(each.name for each in fields(Api))
+def app(overloaded_backpressure: Backpressure) -> Any:
+    parts: dict[str, Any] = dict.fromkeys(each.name for each in fields(GatewayApi))
     settings = SimpleNamespace(gateway_body_limit_bytes=1024, gateway_body_timeout_seconds=5)
     ours = {
         "settings": settings,
-        "admission": Admission(),
-        "pressure": drowning,
-        "transactions": Away(),
-        "reading": SimpleNamespace(store=None),
+        "admission": AdmitAll(),
+        "backpressure": overloaded_backpressure,
+        "transactions": UnavailableTransactions(),
+        "queries": SimpleNamespace(store=None),
     }
-    return build_http(Api(**(parts | ours)))
+    return build_http(GatewayApi(**(parts | ours)))
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ async def test_a_refusal_under_load_names_the_limit_and_the_wait(
     assert answer.json()["title"] == "Too Many Requests"
 
 
-class Counter:
+class RecordingCounter:
     """Keeps what was counted."""
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ class Counter:
 async def test_each_refusal_under_load_is_counted_with_its_limit(
     http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counter = Counter()
+    counter = RecordingCounter()
     monkeypatch.setattr(problems, "shed_counter", counter)
 
     for path in ("/v1/jobs", "/v1/feedback", "/v1/datasets"):
@@ -156,11 +156,11 @@ def test_every_operation_documents_that_it_may_be_refused_for_now(app: Any) -> N
     assert all("Retry-After" in answer.get("headers", {}) for answer in answers)
 
 
-def test_a_refusal_is_an_error_of_its_own_each_time(drowning: Pressure) -> None:
+def test_a_refusal_is_an_error_of_its_own_each_time(overloaded_backpressure: Backpressure) -> None:
     errors = []
     for _ in range(2):
         with pytest.raises(Overloaded) as refused:
-            drowning.outbox.require_room()
+            overloaded_backpressure.outbox.require_room()
         errors.append(refused.value)
 
     assert errors[0] is not errors[1]

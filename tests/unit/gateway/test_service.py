@@ -20,8 +20,14 @@ from archon_contracts.values import ArtifactRef
 from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope
 from services.gateway.domain import DatasetView, JobView, Lineage, ModelView
 from services.gateway.errors import Conflict, Invalid, NotFound
-from services.gateway.requests import AgentWish, JobWish, SyntheticWish
-from services.gateway.service import Asked, GatewayService, asked_by, check_base_model, check_kind
+from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
+from services.gateway.service import (
+    GatewayService,
+    RequestIdentity,
+    check_base_model,
+    check_kind,
+    identify_request,
+)
 from tests.support.clocks import SetClock
 from tests.support.messaging.outbox import RecordingOutbox
 
@@ -32,7 +38,7 @@ CALLER = Caller("acme", "ci", ALL_SCOPES, KEY_ID)
 ACTOR = f"ci (key {KEY_ID})"
 
 
-class Known:
+class FakeServiceStore:
     """A store that knows the agent `a`, two datasets, one job and the models given."""
 
     def __init__(self, job_state: str = "training", models: Sequence[ModelView] = ()) -> None:
@@ -45,7 +51,7 @@ class Known:
         return agent_id == "a"
 
     async def datasets(
-        self, _tx: object, _tenant: str, *, name: str | None = None, most: int = 1000
+        self, _tx: object, _tenant: str, *, name: str | None = None, limit: int = 1000
     ) -> list[DatasetView]:
         known = {"learn": "training", "suite": "evaluation"}
         if name not in known:
@@ -70,7 +76,7 @@ class Known:
         )
 
     async def models(
-        self, _tx: object, _tenant: str, _agent: str, *, version: str | None = None, most: int = 1
+        self, _tx: object, _tenant: str, _agent: str, *, version: str | None = None, limit: int = 1
     ) -> list[ModelView]:
         return [model for model in self._models if version in (None, model.version)]
 
@@ -80,7 +86,7 @@ class Known:
         self.synthetic.append(request_id)
 
 
-def model(version: str, status: str, *, was_live: bool) -> ModelView:
+def model(version: str, status: str, *, was_deployed: bool) -> ModelView:
     return ModelView(
         agent_id="a",
         version=version,
@@ -89,32 +95,32 @@ def model(version: str, status: str, *, was_live: bool) -> ModelView:
         uri=ITEMS.uri,
         metrics={},
         lineage=Lineage(),
-        deployed_at=NOON if was_live else None,
+        deployed_at=NOON if was_deployed else None,
     )
 
 
-FIRST = model("1.0.0", "deployed", was_live=True)
-NEVER_LIVE = model("1.1.0", "ready", was_live=False)
-LATER = model("1.2.0", "deployed", was_live=True)
-BEFORE = model("1.0.0", "ready", was_live=True)
+FIRST = model("1.0.0", "deployed", was_deployed=True)
+NEVER_DEPLOYED = model("1.1.0", "ready", was_deployed=False)
+LATER = model("1.2.0", "deployed", was_deployed=True)
+BEFORE = model("1.0.0", "ready", was_deployed=True)
 
 
-def service(store: Known | None = None) -> tuple[GatewayService, RecordingOutbox]:
+def service(store: FakeServiceStore | None = None) -> tuple[GatewayService, RecordingOutbox]:
     outbox = RecordingOutbox()
-    return GatewayService(store or Known(), outbox, SetClock(NOON)), outbox
+    return GatewayService(store or FakeServiceStore(), outbox, SetClock(NOON)), outbox
 
 
-def selector(**fields: object) -> AgentWish:
+def selector(**fields: object) -> AgentRequest:
     entries = [{"name": name} for name in ("one", "two")]
     values = {"agent_id": "a", "kind": "selector", "base_model": "pypi:m", "catalogue": entries}
-    return AgentWish(**(values | fields))
+    return AgentRequest(**(values | fields))
 
 
 async def test_an_agent_is_configured_for_the_callers_tenant() -> None:
     gateway, outbox = service()
 
     await gateway.configure_agent(
-        None, asked_by(CALLER), selector(evaluation_dataset="suite"), ITEMS
+        None, identify_request(CALLER), selector(evaluation_dataset="suite"), ITEMS
     )
 
     (command,) = outbox.of(ConfigureAgent)
@@ -122,11 +128,11 @@ async def test_an_agent_is_configured_for_the_callers_tenant() -> None:
     assert command.profile.evaluation_suite == command.profile.catalogue == ITEMS
 
 
-def test_a_training_cannot_be_made_to_hold_its_slot_for_days() -> None:
-    JobWish(agent_id="a", method="supervised", config={"max_steps": 100_000})
+def test_max_steps_of_a_training_is_bounded() -> None:
+    JobRequest(agent_id="a", method="supervised", config={"max_steps": 100_000})
 
     with pytest.raises(ValidationError, match="max_steps"):
-        JobWish(agent_id="a", method="supervised", config={"max_steps": 100_001})
+        JobRequest(agent_id="a", method="supervised", config={"max_steps": 100_001})
     with pytest.raises(ValidationError, match="max_steps"):
         selector(training={"max_steps": 100_001})
 
@@ -136,11 +142,11 @@ WRITER = Caller("acme", "ci", frozenset({Scope.WRITE, Scope.ADMIN}), KEY_ID)
 
 async def test_a_folder_as_base_model_is_the_operators_to_name() -> None:
     gateway, outbox = service()
-    wish = selector(base_model="file:///srv/models/encoder")
+    request_body = selector(base_model="file:///srv/models/encoder")
 
-    await gateway.configure_agent(None, asked_by(CALLER), wish, ITEMS)
+    await gateway.configure_agent(None, identify_request(CALLER), request_body, ITEMS)
     with pytest.raises(Invalid, match="ask the operator") as refusal:
-        await gateway.configure_agent(None, asked_by(WRITER), wish, ITEMS)
+        await gateway.configure_agent(None, identify_request(WRITER), request_body, ITEMS)
 
     assert [error.field for error in refusal.value.errors] == ["base_model"]
     assert len(outbox.of(ConfigureAgent)) == 1
@@ -165,7 +171,7 @@ async def test_a_training_dataset_is_no_evaluation_suite() -> None:
 
     with pytest.raises(Invalid, match="for training, not for evaluation"):
         await gateway.configure_agent(
-            None, asked_by(CALLER), selector(evaluation_dataset="learn"), ITEMS
+            None, identify_request(CALLER), selector(evaluation_dataset="learn"), ITEMS
         )
 
 
@@ -192,34 +198,34 @@ def test_a_misspelt_policy_is_refused_instead_of_becoming_the_default() -> None:
 
 async def test_a_request_sent_again_is_one_job() -> None:
     gateway, outbox = service()
-    order = Asked(CALLER, new_id())
-    wish = JobWish(agent_id="a", method="continual", dataset="learn")
+    identity = RequestIdentity(CALLER, new_id())
+    request_body = JobRequest(agent_id="a", method="continual", dataset="learn")
 
-    first = await gateway.request_training(None, order, wish)
-    again = await gateway.request_training(None, order, wish)
+    first = await gateway.request_training(None, identity, request_body)
+    again = await gateway.request_training(None, identity, request_body)
 
     (event,) = outbox.of(TrainingRequested)
-    assert first.job_id == again.job_id == event.job_id == order.id
+    assert first.job_id == again.job_id == event.job_id == identity.id
     assert (event.dataset, event.dataset_name, event.requested_by) == (ITEMS, "learn", ACTOR)
 
 
 @pytest.mark.parametrize(
-    ("wish", "error"),
+    ("request_body", "error"),
     [
-        (JobWish(agent_id="nobody", method="supervised"), NotFound),
-        (JobWish(agent_id="a", method="supervised", dataset="none"), NotFound),
-        (JobWish(agent_id="a", method="supervised", dataset="suite"), Invalid),
-        (JobWish(agent_id="a", method="reinforcement"), Invalid),
+        (JobRequest(agent_id="nobody", method="supervised"), NotFound),
+        (JobRequest(agent_id="a", method="supervised", dataset="none"), NotFound),
+        (JobRequest(agent_id="a", method="supervised", dataset="suite"), Invalid),
+        (JobRequest(agent_id="a", method="reinforcement"), Invalid),
     ],
 )
 async def test_an_impossible_training_is_refused_before_anything_leaves(
-    wish: JobWish, error: type[Exception]
+    request_body: JobRequest, error: type[Exception]
 ) -> None:
-    store = Known()
+    store = FakeServiceStore()
     gateway, outbox = service(store)
 
     with pytest.raises(error):
-        await gateway.request_training(None, asked_by(CALLER), wish)
+        await gateway.request_training(None, identify_request(CALLER), request_body)
 
     assert outbox.events == {}
     assert store.requested == []
@@ -230,68 +236,70 @@ async def test_a_method_without_a_recipe_is_refused_with_those_that_have_one() -
 
     with pytest.raises(Invalid, match="available: supervised, continual"):
         await gateway.request_training(
-            None, asked_by(CALLER), JobWish(agent_id="a", method="preference")
+            None, identify_request(CALLER), JobRequest(agent_id="a", method="preference")
         )
 
 
 async def test_a_running_job_is_cancelled_and_a_finished_one_is_not() -> None:
     gateway, outbox = service()
-    finished, _ = service(Known("completed"))
+    finished, _ = service(FakeServiceStore("completed"))
     job = new_id()
 
-    await gateway.cancel_job(None, asked_by(CALLER), job, "wrong data")
+    await gateway.cancel_job(None, identify_request(CALLER), job, "wrong data")
 
     assert [c.job_id for c in outbox.of(CancelJob)] == [job]
     with pytest.raises(Conflict, match="completed"):
-        await finished.cancel_job(None, asked_by(CALLER), job, "too late")
+        await finished.cancel_job(None, identify_request(CALLER), job, "too late")
 
 
 async def test_a_version_that_nobody_knows_is_not_deployed() -> None:
     gateway, outbox = service()
 
     with pytest.raises(NotFound):
-        await gateway.deploy_model(None, asked_by(CALLER), "a", "9.9.9", "hope")
+        await gateway.deploy_model(None, identify_request(CALLER), "a", "9.9.9", "hope")
     assert outbox.of(DeployModel) == []
 
 
 @pytest.mark.parametrize(
     ("models", "to_version", "reason"),
     [
-        ([], None, "no version of agent a is live"),
-        ([NEVER_LIVE], "1.1.0", "no version of agent a is live"),
-        ([FIRST, NEVER_LIVE], None, "was live before 1.0.0"),
+        ([], None, "no version of agent a is deployed"),
+        ([NEVER_DEPLOYED], "1.1.0", "no version of agent a is deployed"),
+        ([FIRST, NEVER_DEPLOYED], None, "was deployed before 1.0.0"),
     ],
 )
 async def test_a_rollback_with_nothing_to_return_to_is_a_conflict(
     models: list[ModelView], to_version: str | None, reason: str
 ) -> None:
-    gateway, outbox = service(Known(models=models))
+    gateway, outbox = service(FakeServiceStore(models=models))
 
     with pytest.raises(Conflict, match=reason):
-        await gateway.roll_back_model(None, asked_by(CALLER), "a", to_version, "odd")
+        await gateway.roll_back_model(None, identify_request(CALLER), "a", to_version, "odd")
 
     assert outbox.of(RollBackModel) == []
 
 
 @pytest.mark.parametrize(
-    ("models", "to_version"), [([LATER, BEFORE], None), ([FIRST, NEVER_LIVE], "1.1.0")]
+    ("models", "to_version"), [([LATER, BEFORE], None), ([FIRST, NEVER_DEPLOYED], "1.1.0")]
 )
 async def test_a_rollback_with_a_version_to_return_to_leaves_as_a_command(
     models: list[ModelView], to_version: str | None
 ) -> None:
-    gateway, outbox = service(Known(models=models))
+    gateway, outbox = service(FakeServiceStore(models=models))
 
-    await gateway.roll_back_model(None, asked_by(CALLER), "a", to_version, "odd")
+    await gateway.roll_back_model(None, identify_request(CALLER), "a", to_version, "odd")
 
     assert [c.to_version for c in outbox.of(RollBackModel)] == [to_version]
 
 
 async def test_synthetic_items_vary_the_examples() -> None:
-    store = Known()
+    store = FakeServiceStore()
     gateway, outbox = service(store)
-    wish = SyntheticWish(agent_id="a", scenario_type="support", count=5, examples="learn")
+    request_body = SyntheticDataRequest(
+        agent_id="a", scenario_type="support", count=5, examples="learn"
+    )
 
-    request_id = await gateway.generate_synthetic(None, asked_by(CALLER), wish)
+    request_id = await gateway.generate_synthetic(None, identify_request(CALLER), request_body)
 
     (command,) = outbox.of(GenerateSyntheticData)
     assert store.synthetic == [request_id] == [command.request_id]
@@ -299,21 +307,21 @@ async def test_synthetic_items_vary_the_examples() -> None:
     assert (command.examples.artifact, command.examples.items) == (ITEMS, 3)
 
 
-async def test_every_order_says_whose_key_it_came_with() -> None:
-    gateway, outbox = service(Known(models=[LATER, BEFORE]))
-    asked = asked_by(CALLER)
+async def test_every_command_names_the_key_of_its_caller() -> None:
+    gateway, outbox = service(FakeServiceStore(models=[LATER, BEFORE]))
+    identity = identify_request(CALLER)
 
-    await gateway.configure_agent(None, asked, selector(reason="a new desk"), None)
-    await gateway.cancel_job(None, asked, new_id(), "wrong data")
-    await gateway.deploy_model(None, asked, "a", BEFORE.version, "better")
-    await gateway.roll_back_model(None, asked, "a", None, "odd")
+    await gateway.configure_agent(None, identity, selector(reason="a new desk"), None)
+    await gateway.cancel_job(None, identity, new_id(), "wrong data")
+    await gateway.deploy_model(None, identity, "a", BEFORE.version, "better")
+    await gateway.roll_back_model(None, identity, "a", None, "odd")
 
     kinds = (ConfigureAgent, CancelJob, DeployModel, RollBackModel)
-    orders = [order for kind in kinds for order in outbox.of(kind)]
-    assert [order.requested_by for order in orders] == [ACTOR] * 4
-    assert [order.reason for order in orders] == ["a new desk", "wrong data", "better", "odd"]
+    commands = [command for kind in kinds for command in outbox.of(kind)]
+    assert [command.requested_by for command in commands] == [ACTOR] * 4
+    assert [command.reason for command in commands] == ["a new desk", "wrong data", "better", "odd"]
 
 
-def test_no_body_can_say_who_asks() -> None:
+def test_no_body_can_name_the_caller() -> None:
     with pytest.raises(ValidationError, match="requested_by"):
         selector(requested_by="somebody else")

@@ -9,14 +9,14 @@ import pytest
 
 from archon_inference import ModelFolderInvalid, verify_folder
 from shared.artifacts.signing import Signer
-from shared.artifacts.store import Artifacts
+from shared.artifacts.store import ArtifactStore
 from tests.support.training.poison import plain
 
 OURS, THEIRS = Signer("11" * 32), Signer("22" * 32)
 FILES = {"model.safetensors": b"weights", "archon.json": b"{}", "deep/vocab.txt": b"a\nb\n"}
 
 
-class Model:
+class SignedModel:
     """A folder as the artifact store made it, and its digest."""
 
     def __init__(self, folder: Path, digest: str) -> None:
@@ -27,18 +27,18 @@ class Model:
         verify_folder(self.folder, self.digest, trusted_keys=keys)
 
 
-async def published(root: Path, signer: Signer | None) -> Model:
-    store = Artifacts(f"file://{root / 'store'}", signer=signer)
+async def published(root: Path, signer: Signer | None) -> SignedModel:
+    store = ArtifactStore(f"file://{root / 'store'}", signer=signer)
     ref = await store.publish_files(FILES)
-    return Model(Path(ref.uri.removeprefix("file://")), ref.digest)
+    return SignedModel(Path(ref.uri.removeprefix("file://")), ref.digest)
 
 
 @pytest.fixture
-async def signed(tmp_path: Path) -> Model:
+async def signed(tmp_path: Path) -> SignedModel:
     return await published(tmp_path, OURS)
 
 
-async def test_what_the_store_made_is_taken(signed: Model) -> None:
+async def test_what_the_store_made_is_taken(signed: SignedModel) -> None:
     signed.verify(OURS.public_key)
     signed.verify(THEIRS.public_key, OURS.public_key.upper())
     signed.verify()
@@ -46,7 +46,7 @@ async def test_what_the_store_made_is_taken(signed: Model) -> None:
 
 @pytest.mark.parametrize("name", [*FILES, "manifest.json", "manifest.sig"])
 @pytest.mark.parametrize("place", [0, 1, -1], ids=["first", "second", "last"])
-async def test_one_flipped_bit_is_refused(signed: Model, name: str, place: int) -> None:
+async def test_one_flipped_bit_is_refused(signed: SignedModel, name: str, place: int) -> None:
     path = signed.folder / name
     content = bytearray(path.read_bytes())
     content[place] ^= 1
@@ -57,7 +57,7 @@ async def test_one_flipped_bit_is_refused(signed: Model, name: str, place: int) 
 
 
 @pytest.mark.parametrize("name", [*FILES, "manifest.json", "manifest.sig"])
-async def test_a_lost_file_is_refused(signed: Model, name: str) -> None:
+async def test_a_lost_file_is_refused(signed: SignedModel, name: str) -> None:
     (signed.folder / name).unlink()
 
     with pytest.raises(ModelFolderInvalid):
@@ -65,7 +65,7 @@ async def test_a_lost_file_is_refused(signed: Model, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "pytorch_model.bin", "deep/x.txt"])
-async def test_a_file_too_many_is_refused(signed: Model, name: str) -> None:
+async def test_a_file_too_many_is_refused(signed: SignedModel, name: str) -> None:
     (signed.folder / name).write_bytes(b"{}")
 
     with pytest.raises(ModelFolderInvalid, match="beyond its manifest"):
@@ -87,8 +87,10 @@ async def test_an_unsigned_model_is_refused_where_keys_are_trusted(tmp_path: Pat
         unsigned.verify(OURS.public_key)
 
 
-async def test_the_signature_of_another_model_is_refused(tmp_path: Path, signed: Model) -> None:
-    store = Artifacts(f"file://{tmp_path / 'other'}", signer=OURS)
+async def test_the_signature_of_another_model_is_refused(
+    tmp_path: Path, signed: SignedModel
+) -> None:
+    store = ArtifactStore(f"file://{tmp_path / 'other'}", signer=OURS)
     other = Path((await store.publish_files({"a": b"b"})).uri.removeprefix("file://"))
     shutil.copy(other / "manifest.sig", signed.folder / "manifest.sig")
 

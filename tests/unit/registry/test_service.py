@@ -18,16 +18,16 @@ from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.outbox import RecordingOutbox
-from tests.support.registry import FakeModels, deploy, deploy_for_job, register, roll_back
+from tests.support.registry import InMemoryModelStore, deploy, deploy_for_job, register, roll_back
 
 TX = object()
 
 
-class Registry:
+class RegistryHarness:
     """A service on fakes."""
 
     def __init__(self) -> None:
-        self.models = FakeModels()
+        self.models = InMemoryModelStore()
         self.outbox = RecordingOutbox()
         self.audit = RecordingAudit()
         self.service = RegistryService(
@@ -50,35 +50,35 @@ class Registry:
 
 
 @pytest.fixture
-def registry() -> Registry:
-    return Registry()
+def registry() -> RegistryHarness:
+    return RegistryHarness()
 
 
-async def test_models_of_an_agent_get_growing_versions(registry: Registry) -> None:
+async def test_models_of_an_agent_get_growing_versions(registry: RegistryHarness) -> None:
     await registry.register(times=3)
 
     registered = registry.outbox.of(ModelRegistered)
     assert [event.model.version for event in registered] == ["1.0.0", "1.1.0", "1.2.0"]
 
 
-async def test_each_agent_starts_with_its_first_version(registry: Registry) -> None:
+async def test_each_agent_starts_with_its_first_version(registry: RegistryHarness) -> None:
     await registry.register()
     model = await registry.service.register_model(TX, message_of(register(agent_id="other")))
 
     assert str(model.version) == "1.0.0"
 
 
-async def test_a_job_registered_twice_keeps_its_version(registry: Registry) -> None:
-    order = register(new_id())
+async def test_a_job_registered_twice_keeps_its_version(registry: RegistryHarness) -> None:
+    command = register(new_id())
 
-    first = await registry.service.register_model(TX, message_of(order))
-    second = await registry.service.register_model(TX, message_of(order))
+    first = await registry.service.register_model(TX, message_of(command))
+    second = await registry.service.register_model(TX, message_of(command))
 
     assert first == second
     assert len(registry.outbox.of(ModelRegistered)) == 2
 
 
-async def test_a_deployment_configures_the_agent(registry: Registry) -> None:
+async def test_a_deployment_configures_the_agent(registry: RegistryHarness) -> None:
     await registry.register()
     await registry.deploy("1.0.0")
 
@@ -90,14 +90,16 @@ async def test_a_deployment_configures_the_agent(registry: Registry) -> None:
     assert deployed.deployed_at == NOON
 
 
-async def test_a_deployment_names_the_version_it_replaced(registry: Registry) -> None:
+async def test_a_deployment_names_the_version_it_replaced(registry: RegistryHarness) -> None:
     await registry.register(times=2)
     await registry.deploy("1.0.0", "1.1.0")
 
     assert registry.outbox.of(ModelDeployed)[-1].previous_version == "1.0.0"
 
 
-async def test_deploying_the_live_version_again_only_repeats_the_news(registry: Registry) -> None:
+async def test_deploying_the_deployed_version_again_repeats_the_event(
+    registry: RegistryHarness,
+) -> None:
     await registry.register(times=2)
     await registry.deploy("1.0.0", "1.1.0", "1.1.0")
 
@@ -106,22 +108,22 @@ async def test_deploying_the_live_version_again_only_repeats_the_news(registry: 
     assert len(registry.outbox.of(ModelDeployed)) == 3
 
 
-@pytest.mark.parametrize("judged_against", [None, "1.0.0"])
+@pytest.mark.parametrize("compared_with", [None, "1.0.0"])
 async def test_a_job_cannot_replace_a_version_it_was_not_compared_with(
-    registry: Registry, judged_against: str | None
+    registry: RegistryHarness, compared_with: str | None
 ) -> None:
     await registry.register(times=3)
     await registry.deploy("1.0.0", "1.1.0")
 
-    order = message_of(deploy_for_job("1.2.0", judged_against))
-    await registry.service.deploy_model(TX, order)
+    command = message_of(deploy_for_job("1.2.0", compared_with))
+    await registry.service.deploy_model(TX, command)
 
     (refused,) = registry.outbox.of(DeploymentRefused)
-    assert (refused.judged_against, refused.live_version) == (judged_against, "1.1.0")
+    assert (refused.compared_with, refused.deployed_version) == (compared_with, "1.1.0")
     assert [version for _, version in registry.configured] == ["1.0.0", "1.1.0"]
 
 
-async def test_a_job_replaces_the_version_it_was_compared_with(registry: Registry) -> None:
+async def test_a_job_replaces_the_version_it_was_compared_with(registry: RegistryHarness) -> None:
     await registry.register(times=2)
     await registry.deploy("1.0.0")
 
@@ -131,7 +133,7 @@ async def test_a_job_replaces_the_version_it_was_compared_with(registry: Registr
     assert [version for _, version in registry.configured] == ["1.0.0", "1.1.0"]
 
 
-async def test_an_unknown_version_is_refused_with_the_known_ones(registry: Registry) -> None:
+async def test_an_unknown_version_is_refused_with_the_known_ones(registry: RegistryHarness) -> None:
     await registry.register(times=2)
 
     with pytest.raises(UnknownVersion, match=r"no version '9\.9\.9'; it has 1\.1\.0, 1\.0\.0"):
@@ -139,14 +141,14 @@ async def test_an_unknown_version_is_refused_with_the_known_ones(registry: Regis
     assert issubclass(UnknownVersion, PermanentError)
 
 
-async def test_another_agents_version_is_unknown(registry: Registry) -> None:
+async def test_another_agents_version_is_unknown(registry: RegistryHarness) -> None:
     await registry.register()
 
     with pytest.raises(UnknownVersion, match="it has none yet"):
         await registry.service.deploy_model(TX, message_of(deploy("1.0.0", agent_id="other")))
 
 
-async def test_rollbacks_go_back_one_version_at_a_time(registry: Registry) -> None:
+async def test_rollbacks_go_back_one_version_at_a_time(registry: RegistryHarness) -> None:
     await registry.register(times=3)
     await registry.deploy("1.0.0", "1.1.0", "1.2.0")
 
@@ -158,7 +160,7 @@ async def test_rollbacks_go_back_one_version_at_a_time(registry: Registry) -> No
     assert registry.configured[-1] == (5, "1.0.0")
 
 
-async def test_a_rollback_can_name_its_version(registry: Registry) -> None:
+async def test_a_rollback_can_name_its_version(registry: RegistryHarness) -> None:
     await registry.register(times=3)
     await registry.deploy("1.0.0", "1.1.0", "1.2.0")
 
@@ -167,7 +169,9 @@ async def test_a_rollback_can_name_its_version(registry: Registry) -> None:
     assert registry.configured[-1] == (4, "1.0.0")
 
 
-async def test_a_rollback_to_the_live_version_changes_nothing(registry: Registry) -> None:
+async def test_a_rollback_to_the_deployed_version_changes_nothing(
+    registry: RegistryHarness,
+) -> None:
     await registry.register()
     await registry.deploy("1.0.0")
 
@@ -179,7 +183,7 @@ async def test_a_rollback_to_the_live_version_changes_nothing(registry: Registry
 
 @pytest.mark.parametrize(("deployed", "sentence"), [((), "no live"), (("1.0.0",), "before 1.0.0")])
 async def test_a_rollback_needs_a_version_to_return_to(
-    registry: Registry, deployed: tuple[str, ...], sentence: str
+    registry: RegistryHarness, deployed: tuple[str, ...], sentence: str
 ) -> None:
     await registry.register()
     await registry.deploy(*deployed)
@@ -188,23 +192,23 @@ async def test_a_rollback_needs_a_version_to_return_to(
         await registry.service.roll_back_model(TX, message_of(roll_back()))
 
 
-async def test_a_redelivered_order_gives_the_same_events(registry: Registry) -> None:
+async def test_a_redelivered_command_gives_the_same_events(registry: RegistryHarness) -> None:
     await registry.register()
-    order = message_of(deploy("1.0.0"))
+    command = message_of(deploy("1.0.0"))
 
-    await registry.service.deploy_model(TX, order)
+    await registry.service.deploy_model(TX, command)
     before = dict(registry.outbox.events)
-    await registry.service.deploy_model(TX, order)
+    await registry.service.deploy_model(TX, command)
 
     assert registry.outbox.events == before
 
 
-async def test_a_deployment_is_recorded_with_who_and_why(registry: Registry) -> None:
+async def test_a_deployment_is_recorded_with_who_and_why(registry: RegistryHarness) -> None:
     await registry.register(times=2)
     await registry.deploy("1.0.0")
-    order = deploy("1.1.0").model_copy(update={"requested_by": "ci (key 1)"})
+    command = deploy("1.1.0").model_copy(update={"requested_by": "ci (key 1)"})
 
-    await registry.service.deploy_model(TX, message_of(order))
+    await registry.service.deploy_model(TX, message_of(command))
 
     recorded = registry.audit.entries[-1]
     assert (recorded.action, recorded.actor) == ("deployed", "ci (key 1)")
@@ -213,8 +217,8 @@ async def test_a_deployment_is_recorded_with_who_and_why(registry: Registry) -> 
     assert recorded.details["previous_version"] == "1.0.0"
 
 
-async def test_an_order_that_does_not_say_who_is_recorded_with_its_source(
-    registry: Registry,
+async def test_a_command_without_a_requester_is_recorded_with_its_source(
+    registry: RegistryHarness,
 ) -> None:
     await registry.register()
 
@@ -223,7 +227,7 @@ async def test_an_order_that_does_not_say_who_is_recorded_with_its_source(
     assert [each.actor for each in registry.audit.entries] == ["unknown (source archon/test)"]
 
 
-async def test_a_deployment_that_changes_nothing_is_not_recorded(registry: Registry) -> None:
+async def test_a_deployment_that_changes_nothing_is_not_recorded(registry: RegistryHarness) -> None:
     await registry.register()
 
     await registry.deploy("1.0.0", "1.0.0")
@@ -231,12 +235,12 @@ async def test_a_deployment_that_changes_nothing_is_not_recorded(registry: Regis
     assert [each.subject for each in registry.audit.entries] == ["1.0.0"]
 
 
-async def test_a_rollback_is_recorded_with_who_and_why(registry: Registry) -> None:
+async def test_a_rollback_is_recorded_with_who_and_why(registry: RegistryHarness) -> None:
     await registry.register(times=2)
     await registry.deploy("1.0.0", "1.1.0")
-    order = roll_back().model_copy(update={"requested_by": "ann (key 2)"})
+    command = roll_back().model_copy(update={"requested_by": "ann (key 2)"})
 
-    await registry.service.roll_back_model(TX, message_of(order))
+    await registry.service.roll_back_model(TX, message_of(command))
 
     recorded = registry.audit.entries[-1]
     assert (recorded.action, recorded.actor) == ("rolled_back", "ann (key 2)")
@@ -244,14 +248,14 @@ async def test_a_rollback_is_recorded_with_who_and_why(registry: Registry) -> No
     assert recorded.details["previous_version"] == "1.1.0"
 
 
-async def test_a_refused_deployment_is_recorded_with_the_job(registry: Registry) -> None:
+async def test_a_refused_deployment_is_recorded_with_the_job(registry: RegistryHarness) -> None:
     await registry.register(times=2)
     await registry.deploy("1.0.0")
-    order = deploy_for_job("1.1.0", judged_against=None)
+    command = deploy_for_job("1.1.0", compared_with=None)
 
-    await registry.service.deploy_model(TX, message_of(order))
+    await registry.service.deploy_model(TX, message_of(command))
 
     recorded = registry.audit.entries[-1]
     assert (recorded.action, recorded.subject) == ("deployment_refused", "1.1.0")
-    assert recorded.details["job_id"] == str(order.job_id)
-    assert "1.0.0 is live" in recorded.reason
+    assert recorded.details["job_id"] == str(command.job_id)
+    assert "1.0.0 is deployed" in recorded.reason

@@ -10,15 +10,15 @@ from opentelemetry.trace import set_span_in_context
 
 from archon_contracts.telemetry import TENANT_ID
 from shared.telemetry.spans import (
-    OwnIds,
     SpanRef,
+    SystemRandomIdGenerator,
     inherit_tenant,
     links_of,
     new_span_id,
     new_trace_id,
     parse_traceparent,
+    read_span_tenant,
     span_context,
-    tenant_of,
 )
 
 
@@ -57,11 +57,11 @@ def test_a_span_is_its_parents_tenants_unless_it_says_another(
 
     inherit_tenant(child, context)
 
-    assert tenant_of(child) == expected
+    assert read_span_tenant(child) == expected
 
 
 def test_a_span_draws_nothing_from_the_generator_that_a_training_seeds() -> None:
-    provider = TracerProvider(id_generator=OwnIds(), shutdown_on_exit=False)
+    provider = TracerProvider(id_generator=SystemRandomIdGenerator(), shutdown_on_exit=False)
     before = random.getstate()
 
     span = provider.get_tracer("test").start_span("epoch").get_span_context()

@@ -8,17 +8,17 @@ from typing import cast
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from shared.telemetry.setup import shut_down
+from shared.telemetry.setup import shut_down_telemetry
 
 ENDS_BESIDE_A_SILENT_COLLECTOR = """
 import asyncio, threading
-from shared.telemetry.setup import shut_down
+from shared.telemetry.setup import shut_down_telemetry
 
 class Provider:
     def shutdown(self):
         threading.Event().wait()
 
-asyncio.run(shut_down(Provider(), 0.1))
+asyncio.run(shut_down_telemetry(Provider(), 0.1))
 """
 
 
@@ -36,13 +36,13 @@ class Provider:
 async def test_what_is_left_is_exported_when_the_collector_answers() -> None:
     provider = Provider()
     provider.answer.set()
-    await shut_down(cast("TracerProvider", provider), 10)
+    await shut_down_telemetry(cast("TracerProvider", provider), 10)
     assert provider.exported
 
 
 async def test_a_silent_collector_is_waited_for_no_longer_than_said() -> None:
     provider = Provider()
-    await shut_down(cast("TracerProvider", provider), 0.05)
+    await shut_down_telemetry(cast("TracerProvider", provider), 0.05)
     assert not provider.exported
     provider.answer.set()
     await asyncio.to_thread(_let_it_end)

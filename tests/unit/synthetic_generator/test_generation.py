@@ -6,21 +6,23 @@ import orjson
 import pytest
 from hypothesis import given
 
-from services.synthetic_generator.datasets import files_of, read_samples
-from services.synthetic_generator.domain import Method, Refusal, Sample, Wish
-from services.synthetic_generator.generation import PATIENCE, generate
+from services.synthetic_generator.datasets import build_files, read_samples
+from services.synthetic_generator.domain import GenerationRequest, Method, RejectionReason, Sample
+from services.synthetic_generator.generation import MAXIMUM_CONSECUTIVE_REJECTIONS, generate
 from services.synthetic_generator.generators.grammars import GRAMMARS
-from services.synthetic_generator.quality.privacy import find
-from tests.support.data.synthetic_generator import EXAMPLES, wish, wishes
+from services.synthetic_generator.quality.privacy import detect_personal_data
+from tests.support.data.synthetic_generator import EXAMPLES, generation_request, generation_requests
 
 
-@given(wishes())
-def test_equal_wishes_make_equal_files(asked: Wish) -> None:
-    assert files_of(asked, generate(asked, ())) == files_of(asked, generate(asked, ()))
+@given(generation_requests())
+def test_equal_wishes_make_equal_files(asked: GenerationRequest) -> None:
+    assert build_files(asked, generate(asked, ())) == build_files(asked, generate(asked, ()))
 
 
-@given(wishes())
-def test_no_more_than_asked_each_once_with_an_answer_of_the_domain(asked: Wish) -> None:
+@given(generation_requests())
+def test_no_more_than_asked_each_once_with_an_answer_of_the_domain(
+    asked: GenerationRequest,
+) -> None:
     made = [candidate.sample for candidate in generate(asked, ()).accepted]
 
     assert len(made) <= asked.count
@@ -28,8 +30,8 @@ def test_no_more_than_asked_each_once_with_an_answer_of_the_domain(asked: Wish) 
     assert {sample.target for sample in made} <= set(GRAMMARS[asked.scenario_type].targets)
 
 
-@given(wishes())
-def test_examples_decide_the_answers_and_are_never_repeated(asked: Wish) -> None:
+@given(generation_requests())
+def test_examples_decide_the_answers_and_are_never_repeated(asked: GenerationRequest) -> None:
     made = [candidate.sample for candidate in generate(asked, EXAMPLES).accepted]
 
     assert {sample.target for sample in made} <= {example.target for example in EXAMPLES}
@@ -37,7 +39,7 @@ def test_examples_decide_the_answers_and_are_never_repeated(asked: Wish) -> None
 
 
 def test_the_specification_s_example_gives_all_that_it_asks_for() -> None:
-    made = generate(wish(count=1000, edge_cases=True, diversity=0.8), ()).accepted
+    made = generate(generation_request(count=1000, edge_cases=True, diversity=0.8), ()).accepted
 
     assert len(made) == 1000
     per_target = Counter(candidate.sample.target for candidate in made)
@@ -46,7 +48,8 @@ def test_the_specification_s_example_gives_all_that_it_asks_for() -> None:
 
 def test_another_seed_makes_other_items() -> None:
     one, other = (
-        {c.sample.key for c in generate(wish(count=100, seed=seed), ()).accepted} for seed in (1, 2)
+        {c.sample.key for c in generate(generation_request(count=100, seed=seed), ()).accepted}
+        for seed in (1, 2)
     )
 
     assert len(one & other) < 10
@@ -54,19 +57,19 @@ def test_another_seed_makes_other_items() -> None:
 
 @pytest.mark.parametrize(("edge_cases", "expected"), [(False, False), (True, True)])
 def test_only_edge_cases_that_are_asked_for_are_made(edge_cases: bool, expected: bool) -> None:
-    made = generate(wish(count=60, edge_cases=edge_cases), ()).accepted
+    made = generate(generation_request(count=60, edge_cases=edge_cases), ()).accepted
 
     assert any(c.method is Method.ADVERSARIAL for c in made) is expected
 
 
 def test_an_unknown_scenario_without_examples_gives_nothing_and_says_so() -> None:
-    result = generate(wish(scenario_type="astronomy"), ())
+    result = generate(generation_request(scenario_type="astronomy"), ())
 
-    assert (result.accepted, result.refused) == ([], {Refusal.NO_SOURCE: 20})
+    assert (result.accepted, result.rejections) == ([], {RejectionReason.NO_SOURCE: 20})
 
 
 def test_an_unknown_scenario_with_examples_is_made_from_them() -> None:
-    result = generate(wish(scenario_type="travel", count=30), EXAMPLES)
+    result = generate(generation_request(scenario_type="travel", count=30), EXAMPLES)
 
     assert {c.method for c in result.accepted} == {Method.MUTATION, Method.RECOMBINATION}
 
@@ -74,24 +77,26 @@ def test_an_unknown_scenario_with_examples_is_made_from_them() -> None:
 def test_personal_data_of_examples_is_replaced_before_use() -> None:
     examples = [Sample(f"call me at 905-674-379{n} about room {n}", "hotel") for n in range(4)]
 
-    result = generate(wish(scenario_type="travel", count=10), examples)
+    result = generate(generation_request(scenario_type="travel", count=10), examples)
 
-    assert result.scrubbed == {"PHONE": 4}
-    assert all(find(c.sample.input) == [] for c in result.accepted)
+    assert result.redacted == {"PHONE": 4}
+    assert all(detect_personal_data(c.sample.input) == [] for c in result.accepted)
 
 
 def test_the_loop_ends_when_nothing_new_can_be_made() -> None:
-    result = generate(wish(scenario_type="x", count=10_000, diversity=1.0), [Sample("hi", "a")])
+    result = generate(
+        generation_request(scenario_type="x", count=10_000, diversity=1.0), [Sample("hi", "a")]
+    )
 
     assert len(result.accepted) < 100
-    assert result.refused.total() >= PATIENCE
+    assert result.rejections.total() >= MAXIMUM_CONSECUTIVE_REJECTIONS
 
 
 def test_the_report_accounts_for_what_was_made() -> None:
-    asked = wish(count=50, edge_cases=True)
+    asked = generation_request(count=50, edge_cases=True)
     result = generate(asked, ())
 
-    files = files_of(asked, result)
+    files = build_files(asked, result)
 
     report = orjson.loads(files["report.json"])
     assert (report["requested"], report["generated"]) == (50, len(result.accepted))
@@ -100,8 +105,8 @@ def test_the_report_accounts_for_what_was_made() -> None:
 
 
 def test_items_are_marked_as_synthetic_and_can_be_read_as_examples_again() -> None:
-    asked = wish(count=5)
-    lines = files_of(asked, generate(asked, ()))["items.jsonl"].splitlines()
+    asked = generation_request(count=5)
+    lines = build_files(asked, generate(asked, ()))["items.jsonl"].splitlines()
 
     assert {orjson.loads(line)["source"] for line in lines} == {"synthetic"}
     assert len(read_samples(lines)) == 5

@@ -8,7 +8,7 @@ from services.trainer.capacity import Capacity
 def test_a_taken_slot_is_busy_until_its_run_ends() -> None:
     capacity = Capacity("w", slots=2, devices=("cpu",))
 
-    with capacity.taken():
+    with capacity.reserve_slot():
         during = capacity.report()
     after = capacity.report()
 
@@ -21,14 +21,14 @@ async def test_a_change_wakes_the_reporter_at_once() -> None:
     waiting = asyncio.create_task(capacity.changed.wait(60))
     await asyncio.sleep(0)
 
-    with capacity.taken():
+    with capacity.reserve_slot():
         await asyncio.wait_for(waiting, 5)
 
 
 def test_a_failed_run_gives_its_slot_back() -> None:
     capacity = Capacity("w", slots=1, devices=())
     try:
-        with capacity.taken():
+        with capacity.reserve_slot():
             raise RuntimeError("out of memory")
     except RuntimeError:
         assert capacity.report().busy == 0

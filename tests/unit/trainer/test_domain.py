@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.trainer.domain import (
-    MOST_POINTS,
-    Folders,
-    PointBuffer,
-    points_of,
-    run_spec,
-    trained_model,
+    MAX_BATCH_POINTS,
+    MetricBuffer,
+    RunFolders,
+    build_run_spec,
+    read_metric_points,
+    read_trained_model,
 )
-from services.trainer.errors import NothingLearned
+from services.trainer.errors import NoTrainingSteps
 from tests.support.messaging.messages import NOON
 from tests.support.registry import artifact
 from tests.support.training.trainer import train
@@ -30,58 +30,58 @@ RESULT = {
 }
 
 
-def test_a_run_gets_only_the_hyper_parameters_that_were_given() -> None:
-    folders = Folders(Path("/d"), None, None, Path("/c"), Path("/o"))
+def test_a_run_gets_only_explicit_hyper_parameters() -> None:
+    folders = RunFolders(Path("/d"), None, None, Path("/c"), Path("/o"))
 
-    spec = run_spec(train(artifact("d"), steps=9), folders, threads=2)
+    spec = build_run_spec(train(artifact("d"), steps=9), folders, threads=2)
 
     assert spec["config"] == {"max_steps": 9, "seed": 5}
-    assert (spec["parent_model"], spec["catalogue"], spec["plan"]) == (None, None, None)
+    assert (spec["warm_start_model"], spec["catalogue"], spec["plan"]) == (None, None, None)
     assert (spec["dataset"], spec["checkpoint_dir"], spec["output_dir"]) == ("/d", "/c", "/o")
     assert (spec["seed"], spec["threads"]) == (5, 2)
 
 
 def test_figures_that_are_no_numbers_are_left_out() -> None:
-    assert trained_model(RESULT).metrics == {"loss": 0.5}
+    assert read_trained_model(RESULT).metrics == {"loss": 0.5}
 
 
 def test_a_run_without_a_step_gave_no_model() -> None:
-    with pytest.raises(NothingLearned, match="no optimizer step"):
-        trained_model({**RESULT, "steps": 0})
+    with pytest.raises(NoTrainingSteps, match="no optimizer step"):
+        read_trained_model({**RESULT, "steps": 0})
 
 
 def test_points_carry_their_step_epoch_and_time() -> None:
     report = {"step": 3, "epoch": 0.5, "values": {"loss": 0.1, "rate": None}}
 
-    (point,) = points_of(report, NOON)
+    (point,) = read_metric_points(report, NOON)
 
     assert (point.name, point.value, point.step, point.epoch) == ("loss", 0.1, 3, 0.5)
     assert point.recorded_at == NOON
 
 
 def test_points_wait_for_a_second() -> None:
-    buffer = PointBuffer(NOON)
-    buffer.add(points_of({"step": 1, "values": {"loss": 0.1}}, NOON))
+    buffer = MetricBuffer(NOON)
+    buffer.add(read_metric_points({"step": 1, "values": {"loss": 0.1}}, NOON))
 
     assert not buffer.is_due(NOON + timedelta(seconds=0.9))
     assert buffer.is_due(NOON + timedelta(seconds=1))
 
 
 def test_an_empty_buffer_is_never_due() -> None:
-    assert not PointBuffer(NOON).is_due(NOON + timedelta(hours=1))
+    assert not MetricBuffer(NOON).is_due(NOON + timedelta(hours=1))
 
 
 @given(st.lists(st.integers(1, 3), max_size=120))
 def test_no_point_is_lost_or_sent_twice(sizes: list[int]) -> None:
-    buffer, sent, added = PointBuffer(NOON), [], 0
+    buffer, sent, added = MetricBuffer(NOON), [], 0
     for step, size in enumerate(sizes):
         values = {f"metric_{number}": 1.0 for number in range(size)}
-        buffer.add(points_of({"step": step, "values": values}, NOON))
+        buffer.add(read_metric_points({"step": step, "values": values}, NOON))
         added += size
         if buffer.is_due(NOON):
-            batch = buffer.take(NOON)
-            assert len(batch) < MOST_POINTS + 3
+            batch = buffer.drain(NOON)
+            assert len(batch) < MAX_BATCH_POINTS + 3
             sent.extend(batch)
-    sent.extend(buffer.take(NOON))
+    sent.extend(buffer.drain(NOON))
 
     assert len({(point.name, point.step) for point in sent}) == len(sent) == added

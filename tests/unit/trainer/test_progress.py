@@ -18,7 +18,7 @@ from tests.support.registry import artifact
 from tests.support.training.trainer import train
 
 
-class Database:
+class UnreliableGuard:
     """Opens transactions unless it has an error to raise."""
 
     def __init__(self) -> None:
@@ -45,16 +45,16 @@ def lease(attempt: int = 1) -> Lease:
 
 
 CAUSE_ID = new_id()
-ORDER = train(artifact("dataset"))
+COMMAND = train(artifact("dataset"))
 
 
-class Run:
-    """One lease of a run and what it told."""
+class RunHarness:
+    """One lease of a run and what it published."""
 
     def __init__(self, outbox: RecordingOutbox) -> None:
-        self.database, self.outbox, self.clock = Database(), outbox, SetClock(NOON)
+        self.database, self.outbox, self.clock = UnreliableGuard(), outbox, SetClock(NOON)
         self.progress = TrainingProgress(
-            ORDER, lease(), "w", guard=self.database, outbox=outbox, clock=self.clock
+            COMMAND, lease(), "w", guard=self.database, outbox=outbox, clock=self.clock
         )
 
     async def step(self, step: int) -> None:
@@ -65,17 +65,17 @@ class Run:
         await self.progress.report(started)
         await self.progress.report({"event": "first_step", "at": NOON.timestamp()})
 
-    def steps_told(self) -> list[list[int]]:
+    def published_steps(self) -> list[list[int]]:
         batches = self.outbox.of(MetricsRecorded)
         return [[point.step for point in batch.points] for batch in batches]
 
 
 @pytest.fixture
-def run() -> Run:
-    return Run(RecordingOutbox())
+def run() -> RunHarness:
+    return RunHarness(RecordingOutbox())
 
 
-async def test_the_start_is_told_at_the_first_step(run: Run) -> None:
+async def test_the_start_is_published_at_the_first_step(run: RunHarness) -> None:
     await run.progress.report({"event": "started", "total_steps": 9, "resumed_from_step": 0})
     assert run.outbox.events == {}
 
@@ -85,16 +85,16 @@ async def test_the_start_is_told_at_the_first_step(run: Run) -> None:
     assert (started.total_steps, started.worker_id, started.first_step_at) == (9, "w", NOON)
 
 
-async def test_points_leave_once_a_second(run: Run) -> None:
+async def test_points_leave_once_a_second(run: RunHarness) -> None:
     for step in range(1, 5):
         run.clock.move(0.4)
         await run.step(step)
     await run.progress.close()
 
-    assert run.steps_told() == [[1, 2, 3], [4]]
+    assert run.published_steps() == [[1, 2, 3], [4]]
 
 
-async def test_a_checkpoint_comes_after_the_points_before_it(run: Run) -> None:
+async def test_a_checkpoint_comes_after_the_points_before_it(run: RunHarness) -> None:
     await run.step(1)
     await run.progress.report({"event": "checkpoint", "step": 1, "path": "/checkpoints/1"})
 
@@ -102,7 +102,7 @@ async def test_a_checkpoint_comes_after_the_points_before_it(run: Run) -> None:
     assert run.outbox.of(CheckpointSaved)[0].uri == "file:///checkpoints/1"
 
 
-async def test_events_wait_while_the_database_is_away(run: Run) -> None:
+async def test_events_wait_while_the_database_is_away(run: RunHarness) -> None:
     run.database.error = DatabaseUnavailable("gone")
     await run.start()
     run.clock.move(2)
@@ -115,7 +115,7 @@ async def test_events_wait_while_the_database_is_away(run: Run) -> None:
     assert [type(e) for e in run.outbox.events.values()] == [TrainingStarted, MetricsRecorded]
 
 
-async def test_what_is_left_must_be_told_before_the_end(run: Run) -> None:
+async def test_remaining_events_must_be_published_before_the_end(run: RunHarness) -> None:
     await run.step(1)
     run.database.error = DatabaseUnavailable("gone")
 
@@ -123,23 +123,23 @@ async def test_what_is_left_must_be_told_before_the_end(run: Run) -> None:
         await run.progress.close()
 
 
-async def test_a_lost_lease_ends_the_run(run: Run) -> None:
+async def test_a_lost_lease_ends_the_run(run: RunHarness) -> None:
     run.database.error = LeaseLost("cancelled")
 
     with pytest.raises(LeaseLost):
         await run.start()
 
 
-async def test_a_resumed_run_tells_its_own_start(run: Run) -> None:
+async def test_a_resumed_run_publishes_its_own_start(run: RunHarness) -> None:
     await run.start()
-    resumed = Run(run.outbox)
+    resumed = RunHarness(run.outbox)
     await resumed.start(resumed_from=4)
 
     starts = run.outbox.of(TrainingStarted)
     assert [start.resumed_from_step for start in starts] == [0, 4]
 
 
-async def test_an_unknown_report_is_passed_over(run: Run) -> None:
+async def test_an_unknown_report_is_passed_over(run: RunHarness) -> None:
     await run.progress.report({"event": "paused"})
 
     assert run.outbox.events == {}

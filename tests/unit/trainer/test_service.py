@@ -1,4 +1,4 @@
-"""Accepting and calling off trainings."""
+"""Accepting and cancelling trainings."""
 
 from archon_contracts.commands import CancelTraining, TrainModel
 from services.trainer.service import TrainerService
@@ -10,7 +10,7 @@ from tests.support.training.trainer import cancel, train
 TX = object()
 
 
-class Attempts:
+class TrainingAttempts:
     """Answers as it is told."""
 
     def __init__(self, answer: bool) -> None:
@@ -23,15 +23,15 @@ class Attempts:
         return self.answer
 
 
-ORDER = train(artifact("dataset"))
-NEWER = ORDER.model_copy(update={"attempt": 2})
+COMMAND = train(artifact("dataset"))
+NEWER = COMMAND.model_copy(update={"attempt": 2})
 
 
 async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
     queue = OpenWork()
-    service = TrainerService(Attempts(True), queue)
+    service = TrainerService(TrainingAttempts(True), queue)
 
-    await service.accept_training(TX, message_of(ORDER))
+    await service.accept_training(TX, message_of(COMMAND))
     await service.accept_training(TX, message_of(NEWER))
 
     (payloads,) = queue.open.values()
@@ -41,23 +41,25 @@ async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
 async def test_an_attempt_that_is_not_newer_starts_nothing() -> None:
     queue = OpenWork()
 
-    assert not await TrainerService(Attempts(False), queue).accept_training(TX, message_of(ORDER))
+    assert not await TrainerService(TrainingAttempts(False), queue).accept_training(
+        TX, message_of(COMMAND)
+    )
     assert queue.open == {}
 
 
 async def test_a_cancelled_training_is_taken_from_the_queue() -> None:
     queue = OpenWork()
-    service = TrainerService(Attempts(True), queue)
-    await service.accept_training(TX, message_of(ORDER))
+    service = TrainerService(TrainingAttempts(True), queue)
+    await service.accept_training(TX, message_of(COMMAND))
 
-    assert await service.cancel_training(TX, message_of(cancel(ORDER)))
+    assert await service.cancel_training(TX, message_of(cancel(COMMAND)))
     assert queue.open == {}
 
 
 async def test_what_is_over_cannot_be_cancelled() -> None:
     queue = OpenWork()
-    await TrainerService(Attempts(True), queue).accept_training(TX, message_of(ORDER))
+    await TrainerService(TrainingAttempts(True), queue).accept_training(TX, message_of(COMMAND))
 
-    over = TrainerService(Attempts(False), queue)
-    assert not await over.cancel_training(TX, message_of(cancel(ORDER)))
+    over = TrainerService(TrainingAttempts(False), queue)
+    assert not await over.cancel_training(TX, message_of(cancel(COMMAND)))
     assert len(queue.open) == 1

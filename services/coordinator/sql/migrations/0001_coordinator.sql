@@ -1,22 +1,22 @@
--- The coordinator's memory: agents, their feedback and tallies, windows, jobs and their history.
+-- The coordinator's memory: agents, their feedback and feedback_stats, windows, jobs and their history.
 
 CREATE TABLE agents (
     tenant_id text COLLATE "C" NOT NULL,
     agent_id text COLLATE "C" NOT NULL,
     profile jsonb NOT NULL, -- AgentProfile
-    live jsonb, -- ModelRef of the version that serves; null: none yet
-    live_since timestamptz,
+    deployed jsonb, -- ModelRef of the version that serves; null: none yet
+    deployed_since timestamptz,
     configured_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, agent_id)
 );
 
 -- One narrow row per agent, locked by whoever changes its feedback or opens its next job.
-CREATE TABLE tallies (
+CREATE TABLE feedback_stats (
     agent_no integer GENERATED ALWAYS AS IDENTITY UNIQUE, -- stands for the key in hot indexes
     tenant_id text COLLATE "C" NOT NULL,
     agent_id text COLLATE "C" NOT NULL,
     profile_revision integer NOT NULL DEFAULT 1, -- grows with the agent's profile
-    unused integer NOT NULL DEFAULT 0 CHECK (unused >= 0), -- judgements in no window
+    unused integer NOT NULL DEFAULT 0 CHECK (unused >= 0), -- feedback in no window
     rated integer NOT NULL DEFAULT 0, -- those of them with a rating
     rating_sum double precision NOT NULL DEFAULT 0,
     oldest_unused_at timestamptz,
@@ -30,7 +30,7 @@ CREATE TABLE tallies (
     PRIMARY KEY (tenant_id, agent_id),
     FOREIGN KEY (tenant_id, agent_id) REFERENCES agents
 ) WITH (fillfactor = 50); -- updated with every batch: leave room for HOT updates
-CREATE INDEX tallies_check ON tallies (check_at) WHERE check_at IS NOT NULL;
+CREATE INDEX feedback_stats_check ON feedback_stats (check_at) WHERE check_at IS NOT NULL;
 
 CREATE TABLE windows (
     window_id uuid PRIMARY KEY,
@@ -105,17 +105,17 @@ CREATE TABLE jobs (
         'preparing', -- data_prep makes a dataset version
         'queued', -- waits for a training slot
         'training', -- the trainer does attempt `attempt`
-        'evaluating', -- the evaluator compares the candidate with the live version
+        'evaluating', -- the evaluator compares the candidate with the deployed version
         'registering', -- the registry gives the candidate a version
-        'rolling_out', -- the registry makes it live
-        'completed', -- it is live
+        'rolling_out', -- the registry makes it deployed
+        'completed', -- it is deployed
         'rejected', -- it was no better
         'failed', -- a stage could not be done
         'cancelled' -- somebody stopped it
     )),
     version integer NOT NULL, -- every update filters on it and adds one
     attempt integer NOT NULL DEFAULT 0, -- trainings begun; fences late results
-    issues integer NOT NULL DEFAULT 0, -- times that this state's command was sent
+    dispatches integer NOT NULL DEFAULT 0, -- times that this state's command was sent
     method text NOT NULL,
     priority integer NOT NULL DEFAULT 0,
     requested_by text NOT NULL,
@@ -130,7 +130,7 @@ CREATE TABLE jobs (
     deadline_at timestamptz -- null in a final state
 );
 -- At most one job of an agent is under way; requested ones wait for their turn.
-CREATE UNIQUE INDEX jobs_one_under_way ON jobs (tenant_id, agent_id)
+CREATE UNIQUE INDEX jobs_one_active ON jobs (tenant_id, agent_id)
     WHERE state IN ('planning', 'preparing', 'queued', 'training', 'evaluating', 'registering',
                     'rolling_out');
 CREATE INDEX jobs_requested ON jobs (tenant_id, agent_id, created_at) WHERE state = 'requested';
@@ -156,5 +156,5 @@ CREATE TABLE workers (
     service text NOT NULL,
     slots integer NOT NULL,
     busy integer NOT NULL,
-    heard_at timestamptz NOT NULL
+    reported_at timestamptz NOT NULL
 );

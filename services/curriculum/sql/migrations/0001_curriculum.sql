@@ -4,8 +4,8 @@ CREATE TABLE agents (
     tenant_id text NOT NULL,
     agent_id text NOT NULL,
     level integer NOT NULL DEFAULT 1 CHECK (level BETWEEN 1 AND 4),
-    right_answers double precision NOT NULL DEFAULT 0 CHECK (right_answers >= 0),  -- weighted
-    judged_answers double precision NOT NULL DEFAULT 0 CHECK (judged_answers >= 0),  -- weighted
+    correct_answers double precision NOT NULL DEFAULT 0 CHECK (correct_answers >= 0),  -- weighted
+    rated_answers double precision NOT NULL DEFAULT 0 CHECK (rated_answers >= 0),  -- weighted
     PRIMARY KEY (tenant_id, agent_id)
 );
 

@@ -16,7 +16,7 @@ CREATE TABLE datasets (
     version integer NOT NULL CHECK (version >= 1),
     job_id uuid NOT NULL,
     artifact_digest text NOT NULL CHECK (artifact_digest ~ '^[0-9a-f]{64}$'),
-    facts jsonb NOT NULL,  -- the body of DatasetPrepared
+    event_body jsonb NOT NULL,  -- the body of DatasetPrepared
     created_at timestamptz NOT NULL DEFAULT now(),
     FOREIGN KEY (tenant_id, agent_id) REFERENCES agents (tenant_id, agent_id),
     UNIQUE (tenant_id, agent_id, version)
@@ -25,7 +25,7 @@ CREATE TABLE datasets (
 CREATE INDEX datasets_by_job ON datasets (job_id);
 
 -- Earlier training items of an agent: a bounded reservoir, balanced over targets.
-CREATE TABLE replay_memory (
+CREATE TABLE replay_buffer (
     tenant_id text NOT NULL,
     agent_id text NOT NULL,
     input_hash text NOT NULL,      -- of the normalised input
@@ -33,7 +33,7 @@ CREATE TABLE replay_memory (
     input_key text NOT NULL,       -- the normalised input
     input text NOT NULL,
     target text NOT NULL,
-    details jsonb NOT NULL,        -- rejected, weight, group, origins
+    details jsonb NOT NULL,        -- rejected, weight, group, feedback_ids
     dataset_version integer NOT NULL,  -- which brought it
     PRIMARY KEY (tenant_id, agent_id, input_hash),
     FOREIGN KEY (tenant_id, agent_id) REFERENCES agents (tenant_id, agent_id)

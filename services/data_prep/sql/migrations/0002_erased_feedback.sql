@@ -1,5 +1,5 @@
 -- Retracted items. A dataset that is being prepared when one is retracted must not bring it back.
-CREATE TABLE forgotten (
+CREATE TABLE erased_feedback (
     tenant_id text NOT NULL,
     agent_id text NOT NULL,
     item_id text NOT NULL,         -- of its line in a feedback window

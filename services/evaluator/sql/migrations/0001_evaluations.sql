@@ -17,15 +17,15 @@ CREATE TABLE evaluations (
 -- Scores that are known: the live version of one evaluation was mostly the candidate of an earlier
 -- one on the same items. Everything that a score depends on is in the key.
 CREATE TABLE scores (
-    model text NOT NULL,      -- digest of its artifact, or the URI of an untrained base model
+    model text NOT NULL,      -- digest of its artifact, or the URI of a base model
     items text NOT NULL,      -- digest of the folder of items
     catalogue text NOT NULL,  -- digest of the catalogue; empty when there is none
     kind text NOT NULL,
-    scoring integer NOT NULL, -- version of the scoring code
+    scoring_version integer NOT NULL, -- version of the scoring code
     predictions_uri text NOT NULL,
     predictions_digest text NOT NULL CHECK (predictions_digest ~ '^[0-9a-f]{64}$'),
     file text NOT NULL,       -- within that artifact
     latency_seconds double precision NOT NULL CHECK (latency_seconds >= 0),
     recorded_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (model, items, catalogue, kind, scoring)
+    PRIMARY KEY (model, items, catalogue, kind, scoring_version)
 );

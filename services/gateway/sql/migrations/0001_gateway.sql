@@ -124,7 +124,7 @@ CREATE TABLE models (
     version text NOT NULL,
     status text NOT NULL CHECK (status IN (
         'ready', -- registered, may be deployed
-        'deployed', -- live: at most one per agent
+        'deployed', -- serving: at most one per agent
         'archived' -- kept for the record
     )),
     uri text NOT NULL,
@@ -139,7 +139,7 @@ CREATE TABLE models (
     deployed_at timestamptz,
     PRIMARY KEY (tenant_id, agent_id, version)
 );
-CREATE UNIQUE INDEX models_one_live ON models (tenant_id, agent_id) WHERE status = 'deployed';
+CREATE UNIQUE INDEX models_one_deployed ON models (tenant_id, agent_id) WHERE status = 'deployed';
 CREATE INDEX models_by_job ON models (job_id);
 
 CREATE TABLE synthetic_requests (

@@ -1,5 +1,5 @@
 -- What a request with an Idempotency-Key said when it came first: another body, or another API key,
--- under the same one is a mistake of its sender, and is told so.
+-- under the same one is a mistake of its sender, and is refused.
 CREATE TABLE idempotency_keys (
     tenant_id text NOT NULL,
     request_id uuid NOT NULL, -- derived from tenant, path and Idempotency-Key

@@ -1,4 +1,4 @@
--- Versions, the history of what was live, runs and their metric series.
+-- Versions, the history of deployments, runs and their metric series.
 
 -- One row per agent. Every change of an agent's models locks it first, so that versions, revisions
 -- and the events about them are in one order.
@@ -22,8 +22,8 @@ CREATE TABLE models (
     artifact_uri text NOT NULL,
     artifact_digest text NOT NULL CHECK (artifact_digest ~ '^[0-9a-f]{64}$'),
     status text NOT NULL CHECK (status IN (
-        'ready',     -- whole and deployable: never live, or replaced by another version
-        'deployed'   -- live
+        'ready',     -- whole and deployable: never deployed, or replaced by another version
+        'deployed'   -- at most one per agent
     )),
     job_id uuid NOT NULL,
     dataset_id uuid NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE models (
     UNIQUE (tenant_id, job_id)  -- a job gives at most one version, however often it is registered
 );
 
-CREATE UNIQUE INDEX one_live_version_per_agent ON models (tenant_id, agent_id)
+CREATE UNIQUE INDEX one_deployed_version_per_agent ON models (tenant_id, agent_id)
 WHERE status = 'deployed';
 
 CREATE UNIQUE INDEX models_by_version ON models (tenant_id, agent_id, version);
@@ -71,7 +71,7 @@ CREATE TABLE runs (
     )),
     started_at timestamptz,
     ended_at timestamptz,
-    facts jsonb NOT NULL DEFAULT '{}',  -- the body of the event that ended it
+    event_body jsonb NOT NULL DEFAULT '{}',  -- the body of the event that ended it
     PRIMARY KEY (job_id, attempt)
 );
 
@@ -84,7 +84,7 @@ CREATE TABLE evaluations (
     job_id uuid NOT NULL,
     passed boolean NOT NULL,
     recorded_at timestamptz NOT NULL,
-    facts jsonb NOT NULL  -- the body of EvaluationCompleted
+    event_body jsonb NOT NULL  -- the body of EvaluationCompleted
 );
 
 CREATE INDEX evaluations_by_job ON evaluations (job_id);

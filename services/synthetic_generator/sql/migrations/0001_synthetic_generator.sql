@@ -4,7 +4,7 @@ CREATE TABLE requests (
     tenant_id text NOT NULL,
     request_id uuid NOT NULL,
     agent_id text NOT NULL,
-    facts jsonb NOT NULL,  -- the body of SyntheticDataGenerated
+    event_body jsonb NOT NULL,  -- the body of SyntheticDataGenerated
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, request_id)  -- a request is carried out once, however often it comes
 );

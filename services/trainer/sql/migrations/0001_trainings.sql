@@ -9,7 +9,7 @@ CREATE TABLE trainings (
         'accepted',   -- queued or running: see table work
         'completed',  -- TrainingCompleted was sent
         'failed',     -- TrainingFailed was sent
-        'cancelled'   -- called off; nothing was sent
+        'cancelled'   -- cancelled; nothing was sent
     )),
     changed_at timestamptz NOT NULL DEFAULT now()
 );

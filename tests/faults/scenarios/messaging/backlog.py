@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import psutil
 
 from tests.faults.accounting.invariants import broken_rules
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import LocalSystem, local_system
 from tests.faults.waiting import beside
 from tests.faults.workload.load import FeedbackLoad
@@ -28,9 +28,9 @@ class SlowConsumer:
     id = "F10"
     what = "a backlog met by a consumer ten times too slow: bounded memory, no rebalance"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         events = context.size(short=20_000, long=100_000)
-        ledger = context.folder / "ledger"
+        client_log = context.folder / "client_log"
         async with local_system(context.folder / "data", services=SERVICES) as system:
             for agent in AGENTS:
                 await system.configure(agent)
@@ -38,11 +38,11 @@ class SlowConsumer:
             process = _process(system)
             async with _sampled(process) as sizes:
                 async with _slowed(process):
-                    async with FeedbackLoad(system.bootstrap_servers, ledger, AGENTS) as load:
+                    async with FeedbackLoad(system.bootstrap_servers, client_log, AGENTS) as load:
                         await load.send(events, batch=500)
                     backlog = events - await system.count_stored()
                     slow_done = await system.all_settled(events // 10, timeout=120)
-                account, problems = await system.close_books(ledger, patience=30)
+                account, problems = await system.reconcile(client_log, stall_seconds=30)
             same_generations = await system.generations("coordinator") == generations
             problems += await broken_rules(system.reader, timeout=30, services=SERVICES)
         if not generations:
@@ -53,7 +53,7 @@ class SlowConsumer:
             problems.append("the consumer group was rebalanced")
         if max(sizes) > MOST_MEGABYTES:
             problems.append(f"it held {max(sizes):.0f} MB, {MOST_MEGABYTES:.0f} are allowed")
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{events:,} judgements",
             faults=1,

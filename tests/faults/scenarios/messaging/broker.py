@@ -9,18 +9,18 @@ import time
 from dataclasses import dataclass
 
 from archon_contracts.topics import REGISTRY_COMMANDS
-from tests.faults.accounting.reconciliation import close_books
+from tests.faults.accounting.reconciliation import reconcile
 from tests.faults.brokers.proxy import Mode, Proxy
 from tests.faults.brokers.servers import Servers, servers
 from tests.faults.brokers.topics import count_records
 from tests.faults.probes import Fleet, fleet
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.waiting import until
 from tests.faults.workload.load import CommandLoad
 
 BATCH, PAUSE_SECONDS = 20, 0.25
 PACE = round(BATCH / PAUSE_SECONDS)  # commands a second
-DRAIN_ALLOWED, DRAIN_PATIENCE_SECONDS = 2.0, 200.0  # times the outage, as the design promises
+DRAIN_ALLOWED, DRAIN_TIMEOUT_SECONDS = 2.0, 200.0  # times the outage, as the design promises
 FAULTS = ("restart", "freeze", "cut", "refuse", "hang", "slow")
 
 
@@ -61,20 +61,20 @@ class BrokerFaults:
     id = "F4"
     what = "the broker restarted, frozen, cut off, refusing, hanging, slow, and away"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         events = context.size(short=500, long=20_000)
         faults = list(FAULTS) * context.size(short=1, long=5)
         outage = context.size(short=4, long=60)
         chance = context.random()
         chance.shuffle(faults)
-        ledger = context.folder / "ledger"
+        client_log = context.folder / "client_log"
         async with (
             servers(context.folder) as both,
-            Proxy("127.0.0.1", both.broker.port, tells_own_address=True).serving() as proxy,
+            Proxy("127.0.0.1", both.broker.port, advertises_address=True).serving() as proxy,
             fleet(both, context.folder) as probes,
         ):
             await probes.start(kafka_bootstrap_servers=proxy.address)
-            async with CommandLoad(proxy.address, ledger, context.seed) as load:
+            async with CommandLoad(proxy.address, client_log, context.seed) as load:
                 sending = asyncio.create_task(load.send(events, batch=BATCH, pause=PAUSE_SECONDS))
                 survived = 0
                 for fault in faults:
@@ -82,11 +82,11 @@ class BrokerFaults:
                     survived += await probes.goes_on(load)
                 await sending
                 drained = await self._outage(both, proxy, probes, load, outage)
-            account, _, problems = await close_books(probes, ledger, patience=30)
+            account, _, problems = await reconcile(probes, client_log, stall_seconds=30)
             if context.long:
                 problems += drained.problems
             on_topic = await count_records(both.bootstrap_servers, REGISTRY_COMMANDS.name)
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{events:,} commands, {PACE * outage:,} in an outage",
             faults=len(faults) + 1,
@@ -120,7 +120,7 @@ class BrokerFaults:
         sending = asyncio.create_task(load.send(PACE * seconds, batch=BATCH))
         await self._stop(both, proxy)
         await asyncio.sleep(seconds)
-        before = await probes.count("told")
+        before = await probes.count("consumed")
         await self._start(both, proxy)
         began = time.monotonic()
         first = await _seconds_till(probes, before + 1, began)
@@ -142,8 +142,8 @@ async def _seconds_till(probes: Fleet, count: int, began: float) -> float | None
     """Seconds until so many commands have their second effect; None when it is never so."""
 
     async def there() -> bool:
-        return await probes.count("told") >= count
+        return await probes.count("consumed") >= count
 
-    if not await until(there, timeout=DRAIN_PATIENCE_SECONDS):
+    if not await until(there, timeout=DRAIN_TIMEOUT_SECONDS):
         return None
     return round(time.monotonic() - began, 1)

@@ -6,25 +6,25 @@ import asyncio
 import random
 
 from archon_contracts.topics import MODELS, REGISTRY_COMMANDS, consumer_group, dead_letters
-from tests.faults.accounting.reconciliation import close_books
-from tests.faults.brokers.mock_kafka import Api, Error, MockCluster, mock_cluster
+from tests.faults.accounting.reconciliation import reconcile
+from tests.faults.brokers.mock_kafka import Error, KafkaApi, MockCluster, mock_cluster
 from tests.faults.brokers.servers import servers
 from tests.faults.probes import Fleet, fleet
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.workload.load import CommandLoad
 
 BROKERS = 3
 TOPICS = (REGISTRY_COMMANDS, MODELS, dead_letters("probe"))
 ERRORS = {
-    Api.PRODUCE: (
+    KafkaApi.PRODUCE: (
         Error.NOT_LEADER,
         Error.REQUEST_TIMED_OUT,
         Error.NOT_ENOUGH_REPLICAS,
         Error.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     ),
-    Api.FETCH: (Error.NOT_LEADER, Error.REQUEST_TIMED_OUT),
-    Api.OFFSET_COMMIT: (Error.NOT_COORDINATOR, Error.COORDINATOR_NOT_AVAILABLE),
-    Api.HEARTBEAT: (Error.NOT_COORDINATOR, Error.COORDINATOR_NOT_AVAILABLE),
+    KafkaApi.FETCH: (Error.NOT_LEADER, Error.REQUEST_TIMED_OUT),
+    KafkaApi.OFFSET_COMMIT: (Error.NOT_COORDINATOR, Error.COORDINATOR_NOT_AVAILABLE),
+    KafkaApi.HEARTBEAT: (Error.NOT_COORDINATOR, Error.COORDINATOR_NOT_AVAILABLE),
 }
 
 
@@ -34,10 +34,10 @@ class FaultyCluster:
     id = "F5"
     what = "broker errors injected, leaders and coordinators moved, one of three brokers down"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         events = context.size(short=600, long=5_000)
         faults = context.size(short=20, long=200)
-        ledger = context.folder / "ledger"
+        client_log = context.folder / "client_log"
         with mock_cluster(BROKERS) as cluster:
             for topic in TOPICS:
                 cluster.create_topic(topic.name, topic.partitions)
@@ -46,15 +46,15 @@ class FaultyCluster:
                 fleet(both, context.folder) as probes,
             ):
                 await probes.start(kafka_bootstrap_servers=cluster.bootstrap_servers)
-                async with CommandLoad(cluster.bootstrap_servers, ledger, context.seed) as load:
+                async with CommandLoad(cluster.bootstrap_servers, client_log, context.seed) as load:
                     sending = asyncio.create_task(load.send(events, batch=25, pause=0.05))
                     survived = await self._damage(context.random(), cluster, probes, load, faults)
                     await sending
-                account, _, problems = await close_books(probes, ledger, patience=30)
+                account, _, problems = await reconcile(probes, client_log, stall_seconds=30)
             for api, injected in cluster.injected.items():
                 if (asked := cluster.asked(api)) < injected:
                     problems.append(f"{injected} errors for {api.name}, {asked} such requests")
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{events:,} commands",
             faults=faults,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.faults.accounting.reconciliation import close_books
+from tests.faults.accounting.reconciliation import reconcile
 from tests.faults.brokers.servers import servers
 from tests.faults.probes import Fleet, fleet
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.workload.load import CommandLoad
 
 
@@ -17,21 +17,21 @@ class RebalanceStorm:
     id = "F6"
     what = "members join and leave the consumer group all the time"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         events = context.size(short=500, long=20_000)
         rounds = context.size(short=3, long=60)
-        ledger = context.folder / "ledger"
+        client_log = context.folder / "client_log"
         async with servers(context.folder) as both, fleet(both, context.folder) as probes:
             await probes.start()
-            async with CommandLoad(both.bootstrap_servers, ledger, context.seed) as load:
+            async with CommandLoad(both.bootstrap_servers, client_log, context.seed) as load:
                 sending = asyncio.create_task(load.send(events, batch=20, pause=0.25))
                 survived = await self._storm(context, probes, load, rounds)
                 await sending
-            account, _, problems = await close_books(probes, ledger, patience=30)
+            account, _, problems = await reconcile(probes, client_log, stall_seconds=30)
             generations = await probes.reader.value("SELECT max(generation) FROM probe.witness")
         if generations < 2 * rounds:
             problems.append(f"{generations} generations: not every member joined and left")
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{events:,} commands, {rounds} members come and go",
             faults=rounds * 2,

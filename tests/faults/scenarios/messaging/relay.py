@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from archon_contracts.topics import MODELS
-from tests.faults.accounting.reconciliation import close_books
+from tests.faults.accounting.reconciliation import reconcile
 from tests.faults.brokers.servers import servers
 from tests.faults.brokers.topics import count_records
 from tests.faults.probes import Fleet, fleet
-from tests.faults.scenario import Context, Outcome
-from tests.faults.workload.gate import Gate, gate
+from tests.faults.scenario import Context, ScenarioResult
+from tests.faults.workload.gate import LockGate, gate
 from tests.faults.workload.load import CommandLoad
 
 
@@ -18,27 +18,27 @@ class RelayKilled:
     id = "F8"
     what = "the relay killed between send and mark"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         rounds = context.size(short=4, long=50)
         each = context.size(short=100, long=200)
-        ledger = context.folder / "ledger"
+        client_log = context.folder / "client_log"
         async with servers(context.folder) as both, fleet(both, context.folder) as probes:
             name = await probes.start()
             async with (
                 gate(both, "probe", "outbox") as barrier,
-                CommandLoad(both.bootstrap_servers, ledger, context.seed) as load,
+                CommandLoad(both.bootstrap_servers, client_log, context.seed) as load,
             ):
                 survived = 0
                 for _ in range(rounds):
                     await barrier.shut()
                     await load.send(each)
                     survived += await self._kill(probes, name, barrier)
-            account, noted, problems = await close_books(probes, ledger, patience=30)
+            account, effects, problems = await reconcile(probes, client_log, stall_seconds=30)
             published = await count_records(both.bootstrap_servers, MODELS.name)
-        duplicates = published - len(noted.told)
+        duplicates = published - len(effects.consumed)
         if duplicates <= 0:
             problems.append("no duplicate on the topic: the fault did not happen")
-        return Outcome(
+        return ScenarioResult(
             account=account,
             load=f"{rounds * each:,} commands",
             faults=rounds,
@@ -48,7 +48,7 @@ class RelayKilled:
             facts={"duplicates on the topic": duplicates},
         )
 
-    async def _kill(self, probes: Fleet, name: str, barrier: Gate) -> bool:
+    async def _kill(self, probes: Fleet, name: str, barrier: LockGate) -> bool:
         caught = await barrier.caught(timeout=30)
         before = probes.pid(name)
         probes.kill(name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.topics import FEEDBACK, consumer_group
-from tests.faults.accounting.client_log import balance, read_ledger
+from tests.faults.accounting.client_log import balance, read_client_log
 from tests.faults.brokers.topics import repeat_all, unread
-from tests.faults.scenario import Context, Outcome
+from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import LocalSystem, local_system
 from tests.faults.waiting import until
 from tests.faults.workload.load import FeedbackLoad
@@ -25,9 +25,9 @@ class Repeats:
     id = "F9"
     what = "every event three times, shuffled, and the whole topic again: as if sent once"
 
-    async def run(self, context: Context) -> Outcome:
+    async def run(self, context: Context) -> ScenarioResult:
         each = context.size(short=500, long=10_000)
-        path = context.folder / "ledger"
+        path = context.folder / "client_log"
         async with local_system(context.folder / "data", services=("coordinator",)) as system:
             for agent in (ONCE, THRICE):
                 await system.configure(agent, minimum_feedback=each)
@@ -49,7 +49,7 @@ class Repeats:
                 return await unread(system.bootstrap_servers, FEEDBACK.name, group) == 0
 
             read = await until(all_read, timeout=60)
-            held, windows = await system.held(), await system.windows()
+            state, windows = await system.read_state(), await system.windows()
             same = await self._items(system, ONCE) == await self._items(system, THRICE)
         problems = []
         if not claimed or set(windows.values()) != {each}:
@@ -58,8 +58,10 @@ class Repeats:
             problems.append(f"{repeated} of {4 * each} records repeated, all read: {read}")
         if not same:
             problems.append("the windows hold different items")
-        return Outcome(
-            account=balance(read_ledger(path), stored=held.stored, used=held.used, quarantined=()),
+        return ScenarioResult(
+            account=balance(
+                read_client_log(path), stored=state.stored, used=state.used, quarantined=()
+            ),
             load=f"{each:,} judgements once, the same three times, all of it again",
             faults=2 * each,
             survived=2 * each if not problems else 0,

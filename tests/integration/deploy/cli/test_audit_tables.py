@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from typer.testing import CliRunner
 
-from archon_contracts.audit_chain import GENESIS, hash_of
+from archon_contracts.audit_chain import GENESIS_HASH, compute_hash
 from archon_contracts.events import AuditRecorded
 from archon_contracts.identifiers import new_id
 from deploy.cli import app
@@ -16,10 +16,10 @@ from deploy.cli.audit_tables import ChainReport, compare_tables
 from services.gateway.audit import trail as audit_trail
 from services.gateway.audit.store import AuditStore
 from shared.messaging.messages import Cause
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.audit import entry, read_log
 from tests.support.infrastructure.owner import as_owner
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.stored import events_of
 
 UNLOCK = (
@@ -33,7 +33,7 @@ class Logs:
     """A registry that has recorded, and a gateway that was told of some of it."""
 
     url: str
-    registry: Foundation
+    registry: ServiceContext
 
     async def record(self, count: int) -> None:
         for number in range(count):
@@ -44,9 +44,12 @@ class Logs:
     async def tell_gateway(self, most: int = 99) -> None:
         told = [e for e in await events_of(self.registry.database) if isinstance(e, AuditRecorded)]
         settings = probe_settings(self.url, service="gateway")
-        async with open_foundation(settings) as gateway, gateway.database.across_tenants() as tx:
+        async with (
+            open_service_context(settings) as gateway,
+            gateway.database.across_tenants() as tx,
+        ):
             for event in told[:most]:
-                await AuditStore().keep(tx, event)
+                await AuditStore().add(tx, event)
 
     async def tamper(self, *statements: str, table: str = "registry.audit_log") -> None:
         schema, _, name = table.partition(".")
@@ -63,7 +66,7 @@ class Logs:
 @pytest.fixture
 async def logs(migrated_database_url: str) -> AsyncIterator[Logs]:
     settings = probe_settings(migrated_database_url, service="registry")
-    async with open_foundation(settings) as registry:
+    async with open_service_context(settings) as registry:
         yield Logs(migrated_database_url, registry)
 
 
@@ -164,10 +167,10 @@ async def rewrite(logs: Logs, reason: Callable[[dict[str, str]], str]) -> None:
     """What someone with the database and this code could do: another history, rightly hashed."""
     async with logs.registry.database.across_tenants() as connection:
         rows = await read_log(connection)
-    previous, statements = GENESIS, []
+    previous, statements = GENESIS_HASH, []
     for row in rows:
         forged = row | {"reason": reason(row), "previous_hash": previous}
-        previous = hash_of(forged)
+        previous = compute_hash(forged)
         statements.append(
             f"UPDATE audit_log SET reason = '{forged['reason']}', hash = '{previous}',"
             f" previous_hash = '{forged['previous_hash']}' WHERE sequence = {row['sequence']}"

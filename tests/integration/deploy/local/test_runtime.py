@@ -21,7 +21,7 @@ from tests.support.infrastructure.script_component import has_ended
 # The system of one service is shared, and so is the loop that watches it.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
-PARTS = ["postgres", "broker", "curriculum"]
+COMPONENTS = ["postgres", "broker", "curriculum"]
 # What `archon up` does, without the terminal.
 UP = """
 import asyncio, pathlib, sys
@@ -59,7 +59,7 @@ async def runtime(settings):
 async def test_everything_is_ready_once_it_is_entered(runtime):
     status = runtime.status()
 
-    assert [each.name for each in status if each.ready] == PARTS
+    assert [each.name for each in status if each.ready] == COMPONENTS
     assert all(each.rss_mb > 1 for each in status)
 
 
@@ -67,11 +67,11 @@ async def test_other_processes_see_what_runs(runtime, settings):
     seen = record.running(settings.data_dir)
 
     assert seen.endpoints == runtime.endpoints
-    assert [each.name for each in seen.processes] == PARTS
+    assert [each.name for each in seen.processes] == COMPONENTS
     assert all(each.ready for each in seen.processes)
 
 
-@pytest.mark.parametrize("victim", PARTS)
+@pytest.mark.parametrize("victim", COMPONENTS)
 async def test_whatever_is_killed_comes_back_and_is_counted(runtime, victim):
     before = restarts(runtime)[victim]
 
@@ -109,24 +109,24 @@ async def test_data_ports_and_key_are_kept_for_the_next_run(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_stop_signal_ends_everything_in_order(tmp_path, number):
-    up, parts = await started(tmp_path)
+    up, components = await started(tmp_path)
 
     up.send_signal(number)
 
     assert await up.wait() == 130
-    assert all(has_ended(part) for part in parts)
+    assert all(has_ended(component) for component in components)
     assert json.loads((tmp_path / "runtime.json").read_text())["pid"] is None
     assert "database system is shut down" in (tmp_path / "log" / "postgres.log").read_text()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
 async def test_a_killed_runtime_leaves_no_process_and_can_be_started_again(tmp_path):
-    up, parts = await started(tmp_path)
+    up, components = await started(tmp_path)
 
     up.kill()
     await up.wait()
 
-    await eventually(lambda: all(has_ended(part) for part in parts))
+    await eventually(lambda: all(has_ended(component) for component in components))
     async with Runtime(LocalSettings(data_dir=tmp_path, services=())) as runtime:
         assert all(each.ready for each in runtime.status())
 

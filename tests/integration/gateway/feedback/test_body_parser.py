@@ -11,7 +11,7 @@ from archon_contracts.envelope import HeaderView
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.topics import FEEDBACK
 from tests.support.eventually import eventually
-from tests.support.gateway.gateway import KEY, Gateway
+from tests.support.gateway.gateway import KEY, ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,9 +27,9 @@ def name() -> str:
 
 
 async def test_accepted_feedback_is_on_the_topic_when_the_answer_comes(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
-    agent = await gateway.know(name)
+    agent = await gateway.configure_agent(name)
 
     response = await gateway.http.post(
         "/v1/feedback", json={"events": [feedback(agent, n) for n in range(20)]}
@@ -43,9 +43,9 @@ async def test_accepted_feedback_is_on_the_topic_when_the_answer_comes(
 
 
 async def test_one_request_is_one_trace_that_continues_the_senders(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
-    agent = await gateway.know(name)
+    agent = await gateway.configure_agent(name)
     trace_id = uuid4().hex
     parent = f"00-{trace_id}-{'b' * 16}-01"
 
@@ -61,8 +61,10 @@ async def test_one_request_is_one_trace_that_continues_the_senders(
     assert context != parent
 
 
-async def test_the_same_request_again_has_the_same_event_ids(gateway: Gateway, name: str) -> None:
-    agent = await gateway.know(name)
+async def test_the_same_request_again_has_the_same_event_ids(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent = await gateway.configure_agent(name)
     headers = {"Idempotency-Key": "once"}
 
     answers = [
@@ -74,9 +76,9 @@ async def test_the_same_request_again_has_the_same_event_ids(gateway: Gateway, n
 
 
 async def test_one_bad_item_refuses_the_batch_and_nothing_is_sent(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
-    agent = await gateway.know(name)
+    agent = await gateway.configure_agent(name)
     batch = {"events": [feedback(agent, 1), feedback(agent, 2, rating=9)]}
     headers = {"traceparent": f"00-{'d' * 32}-{'e' * 16}-01"}
 
@@ -90,7 +92,7 @@ async def test_one_bad_item_refuses_the_batch_and_nothing_is_sent(
     assert await gateway.records(FEEDBACK, agent.encode()) == []
 
 
-async def test_an_unknown_agent_is_not_found(gateway: Gateway, name: str) -> None:
+async def test_an_unknown_agent_is_not_found(gateway: ServedGateway, name: str) -> None:
     response = await gateway.http.post("/v1/feedback", json=feedback(name))
 
     assert response.status_code == 404
@@ -99,7 +101,7 @@ async def test_an_unknown_agent_is_not_found(gateway: Gateway, name: str) -> Non
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}])
 async def test_without_a_known_key_nothing_is_taken(
-    gateway: Gateway, headers: dict[str, str]
+    gateway: ServedGateway, headers: dict[str, str]
 ) -> None:
     async with httpx.AsyncClient(base_url=gateway.http.base_url, headers=headers) as stranger:
         response = await stranger.post("/v1/feedback", json=feedback("a"))
@@ -109,7 +111,7 @@ async def test_without_a_known_key_nothing_is_taken(
     assert response.json()["title"] == "Unauthorized"
 
 
-async def test_a_body_that_is_too_long_is_refused_while_it_is_read(gateway: Gateway) -> None:
+async def test_a_body_that_is_too_long_is_refused_while_it_is_read(gateway: ServedGateway) -> None:
     async def endless():
         for _ in range(1000):
             yield b" " * 10_000
@@ -123,15 +125,19 @@ async def test_a_body_that_is_too_long_is_refused_while_it_is_read(gateway: Gate
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe\x00", b"null", b'"text"', b"[" * 5000])
-async def test_what_is_no_feedback_is_a_problem_document(gateway: Gateway, body: bytes) -> None:
+async def test_what_is_no_feedback_is_a_problem_document(
+    gateway: ServedGateway, body: bytes
+) -> None:
     response = await gateway.http.post("/v1/feedback", content=body)
 
     assert response.status_code in (400, 422)
     assert set(response.json()) == {"type", "title", "status", "detail", "errors", "trace_id"}
 
 
-async def test_an_event_that_no_record_can_hold_is_refused(gateway: Gateway, name: str) -> None:
-    agent = await gateway.know(name)
+async def test_an_event_that_no_record_can_hold_is_refused(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent = await gateway.configure_agent(name)
 
     response = await gateway.http.post("/v1/feedback", json=feedback(agent, input="x" * 60_000))
 
@@ -139,9 +145,9 @@ async def test_an_event_that_no_record_can_hold_is_refused(gateway: Gateway, nam
 
 
 async def test_interactions_annotations_and_retractions_take_the_same_way(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
-    agent = await gateway.know(name)
+    agent = await gateway.configure_agent(name)
     mine = {"agent_id": agent}
     bodies = {
         "/v1/interactions": mine | {"interaction_id": "i", "input": "q", "latency_seconds": 0.2},
@@ -158,8 +164,10 @@ async def test_interactions_annotations_and_retractions_take_the_same_way(
     assert len(kinds) == 3
 
 
-async def test_the_http_client_of_the_contracts_is_understood(gateway: Gateway, name: str) -> None:
-    agent = await gateway.know(name)
+async def test_the_http_client_of_the_contracts_is_understood(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent = await gateway.configure_agent(name)
     events = [FeedbackReceived(**feedback(agent, number)) for number in range(3)]
 
     async with HttpFeedbackClient(str(gateway.http.base_url), KEY) as client:
@@ -169,12 +177,12 @@ async def test_the_http_client_of_the_contracts_is_understood(gateway: Gateway, 
     assert [str(one) for one in ids] == [HeaderView.of(r.headers).text("ce_id") for r in records]
 
 
-async def test_feedback_is_counted_however_it_comes(gateway: Gateway, name: str) -> None:
-    agent = await gateway.know(name)
+async def test_feedback_is_counted_however_it_comes(gateway: ServedGateway, name: str) -> None:
+    agent = await gateway.configure_agent(name)
     corrected = feedback(agent, 1, expected="x", actual="y", rating=2)
     await gateway.http.post("/v1/feedback", json=[corrected, feedback(agent, 2)])
-    await gateway.tell(FeedbackReceived(**feedback(agent, 3)), source="agent/test")
-    await gateway.tell(FeedbackReceived(**feedback(agent, 4)))  # a service's own: not counted
+    await gateway.publish(FeedbackReceived(**feedback(agent, 3)), source="agent/test")
+    await gateway.publish(FeedbackReceived(**feedback(agent, 4)))  # a service's own: not counted
 
     async def counted() -> None:
         counters = (await gateway.get(f"/v1/agents/{agent}"))["records_seen"]
@@ -187,8 +195,10 @@ async def test_feedback_is_counted_however_it_comes(gateway: Gateway, name: str)
     assert (analysis["source"], analysis["feedback"], analysis["corrected"]) == ("topic", 3, 1)
 
 
-async def test_a_judgement_sent_again_is_one_more_record_seen(gateway: Gateway, name: str) -> None:
-    agent = await gateway.know(name)
+async def test_feedback_sent_again_is_counted_as_another_record(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent = await gateway.configure_agent(name)
     before = (await gateway.get("/v1/status"))["records_seen"]["feedback"]
     for _ in range(2):
         await gateway.http.post("/v1/feedback", json=feedback(agent))
@@ -200,7 +210,7 @@ async def test_a_judgement_sent_again_is_one_more_record_seen(gateway: Gateway, 
     await eventually(counted)
 
 
-async def test_the_openapi_document_shows_what_feedback_looks_like(gateway: Gateway) -> None:
+async def test_the_openapi_document_shows_what_feedback_looks_like(gateway: ServedGateway) -> None:
     document = await gateway.get("/openapi.json")
 
     body = document["paths"]["/v1/feedback"]["post"]["requestBody"]
@@ -209,13 +219,13 @@ async def test_the_openapi_document_shows_what_feedback_looks_like(gateway: Gate
 
 
 async def test_a_request_with_baggage_of_an_evaluation_is_marked_on_the_topic(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
-    agent = await gateway.know(name)
+    agent = await gateway.configure_agent(name)
 
     await gateway.http.post(
-        "/v1/feedback", json=feedback(agent), headers={"baggage": "archon.purpose=evaluation"}
+        "/v1/feedback", json=feedback(agent), headers={"baggage": "archon.traffic_class=evaluation"}
     )
 
     (record,) = await gateway.records(FEEDBACK, agent.encode())
-    assert HeaderView.of(record.headers).text("ce_purpose") == "evaluation"
+    assert HeaderView.of(record.headers).text("ce_trafficclass") == "evaluation"

@@ -27,7 +27,7 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.topics import COORDINATOR_COMMANDS, JOBS, REGISTRY_COMMANDS
 from archon_contracts.values import ArtifactRef, Estimate, ModelRef, TrainingMethod
 from tests.support.eventually import eventually
-from tests.support.gateway.gateway import Gateway
+from tests.support.gateway.gateway import ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -72,31 +72,31 @@ def deployed(agent: str, version: str) -> ModelDeployed:
 
 
 async def test_an_agent_is_configured_once_the_coordinator_says_so(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
-    wish = {
+    request_body = {
         "agent_id": name,
         "kind": "selector",
         "base_model": "pypi:m",
         "catalogue": CATALOGUE,
         "trigger": {"minimum_feedback": 5},
     }
-    asked = await gateway.http.post("/v1/agents", json=wish)
+    asked = await gateway.http.post("/v1/agents", json=request_body)
     assert asked.status_code == 202
     (record,) = await gateway.records(COORDINATOR_COMMANDS, name.encode())
     command = ConfigureAgent.model_validate_json(record.value)
 
-    await gateway.tell(AgentConfigured(agent_id=name, profile=command.profile))
+    await gateway.publish(AgentConfigured(agent_id=name, profile=command.profile))
 
-    await eventually(lambda: gateway.knows(name))
+    await eventually(lambda: gateway.has_agent(name))
     agent = await gateway.get(f"/v1/agents/{name}")
     assert agent["profile"]["trigger"]["minimum_feedback"] == 5
-    artifacts = gateway.application.foundation.artifacts
+    artifacts = gateway.application.service_context.artifacts
     assert command.profile.catalogue is not None
     assert b"finds" in await artifacts.read(command.profile.catalogue, "catalogue.json")
 
 
-async def test_a_dataset_keeps_its_name_and_content(gateway: Gateway, name: str) -> None:
+async def test_a_dataset_keeps_its_name_and_content(gateway: ServedGateway, name: str) -> None:
     body = {"name": name, "purpose": "training", "items": [{"input": "q", "target": "t"}]}
     lines = b'{"input": "q", "target": "t"}\n'
 
@@ -116,9 +116,9 @@ async def test_a_dataset_keeps_its_name_and_content(gateway: Gateway, name: str)
 
 
 async def test_a_requested_job_is_readable_at_once_and_its_event_leaves(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
-    agent = await gateway.know(name)
+    agent = await gateway.configure_agent(name)
 
     response = await gateway.http.post("/v1/jobs", json={"agent_id": agent, "method": "continual"})
 
@@ -134,10 +134,10 @@ async def test_a_requested_job_is_readable_at_once_and_its_event_leaves(
 
 
 async def test_a_job_shows_its_history_progress_evaluation_and_version(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
-    agent, job = await gateway.know(name), new_id()
-    await gateway.tell(
+    agent, job = await gateway.configure_agent(name), new_id()
+    await gateway.publish(
         changed(job, agent, JobState.QUEUED, 0),
         changed(job, agent, JobState.TRAINING, 2),
         TrainingStarted(
@@ -180,10 +180,10 @@ def points() -> tuple[MetricPoint, ...]:
     )
 
 
-async def test_an_event_told_twice_or_late_changes_nothing(gateway: Gateway, name: str) -> None:
-    agent, job = await gateway.know(name), new_id()
+async def test_a_duplicate_or_late_event_changes_nothing(gateway: ServedGateway, name: str) -> None:
+    agent, job = await gateway.configure_agent(name), new_id()
     late = changed(job, agent, JobState.QUEUED, 0)
-    await gateway.tell(changed(job, agent, JobState.TRAINING, 5), late, late)
+    await gateway.publish(changed(job, agent, JobState.TRAINING, 5), late, late)
 
     async def shown() -> None:
         found = await gateway.get(f"/v1/jobs/{job}")
@@ -193,12 +193,12 @@ async def test_an_event_told_twice_or_late_changes_nothing(gateway: Gateway, nam
     await eventually(shown)
 
 
-async def test_one_version_is_live_through_deployments_and_rollbacks(
-    gateway: Gateway, name: str
+async def test_one_version_is_deployed_through_deployments_and_rollbacks(
+    gateway: ServedGateway, name: str
 ) -> None:
-    agent, job = await gateway.know(name), new_id()
+    agent, job = await gateway.configure_agent(name), new_id()
     first = ModelRef(version="1.0.0", artifact=WEIGHTS)
-    await gateway.tell(
+    await gateway.publish(
         registered(agent, job, "1.0.0"),
         deployed(agent, "1.0.0"),
         registered(agent, new_id(), "1.1.0"),
@@ -217,27 +217,31 @@ async def test_one_version_is_live_through_deployments_and_rollbacks(
         ]
 
     await eventually(shown)
-    assert (await gateway.get(f"/v1/agents/{agent}"))["live_version"] == "1.0.0"
+    assert (await gateway.get(f"/v1/agents/{agent}"))["deployed_version"] == "1.0.0"
     model = await gateway.get(f"/v1/agents/{agent}/models/1.0.0")
     assert model["lineage"]["job_id"] == str(job)
     assert model["metrics"]["accuracy"]["value"] == 0.75
 
 
-async def test_a_rollback_of_an_agent_without_a_live_version_is_a_conflict(
-    gateway: Gateway, name: str
+async def test_a_rollback_of_an_agent_without_a_deployed_version_is_a_conflict(
+    gateway: ServedGateway, name: str
 ) -> None:
-    agent = await gateway.know(name)
+    agent = await gateway.configure_agent(name)
 
     response = await gateway.http.post(f"/v1/agents/{agent}/rollback", json={"reason": "odd"})
 
     assert response.status_code == 409
     assert response.headers["content-type"] == "application/problem+json"
-    assert response.json()["detail"] == f"no version of agent {agent} is live; deploy one instead"
+    assert (
+        response.json()["detail"] == f"no version of agent {agent} is deployed; deploy one instead"
+    )
 
 
-async def test_orders_for_models_and_jobs_leave_as_commands(gateway: Gateway, name: str) -> None:
-    agent, job = await gateway.know(name), new_id()
-    await gateway.tell(
+async def test_model_and_job_requests_are_sent_as_commands(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent, job = await gateway.configure_agent(name), new_id()
+    await gateway.publish(
         deployed(agent, "1.0.0"),
         deployed(agent, "1.1.0"),
         changed(job, agent, JobState.QUEUED, 0),
@@ -262,15 +266,20 @@ async def test_orders_for_models_and_jobs_leave_as_commands(gateway: Gateway, na
 
 
 async def test_synthetic_data_is_asked_for_and_its_result_shown(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
-    wish = {"agentId": name, "scenarioType": "customer-support", "count": 10, "diversity": 0.8}
+    request_body = {
+        "agentId": name,
+        "scenarioType": "customer-support",
+        "count": 10,
+        "diversity": 0.8,
+    }
 
     answer = (
-        await gateway.http.post("/v1/functions/generateSyntheticTrainingData", json=wish)
+        await gateway.http.post("/v1/functions/generateSyntheticTrainingData", json=request_body)
     ).json()
     assert (await gateway.get(answer["result"]))["state"] == "requested"
-    await gateway.tell(
+    await gateway.publish(
         SyntheticDataGenerated(
             agent_id=name, request_id=answer["requestId"], artifact=WEIGHTS, items=9
         )
@@ -284,15 +293,15 @@ async def test_synthetic_data_is_asked_for_and_its_result_shown(
 
 
 async def test_adapting_publishes_the_feedback_and_starts_a_job(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
-    agent = await gateway.know(name)
+    agent = await gateway.configure_agent(name)
     item = {"input": "q", "expected": "x", "actual": "y", "rating": 3}
-    wish = {"agentId": agent, "feedback": [item], "method": "continual"}
+    request_body = {"agentId": agent, "feedback": [item], "method": "continual"}
 
-    answer = await gateway.http.post("/v1/functions/adaptAgentBehavior", json=wish)
+    answer = await gateway.http.post("/v1/functions/adaptAgentBehavior", json=request_body)
     refused = await gateway.http.post(
-        "/v1/functions/adaptAgentBehavior", json=wish | {"method": "reinforcement"}
+        "/v1/functions/adaptAgentBehavior", json=request_body | {"method": "reinforcement"}
     )
 
     assert (answer.status_code, answer.json()["acceptedFeedback"]) == (202, 1)
@@ -302,9 +311,9 @@ async def test_adapting_publishes_the_feedback_and_starts_a_job(
     assert "supervised, continual" in refused.json()["detail"]
 
 
-async def test_the_status_shows_workers_and_open_jobs(gateway: Gateway, name: str) -> None:
-    agent, worker = await gateway.know(name), f"worker-{name}"
-    await gateway.tell(
+async def test_the_status_shows_workers_and_open_jobs(gateway: ServedGateway, name: str) -> None:
+    agent, worker = await gateway.configure_agent(name), f"worker-{name}"
+    await gateway.publish(
         changed(new_id(), agent, JobState.QUEUED, 0),
         WorkerReported(worker_id=worker, service="trainer", slots=1, busy=0, devices=("cpu",)),
     )
@@ -334,7 +343,7 @@ async def test_the_status_shows_workers_and_open_jobs(gateway: Gateway, name: st
     ],
 )
 async def test_every_refusal_is_a_problem_document(
-    gateway: Gateway, method: str, path: str, status: int
+    gateway: ServedGateway, method: str, path: str, status: int
 ) -> None:
     response = await gateway.http.request(method, path, json={} if method == "POST" else None)
 
@@ -343,5 +352,5 @@ async def test_every_refusal_is_a_problem_document(
     assert response.json()["status"] == status
 
 
-async def _answers(gateway: Gateway, path: str) -> bool:
+async def _answers(gateway: ServedGateway, path: str) -> bool:
     return (await gateway.http.get(path)).status_code == 200

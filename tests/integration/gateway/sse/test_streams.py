@@ -14,7 +14,7 @@ from archon_contracts.events import JobFailed, JobState, JobStateChanged
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, dead_letters
 from tests.support.eventually import eventually
-from tests.support.gateway.gateway import Gateway
+from tests.support.gateway.gateway import ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,7 +28,9 @@ def failed(agent: str, reason: str) -> JobFailed:
     return JobFailed(job_id=new_id(), agent_id=agent, state=JobState.FAILED, reason=reason)
 
 
-async def read_events(gateway: Gateway, count: int, **request: object) -> list[dict[str, str]]:
+async def read_events(
+    gateway: ServedGateway, count: int, **request: object
+) -> list[dict[str, str]]:
     """The first events of a stream, as field -> value."""
     events: list[dict[str, str]] = []
     async with gateway.http.stream("GET", "/v1/events", **request) as response:
@@ -47,28 +49,28 @@ async def read_events(gateway: Gateway, count: int, **request: object) -> list[d
     return events
 
 
-async def tell_and_see(gateway: Gateway, event: JobFailed) -> UUID:
-    (event_id,) = await gateway.tell(event)
+async def tell_and_see(gateway: ServedGateway, event: JobFailed) -> UUID:
+    (event_id,) = await gateway.publish(event)
     await eventually(lambda: seen(gateway, event_id))
     return event_id
 
 
-async def seen(gateway: Gateway, event_id: UUID) -> bool:
-    async with gateway.application.foundation.database.across_tenants() as connection:
+async def seen(gateway: ServedGateway, event_id: UUID) -> bool:
+    async with gateway.application.service_context.database.across_tenants() as connection:
         found = await connection.fetchval(
             "SELECT count(*) FROM recent_events WHERE event_id = $1", event_id
         )
     return found == 1
 
 
-async def test_a_stream_shows_events_as_they_come(gateway: Gateway, name: str) -> None:
+async def test_a_stream_shows_events_as_they_come(gateway: ServedGateway, name: str) -> None:
     other = failed(f"other-{name}", "not mine")
     reading = asyncio.create_task(read_events(gateway, 1, params={"agent_id": name}))
     feed = next(part for part in gateway.application._background if part.name == "feed")
     await eventually(lambda: bool(feed._subscribers))
 
-    await gateway.tell(other)
-    (event_id,) = await gateway.tell(failed(name, "mine"))
+    await gateway.publish(other)
+    (event_id,) = await gateway.publish(failed(name, "mine"))
 
     (event,) = await asyncio.wait_for(reading, 10)
     assert (event["id"], event["event"]) == (str(event_id), "JobFailed")
@@ -76,7 +78,7 @@ async def test_a_stream_shows_events_as_they_come(gateway: Gateway, name: str) -
 
 
 async def test_a_stream_resumes_after_the_last_event_that_was_read(
-    gateway: Gateway, name: str
+    gateway: ServedGateway, name: str
 ) -> None:
     # One after the other: only then is their order given.
     first, *missed = [await tell_and_see(gateway, failed(name, reason)) for reason in "abc"]
@@ -90,7 +92,7 @@ async def test_a_stream_resumes_after_the_last_event_that_was_read(
 
 
 async def test_an_unknown_event_type_is_refused_with_those_that_are_known(
-    gateway: Gateway,
+    gateway: ServedGateway,
 ) -> None:
     response = await gateway.http.get("/v1/events", params={"types": "JobFailed,Gossip"})
 
@@ -98,7 +100,7 @@ async def test_an_unknown_event_type_is_refused_with_those_that_are_known(
     assert "JobCompleted" in response.json()["detail"]
 
 
-async def dead_letter(gateway: Gateway, body: bytes, topic: str = FEEDBACK.name) -> str:
+async def dead_letter(gateway: ServedGateway, body: bytes, topic: str = FEEDBACK.name) -> str:
     """Put a dead letter on the coordinator's topic; returns its id."""
     headers = [
         ("ce_type", b"archon.FeedbackReceived.v1"),
@@ -123,7 +125,7 @@ async def dead_letter(gateway: Gateway, body: bytes, topic: str = FEEDBACK.name)
     return letter_id
 
 
-async def test_a_dead_letter_is_kept_with_its_bytes_and_reason(gateway: Gateway) -> None:
+async def test_a_dead_letter_is_kept_with_its_bytes_and_reason(gateway: ServedGateway) -> None:
     letter_id = await dead_letter(gateway, b"\xff not json")
 
     letter = await gateway.get(f"/v1/dead-letters/{letter_id}")
@@ -135,7 +137,9 @@ async def test_a_dead_letter_is_kept_with_its_bytes_and_reason(gateway: Gateway)
     assert (await gateway.get("/v1/status"))["dead_letters"]["coordinator"] >= 1
 
 
-async def test_a_replayed_dead_letter_is_on_its_topic_again_as_it_was(gateway: Gateway) -> None:
+async def test_a_replayed_dead_letter_is_on_its_topic_again_as_it_was(
+    gateway: ServedGateway,
+) -> None:
     marker = uuid4().hex.encode()
     letter_id = await dead_letter(gateway, marker + b"\xff")
 
@@ -153,7 +157,7 @@ async def test_a_replayed_dead_letter_is_on_its_topic_again_as_it_was(gateway: G
     assert (await gateway.get(f"/v1/dead-letters/{letter_id}"))["replays"] == 1
 
 
-async def test_who_replayed_a_dead_letter_is_in_the_audit_trail(gateway: Gateway) -> None:
+async def test_who_replayed_a_dead_letter_is_in_the_audit_trail(gateway: ServedGateway) -> None:
     letter_id = await dead_letter(gateway, uuid4().hex.encode())
 
     await gateway.http.post(f"/v1/dead-letters/{letter_id}/replay")
@@ -168,7 +172,7 @@ async def test_who_replayed_a_dead_letter_is_in_the_audit_trail(gateway: Gateway
     await eventually(recorded)
 
 
-async def test_a_dead_letter_of_a_foreign_topic_is_not_replayed(gateway: Gateway) -> None:
+async def test_a_dead_letter_of_a_foreign_topic_is_not_replayed(gateway: ServedGateway) -> None:
     letter_id = await dead_letter(gateway, b"x", topic="__consumer_offsets")
 
     response = await gateway.http.post(f"/v1/dead-letters/{letter_id}/replay")
@@ -195,9 +199,11 @@ def exported_spans(trace_id: str) -> bytes:
     return request.SerializeToString()
 
 
-async def test_exported_spans_are_in_the_trace_of_their_job(gateway: Gateway, name: str) -> None:
+async def test_exported_spans_are_in_the_trace_of_their_job(
+    gateway: ServedGateway, name: str
+) -> None:
     job, trace_id = new_id(), uuid4().hex
-    await gateway.tell(
+    await gateway.publish(
         JobStateChanged(
             job_id=job,
             agent_id=name,
@@ -225,7 +231,7 @@ async def test_exported_spans_are_in_the_trace_of_their_job(gateway: Gateway, na
     await eventually(shown)
 
 
-async def test_spans_in_a_form_that_is_not_read_are_refused(gateway: Gateway) -> None:
+async def test_spans_in_a_form_that_is_not_read_are_refused(gateway: ServedGateway) -> None:
     response = await gateway.http.post("/v1/traces", json={"resourceSpans": []})
 
     assert response.status_code == 415

@@ -24,7 +24,7 @@ from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import Cause, Message
 from shared.postgres.database import Tx
 from shared.postgres.migrations import migrate
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from shared.settings import KafkaSecuritySettings
 from tests.support.eventually import eventually
 from tests.support.infrastructure.certificates import Authority
@@ -46,7 +46,7 @@ STRANGE_CA = {"kafka_ssl_cafile": STRANGE}
 async def _command_goes_round(database_url: str, fields: Mapping[str, object]) -> None:
     """From the outbox through the relay, Kafka and the consumer to the handler."""
     await migrate(database_url, "probe")
-    foundation = Foundation.build(probe_settings(database_url, **fields))
+    service_context = ServiceContext.build(probe_settings(database_url, **fields))
     seen: list[str] = []
     router = new_router()
     commands = subscription(router, f"probe-{uuid4().hex[:8]}", topics.REGISTRY_COMMANDS)
@@ -56,15 +56,15 @@ async def _command_goes_round(database_url: str, fields: Mapping[str, object]) -
 
     @commands.on(RollBackModel)
     async def roll_back(message: Message[RollBackModel]) -> None:
-        await foundation.inbox.run_once(message, remember)
+        await service_context.inbox.run_once(message, remember)
 
-    foundation.broker.include_router(router)
+    service_context.broker.include_router(router)
     agent = f"agent-{uuid4().hex}"
-    async with serving_application(foundation):
-        async with foundation.database.transaction() as tx:
+    async with serving_application(service_context):
+        async with service_context.database.transaction() as tx:
             command = RollBackModel(agent_id=agent, reason="worse")
-            await foundation.outbox.append(tx, command, cause=Cause(uuid4(), "c"))
-        foundation.wakeups.ring()
+            await service_context.outbox.append(tx, command, cause=Cause(uuid4(), "c"))
+        service_context.notifier.notify()
         await eventually(lambda: agent in seen, timeout=20)
 
 

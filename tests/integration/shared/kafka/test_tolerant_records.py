@@ -10,11 +10,11 @@ from aiokafka.errors import CorruptRecordException
 from archon_contracts.commands import RollBackModel
 from archon_contracts.topics import REGISTRY_COMMANDS
 from shared.kafka.broker import new_router, raw_subscription, subscription
-from shared.kafka.tolerant_records import CarefulConsumer, TolerantRecords
+from shared.kafka.tolerant_records import LosslessConsumer, TolerantRecords
 from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import Message, RawRecord
 from shared.postgres.migrations import migrate
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.faults.brokers.raw_producer import RawProducer, raw_producer
 from tests.support.eventually import eventually
 from tests.support.infrastructure.service_contexts import probe_settings, serving_application
@@ -34,26 +34,26 @@ def _send(producer: RawProducer, agents: list[str]) -> None:
         producer.send(REGISTRY_COMMANDS.name, body, headers=headers, partition=partition)
 
 
-async def _foundation(database_url: str, kafka: str) -> Foundation:
+async def _service_context(database_url: str, kafka: str) -> ServiceContext:
     await ensure_topics(kafka)
     await migrate(database_url, "probe")
-    return Foundation.build(probe_settings(database_url, kafka))
+    return ServiceContext.build(probe_settings(database_url, kafka))
 
 
 async def test_a_batch_consumer_sees_every_record_once(database_url: str, kafka: str) -> None:
-    foundation, marker = await _foundation(database_url, kafka), uuid4().hex
+    service_context, marker = await _service_context(database_url, kafka), uuid4().hex
     router, group, seen = new_router(), f"probe-{marker[:8]}", list[bytes | None]()
     agents = [f"{marker}-{number}" for number in range(PARTITIONS * EACH)]
-    batches = raw_subscription(router, group, REGISTRY_COMMANDS, purpose="b", batch=True)
+    batches = raw_subscription(router, group, REGISTRY_COMMANDS, group_suffix="b", batch=True)
 
     @batches.on_batch
     async def keep(records: list[RawRecord]) -> None:
         seen.extend(record.value for record in records if marker.encode() in (record.value or b""))
 
-    foundation.broker.include_router(router)
+    service_context.broker.include_router(router)
     with raw_producer(kafka) as producer:
         _send(producer, agents)
-        async with serving_application(foundation):
+        async with serving_application(service_context):
             await eventually(lambda: len(seen) >= len(agents), timeout=20)
 
     expected = [RollBackModel(agent_id=agent, reason="worse").to_bytes() for agent in agents]
@@ -61,7 +61,7 @@ async def test_a_batch_consumer_sees_every_record_once(database_url: str, kafka:
 
 
 async def test_a_single_record_consumer_handles_every_record(database_url: str, kafka: str) -> None:
-    foundation, marker = await _foundation(database_url, kafka), uuid4().hex
+    service_context, marker = await _service_context(database_url, kafka), uuid4().hex
     router, seen = new_router(), set[str]()
     agents = [f"{marker}-{number}" for number in range(PARTITIONS * EACH)]
     commands = subscription(router, f"probe-{marker[:8]}", REGISTRY_COMMANDS)
@@ -70,10 +70,10 @@ async def test_a_single_record_consumer_handles_every_record(database_url: str, 
     async def keep(message: Message[RollBackModel]) -> None:
         seen.add(message.body.agent_id)
 
-    foundation.broker.include_router(router)
+    service_context.broker.include_router(router)
     with raw_producer(kafka) as producer:
         _send(producer, agents)
-        async with serving_application(foundation):
+        async with serving_application(service_context):
             await eventually(lambda: set(agents) <= seen, timeout=20)
 
 
@@ -85,7 +85,7 @@ async def test_a_drain_that_fails_gives_back_what_it_had_drained(
     with raw_producer(kafka) as producer:
         for number, partition in enumerate(partitions):
             producer.send(partition.topic, b"%d" % number)
-    async with CarefulConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+    async with LosslessConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
         consumer.assign(partitions)
         await eventually(lambda: len(consumer._fetcher._records) == 2)
         fetched = list(consumer._fetcher._records.values())
@@ -112,16 +112,16 @@ async def test_the_fetcher_takes_its_batches_from_the_name_that_is_replaced(
 ) -> None:
     made = []
 
-    class Watched(TolerantRecords):
+    class ObservedRecords(TolerantRecords):
         def __init__(self, raw: bytes) -> None:
             made.append(raw)
             super().__init__(raw)
 
-    monkeypatch.setattr(fetcher, "MemoryRecords", Watched)
+    monkeypatch.setattr(fetcher, "MemoryRecords", ObservedRecords)
     topic = f"shape-{uuid4().hex}"
     with raw_producer(kafka) as producer:
         producer.send(topic, b"1", headers=[ODD], partition=0)
-    async with CarefulConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+    async with LosslessConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
         consumer.assign([TopicPartition(topic, 0)])
         record = await consumer.getone()
     assert (record.value, record.headers) == (b"1", (("\\xff\\xfe\\xfd", b"v"),))

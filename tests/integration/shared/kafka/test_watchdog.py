@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer
 from archon_contracts.topics import REGISTRY_COMMANDS
 from shared.kafka.topic_admin import ensure_topics
 from shared.kafka.watchdog import _has_died, _is_member
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.eventually import eventually
 from tests.support.infrastructure.service_contexts import probe_settings
 
@@ -29,7 +29,7 @@ async def test_a_consumer_is_seen_to_have_joined_its_group(kafka: str) -> None:
 
 
 async def test_kafka_is_asked_over_a_connection_of_its_own(database_url: str, kafka: str) -> None:
-    there = Foundation.build(probe_settings(database_url, kafka))
-    away = Foundation.build(probe_settings(database_url, "127.0.0.1:1"))
-    assert await there.broker.answers()
-    assert not await away.broker.answers()
+    there = ServiceContext.build(probe_settings(database_url, kafka))
+    away = ServiceContext.build(probe_settings(database_url, "127.0.0.1:1"))
+    assert await there.broker.is_reachable()
+    assert not await away.broker.is_reachable()

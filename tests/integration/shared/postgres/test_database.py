@@ -16,9 +16,9 @@ from shared.errors import (
 )
 from shared.postgres import migrations
 from shared.postgres.database import Database
-from shared.postgres.migrations import Migration, migrate, pending
+from shared.postgres.migrations import Migration, list_pending, migrate
 from tests.support.infrastructure.owner import as_owner
-from tests.support.infrastructure.service_contexts import open_foundation, probe_settings
+from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 
 INSERT_INBOX = "INSERT INTO inbox (event_id, message_type) VALUES ($1, 'x')"
 
@@ -27,7 +27,7 @@ async def test_migrating_twice_at_once_applies_each_file_once(database_url: str)
     applied = await asyncio.gather(*(migrate(database_url, "probe") for _ in range(3)))
     names = [name for one in applied for name in one]
     assert len(names) == len(set(names)) > 0
-    assert await pending(database_url, "probe") == []
+    assert await list_pending(database_url, "probe") == []
 
 
 async def test_a_file_changed_after_it_was_applied_is_refused(
@@ -52,11 +52,11 @@ async def test_a_file_that_fails_leaves_nothing_behind(
 
 
 async def test_a_refused_row_names_its_constraint(database_url: str) -> None:
-    async with open_foundation(probe_settings(database_url)) as foundation:
+    async with open_service_context(probe_settings(database_url)) as service_context:
         event_id = uuid4()
 
         async def insert() -> None:
-            async with foundation.database.transaction() as tx:
+            async with service_context.database.transaction() as tx:
                 await tx.execute(INSERT_INBOX, event_id)
 
         await insert()
@@ -78,9 +78,9 @@ async def test_a_refused_row_names_its_constraint(database_url: str) -> None:
 async def test_a_value_that_no_column_holds_is_a_permanent_error_that_does_not_quote_it(
     database_url: str, query: str, value: object
 ) -> None:
-    async with open_foundation(probe_settings(database_url)) as foundation:
+    async with open_service_context(probe_settings(database_url)) as service_context:
         with pytest.raises(ValueRefused, match="cannot hold a value") as caught:
-            async with foundation.database.transaction() as tx:
+            async with service_context.database.transaction() as tx:
                 await tx.fetchval(query, value)
     shown = "".join(traceback.format_exception(caught.value, chain=True))
     assert "secret" not in str(caught.value)
@@ -88,24 +88,24 @@ async def test_a_value_that_no_column_holds_is_a_permanent_error_that_does_not_q
 
 
 async def test_a_cut_connection_is_a_passing_error(database_url: str) -> None:
-    async with open_foundation(probe_settings(database_url)) as foundation:
+    async with open_service_context(probe_settings(database_url)) as service_context:
 
         async def cut() -> None:
-            async with foundation.database.transaction() as tx:
+            async with service_context.database.transaction() as tx:
                 await as_owner(tx)
                 await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
         with pytest.raises(DatabaseUnavailable):
             await cut()
-        async with foundation.database.transaction() as tx:
+        async with service_context.database.transaction() as tx:
             assert await tx.fetchval("SELECT 1") == 1
 
 
 async def test_a_missing_file_is_not_mistaken_for_a_missing_database(database_url: str) -> None:
-    async with open_foundation(probe_settings(database_url)) as foundation:
+    async with open_service_context(probe_settings(database_url)) as service_context:
 
         async def read_file() -> None:
-            async with foundation.database.transaction():
+            async with service_context.database.transaction():
                 raise FileNotFoundError("items.jsonl")
 
         with pytest.raises(FileNotFoundError):
@@ -140,12 +140,12 @@ async def test_an_absent_server_is_one_clear_sentence(unused_tcp_port: int) -> N
 async def test_hot_queries_use_their_index(
     database_url: str, fill: str, query: str, index: str
 ) -> None:
-    async with open_foundation(probe_settings(database_url)) as foundation:
-        async with foundation.database.transaction() as tx:
+    async with open_service_context(probe_settings(database_url)) as service_context:
+        async with service_context.database.transaction() as tx:
             await tx.execute(fill)
             await as_owner(tx)
             await tx.execute("ANALYZE")
-        async with foundation.database.connection() as connection:
+        async with service_context.database.connection() as connection:
             plan = await connection.fetch(f"EXPLAIN {query}")
     assert index in "\n".join(row[0] for row in plan)
 

@@ -12,7 +12,7 @@ from shared.postgres.database import Database
 from shared.postgres.migrations import migrate
 from shared.postgres.tenants import EVERY_TENANT, SERVICES_ROLE, across_tenants
 from shared.process.application import Application
-from shared.process.service_context import Foundation
+from shared.process.service_context import ServiceContext
 from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
 SPAN = """
@@ -114,7 +114,7 @@ async def test_a_service_that_no_policy_binds_does_not_start(
     await migrate(database_url, "probe")
     settings = probe_settings(database_url, kafka, database_role=role)
     with pytest.raises(StartupFailed, match=r"telemetry\.spans: no policy keeps tenants apart"):
-        await Application(Foundation.build(settings)).serve()
+        await Application(ServiceContext.build(settings)).serve()
 
 
 async def test_a_role_that_is_not_there_is_one_clear_sentence(database_url: str) -> None:
@@ -150,11 +150,11 @@ async def test_a_login_that_is_only_a_member_of_the_role_is_enough_for_a_service
         await migrate(superuser_url(postgres, database_url), "probe", role=role)
         await superuser.execute(f"CREATE ROLE {login} LOGIN PASSWORD 'x'; GRANT {role} TO {login}")
         url = f"postgresql://{login}:x@{database_url.partition('@')[2]}"
-        foundation = Foundation.build(probe_settings(url, kafka, database_role=role))
+        service_context = ServiceContext.build(probe_settings(url, kafka, database_role=role))
 
-        async with serving_application(foundation):
-            assert foundation.health.started
-            async with foundation.database.transaction("alpha") as tx:
+        async with serving_application(service_context):
+            assert service_context.health.started
+            async with service_context.database.transaction("alpha") as tx:
                 await tx.execute(SPAN, "a" * 32, "alpha", "alpha")
     finally:
         await superuser.execute(f"DROP SCHEMA probe, telemetry CASCADE; DROP OWNED BY {role}")

@@ -27,7 +27,7 @@ def telemetry() -> TelemetryStore:
 
 @pytest.fixture
 def pool(telemetry: TelemetryStore) -> ChildPool:
-    return ChildPool(preload=[ENTRIES], threads=1, telemetry=telemetry)
+    return ChildPool(warm_up_modules=[ENTRIES], threads=1, telemetry=telemetry)
 
 
 async def _ignore(_report: dict[str, Any]) -> None:

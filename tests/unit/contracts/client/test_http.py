@@ -40,7 +40,7 @@ def unreachable(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("connection refused", request=request)
 
 
-class Gateway:
+class StubGateway:
     """Gives the answers in turn, the last one for ever, and keeps the requests."""
 
     def __init__(self, *answers: Answer) -> None:
@@ -53,13 +53,13 @@ class Gateway:
         return answer(request)
 
 
-def client_of(gateway: Gateway, **options: Any) -> HttpFeedbackClient:
+def client_of(gateway: StubGateway, **options: Any) -> HttpFeedbackClient:
     transport = httpx.MockTransport(gateway)
     return HttpFeedbackClient("http://gateway", "key-1", transport=transport, **options)
 
 
 async def test_one_event_is_posted_as_its_json_with_the_api_key() -> None:
-    gateway = Gateway(accept)
+    gateway = StubGateway(accept)
 
     async with client_of(gateway) as client:
         await client.send(feedback())
@@ -71,7 +71,7 @@ async def test_one_event_is_posted_as_its_json_with_the_api_key() -> None:
 
 
 async def test_many_events_are_one_request_and_give_an_id_each() -> None:
-    gateway = Gateway(accept)
+    gateway = StubGateway(accept)
     events = [feedback("i-1"), feedback("i-2"), feedback("i-3")]
 
     async with client_of(gateway) as client:
@@ -84,7 +84,7 @@ async def test_many_events_are_one_request_and_give_an_id_each() -> None:
 
 
 async def test_only_a_key_of_the_callers_is_sent() -> None:
-    gateway = Gateway(accept)
+    gateway = StubGateway(accept)
 
     async with client_of(gateway) as client:
         await client.send(feedback())
@@ -97,7 +97,7 @@ async def test_only_a_key_of_the_callers_is_sent() -> None:
 
 
 async def test_no_events_are_no_request() -> None:
-    gateway = Gateway(accept)
+    gateway = StubGateway(accept)
 
     async with client_of(gateway) as client:
         assert await client.send_many([]) == []
@@ -107,7 +107,7 @@ async def test_no_events_are_no_request() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_busy_gateway_is_asked_again_with_the_same_key(status: int) -> None:
-    gateway = Gateway(busy(status, "0"), busy(status, "0"), accept)
+    gateway = StubGateway(busy(status, "0"), busy(status, "0"), accept)
 
     async with client_of(gateway) as client:
         await client.send(feedback(), idempotency_key="mine")
@@ -117,7 +117,7 @@ async def test_a_busy_gateway_is_asked_again_with_the_same_key(status: int) -> N
 
 
 async def test_a_lost_connection_is_tried_again() -> None:
-    gateway = Gateway(unreachable, accept)
+    gateway = StubGateway(unreachable, accept)
 
     async with client_of(gateway) as client:
         await client.send(feedback())
@@ -127,7 +127,7 @@ async def test_a_lost_connection_is_tried_again() -> None:
 
 async def test_a_time_in_retry_after_may_be_a_date_that_has_passed() -> None:
     passed = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
-    gateway = Gateway(busy(503, passed), accept)
+    gateway = StubGateway(busy(503, passed), accept)
 
     async with client_of(gateway) as client:
         await client.send(feedback())
@@ -154,7 +154,7 @@ async def test_the_wait_is_what_the_gateway_asks_for_within_reason(
     status: int, retry_after: str, waited: float
 ) -> None:
     waits = Waits()
-    gateway = Gateway(busy(status, retry_after), accept)
+    gateway = StubGateway(busy(status, retry_after), accept)
 
     async with client_of(gateway, sleep=waits) as client:
         await client.send(feedback())
@@ -164,7 +164,7 @@ async def test_the_wait_is_what_the_gateway_asks_for_within_reason(
 
 async def test_without_a_time_the_waits_grow_and_none_follows_the_last_attempt() -> None:
     waits = Waits()
-    gateway = Gateway(lambda _: httpx.Response(429))
+    gateway = StubGateway(lambda _: httpx.Response(429))
 
     async with client_of(gateway, sleep=waits, attempts=4) as client:
         with pytest.raises(GatewayUnavailableError, match="4 attempts: 429"):
@@ -174,7 +174,7 @@ async def test_without_a_time_the_waits_grow_and_none_follows_the_last_attempt()
 
 
 async def test_a_gateway_that_stays_busy_is_given_up() -> None:
-    gateway = Gateway(busy(503, "0"))
+    gateway = StubGateway(busy(503, "0"))
 
     async with client_of(gateway, attempts=3) as client:
         with pytest.raises(GatewayUnavailableError, match="not accepted in 3 attempts: 503"):
@@ -184,7 +184,7 @@ async def test_a_gateway_that_stays_busy_is_given_up() -> None:
 
 
 async def test_an_unreachable_gateway_is_named_in_the_error() -> None:
-    async with client_of(Gateway(unreachable), attempts=1) as client:
+    async with client_of(StubGateway(unreachable), attempts=1) as client:
         with pytest.raises(GatewayUnavailableError, match="connection refused"):
             await client.send(feedback())
 
@@ -192,7 +192,7 @@ async def test_an_unreachable_gateway_is_named_in_the_error() -> None:
 async def test_a_refusal_says_what_the_problem_document_says_and_is_not_repeated() -> None:
     problem = {"title": "Unknown agent", "detail": "no agent picker", "status": 404}
     headers = {"Content-Type": "application/problem+json"}
-    gateway = Gateway(lambda _: httpx.Response(404, json=problem, headers=headers))
+    gateway = StubGateway(lambda _: httpx.Response(404, json=problem, headers=headers))
 
     async with client_of(gateway) as client:
         with pytest.raises(GatewayRefusedError) as caught:
@@ -215,6 +215,6 @@ async def test_a_refusal_says_what_the_problem_document_says_and_is_not_repeated
     ids=["html", "broken json", "other success", "no ids", "too few ids"],
 )
 async def test_an_answer_that_is_none_is_an_error(answer: httpx.Response) -> None:
-    async with client_of(Gateway(lambda _: answer)) as client:
+    async with client_of(StubGateway(lambda _: answer)) as client:
         with pytest.raises(GatewayRefusedError):
             await client.send(feedback())

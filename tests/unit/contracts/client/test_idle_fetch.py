@@ -10,7 +10,7 @@ from typing import Any
 
 from aiokafka.consumer.fetcher import Fetcher
 
-from archon_contracts.client.idle_fetch import IdlePace, pace_idle_fetches
+from archon_contracts.client.idle_fetch import IdleFetchBackoff, pace_idle_fetches
 
 NODE = 1
 
@@ -57,7 +57,7 @@ def test_aiokafka_still_calls_the_method_through_the_instance() -> None:
 
 
 def test_waits_double_up_to_the_maximum() -> None:
-    pace = IdlePace(0.1)
+    pace = IdleFetchBackoff(0.1)
 
     waits = [round(pace.after_empty(NODE), 3) for _ in range(8)]
 
@@ -65,7 +65,7 @@ def test_waits_double_up_to_the_maximum() -> None:
 
 
 def test_data_resets_the_wait_of_its_node_only() -> None:
-    pace = IdlePace(0.1)
+    pace = IdleFetchBackoff(0.1)
     for node in (1, 1, 1, 2, 2, 2):
         pace.after_empty(node)
 
@@ -76,7 +76,7 @@ def test_data_resets_the_wait_of_its_node_only() -> None:
 
 
 def test_a_maximum_below_the_first_wait_is_kept() -> None:
-    assert IdlePace(0.001).after_empty(NODE) == 0.001
+    assert IdleFetchBackoff(0.001).after_empty(NODE) == 0.001
 
 
 def test_a_maximum_of_zero_leaves_the_consumer_alone() -> None:

@@ -1,4 +1,4 @@
-"""A client that is told its purpose once says it with everything that it sends."""
+"""A client that is told its traffic_class once says it with everything that it sends."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import httpx
 import pytest
 from opentelemetry import baggage, context
 
-from archon_contracts.client import HttpFeedbackClient, acting_as
-from archon_contracts.client import traffic_class as client_purpose
-from archon_contracts.client.traffic_class import purpose_now
+from archon_contracts.client import HttpFeedbackClient, use_traffic_class
+from archon_contracts.client import traffic_class as client_traffic_class
+from archon_contracts.client.traffic_class import current_traffic_class
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import new_id
-from archon_contracts.traffic_classes import BAGGAGE_KEY, Purpose
+from archon_contracts.traffic_classes import BAGGAGE_KEY, TrafficClass
 
 EVENT = FeedbackReceived(agent_id="picker", interaction_id="i-1", input="q", rating=4)
 
 
-class Sent:
+class CapturingGateway:
     """A gateway that keeps the bodies of events."""
 
     def __init__(self) -> None:
@@ -32,52 +32,54 @@ class Sent:
         ids = [str(new_id()) for _ in events]
         return httpx.Response(202, json={"accepted": len(ids), "event_ids": ids})
 
-    def client(self, purpose: Purpose | None = None) -> HttpFeedbackClient:
+    def client(self, traffic_class: TrafficClass | None = None) -> HttpFeedbackClient:
         transport = httpx.MockTransport(self)
-        return HttpFeedbackClient("http://gateway", "key", transport=transport, purpose=purpose)
+        return HttpFeedbackClient(
+            "http://gateway", "key", transport=transport, traffic_class=traffic_class
+        )
 
 
 async def test_a_client_stamps_one_and_many() -> None:
-    sent = Sent()
+    sent = CapturingGateway()
 
-    async with sent.client(Purpose.SHADOW) as client:
+    async with sent.client(TrafficClass.SHADOW) as client:
         await client.send(EVENT)
         await client.send_many([EVENT, EVENT])
 
-    assert [event["purpose"] for event in sent.events] == ["shadow"] * 3
+    assert [event["traffic_class"] for event in sent.events] == ["shadow"] * 3
 
 
 async def test_a_client_in_production_says_nothing() -> None:
-    sent = Sent()
+    sent = CapturingGateway()
 
     async with sent.client() as client:
         await client.send(EVENT)
 
-    assert "purpose" not in sent.events[0]
+    assert "traffic_class" not in sent.events[0]
 
 
 async def test_all_tasks_of_a_block_act_for_its_purpose_and_nobody_after_it() -> None:
-    sent = Sent()
+    sent = CapturingGateway()
 
     async with sent.client() as client:
-        with acting_as(Purpose.BENCHMARK):
+        with use_traffic_class(TrafficClass.BENCHMARK):
             await asyncio.gather(client.send(EVENT), client.send_many([EVENT]))
         await client.send(EVENT)
 
-    assert [event.get("purpose") for event in sent.events] == ["benchmark", "benchmark", None]
+    assert [event.get("traffic_class") for event in sent.events] == ["benchmark", "benchmark", None]
 
 
 def test_the_purpose_of_a_request_comes_with_its_baggage() -> None:
     token = context.attach(baggage.set_baggage(BAGGAGE_KEY, "evaluation"))
     try:
-        assert purpose_now() is Purpose.EVALUATION
+        assert current_traffic_class() is TrafficClass.EVALUATION
     finally:
         context.detach(token)
-    assert purpose_now() is None
+    assert current_traffic_class() is None
 
 
 def test_a_block_puts_its_purpose_into_the_baggage_of_requests() -> None:
-    with acting_as(Purpose.EVALUATION):
+    with use_traffic_class(TrafficClass.EVALUATION):
         assert baggage.get_baggage(BAGGAGE_KEY) == "evaluation"
     assert baggage.get_baggage(BAGGAGE_KEY) is None
 
@@ -85,9 +87,9 @@ def test_a_block_puts_its_purpose_into_the_baggage_of_requests() -> None:
 def test_without_opentelemetry_a_block_works_within_its_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_purpose, "INSTALLED", False)
+    monkeypatch.setattr(client_traffic_class, "INSTALLED", False)
 
-    with acting_as(Purpose.TEST):
-        inside = purpose_now()
+    with use_traffic_class(TrafficClass.TEST):
+        inside = current_traffic_class()
 
-    assert (inside, purpose_now()) == (Purpose.TEST, None)
+    assert (inside, current_traffic_class()) == (TrafficClass.TEST, None)

@@ -6,17 +6,17 @@ from datetime import datetime
 import pytest
 
 from services.coordinator.domain import AgentKey
-from services.coordinator.feedback.consumer import Intake, Ledger
-from services.coordinator.feedback.known_agents import KnownAgents
-from services.coordinator.feedback.records import Judgement
-from services.coordinator.retraining.triggers import Tally
+from services.coordinator.feedback.consumer import FeedbackConsumer, FeedbackWriter
+from services.coordinator.feedback.known_agents import ConfiguredAgentsCache
+from services.coordinator.feedback.records import FeedbackRow
+from services.coordinator.retraining.triggers import FeedbackStats
 from shared.errors import ConstraintViolated, TransactionConflict
 from shared.messaging.messages import RawRecord
-from shared.messaging.notifier import Wakeups
+from shared.messaging.notifier import Notifier
 from tests.support.clocks import SetClock
 from tests.support.coordinator.coordinator import AGENT, configure, feedback, record_of
 from tests.support.coordinator.coordinator_memory import (
-    MemoryCoordinator,
+    InMemoryCoordinator,
     MemoryDatabase,
     MemoryFeedback,
 )
@@ -24,25 +24,25 @@ from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.outbox import RecordingOutbox
 
 
-class Refusing(MemoryFeedback):
+class RejectingFeedback(MemoryFeedback):
     """A database that refuses one interaction, for good or for now."""
 
     poison = ""
     error: Exception = ConstraintViolated("the row breaks a rule", "rule")
 
-    async def insert_judgements(
+    async def insert_feedback(
         self,
         _tx: object,
-        judgements: Sequence[Judgement],
+        feedback: Sequence[FeedbackRow],
         _agents: Mapping[AgentKey, int],
         _received_at: datetime,
-    ) -> tuple[int, list[Tally]]:
-        if self.poison in {each.interaction_id for each in judgements}:
+    ) -> tuple[int, list[FeedbackStats]]:
+        if self.poison in {each.interaction_id for each in feedback}:
             raise self.error
-        return await super().insert_judgements(None, judgements, _agents, _received_at)
+        return await super().insert_feedback(None, feedback, _agents, _received_at)
 
 
-class DeadLetters(RecordingOutbox):
+class DeadLetterOutbox(RecordingOutbox):
     """Keeps what was refused."""
 
     def __init__(self) -> None:
@@ -56,27 +56,27 @@ class DeadLetters(RecordingOutbox):
         return True
 
 
-class Bench:
+class IntakeHarness:
     """An intake and what it touched."""
 
     def __init__(self, part: int = 2_000) -> None:
-        self.world = MemoryCoordinator()
-        self.feedback = Refusing(self.world.store.agents)
-        self.letters = DeadLetters()
+        self.world = InMemoryCoordinator()
+        self.feedback = RejectingFeedback(self.world.store.agents)
+        self.letters = DeadLetterOutbox()
         database = MemoryDatabase()
-        self.intake = Intake(
+        self.consumer = FeedbackConsumer(
             database,  # type: ignore[arg-type]  # transactions are all that is used of it
-            Wakeups(),
-            KnownAgents(database, self.feedback, patience_seconds=0),  # type: ignore[arg-type]  # as above
-            Ledger(self.feedback, self, self.letters, SetClock(NOON)),
+            Notifier(),
+            ConfiguredAgentsCache(database, self.feedback, wait_seconds=0),  # type: ignore[arg-type]  # as above
+            FeedbackWriter(self.feedback, self, self.letters, SetClock(NOON)),
             maximum_bytes=10_000,
             part=part,
         )
-        self.considered: list[Tally] = []
+        self.considered: list[FeedbackStats] = []
 
-    async def consider(self, _tx: object, tally: Tally) -> None:
+    async def evaluate_trigger(self, _tx: object, stats: FeedbackStats) -> None:
         """Stands in for the triggers."""
-        self.considered.append(tally)
+        self.considered.append(stats)
 
     async def configure(self) -> None:
         await self.world.agents.configure_agent(None, message_of(configure()))
@@ -84,12 +84,12 @@ class Bench:
     @property
     def stored(self) -> list[str]:
         kept = self.feedback.unused.get(AgentKey("default", AGENT))
-        return [each.interaction_id for each in kept.judgements] if kept else []
+        return [each.interaction_id for each in kept.feedback] if kept else []
 
 
-async def bench(part: int = 2_000) -> Bench:
+async def bench(part: int = 2_000) -> IntakeHarness:
     """An intake whose one agent is configured."""
-    made = Bench(part)
+    made = IntakeHarness(part)
     await made.configure()
     return made
 
@@ -97,7 +97,7 @@ async def bench(part: int = 2_000) -> Bench:
 async def test_parts_are_stored_in_order_whatever_their_size() -> None:
     made = await bench(part=3)
 
-    await made.intake.take([record_of(feedback(f"i{n}")) for n in range(10)])
+    await made.consumer.consume([record_of(feedback(f"i{n}")) for n in range(10)])
 
     assert made.stored == [f"i{n}" for n in range(10)]
 
@@ -105,9 +105,9 @@ async def test_parts_are_stored_in_order_whatever_their_size() -> None:
 async def test_the_trigger_is_judged_once_per_part_and_agent() -> None:
     made = await bench(part=5)
 
-    await made.intake.take([record_of(feedback(f"i{n}")) for n in range(10)])
+    await made.consumer.consume([record_of(feedback(f"i{n}")) for n in range(10)])
 
-    assert [tally.unused for tally in made.considered] == [5, 10]
+    assert [stats.unused for stats in made.considered] == [5, 10]
 
 
 async def test_a_row_that_the_database_refuses_is_found_and_set_aside() -> None:
@@ -115,7 +115,7 @@ async def test_a_row_that_the_database_refuses_is_found_and_set_aside() -> None:
     made.feedback.poison = "i3"
     records = [record_of(feedback(f"i{n}")) for n in range(8)]
 
-    await made.intake.take(records)
+    await made.consumer.consume(records)
 
     assert made.stored == [f"i{n}" for n in range(8) if n != 3]
     assert made.letters.reasons == {records[3].value: "the row breaks a rule"}
@@ -126,7 +126,7 @@ async def test_a_conflict_is_left_to_the_one_who_tries_again() -> None:
     made.feedback.poison, made.feedback.error = "i1", TransactionConflict("deadlock")
 
     with pytest.raises(TransactionConflict):
-        await made.intake.take([record_of(feedback("i1"))])
+        await made.consumer.consume([record_of(feedback("i1"))])
 
     assert made.letters.reasons == {}
 
@@ -135,7 +135,7 @@ async def test_feedback_of_an_unknown_agent_is_set_aside_and_the_rest_is_stored(
     made = await bench()
     lost = record_of(feedback("i1", "nobody"))
 
-    await made.intake.take([lost, record_of(feedback("i2"))])
+    await made.consumer.consume([lost, record_of(feedback("i2"))])
 
     assert made.stored == ["i2"]
     assert "agent nobody is not configured" in made.letters.reasons[lost.value]
@@ -144,6 +144,6 @@ async def test_feedback_of_an_unknown_agent_is_set_aside_and_the_rest_is_stored(
 async def test_an_empty_batch_is_settled() -> None:
     made = await bench()
 
-    await made.intake.take([])
+    await made.consumer.consume([])
 
     assert made.stored == []

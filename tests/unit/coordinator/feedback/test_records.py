@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import FeedbackReceived, FeedbackRetracted, InteractionLogged
 from archon_contracts.identifiers import derived_id, feedback_event_id
-from archon_contracts.traffic_classes import Purpose
+from archon_contracts.traffic_classes import TrafficClass
 from services.coordinator.errors import OversizedFeedback
 from services.coordinator.feedback.records import (
-    Batch,
-    Interaction,
-    Judgement,
-    Retraction,
-    SystemTraffic,
-    read_item,
-    runs_of,
+    FeedbackBatch,
+    FeedbackRow,
+    InteractionRow,
+    InternalTraffic,
+    RetractionRow,
+    parse_record,
+    split_at_retractions,
 )
 from shared.errors import UnknownMessageType, UnreadableMessage
 from shared.messaging.messages import RawRecord
@@ -27,21 +27,21 @@ LIMIT = 10_000
 CONTEXT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def read(record: RawRecord) -> Judgement:
-    """A record that holds a judgement."""
-    item = read_item(record, LIMIT)
-    assert isinstance(item, Judgement)
+def read(record: RawRecord) -> FeedbackRow:
+    """A record that holds a row."""
+    item = parse_record(record, LIMIT)
+    assert isinstance(item, FeedbackRow)
     return item
 
 
 def test_a_judgement_keeps_the_body_as_it_came() -> None:
     body = feedback("i1", rating=2.5)
 
-    judgement = read(record_of(body, traceparent=CONTEXT))
+    row = read(record_of(body, traceparent=CONTEXT))
 
-    assert judgement.body == body.to_bytes()
-    assert (judgement.key, judgement.interaction_id) == (("default", AGENT), "i1")
-    assert (judgement.rating, judgement.traceparent) == (2.5, CONTEXT.decode())
+    assert row.body == body.to_bytes()
+    assert (row.key, row.interaction_id) == (("default", AGENT), "i1")
+    assert (row.rating, row.traceparent) == (2.5, CONTEXT.decode())
 
 
 def test_a_uuid_in_any_spelling_is_the_events_id() -> None:
@@ -67,9 +67,9 @@ def test_header_names_may_be_written_in_capitals() -> None:
     record = record_of(feedback("i1"))
     loud = tuple((name.upper(), value) for name, value in record.headers)
 
-    assert read_item(RawRecord(record.topic, 0, 0, None, record.value, loud), LIMIT) == read_item(
-        record, LIMIT
-    )
+    assert parse_record(
+        RawRecord(record.topic, 0, 0, None, record.value, loud), LIMIT
+    ) == parse_record(record, LIMIT)
 
 
 @pytest.mark.parametrize("context", [b"", b"nonsense", CONTEXT + b"\x00", b"\xff" * 55])
@@ -98,7 +98,7 @@ def test_types_that_other_topics_carry_are_refused_by_name() -> None:
     record = record_of(feedback("i1"), ce_type=b"archon.TrainModel.v1")
 
     with pytest.raises(UnknownMessageType, match=r"archon\.TrainModel\.v1"):
-        read_item(record, LIMIT)
+        parse_record(record, LIMIT)
 
 
 def test_a_refusal_names_the_field_and_never_shows_the_content() -> None:
@@ -106,7 +106,7 @@ def test_a_refusal_names_the_field_and_never_shows_the_content() -> None:
     record = RawRecord("t", 0, 0, None, body, record_of(feedback("i1")).headers)
 
     with pytest.raises(UnreadableMessage) as refusal:
-        read_item(record, LIMIT)
+        parse_record(record, LIMIT)
 
     assert "rating" in str(refusal.value)
     assert "secret" not in str(refusal.value)
@@ -114,38 +114,40 @@ def test_a_refusal_names_the_field_and_never_shows_the_content() -> None:
 
 def test_a_body_above_the_limit_is_refused() -> None:
     with pytest.raises(OversizedFeedback, match="10 bytes, 9 are allowed"):
-        read_item(RawRecord("t", 0, 0, None, b"x" * 10, record_of(feedback("i1")).headers), 9)
+        parse_record(RawRecord("t", 0, 0, None, b"x" * 10, record_of(feedback("i1")).headers), 9)
 
 
 def test_retractions_and_interactions_are_told_apart() -> None:
     withdrawn = FeedbackRetracted(agent_id=AGENT, interaction_id="i1", reason="mistake")
     answered = InteractionLogged(agent_id=AGENT, interaction_id="i1", input="what?")
 
-    assert isinstance(read_item(record_of(withdrawn), LIMIT), Retraction)
-    assert isinstance(read_item(record_of(answered), LIMIT), Interaction)
+    assert isinstance(parse_record(record_of(withdrawn), LIMIT), RetractionRow)
+    assert isinstance(parse_record(record_of(answered), LIMIT), InteractionRow)
 
 
 def test_a_bad_record_decides_for_no_other() -> None:
     good = record_of(feedback("i1"))
     bad = RawRecord("t", 0, 0, None, b"{", good.headers)
-    batch = Batch()
+    batch = FeedbackBatch()
 
-    batch.read([good, bad, good], maximum_bytes=LIMIT)
+    batch.parse([good, bad, good], maximum_bytes=LIMIT)
 
     assert [record for record, _ in batch.items] == [good, good]
-    assert [record for record, _ in batch.refused] == [bad]
+    assert [record for record, _ in batch.rejected] == [bad]
 
 
 def test_runs_end_at_retractions_only() -> None:
-    judgement = read(record_of(feedback("i1")))
-    withdrawn = read_item(record_of(FeedbackRetracted(agent_id=AGENT, interaction_id="i1")), LIMIT)
-    answered = read_item(
+    row = read(record_of(feedback("i1")))
+    withdrawn = parse_record(
+        record_of(FeedbackRetracted(agent_id=AGENT, interaction_id="i1")), LIMIT
+    )
+    answered = parse_record(
         record_of(InteractionLogged(agent_id=AGENT, interaction_id="i2", input="what?")), LIMIT
     )
 
-    runs = list(runs_of([judgement, answered, judgement, withdrawn, judgement]))
+    runs = list(split_at_retractions([row, answered, row, withdrawn, row]))
 
-    assert [len(run.judgements) for run in runs] == [2, 1]
+    assert [len(run.feedback) for run in runs] == [2, 1]
     assert [len(run.interactions) for run in runs] == [1, 0]
     assert [run.retraction for run in runs] == [withdrawn, None]
 
@@ -163,38 +165,42 @@ headers = st.lists(
 def test_any_record_is_either_read_or_refused_for_good(
     given_headers: tuple[tuple[str, bytes | None], ...], value: bytes | None
 ) -> None:
-    batch = Batch()
+    batch = FeedbackBatch()
 
-    batch.read([RawRecord("t", 0, 0, None, value, given_headers)], maximum_bytes=LIMIT)
+    batch.parse([RawRecord("t", 0, 0, None, value, given_headers)], maximum_bytes=LIMIT)
 
-    assert len(batch.items) + len(batch.refused) == 1
-    assert all(str(reason) for _, reason in batch.refused)
+    assert len(batch.items) + len(batch.rejected) == 1
+    assert all(str(reason) for _, reason in batch.rejected)
     assert all(item.key == ("default", AGENT) for _, item in batch.items)
 
 
 marks = st.fixed_dictionaries(
     {},
     optional={
-        "ce_purpose": st.sampled_from([b"", b"production", b"shadow", b"test"]),
+        "ce_trafficclass": st.sampled_from([b"", b"production", b"shadow", b"test"]),
         "ce_source": st.sampled_from([b"agent/x", b"archon/evaluator", b"archon/gateway"]),
         "ce_causationid": st.just(b"cause"),
-        "baggage": st.sampled_from([b"a=b", b"archon.purpose=test", b"archon.purpose=production"]),
+        "baggage": st.sampled_from(
+            [b"a=b", b"archon.traffic_class=test", b"archon.traffic_class=production"]
+        ),
     },
 )
 
 
-@given(marks, st.none() | st.sampled_from(Purpose), st.sampled_from(["i1", "archon:test:x"]))
+@given(marks, st.none() | st.sampled_from(TrafficClass), st.sampled_from(["i1", "archon:test:x"]))
 def test_a_record_is_an_item_only_if_it_has_no_sign_of_the_system(
-    given_marks: dict[str, bytes | None], purpose: Purpose | None, interaction: str
+    given_marks: dict[str, bytes | None], traffic_class: TrafficClass | None, interaction: str
 ) -> None:
-    item = read_item(record_of(feedback(interaction, purpose=purpose), **given_marks), LIMIT)
+    item = parse_record(
+        record_of(feedback(interaction, traffic_class=traffic_class), **given_marks), LIMIT
+    )
 
-    signs = [
-        purpose not in (None, Purpose.PRODUCTION),
-        given_marks.get("ce_purpose", b"") not in (b"", b"production"),
+    signals = [
+        traffic_class not in (None, TrafficClass.PRODUCTION),
+        given_marks.get("ce_trafficclass", b"") not in (b"", b"production"),
         interaction.startswith("archon:"),
         given_marks.get("ce_source") == b"archon/evaluator",
         given_marks.get("ce_source") == b"archon/gateway" and "ce_causationid" in given_marks,
-        given_marks.get("baggage") == b"archon.purpose=test",
+        given_marks.get("baggage") == b"archon.traffic_class=test",
     ]
-    assert isinstance(item, SystemTraffic) is any(signs)
+    assert isinstance(item, InternalTraffic) is any(signals)

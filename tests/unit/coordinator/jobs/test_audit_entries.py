@@ -12,9 +12,9 @@ from archon_contracts.commands import CancelJob, DeployModel
 from archon_contracts.events import AuditAction, AuditChange
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentProfile, GatePolicy
-from services.coordinator.jobs.audit_entries import profile_changes
-from tests.support.coordinator.coordinator import Answers, configure, requested
-from tests.support.coordinator.coordinator_memory import MemoryCoordinator
+from services.coordinator.jobs.audit_entries import compare_profiles
+from tests.support.coordinator.coordinator import JobReplies, configure, requested
+from tests.support.coordinator.coordinator_memory import InMemoryCoordinator
 from tests.support.messaging.messages import message_of
 
 PROFILE = configure().profile
@@ -36,14 +36,14 @@ profiles = st.builds(
 
 
 @pytest.fixture
-def world() -> MemoryCoordinator:
-    return MemoryCoordinator()
+def world() -> InMemoryCoordinator:
+    return InMemoryCoordinator()
 
 
 def test_a_changed_policy_is_told_field_by_field() -> None:
     after = configure(trigger_minimum_feedback=50, priority=7, labels=("a", "b")).profile
 
-    assert profile_changes(PROFILE, after) == (
+    assert compare_profiles(PROFILE, after) == (
         AuditChange(field="labels", before="[]", after='["a", "b"]'),
         AuditChange(field="priority", before="0", after="7"),
         AuditChange(field="trigger.minimum_feedback", before="3", after="50"),
@@ -53,7 +53,7 @@ def test_a_changed_policy_is_told_field_by_field() -> None:
 def test_a_field_that_had_no_value_is_told_as_empty() -> None:
     after = configure(trigger_rating_drop=0.5).profile
 
-    (change,) = profile_changes(PROFILE, after)
+    (change,) = compare_profiles(PROFILE, after)
 
     assert change == AuditChange(field="trigger.rating_drop", before="", after="0.5")
 
@@ -62,7 +62,7 @@ def test_a_field_that_had_no_value_is_told_as_empty() -> None:
 def test_the_changes_lead_from_one_profile_to_the_other(
     before: AgentProfile, after: AgentProfile
 ) -> None:
-    changes = profile_changes(before, after)
+    changes = compare_profiles(before, after)
 
     told = {change.field: json.loads(change.after) for change in changes if change.after}
     assert bool(changes) == (before != after)
@@ -71,13 +71,13 @@ def test_the_changes_lead_from_one_profile_to_the_other(
     assert told.get("gate.minimum_gain", before.gate.minimum_gain) == after.gate.minimum_gain
 
 
-async def test_who_changes_a_policy_is_recorded_with_the_reason(world: MemoryCoordinator) -> None:
+async def test_who_changes_a_policy_is_recorded_with_the_reason(world: InMemoryCoordinator) -> None:
     changed = configure(trigger_minimum_feedback=9).model_copy(
         update=ANN | {"reason": "too many retrains"}
     )
 
-    for order in (configure(), changed, changed):
-        await world.agents.configure_agent(None, message_of(order))
+    for command in (configure(), changed, changed):
+        await world.agents.configure_agent(None, message_of(command))
 
     first, second = world.audit.entries
     assert first.action is AuditAction.AGENT_CONFIGURED
@@ -86,33 +86,33 @@ async def test_who_changes_a_policy_is_recorded_with_the_reason(world: MemoryCoo
     assert [change.field for change in second.changes] == ["trigger.minimum_feedback"]
 
 
-async def test_who_asks_for_a_training_is_recorded_once(world: MemoryCoordinator) -> None:
+async def test_who_asks_for_a_training_is_recorded_once(world: InMemoryCoordinator) -> None:
     await world.agents.configure_agent(None, message_of(configure()))
-    wish = requested(**ANN)
+    request = requested(**ANN)
 
     for _ in range(2):
-        await world.wishes.request_training(None, message_of(wish))
+        await world.requests.request_training(None, message_of(request))
 
     (recorded,) = world.audit.entries[1:]
     assert recorded.action is AuditAction.TRAINING_REQUESTED
-    assert (recorded.actor, recorded.subject) == ("ann (key 2)", str(wish.job_id))
+    assert (recorded.actor, recorded.subject) == ("ann (key 2)", str(request.job_id))
 
 
 async def test_a_training_that_nobody_signed_is_recorded_with_its_source(
-    world: MemoryCoordinator,
+    world: InMemoryCoordinator,
 ) -> None:
-    await world.wishes.request_training(None, message_of(requested()))
+    await world.requests.request_training(None, message_of(requested()))
 
     assert world.audit.entries[-1].actor == "unknown (source archon/test)"
 
 
-async def test_who_cancels_a_job_is_recorded_and_only_once(world: MemoryCoordinator) -> None:
-    wish = requested()
-    await world.wishes.request_training(None, message_of(wish))
-    order = CancelJob(job_id=wish.job_id, reason="wrong data", **ANN)
+async def test_who_cancels_a_job_is_recorded_and_only_once(world: InMemoryCoordinator) -> None:
+    request = requested()
+    await world.requests.request_training(None, message_of(request))
+    command = CancelJob(job_id=request.job_id, reason="wrong data", **ANN)
 
-    for cancel in (order, order, CancelJob(job_id=new_id(), **ANN)):
-        await world.wishes.cancel_job(None, message_of(cancel))
+    for cancel in (command, command, CancelJob(job_id=new_id(), **ANN)):
+        await world.requests.cancel_job(None, message_of(cancel))
 
     (recorded,) = world.audit.entries[1:]
     assert recorded.action is AuditAction.JOB_CANCELLED
@@ -120,21 +120,21 @@ async def test_who_cancels_a_job_is_recorded_and_only_once(world: MemoryCoordina
     assert recorded.details["state"] == "requested"
 
 
-async def test_a_job_says_in_its_deployment_who_asked_for_it(world: MemoryCoordinator) -> None:
+async def test_a_job_says_in_its_deployment_who_asked_for_it(world: InMemoryCoordinator) -> None:
     await world.agents.configure_agent(None, message_of(configure()))
     given = await world.artifacts.publish_files({"items.jsonl": b"{}\n"})
-    wish = requested(dataset=given, **ANN)
-    await world.wishes.request_training(None, message_of(wish))
+    request = requested(dataset=given, **ANN)
+    await world.requests.request_training(None, message_of(request))
 
-    answers = Answers(wish.job_id)
+    answers = JobReplies(request.job_id)
     for use_case, body in (
-        (world.jobs.take_plan, answers.plan()),
-        (world.jobs.take_dataset, answers.dataset()),
-        (world.jobs.take_model, answers.trained()),
-        (world.jobs.take_verdict, answers.verdict()),
-        (world.jobs.roll_out, answers.registered()),
+        (world.jobs.record_plan, answers.plan()),
+        (world.jobs.record_dataset, answers.dataset()),
+        (world.jobs.record_candidate, answers.trained()),
+        (world.jobs.record_evaluation, answers.evaluated()),
+        (world.jobs.record_registration, answers.registered()),
     ):
         await use_case(None, message_of(body))
 
-    (order,) = world.outbox.of(DeployModel)
-    assert order.requested_by == f"system (job {wish.job_id}, asked for by ann (key 2))"
+    (command,) = world.outbox.of(DeployModel)
+    assert command.requested_by == f"system (job {request.job_id}, asked for by ann (key 2))"

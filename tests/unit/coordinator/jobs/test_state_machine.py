@@ -9,27 +9,27 @@ from hypothesis import strategies as st
 import services.coordinator
 from archon_contracts.events import JobState
 from services.coordinator.jobs.state_machine import (
+    ACTIVE_STATES,
     FINAL,
     TRANSITIONS,
-    UNDER_WAY,
     JobEvent,
-    diagram,
-    drawn,
     next_state,
+    render_diagram,
+    render_table,
 )
 
 FORWARD = [
-    (JobState.REQUESTED, JobEvent.TURN_CAME, JobState.PLANNING),
+    (JobState.REQUESTED, JobEvent.STARTED, JobState.PLANNING),
     (JobState.PLANNING, JobEvent.PLANNED, JobState.PREPARING),
     (JobState.PREPARING, JobEvent.PREPARED, JobState.QUEUED),
     (JobState.QUEUED, JobEvent.SLOT_GRANTED, JobState.TRAINING),
     (JobState.TRAINING, JobEvent.TRAINED, JobState.EVALUATING),
     (JobState.TRAINING, JobEvent.ATTEMPT_LOST, JobState.QUEUED),
     (JobState.EVALUATING, JobEvent.GATE_PASSED, JobState.REGISTERING),
-    (JobState.EVALUATING, JobEvent.GATE_REFUSED, JobState.REJECTED),
+    (JobState.EVALUATING, JobEvent.GATE_REJECTED, JobState.REJECTED),
     (JobState.REGISTERING, JobEvent.REGISTERED, JobState.ROLLING_OUT),
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED, JobState.COMPLETED),
-    (JobState.ROLLING_OUT, JobEvent.LIVE_CHANGED, JobState.EVALUATING),
+    (JobState.ROLLING_OUT, JobEvent.DEPLOYED_CHANGED, JobState.EVALUATING),
 ]
 EXPECTED = {(state, event): end for state, event, end in FORWARD}
 
@@ -70,20 +70,20 @@ def test_every_state_can_still_be_completed(state: JobState) -> None:
 
 def test_the_states_under_way_are_those_of_the_unique_index() -> None:
     migration = Path(services.coordinator.__file__).parent / "sql/migrations/0001_coordinator.sql"
-    index = migration.read_text().split("jobs_one_under_way")[1].split(";")[0]
+    index = migration.read_text().split("jobs_one_active")[1].split(";")[0]
 
-    assert {state for state in JobState if f"'{state}'" in index} == set(UNDER_WAY)
+    assert {state for state in JobState if f"'{state}'" in index} == set(ACTIVE_STATES)
 
 
 def test_the_readme_shows_the_table_as_it_is() -> None:
     readme = Path(services.coordinator.__file__).parent / "README.md"
 
-    assert drawn() in readme.read_text()
-    assert diagram() in readme.read_text()
+    assert render_table() in readme.read_text()
+    assert render_diagram() in readme.read_text()
 
 
 def test_the_diagram_has_every_state_and_every_step() -> None:
-    lines = {line.strip() for line in diagram().splitlines()}
+    lines = {line.strip() for line in render_diagram().splitlines()}
 
     for (state, event), end in TRANSITIONS.items():
         shared = event in (JobEvent.GAVE_UP, JobEvent.CANCELLED)

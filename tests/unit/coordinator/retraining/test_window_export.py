@@ -1,11 +1,11 @@
-"""A window's judgements as lines of training data."""
+"""A window's feedback as lines of training data."""
 
 from uuid import UUID
 
 from archon_contracts.events import AnnotationSubmitted
 from services.coordinator.feedback.records import ANNOTATION
 from services.coordinator.retraining.window_export import (
-    StoredJudgement,
+    StoredFeedback,
     annotation_lines,
     count_lines,
     feedback_lines,
@@ -14,18 +14,18 @@ from tests.support.coordinator.coordinator import AGENT, feedback, items_in
 from tests.support.messaging.messages import NOON
 
 
-def stored(number: int, **fields: object) -> StoredJudgement:
+def stored(number: int, **fields: object) -> StoredFeedback:
     """A stored correction."""
     body = feedback(f"i{number}", **fields).to_bytes()
-    return StoredJudgement(UUID(int=number), "user", NOON, body)
+    return StoredFeedback(UUID(int=number), "user", NOON, body)
 
 
-def label(item_id: str, annotator_id: str, answer: str) -> StoredJudgement:
+def label(item_id: str, annotator_id: str, answer: str) -> StoredFeedback:
     """A stored annotation."""
     body = AnnotationSubmitted(
         agent_id=AGENT, item_id=item_id, annotator_id=annotator_id, input="what?", label=answer
     )
-    return StoredJudgement(UUID(int=1), ANNOTATION, NOON, body.to_bytes())
+    return StoredFeedback(UUID(int=1), ANNOTATION, NOON, body.to_bytes())
 
 
 def test_a_correction_becomes_the_target() -> None:

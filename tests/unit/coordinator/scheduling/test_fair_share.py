@@ -8,18 +8,18 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.coordinator.scheduling.fair_share import Running, Waiting, allocate, capacity_of
+from services.coordinator.scheduling.fair_share import QueuedJob, RunningJob, allocate, count_slots
 from tests.support.messaging.messages import NOON
 
 
 def waiting(
     number: int, tenant: str = "t", agent: str = "a", priority: int = 0, served: int | None = None
-) -> Waiting:
+) -> QueuedJob:
     """A job that waits since `number` seconds after noon; its tenant got a slot at `served`."""
     since, served_at = NOON + timedelta(seconds=number), None
     if served is not None:
         served_at = NOON + timedelta(seconds=served)
-    return Waiting(UUID(int=number), tenant, agent, priority, since, served_at)
+    return QueuedJob(UUID(int=number), tenant, agent, priority, since, served_at)
 
 
 def numbers(granted: tuple[UUID, ...]) -> list[int]:
@@ -38,7 +38,7 @@ def test_a_higher_priority_goes_before_an_older_job() -> None:
 def test_the_tenant_with_fewer_slots_goes_first() -> None:
     jobs = [waiting(1, "busy"), waiting(2, "idle")]
 
-    assert numbers(allocate(jobs, [Running("busy", "x")], 2)) == [2]
+    assert numbers(allocate(jobs, [RunningJob("busy", "x")], 2)) == [2]
 
 
 def test_slots_given_in_one_round_count_as_held() -> None:
@@ -50,17 +50,17 @@ def test_slots_given_in_one_round_count_as_held() -> None:
 def test_the_agent_with_fewer_slots_goes_first_within_a_tenant() -> None:
     jobs = [waiting(1, agent="busy"), waiting(2, agent="idle")]
 
-    assert numbers(allocate(jobs, [Running("t", "busy")], 2)) == [2]
+    assert numbers(allocate(jobs, [RunningJob("t", "busy")], 2)) == [2]
 
 
 def test_no_slot_means_no_start() -> None:
-    assert allocate([waiting(1)], [Running("t", "x")], 1) == ()
+    assert allocate([waiting(1)], [RunningJob("t", "x")], 1) == ()
 
 
 def test_one_slot_is_assumed_until_a_worker_is_heard() -> None:
-    assert capacity_of([]) == 1
-    assert capacity_of([0]) == 0
-    assert capacity_of([2, 3]) == 5
+    assert count_slots([]) == 1
+    assert count_slots([0]) == 0
+    assert count_slots([2, 3]) == 5
 
 
 jobs = st.lists(
@@ -74,12 +74,12 @@ jobs = st.lists(
     unique_by=lambda job: job.job_id,
     max_size=12,
 )
-runs = st.lists(st.builds(Running, st.sampled_from("tu"), st.sampled_from("abc")), max_size=6)
+runs = st.lists(st.builds(RunningJob, st.sampled_from("tu"), st.sampled_from("abc")), max_size=6)
 
 
 @given(jobs, runs, st.integers(0, 8))
 def test_exactly_the_free_slots_are_given_and_none_twice(
-    queue: list[Waiting], running: list[Running], capacity: int
+    queue: list[QueuedJob], running: list[RunningJob], capacity: int
 ) -> None:
     granted = allocate(queue, running, capacity)
 
@@ -90,7 +90,7 @@ def test_exactly_the_free_slots_are_given_and_none_twice(
 
 @given(jobs, runs, st.integers(0, 8), st.randoms())
 def test_the_order_of_the_question_does_not_change_the_answer(
-    queue: list[Waiting], running: list[Running], capacity: int, random: st.DrawFn
+    queue: list[QueuedJob], running: list[RunningJob], capacity: int, random: st.DrawFn
 ) -> None:
     shuffled = sorted(queue, key=lambda _: random.random())  # type: ignore[attr-defined]  # a Random
 
@@ -99,7 +99,7 @@ def test_the_order_of_the_question_does_not_change_the_answer(
 
 @given(jobs, runs, st.integers(0, 8))
 def test_nobody_waits_behind_a_lower_priority_of_its_own_tenant(
-    queue: list[Waiting], running: list[Running], capacity: int
+    queue: list[QueuedJob], running: list[RunningJob], capacity: int
 ) -> None:
     granted = set(allocate(queue, running, capacity))
 
@@ -111,7 +111,7 @@ def test_nobody_waits_behind_a_lower_priority_of_its_own_tenant(
 
 @given(jobs, runs, st.integers(0, 8), st.dictionaries(st.integers(1, 1_000), st.integers(-9, 9)))
 def test_the_priorities_that_tenants_set_do_not_move_slots_between_them(
-    queue: list[Waiting], running: list[Running], capacity: int, other: dict[int, int]
+    queue: list[QueuedJob], running: list[RunningJob], capacity: int, other: dict[int, int]
 ) -> None:
     changed = [replace(job, priority=other.get(job.job_id.int, 0)) for job in queue]
     owner = {job.job_id: job.tenant_id for job in queue}
@@ -140,7 +140,7 @@ def test_no_tenant_with_queued_jobs_starves(
     capacity: int, arrivals: list[list[tuple[str, int]]]
 ) -> None:
     """Each round every job ends, and tenants queue what they like, at what priority they like."""
-    queue: list[Waiting] = [waiting(0, "quiet", priority=-100)]
+    queue: list[QueuedJob] = [waiting(0, "quiet", priority=-100)]
     served: dict[str, int] = {}
     waited: Counter[str] = Counter()
     number = 0
@@ -159,6 +159,6 @@ def test_no_tenant_with_queued_jobs_starves(
         assert max(waited.values(), default=0) <= -(-5 // capacity)
 
 
-def waiting_again(job: Waiting, served: int | None) -> Waiting:
+def waiting_again(job: QueuedJob, served: int | None) -> QueuedJob:
     """The job as the next look finds it."""
     return waiting(job.job_id.int, job.tenant_id, job.agent_id, job.priority, served)

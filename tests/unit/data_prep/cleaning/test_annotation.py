@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.data_prep.cleaning.annotation import majority, nominal_agreement
+from services.data_prep.cleaning.annotation import krippendorff_alpha, majority_label
 
 units = st.lists(st.lists(st.sampled_from("abc"), max_size=4))
 
@@ -21,31 +21,31 @@ def test_the_textbook_example_gives_the_textbook_value() -> None:
     }
     columns = [[v for v in column if v is not None] for column in zip(*data.values(), strict=True)]
 
-    assert nominal_agreement(columns).alpha == pytest.approx(0.743, abs=0.0005)
+    assert krippendorff_alpha(columns).alpha == pytest.approx(0.743, abs=0.0005)
 
 
 def test_full_agreement_is_one() -> None:
-    assert nominal_agreement(["aa", "bb", "bbb"]).alpha == 1.0
+    assert krippendorff_alpha(["aa", "bb", "bbb"]).alpha == 1.0
 
 
 @pytest.mark.parametrize("labels", [[], ["a", "b"], ["aa", "aaa"]])
 def test_without_disagreement_to_expect_there_is_no_alpha(labels: list[str]) -> None:
-    assert nominal_agreement(labels).alpha is None
+    assert krippendorff_alpha(labels).alpha is None
 
 
 @given(units)
 def test_alpha_never_exceeds_one_and_ignores_single_labels(found: list[list[str]]) -> None:
-    agreement = nominal_agreement(found)
+    agreement = krippendorff_alpha(found)
 
     assert agreement.alpha is None or agreement.alpha <= 1.0
-    assert agreement == nominal_agreement([*found, ["a"]])
+    assert agreement == krippendorff_alpha([*found, ["a"]])
 
 
 @given(units)
 def test_the_names_of_labels_do_not_matter(found: list[list[str]]) -> None:
     renamed = [[{"a": "x", "b": "a", "c": "y"}[label] for label in unit] for unit in found]
 
-    assert nominal_agreement(renamed) == nominal_agreement(found)
+    assert krippendorff_alpha(renamed) == krippendorff_alpha(found)
 
 
 def disagreement(pairs: list[tuple[str, str]]) -> float:
@@ -58,13 +58,13 @@ def test_alpha_is_one_less_the_ratio_of_observed_to_expected_disagreement(
 ) -> None:
     pairable = [unit for unit in found if len(unit) > 1]
     labels = [label for unit in pairable for label in unit]
-    # Each unit's pairs weigh as many labels as it has.
+    # Each unit's pairs apply_trust as many labels as it has.
     observed = sum(
         len(unit) * disagreement(list(itertools.permutations(unit, 2))) for unit in pairable
     )
     expected = disagreement(list(itertools.permutations(labels, 2))) if labels else 0.0
 
-    alpha = nominal_agreement(found).alpha
+    alpha = krippendorff_alpha(found).alpha
 
     if expected:
         assert alpha == pytest.approx(1 - observed / len(labels) / expected)
@@ -74,4 +74,4 @@ def test_alpha_is_one_less_the_ratio_of_observed_to_expected_disagreement(
 
 @pytest.mark.parametrize(("labels", "agreed"), [("aab", "a"), ("ab", None), ("", None), ("b", "b")])
 def test_the_majority_decides_and_a_tie_does_not(labels: str, agreed: str | None) -> None:
-    assert majority(list(labels)) == agreed
+    assert majority_label(list(labels)) == agreed

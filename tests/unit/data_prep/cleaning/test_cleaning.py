@@ -11,40 +11,40 @@ from services.data_prep.cleaning.cleaning import (
     TIED_LABELS,
     UNCORRECTED,
     UNKNOWN_TARGET,
-    item_of,
-    once_each,
-    usable,
+    build_items,
+    deduplicate,
+    to_item,
 )
-from services.data_prep.domain import Item, Tally, Targets
-from services.data_prep.sources.records import Record
+from services.data_prep.domain import Item, PreparationCounters, Targets
+from services.data_prep.sources.records import SourceRecord
 from tests.support.data.datasets import record, records
 
 ANY = Targets()
 KNOWN = Targets(frozenset({"refund", "status"}))
 
 
-def cleaned(*found: Record, targets: Targets = ANY) -> tuple[list[Item], Tally]:
-    tally = Tally(received=len(found))
-    return once_each(usable(found, targets, tally), tally), tally
+def cleaned(*found: SourceRecord, targets: Targets = ANY) -> tuple[list[Item], PreparationCounters]:
+    counters = PreparationCounters(received=len(found))
+    return deduplicate(build_items(found, targets, counters), counters), counters
 
 
 def test_a_correction_teaches_the_right_answer_and_the_wrong_one() -> None:
-    found = item_of(record("a", target="refund", actual="status"), KNOWN)
+    found = to_item(record("a", target="refund", actual="status"), KNOWN)
 
     assert isinstance(found, Item)
-    assert (found.target, found.rejected, found.answered_wrong) == ("refund", ("status",), True)
+    assert (found.target, found.rejected, found.was_answered_wrong) == ("refund", ("status",), True)
 
 
 def test_an_answer_that_was_right_is_not_rejected() -> None:
-    found = item_of(record("a", target="refund", actual="refund"), KNOWN)
+    found = to_item(record("a", target="refund", actual="refund"), KNOWN)
 
     assert isinstance(found, Item)
-    assert (found.rejected, found.answered_wrong) == ((), False)
+    assert (found.rejected, found.was_answered_wrong) == ((), False)
 
 
 @pytest.mark.parametrize("judgement", [{"rating": 4}, {"reward": 0.1}])
 def test_a_liked_answer_confirms_itself_with_less_weight(judgement: dict[str, float]) -> None:
-    found = item_of(record("a", actual="refund", **judgement), KNOWN)
+    found = to_item(record("a", actual="refund", **judgement), KNOWN)
 
     assert isinstance(found, Item)
     assert (found.target, found.weight) == ("refund", 0.5)
@@ -63,20 +63,20 @@ def test_a_liked_answer_confirms_itself_with_less_weight(judgement: dict[str, fl
     ],
 )
 def test_a_line_without_a_usable_answer_is_counted(fields: dict[str, object], reason: str) -> None:
-    items, tally = cleaned(record("a", **fields), targets=KNOWN)
+    items, counters = cleaned(record("a", **fields), targets=KNOWN)
 
-    assert (items, tally.unusable) == ([], {reason: 1})
+    assert (items, counters.unusable) == ([], {reason: 1})
 
 
 def test_a_wrong_answer_that_the_agent_cannot_give_is_not_kept() -> None:
-    found = item_of(record("a", target="refund", actual="made up"), KNOWN)
+    found = to_item(record("a", target="refund", actual="made up"), KNOWN)
 
     assert isinstance(found, Item)
     assert found.rejected == ()
 
 
 def test_the_label_of_most_annotators_is_the_answer() -> None:
-    found = item_of(record("a", labels=("refund", "status", "refund")), KNOWN)
+    found = to_item(record("a", labels=("refund", "status", "refund")), KNOWN)
 
     assert isinstance(found, Item)
     assert found.target == "refund"
@@ -85,29 +85,29 @@ def test_the_label_of_most_annotators_is_the_answer() -> None:
 def test_an_item_knows_the_annotators_who_gave_its_label() -> None:
     labels, annotators = ("refund", "status", "refund", "refund"), ("zoe", "bob", "ann", "")
 
-    found = item_of(record("a", labels=labels, annotators=annotators), KNOWN)
+    found = to_item(record("a", labels=labels, annotators=annotators), KNOWN)
 
     assert isinstance(found, Item)
     assert found.annotators == ("ann", "zoe")
 
 
 def test_the_same_item_twice_is_one_item_with_both_origins() -> None:
-    items, tally = cleaned(
+    items, counters = cleaned(
         record("Where?", id="1", target="status", actual="refund"),
         record("where", id="2", target="status", actual="cancel"),
     )
 
     (only,) = items
-    assert (set(only.origins), set(only.rejected)) == ({"1", "2"}, {"refund", "cancel"})
-    assert tally.duplicates == 1
+    assert (set(only.feedback_ids), set(only.rejected)) == ({"1", "2"}, {"refund", "cancel"})
+    assert counters.duplicates == 1
 
 
 def test_of_two_contradicting_items_the_newer_wins() -> None:
-    items, tally = cleaned(
+    items, counters = cleaned(
         record("a", target="new", occurred_at=2.0), record("a", target="old", occurred_at=1.0)
     )
 
-    assert ([i.target for i in items], tally.conflicting) == (["new"], 1)
+    assert ([i.target for i in items], counters.conflicting) == (["new"], 1)
 
 
 def test_a_more_trusted_source_wins_over_a_newer_one() -> None:
@@ -120,21 +120,23 @@ def test_a_more_trusted_source_wins_over_a_newer_one() -> None:
 
 
 def test_only_feedback_is_an_origin() -> None:
-    found = item_of(record("a", target="b", kind=SourceKind.EXTERNAL), ANY)
+    found = to_item(record("a", target="b", kind=SourceKind.EXTERNAL), ANY)
 
     assert isinstance(found, Item)
-    assert found.origins == ()
+    assert found.feedback_ids == ()
 
 
 @given(records())
-def test_every_line_is_kept_or_counted_once(found: list[Record]) -> None:
-    items, tally = cleaned(*found)
+def test_every_line_is_kept_or_counted_once(found: list[SourceRecord]) -> None:
+    items, counters = cleaned(*found)
 
-    assert len(items) + tally.duplicates + tally.conflicting == len(found)
+    assert len(items) + counters.duplicates + counters.conflicting == len(found)
 
 
 @given(records(), st.randoms())
-def test_inputs_are_unique_and_the_same_in_any_order(found: list[Record], shuffle: object) -> None:
+def test_inputs_are_unique_and_the_same_in_any_order(
+    found: list[SourceRecord], shuffle: object
+) -> None:
     shuffled = [*found]
     shuffle.shuffle(shuffled)
 

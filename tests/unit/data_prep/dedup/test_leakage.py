@@ -2,30 +2,30 @@
 
 from hypothesis import given
 
-from services.data_prep.dedup.leakage import held_out_of, without_held_out
-from services.data_prep.domain import Item, Tally
+from services.data_prep.dedup.leakage import collect_held_out, drop_held_out
+from services.data_prep.domain import Item, PreparationCounters
 from tests.support.data.datasets import item, items, texts
 
 
 def test_an_input_of_the_suite_is_left_out_however_it_is_written() -> None:
-    held_out = held_out_of([{"input": "Where is my parcel?"}])
-    tally = Tally()
+    held_out = collect_held_out([{"input": "Where is my parcel?"}])
+    counters = PreparationCounters()
 
-    kept = without_held_out([item("where is  MY parcel"), item("and mine")], held_out, tally)
+    kept = drop_held_out([item("where is  MY parcel"), item("and mine")], held_out, counters)
 
-    assert ([i.input for i in kept], tally.held_out) == (["and mine"], 1)
+    assert ([i.input for i in kept], counters.held_out) == (["and mine"], 1)
 
 
 def test_a_suite_line_without_input_holds_nothing_out() -> None:
-    assert held_out_of([{}, {"input": ""}]) == {}
+    assert collect_held_out([{}, {"input": ""}]) == {}
 
 
 @given(items(), texts)
 def test_nothing_held_out_is_kept_and_all_else_is(found: list[Item], text: str) -> None:
-    held_out = held_out_of([{"input": text}])
-    tally = Tally()
+    held_out = collect_held_out([{"input": text}])
+    counters = PreparationCounters()
 
-    kept = without_held_out(found, held_out, tally)
+    kept = drop_held_out(found, held_out, counters)
 
     assert not {i.key for i in kept} & held_out.keys()
-    assert len(kept) + tally.held_out == len(found)
+    assert len(kept) + counters.held_out == len(found)

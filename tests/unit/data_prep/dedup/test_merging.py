@@ -2,8 +2,8 @@
 
 from hypothesis import given
 
-from services.data_prep.dedup.merging import fold
-from services.data_prep.domain import Item, Policy, Tally
+from services.data_prep.dedup.merging import merge_near_duplicates
+from services.data_prep.domain import Item, PreparationCounters, PreparationPolicy
 from tests.support.data.datasets import item, items
 
 LONG = "could you please tell me where my parcel from last monday has been delivered to"
@@ -11,56 +11,72 @@ SLIP = LONG.replace("parcel", "parcle")
 
 
 def test_near_duplicates_with_one_target_become_one_item() -> None:
-    tally = Tally()
+    counters = PreparationCounters()
 
-    folded = fold([item(LONG, origins=("1",)), item(SLIP, origins=("2",))], [], {}, Policy(), tally)
+    folded = merge_near_duplicates(
+        [item(LONG, feedback_ids=("1",)), item(SLIP, feedback_ids=("2",))],
+        [],
+        {},
+        PreparationPolicy(),
+        counters,
+    )
 
     (only,) = folded.new
-    assert (set(only.origins), tally.duplicates) == ({"1", "2"}, 1)
+    assert (set(only.feedback_ids), counters.duplicates) == ({"1", "2"}, 1)
 
 
 def test_near_duplicates_with_different_targets_stay_in_one_cluster() -> None:
-    folded = fold([item(LONG, "status"), item(SLIP, "refund")], [], {}, Policy(), Tally())
+    folded = merge_near_duplicates(
+        [item(LONG, "status"), item(SLIP, "refund")],
+        [],
+        {},
+        PreparationPolicy(),
+        PreparationCounters(),
+    )
 
     assert len(folded.new) == 2
     assert len(set(folded.cluster_of.values())) == 1
 
 
 def test_a_new_item_replaces_its_near_duplicate_in_the_memory() -> None:
-    tally = Tally()
+    counters = PreparationCounters()
 
-    folded = fold([item(LONG)], [item(SLIP), item("cancel it")], {}, Policy(), tally)
+    folded = merge_near_duplicates(
+        [item(LONG)], [item(SLIP), item("cancel it")], {}, PreparationPolicy(), counters
+    )
 
     assert [i.input for i in folded.replayed] == ["cancel it"]
-    assert tally.duplicates == 0
+    assert counters.duplicates == 0
 
 
 def test_what_the_suite_nearly_asks_is_left_out_with_its_answer_alone() -> None:
-    tally, held_out = Tally(), {LONG: frozenset({"status"})}
+    counters, held_out = PreparationCounters(), {LONG: frozenset({"status"})}
     new = [item(SLIP, "status"), item(SLIP + " now", "refund"), item("cancel it", "status")]
 
-    folded = fold(new, [], held_out, Policy(), tally)
+    folded = merge_near_duplicates(new, [], held_out, PreparationPolicy(), counters)
 
     assert [i.target for i in folded.new] == ["refund", "status"]
-    assert (tally.held_out, tally.duplicates) == (1, 0)
+    assert (counters.held_out, counters.duplicates) == (1, 0)
 
 
 def test_what_the_suite_nearly_asks_is_not_replayed() -> None:
-    held_out, tally = {LONG: frozenset({"refund"})}, Tally()
+    held_out, counters = {LONG: frozenset({"refund"})}, PreparationCounters()
 
-    folded = fold([item("cancel it")], [item(SLIP, "refund")], held_out, Policy(), tally)
+    folded = merge_near_duplicates(
+        [item("cancel it")], [item(SLIP, "refund")], held_out, PreparationPolicy(), counters
+    )
 
-    assert (folded.replayed, tally.held_out) == ([], 0)
+    assert (folded.replayed, counters.held_out) == ([], 0)
 
 
 @given(items(), items())
 def test_new_items_are_kept_or_counted_and_targets_survive(
     new: list[Item], replayed: list[Item]
 ) -> None:
-    tally = Tally()
+    counters = PreparationCounters()
 
-    folded = fold(new, replayed, {}, Policy(), tally)
+    folded = merge_near_duplicates(new, replayed, {}, PreparationPolicy(), counters)
 
-    assert len(folded.new) + tally.duplicates == len(new)
+    assert len(folded.new) + counters.duplicates == len(new)
     assert {i.target for i in folded.new} == {i.target for i in new}
     assert {i.key for i in (*folded.new, *folded.replayed)} <= set(folded.cluster_of)

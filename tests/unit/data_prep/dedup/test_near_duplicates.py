@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.data_prep.dedup import near_duplicates
-from services.data_prep.dedup.near_duplicates import COMPARED, PIECE, PIECES, clusters, shingles
+from services.data_prep.dedup.near_duplicates import (
+    EXCERPT_CHARACTERS,
+    EXCERPTS,
+    MAXIMUM_FAILED_COMPARISONS,
+    cluster_near_duplicates,
+    shingles,
+)
 from tests.support.data.datasets import texts
 
 LONG = "could you please tell me where my parcel from last monday has been delivered to"
@@ -22,23 +28,23 @@ either_way = pytest.mark.parametrize("limit", [EXACT, SKETCHED], ids=["exact", "
 def test_a_typo_makes_a_near_duplicate_and_another_question_does_not(limit: int) -> None:
     found = [LONG, LONG.replace("parcel", "parcle"), "cancel the order"]
 
-    assert clusters(found, 0.85, limit) == [0, 0, 2]
+    assert cluster_near_duplicates(found, 0.85, limit) == [0, 0, 2]
 
 
 @either_way
 def test_equal_texts_are_always_in_one_cluster(limit: int) -> None:
-    assert clusters(["a", "b", "a"], 0.85, limit) == [0, 1, 0]
+    assert cluster_near_duplicates(["a", "b", "a"], 0.85, limit) == [0, 1, 0]
 
 
 def test_likeness_is_handed_on() -> None:
     chain = [LONG, f"{LONG} xxxx", f"{LONG} xxxx yyyy"]
 
-    assert clusters(chain, 0.9, EXACT) == [0, 0, 0]
+    assert cluster_near_duplicates(chain, 0.9, EXACT) == [0, 0, 0]
 
 
 @given(st.lists(texts, max_size=25), st.sampled_from((0.5, 0.7, 0.85, 1.0)))
 def test_the_exact_way_finds_every_similar_pair(found: list[str], threshold: float) -> None:
-    roots = clusters(found, threshold, EXACT)
+    roots = cluster_near_duplicates(found, threshold, EXACT)
 
     for one, other in itertools.combinations(range(len(found)), 2):
         a, b = shingles(found[one]), shingles(found[other])
@@ -48,8 +54,8 @@ def test_the_exact_way_finds_every_similar_pair(found: list[str], threshold: flo
 
 @given(st.lists(texts, max_size=15))
 def test_the_sketched_way_never_joins_what_the_exact_way_keeps_apart(found: list[str]) -> None:
-    exact = clusters(found, 0.8, EXACT)
-    sketched = clusters(found, 0.8, SKETCHED)
+    exact = cluster_near_duplicates(found, 0.8, EXACT)
+    sketched = cluster_near_duplicates(found, 0.8, SKETCHED)
 
     for one, other in itertools.combinations(range(len(found)), 2):
         if sketched[one] == sketched[other]:
@@ -63,7 +69,7 @@ def prose(length: int, seed: int) -> str:
 
 @given(st.integers(0, 100_000), st.integers(0, 9))
 def test_the_work_for_a_text_is_bounded_however_long_it_is(length: int, seed: int) -> None:
-    most = PIECES * (PIECE + 1)
+    most = EXCERPTS * (EXCERPT_CHARACTERS + 1)
 
     assert len(shingles(prose(length, seed))) <= most
 
@@ -72,9 +78,9 @@ def test_the_work_for_a_text_is_bounded_however_long_it_is(length: int, seed: in
 def test_long_texts_that_are_equal_or_differ_by_a_word_are_one_cluster(limit: int) -> None:
     text = prose(5_000, seed=1)
 
-    assert clusters([text, text, text.replace(text[2_000:2_006], "other", 1)], 0.85, limit) == [
-        0, 0, 0,
-    ]  # fmt: skip
+    texts = [text, text, text.replace(text[2_000:2_006], "other", 1)]
+
+    assert cluster_near_duplicates(texts, 0.85, limit) == [0, 0, 0]
 
 
 @either_way
@@ -83,7 +89,7 @@ def test_long_texts_with_one_head_and_tail_are_not_near_duplicates(limit: int) -
 
     found = [head + prose(2_000, seed) + tail for seed in (3, 4)]
 
-    assert clusters(found, 0.85, limit) == [0, 1]
+    assert cluster_near_duplicates(found, 0.85, limit) == [0, 1]
 
 
 @either_way
@@ -97,19 +103,19 @@ def test_texts_made_to_be_nearly_alike_are_compared_a_bounded_number_of_times(
         for n, places in enumerate(drawn)
     ]
     compared = []
-    monkeypatch.setattr(near_duplicates, "_similar", lambda *_: compared.append(1))
+    monkeypatch.setattr(near_duplicates, "_is_similar", lambda *_: compared.append(1))
 
-    clusters(texts, 0.85, limit)
+    cluster_near_duplicates(texts, 0.85, limit)
 
-    assert 0 < len(compared) <= COMPARED * len(texts)
+    assert 0 < len(compared) <= MAXIMUM_FAILED_COMPARISONS * len(texts)
 
 
 def test_texts_that_are_alike_are_not_compared_once_they_are_joined(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compared = []
-    monkeypatch.setattr(near_duplicates, "_similar", lambda *_: compared.append(1) or True)
+    monkeypatch.setattr(near_duplicates, "_is_similar", lambda *_: compared.append(1) or True)
 
-    clusters([f"{LONG} {number}" for number in range(300)], 0.85, EXACT)
+    cluster_near_duplicates([f"{LONG} {number}" for number in range(300)], 0.85, EXACT)
 
     assert len(compared) < 300

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.data_prep.domain import Item
-from services.data_prep.sampling.augmentation import drop_word, slip, variants
+from services.data_prep.sampling.augmentation import drop_word, make_variants, swap_letters
 from tests.support.data.datasets import item, items
 
 seeds = st.integers(0, 2**31)
@@ -19,7 +19,7 @@ def test_variants_keep_their_target_and_take_no_taken_input(
     taken = {i.key for i in found}
     targets = {i.id: i.target for i in found}
 
-    made = variants(found, share, seed, taken)
+    made = make_variants(found, share, seed, taken)
 
     assert len(made) <= round(share * len(found))
     assert all(v.target == targets[v.id.removesuffix("#1")] for v in made)
@@ -29,18 +29,20 @@ def test_variants_keep_their_target_and_take_no_taken_input(
 
 @given(items(), seeds)
 def test_equal_seeds_make_equal_variants(found: list[Item], seed: int) -> None:
-    assert variants(found, 0.5, seed, ()) == variants(found, 0.5, seed, ())
+    assert make_variants(found, 0.5, seed, ()) == make_variants(found, 0.5, seed, ())
 
 
 def test_variants_are_no_feedback() -> None:
-    (made,) = variants([item("where is my parcel now please", origins=("1",))], 1.0, 0, ())
+    (made,) = make_variants(
+        [item("where is my parcel now please", feedback_ids=("1",))], 1.0, 0, ()
+    )
 
-    assert (made.source, made.origins) == ("synthetic", ())
+    assert (made.source, made.feedback_ids) == ("synthetic", ())
 
 
 @given(st.text(), seeds)
 def test_a_slip_loses_no_letter(text: str, seed: int) -> None:
-    assert sorted(slip(text, random.Random(seed))) == sorted(text)
+    assert sorted(swap_letters(text, random.Random(seed))) == sorted(text)
 
 
 @given(st.text(), seeds)

@@ -7,21 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.data_prep.domain import Item
-from services.data_prep.sampling.difficulty import graded, score
+from services.data_prep.sampling.difficulty import grade_difficulty, score
 from tests.support.data.datasets import item, items
 
-NOTHING: frozenset[str] = frozenset()
+NO_WORDS: frozenset[str] = frozenset()
 
 
 @pytest.mark.parametrize(
     ("easier", "harder"),
     [
         (
-            score(item("a", answered_wrong=False), NOTHING, 1),
-            score(item("a", answered_wrong=True), NOTHING, 1),
+            score(item("a", was_answered_wrong=False), NO_WORDS, 1),
+            score(item("a", was_answered_wrong=True), NO_WORDS, 1),
         ),
-        (score(item("a"), NOTHING, 9), score(item("a"), NOTHING, 1)),
-        (score(item("a"), NOTHING, 1), score(item("a b c d e f"), NOTHING, 1)),
+        (score(item("a"), NO_WORDS, 9), score(item("a"), NO_WORDS, 1)),
+        (score(item("a"), NO_WORDS, 1), score(item("a b c d e f"), NO_WORDS, 1)),
         (score(item("a"), frozenset("a"), 1), score(item("b"), frozenset("a"), 1)),
     ],
     ids=["answered wrong", "seldom seen", "long", "no word in common"],
@@ -32,7 +32,8 @@ def test_each_sign_makes_an_item_harder(easier: float, harder: float) -> None:
 
 def test_an_unknown_outcome_is_neither_right_nor_wrong() -> None:
     right, unknown, wrong = (
-        score(item("a b c", answered_wrong=outcome), NOTHING, 3) for outcome in (False, None, True)
+        score(item("a b c", was_answered_wrong=outcome), NO_WORDS, 3)
+        for outcome in (False, None, True)
     )
 
     assert right < unknown < wrong
@@ -40,7 +41,7 @@ def test_an_unknown_outcome_is_neither_right_nor_wrong() -> None:
 
 @given(items())
 def test_difficulty_is_a_share_and_keeps_the_order_of_items(found: list[Item]) -> None:
-    result = graded(found, {}, {})
+    result = grade_difficulty(found, {}, {})
 
     assert [grade.item for grade in result] == found
     assert all(0.0 <= grade.difficulty < 1.0 for grade in result)
@@ -48,7 +49,7 @@ def test_difficulty_is_a_share_and_keeps_the_order_of_items(found: list[Item]) -
 
 @given(items(), st.floats(0, 1))
 def test_no_stage_of_a_curriculum_is_short_of_items(found: list[Item], share: float) -> None:
-    difficulties = [grade.difficulty for grade in graded(found, {}, {})]
+    difficulties = [grade.difficulty for grade in grade_difficulty(found, {}, {})]
 
     open_items = sum(difficulty <= share for difficulty in difficulties)
 

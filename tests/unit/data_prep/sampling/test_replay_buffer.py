@@ -17,12 +17,12 @@ seeds = st.integers(0, 2**31)
 def test_a_memory_never_exceeds_its_capacity_nor_wastes_it(
     found: list[Item], capacity: int
 ) -> None:
-    assert len(replay.retained(found, capacity)) == min(capacity, len(found))
+    assert len(replay.select_retained(found, capacity)) == min(capacity, len(found))
 
 
 @given(items(), capacities)
 def test_targets_share_the_memory_evenly(found: list[Item], capacity: int) -> None:
-    kept = Counter(i.target for i in replay.retained(found, capacity))
+    kept = Counter(i.target for i in replay.select_retained(found, capacity))
     offered = Counter(i.target for i in found)
 
     for target, count in kept.items():
@@ -36,7 +36,7 @@ def test_what_is_kept_depends_on_no_order(found: list[Item], capacity: int, rng:
     shuffled = [*found]
     rng.shuffle(shuffled)
 
-    assert replay.retained(found, capacity) == replay.retained(shuffled, capacity)
+    assert replay.select_retained(found, capacity) == replay.select_retained(shuffled, capacity)
 
 
 @given(items(), items(), capacities)
@@ -46,16 +46,16 @@ def test_items_that_come_in_two_parts_leave_what_all_at_once_leave(
     known = {i.key for i in first}
     later = [i for i in second if i.key not in known]
 
-    stepwise = replay.retained([*replay.retained(first, capacity), *later], capacity)
+    stepwise = replay.select_retained([*replay.select_retained(first, capacity), *later], capacity)
 
-    assert stepwise == replay.retained([*first, *later], capacity)
+    assert stepwise == replay.select_retained([*first, *later], capacity)
 
 
 @given(items(), st.integers(0, 20), seeds)
 def test_taken_inputs_are_not_replayed(found: list[Item], count: int, seed: int) -> None:
     taken = {i.key for i in found[::2]}
 
-    drawn = replay.candidates(found, taken, count, seed)
+    drawn = replay.select_candidates(found, taken, count, seed)
 
     assert len(drawn) == min(count, len(found) - len(taken))
     assert all(i.source == "replay" and i.key not in taken for i in drawn)
@@ -64,7 +64,9 @@ def test_taken_inputs_are_not_replayed(found: list[Item], count: int, seed: int)
 def test_another_seed_replays_other_items() -> None:
     memory = [item(f"question number {n}") for n in range(100)]
 
-    draws = {tuple(i.key for i in replay.candidates(memory, (), 10, seed)) for seed in range(5)}
+    draws = {
+        tuple(i.key for i in replay.select_candidates(memory, (), 10, seed)) for seed in range(5)
+    }
 
     assert len(draws) == 5
 
@@ -72,7 +74,7 @@ def test_another_seed_replays_other_items() -> None:
 def test_the_lots_of_a_memory_prefer_no_position() -> None:
     found = [item(f"question number {n}") for n in range(1000)]
 
-    kept = {i.id for i in replay.retained(found, 500)}
+    kept = {i.id for i in replay.select_retained(found, 500)}
 
     early = sum(i.id in kept for i in found[:500])
     assert 200 < early < 300

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon_contracts.commands import SourceKind
-from services.data_prep.sources.records import LONGEST_LINE_BYTES, read_objects, read_source
+from services.data_prep.sources.records import MAXIMUM_LINE_BYTES, read_objects, read_source
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from services.data_prep.sources.records import LONGEST_LINE_BYTES, read_objects,
         (b"[1]", "not an object"),
         (b'{"target": "x"}', "no input"),
         (b'{"input": ""}', "no input"),
-        (b'{"input": "' + b"x" * LONGEST_LINE_BYTES + b'"}', "line too long"),
+        (b'{"input": "' + b"x" * MAXIMUM_LINE_BYTES + b'"}', "line too long"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_counted_with_its_reason(line: bytes, reason: str) -> None:

@@ -2,14 +2,14 @@
 
 from uuid import UUID, uuid4
 
-from deploy.demo.audit import FeedbackAudit, compared
+from deploy.demo.audit import FeedbackAudit, count_feedback
 
 SENT = [uuid4() for _ in range(3)]
 WINDOW = uuid4()
 
 
 def audit(stored: list[tuple[UUID, UUID | None]]) -> FeedbackAudit:
-    return compared([str(event_id) for event_id in SENT], stored)
+    return count_feedback([str(event_id) for event_id in SENT], stored)
 
 
 def test_everything_stored_and_used_once_is_in_order() -> None:

@@ -8,9 +8,9 @@ import pytest
 from archon_contracts.events import AgentConfiguration
 from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
 from archon_inference import InferenceError
-from deploy.demo.hot_swap_model import LiveModel
+from deploy.demo.hot_swap_model import HotSwapModel
 from shared.artifacts.signing import Signer
-from shared.artifacts.store import Artifacts
+from shared.artifacts.store import ArtifactStore
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import run_spec
 
@@ -39,8 +39,8 @@ def configuration(artifact: ArtifactRef, revision: int = 1) -> AgentConfiguratio
 
 
 async def test_an_untouched_model_of_a_trusted_maker_serves(trained: Path, tmp_path: Path) -> None:
-    artifact = await Artifacts(tmp_path.as_uri(), signer=SIGNER).publish(trained)
-    model = LiveModel([SIGNER.public_key])
+    artifact = await ArtifactStore(tmp_path.as_uri(), signer=SIGNER).publish(trained)
+    model = HotSwapModel([SIGNER.public_key])
 
     assert await model.adopt(configuration(artifact))
     answer, serving = await model.answer("play a song")
@@ -53,13 +53,13 @@ async def test_an_untouched_model_of_a_trusted_maker_serves(trained: Path, tmp_p
 async def test_a_changed_model_is_refused_and_the_former_one_serves_on(
     trained: Path, tmp_path: Path, name: str
 ) -> None:
-    good = await Artifacts((tmp_path / "a").as_uri(), signer=SIGNER).publish(trained)
-    bad = await Artifacts((tmp_path / "b").as_uri(), signer=SIGNER).publish(trained)
+    good = await ArtifactStore((tmp_path / "a").as_uri(), signer=SIGNER).publish(trained)
+    bad = await ArtifactStore((tmp_path / "b").as_uri(), signer=SIGNER).publish(trained)
     path = Path(bad.uri.removeprefix("file://")) / name
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    model = LiveModel([SIGNER.public_key])
+    model = HotSwapModel([SIGNER.public_key])
     await model.adopt(configuration(good))
 
     with pytest.raises(InferenceError, match="was changed"):
@@ -72,8 +72,8 @@ async def test_a_changed_model_is_refused_and_the_former_one_serves_on(
 async def test_an_unsigned_model_is_refused_where_keys_are_trusted(
     trained: Path, tmp_path: Path
 ) -> None:
-    artifact = await Artifacts(tmp_path.as_uri()).publish(trained)
-    model = LiveModel([SIGNER.public_key])
+    artifact = await ArtifactStore(tmp_path.as_uri()).publish(trained)
+    model = HotSwapModel([SIGNER.public_key])
 
     with pytest.raises(InferenceError, match="not signed"):
         await model.adopt(configuration(artifact))

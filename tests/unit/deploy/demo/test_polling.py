@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from deploy.demo.errors import StoryError
-from deploy.demo.polling import until
+from deploy.demo.errors import DemoError
+from deploy.demo.polling import poll_until
 from deploy.gateway_client import ApiError
 
 
@@ -23,18 +23,21 @@ def answers(*given: object) -> Callable[[], Awaitable[object]]:
 
 
 async def test_the_fact_is_given_as_soon_as_it_is_so() -> None:
-    assert await until("it was so", answers(None, "so")) == "so"
+    assert await poll_until("it was so", answers(None, "so")) == "so"
 
 
 async def test_a_gateway_that_is_away_is_asked_again() -> None:
-    assert await until("it was so", answers(ApiError("gone"), ApiError("busy", 429), "so")) == "so"
+    assert (
+        await poll_until("it was so", answers(ApiError("gone"), ApiError("busy", 429), "so"))
+        == "so"
+    )
 
 
 async def test_a_refusal_ends_the_waiting() -> None:
     with pytest.raises(ApiError, match="no such job"):
-        await until("it was so", answers(ApiError("no such job", 404)))
+        await poll_until("it was so", answers(ApiError("no such job", 404)))
 
 
 async def test_what_never_comes_true_is_named() -> None:
-    with pytest.raises(StoryError, match="in vain for this: pigs flew"):
-        await until("pigs flew", answers(*[None] * 9), seconds=0.3)
+    with pytest.raises(DemoError, match="without success for this: pigs flew"):
+        await poll_until("pigs flew", answers(*[None] * 9), seconds=0.3)

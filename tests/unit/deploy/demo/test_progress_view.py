@@ -1,74 +1,78 @@
-"""The board keeps what is shown, and the view draws it."""
+"""The view keeps what is show_progress, and the view draws it."""
 
 import pytest
 from rich.console import Console
 from rich.spinner import Spinner
 
-from deploy.demo.progress_view import Board, StageState
-from deploy.demo.terminal import render, shown
+from deploy.demo.progress_view import ProgressView, StageState
+from deploy.demo.terminal import render, show_progress
 
 SHARE = {"value": 0.75, "low": 0.7, "high": 0.8, "n": 100}
 
 
-def drawn(board: Board) -> str:
+def drawn(view: ProgressView) -> str:
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(render(board, Spinner("dots")))
+        console.print(render(view, Spinner("dots")))
     return capture.get()
 
 
 def test_a_stage_is_timed_and_done_when_its_block_ends() -> None:
-    board = Board()
+    view = ProgressView()
 
-    with board.stage("start"):
-        during = board.stages["start"].state
+    with view.stage("start"):
+        during = view.stages["start"].state
 
-    assert (during, board.stages["start"].state) == (StageState.RUNNING, StageState.DONE)
-    assert board.seconds()["start"] >= 0
+    assert (during, view.stages["start"].state) == (StageState.RUNNING, StageState.DONE)
+    assert view.seconds()["start"] >= 0
 
 
 def test_a_stage_that_raises_has_failed() -> None:
-    board = Board()
+    view = ProgressView()
 
-    with pytest.raises(ValueError, match="no"), board.stage("start"):
+    with pytest.raises(ValueError, match="no"), view.stage("start"):
         raise ValueError("no")
 
-    assert board.stages["start"].state is StageState.FAILED
+    assert view.stages["start"].state is StageState.FAILED
 
 
 def test_a_training_shows_its_progress_and_how_long_it_will_take() -> None:
-    board = Board()
+    view = ProgressView()
     progress = {"step": 3, "total_steps": 9, "eta_seconds": 12.2, "loss": 0.5}
 
-    board.follow({"state": "training", "progress": progress})
+    view.follow({"state": "training", "progress": progress})
 
-    assert "step 3 of 9" in drawn(board)
-    assert "12 s left" in drawn(board)
+    assert "step 3 of 9" in drawn(view)
+    assert "12 s left" in drawn(view)
 
 
 def test_progress_is_gone_when_the_training_is_over() -> None:
-    board = Board()
+    view = ProgressView()
 
-    board.follow({"state": "evaluating", "progress": {"step": 9, "total_steps": 9}})
+    view.follow({"state": "evaluating", "progress": {"step": 9, "total_steps": 9}})
 
-    assert "step 9 of 9" not in drawn(board)
+    assert "step 9 of 9" not in drawn(view)
 
 
 def test_accuracy_and_memory_are_shown_as_they_come() -> None:
-    board = Board(memory_mb={"trainer": 812.4})
+    view = ProgressView(memory_mb={"trainer": 812.4})
 
-    board.score("1.0.0", {"old": SHARE})
+    view.set_accuracy("1.0.0", {"old": SHARE})
 
-    assert "0.750 (0.700 to 0.800)" in drawn(board)
-    assert "812" in drawn(board)
+    assert "0.750 (0.700 to 0.800)" in drawn(view)
+    assert "812" in drawn(view)
 
 
 def test_without_a_terminal_every_change_is_a_line() -> None:
-    board, console = Board(), Console(width=120, force_terminal=False)
+    view, console = ProgressView(), Console(width=120, force_terminal=False)
 
-    with console.capture() as capture, shown(board, console, quiet=False), board.stage("start"):
-        board.say("something happened")
-        board.follow({"state": "planning"})
+    with (
+        console.capture() as capture,
+        show_progress(view, console, quiet=False),
+        view.stage("start"),
+    ):
+        view.log("something happened")
+        view.follow({"state": "planning"})
 
     lines = [line.strip() for line in capture.get().splitlines()]
     assert lines[1:3] == ["something happened", "job is planning"]
@@ -76,9 +80,9 @@ def test_without_a_terminal_every_change_is_a_line() -> None:
 
 
 def test_a_quiet_demo_says_nothing() -> None:
-    board, console = Board(), Console(force_terminal=False)
+    view, console = ProgressView(), Console(force_terminal=False)
 
-    with console.capture() as capture, shown(board, console, quiet=True):
-        board.say("something happened")
+    with console.capture() as capture, show_progress(view, console, quiet=True):
+        view.log("something happened")
 
     assert capture.get() == ""

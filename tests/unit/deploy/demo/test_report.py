@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deploy.demo.audit import FeedbackAudit
-from deploy.demo.report import Report, TraceFacts, Version, unfulfilled
+from deploy.demo.report import DeployedVersion, Report, TraceSummary, find_failed_checks
 
 GAIN = {"difference": {"value": 0.1, "low": 0.05, "high": 0.15, "n": 200}}
 EVEN = {"difference": {"value": -0.01, "low": -0.04, "high": 0.02, "n": 300}}
@@ -19,12 +19,13 @@ def report(**changed: Any) -> Report:
         "revision": "abc",
         "feedback": FeedbackAudit(sent=9, stored=9, used=9, lost=0, double=0),
         "versions": [
-            Version(version=f"1.{n}.0", digest=f"d{n}", deployed_at="", reason="") for n in (0, 1)
+            DeployedVersion(version=f"1.{n}.0", digest=f"d{n}", deployed_at="", reason="")
+            for n in (0, 1)
         ],
         "accuracy": {},
         "difference": {"old": EVEN, "new": GAIN},
         "served_by_digest": {"d0": 5, "d1": 3},
-        "trace": TraceFacts(job="j", trace_id="t", services=SERVICES, spans=9, orphans=0),
+        "trace": TraceSummary(job="j", trace_id="t", services=SERVICES, spans=9, orphans=0),
         "seconds": {},
         "peak_memory_mb": {},
         "restarts": {},
@@ -33,7 +34,7 @@ def report(**changed: Any) -> Report:
 
 
 def test_a_story_that_came_true_has_nothing_missing() -> None:
-    assert unfulfilled(report()) == []
+    assert find_failed_checks(report()) == []
 
 
 @pytest.mark.parametrize(
@@ -47,27 +48,27 @@ def test_a_story_that_came_true_has_nothing_missing() -> None:
     ],
 )
 def test_what_is_missing_is_said(changed: dict[str, Any], sentence: str) -> None:
-    assert any(said.startswith(sentence) for said in unfulfilled(report(**changed)))
+    assert any(said.startswith(sentence) for said in find_failed_checks(report(**changed)))
 
 
 def test_lost_and_unused_feedback_is_said_in_numbers() -> None:
     found = report(feedback=FeedbackAudit(sent=9, stored=8, used=8, lost=1, double=0))
 
-    assert unfulfilled(found) == [
+    assert find_failed_checks(found) == [
         "1 of 9 feedback events were lost",
         "8 of 9 feedback events were used",
     ]
 
 
 def test_a_service_that_is_not_in_the_trace_is_named() -> None:
-    trace = TraceFacts(job="j", trace_id="t", services=SERVICES[1:], spans=9, orphans=2)
+    trace = TraceSummary(job="j", trace_id="t", services=SERVICES[1:], spans=9, orphans=2)
 
-    said = unfulfilled(report(trace=trace))
+    said = find_failed_checks(report(trace=trace))
 
     assert said == ["the trace lacks agent", "2 spans of the trace are orphans"]
 
 
 def test_a_killed_process_may_leave_orphans_behind() -> None:
-    trace = TraceFacts(job="j", trace_id="t", services=SERVICES, spans=9, orphans=2)
+    trace = TraceSummary(job="j", trace_id="t", services=SERVICES, spans=9, orphans=2)
 
-    assert unfulfilled(report(trace=trace, restarts={"trainer": 1})) == []
+    assert find_failed_checks(report(trace=trace, restarts={"trainer": 1})) == []

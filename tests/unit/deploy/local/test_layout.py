@@ -13,7 +13,7 @@ def taken(monkeypatch):
     """Ports that are taken; no socket is opened, and no other process's choices count."""
     numbers = set()
     monkeypatch.setattr(ports, "is_free", lambda port: port not in numbers)
-    monkeypatch.setattr(ports._reservations, "take", lambda port: True)
+    monkeypatch.setattr(ports._reservations, "reserve", lambda port: True)
     return numbers
 
 

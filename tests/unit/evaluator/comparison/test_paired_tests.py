@@ -6,11 +6,11 @@ from scipy.stats import binomtest
 from archon_contracts.values import GatePolicy
 from services.evaluator.comparison.paired_tests import (
     NotPaired,
-    ScoredItem,
+    ScoredPrediction,
     accuracy,
     compare,
-    judge,
-    mcnemar,
+    decide_gate,
+    mcnemar_p_value,
     paired_difference,
 )
 from services.evaluator.scoring.scorers import NothingScored
@@ -18,11 +18,11 @@ from services.evaluator.scoring.scorers import NothingScored
 cells = st.integers(0, 400)
 
 
-def _items(*right: bool | None, group: str | None = None) -> list[ScoredItem]:
-    return [ScoredItem(f"{group}-{n}", group, value, value) for n, value in enumerate(right)]
+def _items(*right: bool | None, group: str | None = None) -> list[ScoredPrediction]:
+    return [ScoredPrediction(f"{group}-{n}", group, value, value) for n, value in enumerate(right)]
 
 
-def _answers(right: int, of: int, group: str) -> list[ScoredItem]:
+def _answers(right: int, of: int, group: str) -> list[ScoredPrediction]:
     return _items(*[True] * right, *[False] * (of - right), group=group)
 
 
@@ -32,18 +32,18 @@ def test_mcnemars_p_is_that_of_the_exact_binomial_test(ours: int, theirs: int) -
 
     expected = binomtest(ours, ours + theirs, 0.5).pvalue
 
-    assert mcnemar(ours, theirs) == pytest.approx(expected, rel=1e-6)
+    assert mcnemar_p_value(ours, theirs) == pytest.approx(expected, rel=1e-6)
 
 
 def test_models_that_never_differ_give_no_evidence() -> None:
-    assert mcnemar(0, 0) == 1
+    assert mcnemar_p_value(0, 0) == 1
 
 
 @pytest.mark.parametrize(
     ("table", "low", "high"),
     [
         # Published examples: Newcombe 1998, Statistics in Medicine 17, 2635-2650, table II, column
-        # of method 10, with the cells both, candidate only, reference only, neither.
+        # of method 10, with the cells both, candidate only, control only, neither.
         ((36, 12, 2, 0), 0.0569, 0.3404),
         ((20, 12, 2, 16), 0.0562, 0.3292),
         ((0, 8, 0, 2), None, None),
@@ -71,9 +71,9 @@ def test_a_paired_interval_holds_its_difference_and_mirrors(a: int, b: int, c: i
 
 
 def test_accuracy_is_given_for_all_items_and_each_group() -> None:
-    shares = accuracy(_items(True, False, None, group="old") + _items(True, group="new"))
+    proportions = accuracy(_items(True, False, None, group="old") + _items(True, group="new"))
 
-    assert {group: (e.value, e.n) for group, e in shares.items()} == {
+    assert {group: (e.value, e.n) for group, e in proportions.items()} == {
         "all": (pytest.approx(2 / 3), 3),
         "new": (1.0, 1),
         "old": (0.5, 2),
@@ -88,7 +88,7 @@ def test_items_without_a_right_answer_alone_cannot_be_compared() -> None:
 
 
 @pytest.mark.parametrize("other", [_items(True), _items(True, True, True), []])
-def test_answers_to_different_items_are_not_compared(other: list[ScoredItem]) -> None:
+def test_answers_to_different_items_are_not_compared(other: list[ScoredPrediction]) -> None:
     with pytest.raises(NotPaired):
         compare(_items(True, True), other)
 
@@ -96,17 +96,19 @@ def test_answers_to_different_items_are_not_compared(other: list[ScoredItem]) ->
 def test_a_comparison_counts_who_alone_was_right() -> None:
     found = compare(_items(True, True, False, False, True), _items(True, False, True, False, False))
 
-    assert (found["all"].candidate_only, found["all"].live_only) == (2, 1)
+    assert (found["all"].candidate_only, found["all"].deployed_only) == (2, 1)
     assert found["all"].difference.value == pytest.approx(0.2)
 
 
-def _judge(candidate: list[ScoredItem], live: list[ScoredItem], **gate: float) -> tuple[bool, str]:
-    verdict = judge(compare(candidate, live), GatePolicy(**gate))
-    return verdict.passed, "; ".join(verdict.reasons)
+def _decide(
+    candidate: list[ScoredPrediction], live: list[ScoredPrediction], **gate: float
+) -> tuple[bool, str]:
+    decision = decide_gate(compare(candidate, live), GatePolicy(**gate))
+    return decision.passed, "; ".join(decision.reasons)
 
 
 def test_a_gain_beyond_chance_that_costs_no_group_passes() -> None:
-    passed, why = _judge(
+    passed, why = _decide(
         _answers(80, 100, "old") + _answers(70, 100, "new"),
         _answers(80, 100, "old") + _answers(50, 100, "new"),
     )
@@ -116,20 +118,20 @@ def test_a_gain_beyond_chance_that_costs_no_group_passes() -> None:
 
 
 def test_a_gain_within_chance_is_refused() -> None:
-    passed, why = _judge(_answers(52, 100, "new"), _answers(50, 100, "new"))
+    passed, why = _decide(_answers(52, 100, "new"), _answers(50, 100, "new"))
 
     assert not passed
     assert "may be chance" in why
 
 
 def test_a_gain_paid_for_by_a_group_is_refused() -> None:
-    passed, why = _judge(
+    passed, why = _decide(
         _answers(60, 100, "old") + _answers(90, 100, "new"),
         _answers(80, 100, "old") + _answers(30, 100, "new"),
     )
 
     assert not passed
-    assert "group 'old' loses 20.0% beyond chance" in why
+    assert "group 'old' regresses significantly by 20.0%" in why
 
 
 def test_a_loss_within_chance_but_over_the_limit_is_refused() -> None:
@@ -137,14 +139,14 @@ def test_a_loss_within_chance_but_over_the_limit_is_refused() -> None:
     live = _items(*[True] * 3, *[False] * 1, *[True] * 36, group="old")
     gain = _answers(90, 100, "new"), _answers(40, 100, "new")
 
-    passed, why = _judge(candidate + gain[0], live + gain[1], maximum_forgetting=0.02)
+    passed, why = _decide(candidate + gain[0], live + gain[1], maximum_forgetting=0.02)
 
     assert not passed
     assert "more than the 2.0% allowed" in why
 
 
 def test_one_item_fewer_in_a_tiny_group_refuses_nobody() -> None:
-    passed, _ = _judge(
+    passed, _ = _decide(
         _items(False, True, group="rare") + _answers(90, 100, "new"),
         _items(True, True, group="rare") + _answers(40, 100, "new"),
     )
@@ -154,20 +156,20 @@ def test_one_item_fewer_in_a_tiny_group_refuses_nobody() -> None:
 
 @pytest.mark.parametrize("right", [50, 40])
 def test_no_gain_or_a_loss_is_refused(right: int) -> None:
-    passed, why = _judge(_answers(right, 100, "new"), _answers(50, 100, "new"))
+    passed, why = _decide(_answers(right, 100, "new"), _answers(50, 100, "new"))
 
     assert not passed
     assert "accuracy changes by" in why
 
 
 def test_a_gain_below_the_asked_one_is_refused() -> None:
-    passed, why = _judge(_answers(60, 100, "new"), _answers(50, 100, "new"), minimum_gain=0.2)
+    passed, why = _decide(_answers(60, 100, "new"), _answers(50, 100, "new"), minimum_gain=0.2)
 
     assert not passed
     assert "at least 20.0% is asked for" in why
 
 
-def test_a_candidate_equal_to_live_is_never_better() -> None:
+def test_a_candidate_equal_to_the_baseline_never_passes() -> None:
     items = _answers(70, 100, "new")
 
-    assert not judge(compare(items, items), GatePolicy()).passed
+    assert not decide_gate(compare(items, items), GatePolicy()).passed

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from services.evaluator.scoring.scorers import (
     NothingScored,
     Score,
-    among_best,
     exact_match,
-    share,
     summarise,
     text_match,
+    top_k_match,
+    wilson_interval,
 )
 
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -31,13 +31,13 @@ def test_a_text_is_right_but_for_case_and_spacing(answer: str, value: float) -> 
 
 
 def test_a_target_among_the_best_answers_counts() -> None:
-    assert among_best(["a", "b"], "b").value == 1
-    assert among_best(["a", "b"], "c").value == 0
-    assert among_best([], "c").value == 0
+    assert top_k_match(["a", "b"], "b").value == 1
+    assert top_k_match(["a", "b"], "c").value == 0
+    assert top_k_match([], "c").value == 0
 
 
 def test_without_a_right_answer_there_is_no_score() -> None:
-    scores = [exact_match("a", None), text_match("a", None), among_best(["a"], None)]
+    scores = [exact_match("a", None), text_match("a", None), top_k_match(["a"], None)]
 
     assert [score.value for score in scores] == [None, None, None]
 
@@ -58,7 +58,7 @@ def test_a_mean_of_no_scores_does_not_exist(scores: list[Score]) -> None:
 
 def test_the_interval_is_wilsons() -> None:
     # Published example: 15 of 148 gives 0.0624 to 0.1605 (Newcombe 1998, table I, method 3).
-    estimate = share(15, 148)
+    estimate = wilson_interval(15, 148)
 
     assert (round(estimate.low, 4), round(estimate.high, 4)) == (0.0624, 0.1605)
 
@@ -67,7 +67,7 @@ def test_the_interval_is_wilsons() -> None:
 def test_an_interval_holds_its_share_and_stays_in_bounds(count: tuple[int, int]) -> None:
     right, n = count
 
-    estimate = share(right, n)
+    estimate = wilson_interval(right, n)
 
     assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
     assert estimate.high > estimate.low
@@ -77,6 +77,6 @@ def test_an_interval_holds_its_share_and_stays_in_bounds(count: tuple[int, int])
 def test_more_items_narrow_the_interval(count: tuple[int, int]) -> None:
     right, n = count
 
-    few, many = share(right, n), share(10 * right, 10 * n)
+    few, many = wilson_interval(right, n), wilson_interval(10 * right, 10 * n)
 
     assert many.high - many.low < few.high - few.low

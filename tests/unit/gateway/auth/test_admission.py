@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from archon_contracts.identifiers import new_id
-from services.gateway.auth.admission import Admission, Rates, neighbourhood
+from services.gateway.auth.admission import Admission, RateLimits, to_address_prefix
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.errors import NotAllowed, NotAuthenticated, RateLimited
@@ -33,7 +33,7 @@ class Keys:
         return self.known[key]
 
 
-class Seconds:
+class ManualMonotonic:
     """A monotonic clock that a test sets."""
 
     now = 0.0
@@ -44,7 +44,7 @@ class Seconds:
 
 def admission(
     keys: Keys,
-    clock: Seconds,
+    clock: ManualMonotonic,
     *,
     requests: float = 0,
     tenant_requests: float = 0,
@@ -54,12 +54,12 @@ def admission(
     many, events = tenant_requests, tenant_events
     return Admission(
         keys,
-        Rates(
-            RateLimit("requests", rate=requests, capacity=requests, says="too many"),
-            RateLimit("events", rate=10, capacity=10, says="too many"),
-            RateLimit("tenant_requests", rate=many, capacity=many, says="too many"),
-            RateLimit("tenant_events", rate=events, capacity=events, says="too many"),
-            RateLimit("failures", rate=failures / 60, capacity=failures, says="too many"),
+        RateLimits(
+            RateLimit("requests", rate=requests, capacity=requests, reason="too many"),
+            RateLimit("events", rate=10, capacity=10, reason="too many"),
+            RateLimit("tenant_requests", rate=many, capacity=many, reason="too many"),
+            RateLimit("tenant_events", rate=events, capacity=events, reason="too many"),
+            RateLimit("failures", rate=failures / 60, capacity=failures, reason="too many"),
         ),
         clock,
     )
@@ -76,7 +76,7 @@ async def enter(
 
 
 async def test_a_key_is_known_by_its_scopes() -> None:
-    door = admission(Keys("a"), Seconds())
+    door = admission(Keys("a"), ManualMonotonic())
 
     assert await enter(door, "a") == "a"
     assert await enter(door, "a", scope=Scope.WRITE) == "NotAllowed"
@@ -84,7 +84,7 @@ async def test_a_key_is_known_by_its_scopes() -> None:
 
 async def test_an_address_may_send_so_many_wrong_keys_and_then_none_is_looked_up() -> None:
     keys = Keys("a")
-    door = admission(keys, Seconds())
+    door = admission(keys, ManualMonotonic())
 
     answers = [await enter(door, f"guess-{n}") for n in range(5)]
 
@@ -96,7 +96,7 @@ async def test_an_address_may_send_so_many_wrong_keys_and_then_none_is_looked_up
 
 async def test_guesses_sent_all_at_once_are_counted_before_they_are_looked_up() -> None:
     keys = Keys()
-    door = admission(keys, Seconds())
+    door = admission(keys, ManualMonotonic())
 
     answers = await asyncio.gather(*(enter(door, f"guess-{n}") for n in range(20)))
 
@@ -105,15 +105,15 @@ async def test_guesses_sent_all_at_once_are_counted_before_they_are_looked_up() 
 
 
 async def test_even_the_right_key_is_refused_where_too_many_wrong_ones_came_from() -> None:
-    door = admission(Keys("a"), Seconds())
+    door = admission(Keys("a"), ManualMonotonic())
     for number in range(3):
         await enter(door, f"guess-{number}")
 
     assert await enter(door, "a") == "RateLimited"
 
 
-async def test_a_key_that_was_good_here_is_not_locked_out_by_a_neighbour() -> None:
-    door = admission(Keys("a"), Seconds())
+async def test_a_verified_key_is_not_locked_out_by_others_at_its_address() -> None:
+    door = admission(Keys("a"), ManualMonotonic())
     await enter(door, "a")
     for number in range(5):
         await enter(door, f"guess-{number}")
@@ -123,7 +123,7 @@ async def test_a_key_that_was_good_here_is_not_locked_out_by_a_neighbour() -> No
 
 async def test_good_keys_are_never_counted_however_many_come_at_once() -> None:
     names = [f"key-{number}" for number in range(20)]
-    door = admission(Keys(*names), Seconds())
+    door = admission(Keys(*names), ManualMonotonic())
 
     alone = [await enter(door, name) for name in names]
     at_once = await asyncio.gather(*(enter(door, names[0], THERE) for _ in range(20)))
@@ -134,7 +134,7 @@ async def test_good_keys_are_never_counted_however_many_come_at_once() -> None:
 
 async def test_a_revoked_key_counts_as_a_wrong_one_from_its_second_use() -> None:
     keys = Keys("a")
-    door = admission(keys, Seconds())
+    door = admission(keys, ManualMonotonic())
     await enter(door, "a")
     keys.known.clear()
 
@@ -145,7 +145,7 @@ async def test_a_revoked_key_counts_as_a_wrong_one_from_its_second_use() -> None
 
 async def test_a_database_that_is_away_is_nobodys_wrong_key() -> None:
     keys = Keys("a")
-    door = admission(keys, Seconds())
+    door = admission(keys, ManualMonotonic())
     keys.away = True
     for _ in range(10):
         assert await enter(door, "a") == "DatabaseUnavailable"
@@ -155,7 +155,7 @@ async def test_a_database_that_is_away_is_nobodys_wrong_key() -> None:
 
 
 async def test_an_address_may_try_again_with_time() -> None:
-    clock = Seconds()
+    clock = ManualMonotonic()
     door = admission(Keys(), clock)
     for number in range(4):
         await enter(door, f"guess-{number}")
@@ -167,7 +167,7 @@ async def test_an_address_may_try_again_with_time() -> None:
 
 
 async def test_a_key_that_asks_too_often_waits_and_others_do_not() -> None:
-    door = admission(Keys("loud", "quiet"), Seconds(), requests=2)
+    door = admission(Keys("loud", "quiet"), ManualMonotonic(), requests=2)
 
     answers = [await enter(door, "loud") for _ in range(3)]
 
@@ -176,7 +176,7 @@ async def test_a_key_that_asks_too_often_waits_and_others_do_not() -> None:
 
 
 async def test_what_a_key_may_not_do_is_counted_like_what_it_may() -> None:
-    door = admission(Keys("a"), Seconds(), requests=2)
+    door = admission(Keys("a"), ManualMonotonic(), requests=2)
 
     answers = [await enter(door, "a", scope=Scope.WRITE) for _ in range(3)]
 
@@ -184,7 +184,7 @@ async def test_what_a_key_may_not_do_is_counted_like_what_it_may() -> None:
 
 
 async def test_many_keys_of_a_tenant_have_a_limit_together() -> None:
-    clock = Seconds()
+    clock = ManualMonotonic()
     door = admission(Keys("a", "b"), clock, requests=2, tenant_requests=3)
 
     answers = [await enter(door, key) for key in ("a", "a", "b", "b")]
@@ -197,9 +197,9 @@ async def test_many_keys_of_a_tenant_have_a_limit_together() -> None:
 
 async def test_events_of_a_tenant_are_counted_over_its_keys() -> None:
     keys = Keys("a", "b")
-    door = admission(keys, Seconds(), tenant_events=15)
-    door.take_events(keys.known["a"], 10)
-    door.charge_events(keys.known["b"], 5)
+    door = admission(keys, ManualMonotonic(), tenant_events=15)
+    door.consume_events(keys.known["a"], 10)
+    door.charge_rejected_events(keys.known["b"], 5)
 
     with pytest.raises(RateLimited, match="tenant_events"):
         door.require_events(keys.known["b"])
@@ -207,8 +207,8 @@ async def test_events_of_a_tenant_are_counted_over_its_keys() -> None:
 
 async def test_events_are_counted_by_key_whatever_the_requests() -> None:
     keys = Keys("a", "b")
-    door = admission(keys, Seconds())
-    door.take_events(keys.known["a"], 10)
+    door = admission(keys, ManualMonotonic())
+    door.consume_events(keys.known["a"], 10)
 
     with pytest.raises(RateLimited, match="events"):
         door.require_events(keys.known["a"])
@@ -216,11 +216,11 @@ async def test_events_are_counted_by_key_whatever_the_requests() -> None:
 
 
 async def test_a_refused_body_is_counted_even_when_the_key_has_nothing_left() -> None:
-    keys, clock = Keys("a"), Seconds()
+    keys, clock = Keys("a"), ManualMonotonic()
     door = admission(keys, clock)
 
-    door.charge_events(keys.known["a"], 6)
-    door.charge_events(keys.known["a"], 24)
+    door.charge_rejected_events(keys.known["a"], 6)
+    door.charge_rejected_events(keys.known["a"], 24)
     clock.now += 2
 
     with pytest.raises(RateLimited, match="events"):
@@ -241,5 +241,5 @@ async def test_a_refused_body_is_counted_even_when_the_key_has_nothing_left() ->
         ("no address", "no address"),
     ],
 )
-def test_addresses_of_one_subscriber_count_as_one(address: str, place: str) -> None:
-    assert neighbourhood(address) == place
+def test_addresses_of_one_prefix_count_as_one(address: str, place: str) -> None:
+    assert to_address_prefix(address) == place

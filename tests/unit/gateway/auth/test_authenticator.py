@@ -9,19 +9,19 @@ import pytest
 
 from archon_contracts.identifiers import new_id
 from services.gateway.auth import authenticator as api_keys
-from services.gateway.auth.authenticator import ApiKeys
+from services.gateway.auth.authenticator import ApiKeyAuthenticator
 from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope, StoredKey, hash_key
 from services.gateway.errors import NotAuthenticated
 from shared.errors import DatabaseUnavailable
 from tests.support.clocks import SetClock
-from tests.support.gateway.keys import FakeKeys
+from tests.support.gateway.keys import InMemoryKeyStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY_ID = new_id()
 CALLER = Caller("acme", "agent", frozenset({Scope.FEEDBACK}))
 
 
-class Database:
+class SwitchableDatabase:
     """Counts its connections; a test may take it away, or hold a look-up up."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Database:
     transaction = across_tenants
 
 
-class SlowKeys(FakeKeys):
+class SlowKeys(InMemoryKeyStore):
     """Finds a key, and hands it over when the test says so."""
 
     def __init__(self, clock: SetClock, pause: asyncio.Event) -> None:
@@ -53,14 +53,14 @@ class SlowKeys(FakeKeys):
         return found
 
 
-class Door:
+class AuthenticatorFixture:
     """Keys, their store and its database."""
 
     def __init__(self) -> None:
-        self.database = Database()
+        self.database = SwitchableDatabase()
         self.store = SlowKeys(SetClock(NOON), self.database.pause)
         self.seconds = 0.0
-        self.keys = ApiKeys(self.database, self.store, lambda: self.seconds)
+        self.keys = ApiKeyAuthenticator(self.database, self.store, lambda: self.seconds)
 
     async def add(self, ends_in: float | None = None, key: str = "k") -> None:
         ends = None if ends_in is None else NOON + timedelta(seconds=ends_in)
@@ -74,11 +74,11 @@ class Door:
 
 
 @pytest.fixture
-async def door() -> Door:
-    return Door()
+async def door() -> AuthenticatorFixture:
+    return AuthenticatorFixture()
 
 
-async def test_a_known_key_outlives_a_pause_of_the_database(door: Door) -> None:
+async def test_a_known_key_outlives_a_pause_of_the_database(door: AuthenticatorFixture) -> None:
     await door.add()
     await door.keys.authenticate("k")
     door.database.away = True
@@ -88,7 +88,7 @@ async def test_a_known_key_outlives_a_pause_of_the_database(door: Door) -> None:
         await door.keys.authenticate("another")
 
 
-async def test_a_key_is_remembered_no_longer_than_it_lives(door: Door) -> None:
+async def test_a_key_is_cached_no_longer_than_it_is_valid(door: AuthenticatorFixture) -> None:
     await door.add(ends_in=10)
 
     opened = []
@@ -101,7 +101,7 @@ async def test_a_key_is_remembered_no_longer_than_it_lives(door: Door) -> None:
 
 
 async def test_a_key_that_does_not_expire_is_asked_for_again_after_half_a_minute(
-    door: Door,
+    door: AuthenticatorFixture,
 ) -> None:
     await door.add()
 
@@ -114,24 +114,26 @@ async def test_a_key_that_does_not_expire_is_asked_for_again_after_half_a_minute
     assert opened == [1, 1, 2]
 
 
-async def test_a_revoked_key_is_refused_here_at_once(door: Door) -> None:
+async def test_a_revoked_key_is_refused_here_at_once(door: AuthenticatorFixture) -> None:
     await door.add()
     await door.keys.authenticate("k")
     await door.store.revoke_key(None, "acme", KEY_ID)
 
-    door.keys.forget(KEY_ID)
+    door.keys.invalidate(KEY_ID)
 
     with pytest.raises(NotAuthenticated, match="revoked"):
         await door.keys.authenticate("k")
 
 
-async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(door: Door) -> None:
+async def test_a_look_up_overtaken_by_a_revocation_is_not_cached(
+    door: AuthenticatorFixture,
+) -> None:
     await door.add()
     door.database.pause.clear()
     looking = asyncio.create_task(door.keys.authenticate("k"))
     await asyncio.sleep(0)
     await door.store.revoke_key(None, "acme", KEY_ID)
-    door.keys.forget(KEY_ID)
+    door.keys.invalidate(KEY_ID)
     door.database.pause.set()
     await looking
 
@@ -139,10 +141,10 @@ async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(door: Door
         await door.keys.authenticate("k")
 
 
-async def test_no_more_keys_are_remembered_than_a_bound_and_those_that_are_over_go_first(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+async def test_the_key_cache_is_bounded_and_evicts_expired_keys_first(
+    door: AuthenticatorFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_keys, "MOST_REMEMBERED", 2)
+    monkeypatch.setattr(api_keys, "MAX_CACHED_KEYS", 2)
     await door.add()
     await door.add(ends_in=10, key="short")
     await door.add(key="third")
@@ -164,7 +166,7 @@ async def test_no_more_keys_are_remembered_than_a_bound_and_those_that_are_over_
     assert await door.keys.authenticate("third")
 
 
-async def test_a_use_is_written_once_a_day(door: Door) -> None:
+async def test_a_use_is_written_once_a_day(door: AuthenticatorFixture) -> None:
     await door.add()
     await door.keys.authenticate("k")
 
@@ -176,12 +178,14 @@ async def test_a_use_is_written_once_a_day(door: Door) -> None:
     assert found.used_today
 
 
-async def test_the_bootstrap_key_has_every_scope_and_stays_revoked(door: Door) -> None:
+async def test_the_bootstrap_key_has_every_scope_and_stays_revoked(
+    door: AuthenticatorFixture,
+) -> None:
     await door.keys.bootstrap("a-key-of-16-chars")
     first = await door.keys.authenticate("a-key-of-16-chars")
     assert first.key_id is not None
     await door.store.revoke_key(None, "default", first.key_id)
-    door.keys.forget(first.key_id)
+    door.keys.invalidate(first.key_id)
 
     await door.keys.bootstrap("a-key-of-16-chars")
 

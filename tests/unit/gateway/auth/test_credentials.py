@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.auth.credentials import Scope, bearer_key, hash_key, new_key, scopes_of
+from services.gateway.auth.credentials import Scope, bearer_key, hash_key, new_key, parse_scopes
 
 
 def test_keys_are_long_and_never_the_same() -> None:
@@ -37,4 +37,4 @@ def test_only_a_bearer_header_carries_a_key(header: str, key: str | None) -> Non
 
 
 def test_scopes_are_read_by_name() -> None:
-    assert scopes_of(["read", "operate"]) == {Scope.READ, Scope.OPERATE}
+    assert parse_scopes(["read", "operate"]) == {Scope.READ, Scope.OPERATE}

@@ -10,16 +10,21 @@ from hypothesis import strategies as st
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, REPLAY_DAYS, dead_letters
 from services.gateway.auth.credentials import ALL_SCOPES, Caller
-from services.gateway.dead_letters.service import DeadLetter, DeadLetters, as_text, read_letter
+from services.gateway.dead_letters.service import (
+    DeadLetterService,
+    StoredDeadLetter,
+    parse_dead_letter,
+    to_text,
+)
 from services.gateway.errors import Conflict, NotFound
-from services.gateway.service import asked_by
+from services.gateway.service import identify_request
 from shared.messaging.messages import RawHeaders, RawRecord
 from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
 
 TOPIC = dead_letters("data_prep").name
 KEY_ID = new_id()
-ASKED = asked_by(Caller("acme", "ann", ALL_SCOPES, KEY_ID))
+ASKED = identify_request(Caller("acme", "ann", ALL_SCOPES, KEY_ID))
 THEN = datetime.fromtimestamp(1_700, UTC)  # the records' time
 CLOCK = SetClock(THEN)
 ADDED = (
@@ -38,14 +43,14 @@ def record(headers: RawHeaders = ADDED, value: bytes | None = b"\xff\x00") -> Ra
     return RawRecord(TOPIC, 0, 12, b"acme/a", value, (("ce_type", b"x.v1"), *headers), 1_700_000)
 
 
-class Letters:
+class FakeDeadLetterStore:
     """A store in memory."""
 
-    def __init__(self, *letters: DeadLetter) -> None:
+    def __init__(self, *letters: StoredDeadLetter) -> None:
         self.by_id = {letter.id: letter for letter in letters}
         self.replays = 0
 
-    async def find(self, _tx: object, letter_id: str) -> DeadLetter | None:
+    async def find(self, _tx: object, letter_id: str) -> StoredDeadLetter | None:
         return self.by_id.get(letter_id)
 
     async def count_replay(self, _tx: object, _letter_id: str) -> int:
@@ -63,12 +68,12 @@ def test_a_letter_is_read_whatever_it_says(
 ) -> None:
     said = (*headers, ("dlq_at", at.encode()))
 
-    letter = read_letter(replace(record(said), timestamp=timestamp))
+    letter = parse_dead_letter(replace(record(said), timestamp=timestamp))
 
     assert letter.first_at.astimezone(UTC) <= letter.last_at.astimezone(UTC)
 
 
-class RawOutbox:
+class RecordingRawOutbox:
     """Keeps what is appended."""
 
     def __init__(self) -> None:
@@ -79,12 +84,14 @@ class RawOutbox:
         return True
 
 
-def dead_letters_with(*letters: DeadLetter) -> DeadLetters:
-    return DeadLetters(Letters(*letters), RawOutbox(), RecordingAudit(), CLOCK)
+def dead_letters_with(*letters: StoredDeadLetter) -> DeadLetterService:
+    return DeadLetterService(
+        FakeDeadLetterStore(*letters), RecordingRawOutbox(), RecordingAudit(), CLOCK
+    )
 
 
 def test_a_letter_says_where_it_was_and_why() -> None:
-    letter = read_letter(record())
+    letter = parse_dead_letter(record())
 
     assert letter.id == "data_prep:0:12"
     assert (letter.topic, letter.partition, letter.record_offset) == (FEEDBACK.name, 4, 17)
@@ -94,7 +101,7 @@ def test_a_letter_says_where_it_was_and_why() -> None:
 
 
 def test_a_letter_without_any_reason_is_kept_all_the_same() -> None:
-    letter = read_letter(record(headers=(("dlq_attempts", b"many"), ("dlq_offset", None))))
+    letter = parse_dead_letter(record(headers=(("dlq_attempts", b"many"), ("dlq_offset", None))))
 
     assert letter.service == "data-prep"
     assert (letter.reason, letter.attempts, letter.record_offset) == ("not stated", 1, -1)
@@ -107,13 +114,13 @@ def test_a_letter_without_any_reason_is_kept_all_the_same() -> None:
 def test_bytes_are_shown_as_text_where_they_are_text(
     raw: bytes | None, shown: tuple[str | None, str]
 ) -> None:
-    assert as_text(raw) == shown
+    assert to_text(raw) == shown
 
 
 async def test_a_replay_sends_the_original_bytes_and_headers() -> None:
-    letter = read_letter(record())
-    outbox = RawOutbox()
-    letters = DeadLetters(Letters(letter), outbox, RecordingAudit(), CLOCK)
+    letter = parse_dead_letter(record())
+    outbox = RecordingRawOutbox()
+    letters = DeadLetterService(FakeDeadLetterStore(letter), outbox, RecordingAudit(), CLOCK)
 
     numbers = [await letters.replay(None, ASKED, letter.id) for _ in range(2)]
 
@@ -125,7 +132,7 @@ async def test_a_replay_sends_the_original_bytes_and_headers() -> None:
 
 
 async def test_a_letter_of_a_foreign_topic_is_not_replayed() -> None:
-    letter = read_letter(record(headers=(("dlq_topic", b"__consumer_offsets"),)))
+    letter = parse_dead_letter(record(headers=(("dlq_topic", b"__consumer_offsets"),)))
 
     with pytest.raises(Conflict, match="takes no replay"):
         await dead_letters_with(letter).replay(None, ASKED, letter.id)
@@ -137,7 +144,7 @@ async def test_a_letter_that_is_not_there_is_not_found() -> None:
 
 
 async def test_a_letter_shows_its_null_headers_too() -> None:
-    letter = read_letter(record())
+    letter = parse_dead_letter(record())
 
     shown = await dead_letters_with(letter).find(None, letter.id)
 
@@ -146,11 +153,13 @@ async def test_a_letter_shows_its_null_headers_too() -> None:
 
 
 async def test_a_replay_is_recorded_with_who_asked_and_where_it_went() -> None:
-    letter = read_letter(record())
+    letter = parse_dead_letter(record())
     audit = RecordingAudit()
 
     for _ in range(2):
-        await DeadLetters(Letters(letter), RawOutbox(), audit, CLOCK).replay(None, ASKED, letter.id)
+        await DeadLetterService(
+            FakeDeadLetterStore(letter), RecordingRawOutbox(), audit, CLOCK
+        ).replay(None, ASKED, letter.id)
 
     (recorded,) = audit.entries
     assert (recorded.tenant_id, recorded.actor) == ("acme", f"ann (key {KEY_ID})")
@@ -163,29 +172,29 @@ async def test_a_replay_is_recorded_with_who_asked_and_where_it_went() -> None:
     [(REPLAY_DAYS + 1, None), (REPLAY_DAYS + 1, 0), (1, REPLAY_DAYS + 1)],
     ids=["old, no time", "old, young by its word", "failed again and again"],
 )
-async def test_a_record_whose_effects_may_be_forgotten_is_not_replayed(
+async def test_a_record_older_than_the_inbox_retention_is_not_replayed(
     letters_days: int, records_days: int | None
 ) -> None:
     letter = _aged(letters_days, records_days)
-    outbox = RawOutbox()
+    outbox = RecordingRawOutbox()
 
     with pytest.raises(Conflict, match="takes no replay"):
-        await DeadLetters(Letters(letter), outbox, RecordingAudit(), CLOCK).replay(
-            None, ASKED, letter.id
-        )
+        await DeadLetterService(
+            FakeDeadLetterStore(letter), outbox, RecordingAudit(), CLOCK
+        ).replay(None, ASKED, letter.id)
 
     assert outbox.sent == []
 
 
 @pytest.mark.parametrize("records_days", [None, 0, REPLAY_DAYS - 1])
-async def test_a_record_that_is_remembered_is_replayed(records_days: int | None) -> None:
+async def test_a_record_within_the_inbox_retention_is_replayed(records_days: int | None) -> None:
     letter = _aged(1, records_days)
 
     assert await dead_letters_with(letter).replay(None, ASKED, letter.id) == 1
 
 
-def _aged(letters_days: int, records_days: int | None) -> DeadLetter:
-    letter = replace(read_letter(record()), last_at=THEN - timedelta(days=letters_days))
+def _aged(letters_days: int, records_days: int | None) -> StoredDeadLetter:
+    letter = replace(parse_dead_letter(record()), last_at=THEN - timedelta(days=letters_days))
     if records_days is None:
         return letter
     time = (THEN - timedelta(days=records_days)).isoformat().encode()

@@ -7,18 +7,18 @@ import pytest
 
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
-from archon_contracts.traffic_classes import Purpose
+from archon_contracts.traffic_classes import TrafficClass
 from services.gateway.errors import Invalid, MalformedBody, TooLarge
 from services.gateway.feedback.body_parser import (
     FEEDBACK,
     RETRACTIONS,
-    IntakeEvent,
-    cost_of_refusal,
-    field_path,
-    invalid,
+    OutgoingEvent,
+    estimate_rejected_events,
+    format_field_path,
     prepare,
+    to_request_error,
 )
-from services.gateway.http.field_limit import MOST_UNSEEN
+from services.gateway.http.field_limit import MAX_UNCHECKED_FIELDS
 
 EVENT = {"agent_id": "picker", "interaction_id": "i-1", "input": "q", "rating": 4}
 
@@ -29,7 +29,7 @@ def read(body: object) -> list[FeedbackReceived]:
 
 def prepared(
     events: list[FeedbackReceived], key: str = "", limit: int = 10_000
-) -> list[IntakeEvent]:
+) -> list[OutgoingEvent]:
     return prepare(events, tenant_id="acme", idempotency_key=key, limit=limit)
 
 
@@ -62,7 +62,7 @@ def test_a_misspelt_field_is_refused_instead_of_losing_a_correction() -> None:
     assert [(e.field, e.rule) for e in refused.value.errors] == [("expeced", "extra_forbidden")]
 
 
-def test_an_event_that_judges_nothing_is_refused() -> None:
+def test_an_event_without_feedback_is_refused() -> None:
     with pytest.raises(Invalid, match="at least one of expected, rating, reward"):
         read([{**EVENT, "rating": None}])
 
@@ -74,7 +74,7 @@ def test_a_refusal_never_repeats_the_input() -> None:
     assert "secret" not in str(refused.value)
 
 
-def test_at_most_twenty_errors_are_told() -> None:
+def test_at_most_twenty_errors_are_reported() -> None:
     with pytest.raises(Invalid) as refused:
         read({**EVENT, **{f"typo-{number}": 1 for number in range(50)}})
 
@@ -109,7 +109,7 @@ class ManyErrors:
 
 
 def test_of_a_million_errors_none_is_built() -> None:
-    refusal = invalid(ManyErrors())  # type: ignore[arg-type]  # stands in for pydantic's
+    refusal = to_request_error(ManyErrors())  # type: ignore[arg-type]  # stands in for pydantic's
 
     assert isinstance(refusal, Invalid)
     assert [(e.rule, e.message[:7]) for e in refusal.errors] == [("too_many_errors", "1000000")]
@@ -119,7 +119,7 @@ def test_of_a_million_errors_none_is_built() -> None:
 def test_absurdly_many_fields_are_refused_before_a_single_one_is_checked(
     form: Callable[[object], object],
 ) -> None:
-    event = EVENT | dict.fromkeys(map(str, range(MOST_UNSEEN)), 1)
+    event = EVENT | dict.fromkeys(map(str, range(MAX_UNCHECKED_FIELDS)), 1)
 
     with pytest.raises(Invalid) as refused:
         read(form(event))
@@ -129,7 +129,7 @@ def test_absurdly_many_fields_are_refused_before_a_single_one_is_checked(
 
 
 def test_what_an_event_holds_may_have_any_number_of_fields() -> None:
-    context = dict.fromkeys(map(str, range(MOST_UNSEEN + 1)), 1)
+    context = dict.fromkeys(map(str, range(MAX_UNCHECKED_FIELDS + 1)), 1)
 
     assert read([{**EVENT, "context": context}])[0].context == context
 
@@ -140,7 +140,7 @@ def test_what_an_event_holds_may_have_any_number_of_fields() -> None:
 def test_a_refused_body_counts_for_the_events_that_it_could_have_held(
     body: bytes, cost: int
 ) -> None:
-    assert cost_of_refusal(body) == cost
+    assert estimate_rejected_events(body) == cost
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_other_feedback_under_a_used_key_has_an_id_of_its_own(fields: dict[str, 
     assert second.id != first.id
 
 
-def test_a_retraction_under_the_key_of_a_judgement_has_an_id_of_its_own() -> None:
+def test_a_retraction_under_the_key_of_feedback_has_its_own_id() -> None:
     (judgement,) = prepared(read([EVENT]), key="k")
     body = {"agent_id": "picker", "interaction_id": "i-1", "reason": "asked for"}
     retraction = RETRACTIONS.read(json.dumps(body).encode())
@@ -228,16 +228,26 @@ def test_an_endless_idempotency_key_is_refused() -> None:
 
 
 def test_a_place_reads_as_one_would_write_it() -> None:
-    assert field_path(("events", 3, "context", "a")) == "events[3].context.a"
-    assert field_path(()) == "body"
+    assert format_field_path(("events", 3, "context", "a")) == "events[3].context.a"
+    assert format_field_path(()) == "body"
 
 
-def test_a_requests_purpose_goes_for_all_of_its_events() -> None:
-    events = [FeedbackReceived(**EVENT), FeedbackReceived(**EVENT, purpose=Purpose.SHADOW)]
+def test_the_traffic_class_of_a_request_applies_to_all_of_its_events() -> None:
+    events = [
+        FeedbackReceived(**EVENT),
+        FeedbackReceived(**EVENT, traffic_class=TrafficClass.SHADOW),
+    ]
 
     made = prepare(
-        events, tenant_id="acme", idempotency_key="", limit=10_000, purpose=Purpose.BENCHMARK
+        events,
+        tenant_id="acme",
+        idempotency_key="",
+        limit=10_000,
+        traffic_class=TrafficClass.BENCHMARK,
     )
 
-    assert [each.body.purpose for each in made] == [Purpose.BENCHMARK, Purpose.SHADOW]
-    assert b'"purpose":"benchmark"' in made[0].payload
+    assert [each.body.traffic_class for each in made] == [
+        TrafficClass.BENCHMARK,
+        TrafficClass.SHADOW,
+    ]
+    assert b'"traffic_class":"benchmark"' in made[0].payload

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 import pytest
 
 from archon_contracts.events import FeedbackReceived, InteractionLogged
-from archon_contracts.traffic_classes import Purpose
-from services.gateway.feedback.counters import AgentHour, FeedbackTally, tally
-from services.gateway.feedback.hourly_stats import HourCounts
+from archon_contracts.traffic_classes import TrafficClass
+from services.gateway.feedback.counters import AgentHour, FeedbackCounters, count_records
+from services.gateway.feedback.hourly_stats import HourlyCounts
 from shared.messaging.messages import RawRecord
 
 NOON = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
 
-class Kept:
+class FakeCounterStore:
     """A store in memory."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Kept:
         self.offsets |= offsets
 
     async def add_feedback_counts(
-        self, _tx: object, counts: Mapping[AgentHour, HourCounts]
+        self, _tx: object, counts: Mapping[AgentHour, HourlyCounts]
     ) -> None:
         self.feedback += sum(hour.feedback for hour in counts.values())
 
@@ -46,8 +46,8 @@ def record(
 
 
 async def test_a_batch_that_is_read_again_counts_nothing_twice() -> None:
-    kept = Kept()
-    counter = FeedbackTally(kept)
+    kept = FakeCounterStore()
+    counter = FeedbackCounters(kept)
     batch = [record(n) for n in range(5)]
 
     await counter.count(None, batch)
@@ -59,16 +59,16 @@ async def test_a_batch_that_is_read_again_counts_nothing_twice() -> None:
 
 @pytest.mark.parametrize("timestamp", [2**61, 2**63 - 1, -1, -(2**63)])
 async def test_an_absurd_timestamp_stops_no_count(timestamp: int) -> None:
-    kept = Kept()
+    kept = FakeCounterStore()
 
-    await FeedbackTally(kept).count(None, [replace(record(0), timestamp=timestamp), record(1)])
+    await FeedbackCounters(kept).count(None, [replace(record(0), timestamp=timestamp), record(1)])
 
     assert (kept.feedback, kept.offsets) == (2, {0: 2})
 
 
 async def test_partitions_are_counted_by_themselves() -> None:
-    kept = Kept()
-    counter = FeedbackTally(kept)
+    kept = FakeCounterStore()
+    counter = FeedbackCounters(kept)
 
     await counter.count(None, [record(7), record(0, partition=1)])
 
@@ -79,25 +79,25 @@ def test_records_that_cannot_be_read_are_passed_over() -> None:
     bad = [b"{", b"[]", b"null", b'{"agent_id": 3}', b'{"agent_id": "a\\u0000"}', b"\xff"]
     records = [record(n, value=value) for n, value in enumerate(bad)]
 
-    assert tally(records) == {}
+    assert count_records(records) == {}
 
 
 def test_types_are_counted_apart() -> None:
     kind = InteractionLogged.message_type().encode()
     records = [record(0), record(1, kind=kind), record(2, kind=b"archon.Other.v1")]
 
-    (counts,) = tally(records).values()
+    (counts,) = count_records(records).values()
 
     assert (counts.feedback, counts.interactions, counts.rated) == (1, 1, 1)
 
 
-def test_traffic_of_the_system_is_no_traffic_of_production() -> None:
+def test_internal_traffic_is_not_counted() -> None:
     shadow = FeedbackReceived(
-        agent_id="a", interaction_id="i", input="q", rating=3, purpose=Purpose.SHADOW
+        agent_id="a", interaction_id="i", input="q", rating=3, traffic_class=TrafficClass.SHADOW
     )
-    odd = b'{"agent_id": "a", "interaction_id": "i", "purpose": "prod"}'
+    odd = b'{"agent_id": "a", "interaction_id": "i", "traffic_class": "prod"}'
     reserved = b'{"agent_id": "a", "interaction_id": "archon:test:1"}'
     values = (shadow.to_bytes(), odd, reserved)
     records = [record(n, value=value) for n, value in enumerate(values)]
 
-    assert tally(records) == {}
+    assert count_records(records) == {}

@@ -9,11 +9,11 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.events import FeedbackReceived
-from archon_contracts.traffic_classes import Purpose
-from services.gateway.errors import IntakeUnavailable, Overloaded
-from services.gateway.feedback.body_parser import IntakeEvent, prepare
-from services.gateway.feedback.producer import Intake
-from services.gateway.load.load_shedding import Budget
+from archon_contracts.traffic_classes import TrafficClass
+from services.gateway.errors import Overloaded, ProducerUnavailable
+from services.gateway.feedback.body_parser import OutgoingEvent, prepare
+from services.gateway.feedback.producer import FeedbackProducer
+from services.gateway.load.load_shedding import InFlightLimit
 from tests.support.clocks import SetClock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,7 +60,7 @@ class Producer:
         self._sender.sender_task.set_result(None)
 
 
-def events(*agents: str) -> list[IntakeEvent]:
+def events(*agents: str) -> list[OutgoingEvent]:
     bodies = [
         FeedbackReceived(agent_id=agent, interaction_id=f"i{n}", input="q", rating=3)
         for n, agent in enumerate(agents)
@@ -68,10 +68,10 @@ def events(*agents: str) -> list[IntakeEvent]:
     return prepare(bodies, tenant_id="t", idempotency_key="", limit=10_000)
 
 
-def intake(*producers: Producer, most: int = 0) -> Intake:
+def intake(*producers: Producer, limit: int = 0) -> FeedbackProducer:
     made = iter(producers)
-    in_flight = Budget("inflight_events", most, "events")
-    return Intake(lambda: next(made), SetClock(NOON), in_flight, timeout_seconds=0.05)
+    in_flight = InFlightLimit("inflight_events", limit, "events")
+    return FeedbackProducer(lambda: next(made), SetClock(NOON), in_flight, timeout_seconds=0.05)
 
 
 async def test_each_event_is_one_record_with_its_key_and_id() -> None:
@@ -97,8 +97,8 @@ async def test_a_key_goes_to_the_partition_that_any_kafka_client_would_choose() 
     assert [record["partition"] for record in producer.sent] == chosen
 
 
-async def test_without_an_acknowledgement_the_sender_is_told_to_try_again() -> None:
-    with pytest.raises(IntakeUnavailable, match="send the same again"):
+async def test_without_an_acknowledgement_the_request_is_answered_as_retryable() -> None:
+    with pytest.raises(ProducerUnavailable, match="send the same again"):
         await intake(Producer(acknowledges=False)).send(events("a"))
 
 
@@ -106,7 +106,7 @@ async def test_a_broker_that_is_away_at_the_start_is_tried_again_by_the_next_req
     away, back = Producer(starts=False), Producer()
     door = intake(away, back)
 
-    with pytest.raises(IntakeUnavailable):
+    with pytest.raises(ProducerUnavailable):
         await door.send(events("a"))
     await door.send(events("a"))
 
@@ -126,7 +126,7 @@ async def test_a_producer_whose_sender_died_is_replaced() -> None:
     assert len(second.sent) == 1
 
 
-async def test_a_stopped_intake_takes_nothing() -> None:
+async def test_a_stopped_producer_accepts_nothing() -> None:
     producer = Producer()
     door = intake(producer)
     await door.start()
@@ -136,43 +136,45 @@ async def test_a_stopped_intake_takes_nothing() -> None:
     await asyncio.wait([running])
 
     assert producer.stopped
-    with pytest.raises(IntakeUnavailable, match="stopping"):
+    with pytest.raises(ProducerUnavailable, match="stopping"):
         await door.send(events("a"))
 
 
 async def test_more_than_may_be_in_flight_is_not_even_sent() -> None:
     producer = Producer(acknowledges=False)
-    door = intake(producer, most=3)
+    door = intake(producer, limit=3)
     waiting = asyncio.create_task(door.send(events("a", "b")))
     await asyncio.sleep(0)
 
     with pytest.raises(Overloaded, match="inflight_events"):
         await door.send(events("c", "d"))
 
-    with pytest.raises(IntakeUnavailable):
+    with pytest.raises(ProducerUnavailable):
         await waiting
     assert len(producer.sent) == 2
 
 
 async def test_what_was_refused_or_acknowledged_is_no_longer_in_flight() -> None:
-    door = intake(Producer(acknowledges=False), most=3)
+    door = intake(Producer(acknowledges=False), limit=3)
 
     for _ in range(3):
-        with pytest.raises(IntakeUnavailable):
+        with pytest.raises(ProducerUnavailable):
             await door.send(events("a", "b"))
 
 
-async def test_a_purpose_travels_in_the_header_and_production_needs_none() -> None:
+async def test_the_traffic_class_is_a_header_and_production_has_none() -> None:
     producer = Producer()
     bodies = [
-        FeedbackReceived(agent_id="a", interaction_id=f"i{n}", input="q", rating=3, purpose=purpose)
-        for n, purpose in enumerate((None, Purpose.SHADOW, None))
+        FeedbackReceived(
+            agent_id="a", interaction_id=f"i{n}", input="q", rating=3, traffic_class=traffic_class
+        )
+        for n, traffic_class in enumerate((None, TrafficClass.SHADOW, None))
     ]
 
     await intake(producer).send(prepare(bodies, tenant_id="t", idempotency_key="", limit=10_000))
 
     views = [HeaderView.of(record["headers"]) for record in producer.sent]
-    assert [view.text("ce_purpose") for view in views] == ["", "shadow", ""]
+    assert [view.text("ce_trafficclass") for view in views] == ["", "shadow", ""]
 
 
 @pytest.mark.parametrize("broken", [{"hangs": True}, {"starts": False}], ids=["hangs", "refuses"])

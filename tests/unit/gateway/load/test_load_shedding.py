@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.gateway.errors import Overloaded
-from services.gateway.load.load_shedding import Budget, OutboxWatch, Pressure
-from services.gateway.load.outbox_pressure import OutboxLimits, Waiting
+from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
+from services.gateway.load.outbox_pressure import OutboxBacklog, OutboxLimits
 from shared.errors import DatabaseUnavailable
 
 LIMITS = OutboxLimits(age_seconds=10, backlog=100)
 
 
-class Seconds:
+class ManualMonotonic:
     """A monotonic clock that a test sets."""
 
     def __init__(self) -> None:
@@ -23,11 +23,11 @@ class Seconds:
         return self.now
 
 
-class Outbox:
+class OutboxStub:
     """A database and its store: what waits, or nothing at all."""
 
     def __init__(self) -> None:
-        self.waiting: Waiting | None = Waiting(0, 0)
+        self.waiting: OutboxBacklog | None = OutboxBacklog(0, 0)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[None]:
@@ -35,121 +35,125 @@ class Outbox:
             raise DatabaseUnavailable("gone")
         yield
 
-    async def outbox_waiting(self, _tx: object, *, most: int) -> Waiting:
+    async def measure_outbox_backlog(self, _tx: object, *, limit: int) -> OutboxBacklog:
         assert self.waiting is not None
-        return Waiting(self.waiting.age_seconds, min(self.waiting.backlog, most))
+        return OutboxBacklog(self.waiting.age_seconds, min(self.waiting.backlog, limit))
 
 
 @pytest.fixture
-def clock() -> Seconds:
-    return Seconds()
+def clock() -> ManualMonotonic:
+    return ManualMonotonic()
 
 
 @pytest.fixture
-def outbox() -> Outbox:
-    return Outbox()
+def outbox() -> OutboxStub:
+    return OutboxStub()
 
 
 @pytest.fixture
-def watch(outbox: Outbox, clock: Seconds) -> OutboxWatch:
-    return OutboxWatch(outbox, outbox, LIMITS, clock)
+def watch(outbox: OutboxStub, clock: ManualMonotonic) -> OutboxMonitor:
+    return OutboxMonitor(outbox, outbox, LIMITS, clock)
 
 
 async def test_commands_are_refused_while_too_many_wait_and_taken_again_after(
-    watch: OutboxWatch, outbox: Outbox
+    watch: OutboxMonitor, outbox: OutboxStub
 ) -> None:
-    outbox.waiting = Waiting(3, 150)
-    await watch.look()
+    outbox.waiting = OutboxBacklog(3, 150)
+    await watch.poll()
     with pytest.raises(Overloaded, match="150 commands wait") as refused:
         watch.require_room()
-    outbox.waiting = Waiting(1, 20)
+    outbox.waiting = OutboxBacklog(1, 20)
 
-    await watch.look()
+    await watch.poll()
 
     watch.require_room()
     assert (refused.value.limit, refused.value.retry_after_seconds) == ("outbox_backlog", 3)
 
 
 async def test_the_wait_follows_the_pace_at_which_the_backlog_shrinks(
-    watch: OutboxWatch, outbox: Outbox, clock: Seconds
+    watch: OutboxMonitor, outbox: OutboxStub, clock: ManualMonotonic
 ) -> None:
-    outbox.waiting = Waiting(9, 190)
-    await watch.look()
+    outbox.waiting = OutboxBacklog(9, 190)
+    await watch.poll()
     clock.now += 2
-    outbox.waiting = Waiting(9, 170)
+    outbox.waiting = OutboxBacklog(9, 170)
 
-    await watch.look()
+    await watch.poll()
 
     assert watch.overload is not None
     assert watch.overload.retry_after_seconds == 7  # 70 too many, 10 a second
 
 
 async def test_a_database_that_is_away_sheds_nothing_by_itself(
-    watch: OutboxWatch, outbox: Outbox
+    watch: OutboxMonitor, outbox: OutboxStub
 ) -> None:
-    outbox.waiting = Waiting(60, 1)
-    await watch.look()
+    outbox.waiting = OutboxBacklog(60, 1)
+    await watch.poll()
     outbox.waiting = None
 
     with pytest.raises(DatabaseUnavailable):
-        await watch.look()
+        await watch.poll()
 
     watch.require_room()
 
 
 def test_what_is_in_flight_has_a_bound() -> None:
-    budget = Budget("inflight_events", 10, "events")
+    in_flight = InFlightLimit("inflight_events", 10, "events")
 
-    with budget.hold(6, "acme"):
+    with in_flight.reserve(6, "acme"):
         with (
             pytest.raises(Overloaded, match="6 events are not acknowledged yet"),
-            budget.hold(5, "acme"),
+            in_flight.reserve(5, "acme"),
         ):
             pass
-        with budget.hold(4, "acme"), pytest.raises(Overloaded):
-            budget.require_room("acme")
-        budget.require_room("acme")
+        with in_flight.reserve(4, "acme"), pytest.raises(Overloaded):
+            in_flight.require_room("acme")
+        in_flight.require_room("acme")
 
-    assert budget.held == 0
+    assert in_flight.reserved == 0
 
 
-def test_what_is_larger_than_the_budget_is_taken_alone() -> None:
-    budget = Budget("inflight_events", 10, "events")
+def test_a_request_larger_than_the_limit_is_accepted_alone() -> None:
+    in_flight = InFlightLimit("inflight_events", 10, "events")
 
-    with budget.hold(50, "acme"):
-        assert budget.held == 50
-        with pytest.raises(Overloaded), budget.hold(1, "acme"):
+    with in_flight.reserve(50, "acme"):
+        assert in_flight.reserved == 50
+        with pytest.raises(Overloaded), in_flight.reserve(1, "acme"):
             pass
 
 
-def test_the_wait_for_acknowledgements_is_as_long_as_the_oldest_has_taken(clock: Seconds) -> None:
-    budget = Budget("inflight_events", 10, "events", clock)
-    with budget.hold(8, "acme"):
+def test_the_wait_for_acknowledgements_is_as_long_as_the_oldest_has_taken(
+    clock: ManualMonotonic,
+) -> None:
+    in_flight = InFlightLimit("inflight_events", 10, "events", clock)
+    with in_flight.reserve(8, "acme"):
         clock.now += 2.5
-        with budget.hold(2, "acme"):
+        with in_flight.reserve(2, "acme"):
             clock.now += 1
 
-            assert budget.overload is not None
-            assert budget.overload.retry_after_seconds == 4
+            assert in_flight.overload is not None
+            assert in_flight.overload.retry_after_seconds == 4
 
 
-def test_a_budget_of_zero_is_no_limit() -> None:
-    budget = Budget("inflight_events", 0, "events")
+def test_an_in_flight_limit_of_zero_is_no_limit() -> None:
+    in_flight = InFlightLimit("inflight_events", 0, "events")
 
-    with budget.hold(10**9, "acme"), budget.hold(10**9, "acme"):
-        budget.require_room("acme")
+    with in_flight.reserve(10**9, "acme"), in_flight.reserve(10**9, "acme"):
+        in_flight.require_room("acme")
 
 
-async def test_the_status_tells_what_is_refused_and_for_how_long(
-    watch: OutboxWatch, outbox: Outbox
+async def test_the_status_lists_what_is_shed_and_for_how_long(
+    watch: OutboxMonitor, outbox: OutboxStub
 ) -> None:
-    pressure = Pressure(watch, Budget("inflight_events", 5, "events"), Budget("b", 0, "bytes"))
-    quiet = pressure.shedding()
-    outbox.waiting = Waiting(12, 1)
-    await watch.look()
+    pressure = Backpressure(
+        watch, InFlightLimit("inflight_events", 5, "events"), InFlightLimit("b", 0, "bytes")
+    )
+    quiet = pressure.describe_shedding()
+    outbox.waiting = OutboxBacklog(12, 1)
+    await watch.poll()
 
-    with pressure.events.hold(5, "acme"):
-        told = pressure.shedding()
+    with pressure.events.reserve(5, "acme"):
+        told = pressure.describe_shedding()
 
     assert quiet == []
     assert [(each["refused"], each["limit"]) for each in told] == [
@@ -160,30 +164,30 @@ async def test_the_status_tells_what_is_refused_and_for_how_long(
 
 
 def test_one_tenant_leaves_room_for_the_others() -> None:
-    budget = Budget("inflight_events", 10, "events", share=0.5)
+    in_flight = InFlightLimit("inflight_events", 10, "events", tenant_fraction=0.5)
 
-    with budget.hold(4, "acme"):
-        with pytest.raises(Overloaded), budget.hold(2, "acme"):
+    with in_flight.reserve(4, "acme"):
+        with pytest.raises(Overloaded), in_flight.reserve(2, "acme"):
             pass
-        with budget.hold(5, "globex"), pytest.raises(Overloaded):
-            budget.require_room("acme", 2)
-        budget.require_room("acme")
+        with in_flight.reserve(5, "globex"), pytest.raises(Overloaded):
+            in_flight.require_room("acme", 2)
+        in_flight.require_room("acme")
 
 
-def test_what_grows_is_refused_when_there_is_no_more_room_and_given_back_as_a_whole() -> None:
-    budget = Budget("inflight_bytes", 10, "bytes")
+def test_a_growing_reservation_is_refused_at_the_limit_and_released_as_a_whole() -> None:
+    in_flight = InFlightLimit("inflight_bytes", 10, "bytes")
 
-    with budget.hold(0, "acme") as first, budget.hold(0, "globex") as second:
+    with in_flight.reserve(0, "acme") as first, in_flight.reserve(0, "globex") as second:
         first.add(6)
         second.add(4)
         with pytest.raises(Overloaded, match="10 bytes"):
             first.add(1)
 
-    assert budget.held == 0
+    assert in_flight.reserved == 0
 
 
 def test_what_is_only_announced_takes_no_room() -> None:
-    budget = Budget("inflight_bytes", 10, "bytes")
+    in_flight = InFlightLimit("inflight_bytes", 10, "bytes")
 
-    with budget.hold(0, "acme"), budget.hold(10, "globex") as whole:
-        assert whole.amount == budget.held == 10
+    with in_flight.reserve(0, "acme"), in_flight.reserve(10, "globex") as whole:
+        assert whole.amount == in_flight.reserved == 10

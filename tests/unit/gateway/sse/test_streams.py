@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.errors import NotAuthenticated, RateLimited
-from services.gateway.sse.streams import UNCONFIRMED_SECONDS, Streams
+from services.gateway.sse.streams import UNCONFIRMED_SECONDS, StreamLimiter
 from shared.errors import DatabaseUnavailable
 
 READER = Caller("acme", "reader", frozenset({Scope.READ}))
@@ -16,7 +16,7 @@ NO_READER = Caller("acme", "reader", frozenset({Scope.WRITE}))
 GONE = DatabaseUnavailable("away")
 
 
-class Answers:
+class ScriptedAuthenticator:
     """Keys that answer what the test says, check by check, and the seconds that passed."""
 
     def __init__(self, *answers: Caller | Exception) -> None:
@@ -32,51 +32,55 @@ class Answers:
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def streams(self, most: int = 2, monotonic: Callable[[], float] | None = None) -> Streams:
+    def streams(
+        self, limit: int = 2, monotonic: Callable[[], float] | None = None
+    ) -> StreamLimiter:
         clock = monotonic or (lambda: self.now)
-        return Streams(self, most=most, check_seconds=10, monotonic=clock, sleep=self.sleep)
+        return StreamLimiter(self, limit=limit, check_seconds=10, monotonic=clock, sleep=self.sleep)
 
 
 @pytest.mark.parametrize("refusal", [NotAuthenticated("revoked"), NO_READER])
 async def test_a_stream_lasts_until_its_key_is_refused(refusal: Caller | Exception) -> None:
-    keys = Answers(READER, READER, refusal)
+    keys = ScriptedAuthenticator(READER, READER, refusal)
 
-    await keys.streams().until_refused("k")
+    await keys.streams().wait_until_revoked("k")
 
     assert (keys.now, keys.left) == (30, [])
 
 
 async def test_a_short_pause_of_the_database_ends_no_stream() -> None:
-    keys = Answers(READER, GONE, GONE, READER, GONE, GONE, NotAuthenticated("revoked"))
+    keys = ScriptedAuthenticator(
+        READER, GONE, GONE, READER, GONE, GONE, NotAuthenticated("revoked")
+    )
 
-    await keys.streams().until_refused("k")
+    await keys.streams().wait_until_revoked("k")
 
     assert keys.left == []
 
 
 async def test_a_key_that_nobody_can_confirm_ends_its_stream() -> None:
-    keys = Answers(READER, *[GONE] * 10)
+    keys = ScriptedAuthenticator(READER, *[GONE] * 10)
 
-    await keys.streams().until_refused("k")
+    await keys.streams().wait_until_revoked("k")
 
     assert keys.now == 10 + UNCONFIRMED_SECONDS
 
 
 def test_a_key_has_so_many_streams_open_and_no_more() -> None:
-    streams = Answers().streams(most=2)
+    streams = ScriptedAuthenticator().streams(limit=2)
 
     with ExitStack() as open_ones:
         for caller in (READER, READER, OTHER):
-            open_ones.enter_context(streams.opened(caller))
+            open_ones.enter_context(streams.open_stream(caller))
         with pytest.raises(RateLimited, match="open_streams"):
-            open_ones.enter_context(streams.opened(READER))
-    with streams.opened(READER):
+            open_ones.enter_context(streams.open_stream(READER))
+    with streams.open_stream(READER):
         assert set(streams._open.values()) == {1}
     assert not streams._open
 
 
 def test_no_limit_is_no_limit() -> None:
-    streams = Answers().streams(most=0)
+    streams = ScriptedAuthenticator().streams(limit=0)
 
-    with streams.opened(READER), streams.opened(READER), streams.opened(READER):
+    with streams.open_stream(READER), streams.open_stream(READER), streams.open_stream(READER):
         pass

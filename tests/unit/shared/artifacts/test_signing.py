@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from shared.artifacts.signing import Signer, TrustedKeys
-from shared.artifacts.store import Artifacts
+from shared.artifacts.store import ArtifactStore
 from shared.errors import ArtifactCorrupt, StartupFailed
 
 OURS, THEIRS = Signer("11" * 32), Signer("22" * 32)
 FILES = {"model.safetensors": b"weights"}
 
 
-def _store(folder: Path, signer: Signer | None, trusted: Signer | None) -> Artifacts:
+def _store(folder: Path, signer: Signer | None, trusted: Signer | None) -> ArtifactStore:
     keys = TrustedKeys([trusted.public_key]) if trusted else None
-    return Artifacts(f"file://{folder}", signer=signer, trusted=keys)
+    return ArtifactStore(f"file://{folder}", signer=signer, trusted=keys)
 
 
 async def test_a_signed_artifact_is_read(tmp_path: Path) -> None:

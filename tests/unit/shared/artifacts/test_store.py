@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archon_contracts.values import ArtifactRef
 from shared.artifacts.signing import SIGNATURE, Signer, TrustedKeys
-from shared.artifacts.store import Artifacts, manifest_of
+from shared.artifacts.store import ArtifactStore, build_manifest
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
 from tests.support.training.poison import plain
 
@@ -20,22 +20,22 @@ FILES = {"items.jsonl": b'{"input": "a"}\n', "deep/card.json": b"{}"}
 
 
 @pytest.fixture
-def artifacts(tmp_path: Path) -> Artifacts:
-    return Artifacts(f"file://{tmp_path / 'store'}")
+def artifacts(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(f"file://{tmp_path / 'store'}")
 
 
-async def test_the_same_files_are_one_artifact(artifacts: Artifacts) -> None:
+async def test_the_same_files_are_one_artifact(artifacts: ArtifactStore) -> None:
     first = await artifacts.publish_files(FILES)
     second = await artifacts.publish_files(dict(reversed(FILES.items())))
     assert first == second
 
 
-async def test_a_fetched_folder_holds_the_files(artifacts: Artifacts) -> None:
+async def test_a_fetched_folder_holds_the_files(artifacts: ArtifactStore) -> None:
     folder = await artifacts.fetch(await artifacts.publish_files(FILES))
     assert {name: (folder / name).read_bytes() for name in FILES} == FILES
 
 
-async def test_a_changed_byte_is_refused(artifacts: Artifacts) -> None:
+async def test_a_changed_byte_is_refused(artifacts: ArtifactStore) -> None:
     ref = await artifacts.publish_files(FILES)
     (await artifacts.fetch(ref) / "items.jsonl").write_bytes(b'{"input": "b"}\n')
     with pytest.raises(ArtifactCorrupt, match=r"items\.jsonl"):
@@ -44,27 +44,27 @@ async def test_a_changed_byte_is_refused(artifacts: Artifacts) -> None:
         await artifacts.read(ref, "items.jsonl")
 
 
-async def test_a_changed_manifest_is_refused(artifacts: Artifacts) -> None:
+async def test_a_changed_manifest_is_refused(artifacts: ArtifactStore) -> None:
     ref = await artifacts.publish_files(FILES)
     (await artifacts.fetch(ref) / "manifest.json").write_bytes(b"{}")
     with pytest.raises(ArtifactCorrupt, match="manifest"):
         await artifacts.fetch(ref)
 
 
-async def test_a_removed_file_is_refused(artifacts: Artifacts) -> None:
+async def test_a_removed_file_is_refused(artifacts: ArtifactStore) -> None:
     ref = await artifacts.publish_files(FILES)
     (await artifacts.fetch(ref) / "deep" / "card.json").unlink()
     with pytest.raises(ArtifactCorrupt, match=r"card\.json"):
         await artifacts.fetch(ref)
 
 
-async def test_an_unknown_artifact_is_missing(artifacts: Artifacts) -> None:
+async def test_an_unknown_artifact_is_missing(artifacts: ArtifactStore) -> None:
     ref = ArtifactRef(uri="file:///elsewhere", digest="0" * 64)
     with pytest.raises(ArtifactMissing):
         await artifacts.fetch(ref)
 
 
-async def test_a_folder_without_a_manifest_does_not_exist(artifacts: Artifacts) -> None:
+async def test_a_folder_without_a_manifest_does_not_exist(artifacts: ArtifactStore) -> None:
     ref = await artifacts.publish_files(FILES)
     (await artifacts.fetch(ref) / "manifest.json").unlink()
     with pytest.raises(ArtifactMissing):
@@ -79,12 +79,12 @@ TRUSTED = TrustedKeys([SIGNER.public_key])
 
 @pytest.mark.parametrize("signature", [None, b"{}", Signer("22" * 32).sign(b"another")])
 async def test_publishing_again_with_a_key_signs_what_was_not_signed_well(
-    artifacts: Artifacts, tmp_path: Path, signature: bytes | None
+    artifacts: ArtifactStore, tmp_path: Path, signature: bytes | None
 ) -> None:
     ref = await artifacts.publish_files(FILES)
     if signature is not None:
         (await artifacts.fetch(ref) / SIGNATURE).write_bytes(signature)
-    signing = Artifacts(f"file://{tmp_path / 'store'}", signer=SIGNER, trusted=TRUSTED)
+    signing = ArtifactStore(f"file://{tmp_path / 'store'}", signer=SIGNER, trusted=TRUSTED)
     with pytest.raises(ArtifactCorrupt, match="sign"):
         await signing.fetch(ref)
 
@@ -98,7 +98,7 @@ async def test_another_makers_trusted_signature_stays(tmp_path: Path) -> None:
     other = Signer("22" * 32)
     trusted = TrustedKeys([SIGNER.public_key, other.public_key])
     first, second = (
-        Artifacts(f"file://{tmp_path}", signer=signer, trusted=trusted)
+        ArtifactStore(f"file://{tmp_path}", signer=signer, trusted=trusted)
         for signer in (SIGNER, other)
     )
     ref = await first.publish_files(FILES)
@@ -110,7 +110,7 @@ async def test_another_makers_trusted_signature_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["items.jsonl", "deep/card.json", "manifest.json", "beside.json"])
-async def test_publishing_again_mends_what_was_changed(artifacts: Artifacts, name: str) -> None:
+async def test_publishing_again_mends_what_was_changed(artifacts: ArtifactStore, name: str) -> None:
     ref = await artifacts.publish_files(FILES)
     folder = await artifacts.fetch(ref)
     (folder / name).write_bytes(b"changed")
@@ -122,7 +122,7 @@ async def test_publishing_again_mends_what_was_changed(artifacts: Artifacts, nam
     assert {n: (await artifacts.fetch(ref) / n).read_bytes() for n in FILES} == FILES
 
 
-async def test_what_is_whole_is_not_written_again(artifacts: Artifacts) -> None:
+async def test_what_is_whole_is_not_written_again(artifacts: ArtifactStore) -> None:
     folder = await artifacts.fetch(await artifacts.publish_files(FILES))
     before = {path: path.stat().st_ino for path in folder.rglob("*")}
 
@@ -131,7 +131,9 @@ async def test_what_is_whole_is_not_written_again(artifacts: Artifacts) -> None:
     assert {path: path.stat().st_ino for path in folder.rglob("*")} == before
 
 
-async def test_readers_and_publishers_of_the_same_content_may_meet(artifacts: Artifacts) -> None:
+async def test_readers_and_publishers_of_the_same_content_may_meet(
+    artifacts: ArtifactStore,
+) -> None:
     ref = await artifacts.publish_files(FILES)
     place = await artifacts.fetch(ref)
     (place / "items.jsonl").write_bytes(b"changed")
@@ -149,7 +151,7 @@ async def test_a_mended_artifact_is_fetched_again_where_the_bad_one_was_kept(
     tmp_path: Path,
 ) -> None:
     url = f"memory://archon-mended-{tmp_path.name}"
-    artifacts = Artifacts(url, cache_dir=tmp_path)
+    artifacts = ArtifactStore(url, cache_dir=tmp_path)
     ref = await artifacts.publish_files(FILES)
     stored = f"{artifacts._root}/{ref.digest[:2]}/{ref.digest}/items.jsonl"
     artifacts._fs.pipe_file(stored, b"changed")
@@ -162,7 +164,7 @@ async def test_a_mended_artifact_is_fetched_again_where_the_bad_one_was_kept(
 
 
 async def test_a_store_in_memory_works_like_one_on_disk(tmp_path: Path) -> None:
-    artifacts = Artifacts("memory://archon-test", cache_dir=tmp_path)
+    artifacts = ArtifactStore("memory://archon-test", cache_dir=tmp_path)
     ref = await artifacts.publish_files(FILES)
     folder = await artifacts.fetch(ref)
     assert {name: (folder / name).read_bytes() for name in FILES} == FILES
@@ -177,18 +179,20 @@ def test_a_manifest_does_not_depend_on_the_order_of_files(
     for name, content in files.items():
         (folder / name).write_bytes(content)
     paths = {name: folder / name for name in files}
-    assert manifest_of(paths) == manifest_of(dict(reversed(paths.items())))
+    assert build_manifest(paths) == build_manifest(dict(reversed(paths.items())))
 
 
 @pytest.mark.parametrize("name", ["model.pt", "a/optimizer.bin", "notes.pkl", "x.joblib"])
-async def test_a_file_with_a_pickles_name_is_not_stored(artifacts: Artifacts, name: str) -> None:
+async def test_a_file_with_a_pickles_name_is_not_stored(
+    artifacts: ArtifactStore, name: str
+) -> None:
     with pytest.raises(ArtifactUnsafe, match="safetensors"):
         await artifacts.publish_files({**FILES, name: b"harmless"})
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 async def test_a_pickle_by_another_name_is_not_stored(
-    artifacts: Artifacts, tmp_path: Path, protocol: int
+    artifacts: ArtifactStore, tmp_path: Path, protocol: int
 ) -> None:
     content = plain(tmp_path / "witness", protocol=protocol)
 
@@ -198,7 +202,7 @@ async def test_a_pickle_by_another_name_is_not_stored(
 
 @pytest.mark.parametrize("name", ["m.pkl", "m.json"])
 async def test_a_pickle_that_somebody_else_stored_is_not_handed_out(
-    artifacts: Artifacts, tmp_path: Path, name: str
+    artifacts: ArtifactStore, tmp_path: Path, name: str
 ) -> None:
     ref = _planted(tmp_path / "store", {name: plain(tmp_path / "witness")})
 
@@ -207,7 +211,7 @@ async def test_a_pickle_that_somebody_else_stored_is_not_handed_out(
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "deep/pytorch_model.bin"])
-async def test_a_file_beyond_the_manifest_is_refused(artifacts: Artifacts, name: str) -> None:
+async def test_a_file_beyond_the_manifest_is_refused(artifacts: ArtifactStore, name: str) -> None:
     ref = await artifacts.publish_files(FILES)
     (await artifacts.fetch(ref) / name).write_bytes(b"{}")
 
@@ -215,7 +219,7 @@ async def test_a_file_beyond_the_manifest_is_refused(artifacts: Artifacts, name:
         await artifacts.fetch(ref)
 
 
-async def test_what_another_publisher_still_writes_is_nobodys(artifacts: Artifacts) -> None:
+async def test_what_another_publisher_still_writes_is_nobodys(artifacts: ArtifactStore) -> None:
     ref = await artifacts.publish_files(FILES)
     folder = await artifacts.fetch(ref)
     (folder / "items.jsonl.0123.partial").write_bytes(b"half")
@@ -225,7 +229,7 @@ async def test_what_another_publisher_still_writes_is_nobodys(artifacts: Artifac
 
 @pytest.mark.parametrize("name", ["../../outside.json", "/outside.json"])
 async def test_a_manifest_cannot_lead_outside(
-    artifacts: Artifacts, tmp_path: Path, name: str
+    artifacts: ArtifactStore, tmp_path: Path, name: str
 ) -> None:
     ref = _planted(tmp_path / "store", {}, names=[name])
 

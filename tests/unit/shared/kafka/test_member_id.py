@@ -11,11 +11,11 @@ UNKNOWN_MEMBER = 25
 
 
 @dataclass
-class Answer:
+class JoinResponse:
     error_code: int
 
 
-class Coordinator:
+class FakeGroupCoordinator:
     """Behaves as aiokafka's where it counts."""
 
     def __init__(self, *join_errors: int) -> None:
@@ -29,17 +29,17 @@ class Coordinator:
     def request_rejoin(self) -> None:
         self.rejoins += 1
 
-    async def _send_req(self, _request: object) -> Answer:
-        return Answer(self.join_errors.pop(0))
+    async def _send_req(self, _request: object) -> JoinResponse:
+        return JoinResponse(self.join_errors.pop(0))
 
 
 @dataclass
-class Consumer:
-    _coordinator: Coordinator
+class CoordinatedConsumer:
+    _coordinator: FakeGroupCoordinator
 
 
-def watched(*join_errors: int) -> Coordinator:
-    consumer = Consumer(Coordinator(*join_errors))
+def wrapped_coordinator(*join_errors: int) -> FakeGroupCoordinator:
+    consumer = CoordinatedConsumer(FakeGroupCoordinator(*join_errors))
     keep_member_id(consumer)
     return consumer._coordinator
 
@@ -49,7 +49,7 @@ def test_aiokafka_has_what_is_wrapped() -> None:
 
 
 def test_an_old_generation_costs_the_generation_only() -> None:
-    coordinator = watched()
+    coordinator = wrapped_coordinator()
     coordinator.reset_generation()
     coordinator.reset_generation()
     assert (coordinator.generation, coordinator.member_id) == (-1, "me")
@@ -57,14 +57,14 @@ def test_an_old_generation_costs_the_generation_only() -> None:
 
 
 async def test_an_id_that_a_join_refuses_is_forgotten() -> None:
-    coordinator = watched(UNKNOWN_MEMBER)
+    coordinator = wrapped_coordinator(UNKNOWN_MEMBER)
     await coordinator._send_req(JoinGroupRequest("g", 1, 1, "me", "consumer", [], None))
     coordinator.reset_generation()
     assert coordinator.member_id == ""
 
 
 async def test_after_a_join_that_went_well_the_id_is_kept_again() -> None:
-    coordinator = watched(UNKNOWN_MEMBER, 0)
+    coordinator = wrapped_coordinator(UNKNOWN_MEMBER, 0)
     request = JoinGroupRequest("g", 1, 1, "me", "consumer", [], None)
     await coordinator._send_req(request)
     await coordinator._send_req(request)

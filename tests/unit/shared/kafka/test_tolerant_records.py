@@ -7,7 +7,7 @@ import pytest
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.record.util import calc_crc32c
 
-from shared.kafka.tolerant_records import TolerantRecords, Unreadable
+from shared.kafka.tolerant_records import TolerantRecords, UndecodableValue
 
 GZIP = 1
 CRC_AT, ATTRIBUTES_AT = 17, 21
@@ -70,7 +70,7 @@ def test_a_record_that_breaks_its_own_frame_is_the_only_one_to_stand_aside() -> 
     found = _read(_damaged(_batch("aaa", "bbb", "ccc"), cut_the_name))
 
     assert [(offset, names) for offset, _, names in found] == [(0, ["aaa"]), (1, []), (2, ["ccc"])]
-    assert isinstance(found[1][1], Unreadable)
+    assert isinstance(found[1][1], UndecodableValue)
     assert "cannot be decoded" in found[1][1].reason
     assert b"bbb" in found[1][1]
 

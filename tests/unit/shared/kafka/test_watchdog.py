@@ -8,11 +8,17 @@ import pytest
 from aiokafka.errors import IllegalStateError
 
 from shared.kafka import watchdog as module
-from shared.kafka.watchdog import EXIT_STUCK, ConsumerDied, LoopWatch, Progress, Watchdog
+from shared.kafka.watchdog import (
+    EXIT_STUCK,
+    ConsumerDied,
+    ConsumerHeartbeat,
+    EventLoopWatchdog,
+    Watchdog,
+)
 from tests.support.eventually import eventually
 
 
-class Part:
+class ConsumerInternals:
     """A part of aiokafka's consumer, with the task that it lives by."""
 
     def __init__(self) -> None:
@@ -23,13 +29,17 @@ class Part:
         self.reassignment_in_progress = False
 
 
-class Consumer:
+class FakeConsumer:
     """One partition with its end and its position, or none."""
 
     def __init__(self, end: int, position: int, *, partitions: Sequence[str] = ("one",)) -> None:
         self._end, self._position, self._partitions = end, position, partitions
-        self._fetcher, self._coordinator, self._closed = Part(), Part(), False
-        self._subscription = Part()
+        self._fetcher, self._coordinator, self._closed = (
+            ConsumerInternals(),
+            ConsumerInternals(),
+            False,
+        )
+        self._subscription = ConsumerInternals()
 
     def assignment(self) -> Sequence[str]:
         return self._partitions
@@ -41,7 +51,7 @@ class Consumer:
         return self._position
 
 
-class Moving(Consumer):
+class Moving(FakeConsumer):
     """Always behind, and always a record further; no handler hears of these records."""
 
     async def position(self, _partition: str) -> int:
@@ -49,7 +59,7 @@ class Moving(Consumer):
         return self._position
 
 
-class Revoked(Consumer):
+class Revoked(FakeConsumer):
     """Loses its partition between two steps of a look."""
 
     def __init__(self, *, at_end: bool) -> None:
@@ -65,8 +75,8 @@ class Revoked(Consumer):
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHECK_INTERVAL_SECONDS", 0.01)
     monkeypatch.setattr(module, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(module, "STALLED_CONSUMER_SECONDS", 0.05)
     monkeypatch.setattr(module, "BLOCKED_LOOP_SECONDS", 0.2)
@@ -81,12 +91,12 @@ async def _no() -> bool:
 
 
 async def _exit_codes(
-    *consumers: Consumer,
+    *consumers: FakeConsumer,
     answers: Callable[[], Awaitable[bool]] = _yes,
-    progress: Progress | None = None,
+    heartbeat: ConsumerHeartbeat | None = None,
 ) -> list[int]:
     codes: list[int] = []
-    watched = [(consumer, progress or Progress()) for consumer in consumers]
+    watched = [(consumer, heartbeat or ConsumerHeartbeat()) for consumer in consumers]
     watchdog = Watchdog(lambda: watched, answers, end=codes.append)
     task = asyncio.create_task(watchdog.run())
     try:
@@ -103,24 +113,24 @@ async def _exit_codes(
     return codes[:1]
 
 
-def _out_of_group(**coordinator: object) -> Consumer:
-    consumer = Consumer(end=0, position=0, partitions=())
+def _out_of_group(**coordinator: object) -> FakeConsumer:
+    consumer = FakeConsumer(end=0, position=0, partitions=())
     for name, value in coordinator.items():
         setattr(consumer._coordinator, name, value)
     return consumer
 
 
 async def test_a_consumer_that_leaves_records_waiting_ends_the_process() -> None:
-    assert await _exit_codes(Consumer(end=5, position=3)) == [EXIT_STUCK]
+    assert await _exit_codes(FakeConsumer(end=5, position=3)) == [EXIT_STUCK]
 
 
 async def test_an_idle_consumer_is_left_alone() -> None:
-    assert await _exit_codes(Consumer(end=5, position=5)) == []
+    assert await _exit_codes(FakeConsumer(end=5, position=5)) == []
 
 
 async def test_a_blocked_loop_ends_the_process() -> None:
     seen: list[int] = []
-    async with LoopWatch(end=seen.append):
+    async with EventLoopWatchdog(end=seen.append):
         time.sleep(0.5)  # noqa: ASYNC251  the blocked loop is what is tested
     assert seen == [EXIT_STUCK]
 
@@ -128,35 +138,35 @@ async def test_a_blocked_loop_ends_the_process() -> None:
 async def test_a_turning_loop_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCKED_LOOP_SECONDS", 1.0)
     seen: list[int] = []
-    async with LoopWatch(end=seen.append):
+    async with EventLoopWatchdog(end=seen.append):
         await asyncio.sleep(1.5)
     assert seen == []
 
 
 async def test_nobody_watches_the_loop_after_the_end() -> None:
     seen: list[int] = []
-    async with LoopWatch(end=seen.append):
+    async with EventLoopWatchdog(end=seen.append):
         pass
     time.sleep(0.5)  # noqa: ASYNC251  the blocked loop is what is tested
     assert seen == []
 
 
 async def test_a_consumer_whose_fetches_have_died_ends_the_process_in_good_order() -> None:
-    consumer = Consumer(end=5, position=5)
+    consumer = FakeConsumer(end=5, position=5)
     consumer._fetcher._fetch_task.set_exception(RuntimeError("the handler is closed"))
     with pytest.raises(ConsumerDied):
-        await Watchdog(lambda: [(consumer, Progress())], _yes).run()
+        await Watchdog(lambda: [(consumer, ConsumerHeartbeat())], _yes).run()
 
 
 async def test_a_consumer_that_is_being_closed_is_no_dead_one() -> None:
-    consumer = Consumer(end=5, position=5)
+    consumer = FakeConsumer(end=5, position=5)
     consumer._fetcher._fetch_task.set_result(None)
     consumer._closed = True
     assert await _exit_codes(consumer) == []
 
 
 async def test_a_stalled_consumer_is_seen_beside_a_busy_one() -> None:
-    assert await _exit_codes(Moving(end=9, position=1), Consumer(5, 3)) == [EXIT_STUCK]
+    assert await _exit_codes(Moving(end=9, position=1), FakeConsumer(5, 3)) == [EXIT_STUCK]
 
 
 async def test_records_that_are_passed_over_are_progress() -> None:
@@ -178,7 +188,7 @@ async def test_a_consumer_in_no_group_ends_the_process(lack: dict[str, object]) 
 
 
 async def test_a_consumer_that_never_comes_back_from_a_rejoin_ends_the_process() -> None:
-    consumer = Consumer(end=5, position=5)
+    consumer = FakeConsumer(end=5, position=5)
     consumer._subscription.reassignment_in_progress = True
     assert await _exit_codes(consumer) == [EXIT_STUCK]
 
@@ -188,7 +198,7 @@ async def test_a_consumer_waits_with_kafka_for_as_long_as_that_is_away() -> None
 
 
 async def test_a_handler_within_its_own_time_is_progress() -> None:
-    progress = Progress()
-    with progress.working(300):
-        assert await _exit_codes(Consumer(end=5, position=3), progress=progress) == []
-    assert await _exit_codes(Consumer(end=5, position=3), progress=progress) == [EXIT_STUCK]
+    heartbeat = ConsumerHeartbeat()
+    with heartbeat.handler_running(300):
+        assert await _exit_codes(FakeConsumer(end=5, position=3), heartbeat=heartbeat) == []
+    assert await _exit_codes(FakeConsumer(end=5, position=3), heartbeat=heartbeat) == [EXIT_STUCK]

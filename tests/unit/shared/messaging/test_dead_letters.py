@@ -4,28 +4,30 @@ from datetime import UTC, datetime
 
 from shared.errors import PermanentError
 from shared.messaging.dead_letters import (
-    MOST_BODY_BYTES,
-    MOST_HEADER_BYTES,
-    MOST_KEY_BYTES,
-    DeadLetter,
-    dead_letter,
+    MAXIMUM_BODY_BYTES,
+    MAXIMUM_HEADER_BYTES,
+    MAXIMUM_KEY_BYTES,
+    DeadLetterRecord,
+    build_dead_letter,
 )
 from shared.messaging.messages import RawRecord
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def letter_of(record: RawRecord, reason: str = "no such agent") -> DeadLetter:
-    return dead_letter(record, service="probe", error=PermanentError(reason), attempts=2, at=NOON)
+def make_dead_letter(record: RawRecord, reason: str = "no such agent") -> DeadLetterRecord:
+    return build_dead_letter(
+        record, service="probe", error=PermanentError(reason), attempts=2, at=NOON
+    )
 
 
-def headers_of(letter: DeadLetter) -> dict[str, bytes | None]:
+def headers_of(letter: DeadLetterRecord) -> dict[str, bytes | None]:
     return dict(letter.headers)
 
 
 def test_a_small_record_is_kept_whole() -> None:
     record = RawRecord("t", 1, 7, b"key", b"body", (("a", b"1"), ("b", None)))
-    letter = letter_of(record)
+    letter = make_dead_letter(record)
     assert (letter.key, letter.payload) == ("key", b"body")
     assert headers_of(letter)["a"] == b"1"
     assert headers_of(letter)["dlq_null_headers"] == b"b"
@@ -33,21 +35,21 @@ def test_a_small_record_is_kept_whole() -> None:
 
 
 def test_a_huge_body_is_cut_and_its_size_is_told() -> None:
-    letter = letter_of(RawRecord("t", 1, 7, b"key", b"x" * 10_000_000))
-    assert len(letter.payload or b"") == MOST_BODY_BYTES
+    letter = make_dead_letter(RawRecord("t", 1, 7, b"key", b"x" * 10_000_000))
+    assert len(letter.payload or b"") == MAXIMUM_BODY_BYTES
     assert headers_of(letter)["dlq_body_bytes"] == b"10000000"
 
 
 def test_headers_beyond_the_budget_are_left_out_and_counted() -> None:
     headers = (("small", b"1"), ("huge", b"x" * 1_000_000), ("last", b"2"))
-    kept = headers_of(letter_of(RawRecord("t", 1, 7, None, b"body", headers)))
+    kept = headers_of(make_dead_letter(RawRecord("t", 1, 7, None, b"body", headers)))
     assert (kept["small"], kept["last"], kept["dlq_dropped_headers"]) == (b"1", b"2", b"1")
     assert "huge" not in kept
 
 
 def test_a_letter_is_never_much_larger_than_its_parts_may_be() -> None:
     record = RawRecord("t", 1, 7, b"k" * 1_000_000, None, (("n" * 1_000_000, None),))
-    letter = letter_of(record, reason="r" * 1_000_000 + "\ud800")
+    letter = make_dead_letter(record, reason="r" * 1_000_000 + "\ud800")
     size = sum(len(name) + len(value or b"") for name, value in letter.headers)
-    assert len(letter.key) == MOST_KEY_BYTES
-    assert size < MOST_HEADER_BYTES
+    assert len(letter.key) == MAXIMUM_KEY_BYTES
+    assert size < MAXIMUM_HEADER_BYTES

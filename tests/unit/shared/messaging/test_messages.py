@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import FeedbackReceived
 from shared.errors import UnknownMessageType, UnreadableMessage
-from shared.messaging.messages import RawRecord, read_message, tenant_named_in
+from shared.messaging.messages import RawRecord, read_message, read_tenant_id
 from shared.messaging.outbox import decode_headers, encode_headers
 
 TYPE = ("ce_type", b"archon.FeedbackReceived.v1")
@@ -102,4 +102,4 @@ def test_no_bytes_break_the_reader(value: bytes, headers: list[tuple[str, bytes 
     ],
 )
 def test_a_body_of_any_contract_says_whose_it_is(body: bytes | None, tenant_id: str) -> None:
-    assert tenant_named_in(body) == tenant_id
+    assert read_tenant_id(body) == tenant_id

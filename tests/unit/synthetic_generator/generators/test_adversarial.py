@@ -7,11 +7,11 @@ from hypothesis import given
 
 from services.synthetic_generator.domain import Sample
 from services.synthetic_generator.generators.adversarial import (
-    attacked,
     distractor,
+    make_adversarial,
     negation,
     noise,
-    order,
+    prompt_injection,
 )
 from tests.support.data.synthetic_generator import EXAMPLES, seeds
 
@@ -20,10 +20,10 @@ REAL, OTHER = EXAMPLES[0], EXAMPLES[2]
 
 @given(seeds)
 def test_the_right_answer_stays(seed: int) -> None:
-    assert attacked(REAL, [OTHER], random.Random(seed)).target == REAL.target
+    assert make_adversarial(REAL, [OTHER], random.Random(seed)).target == REAL.target
 
 
-@pytest.mark.parametrize("attack", [distractor, negation, order])
+@pytest.mark.parametrize("attack", [distractor, negation, prompt_injection])
 @given(seed=seeds)
 def test_the_real_request_stands_in_full(attack, seed: int) -> None:
     assert REAL.input in attack(REAL, OTHER, random.Random(seed))
@@ -38,12 +38,12 @@ def test_noise_leaves_every_word_in_order(seed: int) -> None:
 
 @given(seeds)
 def test_an_order_names_a_wrong_answer(seed: int) -> None:
-    assert OTHER.target in order(REAL, OTHER, random.Random(seed))
+    assert OTHER.target in prompt_injection(REAL, OTHER, random.Random(seed))
 
 
 @given(seeds)
 def test_without_another_answer_there_is_noise_alone(seed: int) -> None:
-    made = attacked(REAL, [], random.Random(seed))
+    made = make_adversarial(REAL, [], random.Random(seed))
 
     assert made.input != REAL.input
     assert made.target == REAL.target

@@ -5,9 +5,9 @@ import random
 import pytest
 from hypothesis import given
 
-from services.synthetic_generator.generators.grammar import filled, names_of, sentence
+from services.synthetic_generator.generators.grammar import build_sentence, fill_slots, slot_names
 from services.synthetic_generator.generators.grammars import GRAMMARS
-from services.synthetic_generator.quality.privacy import find
+from services.synthetic_generator.quality.privacy import detect_personal_data
 from tests.support.data.synthetic_generator import difficulties, seeds
 
 each_grammar = pytest.mark.parametrize("grammar", GRAMMARS.values(), ids=GRAMMARS)
@@ -17,7 +17,7 @@ each_grammar = pytest.mark.parametrize("grammar", GRAMMARS.values(), ids=GRAMMAR
 def test_every_slot_has_values_and_every_list_of_values_is_used(grammar) -> None:
     requests = [text for texts in grammar.requests.values() for text in texts]
     around = (*grammar.openings, *grammar.contexts, *grammar.closings)
-    used = set().union(*(names_of(text) for text in (*requests, *around)))
+    used = set().union(*(slot_names(text) for text in (*requests, *around)))
 
     assert used == set(grammar.slots)
 
@@ -33,10 +33,10 @@ def test_no_request_stands_for_two_answers(grammar) -> None:
 @given(difficulties, seeds)
 def test_every_sentence_is_whole_and_holds_no_personal_data(grammar, difficulty, seed) -> None:
     for target in grammar.targets:
-        text = sentence(grammar, target, difficulty, random.Random(seed))
+        text = build_sentence(grammar, target, difficulty, random.Random(seed))
         assert text
         assert "{" not in text
-        assert find(text) == []
+        assert detect_personal_data(text) == []
 
 
 @each_grammar
@@ -44,7 +44,11 @@ def test_every_sentence_is_whole_and_holds_no_personal_data(grammar, difficulty,
 def test_harder_sentences_are_longer(grammar, seed) -> None:
     easy, medium, hard = (
         sum(
-            len(sentence(grammar, target, difficulty, random.Random(f"{seed}{target}")).split())
+            len(
+                build_sentence(
+                    grammar, target, difficulty, random.Random(f"{seed}{target}")
+                ).split()
+            )
             for target in grammar.targets
         )
         for difficulty in ("easy", "medium", "hard")
@@ -54,4 +58,4 @@ def test_harder_sentences_are_longer(grammar, seed) -> None:
 
 
 def test_a_template_is_filled_from_its_slots() -> None:
-    assert filled("{a} and {a}", {"a": ["x"]}, random.Random(0)) == "x and x"
+    assert fill_slots("{a} and {a}", {"a": ["x"]}, random.Random(0)) == "x and x"

@@ -1,4 +1,4 @@
-"""Personal data is found by its form."""
+"""Personal data is found by its pattern."""
 
 import itertools
 from collections import Counter
@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.synthetic_generator.quality.privacy import Finding, find, iban, luhn, scrub
+from services.synthetic_generator.quality.privacy import (
+    Detection,
+    detect_personal_data,
+    is_iban,
+    is_luhn_valid,
+    redact,
+)
 from tests.support.data.real_data import real_data
 
 KINDS = {
@@ -19,7 +25,7 @@ KINDS = {
     "IBAN_CODE": "IBAN",
     "PHONE_NUMBER": "PHONE",
 }
-LEAST = {  # recall, precision
+MINIMUM_RECALL_AND_PRECISION = {  # recall, precision
     "EMAIL": (1.0, 1.0),
     "CARD": (0.93, 0.95),
     "SSN": (1.0, 1.0),
@@ -30,7 +36,7 @@ LEAST = {  # recall, precision
 
 
 @pytest.mark.parametrize(
-    ("text", "scrubbed"),
+    ("text", "redacted"),
     [
         ("write to jo.doe+x@mail.example.org.", "write to <EMAIL>."),
         ("card 4111 1111 1111 1111, please", "card <CARD>, please"),
@@ -42,8 +48,8 @@ LEAST = {  # recall, precision
         ("call (579)888-3058 or 345-899-3560x4587", "call <PHONE> or <PHONE>"),
     ],
 )
-def test_personal_data_is_replaced_by_its_kind(text: str, scrubbed: str) -> None:
-    assert scrub(text).text == scrubbed
+def test_personal_data_is_replaced_by_its_kind(text: str, redacted: str) -> None:
+    assert redact(text).text == redacted
 
 
 @pytest.mark.parametrize(
@@ -58,59 +64,59 @@ def test_personal_data_is_replaced_by_its_kind(text: str, scrubbed: str) -> None
     ],
 )
 def test_what_only_looks_like_personal_data_stays(text: str) -> None:
-    assert find(text) == []
+    assert detect_personal_data(text) == []
 
 
 def test_what_was_replaced_is_counted() -> None:
-    assert scrub("a@b.org and c@d.org from 10.0.0.1").found == {"EMAIL": 2, "IP": 1}
+    assert redact("a@b.org and c@d.org from 10.0.0.1").found == {"EMAIL": 2, "IP": 1}
 
 
 @given(st.text(alphabet="0123456789 .-@()+xaB:<>", max_size=60))
 def test_scrubbing_leaves_nothing_to_scrub(text: str) -> None:
-    once = scrub(text).text
+    once = redact(text).text
 
-    assert scrub(once).text == once
+    assert redact(once).text == once
 
 
 @given(st.text(alphabet="0123456789 .-@()+xaB:", max_size=80))
 def test_findings_are_in_order_and_do_not_overlap(text: str) -> None:
-    found = find(text)
+    found = detect_personal_data(text)
 
     assert all(one.end <= other.start for one, other in itertools.pairwise(found))
 
 
 @given(st.integers(0, 10**15), st.integers(0, 9))
 def test_one_wrong_digit_breaks_a_card_number(number: int, digit: int) -> None:
-    valid = [last for last in range(10) if luhn(f"{number}{last}")]
+    valid = [last for last in range(10) if is_luhn_valid(f"{number}{last}")]
 
     assert len(valid) == 1
-    assert luhn(f"{number}{digit}") == (digit == valid[0])
+    assert is_luhn_valid(f"{number}{digit}") == (digit == valid[0])
 
 
 def test_one_wrong_sign_breaks_an_account_number() -> None:
-    assert iban("gb82 west 1234 5698 7654 32")
-    assert not iban("GB82WEST12345698765431")
+    assert is_iban("gb82 west 1234 5698 7654 32")
+    assert not is_iban("GB82WEST12345698765431")
 
 
 def test_real_texts_are_scrubbed_at_least_as_well_as_by_plain_forms() -> None:
     hit, there, found, right = Counter(), Counter(), Counter(), Counter()
     for line in real_data("presidio_pii/synth_v2.jsonl").read_bytes().splitlines():
         row = orjson.loads(line)
-        findings = find(row["full_text"])
+        detections = detect_personal_data(row["full_text"])
         spans = [
-            Finding(KINDS[s["entity_type"]], s["start_position"], s["end_position"])
+            Detection(KINDS[s["entity_type"]], s["start_position"], s["end_position"])
             for s in row["spans"]
             if s["entity_type"] in KINDS
         ]
         there.update(span.kind for span in spans)
-        hit.update(span.kind for span in spans if any(_meet(span, f) for f in findings))
-        found.update(finding.kind for finding in findings)
-        right.update(f.kind for f in findings if any(_meet(f, span) for span in spans))
+        hit.update(span.kind for span in spans if any(_overlap(span, f) for f in detections))
+        found.update(detection.kind for detection in detections)
+        right.update(f.kind for f in detections if any(_overlap(f, span) for span in spans))
 
-    for kind, (recall, precision) in LEAST.items():
+    for kind, (recall, precision) in MINIMUM_RECALL_AND_PRECISION.items():
         assert hit[kind] / there[kind] >= recall, kind
         assert right[kind] / found[kind] >= precision, kind
 
 
-def _meet(one: Finding, other: Finding) -> bool:
+def _overlap(one: Detection, other: Detection) -> bool:
     return one.kind == other.kind and one.start < other.end and other.start < one.end

@@ -7,7 +7,7 @@ from services.trainer.checkpoints.folders import WorkFolders
 from tests.support.registry import artifact
 from tests.support.training.trainer import train
 
-ORDER = train(artifact("dataset"))
+COMMAND = train(artifact("dataset"))
 
 
 def names_in(folder: Path) -> set[str]:
@@ -17,8 +17,8 @@ def names_in(folder: Path) -> set[str]:
 async def test_leases_of_an_attempt_share_their_checkpoints_alone(tmp_path: Path) -> None:
     folders = WorkFolders(tmp_path)
 
-    first = await folders.make(ORDER, new_id())
-    second = await folders.make(ORDER, new_id())
+    first = await folders.make(COMMAND, new_id())
+    second = await folders.make(COMMAND, new_id())
 
     assert first[0] == second[0]
     assert first[1] != second[1]
@@ -27,8 +27,8 @@ async def test_leases_of_an_attempt_share_their_checkpoints_alone(tmp_path: Path
 async def test_attempts_do_not_share_checkpoints(tmp_path: Path) -> None:
     folders = WorkFolders(tmp_path)
 
-    first, _ = await folders.make(ORDER, new_id())
-    second, _ = await folders.make(ORDER.model_copy(update={"attempt": 2}), new_id())
+    first, _ = await folders.make(COMMAND, new_id())
+    second, _ = await folders.make(COMMAND.model_copy(update={"attempt": 2}), new_id())
 
     assert first != second
 
@@ -36,8 +36,8 @@ async def test_attempts_do_not_share_checkpoints(tmp_path: Path) -> None:
 async def test_only_folders_of_jobs_that_are_over_are_removed(tmp_path: Path) -> None:
     folders = WorkFolders(tmp_path)
     still_open = train(artifact("dataset"))
-    for order in (ORDER, still_open):
-        await folders.make(order, new_id())
+    for command in (COMMAND, still_open):
+        await folders.make(command, new_id())
     (tmp_path / "not-ours").mkdir()
 
     assert await folders.remove_all_but({still_open.job_id}) == 1

@@ -4,15 +4,15 @@ import pytest
 
 from services.trainer.checkpoints.store import (
     MANIFEST_FILE,
-    is_whole,
-    keep_newest,
-    newest_checkpoint,
-    staged_checkpoint,
+    find_newest_checkpoint,
+    is_complete,
+    prune_checkpoints,
+    stage_checkpoint,
 )
 
 
 def _save(root: Path, step: int) -> Path:
-    with staged_checkpoint(root, step) as folder:
+    with stage_checkpoint(root, step) as folder:
         (folder / "weights").write_bytes(b"weights of step %d" % step)
         (folder / "state").write_text("{}")
     return root / f"checkpoint-{step}"
@@ -22,21 +22,21 @@ def test_the_newest_checkpoint_is_the_one_with_most_steps(tmp_path: Path) -> Non
     for step in (9, 100, 20):
         _save(tmp_path, step)
 
-    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-100"
+    assert find_newest_checkpoint(tmp_path) == tmp_path / "checkpoint-100"
 
 
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_without_checkpoints_there_is_none(tmp_path: Path, name: str) -> None:
-    assert newest_checkpoint(tmp_path / name) is None
+    assert find_newest_checkpoint(tmp_path / name) is None
 
 
 def test_a_checkpoint_that_fails_to_be_written_leaves_the_one_before(tmp_path: Path) -> None:
     before = _save(tmp_path, 1)
 
-    with pytest.raises(FileNotFoundError), staged_checkpoint(tmp_path, 2) as folder:
+    with pytest.raises(FileNotFoundError), stage_checkpoint(tmp_path, 2) as folder:
         (folder / "no such folder" / "weights").write_bytes(b"half")
 
-    assert newest_checkpoint(tmp_path) == before
+    assert find_newest_checkpoint(tmp_path) == before
 
 
 def _truncate(folder: Path) -> None:
@@ -73,21 +73,21 @@ def test_a_torn_checkpoint_is_passed_over(tmp_path: Path, harm: object) -> None:
 
     harm(torn)
 
-    assert not is_whole(torn)
-    assert newest_checkpoint(tmp_path) == before
+    assert not is_complete(torn)
+    assert find_newest_checkpoint(tmp_path) == before
 
 
 def test_a_step_can_be_saved_again_over_a_torn_one(tmp_path: Path) -> None:
     _truncate(_save(tmp_path, 2))
 
-    assert is_whole(_save(tmp_path, 2))
+    assert is_complete(_save(tmp_path, 2))
 
 
 def test_old_checkpoints_are_removed_oldest_first(tmp_path: Path) -> None:
     for step in (1, 2, 3, 10):
         _save(tmp_path, step)
 
-    keep_newest(tmp_path, 2)
+    prune_checkpoints(tmp_path, 2)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-3"]
 
@@ -97,7 +97,7 @@ def test_what_killed_writers_left_is_removed_once_a_later_step_is_kept(tmp_path:
         (tmp_path / f".checkpoint-{step}.{pid}.partial").mkdir()
     _save(tmp_path, 9)
 
-    keep_newest(tmp_path, 2)
+    prune_checkpoints(tmp_path, 2)
 
     # That of step 9 may be somebody's who writes it now.
     left = sorted(path.name for path in tmp_path.iterdir())
@@ -107,11 +107,11 @@ def test_what_killed_writers_left_is_removed_once_a_later_step_is_kept(tmp_path:
 def test_two_children_at_the_same_step_leave_one_whole_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with staged_checkpoint(tmp_path, 3) as folder:
+    with stage_checkpoint(tmp_path, 3) as folder:
         (folder / "weights").write_bytes(b"of the frozen trainer's child")
         monkeypatch.setattr("os.getpid", lambda: 1)
         successors = _save(tmp_path, 3)
 
-    assert newest_checkpoint(tmp_path) == successors
+    assert find_newest_checkpoint(tmp_path) == successors
     assert (successors / "weights").read_bytes() == b"weights of step 3"
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-3"]

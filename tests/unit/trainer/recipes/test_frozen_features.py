@@ -5,50 +5,52 @@ from torch.nn.functional import normalize
 
 from archon_inference.encoder import TextEncoder
 from services.trainer.recipes.frozen_features import (
-    Anchors,
     Collator,
-    FrozenStates,
+    DistillationTargets,
+    FrozenFeatures,
+    ItemTargets,
     PlannedSampler,
-    Targets,
 )
 from tests.support.training.tiny_models import tiny_encoder
 
 TEXTS = ["rain", "will it rain in oslo", "play a song"]
 
 
-def _states(folder: Path, **limits: int) -> FrozenStates:
+def _states(folder: Path, **limits: int) -> FrozenFeatures:
     encoder = TextEncoder.load(tiny_encoder(folder), 2)
-    return FrozenStates(encoder, encoder.tokenize(TEXTS, 16), **limits)
+    return FrozenFeatures(encoder, encoder.tokenize(TEXTS, 16), **limits)
 
 
 def test_states_are_the_same_whether_they_were_kept_or_made_again(tmp_path: Path) -> None:
-    kept, remade = _states(tmp_path), _states(tmp_path, keep_bytes=0)
+    kept, remade = _states(tmp_path), _states(tmp_path, max_cache_bytes=0)
 
     for _ in range(2):
-        for one, other in zip(kept.of([2, 0, 2]), remade.of([2, 0, 2]), strict=True):
+        for one, other in zip(kept.compute([2, 0, 2]), remade.compute([2, 0, 2]), strict=True):
             torch.testing.assert_close(one, other)
 
 
 def test_kept_states_are_not_computed_again(tmp_path: Path) -> None:
     states = _states(tmp_path)
 
-    assert states.of([1])[0] is states.of([0, 1])[1]
+    assert states.compute([1])[0] is states.compute([0, 1])[1]
 
 
 def test_the_same_states_are_made_whatever_is_asked_for_first(tmp_path: Path) -> None:
     one, other = _states(tmp_path), _states(tmp_path)
 
-    other.of([1, 0])
+    other.compute([1, 0])
 
-    assert all(torch.equal(a, b) for a, b in zip(one.of([2, 1]), other.of([2, 1]), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(one.compute([2, 1]), other.compute([2, 1]), strict=True)
+    )
 
 
 def test_a_batch_is_padded_and_names_its_rejected_targets(tmp_path: Path) -> None:
-    targets = Targets(indices=[5, 6, 7], weights=[1.0, 2.0, 3.0], rejected=[[], [1, 2], [3]])
+    targets = ItemTargets(indices=[5, 6, 7], weights=[1.0, 2.0, 3.0], rejected=[[], [1, 2], [3]])
 
     states = _states(tmp_path)
 
-    batch = Collator(states, targets, Anchors(states, [1]))([2, 1])
+    batch = Collator(states, targets, DistillationTargets(states, [1]))([2, 1])
 
     assert batch["states_BTH"].shape == (2, 7, 16)
     assert batch["mask_BT"].sum(1).tolist() == [5, 7]
@@ -58,26 +60,26 @@ def test_a_batch_is_padded_and_names_its_rejected_targets(tmp_path: Path) -> Non
 
 
 def test_a_batch_without_rejected_targets_has_no_column_for_them(tmp_path: Path) -> None:
-    targets = Targets(indices=[0, 0, 0], weights=[1.0, 1.0, 1.0], rejected=[[], [], []])
+    targets = ItemTargets(indices=[0, 0, 0], weights=[1.0, 1.0, 1.0], rejected=[[], [], []])
 
     states = _states(tmp_path)
-    collate = Collator(states, targets, Anchors(states, []))
+    collate = Collator(states, targets, DistillationTargets(states, []))
 
     assert collate([0, 1])["rejected_BR"].shape == (2, 0)
 
 
-def test_an_anchor_stays_where_the_model_was_before_training(tmp_path: Path) -> None:
+def test_a_distillation_target_is_the_feature_before_training(tmp_path: Path) -> None:
     states = _states(tmp_path)
-    anchors = Anchors(states, [2])
-    before = normalize(states.encoder.finish(states.of([2])), dim=-1)
+    distillation_targets = DistillationTargets(states, [2])
+    before = normalize(states.encoder.pool_states(states.compute([2])), dim=-1)
     with torch.no_grad():
         for weight in states.encoder.upper.parameters():
             weight.add_(torch.randn_like(weight))
 
-    anchored, free = anchors.of([2, 0])
+    target, no_target = distillation_targets.compute([2, 0])
 
-    torch.testing.assert_close(anchored, before[0])
-    assert free.count_nonzero() == 0
+    torch.testing.assert_close(target, before[0])
+    assert no_target.count_nonzero() == 0
 
 
 def test_an_epoch_can_be_taken_up_in_the_middle_of_a_run() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from archon_inference import ModelFolderInvalid, load_predictor
-from services.trainer.checkpoints.store import newest_checkpoint, write_manifest
+from services.trainer.checkpoints.store import find_newest_checkpoint, write_manifest
 from services.trainer.child import run
 from tests.support.training.poison import plain, plant
 from tests.support.training.tiny_models import tiny_causal_model, tiny_encoder
@@ -56,13 +56,13 @@ def test_pickles_beside_a_base_model_are_not_read(tmp_path: Path, kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pickles_beside_a_parent_are_not_read(tmp_path: Path, kind: str) -> None:
+def test_pickles_beside_a_warm_start_model_are_not_read(tmp_path: Path, kind: str) -> None:
     witness, base = tmp_path / "witness", _base(kind, tmp_path / "base")
     _train(_spec(tmp_path / "parent", base, kind))
     parent = tmp_path / "parent" / "model"
     plant(parent, witness)
 
-    _train(_spec(tmp_path / "run", base, kind, parent_model=str(parent), method="continual"))
+    _train(_spec(tmp_path / "run", base, kind, warm_start_model=str(parent), method="continual"))
 
     assert not witness.exists()
     with pytest.raises(ModelFolderInvalid, match="pickles run code"):
@@ -77,7 +77,7 @@ def test_a_checkpoint_with_pickles_is_passed_over_though_its_manifest_names_them
     witness, base = tmp_path / "witness", _base(kind, tmp_path / "base")
     spec = _spec(tmp_path / "run", base, kind)
     _train(spec)
-    folder = newest_checkpoint(tmp_path / "run" / "checkpoints")
+    folder = find_newest_checkpoint(tmp_path / "run" / "checkpoints")
     assert folder is not None
     shutil.rmtree(tmp_path / "run" / "model")
     plant(folder, witness)

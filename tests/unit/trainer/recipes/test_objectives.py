@@ -27,16 +27,20 @@ def _loss(
     rejected: Tensor = NONE_REJECTED,
     *,
     margin: float = 0.2,
-    anchor: list[float] | None = None,
+    distillation_target: list[float] | None = None,
 ) -> float:
     config = RunConfig(
         epochs=1, batch_size=1, learning_rate=1, max_length=4, temperature=1.0,
-        rejected_margin=margin, replay_anchor=2.0,
+        rejected_margin=margin, feature_distillation_weight=2.0,
     )  # fmt: skip
     objective = CatalogueSoftmax(FixedVectors(), torch.eye(3), config)
     states, weights = torch.tensor([[request]]), torch.ones(1)
-    anchors = torch.zeros(1, 3) if anchor is None else torch.tensor([anchor])
-    result = objective(states, torch.ones(1, 1), torch.tensor([0]), weights, rejected, anchors)
+    distillation_targets = (
+        torch.zeros(1, 3) if distillation_target is None else torch.tensor([distillation_target])
+    )
+    result = objective(
+        states, torch.ones(1, 1), torch.tensor([0]), weights, rejected, distillation_targets
+    )
     return float(result["loss"])
 
 
@@ -55,11 +59,11 @@ def test_a_rejected_tool_must_end_up_further_away() -> None:
     assert _loss(request, torch.tensor([[1]]), margin=0) == _loss(request, NONE_REJECTED)
 
 
-def test_a_replayed_request_pays_for_leaving_the_place_its_parent_gave_it() -> None:
+def test_feature_distillation_penalises_a_moved_replayed_request() -> None:
     request, there, elsewhere = [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]
 
-    assert _loss(request, anchor=there) == pytest.approx(_loss(request))
-    assert _loss(request, anchor=elsewhere) == pytest.approx(_loss(request) + 2.0)
+    assert _loss(request, distillation_target=there) == pytest.approx(_loss(request))
+    assert _loss(request, distillation_target=elsewhere) == pytest.approx(_loss(request) + 2.0)
 
 
 def test_a_loss_is_counted_by_weight() -> None:

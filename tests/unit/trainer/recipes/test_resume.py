@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.trainer.checkpoints.store import newest_checkpoint
+from services.trainer.checkpoints.store import find_newest_checkpoint
 from services.trainer.child import run
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import items, run_spec, write_lines
@@ -12,14 +12,14 @@ from tests.support.training.training_runs import items, run_spec, write_lines
 PICKLES = {".pt", ".pth", ".bin", ".pkl", ".pickle"}
 
 
-class Killed(Exception):
+class RunKilled(Exception):
     """Stands for the end of the process."""
 
 
 def _die_at(checkpoint_step: int) -> Any:
     def report(event: dict[str, Any]) -> None:
         if event["event"] == "checkpoint" and event["step"] == checkpoint_step:
-            raise Killed
+            raise RunKilled
 
     return report
 
@@ -42,7 +42,7 @@ def test_a_run_that_died_and_resumed_ends_with_the_weights_of_one_that_did_not(
     reports: list[dict[str, Any]] = []
 
     run(whole, lambda event: None)
-    with pytest.raises(Killed):
+    with pytest.raises(RunKilled):
         run(halves, _die_at(stopped_at))
     result = run(halves, reports.append)
 
@@ -54,9 +54,9 @@ def test_a_run_that_died_and_resumed_ends_with_the_weights_of_one_that_did_not(
 def test_a_torn_checkpoint_costs_steps_but_not_the_result(tmp_path: Path) -> None:
     base = tiny_encoder(tmp_path / "base")
     spec = run_spec(tmp_path / "torn", base, checkpoint_steps=3)
-    with pytest.raises(Killed):
+    with pytest.raises(RunKilled):
         run(spec, _die_at(6))
-    torn = newest_checkpoint(tmp_path / "torn" / "checkpoints")
+    torn = find_newest_checkpoint(tmp_path / "torn" / "checkpoints")
     assert torn is not None
     (torn / "optimizer.safetensors").write_bytes(b"torn")
     reports: list[dict[str, Any]] = []
@@ -77,17 +77,17 @@ def test_checkpoints_hold_no_pickle_and_only_the_newest_are_kept(tmp_path: Path)
     assert not suffixes & PICKLES
 
 
-def test_a_resumed_retrain_still_holds_on_to_its_parent(tmp_path: Path) -> None:
+def test_a_resumed_retrain_keeps_its_distillation_targets(tmp_path: Path) -> None:
     base = tiny_encoder(tmp_path / "base")
     parent = run(run_spec(tmp_path / "parent", base), lambda event: None)["model_dir"]
     specs = [run_spec(tmp_path / name, base, checkpoint_steps=3) for name in ("whole", "halves")]
     for spec in specs:
-        spec |= {"parent_model": parent, "method": "continual"}
+        spec |= {"warm_start_model": parent, "method": "continual"}
         rows = [row | {"source": "replay"} for row in items(repeat=2)]
         write_lines(Path(spec["dataset"]) / "train.jsonl", rows)
 
     run(specs[0], lambda event: None)
-    with pytest.raises(Killed):
+    with pytest.raises(RunKilled):
         run(specs[1], _die_at(9))
     run(specs[1], lambda event: None)
 

@@ -26,7 +26,7 @@ def test_what_is_left_out_takes_the_default_of_kind_and_method() -> None:
     assert further.config.epochs < fresh.config.epochs
 
 
-def test_what_is_given_wins_over_the_default_and_null_does_not() -> None:
+def test_explicit_values_override_defaults_and_null_does_not() -> None:
     run = read_run(SPEC | {"config": {"learning_rate": 0.5, "epochs": None}})
 
     assert run.config.learning_rate == 0.5

@@ -3,10 +3,17 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trainer.recipes.sampling_order import WHOLE, Stage, bucket_by_length, draw_order
+from services.trainer.recipes.sampling_order import (
+    SINGLE_STAGE,
+    SamplingStage,
+    bucket_by_length,
+    sample_order,
+)
 
 difficulties = st.lists(st.floats(0, 1), min_size=1, max_size=50)
-stages = st.lists(st.builds(Stage, st.floats(0, 1), st.floats(0.05, 1)), min_size=1, max_size=4)
+stages = st.lists(
+    st.builds(SamplingStage, st.floats(0, 1), st.floats(0.05, 1)), min_size=1, max_size=4
+)
 seeds = st.integers(0, 1000)
 
 
@@ -14,7 +21,7 @@ seeds = st.integers(0, 1000)
 def test_without_stages_every_epoch_sees_every_item_once(
     hard: list[float], epochs: int, seed: int
 ) -> None:
-    order = draw_order(hard, epochs * len(hard), WHOLE, seed)
+    order = sample_order(hard, epochs * len(hard), SINGLE_STAGE, seed)
 
     for epoch in range(epochs):
         seen = order[epoch * len(hard) : (epoch + 1) * len(hard)]
@@ -23,25 +30,25 @@ def test_without_stages_every_epoch_sees_every_item_once(
 
 @given(difficulties, st.integers(0, 200), stages, seeds)
 def test_as_many_items_are_drawn_as_asked_and_the_same_for_the_same_seed(
-    hard: list[float], draws: int, plan: list[Stage], seed: int
+    hard: list[float], draws: int, plan: list[SamplingStage], seed: int
 ) -> None:
-    order = draw_order(hard, draws, plan, seed)
+    order = sample_order(hard, draws, plan, seed)
 
     assert len(order) == draws
-    assert order == draw_order(hard, draws, plan, seed)
+    assert order == sample_order(hard, draws, plan, seed)
 
 
 def test_an_easy_stage_sees_only_easy_items_and_the_hard_ones_follow() -> None:
-    plan = [Stage(0.3, 0.5), Stage(1.0, 0.5)]
+    plan = [SamplingStage(0.3, 0.5), SamplingStage(1.0, 0.5)]
 
-    order = draw_order([0.1, 0.9, 0.2, 0.8], 4, plan, seed=0)
+    order = sample_order([0.1, 0.9, 0.2, 0.8], 4, plan, seed=0)
 
     assert sorted(order[:2]) == [0, 2]
     assert sorted(order[2:]) == [1, 3]
 
 
 def test_a_stage_that_is_too_easy_for_all_items_draws_from_all() -> None:
-    order = draw_order([0.9, 0.8], 2, [Stage(0.1, 1.0)], seed=0)
+    order = sample_order([0.9, 0.8], 2, [SamplingStage(0.1, 1.0)], seed=0)
 
     assert sorted(order) == [0, 1]
 

@@ -39,7 +39,7 @@ def test_a_trained_model_is_right_where_it_was_shown_the_answer(
     assert result["metrics"]["validation/accuracy"] == pytest.approx(sum(right) / len(right))
 
 
-def test_a_run_tells_how_far_it_is(tmp_path: Path, base: Path) -> None:
+def test_a_run_reports_its_progress(tmp_path: Path, base: Path) -> None:
     reports: list[dict[str, Any]] = []
 
     result = run(run_spec(tmp_path, base, checkpoint_steps=8), reports.append)
@@ -55,10 +55,13 @@ def test_a_run_tells_how_far_it_is(tmp_path: Path, base: Path) -> None:
     assert {"torch", "transformers"} <= result["library_versions"].keys()
 
 
-def test_a_later_run_goes_on_from_its_parent_with_a_tool_more(tmp_path: Path, base: Path) -> None:
+def test_a_warm_start_accepts_an_additional_tool(tmp_path: Path, base: Path) -> None:
     first = run_spec(tmp_path / "one", base)
     parent = Path(run(first, _ignore)["model_dir"])
-    spec = run_spec(tmp_path / "two", base) | {"parent_model": str(parent), "method": "continual"}
+    spec = run_spec(tmp_path / "two", base) | {
+        "warm_start_model": str(parent),
+        "method": "continual",
+    }
     new = {"name": "book_flight", "description": "book a seat on a flight"}
     (tmp_path / "two" / "catalogue.json").write_text(json.dumps([new, *TOOLS]))
 
@@ -68,12 +71,10 @@ def test_a_later_run_goes_on_from_its_parent_with_a_tool_more(tmp_path: Path, ba
     assert {answer.output, *answer.alternatives} == {"book_flight", *REQUESTS}
 
 
-def test_a_classifier_learns_a_label_more_and_keeps_the_order_of_the_others(
-    tmp_path: Path, base: Path
-) -> None:
+def test_a_warm_started_classifier_keeps_its_label_order(tmp_path: Path, base: Path) -> None:
     parent = Path(run(run_spec(tmp_path / "one", base, kind="classifier"), _ignore)["model_dir"])
     spec = run_spec(tmp_path / "two", base, kind="classifier")
-    spec |= {"parent_model": str(parent), "labels": ["a label more", *REQUESTS]}
+    spec |= {"warm_start_model": str(parent), "labels": ["a label more", *REQUESTS]}
 
     model = Path(run(spec, _ignore)["model_dir"])
 
@@ -111,12 +112,12 @@ def test_a_selector_without_a_catalogue_is_refused(tmp_path: Path, base: Path) -
         run(run_spec(tmp_path, base) | {"catalogue": None}, _ignore)
 
 
-def test_a_parent_of_another_base_model_is_refused(tmp_path: Path, base: Path) -> None:
+def test_a_warm_start_of_another_base_model_is_rejected(tmp_path: Path, base: Path) -> None:
     parent = run(run_spec(tmp_path / "one", base), _ignore)["model_dir"]
     other = tiny_encoder(tmp_path / "other")
 
-    with pytest.raises(RunInvalid, match="The parent is a selector of"):
-        run(run_spec(tmp_path / "two", other) | {"parent_model": parent}, _ignore)
+    with pytest.raises(RunInvalid, match="The warm-start model is a selector of"):
+        run(run_spec(tmp_path / "two", other) | {"warm_start_model": parent}, _ignore)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,7 +11,7 @@ from deploy.local.processes.backoff import Backoff
 from deploy.local.processes.status import ProcessState
 from deploy.local.processes.supervisor import Supervisor
 from tests.support.eventually import eventually
-from tests.support.infrastructure.script_component import ScriptPart, has_ended
+from tests.support.infrastructure.script_component import ScriptComponent, has_ended
 
 OBEDIENT = "print('ready'); import signal; signal.pause()"
 ORDERLY = (
@@ -41,7 +41,7 @@ async def supervisor():
 
 
 async def test_a_started_part_is_ready(supervisor, tmp_path):
-    await supervisor.start([ScriptPart("one", tmp_path, OBEDIENT)])
+    await supervisor.start([ScriptComponent("one", tmp_path, OBEDIENT)])
 
     (status,) = supervisor.status()
     assert status.ready
@@ -49,7 +49,7 @@ async def test_a_started_part_is_ready(supervisor, tmp_path):
 
 
 async def test_a_part_that_is_killed_is_started_again_and_counted(supervisor, tmp_path):
-    await supervisor.start([ScriptPart("one", tmp_path, OBEDIENT)])
+    await supervisor.start([ScriptComponent("one", tmp_path, OBEDIENT)])
     first = supervisor.status()[0].pid
 
     supervisor.kill("one")
@@ -68,7 +68,7 @@ async def test_a_part_that_is_killed_is_started_again_and_counted(supervisor, tm
     ids=["dies of it", "ends by itself"],
 )
 async def test_the_status_tells_how_the_process_before_ended(supervisor, tmp_path, script, code):
-    await supervisor.start([ScriptPart("one", tmp_path, script)])
+    await supervisor.start([ScriptComponent("one", tmp_path, script)])
     assert supervisor.status()[0].exit_code is None
 
     supervisor.kill("one", signal.SIGTERM)
@@ -79,14 +79,14 @@ async def test_the_status_tells_how_the_process_before_ended(supervisor, tmp_pat
 
 async def test_a_part_that_keeps_dying_is_told_with_the_end_of_its_log(supervisor, tmp_path):
     with pytest.raises(StartError, match=r"one ended with 1; its log .* no database here"):
-        await supervisor.start([ScriptPart("one", tmp_path, FAILING)])
+        await supervisor.start([ScriptComponent("one", tmp_path, FAILING)])
 
 
 async def test_a_part_that_never_becomes_ready_is_told(tmp_path):
     supervisor = Supervisor(ready_timeout_seconds=0.5, stop_timeout_seconds=1)
 
     with pytest.raises(StartError, match="one was not ready after"):
-        await supervisor.start([ScriptPart("one", tmp_path, "import signal; signal.pause()")])
+        await supervisor.start([ScriptComponent("one", tmp_path, "import signal; signal.pause()")])
     await supervisor.stop()
 
 
@@ -98,7 +98,7 @@ async def test_later_stages_are_stopped_first(supervisor, tmp_path):
         "signal.signal(signal.SIGTERM, say); print('ready'); signal.pause()"
     )
     for name in ("a", "b"):
-        await supervisor.start([ScriptPart(name, tmp_path, f"NAME = {name!r}\n{script}")])
+        await supervisor.start([ScriptComponent(name, tmp_path, f"NAME = {name!r}\n{script}")])
 
     await supervisor.stop()
 
@@ -106,7 +106,7 @@ async def test_later_stages_are_stopped_first(supervisor, tmp_path):
 
 
 async def test_a_part_that_ignores_the_request_is_killed_after_the_deadline(supervisor, tmp_path):
-    await supervisor.start([ScriptPart("one", tmp_path, STUBBORN)])
+    await supervisor.start([ScriptComponent("one", tmp_path, STUBBORN)])
     process = psutil.Process(supervisor.status()[0].pid)
 
     await supervisor.stop()
@@ -115,7 +115,7 @@ async def test_a_part_that_ignores_the_request_is_killed_after_the_deadline(supe
 
 
 async def test_children_of_a_killed_part_are_killed_too(supervisor, tmp_path):
-    await supervisor.start([ScriptPart("one", tmp_path, PARENT)])
+    await supervisor.start([ScriptComponent("one", tmp_path, PARENT)])
     child = psutil.Process(int((tmp_path / "one.log").read_text().split()[1]))
 
     supervisor.kill("one")
@@ -124,8 +124,8 @@ async def test_children_of_a_killed_part_are_killed_too(supervisor, tmp_path):
 
 
 async def test_a_stopped_part_is_not_started_again(supervisor, tmp_path):
-    part = ScriptPart("one", tmp_path, OBEDIENT)
-    await supervisor.start([part])
+    component = ScriptComponent("one", tmp_path, OBEDIENT)
+    await supervisor.start([component])
     process = psutil.Process(supervisor.status()[0].pid)
 
     await supervisor.stop()
@@ -136,7 +136,7 @@ async def test_a_stopped_part_is_not_started_again(supervisor, tmp_path):
 
 async def test_a_part_that_dies_while_others_run_shows_that_it_waits(tmp_path):
     supervisor = Supervisor(stop_timeout_seconds=1, backoff=Backoff(first_seconds=60.0))
-    await supervisor.start([ScriptPart("one", tmp_path, OBEDIENT)])
+    await supervisor.start([ScriptComponent("one", tmp_path, OBEDIENT)])
 
     supervisor.kill("one", signal.SIGTERM)
 
@@ -147,7 +147,7 @@ async def test_a_part_that_dies_while_others_run_shows_that_it_waits(tmp_path):
 
 async def test_a_stop_during_the_start_leaves_nothing(supervisor, tmp_path):
     starting = asyncio.create_task(
-        supervisor.start([ScriptPart("one", tmp_path, "import signal; signal.pause()")])
+        supervisor.start([ScriptComponent("one", tmp_path, "import signal; signal.pause()")])
     )
     await eventually(lambda: supervisor.status() and supervisor.status()[0].pid)
     process = psutil.Process(supervisor.status()[0].pid)

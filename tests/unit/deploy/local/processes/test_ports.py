@@ -17,7 +17,7 @@ print(ports.pick_free(), ports.pick_free(int(sys.argv[1])))
 def _free_pair() -> int:
     """The first of two neighbours that nobody holds."""
     candidates = (port for port in ports.FREE_RANGE if is_free(port) and is_free(port + 1))
-    return next(port for port in candidates if ports._reservations.take(port))
+    return next(port for port in candidates if ports._reservations.reserve(port))
 
 
 def test_a_port_that_was_picked_but_not_bound_yet_is_not_picked_by_another_process() -> None:
