@@ -15,7 +15,7 @@ from tests.support.infrastructure.system import FINAL_STATES, System
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 AGENT = "guarded"
 COUNTERS_GROUP = """
-SELECT unused, rated, windows, interactions, open_job_id FROM coordinator.tallies
+SELECT unused, rated, windows, interactions, open_job_id FROM coordinator.feedback_stats
 WHERE agent_id = $1
 """
 SYSTEM_TRAFFIC = """

@@ -122,7 +122,7 @@ async def _make_tables(url: str) -> None:
             *(profile.agent_id, profile.model_dump_json()),
         )
         await connection.execute(
-            "INSERT INTO coordinator.tallies (tenant_id, agent_id) VALUES ('default', $1)",
+            "INSERT INTO coordinator.feedback_stats (tenant_id, agent_id) VALUES ('default', $1)",
             profile.agent_id,
         )
     await connection.close()
@@ -187,7 +187,7 @@ async def _check(url: str) -> None:
     for query in (
         "SELECT count(*) FROM bench.feedback",
         "SELECT count(*) FROM coordinator.feedback",
-        "SELECT sum(unused) FROM coordinator.tallies",
+        "SELECT sum(unused) FROM coordinator.feedback_stats",
     ):
         stored = await connection.fetchval(query)
         if stored != ROUNDS * EVENTS:

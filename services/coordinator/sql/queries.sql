@@ -12,7 +12,7 @@ DO UPDATE SET profile = excluded.profile, configured_at = excluded.configured_at
 -- The revision tells every coordinator that the profile it remembers is old.
 INSERT INTO feedback_stats (tenant_id, agent_id) VALUES (:tenant_id, :agent_id)
 ON CONFLICT (tenant_id, agent_id)
-DO UPDATE SET profile_revision = stats_store.profile_revision + 1;
+DO UPDATE SET profile_revision = feedback_stats.profile_revision + 1;
 
 -- name: find_agent(tenant_id, agent_id)^
 SELECT tenant_id, agent_id, profile, deployed

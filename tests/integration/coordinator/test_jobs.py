@@ -76,7 +76,7 @@ async def test_every_state_orders_what_it_needs(world: World) -> None:
     train = await world.last(TrainModel)
     assert (train.attempt, train.dataset, train.config.seed) == (1, artifact("dataset"), 5)
     evaluate = await world.last(EvaluateModel)
-    assert (evaluate.candidate, evaluate.live) == (artifact("candidate"), None)
+    assert (evaluate.candidate, evaluate.deployed) == (artifact("candidate"), None)
     assert (evaluate.items, evaluate.base_model) == (artifact("dataset"), train.base_model)
     register = await world.last(RegisterModel)
     assert register.metrics.keys() == {"accuracy", "accuracy.new"}
@@ -272,8 +272,8 @@ async def test_a_rolled_back_version_is_what_the_next_candidate_meets(world: Wor
     await world.deliver(second)
     await run_to_the_end(world, second.job_id, "1.1.0")
 
-    assert (await world.last(TrainModel)).parent == old
-    assert (await world.last(EvaluateModel)).live == old
+    assert (await world.last(TrainModel)).warm_start == old
+    assert (await world.last(EvaluateModel)).deployed == old
     assert (await world.last(RegisterModel)).parent_version == "0.9.0"
 
 
@@ -298,7 +298,7 @@ async def test_a_candidate_is_judged_again_when_another_version_went_live(world:
     )
 
     again = await world.last(EvaluateModel)
-    assert again.live == other
+    assert again.deployed == other
     assert again.attempt > first.attempt
     assert (await world.states(request.job_id))[-1] == "evaluating"
 

@@ -1,11 +1,9 @@
 """The hot queries keep to their indexes, however much is stored."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import services.coordinator
 from shared.postgres.queries import load_queries
 from tests.support.coordinator.coordinator import AGENT, World, configure
 from tests.support.infrastructure.owner import as_owner
@@ -33,7 +31,7 @@ async def full(world: World) -> World:
 
 def plain_sql(name: str) -> str:
     """A query as PostgreSQL gets it."""
-    queries = load_queries(Path(services.coordinator.__file__).parent)
+    queries = load_queries("services.coordinator")
     text: str = getattr(queries, name).sql
     return text.rstrip(" ;")
 

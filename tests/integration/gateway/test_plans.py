@@ -1,12 +1,10 @@
 """The gateway's look at its outbox costs the same however much is stored or waits."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
 import pytest
 
-import services.gateway
 from services.gateway.load.outbox_pressure import OutboxBacklog
 from services.gateway.store import Store
 from shared.postgres.queries import load_queries
@@ -39,7 +37,7 @@ async def test_the_outbox_backlog_query_uses_its_index(
     connection: asyncpg.Connection, waiting: int
 ) -> None:
     await fill(connection, waiting)
-    queries = load_queries(Path(services.gateway.__file__).parent)
+    queries = load_queries("services.gateway")
     sql = queries.measure_outbox_backlog.sql.rstrip(" ;").replace("$1", "100")
 
     plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {sql}"))

@@ -229,7 +229,7 @@ async def test_a_stream_shows_no_event_of_another(street: TenantPair) -> None:
     own = JobFailed(**who, job_id=new_id(), state=JobState.FAILED, reason="of my own")
 
     reading = asyncio.create_task(first_line_of_data(street.alpha, first))
-    feed = next(part for part in street.gateway.application._background if part.name == "feed")
+    feed = next(part for part in street.gateway.application._background if part.name == "event-hub")
     await eventually(lambda: bool(feed._subscribers))
     await street.gateway.publish(own)
 

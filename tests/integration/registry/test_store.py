@@ -173,7 +173,7 @@ async def test_a_run_ends_completed_even_when_its_start_comes_late(
 
     await registry.handle(completed, started)
 
-    rows = await registry.rows("SELECT state, facts ->> 'steps' FROM runs")
+    rows = await registry.rows("SELECT state, event_body ->> 'steps' FROM runs")
     assert rows == [("completed", "9")]
 
 
@@ -191,7 +191,7 @@ async def test_an_evaluation_is_kept_once(registry: RegistryOnPostgres) -> None:
     await registry.handle(completed, completed)
 
     rows = await registry.rows(
-        "SELECT passed, facts #>> '{accuracy,candidate,all,n}' FROM evaluations"
+        "SELECT passed, event_body #>> '{accuracy,candidate,all,n}' FROM evaluations"
     )
     assert rows == [(True, "90")]
 

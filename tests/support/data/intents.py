@@ -58,7 +58,7 @@ class IntentScenario:
 
 def make_scenario(path: Path, seed: int) -> IntentScenario:
     """Intents, requests and the attack; the same for the same seed."""
-    chance = random.Random(f"scenario {seed}")
+    chance = random.Random(f"story {seed}")
     learnable, testable, domain = _by_intent(path, chance)
     intents = sorted(learnable)
     chance.shuffle(intents)

@@ -14,8 +14,8 @@ def _arm(*, passed: bool = True, old: float = 0.97, success: float = 0.0) -> Arm
         "candidate": {"old": SimpleNamespace(value=old), "new": SimpleNamespace(value=0.9)},
         "deployed": {"old": SimpleNamespace(value=0.98)},
     }
-    findings = SimpleNamespace(passed=passed, accuracy=accuracy)
-    return Arm("arm", cast("Retrained", SimpleNamespace(findings=findings)), success, success)
+    report = SimpleNamespace(passed=passed, accuracy=accuracy)
+    return Arm("arm", cast("Retrained", SimpleNamespace(report=report)), success, success)
 
 
 UNTRUSTED = _arm(passed=False, success=1.0)

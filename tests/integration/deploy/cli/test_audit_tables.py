@@ -84,7 +84,7 @@ async def test_a_copy_that_is_not_yet_complete_is_no_fault(logs: Logs, told: int
 async def test_a_copy_that_is_longer_than_a_page_is_read_whole(
     logs: Logs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_trail, "PAGE", 2)
+    monkeypatch.setattr(audit_trail, "PAGE_ROWS", 2)
     await logs.record(5)
     await logs.tell_gateway()
 

@@ -66,7 +66,7 @@ async def seen(gateway: ServedGateway, event_id: UUID) -> bool:
 async def test_a_stream_shows_events_as_they_come(gateway: ServedGateway, name: str) -> None:
     other = failed(f"other-{name}", "not mine")
     reading = asyncio.create_task(read_events(gateway, 1, params={"agent_id": name}))
-    feed = next(part for part in gateway.application._background if part.name == "feed")
+    feed = next(part for part in gateway.application._background if part.name == "event-hub")
     await eventually(lambda: bool(feed._subscribers))
 
     await gateway.publish(other)
