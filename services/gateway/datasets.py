@@ -10,12 +10,12 @@ import orjson
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import DatasetView
 from services.gateway.errors import Conflict, FieldError, Invalid
+from services.gateway.http.validation import MAX_ERRORS_REPORTED
 from services.gateway.requests import CatalogueEntry
 from shared.postgres.database import Tx
 
 ITEMS_FILE: Final = "items.jsonl"
 CATALOGUE_FILE: Final = "catalogue.json"
-MAX_ERRORS_REPORTED: Final = 20
 
 Item = dict[str, Any]
 

@@ -12,12 +12,12 @@ from fastapi import Request
 
 from archon_contracts.identifiers import derived_id
 from services.gateway.auth.credentials import Caller
-from services.gateway.errors import Conflict
-from services.gateway.feedback.body_parser import require_short
-from services.gateway.service import RequestIdentity, identify_request
+from services.gateway.auth.request_identity import RequestIdentity, identify_request
+from services.gateway.errors import Conflict, FieldError, Invalid
 from shared.postgres.database import Tx
 
 RETENTION_DAYS: Final = 14
+MAX_KEY_LENGTH: Final = 200
 
 
 class IdempotencyStore(Protocol):
@@ -47,11 +47,11 @@ class Idempotency:
             Conflict: the key came with another body, or with another API key, before.
             Invalid: it is too long.
         """
-        key = idempotency_key(request)
+        key = read_idempotency_key(request)
         if not key:
             return identify_request(caller)
         request_id = derived_id("request", caller.tenant_id, request.url.path, key)
-        digest = digest_of(caller, request.url.query, await request.body())
+        digest = compute_request_digest(caller, request.url.query, await request.body())
         first = await self._store.claim_request(
             tx, tenant_id or caller.tenant_id, request_id, digest
         )
@@ -67,16 +67,20 @@ class Idempotency:
         await self._store.prune_requests(tx, keep_days=RETENTION_DAYS)
 
 
-def idempotency_key(request: Request) -> str:
+def read_idempotency_key(request: Request) -> str:
     """The `Idempotency-Key` header, or an empty text.
 
     Raises:
         Invalid: it is too long.
     """
-    return require_short(request.headers.get("idempotency-key", ""))
+    key = request.headers.get("idempotency-key", "")
+    if len(key) > MAX_KEY_LENGTH:
+        message = f"use at most {MAX_KEY_LENGTH} characters"
+        raise Invalid([FieldError("Idempotency-Key", "too_long", message)])
+    return key
 
 
-def digest_of(caller: Caller, query: str, body: bytes) -> bytes:
+def compute_request_digest(caller: Caller, query: str, body: bytes) -> bytes:
     """What a request says and by whom; the order and spacing of JSON fields say nothing."""
     # No JSON, or none that can be written again: its bytes are what it says.
     with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):

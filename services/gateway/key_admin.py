@@ -15,10 +15,10 @@ from services.gateway.auth.credentials import (
     hash_key,
     new_key,
 )
+from services.gateway.auth.request_identity import RequestIdentity
 from services.gateway.domain import KeyView, NewKey
 from services.gateway.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
 from services.gateway.requests import KeyRequest
-from services.gateway.service import RequestIdentity
 from shared.audit import AuditEntry
 from shared.clock import Clock
 from shared.messaging.messages import Cause

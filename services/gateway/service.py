@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -20,9 +19,9 @@ from archon_contracts.commands import (
     SourceKind,
 )
 from archon_contracts.events import JobState, TrainingRequested
-from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
 from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.auth.request_identity import RequestIdentity
 from services.gateway.domain import (
     AVAILABLE_METHODS,
     FINAL_STATES,
@@ -82,28 +81,6 @@ class OutboxWriter(Protocol):
     """What is needed of the outbox."""
 
     async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RequestIdentity:
-    """Who asks, and under which id: the same id again changes nothing."""
-
-    caller: Caller
-    id: UUID
-
-    @property
-    def tenant_id(self) -> str:
-        """The caller's tenant."""
-        return self.caller.tenant_id
-
-    @property
-    def actor(self) -> str:
-        """Who asks, for the record."""
-        return self.caller.actor
-
-    def cause(self, correlation_id: object = "") -> Cause:
-        """The request as the cause of messages, in the current trace."""
-        return Cause(self.id, str(correlation_id or self.id))
 
 
 class GatewayService:
@@ -334,11 +311,6 @@ class GatewayService:
             dataset_name=request.dataset,
             created_at=self._clock.now(),
         )
-
-
-def identify_request(caller: Caller, request_id: UUID | None = None) -> RequestIdentity:
-    """A request with an id of its own unless one is provided."""
-    return RequestIdentity(caller, request_id or new_id())
 
 
 def require_method(method: TrainingMethod, field: str = "method") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archon_contracts.events import AuditAction
-from services.gateway.service import RequestIdentity
+from services.gateway.auth.request_identity import RequestIdentity
 from shared.audit import AuditEntry
 
 

@@ -20,8 +20,8 @@ from archon_contracts.topics import (
     REPLAY_DAYS,
 )
 from services.gateway.audit.entries import build_entry
+from services.gateway.auth.request_identity import RequestIdentity
 from services.gateway.errors import Conflict, NotFound
-from services.gateway.service import RequestIdentity
 from shared.audit import AuditEntry
 from shared.clock import Clock
 from shared.messaging.messages import Cause, RawHeaders, RawRecord

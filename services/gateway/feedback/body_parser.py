@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter, ValidationError, create_model
-from pydantic_core import ErrorDetails
 
 from archon_contracts.event_ids import FeedbackEvent, event_id_of, with_traffic_class
 from archon_contracts.events import (
@@ -23,14 +21,16 @@ from archon_contracts.events import (
 from archon_contracts.identifiers import derived_id
 from archon_contracts.traffic_classes import TrafficClass
 from services.gateway.auth.credentials import Caller, Scope
-from services.gateway.errors import FieldError, Invalid, MalformedBody, NotAllowed, TooLarge
-from services.gateway.http.field_limit import TOO_MANY_FIELDS, exceeds_field_limit
+from services.gateway.errors import FieldError, NotAllowed, TooLarge
+from services.gateway.http.validation import (
+    MAX_ERRORS_REPORTED,
+    format_field_path,
+    reject_too_many_fields,
+    reject_unstorable,
+    to_request_error,
+)
 
 MAX_BATCH_EVENTS = 10_000
-MAX_ERRORS_REPORTED = 20
-MAX_ERRORS_BUILT = 100
-MAX_IDEMPOTENCY_KEY_LENGTH = 200
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not after an escaped backslash
 _BATCH = re.compile(rb'\s*\{\s*"events"\s*:')  # it has no other field
 
 
@@ -82,33 +82,6 @@ class BodyParser:
         return events
 
 
-def reject_unstorable(body: bytes) -> None:
-    """Refuse what the parser takes but the system could not keep as it is.
-
-    NaN and Infinity are no JSON and would arrive as null; PostgreSQL has no NUL character.
-
-    Raises:
-        MalformedBody: the body holds one of them.
-    """
-    if b"NaN" in body or b"Infinity" in body:
-        try:
-            json.loads(body, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            raise MalformedBody(f"the body is no JSON: {str(error)[:200]}") from error
-    if b"\\u0000" in body and _NUL.search(body):
-        raise MalformedBody("the body holds the NUL character, \\u0000; leave it out")
-
-
-def reject_too_many_fields(body: bytes) -> None:
-    """Refuse what would be an error for each of its very many fields.
-
-    Raises:
-        Invalid: the body, or an event of it, has absurdly many.
-    """
-    if exceeds_field_limit(body):
-        raise Invalid([FieldError("body", "too_many_fields", TOO_MANY_FIELDS)])
-
-
 def estimate_rejected_events(body: bytes) -> int:
     """How many events a refused body counts for: as many as it could have held, at least one.
 
@@ -116,38 +89,6 @@ def estimate_rejected_events(body: bytes) -> int:
     what it costs to find out that a body is wrong goes with these.
     """
     return max(1, body.count(b"{"), body.count(b",") // 10)
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value")
-
-
-def to_request_error(error: ValidationError, prefix: tuple[str | int, ...] = ()) -> Exception:
-    """Our error for pydantic's: fields and rules, never the input."""
-    if (count := error.error_count()) > MAX_ERRORS_BUILT:
-        # To tell twenty of a million, pydantic would build all of them.
-        message = f"{count} fields break a rule; send what the contract says"
-        return Invalid([FieldError(format_field_path(prefix), "too_many_errors", message)])
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    if details[0]["type"] == "json_invalid":
-        return MalformedBody(f"the body is no JSON: {details[0]['msg']}")
-    return Invalid([to_field_error(detail, prefix) for detail in details[:MAX_ERRORS_REPORTED]])
-
-
-def to_field_error(detail: ErrorDetails, prefix: tuple[str | int, ...] = ()) -> FieldError:
-    """One of pydantic's errors as a field, a rule and a sentence."""
-    return FieldError(format_field_path((*prefix, *detail["loc"])), detail["type"], detail["msg"])
-
-
-def format_field_path(location: Sequence[str | int]) -> str:
-    """`("events", 3, "rating")` as `events[3].rating`."""
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        else:
-            path += f".{part}" if path else str(part)
-    return path[:200] or "body"
 
 
 FEEDBACK = BodyParser(FeedbackReceived)
@@ -172,10 +113,8 @@ def prepare(
     the idempotency key where there is one.
 
     Raises:
-        Invalid: the idempotency key is too long.
         TooLarge: an event is larger than `limit` bytes.
     """
-    require_short(idempotency_key)
     prepared = []
     for index, event in enumerate(events):
         if event.tenant_id != tenant_id:
@@ -208,18 +147,6 @@ def require_annotate_scope(
     if errors:
         reason = f"{errors[0].field}: 'expert' {message}; this key ({caller.name}) lacks it"
         raise NotAllowed(reason, errors)
-
-
-def require_short(idempotency_key: str) -> str:
-    """The key, if it is no longer than one needs to be.
-
-    Raises:
-        Invalid: it is.
-    """
-    if len(idempotency_key) > MAX_IDEMPOTENCY_KEY_LENGTH:
-        message = f"use at most {MAX_IDEMPOTENCY_KEY_LENGTH} characters"
-        raise Invalid([FieldError("Idempotency-Key", "too_long", message)])
-    return idempotency_key
 
 
 def _id(event: FeedbackEvent, idempotency_key: str) -> UUID:

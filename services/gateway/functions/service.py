@@ -15,7 +15,6 @@ from archon_contracts.identifiers import derived_id
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import ModelView
 from services.gateway.errors import NotFound
-from services.gateway.feedback.body_parser import reject_unstorable, to_request_error
 from services.gateway.feedback.hourly_stats import (
     HourlyCounts,
     analyse,
@@ -34,6 +33,7 @@ from services.gateway.functions.requests import (
     ValidationCheck,
     VersionBenchmark,
 )
+from services.gateway.http.validation import reject_unstorable, to_request_error
 from services.gateway.requests import JobRequest
 from shared.clock import Clock
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe

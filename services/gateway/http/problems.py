@@ -26,8 +26,8 @@ from services.gateway.errors import (
     TooLarge,
     TryLater,
 )
-from services.gateway.feedback.body_parser import format_field_path
-from services.gateway.http.tracing import trace_id_of
+from services.gateway.http.tracing import find_trace_id
+from services.gateway.http.validation import MAX_ERRORS_REPORTED, format_field_path
 from shared.errors import (
     ArchonError,
     ArtifactCorrupt,
@@ -40,7 +40,6 @@ from shared.logging import get_logger
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
-MAX_ERRORS_REPORTED: Final = 20
 TOO_MANY_REQUESTS: Final[dict[str, Any]] = {
     "description": "Refused for now: `limit` names what is exhausted.",
     "headers": {
@@ -104,7 +103,7 @@ def build_problem(
         "status": status,
         "detail": detail,
         "errors": [{"field": e.field, "rule": e.rule, "message": e.message} for e in errors],
-        "trace_id": trace_id_of(request),
+        "trace_id": find_trace_id(request),
         **members,
     }
     return Response(orjson.dumps(document), status, headers, MEDIA_TYPE)

@@ -25,7 +25,7 @@ def current_trace_id() -> str:
     return format(context.trace_id, "032x") if context.is_valid else ""
 
 
-def trace_id_of(request: Request) -> str:
+def find_trace_id(request: Request) -> str:
     """The trace that a request belongs to: its own span's, or else its sender's."""
     sender = parse_traceparent(request.headers.get("traceparent", ""))
     return current_trace_id() or (sender.trace_id if sender else "")

@@ -12,12 +12,12 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.datasets import Item, items_file, read_lines
 from services.gateway.domain import DatasetView, PreparedDatasetView
 from services.gateway.errors import FieldError, Invalid
-from services.gateway.feedback.body_parser import (
+from services.gateway.http.openapi import inline_definitions
+from services.gateway.http.validation import (
     reject_too_many_fields,
     reject_unstorable,
     to_request_error,
 )
-from services.gateway.http.openapi import inline_definitions
 from services.gateway.requests import DatasetRequest
 from services.gateway.routes.dependencies import GatewayApi, Limit
 

@@ -20,7 +20,7 @@ from services.gateway.feedback.body_parser import (
     require_annotate_scope,
 )
 from services.gateway.http.openapi import inline_definitions
-from services.gateway.idempotency import idempotency_key
+from services.gateway.idempotency import read_idempotency_key
 from services.gateway.load.load_shedding import Reservation
 from services.gateway.routes.dependencies import GatewayApi, read_traffic_class
 from shared.errors import PermanentError
@@ -97,7 +97,7 @@ async def _events(
     return prepare(
         events,
         tenant_id=caller.tenant_id,
-        idempotency_key=idempotency_key(request),
+        idempotency_key=read_idempotency_key(request),
         limit=api.settings.gateway_event_limit_bytes,
         traffic_class=read_traffic_class(request),
     )

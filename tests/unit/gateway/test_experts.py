@@ -12,13 +12,13 @@ import pytest
 from archon_contracts.identifiers import new_id
 from services.gateway.auth.admission import Admission, RateLimits
 from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.auth.request_identity import RequestIdentity, identify_request
 from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.feedback.body_parser import OutgoingEvent
 from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
 from services.gateway.load.outbox_pressure import OutboxLimits
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
-from services.gateway.service import RequestIdentity, identify_request
 
 KEYS = {
     "agent": frozenset({Scope.FEEDBACK, Scope.WRITE, Scope.READ}),

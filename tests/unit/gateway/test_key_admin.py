@@ -7,11 +7,11 @@ import pytest
 
 from archon_contracts.identifiers import new_id
 from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope, hash_key
+from services.gateway.auth.request_identity import identify_request
 from services.gateway.domain import NewKey
 from services.gateway.errors import Conflict, Invalid, NotAllowed, NotFound
 from services.gateway.key_admin import KeyAdministration, resolve_tenant
 from services.gateway.requests import KeyRequest
-from services.gateway.service import identify_request
 from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
 from tests.support.gateway.keys import InMemoryKeyStore

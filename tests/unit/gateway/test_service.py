@@ -18,15 +18,14 @@ from archon_contracts.events import TrainingRequested
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import ArtifactRef
 from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope
+from services.gateway.auth.request_identity import RequestIdentity, identify_request
 from services.gateway.domain import DatasetView, JobView, Lineage, ModelView
 from services.gateway.errors import Conflict, Invalid, NotFound
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
 from services.gateway.service import (
     GatewayService,
-    RequestIdentity,
     check_base_model,
     check_kind,
-    identify_request,
 )
 from tests.support.clocks import SetClock
 from tests.support.messaging.outbox import RecordingOutbox

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, REPLAY_DAYS, dead_letters
 from services.gateway.auth.credentials import ALL_SCOPES, Caller
+from services.gateway.auth.request_identity import identify_request
 from services.gateway.dead_letters.service import (
     DeadLetterService,
     StoredDeadLetter,
@@ -17,7 +18,6 @@ from services.gateway.dead_letters.service import (
     to_text,
 )
 from services.gateway.errors import Conflict, NotFound
-from services.gateway.service import identify_request
 from shared.messaging.messages import RawHeaders, RawRecord
 from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock

@@ -14,9 +14,7 @@ from services.gateway.feedback.body_parser import (
     RETRACTIONS,
     OutgoingEvent,
     estimate_rejected_events,
-    format_field_path,
     prepare,
-    to_request_error,
 )
 from services.gateway.http.field_limit import MAX_UNCHECKED_FIELDS
 
@@ -96,23 +94,6 @@ def test_the_first_wrong_event_of_a_batch_ends_its_reading() -> None:
         read([EVENT] + [{**EVENT, "rating": 9}] * 500)
 
     assert [e.field for e in refused.value.errors] == ["[1].rating"]
-
-
-class ManyErrors:
-    """What pydantic raises, with so many errors that building them is forbidden."""
-
-    def error_count(self) -> int:
-        return 1_000_000
-
-    def errors(self, **_: bool) -> list[object]:
-        raise AssertionError("a million errors were built")
-
-
-def test_of_a_million_errors_none_is_built() -> None:
-    refusal = to_request_error(ManyErrors())  # type: ignore[arg-type]  # stands in for pydantic's
-
-    assert isinstance(refusal, Invalid)
-    assert [(e.rule, e.message[:7]) for e in refusal.errors] == [("too_many_errors", "1000000")]
 
 
 @pytest.mark.parametrize("form", [lambda e: e, lambda e: [EVENT, e], lambda e: {"events": [e]}])
@@ -220,16 +201,6 @@ def test_an_event_too_large_for_a_record_is_refused_by_index() -> None:
 
     with pytest.raises(TooLarge, match=r"event \[1\]"):
         prepared(events, limit=2_000)
-
-
-def test_an_endless_idempotency_key_is_refused() -> None:
-    with pytest.raises(Invalid, match="Idempotency-Key"):
-        prepared(read([EVENT]), key="k" * 201)
-
-
-def test_a_place_reads_as_one_would_write_it() -> None:
-    assert format_field_path(("events", 3, "context", "a")) == "events[3].context.a"
-    assert format_field_path(()) == "body"
 
 
 def test_the_traffic_class_of_a_request_applies_to_all_of_its_events() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import Request
 
-from services.gateway.http.tracing import is_untraced, trace_id_of
+from services.gateway.http.tracing import find_trace_id, is_untraced
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_a_request_without_a_span_is_in_its_senders_trace_or_in_none(
 ) -> None:
     request = Request({"type": "http", "path": "/v1/feedback", "headers": headers})
 
-    assert trace_id_of(request) == trace_id
+    assert find_trace_id(request) == trace_id
