@@ -6,6 +6,7 @@ from services.trainer.capacity import Capacity, CapacityReporter
 from services.trainer.checkpoints.folders import WorkFolders
 from services.trainer.child import FORK_SERVER_MODULES
 from services.trainer.handlers import build_router
+from services.trainer.recipes.recipe_table import list_capabilities
 from services.trainer.service import WORK_KIND, TrainerService
 from services.trainer.settings import Settings
 from services.trainer.store import TrainingStore
@@ -31,7 +32,10 @@ def build_app(settings: Settings) -> Application:
     )
     folders = WorkFolders(settings.trainer_work_dir)
     capacity = Capacity(
-        settings.worker_id, slots=settings.trainer_slots, devices=settings.trainer_devices
+        settings.worker_id,
+        slots=settings.trainer_slots,
+        devices=settings.trainer_devices,
+        capabilities=list_capabilities(),
     )
     training = TrainingWorker(
         children=children,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from archon_contracts.events import WorkerReported
+from archon_contracts.events import Capability, WorkerReported
 from archon_contracts.identifiers import new_id
 from shared.errors import RetryableError
 from shared.logging import get_logger
@@ -20,10 +20,18 @@ log = get_logger(__name__)
 class Capacity:
     """Slots of this worker and how many are taken."""
 
-    def __init__(self, worker_id: str, *, slots: int, devices: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        worker_id: str,
+        *,
+        slots: int,
+        devices: tuple[str, ...],
+        capabilities: tuple[Capability, ...] = (),
+    ) -> None:
         self._worker_id = worker_id
         self._slots = slots
         self._devices = devices
+        self._capabilities = capabilities
         self._busy = 0
         self.changed = Waiter()
 
@@ -47,6 +55,7 @@ class Capacity:
             busy=self._busy,
             devices=self._devices,
             memory_mb=_machine_memory_mb(),
+            capabilities=self._capabilities,
         )
 
 

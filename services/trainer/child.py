@@ -8,11 +8,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from services.trainer.recipes.fitting import TrainResult
+from typing import Any, Final
 
 # What the fork server imports beforehand, so that a run starts in well under a second.
 FORK_SERVER_MODULES: Final = (
@@ -33,13 +29,12 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
     import torch
 
     from services.trainer.recipes.fitting import run_metadata
-    from services.trainer.recipes.run import read_run
+    from services.trainer.recipes.recipe_table import find_recipe, read_run
 
     started = time.perf_counter()
     training = read_run(spec)
     torch.set_num_threads(training.threads)
-    recipe = import_module(f"services.trainer.recipes.{training.kind.value}")
-    result: TrainResult = recipe.train(training, report)
+    result = find_recipe(spec).train(training, report)
     total = time.perf_counter() - started
     return {
         "steps": result.steps,

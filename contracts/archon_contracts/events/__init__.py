@@ -56,7 +56,7 @@ from archon_contracts.events.training import (
     TrainingFailed,
     TrainingStarted,
 )
-from archon_contracts.events.workers import WorkerReported
+from archon_contracts.events.workers import Capability, WorkerReported
 
 __all__ = [
     "AgentConfiguration",
@@ -65,6 +65,7 @@ __all__ = [
     "AuditAction",
     "AuditChange",
     "AuditRecorded",
+    "Capability",
     "CheckpointSaved",
     "CurriculumPlan",
     "CurriculumPlanned",

@@ -7,8 +7,16 @@ from typing import ClassVar
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, Identifier, ValueObject
 from archon_contracts.topics import Topic
+from archon_contracts.values import AgentKind, TrainingMethod
+
+
+class Capability(ValueObject):
+    """A kind of agent and a training method for which a worker has a recipe."""
+
+    kind: AgentKind
+    method: TrainingMethod
 
 
 class WorkerReported(Contract):
@@ -23,3 +31,6 @@ class WorkerReported(Contract):
     busy: int = Field(ge=0)
     devices: tuple[str, ...] = Field(default=(), description="Such as cpu or cuda:0.")
     memory_mb: float = Field(default=0, ge=0, description="Memory of the machine.")
+    capabilities: tuple[Capability, ...] = Field(
+        default=(), description="What it can train; empty: not announced."
+    )

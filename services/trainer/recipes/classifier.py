@@ -28,12 +28,12 @@ from services.trainer.recipes.frozen_features import (
 )
 from services.trainer.recipes.items import TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import ProgressCallback, Report
-from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.run import ClassifierConfig, TrainingRun
 from services.trainer.recipes.validation import build_validator
 from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
 
 
-def train(run: TrainingRun, report: Report) -> TrainResult:
+def train(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
     """Train and save a classifier.
 
     Raises:
@@ -114,7 +114,7 @@ def _build_targets(items: Sequence[TrainingItem], places: dict[str, int]) -> Ite
 
 
 def _labels(
-    run: TrainingRun, warm_start: Classifier | None, items: Sequence[TrainingItem]
+    run: TrainingRun[ClassifierConfig], warm_start: Classifier | None, items: Sequence[TrainingItem]
 ) -> tuple[str, ...]:
     """The agent's labels, or those seen; the warm-start model's come first, so that its rows stay
     theirs.
@@ -135,7 +135,7 @@ def _head(encoder: TextEncoder, labels: Sequence[str], warm_start: Classifier | 
 
 
 def _build_card(
-    run: TrainingRun, labels: tuple[str, ...], warm_start: Classifier | None
+    run: TrainingRun[ClassifierConfig], labels: tuple[str, ...], warm_start: Classifier | None
 ) -> ModelCard:
     return ModelCard(
         kind="classifier",

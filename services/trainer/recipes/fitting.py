@@ -20,7 +20,7 @@ from services.trainer.recipes.errors import NoOptimizerSteps
 from services.trainer.recipes.frozen_features import Collator, PlannedSampler
 from services.trainer.recipes.items import REPLAY, TrainingItem
 from services.trainer.recipes.progress_callback import ProgressCallback
-from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.run import EncoderConfig, RunConfig, TrainingRun
 from services.trainer.recipes.sampling_order import (
     SINGLE_STAGE,
     SamplingStage,
@@ -64,13 +64,13 @@ class EncoderTrainer(CheckpointedTrainer):
         return self.sampler
 
 
-def count_steps(run: TrainingRun, items: int) -> int:
+def count_steps(run: TrainingRun[RunConfig], items: int) -> int:
     """Optimizer steps of the whole run."""
     steps = math.ceil(run.config.epochs * math.ceil(items / run.config.batch_size))
     return min(steps, run.config.max_steps) if run.config.max_steps else steps
 
 
-def build_training_arguments(run: TrainingRun, items: int) -> dict[str, Any]:
+def build_training_arguments(run: TrainingRun[RunConfig], items: int) -> dict[str, Any]:
     """What `TrainingArguments` and its descendants are given."""
     config, steps = run.config, count_steps(run, items)
     return {
@@ -96,14 +96,14 @@ def build_training_arguments(run: TrainingRun, items: int) -> dict[str, Any]:
     }
 
 
-def run_metadata(run: TrainingRun) -> dict[str, object]:
+def run_metadata(run: TrainingRun[RunConfig]) -> dict[str, object]:
     """What is kept in each checkpoint, so that it can be explained and repeated."""
     versions = {library: version(library) for library in LIBRARIES}
     return {"run": run.model_dump(mode="json"), "library_versions": versions}
 
 
 def build_sampler(
-    run: TrainingRun, items: Sequence[TrainingItem], lengths: Sequence[int]
+    run: TrainingRun[RunConfig], items: Sequence[TrainingItem], lengths: Sequence[int]
 ) -> PlannedSampler:
     """The order of the whole run: the curriculum's stages, then buckets of similar length."""
     per_epoch = len(items)
@@ -120,7 +120,9 @@ def build_sampler(
     return PlannedSampler(order, per_epoch)
 
 
-def select_replayed_rows(run: TrainingRun, items: Sequence[TrainingItem]) -> list[int]:
+def select_replayed_rows(
+    run: TrainingRun[EncoderConfig], items: Sequence[TrainingItem]
+) -> list[int]:
     """The items that a continual run shows again against catastrophic forgetting."""
     if run.warm_start_model is None or run.config.feature_distillation_weight == 0:
         return []
@@ -128,7 +130,7 @@ def select_replayed_rows(run: TrainingRun, items: Sequence[TrainingItem]) -> lis
 
 
 def fit_encoder(
-    run: TrainingRun,
+    run: TrainingRun[EncoderConfig],
     objective: nn.Module,
     collator: Collator,
     items: Sequence[TrainingItem],
@@ -146,7 +148,9 @@ def fit_encoder(
     return fit(trainer, run, progress)
 
 
-def fit(trainer: CheckpointedTrainer, run: TrainingRun, progress: ProgressCallback) -> TrainResult:
+def fit(
+    trainer: CheckpointedTrainer, run: TrainingRun[RunConfig], progress: ProgressCallback
+) -> TrainResult:
     """Run the loop.
 
     Raises:

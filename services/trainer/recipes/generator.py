@@ -20,13 +20,13 @@ from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.recipes.fitting import TrainResult, build_training_arguments, fit
 from services.trainer.recipes.items import TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import ProgressCallback, Report, Validate
-from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.run import GeneratorConfig, TrainingRun
 from services.trainer.recipes.warm_start import read_warm_start_card
 
 VALIDATED = 50  # completions are slow; so many show the trend
 
 
-def train(run: TrainingRun, report: Report) -> TrainResult:
+def train(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
     """Train and save a generator.
 
     Raises:
@@ -105,7 +105,7 @@ def _build_validator(generator: Generator, items: Sequence[TrainingItem]) -> Val
     return validate
 
 
-def _build_card(run: TrainingRun) -> ModelCard:
+def _build_card(run: TrainingRun[GeneratorConfig]) -> ModelCard:
     return ModelCard(
         kind="generator",
         base_model=run.base_model,
@@ -115,7 +115,10 @@ def _build_card(run: TrainingRun) -> ModelCard:
 
 
 def _save(
-    model: object, tokenizer: PreTrainedTokenizerBase, card: ModelCard, run: TrainingRun
+    model: object,
+    tokenizer: PreTrainedTokenizerBase,
+    card: ModelCard,
+    run: TrainingRun[GeneratorConfig],
 ) -> None:
     assert isinstance(model, PeftModel)
     run.output_dir.mkdir(parents=True, exist_ok=True)

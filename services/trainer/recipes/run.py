@@ -1,21 +1,18 @@
-"""What one training run is told: plain JSON from the service, checked here."""
+"""What one training run is told: plain JSON from the service, checked by its recipe's models."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from archon_contracts.events.curriculum import CurriculumPlan
-from archon_contracts.values import AgentKind, Proportion
-from services.trainer.recipes.errors import RunInvalid
-
-Method = Literal["supervised", "continual"]
+from archon_contracts.values import AgentKind, Proportion, TrainingMethod
 
 
 class RunConfig(BaseModel):
-    """Hyper-parameters; what the caller leaves out is the measured default for kind and method."""
+    """Hyper-parameters of every recipe; those of others are ignored, as the wire has all in one."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -28,7 +25,25 @@ class RunConfig(BaseModel):
     )
     max_length: int = Field(ge=4, le=8192, description="Tokens per input; the rest is cut.")
     max_steps: int | None = Field(default=None, ge=1, description="Stop after so many steps.")
+    checkpoint_steps: int = Field(default=20, ge=1, description="Steps between two checkpoints.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="Longer gradients are scaled.")
+
+
+class EncoderConfig(RunConfig):
+    """What the recipes that train a text encoder add."""
+
     frozen_layers: int = Field(default=3, ge=0, le=100, description="Lowest layers not trained.")
+    feature_distillation_weight: float = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        description="Weight of the feature-distillation loss of replayed items.",
+    )
+
+
+class SelectorConfig(EncoderConfig):
+    """What the selector's recipe adds."""
+
     temperature: float = Field(
         default=0.05, gt=0, le=10, description="Divides a selector's cosines before the softmax."
     )
@@ -39,54 +54,36 @@ class RunConfig(BaseModel):
         description="How much further from the request, in cosine, a rejected tool must end up. "
         "Zero: it is a negative like any other, which was measured to be as good.",
     )
-    feature_distillation_weight: float = Field(
-        default=1.0,
-        ge=0,
-        le=100,
-        description="Weight of the feature-distillation loss of replayed items.",
-    )
     catalogue_max_length: int = Field(
         default=32, ge=4, le=8192, description="Tokens per tool text."
     )
+
+
+class ClassifierConfig(EncoderConfig):
+    """The classifier's recipe adds nothing to an encoder's."""
+
+
+class GeneratorConfig(RunConfig):
+    """What the generator's recipe adds."""
+
     lora_rank: int = Field(default=8, ge=1, le=1024, description="A generator's adapter rank.")
     max_new_tokens: int = Field(default=64, ge=1, le=4096, description="A generator's longest.")
-    checkpoint_steps: int = Field(default=20, ge=1, description="Steps between two checkpoints.")
-    max_grad_norm: float = Field(default=1.0, gt=0, description="Longer gradients are scaled.")
 
 
-# Measured on the BFCL and CLINC150 sets, see tests/benchmarks. A continual run starts from a model
-# that is already right in most cases, and a second epoch brought it nothing.
-_DEFAULTS: dict[tuple[AgentKind, str], dict[str, float]] = {
-    (AgentKind.SELECTOR, "supervised"): {
-        "epochs": 2, "batch_size": 16, "learning_rate": 1e-4, "max_length": 32,
-    },
-    (AgentKind.SELECTOR, "continual"): {
-        "epochs": 1, "batch_size": 16, "learning_rate": 1e-4, "max_length": 32,
-    },
-    (AgentKind.CLASSIFIER, "supervised"): {
-        "epochs": 4, "batch_size": 16, "learning_rate": 5e-4, "max_length": 32,
-    },
-    (AgentKind.CLASSIFIER, "continual"): {
-        "epochs": 4, "batch_size": 16, "learning_rate": 2e-4, "max_length": 32,
-    },
-    (AgentKind.GENERATOR, "supervised"): {
-        "epochs": 1, "batch_size": 4, "learning_rate": 2e-4, "max_length": 512,
-    },
-    (AgentKind.GENERATOR, "continual"): {
-        "epochs": 1, "batch_size": 4, "learning_rate": 1e-4, "max_length": 512,
-    },
-}  # fmt: skip
+# Covariant: what works for every encoder's run takes a selector's too. Runs are frozen, so it is
+# sound.
+ConfigT = TypeVar("ConfigT", bound=RunConfig, covariant=True)
 
 
-class TrainingRun(BaseModel):
-    """One attempt at a training."""
+class TrainingRun(BaseModel, Generic[ConfigT]):
+    """One attempt at a training, with the configuration of its recipe."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     job_id: str
     attempt: int = Field(ge=1)
     kind: AgentKind
-    method: Method
+    method: TrainingMethod
     base_model: str = Field(min_length=1, description="URI of the model it all starts with.")
     warm_start_model: Path | None = Field(default=None, description="Model folder to go on from.")
     dataset: Path = Field(description="Folder with train.jsonl and perhaps validation.jsonl.")
@@ -98,28 +95,4 @@ class TrainingRun(BaseModel):
     cache_dir: Path | None = Field(default=None, description="Keeps converted base models.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads.")
-    config: RunConfig
-
-
-def read_run(spec: dict[str, object]) -> TrainingRun:
-    """The run that a spec describes, with the defaults of its kind and method filled in.
-
-    Raises:
-        RunInvalid: the message names each field and the rule it breaks.
-    """
-    explicit = spec.get("config") or {}
-    try:
-        kind = AgentKind(str(spec.get("kind")))
-        defaults = _DEFAULTS[kind, str(spec.get("method"))]
-    except (ValueError, KeyError) as error:
-        raise RunInvalid(
-            f"There is no recipe for kind {spec.get('kind')!r}, method {spec.get('method')!r}"
-        ) from error
-    if not isinstance(explicit, dict):
-        raise RunInvalid("config must be an object")
-    provided = {name: value for name, value in explicit.items() if value is not None}
-    try:
-        return TrainingRun.model_validate({**spec, "config": {**defaults, **provided}})
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise RunInvalid("The run cannot be done; " + "; ".join(faults)) from error
+    config: ConfigT

@@ -32,12 +32,12 @@ from services.trainer.recipes.frozen_features import (
 )
 from services.trainer.recipes.items import TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import ProgressCallback, Report
-from services.trainer.recipes.run import RunConfig, TrainingRun
+from services.trainer.recipes.run import SelectorConfig, TrainingRun
 from services.trainer.recipes.validation import build_validator
 from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
 
 
-def train(run: TrainingRun, report: Report) -> TrainResult:
+def train(run: TrainingRun[SelectorConfig], report: Report) -> TrainResult:
     """Train and save a selector.
 
     Raises:
@@ -82,7 +82,7 @@ class CatalogueSoftmax(nn.Module):
 
     catalogue_CH: Tensor
 
-    def __init__(self, upper: UpperLayers, catalogue_CH: Tensor, config: RunConfig) -> None:
+    def __init__(self, upper: UpperLayers, catalogue_CH: Tensor, config: SelectorConfig) -> None:
         super().__init__()
         self.upper = upper
         self.register_buffer("catalogue_CH", catalogue_CH, persistent=False)
@@ -130,7 +130,7 @@ def _build_targets(items: Sequence[TrainingItem], places: dict[str, int]) -> Ite
     )
 
 
-def _build_card(run: TrainingRun) -> ModelCard:
+def _build_card(run: TrainingRun[SelectorConfig]) -> ModelCard:
     return ModelCard(
         kind="selector",
         base_model=run.base_model,
@@ -142,7 +142,7 @@ def _build_card(run: TrainingRun) -> ModelCard:
     )
 
 
-def _embed_catalogue(run: TrainingRun, base: Path) -> EmbeddedCatalogue:
+def _embed_catalogue(run: TrainingRun[SelectorConfig], base: Path) -> EmbeddedCatalogue:
     """The run's tools with their vectors: the warm-start model's where it has the same tool."""
     known: dict[Tool, Tensor] = {}
     if run.warm_start_model:

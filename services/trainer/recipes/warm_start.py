@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archon_inference.card import ModelCard, read_card
 from services.trainer.recipes.errors import RunInvalid
-from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.run import EncoderConfig, RunConfig, TrainingRun
 
 
-def read_warm_start_card(run: TrainingRun) -> ModelCard | None:
+def read_warm_start_card(run: TrainingRun[RunConfig]) -> ModelCard | None:
     """The card of the run's warm-start model, or None for a first training.
 
     Raises:
@@ -24,7 +24,7 @@ def read_warm_start_card(run: TrainingRun) -> ModelCard | None:
     return warm_start
 
 
-def frozen_layers(run: TrainingRun, warm_start: ModelCard | None) -> int:
+def frozen_layers(run: TrainingRun[EncoderConfig], warm_start: ModelCard | None) -> int:
     """Lowest layers that are still the base model's after the run."""
     frozen = run.config.frozen_layers
     return min(frozen, warm_start.frozen_layers) if warm_start else frozen

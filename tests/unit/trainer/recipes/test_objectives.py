@@ -6,7 +6,7 @@ from torch import Tensor
 
 from archon_inference.encoder import UpperLayers
 from services.trainer.recipes.frozen_features import weighted_mean
-from services.trainer.recipes.run import RunConfig
+from services.trainer.recipes.run import SelectorConfig
 from services.trainer.recipes.selector import CatalogueSoftmax
 
 NONE_REJECTED = torch.full((1, 1), -1)
@@ -29,7 +29,7 @@ def _loss(
     margin: float = 0.2,
     distillation_target: list[float] | None = None,
 ) -> float:
-    config = RunConfig(
+    config = SelectorConfig(
         epochs=1, batch_size=1, learning_rate=1, max_length=4, temperature=1.0,
         rejected_margin=margin, feature_distillation_weight=2.0,
     )  # fmt: skip

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from services.trainer.recipes.errors import RunInvalid
-from services.trainer.recipes.run import read_run
+from services.trainer.recipes.recipe_table import RECIPES, list_capabilities, read_run
+from services.trainer.recipes.run import GeneratorConfig, SelectorConfig
 
 SPEC: dict[str, Any] = {
     "job_id": "j",
@@ -49,3 +50,26 @@ def test_explicit_values_override_defaults_and_null_does_not() -> None:
 def test_a_run_that_cannot_be_done_says_why(change: dict[str, Any], fault: str) -> None:
     with pytest.raises(RunInvalid, match=fault):
         read_run(SPEC | change)
+
+
+@pytest.mark.parametrize(("kind", "method"), RECIPES)
+def test_every_announced_recipe_reads_a_run_with_its_defaults_alone(kind: str, method: str) -> None:
+    run = read_run(SPEC | {"kind": kind, "method": method})
+
+    assert (run.kind, run.method) == (kind, method)
+
+
+def test_what_is_announced_is_what_there_are_recipes_for() -> None:
+    assert {(each.kind, each.method) for each in list_capabilities()} == set(RECIPES)
+
+
+def test_a_run_has_the_configuration_of_its_recipe_only() -> None:
+    config = {"lora_rank": 4, "temperature": 0.1}
+
+    selector = read_run(SPEC | {"config": config}).config
+    generator = read_run(SPEC | {"kind": "generator", "config": config}).config
+
+    assert isinstance(selector, SelectorConfig)
+    assert isinstance(generator, GeneratorConfig)
+    assert not hasattr(selector, "lora_rank")
+    assert not hasattr(generator, "temperature")
