@@ -38,6 +38,7 @@ SERVICES: Final = (
 )
 
 FEEDBACK: Final = Topic("archon.feedback.v1", "agent", 12, retention_ms=30 * DAY_MS)
+FEEDBACK_COUNTS: Final = Topic("archon.feedback-counts.v1", "agent", 3, retention_ms=30 * DAY_MS)
 AGENTS: Final = Topic("archon.agents.v1", "agent", 3)
 JOBS: Final = Topic("archon.jobs.v1", "job", 6)
 CURRICULUM: Final = Topic("archon.curriculum.v1", "agent", 3)
@@ -65,6 +66,7 @@ REGISTRY_COMMANDS: Final = _commands("registry", "agent", 3)
 
 EVENT_TOPICS: Final = (
     FEEDBACK,
+    FEEDBACK_COUNTS,
     AGENTS,
     JOBS,
     CURRICULUM,

@@ -45,12 +45,31 @@ class ModelRef(ValueObject):
 
 
 class Estimate(ValueObject):
-    """A measured share or mean with its 95 % interval and the number of items behind it."""
+    """A measured proportion, mean or median with its 95 % interval; `n` items are behind it."""
 
     value: float
     low: float
     high: float
     n: int = Field(ge=1)
+
+
+class MetricFamily(StrEnum):
+    """What a metric is about."""
+
+    QUALITY = "quality"
+    LATENCY = "latency"
+
+
+class MetricResult(ValueObject):
+    """One metric of one model over one group of items."""
+
+    name: str = Field(description="See archon_contracts.metric_names.")
+    family: MetricFamily
+    model: str = Field(description="candidate, deployed or baseline.")
+    group: str = Field(default="all", description="Segment of the items; all: every item.")
+    estimate: Estimate
+    unit: str = Field(default="1", description="UCUM unit: 1 for proportions, s for seconds.")
+    higher_is_better: bool = True
 
 
 class TriggerPolicy(ValueObject):

@@ -29,10 +29,12 @@ from archon_contracts.events.feedback import (
     FeedbackSource,
     InteractionLogged,
 )
+from archon_contracts.events.feedback_counts import FeedbackCounted, FeedbackCounts
 from archon_contracts.events.jobs import (
     JobCancelled,
     JobCompleted,
     JobFailed,
+    JobRejected,
     JobState,
     JobStateChanged,
     RetrainTriggered,
@@ -77,6 +79,8 @@ __all__ = [
     "EvaluationFailed",
     "ExperimentConcluded",
     "ExperimentStarted",
+    "FeedbackCounted",
+    "FeedbackCounts",
     "FeedbackReceived",
     "FeedbackRetracted",
     "FeedbackSource",
@@ -84,6 +88,7 @@ __all__ = [
     "JobCancelled",
     "JobCompleted",
     "JobFailed",
+    "JobRejected",
     "JobState",
     "JobStateChanged",
     "LevelAdvanced",

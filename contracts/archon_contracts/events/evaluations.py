@@ -10,7 +10,7 @@ from pydantic import Field
 from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier, ValueObject
 from archon_contracts.topics import Topic
-from archon_contracts.values import ArtifactRef, Estimate
+from archon_contracts.values import ArtifactRef, Estimate, MetricResult
 
 
 class PairedComparison(ValueObject):
@@ -33,6 +33,9 @@ class EvaluationCompleted(Contract):
     evaluation_id: UUID
     passed: bool
     reasons: tuple[str, ...] = Field(description="Why the gate decided so, in plain words.")
+    results: tuple[MetricResult, ...] = Field(
+        default=(), description="Every metric of every model, per group."
+    )
     accuracy: dict[str, dict[str, Estimate]] = Field(
         description="Model (candidate, deployed, baseline) -> group (all or an item's) -> accuracy."
     )

@@ -115,6 +115,20 @@ class JobFailed(Contract):
     reason: str
 
 
+class JobRejected(Contract):
+    """The job's candidate was evaluated and not accepted; the deployed version stays."""
+
+    topic: ClassVar[Topic] = topics.JOBS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    reason: str = Field(description="Why: the gate's reasons, or the registry's refusal.")
+    evaluation_id: UUID | None = Field(
+        default=None, description="Evaluation that decided; absent: the registry refused."
+    )
+
+
 class JobCancelled(Contract):
     """Somebody stopped the job."""
 

@@ -1,0 +1,47 @@
+"""Names of the files in artifact folders."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Split(StrEnum):
+    """The parts of a dataset."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+def split_file(split: Split) -> str:
+    """The file that holds one part of a dataset."""
+    return f"{split}.jsonl"
+
+
+ITEMS_FILE: Final = "items.jsonl"
+"""Items of a source or a suite."""
+TRAIN_FILE: Final = split_file(Split.TRAIN)
+VALIDATION_FILE: Final = split_file(Split.VALIDATION)
+TEST_FILE: Final = split_file(Split.TEST)
+SUITE_FILES: Final = (ITEMS_FILE, TEST_FILE)
+"""Where the items of an evaluation are: a suite's file, or else a dataset's test part."""
+
+DATASET_CARD_FILE: Final = "dataset.json"
+FEEDBACK_IDS_FILE: Final = "feedback_ids.txt"
+"""Ids of the feedback that a dataset is made of, one a line, sorted."""
+QUARANTINED_FILE: Final = "quarantined.jsonl"
+REPORT_FILE: Final = "report.json"
+"""Statistics on generated items."""
+
+CATALOGUE_FILE: Final = "catalogue.json"
+"""A selector's entries."""
+MODEL_CARD_FILE: Final = "archon.json"
+
+MANIFEST_FILE: Final = "manifest.json"
+SIGNATURE_FILE: Final = "manifest.sig"
+
+
+def predictions_file(role: str) -> str:
+    """The predictions of one model of an evaluation: candidate, deployed or baseline."""
+    return f"{role}.jsonl"

@@ -1,0 +1,107 @@
+"""Items to train on and items to evaluate with.
+
+A field of a text type is empty where nothing is known, so that readers need not tell null from
+absent. Inputs and answers may be any JSON on the way in; they are kept as the text a model reads.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StringConstraints
+
+from archon_contracts.base import ValueObject
+from archon_contracts.values import Proportion
+
+REPLAY: Final = "replay"
+"""The `source` of an item that an earlier version learned and that is trained on again."""
+
+MAXIMUM_WEIGHT: Final = 100.0
+
+
+def canonical_text(value: JsonValue) -> str:
+    """A JSON value as text: strings unchanged, null and empty collections as "", the rest as JSON.
+
+    Keys are sorted, so that equal values give equal texts.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or value in ([], {}):
+        return ""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _assume_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Text = Annotated[str, BeforeValidator(canonical_text)]
+RequiredText = Annotated[str, BeforeValidator(canonical_text), StringConstraints(min_length=1)]
+Timestamp = Annotated[datetime, AfterValidator(_assume_utc)]
+
+
+class Annotation(ValueObject):
+    """One annotator's label for an item."""
+
+    annotator_id: Text = Field(default="", description="Empty: not named.")
+    label: RequiredText
+    confidence: Proportion | None = None
+
+
+class TrainingItem(ValueObject):
+    """One thing to learn: an input, what should have been answered, and how far to believe it."""
+
+    id: Text = Field(
+        default="", description="Unique in its file; data preparation derives an absent one."
+    )
+    input: RequiredText
+    target: Text = Field(default="", description="The right answer; empty: not known.")
+    actual: Text = Field(default="", description="What the agent answered.")
+    rejected: tuple[Text, ...] = Field(default=(), description="Answers known to be wrong.")
+    annotations: tuple[Annotation, ...] = Field(
+        default=(), description="Labels to choose the target from, where it is not known."
+    )
+
+    rating: float | None = Field(default=None, ge=1, le=5, description="Of `actual`, in stars.")
+    reward: float | None = Field(default=None, ge=-1, le=1, description="Of `actual`.")
+    propensity: float | None = Field(
+        default=None, gt=0, le=1, description="Probability with which `actual` was chosen."
+    )
+    weight: float = Field(
+        default=1.0, gt=0, le=MAXIMUM_WEIGHT, description="Factor of its loss in training."
+    )
+    trust: float = Field(
+        default=1.0, ge=0, description="Which of two contradicting items to believe: the higher."
+    )
+    difficulty: Proportion = Field(
+        default=0.5, description="Proportion of the dataset's items that are easier."
+    )
+
+    source: str = Field(default="", description="feedback, human, synthetic, ..., or replay.")
+    feedback_source: str = Field(default="", description="user, expert, guardrail, environment.")
+    generator: str = Field(default="", description="How a synthetic item was made.")
+    unit: Text = Field(default="", description="User or session that gave the feedback.")
+    group: Text = Field(default="", description="Segment to report on.")
+    skill: Text = Field(default="", description="Capability that the item exercises.")
+    model_version: Text = Field(default="", description="Version that gave `actual`.")
+    occurred_at: Timestamp | None = None
+
+
+class SuiteItem(ValueObject):
+    """One item of an evaluation suite. Items of a dataset's test part can be read as such."""
+
+    id: RequiredText
+    input: RequiredText
+    target: Text = Field(default="", description="Empty: answered, but not scored.")
+    group: Text = Field(default="", description="Segment to report on.")
+    skill: Text = Field(default="", description="Capability that the item exercises.")
+
+
+class QuarantinedItem(ValueObject):
+    """A feedback item that was kept out of a dataset."""
+
+    id: Text
+    reason: str = Field(description="Rule that applied.")
+    explanation: str = ""

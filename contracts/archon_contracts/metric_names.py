@@ -1,0 +1,27 @@
+"""Names of training and evaluation metrics: `part/figure`, as training writes and readers show.
+
+Telemetry metrics (OpenTelemetry) have their names in `telemetry`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ACCURACY: Final = "accuracy"
+"""Proportion of scored items whose first answer is right."""
+TOP_K: Final = 5
+ACCURACY_AT_5: Final = "accuracy_at_5"
+"""Proportion of scored items with the right answer among the five best."""
+LATENCY_SECONDS: Final = "latency_seconds"
+"""Median time of a request with one item."""
+
+TRAIN_LOSS: Final = "train/loss"
+"""Mean loss per weighted item since the last point; the live loss of a run."""
+TRAIN_LEARNING_RATE: Final = "train/learning_rate"
+TRAIN_GRADIENT_NORM: Final = "train/grad_norm"
+
+VALIDATION_ACCURACY: Final = f"validation/{ACCURACY}"
+VALIDATION_ACCURACY_AT_5: Final = f"validation/{ACCURACY_AT_5}"
+
+UNKNOWN_TARGETS: Final = "data/unknown_targets"
+"""Items left out because their target is no answer of the agent."""
