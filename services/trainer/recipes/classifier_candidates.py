@@ -1,0 +1,217 @@
+"""The candidates of a classifier: a closed-form head, and fine-tuning where that falls short.
+
+The closed form costs one forward pass over the new items, does not depend on the order of the data
+and forgets nothing, so it comes first. Fine-tuning is tried when the frozen encoder separates the
+labels badly, and its model is taken only when it is better on the validation items beyond chance.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from scipy.stats import binomtest
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from archon_inference.base_models import resolve_base_model
+from archon_inference.card import ModelCard, read_card
+from archon_inference.classifier import Classifier
+from archon_inference.encoder import TextEncoder
+from services.trainer.recipes.closed_form import (
+    ClassStatistics,
+    fit_linear_discriminant,
+    load_statistics,
+    save_statistics,
+)
+from services.trainer.recipes.errors import EmptyDataset
+from services.trainer.recipes.fitting import TrainResult
+from services.trainer.recipes.items import REPLAY, TrainingItem, read_training_items
+from services.trainer.recipes.progress_callback import Report
+from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.warm_start import read_warm_start_card
+
+SUFFICIENT_ACCURACY: Final = 0.8
+"""Validation accuracy of the closed form from which fine-tuning is not tried by itself. On sentence
+encoders fine-tuning gained under half a point above it, at some hundred times the cost."""
+
+MAXIMUM_P_VALUE: Final = 0.05
+"""Of the paired test that fine-tuning must pass against the closed form."""
+
+FineTune = Callable[[TrainingRun, Report], TrainResult]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedFormCandidate:
+    """A classifier with a closed-form head, and what it was fitted to."""
+
+    classifier: Classifier
+    statistics: ClassStatistics
+    train_loss: float
+    unlearnt_items: int
+    seconds: float
+
+
+def train_classifier(run: TrainingRun, report: Report, fine_tune: FineTune) -> TrainResult:
+    """Train and save the better candidate; its statistics go beside it for the next version.
+
+    Raises:
+        EmptyDataset: no item has a label of the agent.
+        RunInvalid: the warm-start model comes from another base model.
+    """
+    train_items, validation_items = read_training_items(run.dataset)
+    report({"event": "started", "total_steps": 1, "resumed_from_step": 0})
+    candidate = fit_closed_form(run, train_items)
+    report({"event": "first_step", "at": time.time()})
+    right = _right_answers(candidate.classifier, validation_items)
+    metrics = {
+        "train/loss": candidate.train_loss,
+        "data/unknown_targets": float(candidate.unlearnt_items),
+        **_accuracy("validation/accuracy", right),
+    }
+    report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
+    if not _wants_fine_tuning(run, right):
+        _save(candidate.classifier, candidate.statistics, run)
+        return TrainResult(1, candidate.train_loss, metrics, {"train": candidate.seconds})
+    return _fine_tuned_or(candidate, run, report, fine_tune, validation_items, right)
+
+
+def fit_closed_form(run: TrainingRun, items: Sequence[TrainingItem]) -> ClosedFormCandidate:
+    """The head of all items seen so far: those of the warm-start version's statistics, and new ones.
+
+    Replayed items are in the statistics already and are not counted again.
+
+    Raises:
+        EmptyDataset: no item has a label of the agent.
+    """
+    started = time.perf_counter()
+    card = read_warm_start_card(run)
+    before = load_statistics(run.warm_start_model) if run.warm_start_model else None
+    source = run.warm_start_model if before is not None else None
+    wanted = run.labels or tuple(
+        dict.fromkeys((*(card.labels if card else ()), *sorted({i.target for i in items})))
+    )
+    learnt = [
+        item
+        for item in items
+        if item.target in set(wanted) and not (before is not None and item.source == REPLAY)
+    ]
+    frozen = card.frozen_layers if card and source else run.config.frozen_layers
+    encoder = TextEncoder.load(source or resolve_base_model(run.base_model, run.cache_dir), frozen)
+    statistics, vectors_NH = before, torch.empty(0, encoder.hidden_size)
+    if learnt:
+        vectors_NH = encoder.embed([item.input for item in learnt], run.config.max_length)
+        new = ClassStatistics.of(
+            vectors_NH, [item.target for item in learnt], [item.weight for item in learnt]
+        )
+        statistics = before.plus(new) if before is not None else new
+    if statistics is None or not (labels := statistics.known(wanted)):
+        raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
+    classifier = Classifier(encoder, _card(run, labels, frozen), _head(statistics, labels))
+    return ClosedFormCandidate(
+        classifier=classifier,
+        statistics=statistics,
+        train_loss=_loss(classifier, vectors_NH, [item.target for item in learnt]),
+        unlearnt_items=sum(item.target not in set(wanted) for item in items),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _fine_tuned_or(
+    candidate: ClosedFormCandidate,
+    run: TrainingRun,
+    report: Report,
+    fine_tune: FineTune,
+    validation_items: Sequence[TrainingItem],
+    right: Sequence[bool],
+) -> TrainResult:
+    """Fine-tune; keep that model where the validation items show beyond chance that it is better."""
+    result = fine_tune(run, report)
+    tuned = Classifier.load(run.output_dir, read_card(run.output_dir))
+    tuned_right = _right_answers(tuned, validation_items)
+    result.metrics.update(_accuracy("validation/closed_form_accuracy", right))
+    if run.config.fine_tuning == "always" or _is_better(tuned_right, right):
+        train_items, _ = read_training_items(run.dataset)
+        save_statistics(_statistics_under(tuned, train_items, run), run.output_dir)
+        return result
+    shutil.rmtree(run.output_dir)
+    _save(candidate.classifier, candidate.statistics, run)
+    result.metrics.update(_accuracy("validation/fine_tuned_accuracy", tuned_right))
+    result.metrics.update(_accuracy("validation/accuracy", right))
+    return result
+
+
+def _wants_fine_tuning(run: TrainingRun, right: Sequence[bool]) -> bool:
+    if run.config.fine_tuning != "auto":
+        return run.config.fine_tuning == "always"
+    return bool(right) and sum(right) / len(right) < SUFFICIENT_ACCURACY
+
+
+def _is_better(tuned: Sequence[bool], closed_form: Sequence[bool]) -> bool:
+    """Whether fine-tuning is right more often beyond chance (exact McNemar test, one-sided)."""
+    gained = sum(now and not then for now, then in zip(tuned, closed_form, strict=True))
+    lost = sum(then and not now for now, then in zip(tuned, closed_form, strict=True))
+    if gained <= lost:
+        return False
+    test = binomtest(gained, gained + lost, 0.5, alternative="greater")
+    return float(test.pvalue) <= MAXIMUM_P_VALUE
+
+
+def _statistics_under(
+    classifier: Classifier, items: Sequence[TrainingItem], run: TrainingRun
+) -> ClassStatistics:
+    """Statistics of the items as the tuned encoder sees them: the next version goes on from here."""
+    known = [item for item in items if item.target in set(classifier.card.labels)]
+    vectors_NH = classifier.encoder.embed([item.input for item in known], run.config.max_length)
+    return ClassStatistics.of(
+        vectors_NH, [item.target for item in known], [item.weight for item in known]
+    )
+
+
+def _right_answers(classifier: Classifier, items: Sequence[TrainingItem]) -> list[bool]:
+    answers = classifier.predict([item.input for item in items]) if items else []
+    return [item.target == answer.output for item, answer in zip(items, answers, strict=True)]
+
+
+def _accuracy(name: str, right: Sequence[bool]) -> dict[str, float]:
+    return {name: sum(right) / len(right)} if right else {}
+
+
+@torch.no_grad()
+def _loss(classifier: Classifier, vectors_NH: Tensor, targets: Sequence[str]) -> float:
+    """Mean cross-entropy in nats over the new items that the head knows; 0 where there are none."""
+    places = {label: place for place, label in enumerate(classifier.card.labels)}
+    rows = [row for row, target in enumerate(targets) if target in places]
+    if not rows:
+        return 0.0
+    wanted = torch.tensor([places[targets[row]] for row in rows])
+    return float(cross_entropy(classifier.head(vectors_NH[rows]), wanted))
+
+
+@torch.no_grad()
+def _head(statistics: ClassStatistics, labels: Sequence[str]) -> nn.Linear:
+    weight_LH, bias_L = fit_linear_discriminant(statistics, labels)
+    head = nn.Linear(weight_LH.shape[1], len(labels))
+    head.weight.copy_(weight_LH)
+    head.bias.copy_(bias_L)
+    return head
+
+
+def _card(run: TrainingRun, labels: tuple[str, ...], frozen: int) -> ModelCard:
+    return ModelCard(
+        kind="classifier",
+        base_model=run.base_model,
+        max_length=run.config.max_length,
+        frozen_layers=frozen,
+        labels=labels,
+    )
+
+
+def _save(classifier: Classifier, statistics: ClassStatistics, run: TrainingRun) -> None:
+    run.output_dir.mkdir(parents=True, exist_ok=True)
+    save_statistics(statistics, run.output_dir)
+    classifier.save(run.output_dir)  # the card last: its presence means complete
