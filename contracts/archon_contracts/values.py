@@ -30,6 +30,14 @@ class TrainingMethod(StrEnum):
     CONTINUAL = "continual"
 
 
+class FineTuning(StrEnum):
+    """When a classifier's encoder is fine-tuned beside its closed-form head."""
+
+    AUTO = "auto"  # when the closed form is right in too few validation items
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class ArtifactRef(ValueObject):
     """An immutable, content-addressed folder: where it is and what it must hash to."""
 
@@ -163,6 +171,11 @@ class TrainingConfig(ValueObject):
         default=None, description="Replayed items per new item in a continual run."
     )
     validation_split: Proportion | None = None
+    fine_tuning: FineTuning | None = Field(
+        default=None,
+        description="Classifiers: fine-tune the encoder beside the closed-form head. Absent: auto, "
+        "when the closed form is right in under 0.8 of the validation items.",
+    )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
 

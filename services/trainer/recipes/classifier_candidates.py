@@ -18,10 +18,12 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from archon_contracts.values import FineTuning
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, read_card
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
+from services.trainer.recipes.classifier import train as fine_tune_classifier
 from services.trainer.recipes.closed_form import (
     ClassStatistics,
     fit_linear_discriminant,
@@ -32,17 +34,18 @@ from services.trainer.recipes.errors import EmptyDataset
 from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.items import REPLAY, TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import Report
-from services.trainer.recipes.run import TrainingRun
+from services.trainer.recipes.run import ClassifierConfig, TrainingRun
 from services.trainer.recipes.warm_start import read_warm_start_card
 
 SUFFICIENT_ACCURACY: Final = 0.8
-"""Validation accuracy of the closed form from which fine-tuning is not tried by itself. On sentence
-encoders fine-tuning gained under half a point above it, at some hundred times the cost."""
+"""Validation accuracy of the closed form from which fine-tuning is not tried by itself: what it may
+still gain on a sentence encoder is small, and it costs some hundred times as much; see
+`make bench NAME=classifier_stream`."""
 
 MAXIMUM_P_VALUE: Final = 0.05
 """Of the paired test that fine-tuning must pass against the closed form."""
 
-FineTune = Callable[[TrainingRun, Report], TrainResult]
+FineTune = Callable[[TrainingRun[ClassifierConfig], Report], TrainResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,9 @@ class ClosedFormCandidate:
     seconds: float
 
 
-def train_classifier(run: TrainingRun, report: Report, fine_tune: FineTune) -> TrainResult:
+def train(
+    run: TrainingRun[ClassifierConfig], report: Report, fine_tune: FineTune = fine_tune_classifier
+) -> TrainResult:
     """Train and save the better candidate; its statistics go beside it for the next version.
 
     Raises:
@@ -64,24 +69,17 @@ def train_classifier(run: TrainingRun, report: Report, fine_tune: FineTune) -> T
         RunInvalid: the warm-start model comes from another base model.
     """
     train_items, validation_items = read_training_items(run.dataset)
-    report({"event": "started", "total_steps": 1, "resumed_from_step": 0})
     candidate = fit_closed_form(run, train_items)
-    report({"event": "first_step", "at": time.time()})
     right = _right_answers(candidate.classifier, validation_items)
-    metrics = {
-        "train/loss": candidate.train_loss,
-        "data/unknown_targets": float(candidate.unlearnt_items),
-        **_accuracy("validation/accuracy", right),
-    }
-    report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
-    if not _wants_fine_tuning(run, right):
-        _save(candidate.classifier, candidate.statistics, run)
-        return TrainResult(1, candidate.train_loss, metrics, {"train": candidate.seconds})
-    return _fine_tuned_or(candidate, run, report, fine_tune, validation_items, right)
+    if _wants_fine_tuning(run, right):
+        return _fine_tuned_or(candidate, run, report, fine_tune, validation_items, right)
+    return _closed_form(candidate, run, report, right)
 
 
-def fit_closed_form(run: TrainingRun, items: Sequence[TrainingItem]) -> ClosedFormCandidate:
-    """The head of all items seen so far: those of the warm-start version's statistics, and new ones.
+def fit_closed_form(
+    run: TrainingRun[ClassifierConfig], items: Sequence[TrainingItem]
+) -> ClosedFormCandidate:
+    """The head of all items seen so far: the warm-start version's statistics and the new items.
 
     Replayed items are in the statistics already and are not counted again.
 
@@ -121,20 +119,39 @@ def fit_closed_form(run: TrainingRun, items: Sequence[TrainingItem]) -> ClosedFo
     )
 
 
+def _closed_form(
+    candidate: ClosedFormCandidate,
+    run: TrainingRun[ClassifierConfig],
+    report: Report,
+    right: Sequence[bool],
+) -> TrainResult:
+    """Save the closed-form candidate; solving for its head counts as the run's one step."""
+    report({"event": "started", "total_steps": 1, "resumed_from_step": 0})
+    report({"event": "first_step", "at": time.time()})
+    metrics = {
+        "train/loss": candidate.train_loss,
+        "data/unknown_targets": float(candidate.unlearnt_items),
+        **_accuracy("validation/accuracy", right),
+    }
+    report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
+    _save(candidate.classifier, candidate.statistics, run)
+    return TrainResult(1, candidate.train_loss, metrics, {"train": candidate.seconds})
+
+
 def _fine_tuned_or(
     candidate: ClosedFormCandidate,
-    run: TrainingRun,
+    run: TrainingRun[ClassifierConfig],
     report: Report,
     fine_tune: FineTune,
     validation_items: Sequence[TrainingItem],
     right: Sequence[bool],
 ) -> TrainResult:
-    """Fine-tune; keep that model where the validation items show beyond chance that it is better."""
+    """Fine-tune; keep that model where it is better on the validation items beyond chance."""
     result = fine_tune(run, report)
     tuned = Classifier.load(run.output_dir, read_card(run.output_dir))
     tuned_right = _right_answers(tuned, validation_items)
     result.metrics.update(_accuracy("validation/closed_form_accuracy", right))
-    if run.config.fine_tuning == "always" or _is_better(tuned_right, right):
+    if run.config.fine_tuning is FineTuning.ALWAYS or _is_better(tuned_right, right):
         train_items, _ = read_training_items(run.dataset)
         save_statistics(_statistics_under(tuned, train_items, run), run.output_dir)
         return result
@@ -145,9 +162,9 @@ def _fine_tuned_or(
     return result
 
 
-def _wants_fine_tuning(run: TrainingRun, right: Sequence[bool]) -> bool:
-    if run.config.fine_tuning != "auto":
-        return run.config.fine_tuning == "always"
+def _wants_fine_tuning(run: TrainingRun[ClassifierConfig], right: Sequence[bool]) -> bool:
+    if run.config.fine_tuning is not FineTuning.AUTO:
+        return run.config.fine_tuning is FineTuning.ALWAYS
     return bool(right) and sum(right) / len(right) < SUFFICIENT_ACCURACY
 
 
@@ -162,9 +179,9 @@ def _is_better(tuned: Sequence[bool], closed_form: Sequence[bool]) -> bool:
 
 
 def _statistics_under(
-    classifier: Classifier, items: Sequence[TrainingItem], run: TrainingRun
+    classifier: Classifier, items: Sequence[TrainingItem], run: TrainingRun[ClassifierConfig]
 ) -> ClassStatistics:
-    """Statistics of the items as the tuned encoder sees them: the next version goes on from here."""
+    """Statistics of the items under the tuned encoder, for the next version to go on from."""
     known = [item for item in items if item.target in set(classifier.card.labels)]
     vectors_NH = classifier.encoder.embed([item.input for item in known], run.config.max_length)
     return ClassStatistics.of(
@@ -201,7 +218,7 @@ def _head(statistics: ClassStatistics, labels: Sequence[str]) -> nn.Linear:
     return head
 
 
-def _card(run: TrainingRun, labels: tuple[str, ...], frozen: int) -> ModelCard:
+def _card(run: TrainingRun[ClassifierConfig], labels: tuple[str, ...], frozen: int) -> ModelCard:
     return ModelCard(
         kind="classifier",
         base_model=run.base_model,
@@ -211,7 +228,9 @@ def _card(run: TrainingRun, labels: tuple[str, ...], frozen: int) -> ModelCard:
     )
 
 
-def _save(classifier: Classifier, statistics: ClassStatistics, run: TrainingRun) -> None:
+def _save(
+    classifier: Classifier, statistics: ClassStatistics, run: TrainingRun[ClassifierConfig]
+) -> None:
     run.output_dir.mkdir(parents=True, exist_ok=True)
     save_statistics(statistics, run.output_dir)
     classifier.save(run.output_dir)  # the card last: its presence means complete

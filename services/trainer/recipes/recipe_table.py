@@ -45,7 +45,7 @@ def _train_selector(run: TrainingRun[SelectorConfig], report: Report) -> TrainRe
 
 
 def _train_classifier(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
-    from services.trainer.recipes.classifier import train
+    from services.trainer.recipes.classifier_candidates import train
 
     return train(run, report)
 

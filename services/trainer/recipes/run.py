@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from archon_contracts.events.curriculum import CurriculumPlan
-from archon_contracts.values import AgentKind, Proportion, TrainingMethod
+from archon_contracts.values import AgentKind, FineTuning, Proportion, TrainingMethod
 
 
 class RunConfig(BaseModel):
@@ -60,7 +60,12 @@ class SelectorConfig(EncoderConfig):
 
 
 class ClassifierConfig(EncoderConfig):
-    """The classifier's recipe adds nothing to an encoder's."""
+    """What the classifier's recipe adds."""
+
+    fine_tuning: FineTuning = Field(
+        default=FineTuning.AUTO,
+        description="Whether the encoder is fine-tuned beside the closed-form head.",
+    )
 
 
 class GeneratorConfig(RunConfig):

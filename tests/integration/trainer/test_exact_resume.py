@@ -34,12 +34,16 @@ class RecipeRuns:
         self._base = tiny_causal_model(base) if kind == "generator" else tiny_encoder(base)
         self._parent: str | None = None
         if method == "continual":
-            first = run_spec(root / "parent", self._base, kind=kind, max_steps=2)
+            first = run_spec(
+                root / "parent", self._base, kind=kind, max_steps=2, fine_tuning="always"
+            )
             self._parent = run(first, lambda event: None)["model_dir"]
 
     def spec(self, name: str) -> dict[str, Any]:
         """A run in folders of its own."""
-        spec = run_spec(self._root / name, self._base, kind=self._kind, **SHORT)
+        spec = run_spec(
+            self._root / name, self._base, kind=self._kind, fine_tuning="always", **SHORT
+        )
         rows = [
             row | {"source": "replay" if number % 3 == 0 else "feedback"}
             for number, row in enumerate(items(repeat=2))

@@ -72,8 +72,12 @@ def test_a_warm_start_accepts_an_additional_tool(tmp_path: Path, base: Path) -> 
 
 
 def test_a_warm_started_classifier_keeps_its_label_order(tmp_path: Path, base: Path) -> None:
-    parent = Path(run(run_spec(tmp_path / "one", base, kind="classifier"), _ignore)["model_dir"])
-    spec = run_spec(tmp_path / "two", base, kind="classifier")
+    parent = Path(
+        run(run_spec(tmp_path / "one", base, kind="classifier", fine_tuning="always"), _ignore)[
+            "model_dir"
+        ]
+    )
+    spec = run_spec(tmp_path / "two", base, kind="classifier", fine_tuning="always")
     spec |= {"warm_start_model": str(parent), "labels": ["a label more", *REQUESTS]}
 
     model = Path(run(spec, _ignore)["model_dir"])
@@ -131,7 +135,7 @@ def test_a_loss_that_is_not_a_number_stops_before_the_step(
     reports: list[dict[str, Any]] = []
 
     with pytest.raises(NonFiniteLoss, match="step 1"):
-        run(run_spec(tmp_path, base, kind=kind), reports.append)
+        run(run_spec(tmp_path, base, kind=kind, fine_tuning="always"), reports.append)
 
     assert [report["event"] for report in reports] == ["started"]
     assert not (tmp_path / "model").exists()

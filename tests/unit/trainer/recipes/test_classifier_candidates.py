@@ -1,0 +1,127 @@
+"""A classifier's candidates: the closed form first, fine-tuning where it falls short."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from archon_inference.loading import load_predictor
+from services.trainer.child import run
+from services.trainer.recipes import classifier_candidates
+from services.trainer.recipes.closed_form import STATISTICS_FILE, load_statistics
+from services.trainer.recipes.errors import EmptyDataset
+from tests.support.training.tiny_models import tiny_encoder
+from tests.support.training.training_runs import REQUESTS, items, run_spec, write_lines
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_encoder(tmp_path_factory.mktemp("base"))
+
+
+def ignore(_: dict[str, Any]) -> None:
+    """Reports are of no concern here."""
+
+
+def head_of(model: str | Path) -> dict[str, torch.Tensor]:
+    """Rows of the head by label."""
+    predictor = load_predictor(Path(model))
+    return dict(zip(predictor.card.labels, predictor.head.weight.detach(), strict=True))
+
+
+def train(root: Path, base: Path, rows: list[dict[str, Any]], **spec: Any) -> dict[str, Any]:
+    """A closed-form run on these rows."""
+    run_of = run_spec(root, base, kind="classifier", fine_tuning="never") | spec
+    write_lines(root / "dataset" / "train.jsonl", rows)
+    return run(run_of, ignore)
+
+
+def test_a_second_window_leads_to_the_head_of_both_at_once(tmp_path: Path, base: Path) -> None:
+    rows = items(repeat=2)
+    known = [row for row in rows if row["target"] != "book_hotel"]
+    new = [row for row in rows if row["target"] == "book_hotel"]
+    replayed = [row | {"source": "replay"} for row in known[:3]]
+
+    first = train(tmp_path / "one", base, known)["model_dir"]
+    second = train(
+        tmp_path / "two", base, [*new, *replayed], warm_start_model=first, method="continual"
+    )["model_dir"]
+    joint = train(tmp_path / "joint", base, rows)["model_dir"]
+
+    ours, theirs = head_of(second), head_of(joint)
+    assert ours.keys() == theirs.keys() == set(REQUESTS)
+    for label, row in ours.items():
+        torch.testing.assert_close(row, theirs[label], rtol=1e-4, atol=1e-4)
+
+
+def test_the_encoder_stays_the_base_models(tmp_path: Path, base: Path) -> None:
+    model = train(tmp_path, base, items())["model_dir"]
+
+    assert load_predictor(Path(model)).encoder.lower_digest()
+    assert (Path(model) / STATISTICS_FILE).is_file()
+
+
+def test_a_withdrawn_label_is_answered_no_more_and_comes_back(tmp_path: Path, base: Path) -> None:
+    first = train(tmp_path / "one", base, items())["model_dir"]
+    fewer = [label for label in sorted(REQUESTS) if label != "book_hotel"]
+    rows = [row for row in items() if row["target"] != "book_hotel"]
+
+    second = train(tmp_path / "two", base, rows, warm_start_model=first, labels=fewer)["model_dir"]
+    third = train(tmp_path / "three", base, rows, warm_start_model=second, labels=sorted(REQUESTS))[
+        "model_dir"
+    ]
+
+    assert set(head_of(second)) == set(fewer)
+    assert set(head_of(third)) == set(REQUESTS)
+
+
+def test_a_run_without_a_known_label_is_empty(tmp_path: Path, base: Path) -> None:
+    with pytest.raises(EmptyDataset):
+        train(tmp_path, base, items(), labels=["something else"])
+
+
+def test_items_of_unknown_labels_are_counted(tmp_path: Path, base: Path) -> None:
+    result = train(tmp_path, base, items(), labels=["book_hotel", "get_weather"])
+
+    assert result["metrics"]["data/unknown_targets"] == 6
+
+
+def test_it_reports_start_step_and_loss(tmp_path: Path, base: Path) -> None:
+    reports: list[dict[str, Any]] = []
+
+    run(run_spec(tmp_path, base, kind="classifier", fine_tuning="never"), reports.append)
+
+    assert [r["event"] for r in reports] == ["started", "first_step", "metrics"]
+    assert {"train/loss", "validation/accuracy"} <= reports[-1]["values"].keys()
+
+
+def test_fine_tuning_that_is_no_better_beyond_chance_is_not_taken(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier_candidates, "SUFFICIENT_ACCURACY", 1.01)
+    spec = run_spec(tmp_path, base, kind="classifier", max_steps=1, learning_rate=1e-9)
+
+    result = run(spec, ignore)
+
+    statistics = load_statistics(Path(result["model_dir"]))
+    assert statistics is not None
+    assert "validation/fine_tuned_accuracy" in result["metrics"]
+    assert set(json.loads((tmp_path / "model" / "archon.json").read_text())["labels"]) == set(
+        REQUESTS
+    )
+
+
+def test_after_fine_tuning_the_closed_form_goes_on_from_the_new_encoder(
+    tmp_path: Path, base: Path
+) -> None:
+    tuned = run(run_spec(tmp_path / "one", base, kind="classifier", fine_tuning="always"), ignore)[
+        "model_dir"
+    ]
+
+    model = train(tmp_path / "two", base, items(), warm_start_model=tuned)["model_dir"]
+
+    after, before = load_predictor(Path(model)).encoder, load_predictor(Path(tuned)).encoder
+    texts = ["will it rain in oslo"]
+    torch.testing.assert_close(after.embed(texts, 16), before.embed(texts, 16))
