@@ -59,14 +59,16 @@ class ConfiguredAgent:
 class WindowClaim:
     """What a window took out of the unused feedback.
 
-    `success_rate` is the share of judged answers that were right; `completed_by` the traceparent
-    of the newest feedback event, if it had one.
+    `judged` counts the answers that somebody judged right or wrong, `success_rate` is the
+    proportion of right ones among them; `completed_by` is the traceparent of the newest feedback
+    event, if it had one.
     """
 
     feedback_count: int
     feedback_digest: str
     rated: int
     rating_sum: float
+    judged: int
     success_rate: float | None
     completed_by: str | None
 
@@ -134,6 +136,7 @@ class JobFacts(ValueObject):
     sources: tuple[DataSource, ...] = ()
     provided_dataset: ArtifactRef | None = None
     new_items: int = 0
+    judged_items: int = 0
     success_rate: float | None = None
     warm_start: ModelRef | None = None
     window: WindowFacts | None = None
@@ -144,6 +147,7 @@ class JobFacts(ValueObject):
     evaluation: EvaluationFacts | None = None
     model: ModelRef | None = None
     reevaluations: int = 0
+    evaluation_attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,7 @@ class Job:
     attempt: int = 0
     dispatches: int = 0
     priority: int = 0
-    requested_by: str = "anonymous"
+    requested_by: str | None = None
     facts: JobFacts = field(default_factory=JobFacts)
     deadline_at: datetime | None = None
 

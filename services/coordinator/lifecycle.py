@@ -11,7 +11,7 @@ from archon_contracts.identifiers import derived_id
 from services.coordinator.domain import Job, JobFacts
 from services.coordinator.jobs.deadlines import JobLimits
 from services.coordinator.jobs.dispatcher import CommandDispatcher
-from services.coordinator.jobs.state_machine import FINAL, JobEvent
+from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.retraining.agent_queue import AgentQueue
 from services.coordinator.scheduling.slots import SlotAllocator
@@ -52,7 +52,7 @@ class JobLifecycle:
             return
         if event is JobEvent.CANCELLED and job.state is JobState.TRAINING:
             await self._dispatcher.cancel_training(tx, job, cause, reason)
-        if moved.state in FINAL:
+        if moved.state.is_final:
             await self._release_agent(tx, job, moved, cause)
         elif moved.state is not JobState.QUEUED:
             await self._dispatcher.dispatch(tx, moved, cause)

@@ -49,7 +49,7 @@ class RequestService:
             requested_by=body.requested_by,
             facts=JobFacts(provided_dataset=body.dataset),
         )
-        reason = f"asked for by {body.requested_by}"
+        reason = f"requested by {body.requested_by}" if body.requested_by else "requested"
         if await self._agent_queue.submit(tx, job, message.cause, reason=reason):
             await self._audit.append(tx, build_requested_entry(message, job), cause=message.cause)
 

@@ -27,4 +27,7 @@ class PlanCurriculum(Contract):
     success_rate: Proportion | None = Field(
         default=None, description="Proportion of judged answers that were right; absent: unknown."
     )
+    judged_items: int = Field(
+        default=0, ge=0, description="Answers that were judged: what the success rate is of."
+    )
     replay_ratio: Proportion | None = Field(default=None, description="Asked for by the job.")

@@ -21,7 +21,9 @@ class EvaluateModel(Contract):
 
     job_id: UUID
     agent_id: Identifier
-    attempt: int = Field(ge=1)
+    attempt: int = Field(
+        ge=1, description="Which evaluation command of the job this is; a newer one replaces it."
+    )
     kind: AgentKind
     candidate: ArtifactRef
     deployed: ModelRef | None = None

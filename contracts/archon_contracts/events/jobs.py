@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from pydantic import Field
@@ -31,6 +31,16 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the job is over: no event leads out of this state."""
+        return self in _FINAL_STATES
+
+
+_FINAL_STATES: Final = frozenset(
+    {JobState.COMPLETED, JobState.REJECTED, JobState.FAILED, JobState.CANCELLED}
+)
+
 
 class TriggerReason(StrEnum):
     """Why a retrain began."""
@@ -56,7 +66,7 @@ class TrainingRequested(Contract):
     )
     dataset_name: str | None = None
     config: TrainingConfig = TrainingConfig()
-    requested_by: str = "anonymous"
+    requested_by: str | None = Field(default=None, description="Who asked; absent: not said.")
 
 
 class RetrainTriggered(Contract):
@@ -104,14 +114,13 @@ class JobCompleted(Contract):
 
 
 class JobFailed(Contract):
-    """The job ended without a deployed model: it failed, or its candidate was rejected."""
+    """A stage of the job could not be done."""
 
     topic: ClassVar[Topic] = topics.JOBS
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
     agent_id: Identifier
-    state: JobState
     reason: str
 
 

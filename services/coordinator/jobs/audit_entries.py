@@ -12,9 +12,6 @@ from services.coordinator.domain import Job
 from shared.audit import AuditEntry, describe_actor
 from shared.messaging.messages import Message
 
-UNNAMED = "anonymous"
-"""What a training's request says when it does not say who asks."""
-
 
 def build_configured_entry(
     message: Message[ConfigureAgent], before: AgentProfile | None
@@ -38,13 +35,12 @@ def build_configured_entry(
 
 def build_requested_entry(message: Message[TrainingRequested], job: Job) -> AuditEntry:
     """A person or program asked for a training."""
-    named = "" if job.requested_by == UNNAMED else job.requested_by
     details = {"source": message.envelope.source, "method": job.method.value}
     if message.body.dataset_name is not None:
         details["dataset"] = message.body.dataset_name
     return AuditEntry(
         tenant_id=job.key.tenant_id,
-        actor=describe_actor(named, message.envelope.source),
+        actor=describe_actor(job.requested_by or "", message.envelope.source),
         action=AuditAction.TRAINING_REQUESTED,
         agent_id=job.key.agent_id,
         subject=str(job.job_id),

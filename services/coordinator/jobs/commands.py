@@ -20,7 +20,6 @@ from services.coordinator.domain import ConfiguredAgent, Job
 from services.coordinator.errors import FactMissing
 
 F = TypeVar("F")
-DISPATCHES_APART = 1_000  # more than a command is ever issued again before its live version changes
 
 
 def build_command(job: Job, agent: ConfiguredAgent, *, revision: str) -> Contract:
@@ -55,6 +54,7 @@ def _plan(job: Job, agent: ConfiguredAgent) -> PlanCurriculum:
         method=job.method,
         new_items=job.facts.new_items,
         success_rate=job.facts.success_rate,
+        judged_items=job.facts.judged_items,
         replay_ratio=job.config.replay_ratio,
     )
 
@@ -73,8 +73,8 @@ def _prepare(job: Job, agent: ConfiguredAgent) -> PrepareDataset:
         trust=agent.profile.trust,
         seed=job.config.seed,
     )
-    share = job.config.validation_split
-    return command if share is None else command.model_copy(update={"validation_proportion": share})
+    split = job.config.validation_split
+    return command if split is None else command.model_copy(update={"validation_proportion": split})
 
 
 def _train(job: Job, agent: ConfiguredAgent) -> TrainModel:
@@ -100,8 +100,8 @@ def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
         tenant_id=job.key.tenant_id,
         agent_id=job.key.agent_id,
         job_id=job.job_id,
-        # The evaluator drops what is not newer, so a command sent again counts one more.
-        attempt=job.attempt + job.dispatches - 1 + job.facts.reevaluations * DISPATCHES_APART,
+        # The evaluator drops a command that is not newer than the last, so each counts one more.
+        attempt=job.facts.evaluation_attempts,
         kind=agent.profile.kind,
         candidate=_require(job.facts.candidate, "candidate").artifact,
         deployed=agent.deployed,
@@ -173,11 +173,11 @@ def _deploy(job: Job) -> DeployModel:
 
 
 def _origin(job: Job) -> str:
-    """What started the job: its trigger, or who asked for it."""
+    """What started the job: its trigger, or who requested it."""
     window = job.facts.window
     if window is not None and window.reason is not TriggerReason.MANUAL:
-        return job.requested_by
-    return f"asked for by {job.requested_by}"
+        return f"trigger {window.reason}"
+    return "requested" if job.requested_by is None else f"requested by {job.requested_by}"
 
 
 def _require(fact: F | None, name: str) -> F:

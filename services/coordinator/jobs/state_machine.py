@@ -36,11 +36,8 @@ class JobEvent(StrEnum):
     CANCELLED = "cancelled"
 
 
-FINAL: Final = frozenset(
-    {JobState.COMPLETED, JobState.REJECTED, JobState.FAILED, JobState.CANCELLED}
-)
 ACTIVE_STATES: Final = tuple(
-    state for state in JobState if state not in FINAL and state is not JobState.REQUESTED
+    state for state in JobState if not state.is_final and state is not JobState.REQUESTED
 )
 
 _FORWARD: Final = {
@@ -59,7 +56,7 @@ _FORWARD: Final = {
 _ENDINGS: Final = {
     (state, event): end
     for state in JobState
-    if state not in FINAL
+    if not state.is_final
     for event, end in (
         (JobEvent.GAVE_UP, JobState.FAILED),
         (JobEvent.CANCELLED, JobState.CANCELLED),
@@ -90,7 +87,7 @@ def render_diagram() -> str:
     """The same as a Mermaid diagram; endings that every state shares are a note."""
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {JobState.REQUESTED}"]
     lines += [f"    {state} --> {end}: {event}" for (state, event), end in _FORWARD.items()]
-    lines += [f"    {state} --> [*]" for state in JobState if state in FINAL]
+    lines += [f"    {state} --> [*]" for state in JobState if state.is_final]
     lines.append(f"    note right of {JobState.REQUESTED}")
     lines.append("        from any state that is not final:")
     endings = {event: end for (_, event), end in _ENDINGS.items()}

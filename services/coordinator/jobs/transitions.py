@@ -15,6 +15,7 @@ from archon_contracts.events import (
     JobCancelled,
     JobCompleted,
     JobFailed,
+    JobRejected,
     JobState,
     JobStateChanged,
 )
@@ -28,7 +29,7 @@ from services.coordinator.jobs.spans import (
     derive_span_id,
     job_traceparent,
 )
-from services.coordinator.jobs.state_machine import FINAL, JobEvent, next_state
+from services.coordinator.jobs.state_machine import JobEvent, next_state
 from shared.audit import AuditEntry
 from shared.clock import Clock
 from shared.logging import get_logger
@@ -113,19 +114,23 @@ class JobTransitions:
         lost = event in (JobEvent.ATTEMPT_LOST, JobEvent.GAVE_UP)
         await self._spans.write(tx, build_stage_span(job, now, reason if lost else ""))
         await self._record(tx, moved, job.state, cause, event=event, reason=reason)
-        if to_state in FINAL:
+        if to_state.is_final:
             await self._publish_end(tx, moved, cause, reason)
         return moved
 
     async def record_redispatch(self, tx: Tx, job: Job) -> Job:
-        """The job with one more issue of its command, and a new deadline.
+        """The job with its command sent once more, and a new deadline.
 
         Raises:
             JobMoved: the job changed since it was read.
         """
         deadline = self._limits.deadline(job.state, self._clock.now())
         return await self._update_in_state(
-            tx, job, dispatches=job.dispatches + 1, deadline_at=deadline
+            tx,
+            job,
+            dispatches=job.dispatches + 1,
+            facts=_count_evaluation(job.state, job.facts),
+            deadline_at=deadline,
         )
 
     async def update_facts(self, tx: Tx, job: Job, facts: JobFacts) -> Job:
@@ -153,7 +158,7 @@ class JobTransitions:
             version=version,
             attempt=job.attempt + (event is JobEvent.SLOT_GRANTED),
             dispatches=1,
-            facts=facts,
+            facts=_count_evaluation(to_state, facts),
             trace=replace(job.trace, stage_span_id=derive_span_id(job.job_id, version)),
             state_since=now,
             deadline_at=self._limits.deadline(to_state, now),
@@ -188,19 +193,24 @@ class JobTransitions:
         )
 
     async def _publish_end(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
-        failed = job.state in (JobState.FAILED, JobState.REJECTED)
         await self._spans.write(
             tx, build_job_span(job, reason if job.state is JobState.FAILED else "")
         )
-        who = {"tenant_id": job.key.tenant_id, "agent_id": job.key.agent_id}
-        end: Contract
-        if failed:
-            end = JobFailed(**who, job_id=job.job_id, state=job.state, reason=reason)
-        elif job.state is JobState.CANCELLED:
-            end = JobCancelled(**who, job_id=job.job_id, reason=reason)
-        else:
-            end = await self._completed(tx, job)
+        end = await self._build_end(tx, job, reason)
         await self._outbox.append(tx, end, cause=cause_of_job(cause, job))
+
+    async def _build_end(self, tx: Tx, job: Job, reason: str) -> Contract:
+        """The one event that says how the job ended."""
+        who = {"tenant_id": job.key.tenant_id, "agent_id": job.key.agent_id}
+        match job.state:
+            case JobState.REJECTED:
+                return _rejected(job, reason)
+            case JobState.FAILED:
+                return JobFailed(**who, job_id=job.job_id, reason=reason)
+            case JobState.CANCELLED:
+                return JobCancelled(**who, job_id=job.job_id, reason=reason)
+            case _:
+                return await self._completed(tx, job)
 
     async def _completed(self, tx: Tx, job: Job) -> JobCompleted:
         if job.facts.model is None:
@@ -216,9 +226,28 @@ class JobTransitions:
         )
 
 
+def _count_evaluation(state: JobState, facts: JobFacts) -> JobFacts:
+    """The facts with one more evaluation command, if the state is the one that sends it."""
+    if state is not JobState.EVALUATING:
+        return facts
+    return facts.model_copy(update={"evaluation_attempts": facts.evaluation_attempts + 1})
+
+
 def cause_of_job(cause: Cause, job: Job) -> Cause:
     """The cause, told as part of the job: correlated by its id, below its span."""
     return Cause(cause.id, str(job.job_id), job_traceparent(job))
+
+
+def _rejected(job: Job, reason: str) -> JobRejected:
+    if job.facts.evaluation is None:
+        raise FactMissing("the job has no evaluation though its candidate is rejected")
+    return JobRejected(
+        tenant_id=job.key.tenant_id,
+        agent_id=job.key.agent_id,
+        job_id=job.job_id,
+        evaluation_id=job.facts.evaluation.evaluation_id,
+        reason=reason,
+    )
 
 
 def _changed(job: Job, from_state: JobState | None, reason: str) -> JobStateChanged:

@@ -201,6 +201,7 @@ WITH chosen AS (
 SELECT count(*)::int AS feedback_count,
        count(rating)::int AS rated,
        coalesce(sum(rating), 0) AS rating_sum,
+       count(correct)::int AS judged,
        avg(correct::int)::float8 AS success_rate,
        (array_agg(traceparent ORDER BY received_at DESC))[1] AS completed_by,
        encode(sha256(convert_to(coalesce(string_agg(event_id::text, E'\n' ORDER BY event_id), ''),

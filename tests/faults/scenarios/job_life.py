@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, core, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from archon_contracts.events import JobState
-from services.coordinator.jobs.state_machine import FINAL, TRANSITIONS, JobEvent
+from services.coordinator.jobs.state_machine import TRANSITIONS, JobEvent
 from tests.faults.accounting.client_log import Account
 from tests.faults.scenario import Context, ScenarioResult
 from tests.unit.coordinator.test_job_life import JobLife
@@ -47,10 +47,10 @@ class WholeLife(JobLife):
         self.over = True
         jobs = self.world.store.jobs
         for _ in range(MOST_ROUNDS):
-            if all(job.state in FINAL for job in jobs.values()):
+            if all(job.state.is_final for job in jobs.values()):
                 break
             self.nobody_answers()
-        stuck = [job.state for job in jobs.values() if job.state not in FINAL]
+        stuck = [job.state for job in jobs.values() if not job.state.is_final]
         type(self).jobs += len(jobs)
         events = self.world.store.events
         type(self).made.update(

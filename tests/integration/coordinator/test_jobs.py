@@ -18,7 +18,7 @@ from archon_contracts.events import (
     JobCancelled,
     JobCompleted,
     JobFailed,
-    JobState,
+    JobRejected,
     ModelDeployed,
     ModelRolledBack,
     TrainingFailed,
@@ -27,6 +27,7 @@ from archon_contracts.events import (
 from archon_contracts.values import ModelRef, TrainingConfig, TrustPolicy
 from tests.support.coordinator.coordinator import (
     AGENT,
+    EVALUATION_ID,
     JobReplies,
     World,
     artifact,
@@ -95,15 +96,16 @@ async def test_a_job_that_is_asked_for_before_its_agent_waits_for_it(world: Worl
     assert await world.states(request.job_id) == ["requested", "planning"]
 
 
-async def test_a_refused_candidate_rejects_the_job_with_the_gates_reason(world: World) -> None:
+async def test_a_candidate_that_fails_the_gate_ends_the_job_as_rejected(world: World) -> None:
     request = await given_dataset(world)
     answers = JobReplies(request.job_id)
 
     await world.deliver(configure(), request, answers.plan(), answers.dataset(), answers.trained())
     await world.deliver(answers.evaluated(passed=False))
 
-    failed = await world.last(JobFailed)
-    assert (failed.state, failed.reason) == (JobState.REJECTED, "it lost 0.1")
+    rejected = await world.last(JobRejected)
+    assert (rejected.evaluation_id, rejected.reason) == (EVALUATION_ID, "it lost 0.1")
+    assert await world.published(JobFailed) == []
     assert await world.published(RegisterModel) == []
 
 

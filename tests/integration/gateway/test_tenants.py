@@ -15,7 +15,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from archon_contracts.events import JobFailed, JobState, TrainingRequested
+from archon_contracts.events import JobFailed, TrainingRequested
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import dead_letters
 from tests.support.eventually import eventually
@@ -226,7 +226,7 @@ async def test_a_stream_shows_no_event_of_another(street: TenantPair) -> None:
     async with database.transaction(BETA) as tx:
         first = await tx.fetchval("SELECT event_id FROM recent_events ORDER BY position LIMIT 1")
     who = {"tenant_id": ALPHA, "agent_id": "mine"}
-    own = JobFailed(**who, job_id=new_id(), state=JobState.FAILED, reason="of my own")
+    own = JobFailed(**who, job_id=new_id(), reason="of my own")
 
     reading = asyncio.create_task(first_line_of_data(street.alpha, first))
     feed = next(part for part in street.gateway.application._background if part.name == "event-hub")

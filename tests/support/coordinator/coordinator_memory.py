@@ -269,7 +269,7 @@ class MemoryFeedback:
         ratings = [each.rating for each in taken if each.rating is not None]
         digest = hashlib.sha256(ids.encode()).hexdigest()
         last = taken[-1].traceparent if taken else None
-        return WindowClaim(len(taken), digest, len(ratings), sum(ratings), None, last)
+        return WindowClaim(len(taken), digest, len(ratings), sum(ratings), 0, None, last)
 
     async def insert_window(
         self, _tx: object, window: Window, _reference: tuple[int, float], now: datetime

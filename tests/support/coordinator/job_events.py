@@ -24,7 +24,7 @@ from archon_contracts.events import (
 from archon_contracts.identifiers import new_id
 from services.coordinator.domain import AgentKey
 from services.coordinator.feedback.records import FeedbackRow
-from services.coordinator.jobs.state_machine import ACTIVE_STATES, FINAL
+from services.coordinator.jobs.state_machine import ACTIVE_STATES
 from services.coordinator.requests import RequestService
 from tests.support.coordinator.coordinator import JobReplies, configure, feedback, requested
 from tests.support.coordinator.coordinator_memory import HOUR, InMemoryCoordinator
@@ -73,7 +73,7 @@ class JobEvents(RuleBasedStateMachine):
         service = self.world.requests if hasattr(RequestService, use_case) else self.world.jobs
         self.do(getattr(service, use_case)(None, message_of(body)))
         if before is not None and (
-            before.state in FINAL or getattr(body, "attempt", before.attempt) != before.attempt
+            before.state.is_final or getattr(body, "attempt", before.attempt) != before.attempt
         ):
             assert self.world.store.jobs[before.job_id] == before
 

@@ -10,18 +10,19 @@ from archon_contracts.events import (
     JobCancelled,
     JobCompleted,
     JobFailed,
+    JobRejected,
     JobState,
     RetrainTriggered,
     TriggerReason,
 )
 from services.coordinator.domain import AgentKey
-from services.coordinator.jobs.state_machine import ACTIVE_STATES, FINAL, next_state
+from services.coordinator.jobs.state_machine import ACTIVE_STATES, next_state
 from services.coordinator.retraining.triggers import backoff_seconds
 from tests.support.coordinator.job_events import AGENTS, JobEvents
 
 MOST_TRANSITIONS = 40
 """Three attempts, six evaluations and what lies before, between and after, with room to spare."""
-ENDS = {JobCompleted, JobFailed, JobCancelled}
+ENDS = {JobCompleted, JobRejected, JobFailed, JobCancelled}
 
 
 class JobLife(JobEvents):
@@ -46,7 +47,7 @@ class JobLife(JobEvents):
     @invariant()
     def an_ended_job_told_its_end_once(self) -> None:
         told = [e.job_id for e in self.world.outbox.events.values() if type(e) in ENDS]  # type: ignore[attr-defined]  # all of them have one
-        ended = {job.job_id for job in self.world.store.jobs.values() if job.state in FINAL}
+        ended = {job.job_id for job in self.world.store.jobs.values() if job.state.is_final}
         assert len(told) == len(set(told))
         assert set(told) == ended
 
@@ -90,7 +91,7 @@ class JobLife(JobEvents):
     @invariant()
     def whatever_is_not_over_has_a_deadline(self) -> None:
         for job in self.world.store.jobs.values():
-            assert (job.deadline_at is None) == (job.state in FINAL)
+            assert (job.deadline_at is None) == (job.state.is_final)
 
 
 JobLife.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -118,7 +118,7 @@ CREATE TABLE jobs (
     dispatches integer NOT NULL DEFAULT 0, -- times that this state's command was sent
     method text NOT NULL,
     priority integer NOT NULL DEFAULT 0,
-    requested_by text NOT NULL,
+    requested_by text, -- null: not said
     config jsonb NOT NULL, -- TrainingConfig
     facts jsonb NOT NULL, -- JobFacts: what the stages found out
     trace_id text NOT NULL,

@@ -25,7 +25,7 @@ def name() -> str:
 
 
 def failed(agent: str, reason: str) -> JobFailed:
-    return JobFailed(job_id=new_id(), agent_id=agent, state=JobState.FAILED, reason=reason)
+    return JobFailed(job_id=new_id(), agent_id=agent, reason=reason)
 
 
 async def read_events(

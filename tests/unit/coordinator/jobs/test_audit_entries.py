@@ -137,4 +137,4 @@ async def test_a_job_says_in_its_deployment_who_asked_for_it(world: InMemoryCoor
         await use_case(None, message_of(body))
 
     (command,) = world.outbox.of(DeployModel)
-    assert command.requested_by == f"system (job {request.job_id}, asked for by ann (key 2))"
+    assert command.requested_by == f"system (job {request.job_id}, requested by ann (key 2))"

@@ -10,7 +10,6 @@ import services.coordinator
 from archon_contracts.events import JobState
 from services.coordinator.jobs.state_machine import (
     ACTIVE_STATES,
-    FINAL,
     TRANSITIONS,
     JobEvent,
     next_state,
@@ -40,9 +39,9 @@ def test_every_pair_of_state_and_event_leads_where_it_should(
     state: JobState, event: JobEvent
 ) -> None:
     expected = EXPECTED.get((state, event))
-    if state not in FINAL and event is JobEvent.GAVE_UP:
+    if not state.is_final and event is JobEvent.GAVE_UP:
         expected = JobState.FAILED
-    if state not in FINAL and event is JobEvent.CANCELLED:
+    if not state.is_final and event is JobEvent.CANCELLED:
         expected = JobState.CANCELLED
 
     assert next_state(state, event) is expected
@@ -55,10 +54,10 @@ def test_no_sequence_of_events_leaves_a_final_state(events: list[JobEvent]) -> N
         following = next_state(state, event)
         assert not (ended and following)
         state = following or state
-        ended = state in FINAL
+        ended = state.is_final
 
 
-@pytest.mark.parametrize("state", [state for state in JobState if state not in FINAL])
+@pytest.mark.parametrize("state", [state for state in JobState if not state.is_final])
 def test_every_state_can_still_be_completed(state: JobState) -> None:
     reached, new = set(), {state}
     while new:
@@ -89,4 +88,4 @@ def test_the_diagram_has_every_state_and_every_step() -> None:
         shared = event in (JobEvent.GAVE_UP, JobEvent.CANCELLED)
         step = f"{event} leads to {end}" if shared else f"{state} --> {end}: {event}"
         assert step in lines
-    assert {f"{state} --> [*]" for state in FINAL} <= lines
+    assert {f"{state} --> [*]" for state in JobState if state.is_final} <= lines
