@@ -14,16 +14,16 @@ from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.dead_letters.store import DeadLetterStore
-from services.gateway.feedback.counters import FeedbackCounters
 from services.gateway.feedback.known_agents import KnownAgents
 from services.gateway.feedback.producer import FeedbackProducer
 from services.gateway.functions.service import FunctionService
-from services.gateway.handlers import build_router, build_side_router
+from services.gateway.handlers import build_dead_letter_router, build_router
 from services.gateway.http.transactions import Transactions
 from services.gateway.idempotency import Idempotency
 from services.gateway.key_admin import KeyAdministration
 from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
 from services.gateway.load.outbox_pressure import OutboxLimits
+from services.gateway.load.store import OutboxBacklogStore
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
 from services.gateway.read_models.queries import QueryService
@@ -44,17 +44,16 @@ from shared.process.service_context import ServiceContext
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects before `serve`."""
     shared = ServiceContext.build(settings)
-    events, store = EventStore(), ProjectionStore()
+    events = EventStore()
     api = _build_api(
         settings,
         shared,
         EventHub(shared.database, events, keep=settings.gateway_recent_events),
     )
-    projections = Projections(store, AuditStore(), events)
+    projections = Projections(ProjectionStore(), AuditStore(), events)
     router = build_router(projections, shared.inbox, api.event_hub, api.known_agents)
-    counters = FeedbackCounters(store)
     shared.broker.include_router(router)
-    shared.broker.include_router(build_side_router(api.dead_letters, counters, api.transactions))
+    shared.broker.include_router(build_dead_letter_router(api.dead_letters, api.transactions))
     on_start = [api.known_agents.load, api.feedback_producer.start]
     if settings.gateway_bootstrap_api_key is not None:
         key = settings.gateway_bootstrap_api_key.get_secret_value()
@@ -88,7 +87,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
     store, letters = Store(), DeadLetterStore()
     authenticator, backpressure = (
         ApiKeyAuthenticator(shared.database, store),
-        _build_backpressure(settings, shared, store),
+        _build_backpressure(settings, shared),
     )
     return GatewayApi(
         settings=settings,
@@ -140,7 +139,7 @@ def _build_rate_limits(settings: Settings) -> RateLimits:
     )
 
 
-def _build_backpressure(settings: Settings, shared: ServiceContext, store: Store) -> Backpressure:
+def _build_backpressure(settings: Settings, shared: ServiceContext) -> Backpressure:
     limits = OutboxLimits(
         age_seconds=settings.gateway_outbox_age_limit_seconds,
         backlog=settings.gateway_outbox_backlog_limit,
@@ -148,7 +147,7 @@ def _build_backpressure(settings: Settings, shared: ServiceContext, store: Store
     fraction = settings.gateway_inflight_tenant_fraction
     events, size = settings.gateway_inflight_events_limit, settings.gateway_inflight_bytes_limit
     return Backpressure(
-        OutboxMonitor(shared.database, store, limits),
+        OutboxMonitor(shared.database, OutboxBacklogStore(), limits),
         InFlightLimit("inflight_events", events, "events", tenant_fraction=fraction),
         InFlightLimit("inflight_bytes", size, "bytes", tenant_fraction=fraction),
     )

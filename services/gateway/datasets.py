@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 
@@ -12,6 +12,7 @@ from services.gateway.domain import DatasetView
 from services.gateway.errors import Conflict, FieldError, Invalid
 from services.gateway.http.validation import MAX_ERRORS_REPORTED
 from services.gateway.requests import CatalogueEntry
+from services.gateway.store import Store
 from shared.postgres.database import Tx
 
 ITEMS_FILE: Final = "items.jsonl"
@@ -20,22 +21,10 @@ CATALOGUE_FILE: Final = "catalogue.json"
 Item = dict[str, Any]
 
 
-class DatasetStore(Protocol):
-    """What is needed of the store."""
-
-    async def add_dataset(
-        self, tx: Tx, tenant_id: str, *, name: str, purpose: str, items: int, artifact: ArtifactRef
-    ) -> None: ...
-
-    async def datasets(
-        self, tx: Tx, tenant_id: str, *, name: str | None = None, limit: int = 1000
-    ) -> list[DatasetView]: ...
-
-
 class Datasets:
     """Gives an artifact a name. Takes `tx` and never commits."""
 
-    def __init__(self, store: DatasetStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def register(

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from archon_contracts.events import JobState
-from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
+from archon_contracts.events import Capability, JobState
+from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef
 
-FINAL_STATES: Final = frozenset(
-    {JobState.COMPLETED, JobState.REJECTED, JobState.FAILED, JobState.CANCELLED}
-)
-AVAILABLE_METHODS: Final = (TrainingMethod.SUPERVISED, TrainingMethod.CONTINUAL)
-"""Methods that have a recipe. Another one is refused at the door, with this list."""
+WORKER_TIMEOUT: Final = timedelta(minutes=10)
+"""How long after its last report a worker is still shown, and its recipes count."""
 
 
 class View(BaseModel):
@@ -34,8 +31,8 @@ class DeployedVersion(View):
     deployed_at: datetime | None = None
 
 
-class RecordsSeen(View):
-    """Records of the feedback topic for an agent; one that was sent again counts again."""
+class FeedbackTotals(View):
+    """Stored feedback of an agent; an event that was sent again counts once."""
 
     feedback: int = 0
     corrected: int = 0
@@ -46,7 +43,7 @@ class RecordsSeen(View):
 
 
 class AgentView(View):
-    """An agent with its live version and open job."""
+    """An agent with its deployed version and open job."""
 
     agent_id: str
     kind: AgentKind
@@ -56,7 +53,7 @@ class AgentView(View):
     deployed_version: str | None = None
     deployed: DeployedVersion | None = None
     open_job: UUID | None = None
-    records_seen: RecordsSeen = RecordsSeen()
+    feedback_totals: FeedbackTotals = FeedbackTotals()
     configured_at: datetime | None = Field(default=None, description="Absent: not confirmed yet.")
 
 
@@ -106,8 +103,8 @@ class PreparedDatasetView(View):
 class TransitionView(View):
     """One step of a job's history."""
 
-    state: str
-    from_state: str | None = None
+    state: JobState
+    from_state: JobState | None = None
     attempt: int
     reason: str
     at: datetime
@@ -129,7 +126,7 @@ class JobSummary(View):
     job_id: UUID
     agent_id: str
     method: str | None
-    state: str
+    state: JobState
     attempt: int
     reason: str
     trace_id: str
@@ -220,6 +217,7 @@ class WorkerView(View):
     busy: int
     devices: list[str]
     memory_mb: float
+    capabilities: list[Capability] = Field(default_factory=list)
     seen_at: datetime
 
 
@@ -256,11 +254,11 @@ def build_trace(trace_id: str, spans: list[SpanView]) -> TraceView:
     return TraceView(trace_id=trace_id, spans=spans, orphans=orphans, services=services)
 
 
-def stage_seconds(history: Sequence[TransitionView], now: datetime) -> dict[str, float]:
+def sum_stage_seconds(history: Sequence[TransitionView], now: datetime) -> dict[str, float]:
     """Seconds spent in each state; the present one counts up to `now`, a final one takes none."""
     seconds: dict[str, float] = {}
     for index, step in enumerate(history):
-        if step.state in FINAL_STATES:
+        if step.state.is_final:
             continue
         end = history[index + 1].at if index + 1 < len(history) else now
         spent = max((end - step.at).total_seconds(), 0.0)
@@ -268,7 +266,7 @@ def stage_seconds(history: Sequence[TransitionView], now: datetime) -> dict[str,
     return seconds
 
 
-def eta_seconds(
+def estimate_eta_seconds(
     *, step: int, resumed_from: int, total: int, started_at: datetime, recorded_at: datetime
 ) -> float | None:
     """What is left at the pace so far; None until two steps show a pace.

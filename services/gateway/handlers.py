@@ -1,12 +1,11 @@
-"""What the gateway reads from Kafka: events for its read models, dead letters, feedback counts."""
+"""What the gateway reads from Kafka: events for its read models, and dead letters."""
 
 from __future__ import annotations
 
 from archon_contracts.base import Contract
 from archon_contracts.events import AgentConfigured
-from archon_contracts.topics import DEAD_LETTER_TOPICS, FEEDBACK
+from archon_contracts.topics import DEAD_LETTER_TOPICS
 from services.gateway.dead_letters.service import DeadLetterService
-from services.gateway.feedback.counters import FeedbackCounters
 from services.gateway.feedback.known_agents import KnownAgents
 from services.gateway.http.transactions import Transactions
 from services.gateway.read_models.projections import (
@@ -15,7 +14,8 @@ from services.gateway.read_models.projections import (
     STREAMED_EVENTS,
     Projections,
 )
-from services.gateway.sse.feed import EventHub, to_streamed_event
+from services.gateway.sse.events import to_streamed_event
+from services.gateway.sse.feed import EventHub
 from shared.kafka.broker import Router, new_router, raw_subscription, subscription
 from shared.messaging.inbox import Inbox
 from shared.messaging.messages import Message, RawRecord
@@ -42,24 +42,14 @@ def build_router(
     return router
 
 
-def build_side_router(
-    dead_letters: DeadLetterService, counters: FeedbackCounters, transactions: Transactions
-) -> Router:
-    """Records read raw, each kind with a group of its own."""
+def build_dead_letter_router(dead_letters: DeadLetterService, transactions: Transactions) -> Router:
+    """Dead letters, read raw: they are whatever a service could not read."""
     router = new_router()
     letters = raw_subscription(router, SERVICE, *DEAD_LETTER_TOPICS, group_suffix="dead-letters")
-    feedback = raw_subscription(
-        router, SERVICE, FEEDBACK, group_suffix="feedback-counters", batch=True
-    )
 
     @letters.on_record
     async def store_letter(record: RawRecord) -> None:
         async with transactions.across_tenants() as tx:
             await dead_letters.add(tx, record)
-
-    @feedback.on_batch
-    async def count(records: list[RawRecord]) -> None:
-        async with transactions.across_tenants() as tx:
-            await counters.count(tx, records)
 
     return router

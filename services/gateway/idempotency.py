@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from typing import Final, Protocol
-from uuid import UUID
+from typing import Final
 
 import orjson
 from fastapi import Request
@@ -14,26 +13,17 @@ from archon_contracts.identifiers import derived_id
 from services.gateway.auth.credentials import Caller
 from services.gateway.auth.request_identity import RequestIdentity, identify_request
 from services.gateway.errors import Conflict, FieldError, Invalid
+from services.gateway.store import Store
 from shared.postgres.database import Tx
 
 RETENTION_DAYS: Final = 14
 MAX_KEY_LENGTH: Final = 200
 
 
-class IdempotencyStore(Protocol):
-    """What is needed of the store."""
-
-    async def claim_request(
-        self, tx: Tx, tenant_id: str, request_id: UUID, digest: bytes
-    ) -> bytes: ...
-
-    async def prune_requests(self, tx: Tx, *, keep_days: int) -> None: ...
-
-
 class Idempotency:
     """Knows what each `Idempotency-Key` stood for. Takes `tx` and never commits."""
 
-    def __init__(self, store: IdempotencyStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def identify(

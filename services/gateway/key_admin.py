@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.events import AuditAction
@@ -15,53 +13,20 @@ from services.gateway.auth.credentials import (
     hash_key,
     new_key,
 )
+from services.gateway.auth.ports import KeyStore
 from services.gateway.auth.request_identity import RequestIdentity
 from services.gateway.domain import KeyView, NewKey
 from services.gateway.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
 from services.gateway.requests import KeyRequest
-from shared.audit import AuditEntry
+from shared.audit import AuditLog
 from shared.clock import Clock
-from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
-
-
-class KeyAdministrationStore(Protocol):
-    """What is needed of the store."""
-
-    async def add_key(
-        self,
-        tx: Tx,
-        *,
-        key_id: UUID,
-        key_hash: bytes,
-        caller: Caller,
-        expires_at: datetime | None = None,
-        created_by: UUID | None = None,
-    ) -> bool: ...
-
-    async def keys(
-        self, tx: Tx, tenant_id: str, *, key_id: UUID | None = None, limit: int = 1000
-    ) -> list[KeyView]: ...
-
-    async def count_keys(self, tx: Tx, tenant_id: str) -> int: ...
-
-    async def revoke_key(self, tx: Tx, tenant_id: str, key_id: UUID) -> bool: ...
-
-
-class AuditLog(Protocol):
-    """Records who did what."""
-
-    async def append(
-        self, tx: Tx, entry: AuditEntry, *, cause: Cause, part: str = ""
-    ) -> object: ...
 
 
 class KeyAdministration:
     """Gives out keys and takes them back. Takes `tx` and never commits."""
 
-    def __init__(
-        self, store: KeyAdministrationStore, audit: AuditLog, clock: Clock, *, max_keys: int
-    ) -> None:
+    def __init__(self, store: KeyStore, audit: AuditLog, clock: Clock, *, max_keys: int) -> None:
         self._max_keys = max_keys
         self._store = store
         self._audit = audit

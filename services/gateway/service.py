@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Protocol
+from collections.abc import Collection
 from uuid import UUID
 
-from archon_contracts.base import Contract
 from archon_contracts.base_model_uris import read_base_model_uri
 from archon_contracts.commands import (
     CancelJob,
@@ -23,70 +20,24 @@ from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, Traini
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.auth.request_identity import RequestIdentity
 from services.gateway.domain import (
-    AVAILABLE_METHODS,
-    FINAL_STATES,
+    WORKER_TIMEOUT,
     DatasetView,
     JobAccepted,
     JobSummary,
-    JobView,
-    ModelView,
 )
 from services.gateway.errors import Conflict, FieldError, Invalid, NotFound
 from services.gateway.http.tracing import current_trace_id
+from services.gateway.ports import ServiceStore
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
 from shared.clock import Clock
-from shared.messaging.messages import Cause
+from shared.messaging.outbox import Outbox
 from shared.postgres.database import Tx
-
-
-class ServiceStore(Protocol):
-    """What is needed of the store."""
-
-    async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool: ...
-
-    async def datasets(
-        self, tx: Tx, tenant_id: str, *, name: str | None = None, limit: int = 1000
-    ) -> list[DatasetView]: ...
-
-    async def add_requested_job(
-        self,
-        tx: Tx,
-        tenant_id: str,
-        job: JobSummary,
-        *,
-        config: Mapping[str, Any],
-        requested_by: str,
-    ) -> None: ...
-
-    async def find_job(
-        self, tx: Tx, tenant_id: str, job_id: UUID, *, now: datetime
-    ) -> JobView | None: ...
-
-    async def models(
-        self,
-        tx: Tx,
-        tenant_id: str,
-        agent_id: str,
-        *,
-        version: str | None = None,
-        limit: int = 1000,
-    ) -> list[ModelView]: ...
-
-    async def add_synthetic_request(
-        self, tx: Tx, tenant_id: str, request_id: UUID, request: Mapping[str, Any], at: datetime
-    ) -> None: ...
-
-
-class OutboxWriter(Protocol):
-    """What is needed of the outbox."""
-
-    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
 
 
 class GatewayService:
     """Turns requests into commands. Takes `tx` and never commits."""
 
-    def __init__(self, store: ServiceStore, outbox: OutboxWriter, clock: Clock) -> None:
+    def __init__(self, store: ServiceStore, outbox: Outbox, clock: Clock) -> None:
         self._store = store
         self._outbox = outbox
         self._clock = clock
@@ -143,11 +94,10 @@ class GatewayService:
         """Start a job; its id is the request's, and its trace is the current one.
 
         Raises:
-            Invalid: the method has no recipe, or the dataset is held out.
+            Invalid: no trainer has a recipe for the method, or the dataset is for evaluation.
             NotFound: no such agent or dataset.
         """
-        require_method(request.method)
-        await self._require_agent(tx, identity, request.agent_id)
+        await self.require_method(tx, identity.tenant_id, request.agent_id, request.method)
         dataset = None
         if request.dataset is not None:
             dataset = await self._require_dataset(
@@ -173,6 +123,25 @@ class GatewayService:
         await self._outbox.append(tx, event, cause=identity.cause())
         return JobAccepted(job_id=identity.id, trace_id=current_trace_id())
 
+    async def require_method(
+        self, tx: Tx, tenant_id: str, agent_id: str, method: TrainingMethod
+    ) -> None:
+        """Refuse a method for which no trainer has announced a recipe.
+
+        While no trainer has reported lately everything is accepted: the job waits in the queue,
+        and a trainer that cannot do it fails it with its reason.
+
+        Raises:
+            NotFound: no such agent.
+            Invalid: with the methods that there are recipes for.
+        """
+        kind = await self._require_agent(tx, tenant_id, agent_id)
+        announced = await self._store.announced_methods(
+            tx, seen_after=self._clock.now() - WORKER_TIMEOUT
+        )
+        if announced and method not in announced.get(kind, ()):
+            raise Invalid([describe_unavailable_method(method, kind, announced.get(kind, ()))])
+
     async def cancel_job(
         self, tx: Tx, identity: RequestIdentity, job_id: UUID, reason: str
     ) -> None:
@@ -185,8 +154,8 @@ class GatewayService:
         job = await self._store.find_job(tx, identity.tenant_id, job_id, now=self._clock.now())
         if job is None:
             raise NotFound("job", job_id)
-        if job.state in FINAL_STATES:
-            raise Conflict(f"job {job_id} is {job.state} and cannot be stopped any more")
+        if job.state.is_final:
+            raise Conflict(f"job {job_id} is {job.state.value} and can no longer be cancelled")
         command = CancelJob(
             tenant_id=identity.tenant_id, job_id=job_id, reason=reason, requested_by=identity.actor
         )
@@ -219,7 +188,7 @@ class GatewayService:
             NotFound: no such agent or version.
             Conflict: no version is deployed, or none was before and none is named.
         """
-        await self._require_agent(tx, identity, agent_id)
+        await self._require_agent(tx, identity.tenant_id, agent_id)
         if to_version is not None:
             await self._require_model(tx, identity, agent_id, to_version)
         await self._require_rollback_target(tx, identity, agent_id, to_version)
@@ -260,9 +229,11 @@ class GatewayService:
         await self._outbox.append(tx, command, cause=identity.cause())
         return identity.id
 
-    async def _require_agent(self, tx: Tx, identity: RequestIdentity, agent_id: str) -> None:
-        if not await self._store.has_agent(tx, identity.tenant_id, agent_id):
+    async def _require_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentKind:
+        kind = await self._store.agent_kind(tx, tenant_id, agent_id)
+        if kind is None:
             raise NotFound("agent", agent_id)
+        return kind
 
     async def _require_model(
         self, tx: Tx, identity: RequestIdentity, agent_id: str, version: str
@@ -313,16 +284,15 @@ class GatewayService:
         )
 
 
-def require_method(method: TrainingMethod, field: str = "method") -> None:
-    """Refuse a method that has no recipe.
-
-    Raises:
-        Invalid: with the methods that have one.
-    """
-    if method not in AVAILABLE_METHODS:
-        names = ", ".join(AVAILABLE_METHODS)
-        message = f"{method.value} has no recipe yet; available: {names}"
-        raise Invalid([FieldError(field, "method_not_available", message)])
+def describe_unavailable_method(
+    method: TrainingMethod, kind: AgentKind, available: Collection[TrainingMethod]
+) -> FieldError:
+    """The refusal of a method, with those that are available for the kind of agent."""
+    names = ", ".join(each.value for each in TrainingMethod if each in available) or "none"
+    message = (
+        f"no trainer has a recipe for {method.value} training of a {kind.value}; available: {names}"
+    )
+    return FieldError("method", "method_not_available", message)
 
 
 def check_kind(request: AgentRequest) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from archon_contracts.values import AgentProfile, ArtifactRef
+from archon_contracts.events import FeedbackCounts, JobState
+from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
 from services.gateway.auth.credentials import Caller, StoredKey, parse_scopes
 from services.gateway.domain import (
     AgentView,
     DatasetView,
     DeployedVersion,
+    FeedbackTotals,
     JobSummary,
     JobView,
     KeyView,
@@ -20,21 +22,19 @@ from services.gateway.domain import (
     MetricView,
     ModelView,
     PreparedDatasetView,
-    RecordsSeen,
     SpanView,
     SyntheticView,
     TrainingProgressView,
     TransitionView,
     WorkerView,
-    eta_seconds,
-    stage_seconds,
+    estimate_eta_seconds,
+    sum_stage_seconds,
 )
-from services.gateway.feedback.hourly_stats import HourlyCounts
-from services.gateway.load.outbox_pressure import OutboxBacklog
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
 Row = Mapping[str, Any]
+FINAL_STATES: Final = [state.value for state in JobState if state.is_final]
 
 
 class Store:
@@ -106,14 +106,21 @@ class Store:
     async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool:
         return bool(await self._queries.has_agent(tx, tenant_id=tenant_id, agent_id=agent_id))
 
+    async def agent_kind(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentKind | None:
+        """None: no such agent."""
+        kind = await self._queries.agent_kind(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return None if kind is None else AgentKind(kind)
+
     async def agents(
         self, tx: Tx, tenant_id: str, *, agent_id: str | None = None, limit: int = 1000
     ) -> list[AgentView]:
-        rows = self._queries.agents(tx, tenant_id=tenant_id, agent_id=agent_id, limit=limit)
+        rows = self._queries.agents(
+            tx, tenant_id=tenant_id, agent_id=agent_id, limit=limit, final_states=FINAL_STATES
+        )
         found = [row async for row in rows]
         totals = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=agent_id)
-        counters = {r["agent_id"]: RecordsSeen(**dict(r)) async for r in totals}
-        return [_agent(row, counters.get(row["agent_id"], RecordsSeen())) for row in found]
+        counters = {r["agent_id"]: FeedbackTotals(**dict(r)) async for r in totals}
+        return [_agent(row, counters.get(row["agent_id"], FeedbackTotals())) for row in found]
 
     async def add_dataset(
         self, tx: Tx, tenant_id: str, *, name: str, purpose: str, items: int, artifact: ArtifactRef
@@ -179,7 +186,7 @@ class Store:
             progress=_progress(row),
             dataset=row["prepared"],
             trigger=row["window_trigger"],
-            stage_seconds=stage_seconds(history, now),
+            stage_seconds=sum_stage_seconds(history, now),
         )
 
     async def job_metrics(self, tx: Tx, job_id: UUID) -> list[MetricView]:
@@ -187,7 +194,7 @@ class Store:
         return [MetricView(**dict(row)) async for row in rows]
 
     async def open_jobs_by_state(self, tx: Tx, tenant_id: str) -> dict[str, int]:
-        rows = self._queries.open_jobs_by_state(tx, tenant_id=tenant_id)
+        rows = self._queries.open_jobs_by_state(tx, tenant_id=tenant_id, final_states=FINAL_STATES)
         return {row["state"]: row["jobs"] async for row in rows}
 
     async def models(
@@ -238,8 +245,17 @@ class Store:
         rows = self._queries.workers(tx, seen_after=seen_after)
         return [WorkerView(**dict(row)) async for row in rows]
 
+    async def announced_methods(
+        self, tx: Tx, *, seen_after: datetime
+    ) -> dict[AgentKind, set[TrainingMethod]]:
+        """What the trainers that reported lately have recipes for; empty: none reported."""
+        found: dict[AgentKind, set[TrainingMethod]] = {}
+        async for row in self._queries.announced_methods(tx, seen_after=seen_after):
+            found.setdefault(AgentKind(row["kind"]), set()).add(TrainingMethod(row["method"]))
+        return found
+
     async def feedback_totals(self, tx: Tx, tenant_id: str) -> dict[str, int]:
-        """Records for all agents of a tenant, by kind; one that was sent again counts again."""
+        """Stored events of all agents of a tenant, by kind."""
         rows = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=None)
         totals = {"feedback": 0, "corrected": 0, "rated": 0, "interactions": 0}
         async for row in rows:
@@ -249,17 +265,13 @@ class Store:
 
     async def feedback_hours(
         self, tx: Tx, tenant_id: str, agent_id: str, since: datetime
-    ) -> list[HourlyCounts]:
+    ) -> list[FeedbackCounts]:
         rows = self._queries.feedback_hours(tx, tenant_id=tenant_id, agent_id=agent_id, since=since)
-        return [HourlyCounts(**dict(row)) async for row in rows]
+        return [FeedbackCounts(**dict(row)) async for row in rows]
 
     async def spans(self, tx: Tx, trace_id: str) -> list[SpanView]:
         rows = self._queries.spans(tx, trace_id=trace_id)
         return [SpanView(**dict(row)) async for row in rows]
-
-    async def measure_outbox_backlog(self, tx: Tx, *, limit: int) -> OutboxBacklog:
-        row = await self._queries.measure_outbox_backlog(tx, limit=limit)
-        return OutboxBacklog(age_seconds=row["age_seconds"], backlog=row["backlog"])
 
     async def outbox_age_seconds(self, tx: Tx) -> float:
         age: float = await self._queries.outbox_age_seconds(tx)
@@ -270,7 +282,7 @@ def _artifact(row: Row) -> ArtifactRef:
     return ArtifactRef(uri=row["uri"], digest=row["digest"])
 
 
-def _agent(row: Row, counters: RecordsSeen) -> AgentView:
+def _agent(row: Row, counters: FeedbackTotals) -> AgentView:
     profile = AgentProfile(**row["profile"])
     deployed = None
     if row["deployed_version"] is not None:
@@ -289,7 +301,7 @@ def _agent(row: Row, counters: RecordsSeen) -> AgentView:
         deployed_version=row["deployed_version"],
         deployed=deployed,
         open_job=row["open_job"],
-        records_seen=counters,
+        feedback_totals=counters,
         configured_at=row["configured_at"],
     )
 
@@ -299,7 +311,7 @@ def _progress(row: Row) -> TrainingProgressView | None:
         return None
     eta = None
     if row["total_steps"] and row["first_step_at"] and row["recorded_at"]:
-        eta = eta_seconds(
+        eta = estimate_eta_seconds(
             step=row["step"],
             resumed_from=row["resumed_from_step"],
             total=row["total_steps"],

@@ -61,16 +61,13 @@ def count(
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
-    """Show the records seen on the feedback topic for an agent.
-
-    An event that is sent again is one more record here, though it is stored and used once.
-    """
+    """Show how much feedback of an agent is stored; an event that was sent again counts once."""
     with connect(url, api_key) as gateway:
-        counters = gateway.get(f"/v1/agents/{agent}").get("records_seen") or {}
+        counters = gateway.get(f"/v1/agents/{agent}").get("feedback_totals") or {}
     if as_json:
         print_json(counters)
         return
-    console.print(table(f"records seen of {agent}", ("what", "records"), counters.items()))
+    console.print(table(f"stored feedback of {agent}", ("what", "events"), counters.items()))
 
 
 def _build_event(fields: dict[str, Any], interaction: str | None) -> dict[str, Any]:

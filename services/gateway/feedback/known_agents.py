@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from services.gateway.errors import NotFound
-from shared.postgres.database import Database, Tx
-
-
-class AgentStore(Protocol):
-    """What is needed of the store."""
-
-    async def agent_names(self, tx: Tx) -> set[tuple[str, str]]: ...
-
-    async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool: ...
+from services.gateway.store import Store
+from shared.postgres.database import Database
 
 
 class KnownAgents:
     """Agents are only ever added: a name that is here stays good."""
 
-    def __init__(self, database: Database, store: AgentStore) -> None:
+    def __init__(self, database: Database, store: Store) -> None:
         self._database = database
         self._store = store
         self._names: set[tuple[str, str]] = set()

@@ -170,11 +170,11 @@ class AnalyseRequest(FunctionRequest):
 class AnalyseResponse(FunctionResponse):
     """Statistics over an agent's logs; a proportion without anything behind it is null.
 
-    From the topic every record counts: feedback that was sent twice is two of `feedback`.
+    Feedback that was sent twice counts once.
     """
 
     agent_id: str
-    source: str = Field(description="logs or topic")
+    source: str = Field(description="logs (of the request) or feedback (as stored)")
     interactions: int
     feedback: int
     corrected: int

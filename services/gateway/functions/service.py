@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import Any
 
 import orjson
 from pydantic import ValidationError
@@ -16,7 +16,6 @@ from archon_contracts.values import ArtifactRef
 from services.gateway.domain import ModelView
 from services.gateway.errors import NotFound
 from services.gateway.feedback.hourly_stats import (
-    HourlyCounts,
     analyse,
     count_by_hour,
     start_of_hour,
@@ -35,43 +34,17 @@ from services.gateway.functions.requests import (
 )
 from services.gateway.http.validation import reject_unstorable, to_request_error
 from services.gateway.requests import JobRequest
+from services.gateway.store import Store
+from shared.artifacts.store import ArtifactStore
 from shared.clock import Clock
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
 from shared.postgres.database import Tx
 
 
-class FunctionStore(Protocol):
-    """What is needed of the store."""
-
-    async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool: ...
-
-    async def models(
-        self,
-        tx: Tx,
-        tenant_id: str,
-        agent_id: str,
-        *,
-        version: str | None = None,
-        limit: int = 1000,
-    ) -> list[ModelView]: ...
-
-    async def deployed_version(self, tx: Tx, tenant_id: str, agent_id: str) -> str | None: ...
-
-    async def feedback_hours(
-        self, tx: Tx, tenant_id: str, agent_id: str, since: datetime
-    ) -> list[HourlyCounts]: ...
-
-
-class ArtifactReader(Protocol):
-    """What is needed of the artifact store."""
-
-    async def fetch(self, ref: ArtifactRef) -> object: ...
-
-
 class FunctionService:
     """Reads that answer a function; `tx` is only read from."""
 
-    def __init__(self, store: FunctionStore, artifacts: ArtifactReader, clock: Clock) -> None:
+    def __init__(self, store: Store, artifacts: ArtifactStore, clock: Clock) -> None:
         self._store = store
         self._artifacts = artifacts
         self._clock = clock
@@ -127,7 +100,7 @@ class FunctionService:
     async def analyse_logs(
         self, tx: Tx, tenant_id: str, request: AnalyseRequest
     ) -> AnalyseResponse:
-        """Statistics over the lines sent, or over what was counted from the feedback topic.
+        """Statistics over the lines sent, or over the stored feedback of the last hours.
 
         Raises:
             NotFound: no such agent.
@@ -140,7 +113,7 @@ class FunctionService:
         else:
             since = start_of_hour(now - timedelta(hours=request.hours))
             hours = await self._store.feedback_hours(tx, tenant_id, request.agent_id, since)
-            source = "topic"
+            source = "feedback"
         return AnalyseResponse(
             agent_id=request.agent_id, source=source, **analyse(hours).model_dump()
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from archon_contracts.base import Contract
 from archon_contracts.events import (
     DatasetPrepared,
     EvaluationCompleted,
+    FeedbackCounts,
     JobStateChanged,
     MetricPoint,
     MetricsRecorded,
@@ -24,11 +25,8 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from archon_contracts.values import AgentProfile, ModelRef
-from services.gateway.feedback.hourly_stats import HourlyCounts
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
-
-AgentHour = tuple[str, str, datetime]
 
 
 class ProjectionStore:
@@ -178,7 +176,7 @@ class ProjectionStore:
     async def save_deployed_model(
         self, tx: Tx, event: Contract, agent_id: str, model: ModelRef, *, reason: str, at: datetime
     ) -> None:
-        """Make this version the only live one."""
+        """Make this version the only deployed one."""
         tenant_id = event.tenant_id
         await self._queries.undeploy_model(tx, tenant_id=tenant_id, agent_id=agent_id)
         await self._queries.save_deployed_model(
@@ -219,33 +217,25 @@ class ProjectionStore:
             busy=event.busy,
             devices=list(event.devices),
             memory_mb=event.memory_mb,
+            capabilities=[each.model_dump(mode="json") for each in event.capabilities],
             at=at,
         )
 
-    async def feedback_offsets(self, tx: Tx, partitions: Sequence[int]) -> dict[int, int]:
-        """The next record to count, per partition; locked to the end of the transaction."""
-        rows = self._queries.feedback_offsets(tx, partitions=sorted(partitions))
-        return {row["partition"]: row["next_offset"] async for row in rows}
-
-    async def save_feedback_offsets(self, tx: Tx, offsets: Mapping[int, int]) -> None:
-        await self._queries.save_feedback_offsets(
-            tx, partitions=list(offsets), offsets=list(offsets.values())
-        )
-
-    async def add_feedback_counts(self, tx: Tx, counts: Mapping[AgentHour, HourlyCounts]) -> None:
-        ordered = sorted(counts.items())  # one order for all writers: no deadlock
-        hours = [hour for _, hour in ordered]
+    async def add_feedback_counts(
+        self, tx: Tx, tenant_id: str, agent_id: str, hours: Sequence[FeedbackCounts]
+    ) -> None:
+        """Add increments to an agent's hours; each hour is in `hours` once at most."""
         await self._queries.add_feedback_counts(
             tx,
-            tenants=[tenant for (tenant, _, _), _ in ordered],
-            agents=[agent for (_, agent, _), _ in ordered],
+            tenant_id=tenant_id,
+            agent_id=agent_id,
             hours=[hour.hour for hour in hours],
             **_columns(hours),
             latencies=[orjson.dumps(hour.latencies).decode() for hour in hours],
         )
 
 
-def _columns(hours: Sequence[HourlyCounts]) -> dict[str, list[Any]]:
+def _columns(hours: Sequence[FeedbackCounts]) -> dict[str, list[Any]]:
     return {
         "feedback": [hour.feedback for hour in hours],
         "corrected": [hour.corrected for hour in hours],

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Any, Final, Protocol
-from uuid import UUID
+from typing import Any, Final
 
 from archon_contracts.base import Contract
 from archon_contracts.catalogue import EVENTS
@@ -14,9 +12,9 @@ from archon_contracts.events import (
     AuditRecorded,
     DatasetPrepared,
     EvaluationCompleted,
+    FeedbackCounted,
     JobCompleted,
     JobStateChanged,
-    MetricPoint,
     MetricsRecorded,
     ModelArchived,
     ModelDeployed,
@@ -28,80 +26,32 @@ from archon_contracts.events import (
     TrainingStarted,
     WorkerReported,
 )
-from archon_contracts.topics import EVENT_TOPICS, FEEDBACK, METRICS, Topic
-from archon_contracts.values import AgentProfile, ModelRef
-from services.gateway.sse.feed import StreamedEvent, to_streamed_event
+from archon_contracts.metric_names import TRAIN_LOSS
+from archon_contracts.topics import EVENT_TOPICS, FEEDBACK, FEEDBACK_COUNTS, METRICS, Topic
+from services.gateway.audit.store import AuditStore
+from services.gateway.feedback.hourly_stats import merge_by_hour
+from services.gateway.read_models.projection_store import ProjectionStore
+from services.gateway.sse.event_store import EventStore
+from services.gateway.sse.events import to_streamed_event
 from shared.messaging.messages import Message
 from shared.postgres.database import Tx
 
 PROJECTED_TOPICS: Final[tuple[Topic, ...]] = tuple(t for t in EVENT_TOPICS if t != FEEDBACK)
 PROJECTED_EVENTS: Final = tuple(c for c in EVENTS if c.topic in PROJECTED_TOPICS)
-STREAMED_EVENTS: Final = frozenset(c for c in PROJECTED_EVENTS if c.topic != METRICS)
-LOSS_METRICS: Final = ("loss", "train_loss", "training_loss")
+STREAMED_EVENTS: Final = frozenset(
+    # Both come with every batch of steps or feedback and would push the rest out of what is kept.
+    c
+    for c in PROJECTED_EVENTS
+    if c.topic not in (METRICS, FEEDBACK_COUNTS)
+)
 
 Apply = Callable[[Tx, Message[Any]], Awaitable[None]]
-
-
-class ProjectionStore(Protocol):
-    """What is needed of the store."""
-
-    async def save_agent(
-        self, tx: Tx, tenant_id: str, profile: AgentProfile, at: datetime
-    ) -> None: ...
-
-    async def save_prepared_dataset(self, tx: Tx, event: DatasetPrepared, at: datetime) -> None: ...
-
-    async def save_requested_job(self, tx: Tx, event: TrainingRequested, at: datetime) -> None: ...
-
-    async def save_job_trigger(self, tx: Tx, event: RetrainTriggered, at: datetime) -> None: ...
-
-    async def save_job_state(self, tx: Tx, event: JobStateChanged, event_id: UUID) -> None: ...
-
-    async def save_job_result(self, tx: Tx, job_id: UUID, *, version: str, digest: str) -> None: ...
-
-    async def save_training_start(self, tx: Tx, event: TrainingStarted) -> None: ...
-
-    async def save_metrics(self, tx: Tx, event: MetricsRecorded) -> None: ...
-
-    async def save_training_step(
-        self, tx: Tx, event: MetricsRecorded, newest: MetricPoint, loss: float | None
-    ) -> None: ...
-
-    async def save_evaluation(self, tx: Tx, event: EvaluationCompleted, at: datetime) -> None: ...
-
-    async def save_registered_model(self, tx: Tx, event: ModelRegistered, at: datetime) -> None: ...
-
-    async def save_deployed_model(
-        self, tx: Tx, event: Contract, agent_id: str, model: ModelRef, *, reason: str, at: datetime
-    ) -> None: ...
-
-    async def archive_model(
-        self, tx: Tx, tenant_id: str, agent_id: str, version: str, reason: str
-    ) -> None: ...
-
-    async def save_synthetic_result(
-        self, tx: Tx, event: SyntheticDataGenerated, at: datetime
-    ) -> None: ...
-
-    async def save_worker(self, tx: Tx, event: WorkerReported, at: datetime) -> None: ...
-
-
-class AuditEntryWriter(Protocol):
-    """Where the entries of the audit logs are kept."""
-
-    async def add(self, tx: Tx, event: AuditRecorded) -> None: ...
-
-
-class EventStore(Protocol):
-    """Where recent events are kept."""
-
-    async def add(self, tx: Tx, event: StreamedEvent) -> None: ...
 
 
 class Projections:
     """Keeps the read models. Types without an entry only go into the recent events."""
 
-    def __init__(self, store: ProjectionStore, audit: AuditEntryWriter, events: EventStore) -> None:
+    def __init__(self, store: ProjectionStore, audit: AuditStore, events: EventStore) -> None:
         self._store = store
         self._audit = audit
         self._events = events
@@ -109,6 +59,7 @@ class Projections:
             AgentConfigured: self._agent_configured,
             AuditRecorded: self._audit_recorded,
             DatasetPrepared: self._dataset_prepared,
+            FeedbackCounted: self._feedback_counted,
             SyntheticDataGenerated: self._synthetic_data_generated,
             TrainingRequested: self._training_requested,
             RetrainTriggered: self._retrain_triggered,
@@ -142,6 +93,11 @@ class Projections:
     async def _dataset_prepared(self, tx: Tx, message: Message[DatasetPrepared]) -> None:
         await self._store.save_prepared_dataset(tx, message.body, message.envelope.time)
 
+    async def _feedback_counted(self, tx: Tx, message: Message[FeedbackCounted]) -> None:
+        event = message.body
+        hours = merge_by_hour(event.counts)
+        await self._store.add_feedback_counts(tx, event.tenant_id, event.agent_id, hours)
+
     async def _synthetic_data_generated(
         self, tx: Tx, message: Message[SyntheticDataGenerated]
     ) -> None:
@@ -169,7 +125,7 @@ class Projections:
         event = message.body
         await self._store.save_metrics(tx, event)
         newest = max(event.points, key=lambda point: (point.step, point.recorded_at))
-        losses = [point for point in event.points if point.name in LOSS_METRICS]
+        losses = [point for point in event.points if point.name == TRAIN_LOSS]
         loss = max(losses, key=lambda point: point.step).value if losses else None
         await self._store.save_training_step(tx, event, newest, loss)
 

@@ -2,93 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
+from services.gateway.dead_letters.store import DeadLetterStore
 from services.gateway.domain import (
+    WORKER_TIMEOUT,
     AgentView,
     DatasetView,
-    JobSummary,
     JobView,
     MetricView,
     ModelView,
-    PreparedDatasetView,
-    SpanView,
     SyntheticView,
     TraceView,
-    WorkerView,
     build_trace,
 )
 from services.gateway.errors import NotFound
+from services.gateway.store import Store
 from shared.clock import Clock
 from shared.postgres.database import Tx
-
-WORKER_TIMEOUT = timedelta(minutes=10)
-
-
-class ReadStore(Protocol):
-    """What is needed of the store."""
-
-    async def agents(
-        self, tx: Tx, tenant_id: str, *, agent_id: str | None = None, limit: int = 1000
-    ) -> list[AgentView]: ...
-
-    async def has_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> bool: ...
-
-    async def datasets(
-        self, tx: Tx, tenant_id: str, *, name: str | None = None, limit: int = 1000
-    ) -> list[DatasetView]: ...
-
-    async def prepared_datasets(
-        self, tx: Tx, tenant_id: str, *, limit: int
-    ) -> list[PreparedDatasetView]: ...
-
-    async def jobs(
-        self, tx: Tx, tenant_id: str, *, agent_id: str | None, state: str | None, limit: int
-    ) -> list[JobSummary]: ...
-
-    async def find_job(
-        self, tx: Tx, tenant_id: str, job_id: UUID, *, now: datetime
-    ) -> JobView | None: ...
-
-    async def job_metrics(self, tx: Tx, job_id: UUID) -> list[MetricView]: ...
-
-    async def open_jobs_by_state(self, tx: Tx, tenant_id: str) -> dict[str, int]: ...
-
-    async def models(
-        self,
-        tx: Tx,
-        tenant_id: str,
-        agent_id: str,
-        *,
-        version: str | None = None,
-        limit: int = 1000,
-    ) -> list[ModelView]: ...
-
-    async def find_synthetic_request(
-        self, tx: Tx, tenant_id: str, request_id: UUID
-    ) -> SyntheticView | None: ...
-
-    async def workers(self, tx: Tx, *, seen_after: datetime) -> list[WorkerView]: ...
-
-    async def feedback_totals(self, tx: Tx, tenant_id: str) -> dict[str, int]: ...
-
-    async def spans(self, tx: Tx, trace_id: str) -> list[SpanView]: ...
-
-    async def outbox_age_seconds(self, tx: Tx) -> float: ...
-
-
-class UnreplayedCounter(Protocol):
-    """What is needed of the dead letters."""
-
-    async def count_unreplayed(self, tx: Tx) -> dict[str, int]: ...
 
 
 class QueryService:
     """Finds things of a tenant; what is not there raises NotFound. `tx` is only read from."""
 
-    def __init__(self, store: ReadStore, letters: UnreplayedCounter, clock: Clock) -> None:
+    def __init__(self, store: Store, letters: DeadLetterStore, clock: Clock) -> None:
         self.store = store
         self._letters = letters
         self._clock = clock
@@ -148,7 +86,7 @@ class QueryService:
     async def status(self, tx: Tx, tenant_id: str) -> dict[str, Any]:
         """What a tenant has running, and what was seen of it."""
         return {
-            "records_seen": await self.store.feedback_totals(tx, tenant_id),
+            "feedback_totals": await self.store.feedback_totals(tx, tenant_id),
             "open_jobs": await self.store.open_jobs_by_state(tx, tenant_id),
         }
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
 from archon_contracts.base import Identifier
-from services.gateway.audit.trail import AuditEntryView, AuditVerification
+from services.gateway.audit.entries import AuditEntryView
+from services.gateway.audit.trail import AuditVerification
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.key_admin import resolve_tenant
 from services.gateway.routes.dependencies import GatewayApi, Limit

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from archon_contracts.base import Identifier
 from services.gateway.auth.credentials import Caller, Scope
-from services.gateway.dead_letters.service import DeadLetterDetail, DeadLetterView
+from services.gateway.dead_letters.letters import DeadLetterDetail, DeadLetterView
 from services.gateway.routes.dependencies import GatewayApi, Limit
 
 

@@ -15,7 +15,7 @@ from services.gateway.auth.credentials import Caller, bearer_key
 from services.gateway.errors import FieldError, Invalid
 from services.gateway.read_models.projections import STREAMED_EVENTS
 from services.gateway.routes.dependencies import GatewayApi
-from services.gateway.sse.feed import EventFilter
+from services.gateway.sse.events import EventFilter
 
 PING_SECONDS = 15
 NAMES = frozenset(contract.__name__ for contract in STREAMED_EVENTS)

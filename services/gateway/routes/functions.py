@@ -26,7 +26,6 @@ from services.gateway.functions.service import build_feedback_events, build_job_
 from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.requests import JobRequest, SyntheticDataRequest
 from services.gateway.routes.dependencies import GatewayApi, read_traffic_class
-from services.gateway.service import require_method
 
 
 def build_router(api: GatewayApi) -> APIRouter:
@@ -55,13 +54,13 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
         body: AdaptRequest, request: Request, caller: Caller = writer
     ) -> JobResponse:
         """Publish feedback, then start a training on all that is unused."""
-        require_method(body.method)
         await api.known_agents.require(caller.tenant_id, [body.agent_id])
         feedback_events = build_feedback_events(body)
         require_annotate_scope(caller, feedback_events, ("feedback",))
         # Before anything is sent: what is refused must have had no effect.
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             identity = await api.idempotency.identify(tx, caller, request)
+            await api.service.require_method(tx, caller.tenant_id, body.agent_id, body.method)
         events = prepare(
             feedback_events,
             tenant_id=caller.tenant_id,

@@ -55,7 +55,10 @@ SELECT tenant_id, agent_id FROM agents;
 -- name: has_agent(tenant_id, agent_id)$
 SELECT EXISTS (SELECT FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id);
 
--- name: agents(tenant_id, agent_id, limit)
+-- name: agent_kind(tenant_id, agent_id)$
+SELECT profile ->> 'kind' FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: agents(tenant_id, agent_id, limit, final_states)
 -- One agent, or all of a tenant when agent_id is null, each with its deployed version and open job.
 SELECT a.agent_id, a.profile, a.configured_at, m.version AS deployed_version, m.digest AS deployed_digest,
        m.uri AS deployed_uri, m.deployed_at, j.job_id AS open_job,
@@ -69,7 +72,7 @@ LEFT JOIN models m ON m.tenant_id = a.tenant_id AND m.agent_id = a.agent_id
 LEFT JOIN LATERAL (
     SELECT job_id FROM jobs
     WHERE jobs.tenant_id = a.tenant_id AND jobs.agent_id = a.agent_id
-      AND state NOT IN ('completed', 'rejected', 'failed', 'cancelled')
+      AND state <> ALL (:final_states::text[])
     ORDER BY created_at DESC LIMIT 1
 ) j ON true
 WHERE a.tenant_id = :tenant_id AND (:agent_id::text IS NULL OR a.agent_id = :agent_id)
@@ -219,9 +222,9 @@ SELECT from_state, to_state AS state, attempt, reason, at FROM job_transitions
 WHERE job_id = :job_id
 ORDER BY at, position;
 
--- name: open_jobs_by_state(tenant_id)
+-- name: open_jobs_by_state(tenant_id, final_states)
 SELECT state, count(*) AS jobs FROM jobs
-WHERE tenant_id = :tenant_id AND state NOT IN ('completed', 'rejected', 'failed', 'cancelled')
+WHERE tenant_id = :tenant_id AND state <> ALL (:final_states::text[])
 GROUP BY state;
 
 -- name: save_evaluation(evaluation_id, tenant_id, agent_id, job_id, body, at)!
@@ -291,16 +294,24 @@ WHERE tenant_id = :tenant_id AND request_id = :request_id;
 
 -- Workers ------------------------------------------------------------------------------------
 
--- name: save_worker(worker_id, service, slots, busy, devices, memory_mb, at)!
-INSERT INTO workers (worker_id, service, slots, busy, devices, memory_mb, seen_at)
-VALUES (:worker_id, :service, :slots, :busy, :devices, :memory_mb, :at)
+-- name: save_worker(worker_id, service, slots, busy, devices, memory_mb, capabilities, at)!
+INSERT INTO workers
+    (worker_id, service, slots, busy, devices, memory_mb, capabilities, seen_at)
+VALUES (:worker_id, :service, :slots, :busy, :devices, :memory_mb, :capabilities, :at)
 ON CONFLICT (worker_id) DO UPDATE
 SET slots = excluded.slots, busy = excluded.busy, devices = excluded.devices,
-    memory_mb = excluded.memory_mb, seen_at = excluded.seen_at
+    memory_mb = excluded.memory_mb, capabilities = excluded.capabilities,
+    seen_at = excluded.seen_at
 WHERE workers.seen_at <= excluded.seen_at;
 
+-- name: announced_methods(seen_after)
+-- Workers are of no tenant: any of them may get any tenant's job.
+SELECT DISTINCT c.kind, c.method
+FROM workers, jsonb_to_recordset(capabilities) AS c(kind text, method text)
+WHERE seen_at > :seen_after;
+
 -- name: workers(seen_after)
-SELECT worker_id, service, slots, busy, devices, memory_mb, seen_at FROM workers
+SELECT worker_id, service, slots, busy, devices, memory_mb, capabilities, seen_at FROM workers
 WHERE seen_at > :seen_after
 ORDER BY service, worker_id;
 
@@ -390,27 +401,18 @@ DELETE FROM recent_events WHERE position <= (SELECT max(position) FROM recent_ev
 
 -- Feedback counters --------------------------------------------------------------------------
 
--- name: feedback_offsets(partitions)
-SELECT partition, next_offset FROM feedback_offsets
-WHERE partition = ANY(:partitions::integer[]) FOR UPDATE;
-
--- name: save_feedback_offsets(partitions, offsets)!
-INSERT INTO feedback_offsets (partition, next_offset)
-SELECT * FROM unnest(:partitions::integer[], :offsets::bigint[])
-ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset;
-
--- name: add_feedback_counts(tenants, agents, hours, feedback, corrected, rated, rating_sums, rewarded, reward_sums, retracted, annotations, interactions, failed, latencies)!
+-- name: add_feedback_counts(tenant_id, agent_id, hours, feedback, corrected, rated, rating_sums, rewarded, reward_sums, retracted, annotations, interactions, failed, latencies)!
 INSERT INTO feedback_hours
     (tenant_id, agent_id, hour, feedback, corrected, rated, rating_sum, rewarded, reward_sum,
      retracted, annotations, interactions, failed, latencies)
-SELECT tenant_id, agent_id, hour, feedback, corrected, rated, rating_sum, rewarded, reward_sum,
+SELECT :tenant_id, :agent_id, hour, feedback, corrected, rated, rating_sum, rewarded, reward_sum,
        retracted, annotations, interactions, failed, latencies::jsonb
-FROM unnest(:tenants::text[], :agents::text[], :hours::timestamptz[], :feedback::bigint[],
+FROM unnest(:hours::timestamptz[], :feedback::bigint[],
             :corrected::bigint[], :rated::bigint[], :rating_sums::float8[], :rewarded::bigint[],
             :reward_sums::float8[], :retracted::bigint[], :annotations::bigint[],
             :interactions::bigint[], :failed::bigint[], :latencies::text[])
-    AS n(tenant_id, agent_id, hour, feedback, corrected, rated, rating_sum, rewarded, reward_sum,
-         retracted, annotations, interactions, failed, latencies)
+    AS n(hour, feedback, corrected, rated, rating_sum, rewarded, reward_sum, retracted,
+         annotations, interactions, failed, latencies)
 ON CONFLICT (tenant_id, agent_id, hour) DO UPDATE
 SET feedback = feedback_hours.feedback + excluded.feedback,
     corrected = feedback_hours.corrected + excluded.corrected,

@@ -11,10 +11,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
 from archon_contracts.envelope import HeaderView
-from archon_contracts.topics import FEEDBACK, consumer_group, dead_letters
+from archon_contracts.topics import dead_letters
 from tests.faults.accounting.client_log import Account, ClientLog, balance, read_client_log
 from tests.faults.brokers.raw_producer import raw_producer
-from tests.faults.brokers.topics import count_records, unread
+from tests.faults.brokers.topics import count_records
 from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import CoordinatorState, LocalSystem, local_system
 from tests.faults.waiting import until
@@ -29,7 +29,6 @@ SYSTEM_TRAFFIC = (
     "UNION ALL SELECT event_id::text FROM coordinator.retractions"
 )
 SERVICES = ("coordinator", "gateway")
-COUNTERS_GROUP = consumer_group("gateway", "feedback-counters")
 
 
 class BadInputs:
@@ -54,7 +53,6 @@ class BadInputs:
             async with FeedbackLoad(system.bootstrap_servers, path, (AGENT,)) as load:
                 await load.send(GOOD)
             settled = await self._all_settled(system, len(sent) + GOOD)
-            counted = await self._all_counted(system)
             published = await self._all_published(system)
             state = await system.read_state()
             system_traffic = [row["event_id"] for row in await system.reader.fetch(SYSTEM_TRAFFIC)]
@@ -64,7 +62,6 @@ class BadInputs:
         for fine, problem in (
             (settled, "not settled in time"),
             (published, "not all dead letters were published"),
-            (counted, "the gateway's count of feedback stands still"),
             (alive, "the coordinator was not ready again"),
         ):
             if not fine:
@@ -132,12 +129,6 @@ class BadInputs:
             )
 
         return await until(settled, timeout=100)
-
-    async def _all_counted(self, system: LocalSystem) -> bool:
-        async def counted() -> bool:
-            return await unread(system.bootstrap_servers, FEEDBACK.name, COUNTERS_GROUP) == 0
-
-        return await until(counted, timeout=60)
 
     def _balance(
         self,

@@ -126,7 +126,7 @@ async def test_what_is_of_all_tenants_is_shown_to_the_operator_alone(
     ]
     operator = set(await gateway.get("/v1/status"))
 
-    assert seen == [{"records_seen", "open_jobs", "shedding"}] * 2
+    assert seen == [{"feedback_totals", "open_jobs", "shedding"}] * 2
     assert operator - seen[0] == {"workers", "dead_letters", "outbox_age_seconds"}
 
 

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from services.gateway.load.outbox_pressure import OutboxBacklog
-from services.gateway.store import Store
+from services.gateway.load.store import OutboxBacklogStore
 from shared.postgres.queries import load_queries
 
 FILL = """
@@ -47,11 +47,11 @@ async def test_the_outbox_backlog_query_uses_its_index(
 
 
 async def test_what_waits_is_counted_up_to_the_bound(connection: asyncpg.Connection) -> None:
-    quiet = await Store().measure_outbox_backlog(connection, limit=100)
+    quiet = await OutboxBacklogStore().measure(connection, limit=100)
     await fill(connection, 150)
 
-    some = await Store().measure_outbox_backlog(connection, limit=1000)
-    bounded = await Store().measure_outbox_backlog(connection, limit=100)
+    some = await OutboxBacklogStore().measure(connection, limit=1000)
+    bounded = await OutboxBacklogStore().measure(connection, limit=100)
 
     assert quiet == OutboxBacklog(0, 0)
     assert (some.backlog, bounded.backlog) == (150, 100)

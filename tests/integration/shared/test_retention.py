@@ -18,7 +18,7 @@ from archon_contracts.topics import (
     Topic,
     dead_letters,
 )
-from services.gateway.dead_letters.service import parse_dead_letter
+from services.gateway.dead_letters.letters import parse_dead_letter
 from services.gateway.dead_letters.store import DeadLetterStore
 from shared.kafka.topic_admin import admin_client, ensure_topics
 from shared.messaging.messages import RawRecord

@@ -27,6 +27,7 @@ from archon_contracts.events import (
     TrainingStarted,
 )
 from archon_contracts.identifiers import new_id
+from archon_contracts.metric_names import TRAIN_LOSS
 from archon_contracts.values import (
     AgentProfile,
     ArtifactRef,
@@ -101,7 +102,7 @@ def state_of(job: UUID, agent: str, *, tenant_id: str, reason: str = "") -> JobS
 
 def loss_at(job: UUID, agent: str, step: int, value: float, *, tenant_id: str) -> MetricsRecorded:
     """One point of a job's loss."""
-    point = MetricPoint(name="loss", value=value, step=step, recorded_at=NOON)
+    point = MetricPoint(name=TRAIN_LOSS, value=value, step=step, recorded_at=NOON)
     return MetricsRecorded(
         tenant_id=tenant_id, job_id=job, agent_id=agent, attempt=1, points=(point,)
     )

@@ -10,8 +10,8 @@ from services.gateway.domain import (
     SpanView,
     TransitionView,
     build_trace,
-    eta_seconds,
-    stage_seconds,
+    estimate_eta_seconds,
+    sum_stage_seconds,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -40,13 +40,13 @@ def span(span_id: str, parent_id: str | None, service: str = "trainer") -> SpanV
 def test_a_stage_that_is_entered_twice_is_summed_up() -> None:
     history = [step("queued", 0), step("training", 2), step("queued", 5), step("training", 6)]
 
-    spent = stage_seconds(history, NOON + timedelta(seconds=10))
+    spent = sum_stage_seconds(history, NOON + timedelta(seconds=10))
 
     assert spent == {"queued": 3.0, "training": 7.0}
 
 
 def test_a_final_state_takes_no_time() -> None:
-    spent = stage_seconds([step("training", 0), step("completed", 4)], NOON + timedelta(days=1))
+    spent = sum_stage_seconds([step("training", 0), step("completed", 4)], NOON + timedelta(days=1))
 
     assert spent == {"training": 4.0}
 
@@ -56,13 +56,13 @@ def test_open_stages_add_up_to_the_age_of_the_job(waits: list[float]) -> None:
     moments = [sum(waits[:n]) for n in range(len(waits))]
     history = [step(("queued", "training")[n % 2], at) for n, at in enumerate(moments)]
 
-    spent = stage_seconds(history, NOON + timedelta(seconds=sum(waits)))
+    spent = sum_stage_seconds(history, NOON + timedelta(seconds=sum(waits)))
 
     assert sum(spent.values()) == pytest.approx(sum(waits), abs=0.01)
 
 
 def test_remaining_time_follows_the_pace_after_the_first_step() -> None:
-    left = eta_seconds(
+    left = estimate_eta_seconds(
         step=11,
         resumed_from=0,
         total=31,
@@ -74,7 +74,7 @@ def test_remaining_time_follows_the_pace_after_the_first_step() -> None:
 
 
 def test_a_resumed_training_is_paced_by_its_own_steps() -> None:
-    left = eta_seconds(
+    left = estimate_eta_seconds(
         step=105,
         resumed_from=100,
         total=113,
@@ -86,7 +86,10 @@ def test_a_resumed_training_is_paced_by_its_own_steps() -> None:
 
 
 def test_one_step_shows_no_pace() -> None:
-    assert eta_seconds(step=1, resumed_from=0, total=9, started_at=NOON, recorded_at=NOON) is None
+    assert (
+        estimate_eta_seconds(step=1, resumed_from=0, total=9, started_at=NOON, recorded_at=NOON)
+        is None
+    )
 
 
 def test_a_span_whose_parent_is_missing_is_an_orphan() -> None:

@@ -65,6 +65,9 @@ class RouteFakes:
     async def identify(self, _tx: object, caller: Caller, _request: object) -> RequestIdentity:
         return identify_request(caller)
 
+    async def require_method(self, *_: object) -> None:
+        return None
+
     async def request_training(self, *_: object) -> Any:
         return SimpleNamespace(job_id=new_id(), trace_id="")
 

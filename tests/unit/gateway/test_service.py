@@ -1,6 +1,6 @@
 """Use cases that write: what is checked, and which command leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,12 +14,12 @@ from archon_contracts.commands import (
     GenerateSyntheticData,
     RollBackModel,
 )
-from archon_contracts.events import TrainingRequested
+from archon_contracts.events import Capability, JobState, TrainingRequested
 from archon_contracts.identifiers import new_id
-from archon_contracts.values import ArtifactRef
+from archon_contracts.values import AgentKind, ArtifactRef, TrainingMethod
 from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope
 from services.gateway.auth.request_identity import RequestIdentity, identify_request
-from services.gateway.domain import DatasetView, JobView, Lineage, ModelView
+from services.gateway.domain import Lineage, ModelView
 from services.gateway.errors import Conflict, Invalid, NotFound
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
 from services.gateway.service import (
@@ -28,6 +28,7 @@ from services.gateway.service import (
     check_kind,
 )
 from tests.support.clocks import SetClock
+from tests.support.gateway.service_store import InMemoryServiceStore
 from tests.support.messaging.outbox import RecordingOutbox
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -35,54 +36,27 @@ ITEMS = ArtifactRef(uri="file:///items", digest="a" * 64)
 KEY_ID = UUID(int=7)
 CALLER = Caller("acme", "ci", ALL_SCOPES, KEY_ID)
 ACTOR = f"ci (key {KEY_ID})"
+JOB = new_id()
+ANNOUNCED = [
+    Capability(kind=AgentKind.SELECTOR, method=method)
+    for method in (TrainingMethod.CONTINUAL, TrainingMethod.SUPERVISED)
+]
 
 
-class FakeServiceStore:
-    """A store that knows the agent `a`, two datasets, one job and the models given."""
-
-    def __init__(self, job_state: str = "training", models: Sequence[ModelView] = ()) -> None:
-        self.requested: list[UUID] = []
-        self.synthetic: list[UUID] = []
-        self._state = job_state
-        self._models = models
-
-    async def has_agent(self, _tx: object, _tenant: str, agent_id: str) -> bool:
-        return agent_id == "a"
-
-    async def datasets(
-        self, _tx: object, _tenant: str, *, name: str | None = None, limit: int = 1000
-    ) -> list[DatasetView]:
-        known = {"learn": "training", "suite": "evaluation"}
-        if name not in known:
-            return []
-        return [DatasetView(name=name, purpose=known[name], items=3, artifact=ITEMS)]
-
-    async def add_requested_job(self, _tx: object, _tenant: str, job, **_fields: object) -> None:
-        self.requested.append(job.job_id)
-
-    async def find_job(self, _tx: object, _tenant: str, job_id: UUID, **_: object) -> JobView:
-        return JobView(
-            job_id=job_id,
-            agent_id="a",
-            method="supervised",
-            state=self._state,
-            attempt=1,
-            reason="",
-            trace_id="",
-            created_at=NOON,
-            history=[],
-            stage_seconds={},
-        )
-
-    async def models(
-        self, _tx: object, _tenant: str, _agent: str, *, version: str | None = None, limit: int = 1
-    ) -> list[ModelView]:
-        return [model for model in self._models if version in (None, model.version)]
-
-    async def add_synthetic_request(
-        self, _tx: object, _tenant: str, request_id: UUID, *_: object
-    ) -> None:
-        self.synthetic.append(request_id)
+def build_store(
+    job_state: JobState = JobState.TRAINING,
+    models: Sequence[ModelView] = (),
+    announced: Collection[Capability] = ANNOUNCED,
+) -> InMemoryServiceStore:
+    """Tenant acme has the selector `a`, two datasets, one job and these models."""
+    store = InMemoryServiceStore()
+    store.add_agent("acme", "a", AgentKind.SELECTOR)
+    store.add_dataset("acme", "learn", "training", ITEMS)
+    store.add_dataset("acme", "suite", "evaluation", ITEMS)
+    store.add_job("acme", JOB, job_state, NOON)
+    store.add_models("acme", models)
+    store.add_worker(announced, NOON)
+    return store
 
 
 def model(version: str, status: str, *, was_deployed: bool) -> ModelView:
@@ -104,9 +78,9 @@ LATER = model("1.2.0", "deployed", was_deployed=True)
 BEFORE = model("1.0.0", "ready", was_deployed=True)
 
 
-def service(store: FakeServiceStore | None = None) -> tuple[GatewayService, RecordingOutbox]:
+def service(store: InMemoryServiceStore | None = None) -> tuple[GatewayService, RecordingOutbox]:
     outbox = RecordingOutbox()
-    return GatewayService(store or FakeServiceStore(), outbox, SetClock(NOON)), outbox
+    return GatewayService(store or build_store(), outbox, SetClock(NOON)), outbox
 
 
 def selector(**fields: object) -> AgentRequest:
@@ -220,35 +194,54 @@ async def test_a_request_sent_again_is_one_job() -> None:
 async def test_an_impossible_training_is_refused_before_anything_leaves(
     request_body: JobRequest, error: type[Exception]
 ) -> None:
-    store = FakeServiceStore()
+    store = build_store()
     gateway, outbox = service(store)
 
     with pytest.raises(error):
         await gateway.request_training(None, identify_request(CALLER), request_body)
 
     assert outbox.events == {}
-    assert store.requested == []
+    assert store.requested == {}
 
 
-async def test_a_method_without_a_recipe_is_refused_with_those_that_have_one() -> None:
-    gateway, _ = service()
+PREFERENCE = JobRequest(agent_id="a", method="preference")
 
-    with pytest.raises(Invalid, match="available: supervised, continual"):
-        await gateway.request_training(
-            None, identify_request(CALLER), JobRequest(agent_id="a", method="preference")
-        )
+
+@pytest.mark.parametrize(
+    ("announced", "available"),
+    [
+        (ANNOUNCED, "preference training of a selector; available: supervised, continual"),
+        ([Capability(kind="generator", method="preference")], "of a selector; available: none"),
+    ],
+)
+async def test_a_method_that_no_trainer_announced_is_refused_with_those_announced(
+    announced: Collection[Capability], available: str
+) -> None:
+    gateway, _ = service(build_store(announced=announced))
+
+    with pytest.raises(Invalid, match=available) as refusal:
+        await gateway.request_training(None, identify_request(CALLER), PREFERENCE)
+
+    assert [each.rule for each in refusal.value.errors] == ["method_not_available"]
+
+
+async def test_before_any_trainer_has_reported_every_method_is_accepted() -> None:
+    gateway, outbox = service(build_store(announced=()))
+
+    await gateway.request_training(None, identify_request(CALLER), PREFERENCE)
+
+    assert len(outbox.of(TrainingRequested)) == 1
 
 
 async def test_a_running_job_is_cancelled_and_a_finished_one_is_not() -> None:
     gateway, outbox = service()
-    finished, _ = service(FakeServiceStore("completed"))
-    job = new_id()
+    finished, _ = service(build_store(JobState.COMPLETED))
 
-    await gateway.cancel_job(None, identify_request(CALLER), job, "wrong data")
+    await gateway.cancel_job(None, identify_request(CALLER), JOB, "wrong data")
 
-    assert [c.job_id for c in outbox.of(CancelJob)] == [job]
+    assert [c.job_id for c in outbox.of(CancelJob)] == [JOB]
     with pytest.raises(Conflict, match="completed"):
-        await finished.cancel_job(None, identify_request(CALLER), job, "too late")
+        await finished.cancel_job(None, identify_request(CALLER), JOB, "too late")
 
 
 async def test_a_version_that_nobody_knows_is_not_deployed() -> None:
@@ -270,7 +263,7 @@ async def test_a_version_that_nobody_knows_is_not_deployed() -> None:
 async def test_a_rollback_with_nothing_to_return_to_is_a_conflict(
     models: list[ModelView], to_version: str | None, reason: str
 ) -> None:
-    gateway, outbox = service(FakeServiceStore(models=models))
+    gateway, outbox = service(build_store(models=models))
 
     with pytest.raises(Conflict, match=reason):
         await gateway.roll_back_model(None, identify_request(CALLER), "a", to_version, "odd")
@@ -284,7 +277,7 @@ async def test_a_rollback_with_nothing_to_return_to_is_a_conflict(
 async def test_a_rollback_with_a_version_to_return_to_leaves_as_a_command(
     models: list[ModelView], to_version: str | None
 ) -> None:
-    gateway, outbox = service(FakeServiceStore(models=models))
+    gateway, outbox = service(build_store(models=models))
 
     await gateway.roll_back_model(None, identify_request(CALLER), "a", to_version, "odd")
 
@@ -292,7 +285,7 @@ async def test_a_rollback_with_a_version_to_return_to_leaves_as_a_command(
 
 
 async def test_synthetic_items_vary_the_examples() -> None:
-    store = FakeServiceStore()
+    store = build_store()
     gateway, outbox = service(store)
     request_body = SyntheticDataRequest(
         agent_id="a", scenario_type="support", count=5, examples="learn"
@@ -301,17 +294,17 @@ async def test_synthetic_items_vary_the_examples() -> None:
     request_id = await gateway.generate_synthetic(None, identify_request(CALLER), request_body)
 
     (command,) = outbox.of(GenerateSyntheticData)
-    assert store.synthetic == [request_id] == [command.request_id]
+    assert list(store.synthetic) == [request_id] == [command.request_id]
     assert command.examples is not None
     assert (command.examples.artifact, command.examples.items) == (ITEMS, 3)
 
 
 async def test_every_command_names_the_key_of_its_caller() -> None:
-    gateway, outbox = service(FakeServiceStore(models=[LATER, BEFORE]))
+    gateway, outbox = service(build_store(models=[LATER, BEFORE]))
     identity = identify_request(CALLER)
 
     await gateway.configure_agent(None, identity, selector(reason="a new desk"), None)
-    await gateway.cancel_job(None, identity, new_id(), "wrong data")
+    await gateway.cancel_job(None, identity, JOB, "wrong data")
     await gateway.deploy_model(None, identity, "a", BEFORE.version, "better")
     await gateway.roll_back_model(None, identity, "a", None, "odd")
 

@@ -10,7 +10,6 @@ from archon_contracts.client.http import HttpFeedbackClient
 from archon_contracts.envelope import HeaderView
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.topics import FEEDBACK
-from tests.support.eventually import eventually
 from tests.support.gateway.gateway import KEY, ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -175,39 +174,6 @@ async def test_the_http_client_of_the_contracts_is_understood(
 
     records = await gateway.records(FEEDBACK, agent.encode())
     assert [str(one) for one in ids] == [HeaderView.of(r.headers).text("ce_id") for r in records]
-
-
-async def test_feedback_is_counted_however_it_comes(gateway: ServedGateway, name: str) -> None:
-    agent = await gateway.configure_agent(name)
-    corrected = feedback(agent, 1, expected="x", actual="y", rating=2)
-    await gateway.http.post("/v1/feedback", json=[corrected, feedback(agent, 2)])
-    await gateway.publish(FeedbackReceived(**feedback(agent, 3)), source="agent/test")
-    await gateway.publish(FeedbackReceived(**feedback(agent, 4)))  # a service's own: not counted
-
-    async def counted() -> None:
-        counters = (await gateway.get(f"/v1/agents/{agent}"))["records_seen"]
-        assert counters["feedback"] == 3
-        assert (counters["corrected"], counters["mean_rating"]) == (1, pytest.approx(10 / 3))
-
-    await eventually(counted)
-    body = {"agentId": agent}
-    analysis = (await gateway.http.post("/v1/functions/analyzeAgentLogs", json=body)).json()
-    assert (analysis["source"], analysis["feedback"], analysis["corrected"]) == ("topic", 3, 1)
-
-
-async def test_feedback_sent_again_is_counted_as_another_record(
-    gateway: ServedGateway, name: str
-) -> None:
-    agent = await gateway.configure_agent(name)
-    before = (await gateway.get("/v1/status"))["records_seen"]["feedback"]
-    for _ in range(2):
-        await gateway.http.post("/v1/feedback", json=feedback(agent))
-
-    async def counted() -> None:
-        assert (await gateway.get(f"/v1/agents/{agent}"))["records_seen"]["feedback"] == 2
-        assert (await gateway.get("/v1/status"))["records_seen"]["feedback"] == before + 2
-
-    await eventually(counted)
 
 
 async def test_the_openapi_document_shows_what_feedback_looks_like(gateway: ServedGateway) -> None:

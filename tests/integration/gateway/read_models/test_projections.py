@@ -1,6 +1,7 @@
 """Events become read models; requests become commands."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,7 +9,10 @@ import pytest
 from archon_contracts.commands import CancelJob, ConfigureAgent, DeployModel, RollBackModel
 from archon_contracts.events import (
     AgentConfigured,
+    Capability,
     EvaluationCompleted,
+    FeedbackCounted,
+    FeedbackCounts,
     JobCompleted,
     JobState,
     JobStateChanged,
@@ -24,8 +28,9 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from archon_contracts.identifiers import new_id
+from archon_contracts.metric_names import TRAIN_LOSS
 from archon_contracts.topics import COORDINATOR_COMMANDS, JOBS, REGISTRY_COMMANDS
-from archon_contracts.values import ArtifactRef, Estimate, ModelRef, TrainingMethod
+from archon_contracts.values import AgentKind, ArtifactRef, Estimate, ModelRef, TrainingMethod
 from tests.support.eventually import eventually
 from tests.support.gateway.gateway import ServedGateway
 
@@ -170,12 +175,17 @@ async def test_a_job_shows_its_history_progress_evaluation_and_version(
 
     await eventually(shown)
     metrics = (await gateway.get(f"/v1/jobs/{job}/metrics"))["items"]
-    assert [(point["name"], point["step"]) for point in metrics] == [("loss", 1), ("loss", 11)]
+    assert [(point["name"], point["step"]) for point in metrics] == [
+        (TRAIN_LOSS, 1),
+        (TRAIN_LOSS, 11),
+    ]
 
 
 def points() -> tuple[MetricPoint, ...]:
     return tuple(
-        MetricPoint(name="loss", value=value, step=step, recorded_at=NOON + timedelta(seconds=at))
+        MetricPoint(
+            name=TRAIN_LOSS, value=value, step=step, recorded_at=NOON + timedelta(seconds=at)
+        )
         for value, step, at in ((0.9, 1, 0), (0.5, 11, 10))
     )
 
@@ -292,10 +302,35 @@ async def test_synthetic_data_is_asked_for_and_its_result_shown(
     await eventually(ready)
 
 
+async def announce_methods(gateway: ServedGateway, worker: str) -> None:
+    """Let the gateway know a trainer with two recipes for selectors."""
+    capabilities = tuple(
+        Capability(kind=AgentKind.SELECTOR, method=method)
+        for method in (TrainingMethod.SUPERVISED, TrainingMethod.CONTINUAL)
+    )
+    report = WorkerReported(
+        worker_id=worker,
+        service="trainer",
+        slots=1,
+        busy=0,
+        devices=("cpu",),
+        capabilities=capabilities,
+    )
+    await gateway.publish(report)
+
+    async def shown() -> None:
+        workers = (await gateway.get("/v1/status"))["workers"]
+        found = {each["worker_id"]: each["capabilities"] for each in workers}
+        assert [each["method"] for each in found.get(worker, ())] == ["supervised", "continual"]
+
+    await eventually(shown)
+
+
 async def test_adapting_publishes_the_feedback_and_starts_a_job(
     gateway: ServedGateway, name: str
 ) -> None:
     agent = await gateway.configure_agent(name)
+    await announce_methods(gateway, f"worker-{name}")
     item = {"input": "q", "expected": "x", "actual": "y", "rating": 3}
     request_body = {"agentId": agent, "feedback": [item], "method": "continual"}
 
@@ -308,22 +343,54 @@ async def test_adapting_publishes_the_feedback_and_starts_a_job(
     job = await gateway.get(f"/v1/jobs/{answer.json()['jobId']}")
     assert (job["method"], job["dataset_name"]) == ("continual", None)
     assert refused.status_code == 422
-    assert "supervised, continual" in refused.json()["detail"]
+    assert "available: supervised, continual" in refused.json()["detail"]
 
 
 async def test_the_status_shows_workers_and_open_jobs(gateway: ServedGateway, name: str) -> None:
     agent, worker = await gateway.configure_agent(name), f"worker-{name}"
-    await gateway.publish(
-        changed(new_id(), agent, JobState.QUEUED, 0),
-        WorkerReported(worker_id=worker, service="trainer", slots=1, busy=0, devices=("cpu",)),
-    )
+    await gateway.publish(changed(new_id(), agent, JobState.QUEUED, 0))
+    await announce_methods(gateway, worker)
 
     async def shown() -> None:
-        status = await gateway.get("/v1/status")
-        assert worker in [found["worker_id"] for found in status["workers"]]
-        assert status["open_jobs"].get("queued", 0) >= 1
+        assert (await gateway.get("/v1/status"))["open_jobs"].get("queued", 0) >= 1
 
     await eventually(shown)
+
+
+def counts(**fields: Any) -> FeedbackCounts:
+    return FeedbackCounts(
+        **({"hour": datetime.now(UTC).replace(minute=0, second=0, microsecond=0)} | fields)
+    )
+
+
+async def test_counted_feedback_is_added_to_the_agents_totals_and_analysis(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent = await gateway.configure_agent(name)
+    batch = FeedbackCounted(
+        agent_id=agent,
+        counts=(
+            counts(feedback=2, corrected=1, rated=2, rating_sum=6.0, model_version="1.0.0"),
+            counts(interactions=3, failed=1, latencies={"0": 1, "4": 2}, model_version="1.1.0"),
+        ),
+    )
+
+    await gateway.publish(batch, batch)
+
+    async def shown() -> None:
+        totals = (await gateway.get(f"/v1/agents/{agent}"))["feedback_totals"]
+        assert (totals["feedback"], totals["corrected"], totals["mean_rating"]) == (4, 2, 3.0)
+
+    await eventually(shown)
+    body = {"agentId": agent}
+    analysis = (await gateway.http.post("/v1/functions/analyzeAgentLogs", json=body)).json()
+    assert (analysis["source"], analysis["feedback"], analysis["errorProportion"]) == (
+        "feedback",
+        4,
+        0.3333,
+    )
+    assert analysis["latencySeconds"] == {"p50": 2.0, "p90": 2.0, "p99": 2.0}
+    assert len(analysis["perHour"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,8 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK, REPLAY_DAYS, dead_letters
 from services.gateway.auth.credentials import ALL_SCOPES, Caller
 from services.gateway.auth.request_identity import identify_request
-from services.gateway.dead_letters.service import (
-    DeadLetterService,
-    StoredDeadLetter,
-    parse_dead_letter,
-    to_text,
-)
+from services.gateway.dead_letters.letters import StoredDeadLetter, parse_dead_letter, to_text
+from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.errors import Conflict, NotFound
 from shared.messaging.messages import RawHeaders, RawRecord
 from tests.support.audit import RecordingAudit

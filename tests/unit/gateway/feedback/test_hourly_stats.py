@@ -1,55 +1,48 @@
-"""Counting and quantiles of what agents report."""
+"""Statistics of what agents report, per hour and together."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from archon_contracts.events import FeedbackCounts
+from archon_contracts.latency_buckets import bucket_of
 from services.gateway.feedback.hourly_stats import (
-    HourlyCounts,
+    SUMMED_FIELDS,
     LogLine,
     analyse,
-    bucket_midpoint_seconds,
-    bucket_of,
     compute_quantiles,
     count_by_hour,
+    merge_by_hour,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def counted(*events: tuple[str, dict[str, object]]) -> HourlyCounts:
-    hour = HourlyCounts(hour=NOON)
-    for name, body in events:
-        hour.count(name, body)
-    return hour
+@given(st.lists(st.floats(1e-5, 1e6), min_size=1))
+def test_a_quantile_is_within_a_tenth_of_the_true_one(seconds: list[float]) -> None:
+    (hour,) = count_by_hour([LogLine(latencySeconds=each) for each in seconds], now=NOON)
+
+    found = compute_quantiles(hour.latencies)
+
+    middle = sorted(seconds)[(len(seconds) + 1) // 2 - 1]
+    assert found["p50"] == pytest.approx(middle, rel=0.1)
 
 
-@given(st.floats(1e-5, 1e6))
-def test_a_bucket_is_within_a_tenth_of_its_latencies(seconds: float) -> None:
-    assert bucket_midpoint_seconds(bucket_of(seconds)) == pytest.approx(seconds, rel=0.1)
+def test_quantiles_of_no_latency_are_absent() -> None:
+    assert compute_quantiles({}) == {}
 
 
-def test_quantiles_are_those_of_the_latencies() -> None:
-    hour = HourlyCounts(hour=NOON)
-    for milliseconds in range(1, 101):
-        hour.count("InteractionLogged", {"latency_seconds": milliseconds / 1000})
+def test_an_expected_answer_equal_to_the_actual_one_is_no_correction() -> None:
+    lines = [
+        LogLine(expected="a", actual="a"),
+        LogLine(expected="a", actual="b", rating=2),
+        LogLine(reward=-0.5),
+    ]
 
-    found = compute_quantiles({int(bucket): n for bucket, n in hour.latencies.items()})
-
-    assert found["p50"] == pytest.approx(0.050, rel=0.1)
-    assert found["p99"] == pytest.approx(0.099, rel=0.1)
-
-
-def test_an_agreeing_expectation_is_no_correction() -> None:
-    hour = counted(
-        ("FeedbackReceived", {"expected": "a", "actual": "a"}),
-        ("FeedbackReceived", {"expected": "a", "actual": "b", "rating": 2}),
-        ("FeedbackReceived", {"reward": -0.5}),
-    )
-
-    found = analyse([hour])
+    found = analyse(count_by_hour(lines, now=NOON))
 
     assert (found.feedback, found.corrected, found.corrected_proportion) == (3, 1, 0.3333)
     assert (found.mean_rating, found.mean_reward) == (2.0, -0.5)
@@ -63,17 +56,13 @@ def test_a_proportion_without_data_is_absent() -> None:
     assert found.latency_seconds == {}
 
 
-@pytest.mark.parametrize("rating", ["five", None, True, 9, float("nan"), [], {}])
-def test_a_rating_that_is_none_counts_as_unrated(rating: object) -> None:
-    assert counted(("FeedbackReceived", {"rating": rating})).rated == 0
-
-
 @pytest.mark.parametrize("latency", ["slow", -1, 1e300, float("inf"), {}])
-def test_a_latency_that_is_none_is_left_out(latency: object) -> None:
-    assert counted(("InteractionLogged", {"latency_seconds": latency})).latencies == {}
+def test_a_line_with_an_impossible_latency_is_refused(latency: object) -> None:
+    with pytest.raises(ValidationError, match="latencySeconds"):
+        LogLine(latencySeconds=latency)
 
 
-def test_sent_lines_are_counted_by_the_hour() -> None:
+def test_lines_are_counted_by_the_hour() -> None:
     lines = [
         LogLine(at=NOON.replace(minute=5), latencySeconds=0.2),
         LogLine(at=NOON.replace(minute=50), error="timeout"),
@@ -83,5 +72,24 @@ def test_sent_lines_are_counted_by_the_hour() -> None:
     hours = count_by_hour(lines, now=NOON.replace(hour=15))
 
     assert [(h.hour.hour, h.interactions, h.failed) for h in hours] == [(12, 2, 1), (15, 1, 0)]
+    assert hours[0].latencies == {str(bucket_of(0.2)): 1}
     assert analyse(hours).error_proportion == 0.3333
     assert analyse(hours).corrected == 1
+
+
+def test_the_model_versions_of_an_hour_are_added_up() -> None:
+    ones = dict.fromkeys(SUMMED_FIELDS, 1)
+    later = NOON + timedelta(hours=1)
+    counts = [
+        FeedbackCounts(hour=later, feedback=7),
+        FeedbackCounts(hour=NOON, model_version="1.0.0", latencies={"3": 1, "4": 1}, **ones),
+        FeedbackCounts(hour=NOON, model_version="1.1.0", latencies={"4": 2}, **ones),
+    ]
+
+    hours = merge_by_hour(counts)
+
+    twos = dict.fromkeys(SUMMED_FIELDS, 2)
+    assert hours == [
+        FeedbackCounts(hour=NOON, latencies={"3": 1, "4": 3}, **twos),
+        FeedbackCounts(hour=later, feedback=7),
+    ]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from archon_contracts.events import FeedbackCounts
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import Lineage, ModelView
 from services.gateway.errors import Invalid, MalformedBody, NotFound
-from services.gateway.feedback.hourly_stats import HourlyCounts
 from services.gateway.functions.requests import (
     AdaptRequest,
     AnalyseRequest,
@@ -52,7 +52,7 @@ def model(ref: ArtifactRef, version: str = "1.0.0", **fields: object) -> ModelVi
 class FakeFunctionStore:
     """A store in memory."""
 
-    def __init__(self, *models: ModelView, hours: tuple[HourlyCounts, ...] = ()) -> None:
+    def __init__(self, *models: ModelView, hours: tuple[FeedbackCounts, ...] = ()) -> None:
         self._models, self._hours = models, hours
 
     async def has_agent(self, _tx: object, _tenant: str, agent_id: str) -> bool:
@@ -66,7 +66,7 @@ class FakeFunctionStore:
     async def deployed_version(self, _tx: object, _tenant: str, _agent: str) -> str | None:
         return next((m.version for m in self._models if m.status == "deployed"), None)
 
-    async def feedback_hours(self, *_: object) -> list[HourlyCounts]:
+    async def feedback_hours(self, *_: object) -> list[FeedbackCounts]:
         return list(self._hours)
 
 
@@ -148,7 +148,7 @@ async def test_an_agent_that_was_never_evaluated_has_no_benchmark(tmp_path: Path
 async def test_logs_are_analysed_from_the_body_or_from_the_counters(tmp_path: Path) -> None:
     artifacts, _ = await published(tmp_path)
     analysed = functions(
-        FakeFunctionStore(hours=(HourlyCounts(hour=NOON, feedback=4, corrected=1),)), artifacts
+        FakeFunctionStore(hours=(FeedbackCounts(hour=NOON, feedback=4, corrected=1),)), artifacts
     )
 
     counted = await analysed.analyse_logs(None, "t", AnalyseRequest(agentId="a"))
@@ -156,7 +156,7 @@ async def test_logs_are_analysed_from_the_body_or_from_the_counters(tmp_path: Pa
         None, "t", AnalyseRequest(agentId="a", logs=[{"rating": 2}, {"error": "timeout"}])
     )
 
-    assert (counted.source, counted.corrected_proportion) == ("topic", 0.25)
+    assert (counted.source, counted.corrected_proportion) == ("feedback", 0.25)
     assert (given.source, given.mean_rating, given.error_proportion) == ("logs", 2.0, 0.5)
 
 

@@ -35,7 +35,7 @@ class OutboxStub:
             raise DatabaseUnavailable("gone")
         yield
 
-    async def measure_outbox_backlog(self, _tx: object, *, limit: int) -> OutboxBacklog:
+    async def measure(self, _tx: object, *, limit: int) -> OutboxBacklog:
         assert self.waiting is not None
         return OutboxBacklog(self.waiting.age_seconds, min(self.waiting.backlog, limit))
 

@@ -9,13 +9,8 @@ import pytest
 
 from archon_contracts.events import WorkerReported
 from archon_contracts.identifiers import new_id
-from services.gateway.sse.feed import (
-    MAX_QUEUED_EVENTS,
-    EventFilter,
-    EventHub,
-    StreamedEvent,
-    to_streamed_event,
-)
+from services.gateway.sse.events import EventFilter, StreamedEvent, to_streamed_event
+from services.gateway.sse.feed import MAX_QUEUED_EVENTS, EventHub
 from tests.support.messaging.messages import message_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
