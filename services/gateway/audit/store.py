@@ -8,7 +8,7 @@ from typing import Any
 
 from archon_contracts.audit_chain import GENESIS_HASH
 from archon_contracts.events import AuditRecorded
-from services.gateway.audit.trail import AuditEntryView
+from services.gateway.audit.entries import AuditEntryView
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final, Protocol
-from uuid import UUID
+from typing import Any, Final
 
 from pydantic import Field
 
 from archon_contracts.audit_chain import ChainVerifier
-from archon_contracts.events import AuditChange
+from services.gateway.audit.store import AuditStore
 from services.gateway.domain import View
 from shared.audit import ChainKey
 from shared.postgres.database import Tx
 
 PAGE_ROWS: Final = 500
-
-
-class AuditEntryView(View):
-    """Who did what, and why."""
-
-    chain: str = Field(description="Service that recorded it.")
-    sequence: int
-    recorded_at: datetime
-    actor: str
-    action: str
-    agent_id: str | None = None
-    subject: str
-    reason: str
-    details: dict[str, str]
-    changes: list[AuditChange]
-    cause_id: UUID
-    trace_id: str
-    previous_hash: str
-    hash: str
 
 
 class ChainView(View):
@@ -55,25 +34,6 @@ class AuditVerification(View):
 
     ok: bool
     chains: list[ChainView]
-
-
-class AuditStore(Protocol):
-    """What is needed of the store."""
-
-    async def newest(
-        self,
-        tx: Tx,
-        tenant_id: str,
-        *,
-        agent_id: str | None,
-        action: str | None,
-        since: datetime | None,
-        limit: int,
-    ) -> list[AuditEntryView]: ...
-
-    async def page(
-        self, tx: Tx, tenant_id: str | None, after: Mapping[str, Any] | None, *, limit: int
-    ) -> list[Mapping[str, Any]]: ...
 
 
 class AuditTrail:

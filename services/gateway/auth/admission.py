@@ -8,21 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network
-from typing import Final, Protocol
+from typing import Final
 
-from services.gateway.auth.authenticator import require_scope
+from services.gateway.auth.authenticator import ApiKeyAuthenticator, require_scope
 from services.gateway.auth.credentials import Caller, Scope, hash_key
 from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.errors import NotAuthenticated, RateLimited
 
 MAX_VERIFIED: Final = 10_000
 Credential = tuple[str, bytes]
-
-
-class KeyAuthenticator(Protocol):
-    """What is needed of the API keys."""
-
-    async def authenticate(self, key: str | None) -> Caller: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,7 @@ class Admission:
 
     def __init__(
         self,
-        keys: KeyAuthenticator,
+        keys: ApiKeyAuthenticator,
         rates: RateLimits,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

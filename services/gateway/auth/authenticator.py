@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.identifiers import derived_id
@@ -13,24 +12,14 @@ from services.gateway.auth.credentials import (
     OPERATOR_TENANT,
     Caller,
     Scope,
-    StoredKey,
     hash_key,
 )
+from services.gateway.auth.ports import KeyStore
 from services.gateway.errors import NotAllowed, NotAuthenticated
-from shared.postgres.database import Database, Tx
+from shared.postgres.database import Database
 
 CACHE_SECONDS = 30.0
 MAX_CACHED_KEYS = 10_000
-
-
-class KeyStore(Protocol):
-    """What is needed of the store."""
-
-    async def find_key(self, tx: Tx, key_hash: bytes) -> StoredKey | None: ...
-
-    async def mark_key_used(self, tx: Tx, key_id: UUID) -> None: ...
-
-    async def add_key(self, tx: Tx, *, key_id: UUID, key_hash: bytes, caller: Caller) -> bool: ...
 
 
 class ApiKeyAuthenticator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.gateway.dead_letters.service import StoredDeadLetter
+from services.gateway.dead_letters.letters import StoredDeadLetter
 from shared.messaging.outbox import decode_headers, encode_headers
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from opentelemetry import metrics
 
@@ -22,9 +22,10 @@ from services.gateway.load.outbox_pressure import (
     OutboxLimits,
     estimate_drain_seconds,
 )
+from services.gateway.load.store import OutboxBacklogStore
 from shared.errors import ArchonError
 from shared.logging import get_logger
-from shared.postgres.database import Database, Tx
+from shared.postgres.database import Database
 
 MAX_COUNTED_ROWS: Final = 10_000
 """Rows that a look counts where no backlog is too long."""
@@ -34,19 +35,13 @@ meter = metrics.get_meter(__name__)
 age_gauge = meter.create_gauge(telemetry.METRIC_OUTBOX_AGE, unit="s")
 
 
-class OutboxBacklogReader(Protocol):
-    """What is needed of the store."""
-
-    async def measure_outbox_backlog(self, tx: Tx, *, limit: int) -> OutboxBacklog: ...
-
-
 class OutboxMonitor:
     """Looks at the outbox now and then, so that a request need not."""
 
     def __init__(
         self,
         database: Database,
-        store: OutboxBacklogReader,
+        store: OutboxBacklogStore,
         limits: OutboxLimits,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -62,7 +57,7 @@ class OutboxMonitor:
         limit = 2 * self._limits.backlog or MAX_COUNTED_ROWS
         try:
             async with self._database.connection() as connection:
-                waiting = await self._store.measure_outbox_backlog(connection, limit=limit)
+                waiting = await self._store.measure(connection, limit=limit)
         except ArchonError:
             self._seen, self._overload = None, None
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from services.gateway.sse.feed import StreamedEvent
+from services.gateway.sse.events import StreamedEvent
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 

@@ -5,71 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
-from archon_contracts.base import TYPE_PREFIX, Contract
+from services.gateway.sse.event_store import EventStore
+from services.gateway.sse.events import EventFilter, StreamedEvent
 from shared.errors import DatabaseUnavailable
 from shared.logging import get_logger
-from shared.messaging.messages import Message
-from shared.postgres.database import Database, Tx
+from shared.postgres.database import Database
 
 MAX_QUEUED_EVENTS: Final = 1_000
 MAX_REPLAYED_EVENTS: Final = 10_000
 PRUNE_EVERY_SECONDS: Final = 60.0
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamedEvent:
-    """An event as a stream shows it; `type` is the contract's name, such as JobCompleted."""
-
-    event_id: UUID
-    tenant_id: str
-    agent_id: str | None
-    type: str
-    body: dict[str, Any]
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class EventFilter:
-    """What a stream shows; None means everything of the tenant."""
-
-    tenant_id: str
-    agent_id: str | None = None
-    types: frozenset[str] | None = None
-
-    def matches(self, event: StreamedEvent) -> bool:
-        """Whether the event belongs on the stream."""
-        return (
-            event.tenant_id == self.tenant_id
-            and self.agent_id in (None, event.agent_id)
-            and (self.types is None or event.type in self.types)
-        )
-
-
-def to_streamed_event(message: Message[Contract]) -> StreamedEvent:
-    """The event that streams show for a message."""
-    body = message.body
-    name = body.message_type().removeprefix(TYPE_PREFIX).rsplit(".", 1)[0]
-    agent_id = getattr(body, "agent_id", None)
-    return StreamedEvent(
-        message.envelope.id, body.tenant_id, agent_id, name, body.to_json(), message.envelope.time
-    )
-
-
-class RecentEvents(Protocol):
-    """What is needed of the store."""
-
-    async def since(
-        self, tx: Tx, tenant_id: str, event_id: UUID, *, limit: int
-    ) -> list[StreamedEvent]: ...
-
-    async def prune(self, tx: Tx, *, keep: int) -> None: ...
 
 
 class Subscriber:
@@ -114,7 +63,7 @@ class EventHub:
 
     name = "event-hub"
 
-    def __init__(self, database: Database, recent: RecentEvents, *, keep: int) -> None:
+    def __init__(self, database: Database, recent: EventStore, *, keep: int) -> None:
         self._database = database
         self._recent = recent
         self._keep = keep

@@ -7,9 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final
 
-from services.gateway.auth.authenticator import require_scope
+from services.gateway.auth.authenticator import ApiKeyAuthenticator, require_scope
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.errors import NotAllowed, NotAuthenticated, RateLimited
 from shared.errors import RetryableError
@@ -21,18 +21,12 @@ FULL_RETRY_SECONDS: Final = 5.0
 log = get_logger(__name__)
 
 
-class KeyConfirmer(Protocol):
-    """What is needed of the API keys."""
-
-    async def confirm(self, key: str | None) -> Caller: ...
-
-
 class StreamLimiter:
     """Counts the streams of each key, and asks again and again whether the key is good."""
 
     def __init__(
         self,
-        keys: KeyConfirmer,
+        keys: ApiKeyAuthenticator,
         *,
         limit: int,
         check_seconds: float,

@@ -1,0 +1,19 @@
+"""What waits in the outbox, as the database has it."""
+
+from __future__ import annotations
+
+from services.gateway.load.outbox_pressure import OutboxBacklog
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
+
+
+class OutboxBacklogStore:
+    """One method per query; reads only."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries("services.gateway")
+
+    async def measure(self, tx: Tx, *, limit: int) -> OutboxBacklog:
+        """What waits, of the first `limit` rows."""
+        row = await self._queries.measure_outbox_backlog(tx, limit=limit)
+        return OutboxBacklog(age_seconds=row["age_seconds"], backlog=row["backlog"])

@@ -1,0 +1,138 @@
+"""The service's store in memory behaves as the real one, as far as the service can tell."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from archon_contracts.events import Capability, JobState, WorkerReported
+from archon_contracts.identifiers import new_id
+from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
+from services.gateway.domain import JobSummary
+from services.gateway.read_models.projection_store import ProjectionStore
+from services.gateway.store import Store
+from shared.postgres.database import Database, Tx
+from tests.support.gateway.service_store import InMemoryServiceStore
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ITEMS = ArtifactRef(uri="file:///items", digest="a" * 64)
+SUPERVISED = Capability(kind=AgentKind.SELECTOR, method=TrainingMethod.SUPERVISED)
+CONTINUAL = Capability(kind=AgentKind.SELECTOR, method=TrainingMethod.CONTINUAL)
+TENANT = "acme"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenServiceStore:
+    """A store, a transaction on it, and what other services' events leave in it."""
+
+    store: InMemoryServiceStore | Store
+    tx: Tx
+
+    async def add_agent(self, agent_id: str, kind: AgentKind) -> None:
+        """Project an agent's configuration."""
+        if isinstance(self.store, InMemoryServiceStore):
+            self.store.add_agent(TENANT, agent_id, kind)
+            return
+        profile = AgentProfile(agent_id=agent_id, kind=kind, base_model="pypi:m")
+        await ProjectionStore().save_agent(self.tx, TENANT, profile, NOON)
+
+    async def add_worker(self, *capabilities: Capability, at: datetime) -> None:
+        """Project a worker's report."""
+        if isinstance(self.store, InMemoryServiceStore):
+            self.store.add_worker(capabilities, at)
+            return
+        report = WorkerReported(
+            worker_id=str(new_id()), service="trainer", slots=1, busy=0, capabilities=capabilities
+        )
+        await ProjectionStore().save_worker(self.tx, report, at)
+
+    async def add_dataset(self, name: str) -> None:
+        """Register an uploaded dataset."""
+        if isinstance(self.store, InMemoryServiceStore):
+            self.store.add_dataset(TENANT, name, "training", ITEMS)
+            return
+        await self.store.add_dataset(
+            self.tx, TENANT, name=name, purpose="training", items=3, artifact=ITEMS
+        )
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """Where the real store's database is; None for the one in memory."""
+    return None if request.param == "memory" else request.getfixturevalue("migrated_database_url")
+
+
+@pytest.fixture
+async def opened(url: str | None) -> AsyncIterator[OpenServiceStore]:
+    if url is None:
+        yield OpenServiceStore(InMemoryServiceStore(), object())
+        return
+    database = Database(url, "gateway")
+    await database.open(timeout_seconds=10)
+    async with database.across_tenants() as tx:
+        yield OpenServiceStore(Store(), tx)
+    await database.close()
+
+
+async def test_an_agents_kind_is_known_to_its_own_tenant(opened: OpenServiceStore) -> None:
+    await opened.add_agent("a", AgentKind.CLASSIFIER)
+
+    kinds = [await opened.store.agent_kind(opened.tx, tenant, "a") for tenant in (TENANT, "other")]
+
+    assert kinds == [AgentKind.CLASSIFIER, None]
+    assert await opened.store.agent_kind(opened.tx, TENANT, "nobody") is None
+
+
+async def test_methods_are_those_of_all_workers_seen_lately(opened: OpenServiceStore) -> None:
+    await opened.add_worker(SUPERVISED, at=NOON)
+    await opened.add_worker(SUPERVISED, CONTINUAL, at=NOON)
+    await opened.add_worker(
+        Capability(kind=AgentKind.CLASSIFIER, method=TrainingMethod.CONTINUAL),
+        at=NOON - timedelta(hours=1),
+    )
+    await opened.add_worker(at=NOON)
+
+    found = await opened.store.announced_methods(opened.tx, seen_after=NOON - timedelta(minutes=10))
+
+    assert found == {AgentKind.SELECTOR: {TrainingMethod.SUPERVISED, TrainingMethod.CONTINUAL}}
+
+
+async def test_a_dataset_is_found_by_name_in_its_own_tenant(opened: OpenServiceStore) -> None:
+    await opened.add_dataset("learn")
+    await opened.add_dataset("other")
+
+    (found,) = await opened.store.datasets(opened.tx, TENANT, name="learn")
+
+    assert (found.name, found.purpose, found.items, found.artifact) == (
+        "learn", "training", 3, ITEMS
+    )  # fmt: skip
+    assert await opened.store.datasets(opened.tx, "globex", name="learn") == []
+
+
+async def test_a_job_that_is_requested_twice_stays_as_it_was_first(
+    opened: OpenServiceStore,
+) -> None:
+    first = JobSummary(
+        job_id=new_id(),
+        agent_id="a",
+        method="supervised",
+        state=JobState.REQUESTED,
+        attempt=0,
+        reason="",
+        trace_id="",
+        created_at=NOON,
+    )
+    again = first.model_copy(update={"method": "continual"})
+
+    for job in (first, again):
+        await opened.store.add_requested_job(
+            opened.tx, TENANT, job, config={"epochs": 2}, requested_by="ci"
+        )
+
+    found = await opened.store.find_job(opened.tx, TENANT, first.job_id, now=NOON)
+    assert found is not None
+    assert (found.method, found.state, found.config) == (
+        "supervised", JobState.REQUESTED, {"epochs": 2}
+    )  # fmt: skip
+    assert await opened.store.find_job(opened.tx, "globex", first.job_id, now=NOON) is None

@@ -1,0 +1,116 @@
+"""The gateway's store in memory, as far as the service uses it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from archon_contracts.events import Capability, JobState
+from archon_contracts.values import AgentKind, ArtifactRef, TrainingMethod
+from services.gateway.domain import DatasetView, JobSummary, JobView, ModelView
+
+
+class InMemoryServiceStore:
+    """Passes the suite of the real store (tests/contract/gateway/test_service_store.py)."""
+
+    def __init__(self) -> None:
+        self.requested: dict[UUID, JobView] = {}
+        self.synthetic: dict[UUID, Mapping[str, Any]] = {}
+        self._agents: dict[tuple[str, str], AgentKind] = {}
+        self._datasets: dict[tuple[str, str], DatasetView] = {}
+        self._jobs: dict[tuple[str, UUID], JobView] = {}
+        self._models: list[tuple[str, ModelView]] = []
+        self._workers: list[tuple[datetime, Collection[Capability]]] = []
+
+    def add_agent(self, tenant_id: str, agent_id: str, kind: AgentKind) -> None:
+        """As AgentConfigured is projected."""
+        self._agents[tenant_id, agent_id] = kind
+
+    def add_dataset(self, tenant_id: str, name: str, purpose: str, artifact: ArtifactRef) -> None:
+        """As an upload."""
+        view = DatasetView(name=name, purpose=purpose, items=3, artifact=artifact)
+        self._datasets[tenant_id, name] = view
+
+    def add_job(self, tenant_id: str, job_id: UUID, state: JobState, at: datetime) -> None:
+        """As JobStateChanged is projected."""
+        self._jobs[tenant_id, job_id] = JobView(
+            job_id=job_id,
+            agent_id="a",
+            method="supervised",
+            state=state,
+            attempt=1,
+            reason="",
+            trace_id="",
+            created_at=at,
+            history=[],
+            stage_seconds={},
+        )
+
+    def add_models(self, tenant_id: str, models: Sequence[ModelView]) -> None:
+        """As the registry's events are projected."""
+        self._models += [(tenant_id, model) for model in models]
+
+    def add_worker(self, capabilities: Collection[Capability], at: datetime) -> None:
+        """As WorkerReported is projected."""
+        self._workers.append((at, capabilities))
+
+    async def agent_kind(self, _tx: object, tenant_id: str, agent_id: str) -> AgentKind | None:
+        return self._agents.get((tenant_id, agent_id))
+
+    async def announced_methods(
+        self, _tx: object, *, seen_after: datetime
+    ) -> dict[AgentKind, set[TrainingMethod]]:
+        found: dict[AgentKind, set[TrainingMethod]] = {}
+        for at, capabilities in self._workers:
+            if at > seen_after:
+                for each in capabilities:
+                    found.setdefault(each.kind, set()).add(each.method)
+        return found
+
+    async def datasets(
+        self, _tx: object, tenant_id: str, *, name: str | None = None, limit: int = 1000
+    ) -> list[DatasetView]:
+        known = [(owner, view) for (owner, _), view in self._datasets.items()]
+        found = [v for owner, v in known if owner == tenant_id and name in (None, v.name)]
+        return found[:limit]
+
+    async def add_requested_job(
+        self,
+        _tx: object,
+        tenant_id: str,
+        job: JobSummary,
+        *,
+        config: Mapping[str, Any],
+        requested_by: str,
+    ) -> None:
+        extra = {"config": dict(config), "requested_by": requested_by}
+        view = JobView(**job.model_dump(), **extra, history=[], stage_seconds={})
+        self.requested.setdefault(job.job_id, view)
+        self._jobs.setdefault((tenant_id, job.job_id), view)
+
+    async def find_job(
+        self, _tx: object, tenant_id: str, job_id: UUID, *, now: datetime
+    ) -> JobView | None:
+        return self._jobs.get((tenant_id, job_id))
+
+    async def models(
+        self,
+        _tx: object,
+        tenant_id: str,
+        agent_id: str,
+        *,
+        version: str | None = None,
+        limit: int = 1000,
+    ) -> list[ModelView]:
+        found = [m for owner, m in self._models if owner == tenant_id and m.agent_id == agent_id]
+        return [model for model in found if version in (None, model.version)][:limit]
+
+    async def add_synthetic_request(
+        self,
+        _tx: object,
+        tenant_id: str,
+        request_id: UUID,
+        request: Mapping[str, Any],
+        at: datetime,
+    ) -> None:
+        self.synthetic.setdefault(request_id, request)
