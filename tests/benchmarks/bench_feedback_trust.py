@@ -1,8 +1,8 @@
-"""Feedback trust: whom it holds in windows of real requests, and what it costs.
+"""Feedback trust: whose feedback it quarantines in windows of real requests, and its cost.
 
-No model takes part: CLINC150 requests are judged by an attacker, or honestly, and data preparation
-weighs them. In the other windows the attacker's target may be any intent that the agent knows. The
-cost is that of made-up windows with many users, in CPU time of this process.
+No model takes part: CLINC150 requests are labelled by an attacker, or honestly, and data
+preparation weighs them. In the other windows the attacker's target may be any intent that the
+agent knows. The cost is that of made-up windows with many users, in CPU time of this process.
 """
 
 import random
@@ -28,11 +28,12 @@ from tests.support.data.poisoned_windows import (
 
 WINDOWS, ANY_TARGET, ROUNDS, MEMORY = 20, 40, 5, 2_000
 SMALL, LARGE = (300, 30), (10_000, 500)
-"""Judgements and units."""
+"""Feedback events and units."""
+TINY = {"WINDOWS": 1, "ANY_TARGET": 1, "ROUNDS": 1, "MEMORY": 50, "LARGE": (400, 20)}
 
 
 def run() -> list[Figure]:
-    """Weigh them all."""
+    """Weigh all windows."""
     return [*_measure_quarantine(), *_under_names(), *_cost()]
 
 
@@ -55,9 +56,9 @@ def _measure_quarantine() -> list[Figure]:
         )
     return [
         Figure(
-            name=f"honest judgements quarantined in {WINDOWS} windows",
+            name=f"honest feedback quarantined in {WINDOWS} windows",
             figure=honest_quarantined,
-            unit="judgements",
+            unit="events",
             reach=0,
             higher_is_better=False,
         ),
@@ -97,7 +98,7 @@ def _cost() -> list[Figure]:
         rounds = [_seconds(window, memory) for _ in range(ROUNDS if count < 1_000 else 1)]
         figures.append(
             Figure(
-                name=f"{len(window)} judgements of {units} units",
+                name=f"{len(window)} events of {units} units",
                 figure=statistics.median(rounds),
                 unit="s CPU",
                 higher_is_better=False,

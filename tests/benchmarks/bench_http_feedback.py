@@ -21,6 +21,7 @@ from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system
 
 AGENT_ID, BATCH, BATCHES, ROUNDS, SENDERS = "bench", 100, 100, 5, 4
+TINY = {"BATCHES": 4, "ROUNDS": 2, "WARM_UP_SECONDS": 0.0}
 AGENT = {
     "agent_id": AGENT_ID,
     "kind": "classifier",

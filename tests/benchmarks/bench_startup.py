@@ -2,7 +2,7 @@
 
 The first start makes a database cluster and every table; the second one finds them. Idle means no
 message and no request for 20 s. Resident memory is the sum of proportional set sizes (a page that
-several processes fraction is counted once); the sum of resident sizes, which counts it several
+several processes share is counted once); the sum of resident sizes, which counts it several
 times, is given beside it.
 """
 
@@ -13,19 +13,21 @@ from pathlib import Path
 
 import psutil
 
+from deploy.local.processes.ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, family
 
 IDLE_SECONDS = 20.0
+TINY = {"IDLE_SECONDS": 0.5, "WARM_UP_SECONDS": 0.0}
 MEGABYTE = 1024 * 1024
 
 
 def run() -> list[Figure]:
     """Start twice, then look at the idle system."""
     with tempfile.TemporaryDirectory(prefix="archon-bench-") as folder:
-        settings = LocalSettings(data_dir=Path(folder))
+        settings = LocalSettings(data_dir=Path(folder), gateway_port=pick_free())
         return [*asyncio.run(_first_start(settings)), *asyncio.run(_idle(settings))]
 
 

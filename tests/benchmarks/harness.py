@@ -1,13 +1,16 @@
 """Finds, runs and records benchmarks.
 
 A benchmark is a module `bench_NAME.py` here: its docstring's first line says what it measures, its
-`run()` gives the figures. Figures are printed and appended to `var/bench/results.jsonl`.
+`run()` returns the figures. Figures are printed and appended to `var/bench/results.jsonl`.
+`TINY` maps names of the module's constants to the sizes of a tiny run, which shows in seconds that
+the benchmark still works; its figures mean nothing and are not recorded.
 """
 
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +29,7 @@ PREFIX = "bench_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured number. `reach` is what it should reach; None where it is told for itself.
+    """One measured number. `reach` is what it should reach; None where no goal is set.
 
     `ratio` is to what it was compared with in the same run; `spread` is the middle half's width
     (third minus first quartile) of repeated measurements, in the same unit.
@@ -56,16 +59,30 @@ def benchmarks() -> dict[str, str]:
     return {name.removeprefix(PREFIX): _first_line(_module(name)) for name in mine}
 
 
-def run(name: str) -> list[Figure]:
-    """Run one benchmark.
+def run(name: str, *, tiny: bool = False) -> list[Figure]:
+    """Run one benchmark, at its tiny sizes if asked for.
 
     Raises:
         KeyError: there is none of that name.
     """
     if name not in benchmarks():
         raise KeyError(name)
-    measure: Callable[[], Sequence[Figure | dict[str, Any]]] = _module(PREFIX + name).run
-    return [each if isinstance(each, Figure) else Figure(**each) for each in measure()]
+    module = _module(PREFIX + name)
+    measure: Callable[[], list[Figure]] = module.run
+    with _replaced_constants(module, module.TINY if tiny else {}):
+        return measure()
+
+
+@contextmanager
+def _replaced_constants(module: ModuleType, values: Mapping[str, object]) -> Iterator[None]:
+    """Other values of a module's constants while the block runs."""
+    # Indexing instead of `get`: a name that the module lacks must fail, not run at full size.
+    before = {name: vars(module)[name] for name in values}
+    vars(module).update(values)
+    try:
+        yield
+    finally:
+        vars(module).update(before)
 
 
 def record(name: str, figures: Sequence[Figure], results: Path = RESULTS) -> None:

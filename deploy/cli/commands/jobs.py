@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
+from archon_contracts.events import JobState
 from deploy.cli.errors import FAILED
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import (
@@ -21,7 +22,6 @@ from deploy.cli.output import (
 from deploy.cli.target import connect
 from deploy.gateway_client import GatewayClient
 
-FINAL_STATES = ("completed", "rejected", "failed", "cancelled")
 POLL_SECONDS = 0.5
 
 group = typer.Typer(help="List, show, watch and cancel jobs.", no_args_is_help=True)
@@ -121,7 +121,7 @@ def _follow(gateway: GatewayClient, job: str, *, quiet: bool) -> dict[str, Any]:
                 total=steps.get("total_steps"),
                 eta=eta(steps),
             )
-            if found["state"] in FINAL_STATES:
+            if JobState(found["state"]).is_final:
                 return found
             time.sleep(POLL_SECONDS)
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from archon_contracts.events import FeedbackReceived
+from archon_contracts.events import FeedbackReceived, JobState
 from deploy.gateway_client import AsyncGatewayClient
 from tests.faults.system import LocalSystem
 from tests.faults.waiting import until
@@ -21,7 +21,6 @@ from tests.support.data.tiny_world import (
 
 AGENT = "picker"
 STEPS = 30
-FINAL = ("completed", "rejected", "failed", "cancelled")
 RETRAINS = """
 SELECT state FROM coordinator.jobs
 WHERE agent_id = $1 AND facts->'window'->>'window_id' IS NOT NULL ORDER BY created_at
@@ -62,7 +61,7 @@ class TinyJobs:
         """Wait until so many retrains are over."""
 
         async def over() -> bool:
-            return sum(state in FINAL for state in await self.retrains()) >= count
+            return sum(JobState(state).is_final for state in await self.retrains()) >= count
 
         return await until(over, timeout=timeout)
 
@@ -74,7 +73,7 @@ class TinyJobs:
             rows = await self._system.reader.fetch(JOB, job_id)
             state[:] = [row["state"] for row in rows]
             self.facts["training attempts"] = max((row["attempt"] for row in rows), default=0)
-            return bool(state) and state[0] in FINAL
+            return bool(state) and JobState(state[0]).is_final
 
         await until(over, timeout=timeout)
         return state[0] if state else "unknown"

@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner
 
-from archon_contracts.events import FeedbackReceived
+from archon_contracts.events import FeedbackReceived, JobState
 from archon_contracts.topics import FEEDBACK
 from deploy.cli import app
 from deploy.demo.agent_process import AgentFiles, AgentProcess
@@ -19,7 +19,7 @@ from deploy.local.runtime import Runtime
 from tests.support.data.tiny_world import agent, corrections
 from tests.support.eventually import eventually
 
-FINAL_STATES = ("completed", "rejected", "failed", "cancelled")
+FINAL_STATES = tuple(state.value for state in JobState if state.is_final)
 
 
 @dataclass(frozen=True, slots=True)

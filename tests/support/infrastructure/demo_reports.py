@@ -1,0 +1,32 @@
+"""A report of a demo in which everything went well, with what a test wants to differ."""
+
+from typing import Any
+
+from deploy.demo.audit import FeedbackAudit
+from deploy.demo.report import DeployedVersion, Report, TraceSummary
+
+GAIN = {"difference": {"value": 0.1, "low": 0.05, "high": 0.15, "n": 200}}
+EVEN = {"difference": {"value": -0.01, "low": -0.04, "high": 0.02, "n": 300}}
+LOSS = {"difference": {"value": -0.1, "low": -0.15, "high": -0.05, "n": 300}}
+SERVICES = ["agent", "coordinator", "data_prep", "evaluator", "registry", "trainer"]
+
+
+def demo_report(**changed: Any) -> Report:
+    """A passing report; each argument replaces a field."""
+    facts: dict[str, Any] = {
+        "seed": 0,
+        "revision": "abc",
+        "feedback": FeedbackAudit(sent=9, stored=9, used=9, lost=0, double=0),
+        "versions": [
+            DeployedVersion(version=f"1.{n}.0", digest=f"d{n}", deployed_at="", reason="")
+            for n in (0, 1)
+        ],
+        "accuracy": {},
+        "difference": {"old": EVEN, "new": GAIN},
+        "served_by_digest": {"d0": 5, "d1": 3},
+        "trace": TraceSummary(job="j", trace_id="t", services=SERVICES, spans=9, orphans=0),
+        "seconds": {},
+        "peak_memory_mb": {},
+        "restarts": {},
+    }
+    return Report(**(facts | changed))
