@@ -101,11 +101,11 @@ def test_a_setting_that_cannot_be_used_is_named(
 
 
 def test_a_service_without_its_broker_ends_with_one_sentence(
-    migrated_database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path
 ) -> None:
     result = finished(
         *(sys.executable, "-m", "services.registry"),
-        ARCHON_DATABASE_URL=migrated_database_url,
+        ARCHON_DATABASE_URL=database_url,
         ARCHON_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9",
         ARCHON_ARTIFACTS_URL=tmp_path.as_uri(),
         ARCHON_HEALTH_PORT="0",

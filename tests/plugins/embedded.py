@@ -1,6 +1,6 @@
 """A real PostgreSQL and a real Kafka-protocol broker for tests, started when first asked for.
 
-Each test process starts its own servers, in a temporary directory. They die with the process.
+Each test process starts one of each, in a temporary directory. They die with the process.
 """
 
 import asyncio
@@ -18,6 +18,12 @@ from shared.postgres.migrations import migrate
 from tests.support.eventually import eventually
 
 TEMPLATE = "archon_template"
+PROBE = "probe"
+"""The made-up service of `tests.support.infrastructure.service_contexts`."""
+# The data of a test dies with it, so nothing has to survive a power cut; waiting for the disk was
+# a third of the time of creating and dropping a database. Tests of durability start servers of
+# their own, with the product's settings.
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +38,8 @@ def postgres(
     _server_loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server for the whole run."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), pick_free())
+    folder = tmp_path_factory.mktemp("postgres")
+    server = EmbeddedPostgres(folder, pick_free(), settings=NOT_DURABLE)
     _server_loop.run(server.start())
     yield server
     _server_loop.run(server.stop())
@@ -48,8 +55,8 @@ def kafka(_server_loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def database_url(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> Iterator[str]:
-    """An empty database, for one test."""
+def empty_database_url(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database without any schema, for one test."""
     name = f"test_{uuid.uuid4().hex}"
     _server_loop.run(_execute(postgres.url, f"CREATE DATABASE {name}"))
     yield _url_of(postgres, name)
@@ -57,31 +64,32 @@ def database_url(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> It
 
 
 @pytest.fixture
-def migrated_database_url(
-    _server_loop: asyncio.Runner, postgres: EmbeddedPostgres, _migrated_template: str
+def database_url(
+    _server_loop: asyncio.Runner, postgres: EmbeddedPostgres, migrated_template: str
 ) -> Iterator[str]:
     """A database with every service's schema, for one test: a copy of a prepared one."""
     name = f"test_{uuid.uuid4().hex}"
-    copy = f"CREATE DATABASE {name} TEMPLATE {_migrated_template}"
+    copy = f"CREATE DATABASE {name} TEMPLATE {migrated_template}"
     _server_loop.run(_execute(postgres.url, copy))
     yield _url_of(postgres, name)
     _server_loop.run(_drop(postgres.url, name))
 
 
 @pytest.fixture(scope="session")
-def _migrated_template(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> str:
+def migrated_template(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> str:
+    """The name of a database with every service's schema, to be copied and not used."""
     _server_loop.run(_execute(postgres.url, f"CREATE DATABASE {TEMPLATE}"))
     _server_loop.run(_migrate_all(_url_of(postgres, TEMPLATE)))
     return TEMPLATE
 
 
 async def _migrate_all(url: str) -> None:
-    for service in SERVICES:
+    for service in (*SERVICES, PROBE):
         await migrate(url, service)
 
 
 async def _drop(url: str, name: str) -> None:
-    """A vacuum worker of the server's own may be at work in it, which only ends by itself."""
+    """Drop a database, once no vacuum worker of the server is at work in it."""
 
     async def dropped() -> bool:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.credentials import read_or_create
@@ -46,12 +47,21 @@ class EmbeddedPostgres:
 
     The caller alone uses that directory: a server found running in it was left by a process that
     was killed, and is ended. Data survives `stop`, and kill -9 of the server or of this process.
+    `settings` are server parameters that replace those of `SERVER_SETTINGS`.
     """
 
     name = "postgres"
 
-    def __init__(self, data_dir: Path, port: int, *, log_path: Path | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int,
+        *,
+        log_path: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = port
+        self._settings = {**SERVER_SETTINGS, **(settings or {}), "port": str(port)}
         self._directory = data_dir.resolve()
         self.log_path = log_path or self._directory / "postgres.log"
         self._cluster = self._directory / "cluster"
@@ -86,8 +96,7 @@ class EmbeddedPostgres:
         require_free(self.name, self.port)
         if not self._cluster.exists():
             await self._make_cluster()
-        settings = {**SERVER_SETTINGS, "port": str(self.port)}
-        flags = [flag for key, value in settings.items() for flag in ("-c", f"{key}={value}")]
+        flags = [flag for key, value in self._settings.items() for flag in ("-c", f"{key}={value}")]
         # SIGINT is the server's fast shutdown; SIGTERM would wait for every session to leave.
         return await self._binaries.spawn(
             "postgres", "-D", str(self._cluster), *flags, stop_signal=signal.SIGINT

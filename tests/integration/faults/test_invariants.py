@@ -42,8 +42,8 @@ VALUES (gen_random_uuid(), 0, 'archon.models.v1', 'default/a',
 
 
 @pytest_asyncio.fixture
-async def reader(migrated_database_url: str) -> AsyncIterator[Reader]:
-    reader = Reader(migrated_database_url)
+async def reader(database_url: str) -> AsyncIterator[Reader]:
+    reader = Reader(database_url)
     yield reader
     reader.close()
 
@@ -53,8 +53,8 @@ async def test_an_empty_system_keeps_every_rule(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("rule", BREACHES)
-async def test_a_breach_is_named(reader: Reader, migrated_database_url: str, rule: str) -> None:
-    connection = await asyncpg.connect(migrated_database_url)
+async def test_a_breach_is_named(reader: Reader, database_url: str, rule: str) -> None:
+    connection = await asyncpg.connect(database_url)
     await connection.execute(BREACHES[rule])
     await connection.close()
 
@@ -74,9 +74,9 @@ async def test_a_breach_is_named(reader: Reader, migrated_database_url: str, rul
     ],
 )
 async def test_where_some_services_run_only_their_rules_are_asked(
-    reader: Reader, migrated_database_url: str, rule: str, services: list[str], told: bool
+    reader: Reader, database_url: str, rule: str, services: list[str], told: bool
 ) -> None:
-    connection = await asyncpg.connect(migrated_database_url)
+    connection = await asyncpg.connect(database_url)
     await connection.execute(BREACHES[rule])
     await connection.close()
 

@@ -11,19 +11,20 @@ import pytest_asyncio
 
 from deploy.local.servers.postgres import EmbeddedPostgres
 from shared.kafka.topic_admin import ensure_topics
-from shared.postgres.migrations import migrate
 from tests.support.gateway.gateway import Serve, ServedGateway, served_gateway
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(
-    postgres: EmbeddedPostgres, kafka: str, tmp_path_factory: pytest.TempPathFactory
+    postgres: EmbeddedPostgres,
+    migrated_template: str,
+    kafka: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[ServedGateway]:
     """A served gateway that the module's tests share; use names of your own."""
     name = f"gateway_{uuid.uuid4().hex}"
     url = f"{postgres.url.rpartition('/')[0]}/{name}"
-    await _execute(postgres.url, f"CREATE DATABASE {name}")
-    await migrate(url, "gateway")
+    await _execute(postgres.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
     await ensure_topics(kafka)
     folder: Path = tmp_path_factory.mktemp("artifacts")
     async with served_gateway(url, kafka, folder) as served:
@@ -32,10 +33,10 @@ async def gateway(
 
 
 @pytest_asyncio.fixture
-async def serve(migrated_database_url: str, kafka: str, tmp_path: Path) -> Serve:
+async def serve(database_url: str, kafka: str, tmp_path: Path) -> Serve:
     """For tests whose gateway has settings of its own."""
     await ensure_topics(kafka)
-    return partial(served_gateway, migrated_database_url, kafka, tmp_path)
+    return partial(served_gateway, database_url, kafka, tmp_path)
 
 
 async def _execute(url: str, statement: str) -> None:

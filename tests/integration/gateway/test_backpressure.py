@@ -27,11 +27,11 @@ async def send_command(gateway: ServedGateway, agent: str) -> httpx.Response:
 
 
 async def test_commands_are_refused_while_too_many_wait_and_taken_when_the_broker_is_back(
-    migrated_database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path
 ) -> None:
     broker = await started_broker(tmp_path / "broker")
     served = served_gateway(
-        migrated_database_url,
+        database_url,
         broker.bootstrap_servers,
         tmp_path / "artifacts",
         gateway_outbox_backlog_limit=5,
@@ -72,12 +72,10 @@ async def test_commands_are_refused_while_too_many_wait_and_taken_when_the_broke
     assert after["shedding"] == []
 
 
-async def test_one_command_that_waits_too_long_is_enough(
-    migrated_database_url: str, tmp_path: Path
-) -> None:
+async def test_one_command_that_waits_too_long_is_enough(database_url: str, tmp_path: Path) -> None:
     broker = await started_broker(tmp_path / "broker")
     served = served_gateway(
-        migrated_database_url,
+        database_url,
         broker.bootstrap_servers,
         tmp_path / "artifacts",
         gateway_outbox_age_limit_seconds=0.5,
@@ -115,11 +113,11 @@ async def test_one_command_that_waits_too_long_is_enough(
 
 
 async def test_feedback_that_nobody_acknowledges_is_refused_before_it_piles_up(
-    migrated_database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path
 ) -> None:
     broker = await started_broker(tmp_path / "broker")
     served = served_gateway(
-        migrated_database_url,
+        database_url,
         broker.bootstrap_servers,
         tmp_path / "artifacts",
         gateway_ack_timeout_seconds=3.0,
@@ -155,11 +153,11 @@ async def _feedback(gateway: ServedGateway, agent: str, number: int) -> httpx.Re
 
 
 async def test_bodies_that_come_slowly_take_no_room_and_are_given_up(
-    migrated_database_url: str, kafka: str, tmp_path: Path
+    database_url: str, kafka: str, tmp_path: Path
 ) -> None:
     await ensure_topics(kafka)
     served = served_gateway(
-        migrated_database_url,
+        database_url,
         kafka,
         tmp_path,
         gateway_inflight_bytes_limit=2000,
@@ -192,10 +190,10 @@ async def half_sent(gateway: ServedGateway) -> tuple[asyncio.StreamReader, async
 
 
 async def test_a_client_that_leaves_in_mid_body_is_no_failure_of_ours(
-    migrated_database_url: str, kafka: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    database_url: str, kafka: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await ensure_topics(kafka)
-    async with served_gateway(migrated_database_url, kafka, tmp_path) as gateway:
+    async with served_gateway(database_url, kafka, tmp_path) as gateway:
         with capture_logs() as logs:
             _, writer = await half_sent(gateway)
             writer.close()
@@ -210,12 +208,10 @@ async def test_a_client_that_leaves_in_mid_body_is_no_failure_of_ours(
 
 
 async def test_a_database_that_is_away_is_unavailable_and_not_shed(
-    migrated_database_url: str, kafka: str, tmp_path: Path
+    database_url: str, kafka: str, tmp_path: Path
 ) -> None:
     await ensure_topics(kafka)
-    served = served_gateway(
-        migrated_database_url, kafka, tmp_path, gateway_outbox_poll_seconds=0.05
-    )
+    served = served_gateway(database_url, kafka, tmp_path, gateway_outbox_poll_seconds=0.05)
     async with served as gateway:
         agent = await gateway.configure_agent(f"agent-{uuid4().hex}")
         await gateway.application.service_context.database.close()

@@ -20,8 +20,10 @@ async def migrated(url: str, before: str) -> tuple[asyncpg.Connection, str]:
     return connection, migrations[at].sql
 
 
-async def test_the_bootstrap_key_of_an_earlier_version_may_make_keys(database_url: str) -> None:
-    connection, migration = await migrated(database_url, "key_administration")
+async def test_the_bootstrap_key_of_an_earlier_version_may_make_keys(
+    empty_database_url: str,
+) -> None:
+    connection, migration = await migrated(empty_database_url, "key_administration")
     for tenant, name in (("default", "bootstrap"), ("default", "agent"), ("acme", "bootstrap")):
         key_hash = f"{tenant} {name}".ljust(32).encode()
         await connection.execute(INSERT, new_id(), key_hash, tenant, name, OLD_SCOPES)
@@ -36,9 +38,9 @@ async def test_the_bootstrap_key_of_an_earlier_version_may_make_keys(database_ur
 
 
 async def test_keys_with_admin_may_annotate_after_the_migration_and_no_others(
-    database_url: str,
+    empty_database_url: str,
 ) -> None:
-    connection, migration = await migrated(database_url, "annotate_scope")
+    connection, migration = await migrated(empty_database_url, "annotate_scope")
     for name, scopes in {
         "bootstrap": [*OLD_SCOPES, "admin"],
         "admin": ["admin", "read"],

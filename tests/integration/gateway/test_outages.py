@@ -16,13 +16,13 @@ from tests.support.gateway.gateway import ServedGateway, served_gateway
 
 
 async def test_feedback_is_refused_while_the_broker_is_down_and_taken_once_after(
-    migrated_database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path
 ) -> None:
     broker = EmbeddedBroker(tmp_path / "broker", pick_free())
     await broker.start()
     await ensure_topics(broker.bootstrap_servers)
     served = served_gateway(
-        migrated_database_url,
+        database_url,
         broker.bootstrap_servers,
         tmp_path / "artifacts",
         gateway_ack_timeout_seconds=1.0,
@@ -49,10 +49,10 @@ async def _taken(gateway: ServedGateway, event: dict[str, object]) -> bool:
 
 
 async def test_a_key_opens_what_its_scopes_name_and_shows_its_tenant_alone(
-    migrated_database_url: str, kafka: str, tmp_path: Path
+    database_url: str, kafka: str, tmp_path: Path
 ) -> None:
     await ensure_topics(kafka)
-    async with served_gateway(migrated_database_url, kafka, tmp_path) as gateway:
+    async with served_gateway(database_url, kafka, tmp_path) as gateway:
         await gateway.configure_agent("shared-name")
         key = f"narrow-{uuid4().hex}"
         caller = Caller("acme", "reader", frozenset({Scope.READ}))

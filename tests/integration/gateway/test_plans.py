@@ -18,10 +18,8 @@ FILL = """
 
 
 @pytest.fixture
-async def connection(migrated_database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    opened = await asyncpg.connect(
-        migrated_database_url, server_settings={"search_path": "gateway"}
-    )
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    opened = await asyncpg.connect(database_url, server_settings={"search_path": "gateway"})
     yield opened
     await opened.close()
 

@@ -59,9 +59,9 @@ async def opened(url: str, schema: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def database(schema: str, migrated_database_url: str) -> AsyncIterator[Database]:
+async def database(schema: str, database_url: str) -> AsyncIterator[Database]:
     """With a row of both tenants in each table."""
-    async with opened(migrated_database_url, schema) as database:
+    async with opened(database_url, schema) as database:
         for tenant_id in (ALPHA, BETA):
             await fill(database, tenant_id, await tables_of(database))
         yield database
@@ -77,19 +77,17 @@ async def count(tx: Tx, table: Table) -> int:
 
 
 @each_schema
-async def test_a_table_belongs_to_tenants_or_is_named_here(
-    schema: str, migrated_database_url: str
-) -> None:
-    async with opened(migrated_database_url, schema) as database:
+async def test_a_table_belongs_to_tenants_or_is_named_here(schema: str, database_url: str) -> None:
+    async with opened(database_url, schema) as database:
         assert await names_by(database, WITHOUT_TENANT) - set(OF_NO_TENANT) == set()
         assert await tables_of(database)
 
 
 @each_schema
 async def test_every_table_of_tenants_has_a_policy_that_binds_the_services(
-    schema: str, migrated_database_url: str
+    schema: str, database_url: str
 ) -> None:
-    async with opened(migrated_database_url, schema) as database:
+    async with opened(database_url, schema) as database:
         assert await names_by(database, UNBOUND) == set()
 
 
@@ -162,9 +160,9 @@ async def test_work_across_tenants_sees_both(database: Database) -> None:
 
 
 async def test_the_services_role_owns_nothing_and_makes_no_table(
-    migrated_database_url: str,
+    database_url: str,
 ) -> None:
-    async with opened(migrated_database_url, "coordinator") as database:
+    async with opened(database_url, "coordinator") as database:
         async with database.connection() as connection:
             role = await connection.fetchrow(
                 "SELECT rolsuper, rolbypassrls, rolcanlogin, "

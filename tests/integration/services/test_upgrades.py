@@ -40,22 +40,22 @@ ORPHAN = {
 
 @pytest.mark.parametrize("schema", list(BEFORE))
 async def test_rows_below_a_job_get_its_tenant(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, schema: str
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, schema: str
 ) -> None:
     every = migrations.migrations_of
     monkeypatch.setattr(
         migrations, "migrations_of", lambda name: [m for m in every(name) if "/0001" in m.name]
     )
-    await migrate(database_url, schema)
+    await migrate(empty_database_url, schema)
     monkeypatch.undo()
-    connection = await asyncpg.connect(database_url, server_settings={"search_path": schema})
+    connection = await asyncpg.connect(empty_database_url, server_settings={"search_path": schema})
     job_id = new_id()
     for statement in BEFORE[schema]:
         await connection.execute(statement, job_id, NOON)
     if schema in ORPHAN:
         await connection.execute(ORPHAN[schema], new_id(), NOON)
 
-    assert f"{schema}/0002_tenants.sql" in await migrate(database_url, schema)
+    assert f"{schema}/0002_tenants.sql" in await migrate(empty_database_url, schema)
 
     for table in BELOW[schema]:
         owners = await connection.fetch(f"SELECT job_id, tenant_id FROM {table}")

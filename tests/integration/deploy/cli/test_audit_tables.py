@@ -64,10 +64,10 @@ class Logs:
 
 
 @pytest.fixture
-async def logs(migrated_database_url: str) -> AsyncIterator[Logs]:
-    settings = probe_settings(migrated_database_url, service="registry")
+async def logs(database_url: str) -> AsyncIterator[Logs]:
+    settings = probe_settings(database_url, service="registry")
     async with open_service_context(settings) as registry:
-        yield Logs(migrated_database_url, registry)
+        yield Logs(database_url, registry)
 
 
 @pytest.mark.parametrize("told", [0, 2, 3])

@@ -216,7 +216,7 @@ async def _start_of_registry(
     ],
 )
 async def test_a_service_that_is_not_let_in_names_the_setting_and_no_secret(
-    migrated_database_url: str,
+    database_url: str,
     kafka: str,
     tmp_path: Path,
     listener: Mapping[str, object],
@@ -228,7 +228,7 @@ async def test_a_service_that_is_not_let_in_names_the_setting_and_no_secret(
         fields = guarded.settings("SASL_SSL", kafka_sasl_mechanism="PLAIN") | change
         fields = {k: str(stranger) if v is STRANGE else v for k, v in fields.items()}
 
-        code, words = await _start_of_registry(migrated_database_url, tmp_path, fields)
+        code, words = await _start_of_registry(database_url, tmp_path, fields)
 
     assert code == 2, words
     assert words.startswith(f"archon: Kafka at {guarded.address} does not ")

@@ -23,36 +23,36 @@ from tests.support.infrastructure.service_contexts import open_service_context, 
 INSERT_INBOX = "INSERT INTO inbox (event_id, message_type) VALUES ($1, 'x')"
 
 
-async def test_migrating_twice_at_once_applies_each_file_once(database_url: str) -> None:
-    applied = await asyncio.gather(*(migrate(database_url, "probe") for _ in range(3)))
+async def test_migrating_twice_at_once_applies_each_file_once(empty_database_url: str) -> None:
+    applied = await asyncio.gather(*(migrate(empty_database_url, "probe") for _ in range(3)))
     names = [name for one in applied for name in one]
     assert len(names) == len(set(names)) > 0
-    assert await list_pending(database_url, "probe") == []
+    assert await list_pending(empty_database_url, "probe") == []
 
 
 async def test_a_file_changed_after_it_was_applied_is_refused(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await migrate(database_url, "probe")
+    await migrate(empty_database_url, "probe")
     changed = [Migration(m.name, m.sql + "-- more") for m in migrations.migrations_of("probe")]
     monkeypatch.setattr(migrations, "migrations_of", lambda schema: changed)
     with pytest.raises(MigrationFailed, match="was changed after it was applied"):
-        await migrate(database_url, "probe")
+        await migrate(empty_database_url, "probe")
 
 
 async def test_a_file_that_fails_leaves_nothing_behind(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = [Migration("probe/0001.sql", "CREATE TABLE kept (); CREATE TABLE oops (")]
     monkeypatch.setattr(migrations, "migrations_of", lambda schema: broken)
     with pytest.raises(MigrationFailed, match=r"probe/0001\.sql"):
-        await migrate(database_url, "probe")
+        await migrate(empty_database_url, "probe")
     monkeypatch.undo()
-    assert await migrate(database_url, "probe") != []
+    assert await migrate(empty_database_url, "probe") != []
 
 
-async def test_a_refused_row_names_its_constraint(database_url: str) -> None:
-    async with open_service_context(probe_settings(database_url)) as service_context:
+async def test_a_refused_row_names_its_constraint(empty_database_url: str) -> None:
+    async with open_service_context(probe_settings(empty_database_url)) as service_context:
         event_id = uuid4()
 
         async def insert() -> None:
@@ -76,9 +76,9 @@ async def test_a_refused_row_names_its_constraint(database_url: str) -> None:
     ids=["NUL in text", "no number", "large number", "NUL in JSON"],
 )
 async def test_a_value_that_no_column_holds_is_a_permanent_error_that_does_not_quote_it(
-    database_url: str, query: str, value: object
+    empty_database_url: str, query: str, value: object
 ) -> None:
-    async with open_service_context(probe_settings(database_url)) as service_context:
+    async with open_service_context(probe_settings(empty_database_url)) as service_context:
         with pytest.raises(ValueRefused, match="cannot hold a value") as caught:
             async with service_context.database.transaction() as tx:
                 await tx.fetchval(query, value)
@@ -87,8 +87,8 @@ async def test_a_value_that_no_column_holds_is_a_permanent_error_that_does_not_q
     assert str(2**40) not in shown
 
 
-async def test_a_cut_connection_is_a_passing_error(database_url: str) -> None:
-    async with open_service_context(probe_settings(database_url)) as service_context:
+async def test_a_cut_connection_is_a_passing_error(empty_database_url: str) -> None:
+    async with open_service_context(probe_settings(empty_database_url)) as service_context:
 
         async def cut() -> None:
             async with service_context.database.transaction() as tx:
@@ -101,8 +101,10 @@ async def test_a_cut_connection_is_a_passing_error(database_url: str) -> None:
             assert await tx.fetchval("SELECT 1") == 1
 
 
-async def test_a_missing_file_is_not_mistaken_for_a_missing_database(database_url: str) -> None:
-    async with open_service_context(probe_settings(database_url)) as service_context:
+async def test_a_missing_file_is_not_mistaken_for_a_missing_database(
+    empty_database_url: str,
+) -> None:
+    async with open_service_context(probe_settings(empty_database_url)) as service_context:
 
         async def read_file() -> None:
             async with service_context.database.transaction():
@@ -138,9 +140,9 @@ async def test_an_absent_server_is_one_clear_sentence(unused_tcp_port: int) -> N
     ],
 )
 async def test_hot_queries_use_their_index(
-    database_url: str, fill: str, query: str, index: str
+    empty_database_url: str, fill: str, query: str, index: str
 ) -> None:
-    async with open_service_context(probe_settings(database_url)) as service_context:
+    async with open_service_context(probe_settings(empty_database_url)) as service_context:
         async with service_context.database.transaction() as tx:
             await tx.execute(fill)
             await as_owner(tx)

@@ -25,10 +25,10 @@ OWNERS = "SELECT DISTINCT tenant_id FROM telemetry.spans ORDER BY 1"
 
 
 @pytest.fixture
-async def database(database_url: str):
+async def database(empty_database_url: str):
     """One connection for everybody, and a row of two tenants."""
-    await migrate(database_url, "probe")
-    database = Database(database_url, "probe", pool_size=1, role=SERVICES_ROLE)
+    await migrate(empty_database_url, "probe")
+    database = Database(empty_database_url, "probe", pool_size=1, role=SERVICES_ROLE)
     await database.open(timeout_seconds=5)
     for tenant_id in ("alpha", "beta"):
         async with database.transaction(tenant_id) as tx:
@@ -109,32 +109,36 @@ async def test_a_span_has_its_place_per_tenant(database: Database) -> None:
 
 @pytest.mark.parametrize("role", [None, "archon"])
 async def test_a_service_that_no_policy_binds_does_not_start(
-    database_url: str, kafka: str, role: str | None
+    empty_database_url: str, kafka: str, role: str | None
 ) -> None:
-    await migrate(database_url, "probe")
-    settings = probe_settings(database_url, kafka, database_role=role)
+    await migrate(empty_database_url, "probe")
+    settings = probe_settings(empty_database_url, kafka, database_role=role)
     with pytest.raises(StartupFailed, match=r"telemetry\.spans: no policy keeps tenants apart"):
         await Application(ServiceContext.build(settings)).serve()
 
 
-async def test_a_role_that_is_not_there_is_one_clear_sentence(database_url: str) -> None:
-    database = Database(database_url, "probe", role="nobody_made_me")
+async def test_a_role_that_is_not_there_is_one_clear_sentence(empty_database_url: str) -> None:
+    database = Database(empty_database_url, "probe", role="nobody_made_me")
     with pytest.raises(StartupFailed, match=r"ARCHON_DATABASE_ROLE nobody_made_me .*archon setup"):
         await database.open(timeout_seconds=1)
 
 
-async def test_a_role_that_the_login_may_not_make_is_one_clear_sentence(database_url: str) -> None:
+async def test_a_role_that_the_login_may_not_make_is_one_clear_sentence(
+    empty_database_url: str,
+) -> None:
     role = f"role_{uuid.uuid4().hex}"
     with pytest.raises(MigrationFailed, match=f"as a superuser: CREATE ROLE {role} NOLOGIN"):
-        await migrate(database_url, "probe", role=role)
+        await migrate(empty_database_url, "probe", role=role)
 
 
-async def test_a_table_that_comes_later_is_protected_by_the_next_setup(database_url: str) -> None:
-    await migrate(database_url, "probe")
-    connection = await asyncpg.connect(database_url)
+async def test_a_table_that_comes_later_is_protected_by_the_next_setup(
+    empty_database_url: str,
+) -> None:
+    await migrate(empty_database_url, "probe")
+    connection = await asyncpg.connect(empty_database_url)
     await connection.execute("CREATE TABLE probe.late (tenant_id text NOT NULL, n int)")
     await connection.execute("INSERT INTO probe.late VALUES ('alpha', 1), ('beta', 2)")
-    await migrate(database_url, "probe")
+    await migrate(empty_database_url, "probe")
     await connection.execute(f"SET ROLE {SERVICES_ROLE}; SET archon.tenant_id = 'beta'")
 
     assert await connection.fetchval("SELECT array_agg(n) FROM probe.late") == [2]
@@ -142,14 +146,14 @@ async def test_a_table_that_comes_later_is_protected_by_the_next_setup(database_
 
 
 async def test_a_login_that_is_only_a_member_of_the_role_is_enough_for_a_service(
-    postgres: EmbeddedPostgres, database_url: str, kafka: str
+    postgres: EmbeddedPostgres, empty_database_url: str, kafka: str
 ) -> None:
     role, login = (f"{kind}_{uuid.uuid4().hex}" for kind in ("role", "login"))
-    superuser = await asyncpg.connect(superuser_url(postgres, database_url))
+    superuser = await asyncpg.connect(superuser_url(postgres, empty_database_url))
     try:
-        await migrate(superuser_url(postgres, database_url), "probe", role=role)
+        await migrate(superuser_url(postgres, empty_database_url), "probe", role=role)
         await superuser.execute(f"CREATE ROLE {login} LOGIN PASSWORD 'x'; GRANT {role} TO {login}")
-        url = f"postgresql://{login}:x@{database_url.partition('@')[2]}"
+        url = f"postgresql://{login}:x@{empty_database_url.partition('@')[2]}"
         service_context = ServiceContext.build(probe_settings(url, kafka, database_role=role))
 
         async with serving_application(service_context):
