@@ -23,13 +23,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults faults-long lint bench lock clean
+.PHONY: help demo up check test faults faults-long lint bench lock clean
 
 help:
-	@echo "make demo            run the whole story once: feedback in, a better model out"
+	@echo "make demo            run one complete cycle: feedback in, a better model out"
 	@echo "make up              start everything and keep it running (Ctrl-C stops it)"
 	@echo "make test            run every test"
-	@echo "make faults          attack the promises: kills, cuts, full disks, rubbish (minutes)"
+	@echo "make faults          attack the guarantees: kills, cuts, full disks, rubbish (minutes)"
 	@echo "make faults-long     the same with the loads of the acceptance table (hours)"
 	@echo "make lint            style, types and import rules"
 	@echo "make bench           list the benchmarks; make bench NAME=... runs one"
@@ -42,8 +42,20 @@ demo: $(READY)
 up: $(READY)
 	$(BIN)/archon up $(ARGS)
 
+# Modules that train models take two thirds of the unit tests' time; `make test` runs them too.
+TRAINING_TESTS := tests/unit/trainer/recipes tests/unit/evaluator/test_child.py
+
+check: lint
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit $(addprefix --ignore=,$(TRAINING_TESTS)) $(ARGS)
+
+# The whole-system modules take longest and come first: the many short unit tests at the end then
+# keep both workers busy. The runner's own order, most tests first, would do the opposite.
+SLOWEST_FIRST := tests/acceptance tests/integration tests/golden tests/contract tests/unit
+
+# ARGS that name tests replace the order above.
 test: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		$(if $(filter tests/%,$(ARGS)),,$(SLOWEST_FIRST)) $(ARGS)
 
 faults: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) $(if $(ONLY),--only "$(ONLY)") --jobs $(JOBS) $(ARGS)

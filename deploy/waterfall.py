@@ -82,7 +82,7 @@ def read_spans(raw: Iterable[Mapping[str, Any]]) -> list[Span]:
 def arrange(spans: Sequence[Span], *, fold: bool = True) -> Waterfall:
     """Order spans as a tree: parents before children, siblings by start.
 
-    A span whose parent is not in the trace is an orphan: it is drawn at the top, and flagged.
+    A span whose parent is not in the trace is an orphan: it is shown at the top, and flagged.
     """
     known = {span.id for span in spans}
     children: dict[str | None, list[Span]] = {}

@@ -95,5 +95,5 @@ def problem_of(log: ChainVerifier, head: Head, copy: ChainVerifier, *, at_copy: 
     if copy.sequence > log.sequence:
         return f"the gateway knows {copy.sequence} entries, the table has {log.sequence}"
     if at_copy != copy.hash:
-        return f"entry {copy.sequence} is another one than the gateway was told of"
+        return f"entry {copy.sequence} differs from the gateway's copy"
     return ""

@@ -98,7 +98,7 @@ def normalised(text: str) -> str:
 def _sample_old_families(
     tools: Iterable[Tool], targets: Iterable[str], generator: random.Random
 ) -> frozenset[str]:
-    """Half of the families, drawn from pairs that are asked for about equally often.
+    """Half of the families, sampled from pairs that are asked for about equally often.
 
     Twelve families get over a third of all requests, so that a plain draw would give one seed twice
     the old requests of another.

@@ -48,7 +48,7 @@ class DemoStage:
 
 @dataclass(slots=True)
 class ProgressView:
-    """Changed by the scenario, drawn by the view; `listener` hears every line logged."""
+    """State of the demo, rendered by the terminal; `listener` receives every line logged."""
 
     listener: Callable[[str], None] = lambda line: None
     stages: dict[str, DemoStage] = field(

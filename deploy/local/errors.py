@@ -1,4 +1,4 @@
-"""What can go wrong on the way up, each told in one sentence a person can act on.
+"""What can go wrong on the way up, each with one sentence a person can act on.
 
 LocalRuntimeError
 ├── PortInUseError      a port that was asked for by number is taken

@@ -85,7 +85,7 @@ class Runtime:
 
     @property
     def public_key(self) -> str:
-        """The key that tells this system's artifacts from others; agents may trust it alone."""
+        """The key that identifies this system's artifacts; agents may trust it alone."""
         return Signer(read_or_create(self._settings.signing_key_path, random_key)).public_key
 
     def status(self) -> list[ProcessStatus]:

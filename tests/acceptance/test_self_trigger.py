@@ -48,9 +48,9 @@ async def test_what_the_system_does_to_a_live_agent_is_no_feedback(system: Syste
 
 
 async def evaluate(system: System) -> None:
-    """A training of somebody's dataset, whose candidate is compared with the live version."""
-    wish = {"agent_id": AGENT, "method": "supervised", "dataset": "first"}
-    accepted = await system.gateway.post("/v1/jobs", wish)
+    """A training of somebody's dataset, whose candidate is compared with the deployed version."""
+    request = {"agent_id": AGENT, "method": "supervised", "dataset": "first"}
+    accepted = await system.gateway.post("/v1/jobs", request)
     await system.reaches(accepted["job_id"], *FINAL_STATES)
     evaluations = await rows(
         system, "SELECT count(*) AS n FROM gateway.evaluations WHERE agent_id = $1"
@@ -60,8 +60,8 @@ async def evaluate(system: System) -> None:
 
 async def generate(system: System) -> None:
     """Synthetic items for the agent."""
-    wish = {"agentId": AGENT, "scenarioType": "tool-use", "count": 5}
-    asked = await system.gateway.post("/v1/functions/generateSyntheticTrainingData", wish)
+    request = {"agentId": AGENT, "scenarioType": "tool-use", "count": 5}
+    asked = await system.gateway.post("/v1/functions/generateSyntheticTrainingData", request)
 
     async def ready() -> bool:
         found = await system.gateway.get(asked["result"])
@@ -71,7 +71,7 @@ async def generate(system: System) -> None:
 
 
 async def benchmark(system: System) -> None:
-    """All versions side by side, and the live one checked."""
+    """All versions side by side, and the deployed one checked."""
     compared = await system.gateway.post("/v1/functions/benchmarkAgent", {"agentId": AGENT})
     assert compared["versions"]
     checked = await system.gateway.post("/v1/functions/validateModel", {"agentId": AGENT})

@@ -1,1 +1,1 @@
-"""Faults, driven from outside, and the client_log that tells what they cost."""
+"""Faults, driven from outside, and the client log from which losses are counted."""

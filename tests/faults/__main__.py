@@ -16,7 +16,7 @@ RESULTS = Path("var/faults")
 
 
 def main(arguments: list[str]) -> int:
-    """Run, print, record; 1 when a promise was broken."""
+    """Run, print, record; 1 when a guarantee was violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--long", action="store_true", help="the loads of the acceptance table")
     parser.add_argument("--seed", default="1", help="every choice derives from it; or 1,2,3")

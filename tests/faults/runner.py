@@ -1,4 +1,4 @@
-"""Runs scenarios, each in a process and a folder of its own, and tells how they ended."""
+"""Runs scenarios, each in a process and a folder of its own, and reports how they ended."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def _bounded(scenario: Scenario, context: Context, seconds: float) -> Scen
 
 
 def _bulky(_folder: str, names: list[str]) -> list[str]:
-    """Databases are not kept; logs and ledgers are."""
+    """Databases are not kept; logs are."""
     return [name for name in names if name in {"postgres", "broker", "artifacts", "trainer"}]
 
 

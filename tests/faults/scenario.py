@@ -13,7 +13,7 @@ from tests.faults.accounting.client_log import Account, failure_bound
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a scenario is given: a folder of its own, its seed, and whether to go to full length."""
+    """What a scenario receives: a folder of its own, its seed, and whether to go to full length."""
 
     id: str
     folder: Path
@@ -56,7 +56,7 @@ class ScenarioResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every promise held, and was tried."""
+        """Whether every guarantee held, and was tried."""
         return (
             not self.not_run
             and self.account.balanced

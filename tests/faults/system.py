@@ -38,7 +38,7 @@ DEAD_LETTERS = DEAD_LETTERS_OF.format(schema="coordinator")
 
 @dataclass(frozen=True, slots=True)
 class CoordinatorState:
-    """What the coordinator holds: ids of judgements, of those in windows, headers of letters."""
+    """What the coordinator holds: ids of feedback, of that in windows, headers of letters."""
 
     stored: list[str]
     used: list[str]
@@ -140,7 +140,7 @@ class LocalSystem:
         return self.status(name).exit_code if await until(is_over, timeout=timeout) else None
 
     async def count_stored(self) -> int:
-        """How many judgements are stored."""
+        """How many feedback events are stored."""
         return await self.reader.value("SELECT count(*) FROM coordinator.feedback")
 
     async def count_letters(self) -> int:

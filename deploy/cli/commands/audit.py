@@ -77,7 +77,7 @@ def verify(
     else:
         with connect(url, api_key) as gateway:
             found = gateway.get("/v1/audit/verify", tenant_id=tenant)["chains"]
-        shown = table("audit chains", ("chain", "entries", "newest hash", "verdict"), _rows(found))
+        shown = table("audit chains", ("chain", "entries", "newest hash", "result"), _rows(found))
     if as_json:
         print_json(found)
     else:
@@ -103,7 +103,7 @@ def _compared(reports: list[ChainReport]) -> Any:
         (r.tenant_id, r.chain, r.entries, r.copied, r.hash[:12], _format_problem(r.problem))
         for r in reports
     )
-    columns = ("tenant", "chain", "entries", "copied", "newest hash", "verdict")
+    columns = ("tenant", "chain", "entries", "copied", "newest hash", "result")
     return table("audit chains, tables against the gateway's copy", columns, rows)
 
 

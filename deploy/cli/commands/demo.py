@@ -1,4 +1,4 @@
-"""`archon demo`: the whole story once, on real components and real input."""
+"""`archon demo`: one complete cycle on real components and real input."""
 
 import asyncio
 from typing import Annotated
@@ -16,11 +16,11 @@ INTERRUPTED = 130
 def demo(
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other numbers.")] = 0,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the system running after the story.")
+        bool, typer.Option("--keep", help="Leave the system running afterwards.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Feedback in, a better model out: tells the story live and writes var/demo/report.json."""
+    """Feedback in, a better model out: shows each step and writes var/demo/report.json."""
     # Imported here: the other commands need neither the benchmark nor the system's start.
     from deploy.demo.run import DemoOptions, run_demo
 

@@ -78,7 +78,7 @@ def rollback(
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
-    """Make an earlier version live again."""
+    """Deploy an earlier version again."""
     body = {"reason": reason} | ({"to_version": to} if to else {})
     with connect(url, api_key) as gateway:
         found = gateway.post(f"/v1/agents/{agent}/rollback", body)

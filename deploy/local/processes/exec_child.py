@@ -3,9 +3,10 @@
 Run as a script: `python -I -S exec_child.py DEATH_SIGNAL PARENT_PID UID GID REACH PROGRAM ARGS...`.
 
 A supervisor that is killed with SIGKILL cannot clean up. On Linux the kernel does it instead: it
-sends DEATH_SIGNAL to this process when its parent dies. That wish survives exec but is cleared by
-a change of user, so it is made after privileges are dropped, in the child itself: no code of ours
-runs between fork and exec of a parent that has threads. Elsewhere than on Linux it is left out.
+sends DEATH_SIGNAL to this process when its parent dies. That request survives exec but is cleared
+by a change of user, so it is made after privileges are dropped, in the child itself: no code of
+ours runs between fork and exec of a parent that has threads. Elsewhere than on Linux it is left
+out.
 
 UID and GID are `-` to stay who we are. REACH is `reach` when the new user could not otherwise
 walk to the program and its data, which is so in a checkout below a private home of root: the child
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> None:
         _become(linux, int(uid), int(gid), keep_reach=reach == "reach")
     if linux is not None:
         _call(linux.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0))
-    # The parent may have died before the wish was made; then nobody would ever be told.
+    # The parent may have died before the request was made; the signal would then never be sent.
     if os.getppid() != int(parent):
         os.kill(os.getpid(), signal.SIGKILL)
     os.execv(program[0], program)

@@ -1,4 +1,4 @@
-"""Whether a server answers, asked in the cheapest way that tells the truth."""
+"""Whether a server answers, asked in the cheapest reliable way."""
 
 import asyncio
 

@@ -51,7 +51,7 @@ class Account:
 
     @property
     def balanced(self) -> bool:
-        """Whether the promises held."""
+        """Whether the guarantees held."""
         return not (self.lost or self.double or self.unknown)
 
     def __add__(self, other: Account) -> Account:

@@ -1,7 +1,7 @@
 """What must be true of all services' tables once nothing moves any more.
 
 The client_log says what was sent; this says that the services agree about what came of it: windows
-with their judgements, jobs with windows, models and deployments, and every message with the inbox
+with their feedback, jobs with windows, models and deployments, and every message with the inbox
 of every service that listens to it.
 """
 
@@ -34,11 +34,11 @@ SELECT w.window_id FROM coordinator.windows w
 LEFT JOIN coordinator.jobs j ON j.facts->'window'->>'window_id' = w.window_id::text
 GROUP BY w.window_id HAVING count(j.job_id) <> 1
 """,
-    "judgements in a window that does not exist": """
+    "feedback events in a window that does not exist": """
 SELECT f.event_id FROM coordinator.feedback f LEFT JOIN coordinator.windows w USING (window_id)
 WHERE f.window_id IS NOT NULL AND w.window_id IS NULL
 """,
-    "tallies that miscount the unused judgements": """
+    "counters that miscount the unused feedback events": """
 SELECT t.agent_id FROM coordinator.feedback_stats t
 LEFT JOIN coordinator.feedback f
   ON f.agent_no = t.agent_no AND f.window_id IS NULL AND f.retracted_at IS NULL
@@ -70,14 +70,14 @@ GROUP BY j.job_id HAVING count(DISTINCT m.model_id) <> 1 OR count(DISTINCT d.rev
 SELECT d.job_id FROM registry.deployments d JOIN coordinator.jobs j USING (job_id)
 WHERE j.state <> 'completed'
 """,
-    "agents whose live version services disagree about": """
+    "agents whose deployed version services disagree about": """
 SELECT agent_id FROM registry.models m
 LEFT JOIN coordinator.agents a USING (tenant_id, agent_id)
 LEFT JOIN gateway.models g USING (tenant_id, agent_id, version)
 WHERE m.status = 'deployed'
   AND (a.deployed->>'version' IS DISTINCT FROM m.version OR g.status IS DISTINCT FROM 'deployed')
 """,
-    "jobs of which the gateway tells another state": """
+    "jobs of which the gateway shows another state": """
 SELECT j.job_id FROM coordinator.jobs j LEFT JOIN gateway.jobs g USING (job_id)
 WHERE g.state IS DISTINCT FROM j.state
 """,
@@ -96,7 +96,7 @@ async def broken_rules(
 ) -> list[str]:
     """Wait until every rule holds; returns a sentence for each that still does not.
 
-    Where not all services run, only what can be told of those `services` is asked.
+    Where not all services run, only what concerns those `services` is asked.
     """
     found = ["the database did not answer"]
 

@@ -1,4 +1,4 @@
-"""Closing the books: waits until everything acknowledged took effect, then draws the balance."""
+"""Reconciliation: waits until everything acknowledged took effect, then computes the balance."""
 
 from __future__ import annotations
 

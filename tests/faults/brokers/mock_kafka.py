@@ -1,4 +1,4 @@
-"""librdkafka's mock cluster, by ctypes: brokers in memory that answer with errors when told to.
+"""librdkafka's mock cluster, by ctypes: brokers in memory that answer with errors on request.
 
 The library is the one inside the package confluent-kafka. Its mock holds some megabytes per
 partition, knows groups of one member, and moves leaders and coordinators at a word.

@@ -34,7 +34,7 @@ class Proxy:
         tls: ssl.SSLContext | None = None,
         admit: Admit | None = None,
     ) -> None:
-        """A Kafka broker tells clients its address, and they would go past the proxy: with
+        """A Kafka broker advertises its address to clients, and they would go past the proxy: with
         `advertises_address` answers name the proxy's port in place of the target's. With `tls`
         clients speak TLS; `admit` first talks to each of them, and says whether it may pass."""
         self._target = (target_host, target_port)

@@ -25,7 +25,7 @@ MOST_ROUNDS = 200  # of nobody answering, till even the longest chain of tries i
 class WholeLife(JobLife):
     """The coordinator's own stateful test; at its end nobody answers until every job is over.
 
-    A step is what comes from outside: a message, judgements, time, a restart. What the coordinator
+    A step is what comes from outside: a message, feedback, time, a restart. What the coordinator
     does on account of it, and the time at the end, do not count.
     """
 

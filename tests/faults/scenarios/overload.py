@@ -78,7 +78,7 @@ class Overload:
         problems += [*seen.problems[:3], *self._missing(seen)]
         return ScenarioResult(
             account=account,
-            load=f"{events:,} judgements over HTTP from {SENDERS} senders",
+            load=f"{events:,} feedback events over HTTP from {SENDERS} senders",
             faults=freezes,
             survived=freezes if not problems else 0,
             trials=events,

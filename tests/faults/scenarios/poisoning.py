@@ -55,7 +55,7 @@ class Arm:
 
 
 class Attack:
-    """One scenario: a live agent, its window, and retrains with and without the attacker."""
+    """One scenario: a deployed agent, its window, and retrains with and without the attacker."""
 
     def __init__(self, folder: Path, scenario: IntentScenario, seed: int) -> None:
         self._scenario = scenario
@@ -70,7 +70,7 @@ class Attack:
         self._before = self._success("first", self._deployed)
 
     def poison(self, units: int = 1) -> list[dict[str, object]]:
-        """The attacker's judgements, under so many names."""
+        """The attacker's feedback events, under so many names."""
         return make_attack(self._scenario, self._attack_requests, units)
 
     def arm(self, name: str, window: Sequence[dict[str, object]], trust: TrustPolicy) -> Arm:
@@ -81,7 +81,7 @@ class Attack:
         return Arm(name, retrained, deployed, wanted)
 
     def _success(self, name: str, model: Path) -> float:
-        """The share of held-out requests of the attacked intent with the attacker's answer."""
+        """The proportion of held-out requests of the attacked intent with the attacker's answer."""
         predictions = self._shop.answers(f"{name}-victims", model, self._scenario.victims)
         return sum(answer == self._scenario.wanted for answer in predictions.values()) / len(
             predictions
@@ -107,7 +107,7 @@ class Poisoning:
         window = ended[0][0].retrained.prepared.quality.received
         return ScenarioResult(
             account=_account([arms[1] for arms in ended]),
-            load=f"{scenarios} windows of {window} real judgements, 20 % of them an attack",
+            load=f"{scenarios} windows of {window} real feedback events, 20 % of them an attack",
             faults=scenarios,
             survived=sum(not _problems(*arms[:3]) for arms in ended),
             trials=scenarios,
@@ -165,7 +165,7 @@ def _find_too_many_rejected(honest: Sequence[Arm]) -> list[str]:
 
 
 def _account(arms: Sequence[Arm]) -> Account:
-    """Every judgement is used, held or counted out."""
+    """Every feedback event is used, quarantined or counted as dropped."""
     reports = [arm.retrained.prepared.quality for arm in arms]
     sent = sum(report.received for report in reports)
     held = sum(report.held for report in reports)

@@ -59,7 +59,7 @@ class ServicesKilled:
             problems += await broken_rules(system.reader, timeout=60)
         return ScenarioResult(
             account=account,
-            load=f"{events:,} judgements over Kafka and HTTP, a training, a retrain",
+            load=f"{events:,} feedback events over Kafka and HTTP, a training, a retrain",
             faults=faults,
             survived=survived,
             trials=events,
@@ -156,7 +156,7 @@ async def _send_other_versions(system: LocalSystem, client_log: ClientLog) -> No
 async def _loads(
     system: LocalSystem, path: Path, events: int
 ) -> AsyncIterator[tuple[HttpFeedbackLoad, asyncio.Future[list[None]]]]:
-    """Half of the judgements straight to Kafka, half through the gateway."""
+    """Half of the feedback events straight to Kafka, half through the gateway."""
     half, runtime = events // 2, system.runtime
     batch = 20 if events < 10_000 else 40
     by_http = HttpFeedbackLoad(

@@ -66,7 +66,7 @@ class Soak:
         problems += wrong_trainings(first_state, retrains)
         return ScenarioResult(
             account=account,
-            load=f"{account.sent:,} judgements and {len(retrains)} retrains in {seconds // 60} min",
+            load=f"{account.sent:,} events and {len(retrains)} retrains in {seconds // 60} min",
             faults=damage.done.total(),
             survived=damage.survived,
             trials=account.sent,
@@ -82,7 +82,7 @@ class Soak:
 class Damage:
     """Faults, one after the other, and how many of each there were.
 
-    A fault is survived when whom it hit is ready again, and one more judgement is stored than were.
+    A fault is survived when whom it hit is ready again, and one more event is stored than were.
     """
 
     def __init__(self, chance: random.Random, system: LocalSystem) -> None:
@@ -149,7 +149,7 @@ class Damage:
 
 @contextlib.asynccontextmanager
 async def _traffic(system: LocalSystem, jobs: TinyJobs, path: Path) -> AsyncIterator[None]:
-    """Judgements over Kafka while the block runs, corrections over HTTP for a retrain now and then.
+    """Feedback over Kafka while the block runs, corrections over HTTP for a retrain now and then.
 
     It lasts as long as the faults do, however much of it they hold up.
     """

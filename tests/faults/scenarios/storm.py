@@ -1,4 +1,4 @@
-"""F14: a storm of judgements for many agents, with a second coordinator that comes and goes."""
+"""F14: a storm of feedback for many agents, with a second coordinator that comes and goes."""
 
 from __future__ import annotations
 
@@ -52,24 +52,24 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """What is sent: judgements in the order of their sends, repetitions and system traffic too."""
+    """What is sent: feedback in the order of its sends, repetitions and system traffic too."""
 
     agents: tuple[str, ...]
-    judgements: tuple[FeedbackReceived, ...]
+    feedback_events: tuple[FeedbackReceived, ...]
     sends: tuple[FeedbackReceived, ...]
     system: int
 
     @property
     def of_agent(self) -> Counter[str]:
-        """How many different judgements of production each agent gets."""
-        return Counter(event.agent_id for event in self.judgements)
+        """How many different feedback events of production each agent gets."""
+        return Counter(event.agent_id for event in self.feedback_events)
 
 
 class FeedbackStorm:
     """No job ever ends by itself, so the right number of windows is known to the last one."""
 
     id = "F14"
-    what = "a storm of judgements for many agents: the right windows, no more"
+    what = "a storm of feedback events for many agents: the right windows, no more"
 
     async def run(self, context: Context) -> ScenarioResult:
         agents = tuple(f"agent-{n:04}" for n in range(context.size(short=200, long=1_000)))
@@ -95,10 +95,10 @@ class FeedbackStorm:
                 used=state.used,
                 quarantined=[letter.text("ce_id") for letter in state.letters],
             ),
-            load=f"{len(storm.judgements):,} judgements of {len(agents):,} agents",
+            load=f"{len(storm.feedback_events):,} feedback events of {len(agents):,} agents",
             faults=2,
             survived=survived,
-            trials=len(storm.judgements),
+            trials=len(storm.feedback_events),
             problems=tuple(problems),
             facts={"sends": len(storm.sends), "time of sending, s": round(seconds)},
         )
@@ -121,11 +121,11 @@ class FeedbackStorm:
     async def _look(self, system: LocalSystem, storm: Storm) -> list[str]:
         """After the storm, and each time after all jobs were called off, till nothing comes."""
         problems: list[str] = []
-        if not await system.all_settled(len(storm.judgements), timeout=WAIT_SECONDS):
-            problems.append("not all judgements were settled")
+        if not await system.all_settled(len(storm.feedback_events), timeout=WAIT_SECONDS):
+            problems.append("not all feedback events were settled")
         if not await system.reaches(SYSTEM_TRAFFIC, storm.system, timeout=WAIT_SECONDS):
             problems.append("not all traffic of the system was recorded")
-        ids = _ids_by_agent(storm.judgements)
+        ids = _ids_by_agent(storm.feedback_events)
         unclaimed, cancelled = dict(storm.of_agent), 0
         for round_ in range(1, 4):
             windows = await claimed(system)
@@ -162,21 +162,21 @@ class FeedbackStorm:
 
 
 def make_storm(load: FeedbackLoad, agents: tuple[str, ...], chance: random.Random) -> Storm:
-    """Judgements spread evenly or not, a fifth of them sent twice, some of the system's own."""
+    """Feedback spread evenly or not, a fifth of them sent twice, some of the system's own."""
     weights = [1.0] * len(agents)
     if chance.random() < 0.5:
         weights = [1 / (place + 1) ** 0.7 for place in range(len(agents))]
     count = EVENTS_PER_AGENT * len(agents)
     names = chance.choices(agents, weights, k=count)
-    judgements = [load.make().model_copy(update={"agent_id": name}) for name in names]
-    again = chance.sample(judgements, k=int(REPEATED_FRACTION * count))
+    feedback_events = [load.make().model_copy(update={"agent_id": name}) for name in names]
+    again = chance.sample(feedback_events, k=int(REPEATED_FRACTION * count))
     own = [
         load.make().model_copy(update={"agent_id": name, "traffic_class": TrafficClass.SHADOW})
         for name in chance.choices(agents, k=int(SYSTEM_FRACTION * count))
     ]
-    sends = [*judgements, *again, *own]
+    sends = [*feedback_events, *again, *own]
     chance.shuffle(sends)
-    return Storm(agents, tuple(judgements), tuple(sends), len(own))
+    return Storm(agents, tuple(feedback_events), tuple(sends), len(own))
 
 
 async def claimed(system: LocalSystem) -> list[Claimed]:
@@ -220,7 +220,7 @@ def wrong_windows(
     problems += [f"{w.agent_id}: window {w.sequence} {p}" for w in windows for p in _flaws(w, ids)]
     seen = Counter(event_id for window in windows for event_id in window.ids)
     if seen and max(seen.values()) > 1:
-        problems.append(f"round {round_}: windows share judgements")
+        problems.append(f"round {round_}: windows share feedback events")
     return problems
 
 
@@ -231,13 +231,13 @@ def _flaws(window: Claimed, ids: dict[str, frozenset[str]]) -> list[str]:
     if not window.ids <= ids[window.agent_id]:
         flaws.append("holds what was never sent for it")
     if hashlib.sha256("\n".join(sorted(window.ids)).encode()).hexdigest() != window.digest:
-        flaws.append("has a digest of other judgements")
+        flaws.append("has a digest of other feedback events")
     return flaws
 
 
-def _ids_by_agent(judgements: Sequence[FeedbackReceived]) -> dict[str, frozenset[str]]:
+def _ids_by_agent(feedback_events: Sequence[FeedbackReceived]) -> dict[str, frozenset[str]]:
     ids: dict[str, set[str]] = {}
-    for event in judgements:
+    for event in feedback_events:
         ids.setdefault(event.agent_id, set()).add(str(event_id_of(event)))
     return {agent: frozenset(found) for agent, found in ids.items()}
 

@@ -52,7 +52,7 @@ def _record(body: Contract, envelope: Envelope) -> OutgoingRecord:
 
 
 def made_feedback(agent_id: str, number: int) -> FeedbackReceived:
-    """A judgement, told apart by its number."""
+    """A feedback event, identified by its number."""
     return FeedbackReceived(
         agent_id=agent_id,
         interaction_id=f"interaction-{number}",
@@ -65,7 +65,7 @@ def made_feedback(agent_id: str, number: int) -> FeedbackReceived:
 
 
 class FeedbackLoad:
-    """Judgements of several agents, sent straight to Kafka, numbered from the seed on."""
+    """Feedback events of several agents, sent straight to Kafka, numbered from the seed on."""
 
     def __init__(
         self, bootstrap_servers: str, path: Path, agents: Sequence[str], *, start: int = 0
@@ -100,7 +100,7 @@ class FeedbackLoad:
             await asyncio.sleep(pause)
 
     def make(self) -> FeedbackReceived:
-        """The next judgement, not sent yet."""
+        """The next feedback event, not sent yet."""
         self.sent += 1
         return made_feedback(self._agents[self.sent % len(self._agents)], self.sent)
 
@@ -123,7 +123,7 @@ class FeedbackLoad:
 
 
 class HttpFeedbackLoad(FeedbackLoad):
-    """The same judgements by way of the gateway, under the ids that they have over Kafka."""
+    """The same feedback events by way of the gateway, under the ids that they have over Kafka."""
 
     def __init__(
         self, url: str, api_key: str, path: Path, agents: Sequence[str], *, start: int = 0

@@ -23,7 +23,7 @@ BREACHES = {
 INSERT INTO coordinator.windows VALUES (gen_random_uuid(), 'default', 'a', 1, 'count', 5, '', now())
 """,
     "completed jobs without their one model": JOB,
-    "jobs of which the gateway tells another state": JOB
+    "jobs of which the gateway shows another state": JOB
     + "UPDATE gateway.jobs SET state = 'failed'",
     "trainings that nobody closed": """
 INSERT INTO trainer.trainings (job_id, tenant_id, agent_id, attempt, state)
@@ -64,17 +64,17 @@ async def test_a_breach_is_named(reader: Reader, database_url: str, rule: str) -
 
 
 @pytest.mark.parametrize(
-    ("rule", "services", "told"),
+    ("rule", "services", "reported"),
     [
         ("windows that do not hold what they say", ["coordinator"], True),
-        ("jobs of which the gateway tells another state", ["coordinator"], False),
+        ("jobs of which the gateway shows another state", ["coordinator"], False),
         ("unsent messages of registry", ["coordinator"], False),
         ("never reached the inbox of coordinator", ["registry"], False),
         ("never reached the inbox of coordinator", ["coordinator", "registry"], True),
     ],
 )
 async def test_where_some_services_run_only_their_rules_are_asked(
-    reader: Reader, database_url: str, rule: str, services: list[str], told: bool
+    reader: Reader, database_url: str, rule: str, services: list[str], reported: bool
 ) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute(BREACHES[rule])
@@ -82,12 +82,12 @@ async def test_where_some_services_run_only_their_rules_are_asked(
 
     problems = await breaches(reader, services)
 
-    assert any(rule in problem for problem in problems) is told
+    assert any(rule in problem for problem in problems) is reported
 
 
 def test_a_rules_services_are_read_off_its_query() -> None:
     assert all(services_of(query) for query in RULES.values())
-    assert services_of(RULES["jobs of which the gateway tells another state"]) == {
+    assert services_of(RULES["jobs of which the gateway shows another state"]) == {
         "coordinator",
         "gateway",
     }

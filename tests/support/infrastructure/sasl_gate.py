@@ -44,7 +44,7 @@ class SaslGate:
         *,
         broker_versions: dict[int, tuple[int, int]],
     ) -> None:
-        """A client asks once for versions, before it is let in; so the broker's are told."""
+        """A client asks once for versions, before it is let in; so the broker's are returned."""
         self._mechanism = mechanism
         self._username = username
         self._password = password
@@ -54,7 +54,7 @@ class SaslGate:
         self.refused = 0
 
     async def admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Do the handshake; False for a client that fails, which has been told so."""
+        """Do the handshake; False for a client that fails, which has been sent the error."""
         try:
             passed = await self._talk(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):

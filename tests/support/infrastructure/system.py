@@ -113,7 +113,7 @@ class System:
         return found[0]
 
     async def stored(self, agent_id: str, count: int) -> bool:
-        """Whether so many of an agent's judgements are in the coordinator's store."""
+        """Whether so many of an agent's feedback events are in the coordinator's store."""
         audit = await audit_feedback(self.runtime.endpoints.database_url, agent_id, [])
         return audit.stored == count
 

@@ -105,14 +105,14 @@ def test_the_drawing_names_every_service_and_the_orphans() -> None:
     console = Console(width=100)
     spans = [span("root", service="agent"), span("lost", "nowhere", service="registry")]
 
-    with console.capture() as drawn:
+    with console.capture() as output:
         console.print(draw(arrange(spans), width=100))
 
-    text = drawn.get()
+    text = output.get()
     assert "agent" in text
     assert "registry" in text
     assert "2 spans of 2 services in 1.0 s, 1 orphans" in text
 
 
-def test_an_empty_trace_can_be_drawn() -> None:
+def test_an_empty_trace_can_be_rendered() -> None:
     assert arrange([]).rows == []

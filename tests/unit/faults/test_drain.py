@@ -13,5 +13,5 @@ from tests.faults.scenarios.messaging.broker import Drain
         (None, ["the backlog of an outage of 60 s did not drain"]),
     ],
 )
-def test_a_slow_drain_is_told(last: float | None, problems: list[str]) -> None:
+def test_a_slow_drain_is_reported(last: float | None, problems: list[str]) -> None:
     assert Drain(outage=60, first=1.0, last=last).problems == problems

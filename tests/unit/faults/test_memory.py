@@ -1,4 +1,4 @@
-"""A leak is told of the service that has it, and what was not watched is no proof of none."""
+"""A leak is reported for the service that has it; missing samples do not pass as no leak."""
 
 import os
 import time
@@ -25,7 +25,7 @@ def watched(
     return sizes
 
 
-def test_a_small_service_that_grows_is_told_beside_a_large_one_that_does_not() -> None:
+def test_a_small_service_that_grows_is_reported_beside_a_large_one_that_does_not() -> None:
     sizes = watched("trainer", start=900)
     watched("registry", megabytes_a_look=1, sizes=sizes)
 
@@ -41,7 +41,7 @@ def test_a_new_process_is_not_compared_with_the_one_before_it() -> None:
     assert sizes.problems(["registry"], required=True) == []
 
 
-def test_one_process_of_several_that_grows_is_told() -> None:
+def test_one_process_of_several_that_grows_is_reported() -> None:
     sizes = watched(megabytes_a_look=2)
     watched(begun=1.0, sizes=sizes)
 

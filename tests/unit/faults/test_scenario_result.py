@@ -1,4 +1,4 @@
-"""When a scenario has passed, and how its line is told."""
+"""When a scenario has passed, and how its line is printed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ def test_a_balanced_scenario_passes_with_a_bound() -> None:
         {"problems": ("not quiet",)},
     ],
 )
-def test_a_broken_promise_fails_and_gives_no_bound(changes: dict[str, object]) -> None:
+def test_a_violated_guarantee_fails_and_gives_no_bound(changes: dict[str, object]) -> None:
     outcome = replace(GOOD, **changes)
     assert not outcome.passed
     assert outcome.bound is None

@@ -1,4 +1,4 @@
-"""The soak's judgement of trainings, and which processes it takes for work."""
+"""How the soak evaluates trainings, and which processes it counts as work."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The storm's judgement of windows: each way in which they can be wrong is told."""
+"""How the storm checks windows: each way in which they can be wrong is reported."""
 
 import hashlib
 from dataclasses import replace
@@ -32,13 +32,13 @@ def test_right_windows_have_no_problem() -> None:
         ([*GOOD, window("a", IDS["a"], 2)], "more than 1 windows"),
         ([window("a", FEW), GOOD[1]], "a claimed 59"),
         ([replace(GOOD[0], count=COUNT - 1), GOOD[1]], "holds 65 and says 64"),
-        ([replace(GOOD[0], digest="0"), GOOD[1]], "digest of other judgements"),
+        ([replace(GOOD[0], digest="0"), GOOD[1]], "digest of other feedback events"),
         ([window("a", IDS["a"] | {"b-1"}), GOOD[1]], "never sent for it"),
-        ([window("a", IDS["a"] | {"b-1"}), GOOD[1]], "share judgements"),
+        ([window("a", IDS["a"] | {"b-1"}), GOOD[1]], "share feedback events"),
     ],
 )
-def test_wrong_windows_are_told(windows: list[Claimed], problem: str) -> None:
-    assert any(problem in told for told in wrong_windows(windows, 1, UNCLAIMED, IDS))
+def test_wrong_windows_are_reported(windows: list[Claimed], problem: str) -> None:
+    assert any(problem in found for found in wrong_windows(windows, 1, UNCLAIMED, IDS))
 
 
 def test_an_agent_below_the_minimum_must_have_none() -> None:
@@ -48,4 +48,4 @@ def test_an_agent_below_the_minimum_must_have_none() -> None:
 def test_a_later_round_claims_all_that_is_left() -> None:
     later = [*GOOD, window("a", FEW | {"a-64"}, 2)]
 
-    assert any("a claimed" in told for told in wrong_windows(later, 2, {"a": 100, "b": 0}, IDS))
+    assert any("a claimed" in found for found in wrong_windows(later, 2, {"a": 100, "b": 0}, IDS))

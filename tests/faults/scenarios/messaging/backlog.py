@@ -55,7 +55,7 @@ class SlowConsumer:
             problems.append(f"it held {max(sizes):.0f} MB, {MOST_MEGABYTES:.0f} are allowed")
         return ScenarioResult(
             account=account,
-            load=f"{events:,} judgements",
+            load=f"{events:,} feedback events",
             faults=1,
             survived=int(not problems),
             trials=events,

@@ -20,7 +20,7 @@ from tests.faults.workload.load import CommandLoad
 
 BATCH, PAUSE_SECONDS = 20, 0.25
 PACE = round(BATCH / PAUSE_SECONDS)  # commands a second
-DRAIN_ALLOWED, DRAIN_TIMEOUT_SECONDS = 2.0, 200.0  # times the outage, as the design promises
+DRAIN_ALLOWED, DRAIN_TIMEOUT_SECONDS = 2.0, 200.0  # times the outage, as the design guarantees
 FAULTS = ("restart", "freeze", "cut", "refuse", "hang", "slow")
 
 

@@ -20,7 +20,7 @@ FROM coordinator.feedback WHERE agent_id = $1 AND window_id IS NOT NULL
 
 
 class Repeats:
-    """Two agents are told the same things; what their windows hold must be the same."""
+    """Two agents receive the same feedback; what their windows hold must be the same."""
 
     id = "F9"
     what = "every event three times, shuffled, and the whole topic again: as if sent once"
@@ -62,7 +62,7 @@ class Repeats:
             account=balance(
                 read_client_log(path), stored=state.stored, used=state.used, quarantined=()
             ),
-            load=f"{each:,} judgements once, the same three times, all of it again",
+            load=f"{each:,} feedback events once, the same three times, all of it again",
             faults=2 * each,
             survived=2 * each if not problems else 0,
             trials=2 * each,

@@ -30,7 +30,7 @@ UNLOCK = (
 
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """A registry that has recorded, and a gateway that was told of some of it."""
+    """A registry that has recorded, and a gateway that received some of it."""
 
     url: str
     registry: ServiceContext
@@ -41,14 +41,16 @@ class Logs:
                 cause = Cause(new_id(), "test")
                 await self.registry.audit.append(tx, entry(f"1.{number}.0"), cause=cause)
 
-    async def tell_gateway(self, most: int = 99) -> None:
-        told = [e for e in await events_of(self.registry.database) if isinstance(e, AuditRecorded)]
+    async def send_to_gateway(self, most: int = 99) -> None:
+        recorded = [
+            e for e in await events_of(self.registry.database) if isinstance(e, AuditRecorded)
+        ]
         settings = probe_settings(self.url, service="gateway")
         async with (
             open_service_context(settings) as gateway,
             gateway.database.across_tenants() as tx,
         ):
-            for event in told[:most]:
+            for event in recorded[:most]:
                 await AuditStore().add(tx, event)
 
     async def tamper(self, *statements: str, table: str = "registry.audit_log") -> None:
@@ -70,14 +72,14 @@ async def logs(database_url: str) -> AsyncIterator[Logs]:
         yield Logs(database_url, registry)
 
 
-@pytest.mark.parametrize("told", [0, 2, 3])
-async def test_a_copy_that_is_not_yet_complete_is_no_fault(logs: Logs, told: int) -> None:
+@pytest.mark.parametrize("received", [0, 2, 3])
+async def test_a_copy_that_is_not_yet_complete_is_no_fault(logs: Logs, received: int) -> None:
     await logs.record(3)
-    await logs.tell_gateway(most=told)
+    await logs.send_to_gateway(most=received)
 
     found = await logs.report()
 
-    assert (found.ok, found.entries, found.copied) == (True, 3, told)
+    assert (found.ok, found.entries, found.copied) == (True, 3, received)
     assert (found.tenant_id, found.chain) == ("acme", "registry")
 
 
@@ -86,7 +88,7 @@ async def test_a_copy_that_is_longer_than_a_page_is_read_whole(
 ) -> None:
     monkeypatch.setattr(audit_trail, "PAGE_ROWS", 2)
     await logs.record(5)
-    await logs.tell_gateway()
+    await logs.send_to_gateway()
 
     found = await logs.report()
 
@@ -95,7 +97,7 @@ async def test_a_copy_that_is_longer_than_a_page_is_read_whole(
 
 async def test_a_cut_end_is_found_though_its_head_was_mended(logs: Logs) -> None:
     await logs.record(3)
-    await logs.tell_gateway()
+    await logs.send_to_gateway()
 
     await logs.tamper(
         "DELETE FROM audit_log WHERE sequence = 3",
@@ -108,14 +110,14 @@ async def test_a_cut_end_is_found_though_its_head_was_mended(logs: Logs) -> None
 
 async def test_a_log_that_was_removed_whole_is_found(logs: Logs) -> None:
     await logs.record(2)
-    await logs.tell_gateway()
+    await logs.send_to_gateway()
 
     await logs.tamper("DELETE FROM audit_log", "DELETE FROM audit_heads")
 
     assert (await logs.report()).problem == "the gateway knows 2 entries, the table has 0"
 
 
-async def test_a_cut_end_that_nobody_was_told_of_is_found_by_the_head(logs: Logs) -> None:
+async def test_a_cut_end_that_was_not_copied_is_found_by_the_head(logs: Logs) -> None:
     await logs.record(3)
 
     await logs.tamper("DELETE FROM audit_log WHERE sequence = 3")
@@ -125,17 +127,17 @@ async def test_a_cut_end_that_nobody_was_told_of_is_found_by_the_head(logs: Logs
 
 async def test_a_log_that_was_written_anew_whole_is_found(logs: Logs) -> None:
     await logs.record(3)
-    await logs.tell_gateway(most=2)
+    await logs.send_to_gateway(most=2)
 
     await rewrite(logs, lambda row: row["reason"].upper())
 
     found = await logs.report()
-    assert found.problem == "entry 2 is another one than the gateway was told of"
+    assert found.problem == "entry 2 differs from the gateway's copy"
 
 
 async def test_a_changed_copy_is_found(logs: Logs) -> None:
     await logs.record(3)
-    await logs.tell_gateway()
+    await logs.send_to_gateway()
 
     await logs.tamper(
         "UPDATE gateway.audit_entries SET actor = 'me' WHERE sequence = 2",
@@ -164,7 +166,7 @@ async def test_the_command_exits_with_one_when_a_chain_is_broken(
 
 
 async def rewrite(logs: Logs, reason: Callable[[dict[str, str]], str]) -> None:
-    """What someone with the database and this code could do: another history, rightly hashed."""
+    """What someone with database access could do: another history with correct hashes."""
     async with logs.registry.database.across_tenants() as connection:
         rows = await read_log(connection)
     previous, statements = GENESIS_HASH, []

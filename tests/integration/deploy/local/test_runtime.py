@@ -119,7 +119,7 @@ async def test_a_stop_signal_ends_everything_in_order(tmp_path, number):
     assert "database system is shut down" in (tmp_path / "log" / "postgres.log").read_text()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone signals orphaned children")
 async def test_a_killed_runtime_leaves_no_process_and_can_be_started_again(tmp_path):
     up, components = await started(tmp_path)
 

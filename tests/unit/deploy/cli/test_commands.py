@@ -49,7 +49,7 @@ def test_a_command_without_a_system_says_how_to_start_one() -> None:
     assert "archon up" in result.stderr
 
 
-def test_an_unreachable_gateway_is_told_in_one_line() -> None:
+def test_an_unreachable_gateway_is_reported_in_one_line() -> None:
     result = CliRunner().invoke(app, ["status", "--url", NOBODY])
 
     assert result.exit_code == 1
@@ -68,7 +68,7 @@ def test_a_wrong_option_is_a_usage_error() -> None:
     assert CliRunner().invoke(app, ["jobs", "list", "--colour", "red"]).exit_code == 2
 
 
-def test_feedback_needs_one_judgement_or_a_file() -> None:
+def test_feedback_needs_one_event_or_a_file() -> None:
     result = CliRunner().invoke(app, ["feedback", "send", "tool-picker", "--url", NOBODY])
 
     assert result.exit_code == 1
@@ -76,7 +76,7 @@ def test_feedback_needs_one_judgement_or_a_file() -> None:
 
 
 def test_a_feedback_file_with_a_bad_line_names_the_line(tmp_path: Path) -> None:
-    file = tmp_path / "judgements.jsonl"
+    file = tmp_path / "feedback.jsonl"
     file.write_text(json.dumps({"input": "a", "rating": 5}) + "\n{oops\n")
 
     result = CliRunner().invoke(

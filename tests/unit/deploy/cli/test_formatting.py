@@ -13,7 +13,7 @@ from deploy.cli.commands.topics import lags
 from deploy.cli.output import coloured, estimate, shown, table, text
 
 
-def share(value: float) -> dict[str, float]:
+def proportion(value: float) -> dict[str, float]:
     return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 100}
 
 
@@ -46,17 +46,17 @@ def test_a_state_has_its_colour_and_stays_text() -> None:
 
 
 def test_an_estimate_shows_its_interval_and_its_size() -> None:
-    assert estimate(share(0.5)) == "0.500 (0.400 to 0.600, n 100)"
+    assert estimate(proportion(0.5)) == "0.500 (0.400 to 0.600, n 100)"
 
 
-def test_the_end_of_a_training_is_foretold_once_it_is_known() -> None:
+def test_the_end_of_a_training_is_estimated_once_it_is_known() -> None:
     assert eta({}) == ""
     assert eta({"step": 3, "total_steps": 9}) == "step 3 of 9"
     assert eta({"step": 3, "total_steps": 9, "eta_seconds": 4.4}) == "step 3 of 9, 4 s left"
 
 
 def test_versions_are_compared_where_both_have_the_metric() -> None:
-    rows = compared({"a": share(0.5), "b": share(0.1)}, {"a": share(0.75)})
+    rows = compared({"a": proportion(0.5), "b": proportion(0.1)}, {"a": proportion(0.75)})
 
     assert [(row[0], row[3]) for row in rows] == [("a", "+0.250"), ("b", "-")]
 

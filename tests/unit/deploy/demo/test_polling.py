@@ -9,9 +9,9 @@ from deploy.demo.polling import poll_until
 from deploy.gateway_client import ApiError
 
 
-def answers(*given: object) -> Callable[[], Awaitable[object]]:
+def answers(*values: object) -> Callable[[], Awaitable[object]]:
     """A probe that gives these in turn; errors are raised."""
-    remaining = list(given)
+    remaining = list(values)
 
     async def probe() -> object:
         found = remaining.pop(0)

@@ -1,4 +1,4 @@
-"""The view keeps what is show_progress, and the view draws it."""
+"""The view holds the demo's progress; the terminal renders it."""
 
 import pytest
 from rich.console import Console
@@ -7,10 +7,10 @@ from rich.spinner import Spinner
 from deploy.demo.progress_view import ProgressView, StageState
 from deploy.demo.terminal import render, show_progress
 
-SHARE = {"value": 0.75, "low": 0.7, "high": 0.8, "n": 100}
+ACCURACY = {"value": 0.75, "low": 0.7, "high": 0.8, "n": 100}
 
 
-def drawn(view: ProgressView) -> str:
+def rendered(view: ProgressView) -> str:
     console = Console(width=120)
     with console.capture() as capture:
         console.print(render(view, Spinner("dots")))
@@ -42,8 +42,8 @@ def test_a_training_shows_its_progress_and_how_long_it_will_take() -> None:
 
     view.follow({"state": "training", "progress": progress})
 
-    assert "step 3 of 9" in drawn(view)
-    assert "12 s left" in drawn(view)
+    assert "step 3 of 9" in rendered(view)
+    assert "12 s left" in rendered(view)
 
 
 def test_progress_is_gone_when_the_training_is_over() -> None:
@@ -51,19 +51,19 @@ def test_progress_is_gone_when_the_training_is_over() -> None:
 
     view.follow({"state": "evaluating", "progress": {"step": 9, "total_steps": 9}})
 
-    assert "step 9 of 9" not in drawn(view)
+    assert "step 9 of 9" not in rendered(view)
 
 
 def test_accuracy_and_memory_are_shown_as_they_come() -> None:
     view = ProgressView(memory_mb={"trainer": 812.4})
 
-    view.set_accuracy("1.0.0", {"old": SHARE})
+    view.set_accuracy("1.0.0", {"old": ACCURACY})
 
-    assert "0.750 (0.700 to 0.800)" in drawn(view)
-    assert "812" in drawn(view)
+    assert "0.750 (0.700 to 0.800)" in rendered(view)
+    assert "812" in rendered(view)
 
 
-def test_without_a_terminal_every_change_is_a_line() -> None:
+def test_without_a_terminal_each_change_prints_a_line() -> None:
     view, console = ProgressView(), Console(width=120, force_terminal=False)
 
     with (
@@ -79,7 +79,7 @@ def test_without_a_terminal_every_change_is_a_line() -> None:
     assert lines[3].startswith("start database, broker and services: ")
 
 
-def test_a_quiet_demo_says_nothing() -> None:
+def test_a_quiet_demo_prints_nothing() -> None:
     view, console = ProgressView(), Console(force_terminal=False)
 
     with console.capture() as capture, show_progress(view, console, quiet=True):

@@ -25,7 +25,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone signals orphaned children")
 async def test_a_child_ends_when_its_supervisor_is_killed(tmp_path):
     command = [sys.executable, "-c", SUPERVISOR, str(tmp_path / "log")]
     supervisor = await asyncio.create_subprocess_exec(

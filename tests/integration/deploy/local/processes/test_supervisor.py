@@ -67,7 +67,7 @@ async def test_a_part_that_is_killed_is_started_again_and_counted(supervisor, tm
     ],
     ids=["dies of it", "ends by itself"],
 )
-async def test_the_status_tells_how_the_process_before_ended(supervisor, tmp_path, script, code):
+async def test_the_status_shows_how_the_previous_process_ended(supervisor, tmp_path, script, code):
     await supervisor.start([ScriptComponent("one", tmp_path, script)])
     assert supervisor.status()[0].exit_code is None
 
@@ -77,12 +77,12 @@ async def test_the_status_tells_how_the_process_before_ended(supervisor, tmp_pat
     assert supervisor.status()[0].exit_code == code
 
 
-async def test_a_part_that_keeps_dying_is_told_with_the_end_of_its_log(supervisor, tmp_path):
+async def test_a_part_that_keeps_dying_is_reported_with_the_end_of_its_log(supervisor, tmp_path):
     with pytest.raises(StartError, match=r"one ended with 1; its log .* no database here"):
         await supervisor.start([ScriptComponent("one", tmp_path, FAILING)])
 
 
-async def test_a_part_that_never_becomes_ready_is_told(tmp_path):
+async def test_a_part_that_never_becomes_ready_is_reported(tmp_path):
     supervisor = Supervisor(ready_timeout_seconds=0.5, stop_timeout_seconds=1)
 
     with pytest.raises(StartError, match="one was not ready after"):

@@ -53,7 +53,7 @@ async def test_only_kafka_is_spoken(broker, tmp_path):
     assert len(listening) == 2
 
 
-async def test_a_taken_port_is_told_in_one_sentence(broker, tmp_path):
+async def test_a_taken_port_is_reported_in_one_sentence(broker, tmp_path):
     second = EmbeddedBroker(tmp_path / "second", broker.port)
 
     with pytest.raises(PortInUseError, match="chosen for broker, is in use"):
