@@ -21,7 +21,8 @@ from deploy.gateway_client import AsyncGatewayClient
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import fresh_system
 
-AGENT_ID, WINDOW, ROUNDS, STEPS, FIRST_STEPS, HELD_OUT = "bench", 100, 6, 6, 25, 50
+AGENT_ID, WINDOW, ROUNDS, STEPS, FIRST_STEPS, HELD_OUT = "latency", 100, 6, 6, 25, 50
+HELD_OUT_NAME, FIRST_NAME = "latency-held-out", "latency-first"
 TINY = {"WINDOW": 20, "ROUNDS": 3, "STEPS": 2, "HELD_OUT": 30}
 POLL_SECONDS, TIMEOUT_SECONDS = 0.2, 120.0
 IDLE_WAIT_SECONDS = 0.1
@@ -57,8 +58,8 @@ async def _measure() -> tuple[list[float], list[float]]:
 
 
 async def _deploy_first(gateway: AsyncGatewayClient, benchmark: Benchmark) -> None:
-    await _upload(gateway, "held-out", "evaluation", benchmark.held_out[:HELD_OUT])
-    await _upload(gateway, "first", "training", benchmark.initial)
+    await _upload(gateway, HELD_OUT_NAME, "evaluation", benchmark.held_out[:HELD_OUT])
+    await _upload(gateway, FIRST_NAME, "training", benchmark.initial)
     agent = {
         "agent_id": AGENT_ID,
         "kind": "selector",
@@ -66,7 +67,7 @@ async def _deploy_first(gateway: AsyncGatewayClient, benchmark: Benchmark) -> No
         "catalogue": [
             {"name": tool.name, "description": tool.description} for tool in benchmark.catalogue
         ],
-        "evaluation_dataset": "held-out",
+        "evaluation_dataset": HELD_OUT_NAME,
         # Six steps rarely give a better version. After a rejected candidate the agent would rest
         # for 60 s, 120 s, 240 s ...: the windows after it would wait for that, not for the system.
         "trigger": {"minimum_feedback": WINDOW, "cooldown_seconds": 0, "backoff_seconds": 0},
@@ -74,7 +75,7 @@ async def _deploy_first(gateway: AsyncGatewayClient, benchmark: Benchmark) -> No
         "training": {"max_steps": STEPS},
     }
     await gateway.post("/v1/agents", agent)
-    request = {"agent_id": AGENT_ID, "method": "supervised", "dataset": "first"}
+    request = {"agent_id": AGENT_ID, "method": "supervised", "dataset": FIRST_NAME}
     accepted = await gateway.post("/v1/jobs", {**request, "config": {"max_steps": FIRST_STEPS}})
     job = await _ended(gateway, accepted["job_id"])
     if job["state"] != "completed":

@@ -20,14 +20,15 @@ from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, family
 
 IDLE_SECONDS = 20.0
-TINY = {"IDLE_SECONDS": 0.5, "WARM_UP_SECONDS": 0.0}
+SERVICES = LocalSettings.model_fields["services"].default
+TINY = {"IDLE_SECONDS": 0.5, "WARM_UP_SECONDS": 0.0, "SERVICES": ("registry",)}
 MEGABYTE = 1024 * 1024
 
 
 def run() -> list[Figure]:
     """Start twice, then look at the idle system."""
     with tempfile.TemporaryDirectory(prefix="archon-bench-") as folder:
-        settings = LocalSettings(data_dir=Path(folder), gateway_port=pick_free())
+        settings = LocalSettings(data_dir=Path(folder), gateway_port=pick_free(), services=SERVICES)
         return [*asyncio.run(_first_start(settings)), *asyncio.run(_idle(settings))]
 
 

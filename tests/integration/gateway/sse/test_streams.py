@@ -164,7 +164,9 @@ async def test_who_replayed_a_dead_letter_is_in_the_audit_trail(gateway: ServedG
 
     async def recorded() -> None:
         found = await gateway.get("/v1/audit", action="dead_letter_replayed")
-        (entry,) = [entry for entry in found["items"] if entry["subject"] == letter_id]
+        entries = [entry for entry in found["items"] if entry["subject"] == letter_id]
+        assert len(entries) == 1
+        (entry,) = entries
         assert entry["actor"].startswith("bootstrap (key ")
         assert entry["details"]["topic"] == FEEDBACK.name
         assert entry["details"]["replay"] == "1"
