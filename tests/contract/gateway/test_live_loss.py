@@ -29,8 +29,8 @@ TRAINER_LOGS = {"loss": 0.25, "learning_rate": 1e-4, "grad_norm": 3.0, "epoch": 
 
 
 @pytest.fixture
-async def database(migrated_database_url: str) -> AsyncIterator[Database]:
-    database = Database(migrated_database_url, "gateway")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, "gateway")
     await database.open(timeout_seconds=10)
     yield database
     await database.close()

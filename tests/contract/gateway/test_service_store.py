@@ -60,7 +60,7 @@ class OpenServiceStore:
 @pytest.fixture(params=["memory", "postgresql"])
 def url(request: pytest.FixtureRequest) -> str | None:
     """Where the real store's database is; None for the one in memory."""
-    return None if request.param == "memory" else request.getfixturevalue("migrated_database_url")
+    return None if request.param == "memory" else request.getfixturevalue("database_url")
 
 
 @pytest.fixture
