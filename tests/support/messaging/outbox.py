@@ -11,7 +11,7 @@ T = TypeVar("T", bound=Contract)
 
 
 class RecordingOutbox:
-    """Deduplicates as the real one does: by cause, type, key and part."""
+    """Deduplicates by cause, type, key and part; `tests/contract/shared` checks that it does."""
 
     def __init__(self) -> None:
         self.events: dict[UUID, Contract] = {}
