@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import sha256
 from uuid import UUID
 
 import orjson
-from pydantic import JsonValue
 
 from archon_contracts.commands import PrepareDataset
+from archon_contracts.formats import (
+    DATASET_CARD_FILE,
+    FEEDBACK_IDS_FILE,
+    QUARANTINED_FILE,
+    REPLAY,
+    DatasetCard,
+    SourceEntry,
+    Split,
+    TrainingItem,
+    split_file,
+    to_jsonl,
+)
 from archon_contracts.identifiers import derived_id
-from services.data_prep.domain import REPLAY, GradedItem, PreparationPolicy, PreparedDataset, Split
-
-CARD_FILE = "dataset.json"
-FEEDBACK_IDS_FILE = "feedback_ids.txt"
-QUARANTINED_FILE = "quarantined.jsonl"
-FORMAT_VERSION = 1
+from services.data_prep.domain import GradedItem, PreparationPolicy, PreparedDataset
 
 
 def derive_dataset_id(command: PrepareDataset) -> UUID:
@@ -30,18 +35,17 @@ def build_files(
 ) -> dict[str, bytes]:
     """The files of the dataset's folder. Neither time nor job stands in them, so that equal
     content has an equal digest."""
-    files = {f"{split}.jsonl": _to_jsonl(prepared.splits[split]) for split in Split}
     feedback = collect_feedback_ids(prepared)
-    files[FEEDBACK_IDS_FILE] = "".join(f"{name}\n" for name in feedback).encode()
-    files[QUARANTINED_FILE] = b"".join(
-        orjson.dumps(quarantined, option=orjson.OPT_APPEND_NEWLINE)
-        for quarantined in prepared.quarantined
-    )
-    files[CARD_FILE] = orjson.dumps(
-        _build_card(command, prepared, policy, len(feedback)),
-        option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS,
-    )
-    return files
+    card = _build_card(command, prepared, policy, len(feedback))
+    return {
+        **{
+            split_file(split): to_jsonl(map(_to_training_item, prepared.splits[split]))
+            for split in Split
+        },
+        FEEDBACK_IDS_FILE: "".join(f"{name}\n" for name in feedback).encode(),
+        QUARANTINED_FILE: to_jsonl(prepared.quarantined),
+        DATASET_CARD_FILE: card.model_dump_json(indent=2).encode(),
+    }
 
 
 def collect_feedback_ids(prepared: PreparedDataset) -> list[str]:
@@ -50,52 +54,35 @@ def collect_feedback_ids(prepared: PreparedDataset) -> list[str]:
     return sorted({origin for item in new if item.source != REPLAY for origin in item.feedback_ids})
 
 
-def _to_jsonl(part: Iterable[GradedItem]) -> bytes:
-    return b"".join(
-        orjson.dumps(_to_line(graded), option=orjson.OPT_APPEND_NEWLINE) for graded in part
-    )
-
-
-def _to_line(graded: GradedItem) -> dict[str, JsonValue]:
-    item = graded.item
-    return {
-        "id": item.id,
-        "input": item.input,
-        "target": item.target,
-        "rejected": list(item.rejected),
-        "weight": item.weight,
-        "difficulty": round(graded.difficulty, 6),
-        "source": item.source,
-        "group": item.group,
-    }
+def _to_training_item(graded: GradedItem) -> TrainingItem:
+    return graded.item.to_training_item(difficulty=round(graded.difficulty, 6))
 
 
 def _build_card(
     command: PrepareDataset, prepared: PreparedDataset, policy: PreparationPolicy, feedback: int
-) -> dict[str, object]:
+) -> DatasetCard:
     suite = command.evaluation_suite
-    return {
-        "format": FORMAT_VERSION,
-        "agent_id": command.agent_id,
-        "kind": str(command.kind),
-        "items": prepared.counts,
-        "quality": prepared.quality.model_dump(),
-        "unusable": prepared.unusable,
-        "agreement": prepared.agreement,
-        "feedback_ids": feedback,
-        "sources": [
-            {"kind": str(source.kind), "digest": source.artifact.digest, "items": source.items}
+    return DatasetCard(
+        agent_id=command.agent_id,
+        kind=command.kind,
+        items=prepared.counts,
+        quality=prepared.quality,
+        unusable=dict(prepared.unusable),
+        agreement=dict(prepared.agreement),
+        feedback_ids=feedback,
+        sources=tuple(
+            SourceEntry(kind=source.kind, digest=source.artifact.digest, items=source.items)
             for source in command.sources
-        ],
-        "evaluation_suite": suite.digest if suite else None,
-        "catalogue": command.catalogue.digest if command.catalogue else None,
-        "labels": list(command.labels),
-        "seed": command.seed,
-        "plan": command.plan.model_dump(),
-        "trust": command.trust.model_dump(),
-        "policy": {
+        ),
+        evaluation_suite=suite.digest if suite else None,
+        catalogue=command.catalogue.digest if command.catalogue else None,
+        labels=command.labels,
+        seed=command.seed,
+        plan=command.plan,
+        trust=command.trust,
+        policy={
             "near_duplicate_threshold": policy.near_duplicate_threshold,
             "exact_comparison_limit": policy.exact_comparison_limit,
             "augmentation_share": policy.augmentation_share,
         },
-    }
+    )

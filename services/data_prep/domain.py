@@ -4,56 +4,43 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from archon_contracts.commands import SourceKind
 from archon_contracts.events import FeedbackSource, QualityReport
+from archon_contracts.formats import QuarantinedItem, Split, TrainingItem
 
-REPLAY = "replay"
-"""The `source` of an item that was learned before and is shown again."""
-
+NEVER = datetime.fromtimestamp(0, UTC)
+"""Stands in for an unknown time: older than any known one."""
 
 HeldOut = Mapping[str, frozenset[str]]
 """The normalised inputs of an evaluation suite, each with its targets."""
 
 
-class Split(StrEnum):
-    """What an item is for."""
-
-    TRAIN = "train"
-    VALIDATION = "validation"
-    TEST = "test"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One thing to learn: an input, the right answer, and answers known to be wrong.
+class Item(TrainingItem):
+    """A training item while it is prepared, with what its file does not hold.
 
     `key` is the normalised input: items with equal keys are the same question. `feedback_ids` are
-    the feedback ids that speak for the answer. `unit` is who gave it, empty where nobody is named;
-    `annotators` are those who say so, sorted.
+    the feedback events that support the target; `annotators` chose it, sorted.
     """
 
-    id: str
-    input: str
     key: str
-    target: str
-    source: str
-    rejected: tuple[str, ...] = ()
-    weight: float = 1.0
-    group: str = ""
-    unit: str = ""
-    given_by: str = ""
     annotators: tuple[str, ...] = ()
-    trust: float = 1.0
-    occurred_at: float = 0.0
     was_answered_wrong: bool | None = None
     feedback_ids: tuple[str, ...] = ()
 
     def outranks(self, other: Item) -> bool:
         """Whether this one is believed: the more trusted, then the newer one."""
-        return (self.trust, self.occurred_at) >= (other.trust, other.occurred_at)
+        ours, theirs = self.occurred_at or NEVER, other.occurred_at or NEVER
+        return (self.trust, ours) >= (other.trust, theirs)
+
+    def to_training_item(self, *, difficulty: float) -> TrainingItem:
+        """The item as a dataset's file holds it."""
+        # The values were validated when this item was made.
+        values = {name: getattr(self, name) for name in TrainingItem.model_fields}
+        return TrainingItem.model_construct(**values | {"difficulty": difficulty})
 
 
 def merge_items(first: Item, second: Item) -> Item:
@@ -63,12 +50,13 @@ def merge_items(first: Item, second: Item) -> Item:
     wrong = [
         item.was_answered_wrong for item in (first, second) if item.was_answered_wrong is not None
     ]
-    return replace(
-        strong,
-        rejected=tuple(rejected),
-        weight=max(first.weight, second.weight),
-        was_answered_wrong=any(wrong) if wrong else None,
-        feedback_ids=tuple(dict.fromkeys((*first.feedback_ids, *second.feedback_ids))),
+    return strong.model_copy(
+        update={
+            "rejected": tuple(rejected),
+            "weight": max(first.weight, second.weight),
+            "was_answered_wrong": any(wrong) if wrong else None,
+            "feedback_ids": tuple(dict.fromkeys((*first.feedback_ids, *second.feedback_ids))),
+        }
     )
 
 
@@ -81,15 +69,6 @@ class QuarantineReason(StrEnum):
     CONTRADICTED = "contradicted"  # it contradicts what is known, where policy gives that no weight
     SOURCE_SHARE = "source_share"  # its source gave more than its share
     UNIT_SHARE = "unit_proportion"  # its unit gave more than its share
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantinedFeedback:
-    """A piece of feedback that is kept out, and explanation in words."""
-
-    id: str
-    reason: QuarantineReason
-    explanation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +139,7 @@ class PreparedDataset:
     quality: QualityReport
     unusable: Mapping[str, int]
     agreement: Mapping[str, float | int | None]
-    quarantined: tuple[QuarantinedFeedback, ...] = ()
+    quarantined: tuple[QuarantinedItem, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archon_contracts.commands import PrepareDataset, SourceKind
+from archon_contracts.formats import QuarantinedItem, Split, TrainingItem
 from archon_contracts.values import AgentKind
-from services.data_prep.cleaning.annotation import Agreement, krippendorff_alpha
+from services.data_prep.cleaning.annotation import Agreement, krippendorff_alpha, last_labels
 from services.data_prep.cleaning.cleaning import build_items, deduplicate
 from services.data_prep.dedup.leakage import drop_held_out
 from services.data_prep.dedup.merging import MergedItems, merge_near_duplicates
@@ -18,20 +19,17 @@ from services.data_prep.domain import (
     PreparationCounters,
     PreparationPolicy,
     PreparedDataset,
-    QuarantinedFeedback,
     RejectedDataset,
-    Split,
     Targets,
 )
 from services.data_prep.sampling import replay_buffer as replay
 from services.data_prep.sampling.augmentation import make_variants
 from services.data_prep.sampling.difficulty import grade_difficulty
 from services.data_prep.sampling.splitting import split
-from services.data_prep.sources.records import ParsedSource, SourceRecord
+from services.data_prep.sources.records import ParsedSource
 from services.data_prep.text import to_text
 from services.data_prep.trust.rules import apply_trust
 
-SYNTHETIC = "synthetic"
 RETRACTED = "retracted"
 DEFAULT_VALIDATION_SHARE: float = PrepareDataset.model_fields["validation_proportion"].default
 
@@ -66,7 +64,7 @@ def prepare(
     share = inputs.command.plan.replay_ratio
     replayed = merged.replayed[: replay.count_to_replay(len(merged.new), share)]
     parts = _split(inputs.command, policy, merged, replayed)
-    learned = [item for item in parts[Split.TRAIN] if item.source != SYNTHETIC]
+    learned = [item for item in parts[Split.TRAIN] if item.source != SourceKind.SYNTHETIC]
     parts[Split.TRAIN] += _augment(inputs, policy, parts)
     parts[Split.TRAIN] += replayed
     return _assemble(inputs, counters, parts, learned, quarantined)
@@ -74,7 +72,7 @@ def prepare(
 
 def _select_new_items(
     inputs: PreparationInputs, policy: PreparationPolicy, counters: PreparationCounters
-) -> tuple[list[Item], tuple[QuarantinedFeedback, ...]]:
+) -> tuple[list[Item], tuple[QuarantinedItem, ...]]:
     for reading in inputs.parsed_sources:
         counters.received += reading.received
         counters.unusable.update(reading.unreadable)
@@ -90,11 +88,11 @@ def _select_new_items(
 
 def _drop_retracted(
     inputs: PreparationInputs, counters: PreparationCounters
-) -> Iterator[SourceRecord]:
+) -> Iterator[TrainingItem]:
     """The records that were not retracted since their window was written."""
     for reading in inputs.parsed_sources:
         for record in reading.records:
-            if record.kind is SourceKind.FEEDBACK and record.id in inputs.erased_feedback_ids:
+            if record.source == SourceKind.FEEDBACK and record.id in inputs.erased_feedback_ids:
                 counters.unusable[RETRACTED] += 1
             else:
                 yield record
@@ -158,7 +156,7 @@ def _assemble(
     counters: PreparationCounters,
     parts: dict[Split, list[Item]],
     learned: list[Item],
-    quarantined: tuple[QuarantinedFeedback, ...],
+    quarantined: tuple[QuarantinedItem, ...],
 ) -> PreparedDataset:
     items = [item for part in parts.values() for item in part]
     replayed = inputs.command.plan.replay_ratio > 0
@@ -183,7 +181,11 @@ def _assemble(
 
 def _measure_agreement(parsed_sources: Sequence[ParsedSource]) -> Agreement:
     records = (record for reading in parsed_sources for record in reading.records)
-    return krippendorff_alpha([to_text(label) for label in r.labels] for r in records if r.labels)
+    return krippendorff_alpha(
+        [to_text(annotation.label) for annotation in last_labels(record.annotations)]
+        for record in records
+        if record.annotations
+    )
 
 
 def _explain_rejection(counters: PreparationCounters) -> str:

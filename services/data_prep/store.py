@@ -7,9 +7,16 @@ from hashlib import sha256
 from uuid import UUID
 
 from archon_contracts.events import DatasetPrepared
-from services.data_prep.domain import REPLAY, Item
+from archon_contracts.formats import REPLAY
+from services.data_prep.domain import Item
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
+
+REPLAYED_FIELDS = {
+    *("rejected", "weight", "group", "skill", "actual", "rating", "reward", "propensity"),
+    "feedback_ids",
+}
+"""What is remembered beside input and target. Whose it was is not: a replayed item is trusted."""
 
 
 class Store:
@@ -60,10 +67,7 @@ class Store:
                 key=row["input_key"],
                 target=row["target"],
                 source=REPLAY,
-                rejected=tuple(row["details"]["rejected"]),
-                weight=row["details"]["weight"],
-                group=row["details"]["group"],
-                feedback_ids=tuple(row["details"]["feedback_ids"]),
+                **row["details"],
             )
             async for row in rows
         ]
@@ -82,15 +86,7 @@ class Store:
             keys=[item.key for item in items],
             inputs=[item.input for item in items],
             targets=[item.target for item in items],
-            details=[
-                {
-                    "rejected": list(item.rejected),
-                    "weight": item.weight,
-                    "group": item.group,
-                    "feedback_ids": list(item.feedback_ids),
-                }
-                for item in items
-            ],
+            details=[item.model_dump(mode="json", include=REPLAYED_FIELDS) for item in items],
         )
 
     async def delete_replay_items(

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import orjson
 
 from archon_contracts.commands import SourceKind
+from archon_contracts.formats import QuarantinedItem
 from services.data_prep.cleaning.cleaning import build_items, deduplicate
-from services.data_prep.domain import Item, PreparationCounters, QuarantinedFeedback, Targets
+from services.data_prep.domain import Item, PreparationCounters, Targets
 from services.data_prep.sources.records import read_source
 from services.synthetic_generator.domain import GenerationRequest
 from services.synthetic_generator.generation import generate
@@ -76,7 +77,7 @@ def _measure_quarantine() -> list[Figure]:
     ]
 
 
-def _all_quarantined(poison: list[Item], quarantined: Sequence[QuarantinedFeedback]) -> bool:
+def _all_quarantined(poison: list[Item], quarantined: Sequence[QuarantinedItem]) -> bool:
     return {one.id for one in poison} <= {one.id for one in quarantined}
 
 
@@ -129,8 +130,8 @@ def _made_up(count: int, *, units: int, seed: int) -> list[Item]:
                 "input": candidate.sample.input,
                 "target": candidate.sample.target,
                 "actual": "complaint",
-                "unit_id": f"user-{number % units}" if units else None,
-                "given_by": "user",
+                "unit": f"user-{number % units}" if units else None,
+                "feedback_source": "user",
             }
         )
         for number, candidate in enumerate(generate(request, ()).accepted)

@@ -25,12 +25,20 @@ def canonical_text(value: JsonValue) -> str:
     """A JSON value as text: strings unchanged, null and empty collections as "", the rest as JSON.
 
     Keys are sorted, so that equal values give equal texts.
+
+    Raises:
+        ValueError: it holds NaN or an infinity, or is nested too deeply.
     """
     if isinstance(value, str):
         return value
     if value is None or value in ([], {}):
         return ""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return json.dumps(
+            value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _assume_utc(moment: datetime) -> datetime:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
 from uuid import UUID
 
-import orjson
-
+from archon_contracts.commands import SourceKind
 from archon_contracts.events import AnnotationSubmitted, FeedbackReceived
+from archon_contracts.formats import Annotation, TrainingItem, canonical_text, to_jsonl
 from services.coordinator.feedback.records import ANNOTATION
-
-ITEMS_FILE: Final = "items.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,59 +33,55 @@ class JsonLines:
 
 
 def feedback_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
-    """A line per piece of feedback; `target` is the correction, if one was provided."""
-    return _lines([_feedback_item(stored) for stored in feedback if stored.source != ANNOTATION])
+    """A line per feedback event; `target` is the correction, if one was provided."""
+    items = (_feedback_item(stored) for stored in feedback if stored.source != ANNOTATION)
+    return _lines([item for item in items if item is not None])
 
 
 def annotation_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
     """A line per annotated item with the labels of all its annotators."""
-    items: dict[str, dict[str, Any]] = {}
+    annotated: defaultdict[str, list[tuple[datetime, AnnotationSubmitted]]] = defaultdict(list)
     for stored in feedback:
-        if stored.source != ANNOTATION:
-            continue
-        body = AnnotationSubmitted.model_validate_json(stored.body)
-        item = items.setdefault(
-            body.item_id,
-            {
-                "id": body.item_id,
-                "input": body.input,
-                "source": "human",
-                "occurred_at": stored.received_at,
-                "annotations": [],
-            },
-        )
-        item["annotations"].append(
-            {
-                "annotator_id": body.annotator_id,
-                "label": body.label,
-                "confidence": body.confidence,
-            }
-        )
-    return _lines(list(items.values()))
+        if stored.source == ANNOTATION:
+            body = AnnotationSubmitted.model_validate_json(stored.body)
+            if canonical_text(body.input) and canonical_text(body.label):
+                annotated[body.item_id].append((stored.received_at, body))
+    return _lines([_annotated_item(labels) for labels in annotated.values()])
 
 
-def count_lines(content: bytes) -> int:
-    """JsonLines of a JSON-lines file that are not blank."""
-    return sum(1 for line in content.splitlines() if line.strip())
-
-
-def _feedback_item(stored: StoredFeedback) -> dict[str, Any]:
+def _feedback_item(stored: StoredFeedback) -> TrainingItem | None:
     body = FeedbackReceived.model_validate_json(stored.body)
-    return {
-        "id": str(stored.event_id),
-        "input": body.input,
-        "target": body.expected,
-        "actual": body.actual,
-        "rating": body.rating,
-        "reward": body.reward,
-        "source": "feedback",
-        "given_by": body.source,
-        "model_version": body.model_version,
-        "unit_id": body.unit_id,
-        "occurred_at": body.occurred_at or stored.received_at,
-    }
+    if not canonical_text(body.input):
+        return None  # an empty object, list or text: nothing to learn an answer for
+    return TrainingItem(
+        id=str(stored.event_id),
+        input=body.input,
+        target=body.expected,
+        actual=body.actual,
+        rating=body.rating,
+        reward=body.reward,
+        source=SourceKind.FEEDBACK,
+        feedback_source=body.source,
+        model_version=body.model_version or "",
+        unit=body.unit_id or "",
+        occurred_at=body.occurred_at or stored.received_at,
+    )
 
 
-def _lines(items: Sequence[dict[str, Any]]) -> JsonLines:
-    content = b"".join(orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in items)
-    return JsonLines(content, len(items))
+def _annotated_item(labels: Sequence[tuple[datetime, AnnotationSubmitted]]) -> TrainingItem:
+    """The item as its first annotator sent it, with everybody's labels."""
+    received_at, first = labels[0]
+    return TrainingItem(
+        id=first.item_id,
+        input=first.input,
+        source=SourceKind.HUMAN,
+        occurred_at=received_at,
+        annotations=tuple(
+            Annotation(annotator_id=body.annotator_id, label=body.label, confidence=body.confidence)
+            for _, body in labels
+        ),
+    )
+
+
+def _lines(items: Sequence[TrainingItem]) -> JsonLines:
+    return JsonLines(to_jsonl(items), len(items))

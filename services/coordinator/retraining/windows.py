@@ -10,6 +10,7 @@ from uuid import UUID
 from archon_contracts import telemetry
 from archon_contracts.commands import DataSource, SourceKind
 from archon_contracts.events import RetrainTriggered, TriggerReason
+from archon_contracts.formats import ITEMS_FILE, count_lines
 from archon_contracts.values import ArtifactRef
 from services.coordinator.domain import AgentKey, Job, Window, WindowClaim, derive_window_id
 from services.coordinator.errors import NothingToLearn
@@ -17,11 +18,9 @@ from services.coordinator.jobs.spans import MAX_LINKS, CompletedSpan, Spans
 from services.coordinator.jobs.transitions import Outbox, cause_of_job
 from services.coordinator.retraining.triggers import MINIMUM_RATINGS, FeedbackStats
 from services.coordinator.retraining.window_export import (
-    ITEMS_FILE,
     JsonLines,
     StoredFeedback,
     annotation_lines,
-    count_lines,
     feedback_lines,
 )
 from shared.clock import Clock

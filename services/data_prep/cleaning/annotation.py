@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from archon_contracts.formats import Annotation
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -41,6 +43,14 @@ def krippendorff_alpha(units: Iterable[Sequence[Hashable]]) -> Agreement:
     expected = ratings**2 - sum(n * n for n in totals.values())
     alpha = 1 - (ratings - 1) * disagreeing / expected if expected else None
     return Agreement(alpha=alpha, units=paired, ratings=ratings)
+
+
+def last_labels(annotations: Iterable[Annotation]) -> list[Annotation]:
+    """The annotations, of each annotator the last one; those without a name all count."""
+    found: dict[str | int, Annotation] = {}
+    for place, annotation in enumerate(annotations):
+        found[annotation.annotator_id or place] = annotation
+    return list(found.values())
 
 
 def majority_label(labels: Sequence[str]) -> str | None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from archon_contracts.commands import SourceKind
-from services.data_prep.cleaning.annotation import majority_label
+from archon_contracts.formats import TrainingItem
+from services.data_prep.cleaning.annotation import last_labels, majority_label
 from services.data_prep.domain import (
     TRUST_BY_FEEDBACK_SOURCE,
     TRUST_BY_KIND,
@@ -15,7 +16,6 @@ from services.data_prep.domain import (
     Targets,
     merge_items,
 )
-from services.data_prep.sources.records import SourceRecord
 from services.data_prep.text import normalise_input, to_text
 
 POSITIVE_RATING = 4.0
@@ -27,12 +27,10 @@ NO_TARGET = "no target"
 UNKNOWN_TARGET = "target is no answer of the agent"
 TIED_LABELS = "annotators disagree"
 NO_INPUT = "no input"
-NO_WEIGHT = "weight is not above 0"
-MAXIMUM_WEIGHT = 100.0
 
 
 def build_items(
-    records: Iterable[SourceRecord], targets: Targets, counters: PreparationCounters
+    records: Iterable[TrainingItem], targets: Targets, counters: PreparationCounters
 ) -> list[Item]:
     """An item for each record that can be learnt from; the others are counted in `counters`."""
     items: list[Item] = []
@@ -64,14 +62,12 @@ def deduplicate(items: Iterable[Item], counters: PreparationCounters) -> list[It
     return list(kept.values())
 
 
-def to_item(record: SourceRecord, targets: Targets) -> Item | str:
+def to_item(record: TrainingItem, targets: Targets) -> Item | str:
     """The item that a record speaks of, or why it is of no use."""
     text = to_text(record.input)
     key = normalise_input(text)
     if not key:
         return NO_INPUT
-    if record.weight is not None and record.weight <= 0:
-        return NO_WEIGHT
     answer = _choose_target(record)
     if isinstance(answer, str):
         return answer
@@ -81,33 +77,32 @@ def to_item(record: SourceRecord, targets: Targets) -> Item | str:
     actual = to_text(record.actual)
     wrong = [to_text(value) for value in record.rejected] + [actual]
     rejected = dict.fromkeys(v for v in wrong if v != target and targets.accepts(v))
-    is_feedback = record.kind is SourceKind.FEEDBACK
-    return Item(
-        id=record.id or _derived_id(key, target),
-        input=text,
-        key=key,
-        target=target,
-        source=str(record.kind),
-        rejected=tuple(rejected),
-        weight=certainty if record.weight is None else min(record.weight, MAXIMUM_WEIGHT),
-        group=record.group,
-        unit=record.unit,
-        given_by=record.given_by,
-        annotators=_agreeing_annotators(record, target),
-        trust=_compute_trust(record) * certainty,
-        occurred_at=record.occurred_at,
-        was_answered_wrong=actual != target if actual else None,
-        feedback_ids=(record.id,) if is_feedback and record.id else (),
-    )
+    is_feedback = record.source == SourceKind.FEEDBACK
+    values = dict(record)
+    values |= {
+        "id": record.id or _derived_id(key, target),
+        "input": text,
+        "target": target,
+        "actual": actual,
+        "rejected": tuple(rejected),
+        "weight": record.weight * certainty,
+        "trust": _compute_trust(record) * certainty,
+        "key": key,
+        "annotators": _agreeing_annotators(record, target),
+        "was_answered_wrong": actual != target if actual else None,
+        "feedback_ids": (record.id,) if is_feedback and record.id else (),
+    }
+    return Item(**values)
 
 
-def _choose_target(record: SourceRecord) -> tuple[str, float] | str:
+def _choose_target(record: TrainingItem) -> tuple[str, float] | str:
     """The right answer and how certain it is, or why there is none."""
     target = to_text(record.target)
     if target:
         return target, 1.0
-    if record.labels:
-        agreed = majority_label([to_text(label) for label in record.labels])
+    if record.annotations:
+        labels = last_labels(record.annotations)
+        agreed = majority_label([to_text(annotation.label) for annotation in labels])
         return (agreed, 1.0) if agreed else TIED_LABELS
     if record.rating is None and record.reward is None:
         return NO_TARGET
@@ -116,16 +111,14 @@ def _choose_target(record: SourceRecord) -> tuple[str, float] | str:
     return UNCORRECTED
 
 
-def _agreeing_annotators(record: SourceRecord, target: str) -> tuple[str, ...]:
-    provided = zip(record.annotators, record.labels, strict=False)
-    return tuple(sorted({name for name, label in provided if name and to_text(label) == target}))
+def _agreeing_annotators(record: TrainingItem, target: str) -> tuple[str, ...]:
+    agreeing = (a for a in last_labels(record.annotations) if to_text(a.label) == target)
+    return tuple(sorted({a.annotator_id for a in agreeing if a.annotator_id}))
 
 
-def _compute_trust(record: SourceRecord) -> float:
-    provided = 1.0 if record.trust is None else record.trust
-    return (
-        TRUST_BY_KIND[record.kind] * TRUST_BY_FEEDBACK_SOURCE.get(record.given_by, 1.0) * provided
-    )
+def _compute_trust(record: TrainingItem) -> float:
+    by_kind = TRUST_BY_KIND[SourceKind(record.source)]
+    return by_kind * TRUST_BY_FEEDBACK_SOURCE.get(record.feedback_source, 1.0) * record.trust
 
 
 def _derived_id(key: str, target: str) -> str:

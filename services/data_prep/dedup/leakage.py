@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
-from typing import Any
+from collections.abc import Container, Iterable
 
+from archon_contracts.formats import SuiteItem
 from services.data_prep.domain import HeldOut, Item, PreparationCounters
 from services.data_prep.text import normalise_input, to_text
 
 
-def collect_held_out(lines: Iterable[Mapping[str, Any]]) -> HeldOut:
+def collect_held_out(items: Iterable[SuiteItem]) -> HeldOut:
     """What an evaluation suite asks, and the answers that it expects."""
     held_out: defaultdict[str, set[str]] = defaultdict(set)
-    for line in lines:
-        held_out[normalise_input(to_text(line.get("input")))].add(to_text(line.get("target")))
+    for item in items:
+        held_out[normalise_input(to_text(item.input))].add(to_text(item.target))
     return {key: frozenset(targets) for key, targets in held_out.items() if key}
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 
+from archon_contracts.commands import SourceKind
 from services.data_prep.domain import Item
 from services.data_prep.seeded_hash import seeded_hash
 from services.data_prep.text import normalise_input
 
-SYNTHETIC = "synthetic"
+GENERATOR = "augmentation"
 MINIMUM_WORDS_TO_DROP = 5
 
 
@@ -63,4 +63,13 @@ def _edit(text: str, rng: random.Random) -> str:
 
 
 def _make_variant(item: Item, text: str, key: str) -> Item:
-    return replace(item, id=f"{item.id}#1", input=text, key=key, source=SYNTHETIC, feedback_ids=())
+    return item.model_copy(
+        update={
+            "id": f"{item.id}#1",
+            "input": text,
+            "key": key,
+            "source": SourceKind.SYNTHETIC.value,
+            "generator": GENERATOR,
+            "feedback_ids": (),
+        }
+    )

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 
-from services.data_prep.domain import REPLAY, Item
+from archon_contracts.formats import REPLAY
+from services.data_prep.domain import Item
 from services.data_prep.seeded_hash import seeded_hash
 
 RESERVOIR_SEED = 0
@@ -47,4 +47,4 @@ def select_candidates(
 ) -> list[Item]:
     """Remembered items to replay, balanced over targets, none with a `taken` key."""
     sampled = balance_over_targets((item for item in memory if item.key not in taken), seed)[:count]
-    return [replace(item, source=REPLAY) for item in sampled]
+    return [item.model_copy(update={"source": REPLAY}) for item in sampled]

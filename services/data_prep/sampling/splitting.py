@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from services.data_prep.domain import Item, Split
+from archon_contracts.formats import Split
+from services.data_prep.domain import Item
 from services.data_prep.seeded_hash import seeded_hash
 
 Cluster = list[Item]

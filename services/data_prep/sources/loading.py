@@ -10,15 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from archon_contracts.base import ValueObject
 from archon_contracts.commands import PrepareDataset
+from archon_contracts.formats import CATALOGUE_FILE, ITEMS_FILE, SUITE_FILES
 from services.data_prep.dedup.leakage import collect_held_out
 from services.data_prep.domain import HeldOut, Targets
 from services.data_prep.errors import UnreadableSource
-from services.data_prep.sources.records import ParsedSource, read_objects, read_source
+from services.data_prep.sources.records import ParsedSource, read_source, read_suite
 from shared.messaging.messages import describe_validation_error
-
-ITEMS = "items.jsonl"
-SUITE_FILES = (ITEMS, "test.jsonl")
-CATALOGUE = "catalogue.json"
 
 
 class SelectorTarget(ValueObject):
@@ -44,7 +41,7 @@ def read_sources(command: PrepareDataset, folders: SourceFolders) -> list[Parsed
     """Every source, line by line."""
     parsed_sources = []
     for source, folder in zip(command.sources, folders.sources, strict=True):
-        with _find_file(folder, (ITEMS,)).open("rb") as lines:
+        with _find_file(folder, (ITEMS_FILE,)).open("rb") as lines:
             parsed_sources.append(read_source(lines, source.kind))
     return parsed_sources
 
@@ -52,7 +49,7 @@ def read_sources(command: PrepareDataset, folders: SourceFolders) -> list[Parsed
 def read_targets(command: PrepareDataset, catalogue: Path | None) -> Targets:
     """The agent's possible answers: its catalogue's names, its labels, or any text."""
     if catalogue is not None:
-        entries = _parse_catalogue(_find_file(catalogue, (CATALOGUE,)))
+        entries = _parse_catalogue(_find_file(catalogue, (CATALOGUE_FILE,)))
         names = frozenset(entry.name for entry in entries)
         return Targets(
             names, {entry.name: f"{entry.name} {entry.description}" for entry in entries}
@@ -67,7 +64,7 @@ def read_held_out(suite: Path | None) -> HeldOut:
     if suite is None:
         return {}
     with _find_file(suite, SUITE_FILES).open("rb") as lines:
-        return collect_held_out(read_objects(lines))
+        return collect_held_out(read_suite(lines))
 
 
 def _parse_catalogue(path: Path) -> list[SelectorTarget]:

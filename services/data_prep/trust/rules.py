@@ -13,14 +13,15 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from archon_contracts.commands import SourceKind
 from archon_contracts.events import FeedbackSource
+from archon_contracts.formats import QuarantinedItem
 from archon_contracts.values import TrustPolicy
 from services.data_prep.dedup.near_duplicates import cluster_near_duplicates
-from services.data_prep.domain import Item, PreparationPolicy, QuarantinedFeedback, QuarantineReason
+from services.data_prep.domain import Item, PreparationPolicy, QuarantineReason
 from services.data_prep.seeded_hash import seeded_hash
 from services.data_prep.trust.neighbour_consistency import Consistency, check_consistency
 
@@ -51,7 +52,7 @@ class TrustResult:
     """What counts, each with its weight, in the order submitted; and what is quarantined."""
 
     items: list[Item]
-    quarantined: tuple[QuarantinedFeedback, ...]
+    quarantined: tuple[QuarantinedItem, ...]
 
 
 def apply_trust(
@@ -92,7 +93,7 @@ class TrustWindow:
         self._trust = trust
         self._policy = policy
         self._seed = seed
-        self.quarantined: dict[int, QuarantinedFeedback] = {}
+        self.quarantined: dict[int, QuarantinedItem] = {}
         self._weight_factors: dict[int, float] = {}
 
     def remaining(self) -> list[int]:
@@ -104,7 +105,9 @@ class TrustWindow:
         item, factor = self._items[place], self._weight_factors.get(place, 1.0)
         if factor == 1.0:
             return item
-        return replace(item, weight=item.weight * factor, trust=item.trust * factor)
+        return item.model_copy(
+            update={"weight": item.weight * factor, "trust": item.trust * factor}
+        )
 
     def quarantine_repeated(self) -> None:
         """Of one unit's near-same inputs some count: saying it again makes nothing truer."""
@@ -171,7 +174,7 @@ class TrustWindow:
             FeedbackSource.ENVIRONMENT: self._trust.environment_proportion,
         }
         feedback = [place for place in self.remaining() if self._is_feedback(place)]
-        by_source = _group_by(feedback, lambda place: self._items[place].given_by)
+        by_source = _group_by(feedback, lambda place: self._items[place].feedback_source)
         for source, share in shares.items():
             submitted = by_source.get(source, [])
             if len(submitted) < len(feedback):
@@ -219,8 +222,8 @@ class TrustWindow:
         self, places: Iterable[int], reason: QuarantineReason, explanation: str
     ) -> None:
         for place in places:
-            self.quarantined[place] = QuarantinedFeedback(
-                self._items[place].id, reason, explanation
+            self.quarantined[place] = QuarantinedItem(
+                id=self._items[place].id, reason=reason, explanation=explanation
             )
 
     def _with_unit(self) -> list[int]:
@@ -264,7 +267,9 @@ class TrustWindow:
         return self._items[place].source in TRUSTED_SOURCES or self._is_expert(place)
 
     def _is_expert(self, place: int) -> bool:
-        return self._is_feedback(place) and self._items[place].given_by == FeedbackSource.EXPERT
+        return (
+            self._is_feedback(place) and self._items[place].feedback_source == FeedbackSource.EXPERT
+        )
 
     def _is_subject_to_limits(self, place: int) -> bool:
         """Whether caps and quarantine are for it."""

@@ -122,8 +122,8 @@ def _line(one: Item) -> dict[str, str]:
         "id": one.id,
         "input": one.input,
         "target": one.target,
-        "unit_id": one.unit,
-        "given_by": one.given_by,
+        "unit": one.unit,
+        "feedback_source": one.feedback_source,
     }
 
 

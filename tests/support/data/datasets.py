@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from archon_contracts.commands import DataSource, PrepareDataset, SourceKind
 from archon_contracts.events import CurriculumPlan, CurriculumStage, DatasetPrepared
+from archon_contracts.formats import Annotation, TrainingItem
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentKind, ArtifactRef
 from services.data_prep.domain import Item, Targets
 from services.data_prep.pipeline import PreparationInputs
-from services.data_prep.sources.records import ParsedSource, SourceRecord
+from services.data_prep.sources.records import ParsedSource
 from services.data_prep.text import normalise_input
 
 REF = ArtifactRef(uri="file:///store/aa", digest="a" * 64)
@@ -47,13 +48,20 @@ def item(text: str, target: str = "refund", **fields: Any) -> Item:
     return Item(target=target, **(values | fields))
 
 
-def record(text: Any, **fields: Any) -> SourceRecord:
-    """A line of a feedback window."""
-    values = {"kind": SourceKind.FEEDBACK, "id": f"id of {text}", "input": text}
-    return SourceRecord(**(values | fields))
+def record(text: Any, **fields: Any) -> TrainingItem:
+    """A line of a feedback window, or of another kind of source."""
+    values = {"source": "feedback", "id": f"id of {text}", "input": text}
+    return TrainingItem(**(values | fields))
 
 
-def preparation_inputs(records: Sequence[SourceRecord], **fields: Any) -> PreparationInputs:
+def annotations(*labels: str, by: Sequence[str] = ()) -> tuple[Annotation, ...]:
+    """Labels, of annotators with and without names."""
+    names = by or ("",) * len(labels)
+    pairs = zip(names, labels, strict=True)
+    return tuple(Annotation(annotator_id=name, label=label) for name, label in pairs)
+
+
+def preparation_inputs(records: Sequence[TrainingItem], **fields: Any) -> PreparationInputs:
     """One source with these lines, and whatever else is given."""
     reading = ParsedSource(SourceKind.FEEDBACK, list(records), received=len(records))
     values = {"command": prepare_dataset(), "parsed_sources": [reading], "targets": Targets()}
@@ -68,7 +76,7 @@ def items(draw: st.DrawFn, maximum: int = 40) -> list[Item]:
 
 
 @st.composite
-def records(draw: st.DrawFn, maximum: int = 30) -> list[SourceRecord]:
+def records(draw: st.DrawFn, maximum: int = 30) -> list[TrainingItem]:
     """Lines of a feedback window, of a few units and of nobody; inputs may repeat, targets may
     contradict each other."""
     inputs = draw(st.lists(texts, max_size=maximum))

@@ -115,8 +115,8 @@ def feedback_line(request: IntentRequest, right: str, *, unit: str) -> dict[str,
         "actual": request.predicted or None,
         "target": right,
         "source": "feedback",
-        "given_by": "user",
-        "unit_id": unit,
+        "feedback_source": "user",
+        "unit": unit,
     }
 
 

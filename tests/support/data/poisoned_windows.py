@@ -55,8 +55,8 @@ def items(lines: list[dict[str, object]]) -> list[Item]:
             key=normalise_input(str(line["input"])),
             target=str(line["target"]),
             source="feedback",
-            unit=str(line["unit_id"]),
-            given_by="user",
+            unit=str(line["unit"]),
+            feedback_source="user",
         )
         for line in lines
     ]

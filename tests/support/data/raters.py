@@ -40,7 +40,7 @@ def rated(about: str, label: str, unit: str, *, start: int = 8, count: int = 8) 
             make_request(about, number),
             label,
             unit=unit,
-            given_by="user",
+            feedback_source="user",
             id=f"{unit}-{about}-{number}",
         )
         for number in range(start, start + count)

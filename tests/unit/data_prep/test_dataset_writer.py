@@ -2,6 +2,7 @@
 
 import orjson
 
+from archon_contracts.formats import TrainingItem, parse_line
 from services.data_prep.dataset_writer import build_files, collect_feedback_ids, derive_dataset_id
 from services.data_prep.domain import PreparationPolicy, PreparedDataset
 from services.data_prep.pipeline import prepare
@@ -34,14 +35,13 @@ def test_the_folder_holds_three_parts_a_card_and_the_feedback_ids() -> None:
 
 
 def test_a_line_says_what_to_learn_and_where_it_comes_from() -> None:
-    first = orjson.loads(
-        build_files(COMMAND, prepared(), PreparationPolicy())["train.jsonl"].splitlines()[0]
-    )
+    files = build_files(COMMAND, prepared(), PreparationPolicy())
 
-    assert list(first) == [
-        "id", "input", "target", "rejected", "weight", "difficulty", "source", "group",
-    ]  # fmt: skip
-    assert (first["target"], first["rejected"], first["source"]) == ("b", ["a"], "feedback")
+    first = parse_line(files["train.jsonl"].splitlines()[0], TrainingItem)
+
+    assert (first.target, first.actual, first.rejected) == ("b", "a", ("a",))
+    assert first.source == "feedback"
+    assert b"feedback_ids" not in files["train.jsonl"]
 
 
 def test_feedback_is_named_once_and_replayed_feedback_is_not_new() -> None:

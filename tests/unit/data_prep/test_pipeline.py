@@ -4,19 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archon_contracts.formats import Split, TrainingItem
 from archon_contracts.values import AgentKind, TrustPolicy
 from services.data_prep.dataset_writer import collect_feedback_ids
 from services.data_prep.domain import (
     PreparationPolicy,
     PreparedDataset,
     RejectedDataset,
-    Split,
     Targets,
 )
 from services.data_prep.pipeline import PreparationInputs, compute_split_shares, prepare
-from services.data_prep.sources.records import SourceRecord
 from tests.support.data.datasets import (
     REF,
+    annotations,
     item,
     items,
     plan,
@@ -223,10 +223,10 @@ def test_answers_in_free_words_are_parted_without_regard_to_targets() -> None:
 
 
 def test_agreement_of_annotators_is_told() -> None:
-    found: list[SourceRecord] = [
-        record("a", labels=("x", "x")),
-        record("b", labels=("y", "y")),
-        record("c", labels=("x", "y", "y")),
+    found: list[TrainingItem] = [
+        record("a", annotations=annotations("x", "x")),
+        record("b", annotations=annotations("y", "y")),
+        record("c", annotations=annotations("x", "y", "y")),
     ]
 
     result = prepare(preparation_inputs(found), POLICY)

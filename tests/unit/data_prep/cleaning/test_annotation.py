@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.data_prep.cleaning.annotation import krippendorff_alpha, majority_label
+from archon_contracts.formats import Annotation
+from services.data_prep.cleaning.annotation import (
+    krippendorff_alpha,
+    last_labels,
+    majority_label,
+)
 
 units = st.lists(st.lists(st.sampled_from("abc"), max_size=4))
 
@@ -75,3 +80,12 @@ def test_alpha_is_one_less_the_ratio_of_observed_to_expected_disagreement(
 @pytest.mark.parametrize(("labels", "agreed"), [("aab", "a"), ("ab", None), ("", None), ("b", "b")])
 def test_the_majority_decides_and_a_tie_does_not(labels: str, agreed: str | None) -> None:
     assert majority_label(list(labels)) == agreed
+
+
+def test_of_each_annotator_the_last_label_counts_once() -> None:
+    sent = [("ann", "a"), ("bob", "b"), ("ann", "a"), ("ann", "c"), ("", "d"), ("", "d")]
+    labels = [Annotation(annotator_id=name, label=label) for name, label in sent]
+
+    assert [(a.annotator_id, a.label) for a in last_labels(labels)] == [
+        *[("ann", "c"), ("bob", "b"), ("", "d"), ("", "d")]
+    ]

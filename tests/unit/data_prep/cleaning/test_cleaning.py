@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon_contracts.commands import SourceKind
+from archon_contracts.formats import TrainingItem
 from services.data_prep.cleaning.cleaning import (
     NO_TARGET,
-    NO_WEIGHT,
     TIED_LABELS,
     UNCORRECTED,
     UNKNOWN_TARGET,
@@ -16,14 +16,13 @@ from services.data_prep.cleaning.cleaning import (
     to_item,
 )
 from services.data_prep.domain import Item, PreparationCounters, Targets
-from services.data_prep.sources.records import SourceRecord
-from tests.support.data.datasets import record, records
+from tests.support.data.datasets import annotations, record, records
 
 ANY = Targets()
 KNOWN = Targets(frozenset({"refund", "status"}))
 
 
-def cleaned(*found: SourceRecord, targets: Targets = ANY) -> tuple[list[Item], PreparationCounters]:
+def cleaned(*found: TrainingItem, targets: Targets = ANY) -> tuple[list[Item], PreparationCounters]:
     counters = PreparationCounters(received=len(found))
     return deduplicate(build_items(found, targets, counters), counters), counters
 
@@ -58,8 +57,7 @@ def test_a_liked_answer_confirms_itself_with_less_weight(judgement: dict[str, fl
         ({"actual": "refund"}, NO_TARGET),
         ({"rating": 5}, NO_TARGET),
         ({"target": "bicycle"}, UNKNOWN_TARGET),
-        ({"labels": ("refund", "status")}, TIED_LABELS),
-        ({"target": "refund", "weight": 0.0}, NO_WEIGHT),
+        ({"annotations": annotations("refund", "status")}, TIED_LABELS),
     ],
 )
 def test_a_line_without_a_usable_answer_is_counted(fields: dict[str, object], reason: str) -> None:
@@ -76,16 +74,16 @@ def test_a_wrong_answer_that_the_agent_cannot_give_is_not_kept() -> None:
 
 
 def test_the_label_of_most_annotators_is_the_answer() -> None:
-    found = to_item(record("a", labels=("refund", "status", "refund")), KNOWN)
+    found = to_item(record("a", annotations=annotations("refund", "status", "refund")), KNOWN)
 
     assert isinstance(found, Item)
     assert found.target == "refund"
 
 
 def test_an_item_knows_the_annotators_who_gave_its_label() -> None:
-    labels, annotators = ("refund", "status", "refund", "refund"), ("zoe", "bob", "ann", "")
+    labels = annotations("refund", "status", "refund", "refund", by=("zoe", "bob", "ann", ""))
 
-    found = to_item(record("a", labels=labels, annotators=annotators), KNOWN)
+    found = to_item(record("a", annotations=labels), KNOWN)
 
     assert isinstance(found, Item)
     assert found.annotators == ("ann", "zoe")
@@ -112,22 +110,22 @@ def test_of_two_contradicting_items_the_newer_wins() -> None:
 
 def test_a_more_trusted_source_wins_over_a_newer_one() -> None:
     items, _ = cleaned(
-        record("a", target="human", kind=SourceKind.HUMAN, occurred_at=1.0),
-        record("a", target="user", given_by="user", occurred_at=2.0),
+        record("a", target="human", source=SourceKind.HUMAN, occurred_at=1.0),
+        record("a", target="user", feedback_source="user", occurred_at=2.0),
     )
 
     assert [i.target for i in items] == ["human"]
 
 
 def test_only_feedback_is_an_origin() -> None:
-    found = to_item(record("a", target="b", kind=SourceKind.EXTERNAL), ANY)
+    found = to_item(record("a", target="b", source=SourceKind.EXTERNAL), ANY)
 
     assert isinstance(found, Item)
     assert found.feedback_ids == ()
 
 
 @given(records())
-def test_every_line_is_kept_or_counted_once(found: list[SourceRecord]) -> None:
+def test_every_line_is_kept_or_counted_once(found: list[TrainingItem]) -> None:
     items, counters = cleaned(*found)
 
     assert len(items) + counters.duplicates + counters.conflicting == len(found)
@@ -135,7 +133,7 @@ def test_every_line_is_kept_or_counted_once(found: list[SourceRecord]) -> None:
 
 @given(records(), st.randoms())
 def test_inputs_are_unique_and_the_same_in_any_order(
-    found: list[SourceRecord], shuffle: object
+    found: list[TrainingItem], shuffle: object
 ) -> None:
     shuffled = [*found]
     shuffle.shuffle(shuffled)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.data_prep.domain import Item, Split
+from archon_contracts.formats import Split
+from services.data_prep.domain import Item
 from services.data_prep.sampling.splitting import split
 from tests.support.data.datasets import item, items
 

@@ -1,24 +1,31 @@
 """Lines of a source."""
 
+from datetime import UTC, datetime
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archon_contracts.commands import SourceKind
-from services.data_prep.sources.records import MAXIMUM_LINE_BYTES, read_objects, read_source
+from archon_contracts.formats import SuiteItem
+from archon_contracts.formats.jsonl import MAXIMUM_LINE_BYTES
+from services.data_prep.sources.records import read_source, read_suite
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"{", "not JSON"),
-        (b"\xff\xfe", "not JSON"),
-        (b'{"input": NaN}', "not JSON"),
-        (b"[1]", "not an object"),
-        (b'{"target": "x"}', "no input"),
-        (b'{"input": ""}', "no input"),
-        (b'{"input": "' + b"x" * MAXIMUM_LINE_BYTES + b'"}', "line too long"),
+        (b"{", "line is not valid"),
+        (b"\xff\xfe", "line is not valid"),
+        (b'{"input": NaN}', "input is not valid"),
+        (b"[1]", "line is not valid"),
+        (b'{"target": "x"}', "input is not valid"),
+        (b'{"input": ""}', "input is not valid"),
+        (b'{"input": "' + b"x" * MAXIMUM_LINE_BYTES + b'"}', "line is not valid"),
+        (b'{"input": "a", "rating": 9}', "rating is not valid"),
+        (b'{"input": "a", "weight": 0}', "weight is not valid"),
+        (b'{"input": "a", "rejected": ["b", 1], "annotations": [{}]}', "annotations is not valid"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_counted_with_its_reason(line: bytes, reason: str) -> None:
@@ -31,12 +38,10 @@ def test_blank_lines_do_not_count() -> None:
     assert read_source([b"\n", b"  \n"], SourceKind.EXTERNAL).received == 0
 
 
-def test_fields_of_a_wrong_type_are_as_if_absent() -> None:
-    line = b'{"input": "a", "rating": "5", "reward": true, "weight": [1], "occurred_at": "soon"}'
+def test_the_kind_of_the_source_counts_and_not_what_a_line_says_of_itself() -> None:
+    (found,) = read_source([b'{"input": "a", "source": "human"}'], SourceKind.SYNTHETIC).records
 
-    (found,) = read_source([line], SourceKind.FEEDBACK).records
-
-    assert (found.rating, found.reward, found.weight, found.occurred_at) == (None, None, None, 0.0)
+    assert found.source == "synthetic"
 
 
 def test_times_with_and_without_a_zone_are_read() -> None:
@@ -47,18 +52,7 @@ def test_times_with_and_without_a_zone_are_read() -> None:
 
     first, second = read_source(lines, SourceKind.FEEDBACK).records
 
-    assert first.occurred_at == second.occurred_at == 1772366400.0
-
-
-def test_of_each_annotator_the_last_label_counts_once() -> None:
-    given = [("ann", "a"), ("bob", "b"), ("ann", "a"), ("ann", "c"), ("", "d"), ("", "d")]
-    labels = [{"annotator_id": name, "label": label} for name, label in given]
-
-    (found,) = read_source(
-        [orjson.dumps({"input": "q", "annotations": labels})], SourceKind.HUMAN
-    ).records
-
-    assert (found.annotators, found.labels) == (("ann", "bob", "", ""), ("c", "b", "d", "d"))
+    assert first.occurred_at == second.occurred_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 values = st.none() | st.text() | st.lists(st.text()) | st.dictionaries(st.just("input"), st.text())
@@ -71,5 +65,9 @@ def test_every_line_is_a_record_or_counted(lines: list[bytes]) -> None:
     assert reading.received == len(reading.records) + reading.unreadable.total()
 
 
-def test_lines_that_are_no_objects_are_passed_over() -> None:
-    assert list(read_objects([b"{", b"[]", b'{"a": 1}'])) == [{"a": 1}]
+def test_suite_lines_that_no_evaluation_could_read_are_passed_over() -> None:
+    good = b'{"id": "1", "input": "q", "target": "a"}'
+
+    found = list(read_suite([b"{", b"[]", b'{"id": "2"}', good]))
+
+    assert found == [SuiteItem(id="1", input="q", target="a")]

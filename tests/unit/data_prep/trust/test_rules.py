@@ -32,7 +32,7 @@ def windows(draw: st.DrawFn) -> list[Item]:
     sources = st.sampled_from(("feedback", "feedback", "feedback", "human", "external"))
     return [
         item(
-            text, draw(targets), id=str(n), unit=draw(units), given_by=draw(givers),
+            text, draw(targets), id=str(n), unit=draw(units), feedback_source=draw(givers),
             source=draw(sources),
         )
         for n, text in enumerate(inputs)
@@ -89,7 +89,7 @@ def test_no_unit_gives_more_than_its_limit_of_what_counts(window: list[Item]) ->
     result = apply_policy(window, unit_proportion=0.2, unit_floor=2)
 
     feedback = [one for one in result.items if one.source == "feedback"]
-    bound = Counter(one.unit for one in feedback if one.unit and one.given_by != "expert")
+    bound = Counter(one.unit for one in feedback if one.unit and one.feedback_source != "expert")
     others = len(feedback) - bound.total()
     share = max(0.2, 2 / (len(bound) + others)) if bound else 0
     assert all(count <= max(2, share * len(feedback)) for count in bound.values())
@@ -100,7 +100,7 @@ def test_what_is_trusted_by_its_source_is_never_held(window: list[Item]) -> None
     quarantined = {one.id for one in apply_policy(window, memory()).quarantined}
 
     assert not quarantined & {
-        i.id for i in window if i.source != "feedback" or i.given_by == "expert"
+        i.id for i in window if i.source != "feedback" or i.feedback_source == "expert"
     }
 
 
@@ -189,7 +189,9 @@ def test_what_enough_independent_units_say_is_a_change_and_not_an_attack() -> No
 
 def test_an_expert_may_contradict_everything() -> None:
     change = rated("cancel", "refund", "ann")
-    expert = [item(i.input, i.target, id=i.id, unit="ann", given_by="expert") for i in change]
+    expert = [
+        item(i.input, i.target, id=i.id, unit="ann", feedback_source="expert") for i in change
+    ]
 
     assert apply_policy(expert, memory()).quarantined == ()
 
@@ -272,7 +274,8 @@ def test_an_annotator_is_not_the_unit_of_the_same_name() -> None:
 def test_near_same_words_of_one_annotator_or_expert_are_one_voice(names: dict[str, str]) -> None:
     text = f"{make_request('cancel', 8)} number"
     said = [
-        item(f"{text} {n}", "refund", id=f"x{n}", given_by="expert", **names) for n in range(20)
+        item(f"{text} {n}", "refund", id=f"x{n}", feedback_source="expert", **names)
+        for n in range(20)
     ]
     judgement = rated("cancel", "cancel", "ann", start=8, count=1)
 
@@ -292,11 +295,12 @@ def test_near_same_inputs_of_one_unit_count_a_few_times() -> None:
 
 def test_a_source_is_cut_to_its_share_where_others_speak_too() -> None:
     guard = [
-        item(make_request("cancel", n), "cancel", id=f"g{n}", given_by="guardrail")
+        item(make_request("cancel", n), "cancel", id=f"g{n}", feedback_source="guardrail")
         for n in range(30)
     ]
     users = [
-        item(make_request("status", n), "status", id=f"u{n}", given_by="user") for n in range(10)
+        item(make_request("status", n), "status", id=f"u{n}", feedback_source="user")
+        for n in range(10)
     ]
 
     mixed, alone = apply_policy([*guard, *users]), apply_policy(guard)
