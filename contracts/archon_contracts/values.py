@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -61,6 +61,10 @@ class Estimate(ValueObject):
     n: int = Field(ge=1)
 
 
+ALL_ITEMS: Final = "all"
+"""The group of every item, whatever its own group is."""
+
+
 class MetricFamily(StrEnum):
     """What a metric is about."""
 
@@ -74,7 +78,7 @@ class MetricResult(ValueObject):
     name: str = Field(description="See archon_contracts.metric_names.")
     family: MetricFamily
     model: str = Field(description="candidate, deployed or baseline.")
-    group: str = Field(default="all", description="Segment of the items; all: every item.")
+    group: str = Field(default=ALL_ITEMS, description="Segment of the items; all: every item.")
     estimate: Estimate
     unit: str = Field(default="1", description="UCUM unit: 1 for proportions, s for seconds.")
     higher_is_better: bool = True

@@ -5,20 +5,28 @@ The service imports this module for its names, so torch is imported only inside 
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 
 from archon_contracts import telemetry
-from archon_contracts.values import AgentKind
-from services.evaluator.errors import EmptySuite
+from archon_contracts.formats import (
+    LineInvalid,
+    PredictionRow,
+    SuiteItem,
+    predictions_file,
+    read_jsonl,
+    to_jsonl,
+)
+from archon_contracts.metric_names import TOP_K
+from archon_contracts.values import ALL_ITEMS, AgentKind
+from services.evaluator.errors import EmptySuite, SuiteInvalid
 from services.evaluator.scoring.scorers import Score, exact_match, text_match, top_k_match
 
 if TYPE_CHECKING:
@@ -34,16 +42,6 @@ FORK_SERVER_MODULES: Final = (
 TIMED_REQUESTS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteItem:
-    """One item of an evaluation suite."""
-
-    id: str
-    input: str
-    target: str | None
-    group: str | None
-
-
 def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Score each of the spec's models on the same items.
 
@@ -56,7 +54,7 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
     from services.evaluator.scoring.suite_prediction import SuitePredictor, load_model
 
     torch.set_num_threads(int(spec.get("threads", 1)))
-    items, k = read_suite(Path(spec["items"])), int(spec.get("k", 5))
+    items, k = read_suite(Path(spec["items"])), int(spec.get("k", TOP_K))
     suite_predictor = SuitePredictor([item.input for item in items], k)
     results: dict[str, Any] = {}
     for name, location in spec["models"].items():
@@ -68,13 +66,16 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
             started = time.perf_counter()
             model = load_model(name, location, spec)
             predictions = suite_predictor.predict(model)
-            path = Path(spec["output_dir"]) / f"{name}.jsonl"
-            scored = write_predictions(path, items, predictions, AgentKind(spec["kind"]))
+            latencies = measure_latencies(model, items)
+            rows = build_rows(items, predictions, latencies, AgentKind(spec["kind"]))
+            path = Path(spec["output_dir"]) / predictions_file(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(to_jsonl(rows))
             results[name] = {
                 "predictions": str(path),
-                "latency_seconds": measure_median_latency(model, items),
+                "latency_seconds": statistics.median(latencies),
                 "seconds": time.perf_counter() - started,
-                **scored,
+                **count_outcomes(rows),
             }
         report({"event": "scored", "model": name, "items": len(items)})
     return results
@@ -85,52 +86,68 @@ def read_suite(path: Path) -> list[SuiteItem]:
 
     Raises:
         EmptySuite: it holds none.
+        SuiteInvalid: a line is not an item.
     """
-    rows = [json.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
-    if not rows:
+    try:
+        items = list(read_jsonl(path, SuiteItem))
+    except LineInvalid as error:
+        raise SuiteInvalid(f"The evaluation suite cannot be read: {error}.") from error
+    if not items:
         raise EmptySuite(f"{path.name} holds no item; nothing can be scored.")
-    return [
-        SuiteItem(str(row["id"]), row["input"], row.get("target"), row.get("group")) for row in rows
-    ]
+    return items
 
 
-def write_predictions(
-    path: Path, items: Sequence[SuiteItem], predictions: Sequence[Prediction], kind: AgentKind
-) -> Mapping[str, Any]:
-    """Write one line per item; gives how many were right, by group, and how many had no answer."""
-    right, total, unscored = Counter[str](), Counter[str](), 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        for item, prediction in zip(items, predictions, strict=True):
-            first, best = _scores(item, prediction, kind)
-            row = {
-                "id": item.id,
-                "group": item.group,
-                "output": prediction.output,
-                "score": prediction.score,
-                "correct": None if first.value is None else bool(first.value),
-                "correct_at_k": None if best.value is None else bool(best.value),
-            }
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            unscored += first.value is None
-            total[item.group or "all"] += first.value is not None
-            right[item.group or "all"] += bool(first.value)
-    return {"right": dict(right), "scored": dict(total), "unscored": unscored}
+def build_rows(
+    items: Sequence[SuiteItem],
+    predictions: Sequence[Prediction],
+    latencies: Sequence[float],
+    kind: AgentKind,
+) -> list[PredictionRow]:
+    """One row per item, in order. `latencies` are those of the first items [s]."""
+    rows = []
+    timed = zip_longest(items, predictions, latencies[: len(items)])
+    for item, prediction, latency in timed:
+        first, best = _scores(item, prediction, kind)
+        rows.append(
+            PredictionRow(
+                id=item.id,
+                group=item.group,
+                target=item.target,
+                output=prediction.output,
+                score=prediction.score,
+                alternatives=prediction.alternatives,
+                correct=None if first.value is None else bool(first.value),
+                correct_at_k=None if best.value is None else bool(best.value),
+                latency_seconds=latency,
+            )
+        )
+    return rows
 
 
-def measure_median_latency(model: Predictor, items: Sequence[SuiteItem]) -> float:
-    """Median seconds of one request answered by itself, as in production."""
+def count_outcomes(rows: Sequence[PredictionRow]) -> Mapping[str, Any]:
+    """How many answers were right and how many scored, by group, and how many had no target."""
+    scored = [row for row in rows if row.correct is not None]
+    return {
+        "right": dict(Counter(row.group or ALL_ITEMS for row in scored if row.correct)),
+        "scored": dict(Counter(row.group or ALL_ITEMS for row in scored)),
+        "unscored": len(rows) - len(scored),
+    }
+
+
+def measure_latencies(model: Predictor, items: Sequence[SuiteItem]) -> list[float]:
+    """Seconds of requests with one item each, as in production, for the first items."""
     spent = []
     for item in items[:TIMED_REQUESTS]:
         started = time.perf_counter()
         model.predict([item.input])
         spent.append(time.perf_counter() - started)
-    return statistics.median(spent)
+    return spent
 
 
 def _scores(item: SuiteItem, prediction: Prediction, kind: AgentKind) -> tuple[Score, Score]:
+    target = item.target or None
     if kind is AgentKind.GENERATOR:
-        score = text_match(prediction.output, item.target)
+        score = text_match(prediction.output, target)
         return score, score
     answers = (prediction.output, *prediction.alternatives)
-    return exact_match(prediction.output, item.target), top_k_match(answers, item.target)
+    return exact_match(prediction.output, target), top_k_match(answers, target)

@@ -10,16 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from archon_contracts.commands import EvaluateModel
+from archon_contracts.formats import SUITE_FILES, nonblank_lines
 from archon_contracts.values import ArtifactRef
 from services.evaluator.errors import EmptySuite, NothingToCompare
 
-SCORING_VERSION = 1
+SCORING_VERSION = 2
 """Raised when the scoring code changes what it gives; older scores are then not used again."""
-
-TOP_K = 5
-"""An answer among this many best ones counts for `accuracy_at_5`."""
-
-ITEM_FILES = ("items.jsonl", "test.jsonl")
 
 
 class EvaluationState(StrEnum):
@@ -110,14 +106,14 @@ def find_items_file(folder: Path) -> Path:
     Raises:
         EmptySuite: there is none, or it holds no item.
     """
-    for name in ITEM_FILES:
+    for name in SUITE_FILES:
         path = folder / name
         if path.is_file():
             with path.open("rb") as lines:
-                if any(line.strip() for line in lines):
+                if any(nonblank_lines(lines)):
                     return path
             raise EmptySuite(f"The evaluation suite's {name} holds no item; nothing can be scored.")
-    raise EmptySuite(f"The evaluation suite has neither {' nor '.join(ITEM_FILES)}.")
+    raise EmptySuite(f"The evaluation suite has neither {' nor '.join(SUITE_FILES)}.")
 
 
 def select_roles_to_score(wanted: Iterable[Role], known: Iterable[Role]) -> list[Role]:

@@ -3,6 +3,7 @@
     ArchonError
     └── PermanentError
         ├── EmptySuite        there is nothing to score on
+        ├── SuiteInvalid      a line of the suite is not an item
         ├── NothingToCompare  the command names no model to stand beside the candidate
         └── Unscorable        the items cannot tell right from wrong
 
@@ -16,6 +17,10 @@ from shared.errors import PermanentError
 
 class EmptySuite(PermanentError):
     """The folder of items holds no file of items, or the file holds none."""
+
+
+class SuiteInvalid(PermanentError):
+    """A line of the suite is not an item; the message names file, line and field."""
 
 
 class NothingToCompare(PermanentError):

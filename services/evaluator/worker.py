@@ -14,12 +14,13 @@ from uuid import UUID
 from archon_contracts.base import Contract
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.events import EvaluationCompleted, EvaluationFailed
+from archon_contracts.formats import predictions_file
 from archon_contracts.identifiers import derived_id
+from archon_contracts.metric_names import TOP_K
 from archon_contracts.values import ArtifactRef
 from archon_inference.card import CARD_FILE
 from services.evaluator.comparison.gate import EvaluationReport, build_evaluation_report
 from services.evaluator.domain import (
-    TOP_K,
     CachedScore,
     EvaluationState,
     Role,
@@ -125,13 +126,13 @@ class EvaluationWorker:
         fresh = await self._score(command, candidate, suite, roles) if roles else {}
         scores = {role: fresh.get(role) or cached[role] for role in keys}
         report = await asyncio.to_thread(build_evaluation_report, scores, control, command.gate)
-        files = {f"{role}.jsonl": score.predictions for role, score in scores.items()}
+        files = {predictions_file(role): score.predictions for role, score in scores.items()}
         predictions = await self.artifacts.publish_files(files)
         return EvaluationResult(
             report=report,
             predictions=predictions,
             scored={
-                keys[role]: CachedScore(predictions, f"{role}.jsonl", score.latency_seconds)
+                keys[role]: CachedScore(predictions, predictions_file(role), score.latency_seconds)
                 for role, score in fresh.items()
             },
             seconds=(self.clock.now() - started).total_seconds(),
@@ -150,9 +151,10 @@ class EvaluationWorker:
             job_id=command.job_id,
             evaluation_id=derived_id("evaluation", command.job_id, command.attempt),
             passed=report.passed,
+            results=report.results,
             reasons=report.reasons,
-            accuracy={role: dict(groups) for role, groups in report.accuracy.items()},
-            accuracy_at_5={role: dict(groups) for role, groups in report.accuracy_at_5.items()},
+            accuracy=report.accuracy,
+            accuracy_at_5=report.accuracy_at_5,
             comparison=dict(report.comparison),
             latency_seconds=dict(report.latency_seconds),
             compared_with=command.deployed.version if command.deployed else None,

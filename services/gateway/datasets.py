@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
+from archon_contracts.formats import CATALOGUE_FILE, ITEMS_FILE, TrainingItem, to_jsonl
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import DatasetView
 from services.gateway.errors import Conflict, FieldError, Invalid
@@ -14,9 +16,6 @@ from services.gateway.http.validation import MAX_ERRORS_REPORTED
 from services.gateway.requests import CatalogueEntry
 from services.gateway.store import Store
 from shared.postgres.database import Tx
-
-ITEMS_FILE: Final = "items.jsonl"
-CATALOGUE_FILE: Final = "catalogue.json"
 
 Item = dict[str, Any]
 
@@ -56,24 +55,31 @@ class Datasets:
 def items_file(items: Sequence[Item]) -> dict[str, bytes]:
     """`items.jsonl`: one item a line; items without an id get their position.
 
+    Suites are written as training items too: evaluations read the fields that they need.
+
     Raises:
-        Invalid: an item lacks its input or target, two have one id, or one cannot be written.
+        Invalid: an item lacks its input or target, two have one id, or a field is not valid.
     """
     if not items:
         raise Invalid([FieldError("items", "too_short", "send 1 item or more")])
     errors = list(_problems(items))
     if errors:
         raise Invalid(errors[:MAX_ERRORS_REPORTED])
-    lines = [_line(index, item) for index, item in enumerate(items)]
-    return {ITEMS_FILE: b"\n".join(lines) + b"\n"}
+    checked: list[TrainingItem] = []
+    for index, item in enumerate(items):
+        try:
+            checked.append(TrainingItem.model_validate({"id": str(index), **item}))
+        except ValidationError as error:
+            errors += _field_errors(index, error)
+    if errors:
+        raise Invalid(errors[:MAX_ERRORS_REPORTED])
+    return {ITEMS_FILE: to_jsonl(checked)}
 
 
-def _line(index: int, item: Item) -> bytes:
-    try:
-        return orjson.dumps({"id": str(index), **item})
-    except orjson.JSONEncodeError as error:  # nested too deeply, or a number beyond 64 bits
-        message = f"the item cannot be stored: {error}"
-        raise Invalid([FieldError(f"items[{index}]", "not_storable", message)]) from error
+def _field_errors(index: int, error: ValidationError) -> Iterable[FieldError]:
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        path = ".".join(map(str, (f"items[{index}]", *fault["loc"])))
+        yield FieldError(path, fault["type"], fault["msg"])
 
 
 def _problems(items: Sequence[Item]) -> Iterable[FieldError]:

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any, TypeGuard
+from typing import Any
 
 import orjson
 
+from archon_contracts.commands import SourceKind
+from archon_contracts.formats import (
+    ITEMS_FILE,
+    REPORT_FILE,
+    LineInvalid,
+    TrainingItem,
+    nonblank_lines,
+    parse_line,
+    to_jsonl,
+)
 from services.synthetic_generator.domain import (
-    SOURCE,
     Candidate,
     GenerationRequest,
     GenerationResult,
@@ -18,34 +27,27 @@ from services.synthetic_generator.domain import (
 )
 from services.synthetic_generator.quality.diversity import distinct_n, similarity_limit
 
-ITEMS = "items.jsonl"
-REPORT = "report.json"
-
 
 def build_files(request: GenerationRequest, generated: GenerationResult) -> dict[str, bytes]:
     """The files of the artifact; they depend on nothing but the request and the examples."""
-    items = [_to_line(request, candidate) for candidate in generated.accepted]
     return {
-        ITEMS: b"".join(orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in items),
-        REPORT: orjson.dumps(
+        ITEMS_FILE: to_jsonl(_to_item(request, candidate) for candidate in generated.accepted),
+        REPORT_FILE: orjson.dumps(
             build_report(request, generated), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
         ),
     }
 
 
 def read_samples(lines: Iterable[bytes]) -> list[Sample]:
-    """The lines that have an input and a target, both text."""
+    """The items that have an input and a target; other lines are passed over."""
     samples: list[Sample] = []
-    for line in lines:
+    for _, line in nonblank_lines(lines):
         try:
-            fields = orjson.loads(line)
-        except orjson.JSONDecodeError:
+            item = parse_line(line, TrainingItem)
+        except LineInvalid:
             continue
-        if not isinstance(fields, dict):
-            continue
-        text, target = fields.get("input"), fields.get("target")
-        if _is_text(text) and _is_text(target):
-            samples.append(Sample(text, target))
+        if item.input.strip() and item.target.strip():
+            samples.append(Sample(item.input, item.target))
     return samples
 
 
@@ -70,18 +72,14 @@ def build_report(request: GenerationRequest, generated: GenerationResult) -> dic
     }
 
 
-def _to_line(request: GenerationRequest, candidate: Candidate) -> dict[str, str]:
+def _to_item(request: GenerationRequest, candidate: Candidate) -> TrainingItem:
     sample = candidate.sample
     text = f"{sample.key}\x1f{sample.target}"
-    return {
-        "id": f"synthetic-{blake2b(text.encode(), digest_size=10).hexdigest()}",
-        "input": sample.input,
-        "target": sample.target,
-        "source": SOURCE,
-        "method": str(candidate.method),
-        "scenario_type": request.scenario_type,
-    }
-
-
-def _is_text(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and bool(value.strip())
+    return TrainingItem(
+        id=f"synthetic-{blake2b(text.encode(), digest_size=10).hexdigest()}",
+        input=sample.input,
+        target=sample.target,
+        source=SourceKind.SYNTHETIC,
+        generator=str(candidate.method),
+        skill=request.scenario_type,
+    )

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-SOURCE = "synthetic"
-
 
 class Method(StrEnum):
     """How an item was made."""

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from archon_contracts.commands import GenerateSyntheticData
+from archon_contracts.formats import ITEMS_FILE
 from archon_contracts.values import ArtifactRef
-from services.synthetic_generator.datasets import ITEMS, build_files, read_samples
+from services.synthetic_generator.datasets import build_files, read_samples
 from services.synthetic_generator.domain import GenerationRequest, GenerationResult, Sample
 from services.synthetic_generator.errors import UnreadableExamples
 from services.synthetic_generator.generation import generate
@@ -88,8 +89,8 @@ def _generate(request: GenerationRequest, examples: Path | None) -> GenerationRe
 
 
 def _samples(folder: Path) -> list[Sample]:
-    path = folder / ITEMS
+    path = folder / ITEMS_FILE
     if not path.is_file():
-        raise UnreadableExamples(f"artifact {folder.name[:12]} holds no {ITEMS}")
+        raise UnreadableExamples(f"artifact {folder.name[:12]} holds no {ITEMS_FILE}")
     with path.open("rb") as lines:
         return read_samples(lines)

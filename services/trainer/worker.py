@@ -10,6 +10,7 @@ from uuid import UUID
 
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import TrainingCompleted, TrainingFailed
+from archon_contracts.formats import CATALOGUE_FILE
 from archon_contracts.values import ArtifactRef
 from services.trainer.capacity import Capacity
 from services.trainer.checkpoints.folders import WorkFolders
@@ -28,7 +29,6 @@ from shared.postgres.database import Tx
 from shared.work.queue import Lease
 
 ENTRY = "services.trainer.child:run"
-CATALOGUE_FILE = "catalogue.json"
 
 
 class Children(Protocol):

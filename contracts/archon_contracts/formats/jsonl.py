@@ -55,12 +55,20 @@ def read_jsonl(path: Path, model: type[Row]) -> Iterator[Row]:
         FileNotFoundError: there is no such file.
     """
     with path.open("rb") as lines:
-        for number, line in nonblank_lines(lines):
-            try:
-                yield parse_line(line, model)
-            except LineInvalid as error:
-                place = f"{path.name}:{number}"
-                raise LineInvalid(error.field, error.problem, place=place) from error
+        yield from parse_jsonl(lines, model, name=path.name)
+
+
+def parse_jsonl(lines: Iterable[bytes], model: type[Row], *, name: str) -> Iterator[Row]:
+    """The rows of lines, in order; `name` is that of their file.
+
+    Raises:
+        LineInvalid: as of `read_jsonl`.
+    """
+    for number, line in nonblank_lines(lines):
+        try:
+            yield parse_line(line, model)
+        except LineInvalid as error:
+            raise LineInvalid(error.field, error.problem, place=f"{name}:{number}") from error
 
 
 def count_lines(content: bytes) -> int:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archon_contracts.events import PairedComparison
-from archon_contracts.values import Estimate, GatePolicy
+from archon_contracts.formats import PredictionRow, parse_jsonl
+from archon_contracts.metric_names import ACCURACY, ACCURACY_AT_5
+from archon_contracts.values import ALL_ITEMS, Estimate, GatePolicy, MetricResult
+from services.evaluator.comparison.metrics import measure
 from services.evaluator.comparison.paired_tests import (
-    ALL_ITEMS,
     NotPaired,
-    accuracy,
     compare,
     decide_gate,
-    read_predictions,
 )
 from services.evaluator.domain import Role, RoleScores
 from services.evaluator.errors import Unscorable
@@ -28,10 +28,26 @@ class EvaluationReport:
 
     passed: bool
     reasons: tuple[str, ...]
-    accuracy: Mapping[str, Mapping[str, Estimate]]
-    accuracy_at_5: Mapping[str, Mapping[str, Estimate]]
+    results: tuple[MetricResult, ...]
     comparison: Mapping[str, PairedComparison]
     latency_seconds: Mapping[str, float]
+
+    @property
+    def accuracy(self) -> dict[str, dict[str, Estimate]]:
+        """Model -> group -> accuracy."""
+        return self._by_model_and_group(ACCURACY)
+
+    @property
+    def accuracy_at_5(self) -> dict[str, dict[str, Estimate]]:
+        """Model -> group -> accuracy among the five best answers."""
+        return self._by_model_and_group(ACCURACY_AT_5)
+
+    def _by_model_and_group(self, name: str) -> dict[str, dict[str, Estimate]]:
+        found: dict[str, dict[str, Estimate]] = {}
+        for result in self.results:
+            if result.name == name:
+                found.setdefault(result.model, {})[result.group] = result.estimate
+        return found
 
 
 def build_evaluation_report(
@@ -43,10 +59,9 @@ def build_evaluation_report(
         Unscorable: no item has a right answer, or the models answered different items.
     """
     try:
-        items = {role: read_predictions(score.predictions) for role, score in scores.items()}
+        items = {role: read_rows(score.predictions) for role, score in scores.items()}
         comparison = compare(items[Role.CANDIDATE], items[control])
-        first = {role.value: accuracy(scored) for role, scored in items.items()}
-        best = {role.value: accuracy(scored, at_k=True) for role, scored in items.items()}
+        results = [found for role, rows in items.items() for found in measure(role.value, rows)]
     except (NothingScored, NotPaired) as error:
         raise Unscorable(f"{error}.") from error
     is_live = control is Role.DEPLOYED
@@ -55,8 +70,12 @@ def build_evaluation_report(
     return EvaluationReport(
         passed=decision.passed,
         reasons=decision.reasons if is_live else (*decision.reasons, COMPARED_WITH_BASELINE),
-        accuracy=first,
-        accuracy_at_5=best,
+        results=tuple(results),
         comparison=comparison if is_live else {},
         latency_seconds={role.value: score.latency_seconds for role, score in scores.items()},
     )
+
+
+def read_rows(content: bytes) -> list[PredictionRow]:
+    """The rows of a predictions file."""
+    return list(parse_jsonl(content.splitlines(), PredictionRow, name="predictions"))

@@ -5,7 +5,6 @@ The control is the live version, or the base model when nothing is live.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,26 +12,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from archon_contracts.events.evaluations import PairedComparison
-from archon_contracts.values import Estimate, GatePolicy
+from archon_contracts.formats import PredictionRow
+from archon_contracts.values import ALL_ITEMS, Estimate, GatePolicy
 from services.evaluator.scoring.scorers import NothingScored, wilson_interval
 
-ALL_ITEMS: Final = "all"
 MIN_GROUP_SIZE: Final = 30
 """With fewer items, one answer more or less moves a proportion by more than most limits."""
 
 
 class NotPaired(ValueError):
     """Candidate and control did not answer the same items."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredPrediction:
-    """One item's outcome; None where the item has no right answer."""
-
-    id: str
-    group: str | None
-    correct: bool | None
-    correct_at_k: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +32,7 @@ class GateDecision:
     reasons: tuple[str, ...]
 
 
-def read_predictions(lines: bytes) -> list[ScoredPrediction]:
-    """The items of a predictions file, as `services.evaluator.child` writes it."""
-    rows = (json.loads(line) for line in lines.splitlines() if line.strip())
-    return [
-        ScoredPrediction(row["id"], row["group"], row["correct"], row["correct_at_k"])
-        for row in rows
-    ]
-
-
-def accuracy(items: Sequence[ScoredPrediction], *, at_k: bool = False) -> dict[str, Estimate]:
+def accuracy(items: Sequence[PredictionRow], *, at_k: bool = False) -> dict[str, Estimate]:
     """Proportion of right answers over all scored items and in each group.
 
     Raises:
@@ -72,7 +52,7 @@ def accuracy(items: Sequence[ScoredPrediction], *, at_k: bool = False) -> dict[s
 
 
 def compare(
-    candidate: Sequence[ScoredPrediction], control: Sequence[ScoredPrediction]
+    candidate: Sequence[PredictionRow], control: Sequence[PredictionRow]
 ) -> dict[str, PairedComparison]:
     """The paired comparison over all scored items and in each group.
 
@@ -195,5 +175,5 @@ def _describe_regression(difference: Estimate, gate: GatePolicy) -> str:
     return ""
 
 
-def _groups(item: ScoredPrediction) -> tuple[str, ...]:
+def _groups(item: PredictionRow) -> tuple[str, ...]:
     return (ALL_ITEMS, item.group) if item.group and item.group != ALL_ITEMS else (ALL_ITEMS,)

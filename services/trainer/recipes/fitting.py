@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, TrainingArguments
 
+from archon_contracts import metric_names
 from services.trainer.checkpoints.store import find_newest_checkpoint
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.recipes.errors import NoOptimizerSteps
@@ -168,7 +169,7 @@ def fit(
     return TrainResult(
         steps=result.global_step,
         train_loss=train_loss,
-        metrics={"train/loss": train_loss, **progress.validation},
+        metrics={metric_names.TRAIN_LOSS: train_loss, **progress.validation},
         seconds={
             "train": result.metrics["train_runtime"] - progress.validation_seconds,
             "validate": progress.validation_seconds,

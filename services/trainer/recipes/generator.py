@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase, set_seed
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from archon_contracts.metric_names import VALIDATION_ACCURACY
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, write_card
 from archon_inference.generator import Generator, build_prompt, load_causal_model
@@ -100,7 +101,7 @@ def _build_validator(generator: Generator, items: Sequence[TrainingItem]) -> Val
             answer.output.casefold().split() == item.target.casefold().split()
             for answer, item in zip(answers, shown, strict=True)
         ]
-        return {"validation/accuracy": sum(right) / len(right)}
+        return {VALIDATION_ACCURACY: sum(right) / len(right)}
 
     return validate
 

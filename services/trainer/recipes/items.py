@@ -3,52 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-
-from archon_contracts.values import Proportion
+from archon_contracts.formats import (
+    REPLAY,
+    TRAIN_FILE,
+    VALIDATION_FILE,
+    LineInvalid,
+    TrainingItem,
+    read_jsonl,
+)
 from services.trainer.recipes.errors import DatasetInvalid, EmptyDataset
 
-REPLAY = "replay"
-
-Text = Annotated[str, Field(min_length=1, max_length=1_000_000)]
-
-
-class TrainingItem(BaseModel):
-    """One thing to learn: what should have been answered to an input."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    id: Annotated[str, BeforeValidator(str)]
-    input: Text
-    target: Text
-    rejected: tuple[str, ...] = Field(default=(), description="Wrong answers given before.")
-    weight: float = Field(default=1.0, gt=0, le=100, description="Proportion in the loss.")
-    difficulty: Proportion = 0.5
-    source: str = Field(default="feedback", description="Where it comes from; see REPLAY.")
-    group: str | None = None
+__all__ = ["REPLAY", "TrainingItem", "read_items", "read_training_items"]
 
 
 def read_items(path: Path) -> list[TrainingItem]:
     """All items of a file, in order; none when the file is not there.
 
     Raises:
-        DatasetInvalid: a line is not an item.
+        DatasetInvalid: a line is not an item, or an item has no target.
     """
     if not path.is_file():
         return []
-    items = []
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                items.append(TrainingItem.model_validate_json(line))
-            except ValidationError as error:
-                fault = error.errors(include_input=False)[0]
-                field = ".".join(map(str, fault["loc"])) or "line"
-                raise DatasetInvalid(f"{path.name}:{number}: {field}: {fault['msg']}") from error
+    try:
+        items = list(read_jsonl(path, TrainingItem))
+    except LineInvalid as error:
+        raise DatasetInvalid(str(error)) from error
+    for item in items:
+        if not item.target:
+            raise DatasetInvalid(f"{path.name}: item {item.id!r} has no target")
     return items
 
 
@@ -57,9 +40,9 @@ def read_training_items(dataset: Path) -> tuple[list[TrainingItem], list[Trainin
 
     Raises:
         EmptyDataset: there is nothing to train on.
-        DatasetInvalid: a line is not an item.
+        DatasetInvalid: see `read_items`.
     """
-    train = read_items(dataset / "train.jsonl")
+    train = read_items(dataset / TRAIN_FILE)
     if not train:
-        raise EmptyDataset(f"{dataset} has no item in train.jsonl: there is nothing to learn from")
-    return train, read_items(dataset / "validation.jsonl")
+        raise EmptyDataset(f"{dataset} has no item in {TRAIN_FILE}: there is nothing to learn from")
+    return train, read_items(dataset / VALIDATION_FILE)

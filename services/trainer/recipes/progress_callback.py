@@ -9,15 +9,15 @@ from typing import Final
 from opentelemetry import trace
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from archon_contracts import telemetry
+from archon_contracts import metric_names, telemetry
 
 Report = Callable[[dict[str, object]], None]
 Validate = Callable[[], dict[str, float]]
 
 _METRICS: Final = {
-    "loss": "train/loss",
-    "learning_rate": "train/learning_rate",
-    "grad_norm": "train/grad_norm",
+    "loss": metric_names.TRAIN_LOSS,
+    "learning_rate": metric_names.TRAIN_LEARNING_RATE,
+    "grad_norm": metric_names.TRAIN_GRADIENT_NORM,
 }
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archon_contracts.metric_names import TOP_K, VALIDATION_ACCURACY, VALIDATION_ACCURACY_AT_5
 from archon_inference.classifier import Classifier
 from archon_inference.selector import Selector
 from services.trainer.recipes.frozen_features import FrozenFeatures
 from services.trainer.recipes.items import TrainingItem
 from services.trainer.recipes.progress_callback import Validate
-
-TOP_K = 5
 
 
 def build_validator(model: Selector | Classifier, items: Sequence[TrainingItem]) -> Validate:
@@ -26,8 +25,8 @@ def build_validator(model: Selector | Classifier, items: Sequence[TrainingItem])
         first = sum(item.target == answer.output for item, answer in pairs)
         among = first + sum(item.target in answer.alternatives for item, answer in pairs)
         return {
-            "validation/accuracy": first / len(items),
-            f"validation/accuracy_at_{TOP_K}": among / len(items),
+            VALIDATION_ACCURACY: first / len(items),
+            VALIDATION_ACCURACY_AT_5: among / len(items),
         }
 
     return validate

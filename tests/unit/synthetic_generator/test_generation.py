@@ -117,7 +117,7 @@ def test_lines_that_are_no_examples_are_passed_over() -> None:
         b"{",
         b"[]",
         b'{"input": "a"}',
-        b'{"input": 1, "target": "b"}',
+        b'{"input": " ", "target": "b"}',
         b'{"input":"a","target":"b"}',
     ]
 

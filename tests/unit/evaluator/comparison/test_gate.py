@@ -1,9 +1,8 @@
 """From scores to the facts of an evaluation."""
 
-import json
-
 import pytest
 
+from archon_contracts.formats import PredictionRow, to_jsonl
 from archon_contracts.values import GatePolicy
 from services.evaluator.comparison.gate import COMPARED_WITH_BASELINE, build_evaluation_report
 from services.evaluator.domain import Role, RoleScores
@@ -15,14 +14,21 @@ def scores(
 ) -> RoleScores:
     """A model's predictions, one per outcome; the k best answers hold the right one always."""
     rows = [
-        {"id": f"i{n}", "group": "old", "correct": right, "correct_at_k": right is not None or None}
+        PredictionRow(
+            id=f"i{n}",
+            group="old",
+            output="",
+            score=1,
+            correct=right,
+            correct_at_k=right is not None or None,
+        )
         for n, right in enumerate(outcomes, start=first)
     ]
     rows += [
-        {"id": f"n{n}", "group": "new", "correct": right, "correct_at_k": True}
+        PredictionRow(id=f"n{n}", group="new", output="", score=1, correct=right, correct_at_k=True)
         for n, right in enumerate(others or [])
     ]
-    return RoleScores("".join(json.dumps(row) + "\n" for row in rows).encode(), 0.02)
+    return RoleScores(to_jsonl(rows), 0.02)
 
 
 GOOD, POOR = scores([True] * 60), scores([True] * 20 + [False] * 40)

@@ -3,10 +3,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from archon_contracts.formats import PredictionRow
 from archon_contracts.values import GatePolicy
 from services.evaluator.comparison.paired_tests import (
     NotPaired,
-    ScoredPrediction,
     accuracy,
     compare,
     decide_gate,
@@ -18,11 +18,16 @@ from services.evaluator.scoring.scorers import NothingScored
 cells = st.integers(0, 400)
 
 
-def _items(*right: bool | None, group: str | None = None) -> list[ScoredPrediction]:
-    return [ScoredPrediction(f"{group}-{n}", group, value, value) for n, value in enumerate(right)]
+def _items(*right: bool | None, group: str = "") -> list[PredictionRow]:
+    return [
+        PredictionRow(
+            id=f"{group}-{n}", group=group, output="", score=1, correct=value, correct_at_k=value
+        )
+        for n, value in enumerate(right)
+    ]
 
 
-def _answers(right: int, of: int, group: str) -> list[ScoredPrediction]:
+def _answers(right: int, of: int, group: str) -> list[PredictionRow]:
     return _items(*[True] * right, *[False] * (of - right), group=group)
 
 
@@ -88,7 +93,7 @@ def test_items_without_a_right_answer_alone_cannot_be_compared() -> None:
 
 
 @pytest.mark.parametrize("other", [_items(True), _items(True, True, True), []])
-def test_answers_to_different_items_are_not_compared(other: list[ScoredPrediction]) -> None:
+def test_answers_to_different_items_are_not_compared(other: list[PredictionRow]) -> None:
     with pytest.raises(NotPaired):
         compare(_items(True, True), other)
 
@@ -101,7 +106,7 @@ def test_a_comparison_counts_who_alone_was_right() -> None:
 
 
 def _decide(
-    candidate: list[ScoredPrediction], live: list[ScoredPrediction], **gate: float
+    candidate: list[PredictionRow], live: list[PredictionRow], **gate: float
 ) -> tuple[bool, str]:
     decision = decide_gate(compare(candidate, live), GatePolicy(**gate))
     return decision.passed, "; ".join(decision.reasons)
