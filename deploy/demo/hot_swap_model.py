@@ -10,9 +10,9 @@ from tempfile import gettempdir
 import fsspec
 
 from archon_contracts.events import AgentConfiguration
+from archon_contracts.formats import MANIFEST_FILE
 from archon_contracts.values import ArtifactRef
 from archon_inference import Predictor, load_predictor, verify_folder
-from archon_inference.verification import MANIFEST_FILE
 
 
 @dataclass(frozen=True, slots=True)

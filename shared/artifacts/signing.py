@@ -11,8 +11,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.errors import ArtifactCorrupt, StartupFailed
 
-SIGNATURE = "manifest.sig"
-
 
 def _public_hex(key: Ed25519PublicKey) -> str:
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()

@@ -15,22 +15,31 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 from uuid import uuid4
 
 import fsspec
-import orjson
 
-from archon_contracts.pickles import is_pickle, may_be_pickle_by_name, pickles_in
+from archon_contracts.formats import MANIFEST_FILE, SIGNATURE_FILE
+from archon_contracts.formats.manifest import (
+    PARTIAL_SUFFIX,
+    FileEntry,
+    ManifestInvalid,
+    UnsafeFile,
+    build_manifest,
+    check_file,
+    check_unlisted,
+    describe_file,
+    list_files,
+    list_unlisted,
+    parse_manifest,
+)
+from archon_contracts.pickles import pickles_in
 from archon_contracts.values import ArtifactRef
-from shared.artifacts.signing import SIGNATURE, Signer, TrustedKeys
+from shared.artifacts.signing import Signer, TrustedKeys
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
-
-MANIFEST = "manifest.json"
-PARTIAL = ".partial"
 
 
 class ArtifactStore:
@@ -80,19 +89,20 @@ class ArtifactStore:
     def _publish(self, folder: Path) -> ArtifactRef:
         if pickles := pickles_in(folder):
             raise ArtifactUnsafe(f"{', '.join(pickles)}: pickles are not stored; use safetensors")
-        files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
+        files = list_files(folder)
         manifest = build_manifest(files)
         digest = hashlib.sha256(manifest).hexdigest()
         place = f"{self._root}/{digest[:2]}/{digest}"
-        for name, entry in orjson.loads(manifest).items():
+        for name, entry in parse_manifest(manifest).items():
             if self._digest(f"{place}/{name}") != entry["sha256"]:
                 self._put(f"{place}/{name}", files[name])
         if self._local:
-            _remove_unlisted(Path(place), files)
+            for name in list_unlisted(Path(place), files):
+                (Path(place) / name).unlink(missing_ok=True)
         if self._signer and not self._is_signed(place, manifest, self._signer):
-            self._put_bytes(f"{place}/{SIGNATURE}", self._signer.sign(manifest))
-        if self._digest(f"{place}/{MANIFEST}") != digest:
-            self._put_bytes(f"{place}/{MANIFEST}", manifest)
+            self._put_bytes(f"{place}/{SIGNATURE_FILE}", self._signer.sign(manifest))
+        if self._digest(f"{place}/{MANIFEST_FILE}") != digest:
+            self._put_bytes(f"{place}/{MANIFEST_FILE}", manifest)
         return ArtifactRef(uri=f"{self._url}/{digest[:2]}/{digest}", digest=digest)
 
     def _digest(self, target: str) -> str | None:
@@ -114,7 +124,7 @@ class ArtifactStore:
 
     def _signature(self, place: str) -> bytes | None:
         try:
-            content: bytes = self._fs.cat_file(f"{place}/{SIGNATURE}")
+            content: bytes = self._fs.cat_file(f"{place}/{SIGNATURE_FILE}")
         except FileNotFoundError:
             return None
         return content
@@ -142,7 +152,7 @@ class ArtifactStore:
             yield target
             return
         self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-        partial = f"{target}.{uuid4().hex}{PARTIAL}"
+        partial = f"{target}.{uuid4().hex}{PARTIAL_SUFFIX}"
         yield partial
         os.replace(partial, target)
 
@@ -152,13 +162,15 @@ class ArtifactStore:
         folder = Path(place) if self._local else self._cache / ref.digest
         for name, entry in manifest.items():
             path = folder / name
-            if not self._local and not _matches_digest(path, entry["sha256"]):
+            if not self._local and not _is_intact(folder, name, entry):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL}")
+                partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
                 self._fs.get_file(f"{place}/{name}", str(partial))
                 os.replace(partial, path)
-            verify(path, entry["sha256"], ref)
-        _refuse_unlisted(folder, manifest, ref)
+            with _translated(ref):
+                check_file(folder, name, entry)
+        with _translated(ref):
+            check_unlisted(folder, manifest)
         return folder
 
     def _read(self, ref: ArtifactRef, name: str) -> bytes:
@@ -176,68 +188,30 @@ class ArtifactStore:
         # point outside the store.
         return f"{self._root}/{ref.digest[:2]}/{ref.digest}"
 
-    def _manifest(self, place: str, ref: ArtifactRef) -> dict[str, dict[str, Any]]:
+    def _manifest(self, place: str, ref: ArtifactRef) -> dict[str, FileEntry]:
         try:
-            content: bytes = self._fs.cat_file(f"{place}/{MANIFEST}")
+            content: bytes = self._fs.cat_file(f"{place}/{MANIFEST_FILE}")
         except FileNotFoundError as error:
             raise ArtifactMissing(f"there is no artifact at {ref.uri}") from error
-        if hashlib.sha256(content).hexdigest() != ref.digest:
-            raise ArtifactCorrupt(f"the manifest at {ref.uri} does not hash to its digest")
+        with _translated(ref):
+            entries = parse_manifest(content, ref.digest)
+        # After the hash: a signature says nothing of bytes that are not what was signed.
         if self._trusted:
             self._trusted.verify(content, self._signature(place), f"artifact {ref.digest[:12]}")
-        manifest: dict[str, dict[str, Any]] = orjson.loads(content)
-        _refuse_names(manifest, ref)
-        return manifest
+        return entries
 
 
-def _refuse_names(names: Iterable[str], ref: ArtifactRef) -> None:
-    """A manifest says where files are written: none of them outside, none of them a pickle."""
-    for name in names:
-        if name.startswith("/") or ".." in PurePosixPath(name).parts:
-            raise ArtifactCorrupt(f"artifact {ref.digest[:12]} names {name}, a place outside of it")
-        if may_be_pickle_by_name(name):
-            raise ArtifactUnsafe(f"artifact {ref.digest[:12]} holds {name}, which may be a pickle")
+@contextmanager
+def _translated(ref: ArtifactRef) -> Iterator[None]:
+    """Faults of a manifest or its files as errors of the artifact."""
+    try:
+        yield
+    except UnsafeFile as error:
+        raise ArtifactUnsafe(f"artifact {ref.digest[:12]}: {error}") from error
+    except ManifestInvalid as error:
+        raise ArtifactCorrupt(f"artifact {ref.digest[:12]}: {error}") from error
 
 
-def _refuse_unlisted(folder: Path, names: Iterable[str], ref: ArtifactRef) -> None:
-    if left := _list_unlisted(folder, names):
-        raise ArtifactCorrupt(f"artifact {ref.digest[:12]} holds {', '.join(left)} beside its own")
-
-
-def _remove_unlisted(folder: Path, names: Iterable[str]) -> None:
-    for name in _list_unlisted(folder, names):
-        (folder / name).unlink(missing_ok=True)
-
-
-def _list_unlisted(folder: Path, names: Iterable[str]) -> list[str]:
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    unlisted = found - {MANIFEST, SIGNATURE, *names}
-    # Two publishers of the same content may meet; what one of them still writes is nobody's.
-    return sorted(name for name in unlisted if not name.endswith(PARTIAL))
-
-
-def build_manifest(files: Mapping[str, Path]) -> bytes:
-    """Sorted JSON of {path: {bytes, sha256}}."""
-    entries = {name: _describe_file(path) for name, path in sorted(files.items())}
-    return orjson.dumps(entries, option=orjson.OPT_SORT_KEYS)
-
-
-def verify(path: Path, sha256: str, ref: ArtifactRef) -> None:
-    """Raises ArtifactCorrupt when the file is missing or hashes to something else, and
-    ArtifactUnsafe when it is a pickle by another name."""
-    if not path.is_file():
-        raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} is missing")
-    if not _matches_digest(path, sha256):
-        raise ArtifactCorrupt(f"{path.name} of artifact {ref.digest[:12]} was changed")
-    if is_pickle(path):
-        raise ArtifactUnsafe(f"{path.name} of artifact {ref.digest[:12]} is a pickle")
-
-
-def _matches_digest(path: Path, sha256: str) -> bool:
-    return path.is_file() and _describe_file(path)["sha256"] == sha256
-
-
-def _describe_file(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
+def _is_intact(folder: Path, name: str, entry: FileEntry) -> bool:
+    path = folder / name
+    return path.is_file() and describe_file(path)["sha256"] == entry["sha256"]

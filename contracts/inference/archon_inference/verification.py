@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
 
-from archon_contracts.pickles import is_pickle
+from archon_contracts.formats import MANIFEST_FILE, SIGNATURE_FILE
+from archon_contracts.formats.manifest import ManifestInvalid, check_folder
 from archon_inference.errors import ModelFolderInvalid
-
-MANIFEST_FILE: Final = "manifest.json"
-SIGNATURE_FILE: Final = "manifest.sig"
 
 
 def verify_folder(folder: Path, digest: str, *, trusted_keys: Iterable[str] = ()) -> None:
@@ -26,39 +22,13 @@ def verify_folder(folder: Path, digest: str, *, trusted_keys: Iterable[str] = ()
             signed by one of the keys.
     """
     try:
-        manifest = (folder / MANIFEST_FILE).read_bytes()
+        if keys := [key for key in trusted_keys if key]:
+            _verify_signature(folder, (folder / MANIFEST_FILE).read_bytes(), keys)
+        check_folder(folder, digest)
     except FileNotFoundError as error:
         raise ModelFolderInvalid(f"{folder} has no {MANIFEST_FILE}") from error
-    if hashlib.sha256(manifest).hexdigest() != digest:
-        raise ModelFolderInvalid(f"the manifest in {folder} does not hash to {digest}")
-    if keys := [key for key in trusted_keys if key]:
-        _verify_signature(folder, manifest, keys)
-    entries: dict[str, dict[str, Any]] = json.loads(manifest)
-    _reject_unlisted_files(folder, entries)
-    for name, entry in entries.items():
-        _verify_file(folder, name, entry["sha256"])
-
-
-def _reject_unlisted_files(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
-    """A library loads what it finds: a file beyond the manifest is as bad as a changed one."""
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    unlisted = sorted(files - {MANIFEST_FILE, SIGNATURE_FILE, *entries})
-    if unlisted:
-        raise ModelFolderInvalid(f"{folder} holds {', '.join(unlisted)} beyond its manifest")
-
-
-def _verify_file(folder: Path, name: str, sha256: str) -> None:
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ModelFolderInvalid(f"the manifest in {folder} names {name}, which is outside of it")
-    if not path.is_file():
-        raise ModelFolderInvalid(f"{name} in {folder} is missing")
-    if is_pickle(path):
-        raise ModelFolderInvalid(f"{name} in {folder} is a pickle, and none is ever loaded")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
-        raise ModelFolderInvalid(f"{name} in {folder} was changed")
+    except ManifestInvalid as error:
+        raise ModelFolderInvalid(f"{folder}: {error}") from error
 
 
 def _verify_signature(folder: Path, manifest: bytes, trusted_keys: list[str]) -> None:

@@ -8,7 +8,6 @@ file that the manifest does not name, or a pickle: transformers would load one i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -18,9 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from archon_contracts.pickles import pickles_in
+from archon_contracts.formats import MANIFEST_FILE
+from archon_contracts.formats.manifest import (
+    ManifestInvalid,
+    build_manifest,
+    check_folder,
+    list_files,
+)
 
-MANIFEST_FILE: Final = "manifest.json"
 RUN_FILE: Final = "run.json"
 STATE_FILE: Final = "trainer_state.json"
 _NAME = re.compile(r"^checkpoint-(\d+)$")
@@ -50,24 +54,17 @@ def stage_checkpoint(root: Path, step: int) -> Iterator[Path]:
 
 
 def write_manifest(folder: Path) -> None:
-    """List every file with its sha256; the manifest is written last."""
-    files = sorted(path for path in folder.iterdir() if path.name != MANIFEST_FILE)
-    manifest = {path.name: _sha256(path) for path in files}
-    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1))
+    """List every file with its size and hash; the manifest is written last."""
+    (folder / MANIFEST_FILE).write_bytes(build_manifest(list_files(folder)))
 
 
 def is_complete(folder: Path) -> bool:
     """Whether the folder holds exactly what its manifest says, byte for byte, and no pickle."""
     try:
-        manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
-        names = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
-        return (
-            names == set(manifest)
-            and not pickles_in(folder)
-            and all(_sha256(folder / name) == digest for name, digest in manifest.items())
-        )
-    except (OSError, ValueError, TypeError):
+        check_folder(folder)
+    except (OSError, ManifestInvalid):
         return False
+    return True
 
 
 def find_newest_checkpoint(root: Path) -> Path | None:
@@ -108,8 +105,3 @@ def _abandoned(root: Path, newest: int) -> list[Path]:
     """Folders that were being written for steps before `newest`."""
     found = {path: _STAGED.match(path.name) for path in root.iterdir()}
     return [path for path, match in found.items() if match and int(match[1]) < newest]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from archon_contracts.formats import MANIFEST_FILE
 from services.trainer import child
 from services.trainer.checkpoints import store as checkpoints
 from services.trainer.checkpoints import trainer_callback as checkpointing
@@ -94,7 +95,7 @@ def _half_written_manifest(step: int, stop: Stop) -> None:
     def half(folder: Path) -> None:
         write(folder)
         if f".checkpoint-{step}." in folder.name:
-            path = folder / checkpoints.MANIFEST_FILE
+            path = folder / MANIFEST_FILE
             content = path.read_bytes()
             path.write_bytes(content[: len(content) // 2])
             stop()

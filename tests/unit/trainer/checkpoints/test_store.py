@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from archon_contracts.formats import MANIFEST_FILE
 from services.trainer.checkpoints.store import (
-    MANIFEST_FILE,
     find_newest_checkpoint,
     is_complete,
     prune_checkpoints,
