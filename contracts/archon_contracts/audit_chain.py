@@ -84,7 +84,7 @@ class ChainVerifier:
         return self.broken_at is None
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Look at the next entry."""
+        """Check the next entry."""
         sequence, expected = entry["sequence"], self.sequence + 1
         if sequence > expected:
             self.gaps.append((expected, sequence - 1))

@@ -1,4 +1,4 @@
-"""What every contract has in common: a frozen body, a wire type, a topic and a key."""
+"""Base classes of contracts: a frozen body with a wire type, a topic and a key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Identifier = Annotated[
 
 def _reject_null(value: JsonValue) -> JsonValue:
     if value is None:
-        raise ValueError("null says nothing here")
+        raise ValueError("null is not allowed here")
     return value
 
 
@@ -66,7 +66,7 @@ class Contract(ValueObject):
 
     @property
     def key(self) -> str:
-        """The Kafka key: the entity whose order matters, prefixed by its tenant."""
+        """The Kafka key: the entity whose events must stay in order, prefixed by its tenant."""
         return f"{self.tenant_id}/{getattr(self, self.key_field)}"
 
     def to_bytes(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The ids of feedback events that are sent without one: sending twice is then counted once."""
+"""The ids of feedback events that are sent without one: repeated sends are counted once."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def subject_of(event: FeedbackEvent) -> str:
 
 
 def with_traffic_class(event: FeedbackEvent, *surroundings: TrafficClass | None) -> FeedbackEvent:
-    """The event with its own traffic_class, or else the first that its surroundings have.
+    """The event with its own traffic class, or else the first of its surroundings.
 
-    That an event calls itself production does not help it: it may not know where it runs.
+    "production" in an event does not override them: its sender may not know where it runs.
     """
     for traffic_class in (event.traffic_class, *surroundings):
         if traffic_class not in (None, TrafficClass.PRODUCTION):
@@ -35,10 +35,10 @@ def with_traffic_class(event: FeedbackEvent, *surroundings: TrafficClass | None)
 
 
 def event_id_of(event: FeedbackEvent) -> EventId:
-    """The same id for the same statement about the same thing by the same party.
+    """An id derived from kind, agent, subject and source, so that a repeated send is a duplicate.
 
-    So a second judgement of an interaction by the same source is taken for a repetition; one that
-    shall count (a user who changed their mind, say) needs an id of its own.
+    A second feedback event of the same source on one interaction (a user who changed their mind)
+    needs an explicit id, else it counts as a repetition.
     """
     tenant, agent, subject = event.tenant_id, event.agent_id, subject_of(event)
     match event:

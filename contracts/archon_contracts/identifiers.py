@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7 where time order helps, UUIDv5 where determinism is the point."""
+"""Identifiers: UUIDv7 where ids should sort by time, UUIDv5 where they are derived."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from uuid import UUID, uuid5
 
 JobId = NewType("JobId", UUID)
 EventId = NewType("EventId", UUID)
-DatasetId = NewType("DatasetId", UUID)
-ModelId = NewType("ModelId", UUID)
-EvaluationId = NewType("EvaluationId", UUID)
-WindowId = NewType("WindowId", UUID)
-ExperimentId = NewType("ExperimentId", UUID)
 
 ARCHON_NAMESPACE = UUID("6f1d1d3e-7c1b-5d55-9a51-0b8b6a0f6d11")
 
 
 def new_id() -> UUID:
-    """A fresh UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits."""
+    """A new UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits.
+
+    Written here because subscribers install this package and Python has none before 3.14.
+    """
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
     value = (milliseconds & (2**48 - 1)) << 80 | random
@@ -29,10 +27,10 @@ def new_id() -> UUID:
 
 
 def derived_id(*parts: object) -> UUID:
-    """The UUIDv5 of the parts: the same cause always names the same effect."""
+    """The UUIDv5 of the parts: equal parts give equal ids, so repeated work is idempotent."""
     return uuid5(ARCHON_NAMESPACE, "\x1f".join(str(part) for part in parts))
 
 
 def feedback_event_id(tenant_id: str, agent_id: str, interaction_id: str, source: str) -> EventId:
-    """The id of feedback that came without one: one judgement per interaction and source."""
+    """The id of feedback that came without one: one event per interaction and source."""
     return EventId(derived_id("feedback", tenant_id, agent_id, interaction_id, source))

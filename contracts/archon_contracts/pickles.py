@@ -1,6 +1,6 @@
 """Files that run code when they are loaded: pickles, by their names and by their first bytes.
 
-Nothing in this system reads them; they are refused so that no library does so by itself.
+Nothing in this system reads them; they are refused so that no library loads one implicitly.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def may_be_pickle_by_name(name: str) -> bool:
 def is_pickle(path: Path) -> bool:
     """Whether a file is a pickle by its name, or by its content under another name.
 
-    Pickles of protocols 0 and 1 are plain text without a mark; only their names tell them.
+    Pickles of protocols 0 and 1 have no magic bytes; only their names show them.
     """
     return may_be_pickle_by_name(path.name) or _has_pickled_content(path)
 

@@ -1,4 +1,4 @@
-"""Why traffic exists. Only production feedback is worth learning from."""
+"""Traffic classes. Only production feedback is stored and trained on."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 from archon_contracts.identifiers import derived_id
 
 BAGGAGE_KEY: Final = "archon.traffic_class"
-"""The W3C baggage entry in which a traffic_class travels along with a trace."""
+"""The W3C baggage entry that propagates a traffic class with a trace."""
 
 RESERVED_PREFIX: Final = "archon:"
-"""Interactions whose id begins so are the system's own, whatever is said of them later."""
+"""Interaction ids with this prefix are internal traffic, whatever later events state."""
 
 
 _GATEWAY: Final = b"archon/gateway"
@@ -27,22 +27,21 @@ class TrafficClass(StrEnum):
     EVALUATION = "evaluation"
     SYNTHESIS = "synthesis"
     BENCHMARK = "benchmark"
-    SHADOW = "shadow"  # answers that nobody was header_value
+    SHADOW = "shadow"  # answers of a shadow deployment; no user saw them
     TEST = "test"
 
 
 class InternalTraffic(NamedTuple):
-    """That a record is the system's own traffic: its traffic_class, and where that was seen."""
+    """A record that is internal traffic: its class, and the signal that showed it."""
 
     traffic_class: str
     signal: str
 
 
 def internal_interaction_id(traffic_class: TrafficClass, *parts: object) -> str:
-    """An interaction id that says itself what the interaction was for.
+    """An interaction id that carries its traffic class. The same parts give the same id.
 
-    The same parts give the same id. Feedback on it never counts, even where its sender forgets
-    to say why it was asked: no look-up is needed to tell.
+    Feedback on it is recognised without a look-up, also when its sender omits the class.
     """
     return f"{RESERVED_PREFIX}{traffic_class}:{derived_id(traffic_class, *parts)}"
 
@@ -57,7 +56,7 @@ def traffic_class_in_id(interaction_id: str) -> str:
 def parse_traffic_class(text: str) -> TrafficClass | None:
     """A traffic_class as it was written; None for production.
 
-    One of a newer release is read as TEST: what it is may be unknown, what it is not is known.
+    An unknown one, of a newer release, is read as TEST: it is not production.
     """
     if text in ("", TrafficClass.PRODUCTION):
         return None
@@ -81,9 +80,9 @@ def detect_internal_traffic(
 ) -> InternalTraffic | None:
     """Whether a record of the feedback topic is the system's own traffic; None: production.
 
-    `traffic_class` is its body's, `subject` the interaction or item that it is about. Any one of
-    five signals is enough, so that a sender who forgets one of them is found by another. The
-    gateway is a service too; what it passes on for others has no cause within the system.
+    `traffic_class` is the body's, `subject` the interaction or item concerned. Any one of five
+    signals (body, header, id, source, baggage) suffices, so a sender may omit some. Records that
+    the gateway forwards for clients have its source too, but no causation id.
 
     Raises:
         ValueError: header ce_trafficclass is none of the traffic_classes.

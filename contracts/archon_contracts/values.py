@@ -1,4 +1,4 @@
-"""Value objects that several contracts share."""
+"""Value objects used by several contracts."""
 
 from __future__ import annotations
 
@@ -85,11 +85,13 @@ class MetricResult(ValueObject):
 
 
 class TriggerPolicy(ValueObject):
-    """When feedback is worth a retrain."""
+    """When feedback starts a retrain."""
 
     minimum_feedback: int = Field(default=200, ge=1, description="Count that fires the trigger.")
     maximum_feedback: int = Field(
-        default=10_000, ge=1, description="Most items that one window takes; the rest waits."
+        default=10_000,
+        ge=1,
+        description="Most items in one window; the others stay for the next one.",
     )
     rating_drop: float | None = Field(
         default=None, gt=0, description="Fire when the mean rating falls by this many stars."
@@ -103,16 +105,16 @@ class TriggerPolicy(ValueObject):
     backoff_seconds: float = Field(
         default=60.0,
         ge=0,
-        description="Rest after a retrain that gave no version; doubles with each in a row [s].",
+        description="Backoff after a retrain without a new version; doubles with each one [s].",
     )
     maximum_backoff_seconds: float = Field(
-        default=21_600.0, ge=0, description="Longest such rest; a deployment ends it [s]."
+        default=21_600.0, ge=0, description="Longest backoff; a deployment resets it [s]."
     )
     enabled: bool = True
 
 
 class GatePolicy(ValueObject):
-    """What a candidate must show against the live version before it is deployed."""
+    """What a candidate must show against the deployed version."""
 
     minimum_gain: float = Field(
         default=0.0, ge=0, lt=1, description="Least gain in accuracy, all items."
@@ -121,24 +123,24 @@ class GatePolicy(ValueObject):
         default=0.05, gt=0, le=1, description="Largest p of the paired test for a gain."
     )
     maximum_forgetting: float = Field(
-        default=0.05, ge=0, description="Largest loss allowed in any group, as a share."
+        default=0.05, ge=0, description="Largest drop in accuracy allowed in any group."
     )
 
 
 class TrustPolicy(ValueObject):
-    """How far one giver of feedback is trusted. What is held is counted and listed, not lost."""
+    """How much weight one rater has. Quarantined feedback is counted and listed."""
 
     enabled: bool = True
     unit_proportion: Proportion = Field(
         default=0.05,
-        description="Largest share of a window's feedback from one unit; twice the mean of all "
-        "givers where that is more, so that few units are not cut short.",
+        description="Largest proportion of a window's feedback from one unit, or twice the mean "
+        "of all units where that is more, so that windows of few units are not cut.",
     )
     unit_floor: int = Field(
-        default=10, ge=0, description="Judgements of a window that any unit may give."
+        default=10, ge=0, description="Feedback events of a window that are accepted of any unit."
     )
     user_proportion: Proportion = Field(
-        default=1.0, description="Largest share of a window from users; others must be there too."
+        default=1.0, description="Largest proportion from users where there are other sources."
     )
     guardrail_proportion: Proportion = Field(default=0.5, description="The same for guardrails.")
     environment_proportion: Proportion = Field(
@@ -148,13 +150,13 @@ class TrustPolicy(ValueObject):
         default=3, ge=1, description="Near-same inputs of one unit that count in a window."
     )
     quarantine_outliers: bool = Field(
-        default=True, description="Hold a unit whose judgements contradict what is known."
+        default=True, description="Quarantine a unit whose feedback contradicts trusted items."
     )
     contradicted_weight: Proportion = Field(
-        default=0.25, description="Weight of a judgement that is contradicted; 0: it is held."
+        default=0.25, description="Weight of contradicted feedback; 0: it is quarantined."
     )
     independent_raters: int = Field(
-        default=3, ge=1, description="Units that must say the same to be a voice against others."
+        default=3, ge=1, description="Units that must agree before they outweigh others."
     )
 
 
@@ -184,7 +186,7 @@ class TrainingConfig(ValueObject):
 
 
 class AgentProfile(ValueObject):
-    """What the system must know of an agent to improve it."""
+    """Configuration of an agent that is to be improved."""
 
     agent_id: Identifier
     kind: AgentKind
@@ -192,7 +194,7 @@ class AgentProfile(ValueObject):
     catalogue: ArtifactRef | None = Field(default=None, description="A selector's entries.")
     labels: tuple[str, ...] = Field(default=(), description="A classifier's labels.")
     evaluation_suite: ArtifactRef | None = Field(
-        default=None, description="Held-out items that no training may see."
+        default=None, description="Held-out items; no training uses them."
     )
     trigger: TriggerPolicy = TriggerPolicy()
     gate: GatePolicy = GatePolicy()

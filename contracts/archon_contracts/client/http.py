@@ -1,4 +1,4 @@
-"""Feedback over HTTP, for agents that cannot or should not speak Kafka."""
+"""Feedback over HTTP, for agents without a Kafka client."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def _to_error(response: httpx.Response) -> GatewayRefusedError:
 def _retry_after_seconds(response: httpx.Response, *, default: float) -> float:
     """Retry-After as seconds from now (it may be a number or a date), within our limit."""
     text = response.headers.get("Retry-After", "").strip()
-    # By the standard whole seconds; `float` alone would take `nan`, for which nobody can wait.
+    # Whole seconds by the standard; `float` would accept `nan`, which is no time to sleep.
     if text.isdecimal():
         return min(float(text), LONGEST_WAIT_SECONDS)
     try:

@@ -78,8 +78,8 @@ async def stop(connection: KafkaConnection, *, timeout_seconds: float) -> None:
             await connection.stop()
     except (TimeoutError, asyncio.CancelledError) as error:
         # An idempotent producer flushes for ever and a group member waits for its coordinator
-        # while the broker is away, so what they still run is ended by hand. Whoever waited for
-        # an acknowledgement has been told already.
+        # while the broker is away, so their tasks are cancelled here. Callers that waited for
+        # an acknowledgement have got an error already.
         log.warning("Kafka did not answer while closing; the connection was dropped")
         await _drop(connection)
         # The cancel may be that of a fetch in flight, which aiokafka lets out of its stop().

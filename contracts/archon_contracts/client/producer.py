@@ -1,4 +1,4 @@
-"""A Kafka producer whose sends are safe or fail in time, and which outlives a broker's restart."""
+"""A Kafka producer: sends succeed or fail in bounded time, and broker restarts are survived."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRecord:
-    """What is sent: the key decides the partition, and so the order."""
+    """A record to send; records of one key stay in order."""
 
     topic: str
     key: bytes

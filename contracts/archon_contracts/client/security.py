@@ -52,7 +52,7 @@ class ConnectionRefusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaSecurity:
-    """How a client knows its broker and shows who it is; `repr` shows no password.
+    """TLS and SASL settings of a client; `repr` shows no password.
 
     With `tls` the broker's certificate and host name are always checked, against `ca_file` or the
     system's authorities. A client certificate (mutual TLS) is a pair of PEM files. `mechanism`
@@ -182,7 +182,7 @@ def _classify_refusal(error: BaseException, protocol: str) -> ConnectionRefusal 
             return ConnectionRefusal(Fault.CREDENTIALS, "it does not accept this user and password")
         case UnsupportedSaslMechanismError() | IllegalSaslStateError():
             return ConnectionRefusal(Fault.MECHANISM, "it does not offer this SASL mechanism")
-        # Accepted, then closed: somebody listens, who takes us for something else.
+        # Accepted, then closed: the listener expects another security protocol.
         case asyncio.IncompleteReadError() | ConnectionResetError():
             return ConnectionRefusal(
                 Fault.PROTOCOL,

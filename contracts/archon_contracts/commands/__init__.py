@@ -1,4 +1,4 @@
-"""Commands: orders to one service."""
+"""Commands, each to one service."""
 
 from archon_contracts.commands.coordination import CancelJob, ConfigureAgent
 from archon_contracts.commands.curriculum import PlanCurriculum

@@ -1,4 +1,4 @@
-"""Orders to the coordinator."""
+"""Commands to the coordinator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archon_contracts.values import AgentProfile
 
 
 class ConfigureAgent(Contract):
-    """Take this agent on, or change what is known of it."""
+    """Add this agent, or change its configuration."""
 
     topic: ClassVar[Topic] = topics.COORDINATOR_COMMANDS
     key_field: ClassVar[str] = "agent_id"
@@ -26,7 +26,7 @@ class ConfigureAgent(Contract):
 
 
 class CancelJob(Contract):
-    """Stop a job wherever it stands."""
+    """Stop a job in any state."""
 
     topic: ClassVar[Topic] = topics.COORDINATOR_COMMANDS
     key_field: ClassVar[str] = "job_id"

@@ -1,4 +1,4 @@
-"""Orders to the curriculum service."""
+"""Commands to the curriculum service."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class PlanCurriculum(Contract):
     method: TrainingMethod
     new_items: int = Field(ge=0)
     success_rate: Proportion | None = Field(
-        default=None, description="Proportion of judged answers that were right; absent: unknown."
+        default=None, description="Proportion of rated answers that were right; absent: unknown."
     )
     judged_items: int = Field(
-        default=0, ge=0, description="Answers that were judged: what the success rate is of."
+        default=0, ge=0, description="Rated answers, the denominator of the success rate."
     )
     replay_ratio: Proportion | None = Field(default=None, description="Asked for by the job.")

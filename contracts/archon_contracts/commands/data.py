@@ -1,4 +1,4 @@
-"""Orders to data preparation and the synthetic generator."""
+"""Commands to data preparation and the synthetic generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders to the evaluator."""
+"""Commands to the evaluator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archon_contracts.values import AgentKind, ArtifactRef, GatePolicy, ModelRef
 
 
 class EvaluateModel(Contract):
-    """Compare a candidate with the live version on the same items."""
+    """Compare a candidate with the deployed version on the same items."""
 
     topic: ClassVar[Topic] = topics.EVALUATOR_COMMANDS
     key_field: ClassVar[str] = "job_id"

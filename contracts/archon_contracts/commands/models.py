@@ -1,4 +1,4 @@
-"""Orders to the registry."""
+"""Commands to the registry."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RegisterModel(Contract):
 
 
 class DeployModel(Contract):
-    """Make a registered version live."""
+    """Deploy a registered version."""
 
     topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
     key_field: ClassVar[str] = "agent_id"
@@ -45,14 +45,14 @@ class DeployModel(Contract):
     job_id: UUID | None = None
     compared_with: str | None = Field(
         default=None,
-        description="Version that the gate compared with, absent: none was live. A job's order is "
-        "refused when another one is live by now.",
+        description="Version that the gate compared with, absent: none was deployed. A job's "
+        "command is refused when another version is deployed by then.",
     )
     requested_by: str = Field(default="", description="Who wants it; empty: not said.")
 
 
 class RollBackModel(Contract):
-    """Make an earlier version live again."""
+    """Deploy an earlier version again."""
 
     topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
     key_field: ClassVar[str] = "agent_id"

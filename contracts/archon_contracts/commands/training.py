@@ -1,4 +1,4 @@
-"""Orders to the trainer."""
+"""Commands to the trainer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TrainModel(Contract):
     kind: AgentKind
     method: TrainingMethod
     base_model: str
-    warm_start: ModelRef | None = Field(default=None, description="Live version to start from.")
+    warm_start: ModelRef | None = Field(default=None, description="Deployed version to start from.")
     dataset: ArtifactRef
     catalogue: ArtifactRef | None = None
     labels: tuple[str, ...] = ()

@@ -20,7 +20,6 @@ from archon_contracts.events.evaluations import (
     EvaluationFailed,
     PairedComparison,
     RegressionDetected,
-    ReviewRequested,
 )
 from archon_contracts.events.feedback import (
     AnnotationSubmitted,
@@ -103,7 +102,6 @@ __all__ = [
     "QualityReport",
     "RegressionDetected",
     "RetrainTriggered",
-    "ReviewRequested",
     "SyntheticDataGenerated",
     "TrainingCompleted",
     "TrainingFailed",

@@ -1,4 +1,4 @@
-"""Facts about agents themselves."""
+"""Events of agents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archon_contracts.values import AgentProfile
 
 
 class AgentConfigured(Contract):
-    """The coordinator knows this agent now and takes feedback for it."""
+    """The coordinator has this agent's configuration and accepts feedback for it."""
 
     topic: ClassVar[Topic] = topics.AGENTS
     key_field: ClassVar[str] = "agent_id"

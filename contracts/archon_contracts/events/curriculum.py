@@ -1,4 +1,4 @@
-"""What an agent is taught next."""
+"""Curriculum plans and levels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archon_contracts.values import Proportion
 
 
 class CurriculumStage(ValueObject):
-    """One part of the training: items up to a difficulty, for a share of the steps."""
+    """One part of the training: items up to a difficulty, for a proportion of the steps."""
 
     name: str
     maximum_difficulty: Proportion
@@ -42,7 +42,7 @@ class CurriculumPlanned(Contract):
 
 
 class LevelAdvanced(Contract):
-    """The agent mastered a level."""
+    """The agent moved to a higher level."""
 
     topic: ClassVar[Topic] = topics.CURRICULUM
     key_field: ClassVar[str] = "agent_id"
@@ -54,7 +54,7 @@ class LevelAdvanced(Contract):
 
 
 class LevelRegressed(Contract):
-    """The agent fell behind its level."""
+    """The agent moved to a lower level."""
 
     topic: ClassVar[Topic] = topics.CURRICULUM
     key_field: ClassVar[str] = "agent_id"

@@ -1,4 +1,4 @@
-"""How good a candidate is, beside the live version."""
+"""Events of evaluations."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from archon_contracts.values import ArtifactRef, Estimate, MetricResult
 
 
 class PairedComparison(ValueObject):
-    """Candidate against live on the same items."""
+    """Candidate and deployed version on the same items."""
 
-    difference: Estimate = Field(description="Accuracy of the candidate minus the live one.")
+    difference: Estimate = Field(
+        description="Accuracy of the candidate minus that of the deployed version."
+    )
     p_value: float = Field(ge=0, le=1, description="Exact McNemar test, two-sided.")
     candidate_only: int = Field(ge=0, description="Items that only the candidate got right.")
-    deployed_only: int = Field(ge=0, description="Items that only the live version got right.")
+    deployed_only: int = Field(ge=0, description="Items that only the deployed version got right.")
 
 
 class EvaluationCompleted(Contract):
-    """All models of an evaluation are scored and the gate has spoken."""
+    """All models of an evaluation are scored and the gate has decided."""
 
     topic: ClassVar[Topic] = topics.EVALUATIONS
     key_field: ClassVar[str] = "agent_id"
@@ -32,7 +34,7 @@ class EvaluationCompleted(Contract):
     job_id: UUID
     evaluation_id: UUID
     passed: bool
-    reasons: tuple[str, ...] = Field(description="Why the gate decided so, in plain words.")
+    reasons: tuple[str, ...] = Field(description="Why the gate decided so.")
     results: tuple[MetricResult, ...] = Field(
         default=(), description="Every metric of every model, per group."
     )
@@ -41,13 +43,13 @@ class EvaluationCompleted(Contract):
     )
     accuracy_at_5: dict[str, dict[str, Estimate]] = Field(default_factory=dict)
     comparison: dict[str, PairedComparison] = Field(
-        default_factory=dict, description="Per group; absent when nothing is live."
+        default_factory=dict, description="Per group; absent when nothing is deployed."
     )
     latency_seconds: dict[str, float] = Field(
         default_factory=dict, description="Median per item, per model."
     )
     compared_with: str | None = Field(
-        default=None, description="The live version it was compared with; absent: none was live."
+        default=None, description="Deployed version that it was compared with; absent: none."
     )
     predictions: ArtifactRef | None = None
     duration_seconds: float = Field(ge=0)
@@ -67,7 +69,7 @@ class EvaluationFailed(Contract):
 
 
 class RegressionDetected(Contract):
-    """The live version does worse than it did."""
+    """Reserved, not published yet: a metric of the deployed version got worse."""
 
     topic: ClassVar[Topic] = topics.EVALUATIONS
     key_field: ClassVar[str] = "agent_id"
@@ -77,15 +79,3 @@ class RegressionDetected(Contract):
     metric: str
     before: Estimate
     now: Estimate
-
-
-class ReviewRequested(Contract):
-    """A person should look at these items."""
-
-    topic: ClassVar[Topic] = topics.EVALUATIONS
-    key_field: ClassVar[str] = "agent_id"
-
-    agent_id: Identifier
-    job_id: UUID | None = None
-    items: ArtifactRef
-    question: str

@@ -1,4 +1,4 @@
-"""What agents and people say about interactions in production."""
+"""Feedback on interactions in production."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archon_contracts.traffic_classes import TrafficClass
 
 
 class FeedbackSource(StrEnum):
-    """Who judged."""
+    """Who gave the feedback."""
 
     USER = "user"
     EXPERT = "expert"
@@ -30,7 +30,7 @@ TRAFFIC_CLASS: Final = Field(
 
 
 class FeedbackReceived(Contract):
-    """A judgement of one interaction: a correction, a rating, a reward, or several of them."""
+    """Feedback on one interaction: a correction, a rating, a reward, or several of them."""
 
     topic: ClassVar[Topic] = topics.FEEDBACK
     key_field: ClassVar[str] = "agent_id"
@@ -57,7 +57,7 @@ class FeedbackReceived(Contract):
 
 
 class FeedbackRetracted(Contract):
-    """A judgement is withdrawn; no dataset prepared from then on holds it."""
+    """Feedback is withdrawn; no dataset prepared from then on contains it."""
 
     topic: ClassVar[Topic] = topics.FEEDBACK
     key_field: ClassVar[str] = "agent_id"
@@ -70,7 +70,7 @@ class FeedbackRetracted(Contract):
 
 
 class InteractionLogged(Contract):
-    """An agent answered; nobody has judged it yet."""
+    """An agent answered; there is no feedback yet."""
 
     topic: ClassVar[Topic] = topics.FEEDBACK
     key_field: ClassVar[str] = "agent_id"

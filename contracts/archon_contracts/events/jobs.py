@@ -1,4 +1,4 @@
-"""The life of a job: one wish to improve an agent."""
+"""Events of jobs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class TrainingRequested(Contract):
 
 
 class RetrainTriggered(Contract):
-    """A policy fired: the claimed window is new data of this job and of no other."""
+    """A trigger policy fired; the claimed window belongs to this job only."""
 
     topic: ClassVar[Topic] = topics.JOBS
     key_field: ClassVar[str] = "job_id"
@@ -139,7 +139,7 @@ class JobRejected(Contract):
 
 
 class JobCancelled(Contract):
-    """Somebody stopped the job."""
+    """The job was stopped on request."""
 
     topic: ClassVar[Topic] = topics.JOBS
     key_field: ClassVar[str] = "job_id"

@@ -30,7 +30,7 @@ class ModelRegistered(Contract):
 
 
 class ModelDeployed(Contract):
-    """A version is live."""
+    """A version is deployed."""
 
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
@@ -58,7 +58,7 @@ class DeploymentRefused(Contract):
 
 
 class ModelRolledBack(Contract):
-    """An earlier version is live again."""
+    """An earlier version is deployed again."""
 
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
@@ -71,7 +71,7 @@ class ModelRolledBack(Contract):
 
 
 class ModelArchived(Contract):
-    """A version is kept for the record only."""
+    """Reserved, not published yet: a version can no longer be deployed."""
 
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
@@ -82,7 +82,7 @@ class ModelArchived(Contract):
 
 
 class ExperimentStarted(Contract):
-    """A candidate takes a share of the traffic."""
+    """Reserved, not published yet: a candidate gets a proportion of the traffic."""
 
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
@@ -95,7 +95,7 @@ class ExperimentStarted(Contract):
 
 
 class ExperimentConcluded(Contract):
-    """An experiment has an answer."""
+    """Reserved, not published yet: an experiment has a result."""
 
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
