@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 from archon_contracts.audit_chain import ChainVerifier, compute_hash
-from archon_contracts.base import Contract
 from archon_contracts.events import AuditAction, AuditChange, AuditRecorded
 from archon_contracts.identifiers import derived_id
 from shared.clock import Clock
 from shared.logging import get_logger
 from shared.messaging.messages import Cause
+from shared.messaging.outbox import Outbox
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 from shared.telemetry.spans import current_traceparent, parse_traceparent
@@ -33,7 +33,7 @@ _queries = load_queries("shared")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """What is to be recorded. Texts only, so that its hash has nothing to be read in two ways."""
+    """A change to record. Texts only, so that its serialised form, and its hash, is unique."""
 
     tenant_id: str
     actor: str
@@ -45,16 +45,10 @@ class AuditEntry:
     changes: tuple[AuditChange, ...] = ()
 
 
-class EventOutbox(Protocol):
-    """Queues messages in the caller's transaction."""
-
-    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
-
-
 class AuditLog:
     """Writes through the caller's transaction and never commits."""
 
-    def __init__(self, service: str, outbox: EventOutbox, clock: Clock) -> None:
+    def __init__(self, service: str, outbox: Outbox, clock: Clock) -> None:
         self._service = service
         self._outbox = outbox
         self._clock = clock
@@ -113,7 +107,7 @@ class AuditLog:
 
 
 def describe_actor(requested_by: str, source: str) -> str:
-    """Who a message says it is from, or where it came from when it does not say."""
+    """The requester that a message names, or else its source."""
     return requested_by or f"unknown (source {source})"
 
 
@@ -126,13 +120,13 @@ async def verify_log(tx: Tx) -> dict[ChainKey, ChainVerifier]:
 
 
 async def read_heads(tx: Tx) -> dict[ChainKey, tuple[int, str]]:
-    """Sequence and hash of each chain's newest entry, as the head's row says."""
+    """Sequence and hash of each chain's newest entry, from the head's row."""
     rows = _queries.audit_heads(tx)
     return {(r["tenant_id"], r["chain"]): (r["sequence"], r["hash"]) async for r in rows}
 
 
 async def read_hash(tx: Tx, key: ChainKey, sequence: int) -> str | None:
-    """The hash of one entry of a chain, as its row says; None when there is no such row."""
+    """The stored hash of one entry of a chain; None when there is no such row."""
     tenant_id, chain = key
     found: str | None = await _queries.audit_hash_at(
         tx, tenant_id=tenant_id, chain=chain, sequence=sequence

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 
 class ArchonError(Exception):
-    """An error whose message is a plain sentence: what is wrong, and what to do."""
+    """Base of all errors; the message states what is wrong and what to do."""
 
 
 class RetryableError(ArchonError):
@@ -37,7 +37,7 @@ class RetryableError(ArchonError):
 
 
 class PermanentError(ArchonError):
-    """Trying again cannot help."""
+    """A repetition cannot succeed."""
 
 
 class DatabaseUnavailable(RetryableError):
@@ -53,7 +53,7 @@ class BrokerUnavailable(RetryableError):
 
 
 class ChildCrashed(RetryableError):
-    """A child process died without an answer."""
+    """A child process ended without a result."""
 
 
 class UnreadableMessage(PermanentError):
@@ -65,7 +65,7 @@ class UnknownMessageType(PermanentError):
 
 
 class ConstraintViolated(PermanentError):
-    """The database refused a row."""
+    """The database rejected a row."""
 
     def __init__(self, message: str, constraint: str) -> None:
         super().__init__(message)
@@ -77,19 +77,19 @@ class ValueRefused(PermanentError):
 
 
 class AccessRefused(PermanentError):
-    """The database refused a row of another tenant, or a table that the role may not use."""
+    """The database rejected a row of another tenant, or a table without privilege."""
 
 
 class LeaseLost(PermanentError):
-    """Somebody else owns this work now."""
+    """Another worker owns this work."""
 
 
 class LeaseNotRenewed(LeaseLost):
-    """The lease could not be renewed in time, so somebody else may own this work now."""
+    """The lease could not be renewed in time; another worker may own the work."""
 
 
 class ChildFailed(PermanentError):
-    """A child process said why it cannot do its work."""
+    """A child process reported an error."""
 
     def __init__(self, message: str, error_type: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""structlog: a line is a fact in snake_case with its values as fields, as JSON on stderr."""
+"""structlog set-up: one JSON object a line on stderr, the event name in snake_case."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from shared.postgres.tenants import SERVICES_ROLE
 
 
 class KafkaSecuritySettings(BaseSettings):
-    """How Kafka is spoken to; the same for services and for `archon`."""
+    """Kafka connection settings; the same for services and for the command line."""
 
     model_config = SettingsConfigDict(
         env_prefix="ARCHON_", frozen=True, extra="ignore", hide_input_in_errors=True

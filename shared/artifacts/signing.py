@@ -1,4 +1,4 @@
-"""Ed25519 signatures over artifact manifests (RFC 8032): who made a model, not only what it is."""
+"""Ed25519 signatures over artifact manifests (RFC 8032): they prove who made a model."""
 
 from __future__ import annotations
 

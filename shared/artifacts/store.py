@@ -2,11 +2,11 @@
 
 A folder's manifest is the sorted JSON of {path: {sha256, bytes}}; its sha256 is the digest that
 names the folder. The manifest is written last: a folder without one does not exist. Publishing
-content that is there already checks it, and writes again what is missing, changed or unsigned:
-each file is replaced whole, by what the digest says, so publishers and readers may meet. With a
-signing key the manifest is signed beside it, and with trusted keys an unsigned one is refused.
-Pickles run code when they are loaded: none is stored, and none is handed out. A folder that holds
-more files than its manifest names is refused too, because a library loads what it finds.
+existing content checks it, and writes again what is missing, changed or unsigned: each file is
+replaced atomically by content of the same digest, so concurrent publishers and readers are safe.
+With a signing key the manifest is signed, and with trusted keys an unsigned one is refused.
+Pickles run code when they are loaded: none is stored or returned. A folder that holds more files
+than its manifest names is refused too, because libraries load files by name.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ArtifactStore:
         self._cache = cache_dir or Path(tempfile.gettempdir()) / "archon-artifacts"
 
     async def publish(self, folder: Path) -> ArtifactRef:
-        """Store a folder's files. What is there already is checked, and mended where it is wrong.
+        """Store a folder's files. Files that exist are checked, and replaced where they differ.
 
         Raises:
             ArtifactUnsafe: a file is a pickle.
@@ -106,7 +106,7 @@ class ArtifactStore:
         return ArtifactRef(uri=f"{self._url}/{digest[:2]}/{digest}", digest=digest)
 
     def _digest(self, target: str) -> str | None:
-        """The sha256 of what is stored there; None: nothing is."""
+        """The sha256 of the stored file; None: there is none."""
         try:
             with self._fs.open(target, "rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
@@ -114,7 +114,7 @@ class ArtifactStore:
             return None
 
     def _is_signed(self, place: str, manifest: bytes, signer: Signer) -> bool:
-        """By a key that we trust, or else our own: another maker's good signature stays."""
+        """Whether a trusted key signed it, or our own where none is: a valid signature is kept."""
         trusted = self._trusted or TrustedKeys([signer.public_key])
         try:
             trusted.verify(manifest, self._signature(place), place)

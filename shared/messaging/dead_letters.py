@@ -1,4 +1,4 @@
-"""What a dead letter carries: the original bytes and headers, and why it is one.
+"""Records of dead-letter topics: the original bytes and headers, and the error.
 
 Kafka refuses records above a size, a megabyte by default, and a letter is larger than its record.
 One that no topic takes would stop the relay for ever, so a huge body is cut, and headers beyond a
@@ -31,7 +31,7 @@ class DeadLetterRecord:
 def build_dead_letter(
     record: RawRecord, *, service: str, error: Exception, attempts: int, at: datetime
 ) -> DeadLetterRecord:
-    """The letter about a record that `service` could not handle.
+    """The dead letter of a record that `service` could not handle.
 
     Null header values cannot be told from empty ones by every client, so their names go into
     `dlq_null_headers`. A cut body's size is in `dlq_body_bytes`.

@@ -20,7 +20,7 @@ _queries = load_queries("shared")
 
 
 class Inbox:
-    """Runs each message's use case once, however often the message comes."""
+    """Runs each message's use case once, however often the message is delivered."""
 
     def __init__(self, database: Database, notifier: Notifier) -> None:
         self._database = database

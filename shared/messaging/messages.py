@@ -1,4 +1,4 @@
-"""A message as handlers see it: a typed body, its envelope, where it was read."""
+"""Messages as handlers get them: a typed body, its envelope, topic and offset."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """A Kafka record as it came; `timestamp` is the broker's, in milliseconds.
+    """A Kafka record as it was read; `timestamp` is the broker's, in milliseconds.
 
     Of one that cannot be decoded there is the reason, and some of its bytes as value.
     """
@@ -121,13 +121,13 @@ def read_body(contract: type[Contract], value: bytes | None) -> Contract:
 
 
 class _TenantField(ValueObject):
-    """As much of every body as says whose it is."""
+    """The part of every body that names its tenant."""
 
     tenant_id: Identifier = Contract.model_fields["tenant_id"].default
 
 
 def read_tenant_id(body: bytes | None) -> str:
-    """Whose message it is, of whatever contract; empty when the body does not say so readably."""
+    """The message's tenant, of any contract; empty when the body cannot be read."""
     try:
         return _TenantField.model_validate_json(body or b"").tenant_id
     except ValidationError:

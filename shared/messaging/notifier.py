@@ -6,17 +6,17 @@ import asyncio
 
 
 class Waiter:
-    """An event that several tasks wait for; a ring while nobody waits is not lost."""
+    """An event for one waiting task; a notification before the wait is kept."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def notify(self) -> None:
-        """Wake the waiter, now or at its next wait."""
+        """Wake the task, now or at its next wait."""
         self._event.set()
 
     async def wait(self, timeout_seconds: float) -> None:
-        """Return when rung, or when the time is over."""
+        """Return when notified, or after the timeout."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._event.wait()
@@ -27,18 +27,18 @@ class Waiter:
 
 
 class Notifier:
-    """One waiter per sleeper, all rung together after a commit."""
+    """One waiter per waiting task; all are notified after a commit."""
 
     def __init__(self) -> None:
         self._waiters: list[Waiter] = []
 
     def add_waiter(self) -> Waiter:
-        """A waiter for one more sleeper."""
+        """A waiter for one more task."""
         waiter = Waiter()
         self._waiters.append(waiter)
         return waiter
 
     def notify(self) -> None:
-        """Something was committed."""
+        """Notify all waiters that something was committed."""
         for waiter in self._waiters:
             waiter.notify()

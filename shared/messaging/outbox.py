@@ -65,7 +65,7 @@ class Outbox:
         headers: RawHeaders,
         payload: bytes | None,
     ) -> bool:
-        """Queue a record as it stands: a dead letter, or one that is replayed.
+        """Queue a record unchanged: a dead letter, or one that is replayed.
 
         Returns whether it was not queued before.
         """

@@ -1,4 +1,4 @@
-"""PostgreSQL through asyncpg: one pool, one place where driver errors become ours.
+"""PostgreSQL through asyncpg: one pool, and the translation of driver errors.
 
 A transaction is of one tenant, or of none, or across all of them: see `shared.postgres.tenants`.
 """
@@ -51,7 +51,7 @@ _CONFLICT = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn driver errors into ours.
+    """Translate driver errors.
 
     Raises:
         DatabaseUnavailable: the server is away, closing, or out of disk or memory.
@@ -111,7 +111,7 @@ def _message_of(error: BaseException) -> str:
 
 
 def _raised_by_driver(error: BaseException) -> bool:
-    """Whether it came out of asyncpg, and not out of the block's own file or network work."""
+    """Whether asyncpg raised it, and not other file or network code of the block."""
     frames = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
     return any(name.split(".")[0] == "asyncpg" for name in frames)
 
@@ -127,7 +127,7 @@ async def _register_codecs(connection: asyncpg.Connection[asyncpg.Record]) -> No
 
 
 def _session(schema: str, role: str | None) -> dict[str, str]:
-    """What a session begins with; without a role it keeps the login's own."""
+    """Settings of a new session; without a role it keeps that of the login."""
     settings = {"search_path": schema, "application_name": schema}
     return settings | ({"role": role} if role else {})
 

@@ -1,4 +1,4 @@
-"""SQL lives in `sql/queries.sql`; this loads it, each query a function."""
+"""Loads `sql/queries.sql`: each named query becomes a function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose rows a transaction may see: PostgreSQL's row-level security, set for one transaction.
+"""Row-level security: the tenant whose rows one transaction may see.
 
 Every table with a `tenant_id` has a policy, which `archon setup` makes. The scope is a setting of
 the transaction, so a pooled connection forgets it with the commit. Without a scope no tenant's row
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.postgres.database import Tx
 
 SERVICES_ROLE: Final = "archon_services"
-"""Owns nothing: row-level security binds neither owners nor superusers."""
+"""Owns no table: row-level security does not apply to owners and superusers."""
 EVERY_TENANT: Final = "*"
 """The scope of what belongs to no one tenant. No tenant's name can begin with a star."""
 
@@ -28,7 +28,7 @@ _queries = load_queries("shared")
 
 
 async def enter_tenant_scope(tx: Tx, tenant_id: str) -> None:
-    """See and write this tenant's rows alone, until the transaction ends."""
+    """Restrict the transaction to this tenant's rows, until it ends."""
     await _queries.set_tenant_scope(tx, tenant_id=tenant_id)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 
-LONGEST_OUTBOX_AGE_SECONDS = 60.0
 LONGEST_TICK_SECONDS = 10.0
 
 Check = Callable[[], Awaitable[str]]
@@ -37,13 +36,13 @@ class Health:
         self._checks[name] = check
 
     async def run(self) -> None:
-        """Tick once a second: a loop that does not turn is not alive."""
+        """Tick once a second: a blocked event loop is not alive."""
         while True:
             self._last_tick = asyncio.get_running_loop().time()
             await asyncio.sleep(1.0)
 
     async def problems(self) -> dict[str, str]:
-        """What is wrong now, by check."""
+        """The failing checks with their messages."""
         if not self.started:
             return {"start": "still starting"}
         found = {}

@@ -29,7 +29,7 @@ class Listener:
 
 
 class _Server(uvicorn.Server):
-    """Signals belong to the application, not to its servers."""
+    """The application handles signals, not its servers."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

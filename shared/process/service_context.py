@@ -1,4 +1,4 @@
-"""Everything shared that a service is built from, constructed in one place."""
+"""The shared collaborators of a service, constructed in one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telemetry as rows: what the exporters hand over and the writer stores."""
+"""Rows of telemetry, as the exporters produce and the writer stores them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ METRICS_EXPORT_INTERVAL_MS = 15_000
 
 
 class StoreSpanProcessor(SpanProcessor):
-    """Hands each finished span to the store at once; the store never waits."""
+    """Passes each finished span to the store at once; the store never blocks."""
 
     def __init__(self, store: TelemetryStore) -> None:
         self._store = store
@@ -74,10 +74,10 @@ class StoreMetricExporter(MetricExporter):
         )
 
     def shutdown(self, timeout_millis: float = 30_000, **_: object) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered here."""
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Nothing is held back."""
+        """Nothing is buffered here."""
         return True
 
 

@@ -27,7 +27,7 @@ Attributes = Mapping[str, str | bool | int | float]
 
 
 class SystemRandomIdGenerator(IdGenerator):
-    """Ids from the system's randomness.
+    """Ids from the operating system's random source.
 
     The SDK draws them from the process's own generator, which a training seeds and saves: whether
     and how often spans begin would then decide what the training draws next.
@@ -42,7 +42,7 @@ class SystemRandomIdGenerator(IdGenerator):
 
 @dataclass(frozen=True, slots=True)
 class SpanRef:
-    """A span's place: 32 and 16 lower-case hex digits, and its parent's 16, if any."""
+    """Trace id (32 hex digits), span id (16) and parent span id (16 or none), in lower case."""
 
     trace_id: str
     span_id: str
@@ -50,7 +50,7 @@ class SpanRef:
 
     @property
     def traceparent(self) -> str:
-        """The W3C header that makes others its children."""
+        """The W3C header that makes a span the parent of others."""
         return traceparent_of(self.trace_id, self.span_id)
 
 
@@ -83,13 +83,13 @@ def parse_traceparent(text: str) -> SpanRef | None:
 
 
 def read_span_tenant(span: trace.Span) -> str:
-    """Whose span it is, as its attributes say; empty when they do not, or cannot be read here."""
+    """The span's tenant, from its attributes; empty where they are absent or not readable."""
     attributes = span.attributes if isinstance(span, ReadableSpan) else None
     return str((attributes or {}).get(telemetry.TENANT_ID, ""))
 
 
 def inherit_tenant(span: trace.Span, parent: Context | None) -> None:
-    """A span that says nothing else is its parent's tenant's."""
+    """A span without a tenant gets that of its parent."""
     tenant_id = read_span_tenant(span) or read_span_tenant(trace.get_current_span(parent))
     if tenant_id:
         span.set_attribute(telemetry.TENANT_ID, tenant_id)
@@ -137,7 +137,7 @@ def emit_span(
     links: Sequence[str] = (),
     error: str | None = None,
 ) -> None:
-    """Emit a finished span with ids chosen beforehand: it is whole even if its process died."""
+    """Emit a finished span with ids chosen beforehand, so it outlives the process that began it."""
     provider = trace.get_tracer_provider()
     if not isinstance(provider, TracerProvider):
         return

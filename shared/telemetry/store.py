@@ -26,7 +26,7 @@ Row = SpanRow | LogRow | MetricRow
 
 
 class TelemetryStore:
-    """Takes rows from any thread; `run` stores them."""
+    """A queue of rows from any thread; `run` stores them."""
 
     name = "telemetry"
 
@@ -65,13 +65,13 @@ class TelemetryStore:
         )
 
     async def run(self) -> None:
-        """Store what has come, every half second, until cancelled."""
+        """Store the queued rows, every half second, until cancelled."""
         while True:
             await asyncio.sleep(self._every)
             await self.flush()
 
     async def flush(self) -> None:
-        """Store what has come; on an unreachable database the rows stay queued."""
+        """Store the queued rows; while the database is unreachable they stay queued."""
         while rows := self._pop_rows(2_000):
             try:
                 async with self._database.across_tenants() as tx:

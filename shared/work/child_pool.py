@@ -1,4 +1,4 @@
-"""Warm child processes: heavy libraries are imported once, each run is a fork of that process.
+"""Child processes forked from a server that has imported the heavy libraries once.
 
 The fork server is the standard library's. A run is one child: it gets a JSON spec over a pipe,
 reports dictionaries back, and answers with a result or an error. It ends when the pipe closes, so
@@ -33,7 +33,7 @@ OnReport = Callable[[Report], Awaitable[None]]
 
 
 class ChildPool:
-    """Forks a child per run from one warm server. One pool per process."""
+    """Forks a child per run from one fork server. One pool per process."""
 
     name = "child pool"
 
@@ -46,7 +46,7 @@ class ChildPool:
         self._telemetry = telemetry
 
     async def start_fork_server(self) -> None:
-        """Start the fork server, which imports the heavy modules on its own time."""
+        """Start the fork server, which imports the heavy modules in the background."""
         # Two busy cores: idle OpenMP threads must sleep, not spin. Read when torch is imported,
         # so it has to be in the server's environment before it starts.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

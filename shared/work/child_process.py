@@ -1,4 +1,4 @@
-"""The child's side of `shared.work.child_pool`: read a spec, run it, report, answer."""
+"""The child's side of `shared.work.child_pool`: read a spec, run it, report, return the result."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def encode(message: dict[str, Any]) -> bytes:
 
 
 class Channel:
-    """Sends whole messages; threads take turns."""
+    """Sends whole messages; a lock orders the threads."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
 
     def send(self, message: dict[str, Any]) -> None:
-        """Write one message; a closed pipe means that nobody wants the answer."""
+        """Write one message; a closed pipe means that the service no longer reads."""
         with self._lock:
             try:
                 self._connection.send_bytes(encode(message))
@@ -47,12 +47,12 @@ class Channel:
                 os._exit(1)
 
     def report(self, report: Report) -> None:
-        """What the entry calls to tell how far it is."""
+        """Report progress; the entry point calls it."""
         self.send({"type": "report", "report": report})
 
 
 class ChannelSpanProcessor(SpanProcessor):
-    """Sends finished spans to the service, which stores them; they are the work's tenant's."""
+    """Sends finished spans to the service, which stores them; their tenant is that of the work."""
 
     def __init__(self, channel: Channel, tenant_id: str) -> None:
         self._channel = channel
@@ -66,7 +66,7 @@ class ChannelSpanProcessor(SpanProcessor):
 
 
 def child_main(connection: Connection) -> None:
-    """EntryPoint point of every child."""
+    """The entry point of every child."""
     channel = Channel(connection)
     try:
         request = orjson.loads(connection.recv_bytes())
@@ -104,7 +104,7 @@ def _error(error_type: str, message: str, *, retryable: bool) -> dict[str, Any]:
 
 
 def _exit_when_service_ends(connection: Connection) -> None:
-    """The service writes nothing after the spec: any end of this read means it is gone."""
+    """Exit when the service is gone: it writes nothing after the spec, so a read ends only then."""
     try:
         connection.recv_bytes()
     except (EOFError, OSError):
@@ -112,6 +112,6 @@ def _exit_when_service_ends(connection: Connection) -> None:
 
 
 def parse_span_row(span: dict[str, Any]) -> SpanRow:
-    """A span as it came over the pipe."""
+    """A span as read from the pipe."""
     times = {name: datetime.fromisoformat(span[name]) for name in ("started_at", "ended_at")}
     return SpanRow(**{**span, **times})

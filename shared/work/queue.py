@@ -1,4 +1,4 @@
-"""Work that outlives a message: a row, leased by one worker at a time and fenced by its token."""
+"""Work longer than a message: a row, leased by one worker at a time and fenced by a token."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _queries = load_queries("shared")
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to do one piece of work; it ends with its token."""
+    """The right to do one item of work; later writes must carry its token."""
 
     id: UUID
     kind: str
@@ -36,7 +36,7 @@ class Lease:
 
     @property
     def tenant_id(self) -> str | None:
-        """Whose work it is, as the message that asked for it says."""
+        """The tenant of the message that caused the work."""
         return self.payload.get("tenant_id")
 
 
@@ -150,7 +150,7 @@ class WorkQueue:
         )
 
     async def release(self, lease: Lease) -> None:
-        """Hand the work back unfinished, at shutdown; the try does not count."""
+        """Release the work unfinished, at shutdown; the attempt does not count."""
         async with self._database.transaction() as tx:
             await _queries.release_work(tx, id=lease.id, token=lease.token)
 
@@ -162,7 +162,7 @@ class WorkQueue:
 
     @asynccontextmanager
     async def renewed(self, lease: Lease) -> AsyncIterator[None]:
-        """Renew the lease while the block runs, which ends when the lease may be another's.
+        """Renew the lease while the block runs, which is cancelled when the lease may have expired.
 
         Raises:
             LeaseLost: it is gone.

@@ -1,4 +1,4 @@
-"""The loop that leases work, runs it and ends it, one task per slot."""
+"""The loop that leases and runs work, with one task per slot."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class WorkHandler(Protocol):
         ...
 
     async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
-        """Append the failure's events: the error is permanent, or tries are used up."""
+        """Append the failure's events: the error is permanent, or no attempts are left."""
         ...
 
 
 class Worker:
-    """Runs up to `slots` pieces of work at once; a `Background` of the application."""
+    """Runs up to `slots` items of work at once; a `Background` of the application."""
 
     name = "worker"
 
@@ -77,11 +77,11 @@ class Worker:
 
     @property
     def busy(self) -> int:
-        """Pieces of work running now."""
+        """The number of items of work that run now."""
         return len(self._running)
 
     async def run(self) -> None:
-        """Lease and run until cancelled; running work is then handed back."""
+        """Lease and run until cancelled; running work is then released."""
         try:
             while True:
                 async with self._free:
@@ -148,7 +148,7 @@ class Worker:
         duration.record(seconds, {"kind": lease.kind})
 
     async def _release_lease(self, lease: Lease) -> None:
-        """An absent database counts no try, if nobody else has taken the work meanwhile."""
+        """Requeue without counting the attempt, if the lease still holds: the database was away."""
         deadline = asyncio.get_running_loop().time() + DATABASE_WAIT_SECONDS
         while asyncio.get_running_loop().time() < deadline:
             try:
@@ -181,7 +181,7 @@ class Worker:
         log.info("work_done", kind=lease.kind, key=lease.key)
 
     async def _complete(self, handler: WorkHandler, lease: Lease, result: Any) -> None:
-        """Write the result; hours of work are not thrown away because the database is away."""
+        """Write the result, waiting for an unreachable database: the work may have taken hours."""
         deadline = asyncio.get_running_loop().time() + DATABASE_WAIT_SECONDS
         while True:
             try:
@@ -228,7 +228,7 @@ class Worker:
 
 
 def _poll_delay(due_seconds: float | None) -> float:
-    """How long to sleep when the next row is due in so many seconds, or none is known."""
+    """Seconds to sleep until the next row is due; the poll interval where none is known."""
     if due_seconds is None:
         return POLL_SECONDS
     return min(max(due_seconds, 0.05), POLL_SECONDS)
