@@ -59,6 +59,11 @@ class JobLifecycle:
         if job.state is JobState.TRAINING or moved.state is JobState.QUEUED:
             await self._slots.fill(tx)
 
+    async def resume(self, tx: Tx, job: Job, facts: JobFacts, cause: Cause) -> None:
+        """Send the command of the job's state, which waited for these facts."""
+        ready = await self._transitions.update_facts(tx, job, facts)
+        await self._dispatcher.dispatch(tx, ready, cause)
+
     async def update_facts(self, tx: Tx, job: Job, facts: JobFacts) -> None:
         """The job's state goes on, and something new is known."""
         await self._transitions.update_facts(tx, job, facts)
@@ -68,7 +73,7 @@ class JobLifecycle:
         await self._slots.fill(tx)
 
     async def retry_training(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
-        """SlotStore the next attempt, or end the job after the last one."""
+        """Queue the next attempt, or end the job after the last one."""
         if job.attempt < self._limits.max_attempts:
             await self.advance(tx, job, JobEvent.ATTEMPT_LOST, cause, reason=reason)
         else:
@@ -85,7 +90,7 @@ class JobLifecycle:
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
     async def reevaluate(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
-        """Compare the candidate with what is live now, or end the job after the last time."""
+        """Compare the candidate with what is deployed now, or end the job after the last time."""
         changes = job.facts.reevaluations + 1
         if changes <= self._limits.max_reevaluations:
             facts = job.facts.model_copy(update={"reevaluations": changes})
@@ -93,7 +98,7 @@ class JobLifecycle:
                 tx, job, JobEvent.DEPLOYED_CHANGED, cause, reason=reason, facts=facts
             )
         else:
-            text = f"{reason}; the live version changed {changes} times while this one was judged"
+            text = f"{reason}; the deployed version changed {changes} times during its evaluation"
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
     async def give_up(self, tx: Tx, job: Job, reason: str) -> None:

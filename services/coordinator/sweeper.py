@@ -6,34 +6,19 @@ Each is settled in a transaction of its own; what another coordinator holds is p
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Protocol
-from uuid import UUID
 
 from services.coordinator.domain import AgentKey, Job
+from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.lifecycle import JobLifecycle
+from services.coordinator.ports import OverdueJobs, PrunedRecords
 from services.coordinator.retraining.agent_queue import AgentQueue
-from services.coordinator.retraining.triggers import FeedbackStats
 from shared.clock import Clock
 from shared.errors import PermanentError
 from shared.logging import get_logger
 from shared.messaging.notifier import Notifier
-from shared.postgres.database import Database, Tx
+from shared.postgres.database import Database
 
 log = get_logger(__name__)
-
-
-class Jobs(Protocol):
-    """Jobs by their deadline."""
-
-    async def lock_overdue_job(self, tx: Tx, now: datetime) -> Job | None: ...
-
-    async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
-
-
-class Interactions(Protocol):
-    """What is kept for some days only."""
-
-    async def prune_interactions(self, tx: Tx, before: datetime) -> None: ...
 
 
 class Sweeper:
@@ -43,7 +28,7 @@ class Sweeper:
         self,
         database: Database,
         notifier: Notifier,
-        jobs: Jobs,
+        jobs: OverdueJobs,
         lifecycle: JobLifecycle,
         agent_queue: AgentQueue,
         clock: Clock,
@@ -110,7 +95,7 @@ class RetentionJob:
     """Forgets interactions that nobody judged for long."""
 
     def __init__(
-        self, database: Database, interactions: Interactions, clock: Clock, *, keep: timedelta
+        self, database: Database, interactions: PrunedRecords, clock: Clock, *, keep: timedelta
     ) -> None:
         self._database = database
         self._interactions = interactions

@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from opentelemetry import metrics
 
 from archon_contracts import telemetry
-from archon_contracts.base import Contract
 from archon_contracts.commands import EraseItems
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import UnknownAgent
 from services.coordinator.feedback.known_agents import ConfiguredAgentsCache
+from services.coordinator.feedback.ports import FeedbackOutbox, FeedbackRecords, Triggers
 from services.coordinator.feedback.records import (
     FeedbackBatch,
     FeedbackItem,
-    FeedbackRow,
-    InteractionRow,
     InternalTraffic,
     RetractionRow,
     split_at_retractions,
 )
-from services.coordinator.retraining.triggers import FeedbackStats, RetractionResult
+from services.coordinator.feedback.stats import FeedbackStats
 from shared.clock import Clock
 from shared.errors import PermanentError
 from shared.logging import get_logger
@@ -51,56 +48,11 @@ internal_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_INTERNAL, unit
 dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="{message}")
 
 
-class Feedback(Protocol):
-    """Feedback and all_stats; each method is one statement, whatever the batch's size."""
-
-    async def lock_all_stats(self, tx: Tx, keys: Collection[AgentKey]) -> dict[AgentKey, int]: ...
-
-    async def insert_feedback(
-        self,
-        tx: Tx,
-        feedback: Sequence[FeedbackRow],
-        agents: Mapping[AgentKey, int],
-        received_at: datetime,
-    ) -> tuple[int, list[FeedbackStats]]: ...
-
-    async def insert_interactions(
-        self, tx: Tx, interactions: Sequence[InteractionRow], received_at: datetime
-    ) -> None: ...
-
-    async def retract(
-        self, tx: Tx, retraction: RetractionRow, now: datetime
-    ) -> RetractionResult: ...
-
-    async def record_internal_traffic(
-        self,
-        tx: Tx,
-        traffic: Sequence[tuple[RawRecord, InternalTraffic]],
-        received_at: datetime,
-    ) -> int: ...
-
-
-class Outbox(Protocol):
-    """Queues commands, and refused records with their reasons."""
-
-    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
-
-    async def append_dead_letter(
-        self, tx: Tx, record: RawRecord, *, error: Exception, attempts: int
-    ) -> bool: ...
-
-
-class Triggers(Protocol):
-    """Begins a retrain when a stats asks for one."""
-
-    async def evaluate_trigger(self, tx: Tx, stats: FeedbackStats) -> None: ...
-
-
 class FeedbackWriter:
     """Stores what was read, and begins the retrains that it makes due."""
 
     def __init__(
-        self, feedback: Feedback, triggers: Triggers, outbox: Outbox, clock: Clock
+        self, feedback: FeedbackRecords, triggers: Triggers, outbox: FeedbackOutbox, clock: Clock
     ) -> None:
         self._feedback = feedback
         self._triggers = triggers

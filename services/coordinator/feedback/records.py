@@ -27,11 +27,9 @@ from archon_contracts.identifiers import derived_id, feedback_event_id
 from archon_contracts.traffic_classes import TrafficClass, detect_internal_traffic
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import OversizedFeedback
+from services.coordinator.feedback.stats import ANNOTATION
 from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
 from shared.messaging.messages import RawRecord, describe_validation_error
-
-ANNOTATION: Final = "annotation"
-"""The `source` of a label that an annotator gave."""
 
 GOOD_RATING: Final = 4.0
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

@@ -14,8 +14,7 @@ from services.coordinator.feedback.records import (
     InternalTraffic,
     RetractionRow,
 )
-from services.coordinator.retraining.triggers import FeedbackStats, RetractionResult
-from services.coordinator.retraining.window_export import StoredFeedback
+from services.coordinator.feedback.stats import FeedbackStats, RetractionResult, StoredFeedback
 from shared.messaging.messages import RawRecord
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
@@ -84,7 +83,7 @@ class FeedbackStore:
         agents: Mapping[AgentKey, int],
         received_at: datetime,
     ) -> tuple[int, list[FeedbackStats]]:
-        """JobStore what is new of them; returns how many, and the feedback_stats that changed.
+        """Store what is new of them; return how many, and the statistics that changed.
 
         The driver copies rows at half the cost of encoding arrays of columns.
         """
@@ -98,7 +97,7 @@ class FeedbackStore:
     async def insert_interactions(
         self, tx: Tx, interactions: Sequence[InteractionRow], received_at: datetime
     ) -> None:
-        """JobStore and count what is new of them."""
+        """Store and count what is new of them."""
         keys, event_ids, bodies = zip(*interactions, strict=True)
         await self._queries.insert_interactions(
             tx, **_arrays(keys), event_ids=event_ids, bodies=bodies, received_at=received_at

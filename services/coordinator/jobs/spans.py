@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from archon_contracts import telemetry
@@ -43,12 +43,6 @@ class CompletedSpan:
     attributes: Attributes = field(default_factory=dict)
     links: Sequence[str] = ()
     error: str = ""
-
-
-class Spans(Protocol):
-    """Keeps finished spans in the caller's transaction."""
-
-    async def write(self, tx: Tx, span: CompletedSpan) -> None: ...
 
 
 class SpanWriter:

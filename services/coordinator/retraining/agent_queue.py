@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final, Protocol
-from uuid import UUID
+from typing import Final
 
 from archon_contracts.events import JobState, TriggerReason
 from archon_contracts.values import TrainingMethod, TriggerPolicy
@@ -19,11 +18,13 @@ from services.coordinator.domain import (
     merge_config,
 )
 from services.coordinator.errors import UnknownAgent
+from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.jobs.dispatcher import CommandDispatcher
 from services.coordinator.jobs.spans import build_trigger_context, build_triggered_trace
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
-from services.coordinator.retraining.triggers import FeedbackStats, decide
+from services.coordinator.retraining.ports import RequestedJobs, StatsStore
+from services.coordinator.retraining.triggers import decide
 from services.coordinator.retraining.windows import Windows
 from shared.clock import Clock
 from shared.errors import PermanentError
@@ -34,39 +35,13 @@ POSTPONEMENT: Final = timedelta(hours=1)
 """Until an agent that could not be considered is looked at again."""
 
 
-class StatsStore(Protocol):
-    """StatsStore; each says whether its agent is busy."""
-
-    async def lock_stats(self, tx: Tx, key: AgentKey) -> FeedbackStats | None: ...
-
-    async def lock_due_stats(self, tx: Tx, now: datetime) -> FeedbackStats | None: ...
-
-    async def set_check(self, tx: Tx, key: AgentKey, check_at: datetime | None) -> None: ...
-
-    async def set_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None: ...
-
-    async def clear_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None: ...
-
-    async def count_unsuccessful_run(self, tx: Tx, key: AgentKey, now: datetime) -> None: ...
-
-    async def reset_unsuccessful_runs(self, tx: Tx, key: AgentKey) -> None: ...
-
-
-class Requests(Protocol):
-    """Agents, and the jobs that were asked for."""
-
-    async def find_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None: ...
-
-    async def lock_next_requested(self, tx: Tx, key: AgentKey) -> Job | None: ...
-
-
 class AgentQueue:
     """Begins jobs. The agent's stats is locked all the while."""
 
     def __init__(
         self,
         stats_store: StatsStore,
-        requests: Requests,
+        requests: RequestedJobs,
         windows: Windows,
         transitions: JobTransitions,
         dispatcher: CommandDispatcher,
@@ -192,8 +167,7 @@ class AgentQueue:
     ) -> JobFacts:
         facts = job.facts.model_copy(update={"warm_start": agent.deployed})
         if facts.provided_dataset is not None:
-            source = await self._windows.read_provided(facts.provided_dataset)
-            return facts.model_copy(update={"sources": (source,), "new_items": source.items})
+            return facts  # read later, as leased work: the statistics are locked now
         maximum = agent.profile.trigger.maximum_feedback
         window = await self._windows.claim(tx, stats, TriggerReason.MANUAL, maximum)
         await self._windows.publish_claim(tx, job, window, cause)

@@ -1,4 +1,4 @@
-"""When feedback is worth a retrain: counters in, a verdict out. No scan, no clock."""
+"""When feedback is worth a retrain: counters in, a decision out. No scan, no clock."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
+from services.coordinator.feedback.stats import FeedbackStats
 
 MINIMUM_RATINGS: Final = 30
 """Ratings on either side below which a fall of the mean is not believed."""
@@ -22,40 +22,6 @@ MAX_DOUBLINGS: Final = 40
 
 WORST_RATING: Final = 1.0
 BEST_RATING: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedbackStats:
-    """What is counted for one agent; `unused` feedback are in no window yet.
-
-    `reference_...` counts the ratings of the last window that had enough of them;
-    `unsuccessful_runs` the retrains in a row that trained and gave no version, the last of them at
-    `last_unsuccessful_at`.
-    """
-
-    tenant_id: str
-    agent_id: str
-    profile_revision: int = 1
-    unused: int = 0
-    rated: int = 0
-    rating_sum: float = 0.0
-    oldest_unused_at: datetime | None = None
-    reference_rated: int = 0
-    reference_rating_sum: float = 0.0
-    windows: int = 0
-    last_window_at: datetime | None = None
-    unsuccessful_runs: int = 0
-    last_unsuccessful_at: datetime | None = None
-    busy: bool = False
-    check_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RetractionResult:
-    """What a retraction did: the feedback that a window had taken, and a changed stats."""
-
-    claimed_ids: tuple[UUID, ...] = ()
-    stats: FeedbackStats | None = None
 
 
 @dataclass(frozen=True, slots=True)

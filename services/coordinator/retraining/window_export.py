@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 import orjson
 
-from archon_contracts.events import AnnotationSubmitted, FeedbackReceived
-from services.coordinator.feedback.records import ANNOTATION
+from services.coordinator.feedback.stats import ANNOTATION, StoredFeedback
 
 ITEMS_FILE: Final = "items.jsonl"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFeedback:
-    """A feedback event as stored: the body as it was received."""
-
-    event_id: UUID
-    source: str
-    received_at: datetime
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,46 +32,44 @@ def annotation_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
     for stored in feedback:
         if stored.source != ANNOTATION:
             continue
-        body = AnnotationSubmitted.model_validate_json(stored.body)
-        item = items.setdefault(
-            body.item_id,
-            {
-                "id": body.item_id,
-                "input": body.input,
-                "source": "human",
-                "occurred_at": stored.received_at,
-                "annotations": [],
-            },
-        )
+        body = orjson.loads(stored.body)
+        item = items.setdefault(body["item_id"], _annotated_item(stored, body))
         item["annotations"].append(
-            {
-                "annotator_id": body.annotator_id,
-                "label": body.label,
-                "confidence": body.confidence,
-            }
+            {name: body.get(name) for name in ("annotator_id", "label", "confidence")}
         )
     return _lines(list(items.values()))
 
 
 def count_lines(content: bytes) -> int:
-    """JsonLines of a JSON-lines file that are not blank."""
+    """The lines of a JSON-lines file that are not blank."""
     return sum(1 for line in content.splitlines() if line.strip())
 
 
+def _annotated_item(stored: StoredFeedback, body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": body["item_id"],
+        "input": body["input"],
+        "source": "human",
+        "occurred_at": stored.received_at,
+        "annotations": [],
+    }
+
+
 def _feedback_item(stored: StoredFeedback) -> dict[str, Any]:
-    body = FeedbackReceived.model_validate_json(stored.body)
+    # The body met its contract when it was stored, so it is only decoded here.
+    body = orjson.loads(stored.body)
     return {
         "id": str(stored.event_id),
-        "input": body.input,
-        "target": body.expected,
-        "actual": body.actual,
-        "rating": body.rating,
-        "reward": body.reward,
+        "input": body["input"],
+        "target": body.get("expected"),
+        "actual": body.get("actual"),
+        "rating": stored.rating,
+        "reward": body.get("reward"),
         "source": "feedback",
-        "given_by": body.source,
-        "model_version": body.model_version,
-        "unit_id": body.unit_id,
-        "occurred_at": body.occurred_at or stored.received_at,
+        "given_by": stored.source,
+        "model_version": body.get("model_version"),
+        "unit_id": body.get("unit_id"),
+        "occurred_at": body.get("occurred_at") or stored.received_at,
     }
 
 

@@ -235,7 +235,7 @@ VALUES (:window_id, :tenant_id, :agent_id, :sequence, :reason, :feedback_count,
         :feedback_digest, :now);
 
 -- name: window_feedback(window_id)
-SELECT event_id, source, received_at, body
+SELECT event_id, source, rating, received_at, body
 FROM feedback
 WHERE window_id = :window_id AND retracted_at IS NULL
 ORDER BY received_at;

@@ -10,8 +10,9 @@ import pytest
 from archon_contracts.commands import CancelTraining, PlanCurriculum, TrainModel
 from archon_contracts.events import JobFailed
 from archon_contracts.values import TriggerPolicy
+from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.retraining import agent_queue as agent_queue
-from services.coordinator.retraining.triggers import FeedbackStats, TriggerDecision, decide
+from services.coordinator.retraining.triggers import TriggerDecision, decide
 from shared.errors import PermanentError
 from tests.support.coordinator.coordinator import (
     JobReplies,

@@ -41,7 +41,9 @@ from archon_contracts.values import (
     TriggerPolicy,
 )
 from services.coordinator.app import CoordinatorComponents, build_components
+from services.coordinator.jobs.source_work import PUBLISH_SOURCES
 from services.coordinator.settings import Settings
+from shared.errors import PermanentError
 from shared.messaging.messages import RawRecord
 from shared.postgres.migrations import migrate
 from shared.process.service_context import ServiceContext
@@ -193,6 +195,22 @@ class World:
         for body in bodies:
             message = message_of(body, time=self.clock.now())
             await self.shared.inbox.run_once(message, self._use_case(body))
+            await self.do_work()
+
+    async def do_work(self) -> None:
+        """Do all work that is due, as the worker does, one piece after the other."""
+        work, handler = self.shared.work, self.components.source_worker
+        while (lease := await work.lease([PUBLISH_SOURCES], "test")) is not None:
+            try:
+                sources = await handler.run(lease)
+            except PermanentError as error:
+                async with work.guarded(lease) as tx:
+                    await handler.give_up(tx, lease, error)
+                    await work.finish(tx, lease, state="failed", error=str(error))
+            else:
+                async with work.guarded(lease) as tx:
+                    await handler.complete(tx, lease, sources)
+                    await work.finish(tx, lease, state="done")
 
     async def consume(self, records: Iterable[RawRecord]) -> None:
         """Hand a batch of feedback over."""

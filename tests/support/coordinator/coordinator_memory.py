@@ -12,6 +12,7 @@ from uuid import UUID
 
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import JobState, WorkerReported
+from archon_contracts.identifiers import derived_id
 from archon_contracts.values import AgentProfile, ArtifactRef, ModelRef
 from services.coordinator.agents import AgentService
 from services.coordinator.domain import (
@@ -28,6 +29,7 @@ from services.coordinator.feedback.records import (
     InternalTraffic,
     RetractionRow,
 )
+from services.coordinator.feedback.stats import FeedbackStats, RetractionResult, StoredFeedback
 from services.coordinator.jobs.deadlines import JobLimits
 from services.coordinator.jobs.dispatcher import CommandDispatcher
 from services.coordinator.jobs.spans import CompletedSpan
@@ -36,13 +38,15 @@ from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.requests import RequestService
 from services.coordinator.retraining.agent_queue import AgentQueue
-from services.coordinator.retraining.triggers import FeedbackStats, RetractionResult
-from services.coordinator.retraining.window_export import StoredFeedback
+from services.coordinator.retraining.sources import SourcePublisher
 from services.coordinator.retraining.windows import Windows
 from services.coordinator.scheduling.fair_share import QueuedJob, RunningJob
 from services.coordinator.scheduling.slots import SlotAllocator
 from services.coordinator.service import JobService
-from shared.messaging.messages import RawRecord
+from services.coordinator.worker import SourceWorker
+from shared.errors import PermanentError
+from shared.messaging.messages import Cause, RawRecord
+from shared.work.queue import Lease
 from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
 from tests.support.messaging.messages import NOON
@@ -281,7 +285,7 @@ class MemoryFeedback:
 
     async def window_feedback(self, _tx: object, window_id: UUID) -> list[StoredFeedback]:
         return [
-            StoredFeedback(each.event_id, each.source, NOON, each.body)
+            StoredFeedback(each.event_id, each.source, each.rating, NOON, each.body)
             for each in self.claimed[window_id]
         ]
 
@@ -315,6 +319,39 @@ class MemorySpans:
         self.spans.append(span)
 
 
+class MemoryWork:
+    """Queued work, done when the test says so; work is queued once for the same cause and key."""
+
+    def __init__(self) -> None:
+        self.queued: dict[UUID, Lease] = {}
+        self.done: set[UUID] = set()
+
+    async def enqueue(
+        self, _tx: object, *, kind: str, key: str, payload: dict[str, Any], cause: Cause
+    ) -> UUID:
+        work_id = derived_id("work", cause.id, kind, key)
+        if work_id not in self.done:
+            self.queued[work_id] = Lease(work_id, kind, key, payload, cause, work_id, 1, 3)
+        return work_id
+
+    def guarded(self, _lease: Lease) -> contextlib.AbstractAsyncContextManager[Any]:
+        """Nobody else is here."""
+        return contextlib.nullcontext()
+
+    async def do_all(self, handler: SourceWorker) -> None:
+        """Do what is queued, and what that queues."""
+        while self.queued:
+            work_id, lease = next(iter(self.queued.items()))
+            del self.queued[work_id]
+            self.done.add(work_id)
+            try:
+                sources = await handler.run(lease)
+            except PermanentError as error:
+                await handler.give_up(None, lease, error)  # type: ignore[arg-type]  # no transaction
+            else:
+                await handler.complete(None, lease, sources)  # type: ignore[arg-type]  # as above
+
+
 class MemoryDatabase:
     """Transactions that hold nothing; nothing is rolled back."""
 
@@ -333,17 +370,18 @@ class InMemoryCoordinator:
         self.artifacts = MemoryArtifacts()
         self.spans = MemorySpans()
         self.outbox = RecordingOutbox()
+        self.work = MemoryWork()
         self.restart()
 
     def restart(self) -> None:
         """Forget everything but the stores, as a process does that was killed."""
         store, outbox, clock = self.store, self.outbox, self.clock
         self.transitions = JobTransitions(store, outbox, self.spans, LIMITS, clock)
-        dispatcher = CommandDispatcher(store, outbox, revision="test")
+        dispatcher = CommandDispatcher(store, outbox, self.work, revision="test")
         self.slots = SlotAllocator(
             store, self.transitions, dispatcher, clock, report_timeout_seconds=60
         )
-        windows = Windows(self.feedback, self.artifacts, self.spans, outbox, clock)
+        windows = Windows(self.feedback, self.spans, outbox, clock)
         self.agent_queue = AgentQueue(
             self.feedback, store, windows, self.transitions, dispatcher, clock
         )
@@ -352,5 +390,11 @@ class InMemoryCoordinator:
         )
         self.audit = RecordingAudit()
         self.agents = AgentService(store, self.agent_queue, outbox, self.audit, clock)
-        self.jobs = JobService(store, self.lifecycle, self.agent_queue, self.slots, windows)
+        self.jobs = JobService(store, self.lifecycle, self.agent_queue, self.slots)
         self.requests = RequestService(store, self.lifecycle, self.agent_queue, self.audit, clock)
+        publisher = SourcePublisher(self.feedback, self.artifacts)
+        self.source_worker = SourceWorker(self.jobs, publisher, self.work)
+
+    async def do_work(self) -> None:
+        """Do all work that is queued."""
+        await self.work.do_all(self.source_worker)

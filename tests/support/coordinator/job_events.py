@@ -216,7 +216,8 @@ class JobEvents(RuleBasedStateMachine):
         self.lead_on(agent, 4, passed=False)
 
     def answer_as_asked(self, agent: str, passed: bool) -> None:
-        """The right answer for the newest job's state."""
+        """The right answer for the newest job's state, after the work that it waits for."""
+        self.do_work()
         answers = self.answers(agent)
         job = self.world.store.jobs.get(answers.job_id)
         if job is None:
@@ -250,6 +251,11 @@ class JobEvents(RuleBasedStateMachine):
         request = requested(agent)
         self.deliver("request_training", request)
         self.deliver("cancel_job", CancelJob(job_id=request.job_id))
+
+    @rule()
+    def do_work(self) -> None:
+        """The worker does what is queued; until then jobs wait for their sources."""
+        self.do(self.world.do_work())
 
     @rule()
     def restart(self) -> None:

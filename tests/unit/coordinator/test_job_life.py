@@ -103,6 +103,7 @@ def test_two_versions_that_overtake_each_other_for_ever_end_the_job() -> None:
     life.configure()
     life.send_feedback("a", 4)
     life.plan("a")
+    life.do_work()
     life.prepare("a", 3)
     life.train("a", 1)
 
@@ -114,7 +115,7 @@ def test_two_versions_that_overtake_each_other_for_ever_end_the_job() -> None:
     (job,) = life.world.store.jobs.values()
     (failed,) = life.world.outbox.of(JobFailed)
     assert job.state is JobState.FAILED
-    assert "the live version changed 6 times" in failed.reason
+    assert "the deployed version changed 6 times" in failed.reason
     life.teardown()
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
-from services.coordinator.retraining.triggers import MINIMUM_RATINGS, FeedbackStats, decide
+from services.coordinator.feedback.stats import FeedbackStats
+from services.coordinator.retraining.triggers import MINIMUM_RATINGS, decide
 from tests.support.messaging.messages import NOON
 
 EMPTY = FeedbackStats(tenant_id="default", agent_id="picker")

@@ -9,7 +9,7 @@ from services.coordinator.domain import AgentKey
 from services.coordinator.feedback.consumer import FeedbackConsumer, FeedbackWriter
 from services.coordinator.feedback.known_agents import ConfiguredAgentsCache
 from services.coordinator.feedback.records import FeedbackRow
-from services.coordinator.retraining.triggers import FeedbackStats
+from services.coordinator.feedback.stats import FeedbackStats
 from shared.errors import ConstraintViolated, TransactionConflict
 from shared.messaging.messages import RawRecord
 from shared.messaging.notifier import Notifier

@@ -125,6 +125,7 @@ async def test_a_job_says_in_its_deployment_who_asked_for_it(world: InMemoryCoor
     given = await world.artifacts.publish_files({"items.jsonl": b"{}\n"})
     request = requested(dataset=given, **ANN)
     await world.requests.request_training(None, message_of(request))
+    await world.do_work()
 
     answers = JobReplies(request.job_id)
     for use_case, body in (
@@ -135,6 +136,7 @@ async def test_a_job_says_in_its_deployment_who_asked_for_it(world: InMemoryCoor
         (world.jobs.record_registration, answers.registered()),
     ):
         await use_case(None, message_of(body))
+        await world.do_work()
 
     (command,) = world.outbox.of(DeployModel)
     assert command.requested_by == f"system (job {request.job_id}, requested by ann (key 2))"

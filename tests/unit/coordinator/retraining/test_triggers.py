@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
+from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.retraining.triggers import (
     MINIMUM_RATINGS,
-    FeedbackStats,
     TriggerDecision,
     backoff_seconds,
     decide,

@@ -3,9 +3,8 @@
 from uuid import UUID
 
 from archon_contracts.events import AnnotationSubmitted
-from services.coordinator.feedback.records import ANNOTATION
+from services.coordinator.feedback.stats import ANNOTATION, StoredFeedback
 from services.coordinator.retraining.window_export import (
-    StoredFeedback,
     annotation_lines,
     count_lines,
     feedback_lines,
@@ -16,8 +15,8 @@ from tests.support.messaging.messages import NOON
 
 def stored(number: int, **fields: object) -> StoredFeedback:
     """A stored correction."""
-    body = feedback(f"i{number}", **fields).to_bytes()
-    return StoredFeedback(UUID(int=number), "user", NOON, body)
+    body = feedback(f"i{number}", **fields)
+    return StoredFeedback(UUID(int=number), body.source, body.rating, NOON, body.to_bytes())
 
 
 def label(item_id: str, annotator_id: str, answer: str) -> StoredFeedback:
@@ -25,7 +24,7 @@ def label(item_id: str, annotator_id: str, answer: str) -> StoredFeedback:
     body = AnnotationSubmitted(
         agent_id=AGENT, item_id=item_id, annotator_id=annotator_id, input="what?", label=answer
     )
-    return StoredFeedback(UUID(int=1), ANNOTATION, NOON, body.to_bytes())
+    return StoredFeedback(UUID(int=1), ANNOTATION, None, NOON, body.to_bytes())
 
 
 def test_a_correction_becomes_the_target() -> None:
