@@ -1,4 +1,4 @@
-"""What happens to agents: taken on, changed, returned to an earlier version."""
+"""Use cases of agents: configured, changed, rolled back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class AgentService:
         self._clock = clock
 
     async def configure_agent(self, tx: Tx, message: Message[ConfigureAgent]) -> None:
-        """Take the agent on, or its new profile; jobs that waited for it begin.
+        """Store the agent or its new profile; jobs that waited for it begin.
 
         Raises:
             ProfileMismatch: the profile names another agent than the command.

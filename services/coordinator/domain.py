@@ -59,8 +59,8 @@ class ConfiguredAgent:
 class WindowClaim:
     """What a window took out of the unused feedback.
 
-    `judged` counts the answers that somebody judged right or wrong, `success_rate` is the
-    proportion of right ones among them; `completed_by` is the traceparent of the newest feedback
+    `judged` counts the answers labelled right or wrong, `success_rate` is the proportion of right
+    ones among them; `completed_by` is the traceparent of the newest feedback
     event, if it had one.
     """
 

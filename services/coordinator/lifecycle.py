@@ -1,7 +1,7 @@
-"""What follows an event: the next state, its command, a slot, the agent's next turn.
+"""What follows an event: the next state, its command, a slot, the agent's next job.
 
 Locks are taken in one order, so that no two transactions wait for each other: a job, then its
-agent's stats, then the scheduler, then the head of the audit log.
+agent's statistics, then the scheduler, then the head of the audit log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shared.postgres.database import Tx
 
 
 class JobLifecycle:
-    """Leads a job on. The caller holds the job's lock."""
+    """Does what follows an event. The caller holds the job's lock."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class JobLifecycle:
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
     async def give_up(self, tx: Tx, job: Job, reason: str) -> None:
-        """End a job that nobody can lead on."""
+        """End a job that cannot go on."""
         cause = Cause(derived_id("gave up", job.job_id, job.version), str(job.job_id))
         await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
 
@@ -126,5 +126,5 @@ class JobLifecycle:
                 await self.retry_command(tx, job, cause, reason)
 
     async def _release_agent(self, tx: Tx, job: Job, ended: Job, cause: Cause) -> None:
-        if job.state is not JobState.REQUESTED:  # one that is requested has not had its turn
+        if job.state is not JobState.REQUESTED:  # a requested job does not hold its agent
             await self._agent_queue.release(tx, ended, cause)

@@ -1,4 +1,4 @@
-"""What people ask of jobs: a training, or its end. Each is recorded with who asked."""
+"""Requests of people: to start a training or to cancel a job. The audit log says who asked."""
 
 from __future__ import annotations
 

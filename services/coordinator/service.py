@@ -1,4 +1,4 @@
-"""What happens to jobs on each answer of a service. The rules are in the modules named for them."""
+"""Use cases of jobs: one per answer of another service."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What nobody else would notice: jobs past their deadline, triggers that time alone makes due.
+"""Periodic checks: jobs past their deadline, triggers that time alone makes due.
 
-Each is settled in a transaction of its own; what another coordinator holds is passed over.
+Each is settled in a transaction of its own; what another coordinator has locked is skipped.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Sweeper:
                 if job is not None:
                     await self._lifecycle.handle_overdue(tx, job)
         except PermanentError as error:
-            # It would be the first one again at every look, and no other would have its turn.
+            # It would be first again at every sweep, and no other job would be handled.
             if job is None:
                 raise
             await self._end(job, str(error))
@@ -92,7 +92,7 @@ class Sweeper:
 
 
 class RetentionJob:
-    """Forgets interactions that nobody judged for long."""
+    """Deletes old interactions without feedback."""
 
     def __init__(
         self, database: Database, interactions: PrunedRecords, clock: Clock, *, keep: timedelta

@@ -1,4 +1,4 @@
-"""Which agents are configured, remembered; feedback that comes before its agent waits a little.
+"""Cache of configured agents; feedback that comes before its agent's configuration waits a little.
 
 An agent's configuration travels on another topic than its feedback, so the first feedback may be
 here first. Each unknown name is waited for once; later it is only looked up.

@@ -15,7 +15,12 @@ from services.coordinator.feedback.records import (
     InternalTraffic,
     RetractionRow,
 )
-from services.coordinator.feedback.stats import FeedbackStats, RetractionResult
+from services.coordinator.feedback.stats import (
+    FeedbackStats,
+    InsertResult,
+    NewIds,
+    RetractionResult,
+)
 from shared.messaging.messages import Cause, RawRecord
 from shared.postgres.database import Tx
 
@@ -31,11 +36,11 @@ class FeedbackRecords(Protocol):
         feedback: Sequence[FeedbackRow],
         agents: Mapping[AgentKey, int],
         received_at: datetime,
-    ) -> tuple[int, list[FeedbackStats]]: ...
+    ) -> InsertResult: ...
 
     async def insert_interactions(
         self, tx: Tx, interactions: Sequence[InteractionRow], received_at: datetime
-    ) -> None: ...
+    ) -> NewIds | None: ...
 
     async def retract(
         self, tx: Tx, retraction: RetractionRow, now: datetime
@@ -53,6 +58,8 @@ class FeedbackOutbox(Protocol):
     """Queues commands, and rejected records with their reasons."""
 
     async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
+
+    async def append_all(self, tx: Tx, bodies: Sequence[Contract], *, cause: Cause) -> None: ...
 
     async def append_dead_letter(
         self, tx: Tx, record: RawRecord, *, error: Exception, attempts: int

@@ -24,7 +24,7 @@ class StoredFeedback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackStats:
-    """What is counted for one agent; `unused` feedback are in no window yet.
+    """What is counted for one agent; `unused` feedback is in no window yet.
 
     `reference_...` counts the ratings of the last window that had enough of them;
     `unsuccessful_runs` the retrains in a row that trained and gave no version, the last of them at
@@ -50,7 +50,24 @@ class FeedbackStats:
 
 @dataclass(frozen=True, slots=True)
 class RetractionResult:
-    """What a retraction did: the feedback that a window had taken, and a changed stats."""
+    """What a retraction did: the feedback that a window had taken, and the changed statistics.
+
+    One that came before changes nothing and is not new.
+    """
 
     claimed_ids: tuple[UUID, ...] = ()
     stats: FeedbackStats | None = None
+    is_new: bool = True
+
+
+NewIds = frozenset[tuple[str, UUID]]
+"""Tenants and event ids of the rows that an insert added."""
+
+
+@dataclass(frozen=True, slots=True)
+class InsertResult:
+    """What an insert of feedback added; `new_ids` is None when every row was new."""
+
+    stored: int
+    stats: list[FeedbackStats]
+    new_ids: NewIds | None = None

@@ -52,7 +52,7 @@ class SpanWriter:
         self._service = service
 
     async def write(self, tx: Tx, span: CompletedSpan) -> None:
-        """Keep the span. What the exporters are told twice, they drop by its id."""
+        """Store the span. Exporters drop one that they get twice, by its id."""
         await insert_spans(tx, [self._row(span)])
         emit_span(
             name=span.name,

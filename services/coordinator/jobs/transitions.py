@@ -1,4 +1,4 @@
-"""One transition of a job: its row, its history, its spans and the events that tell of it."""
+"""One transition of a job: its row, its history, its spans and its events."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class JobTransitions:
         self._clock = clock
 
     async def open(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> bool:
-        """Keep a new job and tell of it; False when there is one of this id."""
+        """Insert a new job and publish it; False when there is one of this id."""
         job = replace(job, deadline_at=self._limits.deadline(job.state, job.created_at))
         if not await self._jobs.insert_job(tx, job):
             log.info("duplicate_job_ignored", job_id=str(job.job_id))

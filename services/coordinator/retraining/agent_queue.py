@@ -1,4 +1,4 @@
-"""Whose turn it is: an agent runs one job at a time, a requested one before a triggered one."""
+"""Per-agent job queue: one job at a time, a requested one before a triggered one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POSTPONEMENT: Final = timedelta(hours=1)
 
 
 class AgentQueue:
-    """Begins jobs. The agent's stats is locked all the while."""
+    """Begins jobs. The caller holds the lock of the agent's statistics, or takes it here."""
 
     def __init__(
         self,
@@ -76,14 +76,14 @@ class AgentQueue:
         await self.evaluate_trigger(tx, stats)
 
     async def release(self, tx: Tx, job: Job, cause: Cause) -> None:
-        """The job is over: its agent is free for the next one, perhaps after a rest."""
+        """The job is over: its agent is free for the next one, perhaps after a backoff."""
         if job.was_unsuccessful:
             await self._stats_store.count_unsuccessful_run(tx, job.key, self._clock.now())
         await self._stats_store.clear_open_job(tx, job.key, job.job_id)
         await self.start_next(tx, job.key, cause)
 
     async def reset_unsuccessful_runs(self, tx: Tx, key: AgentKey) -> None:
-        """A version went live: the agent's next retrain need not wait for those unsuccessful."""
+        """A version was deployed: earlier unsuccessful runs no longer delay the next retrain."""
         await self._stats_store.reset_unsuccessful_runs(tx, key)
 
     async def evaluate_trigger(self, tx: Tx, stats: FeedbackStats) -> None:
@@ -96,7 +96,7 @@ class AgentQueue:
             await self._stats_store.set_check(tx, key, decision.check_at)
 
     async def lock_next_due(self, tx: Tx, now: datetime) -> FeedbackStats | None:
-        """The stats of an agent whose time to look again has come, locked."""
+        """The statistics of an agent that is due to be looked at again, locked."""
         return await self._stats_store.lock_due_stats(tx, now)
 
     async def postpone(self, tx: Tx, key: AgentKey, now: datetime) -> None:
@@ -133,7 +133,7 @@ class AgentQueue:
             job_id=job_id,
             key=key,
             state=JobState.REQUESTED,
-            # Without a live version there is nothing to continue from.
+            # Without a deployed version there is nothing to continue from.
             method=TrainingMethod.CONTINUAL if agent.deployed else TrainingMethod.SUPERVISED,
             config=agent.profile.training,
             trace=build_triggered_trace(job_id, context),

@@ -12,13 +12,13 @@ from archon_contracts.values import TriggerPolicy
 from services.coordinator.feedback.stats import FeedbackStats
 
 MINIMUM_RATINGS: Final = 30
-"""Ratings on either side below which a fall of the mean is not believed."""
+"""Ratings on either side below which a fall of the mean does not count."""
 
 CONFIDENCE_Z: Final = 1.96
-"""Standard errors by which a mean must have fallen, lest its noise begin retrains."""
+"""Standard errors by which a mean must have fallen, so that noise begins no retrain."""
 
 MAX_DOUBLINGS: Final = 40
-"""Of the rest after unsuccessful_runs: beyond it any rest is longer than any maximum."""
+"""Of the backoff: beyond it any backoff is longer than any maximum."""
 
 WORST_RATING: Final = 1.0
 BEST_RATING: Final = 5.0
@@ -64,7 +64,7 @@ def _reason(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> Trigg
 
 
 def _dropped(stats: FeedbackStats, least: float) -> bool:
-    """Whether the unused ratings lie `least` stars below the reference, and not by chance.
+    """Whether the unused ratings lie `least` stars below the reference, and significantly so.
 
     A window that this fires becomes the reference: the same low ratings cannot fire again.
     """
@@ -101,7 +101,7 @@ def _backoff_until(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -
 
 
 def backoff_seconds(unsuccessful_runs: int, policy: TriggerPolicy) -> float:
-    """How long an agent rests after so many retrains in a row that gave no version [s]."""
+    """The backoff after so many unsuccessful runs in a row [s]."""
     if unsuccessful_runs < 1:
         return 0.0
     doublings = min(unsuccessful_runs - 1, MAX_DOUBLINGS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,13 @@ from services.coordinator.feedback.records import (
     InternalTraffic,
     RetractionRow,
 )
-from services.coordinator.feedback.stats import FeedbackStats, RetractionResult, StoredFeedback
+from services.coordinator.feedback.stats import (
+    FeedbackStats,
+    InsertResult,
+    NewIds,
+    RetractionResult,
+    StoredFeedback,
+)
 from services.coordinator.jobs.deadlines import JobLimits
 from services.coordinator.jobs.dispatcher import CommandDispatcher
 from services.coordinator.jobs.spans import CompletedSpan
@@ -59,7 +65,7 @@ LIMITS = JobLimits(
 
 
 class MemoryStore:
-    """Satisfies every protocol over agents, jobs and slots."""
+    """Agents, jobs and slots. Passes `tests/contract/coordinator`."""
 
     def __init__(self) -> None:
         self.agents: dict[AgentKey, ConfiguredAgent] = {}
@@ -67,15 +73,21 @@ class MemoryStore:
         self.jobs: dict[UUID, Job] = {}
         self.history: dict[UUID, list[JobTransition]] = {}
         self.events: list[tuple[UUID, JobState | None, JobEvent | None, JobState]] = []
-        self.workers: dict[str, WorkerReported] = {}
+        self.workers: dict[str, tuple[WorkerReported, datetime]] = {}
+        self.stats: dict[AgentKey, FeedbackStats] = {}
+        self.served_at: dict[str, datetime] = {}
 
     async def lock_profile(self, _tx: object, key: AgentKey) -> AgentProfile | None:
         return self.agents[key].profile if key in self.agents else None
 
     async def put_agent(self, _tx: object, command: ConfigureAgent, _now: datetime) -> None:
         key = AgentKey(command.tenant_id, command.agent_id)
-        live = self.agents[key].deployed if key in self.agents else None
-        self.agents[key] = ConfiguredAgent(key, command.profile, live)
+        deployed = self.agents[key].deployed if key in self.agents else None
+        self.agents[key] = ConfiguredAgent(key, command.profile, deployed)
+        stats = self.stats.get(key)
+        revision = stats.profile_revision + 1 if stats else 1
+        stats = stats or FeedbackStats(tenant_id=key.tenant_id, agent_id=key.agent_id)
+        self.stats[key] = replace(stats, profile_revision=revision)
 
     async def find_agent(self, _tx: object, key: AgentKey) -> ConfiguredAgent | None:
         return self.agents.get(key)
@@ -108,9 +120,11 @@ class MemoryStore:
     ) -> None:
         self.history.setdefault(job.job_id, []).append(JobTransition(job.state, job.state_since))
         self.events.append((job.job_id, from_state, event, job.state))
+        if job.state is JobState.TRAINING:
+            self.served_at[job.key.tenant_id] = job.state_since
 
     async def transitions(self, _tx: object, job_id: UUID) -> list[JobTransition]:
-        return self.history[job_id]
+        return list(self.history.get(job_id, []))
 
     async def lock_job(self, _tx: object, job_id: UUID) -> Job | None:
         return self.jobs.get(job_id)
@@ -126,118 +140,169 @@ class MemoryStore:
     async def lock_scheduler(self, _tx: object) -> None:
         """Nobody else is here."""
 
+    async def lock_overdue_job(self, _tx: object, now: datetime) -> Job | None:
+        due = [job for job in self.jobs.values() if job.deadline_at and job.deadline_at <= now]
+        return min(due, key=lambda job: job.deadline_at or now, default=None)
+
     async def queued_jobs(self, _tx: object, *, most: int) -> list[QueuedJob]:
-        queued = self._in(JobState.QUEUED)[:most]
-        return [QueuedJob(job.job_id, *job.key, job.priority, job.state_since) for job in queued]
+        """The first of each tenant, then the second of each, and so on."""
+        by_tenant: dict[str, list[Job]] = {}
+        for job in sorted(
+            self._in(JobState.QUEUED), key=lambda job: (-job.priority, job.state_since, job.job_id)
+        ):
+            by_tenant.setdefault(job.key.tenant_id, []).append(job)
+        placed = [
+            (place, self.served_at.get(tenant), job)
+            for tenant, jobs in by_tenant.items()
+            for place, job in enumerate(jobs)
+        ]
+        placed.sort(
+            key=lambda each: (
+                each[0],
+                each[1] is not None,
+                each[1] or each[2].state_since,
+                each[2].state_since,
+                each[2].job_id,
+            )
+        )
+        return [
+            QueuedJob(job.job_id, *job.key, job.priority, job.state_since, served)
+            for _, served, job in placed[:most]
+        ]
 
     async def running_jobs(self, _tx: object) -> list[RunningJob]:
         return [RunningJob(*job.key) for job in self._in(JobState.TRAINING)]
 
     async def lock_queued_job(self, _tx: object, job_id: UUID) -> Job | None:
-        return self.jobs[job_id]
+        job = self.jobs.get(job_id)
+        return job if job and job.state is JobState.QUEUED else None
 
-    async def reported_slots(self, _tx: object, service: str, _since: datetime) -> list[int]:
-        return [each.slots for each in self.workers.values() if each.service == service]
+    async def reported_slots(self, _tx: object, service: str, since: datetime) -> list[int]:
+        return [
+            report.slots
+            for report, reported_at in self.workers.values()
+            if report.service == service and reported_at > since
+        ]
 
-    async def put_worker(self, _tx: object, report: WorkerReported, _now: datetime) -> None:
-        self.workers[report.worker_id] = report
+    async def put_worker(self, _tx: object, report: WorkerReported, now: datetime) -> None:
+        self.workers[report.worker_id] = (report, now)
 
     def _in(self, state: JobState) -> list[Job]:
         return [job for job in self.jobs.values() if job.state is state]
 
 
-@dataclass
-class AgentState:
-    """What an agent's stats counts, and what it knows."""
+@dataclass(slots=True)
+class StoredRow:
+    """A feedback row and what became of it."""
 
-    feedback: list[FeedbackRow] = field(default_factory=list)
-    open_job: UUID | None = None
-    windows: int = 0
-    last_window_at: datetime | None = None
-    check_at: datetime | None = None
-    unsuccessful_runs: int = 0
-    last_unsuccessful_at: datetime | None = None
+    row: FeedbackRow
+    received_at: datetime
+    window_id: UUID | None = None
+    retracted: bool = False
+
+    @property
+    def unused(self) -> bool:
+        """Whether the next window may claim it."""
+        return self.window_id is None and not self.retracted
 
 
 class MemoryFeedback:
-    """Satisfies every protocol over feedback, feedback_stats and windows."""
+    """Feedback, its statistics and windows. Passes `tests/contract/coordinator`."""
 
-    def __init__(self, agents: Mapping[AgentKey, ConfiguredAgent]) -> None:
-        self._agents = agents
-        self.unused: dict[AgentKey, AgentState] = {}
-        self.claimed: dict[UUID, list[FeedbackRow]] = {}
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.rows: dict[tuple[str, UUID], StoredRow] = {}
+        self.retractions: set[tuple[str, UUID]] = set()
         self.internal_traffic: dict[UUID, InternalTraffic] = {}
+        self.open_jobs: dict[AgentKey, UUID] = {}
         self.windows: list[tuple[Window, FeedbackStats, datetime]] = []
+
+    @property
+    def claimed(self) -> list[StoredRow]:
+        """Rows in windows."""
+        return [each for each in self.rows.values() if each.window_id is not None]
+
+    def unused(self, key: AgentKey) -> list[StoredRow]:
+        """The agent's rows in no window, oldest first."""
+        rows = [each for each in self.rows.values() if each.row.key == key and each.unused]
+        return sorted(rows, key=lambda each: each.received_at)
 
     def stats(self, key: AgentKey) -> FeedbackStats:
         """The counters as they stand."""
-        kept = self.unused.setdefault(key, AgentState())
-        ratings = [each.rating for each in kept.feedback if each.rating is not None]
-        return FeedbackStats(
-            tenant_id=key.tenant_id,
-            agent_id=key.agent_id,
-            unused=len(kept.feedback),
+        unused = self.unused(key)
+        ratings = [each.row.rating for each in unused if each.row.rating is not None]
+        return replace(
+            self._store.stats[key],
+            unused=len(unused),
             rated=len(ratings),
             rating_sum=sum(ratings),
-            oldest_unused_at=NOON if kept.feedback else None,
-            windows=kept.windows,
-            last_window_at=kept.last_window_at,
-            unsuccessful_runs=kept.unsuccessful_runs,
-            last_unsuccessful_at=kept.last_unsuccessful_at,
-            busy=kept.open_job is not None,
-            check_at=kept.check_at,
+            oldest_unused_at=unused[0].received_at if unused else None,
+            busy=key in self.open_jobs,
         )
 
+    def _change(self, key: AgentKey, **fields: Any) -> None:
+        """Update the agent's row; nothing where there is none, as an UPDATE."""
+        if key in self._store.stats:
+            self._store.stats[key] = replace(self._store.stats[key], **fields)
+
     async def find_configured(self, _tx: object, keys: Collection[AgentKey]) -> set[AgentKey]:
-        return {key for key in keys if key in self._agents}
+        return {key for key in keys if key in self._store.agents}
 
     async def lock_all_stats(self, _tx: object, keys: Collection[AgentKey]) -> dict[AgentKey, int]:
-        return {key: number for number, key in enumerate(sorted(keys), start=1)}
+        known = [key for key in sorted(keys) if key in self._store.stats]
+        return {key: number for number, key in enumerate(known, start=1)}
 
     async def lock_stats(self, _tx: object, key: AgentKey) -> FeedbackStats | None:
-        return self.stats(key) if key in self._agents else None
+        return self.stats(key) if key in self._store.stats else None
 
     async def lock_due_stats(self, _tx: object, now: datetime) -> FeedbackStats | None:
-        due = [k for k, kept in self.unused.items() if kept.check_at and kept.check_at <= now]
-        return self.stats(due[0]) if due else None
+        checks = {key: each.check_at for key, each in self._store.stats.items() if each.check_at}
+        due = sorted((at, key) for key, at in checks.items() if at <= now)
+        return self.stats(due[0][1]) if due else None
 
     async def set_check(self, _tx: object, key: AgentKey, check_at: datetime | None) -> None:
-        self.unused[key].check_at = check_at
+        self._change(key, check_at=check_at)
 
     async def set_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
-        assert self.unused[key].open_job is None
-        self.unused[key].open_job, self.unused[key].check_at = job_id, None
+        self.open_jobs[key] = job_id
+        self._change(key, check_at=None)
 
     async def clear_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
-        if self.unused[key].open_job == job_id:
-            self.unused[key].open_job = None
+        if self.open_jobs.get(key) == job_id:
+            del self.open_jobs[key]
 
     async def count_unsuccessful_run(self, _tx: object, key: AgentKey, now: datetime) -> None:
-        kept = self.unused.setdefault(key, AgentState())
-        kept.unsuccessful_runs, kept.last_unsuccessful_at = kept.unsuccessful_runs + 1, now
+        if key in self._store.stats:
+            runs = self._store.stats[key].unsuccessful_runs + 1
+            self._change(key, unsuccessful_runs=runs, last_unsuccessful_at=now)
 
     async def reset_unsuccessful_runs(self, _tx: object, key: AgentKey) -> None:
-        kept = self.unused.setdefault(key, AgentState())
-        kept.unsuccessful_runs, kept.last_unsuccessful_at = 0, None
+        self._change(key, unsuccessful_runs=0, last_unsuccessful_at=None)
 
     async def insert_feedback(
         self,
         _tx: object,
         feedback: Sequence[FeedbackRow],
         _agents: Mapping[AgentKey, int],
-        _received_at: datetime,
-    ) -> tuple[int, list[FeedbackStats]]:
-        known = {each.event_id for kept in self.unused.values() for each in kept.feedback}
-        known |= {each.event_id for claimed in self.claimed.values() for each in claimed}
-        new = {each.event_id: each for each in feedback if each.event_id not in known}
-        for each in new.values():
-            self.unused.setdefault(each.key, AgentState()).feedback.append(each)
-        return len(new), [self.stats(key) for key in {each.key for each in new.values()}]
+        received_at: datetime,
+    ) -> InsertResult:
+        new: dict[tuple[str, UUID], StoredRow] = {}
+        for place, row in enumerate(feedback):
+            name = (row.key.tenant_id, row.event_id)
+            if name not in self.rows and name not in new:
+                new[name] = StoredRow(row, received_at + timedelta(microseconds=place))
+        self.rows |= new
+        changed = {each.row.key for each in new.values()}
+        complete = len(new) == len(feedback)
+        return InsertResult(
+            len(new), [self.stats(key) for key in changed], None if complete else frozenset(new)
+        )
 
     async def insert_interactions(
         self, _tx: object, _interactions: Sequence[InteractionRow], _received_at: datetime
-    ) -> None:
-        """They decide nothing."""
+    ) -> NewIds | None:
+        """They decide nothing here; that they are stored once is tested on the database."""
+        return None
 
     async def record_internal_traffic(
         self,
@@ -252,46 +317,71 @@ class MemoryFeedback:
     async def retract(
         self, _tx: object, retraction: RetractionRow, _now: datetime
     ) -> RetractionResult:
-        kept = self.unused.setdefault(retraction.key, AgentState())
-        named = (retraction.interaction_id, retraction.source)
-        kept.feedback = [
-            each for each in kept.feedback if (each.interaction_id, each.source) != named
+        name = (retraction.key.tenant_id, retraction.event_id)
+        if name in self.retractions:
+            return RetractionResult(is_new=False)
+        self.retractions.add(name)
+        named = (retraction.key, retraction.interaction_id, retraction.source)
+        erased = [
+            each
+            for each in self.rows.values()
+            if not each.retracted
+            and (each.row.key, each.row.interaction_id, each.row.source) == named
         ]
-        used = [
-            each.event_id
-            for claimed in self.claimed.values()
-            for each in claimed
-            if (each.interaction_id, each.source) == named
-        ]
-        return RetractionResult(tuple(used), self.stats(retraction.key))
+        for each in erased:
+            each.retracted = True
+        used = tuple(each.row.event_id for each in erased if each.window_id is not None)
+        changed = len(used) < len(erased)
+        return RetractionResult(used, self.stats(retraction.key) if changed else None)
 
     async def claim(self, _tx: object, key: AgentKey, window_id: UUID, maximum: int) -> WindowClaim:
-        kept = self.unused[key]
-        taken, kept.feedback = kept.feedback[:maximum], kept.feedback[maximum:]
-        self.claimed[window_id] = taken
-        ids = "\n".join(sorted(str(each.event_id) for each in taken))
-        ratings = [each.rating for each in taken if each.rating is not None]
-        digest = hashlib.sha256(ids.encode()).hexdigest()
-        last = taken[-1].traceparent if taken else None
-        return WindowClaim(len(taken), digest, len(ratings), sum(ratings), 0, None, last)
+        taken = self.unused(key)[:maximum]
+        for each in taken:
+            each.window_id = window_id
+        rows = [each.row for each in taken]
+        ratings = [row.rating for row in rows if row.rating is not None]
+        labels = [row.correct for row in rows if row.correct is not None]
+        ids = "\n".join(sorted(str(row.event_id) for row in rows))
+        return WindowClaim(
+            feedback_count=len(rows),
+            feedback_digest=hashlib.sha256(ids.encode()).hexdigest(),
+            rated=len(ratings),
+            rating_sum=sum(ratings),
+            judged=len(labels),
+            success_rate=sum(labels) / len(labels) if labels else None,
+            completed_by=rows[-1].traceparent if rows else None,
+        )
 
     async def insert_window(
-        self, _tx: object, window: Window, _reference: tuple[int, float], now: datetime
+        self, _tx: object, window: Window, reference: tuple[int, float], now: datetime
     ) -> None:
-        """Keep it with the stats as it was, so that a test can ask whether it was due."""
+        """Keep it with the statistics as they were, so that a test can ask whether it was due."""
         self.windows.append((window, self.stats(window.key), now))
-        self.unused[window.key].windows = window.sequence
-        self.unused[window.key].last_window_at = now
+        self._change(
+            window.key,
+            windows=window.sequence,
+            last_window_at=now,
+            reference_rated=reference[0],
+            reference_rating_sum=reference[1],
+        )
 
     async def window_feedback(self, _tx: object, window_id: UUID) -> list[StoredFeedback]:
+        rows = [each for each in self._in_window(window_id) if not each.retracted]
         return [
-            StoredFeedback(each.event_id, each.source, each.rating, NOON, each.body)
-            for each in self.claimed[window_id]
+            StoredFeedback(
+                each.row.event_id, each.row.source, each.row.rating, each.received_at, each.row.body
+            )
+            for each in rows
         ]
 
     async def window_contexts(self, _tx: object, window_id: UUID, *, most: int) -> list[str]:
-        contexts = [each.traceparent for each in self.claimed[window_id] if each.traceparent]
+        rows = [each.row for each in reversed(self._in_window(window_id)) if not each.retracted]
+        contexts = [row.traceparent for row in rows if row.traceparent]
         return list(dict.fromkeys(contexts))[:most]
+
+    def _in_window(self, window_id: UUID) -> list[StoredRow]:
+        rows = [each for each in self.rows.values() if each.window_id == window_id]
+        return sorted(rows, key=lambda each: each.received_at)
 
 
 class MemoryArtifacts:
@@ -366,7 +456,7 @@ class InMemoryCoordinator:
     def __init__(self) -> None:
         self.clock = SetClock(NOON)
         self.store = MemoryStore()
-        self.feedback = MemoryFeedback(self.store.agents)
+        self.feedback = MemoryFeedback(self.store)
         self.artifacts = MemoryArtifacts()
         self.spans = MemorySpans()
         self.outbox = RecordingOutbox()
@@ -374,7 +464,7 @@ class InMemoryCoordinator:
         self.restart()
 
     def restart(self) -> None:
-        """Forget everything but the stores, as a process does that was killed."""
+        """Build everything anew on the same stores, as after a crash."""
         store, outbox, clock = self.store, self.outbox, self.clock
         self.transitions = JobTransitions(store, outbox, self.spans, LIMITS, clock)
         dispatcher = CommandDispatcher(store, outbox, self.work, revision="test")

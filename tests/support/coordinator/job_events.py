@@ -105,10 +105,10 @@ class JobEvents(RuleBasedStateMachine):
         ]
 
         async def store() -> None:
-            _, all_stats = await self.world.feedback.insert_feedback(
+            inserted = await self.world.feedback.insert_feedback(
                 None, rows, {}, self.world.clock.now()
             )
-            for stats in all_stats:
+            for stats in inserted.stats:
                 await self.world.agent_queue.evaluate_trigger(None, stats)
 
         self.do(store())
@@ -196,8 +196,7 @@ class JobEvents(RuleBasedStateMachine):
     @rule(agent=agents, steps=st.integers(1, 7), passed=flags)
     def lead_on(self, agent: str, steps: int, passed: bool) -> None:
         """What a job waits for, some times: chance alone would hardly ever lead one to its end."""
-        kept = self.world.feedback.unused.get(AgentKey("default", agent))
-        if kept is None or kept.open_job is None:
+        if AgentKey("default", agent) not in self.world.feedback.open_jobs:
             self.send_feedback(agent, 3)
         for _ in range(steps):
             self.answer_as_asked(agent, passed)

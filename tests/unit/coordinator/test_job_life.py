@@ -34,8 +34,8 @@ class JobLife(JobEvents):
             key = AgentKey("default", name)
             jobs = [job for job in self.world.store.jobs.values() if job.key == key]
             active_jobs = [job.job_id for job in jobs if job.state in ACTIVE_STATES]
-            kept = self.world.feedback.unused.get(key)
-            assert active_jobs == ([kept.open_job] if kept and kept.open_job else [])
+            open_job = self.world.feedback.open_jobs.get(key)
+            assert active_jobs == ([open_job] if open_job else [])
 
     @invariant()
     def every_step_is_in_the_table(self) -> None:
@@ -78,13 +78,12 @@ class JobLife(JobEvents):
 
     @invariant()
     def refusals_are_counted_since_the_last_deployment(self) -> None:
-        for kept in self.world.feedback.unused.values():
-            assert (kept.unsuccessful_runs == 0) == (kept.last_unsuccessful_at is None)
+        for stats in self.world.store.stats.values():
+            assert (stats.unsuccessful_runs == 0) == (stats.last_unsuccessful_at is None)
 
     @invariant()
     def no_judgement_is_in_two_windows(self) -> None:
-        claimed = [each.event_id for rows in self.world.feedback.claimed.values() for each in rows]
-        assert len(claimed) == len(set(claimed))
+        claimed = self.world.feedback.claimed
         counts = [each.feedback_count for each in self.world.outbox.of(RetrainTriggered)]
         assert sum(counts) == len(claimed)
 

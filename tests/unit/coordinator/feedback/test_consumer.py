@@ -9,12 +9,12 @@ from services.coordinator.domain import AgentKey
 from services.coordinator.feedback.consumer import FeedbackConsumer, FeedbackWriter
 from services.coordinator.feedback.known_agents import ConfiguredAgentsCache
 from services.coordinator.feedback.records import FeedbackRow
-from services.coordinator.feedback.stats import FeedbackStats
+from services.coordinator.feedback.stats import FeedbackStats, InsertResult
 from shared.errors import ConstraintViolated, TransactionConflict
 from shared.messaging.messages import RawRecord
 from shared.messaging.notifier import Notifier
 from tests.support.clocks import SetClock
-from tests.support.coordinator.coordinator import AGENT, configure, feedback, record_of
+from tests.support.coordinator.coordinator import configure, feedback, record_of
 from tests.support.coordinator.coordinator_memory import (
     InMemoryCoordinator,
     MemoryDatabase,
@@ -36,7 +36,7 @@ class RejectingFeedback(MemoryFeedback):
         feedback: Sequence[FeedbackRow],
         _agents: Mapping[AgentKey, int],
         _received_at: datetime,
-    ) -> tuple[int, list[FeedbackStats]]:
+    ) -> InsertResult:
         if self.poison in {each.interaction_id for each in feedback}:
             raise self.error
         return await super().insert_feedback(None, feedback, _agents, _received_at)
@@ -61,7 +61,7 @@ class IntakeHarness:
 
     def __init__(self, part: int = 2_000) -> None:
         self.world = InMemoryCoordinator()
-        self.feedback = RejectingFeedback(self.world.store.agents)
+        self.feedback = RejectingFeedback(self.world.store)
         self.letters = DeadLetterOutbox()
         database = MemoryDatabase()
         self.consumer = FeedbackConsumer(
@@ -83,8 +83,8 @@ class IntakeHarness:
 
     @property
     def stored(self) -> list[str]:
-        kept = self.feedback.unused.get(AgentKey("default", AGENT))
-        return [each.interaction_id for each in kept.feedback] if kept else []
+        """Interactions in the order in which they were stored."""
+        return [each.row.interaction_id for each in self.feedback.rows.values()]
 
 
 async def bench(part: int = 2_000) -> IntakeHarness:
