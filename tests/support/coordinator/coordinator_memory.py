@@ -101,7 +101,10 @@ class MemoryStore:
             self.deployed_since[key] = since
 
     async def insert_job(self, _tx: object, job: Job) -> bool:
-        return self.jobs.setdefault(job.job_id, job) is job
+        if job.job_id in self.jobs:
+            return False
+        self.jobs[job.job_id] = job
+        return True
 
     async def update_job(self, _tx: object, job: Job, *, known_version: int) -> bool:
         if self.jobs[job.job_id].version != known_version:
