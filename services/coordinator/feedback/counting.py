@@ -5,10 +5,10 @@ Only the transaction that stores an event knows whether it is new, so the counte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from archon_contracts.events import FeedbackCounted, FeedbackCounts
 from archon_contracts.latency_buckets import bucket_of
@@ -37,6 +37,10 @@ class Counters:
     latencies: dict[str, int] = field(default_factory=dict)
     duplicates: int = 0
 
+    def fields(self) -> dict[str, Any]:
+        """The counters by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 class FeedbackCounter:
     """Counts what one transaction stored; the hour is that of its arrival."""
@@ -47,22 +51,17 @@ class FeedbackCounter:
 
     def add_feedback(self, rows: Sequence[FeedbackRow], new_ids: NewIds | None) -> None:
         """Count rows of an insert; without `new_ids` all of them were new."""
-        for row, is_new in _with_newness(rows, new_ids):
+        for row in self._new(rows, new_ids):
             counters = self._of(row.key, row.model_version)
-            if not is_new:
-                counters.duplicates += 1
-            elif row.source == ANNOTATION:
+            if row.source == ANNOTATION:
                 counters.annotations += 1
             else:
                 _count_feedback(counters, row)
 
     def add_interactions(self, rows: Sequence[InteractionRow], new_ids: NewIds | None) -> None:
         """Count rows of an insert; without `new_ids` all of them were new."""
-        for row, is_new in _with_newness(rows, new_ids):
+        for row in self._new(rows, new_ids):
             counters = self._of(row.key, row.model_version)
-            if not is_new:
-                counters.duplicates += 1
-                continue
             counters.interactions += 1
             counters.failed += row.failed
             if row.latency_seconds is not None:
@@ -79,12 +78,26 @@ class FeedbackCounter:
         """One event per agent."""
         by_agent: dict[AgentKey, list[FeedbackCounts]] = {}
         for (key, version), counters in self._counters.items():
-            counts = FeedbackCounts(hour=self._hour, model_version=version, **asdict(counters))
+            counts = FeedbackCounts(hour=self._hour, model_version=version, **counters.fields())
             by_agent.setdefault(key, []).append(counts)
         for key, each in by_agent.items():
             yield FeedbackCounted(
                 tenant_id=key.tenant_id, agent_id=key.agent_id, counts=tuple(each)
             )
+
+    def _new(self, rows: Sequence[R], new_ids: NewIds | None) -> Sequence[R]:
+        """The rows that were new; of an id that comes twice in a batch, the first one is."""
+        if new_ids is None:
+            return rows
+        left, new = set(new_ids), list[R]()
+        for row in rows:
+            name = (row.key.tenant_id, row.event_id)
+            if name in left:
+                left.discard(name)
+                new.append(row)
+            else:
+                self._of(row.key, row.model_version).duplicates += 1
+        return new
 
     def _of(self, key: AgentKey, version: str | None) -> Counters:
         counters = self._counters.get((key, version))
@@ -103,16 +116,3 @@ def _count_feedback(counters: Counters, row: FeedbackRow) -> None:
     if row.reward is not None:
         counters.rewarded += 1
         counters.reward_sum += row.reward
-
-
-def _with_newness(rows: Iterable[R], new_ids: NewIds | None) -> Iterator[tuple[R, bool]]:
-    """Each row with whether it was new; of an id that comes twice in a batch, the first is."""
-    if new_ids is None:
-        for row in rows:
-            yield row, True
-        return
-    left = set(new_ids)
-    for row in rows:
-        place = (row.key.tenant_id, row.event_id)
-        yield row, place in left
-        left.discard(place)

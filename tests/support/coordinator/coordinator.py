@@ -47,6 +47,7 @@ from shared.errors import PermanentError
 from shared.messaging.messages import RawRecord
 from shared.postgres.migrations import migrate
 from shared.process.service_context import ServiceContext
+from shared.work.queue import Lease
 from tests.support.clocks import SetClock
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.stored import events_of
@@ -191,11 +192,21 @@ class World:
     clock: SetClock
 
     async def deliver(self, *bodies: Contract) -> None:
-        """Hand messages over, one after the other, as handlers do."""
+        """Hand messages over, one after the other, and do the work that each one queues."""
         for body in bodies:
-            message = message_of(body, time=self.clock.now())
-            await self.shared.inbox.run_once(message, self._use_case(body))
+            await self.hand_over(body)
             await self.do_work()
+
+    async def hand_over(self, body: Contract) -> None:
+        """Hand a message over as its handler does; the work that it queues waits."""
+        message = message_of(body, time=self.clock.now())
+        await self.shared.inbox.run_once(message, self._use_case(body))
+
+    async def lease(self) -> Lease:
+        """The next piece of work, leased."""
+        lease = await self.shared.work.lease([PUBLISH_SOURCES], "test")
+        assert lease is not None
+        return lease
 
     async def do_work(self) -> None:
         """Do all work that is due, as the worker does, one piece after the other."""
