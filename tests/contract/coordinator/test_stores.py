@@ -34,7 +34,8 @@ from tests.support.coordinator.coordinator import (
     coordinator_world,
     feedback,
 )
-from tests.support.coordinator.coordinator_memory import MemoryFeedback, MemoryStore
+from tests.support.coordinator.memory_feedback import MemoryFeedback
+from tests.support.coordinator.memory_store import MemoryStore
 from tests.support.messaging.messages import NOON
 
 KEY = AgentKey("default", AGENT)

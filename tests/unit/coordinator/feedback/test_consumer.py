@@ -18,8 +18,8 @@ from tests.support.coordinator.coordinator import configure, feedback, record_of
 from tests.support.coordinator.coordinator_memory import (
     InMemoryCoordinator,
     MemoryDatabase,
-    MemoryFeedback,
 )
+from tests.support.coordinator.memory_feedback import MemoryFeedback
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.outbox import RecordingOutbox
 
