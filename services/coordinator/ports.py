@@ -44,12 +44,6 @@ class OverdueJobs(Protocol):
     async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
 
 
-class PrunedRecords(Protocol):
-    """What is kept for some days only."""
-
-    async def prune_interactions(self, tx: Tx, before: datetime) -> None: ...
-
-
 class GuardedQueue(Protocol):
     """Transactions that hold only while the lease does."""
 

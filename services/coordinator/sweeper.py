@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from services.coordinator.domain import AgentKey, Job
 from services.coordinator.feedback.stats import FeedbackStats
+from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.lifecycle import JobLifecycle
-from services.coordinator.ports import OverdueJobs, PrunedRecords
+from services.coordinator.ports import OverdueJobs
 from services.coordinator.retraining.agent_queue import AgentQueue
 from shared.clock import Clock
 from shared.errors import PermanentError
@@ -95,7 +96,7 @@ class RetentionJob:
     """Deletes old interactions without feedback."""
 
     def __init__(
-        self, database: Database, interactions: PrunedRecords, clock: Clock, *, keep: timedelta
+        self, database: Database, interactions: FeedbackStore, clock: Clock, *, keep: timedelta
     ) -> None:
         self._database = database
         self._interactions = interactions

@@ -64,7 +64,7 @@ def artifact(name: str) -> ArtifactRef:
 
 
 def configure(agent_id: str = AGENT, **fields: Any) -> ConfigureAgent:
-    """The order to take an agent on; fields of the trigger are named `trigger_...`."""
+    """The command to configure an agent; fields of the trigger are named `trigger_...`."""
     trigger = {k.removeprefix("trigger_"): v for k, v in fields.items() if "trigger_" in k}
     others = {name: value for name, value in fields.items() if "trigger_" not in name}
     policy = {"minimum_feedback": 3, "cooldown_seconds": 0} | trigger
@@ -116,7 +116,7 @@ PLAN = CurriculumPlan(
 
 @dataclass(frozen=True, slots=True)
 class JobReplies:
-    """What the other services say of one job."""
+    """The other services' answers about one job."""
 
     job_id: UUID
     agent_id: str = AGENT
@@ -150,7 +150,7 @@ class JobReplies:
         )
 
     def evaluated(self, *, passed: bool = True) -> EvaluationCompleted:
-        """The gate spoke."""
+        """The gate decided."""
         share = Estimate(value=0.7, low=0.6, high=0.8, n=100)
         return EvaluationCompleted(
             agent_id=self.agent_id,
@@ -173,7 +173,7 @@ class JobReplies:
         )
 
     def deployed(self, version: str = "1.0.0") -> ModelDeployed:
-        """The version is live."""
+        """The version is deployed."""
         return ModelDeployed(
             agent_id=self.agent_id,
             job_id=self.job_id,
@@ -233,7 +233,7 @@ class World:
         return [event for event in events if type(event) is contract]
 
     async def states(self, job_id: UUID) -> list[str]:
-        """The states that a job entered, as others were told."""
+        """The states that a job entered, as published."""
         changes = await self.published(JobStateChanged)
         return [change.to_state.value for change in changes if change.job_id == job_id]
 
@@ -300,7 +300,7 @@ async def coordinator_world(
 
 
 async def run_to_the_end(world: World, job_id: UUID, version: str = "1.0.0") -> None:
-    """Answer everything that the job dispatcher, as the other services would."""
+    """Answer every command of the job, as the other services would."""
     answers = JobReplies(job_id)
     await world.deliver(
         answers.plan(),
@@ -325,5 +325,5 @@ async def given_dataset(world: World) -> TrainingRequested:
 
 
 def retracted(interaction_id: str, **fields: object) -> FeedbackRetracted:
-    """A withdrawal."""
+    """A retraction."""
     return FeedbackRetracted(agent_id=AGENT, interaction_id=interaction_id, **fields)

@@ -184,7 +184,7 @@ class JobEvents(RuleBasedStateMachine):
             job_id=self.answers(agent).job_id,
             model=self.answers(agent).deployed().model,
             deployed_version="7.0.0",
-            reason="version 7.0.0 is live",
+            reason="version 7.0.0 is deployed",
         )
         self.deliver("reevaluate", body)
 
@@ -245,7 +245,7 @@ class JobEvents(RuleBasedStateMachine):
 
     @rule(agent=agents)
     def cancel_one_that_waits(self, agent: str) -> None:
-        """A job that has not had its turn, behind one that is under way."""
+        """A requested job, behind an active one."""
         self.lead_on(agent, 1, passed=True)
         request = requested(agent)
         self.deliver("request_training", request)
@@ -282,7 +282,7 @@ class JobEvents(RuleBasedStateMachine):
 
     @rule(agent=agents, late_seconds=st.integers(0, 300))
     def deploy_by_hand(self, agent: str, late_seconds: int) -> None:
-        """The fact may be older than what is known of the agent's live version."""
+        """The fact may be older than what is known of the agent's deployed version."""
         at = self.world.clock.now() - timedelta(seconds=late_seconds)
         self.deliver(
             "record_deployment",

@@ -1,4 +1,4 @@
-"""A batch of records with nothing real behind it."""
+"""Batches of feedback records, on the store in memory."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -102,7 +102,7 @@ async def test_parts_are_stored_in_order_whatever_their_size() -> None:
     assert made.stored == [f"i{n}" for n in range(10)]
 
 
-async def test_the_trigger_is_judged_once_per_part_and_agent() -> None:
+async def test_the_trigger_is_evaluated_once_per_part_and_agent() -> None:
     made = await bench(part=5)
 
     await made.consumer.consume([record_of(feedback(f"i{n}")) for n in range(10)])
@@ -110,7 +110,7 @@ async def test_the_trigger_is_judged_once_per_part_and_agent() -> None:
     assert [stats.unused for stats in made.considered] == [5, 10]
 
 
-async def test_a_row_that_the_database_refuses_is_found_and_set_aside() -> None:
+async def test_a_row_that_the_database_rejects_becomes_a_dead_letter_alone() -> None:
     made = await bench()
     made.feedback.poison = "i3"
     records = [record_of(feedback(f"i{n}")) for n in range(8)]
@@ -121,7 +121,7 @@ async def test_a_row_that_the_database_refuses_is_found_and_set_aside() -> None:
     assert made.letters.reasons == {records[3].value: "the row breaks a rule"}
 
 
-async def test_a_conflict_is_left_to_the_one_who_tries_again() -> None:
+async def test_a_transaction_conflict_is_left_to_the_retry() -> None:
     made = await bench()
     made.feedback.poison, made.feedback.error = "i1", TransactionConflict("deadlock")
 

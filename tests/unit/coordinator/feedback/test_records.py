@@ -34,7 +34,7 @@ def read(record: RawRecord) -> FeedbackRow:
     return item
 
 
-def test_a_judgement_keeps_the_body_as_it_came() -> None:
+def test_feedback_keeps_its_body_as_received() -> None:
     body = feedback("i1", rating=2.5)
 
     row = read(record_of(body, traceparent=CONTEXT))
@@ -57,7 +57,7 @@ def test_another_text_as_id_is_mapped_together_with_its_source() -> None:
     assert read(record).event_id == derived_id("event", "shop", "order 7")
 
 
-def test_no_id_means_one_judgement_per_interaction_and_source() -> None:
+def test_feedback_without_an_id_gets_one_per_interaction_and_source() -> None:
     event_id = read(record_of(feedback("i1", source="expert"), ce_id=b"")).event_id
 
     assert event_id == feedback_event_id("default", AGENT, "i1", "expert")

@@ -40,7 +40,7 @@ def world() -> InMemoryCoordinator:
     return InMemoryCoordinator()
 
 
-def test_a_changed_policy_is_told_field_by_field() -> None:
+def test_a_changed_policy_is_recorded_field_by_field() -> None:
     after = configure(trigger_minimum_feedback=50, priority=7, labels=("a", "b")).profile
 
     assert compare_profiles(PROFILE, after) == (
@@ -50,7 +50,7 @@ def test_a_changed_policy_is_told_field_by_field() -> None:
     )
 
 
-def test_a_field_that_had_no_value_is_told_as_empty() -> None:
+def test_a_field_that_had_no_value_is_recorded_as_empty() -> None:
     after = configure(trigger_rating_drop=0.5).profile
 
     (change,) = compare_profiles(PROFILE, after)
@@ -86,7 +86,7 @@ async def test_who_changes_a_policy_is_recorded_with_the_reason(world: InMemoryC
     assert [change.field for change in second.changes] == ["trigger.minimum_feedback"]
 
 
-async def test_who_asks_for_a_training_is_recorded_once(world: InMemoryCoordinator) -> None:
+async def test_who_requests_a_training_is_recorded_once(world: InMemoryCoordinator) -> None:
     await world.agents.configure_agent(None, message_of(configure()))
     request = requested(**ANN)
 
@@ -98,7 +98,7 @@ async def test_who_asks_for_a_training_is_recorded_once(world: InMemoryCoordinat
     assert (recorded.actor, recorded.subject) == ("ann (key 2)", str(request.job_id))
 
 
-async def test_a_training_that_nobody_signed_is_recorded_with_its_source(
+async def test_a_request_without_a_requester_is_recorded_with_its_source(
     world: InMemoryCoordinator,
 ) -> None:
     await world.requests.request_training(None, message_of(requested()))
@@ -120,7 +120,9 @@ async def test_who_cancels_a_job_is_recorded_and_only_once(world: InMemoryCoordi
     assert recorded.details["state"] == "requested"
 
 
-async def test_a_job_says_in_its_deployment_who_asked_for_it(world: InMemoryCoordinator) -> None:
+async def test_the_deployment_command_says_who_requested_the_job(
+    world: InMemoryCoordinator,
+) -> None:
     await world.agents.configure_agent(None, message_of(configure()))
     given = await world.artifacts.publish_files({"items.jsonl": b"{}\n"})
     request = requested(dataset=given, **ANN)

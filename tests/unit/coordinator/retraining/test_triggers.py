@@ -143,7 +143,7 @@ def test_a_time_to_look_again_lies_ahead_and_then_something_fires(
         assert decide(counted, policy, decision.check_at).reason is not None
 
 
-def test_each_retrain_in_vain_doubles_the_rest_before_the_next_one() -> None:
+def test_each_unsuccessful_run_doubles_the_backoff() -> None:
     policy = POLICY.model_copy(update={"maximum_backoff_seconds": 300.0})
     due = {"unused": 100, "last_unsuccessful_at": NOON}
 
@@ -154,7 +154,7 @@ def test_each_retrain_in_vain_doubles_the_rest_before_the_next_one() -> None:
 
 
 @given(st.integers(0, 10_000), policies)
-def test_a_rest_grows_with_every_refusal_and_stays_within_its_bound(
+def test_the_backoff_grows_with_unsuccessful_runs_up_to_its_maximum(
     unsuccessful_runs: int, policy: TriggerPolicy
 ) -> None:
     rest, longer = (backoff_seconds(n, policy) for n in (unsuccessful_runs, unsuccessful_runs + 1))
