@@ -26,7 +26,7 @@ class StoredFeedback:
 class FeedbackStats:
     """What is counted for one agent; `unused` feedback is in no window yet.
 
-    `reference_...` counts the ratings of the last window that had enough of them;
+    `previous_...` counts the ratings of the last window that had enough of them;
     `unsuccessful_runs` the retrains in a row that trained and gave no version, the last of them at
     `last_unsuccessful_at`.
     """
@@ -38,8 +38,8 @@ class FeedbackStats:
     rated: int = 0
     rating_sum: float = 0.0
     oldest_unused_at: datetime | None = None
-    reference_rated: int = 0
-    reference_rating_sum: float = 0.0
+    previous_rated: int = 0
+    previous_rating_sum: float = 0.0
     windows: int = 0
     last_window_at: datetime | None = None
     unsuccessful_runs: int = 0

@@ -215,8 +215,8 @@ class FeedbackStore:
             **place,
             sequence=window.sequence,
             now=now,
-            reference_rated=reference[0],
-            reference_rating_sum=reference[1],
+            previous_rated=reference[0],
+            previous_rating_sum=reference[1],
         )
 
     async def window_feedback(self, tx: Tx, window_id: UUID) -> list[StoredFeedback]:
@@ -246,8 +246,8 @@ def _stats(row: Mapping[str, Any]) -> FeedbackStats:
         rated=row["rated"],
         rating_sum=row["rating_sum"],
         oldest_unused_at=row["oldest_unused_at"],
-        reference_rated=row["reference_rated"],
-        reference_rating_sum=row["reference_rating_sum"],
+        previous_rated=row["previous_rated"],
+        previous_rating_sum=row["previous_rating_sum"],
         windows=row["windows"],
         last_window_at=row["last_window_at"],
         unsuccessful_runs=row["unsuccessful_runs"],

@@ -68,12 +68,12 @@ def _dropped(stats: FeedbackStats, least: float) -> bool:
 
     A window that this fires becomes the reference: the same low ratings cannot fire again.
     """
-    if min(stats.rated, stats.reference_rated) < MINIMUM_RATINGS:
+    if min(stats.rated, stats.previous_rated) < MINIMUM_RATINGS:
         return False
-    reference = stats.reference_rating_sum / stats.reference_rated
+    reference = stats.previous_rating_sum / stats.previous_rated
     mean = stats.rating_sum / stats.rated
     variance = _max_variance(mean) / stats.rated
-    variance += _max_variance(reference) / stats.reference_rated
+    variance += _max_variance(reference) / stats.previous_rated
     fall = reference - mean
     return fall >= least and fall > CONFIDENCE_Z * math.sqrt(variance)
 

@@ -51,7 +51,7 @@ class Windows:
             )
         claim = await self._feedback.claim(tx, key, window_id, maximum)
         window = Window(window_id, key, sequence, reason, claim)
-        reference = (stats.reference_rated, stats.reference_rating_sum)
+        reference = (stats.previous_rated, stats.previous_rating_sum)
         if claim.rated >= MINIMUM_RATINGS:
             reference = (claim.rated, claim.rating_sum)
         await self._feedback.insert_window(tx, window, reference, self._clock.now())

@@ -211,7 +211,7 @@ WITH chosen AS (
 SELECT count(*)::int AS feedback_count,
        count(rating)::int AS rated,
        coalesce(sum(rating), 0) AS rating_sum,
-       count(correct)::int AS judged,
+       count(correct)::int AS labelled,
        avg(correct::int)::float8 AS success_rate,
        (array_agg(traceparent ORDER BY received_at DESC))[1] AS completed_by,
        encode(sha256(convert_to(coalesce(string_agg(event_id::text, E'\n' ORDER BY event_id), ''),
@@ -232,10 +232,10 @@ SET unused = unused - :taken,
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 RETURNING *;
 
--- name: record_window(tenant_id, agent_id, sequence, now, reference_rated, reference_rating_sum)!
+-- name: record_window(tenant_id, agent_id, sequence, now, previous_rated, previous_rating_sum)!
 UPDATE feedback_stats
 SET windows = :sequence, last_window_at = :now,
-    reference_rated = :reference_rated, reference_rating_sum = :reference_rating_sum
+    previous_rated = :previous_rated, previous_rating_sum = :previous_rating_sum
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: insert_window(window_id, tenant_id, agent_id, sequence, reason, feedback_count, feedback_digest, now)!

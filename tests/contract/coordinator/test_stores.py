@@ -179,7 +179,7 @@ async def test_a_claim_takes_the_oldest_rows_up_to_the_maximum(stores: Stores) -
     window, claim = await stores.claim(maximum=2)
 
     assert (claim.feedback_count, claim.rated, claim.rating_sum) == (2, 1, 1)
-    assert (claim.judged, claim.success_rate) == (1, 0)
+    assert (claim.labelled, claim.success_rate) == (1, 0)
     assert claim.completed_by == row(2).traceparent
     contexts = await stores.call("window_contexts", window.window_id, most=1)
     assert contexts == [row(2).traceparent]
@@ -193,7 +193,7 @@ async def test_a_claim_without_labels_has_no_success_rate(stores: Stores) -> Non
 
     _, claim = await stores.claim()
 
-    assert (claim.judged, claim.success_rate) == (0, None)
+    assert (claim.labelled, claim.success_rate) == (0, None)
 
 
 async def test_a_digest_depends_on_the_events_alone(stores: Stores) -> None:
@@ -213,7 +213,7 @@ async def test_a_window_is_recorded_with_the_reference_of_later_ratings(stores: 
 
     stats = await stores.stats()
     assert (stats.windows, stats.last_window_at) == (1, NOON)
-    assert (stats.reference_rated, stats.reference_rating_sum) == (40, 160)
+    assert (stats.previous_rated, stats.previous_rating_sum) == (40, 160)
 
 
 async def test_due_statistics_are_found_by_their_time(stores: Stores) -> None:

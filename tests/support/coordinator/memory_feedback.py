@@ -187,7 +187,7 @@ class MemoryFeedback:
             feedback_digest=hashlib.sha256(ids.encode()).hexdigest(),
             rated=len(ratings),
             rating_sum=sum(ratings),
-            judged=len(labels),
+            labelled=len(labels),
             success_rate=sum(labels) / len(labels) if labels else None,
             completed_by=rows[-1].traceparent if rows else None,
         )
@@ -201,8 +201,8 @@ class MemoryFeedback:
             window.key,
             windows=window.sequence,
             last_window_at=now,
-            reference_rated=reference[0],
-            reference_rating_sum=reference[1],
+            previous_rated=reference[0],
+            previous_rating_sum=reference[1],
         )
 
     async def window_feedback(self, _tx: object, window_id: UUID) -> list[StoredFeedback]:

@@ -20,8 +20,8 @@ CREATE TABLE feedback_stats (
     rated integer NOT NULL DEFAULT 0, -- those of them with a rating
     rating_sum double precision NOT NULL DEFAULT 0,
     oldest_unused_at timestamptz,
-    reference_rated integer NOT NULL DEFAULT 0, -- ratings of the last window that had enough
-    reference_rating_sum double precision NOT NULL DEFAULT 0,
+    previous_rated integer NOT NULL DEFAULT 0, -- ratings of the last window that had enough
+    previous_rating_sum double precision NOT NULL DEFAULT 0,
     windows integer NOT NULL DEFAULT 0, -- claimed so far; the next one's sequence is one more
     last_window_at timestamptz,
     open_job_id uuid, -- the job that runs; the agent's next one waits for its end

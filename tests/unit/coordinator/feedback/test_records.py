@@ -88,7 +88,7 @@ def test_a_malformed_context_is_no_context(context: bytes) -> None:
         ({"expected": None, "reward": -0.1}, False),
     ],
 )
-def test_an_answer_was_right_if_its_judgement_says_so(
+def test_an_answer_is_right_if_its_feedback_says_so(
     fields: dict[str, object], correct: bool
 ) -> None:
     assert read(record_of(feedback("i1", **fields))).correct is correct
@@ -117,7 +117,7 @@ def test_a_body_above_the_limit_is_refused() -> None:
         parse_record(RawRecord("t", 0, 0, None, b"x" * 10, record_of(feedback("i1")).headers), 9)
 
 
-def test_retractions_and_interactions_are_told_apart() -> None:
+def test_retractions_and_interactions_are_distinguished() -> None:
     withdrawn = FeedbackRetracted(agent_id=AGENT, interaction_id="i1", reason="mistake")
     answered = InteractionLogged(agent_id=AGENT, interaction_id="i1", input="what?")
 

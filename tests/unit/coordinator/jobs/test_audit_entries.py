@@ -64,11 +64,11 @@ def test_the_changes_lead_from_one_profile_to_the_other(
 ) -> None:
     changes = compare_profiles(before, after)
 
-    told = {change.field: json.loads(change.after) for change in changes if change.after}
+    recorded = {change.field: json.loads(change.after) for change in changes if change.after}
     assert bool(changes) == (before != after)
-    assert told.get("priority", before.priority) == after.priority
-    assert told.get("labels", list(before.labels)) == list(after.labels)
-    assert told.get("gate.minimum_gain", before.gate.minimum_gain) == after.gate.minimum_gain
+    assert recorded.get("priority", before.priority) == after.priority
+    assert recorded.get("labels", list(before.labels)) == list(after.labels)
+    assert recorded.get("gate.minimum_gain", before.gate.minimum_gain) == after.gate.minimum_gain
 
 
 async def test_who_changes_a_policy_is_recorded_with_the_reason(world: InMemoryCoordinator) -> None:

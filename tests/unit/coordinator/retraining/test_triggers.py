@@ -69,7 +69,7 @@ def test_age_fires_when_the_oldest_item_is_old_enough() -> None:
 
 def test_a_fall_of_the_mean_rating_fires_with_enough_ratings() -> None:
     policy = POLICY.model_copy(update={"rating_drop": 1.0})
-    reference = {"reference_rated": 50, "reference_rating_sum": 50 * 4.5}
+    reference = {"previous_rated": 50, "previous_rating_sum": 50 * 4.5}
     few, enough = MINIMUM_RATINGS - 1, MINIMUM_RATINGS
 
     assert (
@@ -95,8 +95,8 @@ all_stats = st.builds(
     rated=st.integers(0, 300),
     rating_sum=st.floats(0, 1_500),
     oldest_unused_at=moments,
-    reference_rated=st.integers(0, 300),
-    reference_rating_sum=st.floats(0, 1_500),
+    previous_rated=st.integers(0, 300),
+    previous_rating_sum=st.floats(0, 1_500),
     last_window_at=st.none() | moments,
     unsuccessful_runs=st.integers(0, 200),
     last_unsuccessful_at=st.none() | moments,

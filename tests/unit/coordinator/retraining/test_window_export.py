@@ -43,14 +43,14 @@ def test_a_rating_alone_has_no_target() -> None:
 
 
 def test_the_time_of_arrival_stands_in_for_the_time_of_the_event() -> None:
-    told = NOON.replace(hour=3)
-    lines = feedback_lines([stored(1), stored(2, occurred_at=told)])
+    stated = NOON.replace(hour=3)
+    lines = feedback_lines([stored(1), stored(2, occurred_at=stated)])
 
     times = [item["occurred_at"] for item in items_in(lines.content)]
 
-    assert times == [NOON.isoformat(), told.isoformat().replace("+00:00", "Z")] or times == [
+    assert times == [NOON.isoformat(), stated.isoformat().replace("+00:00", "Z")] or times == [
         NOON.isoformat(),
-        told.isoformat(),
+        stated.isoformat(),
     ]
 
 
