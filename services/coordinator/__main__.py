@@ -1,4 +1,4 @@
-"""`python -m services.coordinator` runs the service until it is told to stop."""
+"""`python -m services.coordinator` runs the service until it gets a signal to stop."""
 
 from services.coordinator.app import build_app
 from services.coordinator.settings import Settings

@@ -1,40 +1,30 @@
-"""What happens to agents: taken on, changed, returned to an earlier version."""
+"""Use cases of agents: configured, changed, rolled back."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Protocol
-
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import AgentConfigured, ModelRolledBack
-from archon_contracts.values import AgentProfile, ModelRef
-from services.coordinator.domain import AgentKey, agent_key_of
+from services.coordinator.domain import agent_key_of
 from services.coordinator.errors import ProfileMismatch
 from services.coordinator.jobs.audit_entries import build_configured_entry
-from services.coordinator.jobs.transitions import AuditLog, Outbox
+from services.coordinator.jobs.ports import AuditLog, Outbox
+from services.coordinator.ports import AgentRecords
 from services.coordinator.retraining.agent_queue import AgentQueue
 from shared.clock import Clock
 from shared.messaging.messages import Message
 from shared.postgres.database import Tx
 
 
-class Agents(Protocol):
-    """Agents as configured."""
-
-    async def lock_profile(self, tx: Tx, key: AgentKey) -> AgentProfile | None: ...
-
-    async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None: ...
-
-    async def set_deployed(
-        self, tx: Tx, key: AgentKey, deployed: ModelRef, since: datetime
-    ) -> None: ...
-
-
 class AgentService:
     """The use cases; every one runs in the transaction of its message."""
 
     def __init__(
-        self, agents: Agents, agent_queue: AgentQueue, outbox: Outbox, audit: AuditLog, clock: Clock
+        self,
+        agents: AgentRecords,
+        agent_queue: AgentQueue,
+        outbox: Outbox,
+        audit: AuditLog,
+        clock: Clock,
     ) -> None:
         self._agents = agents
         self._agent_queue = agent_queue
@@ -43,7 +33,7 @@ class AgentService:
         self._clock = clock
 
     async def configure_agent(self, tx: Tx, message: Message[ConfigureAgent]) -> None:
-        """Take the agent on, or its new profile; jobs that waited for it begin.
+        """Store the agent or its new profile; jobs that waited for it begin.
 
         Raises:
             ProfileMismatch: the profile names another agent than the command.
@@ -66,6 +56,6 @@ class AgentService:
             await self._audit.append(tx, entry, cause=message.cause)
 
     async def record_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
-        """Remember what is live."""
+        """Record which version is deployed."""
         body = message.body
         await self._agents.set_deployed(tx, agent_key_of(body), body.model, body.rolled_back_at)

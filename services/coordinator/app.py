@@ -13,22 +13,27 @@ from services.coordinator.feedback.known_agents import ConfiguredAgentsCache
 from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.handlers import build_router
 from services.coordinator.jobs.dispatcher import CommandDispatcher
+from services.coordinator.jobs.source_work import PUBLISH_SOURCES
 from services.coordinator.jobs.spans import SpanWriter
 from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.requests import RequestService
 from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.sources import SourcePublisher
 from services.coordinator.retraining.windows import Windows
 from services.coordinator.scheduling.slots import SlotAllocator
 from services.coordinator.service import JobService
 from services.coordinator.settings import HOUR, Settings
 from services.coordinator.store import JobStore
 from services.coordinator.sweeper import RetentionJob, Sweeper
+from services.coordinator.worker import SourceWorker
 from shared.process.application import Application, Periodic
 from shared.process.service_context import ServiceContext
 
 COLLECTOR_THRESHOLDS: Final = (100_000, 20, 20)
 """Objects made before a look at the young ones, and looks before one at the older ones."""
+SOURCE_SLOTS: Final = 2
+"""Jobs whose sources are published at the same time; more would not be faster on one link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class CoordinatorComponents:
     consumer: FeedbackConsumer
     sweeper: Sweeper
     pruner: RetentionJob
+    source_worker: SourceWorker
 
 
 def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorComponents:
@@ -48,15 +54,17 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
     clock, outbox, limits = shared.clock, shared.outbox, settings.limits
     store, feedback, spans = JobStore(), FeedbackStore(), SpanWriter(settings.service)
     transitions = JobTransitions(store, outbox, spans, limits, clock)
-    dispatcher = CommandDispatcher(store, outbox, revision=settings.revision)
+    dispatcher = CommandDispatcher(store, outbox, shared.work, revision=settings.revision)
     timeout = settings.worker_report_timeout_seconds
     slots = SlotAllocator(store, transitions, dispatcher, clock, report_timeout_seconds=timeout)
-    windows = Windows(feedback, shared.artifacts, spans, outbox, clock)
+    windows = Windows(feedback, spans, outbox, clock)
     agent_queue = AgentQueue(feedback, store, windows, transitions, dispatcher, clock)
     lifecycle = JobLifecycle(transitions, dispatcher, agent_queue, slots, limits)
+    jobs = JobService(store, lifecycle, agent_queue, slots)
+    publisher = SourcePublisher(feedback, shared.artifacts)
     return CoordinatorComponents(
         agents=AgentService(store, agent_queue, outbox, shared.audit, clock),
-        jobs=JobService(store, lifecycle, agent_queue, slots, windows),
+        jobs=jobs,
         requests=RequestService(store, lifecycle, agent_queue, shared.audit, clock),
         consumer=_build_consumer(
             settings, shared, FeedbackWriter(feedback, agent_queue, outbox, clock), feedback
@@ -68,6 +76,7 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
             clock,
             keep=timedelta(days=settings.interaction_days),
         ),
+        source_worker=SourceWorker(jobs, publisher, shared.work),
     )
 
 
@@ -114,6 +123,7 @@ def build_app(settings: Settings) -> Application:
         background=[
             Periodic("sweeper", settings.sweep_seconds, components.sweeper.sweep),
             Periodic("retention", HOUR, components.pruner.prune),
+            shared.worker({PUBLISH_SOURCES: components.source_worker}, slots=SOURCE_SLOTS),
         ],
         on_start=[relax_garbage_collector],
     )

@@ -59,8 +59,8 @@ class ConfiguredAgent:
 class WindowClaim:
     """What a window took out of the unused feedback.
 
-    `judged` counts the answers that somebody judged right or wrong, `success_rate` is the
-    proportion of right ones among them; `completed_by` is the traceparent of the newest feedback
+    `labelled` counts the answers labelled right or wrong, `success_rate` is the proportion of right
+    ones among them; `completed_by` is the traceparent of the newest feedback
     event, if it had one.
     """
 
@@ -68,7 +68,7 @@ class WindowClaim:
     feedback_digest: str
     rated: int
     rating_sum: float
-    judged: int
+    labelled: int
     success_rate: float | None
     completed_by: str | None
 

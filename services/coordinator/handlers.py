@@ -1,4 +1,4 @@
-"""Messages that the coordinator takes: feedback in batches, everything else one by one."""
+"""Subscriptions of the coordinator: feedback in batches, everything else one by one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What follows an event: the next state, its command, a slot, the agent's next turn.
+"""What follows an event: the next state, its command, a slot, the agent's next job.
 
 Locks are taken in one order, so that no two transactions wait for each other: a job, then its
-agent's stats, then the scheduler, then the head of the audit log.
+agent's statistics, then the scheduler, then the head of the audit log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shared.postgres.database import Tx
 
 
 class JobLifecycle:
-    """Leads a job on. The caller holds the job's lock."""
+    """Does what follows an event. The caller holds the job's lock."""
 
     def __init__(
         self,
@@ -59,6 +59,11 @@ class JobLifecycle:
         if job.state is JobState.TRAINING or moved.state is JobState.QUEUED:
             await self._slots.fill(tx)
 
+    async def resume(self, tx: Tx, job: Job, facts: JobFacts, cause: Cause) -> None:
+        """Send the command of the job's state, which waited for these facts."""
+        ready = await self._transitions.update_facts(tx, job, facts)
+        await self._dispatcher.dispatch(tx, ready, cause)
+
     async def update_facts(self, tx: Tx, job: Job, facts: JobFacts) -> None:
         """The job's state goes on, and something new is known."""
         await self._transitions.update_facts(tx, job, facts)
@@ -68,7 +73,7 @@ class JobLifecycle:
         await self._slots.fill(tx)
 
     async def retry_training(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
-        """SlotStore the next attempt, or end the job after the last one."""
+        """Queue the next attempt, or end the job after the last one."""
         if job.attempt < self._limits.max_attempts:
             await self.advance(tx, job, JobEvent.ATTEMPT_LOST, cause, reason=reason)
         else:
@@ -85,7 +90,7 @@ class JobLifecycle:
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
     async def reevaluate(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
-        """Compare the candidate with what is live now, or end the job after the last time."""
+        """Compare the candidate with what is deployed now, or end the job after the last time."""
         changes = job.facts.reevaluations + 1
         if changes <= self._limits.max_reevaluations:
             facts = job.facts.model_copy(update={"reevaluations": changes})
@@ -93,11 +98,11 @@ class JobLifecycle:
                 tx, job, JobEvent.DEPLOYED_CHANGED, cause, reason=reason, facts=facts
             )
         else:
-            text = f"{reason}; the live version changed {changes} times while this one was judged"
+            text = f"{reason}; the deployed version changed {changes} times during its evaluation"
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
     async def give_up(self, tx: Tx, job: Job, reason: str) -> None:
-        """End a job that nobody can lead on."""
+        """End a job that cannot go on."""
         cause = Cause(derived_id("gave up", job.job_id, job.version), str(job.job_id))
         await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
 
@@ -121,5 +126,5 @@ class JobLifecycle:
                 await self.retry_command(tx, job, cause, reason)
 
     async def _release_agent(self, tx: Tx, job: Job, ended: Job, cause: Cause) -> None:
-        if job.state is not JobState.REQUESTED:  # one that is requested has not had its turn
+        if job.state is not JobState.REQUESTED:  # a requested job does not hold its agent
             await self._agent_queue.release(tx, ended, cause)

@@ -1,4 +1,4 @@
-"""What people ask of jobs: a training, or its end. Each is recorded with who asked."""
+"""Requests of people: to start a training or to cancel a job. The audit log says who asked."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from archon_contracts.commands import CancelJob
 from archon_contracts.events import JobState, TrainingRequested
 from services.coordinator.domain import Job, JobFacts, agent_key_of
 from services.coordinator.jobs.audit_entries import build_cancelled_entry, build_requested_entry
-from services.coordinator.jobs.lookup import Jobs, find_expected_job
+from services.coordinator.jobs.lookup import find_expected_job
+from services.coordinator.jobs.ports import AuditLog, LockedJobs
 from services.coordinator.jobs.spans import build_requested_trace
 from services.coordinator.jobs.state_machine import JobEvent
-from services.coordinator.jobs.transitions import AuditLog
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.retraining.agent_queue import AgentQueue
 from shared.clock import Clock
@@ -22,7 +22,7 @@ class RequestService:
 
     def __init__(
         self,
-        jobs: Jobs,
+        jobs: LockedJobs,
         lifecycle: JobLifecycle,
         agent_queue: AgentQueue,
         audit: AuditLog,

@@ -1,12 +1,12 @@
-"""What happens to jobs on each answer of a service. The rules are in the modules named for them."""
+"""Use cases of jobs: one per answer of another service."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Protocol
+from typing import Any
 from uuid import UUID
 
 from archon_contracts.base import Contract
+from archon_contracts.commands import DataSource
 from archon_contracts.events import (
     CurriculumPlanned,
     DatasetPrepared,
@@ -21,40 +21,30 @@ from archon_contracts.events import (
     TrainingStarted,
     WorkerReported,
 )
-from archon_contracts.values import Estimate, ModelRef
+from archon_contracts.values import Estimate
 from services.coordinator.domain import (
-    AgentKey,
     CandidateFacts,
     DatasetFacts,
     EvaluationFacts,
     Job,
     agent_key_of,
 )
-from services.coordinator.jobs.lookup import HasJobId, find_expected_job
+from services.coordinator.jobs.lookup import find_expected_job
+from services.coordinator.jobs.ports import HasJobId
+from services.coordinator.jobs.source_work import needed_source_work
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.lifecycle import JobLifecycle
+from services.coordinator.ports import JobRecords
 from services.coordinator.retraining.agent_queue import AgentQueue
-from services.coordinator.retraining.windows import Windows
 from services.coordinator.scheduling.slots import SlotAllocator
-from shared.errors import PermanentError
 from shared.logging import get_logger
-from shared.messaging.messages import Message
+from shared.messaging.messages import Cause, Message
 from shared.postgres.database import Tx
 
 CANDIDATE = "candidate"
 ALL_ITEMS = "all"
 
 log = get_logger(__name__)
-
-
-class Records(Protocol):
-    """Agents and jobs."""
-
-    async def set_deployed(
-        self, tx: Tx, key: AgentKey, deployed: ModelRef, since: datetime
-    ) -> None: ...
-
-    async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
 
 
 class JobService:
@@ -65,35 +55,43 @@ class JobService:
 
     def __init__(
         self,
-        records: Records,
+        records: JobRecords,
         lifecycle: JobLifecycle,
         agent_queue: AgentQueue,
         slots: SlotAllocator,
-        windows: Windows,
     ) -> None:
         self._records = records
         self._lifecycle = lifecycle
         self._agent_queue = agent_queue
         self._slots = slots
-        self._windows = windows
 
     async def record_plan(self, tx: Tx, message: Message[CurriculumPlanned]) -> None:
-        """Write the window's content out and have a dataset made of it."""
+        """Have a dataset prepared; first the window is exported, as leased work."""
         job = await self._find_expected(tx, message.body, JobEvent.PLANNED)
-        if job is None:
-            return
-        facts = job.facts.model_copy(update={"plan": message.body.plan})
-        try:
-            if facts.window is not None:
-                sources = await self._windows.export(tx, facts.window.window_id)
-                facts = facts.model_copy(update={"sources": sources})
-        except PermanentError as error:
-            await self._fail(tx, job, message, str(error))
-        else:
+        if job is not None:
+            facts = job.facts.model_copy(update={"plan": message.body.plan})
             await self._lifecycle.advance(tx, job, JobEvent.PLANNED, message.cause, facts=facts)
 
+    async def record_sources(
+        self, tx: Tx, job_id: UUID, sources: tuple[DataSource, ...], cause: Cause
+    ) -> None:
+        """Let the job go on with its sources, which lie in the artifact store."""
+        job = await self._find_without_sources(tx, job_id)
+        if job is None:
+            return
+        changes: dict[str, Any] = {"sources": sources}
+        if job.facts.provided_dataset is not None:
+            changes["new_items"] = sum(source.items for source in sources)
+        await self._lifecycle.resume(tx, job, job.facts.model_copy(update=changes), cause)
+
+    async def record_source_failure(self, tx: Tx, job_id: UUID, reason: str, cause: Cause) -> None:
+        """End a job whose sources cannot be had."""
+        job = await self._find_without_sources(tx, job_id)
+        if job is not None:
+            await self._lifecycle.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
+
     async def record_dataset(self, tx: Tx, message: Message[DatasetPrepared]) -> None:
-        """SlotStore the training."""
+        """Queue the training."""
         body = message.body
         job = await self._find_expected(tx, body, JobEvent.PREPARED)
         if job is None:
@@ -127,7 +125,7 @@ class JobService:
             await self._lifecycle.update_facts(tx, job, facts)
 
     async def record_candidate(self, tx: Tx, message: Message[TrainingCompleted]) -> None:
-        """Have the candidate compared with the live version."""
+        """Have the candidate compared with the deployed version."""
         body = message.body
         job = await self._find_current_attempt(tx, body)
         if job is None:
@@ -156,7 +154,7 @@ class JobService:
             await self._fail(tx, job, message, body.reason)
 
     async def record_evaluation(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
-        """Register what the gate passed; end the job of what it refused."""
+        """Register what the gate passed; end the job of what it rejected."""
         body = message.body
         job = await self._find_expected(tx, body, JobEvent.GATE_PASSED)
         if job is None:
@@ -183,20 +181,20 @@ class JobService:
             await self._fail(tx, job, message, message.body.reason)
 
     async def record_registration(self, tx: Tx, message: Message[ModelRegistered]) -> None:
-        """Have the new version made live."""
+        """Have the new version deployed."""
         job = await self._find_expected(tx, message.body, JobEvent.REGISTERED)
         if job is not None:
             facts = job.facts.model_copy(update={"model": message.body.model})
             await self._lifecycle.advance(tx, job, JobEvent.REGISTERED, message.cause, facts=facts)
 
     async def reevaluate(self, tx: Tx, message: Message[DeploymentRefused]) -> None:
-        """Another version went live meanwhile: the candidate must be better than that one."""
+        """Another version was deployed meanwhile: the candidate must be better than that one."""
         job = await self._find_expected(tx, message.body, JobEvent.DEPLOYED_CHANGED)
         if job is not None:
             await self._lifecycle.reevaluate(tx, job, message.cause, message.body.reason)
 
     async def record_deployment(self, tx: Tx, message: Message[ModelDeployed]) -> None:
-        """Remember what is live; the job that led to it is complete."""
+        """Record what is deployed; the job that led to it is complete."""
         body = message.body
         job = None
         if body.job_id is not None:
@@ -205,12 +203,24 @@ class JobService:
         await self._agent_queue.reset_unsuccessful_runs(tx, agent_key_of(body))
         if job is not None:
             await self._lifecycle.advance(
-                tx, job, JobEvent.DEPLOYED, message.cause, reason=f"{body.model.version} is live"
+                tx,
+                job,
+                JobEvent.DEPLOYED,
+                message.cause,
+                reason=f"{body.model.version} is deployed",
             )
 
     async def record_worker_report(self, tx: Tx, message: Message[WorkerReported]) -> None:
         """Remember a worker's capacity; a new slot goes to a waiting job."""
         await self._slots.record_report(tx, message.body)
+
+    async def _find_without_sources(self, tx: Tx, job_id: UUID) -> Job | None:
+        """The job, locked, if it still waits for its sources."""
+        job = await self._records.lock_job(tx, job_id)
+        if job is None or needed_source_work(job) is None:
+            log.info("sources_ignored", job_id=str(job_id), state=job.state if job else None)
+            return None
+        return job
 
     async def _find_expected(self, tx: Tx, body: HasJobId, event: JobEvent) -> Job | None:
         return await find_expected_job(self._records, tx, body, event)

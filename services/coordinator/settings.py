@@ -29,7 +29,7 @@ class Settings(ServiceSettings):
         description="How long feedback waits for its agent's configuration, once an agent [s].",
     )
     interaction_days: float = Field(
-        default=7.0, gt=0, description="How long unjudged interactions are kept [days]."
+        default=7.0, gt=0, description="How long interactions without feedback are kept [days]."
     )
     sweep_seconds: float = Field(
         default=2.0, gt=0, description="Time between looks for overdue jobs and triggers [s]."

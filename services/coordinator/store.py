@@ -38,7 +38,7 @@ class JobStore:
         return AgentProfile.model_validate(row["profile"]) if row else None
 
     async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None:
-        """Take the agent on, or replace its profile."""
+        """Insert the agent, or replace its profile."""
         key = {"tenant_id": command.tenant_id, "agent_id": command.agent_id}
         profile = command.profile.model_dump(mode="json")
         await self._queries.upsert_agent(tx, **key, profile=profile, now=now)
@@ -112,7 +112,7 @@ class JobStore:
         return _job(row) if row else None
 
     async def lock_next_requested(self, tx: Tx, key: AgentKey) -> Job | None:
-        """The agent's oldest job that waits for its turn."""
+        """The agent's oldest requested job."""
         row = await self._queries.lock_next_requested(
             tx, tenant_id=key.tenant_id, agent_id=key.agent_id
         )

@@ -1,39 +1,25 @@
-"""What nobody else would notice: jobs past their deadline, triggers that time alone makes due.
+"""Periodic checks: jobs past their deadline, triggers that time alone makes due.
 
-Each is settled in a transaction of its own; what another coordinator holds is passed over.
+Each is settled in a transaction of its own; what another coordinator has locked is skipped.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Protocol
-from uuid import UUID
 
 from services.coordinator.domain import AgentKey, Job
+from services.coordinator.feedback.stats import FeedbackStats
+from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.lifecycle import JobLifecycle
+from services.coordinator.ports import OverdueJobs
 from services.coordinator.retraining.agent_queue import AgentQueue
-from services.coordinator.retraining.triggers import FeedbackStats
 from shared.clock import Clock
 from shared.errors import PermanentError
 from shared.logging import get_logger
 from shared.messaging.notifier import Notifier
-from shared.postgres.database import Database, Tx
+from shared.postgres.database import Database
 
 log = get_logger(__name__)
-
-
-class Jobs(Protocol):
-    """Jobs by their deadline."""
-
-    async def lock_overdue_job(self, tx: Tx, now: datetime) -> Job | None: ...
-
-    async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
-
-
-class Interactions(Protocol):
-    """What is kept for some days only."""
-
-    async def prune_interactions(self, tx: Tx, before: datetime) -> None: ...
 
 
 class Sweeper:
@@ -43,7 +29,7 @@ class Sweeper:
         self,
         database: Database,
         notifier: Notifier,
-        jobs: Jobs,
+        jobs: OverdueJobs,
         lifecycle: JobLifecycle,
         agent_queue: AgentQueue,
         clock: Clock,
@@ -72,7 +58,7 @@ class Sweeper:
                 if job is not None:
                     await self._lifecycle.handle_overdue(tx, job)
         except PermanentError as error:
-            # It would be the first one again at every look, and no other would have its turn.
+            # It would be first again at every sweep, and no other job would be handled.
             if job is None:
                 raise
             await self._end(job, str(error))
@@ -107,10 +93,10 @@ class Sweeper:
 
 
 class RetentionJob:
-    """Forgets interactions that nobody judged for long."""
+    """Deletes old interactions without feedback."""
 
     def __init__(
-        self, database: Database, interactions: Interactions, clock: Clock, *, keep: timedelta
+        self, database: Database, interactions: FeedbackStore, clock: Clock, *, keep: timedelta
     ) -> None:
         self._database = database
         self._interactions = interactions

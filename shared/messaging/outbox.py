@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from uuid import UUID
+
+import orjson
 
 from archon_contracts.base import Contract
 from archon_contracts.envelope import Envelope
@@ -34,9 +37,41 @@ class Outbox:
         The id derives from the cause, type, key and `part`: a second append is a no-op.
         Messages of one topic and key leave in the order in which their transactions commit.
         """
-        event_id = derived_id(cause.id, body.message_type(), body.key, part)
-        envelope = Envelope(
-            id=event_id,
+        envelope = self._envelope(body, cause, part)
+        await self.append_raw(
+            tx,
+            event_id=envelope.id,
+            topic=body.topic.name,
+            key=body.key,
+            headers=tuple(envelope.to_headers()),
+            payload=body.to_bytes(),
+        )
+        return envelope.id
+
+    async def append_all(self, tx: Tx, bodies: Sequence[Contract], *, cause: Cause) -> None:
+        """Queue several messages of one cause by one statement.
+
+        Their ids derive as in `append`: no two may have the same type and key. Only for messages
+        whose order does not matter, such as increments: unlike `append`, it does not order the
+        writers of a key.
+        """
+        envelopes = [self._envelope(body, cause, "") for body in bodies]
+        await _queries.insert_outbox_rows(
+            tx,
+            event_ids=[envelope.id for envelope in envelopes],
+            shards=[self._shard(body.key) for body in bodies],
+            topics=[body.topic.name for body in bodies],
+            keys=[body.key for body in bodies],
+            headers=[
+                orjson.dumps(encode_headers(tuple(envelope.to_headers()))).decode()
+                for envelope in envelopes
+            ],
+            payloads=[body.to_bytes() for body in bodies],
+        )
+
+    def _envelope(self, body: Contract, cause: Cause, part: str) -> Envelope:
+        return Envelope(
+            id=derived_id(cause.id, body.message_type(), body.key, part),
             source=f"archon/{self._service}",
             type=body.message_type(),
             time=self._clock.now(),
@@ -45,15 +80,10 @@ class Outbox:
             correlation_id=cause.correlation_id,
             traceparent=cause.traceparent or current_traceparent(),
         )
-        await self.append_raw(
-            tx,
-            event_id=event_id,
-            topic=body.topic.name,
-            key=body.key,
-            headers=tuple(envelope.to_headers()),
-            payload=body.to_bytes(),
-        )
-        return event_id
+
+    def _shard(self, key: str) -> int:
+        """One key is always in one shard, so that its messages keep their order."""
+        return zlib.crc32(key.encode()) % self._shards
 
     async def append_raw(
         self,
@@ -73,7 +103,7 @@ class Outbox:
             await _queries.insert_outbox(
                 tx,
                 event_id=event_id,
-                shard=zlib.crc32(key.encode()) % self._shards,
+                shard=self._shard(key),
                 topic=topic,
                 key=key,
                 headers=encode_headers(headers),

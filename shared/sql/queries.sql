@@ -162,6 +162,16 @@ SELECT :event_id, :shard, :topic, :key, :headers, :payload FROM ordered
 ON CONFLICT (event_id) DO NOTHING
 RETURNING true;
 
+-- name: insert_outbox_rows(event_ids, shards, topics, keys, headers, payloads)!
+-- Without the lock of `insert_outbox`: a batch may have more keys than the server has locks.
+INSERT INTO outbox (event_id, shard, topic, key, headers, payload)
+SELECT m.event_id, m.shard, m.topic, m.key, m.headers::jsonb, m.payload
+FROM unnest(:event_ids::uuid[], :shards::int[], :topics::text[], :keys::text[],
+            :headers::text[], :payloads::bytea[])
+    WITH ORDINALITY AS m (event_id, shard, topic, key, headers, payload, place)
+ORDER BY m.place
+ON CONFLICT (event_id) DO NOTHING;
+
 -- name: try_lock_shard(shard)$
 -- Held by the session: one relay per shard and schema.
 SELECT pg_try_advisory_lock(hashtext(current_schema() || '/outbox'), :shard);

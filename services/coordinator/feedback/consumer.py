@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from opentelemetry import metrics
 
 from archon_contracts import telemetry
-from archon_contracts.base import Contract
 from archon_contracts.commands import EraseItems
+from archon_contracts.identifiers import new_id
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import UnknownAgent
+from services.coordinator.feedback.counting import FeedbackCounter
 from services.coordinator.feedback.known_agents import ConfiguredAgentsCache
+from services.coordinator.feedback.ports import FeedbackOutbox, FeedbackRecords, Triggers
 from services.coordinator.feedback.records import (
     FeedbackBatch,
     FeedbackItem,
-    FeedbackRow,
-    InteractionRow,
     InternalTraffic,
     RetractionRow,
     split_at_retractions,
 )
-from services.coordinator.retraining.triggers import FeedbackStats, RetractionResult
+from services.coordinator.feedback.stats import FeedbackStats
 from shared.clock import Clock
 from shared.errors import PermanentError
 from shared.logging import get_logger
@@ -51,56 +50,11 @@ internal_counter = meter.create_counter(telemetry.METRIC_FEEDBACK_INTERNAL, unit
 dead_letter_counter = meter.create_counter(telemetry.METRIC_DEAD_LETTERS, unit="{message}")
 
 
-class Feedback(Protocol):
-    """Feedback and all_stats; each method is one statement, whatever the batch's size."""
-
-    async def lock_all_stats(self, tx: Tx, keys: Collection[AgentKey]) -> dict[AgentKey, int]: ...
-
-    async def insert_feedback(
-        self,
-        tx: Tx,
-        feedback: Sequence[FeedbackRow],
-        agents: Mapping[AgentKey, int],
-        received_at: datetime,
-    ) -> tuple[int, list[FeedbackStats]]: ...
-
-    async def insert_interactions(
-        self, tx: Tx, interactions: Sequence[InteractionRow], received_at: datetime
-    ) -> None: ...
-
-    async def retract(
-        self, tx: Tx, retraction: RetractionRow, now: datetime
-    ) -> RetractionResult: ...
-
-    async def record_internal_traffic(
-        self,
-        tx: Tx,
-        traffic: Sequence[tuple[RawRecord, InternalTraffic]],
-        received_at: datetime,
-    ) -> int: ...
-
-
-class Outbox(Protocol):
-    """Queues commands, and refused records with their reasons."""
-
-    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
-
-    async def append_dead_letter(
-        self, tx: Tx, record: RawRecord, *, error: Exception, attempts: int
-    ) -> bool: ...
-
-
-class Triggers(Protocol):
-    """Begins a retrain when a stats asks for one."""
-
-    async def evaluate_trigger(self, tx: Tx, stats: FeedbackStats) -> None: ...
-
-
 class FeedbackWriter:
     """Stores what was read, and begins the retrains that it makes due."""
 
     def __init__(
-        self, feedback: Feedback, triggers: Triggers, outbox: Outbox, clock: Clock
+        self, feedback: FeedbackRecords, triggers: Triggers, outbox: FeedbackOutbox, clock: Clock
     ) -> None:
         self._feedback = feedback
         self._triggers = triggers
@@ -119,7 +73,7 @@ class FeedbackWriter:
         agents = await self._feedback.lock_all_stats(tx, {item.key for item in items})
         changed = await self._store_items(tx, items, agents)
         newest = {AgentKey(stats.tenant_id, stats.agent_id): stats for _, stats in changed}
-        # A withdrawal lowers or lifts a mean, but tells nothing new: only what was added begins.
+        # A retraction changes a mean without new evidence: only added feedback may begin a retrain.
         added = {AgentKey(t.tenant_id, t.agent_id) for is_new, t in changed if is_new}
         for key, stats in newest.items():
             if key in added:
@@ -128,31 +82,45 @@ class FeedbackWriter:
     async def _store_items(
         self, tx: Tx, items: Sequence[FeedbackItem], agents: Mapping[AgentKey, int]
     ) -> list[tuple[bool, FeedbackStats]]:
-        """Every stats as each change left it, in order, and whether something was added.
+        """The statistics after each change, in order, and whether something was added.
 
         A retraction concerns what came before.
         """
         now, changed = self._clock.now(), list[tuple[bool, FeedbackStats]]()
+        counter = FeedbackCounter(now)
         for run in split_at_retractions(items):
             if run.feedback:
-                stored, all_stats = await self._feedback.insert_feedback(
-                    tx, run.feedback, agents, now
-                )
-                stored_counter.add(stored)
-                duplicate_counter.add(len(run.feedback) - stored)
-                changed += [(True, stats) for stats in all_stats]
+                inserted = await self._feedback.insert_feedback(tx, run.feedback, agents, now)
+                stored_counter.add(inserted.stored)
+                duplicate_counter.add(len(run.feedback) - inserted.stored)
+                counter.add_feedback(run.feedback, inserted.new_ids)
+                changed += [(True, stats) for stats in inserted.stats]
             if run.interactions:
-                await self._feedback.insert_interactions(tx, run.interactions, now)
+                new_ids = await self._feedback.insert_interactions(tx, run.interactions, now)
+                counter.add_interactions(run.interactions, new_ids)
             if run.retraction is not None:
                 result = await self._feedback.retract(tx, run.retraction, now)
+                counter.add_retraction(run.retraction, is_new=result.is_new)
                 changed += [(False, result.stats)] if result.stats else []
                 await self._request_erasure(tx, run.retraction, result.claimed_ids)
+        await self._publish_counts(tx, counter)
         return changed
+
+    async def _publish_counts(self, tx: Tx, counter: FeedbackCounter) -> None:
+        """Publish what this transaction counted, one event per agent.
+
+        The cause is new each time: a batch that comes again, in part or with more, is another
+        transaction with other counts, and must not be taken for the first.
+        """
+        events = list(counter.events())
+        if events:
+            cause_id = new_id()
+            await self._outbox.append_all(tx, events, cause=Cause(cause_id, str(cause_id)))
 
     async def _request_erasure(
         self, tx: Tx, retraction: RetractionRow, used: Sequence[UUID]
     ) -> None:
-        """What a window took may have been handed on already: it must go there too."""
+        """Have data preparation erase what a window had claimed: it may have been exported."""
         if used:
             command = EraseItems(
                 tenant_id=retraction.key.tenant_id,
@@ -165,7 +133,7 @@ class FeedbackWriter:
     async def _record_internal(
         self, tx: Tx, traffic: Sequence[tuple[RawRecord, InternalTraffic]]
     ) -> None:
-        """The system's own traffic begins nothing, but it can be seen; one log line a batch."""
+        """Record internal traffic, which never begins a retrain; one log line a batch."""
         new = await self._feedback.record_internal_traffic(tx, traffic, self._clock.now())
         marks = Counter((each.traffic_class, each.signal) for _, each in traffic)
         for (traffic_class, signal), count in marks.items():
@@ -193,7 +161,7 @@ class FeedbackWriter:
 
 
 class FeedbackConsumer:
-    """Takes batches in. This and the sweeper open transactions of their own: they have no inbox."""
+    """Consumes batches. This and the sweeper open transactions of their own: they have no inbox."""
 
     def __init__(
         self,
@@ -213,13 +181,13 @@ class FeedbackConsumer:
         self._part = part
 
     async def consume(self, records: Sequence[RawRecord]) -> None:
-        """Settle every record of the batch: stored, known already, a dead letter, or noted as
-        traffic of the system's own.
+        """Settle every record of the batch: stored, known already, a dead letter, or recorded as
+        internal traffic.
 
         A part is read while PostgreSQL works on the part before it.
 
         Raises:
-            RetryableError: the batch must come again; components that were committed stay so.
+            RetryableError: the batch must come again; parts that were committed stay so.
         """
         read: FeedbackBatch | None = None
         for start in range(0, len(records), self._part):

@@ -1,4 +1,4 @@
-"""Which agents are configured, remembered; feedback that comes before its agent waits a little.
+"""Cache of configured agents; feedback that comes before its agent's configuration waits a little.
 
 An agent's configuration travels on another topic than its feedback, so the first feedback may be
 here first. Each unknown name is waited for once; later it is only looked up.
@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from typing import Final, Protocol
+from typing import Final
 
 from services.coordinator.domain import AgentKey
-from shared.postgres.database import Database, Tx
+from services.coordinator.feedback.ports import AgentNames
+from shared.postgres.database import Database
 
 RECHECK_SECONDS: Final = 0.1
 MAX_REMEMBERED: Final = 10_000
 """Unknown names kept in mind; a flood of them must not fill the memory."""
 
 
-class Agents(Protocol):
-    """Agents as configured."""
-
-    async def find_configured(self, tx: Tx, keys: Collection[AgentKey]) -> set[AgentKey]: ...
-
-
 class ConfiguredAgentsCache:
     """Agents are never removed, so one that was found needs no second look."""
 
-    def __init__(self, database: Database, agents: Agents, *, wait_seconds: float) -> None:
+    def __init__(self, database: Database, agents: AgentNames, *, wait_seconds: float) -> None:
         self._database = database
         self._agents = agents
         self._wait_seconds = wait_seconds

@@ -27,11 +27,9 @@ from archon_contracts.identifiers import derived_id, feedback_event_id
 from archon_contracts.traffic_classes import TrafficClass, detect_internal_traffic
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import OversizedFeedback
+from services.coordinator.feedback.stats import ANNOTATION
 from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
 from shared.messaging.messages import RawRecord, describe_validation_error
-
-ANNOTATION: Final = "annotation"
-"""The `source` of a label that an annotator gave."""
 
 GOOD_RATING: Final = 4.0
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -39,7 +37,7 @@ _MISPLACED: Final = "header {name} is null or not UTF-8; send text or leave it o
 
 
 class FeedbackRow(NamedTuple):
-    """One row of the feedback table."""
+    """One row of the feedback table; what follows the body is counted but not stored."""
 
     key: AgentKey
     event_id: UUID
@@ -49,18 +47,24 @@ class FeedbackRow(NamedTuple):
     correct: bool | None
     traceparent: str | None
     body: bytes
+    model_version: str | None = None
+    corrected: bool = False
+    reward: float | None = None
 
 
 class InteractionRow(NamedTuple):
-    """An answer that nobody judged yet."""
+    """An answer without feedback yet."""
 
     key: AgentKey
     event_id: UUID
     body: bytes
+    model_version: str | None = None
+    failed: bool = False
+    latency_seconds: float | None = None
 
 
 class RetractionRow(NamedTuple):
-    """A feedback event that is withdrawn."""
+    """A feedback event that is retracted."""
 
     key: AgentKey
     event_id: UUID
@@ -70,7 +74,7 @@ class RetractionRow(NamedTuple):
 
 
 class InternalTraffic(NamedTuple):
-    """What the system caused itself: noted, and never feedback."""
+    """What the system caused itself: recorded, and never feedback."""
 
     key: AgentKey
     event_id: UUID
@@ -175,6 +179,9 @@ def _parse_feedback(
         _is_correct(body),
         _traceparent(headers),
         value,
+        body.model_version,
+        body.expected is not None and body.expected != body.actual,
+        body.reward,
     )
     return _classify(row, headers, body)
 
@@ -203,7 +210,14 @@ def _parse_interaction(
     body = InteractionLogged.model_validate_json(value)
     absent = ("interaction", body.tenant_id, body.agent_id, body.interaction_id)
     event_id = _event_id(headers) or derived_id(*absent)
-    interaction = InteractionRow(AgentKey(body.tenant_id, body.agent_id), event_id, value)
+    interaction = InteractionRow(
+        AgentKey(body.tenant_id, body.agent_id),
+        event_id,
+        value,
+        body.model_version,
+        body.error is not None,
+        body.latency_seconds,
+    )
     return _classify(interaction, headers, body)
 
 
@@ -211,7 +225,7 @@ def _parse_retraction(
     record: RawRecord, headers: RawHeaders, value: bytes
 ) -> FeedbackItem | InternalTraffic:
     body = FeedbackRetracted.model_validate_json(value)
-    # Without an id, the record's place tells two withdrawals of one interaction apart.
+    # Without an id, the record's offset distinguishes two retractions of one interaction.
     event_id = _event_id(headers) or derived_id(
         "record", record.topic, record.partition, record.offset
     )
@@ -223,7 +237,7 @@ def _parse_retraction(
 def _classify(
     item: FeedbackItem, headers: RawHeaders, body: FeedbackEvent
 ) -> FeedbackItem | InternalTraffic:
-    """The item, unless the system caused it: its own traffic must never begin a retrain."""
+    """The item, unless it is internal traffic, which must never begin a retrain."""
     try:
         mark = detect_internal_traffic(headers, body.traffic_class, subject_of(body))
     except ValueError as error:

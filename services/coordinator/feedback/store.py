@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from services.coordinator.domain import AgentKey, Window, WindowClaim
@@ -14,11 +14,19 @@ from services.coordinator.feedback.records import (
     InternalTraffic,
     RetractionRow,
 )
-from services.coordinator.retraining.triggers import FeedbackStats, RetractionResult
-from services.coordinator.retraining.window_export import StoredFeedback
+from services.coordinator.feedback.stats import (
+    FeedbackStats,
+    InsertResult,
+    NewIds,
+    RetractionResult,
+    StoredFeedback,
+)
 from shared.messaging.messages import RawRecord
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
+
+STORED_COLUMNS: Final = FeedbackRow._fields.index("body") + 1
+"""Leading fields of a row that are columns of the table."""
 
 
 class FeedbackStore:
@@ -38,12 +46,12 @@ class FeedbackStore:
         return {AgentKey(row[0], row[1]): row[2] async for row in rows}
 
     async def lock_stats(self, tx: Tx, key: AgentKey) -> FeedbackStats | None:
-        """One agent's stats, locked; None when it is not configured."""
+        """One agent's statistics, locked; None when it is not configured."""
         row = await self._queries.lock_stats(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
         return _stats(row) if row else None
 
     async def lock_due_stats(self, tx: Tx, now: datetime) -> FeedbackStats | None:
-        """A stats whose time to look again has come; one that is locked is passed over."""
+        """Statistics that are due to be looked at again; a locked row is skipped."""
         row = await self._queries.lock_due_stats(tx, now=now)
         return _stats(row) if row else None
 
@@ -83,29 +91,46 @@ class FeedbackStore:
         feedback: Sequence[FeedbackRow],
         agents: Mapping[AgentKey, int],
         received_at: datetime,
-    ) -> tuple[int, list[FeedbackStats]]:
-        """JobStore what is new of them; returns how many, and the feedback_stats that changed.
+    ) -> InsertResult:
+        """Store what is new of them; return what it was, and the statistics that changed.
 
         The driver copies rows at half the cost of encoding arrays of columns.
         """
-        records = [(agents[row[0]], *row[1:], place) for place, row in enumerate(feedback)]
+        records = [
+            (agents[row[0]], *row[1:STORED_COLUMNS], place) for place, row in enumerate(feedback)
+        ]
         await self._queries.create_incoming(tx)
         await tx.copy_records_to_table("incoming", records=records)
-        stored = self._queries.store_incoming(tx, received_at=received_at)
+        stored = self._queries.store_incoming(tx, received_at=received_at, sent=len(feedback))
         rows = [row async for row in stored]
-        return sum(row["added"] for row in rows), [_stats(row) for row in rows]
+        added = sum(row["added"] for row in rows)
+        new_ids = None
+        if added < len(feedback):
+            new_ids = frozenset(
+                (row["tenant_id"], event_id) for row in rows for event_id in row["new_ids"]
+            )
+        return InsertResult(added, [_stats(row) for row in rows], new_ids)
 
     async def insert_interactions(
         self, tx: Tx, interactions: Sequence[InteractionRow], received_at: datetime
-    ) -> None:
-        """JobStore and count what is new of them."""
-        keys, event_ids, bodies = zip(*interactions, strict=True)
-        await self._queries.insert_interactions(
-            tx, **_arrays(keys), event_ids=event_ids, bodies=bodies, received_at=received_at
+    ) -> NewIds | None:
+        """Store and count what is new of them; None: all of it."""
+        rows = self._queries.insert_interactions(
+            tx,
+            **_arrays([each.key for each in interactions]),
+            event_ids=[each.event_id for each in interactions],
+            bodies=[each.body for each in interactions],
+            received_at=received_at,
+        )
+        stored = [row async for row in rows]
+        if sum(row["added"] for row in stored) == len(interactions):
+            return None
+        return frozenset(
+            (row["tenant_id"], event_id) for row in stored for event_id in row["new_ids"]
         )
 
     async def prune_interactions(self, tx: Tx, before: datetime) -> None:
-        """Forget answers that nobody judged for long, and which traffic was the system's own."""
+        """Delete old interactions without feedback, and old records of internal traffic."""
         await self._queries.prune_interactions(tx, before=before)
         await self._queries.prune_internal_traffic(tx, before=before)
 
@@ -115,7 +140,7 @@ class FeedbackStore:
         traffic: Sequence[tuple[RawRecord, InternalTraffic]],
         received_at: datetime,
     ) -> int:
-        """Note what the system caused itself, each event once; returns how many are new."""
+        """Record internal traffic, each event once; return how many are new."""
         records, noted = zip(*traffic, strict=True)
         rows = self._queries.insert_internal_traffic(
             tx,
@@ -142,7 +167,7 @@ class FeedbackStore:
             reason=retraction.reason,
             received_at=now,
         ):
-            return RetractionResult()
+            return RetractionResult(is_new=False)
         erased = await self._queries.erase_feedback(tx, **place, **named, now=now)
         used = tuple(erased["claimed_ids"])
         if not erased["unused"]:
@@ -190,12 +215,12 @@ class FeedbackStore:
             **place,
             sequence=window.sequence,
             now=now,
-            reference_rated=reference[0],
-            reference_rating_sum=reference[1],
+            previous_rated=reference[0],
+            previous_rating_sum=reference[1],
         )
 
     async def window_feedback(self, tx: Tx, window_id: UUID) -> list[StoredFeedback]:
-        """The window's feedback that were not retracted, oldest first."""
+        """The window's feedback that was not retracted, oldest first."""
         rows = self._queries.window_feedback(tx, window_id=window_id)
         return [StoredFeedback(**row) async for row in rows]
 
@@ -221,8 +246,8 @@ def _stats(row: Mapping[str, Any]) -> FeedbackStats:
         rated=row["rated"],
         rating_sum=row["rating_sum"],
         oldest_unused_at=row["oldest_unused_at"],
-        reference_rated=row["reference_rated"],
-        reference_rating_sum=row["reference_rating_sum"],
+        previous_rated=row["previous_rated"],
+        previous_rating_sum=row["previous_rating_sum"],
         windows=row["windows"],
         last_window_at=row["last_window_at"],
         unsuccessful_runs=row["unsuccessful_runs"],

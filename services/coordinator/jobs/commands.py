@@ -1,4 +1,4 @@
-"""What a job orders in each state: the command, made from what its stages found out."""
+"""The command of each job state, built from the results of the stages before it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def build_command(job: Job, agent: ConfiguredAgent, *, revision: str) -> Contrac
     """The command of the job's state.
 
     Raises:
-        FactMissing: the state orders nothing, or an earlier stage left no answer.
+        FactMissing: the state has no command, or an earlier stage left no result.
     """
     match job.state:
         case JobState.PLANNING:
@@ -42,7 +42,7 @@ def build_command(job: Job, agent: ConfiguredAgent, *, revision: str) -> Contrac
         case JobState.ROLLING_OUT:
             return _deploy(job)
         case _:
-            raise FactMissing(f"a job in state {job.state} orders nothing")
+            raise FactMissing(f"a job in state {job.state} has no command")
 
 
 def _plan(job: Job, agent: ConfiguredAgent) -> PlanCurriculum:
@@ -168,11 +168,11 @@ def _deploy(job: Job) -> DeployModel:
         reason="; ".join(evaluation.reasons) or "the gate passed it",
         job_id=job.job_id,
         compared_with=evaluation.compared_with,
-        requested_by=f"system (job {job.job_id}, {_origin(job)})",
+        requested_by=f"system (job {job.job_id}, {_requester(job)})",
     )
 
 
-def _origin(job: Job) -> str:
+def _requester(job: Job) -> str:
     """What started the job: its trigger, or who requested it."""
     window = job.facts.window
     if window is not None and window.reason is not TriggerReason.MANUAL:

@@ -13,8 +13,8 @@ from archon_contracts.events import JobState
 class JobLimits:
     """`stay_seconds` has every state that is not final.
 
-    `max_reevaluations` are the times that a candidate is judged again because another version went
-    live meanwhile: without a last one, two that overtake each other would never end.
+    `max_reevaluations` are the times that a candidate is evaluated again because another version
+    was deployed meanwhile: without a limit, two that overtake each other would never end.
     """
 
     stay_seconds: Mapping[JobState, float]

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from archon_contracts.commands import CancelTraining
-from services.coordinator.domain import AgentKey, ConfiguredAgent, Job
+from services.coordinator.domain import Job
 from services.coordinator.errors import UnknownAgent
 from services.coordinator.jobs.commands import build_command
+from services.coordinator.jobs.ports import ConfiguredAgents, Outbox, WorkQueue
+from services.coordinator.jobs.source_work import PUBLISH_SOURCES, needed_source_work
 from services.coordinator.jobs.spans import stage_traceparent
-from services.coordinator.jobs.transitions import Outbox
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
 
 
-class Agents(Protocol):
-    """Agents as configured."""
-
-    async def find_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None: ...
-
-
 class CommandDispatcher:
-    """Every issue of a command is a message of its own, so that no inbox takes it for the last."""
+    """Each dispatch is a message of its own, so that no inbox takes it for the one before."""
 
-    def __init__(self, agents: Agents, outbox: Outbox, *, revision: str) -> None:
+    def __init__(
+        self, agents: ConfiguredAgents, outbox: Outbox, work: WorkQueue, *, revision: str
+    ) -> None:
         self._agents = agents
         self._outbox = outbox
+        self._work = work
         self._revision = revision
 
     async def dispatch(self, tx: Tx, job: Job, cause: Cause) -> None:
-        """Order what the job's state needs.
+        """Send the command of the job's state, or queue the work that must be done before it.
 
         Raises:
             UnknownAgent: the job's agent is not configured.
         """
+        work = needed_source_work(job)
+        if work is not None:
+            payload = work.model_dump(mode="json")
+            stage = cause_of_stage(cause, job)
+            key = str(job.job_id)
+            await self._work.enqueue(
+                tx, kind=PUBLISH_SOURCES, key=key, payload=payload, cause=stage
+            )
+            return
         agent = await self._agents.find_agent(tx, job.key)
         if agent is None:
             raise UnknownAgent(f"agent {job.key.agent_id} is not configured; configure it first")
@@ -56,5 +61,5 @@ class CommandDispatcher:
 
 
 def cause_of_stage(cause: Cause, job: Job) -> Cause:
-    """The cause, told as part of the job's present state."""
+    """The cause, as part of the job's present state."""
     return Cause(cause.id, str(job.job_id), stage_traceparent(job))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-from uuid import UUID
-
 from services.coordinator.domain import Job
+from services.coordinator.jobs.ports import HasJobId, LockedJobs
 from services.coordinator.jobs.state_machine import JobEvent, next_state
 from shared.logging import get_logger
 from shared.postgres.database import Tx
@@ -13,23 +11,9 @@ from shared.postgres.database import Tx
 log = get_logger(__name__)
 
 
-class HasJobId(Protocol):
-    """A message that names a job."""
-
-    @property
-    def tenant_id(self) -> str: ...
-
-    @property
-    def job_id(self) -> UUID | None: ...
-
-
-class Jobs(Protocol):
-    """Jobs, to be locked."""
-
-    async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
-
-
-async def find_expected_job(jobs: Jobs, tx: Tx, body: HasJobId, event: JobEvent) -> Job | None:
+async def find_expected_job(
+    jobs: LockedJobs, tx: Tx, body: HasJobId, event: JobEvent
+) -> Job | None:
     """The job, locked; None, and a log line, when the event means nothing to it."""
     job = await jobs.lock_job(tx, body.job_id) if body.job_id else None
     if job is None or job.key.tenant_id != body.tenant_id:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from archon_contracts import telemetry
@@ -45,12 +45,6 @@ class CompletedSpan:
     error: str = ""
 
 
-class Spans(Protocol):
-    """Keeps finished spans in the caller's transaction."""
-
-    async def write(self, tx: Tx, span: CompletedSpan) -> None: ...
-
-
 class SpanWriter:
     """Writes spans through the caller's transaction, and hands them to the exporters."""
 
@@ -58,7 +52,7 @@ class SpanWriter:
         self._service = service
 
     async def write(self, tx: Tx, span: CompletedSpan) -> None:
-        """Keep the span. What the exporters are told twice, they drop by its id."""
+        """Store the span. Exporters drop one that they get twice, by its id."""
         await insert_spans(tx, [self._row(span)])
         emit_span(
             name=span.name,

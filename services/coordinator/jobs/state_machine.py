@@ -1,7 +1,7 @@
 """The life of a job, as one table: in a state, an event leads to the next state.
 
 Whatever is not in the table changes nothing: a late, duplicate or misplaced event is logged and
-passed over. `python -m services.coordinator.jobs.state_machine` prints diagram and table for the
+ignored. `python -m services.coordinator.jobs.state_machine` prints diagram and table for the
 README.
 """
 

@@ -1,11 +1,10 @@
-"""One transition of a job: its row, its history, its spans and the events that tell of it."""
+"""One transition of a job: its row, its history, its spans and its events."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
 
 from opentelemetry import metrics
 
@@ -19,18 +18,17 @@ from archon_contracts.events import (
     JobState,
     JobStateChanged,
 )
-from services.coordinator.domain import Job, JobFacts, JobTransition, stage_seconds
+from services.coordinator.domain import Job, JobFacts, stage_seconds
 from services.coordinator.errors import FactMissing, JobMoved
 from services.coordinator.jobs.deadlines import JobLimits
+from services.coordinator.jobs.ports import JobHistory, Outbox, Spans
 from services.coordinator.jobs.spans import (
-    Spans,
     build_job_span,
     build_stage_span,
     derive_span_id,
     job_traceparent,
 )
 from services.coordinator.jobs.state_machine import JobEvent, next_state
-from shared.audit import AuditEntry
 from shared.clock import Clock
 from shared.logging import get_logger
 from shared.messaging.messages import Cause
@@ -41,37 +39,11 @@ meter = metrics.get_meter(__name__)
 transitions_made = meter.create_counter(telemetry.METRIC_JOBS_TRANSITIONS, unit="{transition}")
 
 
-class Jobs(Protocol):
-    """Jobs and their history."""
-
-    async def insert_job(self, tx: Tx, job: Job) -> bool: ...
-
-    async def update_job(self, tx: Tx, job: Job, *, known_version: int) -> bool: ...
-
-    async def insert_transition(
-        self, tx: Tx, job: Job, *, from_state: JobState | None, event: JobEvent | None, reason: str
-    ) -> None: ...
-
-    async def transitions(self, tx: Tx, job_id: UUID) -> list[JobTransition]: ...
-
-
-class Outbox(Protocol):
-    """Queues messages in the caller's transaction."""
-
-    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
-
-
-class AuditLog(Protocol):
-    """Records who did what; the last call of a use case."""
-
-    async def append(self, tx: Tx, entry: AuditEntry, *, cause: Cause) -> None: ...
-
-
 class JobTransitions:
     """Knows how a job changes, not why."""
 
     def __init__(
-        self, jobs: Jobs, outbox: Outbox, spans: Spans, limits: JobLimits, clock: Clock
+        self, jobs: JobHistory, outbox: Outbox, spans: Spans, limits: JobLimits, clock: Clock
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -80,7 +52,7 @@ class JobTransitions:
         self._clock = clock
 
     async def open(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> bool:
-        """Keep a new job and tell of it; False when there is one of this id."""
+        """Insert a new job and publish it; False when there is one of this id."""
         job = replace(job, deadline_at=self._limits.deadline(job.state, job.created_at))
         if not await self._jobs.insert_job(tx, job):
             log.info("duplicate_job_ignored", job_id=str(job.job_id))
@@ -234,7 +206,7 @@ def _count_evaluation(state: JobState, facts: JobFacts) -> JobFacts:
 
 
 def cause_of_job(cause: Cause, job: Job) -> Cause:
-    """The cause, told as part of the job: correlated by its id, below its span."""
+    """The cause, as part of the job: correlated by its id, below its span."""
     return Cause(cause.id, str(job.job_id), job_traceparent(job))
 
 

@@ -1,10 +1,9 @@
-"""Whose turn it is: an agent runs one job at a time, a requested one before a triggered one."""
+"""Per-agent job queue: one job at a time, a requested one before a triggered one."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final, Protocol
-from uuid import UUID
+from typing import Final
 
 from archon_contracts.events import JobState, TriggerReason
 from archon_contracts.values import TrainingMethod, TriggerPolicy
@@ -19,11 +18,13 @@ from services.coordinator.domain import (
     merge_config,
 )
 from services.coordinator.errors import UnknownAgent
+from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.jobs.dispatcher import CommandDispatcher
 from services.coordinator.jobs.spans import build_trigger_context, build_triggered_trace
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
-from services.coordinator.retraining.triggers import FeedbackStats, decide
+from services.coordinator.retraining.ports import RequestedJobs, StatsStore
+from services.coordinator.retraining.triggers import decide
 from services.coordinator.retraining.windows import Windows
 from shared.clock import Clock
 from shared.errors import PermanentError
@@ -34,39 +35,13 @@ POSTPONEMENT: Final = timedelta(hours=1)
 """Until an agent that could not be considered is looked at again."""
 
 
-class StatsStore(Protocol):
-    """StatsStore; each says whether its agent is busy."""
-
-    async def lock_stats(self, tx: Tx, key: AgentKey) -> FeedbackStats | None: ...
-
-    async def lock_due_stats(self, tx: Tx, now: datetime) -> FeedbackStats | None: ...
-
-    async def set_check(self, tx: Tx, key: AgentKey, check_at: datetime | None) -> None: ...
-
-    async def set_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None: ...
-
-    async def clear_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None: ...
-
-    async def count_unsuccessful_run(self, tx: Tx, key: AgentKey, now: datetime) -> None: ...
-
-    async def reset_unsuccessful_runs(self, tx: Tx, key: AgentKey) -> None: ...
-
-
-class Requests(Protocol):
-    """Agents, and the jobs that were asked for."""
-
-    async def find_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None: ...
-
-    async def lock_next_requested(self, tx: Tx, key: AgentKey) -> Job | None: ...
-
-
 class AgentQueue:
-    """Begins jobs. The agent's stats is locked all the while."""
+    """Begins jobs. The caller holds the lock of the agent's statistics, or takes it here."""
 
     def __init__(
         self,
         stats_store: StatsStore,
-        requests: Requests,
+        requests: RequestedJobs,
         windows: Windows,
         transitions: JobTransitions,
         dispatcher: CommandDispatcher,
@@ -101,14 +76,14 @@ class AgentQueue:
         await self.evaluate_trigger(tx, stats)
 
     async def release(self, tx: Tx, job: Job, cause: Cause) -> None:
-        """The job is over: its agent is free for the next one, perhaps after a rest."""
+        """The job is over: its agent is free for the next one, perhaps after a backoff."""
         if job.was_unsuccessful:
             await self._stats_store.count_unsuccessful_run(tx, job.key, self._clock.now())
         await self._stats_store.clear_open_job(tx, job.key, job.job_id)
         await self.start_next(tx, job.key, cause)
 
     async def reset_unsuccessful_runs(self, tx: Tx, key: AgentKey) -> None:
-        """A version went live: the agent's next retrain need not wait for those unsuccessful."""
+        """A version was deployed: earlier unsuccessful runs no longer delay the next retrain."""
         await self._stats_store.reset_unsuccessful_runs(tx, key)
 
     async def evaluate_trigger(self, tx: Tx, stats: FeedbackStats) -> None:
@@ -121,7 +96,7 @@ class AgentQueue:
             await self._stats_store.set_check(tx, key, decision.check_at)
 
     async def lock_next_due(self, tx: Tx, now: datetime) -> FeedbackStats | None:
-        """The stats of an agent whose time to look again has come, locked."""
+        """The statistics of an agent that is due to be looked at again, locked."""
         return await self._stats_store.lock_due_stats(tx, now)
 
     async def postpone(self, tx: Tx, key: AgentKey, now: datetime) -> None:
@@ -158,7 +133,7 @@ class AgentQueue:
             job_id=job_id,
             key=key,
             state=JobState.REQUESTED,
-            # Without a live version there is nothing to continue from.
+            # Without a deployed version there is nothing to continue from.
             method=TrainingMethod.CONTINUAL if agent.deployed else TrainingMethod.SUPERVISED,
             config=agent.profile.training,
             trace=build_triggered_trace(job_id, context),
@@ -192,8 +167,7 @@ class AgentQueue:
     ) -> JobFacts:
         facts = job.facts.model_copy(update={"warm_start": agent.deployed})
         if facts.provided_dataset is not None:
-            source = await self._windows.read_provided(facts.provided_dataset)
-            return facts.model_copy(update={"sources": (source,), "new_items": source.items})
+            return facts  # read later, as leased work: the statistics are locked now
         maximum = agent.profile.trigger.maximum_feedback
         window = await self._windows.claim(tx, stats, TriggerReason.MANUAL, maximum)
         await self._windows.publish_claim(tx, job, window, cause)
@@ -211,7 +185,7 @@ def add_window_facts(facts: JobFacts, window: Window) -> JobFacts:
     return facts.model_copy(
         update={
             "new_items": window.claim.feedback_count,
-            "judged_items": window.claim.judged,
+            "judged_items": window.claim.labelled,
             "success_rate": window.claim.success_rate,
             "window": WindowFacts(
                 window_id=window.window_id,

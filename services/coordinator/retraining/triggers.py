@@ -1,4 +1,4 @@
-"""When feedback is worth a retrain: counters in, a verdict out. No scan, no clock."""
+"""When feedback is worth a retrain: counters in, a decision out. No scan, no clock."""
 
 from __future__ import annotations
 
@@ -6,56 +6,22 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
+from services.coordinator.feedback.stats import FeedbackStats
 
 MINIMUM_RATINGS: Final = 30
-"""Ratings on either side below which a fall of the mean is not believed."""
+"""Ratings on either side below which a fall of the mean does not count."""
 
 CONFIDENCE_Z: Final = 1.96
-"""Standard errors by which a mean must have fallen, lest its noise begin retrains."""
+"""Standard errors by which a mean must have fallen, so that noise begins no retrain."""
 
 MAX_DOUBLINGS: Final = 40
-"""Of the rest after unsuccessful_runs: beyond it any rest is longer than any maximum."""
+"""Of the backoff: beyond it any backoff is longer than any maximum."""
 
 WORST_RATING: Final = 1.0
 BEST_RATING: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedbackStats:
-    """What is counted for one agent; `unused` feedback are in no window yet.
-
-    `reference_...` counts the ratings of the last window that had enough of them;
-    `unsuccessful_runs` the retrains in a row that trained and gave no version, the last of them at
-    `last_unsuccessful_at`.
-    """
-
-    tenant_id: str
-    agent_id: str
-    profile_revision: int = 1
-    unused: int = 0
-    rated: int = 0
-    rating_sum: float = 0.0
-    oldest_unused_at: datetime | None = None
-    reference_rated: int = 0
-    reference_rating_sum: float = 0.0
-    windows: int = 0
-    last_window_at: datetime | None = None
-    unsuccessful_runs: int = 0
-    last_unsuccessful_at: datetime | None = None
-    busy: bool = False
-    check_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RetractionResult:
-    """What a retraction did: the feedback that a window had taken, and a changed stats."""
-
-    claimed_ids: tuple[UUID, ...] = ()
-    stats: FeedbackStats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +64,16 @@ def _reason(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> Trigg
 
 
 def _dropped(stats: FeedbackStats, least: float) -> bool:
-    """Whether the unused ratings lie `least` stars below the reference, and not by chance.
+    """Whether the unused ratings lie `least` stars below the reference, and significantly so.
 
     A window that this fires becomes the reference: the same low ratings cannot fire again.
     """
-    if min(stats.rated, stats.reference_rated) < MINIMUM_RATINGS:
+    if min(stats.rated, stats.previous_rated) < MINIMUM_RATINGS:
         return False
-    reference = stats.reference_rating_sum / stats.reference_rated
+    reference = stats.previous_rating_sum / stats.previous_rated
     mean = stats.rating_sum / stats.rated
     variance = _max_variance(mean) / stats.rated
-    variance += _max_variance(reference) / stats.reference_rated
+    variance += _max_variance(reference) / stats.previous_rated
     fall = reference - mean
     return fall >= least and fall > CONFIDENCE_Z * math.sqrt(variance)
 
@@ -135,7 +101,7 @@ def _backoff_until(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -
 
 
 def backoff_seconds(unsuccessful_runs: int, policy: TriggerPolicy) -> float:
-    """How long an agent rests after so many retrains in a row that gave no version [s]."""
+    """The backoff after so many unsuccessful runs in a row [s]."""
     if unsuccessful_runs < 1:
         return 0.0
     doublings = min(unsuccessful_runs - 1, MAX_DOUBLINGS)

@@ -1,54 +1,23 @@
-"""Windows: claimed from the unused feedback, told to the trace, written out as data."""
+"""Windows: claimed from the unused feedback, recorded in the trace, published as events."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
-from uuid import UUID
 
 from archon_contracts import telemetry
-from archon_contracts.commands import DataSource, SourceKind
 from archon_contracts.events import RetrainTriggered, TriggerReason
-from archon_contracts.formats import ITEMS_FILE, count_lines
-from archon_contracts.values import ArtifactRef
-from services.coordinator.domain import AgentKey, Job, Window, WindowClaim, derive_window_id
+from services.coordinator.domain import AgentKey, Job, Window, derive_window_id
 from services.coordinator.errors import NothingToLearn
-from services.coordinator.jobs.spans import MAX_LINKS, CompletedSpan, Spans
-from services.coordinator.jobs.transitions import Outbox, cause_of_job
-from services.coordinator.retraining.triggers import MINIMUM_RATINGS, FeedbackStats
-from services.coordinator.retraining.window_export import (
-    JsonLines,
-    StoredFeedback,
-    annotation_lines,
-    feedback_lines,
-)
+from services.coordinator.feedback.stats import FeedbackStats
+from services.coordinator.jobs.ports import Outbox, Spans
+from services.coordinator.jobs.spans import MAX_LINKS, CompletedSpan
+from services.coordinator.jobs.transitions import cause_of_job
+from services.coordinator.retraining.ports import WindowFeedback
+from services.coordinator.retraining.triggers import MINIMUM_RATINGS
 from shared.clock import Clock
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
 from shared.telemetry.spans import SpanRef
-
-
-class Feedback(Protocol):
-    """The feedback of windows. Whoever claims holds the statistics' lock."""
-
-    async def claim(self, tx: Tx, key: AgentKey, window_id: UUID, maximum: int) -> WindowClaim: ...
-
-    async def insert_window(
-        self, tx: Tx, window: Window, reference: tuple[int, float], now: datetime
-    ) -> None: ...
-
-    async def window_feedback(self, tx: Tx, window_id: UUID) -> list[StoredFeedback]: ...
-
-    async def window_contexts(self, tx: Tx, window_id: UUID, *, most: int) -> list[str]: ...
-
-
-class ArtifactStore(Protocol):
-    """Content-addressed folders."""
-
-    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
-
-    async def read(self, ref: ArtifactRef, name: str) -> bytes: ...
 
 
 class Windows:
@@ -56,15 +25,13 @@ class Windows:
 
     def __init__(
         self,
-        feedback: Feedback,
-        artifacts: ArtifactStore,
+        feedback: WindowFeedback,
         spans: Spans,
         outbox: Outbox,
         clock: Clock,
     ) -> None:
         self._outbox = outbox
         self._feedback = feedback
-        self._artifacts = artifacts
         self._spans = spans
         self._clock = clock
 
@@ -84,7 +51,7 @@ class Windows:
             )
         claim = await self._feedback.claim(tx, key, window_id, maximum)
         window = Window(window_id, key, sequence, reason, claim)
-        reference = (stats.reference_rated, stats.reference_rating_sum)
+        reference = (stats.previous_rated, stats.previous_rating_sum)
         if claim.rated >= MINIMUM_RATINGS:
             reference = (claim.rated, claim.rating_sum)
         await self._feedback.insert_window(tx, window, reference, self._clock.now())
@@ -112,7 +79,7 @@ class Windows:
         await self._spans.write(tx, span)
 
     async def publish_claim(self, tx: Tx, job: Job, window: Window, cause: Cause) -> None:
-        """Tell everybody which feedback are new data of the job."""
+        """Publish which feedback is new data of the job."""
         triggered = RetrainTriggered(
             tenant_id=job.key.tenant_id,
             agent_id=job.key.agent_id,
@@ -123,38 +90,3 @@ class Windows:
             feedback_digest=window.claim.feedback_digest,
         )
         await self._outbox.append(tx, triggered, cause=cause_of_job(cause, job))
-
-    async def export(self, tx: Tx, window_id: UUID) -> tuple[DataSource, ...]:
-        """Publish the window's content; what was retracted since the claim is left out.
-
-        Raises:
-            NothingToLearn: all of it was retracted.
-        """
-        feedback = await self._feedback.window_feedback(tx, window_id)
-        sources = [
-            await self._published(kind, lines)
-            for kind, lines in (
-                (SourceKind.FEEDBACK, feedback_lines(feedback)),
-                (SourceKind.HUMAN, annotation_lines(feedback)),
-            )
-            if lines.items
-        ]
-        if not sources:
-            raise NothingToLearn("all feedback of the window was retracted")
-        return tuple(sources)
-
-    async def read_provided(self, dataset: ArtifactRef) -> DataSource:
-        """A dataset that a request named, as a source.
-
-        Raises:
-            ArtifactMissing, ArtifactCorrupt: see `shared.artifacts.store`.
-            NothingToLearn: it holds no item.
-        """
-        items = count_lines(await self._artifacts.read(dataset, ITEMS_FILE))
-        if items == 0:
-            raise NothingToLearn(f"{ITEMS_FILE} of the provided dataset holds no item; add some")
-        return DataSource(kind=SourceKind.EXTERNAL, artifact=dataset, items=items)
-
-    async def _published(self, kind: SourceKind, lines: JsonLines) -> DataSource:
-        artifact = await self._artifacts.publish_files({ITEMS_FILE: lines.content})
-        return DataSource(kind=kind, artifact=artifact, items=lines.items)

@@ -1,4 +1,4 @@
-"""Who gets the free training slots: each tenant its share; within a tenant priority, then age."""
+"""Who gets the free training slots: fair between tenants; within a tenant by priority, then age."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def allocate(
 
     First the tenant that holds fewest slots; of equal ones, that which got its last slot longest
     ago. What a tenant says of its jobs cannot put it before another, and with n tenants each that
-    waits has its turn within n slots that come free. Within a tenant, higher priority first; then
+    waits gets one of the next n slots that come free. Within a tenant, higher priority first; then
     the agent that holds fewest slots; then the job that waited longest. Names and ids decide
     between equals, so that the answer is always the same.
     """
@@ -80,7 +80,7 @@ def _by_tenant(waiting: Iterable[QueuedJob]) -> dict[str, list[QueuedJob]]:
 
 
 def _age(jobs: Sequence[QueuedJob]) -> tuple[bool, datetime, datetime]:
-    """Least for whose turn it is: never served, then served longest ago, then waiting longest."""
+    """Sort key, smallest first: never served, then served longest ago, then waiting longest."""
     served = max((job.served_at for job in jobs if job.served_at is not None), default=None)
     oldest = min(job.since for job in jobs)
     return served is not None, served or oldest, oldest

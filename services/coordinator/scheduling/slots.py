@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
-from typing import Final, Protocol
-from uuid import UUID
+from datetime import timedelta
+from typing import Final
 
 from archon_contracts.events import WorkerReported
 from archon_contracts.identifiers import derived_id
@@ -13,7 +11,8 @@ from services.coordinator.domain import Job
 from services.coordinator.jobs.dispatcher import CommandDispatcher
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
-from services.coordinator.scheduling.fair_share import QueuedJob, RunningJob, allocate, count_slots
+from services.coordinator.scheduling.fair_share import allocate, count_slots
+from services.coordinator.scheduling.ports import SlotStore
 from shared.clock import Clock
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
@@ -21,24 +20,6 @@ from shared.postgres.database import Tx
 TRAINER: Final = "trainer"
 MAX_QUEUED: Final = 200
 """Jobs looked at in one allocation, the most urgent of each tenant first."""
-
-
-class SlotStore(Protocol):
-    """Jobs that wait for slots, and the workers that have them."""
-
-    def across_tenants(self, tx: Tx) -> AbstractAsyncContextManager[None]: ...
-
-    async def lock_scheduler(self, tx: Tx) -> None: ...
-
-    async def queued_jobs(self, tx: Tx, *, most: int) -> list[QueuedJob]: ...
-
-    async def running_jobs(self, tx: Tx) -> list[RunningJob]: ...
-
-    async def lock_queued_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
-
-    async def reported_slots(self, tx: Tx, service: str, since: datetime) -> list[int]: ...
-
-    async def put_worker(self, tx: Tx, report: WorkerReported, now: datetime) -> None: ...
 
 
 class SlotAllocator:

@@ -9,7 +9,7 @@ ON CONFLICT (tenant_id, agent_id)
 DO UPDATE SET profile = excluded.profile, configured_at = excluded.configured_at;
 
 -- name: upsert_stats(tenant_id, agent_id)!
--- The revision tells every coordinator that the profile it remembers is old.
+-- A new revision invalidates the policy that coordinators have cached.
 INSERT INTO feedback_stats (tenant_id, agent_id) VALUES (:tenant_id, :agent_id)
 ON CONFLICT (tenant_id, agent_id)
 DO UPDATE SET profile_revision = feedback_stats.profile_revision + 1;
@@ -32,7 +32,7 @@ SELECT a.tenant_id, a.agent_id
 FROM unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
 JOIN agents a USING (tenant_id, agent_id);
 
--- Tallies
+-- Feedback statistics
 
 -- name: lock_stats(tenant_id, agent_id)^
 SELECT * FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id FOR UPDATE;
@@ -88,9 +88,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     place integer -- in the batch
 ) ON COMMIT DELETE ROWS;
 
--- name: store_incoming(received_at)
+-- name: store_incoming(received_at, sent)
 -- One statement: duplicates fall out, what remains is counted. Rows get distinct times in the
--- order in which they came.
+-- order in which they came. The new ids are listed only when there were duplicates among the
+-- `sent` rows, which is rare.
 WITH stored AS (
     INSERT INTO feedback (tenant_id, event_id, agent_id, agent_no, interaction_id, source, rating,
                           correct, received_at, traceparent, body)
@@ -99,7 +100,7 @@ WITH stored AS (
            i.traceparent, i.body
     FROM incoming i JOIN feedback_stats t USING (agent_no)
     ON CONFLICT (tenant_id, event_id) DO NOTHING
-    RETURNING agent_no, rating, received_at
+    RETURNING agent_no, event_id, rating, received_at
 ), sums AS (
     SELECT agent_no, count(*)::int AS added, count(rating)::int AS rated,
            coalesce(sum(rating), 0) AS rating_sum, min(received_at) AS oldest
@@ -113,22 +114,31 @@ SET unused = t.unused + s.added,
     oldest_unused_at = least(t.oldest_unused_at, s.oldest) -- least() passes nulls over
 FROM sums s
 WHERE t.agent_no = s.agent_no
-RETURNING t.*, s.added;
+RETURNING t.*, s.added,
+    CASE WHEN (SELECT count(*) FROM stored) < :sent::int
+         THEN ARRAY(SELECT event_id FROM stored WHERE stored.agent_no = t.agent_no)
+    END AS new_ids;
 
--- name: insert_interactions(tenant_ids, event_ids, agent_ids, bodies, received_at)!
+-- name: insert_interactions(tenant_ids, event_ids, agent_ids, bodies, received_at)
+-- The new ids are listed only when there were duplicates.
 WITH stored AS (
     INSERT INTO interactions (tenant_id, event_id, agent_id, body, received_at)
     SELECT g.tenant_id, g.event_id, g.agent_id, g.body, :received_at::timestamptz
     FROM unnest(:tenant_ids::text[], :event_ids::uuid[], :agent_ids::text[], :bodies::bytea[])
         AS g (tenant_id, event_id, agent_id, body)
     ON CONFLICT (tenant_id, event_id) DO NOTHING
-    RETURNING tenant_id, agent_id
+    RETURNING tenant_id, agent_id, event_id
 ), sums AS (
     SELECT tenant_id, agent_id, count(*) AS added FROM stored GROUP BY tenant_id, agent_id
 )
 UPDATE feedback_stats t SET interactions = t.interactions + s.added
 FROM sums s
-WHERE t.tenant_id = s.tenant_id AND t.agent_id = s.agent_id;
+WHERE t.tenant_id = s.tenant_id AND t.agent_id = s.agent_id
+RETURNING t.tenant_id, s.added,
+    CASE WHEN (SELECT count(*) FROM stored) < cardinality(:event_ids::uuid[])
+         THEN ARRAY(SELECT event_id FROM stored
+                    WHERE stored.tenant_id = t.tenant_id AND stored.agent_id = t.agent_id)
+    END AS new_ids;
 
 -- name: prune_interactions(before)!
 DELETE FROM interactions WHERE received_at < :before;
@@ -201,7 +211,7 @@ WITH chosen AS (
 SELECT count(*)::int AS feedback_count,
        count(rating)::int AS rated,
        coalesce(sum(rating), 0) AS rating_sum,
-       count(correct)::int AS judged,
+       count(correct)::int AS labelled,
        avg(correct::int)::float8 AS success_rate,
        (array_agg(traceparent ORDER BY received_at DESC))[1] AS completed_by,
        encode(sha256(convert_to(coalesce(string_agg(event_id::text, E'\n' ORDER BY event_id), ''),
@@ -222,10 +232,10 @@ SET unused = unused - :taken,
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 RETURNING *;
 
--- name: record_window(tenant_id, agent_id, sequence, now, reference_rated, reference_rating_sum)!
+-- name: record_window(tenant_id, agent_id, sequence, now, previous_rated, previous_rating_sum)!
 UPDATE feedback_stats
 SET windows = :sequence, last_window_at = :now,
-    reference_rated = :reference_rated, reference_rating_sum = :reference_rating_sum
+    previous_rated = :previous_rated, previous_rating_sum = :previous_rating_sum
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: insert_window(window_id, tenant_id, agent_id, sequence, reason, feedback_count, feedback_digest, now)!
@@ -235,7 +245,7 @@ VALUES (:window_id, :tenant_id, :agent_id, :sequence, :reason, :feedback_count,
         :feedback_digest, :now);
 
 -- name: window_feedback(window_id)
-SELECT event_id, source, received_at, body
+SELECT event_id, source, rating, received_at, body
 FROM feedback
 WHERE window_id = :window_id AND retracted_at IS NULL
 ORDER BY received_at;
@@ -296,7 +306,7 @@ VALUES (:tenant_id, :job_id, :version, :from_state, :to_state, :event, :attempt,
 -- name: job_transitions(job_id)
 SELECT to_state, occurred_at FROM job_history WHERE job_id = :job_id ORDER BY version;
 
--- SlotAllocator
+-- Training slots
 
 -- name: lock_scheduler()$
 -- One allocation at a time; the last lock that a transaction takes, but for the audit log's.

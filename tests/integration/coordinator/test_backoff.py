@@ -1,4 +1,4 @@
-"""A gate that refuses must not be asked in a loop: retrains in vain rest ever longer."""
+"""Unsuccessful runs back off: a gate that rejects everything is not asked in a loop."""
 
 from uuid import UUID
 
@@ -29,7 +29,7 @@ async def decide(world: World, name: str) -> None:
 
 
 async def refuse(world: World) -> None:
-    """The newest job's candidate is no better."""
+    """Reject the newest job's candidate."""
     answers = JobReplies(await world.value(NEWEST_JOB))
     await world.deliver(
         answers.plan(), answers.dataset(), answers.trained(), answers.evaluated(passed=False)
@@ -37,7 +37,7 @@ async def refuse(world: World) -> None:
 
 
 async def retrains_within(world: World, seconds: int) -> int:
-    """How many retrains begin while feedback never ends and the gate refuses every one."""
+    """How many retrains begin while feedback never ends and the gate rejects every one."""
     before = await world.value(WINDOWS)
     for _ in range(seconds // MINUTE):
         known = await world.value(WINDOWS)
@@ -49,8 +49,8 @@ async def retrains_within(world: World, seconds: int) -> int:
     return int(await world.value(WINDOWS) - before)
 
 
-async def test_a_gate_that_always_refuses_sees_a_candidate_ever_less_often(world: World) -> None:
-    await world.deliver(configure(trigger_maximum_rest_seconds=HOUR))
+async def test_retrains_become_rarer_while_the_gate_rejects_every_candidate(world: World) -> None:
+    await world.deliver(configure(trigger_maximum_backoff_seconds=HOUR))
 
     by_the_hour = [await retrains_within(world, HOUR) for _ in range(3)]
 
@@ -59,8 +59,10 @@ async def test_a_gate_that_always_refuses_sees_a_candidate_ever_less_often(world
     assert by_the_hour[2] == 1
 
 
-async def test_the_rest_ends_by_itself_and_takes_all_that_came_meanwhile(world: World) -> None:
-    await world.deliver(configure(trigger_refusal_rest_seconds=100))
+async def test_the_first_window_after_a_backoff_claims_all_that_came_meanwhile(
+    world: World,
+) -> None:
+    await world.deliver(configure(trigger_backoff_seconds=100))
     await decide(world, "a")
     await refuse(world)
 
@@ -75,8 +77,8 @@ async def test_the_rest_ends_by_itself_and_takes_all_that_came_meanwhile(world: 
     assert await world.value(newest) == 6
 
 
-async def test_a_deployment_ends_the_rest(world: World) -> None:
-    await world.deliver(configure(trigger_refusal_rest_seconds=HOUR))
+async def test_a_deployment_ends_the_backoff(world: World) -> None:
+    await world.deliver(configure(trigger_backoff_seconds=HOUR))
     await decide(world, "a")
     await refuse(world)
     deployed = JobReplies(UUID(int=1)).deployed("9.0.0").model_copy(update={"job_id": None})
@@ -89,7 +91,7 @@ async def test_a_deployment_ends_the_rest(world: World) -> None:
 
 
 async def test_a_version_from_a_retrain_ends_the_count(world: World) -> None:
-    await world.deliver(configure(trigger_refusal_rest_seconds=100))
+    await world.deliver(configure(trigger_backoff_seconds=100))
     await decide(world, "a")
     await refuse(world)
     world.clock.move(101)
@@ -100,8 +102,8 @@ async def test_a_version_from_a_retrain_ends_the_count(world: World) -> None:
     assert await world.value(UNSUCCESSFUL_RUNS) == 0
 
 
-async def test_a_person_who_asks_waits_for_no_rest(world: World) -> None:
-    await world.deliver(configure(trigger_refusal_rest_seconds=HOUR))
+async def test_a_requested_job_ignores_the_backoff(world: World) -> None:
+    await world.deliver(configure(trigger_backoff_seconds=HOUR))
     await decide(world, "a")
     await refuse(world)
     await decide(world, "b")
@@ -111,8 +113,8 @@ async def test_a_person_who_asks_waits_for_no_rest(world: World) -> None:
     assert await world.value(WINDOWS) == 2
 
 
-async def test_what_a_person_asked_for_in_vain_delays_no_retrain(world: World) -> None:
-    await world.deliver(configure(trigger_refusal_rest_seconds=HOUR))
+async def test_an_unsuccessful_requested_job_delays_no_retrain(world: World) -> None:
+    await world.deliver(configure(trigger_backoff_seconds=HOUR))
     await world.consume([record_of(feedback("lonely"))])
     await world.deliver(requested())
 
@@ -122,7 +124,9 @@ async def test_what_a_person_asked_for_in_vain_delays_no_retrain(world: World) -
 
 
 @pytest.mark.parametrize("trained", [False, True])
-async def test_a_failure_counts_as_in_vain_once_it_trained(world: World, trained: bool) -> None:
+async def test_a_failed_job_is_an_unsuccessful_run_only_if_it_trained(
+    world: World, trained: bool
+) -> None:
     await world.deliver(configure())
     await decide(world, "a")
     job_id = await world.value(NEWEST_JOB)
@@ -136,7 +140,7 @@ async def test_a_failure_counts_as_in_vain_once_it_trained(world: World, trained
     assert await world.value(UNSUCCESSFUL_RUNS) == int(trained)
 
 
-async def test_a_job_that_a_person_stopped_is_not_in_vain(world: World) -> None:
+async def test_a_cancelled_job_is_no_unsuccessful_run(world: World) -> None:
     await world.deliver(configure())
     await decide(world, "a")
     job_id = await world.value(NEWEST_JOB)
@@ -147,7 +151,7 @@ async def test_a_job_that_a_person_stopped_is_not_in_vain(world: World) -> None:
     assert await world.value(UNSUCCESSFUL_RUNS) == 0
 
 
-async def test_a_verdict_that_comes_again_is_one_refusal(world: World) -> None:
+async def test_a_redelivered_rejection_is_counted_once(world: World) -> None:
     await world.deliver(configure())
     await decide(world, "a")
     await refuse(world)

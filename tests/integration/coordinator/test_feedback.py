@@ -76,7 +76,9 @@ async def test_the_same_event_twice_in_one_batch_is_counted_once(world: World) -
     assert (await world.value(STORED), await world.value(UNUSED)) == (1, 1)
 
 
-async def test_without_an_id_an_interaction_is_judged_once_per_source(world: World) -> None:
+async def test_feedback_without_an_id_is_stored_once_per_interaction_and_source(
+    world: World,
+) -> None:
     await world.deliver(configure(**QUIET))
     plain = record_of(feedback("i1"), ce_id=b"")
 
@@ -238,7 +240,7 @@ async def test_a_fall_of_the_ratings_fires_before_the_count(world: World) -> Non
     assert (await world.last(RetrainTriggered)).reason == TriggerReason.RATING_DROP
 
 
-async def test_a_wish_without_dataset_takes_all_unused_feedback(world: World) -> None:
+async def test_a_request_without_dataset_takes_all_unused_feedback(world: World) -> None:
     await world.deliver(configure(**QUIET))
     await world.consume(record_of(feedback(f"i{n}")) for n in range(2))
 
@@ -249,7 +251,7 @@ async def test_a_wish_without_dataset_takes_all_unused_feedback(world: World) ->
     assert await world.value(UNUSED) == 0
 
 
-async def test_a_changed_policy_is_judged_at_once(world: World) -> None:
+async def test_a_changed_policy_is_evaluated_at_once(world: World) -> None:
     await world.deliver(configure(**QUIET))
     await world.consume(record_of(feedback(f"i{n}")) for n in range(2))
 
@@ -277,7 +279,7 @@ async def test_the_windows_content_goes_to_data_preparation(world: World) -> Non
     assert labelled["annotations"][0]["label"] == "tool"
 
 
-async def test_the_share_of_right_answers_is_told_to_the_curriculum(world: World) -> None:
+async def test_the_plan_command_has_the_proportion_of_right_answers(world: World) -> None:
     await world.deliver(configure(trigger_minimum_feedback=4))
     await world.consume(
         record_of(body)
@@ -294,7 +296,7 @@ async def test_the_share_of_right_answers_is_told_to_the_curriculum(world: World
     assert (facts["success_rate"], facts["new_items"]) == (0.5, 4)
 
 
-async def test_interactions_are_counted_once_and_forgotten_after_their_days(
+async def test_interactions_are_counted_once_and_deleted_after_their_days(
     world: World,
 ) -> None:
     await world.deliver(configure(**QUIET))
@@ -326,7 +328,7 @@ async def test_two_coordinators_store_shared_batches_once_and_fire_once(
     assert {each.feedback_count for each in triggered} == {20}
 
 
-async def test_a_wish_for_a_method_keeps_it_and_a_trigger_continues(world: World) -> None:
+async def test_a_requested_method_is_kept_and_a_trigger_continues(world: World) -> None:
     await world.deliver(configure(trigger_minimum_feedback=1))
     await world.consume([record_of(feedback("i1"))])
     first = await world.value("SELECT method FROM jobs")

@@ -96,7 +96,7 @@ async def test_each_sign_alone_is_enough(world: World) -> None:
     assert await world.value(WINDOWS) == 0
 
 
-async def test_the_systems_own_traffic_is_noted_once_however_often_it_comes(world: World) -> None:
+async def test_internal_traffic_is_recorded_once_however_often_it_comes(world: World) -> None:
     await world.deliver(configure())
     records = [
         record_of(feedback(f"i{n}", traffic_class=TrafficClass.BENCHMARK)) for n in range(50)
@@ -123,7 +123,7 @@ async def test_beside_it_feedback_of_production_counts(world: World) -> None:
     assert {row[0] for row in rows} == {"i0", "i2", "i4"}
 
 
-async def test_a_user_may_judge_what_an_evaluation_judged_before(world: World) -> None:
+async def test_a_user_may_rate_an_interaction_that_an_evaluation_rated_before(world: World) -> None:
     await world.deliver(configure(trigger_minimum_feedback=100))
     real = feedback("i1")
     event_id = str(event_id_of(real)).encode()
@@ -135,7 +135,7 @@ async def test_a_user_may_judge_what_an_evaluation_judged_before(world: World) -
     assert (await stats(world))[0] == 1
 
 
-async def test_a_shadows_withdrawal_erases_no_real_judgement(world: World) -> None:
+async def test_a_retraction_by_a_shadow_erases_no_real_feedback(world: World) -> None:
     await world.deliver(configure(trigger_minimum_feedback=100))
     await world.consume([record_of(feedback("i1"))])
 
@@ -171,7 +171,7 @@ async def test_a_purpose_that_is_none_is_a_dead_letter_and_no_guess(world: World
     assert await world.value(WINDOWS) == 0
 
 
-async def test_what_was_noted_is_forgotten_after_its_days(world: World) -> None:
+async def test_records_of_internal_traffic_are_deleted_after_their_days(world: World) -> None:
     await world.consume([record_of(feedback("i1", traffic_class=TrafficClass.TEST))])
     world.clock.move(8 * 86_400)
 
@@ -258,7 +258,7 @@ async def test_a_replay_of_what_a_window_took_makes_no_second_window(world: Worl
     assert await world.value(WINDOWS) == 1
 
 
-async def test_a_wish_for_a_training_with_nothing_new_makes_no_window(world: World) -> None:
+async def test_a_request_for_a_training_with_nothing_new_makes_no_window(world: World) -> None:
     await world.deliver(configure())
     await world.consume([record_of(feedback("i1", traffic_class=TrafficClass.BENCHMARK))])
 
@@ -268,7 +268,7 @@ async def test_a_wish_for_a_training_with_nothing_new_makes_no_window(world: Wor
     assert await world.value("SELECT state FROM jobs") == "failed"
 
 
-async def test_an_evaluation_of_a_live_agent_changes_no_counter(world: World) -> None:
+async def test_an_evaluation_of_a_deployed_agent_changes_no_counter(world: World) -> None:
     await world.deliver(configure(trigger_minimum_feedback=1))
     before = await stats(world)
 

@@ -64,7 +64,7 @@ async def test_a_requested_job_passes_every_state_and_is_completed(world: World)
     assert len(await world.published(AgentConfigured)) == 1
 
 
-async def test_every_state_orders_what_it_needs(world: World) -> None:
+async def test_every_state_sends_its_command(world: World) -> None:
     request = await given_dataset(world)
     trust = TrustPolicy(unit_proportion=0.2)
 
@@ -85,7 +85,7 @@ async def test_every_state_orders_what_it_needs(world: World) -> None:
     assert (await world.last(DeployModel)).model_version == "1.0.0"
 
 
-async def test_a_job_that_is_asked_for_before_its_agent_waits_for_it(world: World) -> None:
+async def test_a_job_requested_before_its_agent_is_configured_waits_for_it(world: World) -> None:
     request = await given_dataset(world)
 
     await world.deliver(request)
@@ -159,7 +159,7 @@ async def test_answers_of_another_tenant_change_nothing(world: World) -> None:
     assert await world.states(request.job_id) == ["requested", "planning"]
 
 
-async def test_a_failure_that_nothing_can_help_ends_the_job(world: World) -> None:
+async def test_a_permanent_failure_ends_the_job(world: World) -> None:
     request = await given_dataset(world)
     answers = JobReplies(request.job_id)
     await world.deliver(configure(), request, answers.plan(), answers.dataset())
@@ -206,13 +206,13 @@ async def test_a_missing_dataset_fails_the_job_and_frees_the_agent(world: World)
     assert await world.states(found.job_id) == ["requested", "planning"]
 
 
-async def test_a_job_without_dataset_and_feedback_fails_in_plain_words(world: World) -> None:
+async def test_a_job_without_dataset_and_feedback_fails_and_says_why(world: World) -> None:
     await world.deliver(configure(), requested())
 
     assert (await world.last(JobFailed)).reason.startswith(f"agent {AGENT} has no unused feedback")
 
 
-async def test_cancelling_a_training_calls_the_attempt_off(world: World) -> None:
+async def test_cancelling_a_job_cancels_its_training_attempt(world: World) -> None:
     request = await given_dataset(world)
     answers = JobReplies(request.job_id)
     await world.deliver(configure(), request, answers.plan(), answers.dataset())
@@ -224,7 +224,7 @@ async def test_cancelling_a_training_calls_the_attempt_off(world: World) -> None
     assert (await world.states(request.job_id))[-1] == "cancelled"
 
 
-async def test_a_failed_evaluation_is_ordered_again_with_a_newer_number(world: World) -> None:
+async def test_a_failed_evaluation_is_dispatched_again_with_a_newer_attempt(world: World) -> None:
     request = await given_dataset(world)
     answers = JobReplies(request.job_id)
     failed = EvaluationFailed(
@@ -234,7 +234,7 @@ async def test_a_failed_evaluation_is_ordered_again_with_a_newer_number(world: W
 
     await world.deliver(failed, failed, failed)
 
-    assert [order.attempt for order in await world.published(EvaluateModel)] == [1, 2, 3]
+    assert [command.attempt for command in await world.published(EvaluateModel)] == [1, 2, 3]
     assert (await world.last(JobFailed)).reason == "it crashed (try 3 of 3)"
 
 
@@ -260,7 +260,7 @@ async def test_the_start_of_a_training_moves_its_deadline(world: World) -> None:
     assert await world.states(request.job_id) == WHOLE_LIFE[:5]
 
 
-async def test_a_rolled_back_version_is_what_the_next_candidate_meets(world: World) -> None:
+async def test_the_next_candidate_is_compared_with_the_rolled_back_version(world: World) -> None:
     first, second = await given_dataset(world), await given_dataset(world)
     old = ModelRef(version="0.9.0", artifact=artifact("old"))
     await world.deliver(configure(), first)
@@ -279,7 +279,9 @@ async def test_a_rolled_back_version_is_what_the_next_candidate_meets(world: Wor
     assert (await world.last(RegisterModel)).parent_version == "0.9.0"
 
 
-async def test_a_candidate_is_judged_again_when_another_version_went_live(world: World) -> None:
+async def test_a_candidate_is_evaluated_again_when_another_version_was_deployed(
+    world: World,
+) -> None:
     request = await given_dataset(world)
     await world.deliver(configure(), request)
     answers = JobReplies(request.job_id)
@@ -295,7 +297,7 @@ async def test_a_candidate_is_judged_again_when_another_version_went_live(world:
             job_id=request.job_id,
             model=answers.deployed("1.0.0").model,
             deployed_version="0.9.0",
-            reason="version 0.9.0 is live",
+            reason="version 0.9.0 is deployed",
         ),
     )
 
@@ -305,7 +307,7 @@ async def test_a_candidate_is_judged_again_when_another_version_went_live(world:
     assert (await world.states(request.job_id))[-1] == "evaluating"
 
 
-async def test_the_agents_hyper_parameters_fill_what_the_wish_leaves_open(world: World) -> None:
+async def test_the_agents_hyper_parameters_fill_what_the_request_leaves_open(world: World) -> None:
     request = (await given_dataset(world)).model_copy(
         update={"config": TrainingConfig(epochs=2, seed=9)}
     )

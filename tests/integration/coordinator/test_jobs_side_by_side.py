@@ -1,4 +1,4 @@
-"""Several jobs at once, on a real database: who has the turn, who waits."""
+"""Several jobs at once, on a real database: which one runs, which ones wait."""
 
 import asyncio
 from pathlib import Path
@@ -59,7 +59,7 @@ async def test_a_new_worker_starts_the_job_that_waits(world: World) -> None:
     assert (before, len(await world.published(TrainModel))) == (1, 2)
 
 
-async def test_two_wishes_at_once_give_one_job_under_way(world: World, tmp_path: Path) -> None:
+async def test_simultaneous_requests_give_one_active_job(world: World, tmp_path: Path) -> None:
     await world.deliver(configure())
     requests = [await given_dataset(world) for _ in range(6)]
 

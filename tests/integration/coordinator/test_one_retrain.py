@@ -1,4 +1,4 @@
-"""One open retrain per agent, attacked: two coordinators, and everything at the same time."""
+"""One open retrain per agent under concurrency: two coordinators, everything at the same time."""
 
 import asyncio
 import random
@@ -76,8 +76,8 @@ async def hold_up(world: World, agents: Sequence[str]) -> None:
         assert (row["unused"], row["windows"]) == (row["unclaimed"], row["claimed_windows"])
     for row in await world.fetch(SIZES):
         assert row["feedback_count"] == row["held"]
-    told = [each.window_id for each in await world.published(RetrainTriggered)]
-    assert len(told) == len(set(told))
+    window_ids = [each.window_id for each in await world.published(RetrainTriggered)]
+    assert len(window_ids) == len(set(window_ids))
 
 
 async def open_job(world: World, agent: str = AGENT) -> UUID:
@@ -141,7 +141,7 @@ async def test_what_comes_during_a_job_is_one_window_at_its_end(both: tuple[Worl
 
 
 @pytest.mark.parametrize("round_", range(5))
-async def test_a_wish_and_a_trigger_at_the_same_time_run_one_after_the_other(
+async def test_a_request_and_a_trigger_at_the_same_time_run_one_after_the_other(
     both: tuple[World, World], round_: int
 ) -> None:
     one, other = both
@@ -159,7 +159,7 @@ async def test_a_wish_and_a_trigger_at_the_same_time_run_one_after_the_other(
     assert await windows(one) == 1
 
 
-async def test_the_end_of_a_job_a_sweep_a_wish_and_feedback_at_once_begin_one_job(
+async def test_the_end_of_a_job_a_sweep_a_request_and_feedback_at_once_begin_one_job(
     both: tuple[World, World],
 ) -> None:
     one, other = both
@@ -231,6 +231,6 @@ def _event(
 
 
 def _end(world: World, job_id: UUID | None) -> Callable[[], Awaitable[object]]:
-    """A job is called off, or ends by a decision that comes in the wrong state."""
+    """A job is cancelled, or ends by a decision that comes in the wrong state."""
     answers = JobReplies(job_id or UUID(int=0))
     return lambda: world.deliver(answers.evaluated(passed=False), CancelJob(job_id=answers.job_id))

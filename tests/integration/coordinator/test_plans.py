@@ -63,7 +63,7 @@ async def test_a_claim_finds_the_oldest_unused_by_their_index(full: World) -> No
     assert "feedback_unused" in await plan_of(full, "claim_feedback")
 
 
-async def test_a_retraction_finds_claimed_and_unused_judgements_by_their_indexes(
+async def test_a_retraction_finds_claimed_and_unused_feedback_by_their_indexes(
     full: World,
 ) -> None:
     plan = await plan_of(full, "erase_feedback")

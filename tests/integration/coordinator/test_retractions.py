@@ -1,4 +1,4 @@
-"""Retracted feedback: erased, uncounted, left out of windows and told to whoever has it."""
+"""Retracted feedback: erased, uncounted, left out of windows and erased where it was exported."""
 
 from uuid import UUID
 
@@ -51,7 +51,7 @@ async def test_a_retraction_concerns_what_came_before_it_in_the_batch(world: Wor
     assert (await world.value(STORED), await world.value(UNUSED)) == (2, 1)
 
 
-async def test_another_sources_judgement_survives_a_retraction(world: World) -> None:
+async def test_feedback_of_another_source_survives_a_retraction(world: World) -> None:
     await world.deliver(configure(**QUIET))
     await world.consume([record_of(feedback("i1")), record_of(feedback("i1", source="expert"))])
 
@@ -73,7 +73,9 @@ async def test_what_is_retracted_after_the_claim_is_left_out_of_the_data(world: 
     assert source.items == 1
 
 
-async def test_data_preparation_is_told_to_forget_what_a_window_had_taken(world: World) -> None:
+async def test_data_preparation_is_commanded_to_erase_what_a_window_had_claimed(
+    world: World,
+) -> None:
     await world.deliver(configure(trigger_minimum_feedback=2))
     await world.consume(record_of(feedback(f"i{n}")) for n in range(3))
     taken = "SELECT event_id FROM feedback WHERE interaction_id = 'i0'"
@@ -81,11 +83,11 @@ async def test_data_preparation_is_told_to_forget_what_a_window_had_taken(world:
 
     await world.consume([record_of(retracted("i0")), record_of(retracted("nothing"))])
 
-    (order,) = await world.published(EraseItems)
-    assert (order.agent_id, order.item_ids) == (AGENT, (line_id,))
+    (command,) = await world.published(EraseItems)
+    assert (command.agent_id, command.item_ids) == (AGENT, (line_id,))
 
 
-async def test_unused_feedback_that_is_retracted_is_no_concern_of_others(world: World) -> None:
+async def test_retracting_unused_feedback_sends_no_command(world: World) -> None:
     await world.deliver(configure(**QUIET))
     await world.consume([record_of(feedback("i0"))])
 
@@ -105,7 +107,7 @@ async def test_a_window_that_was_wholly_retracted_fails_its_job(world: World) ->
     assert (await world.last(JobFailed)).reason == "all feedback of the window was retracted"
 
 
-async def test_tallies_stay_equal_to_what_is_stored(world: World) -> None:
+async def test_statistics_stay_equal_to_what_is_stored(world: World) -> None:
     for name in ("a", "b"):
         await world.deliver(configure(name, trigger_minimum_feedback=7, trigger_maximum_feedback=7))
     records = [record_of(feedback(f"i{n}", "ab"[n % 2], rating=1 + n % 5)) for n in range(40)]

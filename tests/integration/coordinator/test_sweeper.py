@@ -10,8 +10,9 @@ import pytest
 from archon_contracts.commands import CancelTraining, PlanCurriculum, TrainModel
 from archon_contracts.events import JobFailed
 from archon_contracts.values import TriggerPolicy
-from services.coordinator.retraining import agent_queue as agent_queue
-from services.coordinator.retraining.triggers import FeedbackStats, TriggerDecision, decide
+from services.coordinator.feedback.stats import FeedbackStats
+from services.coordinator.retraining import agent_queue
+from services.coordinator.retraining.triggers import TriggerDecision, decide
 from shared.errors import PermanentError
 from tests.support.coordinator.coordinator import (
     JobReplies,
@@ -61,7 +62,7 @@ async def test_an_answer_to_the_second_command_leads_on(world: World) -> None:
     assert (await world.states(job_id))[-1] == "preparing"
 
 
-async def test_a_silent_training_is_called_off_and_begun_anew(world: World) -> None:
+async def test_a_training_that_does_not_report_is_cancelled_and_tried_again(world: World) -> None:
     job_id = await open_job(world)
     await world.deliver(JobReplies(job_id).plan(), JobReplies(job_id).dataset())
 
@@ -72,7 +73,7 @@ async def test_a_silent_training_is_called_off_and_begun_anew(world: World) -> N
     assert (await world.states(job_id))[-3:] == ["training", "queued", "training"]
 
 
-async def test_a_training_that_stays_silent_fails_the_job(world: World) -> None:
+async def test_a_training_that_never_reports_fails_the_job(world: World) -> None:
     job_id = await open_job(world)
     await world.deliver(JobReplies(job_id).plan(), JobReplies(job_id).dataset())
 
@@ -83,7 +84,7 @@ async def test_a_training_that_stays_silent_fails_the_job(world: World) -> None:
     assert (await world.states(job_id))[-1] == "failed"
 
 
-async def test_a_job_whose_agent_never_comes_fails_in_plain_words(world: World) -> None:
+async def test_a_job_whose_agent_is_never_configured_fails_and_says_why(world: World) -> None:
     await world.deliver(requested("nobody"))
 
     await pass_and_sweep(world, DAY + 1)
@@ -127,7 +128,7 @@ async def test_two_sweepers_settle_an_overdue_job_once(
     assert len(await world.published(PlanCurriculum)) == 2
 
 
-async def test_a_job_that_cannot_be_led_on_is_ended_and_holds_up_no_other(world: World) -> None:
+async def test_a_job_that_cannot_go_on_is_ended_and_delays_no_other(world: World) -> None:
     job_id = await open_job(world)
     await world.deliver(JobReplies(job_id).plan())
     await world.fetch("UPDATE jobs SET facts = facts - 'plan'")
@@ -138,11 +139,11 @@ async def test_a_job_that_cannot_be_led_on_is_ended_and_holds_up_no_other(world:
     await pass_and_sweep(world, 901)
 
     assert (await world.last(JobFailed)).reason.startswith("the job has no plan")
-    dispatcher = await world.published(PlanCurriculum)
-    assert [order.agent_id for order in dispatcher].count("other") == 2
+    commands = await world.published(PlanCurriculum)
+    assert [command.agent_id for command in commands].count("other") == 2
 
 
-async def test_an_agent_that_cannot_be_considered_is_put_off_and_holds_up_no_other(
+async def test_an_agent_that_cannot_be_evaluated_is_postponed_and_delays_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("bad", "good"):
@@ -153,7 +154,7 @@ async def test_an_agent_that_cannot_be_considered_is_put_off_and_holds_up_no_oth
 
     def refuse_bad(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> TriggerDecision:
         if stats.agent_id == "bad":
-            raise PermanentError("this stats cannot be judged")
+            raise PermanentError("these statistics cannot be evaluated")
         return decide(stats, policy, now)
 
     monkeypatch.setattr(agent_queue, "decide", refuse_bad)

@@ -94,7 +94,7 @@ async def test_what_one_tenant_says_of_anothers_job_has_no_effect(
     assert await everything_of(world, BETA) == before
 
 
-async def test_a_forgotten_filter_finds_nothing_of_another(world: World) -> None:
+async def test_a_query_without_a_tenant_filter_finds_nothing_of_another(world: World) -> None:
     job_id = await training_of(world, BETA)
     store, late = JobStore(), world.clock.now() + timedelta(days=30)
     window = await world.value("SELECT window_id FROM windows")

@@ -34,7 +34,7 @@ async def spans_of(world: World) -> dict[str, Any]:
 
 
 async def finished_retrain(world: World) -> None:
-    """A retrain from three traced feedback to the live version."""
+    """A retrain from three traced feedback to the deployed version."""
     await world.deliver(configure(trigger_minimum_feedback=3))
     await world.consume(
         [

@@ -41,10 +41,13 @@ from archon_contracts.values import (
     TriggerPolicy,
 )
 from services.coordinator.app import CoordinatorComponents, build_components
+from services.coordinator.jobs.source_work import PUBLISH_SOURCES
 from services.coordinator.settings import Settings
+from shared.errors import PermanentError
 from shared.messaging.messages import RawRecord
 from shared.postgres.migrations import migrate
 from shared.process.service_context import ServiceContext
+from shared.work.queue import Lease
 from tests.support.clocks import SetClock
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.stored import events_of
@@ -61,7 +64,7 @@ def artifact(name: str) -> ArtifactRef:
 
 
 def configure(agent_id: str = AGENT, **fields: Any) -> ConfigureAgent:
-    """The order to take an agent on; fields of the trigger are named `trigger_...`."""
+    """The command to configure an agent; fields of the trigger are named `trigger_...`."""
     trigger = {k.removeprefix("trigger_"): v for k, v in fields.items() if "trigger_" in k}
     others = {name: value for name, value in fields.items() if "trigger_" not in name}
     policy = {"minimum_feedback": 3, "cooldown_seconds": 0} | trigger
@@ -113,7 +116,7 @@ PLAN = CurriculumPlan(
 
 @dataclass(frozen=True, slots=True)
 class JobReplies:
-    """What the other services say of one job."""
+    """The other services' answers about one job."""
 
     job_id: UUID
     agent_id: str = AGENT
@@ -147,7 +150,7 @@ class JobReplies:
         )
 
     def evaluated(self, *, passed: bool = True) -> EvaluationCompleted:
-        """The gate spoke."""
+        """The gate decided."""
         share = Estimate(value=0.7, low=0.6, high=0.8, n=100)
         return EvaluationCompleted(
             agent_id=self.agent_id,
@@ -170,7 +173,7 @@ class JobReplies:
         )
 
     def deployed(self, version: str = "1.0.0") -> ModelDeployed:
-        """The version is live."""
+        """The version is deployed."""
         return ModelDeployed(
             agent_id=self.agent_id,
             job_id=self.job_id,
@@ -189,10 +192,36 @@ class World:
     clock: SetClock
 
     async def deliver(self, *bodies: Contract) -> None:
-        """Hand messages over, one after the other, as handlers do."""
+        """Hand messages over, one after the other, and do the work that each one queues."""
         for body in bodies:
-            message = message_of(body, time=self.clock.now())
-            await self.shared.inbox.run_once(message, self._use_case(body))
+            await self.hand_over(body)
+            await self.do_work()
+
+    async def hand_over(self, body: Contract) -> None:
+        """Hand a message over as its handler does; the work that it queues waits."""
+        message = message_of(body, time=self.clock.now())
+        await self.shared.inbox.run_once(message, self._use_case(body))
+
+    async def lease(self) -> Lease:
+        """The next piece of work, leased."""
+        lease = await self.shared.work.lease([PUBLISH_SOURCES], "test")
+        assert lease is not None
+        return lease
+
+    async def do_work(self) -> None:
+        """Do all work that is due, as the worker does, one piece after the other."""
+        work, handler = self.shared.work, self.components.source_worker
+        while (lease := await work.lease([PUBLISH_SOURCES], "test")) is not None:
+            try:
+                sources = await handler.run(lease)
+            except PermanentError as error:
+                async with work.guarded(lease) as tx:
+                    await handler.give_up(tx, lease, error)
+                    await work.finish(tx, lease, state="failed", error=str(error))
+            else:
+                async with work.guarded(lease) as tx:
+                    await handler.complete(tx, lease, sources)
+                    await work.finish(tx, lease, state="done")
 
     async def consume(self, records: Iterable[RawRecord]) -> None:
         """Hand a batch of feedback over."""
@@ -204,7 +233,7 @@ class World:
         return [event for event in events if type(event) is contract]
 
     async def states(self, job_id: UUID) -> list[str]:
-        """The states that a job entered, as others were told."""
+        """The states that a job entered, as published."""
         changes = await self.published(JobStateChanged)
         return [change.to_state.value for change in changes if change.job_id == job_id]
 
@@ -271,7 +300,7 @@ async def coordinator_world(
 
 
 async def run_to_the_end(world: World, job_id: UUID, version: str = "1.0.0") -> None:
-    """Answer everything that the job dispatcher, as the other services would."""
+    """Answer every command of the job, as the other services would."""
     answers = JobReplies(job_id)
     await world.deliver(
         answers.plan(),
@@ -296,5 +325,5 @@ async def given_dataset(world: World) -> TrainingRequested:
 
 
 def retracted(interaction_id: str, **fields: object) -> FeedbackRetracted:
-    """A withdrawal."""
+    """A retraction."""
     return FeedbackRetracted(agent_id=AGENT, interaction_id=interaction_id, **fields)

@@ -105,10 +105,10 @@ class JobEvents(RuleBasedStateMachine):
         ]
 
         async def store() -> None:
-            _, all_stats = await self.world.feedback.insert_feedback(
+            inserted = await self.world.feedback.insert_feedback(
                 None, rows, {}, self.world.clock.now()
             )
-            for stats in all_stats:
+            for stats in inserted.stats:
                 await self.world.agent_queue.evaluate_trigger(None, stats)
 
         self.do(store())
@@ -184,7 +184,7 @@ class JobEvents(RuleBasedStateMachine):
             job_id=self.answers(agent).job_id,
             model=self.answers(agent).deployed().model,
             deployed_version="7.0.0",
-            reason="version 7.0.0 is live",
+            reason="version 7.0.0 is deployed",
         )
         self.deliver("reevaluate", body)
 
@@ -196,8 +196,7 @@ class JobEvents(RuleBasedStateMachine):
     @rule(agent=agents, steps=st.integers(1, 7), passed=flags)
     def lead_on(self, agent: str, steps: int, passed: bool) -> None:
         """What a job waits for, some times: chance alone would hardly ever lead one to its end."""
-        kept = self.world.feedback.unused.get(AgentKey("default", agent))
-        if kept is None or kept.open_job is None:
+        if AgentKey("default", agent) not in self.world.feedback.open_jobs:
             self.send_feedback(agent, 3)
         for _ in range(steps):
             self.answer_as_asked(agent, passed)
@@ -216,7 +215,8 @@ class JobEvents(RuleBasedStateMachine):
         self.lead_on(agent, 4, passed=False)
 
     def answer_as_asked(self, agent: str, passed: bool) -> None:
-        """The right answer for the newest job's state."""
+        """The right answer for the newest job's state, after the work that it waits for."""
+        self.do_work()
         answers = self.answers(agent)
         job = self.world.store.jobs.get(answers.job_id)
         if job is None:
@@ -245,11 +245,16 @@ class JobEvents(RuleBasedStateMachine):
 
     @rule(agent=agents)
     def cancel_one_that_waits(self, agent: str) -> None:
-        """A job that has not had its turn, behind one that is under way."""
+        """A requested job, behind an active one."""
         self.lead_on(agent, 1, passed=True)
         request = requested(agent)
         self.deliver("request_training", request)
         self.deliver("cancel_job", CancelJob(job_id=request.job_id))
+
+    @rule()
+    def do_work(self) -> None:
+        """The worker does what is queued; until then jobs wait for their sources."""
+        self.do(self.world.do_work())
 
     @rule()
     def restart(self) -> None:
@@ -277,7 +282,7 @@ class JobEvents(RuleBasedStateMachine):
 
     @rule(agent=agents, late_seconds=st.integers(0, 300))
     def deploy_by_hand(self, agent: str, late_seconds: int) -> None:
-        """The fact may be older than what is known of the agent's live version."""
+        """The fact may be older than what is known of the agent's deployed version."""
         at = self.world.clock.now() - timedelta(seconds=late_seconds)
         self.deliver(
             "record_deployment",

@@ -1,5 +1,6 @@
 """An outbox that keeps what is appended."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -20,6 +21,11 @@ class RecordingOutbox:
         event_id = derived_id(cause.id, body.message_type(), body.key, part)
         self.events.setdefault(event_id, body)
         return event_id
+
+    async def append_all(self, tx: object, bodies: Sequence[Contract], *, cause: Cause) -> None:
+        """Append each."""
+        for body in bodies:
+            await self.append(tx, body, cause=cause)
 
     def of(self, contract: type[T]) -> list[T]:
         """The appended messages of one type, in order."""

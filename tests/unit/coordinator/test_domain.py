@@ -41,7 +41,7 @@ def test_a_state_that_was_entered_twice_counts_both_stays() -> None:
     assert stage_seconds(history) == {"queued": 3.0, "training": 14.0}
 
 
-def test_a_wish_replaces_only_what_it_names() -> None:
+def test_a_request_replaces_only_what_it_names() -> None:
     profile = TrainingConfig(epochs=3, batch_size=8, seed=4)
 
     merged = merge_config(profile, TrainingConfig.model_validate({"epochs": 1}))

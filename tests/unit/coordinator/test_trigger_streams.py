@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
-from services.coordinator.retraining.triggers import MINIMUM_RATINGS, FeedbackStats, decide
+from services.coordinator.feedback.stats import FeedbackStats
+from services.coordinator.retraining.triggers import MINIMUM_RATINGS, decide
 from tests.support.messaging.messages import NOON
 
 EMPTY = FeedbackStats(tenant_id="default", agent_id="picker")
@@ -27,7 +28,7 @@ class FeedbackStream:
     windows: list[tuple[TriggerReason, datetime, int]] = field(default_factory=list)
 
     def decide(self, rating: float | None, seconds: float) -> None:
-        """A judgement comes after so long."""
+        """Feedback comes after so long."""
         self.now += timedelta(seconds=seconds)
         self.stats = replace(
             self.stats,
@@ -43,13 +44,13 @@ class FeedbackStream:
     def _claim(self, reason: TriggerReason) -> None:
         before = self.stats
         self.windows.append((reason, self.now, before.unused))
-        reference = (before.reference_rated, before.reference_rating_sum)
+        reference = (before.previous_rated, before.previous_rating_sum)
         if before.rated >= MINIMUM_RATINGS:
             reference = (before.rated, before.rating_sum)
         self.stats = replace(
             EMPTY,
-            reference_rated=reference[0],
-            reference_rating_sum=reference[1],
+            previous_rated=reference[0],
+            previous_rating_sum=reference[1],
             last_window_at=self.now,
         )
 

@@ -20,8 +20,8 @@ CREATE TABLE feedback_stats (
     rated integer NOT NULL DEFAULT 0, -- those of them with a rating
     rating_sum double precision NOT NULL DEFAULT 0,
     oldest_unused_at timestamptz,
-    reference_rated integer NOT NULL DEFAULT 0, -- ratings of the last window that had enough
-    reference_rating_sum double precision NOT NULL DEFAULT 0,
+    previous_rated integer NOT NULL DEFAULT 0, -- ratings of the last window that had enough
+    previous_rating_sum double precision NOT NULL DEFAULT 0,
     windows integer NOT NULL DEFAULT 0, -- claimed so far; the next one's sequence is one more
     last_window_at timestamptz,
     open_job_id uuid, -- the job that runs; the agent's next one waits for its end
@@ -44,7 +44,7 @@ CREATE TABLE windows (
     UNIQUE (tenant_id, agent_id, sequence)
 );
 
--- Judgements: FeedbackReceived and AnnotationSubmitted, bodies as received.
+-- FeedbackReceived and AnnotationSubmitted, bodies as received.
 CREATE TABLE feedback (
     tenant_id text COLLATE "C" NOT NULL,
     event_id uuid NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE feedback (
     interaction_id text COLLATE "C" NOT NULL, -- an annotation's item_id
     source text COLLATE "C" NOT NULL, -- FeedbackSource, or 'annotation'
     rating double precision,
-    correct boolean, -- whether the agent was right, as judged; null: not said
+    correct boolean, -- whether the agent was right; null: not said
     received_at timestamptz NOT NULL, -- batch time plus place in the batch, in microseconds
     traceparent text COLLATE "C",
     body bytea, -- null once retracted: the row stays, so that a redelivery cannot revive it
@@ -84,7 +84,7 @@ CREATE TABLE retractions (
     PRIMARY KEY (tenant_id, event_id)
 );
 
--- Answers nobody judged yet; kept for some days only.
+-- Answers without feedback; kept for some days only.
 CREATE TABLE interactions (
     tenant_id text COLLATE "C" NOT NULL,
     event_id uuid NOT NULL,
@@ -129,7 +129,7 @@ CREATE TABLE jobs (
     state_since timestamptz NOT NULL,
     deadline_at timestamptz -- null in a final state
 );
--- At most one job of an agent is under way; requested ones wait for their turn.
+-- At most one job of an agent is under way; requested ones wait for its end.
 CREATE UNIQUE INDEX jobs_one_active ON jobs (tenant_id, agent_id)
     WHERE state IN ('planning', 'preparing', 'queued', 'training', 'evaluating', 'registering',
                     'rolling_out');

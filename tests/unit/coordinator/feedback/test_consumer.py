@@ -1,4 +1,4 @@
-"""A batch of records with nothing real behind it."""
+"""Batches of feedback records, on the store in memory."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,17 +9,17 @@ from services.coordinator.domain import AgentKey
 from services.coordinator.feedback.consumer import FeedbackConsumer, FeedbackWriter
 from services.coordinator.feedback.known_agents import ConfiguredAgentsCache
 from services.coordinator.feedback.records import FeedbackRow
-from services.coordinator.retraining.triggers import FeedbackStats
+from services.coordinator.feedback.stats import FeedbackStats, InsertResult
 from shared.errors import ConstraintViolated, TransactionConflict
 from shared.messaging.messages import RawRecord
 from shared.messaging.notifier import Notifier
 from tests.support.clocks import SetClock
-from tests.support.coordinator.coordinator import AGENT, configure, feedback, record_of
+from tests.support.coordinator.coordinator import configure, feedback, record_of
 from tests.support.coordinator.coordinator_memory import (
     InMemoryCoordinator,
     MemoryDatabase,
-    MemoryFeedback,
 )
+from tests.support.coordinator.memory_feedback import MemoryFeedback
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.outbox import RecordingOutbox
 
@@ -36,7 +36,7 @@ class RejectingFeedback(MemoryFeedback):
         feedback: Sequence[FeedbackRow],
         _agents: Mapping[AgentKey, int],
         _received_at: datetime,
-    ) -> tuple[int, list[FeedbackStats]]:
+    ) -> InsertResult:
         if self.poison in {each.interaction_id for each in feedback}:
             raise self.error
         return await super().insert_feedback(None, feedback, _agents, _received_at)
@@ -61,7 +61,7 @@ class IntakeHarness:
 
     def __init__(self, part: int = 2_000) -> None:
         self.world = InMemoryCoordinator()
-        self.feedback = RejectingFeedback(self.world.store.agents)
+        self.feedback = RejectingFeedback(self.world.store)
         self.letters = DeadLetterOutbox()
         database = MemoryDatabase()
         self.consumer = FeedbackConsumer(
@@ -83,8 +83,8 @@ class IntakeHarness:
 
     @property
     def stored(self) -> list[str]:
-        kept = self.feedback.unused.get(AgentKey("default", AGENT))
-        return [each.interaction_id for each in kept.feedback] if kept else []
+        """Interactions in the order in which they were stored."""
+        return [each.row.interaction_id for each in self.feedback.rows.values()]
 
 
 async def bench(part: int = 2_000) -> IntakeHarness:
@@ -102,7 +102,7 @@ async def test_parts_are_stored_in_order_whatever_their_size() -> None:
     assert made.stored == [f"i{n}" for n in range(10)]
 
 
-async def test_the_trigger_is_judged_once_per_part_and_agent() -> None:
+async def test_the_trigger_is_evaluated_once_per_part_and_agent() -> None:
     made = await bench(part=5)
 
     await made.consumer.consume([record_of(feedback(f"i{n}")) for n in range(10)])
@@ -110,7 +110,7 @@ async def test_the_trigger_is_judged_once_per_part_and_agent() -> None:
     assert [stats.unused for stats in made.considered] == [5, 10]
 
 
-async def test_a_row_that_the_database_refuses_is_found_and_set_aside() -> None:
+async def test_a_row_that_the_database_rejects_becomes_a_dead_letter_alone() -> None:
     made = await bench()
     made.feedback.poison = "i3"
     records = [record_of(feedback(f"i{n}")) for n in range(8)]
@@ -121,7 +121,7 @@ async def test_a_row_that_the_database_refuses_is_found_and_set_aside() -> None:
     assert made.letters.reasons == {records[3].value: "the row breaks a rule"}
 
 
-async def test_a_conflict_is_left_to_the_one_who_tries_again() -> None:
+async def test_a_transaction_conflict_is_left_to_the_retry() -> None:
     made = await bench()
     made.feedback.poison, made.feedback.error = "i1", TransactionConflict("deadlock")
 

@@ -34,7 +34,7 @@ def read(record: RawRecord) -> FeedbackRow:
     return item
 
 
-def test_a_judgement_keeps_the_body_as_it_came() -> None:
+def test_feedback_keeps_its_body_as_received() -> None:
     body = feedback("i1", rating=2.5)
 
     row = read(record_of(body, traceparent=CONTEXT))
@@ -57,7 +57,7 @@ def test_another_text_as_id_is_mapped_together_with_its_source() -> None:
     assert read(record).event_id == derived_id("event", "shop", "order 7")
 
 
-def test_no_id_means_one_judgement_per_interaction_and_source() -> None:
+def test_feedback_without_an_id_gets_one_per_interaction_and_source() -> None:
     event_id = read(record_of(feedback("i1", source="expert"), ce_id=b"")).event_id
 
     assert event_id == feedback_event_id("default", AGENT, "i1", "expert")
@@ -88,7 +88,7 @@ def test_a_malformed_context_is_no_context(context: bytes) -> None:
         ({"expected": None, "reward": -0.1}, False),
     ],
 )
-def test_an_answer_was_right_if_its_judgement_says_so(
+def test_an_answer_is_right_if_its_feedback_says_so(
     fields: dict[str, object], correct: bool
 ) -> None:
     assert read(record_of(feedback("i1", **fields))).correct is correct
@@ -117,7 +117,7 @@ def test_a_body_above_the_limit_is_refused() -> None:
         parse_record(RawRecord("t", 0, 0, None, b"x" * 10, record_of(feedback("i1")).headers), 9)
 
 
-def test_retractions_and_interactions_are_told_apart() -> None:
+def test_retractions_and_interactions_are_distinguished() -> None:
     withdrawn = FeedbackRetracted(agent_id=AGENT, interaction_id="i1", reason="mistake")
     answered = InteractionLogged(agent_id=AGENT, interaction_id="i1", input="what?")
 

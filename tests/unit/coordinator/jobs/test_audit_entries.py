@@ -40,7 +40,7 @@ def world() -> InMemoryCoordinator:
     return InMemoryCoordinator()
 
 
-def test_a_changed_policy_is_told_field_by_field() -> None:
+def test_a_changed_policy_is_recorded_field_by_field() -> None:
     after = configure(trigger_minimum_feedback=50, priority=7, labels=("a", "b")).profile
 
     assert compare_profiles(PROFILE, after) == (
@@ -50,7 +50,7 @@ def test_a_changed_policy_is_told_field_by_field() -> None:
     )
 
 
-def test_a_field_that_had_no_value_is_told_as_empty() -> None:
+def test_a_field_that_had_no_value_is_recorded_as_empty() -> None:
     after = configure(trigger_rating_drop=0.5).profile
 
     (change,) = compare_profiles(PROFILE, after)
@@ -64,11 +64,11 @@ def test_the_changes_lead_from_one_profile_to_the_other(
 ) -> None:
     changes = compare_profiles(before, after)
 
-    told = {change.field: json.loads(change.after) for change in changes if change.after}
+    recorded = {change.field: json.loads(change.after) for change in changes if change.after}
     assert bool(changes) == (before != after)
-    assert told.get("priority", before.priority) == after.priority
-    assert told.get("labels", list(before.labels)) == list(after.labels)
-    assert told.get("gate.minimum_gain", before.gate.minimum_gain) == after.gate.minimum_gain
+    assert recorded.get("priority", before.priority) == after.priority
+    assert recorded.get("labels", list(before.labels)) == list(after.labels)
+    assert recorded.get("gate.minimum_gain", before.gate.minimum_gain) == after.gate.minimum_gain
 
 
 async def test_who_changes_a_policy_is_recorded_with_the_reason(world: InMemoryCoordinator) -> None:
@@ -86,7 +86,7 @@ async def test_who_changes_a_policy_is_recorded_with_the_reason(world: InMemoryC
     assert [change.field for change in second.changes] == ["trigger.minimum_feedback"]
 
 
-async def test_who_asks_for_a_training_is_recorded_once(world: InMemoryCoordinator) -> None:
+async def test_who_requests_a_training_is_recorded_once(world: InMemoryCoordinator) -> None:
     await world.agents.configure_agent(None, message_of(configure()))
     request = requested(**ANN)
 
@@ -98,7 +98,7 @@ async def test_who_asks_for_a_training_is_recorded_once(world: InMemoryCoordinat
     assert (recorded.actor, recorded.subject) == ("ann (key 2)", str(request.job_id))
 
 
-async def test_a_training_that_nobody_signed_is_recorded_with_its_source(
+async def test_a_request_without_a_requester_is_recorded_with_its_source(
     world: InMemoryCoordinator,
 ) -> None:
     await world.requests.request_training(None, message_of(requested()))
@@ -120,11 +120,14 @@ async def test_who_cancels_a_job_is_recorded_and_only_once(world: InMemoryCoordi
     assert recorded.details["state"] == "requested"
 
 
-async def test_a_job_says_in_its_deployment_who_asked_for_it(world: InMemoryCoordinator) -> None:
+async def test_the_deployment_command_says_who_requested_the_job(
+    world: InMemoryCoordinator,
+) -> None:
     await world.agents.configure_agent(None, message_of(configure()))
     given = await world.artifacts.publish_files({"items.jsonl": b"{}\n"})
     request = requested(dataset=given, **ANN)
     await world.requests.request_training(None, message_of(request))
+    await world.do_work()
 
     answers = JobReplies(request.job_id)
     for use_case, body in (
@@ -135,6 +138,7 @@ async def test_a_job_says_in_its_deployment_who_asked_for_it(world: InMemoryCoor
         (world.jobs.record_registration, answers.registered()),
     ):
         await use_case(None, message_of(body))
+        await world.do_work()
 
     (command,) = world.outbox.of(DeployModel)
     assert command.requested_by == f"system (job {request.job_id}, requested by ann (key 2))"

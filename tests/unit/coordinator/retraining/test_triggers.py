@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
+from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.retraining.triggers import (
     MINIMUM_RATINGS,
-    FeedbackStats,
     TriggerDecision,
     backoff_seconds,
     decide,
@@ -69,7 +69,7 @@ def test_age_fires_when_the_oldest_item_is_old_enough() -> None:
 
 def test_a_fall_of_the_mean_rating_fires_with_enough_ratings() -> None:
     policy = POLICY.model_copy(update={"rating_drop": 1.0})
-    reference = {"reference_rated": 50, "reference_rating_sum": 50 * 4.5}
+    reference = {"previous_rated": 50, "previous_rating_sum": 50 * 4.5}
     few, enough = MINIMUM_RATINGS - 1, MINIMUM_RATINGS
 
     assert (
@@ -95,8 +95,8 @@ all_stats = st.builds(
     rated=st.integers(0, 300),
     rating_sum=st.floats(0, 1_500),
     oldest_unused_at=moments,
-    reference_rated=st.integers(0, 300),
-    reference_rating_sum=st.floats(0, 1_500),
+    previous_rated=st.integers(0, 300),
+    previous_rating_sum=st.floats(0, 1_500),
     last_window_at=st.none() | moments,
     unsuccessful_runs=st.integers(0, 200),
     last_unsuccessful_at=st.none() | moments,
@@ -143,7 +143,7 @@ def test_a_time_to_look_again_lies_ahead_and_then_something_fires(
         assert decide(counted, policy, decision.check_at).reason is not None
 
 
-def test_each_retrain_in_vain_doubles_the_rest_before_the_next_one() -> None:
+def test_each_unsuccessful_run_doubles_the_backoff() -> None:
     policy = POLICY.model_copy(update={"maximum_backoff_seconds": 300.0})
     due = {"unused": 100, "last_unsuccessful_at": NOON}
 
@@ -154,7 +154,7 @@ def test_each_retrain_in_vain_doubles_the_rest_before_the_next_one() -> None:
 
 
 @given(st.integers(0, 10_000), policies)
-def test_a_rest_grows_with_every_refusal_and_stays_within_its_bound(
+def test_the_backoff_grows_with_unsuccessful_runs_up_to_its_maximum(
     unsuccessful_runs: int, policy: TriggerPolicy
 ) -> None:
     rest, longer = (backoff_seconds(n, policy) for n in (unsuccessful_runs, unsuccessful_runs + 1))

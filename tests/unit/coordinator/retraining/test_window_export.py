@@ -6,9 +6,8 @@ from uuid import UUID
 import pytest
 
 from archon_contracts.events import AnnotationSubmitted
-from services.coordinator.feedback.records import ANNOTATION
+from services.coordinator.feedback.stats import ANNOTATION, StoredFeedback
 from services.coordinator.retraining.window_export import (
-    StoredFeedback,
     annotation_lines,
     feedback_lines,
 )
@@ -18,8 +17,8 @@ from tests.support.messaging.messages import NOON
 
 def stored(number: int, **fields: object) -> StoredFeedback:
     """A stored correction."""
-    body = feedback(f"i{number}", **fields).to_bytes()
-    return StoredFeedback(UUID(int=number), "user", NOON, body)
+    body = feedback(f"i{number}", **fields)
+    return StoredFeedback(UUID(int=number), body.source, body.rating, NOON, body.to_bytes())
 
 
 def label(item_id: str, annotator_id: str, answer: object) -> StoredFeedback:
@@ -27,7 +26,7 @@ def label(item_id: str, annotator_id: str, answer: object) -> StoredFeedback:
     body = AnnotationSubmitted(
         agent_id=AGENT, item_id=item_id, annotator_id=annotator_id, input="what?", label=answer
     )
-    return StoredFeedback(UUID(int=1), ANNOTATION, NOON, body.to_bytes())
+    return StoredFeedback(UUID(int=1), ANNOTATION, None, NOON, body.to_bytes())
 
 
 def test_a_correction_becomes_the_target() -> None:
@@ -46,12 +45,12 @@ def test_a_rating_alone_has_no_target() -> None:
 
 
 def test_the_time_of_arrival_stands_in_for_the_time_of_the_event() -> None:
-    told = NOON.replace(hour=3)
-    lines = feedback_lines([stored(1), stored(2, occurred_at=told)])
+    stated = NOON.replace(hour=3)
+    lines = feedback_lines([stored(1), stored(2, occurred_at=stated)])
 
     times = [item["occurred_at"] for item in items_in(lines.content)]
 
-    assert [datetime.fromisoformat(text) for text in times] == [NOON, told]
+    assert [datetime.fromisoformat(text) for text in times] == [NOON, stated]
 
 
 def test_labels_of_one_item_are_one_line() -> None:

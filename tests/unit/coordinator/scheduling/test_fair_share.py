@@ -148,8 +148,8 @@ def test_no_tenant_with_queued_jobs_starves(
         for tenant, priority in arrived:
             number += 1
             queue.append(waiting(number, tenant, f"a{number}", priority))
-        told = [waiting_again(job, served.get(job.tenant_id)) for job in queue]
-        granted = set(allocate(told, [], capacity))
+        queued = [waiting_again(job, served.get(job.tenant_id)) for job in queue]
+        granted = set(allocate(queued, [], capacity))
         happy = {job.tenant_id for job in queue if job.job_id in granted}
         queue = [job for job in queue if job.job_id not in granted]
         served |= dict.fromkeys(happy, second)

@@ -1,0 +1,118 @@
+"""Counters of what a transaction stored, published so that nobody counts the topic again.
+
+Only the transaction that stores an event knows whether it is new, so the counters leave with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from archon_contracts.events import FeedbackCounted, FeedbackCounts
+from archon_contracts.latency_buckets import bucket_of
+from services.coordinator.domain import AgentKey
+from services.coordinator.feedback.records import FeedbackRow, InteractionRow, RetractionRow
+from services.coordinator.feedback.stats import ANNOTATION, NewIds
+
+R = TypeVar("R", FeedbackRow, InteractionRow)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What is counted of one agent and model version; names are those of `FeedbackCounts`."""
+
+    feedback: int = 0
+    corrected: int = 0
+    rated: int = 0
+    rating_sum: float = 0.0
+    rewarded: int = 0
+    reward_sum: float = 0.0
+    by_source: dict[str, int] = field(default_factory=dict)
+    retracted: int = 0
+    annotations: int = 0
+    interactions: int = 0
+    failed: int = 0
+    latencies: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+
+    def fields(self) -> dict[str, Any]:
+        """The counters by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class FeedbackCounter:
+    """Counts what one transaction stored; the hour is that of its arrival."""
+
+    def __init__(self, received_at: datetime) -> None:
+        self._hour = received_at.replace(minute=0, second=0, microsecond=0)
+        self._counters: dict[tuple[AgentKey, str | None], Counters] = {}
+
+    def add_feedback(self, rows: Sequence[FeedbackRow], new_ids: NewIds | None) -> None:
+        """Count rows of an insert; without `new_ids` all of them were new."""
+        for row in self._new(rows, new_ids):
+            counters = self._of(row.key, row.model_version)
+            if row.source == ANNOTATION:
+                counters.annotations += 1
+            else:
+                _count_feedback(counters, row)
+
+    def add_interactions(self, rows: Sequence[InteractionRow], new_ids: NewIds | None) -> None:
+        """Count rows of an insert; without `new_ids` all of them were new."""
+        for row in self._new(rows, new_ids):
+            counters = self._of(row.key, row.model_version)
+            counters.interactions += 1
+            counters.failed += row.failed
+            if row.latency_seconds is not None:
+                bucket = str(bucket_of(row.latency_seconds))
+                counters.latencies[bucket] = counters.latencies.get(bucket, 0) + 1
+
+    def add_retraction(self, row: RetractionRow, *, is_new: bool) -> None:
+        """Count a retraction."""
+        counters = self._of(row.key, None)
+        counters.retracted += is_new
+        counters.duplicates += not is_new
+
+    def events(self) -> Iterator[FeedbackCounted]:
+        """One event per agent."""
+        by_agent: dict[AgentKey, list[FeedbackCounts]] = {}
+        for (key, version), counters in self._counters.items():
+            counts = FeedbackCounts(hour=self._hour, model_version=version, **counters.fields())
+            by_agent.setdefault(key, []).append(counts)
+        for key, each in by_agent.items():
+            yield FeedbackCounted(
+                tenant_id=key.tenant_id, agent_id=key.agent_id, counts=tuple(each)
+            )
+
+    def _new(self, rows: Sequence[R], new_ids: NewIds | None) -> Sequence[R]:
+        """The rows that were new; of an id that comes twice in a batch, the first one is."""
+        if new_ids is None:
+            return rows
+        left, new = set(new_ids), list[R]()
+        for row in rows:
+            name = (row.key.tenant_id, row.event_id)
+            if name in left:
+                left.discard(name)
+                new.append(row)
+            else:
+                self._of(row.key, row.model_version).duplicates += 1
+        return new
+
+    def _of(self, key: AgentKey, version: str | None) -> Counters:
+        counters = self._counters.get((key, version))
+        if counters is None:
+            counters = self._counters[key, version] = Counters()
+        return counters
+
+
+def _count_feedback(counters: Counters, row: FeedbackRow) -> None:
+    counters.feedback += 1
+    counters.corrected += row.corrected
+    counters.by_source[row.source] = counters.by_source.get(row.source, 0) + 1
+    if row.rating is not None:
+        counters.rated += 1
+        counters.rating_sum += row.rating
+    if row.reward is not None:
+        counters.rewarded += 1
+        counters.reward_sum += row.reward

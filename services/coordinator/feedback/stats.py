@@ -1,0 +1,73 @@
+"""Feedback as it is stored, and what is counted of it. Values only: no I/O, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+ANNOTATION: Final = "annotation"
+"""The `source` of a label that an annotator gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFeedback:
+    """A feedback event as stored: the body as it was received."""
+
+    event_id: UUID
+    source: str
+    rating: float | None
+    received_at: datetime
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackStats:
+    """What is counted for one agent; `unused` feedback is in no window yet.
+
+    `previous_...` counts the ratings of the last window that had enough of them;
+    `unsuccessful_runs` the retrains in a row that trained and gave no version, the last of them at
+    `last_unsuccessful_at`.
+    """
+
+    tenant_id: str
+    agent_id: str
+    profile_revision: int = 1
+    unused: int = 0
+    rated: int = 0
+    rating_sum: float = 0.0
+    oldest_unused_at: datetime | None = None
+    previous_rated: int = 0
+    previous_rating_sum: float = 0.0
+    windows: int = 0
+    last_window_at: datetime | None = None
+    unsuccessful_runs: int = 0
+    last_unsuccessful_at: datetime | None = None
+    busy: bool = False
+    check_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetractionResult:
+    """What a retraction did: the feedback that a window had taken, and the changed statistics.
+
+    One that came before changes nothing and is not new.
+    """
+
+    claimed_ids: tuple[UUID, ...] = ()
+    stats: FeedbackStats | None = None
+    is_new: bool = True
+
+
+NewIds = frozenset[tuple[str, UUID]]
+"""Tenants and event ids of the rows that an insert added."""
+
+
+@dataclass(frozen=True, slots=True)
+class InsertResult:
+    """What an insert of feedback added; `new_ids` is None when every row was new."""
+
+    stored: int
+    stats: list[FeedbackStats]
+    new_ids: NewIds | None = None

@@ -1,0 +1,61 @@
+"""What retraining needs of stores. Each has a fake that passes the same behaviour suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from archon_contracts.values import ArtifactRef
+from services.coordinator.domain import AgentKey, ConfiguredAgent, Job, Window, WindowClaim
+from services.coordinator.feedback.stats import FeedbackStats, StoredFeedback
+from shared.postgres.database import Tx
+
+
+class StatsStore(Protocol):
+    """Feedback statistics; each row says whether its agent is busy."""
+
+    async def lock_stats(self, tx: Tx, key: AgentKey) -> FeedbackStats | None: ...
+
+    async def lock_due_stats(self, tx: Tx, now: datetime) -> FeedbackStats | None: ...
+
+    async def set_check(self, tx: Tx, key: AgentKey, check_at: datetime | None) -> None: ...
+
+    async def set_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None: ...
+
+    async def clear_open_job(self, tx: Tx, key: AgentKey, job_id: UUID) -> None: ...
+
+    async def count_unsuccessful_run(self, tx: Tx, key: AgentKey, now: datetime) -> None: ...
+
+    async def reset_unsuccessful_runs(self, tx: Tx, key: AgentKey) -> None: ...
+
+
+class RequestedJobs(Protocol):
+    """Agents, and the jobs that were requested."""
+
+    async def find_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None: ...
+
+    async def lock_next_requested(self, tx: Tx, key: AgentKey) -> Job | None: ...
+
+
+class WindowFeedback(Protocol):
+    """The feedback of windows. Whoever claims holds the statistics' lock."""
+
+    async def claim(self, tx: Tx, key: AgentKey, window_id: UUID, maximum: int) -> WindowClaim: ...
+
+    async def insert_window(
+        self, tx: Tx, window: Window, reference: tuple[int, float], now: datetime
+    ) -> None: ...
+
+    async def window_feedback(self, tx: Tx, window_id: UUID) -> list[StoredFeedback]: ...
+
+    async def window_contexts(self, tx: Tx, window_id: UUID, *, most: int) -> list[str]: ...
+
+
+class ArtifactStore(Protocol):
+    """Content-addressed folders."""
+
+    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
+
+    async def read(self, ref: ArtifactRef, name: str) -> bytes: ...

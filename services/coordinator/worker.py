@@ -1,0 +1,46 @@
+"""Runs the leased work of the coordinator: publishing a job's sources."""
+
+from __future__ import annotations
+
+from archon_contracts.commands import DataSource
+from services.coordinator.jobs.source_work import SourceWork
+from services.coordinator.ports import GuardedQueue
+from services.coordinator.retraining.sources import SourcePublisher
+from services.coordinator.service import JobService
+from shared.postgres.database import Tx
+from shared.work.queue import Lease
+
+
+class SourceWorker:
+    """The handler of `publish_sources` work: publishes first, then commits the references.
+
+    A crash between the two leaves files that nobody refers to; the next try publishes the same.
+    """
+
+    def __init__(
+        self, service: JobService, publisher: SourcePublisher, queue: GuardedQueue
+    ) -> None:
+        self._service = service
+        self._publisher = publisher
+        self._queue = queue
+
+    async def run(self, lease: Lease) -> tuple[DataSource, ...]:
+        """Export the window, or look at the dataset; no row stays locked meanwhile."""
+        work = SourceWork.model_validate(lease.payload)
+        if work.dataset is not None:
+            return await self._publisher.read_provided(work.dataset)
+        if work.window_id is None:
+            raise ValueError("the work names neither a window nor a dataset")
+        async with self._queue.guarded(lease) as tx:
+            feedback = await self._publisher.read_window(tx, work.window_id)
+        return await self._publisher.publish_window(feedback)
+
+    async def complete(self, tx: Tx, lease: Lease, result: tuple[DataSource, ...]) -> None:
+        """Let the job go on with its sources."""
+        work = SourceWork.model_validate(lease.payload)
+        await self._service.record_sources(tx, work.job_id, result, lease.cause)
+
+    async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
+        """The job cannot have its sources: it fails and says why."""
+        work = SourceWork.model_validate(lease.payload)
+        await self._service.record_source_failure(tx, work.job_id, str(error), lease.cause)

@@ -1,0 +1,62 @@
+"""FeedbackCounted on a real database: each stored event is counted once, whatever comes again."""
+
+from collections import Counter
+
+from archon_contracts.events import FeedbackCounted, InteractionLogged
+from tests.support.coordinator.coordinator import (
+    AGENT,
+    World,
+    configure,
+    feedback,
+    record_of,
+    retracted,
+)
+
+QUIET = {"trigger_minimum_feedback": 10_000}
+
+
+async def totals(world: World) -> Counter[str]:
+    """The sums of all counts that were published."""
+    found: Counter[str] = Counter()
+    for event in await world.published(FeedbackCounted):
+        for counts in event.counts:
+            for name in ("feedback", "interactions", "retracted", "duplicates", "rated"):
+                found[name] += getattr(counts, name)
+    return found
+
+
+async def test_redelivered_batches_are_counted_once_also_when_they_hold_more(world: World) -> None:
+    await world.deliver(configure(**QUIET))
+    records = [record_of(feedback(f"i{n}", rating=3)) for n in range(5)]
+
+    await world.consume(records[:3])
+    await world.consume(records)
+    await world.consume([*records, records[0]])
+
+    found = await totals(world)
+    assert (found["feedback"], found["rated"], found["duplicates"]) == (5, 5, 9)
+    assert found["feedback"] == await world.value("SELECT count(*) FROM feedback")
+
+
+async def test_interactions_and_retractions_are_counted_once(world: World) -> None:
+    await world.deliver(configure(**QUIET))
+    logged = InteractionLogged(agent_id=AGENT, interaction_id="i1", input="?", latency_seconds=0.1)
+    records = [record_of(logged), record_of(feedback("i2")), record_of(retracted("i2"))]
+
+    await world.consume(records)
+    await world.consume(records)
+
+    found = await totals(world)
+    assert (found["interactions"], found["feedback"], found["retracted"]) == (1, 1, 1)
+    assert found["duplicates"] == 3
+
+
+async def test_one_batch_gives_one_event_per_agent(world: World) -> None:
+    for name in ("a", "b"):
+        await world.deliver(configure(name, **QUIET))
+
+    await world.consume(record_of(feedback(f"i{n}", "ab"[n % 2])) for n in range(10))
+
+    events = await world.published(FeedbackCounted)
+    assert sorted(event.agent_id for event in events) == ["a", "b"]
+    assert {sum(counts.feedback for counts in event.counts) for event in events} == {5}

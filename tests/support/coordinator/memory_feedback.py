@@ -1,0 +1,224 @@
+"""Feedback, its statistics and windows in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.coordinator.domain import (
+    AgentKey,
+    Window,
+    WindowClaim,
+)
+from services.coordinator.feedback.records import (
+    FeedbackRow,
+    InteractionRow,
+    InternalTraffic,
+    RetractionRow,
+)
+from services.coordinator.feedback.stats import (
+    FeedbackStats,
+    InsertResult,
+    NewIds,
+    RetractionResult,
+    StoredFeedback,
+)
+from shared.messaging.messages import RawRecord
+from tests.support.coordinator.memory_store import MemoryStore
+
+
+@dataclass(slots=True)
+class StoredRow:
+    """A feedback row and what became of it."""
+
+    row: FeedbackRow
+    received_at: datetime
+    window_id: UUID | None = None
+    retracted: bool = False
+
+    @property
+    def unused(self) -> bool:
+        """Whether the next window may claim it."""
+        return self.window_id is None and not self.retracted
+
+
+class MemoryFeedback:
+    """Feedback, its statistics and windows. Passes `tests/contract/coordinator`."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.rows: dict[tuple[str, UUID], StoredRow] = {}
+        self.retractions: set[tuple[str, UUID]] = set()
+        self.internal_traffic: dict[UUID, InternalTraffic] = {}
+        self.open_jobs: dict[AgentKey, UUID] = {}
+        self.windows: list[tuple[Window, FeedbackStats, datetime]] = []
+
+    @property
+    def claimed(self) -> list[StoredRow]:
+        """Rows in windows."""
+        return [each for each in self.rows.values() if each.window_id is not None]
+
+    def unused(self, key: AgentKey) -> list[StoredRow]:
+        """The agent's rows in no window, oldest first."""
+        rows = [each for each in self.rows.values() if each.row.key == key and each.unused]
+        return sorted(rows, key=lambda each: each.received_at)
+
+    def stats(self, key: AgentKey) -> FeedbackStats:
+        """The counters as they stand."""
+        unused = self.unused(key)
+        ratings = [each.row.rating for each in unused if each.row.rating is not None]
+        return replace(
+            self._store.stats[key],
+            unused=len(unused),
+            rated=len(ratings),
+            rating_sum=sum(ratings),
+            oldest_unused_at=unused[0].received_at if unused else None,
+            busy=key in self.open_jobs,
+        )
+
+    def _change(self, key: AgentKey, **fields: Any) -> None:
+        """Update the agent's row; nothing where there is none, as an UPDATE."""
+        if key in self._store.stats:
+            self._store.stats[key] = replace(self._store.stats[key], **fields)
+
+    async def find_configured(self, _tx: object, keys: Collection[AgentKey]) -> set[AgentKey]:
+        return {key for key in keys if key in self._store.agents}
+
+    async def lock_all_stats(self, _tx: object, keys: Collection[AgentKey]) -> dict[AgentKey, int]:
+        known = [key for key in sorted(keys) if key in self._store.stats]
+        return {key: number for number, key in enumerate(known, start=1)}
+
+    async def lock_stats(self, _tx: object, key: AgentKey) -> FeedbackStats | None:
+        return self.stats(key) if key in self._store.stats else None
+
+    async def lock_due_stats(self, _tx: object, now: datetime) -> FeedbackStats | None:
+        checks = {key: each.check_at for key, each in self._store.stats.items() if each.check_at}
+        due = sorted((at, key) for key, at in checks.items() if at <= now)
+        return self.stats(due[0][1]) if due else None
+
+    async def set_check(self, _tx: object, key: AgentKey, check_at: datetime | None) -> None:
+        self._change(key, check_at=check_at)
+
+    async def set_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
+        self.open_jobs[key] = job_id
+        self._change(key, check_at=None)
+
+    async def clear_open_job(self, _tx: object, key: AgentKey, job_id: UUID) -> None:
+        if self.open_jobs.get(key) == job_id:
+            del self.open_jobs[key]
+
+    async def count_unsuccessful_run(self, _tx: object, key: AgentKey, now: datetime) -> None:
+        if key in self._store.stats:
+            runs = self._store.stats[key].unsuccessful_runs + 1
+            self._change(key, unsuccessful_runs=runs, last_unsuccessful_at=now)
+
+    async def reset_unsuccessful_runs(self, _tx: object, key: AgentKey) -> None:
+        self._change(key, unsuccessful_runs=0, last_unsuccessful_at=None)
+
+    async def insert_feedback(
+        self,
+        _tx: object,
+        feedback: Sequence[FeedbackRow],
+        _agents: Mapping[AgentKey, int],
+        received_at: datetime,
+    ) -> InsertResult:
+        new: dict[tuple[str, UUID], StoredRow] = {}
+        for place, row in enumerate(feedback):
+            name = (row.key.tenant_id, row.event_id)
+            if name not in self.rows and name not in new:
+                new[name] = StoredRow(row, received_at + timedelta(microseconds=place))
+        self.rows |= new
+        changed = {each.row.key for each in new.values()}
+        complete = len(new) == len(feedback)
+        return InsertResult(
+            len(new), [self.stats(key) for key in changed], None if complete else frozenset(new)
+        )
+
+    async def insert_interactions(
+        self, _tx: object, _interactions: Sequence[InteractionRow], _received_at: datetime
+    ) -> NewIds | None:
+        """They decide nothing here; that they are stored once is tested on the database."""
+        return None
+
+    async def record_internal_traffic(
+        self,
+        _tx: object,
+        traffic: Sequence[tuple[RawRecord, InternalTraffic]],
+        _received_at: datetime,
+    ) -> int:
+        before = len(self.internal_traffic)
+        self.internal_traffic |= {each.event_id: each for _, each in traffic}
+        return len(self.internal_traffic) - before
+
+    async def retract(
+        self, _tx: object, retraction: RetractionRow, _now: datetime
+    ) -> RetractionResult:
+        name = (retraction.key.tenant_id, retraction.event_id)
+        if name in self.retractions:
+            return RetractionResult(is_new=False)
+        self.retractions.add(name)
+        named = (retraction.key, retraction.interaction_id, retraction.source)
+        erased = [
+            each
+            for each in self.rows.values()
+            if not each.retracted
+            and (each.row.key, each.row.interaction_id, each.row.source) == named
+        ]
+        for each in erased:
+            each.retracted = True
+        used = tuple(each.row.event_id for each in erased if each.window_id is not None)
+        changed = len(used) < len(erased)
+        return RetractionResult(used, self.stats(retraction.key) if changed else None)
+
+    async def claim(self, _tx: object, key: AgentKey, window_id: UUID, maximum: int) -> WindowClaim:
+        taken = self.unused(key)[:maximum]
+        for each in taken:
+            each.window_id = window_id
+        rows = [each.row for each in taken]
+        ratings = [row.rating for row in rows if row.rating is not None]
+        labels = [row.correct for row in rows if row.correct is not None]
+        ids = "\n".join(sorted(str(row.event_id) for row in rows))
+        return WindowClaim(
+            feedback_count=len(rows),
+            feedback_digest=hashlib.sha256(ids.encode()).hexdigest(),
+            rated=len(ratings),
+            rating_sum=sum(ratings),
+            labelled=len(labels),
+            success_rate=sum(labels) / len(labels) if labels else None,
+            completed_by=rows[-1].traceparent if rows else None,
+        )
+
+    async def insert_window(
+        self, _tx: object, window: Window, reference: tuple[int, float], now: datetime
+    ) -> None:
+        """Keep it with the statistics as they were, so that a test can ask whether it was due."""
+        self.windows.append((window, self.stats(window.key), now))
+        self._change(
+            window.key,
+            windows=window.sequence,
+            last_window_at=now,
+            previous_rated=reference[0],
+            previous_rating_sum=reference[1],
+        )
+
+    async def window_feedback(self, _tx: object, window_id: UUID) -> list[StoredFeedback]:
+        rows = [each for each in self._in_window(window_id) if not each.retracted]
+        return [
+            StoredFeedback(
+                each.row.event_id, each.row.source, each.row.rating, each.received_at, each.row.body
+            )
+            for each in rows
+        ]
+
+    async def window_contexts(self, _tx: object, window_id: UUID, *, most: int) -> list[str]:
+        rows = [each.row for each in reversed(self._in_window(window_id)) if not each.retracted]
+        contexts = [row.traceparent for row in rows if row.traceparent]
+        return list(dict.fromkeys(contexts))[:most]
+
+    def _in_window(self, window_id: UUID) -> list[StoredRow]:
+        rows = [each for each in self.rows.values() if each.window_id == window_id]
+        return sorted(rows, key=lambda each: each.received_at)

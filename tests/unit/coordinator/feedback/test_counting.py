@@ -1,0 +1,87 @@
+"""Counters of what a transaction stored."""
+
+from uuid import UUID
+
+from archon_contracts.events import FeedbackCounts
+from archon_contracts.latency_buckets import bucket_of
+from services.coordinator.domain import AgentKey
+from services.coordinator.feedback.counting import FeedbackCounter
+from services.coordinator.feedback.records import FeedbackRow, InteractionRow, RetractionRow
+from services.coordinator.feedback.stats import ANNOTATION
+from tests.support.messaging.messages import NOON
+
+KEY = AgentKey("default", "picker")
+RECEIVED_AT = NOON.replace(minute=59, second=59)
+
+
+def row(number: int, *, source: str = "user", rating: float | None = None) -> FeedbackRow:
+    """A correction of an answer that version 1.0.0 gave."""
+    return FeedbackRow(
+        KEY, UUID(int=number), f"i{number}", source, rating, False, None, b"", "1.0.0", True, None
+    )
+
+
+def counted(counter: FeedbackCounter) -> dict[str | None, FeedbackCounts]:
+    """The counts of the one agent by model version."""
+    (event,) = counter.events()
+    assert (event.tenant_id, event.agent_id) == KEY
+    return {counts.model_version: counts for counts in event.counts}
+
+
+def test_feedback_is_counted_per_model_version_and_hour() -> None:
+    counter = FeedbackCounter(RECEIVED_AT)
+
+    counter.add_feedback([row(1, rating=4), row(2, source="expert")], None)
+    counter.add_feedback([row(3)._replace(model_version=None, corrected=False, reward=0.5)], None)
+
+    versions = counted(counter)
+    assert versions["1.0.0"] == FeedbackCounts(
+        hour=NOON,
+        model_version="1.0.0",
+        feedback=2,
+        corrected=2,
+        rated=1,
+        rating_sum=4,
+        by_source={"user": 1, "expert": 1},
+    )
+    assert (versions[None].rewarded, versions[None].reward_sum) == (1, 0.5)
+
+
+def test_rows_that_were_stored_before_are_duplicates_only() -> None:
+    counter = FeedbackCounter(RECEIVED_AT)
+
+    counter.add_feedback([row(1), row(2), row(2)], frozenset({("default", UUID(int=2))}))
+
+    counts = counted(counter)["1.0.0"]
+    assert (counts.feedback, counts.duplicates) == (1, 2)
+
+
+def test_interactions_are_counted_with_failures_and_latencies() -> None:
+    counter = FeedbackCounter(RECEIVED_AT)
+    rows = [
+        InteractionRow(KEY, UUID(int=1), b"", "1.0.0", False, 0.25),
+        InteractionRow(KEY, UUID(int=2), b"", "1.0.0", True, None),
+    ]
+
+    counter.add_interactions(rows, None)
+
+    counts = counted(counter)["1.0.0"]
+    assert (counts.interactions, counts.failed) == (2, 1)
+    assert counts.latencies == {str(bucket_of(0.25)): 1}
+
+
+def test_annotations_and_retractions_are_counted_apart() -> None:
+    counter = FeedbackCounter(RECEIVED_AT)
+    retraction = RetractionRow(KEY, UUID(int=9), "i1", "user", "")
+
+    counter.add_feedback([row(1, source=ANNOTATION)], None)
+    counter.add_retraction(retraction, is_new=True)
+    counter.add_retraction(retraction, is_new=False)
+
+    versions = counted(counter)
+    assert (versions["1.0.0"].annotations, versions["1.0.0"].feedback) == (1, 0)
+    assert (versions[None].retracted, versions[None].duplicates) == (1, 1)
+
+
+def test_nothing_stored_is_no_event() -> None:
+    assert list(FeedbackCounter(RECEIVED_AT).events()) == []
