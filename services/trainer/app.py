@@ -48,6 +48,7 @@ def build_app(settings: Settings) -> Application:
         clock=shared.clock,
         worker_id=settings.worker_id,
         threads=settings.trainer_threads,
+        precision=settings.trainer_precision,
     )
 
     async def clean_up() -> None:

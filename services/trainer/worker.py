@@ -11,9 +11,11 @@ from uuid import UUID
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import TrainingCompleted, TrainingFailed
 from archon_contracts.values import ArtifactRef
+from archon_inference.devices import Precision
 from services.trainer.capacity import Capacity
 from services.trainer.checkpoints.folders import WorkFolders
 from services.trainer.domain import (
+    Hardware,
     RunFolders,
     TrainedModel,
     TrainingState,
@@ -80,13 +82,15 @@ class TrainingWorker:
     clock: Clock
     worker_id: str
     threads: int
+    precision: Precision = "float32"
     entry: str = ENTRY
 
     async def run(self, lease: Lease) -> PublishedModel:
         """Train from the last checkpoint of this attempt, or from the start."""
         command = TrainModel.model_validate(lease.payload)
-        with self.capacity.reserve_slot():
-            spec = build_run_spec(command, await self._fetch(command, lease), self.threads)
+        with self.capacity.reserve_slot() as device:
+            hardware = Hardware(self.threads, device, self.precision)
+            spec = build_run_spec(command, await self._fetch(command, lease), hardware)
             progress = TrainingProgress(
                 command,
                 lease,

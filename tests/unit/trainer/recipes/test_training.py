@@ -129,7 +129,7 @@ def test_a_loss_that_is_not_a_number_stops_before_the_step(
     tmp_path: Path, base: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        f"services.trainer.recipes.{kind}.weighted_mean",
+        "services.trainer.recipes.encoder_recipe.weighted_mean",
         lambda losses, weights: losses.mean() * math.nan,
     )
     reports: list[dict[str, Any]] = []
