@@ -178,7 +178,9 @@ async def test_a_rollback_to_the_deployed_version_changes_nothing(
     assert len(registry.configured) == 1
 
 
-@pytest.mark.parametrize(("deployed", "sentence"), [((), "no deployed version"), (("1.0.0",), "before 1.0.0")])
+@pytest.mark.parametrize(
+    ("deployed", "sentence"), [((), "no deployed version"), (("1.0.0",), "before 1.0.0")]
+)
 async def test_a_rollback_needs_a_version_to_return_to(
     registry: RegistryHarness, deployed: tuple[str, ...], sentence: str
 ) -> None:
