@@ -30,10 +30,12 @@ def build_app(settings: Settings) -> Application:
         children=children,
         artifacts=shared.artifacts,
         store=store,
-        guard=shared.work,
+        queue=shared.work,
         outbox=shared.outbox,
         clock=shared.clock,
         threads=settings.evaluator_threads,
+        device=settings.evaluator_device,
+        precision=settings.evaluator_precision,
     )
     return Application(
         shared,

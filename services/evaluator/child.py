@@ -1,25 +1,31 @@
-"""What the evaluator's child process does: let models answer all items, and write what they said.
+"""What the evaluator's child process does: answer, score, compare and decide.
 
-The service imports this module for its names, so torch is imported only inside `run`.
+The service imports this module for its names, so torch and scipy are imported inside functions.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 
 from archon_contracts import telemetry
-from archon_contracts.values import AgentKind
+from archon_contracts.formats import (
+    PredictionRow,
+    SuiteItem,
+    predictions_file,
+    read_jsonl,
+    to_jsonl,
+)
+from archon_contracts.metric_names import TOP_K
+from archon_contracts.values import AgentKind, GatePolicy
+from archon_inference.devices import claim_device
+from services.evaluator.domain import Role
 from services.evaluator.errors import EmptySuite
-from services.evaluator.scoring.scorers import Score, exact_match, text_match, top_k_match
+from services.evaluator.scoring.scorers import exact_match, text_match, top_k_match
 
 if TYPE_CHECKING:
     from archon_inference import Prediction, Predictor
@@ -29,23 +35,31 @@ FORK_SERVER_MODULES: Final = (
     "torch",
     "transformers.models.bert.modeling_bert",
     "services.evaluator.scoring.suite_prediction",
+    "services.evaluator.comparison.report",
 )
+
+ENTRY: Final = "services.evaluator.child:run"
+"""Names `run` to the child pool."""
 
 TIMED_REQUESTS: Final = 20
 
-
-@dataclass(frozen=True, slots=True)
-class SuiteItem:
-    """One item of an evaluation suite."""
-
-    id: str
-    input: str
-    target: str | None
-    group: str | None
+Report = Callable[[dict[str, Any]], None]
 
 
-def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Score each of the spec's models on the same items.
+def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Score the spec's models that have no predictions yet, and compare all of them.
+
+    Raises:
+        EmptySuite: there is no item to answer.
+        Unscorable: no item has a right answer, or earlier predictions are of other items.
+        InferenceError: a model cannot be loaded.
+    """
+    score_models(spec, report)
+    return {"report": compare_models(spec)}
+
+
+def score_models(spec: Mapping[str, Any], report: Report) -> dict[str, list[PredictionRow]]:
+    """Write one file of predictions for each model that the spec locates.
 
     Raises:
         EmptySuite: there is no item to answer.
@@ -55,29 +69,40 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
 
     from services.evaluator.scoring.suite_prediction import SuitePredictor, load_model
 
+    spec = {**spec, "device": claim_device(str(spec.get("device", "cpu")))}
     torch.set_num_threads(int(spec.get("threads", 1)))
-    items, k = read_suite(Path(spec["items"])), int(spec.get("k", 5))
-    suite_predictor = SuitePredictor([item.input for item in items], k)
-    results: dict[str, Any] = {}
+    items, kind = read_suite(Path(spec["items"])), AgentKind(spec["kind"])
+    suite_predictor = SuitePredictor([item.input for item in items], TOP_K)
+    tracer, scored = trace.get_tracer(__name__), {}
     for name, location in spec["models"].items():
         if location is None:
             continue
         attributes = {telemetry.MODEL_ROLE: name}
-        tracer = trace.get_tracer(__name__)
         with tracer.start_as_current_span(telemetry.SPAN_SCORE, attributes=attributes):
-            started = time.perf_counter()
             model = load_model(name, location, spec)
             predictions = suite_predictor.predict(model)
-            path = Path(spec["output_dir"]) / f"{name}.jsonl"
-            scored = write_predictions(path, items, predictions, AgentKind(spec["kind"]))
-            results[name] = {
-                "predictions": str(path),
-                "latency_seconds": measure_median_latency(model, items),
-                "seconds": time.perf_counter() - started,
-                **scored,
-            }
+            rows = score_predictions(items, predictions, kind, measure_latencies(model, items))
+            _write(spec, name, rows)
+        scored[name] = rows
         report({"event": "scored", "model": name, "items": len(items)})
-    return results
+    return scored
+
+
+def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The report on the candidate beside the spec's control, as JSON.
+
+    Raises:
+        Unscorable: no item has a right answer, or the models answered different items.
+    """
+    from services.evaluator.comparison.report import build_evaluation_report
+
+    folder, control = Path(spec["output_dir"]), Role(spec["control"])
+    predictions = {
+        role: list(read_jsonl(folder / predictions_file(role), PredictionRow))
+        for role in (Role.CANDIDATE, control)
+    }
+    policy = GatePolicy.model_validate(spec["gate"])
+    return build_evaluation_report(predictions, control, policy).model_dump(mode="json")
 
 
 def read_suite(path: Path) -> list[SuiteItem]:
@@ -85,52 +110,60 @@ def read_suite(path: Path) -> list[SuiteItem]:
 
     Raises:
         EmptySuite: it holds none.
+        LineInvalid: a line is not an item.
     """
-    rows = [json.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
-    if not rows:
+    items = list(read_jsonl(path, SuiteItem))
+    if not items:
         raise EmptySuite(f"{path.name} holds no item; nothing can be scored.")
+    return items
+
+
+def score_predictions(
+    items: Sequence[SuiteItem],
+    predictions: Sequence[Prediction],
+    kind: AgentKind,
+    latencies: Sequence[float] = (),
+) -> list[PredictionRow]:
+    """One row per item; the first `latencies` are those of the first items."""
+    timed = [*latencies, *[None] * (len(items) - len(latencies))]
     return [
-        SuiteItem(str(row["id"]), row["input"], row.get("target"), row.get("group")) for row in rows
+        _score(item, prediction, kind, latency)
+        for item, prediction, latency in zip(items, predictions, timed, strict=True)
     ]
 
 
-def write_predictions(
-    path: Path, items: Sequence[SuiteItem], predictions: Sequence[Prediction], kind: AgentKind
-) -> Mapping[str, Any]:
-    """Write one line per item; gives how many were right, by group, and how many had no answer."""
-    right, total, unscored = Counter[str](), Counter[str](), 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        for item, prediction in zip(items, predictions, strict=True):
-            first, best = _scores(item, prediction, kind)
-            row = {
-                "id": item.id,
-                "group": item.group,
-                "output": prediction.output,
-                "score": prediction.score,
-                "correct": None if first.value is None else bool(first.value),
-                "correct_at_k": None if best.value is None else bool(best.value),
-            }
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            unscored += first.value is None
-            total[item.group or "all"] += first.value is not None
-            right[item.group or "all"] += bool(first.value)
-    return {"right": dict(right), "scored": dict(total), "unscored": unscored}
-
-
-def measure_median_latency(model: Predictor, items: Sequence[SuiteItem]) -> float:
-    """Median seconds of one request answered by itself, as in production."""
+def measure_latencies(model: Predictor, items: Sequence[SuiteItem]) -> list[float]:
+    """Seconds of the first items, each answered by itself as in production."""
     spent = []
     for item in items[:TIMED_REQUESTS]:
         started = time.perf_counter()
         model.predict([item.input])
         spent.append(time.perf_counter() - started)
-    return statistics.median(spent)
+    return spent
 
 
-def _scores(item: SuiteItem, prediction: Prediction, kind: AgentKind) -> tuple[Score, Score]:
+def _score(
+    item: SuiteItem, prediction: Prediction, kind: AgentKind, latency: float | None
+) -> PredictionRow:
     if kind is AgentKind.GENERATOR:
-        score = text_match(prediction.output, item.target)
-        return score, score
-    answers = (prediction.output, *prediction.alternatives)
-    return exact_match(prediction.output, item.target), top_k_match(answers, item.target)
+        first = among = text_match(prediction.output, item.target)
+    else:
+        first = exact_match(prediction.output, item.target)
+        among = top_k_match((prediction.output, *prediction.alternatives), item.target)
+    return PredictionRow(
+        id=item.id,
+        group=item.group,
+        target=item.target,
+        output=prediction.output,
+        score=prediction.score,
+        alternatives=prediction.alternatives,
+        correct=first,
+        correct_at_k=among,
+        latency_seconds=latency,
+    )
+
+
+def _write(spec: Mapping[str, Any], name: str, rows: Iterable[PredictionRow]) -> None:
+    path = Path(spec["output_dir"]) / predictions_file(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(to_jsonl(rows))

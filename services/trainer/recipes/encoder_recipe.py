@@ -13,6 +13,12 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from archon_contracts.metric_names import (
+    TOP_K,
+    UNKNOWN_TARGETS,
+    VALIDATION_ACCURACY,
+    VALIDATION_ACCURACY_AT_5,
+)
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import UpperLayers
 from archon_inference.selector import Selector
@@ -26,9 +32,8 @@ from services.trainer.recipes.frozen_features import (
     weighted_mean,
 )
 from services.trainer.recipes.items import TrainingItem
-from services.trainer.recipes.progress_callback import ProgressCallback, Report
+from services.trainer.recipes.progress_callback import ProgressCallback, Report, Validate
 from services.trainer.recipes.run import EncoderConfig, TrainingRun
-from services.trainer.recipes.validation import build_validator
 
 
 class EncoderObjective(nn.Module):
@@ -115,5 +120,25 @@ def train_encoder(
     result = fit_encoder(run, task.build_objective(strategy), collator, items.train, progress)
     strategy.after_fit()
     task.model.save(run.output_dir)
-    result.metrics["data/unknown_targets"] = float(items.unknown_targets)
+    result.metrics[UNKNOWN_TARGETS] = float(items.unknown_targets)
     return result
+
+
+def build_validator(model: Selector | Classifier, items: Sequence[TrainingItem]) -> Validate:
+    """A function that scores the model as it is when called; no items, no figures."""
+    ids = model.encoder.tokenize([item.input for item in items], model.card.max_length)
+    states = FrozenFeatures(model.encoder, ids)
+
+    def validate() -> dict[str, float]:
+        if not items:
+            return {}
+        predictions = model.predict_from_states(states.compute(range(len(items))), k=TOP_K)
+        pairs = list(zip(items, predictions, strict=True))
+        first = sum(item.target == answer.output for item, answer in pairs)
+        among = first + sum(item.target in answer.alternatives for item, answer in pairs)
+        return {
+            VALIDATION_ACCURACY: first / len(items),
+            VALIDATION_ACCURACY_AT_5: among / len(items),
+        }
+
+    return validate

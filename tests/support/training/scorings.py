@@ -9,22 +9,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from archon_contracts.formats import (
+    PredictionRow,
+    SuiteItem,
+    predictions_file,
+    read_jsonl,
+    to_jsonl,
+)
+from services.evaluator.child import compare_models
+
 Report = Callable[[dict[str, Any]], None]
 
 
 def score(spec: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Let each model answer; the base model gets nothing right."""
-    items = [json.loads(line) for line in Path(spec["items"]).read_text().splitlines()]
-    results = {}
+    """Let each model answer, the base model gets nothing right; the comparison is the real one."""
+    items = list(read_jsonl(Path(spec["items"]), SuiteItem))
     for role, location in spec["models"].items():
         if location is None:
             continue
         right = [] if role == "baseline" else _answers(Path(location))
-        path = Path(spec["output_dir"]) / f"{role}.jsonl"
-        path.write_text("".join(_line(item, item["id"] in right) for item in items))
-        results[role] = {"predictions": str(path), "latency_seconds": 0.01}
+        path = Path(spec["output_dir"]) / predictions_file(role)
+        path.write_bytes(to_jsonl(_row(item, item.id in right) for item in items))
         report({"event": "scored", "model": role})
-    return results
+    return {"report": compare_models(spec)}
 
 
 def die(spec: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -38,9 +45,15 @@ def _answers(folder: Path) -> list[str]:
     return answers
 
 
-def _line(item: dict[str, Any], correct: bool) -> str:
-    # The process id tells one scoring from another.
-    row = {"id": item["id"], "group": item["group"], "output": f"by {os.getpid()}", "score": 0.5}
-    known = item.get("target") is not None
-    outcome = correct if known else None
-    return json.dumps({**row, "correct": outcome, "correct_at_k": outcome}) + "\n"
+def _row(item: SuiteItem, correct: bool) -> PredictionRow:
+    outcome = correct if item.target else None
+    return PredictionRow(
+        id=item.id,
+        group=item.group,
+        target=item.target,
+        output=f"by {os.getpid()}",  # tells one scoring from another
+        score=0.5,
+        correct=outcome,
+        correct_at_k=outcome,
+        latency_seconds=0.01,
+    )
