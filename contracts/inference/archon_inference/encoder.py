@@ -124,7 +124,8 @@ class TextEncoder:
         self.upper.eval()
         vectors_NH = torch.empty(len(states), self.hidden_size, device=self.device)
         for rows in length_batches([len(state) for state in states]):
-            vectors_NH[rows] = self.upper(*pad_states([states[row] for row in rows]))
+            pooled_BH = self.upper(*pad_states([states[row] for row in rows]))
+            vectors_NH[rows] = pooled_BH.float()
         return vectors_NH
 
     def embed(self, texts: Sequence[str], max_length: int) -> Tensor:
