@@ -20,6 +20,9 @@ FORK_SERVER_MODULES: Final = (
     "services.trainer.recipes.classifier",
 )
 
+ENTRY: Final = "services.trainer.child:run"
+"""Names `run` to the child pool."""
+
 
 def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Do one training run and leave the model in the spec's output folder.

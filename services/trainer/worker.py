@@ -10,10 +10,12 @@ from uuid import UUID
 
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import TrainingCompleted, TrainingFailed
+from archon_contracts.formats import CATALOGUE_FILE
 from archon_contracts.values import ArtifactRef
 from archon_inference.devices import Precision
 from services.trainer.capacity import Capacity
 from services.trainer.checkpoints.folders import WorkFolders
+from services.trainer.child import ENTRY
 from services.trainer.domain import (
     Hardware,
     RunFolders,
@@ -28,9 +30,6 @@ from shared.errors import ChildFailed, PermanentError
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
 from shared.work.queue import Lease
-
-ENTRY = "services.trainer.child:run"
-CATALOGUE_FILE = "catalogue.json"
 
 
 class Children(Protocol):
