@@ -21,7 +21,7 @@ from archon_contracts.events import (
     TrainingStarted,
     WorkerReported,
 )
-from archon_contracts.values import Estimate
+from archon_contracts.values import ALL_ITEMS, Estimate
 from services.coordinator.domain import (
     CandidateFacts,
     DatasetFacts,
@@ -42,7 +42,6 @@ from shared.messaging.messages import Cause, Message
 from shared.postgres.database import Tx
 
 CANDIDATE = "candidate"
-ALL_ITEMS = "all"
 
 log = get_logger(__name__)
 

@@ -12,7 +12,7 @@ from shared.process.application import Application
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
 
-FORK_SERVER_WARM_UP = "services.evaluator.fork_server_warm_up"
+FORK_SERVER_WARM_UP = "archon_inference.fork_server_warm_up"
 
 
 def build_app(settings: Settings) -> Application:
@@ -30,10 +30,12 @@ def build_app(settings: Settings) -> Application:
         children=children,
         artifacts=shared.artifacts,
         store=store,
-        guard=shared.work,
+        queue=shared.work,
         outbox=shared.outbox,
         clock=shared.clock,
         threads=settings.evaluator_threads,
+        device=settings.evaluator_device,
+        precision=settings.evaluator_precision,
     )
     return Application(
         shared,

@@ -1,15 +1,12 @@
-"""What the evaluator's child process does: let models answer all items, and write what they said.
+"""What the evaluator's child process does: answer, score, compare and decide.
 
-The service imports this module for its names, so torch is imported only inside `run`.
+The service imports this module for its names, so torch and scipy are imported inside functions.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,9 +22,11 @@ from archon_contracts.formats import (
     to_jsonl,
 )
 from archon_contracts.metric_names import TOP_K
-from archon_contracts.values import ALL_ITEMS, AgentKind
+from archon_contracts.values import AgentKind, GatePolicy
+from archon_inference.devices import claim_device
+from services.evaluator.domain import Role
 from services.evaluator.errors import EmptySuite, SuiteInvalid
-from services.evaluator.scoring.scorers import Score, exact_match, text_match, top_k_match
+from services.evaluator.scoring.scorers import exact_match, text_match, top_k_match
 
 if TYPE_CHECKING:
     from archon_inference import Prediction, Predictor
@@ -37,13 +36,31 @@ FORK_SERVER_MODULES: Final = (
     "torch",
     "transformers.models.bert.modeling_bert",
     "services.evaluator.scoring.suite_prediction",
+    "services.evaluator.comparison.report",
 )
+
+ENTRY: Final = "services.evaluator.child:run"
+"""Names `run` to the child pool."""
 
 TIMED_REQUESTS: Final = 20
 
+Report = Callable[[dict[str, Any]], None]
 
-def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Score each of the spec's models on the same items.
+
+def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Score the spec's models that have no predictions yet, and compare all of them.
+
+    Raises:
+        EmptySuite: there is no item to answer.
+        Unscorable: no item has a right answer, or earlier predictions are of other items.
+        InferenceError: a model cannot be loaded.
+    """
+    score_models(spec, report)
+    return {"report": compare_models(spec)}
+
+
+def score_models(spec: Mapping[str, Any], report: Report) -> dict[str, list[PredictionRow]]:
+    """Write one file of predictions for each model that the spec locates.
 
     Raises:
         EmptySuite: there is no item to answer.
@@ -53,32 +70,40 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
 
     from services.evaluator.scoring.suite_prediction import SuitePredictor, load_model
 
+    spec = {**spec, "device": claim_device(str(spec.get("device", "cpu")))}
     torch.set_num_threads(int(spec.get("threads", 1)))
-    items, k = read_suite(Path(spec["items"])), int(spec.get("k", TOP_K))
-    suite_predictor = SuitePredictor([item.input for item in items], k)
-    results: dict[str, Any] = {}
+    items, kind = read_suite(Path(spec["items"])), AgentKind(spec["kind"])
+    suite_predictor = SuitePredictor([item.input for item in items], TOP_K)
+    tracer, scored = trace.get_tracer(__name__), {}
     for name, location in spec["models"].items():
         if location is None:
             continue
         attributes = {telemetry.MODEL_ROLE: name}
-        tracer = trace.get_tracer(__name__)
         with tracer.start_as_current_span(telemetry.SPAN_SCORE, attributes=attributes):
-            started = time.perf_counter()
             model = load_model(name, location, spec)
             predictions = suite_predictor.predict(model)
-            latencies = measure_latencies(model, items)
-            rows = build_rows(items, predictions, latencies, AgentKind(spec["kind"]))
-            path = Path(spec["output_dir"]) / predictions_file(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(to_jsonl(rows))
-            results[name] = {
-                "predictions": str(path),
-                "latency_seconds": statistics.median(latencies),
-                "seconds": time.perf_counter() - started,
-                **count_outcomes(rows),
-            }
+            rows = score_predictions(items, predictions, kind, measure_latencies(model, items))
+            _write(spec, name, rows)
+        scored[name] = rows
         report({"event": "scored", "model": name, "items": len(items)})
-    return results
+    return scored
+
+
+def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The report on the candidate beside the spec's control, as JSON.
+
+    Raises:
+        Unscorable: no item has a right answer, or the models answered different items.
+    """
+    from services.evaluator.comparison.report import build_evaluation_report
+
+    folder, control = Path(spec["output_dir"]), Role(spec["control"])
+    predictions = {
+        role: list(read_jsonl(folder / predictions_file(role), PredictionRow))
+        for role in (Role.CANDIDATE, control)
+    }
+    policy = GatePolicy.model_validate(spec["gate"])
+    return build_evaluation_report(predictions, control, policy).model_dump(mode="json")
 
 
 def read_suite(path: Path) -> list[SuiteItem]:
@@ -97,45 +122,22 @@ def read_suite(path: Path) -> list[SuiteItem]:
     return items
 
 
-def build_rows(
+def score_predictions(
     items: Sequence[SuiteItem],
     predictions: Sequence[Prediction],
-    latencies: Sequence[float],
     kind: AgentKind,
+    latencies: Sequence[float] = (),
 ) -> list[PredictionRow]:
-    """One row per item, in order. `latencies` are those of the first items [s]."""
-    rows = []
-    timed = zip_longest(items, predictions, latencies[: len(items)])
-    for item, prediction, latency in timed:
-        first, best = _scores(item, prediction, kind)
-        rows.append(
-            PredictionRow(
-                id=item.id,
-                group=item.group,
-                target=item.target,
-                output=prediction.output,
-                score=prediction.score,
-                alternatives=prediction.alternatives,
-                correct=None if first.value is None else bool(first.value),
-                correct_at_k=None if best.value is None else bool(best.value),
-                latency_seconds=latency,
-            )
-        )
-    return rows
-
-
-def count_outcomes(rows: Sequence[PredictionRow]) -> Mapping[str, Any]:
-    """How many answers were right and how many scored, by group, and how many had no target."""
-    scored = [row for row in rows if row.correct is not None]
-    return {
-        "right": dict(Counter(row.group or ALL_ITEMS for row in scored if row.correct)),
-        "scored": dict(Counter(row.group or ALL_ITEMS for row in scored)),
-        "unscored": len(rows) - len(scored),
-    }
+    """One row per item; the first `latencies` are those of the first items."""
+    timed = [*latencies, *[None] * (len(items) - len(latencies))]
+    return [
+        _score(item, prediction, kind, latency)
+        for item, prediction, latency in zip(items, predictions, timed, strict=True)
+    ]
 
 
 def measure_latencies(model: Predictor, items: Sequence[SuiteItem]) -> list[float]:
-    """Seconds of requests with one item each, as in production, for the first items."""
+    """Seconds of the first items, each answered by itself as in production."""
     spent = []
     for item in items[:TIMED_REQUESTS]:
         started = time.perf_counter()
@@ -144,10 +146,28 @@ def measure_latencies(model: Predictor, items: Sequence[SuiteItem]) -> list[floa
     return spent
 
 
-def _scores(item: SuiteItem, prediction: Prediction, kind: AgentKind) -> tuple[Score, Score]:
-    target = item.target or None
+def _score(
+    item: SuiteItem, prediction: Prediction, kind: AgentKind, latency: float | None
+) -> PredictionRow:
     if kind is AgentKind.GENERATOR:
-        score = text_match(prediction.output, target)
-        return score, score
-    answers = (prediction.output, *prediction.alternatives)
-    return exact_match(prediction.output, target), top_k_match(answers, target)
+        first = among = text_match(prediction.output, item.target)
+    else:
+        first = exact_match(prediction.output, item.target)
+        among = top_k_match((prediction.output, *prediction.alternatives), item.target)
+    return PredictionRow(
+        id=item.id,
+        group=item.group,
+        target=item.target,
+        output=prediction.output,
+        score=prediction.score,
+        alternatives=prediction.alternatives,
+        correct=first,
+        correct_at_k=among,
+        latency_seconds=latency,
+    )
+
+
+def _write(spec: Mapping[str, Any], name: str, rows: Iterable[PredictionRow]) -> None:
+    path = Path(spec["output_dir"]) / predictions_file(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(to_jsonl(rows))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
+from archon_contracts.base import ValueObject
 from archon_contracts.commands import EvaluateModel
-from archon_contracts.formats import SUITE_FILES, nonblank_lines
-from archon_contracts.values import ArtifactRef
+from archon_contracts.events import PairedComparison
+from archon_contracts.formats import SUITE_FILES
+from archon_contracts.values import ArtifactRef, Estimate, MetricResult
 from services.evaluator.errors import EmptySuite, NothingToCompare
 
 SCORING_VERSION = 2
@@ -51,19 +52,27 @@ class CachedScore:
 
     predictions: ArtifactRef
     file: str
-    latency_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class RoleScores:
-    """One model's predictions as JSON lines, and its median time per item."""
+class EvaluationReport(ValueObject):
+    """What an evaluation found; `comparison` is of accuracy, empty when nothing is deployed."""
 
-    predictions: bytes
-    latency_seconds: float
+    passed: bool
+    reasons: tuple[str, ...]
+    results: tuple[MetricResult, ...]
+    comparison: dict[str, PairedComparison]
+
+    def estimates_of(self, metric: str) -> dict[str, dict[str, Estimate]]:
+        """One metric: model -> group -> estimate."""
+        found: dict[str, dict[str, Estimate]] = {}
+        for result in self.results:
+            if result.name == metric:
+                found.setdefault(result.model, {})[result.group] = result.estimate
+        return found
 
 
 def choose_control(command: EvaluateModel) -> Role:
-    """Whom the candidate must beat: the live version, or the untrained base when nothing is live.
+    """Whom the candidate must beat: the deployed version, or else the baseline.
 
     Raises:
         NothingToCompare: the command names neither.
@@ -73,7 +82,7 @@ def choose_control(command: EvaluateModel) -> Role:
     if command.base_model is not None:
         return Role.BASELINE
     raise NothingToCompare(
-        "Name the live version or base_model: without one of them no gain can be shown."
+        "Name the deployed version or base_model: without one of them no gain can be shown."
     )
 
 
@@ -110,7 +119,7 @@ def find_items_file(folder: Path) -> Path:
         path = folder / name
         if path.is_file():
             with path.open("rb") as lines:
-                if any(nonblank_lines(lines)):
+                if any(line.strip() for line in lines):
                     return path
             raise EmptySuite(f"The evaluation suite's {name} holds no item; nothing can be scored.")
     raise EmptySuite(f"The evaluation suite has neither {' nor '.join(SUITE_FILES)}.")
@@ -122,9 +131,3 @@ def select_roles_to_score(wanted: Iterable[Role], known: Iterable[Role]) -> list
     if Role.BASELINE in missing and Role.CANDIDATE not in missing:
         missing.insert(0, Role.CANDIDATE)
     return missing
-
-
-def read_scores(result: Mapping[str, Any], role: Role) -> RoleScores:
-    """One model's part of the child's answer, read from the file it names."""
-    part = result[role]
-    return RoleScores(Path(part["predictions"]).read_bytes(), part["latency_seconds"])

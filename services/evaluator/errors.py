@@ -24,7 +24,7 @@ class SuiteInvalid(PermanentError):
 
 
 class NothingToCompare(PermanentError):
-    """Neither a live version nor a base model was named, so no gain could be shown."""
+    """Neither a deployed version nor a base model was named, so no gain could be shown."""
 
 
 class Unscorable(PermanentError):

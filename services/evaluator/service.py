@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-from uuid import UUID
-
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.events import JobCancelled
+from services.evaluator.ports import EvaluationRepository
 from shared.logging import get_logger
-from shared.messaging.messages import Cause, Message
+from shared.messaging.messages import Message
 from shared.postgres.database import Tx
+from shared.work.queue import WorkQueue
 
 WORK_KIND = "evaluate"
 
 log = get_logger(__name__)
 
 
-class EvaluationAttempts(Protocol):
-    """Which evaluation of a job is the newest."""
-
-    async def accept_attempt(self, tx: Tx, command: EvaluateModel) -> bool: ...
-
-    async def cancel_job(self, tx: Tx, job_id: UUID) -> bool: ...
-
-
-class Queue(Protocol):
-    """Long work, written in the caller's transaction."""
-
-    async def enqueue(
-        self, tx: Tx, *, kind: str, key: str, payload: dict[str, Any], cause: Cause
-    ) -> UUID: ...
-
-    async def cancel(self, tx: Tx, *, kind: str, key: str) -> int: ...
-
-
 class EvaluatorService:
     """The use cases; every one runs in the transaction of its message."""
 
-    def __init__(self, attempts: EvaluationAttempts, queue: Queue) -> None:
+    def __init__(self, attempts: EvaluationRepository, queue: WorkQueue) -> None:
         self._attempts = attempts
         self._queue = queue
 

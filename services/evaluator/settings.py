@@ -6,6 +6,7 @@ import os
 
 from pydantic import Field
 
+from archon_inference.devices import DEVICE_PATTERN, Precision
 from shared.settings import ServiceSettings
 
 
@@ -21,4 +22,10 @@ class Settings(ServiceSettings):
     evaluator_slots: int = Field(default=1, ge=1, le=64, description="Evaluations at once.")
     evaluator_threads: int = Field(
         default_factory=_half_of_the_cores, ge=1, le=256, description="CPU threads of one child."
+    )
+    evaluator_device: str = Field(
+        default="cpu", pattern=DEVICE_PATTERN, description="Device of the models: cpu or cuda:0."
+    )
+    evaluator_precision: Precision = Field(
+        default="float32", description="Precision of the models: float32 or bfloat16."
     )

@@ -44,7 +44,7 @@ class EvaluationStore:
         if row is None:
             return None
         predictions = ArtifactRef(uri=row["predictions_uri"], digest=row["predictions_digest"])
-        return CachedScore(predictions, row["file"], row["latency_seconds"])
+        return CachedScore(predictions, row["file"])
 
     async def insert_score(self, tx: Tx, key: ScoreKey, score: CachedScore) -> None:
         """Keep a score for the next time."""
@@ -55,5 +55,4 @@ class EvaluationStore:
             predictions_uri=score.predictions.uri,
             predictions_digest=score.predictions.digest,
             file=score.file,
-            latency_seconds=score.latency_seconds,
         )

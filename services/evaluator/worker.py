@@ -1,92 +1,44 @@
-"""One evaluation: load cached scores, let a warm child make the rest, compare, publish."""
+"""One evaluation: load cached predictions, let a warm child do the rest, publish."""
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
 
-from archon_contracts.base import Contract
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.events import EvaluationCompleted, EvaluationFailed
-from archon_contracts.formats import predictions_file
+from archon_contracts.formats import MODEL_CARD_FILE, predictions_file
 from archon_contracts.identifiers import derived_id
-from archon_contracts.metric_names import TOP_K
-from archon_contracts.values import ArtifactRef
-from archon_inference.card import CARD_FILE
-from services.evaluator.comparison.gate import EvaluationReport, build_evaluation_report
+from archon_contracts.metric_names import ACCURACY, ACCURACY_AT_5, LATENCY_SECONDS
+from archon_contracts.values import ALL_ITEMS, ArtifactRef
+from archon_inference.devices import Precision
+from services.evaluator.child import ENTRY
 from services.evaluator.domain import (
     CachedScore,
+    EvaluationReport,
     EvaluationState,
     Role,
-    RoleScores,
     ScoreKey,
     build_score_keys,
     choose_control,
     find_items_file,
-    read_scores,
     select_roles_to_score,
 )
+from services.evaluator.ports import EvaluationRepository
+from shared.artifacts.store import ArtifactStore
 from shared.clock import Clock
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ChildFailed, PermanentError
 from shared.logging import get_logger
 from shared.messaging.messages import Cause
+from shared.messaging.outbox import Outbox
 from shared.postgres.database import Tx
-from shared.work.queue import Lease
-
-ENTRY = "services.evaluator.child:run"
+from shared.work.child_pool import ChildPool
+from shared.work.queue import Lease, WorkQueue
 
 log = get_logger(__name__)
-
-
-class Children(Protocol):
-    """Runs functions in warm child processes."""
-
-    async def run(
-        self,
-        entry: str,
-        spec: Mapping[str, Any],
-        on_report: Callable[[dict[str, Any]], Awaitable[None]],
-    ) -> dict[str, Any]: ...
-
-
-class ArtifactStore(Protocol):
-    """Content-addressed folders."""
-
-    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
-
-    async def fetch(self, ref: ArtifactRef) -> Path: ...
-
-    async def read(self, ref: ArtifactRef, name: str) -> bytes: ...
-
-
-class Outbox(Protocol):
-    """Queues messages in the caller's transaction."""
-
-    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
-
-
-class Guard(Protocol):
-    """Opens transactions that hold only while the lease does."""
-
-    def guarded(self, lease: Lease) -> AbstractAsyncContextManager[Tx]: ...
-
-
-class Store(Protocol):
-    """Known scores, and how evaluations ended."""
-
-    async def end_attempt(
-        self, tx: Tx, job_id: UUID, attempt: int, state: EvaluationState
-    ) -> None: ...
-
-    async def find_score(self, tx: Tx, key: ScoreKey) -> CachedScore | None: ...
-
-    async def insert_score(self, tx: Tx, key: ScoreKey, score: CachedScore) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,38 +55,35 @@ class EvaluationResult:
 class EvaluationWorker:
     """The evaluator's `WorkHandler`: everything is repeatable until `complete` commits."""
 
-    children: Children
+    children: ChildPool
     artifacts: ArtifactStore
-    store: Store
-    guard: Guard
+    store: EvaluationRepository
+    queue: WorkQueue
     outbox: Outbox
     clock: Clock
     threads: int
+    device: str = "cpu"
+    precision: Precision = "float32"
     entry: str = ENTRY
 
     async def run(self, lease: Lease) -> EvaluationResult:
         """Score whom no earlier evaluation scored on these items, and compare."""
         command = EvaluateModel.model_validate(lease.payload)
         started = self.clock.now()
-        control = choose_control(command)
+        choose_control(command)  # before anything is fetched: it may not be possible at all
         suite = find_items_file(await self.artifacts.fetch(command.items))
         candidate = await self.artifacts.fetch(command.candidate)
-        card = await self.artifacts.read(command.candidate, CARD_FILE)
+        card = await self.artifacts.read(command.candidate, MODEL_CARD_FILE)
         keys = build_score_keys(command, card)
-        cached = await self._load_cached_scores(lease, keys)
+        cached = await self._load_cached_predictions(lease, keys)
         roles = select_roles_to_score(keys, cached)
-        fresh = await self._score(command, candidate, suite, roles) if roles else {}
-        scores = {role: fresh.get(role) or cached[role] for role in keys}
-        report = await asyncio.to_thread(build_evaluation_report, scores, control, command.gate)
-        files = {predictions_file(role): score.predictions for role, score in scores.items()}
+        models = await self._locate_models(command, candidate, roles)
+        report, files = await self._evaluate(command, models, suite, cached)
         predictions = await self.artifacts.publish_files(files)
         return EvaluationResult(
             report=report,
             predictions=predictions,
-            scored={
-                keys[role]: CachedScore(predictions, predictions_file(role), score.latency_seconds)
-                for role, score in fresh.items()
-            },
+            scored={keys[role]: CachedScore(predictions, predictions_file(role)) for role in roles},
             seconds=(self.clock.now() - started).total_seconds(),
         )
 
@@ -151,12 +100,15 @@ class EvaluationWorker:
             job_id=command.job_id,
             evaluation_id=derived_id("evaluation", command.job_id, command.attempt),
             passed=report.passed,
-            results=report.results,
             reasons=report.reasons,
-            accuracy=report.accuracy,
-            accuracy_at_5=report.accuracy_at_5,
-            comparison=dict(report.comparison),
-            latency_seconds=dict(report.latency_seconds),
+            results=report.results,
+            accuracy=report.estimates_of(ACCURACY),
+            accuracy_at_5=report.estimates_of(ACCURACY_AT_5),
+            comparison=report.comparison,
+            latency_seconds={
+                role: groups[ALL_ITEMS].value
+                for role, groups in report.estimates_of(LATENCY_SECONDS).items()
+            },
             compared_with=command.deployed.version if command.deployed else None,
             predictions=result.predictions,
             duration_seconds=result.seconds,
@@ -177,45 +129,70 @@ class EvaluationWorker:
         )
         await self.outbox.append(tx, failed, cause=_cause(lease))
 
-    async def _load_cached_scores(
+    async def _load_cached_predictions(
         self, lease: Lease, keys: Mapping[Role, ScoreKey]
-    ) -> dict[Role, RoleScores]:
-        """Scores of earlier evaluations whose predictions are still there and whole."""
-        async with self.guard.guarded(lease) as tx:
+    ) -> dict[Role, bytes]:
+        """Predictions of earlier evaluations that are still there and whole."""
+        async with self.queue.guarded(lease) as tx:
             found = {role: await self.store.find_score(tx, key) for role, key in keys.items()}
         cached = {}
         for role, score in found.items():
             if score is None:
                 continue
             try:
-                predictions = await self.artifacts.read(score.predictions, score.file)
+                cached[role] = await self.artifacts.read(score.predictions, score.file)
             except (ArtifactMissing, ArtifactCorrupt) as error:
                 log.warning("cached_score_unreadable", role=role, reason=str(error))
             else:
-                cached[role] = RoleScores(predictions, score.latency_seconds)
                 log.info("cached_score_used", role=role)
         return cached
 
-    async def _score(
-        self, command: EvaluateModel, candidate: Path, suite: Path, roles: list[Role]
-    ) -> dict[Role, RoleScores]:
+    async def _locate_models(
+        self, command: EvaluateModel, candidate: Path, roles: Sequence[Role]
+    ) -> dict[str, str | None]:
+        """Where the child finds the models that it must score; None: it need not."""
         models: dict[str, str | None] = dict.fromkeys((role.value for role in Role), None)
-        models[Role.CANDIDATE] = str(candidate) if Role.CANDIDATE in roles else None
+        if Role.CANDIDATE in roles:
+            models[Role.CANDIDATE] = str(candidate)
         if Role.DEPLOYED in roles and command.deployed is not None:
             models[Role.DEPLOYED] = str(await self.artifacts.fetch(command.deployed.artifact))
         if Role.BASELINE in roles:
             models[Role.BASELINE] = command.base_model
-        with tempfile.TemporaryDirectory(prefix="archon-evaluation-") as output:
+        return models
+
+    async def _evaluate(
+        self,
+        command: EvaluateModel,
+        models: Mapping[str, str | None],
+        suite: Path,
+        cached: Mapping[Role, bytes],
+    ) -> tuple[EvaluationReport, dict[str, bytes]]:
+        """Run the child over known and new predictions; gives its report and all predictions."""
+        with tempfile.TemporaryDirectory(prefix="archon-evaluation-") as folder:
+            output = Path(folder)
+            _write_predictions(output, cached)
             spec = {
                 "models": models,
                 "kind": command.kind.value,
                 "items": str(suite),
                 "threads": self.threads,
-                "k": TOP_K,
-                "output_dir": output,
+                "device": self.device,
+                "precision": self.precision,
+                "output_dir": folder,
+                "control": choose_control(command).value,
+                "gate": command.gate.model_dump(mode="json"),
             }
             result = await self.children.run(self.entry, spec, _log_report)
-            return {role: read_scores(result, role) for role in roles}
+            return EvaluationReport.model_validate(result["report"]), _read_files(output)
+
+
+def _write_predictions(folder: Path, predictions: Mapping[Role, bytes]) -> None:
+    for role, content in predictions.items():
+        (folder / predictions_file(role)).write_bytes(content)
+
+
+def _read_files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 async def _log_report(report: dict[str, Any]) -> None:

@@ -1,1 +1,1 @@
-"""Runs, versions, deployments and rollbacks."""
+"""Model versions, deployments and rollbacks."""

@@ -12,19 +12,19 @@ from shared.messaging.messages import Message
 def deployed_entry(
     message: Message[DeployModel], model: ModelVersion, change: Deployment
 ) -> AuditEntry:
-    """A version went live, by a person's order or a job's."""
+    """A version was deployed, by a person's command or a job's."""
     return _of_change(message, AuditAction.DEPLOYED, model, change)
 
 
 def rolled_back_entry(
     message: Message[RollBackModel], model: ModelVersion, change: Deployment
 ) -> AuditEntry:
-    """An earlier version is live again."""
+    """An earlier version is deployed again."""
     return _of_change(message, AuditAction.ROLLED_BACK, model, change)
 
 
 def refused_entry(message: Message[DeployModel], refused: DeploymentRefused) -> AuditEntry:
-    """A job's version was not made live."""
+    """A job's version was not deployed."""
     command = message.body
     return AuditEntry(
         tenant_id=refused.tenant_id,

@@ -29,14 +29,6 @@ class Action(StrEnum):
     ROLLBACK = "rollback"
 
 
-class RunState(StrEnum):
-    """Where an attempt at a training stands."""
-
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class SemanticVersion:
     """A semantic version; its order is the order of registration."""

@@ -1,9 +1,9 @@
-"""What the registry refuses.
+"""Commands that the registry cannot carry out.
 
 ArchonError
 └── PermanentError
     ├── UnknownVersion       the agent has no such version
-    ├── NothingToRollBackTo  no version was live before the present one
+    ├── NothingToRollBackTo  no version was deployed before the present one
     └── InvalidVersion       a version is not MAJOR.MINOR.PATCH
 """
 
@@ -17,7 +17,7 @@ class UnknownVersion(PermanentError):
 
 
 class NothingToRollBackTo(PermanentError):
-    """No version was live before the present one, so there is none to return to."""
+    """No version was deployed before the present one, so there is none to return to."""
 
 
 class InvalidVersion(PermanentError):

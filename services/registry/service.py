@@ -1,24 +1,14 @@
-"""Versions, deployments and the record of runs: what happens on each message."""
+"""Versions and deployments: what happens on each command."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Protocol
-from uuid import UUID
-
-from archon_contracts.base import Contract
 from archon_contracts.commands import DeployModel, RegisterModel, RollBackModel
 from archon_contracts.events import (
     AgentConfiguration,
     DeploymentRefused,
-    EvaluationCompleted,
-    MetricsRecorded,
     ModelDeployed,
     ModelRegistered,
     ModelRolledBack,
-    TrainingCompleted,
-    TrainingFailed,
-    TrainingStarted,
 )
 from archon_contracts.identifiers import derived_id
 from services.registry.audit_entries import deployed_entry, refused_entry, rolled_back_entry
@@ -27,78 +17,20 @@ from services.registry.domain import (
     Deployment,
     ModelStatus,
     ModelVersion,
-    RunState,
-    SemanticVersion,
     compute_next_version,
     find_rollback_version,
     is_outdated,
 )
 from services.registry.errors import NothingToRollBackTo, UnknownVersion
-from shared.audit import AuditEntry
+from services.registry.ports import ModelRepository
+from shared.audit import AuditLog
 from shared.clock import Clock
 from shared.logging import get_logger
 from shared.messaging.messages import Cause, Message
+from shared.messaging.outbox import Outbox
 from shared.postgres.database import Tx
 
 log = get_logger(__name__)
-
-
-class Outbox(Protocol):
-    """Queues messages in the caller's transaction."""
-
-    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
-
-
-class AuditLog(Protocol):
-    """Records who did what; the last call of a use case."""
-
-    async def append(self, tx: Tx, entry: AuditEntry, *, cause: Cause) -> None: ...
-
-
-class ModelRepository(Protocol):
-    """Versions of an agent and which of them is live. `lock_agent` comes before any other call."""
-
-    async def lock_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> int: ...
-
-    async def find_of_job(self, tx: Tx, tenant_id: str, job_id: UUID) -> ModelVersion | None: ...
-
-    async def find(
-        self, tx: Tx, tenant_id: str, agent_id: str, version: str
-    ) -> ModelVersion | None: ...
-
-    async def find_deployed(self, tx: Tx, tenant_id: str, agent_id: str) -> ModelVersion | None: ...
-
-    async def find_highest_version(
-        self, tx: Tx, tenant_id: str, agent_id: str
-    ) -> SemanticVersion | None: ...
-
-    async def list_versions(self, tx: Tx, tenant_id: str, agent_id: str) -> list[str]: ...
-
-    async def insert(self, tx: Tx, model: ModelVersion, command: RegisterModel) -> None: ...
-
-    async def set_deployed(self, tx: Tx, model: ModelVersion, change: Deployment) -> None: ...
-
-    async def list_deployments(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Deployment]: ...
-
-
-class TrainingRunRepository(Protocol):
-    """The record of runs, their metric series and evaluations."""
-
-    async def insert_metrics(self, tx: Tx, recorded: MetricsRecorded) -> None: ...
-
-    async def start_run(self, tx: Tx, started: TrainingStarted) -> None: ...
-
-    async def end_run(
-        self,
-        tx: Tx,
-        ended: TrainingCompleted | TrainingFailed,
-        state: RunState,
-        at: datetime,
-    ) -> None: ...
-
-    async def insert_evaluation(
-        self, tx: Tx, completed: EvaluationCompleted, at: datetime
-    ) -> None: ...
 
 
 class RegistryService:
@@ -107,13 +39,11 @@ class RegistryService:
     def __init__(
         self,
         models: ModelRepository,
-        runs: TrainingRunRepository,
         outbox: Outbox,
         audit: AuditLog,
         clock: Clock,
     ) -> None:
         self._models = models
-        self._runs = runs
         self._outbox = outbox
         self._audit = audit
         self._clock = clock
@@ -179,10 +109,10 @@ class RegistryService:
         return model
 
     async def roll_back_model(self, tx: Tx, message: Message[RollBackModel]) -> ModelVersion:
-        """Make the version before, or the named one, live again.
+        """Deploy the version before, or the named one, again.
 
         Raises:
-            NothingToRollBackTo: no version was live before, or none is live.
+            NothingToRollBackTo: no version was deployed before, or none is now.
             UnknownVersion: the agent has no version of that name.
         """
         command = message.body
@@ -190,7 +120,7 @@ class RegistryService:
         current = await self._models.find_deployed(tx, command.tenant_id, command.agent_id)
         if current is None:
             raise NothingToRollBackTo(
-                f"Agent {command.agent_id} has no live version; deploy one instead."
+                f"Agent {command.agent_id} has no deployed version; deploy one instead."
             )
         model = await self._rollback_target(tx, command, current)
         if model.version == current.version:
@@ -219,27 +149,6 @@ class RegistryService:
         await self._outbox.append(tx, rolled_back, cause=message.cause)
         await self._audit.append(tx, rolled_back_entry(message, model, change), cause=message.cause)
         return model
-
-    async def record_metrics(self, tx: Tx, message: Message[MetricsRecorded]) -> None:
-        """Keep a batch of points."""
-        await self._runs.insert_metrics(tx, message.body)
-
-    async def record_start(self, tx: Tx, message: Message[TrainingStarted]) -> None:
-        """Keep that an attempt runs."""
-        await self._runs.start_run(tx, message.body)
-
-    async def record_completion(self, tx: Tx, message: Message[TrainingCompleted]) -> None:
-        """Keep what an attempt gave."""
-        at = message.envelope.time
-        await self._runs.end_run(tx, message.body, RunState.COMPLETED, at)
-
-    async def record_failure(self, tx: Tx, message: Message[TrainingFailed]) -> None:
-        """Keep why an attempt gave nothing."""
-        await self._runs.end_run(tx, message.body, RunState.FAILED, message.envelope.time)
-
-    async def record_evaluation(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
-        """Keep an evaluation's figures."""
-        await self._runs.insert_evaluation(tx, message.body, message.envelope.time)
 
     async def _new_model(self, tx: Tx, command: RegisterModel) -> ModelVersion:
         highest = await self._models.find_highest_version(tx, command.tenant_id, command.agent_id)
@@ -277,7 +186,7 @@ class RegistryService:
         )
         if target is None:
             raise NothingToRollBackTo(
-                f"No version of agent {current.agent_id} was live before {current.version}; "
+                f"No version of agent {current.agent_id} was deployed before {current.version}; "
                 "name one in to_version."
             )
         return await self._find(tx, current.tenant_id, current.agent_id, target)

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from archon_contracts.commands import RegisterModel
-from archon_contracts.events import (
-    EvaluationCompleted,
-    MetricsRecorded,
-    TrainingCompleted,
-    TrainingFailed,
-    TrainingStarted,
-)
 from archon_contracts.values import AgentKind, ArtifactRef, Estimate
 from services.registry.domain import (
     Action,
     Deployment,
     ModelStatus,
     ModelVersion,
-    RunState,
     SemanticVersion,
 )
 from shared.postgres.database import Tx
@@ -96,7 +87,7 @@ class ModelStore:
         )
 
     async def set_deployed(self, tx: Tx, model: ModelVersion, change: Deployment) -> None:
-        """Make the model the only live one of its agent and add the change to the history."""
+        """Make the model the only deployed one of its agent and add the change to the history."""
         agent = {"tenant_id": model.tenant_id, "agent_id": model.agent_id}
         await self._queries.set_revision(tx, **agent, revision=change.revision)
         await self._queries.retire_deployed_model(tx, **agent)
@@ -114,74 +105,9 @@ class ModelStore:
         )
 
     async def list_deployments(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Deployment]:
-        """Every change of the live version, oldest first."""
+        """Every change of the deployed version, oldest first."""
         rows = self._queries.list_deployments(tx, tenant_id=tenant_id, agent_id=agent_id)
         return [_deployment(row) async for row in rows]
-
-
-class RunStore:
-    """Runs, metric series and evaluations."""
-
-    def __init__(self) -> None:
-        self._queries = load_queries("services.registry")
-
-    async def insert_metrics(self, tx: Tx, recorded: MetricsRecorded) -> None:
-        """Keep points; one that is known by name and step is left as it is."""
-        points = recorded.points
-        await self._queries.insert_metrics(
-            tx,
-            tenant_id=recorded.tenant_id,
-            job_id=recorded.job_id,
-            attempt=recorded.attempt,
-            names=[point.name for point in points],
-            steps=[point.step for point in points],
-            series=[point.value for point in points],
-            epochs=[point.epoch for point in points],
-            times=[point.recorded_at for point in points],
-        )
-
-    async def start_run(self, tx: Tx, started: TrainingStarted) -> None:
-        """Keep that an attempt runs, unless it ended already."""
-        await self._queries.start_run(
-            tx,
-            job_id=started.job_id,
-            attempt=started.attempt,
-            tenant_id=started.tenant_id,
-            agent_id=started.agent_id,
-            started_at=started.first_step_at,
-        )
-
-    async def end_run(
-        self,
-        tx: Tx,
-        ended: TrainingCompleted | TrainingFailed,
-        state: RunState,
-        at: datetime,
-    ) -> None:
-        """Keep how an attempt ended."""
-        await self._queries.end_run(
-            tx,
-            job_id=ended.job_id,
-            attempt=ended.attempt,
-            tenant_id=ended.tenant_id,
-            agent_id=ended.agent_id,
-            state=state,
-            ended_at=at,
-            event_body=ended.to_json(),
-        )
-
-    async def insert_evaluation(self, tx: Tx, completed: EvaluationCompleted, at: datetime) -> None:
-        """Keep an evaluation once."""
-        await self._queries.insert_evaluation(
-            tx,
-            evaluation_id=completed.evaluation_id,
-            tenant_id=completed.tenant_id,
-            agent_id=completed.agent_id,
-            job_id=completed.job_id,
-            passed=completed.passed,
-            recorded_at=at,
-            event_body=completed.to_json(),
-        )
 
 
 def _model(row: Mapping[str, Any]) -> ModelVersion:

@@ -16,7 +16,7 @@ from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
 
 CLEAN_UP_SECONDS = 600.0
-FORK_SERVER_WARM_UP = "services.trainer.fork_server_warm_up"
+FORK_SERVER_WARM_UP = "archon_inference.fork_server_warm_up"
 
 
 def build_app(settings: Settings) -> Application:
@@ -48,6 +48,7 @@ def build_app(settings: Settings) -> Application:
         clock=shared.clock,
         worker_id=settings.worker_id,
         threads=settings.trainer_threads,
+        precision=settings.trainer_precision,
     )
 
     async def clean_up() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,18 +33,19 @@ class Capacity:
         self._slots = slots
         self._devices = devices
         self._capabilities = capabilities
-        self._busy = 0
+        self._busy: Counter[str] = Counter()
         self.changed = Waiter()
 
     @contextmanager
-    def reserve_slot(self) -> Iterator[None]:
-        """One slot is taken while the block runs."""
-        self._busy += 1
+    def reserve_slot(self) -> Iterator[str]:
+        """One slot is taken while the block runs; gives the device with the fewest runs."""
+        device = min(self._devices, key=self._busy.__getitem__, default="cpu")
+        self._busy[device] += 1
         self.changed.notify()
         try:
-            yield
+            yield device
         finally:
-            self._busy -= 1
+            self._busy[device] -= 1
             self.changed.notify()
 
     def report(self) -> WorkerReported:
@@ -52,7 +54,7 @@ class Capacity:
             worker_id=self._worker_id,
             service="trainer",
             slots=self._slots,
-            busy=self._busy,
+            busy=self._busy.total(),
             devices=self._devices,
             memory_mb=_machine_memory_mb(),
             capabilities=self._capabilities,

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from archon_inference.devices import claim_device
+
 # What the fork server imports beforehand, so that a run starts in well under a second.
 FORK_SERVER_MODULES: Final = (
     "torch",
@@ -17,6 +19,9 @@ FORK_SERVER_MODULES: Final = (
     "services.trainer.recipes.selector",
     "services.trainer.recipes.classifier",
 )
+
+ENTRY: Final = "services.trainer.child:run"
+"""Names `run` to the child pool."""
 
 
 def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -32,7 +37,7 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
     from services.trainer.recipes.recipe_table import find_recipe, read_run
 
     started = time.perf_counter()
-    training = read_run(spec)
+    training = read_run({**spec, "device": claim_device(str(spec.get("device", "cpu")))})
     torch.set_num_threads(training.threads)
     result = find_recipe(spec).train(training, report)
     total = time.perf_counter() - started

@@ -12,6 +12,7 @@ from typing import Any
 
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import MetricPoint
+from archon_inference.devices import Precision
 from services.trainer.errors import NoTrainingSteps
 
 MAX_BATCH_POINTS = 50
@@ -38,6 +39,15 @@ class RunFolders:
     output: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What a run computes on, and how precisely."""
+
+    threads: int
+    device: str = "cpu"
+    precision: Precision = "float32"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedModel:
     """What a run gave: the folder of its model and the figures about it."""
@@ -50,7 +60,7 @@ class TrainedModel:
     library_versions: Mapping[str, str]
 
 
-def build_run_spec(command: TrainModel, folders: RunFolders, threads: int) -> dict[str, Any]:
+def build_run_spec(command: TrainModel, folders: RunFolders, hardware: Hardware) -> dict[str, Any]:
     """The run as the child process takes it: plain JSON, every folder a path."""
     return {
         "job_id": str(command.job_id),
@@ -65,7 +75,9 @@ def build_run_spec(command: TrainModel, folders: RunFolders, threads: int) -> di
         "output_dir": str(folders.output),
         "checkpoint_dir": str(folders.checkpoints),
         "seed": command.config.seed,
-        "threads": threads,
+        "threads": hardware.threads,
+        "device": hardware.device,
+        "precision": hardware.precision,
         "plan": command.plan.model_dump(mode="json") if command.plan else None,
         "config": command.config.model_dump(mode="json", exclude_none=True),
     }

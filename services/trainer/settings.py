@@ -6,10 +6,12 @@ import os
 import socket
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
 from archon_contracts.base import Identifier
+from archon_inference.devices import DEVICE_PATTERN, Precision
 from shared.settings import ServiceSettings
 
 
@@ -39,8 +41,13 @@ class Settings(ServiceSettings):
     trainer_worker_id: Identifier | None = Field(
         default=None, description="Name in capacity reports; absent: host name and health port."
     )
-    trainer_devices: tuple[str, ...] = Field(
-        default=("cpu",), description="Devices that runs may use, such as cpu or cuda:0."
+    trainer_devices: tuple[Annotated[str, Field(pattern=DEVICE_PATTERN)], ...] = Field(
+        default=("cpu",),
+        min_length=1,
+        description="Devices that runs may use, such as cpu or cuda:0; a run takes the least busy.",
+    )
+    trainer_precision: Precision = Field(
+        default="float32", description="Precision of the forward pass: float32 or bfloat16."
     )
     trainer_report_seconds: float = Field(
         default=30.0, gt=0, description="Longest time between two capacity reports [s]."

@@ -12,9 +12,12 @@ from archon_contracts.commands import TrainModel
 from archon_contracts.events import TrainingCompleted, TrainingFailed
 from archon_contracts.formats import CATALOGUE_FILE
 from archon_contracts.values import ArtifactRef
+from archon_inference.devices import Precision
 from services.trainer.capacity import Capacity
 from services.trainer.checkpoints.folders import WorkFolders
+from services.trainer.child import ENTRY
 from services.trainer.domain import (
+    Hardware,
     RunFolders,
     TrainedModel,
     TrainingState,
@@ -27,8 +30,6 @@ from shared.errors import ChildFailed, PermanentError
 from shared.messaging.messages import Cause
 from shared.postgres.database import Tx
 from shared.work.queue import Lease
-
-ENTRY = "services.trainer.child:run"
 
 
 class Children(Protocol):
@@ -80,13 +81,15 @@ class TrainingWorker:
     clock: Clock
     worker_id: str
     threads: int
+    precision: Precision = "float32"
     entry: str = ENTRY
 
     async def run(self, lease: Lease) -> PublishedModel:
         """Train from the last checkpoint of this attempt, or from the start."""
         command = TrainModel.model_validate(lease.payload)
-        with self.capacity.reserve_slot():
-            spec = build_run_spec(command, await self._fetch(command, lease), self.threads)
+        with self.capacity.reserve_slot() as device:
+            hardware = Hardware(self.threads, device, self.precision)
+            spec = build_run_spec(command, await self._fetch(command, lease), hardware)
             progress = TrainingProgress(
                 command,
                 lease,

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from archon_contracts import metric_names
 from archon_contracts.formats import PredictionRow
 from archon_inference.catalogue import write_catalogue
 from deploy.demo.bfcl import Benchmark, BenchmarkItem, load_benchmark
 from services.evaluator import child as evaluator
-from services.evaluator.comparison.gate import read_rows
-from services.evaluator.comparison.paired_tests import accuracy
+from services.evaluator.comparison.paired_tests import QUALITY_METRICS, estimate_groups
 from services.trainer import child as trainer
 from tests.benchmarks.harness import Figure
 
@@ -134,9 +134,7 @@ def _evaluate(root: Path, models: dict[str, Path | str]) -> dict[str, Any]:
         "items": str(root / "held_out.jsonl"),
         "output_dir": str(root / "scores"),
     }
-    result = evaluator.run(spec, lambda report: None)
-    files = {name: Path(part["predictions"]) for name, part in result.items()}
-    scored = {name: read_rows(file.read_bytes()) for name, file in files.items()}
+    scored = evaluator.score_models(spec, lambda report: None)
     return {**scored, "seconds": time.perf_counter() - started}
 
 
@@ -153,7 +151,7 @@ def _feedback(root: Path, benchmark: Benchmark, generator: random.Random) -> lis
 
 
 def _accuracies(version: str, scored: list[PredictionRow]) -> dict[str, float]:
-    accuracies = accuracy(scored)
+    accuracies = estimate_groups(scored, QUALITY_METRICS[metric_names.ACCURACY])
     return {f"accuracy {version}, {group}": accuracies[group].value for group in ("old", "new")}
 
 

@@ -4,7 +4,7 @@ Installed as `archon-inference`. Nothing here imports torch until a model is
 loaded, so a process may name these types and stay small.
 
     verify_folder(folder, model.artifact.digest, trusted_keys=[...])
-    predictor = load_predictor(folder)
+    predictor = load_predictor(folder)  # or device="cuda:0", precision="bfloat16"
     predictor.predict(["will it rain in Oslo tomorrow?"])[0].output
 """
 

@@ -15,12 +15,13 @@ import shutil
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import assert_never
+from typing import Final, assert_never
 
 from archon_contracts.base_model_uris import read_base_model_uri
 from archon_inference.errors import BaseModelMissing
+from archon_inference.model_files import CONFIG_FILE, SAFE_LOADING_OPTIONS, WEIGHTS_FILE
 
-_MODEL_FILES = ("config.json", "model.safetensors")
+_MODEL_FILES: Final = (CONFIG_FILE, WEIGHTS_FILE)
 
 
 def resolve_base_model(uri: str, cache: Path | None = None) -> Path:
@@ -94,8 +95,6 @@ def _convert_once(weights: Path, target: Path) -> Path:
 def _convert(weights: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    from archon_inference.loading import SAFE_LOADING_OPTIONS
 
     # Without `dequantize` the dense weights stay flagged as quantised: no saving, no training.
     model = AutoModelForCausalLM.from_pretrained(

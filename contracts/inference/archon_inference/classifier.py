@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from archon_inference.card import ModelCard, write_card
+from archon_inference.devices import Precision
 from archon_inference.encoder import TextEncoder
 from archon_inference.errors import ModelFolderInvalid
 from archon_inference.prediction import Prediction
@@ -31,19 +32,27 @@ class Classifier:
     head: nn.Linear
 
     @classmethod
-    def load(cls, folder: Path, card: ModelCard) -> Classifier:
+    def load(
+        cls,
+        folder: Path,
+        card: ModelCard,
+        *,
+        device: str = "cpu",
+        precision: Precision = "float32",
+    ) -> Classifier:
         """Load the classifier in `folder`.
 
         Raises:
             ModelFolderInvalid: the head is missing or has other labels than the card.
         """
-        encoder = TextEncoder.load(folder, card.frozen_layers)
+        encoder = TextEncoder.load(folder, card.frozen_layers, device=device, precision=precision)
         head = nn.Linear(encoder.hidden_size, len(card.labels))
         try:
             head.load_state_dict(load_file(folder / HEAD_FILE))
         except (FileNotFoundError, SafetensorError, RuntimeError) as error:
             raise ModelFolderInvalid(f"{folder} has no head for its labels: {error}") from error
-        return cls(encoder, card, head)
+        # The head stays in float32: pooled vectors are, whatever the encoder computes in.
+        return cls(encoder, card, head.to(encoder.device))
 
     def save(self, folder: Path) -> None:
         """Write a complete model folder; the card last."""

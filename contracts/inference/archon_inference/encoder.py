@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from archon_inference.devices import Precision
 from archon_inference.errors import ModelFolderInvalid
-from archon_inference.loading import SAFE_LOADING_OPTIONS, WEIGHTS_FILE
+from archon_inference.model_files import SAFE_LOADING_OPTIONS, WEIGHTS_FILE
 from archon_inference.quiet_loading import quiet_loading
 
 BATCH = 64
@@ -60,19 +61,33 @@ class TextEncoder:
     frozen_layers: int
 
     @classmethod
-    def load(cls, folder: Path, frozen_layers: int) -> TextEncoder:
+    def load(
+        cls,
+        folder: Path,
+        frozen_layers: int,
+        *,
+        device: str = "cpu",
+        precision: Precision = "float32",
+    ) -> TextEncoder:
         """Load the encoder in `folder` and cut it above its lowest `frozen_layers` layers.
 
         Raises:
             ModelFolderInvalid: the model has no such layers to cut between.
         """
+        dtype = getattr(torch, precision)
         with quiet_loading():
             model = AutoModel.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, **SAFE_LOADING_OPTIONS
+                folder, dtype=dtype, use_safetensors=True, **SAFE_LOADING_OPTIONS
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, **SAFE_LOADING_OPTIONS)
         lower, upper = _split_layers(model, frozen_layers)
-        return cls(tokenizer, lower, UpperLayers(upper), frozen_layers)
+        nn.Module.to(lower, device)  # in place; the library's own `to` has no types
+        return cls(tokenizer, lower, UpperLayers(upper).to(device), frozen_layers)
+
+    @property
+    def device(self) -> torch.device:
+        """Where both halves are, and the states between them."""
+        return self.lower.device
 
     @property
     def hidden_size(self) -> int:
@@ -94,7 +109,7 @@ class TextEncoder:
         """What the frozen layers make of each text: [T, H] each, without padding."""
         states: list[Tensor] = [torch.empty(0)] * len(ids)
         for rows in length_batches([len(row) for row in ids]):
-            ids_BT, mask_BT = _pad_ids([ids[row] for row in rows])
+            ids_BT, mask_BT = _pad_ids([ids[row] for row in rows], self.device)
             output_BTH = self.lower(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
             for place, row in enumerate(rows):
                 states[row] = output_BTH[place, : len(ids[row])].clone()
@@ -102,11 +117,15 @@ class TextEncoder:
 
     @torch.no_grad()
     def pool_states(self, states: Sequence[Tensor]) -> Tensor:
-        """Pooled vectors [N, H] of texts that went through the lower layers; dropout is off."""
+        """Pooled vectors [N, H] of texts that went through the lower layers; dropout is off.
+
+        In float32 whatever the encoder computes in: cosines and logits are compared closely.
+        """
         self.upper.eval()
-        vectors_NH = torch.empty(len(states), self.hidden_size)
+        vectors_NH = torch.empty(len(states), self.hidden_size, device=self.device)
         for rows in length_batches([len(state) for state in states]):
-            vectors_NH[rows] = self.upper(*pad_states([states[row] for row in rows]))
+            pooled_BH = self.upper(*pad_states([states[row] for row in rows]))
+            vectors_NH[rows] = pooled_BH.float()
         return vectors_NH
 
     def embed(self, texts: Sequence[str], max_length: int) -> Tensor:
@@ -119,7 +138,8 @@ class TextEncoder:
         digest = hashlib.sha256(repr(words).encode())
         for name, tensor in sorted(self.lower.state_dict().items()):
             digest.update(name.encode())
-            digest.update(tensor.contiguous().numpy().data)
+            # As bytes: numpy has no bfloat16.
+            digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
@@ -143,16 +163,21 @@ def length_batches(lengths: Sequence[int], size: int = BATCH) -> Iterator[list[i
 def pad_states(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Hidden states [B, T, H] with zeros behind the shorter texts, and their mask [B, T]."""
     states_BTH = nn.utils.rnn.pad_sequence(list(states), batch_first=True)
-    lengths_B = torch.tensor([len(state) for state in states])
-    return states_BTH, (torch.arange(states_BTH.shape[1]) < lengths_B[:, None]).long()
+    mask_BT = _build_mask([len(state) for state in states])
+    return states_BTH, mask_BT.to(states_BTH.device)
 
 
-def _pad_ids(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+def _pad_ids(ids: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     # What stands under the mask does not matter, so the padding id need not be known.
     rows = [torch.tensor(row) for row in ids]
     ids_BT = nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    lengths_B = torch.tensor([len(row) for row in rows])
-    return ids_BT, (torch.arange(ids_BT.shape[1]) < lengths_B[:, None]).long()
+    return ids_BT.to(device), _build_mask([len(row) for row in ids]).to(device)
+
+
+def _build_mask(lengths: Sequence[int]) -> Tensor:
+    """One for a text's own tokens, zero behind them [B, T]; made on the CPU, to be moved once."""
+    lengths_B = torch.tensor(lengths)
+    return (torch.arange(max(lengths)) < lengths_B[:, None]).long()
 
 
 def _split_layers(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from torch import nn
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -17,8 +18,9 @@ from transformers import (
 from transformers.generation.utils import GenerateDecoderOnlyOutput
 
 from archon_inference.card import ModelCard
+from archon_inference.devices import Precision
 from archon_inference.encoder import length_batches
-from archon_inference.loading import SAFE_LOADING_OPTIONS
+from archon_inference.model_files import SAFE_LOADING_OPTIONS
 from archon_inference.prediction import Prediction
 from archon_inference.quiet_loading import quiet_loading
 
@@ -34,16 +36,19 @@ def build_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
-def load_causal_model(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Weights in float32 (a CPU has no fast path for less) and a tokenizer that pads left."""
+def load_causal_model(
+    folder: Path, *, device: str = "cpu", precision: Precision = "float32"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Weights (a CPU has no fast path for less than float32) and a tokenizer that pads left."""
     with quiet_loading():
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, **SAFE_LOADING_OPTIONS
+            folder, dtype=getattr(torch, precision), use_safetensors=True, **SAFE_LOADING_OPTIONS
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, **SAFE_LOADING_OPTIONS)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    nn.Module.to(model, device)  # in place; the library's own `to` has no types
     return model, tokenizer
 
 
@@ -56,9 +61,16 @@ class Generator:
     card: ModelCard
 
     @classmethod
-    def load(cls, folder: Path, card: ModelCard) -> Generator:
+    def load(
+        cls,
+        folder: Path,
+        card: ModelCard,
+        *,
+        device: str = "cpu",
+        precision: Precision = "float32",
+    ) -> Generator:
         """Load the generator in `folder`."""
-        model, tokenizer = load_causal_model(folder)
+        model, tokenizer = load_causal_model(folder, device=device, precision=precision)
         model.train(False)
         return cls(model, tokenizer, card)
 
@@ -79,7 +91,7 @@ class Generator:
             padding=True,
             truncation=True,
             max_length=self.card.max_length,
-        )
+        ).to(self.model.device)
         generate = cast("Callable[..., GenerateDecoderOnlyOutput]", self.model.generate)
         output = generate(
             input_ids=batch["input_ids"],
@@ -92,7 +104,7 @@ class Generator:
         )
         new_BT = output.sequences[:, batch["input_ids"].shape[1] :]
         logits_BTV = torch.stack(list(output.logits or ()), dim=1)
-        chosen_BT = logits_BTV.log_softmax(-1).gather(-1, new_BT.unsqueeze(-1)).squeeze(-1)
+        chosen_BT = logits_BTV.float().log_softmax(-1).gather(-1, new_BT.unsqueeze(-1)).squeeze(-1)
         return [
             Prediction(str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip(), score)
             for ids, score in zip(new_BT, self._confidence(new_BT, chosen_BT), strict=True)

@@ -7,17 +7,21 @@ from typing import Final, assert_never
 
 from archon_contracts.pickles import pickles_in
 from archon_inference.card import read_card
+from archon_inference.devices import Precision
 from archon_inference.errors import ModelFolderInvalid
+from archon_inference.model_files import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from archon_inference.prediction import Predictor
 
-WEIGHTS_FILE = "model.safetensors"
-# What transformers gets at each load: no download, and no code out of the folder.
-SAFE_LOADING_OPTIONS: Final = {"local_files_only": True, "trust_remote_code": False}
-REQUIRED_FILES = (WEIGHTS_FILE, "config.json", "tokenizer_config.json")
+REQUIRED_FILES: Final = (WEIGHTS_FILE, CONFIG_FILE, TOKENIZER_FILE)
 
 
-def load_predictor(folder: Path, *, threads: int = 1) -> Predictor:
+def load_predictor(
+    folder: Path, *, threads: int = 1, device: str = "cpu", precision: Precision = "float32"
+) -> Predictor:
     """Load the model in `folder`; predictions then use `threads` CPU threads.
+
+    `device` is `cpu` or an accelerator such as `cuda:0`. `precision` is that of weights and
+    activations; scores are always computed in float32.
 
     Raises:
         ModelFolderInvalid: a file is missing, is a pickle, or does not fit the others.
@@ -36,15 +40,15 @@ def load_predictor(folder: Path, *, threads: int = 1) -> Predictor:
         case "selector":
             from archon_inference.selector import Selector
 
-            return Selector.load(folder, card)
+            return Selector.load(folder, card, device=device, precision=precision)
         case "classifier":
             from archon_inference.classifier import Classifier
 
-            return Classifier.load(folder, card)
+            return Classifier.load(folder, card, device=device, precision=precision)
         case "generator":
             from archon_inference.generator import Generator
 
-            return Generator.load(folder, card)
+            return Generator.load(folder, card, device=device, precision=precision)
         case _:
             assert_never(card.kind)
 

@@ -27,6 +27,7 @@ from archon_inference.catalogue import (
     read_catalogue,
     write_catalogue,
 )
+from archon_inference.devices import Precision
 from archon_inference.encoder import TextEncoder
 from archon_inference.errors import ModelFolderInvalid
 from archon_inference.prediction import Prediction
@@ -40,7 +41,7 @@ class EmbeddedCatalogue:
     vectors_CH: Tensor
 
     @classmethod
-    def load(cls, folder: Path) -> EmbeddedCatalogue:
+    def load(cls, folder: Path, *, device: str = "cpu") -> EmbeddedCatalogue:
         """The catalogue of a selector's model folder.
 
         Raises:
@@ -55,7 +56,7 @@ class EmbeddedCatalogue:
             raise ModelFolderInvalid(
                 f"{folder} has {len(tools)} tools but {len(vectors_CH)} embeddings"
             )
-        return cls(tools, vectors_CH)
+        return cls(tools, vectors_CH.to(device))
 
     def save(self, folder: Path) -> None:
         """Write both files into a model folder."""
@@ -77,10 +78,17 @@ class Selector:
     catalogue: EmbeddedCatalogue
 
     @classmethod
-    def load(cls, folder: Path, card: ModelCard) -> Selector:
+    def load(
+        cls,
+        folder: Path,
+        card: ModelCard,
+        *,
+        device: str = "cpu",
+        precision: Precision = "float32",
+    ) -> Selector:
         """Load the selector in `folder`."""
-        encoder = TextEncoder.load(folder, card.frozen_layers)
-        return cls(encoder, card, EmbeddedCatalogue.load(folder))
+        encoder = TextEncoder.load(folder, card.frozen_layers, device=device, precision=precision)
+        return cls(encoder, card, EmbeddedCatalogue.load(folder, device=device))
 
     def save(self, folder: Path) -> None:
         """Write a complete model folder; the card last."""

@@ -1,81 +1,107 @@
-"""From scores to the facts of an evaluation: pure."""
+"""The gate: a list of rules over named metrics, each of which may find faults. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from archon_contracts.events import PairedComparison
-from archon_contracts.formats import PredictionRow, parse_jsonl
-from archon_contracts.metric_names import ACCURACY, ACCURACY_AT_5
-from archon_contracts.values import ALL_ITEMS, Estimate, GatePolicy, MetricResult
-from services.evaluator.comparison.metrics import measure
-from services.evaluator.comparison.paired_tests import (
-    NotPaired,
-    compare,
-    decide_gate,
-)
-from services.evaluator.domain import Role, RoleScores
-from services.evaluator.errors import Unscorable
-from services.evaluator.scoring.scorers import NothingScored
+from archon_contracts.metric_names import ACCURACY
+from archon_contracts.values import ALL_ITEMS, Estimate, GatePolicy
 
-COMPARED_WITH_BASELINE = "nothing is live yet, so the candidate was compared with the base model"
+MIN_GROUP_SIZE: Final = 30
+"""With fewer items, one answer more or less moves a proportion by more than most limits."""
+
+Comparisons = Mapping[str, Mapping[str, PairedComparison]]
+"""Metric -> group -> candidate beside control."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationReport:
-    """What an evaluation found; `comparison` is with the live version and empty without one."""
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """The gate's decision, and its reasons as sentences."""
 
     passed: bool
     reasons: tuple[str, ...]
-    results: tuple[MetricResult, ...]
-    comparison: Mapping[str, PairedComparison]
-    latency_seconds: Mapping[str, float]
-
-    @property
-    def accuracy(self) -> dict[str, dict[str, Estimate]]:
-        """Model -> group -> accuracy."""
-        return self._by_model_and_group(ACCURACY)
-
-    @property
-    def accuracy_at_5(self) -> dict[str, dict[str, Estimate]]:
-        """Model -> group -> accuracy among the five best answers."""
-        return self._by_model_and_group(ACCURACY_AT_5)
-
-    def _by_model_and_group(self, name: str) -> dict[str, dict[str, Estimate]]:
-        found: dict[str, dict[str, Estimate]] = {}
-        for result in self.results:
-            if result.name == name:
-                found.setdefault(result.model, {})[result.group] = result.estimate
-        return found
 
 
-def build_evaluation_report(
-    scores: Mapping[Role, RoleScores], control: Role, gate: GatePolicy
-) -> EvaluationReport:
-    """Accuracy of each model, the paired comparison with the control, and the gate's decision.
+@dataclass(frozen=True, slots=True)
+class SignificantGain:
+    """The metric must rise over all items, by enough and not by chance."""
 
-    Raises:
-        Unscorable: no item has a right answer, or the models answered different items.
-    """
-    try:
-        items = {role: read_rows(score.predictions) for role, score in scores.items()}
-        comparison = compare(items[Role.CANDIDATE], items[control])
-        results = [found for role, rows in items.items() for found in measure(role.value, rows)]
-    except (NothingScored, NotPaired) as error:
-        raise Unscorable(f"{error}.") from error
-    is_live = control is Role.DEPLOYED
-    # Nobody is served by the base model, so no group can lose what it had.
-    decision = decide_gate(comparison if is_live else {ALL_ITEMS: comparison[ALL_ITEMS]}, gate)
-    return EvaluationReport(
-        passed=decision.passed,
-        reasons=decision.reasons if is_live else (*decision.reasons, COMPARED_WITH_BASELINE),
-        results=tuple(results),
-        comparison=comparison if is_live else {},
-        latency_seconds={role.value: score.latency_seconds for role, score in scores.items()},
-    )
+    metric: str
+    minimum_gain: float
+    maximum_p_value: float
+
+    def find_faults(self, comparisons: Comparisons) -> list[str]:
+        """Why the rule is not kept; nothing where it is."""
+        whole = comparisons[self.metric][ALL_ITEMS]
+        gain = whole.difference.value
+        if gain <= 0 or gain < self.minimum_gain:
+            required = f"; at least {self.minimum_gain:.1%} is required"
+            return [
+                f"{self.metric} changes by {gain:+.1%}" + (required if self.minimum_gain else "")
+            ]
+        if whole.p_value > self.maximum_p_value:
+            return [
+                f"a gain of {gain:+.1%} may be chance: p = {whole.p_value:.3f}, "
+                f"above {self.maximum_p_value:g}"
+            ]
+        return []
+
+    def describe_success(self, comparisons: Comparisons) -> str:
+        """The gain, with the evidence for it."""
+        whole = comparisons[self.metric][ALL_ITEMS]
+        change = whole.difference
+        return (
+            f"{self.metric} rises by {change.value:.1%} (95 % interval {change.low:+.1%} to "
+            f"{change.high:+.1%}, p = {whole.p_value:.2g}, n = {change.n})"
+        )
 
 
-def read_rows(content: bytes) -> list[PredictionRow]:
-    """The rows of a predictions file."""
-    return list(parse_jsonl(content.splitlines(), PredictionRow, name="predictions"))
+@dataclass(frozen=True, slots=True)
+class NoGroupRegression:
+    """No group may lose significantly, nor, where it is large enough, more than the limit."""
+
+    metric: str
+    maximum_loss: float
+
+    def find_faults(self, comparisons: Comparisons) -> list[str]:
+        """One fault for each group that loses too much."""
+        return [
+            f"group {group!r} {fault}"
+            for group, comparison in comparisons[self.metric].items()
+            if group != ALL_ITEMS and (fault := self._describe_loss(comparison.difference))
+        ]
+
+    def describe_success(self, comparisons: Comparisons) -> str:
+        """Said only where there are groups."""
+        groups = len(comparisons[self.metric]) > 1
+        return "no group loses more than allowed" if groups else ""
+
+    def _describe_loss(self, change: Estimate) -> str:
+        if change.high < 0:
+            return f"regresses significantly by {-change.value:.1%} (at least {-change.high:.1%})"
+        if change.n >= MIN_GROUP_SIZE and -change.value > self.maximum_loss:
+            return f"loses {-change.value:.1%}, more than the {self.maximum_loss:.1%} allowed"
+        return ""
+
+
+GateRule = SignificantGain | NoGroupRegression
+
+
+def build_rules(policy: GatePolicy, *, deployed: bool) -> list[GateRule]:
+    """The rules of a policy. Nobody is served by the base model, so no group can lose by it."""
+    rules: list[GateRule] = [SignificantGain(ACCURACY, policy.minimum_gain, policy.maximum_p_value)]
+    if deployed:
+        rules.append(NoGroupRegression(ACCURACY, policy.maximum_forgetting))
+    return rules
+
+
+def decide_gate(comparisons: Comparisons, rules: Sequence[GateRule]) -> GateDecision:
+    """Pass a candidate in which no rule finds a fault."""
+    faults = [fault for rule in rules for fault in rule.find_faults(comparisons)]
+    if faults:
+        return GateDecision(False, tuple(faults))
+    kept = [text for rule in rules if (text := rule.describe_success(comparisons))]
+    return GateDecision(True, ("; ".join(kept),))

@@ -10,13 +10,21 @@ from torch import nn
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, read_card
 from archon_inference.classifier import Classifier
+from archon_inference.devices import Precision
 from archon_inference.encoder import TextEncoder
 from archon_inference.generator import Generator
 from archon_inference.prediction import Predictor
 from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
 
 
-def load_baseline_predictor(uri: str, candidate: Path, cache: Path | None) -> Predictor:
+def load_baseline_predictor(
+    uri: str,
+    candidate: Path,
+    cache: Path | None,
+    *,
+    device: str = "cpu",
+    precision: Precision = "float32",
+) -> Predictor:
     """The base model at `uri`, used as the candidate is used: same catalogue, labels and lengths.
 
     Raises:
@@ -26,19 +34,22 @@ def load_baseline_predictor(uri: str, candidate: Path, cache: Path | None) -> Pr
     base = resolve_base_model(uri, cache)
     match card.kind:
         case "selector":
-            return _load_selector(base, uri, candidate, card)
+            return _load_selector(base, uri, candidate, card, device, precision)
         case "classifier":
-            encoder = TextEncoder.load(base, card.frozen_layers)
-            return Classifier(encoder, card, _zero_head(encoder, len(card.labels)))
+            encoder = TextEncoder.load(base, card.frozen_layers, device=device, precision=precision)
+            head = _zero_head(encoder, len(card.labels)).to(encoder.device)
+            return Classifier(encoder, card, head)
         case "generator":
-            return Generator.load(base, card)
+            return Generator.load(base, card, device=device, precision=precision)
         case _:
             assert_never(card.kind)
 
 
-def _load_selector(base: Path, uri: str, candidate: Path, card: ModelCard) -> Selector:
-    encoder = TextEncoder.load(base, card.frozen_layers)
-    catalogue = EmbeddedCatalogue.load(candidate)
+def _load_selector(
+    base: Path, uri: str, candidate: Path, card: ModelCard, device: str, precision: Precision
+) -> Selector:
+    encoder = TextEncoder.load(base, card.frozen_layers, device=device, precision=precision)
+    catalogue = EmbeddedCatalogue.load(candidate, device=device)
     if uri != card.base_model:
         # A selector's tool vectors are those of its base model; another one needs its own.
         vectors = embed_tools(encoder, catalogue.tools, card.catalogue_max_length)

@@ -15,18 +15,18 @@ from archon_inference.classifier import Classifier
 from archon_inference.loading import load_predictor
 from archon_inference.prediction import Prediction, Predictor
 from archon_inference.selector import Selector
+from services.evaluator.domain import Role
 from services.evaluator.scoring.baseline import load_baseline_predictor
-
-BASELINE = "baseline"
 
 
 def load_model(name: str, location: str, spec: Mapping[str, Any]) -> Predictor:
     """A model folder, or for the name `baseline` a base model's URI."""
-    if name != BASELINE:
-        return load_predictor(Path(location), threads=int(spec.get("threads", 1)))
+    where = {"device": spec["device"], "precision": spec.get("precision", "float32")}
+    if name != Role.BASELINE:
+        return load_predictor(Path(location), threads=int(spec.get("threads", 1)), **where)
     cache = spec.get("cache_dir")
     return load_baseline_predictor(
-        location, Path(spec["models"]["candidate"]), Path(cache) if cache else None
+        location, Path(spec["models"][Role.CANDIDATE]), Path(cache) if cache else None, **where
     )
 
 

@@ -18,21 +18,19 @@ UPDATE evaluations SET state = :state, changed_at = now()
 WHERE job_id = :job_id AND attempt = :attempt AND state = 'accepted';
 
 -- name: find_score(model, items, catalogue, kind, scoring_version)^
-SELECT predictions_uri, predictions_digest, file, latency_seconds
+SELECT predictions_uri, predictions_digest, file
 FROM scores
 WHERE model = :model AND items = :items AND catalogue = :catalogue AND kind = :kind
     AND scoring_version = :scoring_version;
 
--- name: insert_score(model, items, catalogue, kind, scoring_version, predictions_uri, predictions_digest, file, latency_seconds)!
+-- name: insert_score(model, items, catalogue, kind, scoring_version, predictions_uri, predictions_digest, file)!
 -- The newest stays: its artifact is the one that was certainly there a moment ago.
 INSERT INTO scores (
-    model, items, catalogue, kind, scoring_version, predictions_uri, predictions_digest, file,
-    latency_seconds
+    model, items, catalogue, kind, scoring_version, predictions_uri, predictions_digest, file
 )
 VALUES (
-    :model, :items, :catalogue, :kind, :scoring_version, :predictions_uri, :predictions_digest, :file,
-    :latency_seconds
+    :model, :items, :catalogue, :kind, :scoring_version, :predictions_uri, :predictions_digest, :file
 )
 ON CONFLICT (model, items, catalogue, kind, scoring_version) DO UPDATE
 SET predictions_uri = excluded.predictions_uri, predictions_digest = excluded.predictions_digest,
-    file = excluded.file, latency_seconds = excluded.latency_seconds, recorded_at = now();
+    file = excluded.file, recorded_at = now();

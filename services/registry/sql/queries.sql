@@ -28,7 +28,7 @@ ORDER BY major DESC, minor DESC, patch DESC
 LIMIT 1;
 
 -- name: list_versions(tenant_id, agent_id)
--- For the sentence that names what could have been asked for; newest first.
+-- For an error text that names the versions there are; newest first.
 SELECT version
 FROM models
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
@@ -48,7 +48,7 @@ VALUES (
 );
 
 -- name: retire_deployed_model(tenant_id, agent_id)!
--- Before the next one is set: at most one row may be live, and the index is checked row by row.
+-- Before the next one is set: at most one row may be deployed, and the index is checked row by row.
 UPDATE models SET status = 'ready'
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
 
@@ -73,31 +73,3 @@ SELECT revision, version, previous_version, action, reason, job_id, at
 FROM deployments
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 ORDER BY revision;
-
--- name: insert_metrics(tenant_id, job_id, attempt, names, steps, series, epochs, times)!
--- All points of a batch at once. A resumed attempt repeats steps: the first record stays.
-INSERT INTO metrics (tenant_id, job_id, attempt, name, step, value, epoch, recorded_at)
-SELECT :tenant_id, :job_id, :attempt, point.name, point.step, point.value, point.epoch, point.recorded_at
-FROM unnest(
-    :names::text[], :steps::integer[], :series::double precision[], :epochs::double precision[],
-    :times::timestamptz[]
-) AS point (name, step, value, epoch, recorded_at)
-ON CONFLICT (job_id, attempt, name, step, tenant_id) DO NOTHING;
-
--- name: start_run(job_id, attempt, tenant_id, agent_id, started_at)!
--- A resumed attempt starts again; an ended one stays ended.
-INSERT INTO runs (job_id, attempt, tenant_id, agent_id, state, started_at)
-VALUES (:job_id, :attempt, :tenant_id, :agent_id, 'running', :started_at)
-ON CONFLICT (job_id, attempt, tenant_id) DO NOTHING;
-
--- name: end_run(job_id, attempt, tenant_id, agent_id, state, ended_at, event_body)!
--- A run may end without having started (no optimizer step), so the row may be new here.
-INSERT INTO runs (job_id, attempt, tenant_id, agent_id, state, ended_at, event_body)
-VALUES (:job_id, :attempt, :tenant_id, :agent_id, :state, :ended_at, :event_body)
-ON CONFLICT (job_id, attempt, tenant_id) DO UPDATE
-SET state = excluded.state, ended_at = excluded.ended_at, event_body = excluded.event_body;
-
--- name: insert_evaluation(evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, event_body)!
-INSERT INTO evaluations (evaluation_id, tenant_id, agent_id, job_id, passed, recorded_at, event_body)
-VALUES (:evaluation_id, :tenant_id, :agent_id, :job_id, :passed, :recorded_at, :event_body)
-ON CONFLICT (evaluation_id, tenant_id) DO NOTHING;

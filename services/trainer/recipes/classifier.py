@@ -9,27 +9,25 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 from transformers import set_seed
 
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard
 from archon_inference.classifier import Classifier
-from archon_inference.encoder import TextEncoder
-from services.trainer.recipes.errors import EmptyDataset
-from services.trainer.recipes.fitting import TrainResult, fit_encoder, select_replayed_rows
-from services.trainer.recipes.frozen_features import (
-    Collator,
-    DistillationTargets,
-    FrozenFeatures,
-    ItemTargets,
-    feature_distillation_loss,
-    weighted_mean,
+from archon_inference.encoder import TextEncoder, UpperLayers
+from services.trainer.recipes.continual import ContinualStrategy
+from services.trainer.recipes.encoder_recipe import (
+    EncoderObjective,
+    EncoderTask,
+    select_learnable_items,
+    train_encoder,
 )
+from services.trainer.recipes.fitting import TrainResult
+from services.trainer.recipes.frozen_features import ItemTargets
 from services.trainer.recipes.items import TrainingItem, read_training_items
-from services.trainer.recipes.progress_callback import ProgressCallback, Report
+from services.trainer.recipes.progress_callback import Report
 from services.trainer.recipes.run import ClassifierConfig, TrainingRun
-from services.trainer.recipes.validation import build_validator
 from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
 
 
@@ -40,9 +38,8 @@ def train(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
         EmptyDataset: no item has a label of the agent.
         RunInvalid: the warm-start model comes from another base model.
     """
+    # The rows of new labels are drawn below, before the Trainer would set its own seed.
     set_seed(run.seed)
-
-    # data: items with a label that the agent does not have cannot be learnt, and are counted
     train_items, validation_items = read_training_items(run.dataset)
     before = read_warm_start_card(run)
     warm_start = (
@@ -50,59 +47,35 @@ def train(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
     )
     labels = _labels(run, warm_start, train_items)
     places = {label: place for place, label in enumerate(labels)}
-    items = [item for item in train_items if item.target in places]
-    if not items:
-        raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
-
-    # model: from the warm-start model on, with fresh rows for labels that it does not know
+    items = select_learnable_items(train_items, validation_items, places)
     base = run.warm_start_model or resolve_base_model(run.base_model, run.cache_dir)
-    encoder = TextEncoder.load(base, run.config.frozen_layers)
-    classifier = Classifier(
-        encoder, _build_card(run, labels, warm_start), _head(encoder, labels, warm_start)
+    encoder = TextEncoder.load(base, run.config.frozen_layers, device=run.device)
+    head = _head(encoder, labels, warm_start).to(encoder.device)
+
+    def build_objective(strategy: ContinualStrategy) -> LabelSoftmax:
+        return LabelSoftmax(encoder.upper, strategy, head)
+
+    task = EncoderTask(
+        model=Classifier(encoder, _build_card(run, labels, warm_start), head),
+        items=items,
+        targets=_build_targets(items.train, places),
+        build_objective=build_objective,
     )
-
-    # method
-    objective = LabelSoftmax(classifier, run.config.feature_distillation_weight)
-    ids = encoder.tokenize([item.input for item in items], run.config.max_length)
-    states = FrozenFeatures(encoder, ids)
-    distillation_targets = DistillationTargets(states, select_replayed_rows(run, items))
-    collator = Collator(states, _build_targets(items, places), distillation_targets)
-
-    # callbacks, run, save
-    progress = ProgressCallback(report, build_validator(classifier, validation_items))
-    result = fit_encoder(run, objective, collator, items, progress)
-    classifier.save(run.output_dir)
-    result.metrics["data/unknown_targets"] = float(len(train_items) - len(items))
-    return result
+    return train_encoder(run, report, task)
 
 
-class LabelSoftmax(nn.Module):
-    """Cross-entropy of the right label; a replayed text also pays for moving from the warm-start
-    model's.
-    """
+class LabelSoftmax(EncoderObjective):
+    """Cross-entropy of the right label."""
 
-    def __init__(self, classifier: Classifier, feature_distillation_weight: float) -> None:
-        super().__init__()
-        self.upper = classifier.encoder.upper
-        self.head = classifier.head
-        self._distillation_weight = feature_distillation_weight
+    def __init__(self, upper: UpperLayers, strategy: ContinualStrategy, head: nn.Linear) -> None:
+        super().__init__(upper, strategy)
+        self.head = head
 
-    def forward(
-        self,
-        states_BTH: Tensor,
-        mask_BT: Tensor,
-        labels_B: Tensor,
-        weights_B: Tensor,
-        rejected_BR: Tensor,
-        distillation_BH: Tensor,
-    ) -> dict[str, Tensor]:
-        """Loss in nats per unit of item weight."""
-        pooled_BH = self.upper(states_BTH, mask_BT)
-        losses_B = cross_entropy(self.head(pooled_BH), labels_B, reduction="none")
-        losses_B += self._distillation_weight * feature_distillation_loss(
-            normalize(pooled_BH, dim=-1), distillation_BH
-        )
-        return {"loss": weighted_mean(losses_B, weights_B)}
+    def compute_losses(
+        self, pooled_BH: Tensor, unit_BH: Tensor, labels_B: Tensor, rejected_BR: Tensor
+    ) -> Tensor:
+        """Nats [B]; a label has no rejected ones beside it, they all are."""
+        return cross_entropy(self.head(pooled_BH), labels_B, reduction="none")
 
 
 def _build_targets(items: Sequence[TrainingItem], places: dict[str, int]) -> ItemTargets:

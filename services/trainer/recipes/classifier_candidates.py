@@ -99,8 +99,9 @@ def fit_closed_form(
         if item.target in set(wanted) and not (before is not None and item.source == REPLAY)
     ]
     frozen = card.frozen_layers if card and source else run.config.frozen_layers
-    encoder = TextEncoder.load(source or resolve_base_model(run.base_model, run.cache_dir), frozen)
-    statistics, vectors_NH = before, torch.empty(0, encoder.hidden_size)
+    base = source or resolve_base_model(run.base_model, run.cache_dir)
+    encoder = TextEncoder.load(base, frozen, device=run.device)
+    statistics, vectors_NH = before, torch.empty(0, encoder.hidden_size, device=encoder.device)
     if learnt:
         vectors_NH = encoder.embed([item.input for item in learnt], run.config.max_length)
         new = ClassStatistics.of(
@@ -109,7 +110,8 @@ def fit_closed_form(
         statistics = before.plus(new) if before is not None else new
     if statistics is None or not (labels := statistics.known(wanted)):
         raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
-    classifier = Classifier(encoder, _card(run, labels, frozen), _head(statistics, labels))
+    head = _head(statistics, labels).to(encoder.device)
+    classifier = Classifier(encoder, _card(run, labels, frozen), head)
     return ClosedFormCandidate(
         classifier=classifier,
         statistics=statistics,
@@ -148,7 +150,7 @@ def _fine_tuned_or(
 ) -> TrainResult:
     """Fine-tune; keep that model where it is better on the validation items beyond chance."""
     result = fine_tune(run, report)
-    tuned = Classifier.load(run.output_dir, read_card(run.output_dir))
+    tuned = Classifier.load(run.output_dir, read_card(run.output_dir), device=run.device)
     tuned_right = _right_answers(tuned, validation_items)
     result.metrics.update(_accuracy("validation/closed_form_accuracy", right))
     if run.config.fine_tuning is FineTuning.ALWAYS or _is_better(tuned_right, right):
@@ -205,7 +207,7 @@ def _loss(classifier: Classifier, vectors_NH: Tensor, targets: Sequence[str]) ->
     rows = [row for row, target in enumerate(targets) if target in places]
     if not rows:
         return 0.0
-    wanted = torch.tensor([places[targets[row]] for row in rows])
+    wanted = torch.tensor([places[targets[row]] for row in rows], device=vectors_NH.device)
     return float(cross_entropy(classifier.head(vectors_NH[rows]), wanted))
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
 
-import torch
 from torch import nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, TrainingArguments
@@ -19,7 +18,7 @@ from services.trainer.checkpoints.store import find_newest_checkpoint
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.recipes.errors import NoOptimizerSteps
 from services.trainer.recipes.frozen_features import Collator, PlannedSampler
-from services.trainer.recipes.items import REPLAY, TrainingItem
+from services.trainer.recipes.items import TrainingItem
 from services.trainer.recipes.progress_callback import ProgressCallback
 from services.trainer.recipes.run import EncoderConfig, RunConfig, TrainingRun
 from services.trainer.recipes.sampling_order import (
@@ -88,10 +87,11 @@ def build_training_arguments(run: TrainingRun[RunConfig], items: int) -> dict[st
         "logging_nan_inf_filter": False,
         "save_steps": config.checkpoint_steps,
         "seed": run.seed,
-        "use_cpu": not torch.cuda.is_available(),
-        "bf16": False,
+        "use_cpu": run.device == "cpu",
+        "bf16": run.precision == "bfloat16",
         "remove_unused_columns": False,
-        "dataloader_pin_memory": torch.cuda.is_available(),
+        # The states, nearly all of a batch, are on the device when they are put together.
+        "dataloader_pin_memory": False,
         "report_to": "none",
         "disable_tqdm": True,
     }
@@ -119,15 +119,6 @@ def build_sampler(
         rows = sampled[epoch * per_epoch : (epoch + 1) * per_epoch]
         order += bucket_by_length(rows, lengths, run.config.batch_size, run.seed + epoch)
     return PlannedSampler(order, per_epoch)
-
-
-def select_replayed_rows(
-    run: TrainingRun[EncoderConfig], items: Sequence[TrainingItem]
-) -> list[int]:
-    """The items that a continual run shows again against catastrophic forgetting."""
-    if run.warm_start_model is None or run.config.feature_distillation_weight == 0:
-        return []
-    return [row for row, item in enumerate(items) if item.source == REPLAY]
 
 
 def fit_encoder(

@@ -6,14 +6,12 @@ in memory, so that later epochs and the validation skip them.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 from torch.utils.data import Sampler
 
 from archon_inference.encoder import TextEncoder, length_batches, pad_states
@@ -75,28 +73,6 @@ class FrozenFeatures:
         return dict(zip(rows, states, strict=True))
 
 
-class DistillationTargets:
-    """Where a model stood before training, for the numbered texts that should not move: [H] each.
-
-    They are made when they are first asked for, so that the first step does not wait for them.
-    """
-
-    def __init__(self, states: FrozenFeatures, rows: Iterable[int]) -> None:
-        self._states = states
-        self._upper = copy.deepcopy(states.encoder.upper).requires_grad_(False).train(False)
-        self._groups = LengthGroups(rows, [len(row) for row in states.ids])
-        self._cache: dict[int, Tensor] = {}
-
-    @torch.no_grad()
-    def compute(self, rows: Sequence[int]) -> Tensor:
-        """Unit vectors [B, H]; zeros where a text may move."""
-        for group in self._groups.groups_containing(row for row in rows if row not in self._cache):
-            vectors_BH = self._upper(*pad_states(self._states.compute(group)))
-            self._cache.update(zip(group, normalize(vectors_BH, dim=-1), strict=True))
-        no_target_H = torch.zeros(self._states.encoder.hidden_size)
-        return torch.stack([self._cache.get(row, no_target_H) for row in rows])
-
-
 @dataclass(frozen=True)
 class ItemTargets:
     """What each numbered text should give: an index, its weight in the loss, rejected indices."""
@@ -112,10 +88,12 @@ class Collator:
 
     states: FrozenFeatures
     targets: ItemTargets
-    distillation_targets: DistillationTargets
 
     def __call__(self, rows: Sequence[int]) -> dict[str, Tensor]:
-        """states_BTH, mask_BT, labels_B, weights_B, distillation_BH and rejected_BR (-1: none)."""
+        """states_BTH, mask_BT, labels_B, weights_B, rejected_BR (-1: none) and rows_B.
+
+        The states are on the encoder's device already; the Trainer moves the rest, once.
+        """
         states_BTH, mask_BT = pad_states(self.states.compute(rows))
         rejected = [torch.tensor(self.targets.rejected[row], dtype=torch.long) for row in rows]
         return {
@@ -126,7 +104,7 @@ class Collator:
             "rejected_BR": torch.nn.utils.rnn.pad_sequence(
                 rejected, batch_first=True, padding_value=-1
             ),
-            "distillation_BH": self.distillation_targets.compute(rows),
+            "rows_B": torch.tensor(list(rows)),
         }
 
 
@@ -148,14 +126,6 @@ class PlannedSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return self._per_epoch
-
-
-def feature_distillation_loss(vectors_BH: Tensor, distillation_BH: Tensor) -> Tensor:
-    """How far unit vectors moved from their distillation targets [B]: one minus the cosine, 0
-    without one.
-    """
-    has_target_B = distillation_BH.square().sum(-1)
-    return has_target_B - (vectors_BH * distillation_BH).sum(-1)
 
 
 def weighted_mean(losses_B: Tensor, weights_B: Tensor) -> Tensor:

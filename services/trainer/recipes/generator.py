@@ -43,7 +43,7 @@ def train(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
     read_warm_start_card(run)  # raises when it does not fit
     card = _build_card(run)
     folder = run.warm_start_model or resolve_base_model(run.base_model, run.cache_dir)
-    model, tokenizer = load_causal_model(folder)
+    model, tokenizer = load_causal_model(folder, device=run.device)
 
     # method: supervised fine-tuning of an adapter
     adapter = LoraConfig(

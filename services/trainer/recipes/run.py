@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from archon_contracts.events.curriculum import CurriculumPlan
 from archon_contracts.values import AgentKind, FineTuning, Proportion, TrainingMethod
+from archon_inference.devices import DEVICE_PATTERN, Precision
 
 
 class RunConfig(BaseModel):
@@ -100,4 +101,9 @@ class TrainingRun(BaseModel, Generic[ConfigT]):
     cache_dir: Path | None = Field(default=None, description="Keeps converted base models.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     threads: int = Field(default=1, ge=1, le=256, description="CPU threads.")
+    device: str = Field(default="cpu", pattern=DEVICE_PATTERN, description="Where it computes.")
+    precision: Precision = Field(
+        default="float32",
+        description="Of the forward pass; weights and optimizer stay in float32.",
+    )
     config: ConfigT

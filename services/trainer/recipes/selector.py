@@ -12,28 +12,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard
 from archon_inference.catalogue import CATALOGUE_FILE, Tool, read_catalogue
 from archon_inference.encoder import TextEncoder, UpperLayers
 from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
-from services.trainer.recipes.errors import EmptyDataset, RunInvalid
-from services.trainer.recipes.fitting import TrainResult, fit_encoder, select_replayed_rows
-from services.trainer.recipes.frozen_features import (
-    Collator,
-    DistillationTargets,
-    FrozenFeatures,
-    ItemTargets,
-    feature_distillation_loss,
-    weighted_mean,
+from services.trainer.recipes.continual import ContinualStrategy
+from services.trainer.recipes.encoder_recipe import (
+    EncoderObjective,
+    EncoderTask,
+    select_learnable_items,
+    train_encoder,
 )
+from services.trainer.recipes.errors import RunInvalid
+from services.trainer.recipes.fitting import TrainResult
+from services.trainer.recipes.frozen_features import ItemTargets
 from services.trainer.recipes.items import TrainingItem, read_training_items
-from services.trainer.recipes.progress_callback import ProgressCallback, Report
+from services.trainer.recipes.progress_callback import Report
 from services.trainer.recipes.run import SelectorConfig, TrainingRun
-from services.trainer.recipes.validation import build_validator
 from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
 
 
@@ -44,71 +43,53 @@ def train(run: TrainingRun[SelectorConfig], report: Report) -> TrainResult:
         EmptyDataset: no item asks for a tool of the catalogue.
         RunInvalid: there is no catalogue, or the warm-start model comes from another base model.
     """
-    # data: items whose tool has left the catalogue cannot be learnt, and are counted
     card = _build_card(run)
     base = resolve_base_model(run.base_model, run.cache_dir)
     catalogue = _embed_catalogue(run, base)
     places = {tool.name: place for place, tool in enumerate(catalogue.tools)}
-    train_items, validation_items = read_training_items(run.dataset)
-    items = [item for item in train_items if item.target in places]
-    if not items:
-        raise EmptyDataset("No item's target is in the catalogue: there is nothing to learn from")
+    items = select_learnable_items(*read_training_items(run.dataset), places)
+    # From the warm-start model on; its frozen layers are still the base model's.
+    encoder = TextEncoder.load(
+        run.warm_start_model or base, run.config.frozen_layers, device=run.device
+    )
 
-    # model: from the warm-start model on; its frozen layers are still the base model's
-    encoder = TextEncoder.load(run.warm_start_model or base, run.config.frozen_layers)
-    selector = Selector(encoder, card, catalogue)
+    def build_objective(strategy: ContinualStrategy) -> CatalogueSoftmax:
+        return CatalogueSoftmax(encoder.upper, strategy, catalogue.vectors_CH, run.config)
 
-    # method: softmax over the whole catalogue; replayed requests should stay where they are
-    objective = CatalogueSoftmax(encoder.upper, catalogue.vectors_CH, run.config)
-    ids = encoder.tokenize([item.input for item in items], card.max_length)
-    states = FrozenFeatures(encoder, ids)
-    distillation_targets = DistillationTargets(states, select_replayed_rows(run, items))
-    collator = Collator(states, _build_targets(items, places), distillation_targets)
-
-    # callbacks, run, save
-    progress = ProgressCallback(report, build_validator(selector, validation_items))
-    result = fit_encoder(run, objective, collator, items, progress)
-    selector.save(run.output_dir)
-    result.metrics["data/unknown_targets"] = float(len(train_items) - len(items))
-    return result
+    task = EncoderTask(
+        model=Selector(encoder, card, catalogue),
+        items=items,
+        targets=_build_targets(items.train, places),
+        build_objective=build_objective,
+    )
+    return train_encoder(run, report, task)
 
 
-class CatalogueSoftmax(nn.Module):
-    """Cross-entropy of the right tool among all tools, by cosine over temperature.
-
-    A replayed request also pays for moving away from where the warm-start model had it, over the
-    same temperature.
-    """
+class CatalogueSoftmax(EncoderObjective):
+    """Cross-entropy of the right tool among all tools, by cosine over temperature."""
 
     catalogue_CH: Tensor
 
-    def __init__(self, upper: UpperLayers, catalogue_CH: Tensor, config: SelectorConfig) -> None:
-        super().__init__()
-        self.upper = upper
-        self.register_buffer("catalogue_CH", catalogue_CH, persistent=False)
-        self._config = config
-
-    def forward(
+    def __init__(
         self,
-        states_BTH: Tensor,
-        mask_BT: Tensor,
-        labels_B: Tensor,
-        weights_B: Tensor,
-        rejected_BR: Tensor,
-        distillation_BH: Tensor,
-    ) -> dict[str, Tensor]:
-        """Loss in nats per unit of item weight."""
-        config = self._config
-        requests_BH = normalize(self.upper(states_BTH, mask_BT), dim=-1)
-        cosines_BC = requests_BH @ self.catalogue_CH.T
-        cosines_BC = cosines_BC + config.rejected_margin * _mask_rejected(rejected_BR, cosines_BC)
-        losses_B = cross_entropy(cosines_BC / config.temperature, labels_B, reduction="none")
-        losses_B += (
-            config.feature_distillation_weight
-            * feature_distillation_loss(requests_BH, distillation_BH)
-            / config.temperature
-        )
-        return {"loss": weighted_mean(losses_B, weights_B)}
+        upper: UpperLayers,
+        strategy: ContinualStrategy,
+        catalogue_CH: Tensor,
+        config: SelectorConfig,
+    ) -> None:
+        super().__init__(upper, strategy)
+        # Not persistent: the tools' vectors are not trained, and a checkpoint need not hold them.
+        self.register_buffer("catalogue_CH", catalogue_CH, persistent=False)
+        self.temperature = config.temperature
+        self._rejected_margin = config.rejected_margin
+
+    def compute_losses(
+        self, pooled_BH: Tensor, unit_BH: Tensor, labels_B: Tensor, rejected_BR: Tensor
+    ) -> Tensor:
+        """Nats [B]; a rejected tool counts as nearer than it is, by the margin."""
+        cosines_BC = unit_BH @ self.catalogue_CH.T
+        cosines_BC = cosines_BC + self._rejected_margin * _mask_rejected(rejected_BR, cosines_BC)
+        return cross_entropy(cosines_BC / self.temperature, labels_B, reduction="none")
 
 
 def _mask_rejected(rejected_BR: Tensor, like_BC: Tensor) -> Tensor:
@@ -146,7 +127,7 @@ def _embed_catalogue(run: TrainingRun[SelectorConfig], base: Path) -> EmbeddedCa
     """The run's tools with their vectors: the warm-start model's where it has the same tool."""
     known: dict[Tool, Tensor] = {}
     if run.warm_start_model:
-        warm_start = EmbeddedCatalogue.load(run.warm_start_model)
+        warm_start = EmbeddedCatalogue.load(run.warm_start_model, device=run.device)
         known = dict(zip(warm_start.tools, warm_start.vectors_CH, strict=True))
     if run.catalogue is None and not known:
         raise RunInvalid(
@@ -155,7 +136,7 @@ def _embed_catalogue(run: TrainingRun[SelectorConfig], base: Path) -> EmbeddedCa
     tools = tuple(read_catalogue(run.catalogue)) if run.catalogue else tuple(known)
     new = [tool for tool in tools if tool not in known]
     if new:
-        encoder = TextEncoder.load(base, run.config.frozen_layers)
+        encoder = TextEncoder.load(base, run.config.frozen_layers, device=run.device)
         vectors = embed_tools(encoder, new, run.config.catalogue_max_length)
         known.update(zip(new, vectors, strict=True))
     return EmbeddedCatalogue(tools, torch.stack([known[tool] for tool in tools]))

@@ -6,7 +6,7 @@ import pytest
 
 from archon_contracts.identifiers import new_id
 from services.registry.domain import Action, Deployment, ModelStatus, ModelVersion, SemanticVersion
-from services.registry.service import ModelRepository
+from services.registry.ports import ModelRepository
 from services.registry.store import ModelStore
 from shared.postgres.database import Tx
 from tests.support.infrastructure.service_contexts import open_service_context, probe_settings

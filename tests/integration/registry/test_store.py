@@ -2,33 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 
 from archon_contracts.base import Contract
-from archon_contracts.events import (
-    AgentConfiguration,
-    EvaluationCompleted,
-    MetricPoint,
-    MetricsRecorded,
-    TrainingCompleted,
-    TrainingStarted,
-)
+from archon_contracts.events import AgentConfiguration
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import Estimate
 from services.registry.domain import Action, ModelStatus
 from services.registry.errors import UnknownVersion
 from services.registry.service import RegistryService
 from services.registry.settings import Settings
-from services.registry.store import ModelStore, RunStore
+from services.registry.store import ModelStore
 from shared.audit import verify_log
 from shared.errors import ConstraintViolated
 from shared.messaging.messages import Message
 from shared.process.service_context import ServiceContext
 from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
-from tests.support.messaging.messages import NOON, message_of
-from tests.support.registry import artifact, deploy, register, roll_back
+from tests.support.messaging.messages import message_of
+from tests.support.registry import deploy, register, roll_back
 
 
 class RegistryOnPostgres:
@@ -37,17 +29,11 @@ class RegistryOnPostgres:
     def __init__(self, shared: ServiceContext) -> None:
         self.shared = shared
         self.models = ModelStore()
-        service = RegistryService(
-            self.models, RunStore(), shared.outbox, shared.audit, shared.clock
-        )
+        service = RegistryService(self.models, shared.outbox, shared.audit, shared.clock)
         self._use_cases = {
             "RegisterModel": service.register_model,
             "DeployModel": service.deploy_model,
             "RollBackModel": service.roll_back_model,
-            "MetricsRecorded": service.record_metrics,
-            "TrainingStarted": service.record_start,
-            "TrainingCompleted": service.record_completion,
-            "EvaluationCompleted": service.record_evaluation,
         }
 
     async def handle(self, *bodies: Contract) -> None:
@@ -144,56 +130,6 @@ async def test_the_database_rejects_a_second_deployed_version(registry: Registry
             await tx.execute(
                 "UPDATE models SET status = $1 WHERE version = '1.1.0'", ModelStatus.DEPLOYED
             )
-
-
-async def test_repeated_points_are_kept_once(registry: RegistryOnPostgres) -> None:
-    job = new_id()
-    points = tuple(
-        MetricPoint(name=name, value=0.5, step=step, recorded_at=NOON)
-        for name in ("loss", "learning_rate")
-        for step in (1, 2, 2)
-    )
-    recorded = MetricsRecorded(job_id=job, agent_id="picker", attempt=1, points=points)
-
-    await registry.handle(recorded, recorded)
-
-    assert await registry.rows("SELECT count(*) FROM metrics") == [(4,)]
-
-
-async def test_a_run_ends_completed_even_when_its_start_comes_late(
-    registry: RegistryOnPostgres,
-) -> None:
-    job, names = new_id(), {"agent_id": "picker", "attempt": 1}
-    started = TrainingStarted(
-        job_id=job, worker_id="w", total_steps=9, first_step_at=NOON + timedelta(seconds=1), **names
-    )
-    completed = TrainingCompleted(
-        job_id=job, model=artifact("m"), steps=9, duration_seconds=3, peak_memory_mb=500, **names
-    )
-
-    await registry.handle(completed, started)
-
-    rows = await registry.rows("SELECT state, event_body ->> 'steps' FROM runs")
-    assert rows == [("completed", "9")]
-
-
-async def test_an_evaluation_is_kept_once(registry: RegistryOnPostgres) -> None:
-    completed = EvaluationCompleted(
-        agent_id="picker",
-        job_id=new_id(),
-        evaluation_id=new_id(),
-        passed=True,
-        reasons=("better",),
-        accuracy={"candidate": {"all": Estimate(value=0.7, low=0.6, high=0.8, n=90)}},
-        duration_seconds=3,
-    )
-
-    await registry.handle(completed, completed)
-
-    rows = await registry.rows(
-        "SELECT passed, event_body #>> '{accuracy,candidate,all,n}' FROM evaluations"
-    )
-    assert rows == [(True, "90")]
 
 
 def test_the_settings_name_the_registrys_schema(database_url: str) -> None:

@@ -10,26 +10,17 @@ import pytest
 
 from archon_contracts.base import Contract
 from archon_contracts.commands import EvaluateModel
-from archon_contracts.events import (
-    EvaluationCompleted,
-    JobCancelled,
-    MetricPoint,
-    MetricsRecorded,
-    TrainingFailed,
-    TrainingStarted,
-)
-from archon_contracts.identifiers import derived_id, new_id
-from archon_contracts.values import AgentKind, ArtifactRef, Estimate
+from archon_contracts.events import JobCancelled
+from archon_contracts.identifiers import new_id
+from archon_contracts.values import AgentKind, ArtifactRef
 from services.evaluator.service import EvaluatorService
 from services.evaluator.store import EvaluationStore
-from services.registry.service import RegistryService
-from services.registry.store import ModelStore, RunStore
 from services.trainer.service import TrainerService
 from services.trainer.store import TrainingStore
 from shared.errors import AccessRefused
 from shared.process.service_context import ServiceContext
 from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
-from tests.support.messaging.messages import NOON, message_of
+from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import states_of
 from tests.support.messaging.tenant_rows import rows_of, tables_of
 from tests.support.training.trainer import cancel, train
@@ -64,12 +55,6 @@ async def trainer(database_url: str, tmp_path: Path) -> AsyncIterator[ServiceCon
 @pytest.fixture
 async def evaluator(database_url: str, tmp_path: Path) -> AsyncIterator[ServiceContext]:
     async with opened(database_url, "evaluator", tmp_path) as shared:
-        yield shared
-
-
-@pytest.fixture
-async def registry(database_url: str, tmp_path: Path) -> AsyncIterator[ServiceContext]:
-    async with opened(database_url, "registry", tmp_path) as shared:
         yield shared
 
 
@@ -147,48 +132,3 @@ async def test_an_evaluation_is_not_replaced_by_another(evaluator: ServiceContex
         await evaluator.inbox.run_once(newer, service.accept_evaluation)
 
     assert await states_of(evaluator.database) == ["queued"]
-
-
-def points(job_id: UUID, value: float) -> MetricsRecorded:
-    point = MetricPoint(name="loss", value=value, step=1, recorded_at=NOON)
-    return MetricsRecorded(job_id=job_id, agent_id="picker", attempt=1, points=(point,))
-
-
-def verdict(job_id: UUID, *, passed: bool) -> EvaluationCompleted:
-    return EvaluationCompleted(
-        agent_id="picker",
-        job_id=job_id,
-        evaluation_id=derived_id("evaluation", job_id, 1),
-        passed=passed,
-        reasons=("so",),
-        accuracy={"candidate": {"all": Estimate(value=0.7, low=0.6, high=0.8, n=100)}},
-        duration_seconds=1,
-    )
-
-
-async def test_the_record_of_a_run_has_its_own_tenants_word_whoever_came_first(
-    registry: ServiceContext,
-) -> None:
-    service = RegistryService(
-        ModelStore(), RunStore(), registry.outbox, registry.audit, registry.clock
-    )
-    job_id = new_id()
-    named = {"agent_id": "picker", "job_id": job_id, "attempt": 1}
-    started = TrainingStarted(**named, worker_id="w", total_steps=1, first_step_at=NOON)
-    failed = TrainingFailed(**named, error_type="E", reason="not mine", retryable=False)
-
-    for body, use_case in (
-        (of(ALPHA, points(job_id, 99.0)), service.record_metrics),
-        (of(ALPHA, verdict(job_id, passed=False)), service.record_evaluation),
-        (of(ALPHA, failed), service.record_failure),
-        (of(BETA, points(job_id, 0.5)), service.record_metrics),
-        (of(BETA, verdict(job_id, passed=True)), service.record_evaluation),
-        (of(BETA, started), service.record_start),
-        (of(ALPHA, failed), service.record_failure),
-    ):
-        await registry.inbox.run_once(message_of(body), use_case)
-
-    async with registry.database.transaction(BETA) as tx:
-        assert await tx.fetchval("SELECT array_agg(value) FROM metrics") == [0.5]
-        assert await tx.fetchval("SELECT array_agg(passed) FROM evaluations") == [True]
-        assert await tx.fetchval("SELECT array_agg(state) FROM runs") == ["running"]

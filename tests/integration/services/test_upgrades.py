@@ -21,20 +21,13 @@ BEFORE = {
         "INSERT INTO job_transitions (event_id, job_id, to_state, attempt, reason, at) "
         "VALUES ($1, $1, 'queued', 0, '', $2)",
     ),
-    "registry": (
-        "INSERT INTO runs (job_id, attempt, tenant_id, agent_id, state, started_at) "
-        "VALUES ($1, 1, 'acme', 'a', 'running', $2)",
-        "INSERT INTO metrics VALUES ($1, 1, 'loss', 1, 0.5, NULL, $2)",
-    ),
 }
 BELOW = {
     "coordinator": ("job_history",),
     "gateway": ("job_progress", "job_metrics", "job_transitions"),
-    "registry": ("metrics",),
 }
 ORPHAN = {
     "gateway": "INSERT INTO job_metrics VALUES ($1, 1, 'loss', 1, 0.5, NULL, $2)",
-    "registry": "INSERT INTO metrics VALUES ($1, 1, 'loss', 1, 0.5, NULL, $2)",
 }
 
 

@@ -30,7 +30,7 @@ class EvaluatorHarness:
             children=ChildPool(warm_up_modules=[SCORINGS], threads=1, telemetry=shared.telemetry),
             artifacts=shared.artifacts,
             store=self.store,
-            guard=shared.work,
+            queue=shared.work,
             outbox=shared.outbox,
             clock=shared.clock,
             threads=1,

@@ -11,14 +11,14 @@ from typing import Any
 import orjson
 
 from archon_contracts.commands import SourceKind
+from archon_contracts.formats import PredictionRow, predictions_file, read_jsonl
 from archon_contracts.values import AgentKind, GatePolicy, TrustPolicy
 from services.data_prep.dataset_writer import build_files
 from services.data_prep.domain import Item, PreparationPolicy, PreparedDataset, Targets
 from services.data_prep.pipeline import PreparationInputs, prepare
 from services.data_prep.sources.records import read_source
 from services.evaluator import child as evaluator
-from services.evaluator.comparison.gate import EvaluationReport, build_evaluation_report
-from services.evaluator.domain import Role, read_scores
+from services.evaluator.domain import EvaluationReport, Role
 from services.trainer import child as trainer
 from tests.support.data.datasets import plan, prepare_dataset
 from tests.support.data.intents import IntentRequest
@@ -61,18 +61,16 @@ class RetrainingRun:
         prepared = self._prepare(name, window, SourceKind.FEEDBACK, trust, replay=0.5)
         model = self._train(name, deployed)
         models = {Role.CANDIDATE: model, Role.DEPLOYED: deployed}
-        scored = self._score(f"{name}-gate", models, self._suite)
-        scores = {role: read_scores(scored, role) for role in models}
-        return Retrained(
-            model, prepared, build_evaluation_report(scores, Role.DEPLOYED, GatePolicy())
-        )
+        result = in_child(evaluator.run, self._evaluation(f"{name}-gate", models, self._suite))
+        return Retrained(model, prepared, EvaluationReport.model_validate(result["report"]))
 
     def answers(self, name: str, model: Path, requests: Sequence[IntentRequest]) -> dict[str, str]:
         """What a model says to each request, by the request's id."""
         items = self.write_suite(name, requests, lambda _: "all")
-        scored = self._score(name, {Role.DEPLOYED: model}, items)
-        lines = read_scores(scored, Role.DEPLOYED).predictions.splitlines()
-        return {row["id"]: row["output"] for row in map(orjson.loads, lines)}
+        spec = self._evaluation(name, {Role.DEPLOYED: model}, items)
+        in_child(_score, spec)
+        path = Path(spec["output_dir"]) / predictions_file(Role.DEPLOYED)
+        return {row.id: row.output for row in read_jsonl(path, PredictionRow)}
 
     def write_suite(self, name: str, requests: Sequence[IntentRequest], group: Any) -> Path:
         """Requests as a file of items."""
@@ -134,11 +132,20 @@ class RetrainingRun:
         in_child(trainer.run, spec)
         return folder / "model"
 
-    def _score(self, name: str, models: Mapping[Role, Path], items: Path | None) -> dict[str, Any]:
-        spec = {
+    def _evaluation(
+        self, name: str, models: Mapping[Role, Path], items: Path | None
+    ) -> dict[str, Any]:
+        return {
             "models": {role.value: str(model) for role, model in models.items()},
             "kind": "classifier",
             "items": str(items),
             "output_dir": str(self._folder / f"{name}-scores"),
+            "control": Role.DEPLOYED.value,
+            "gate": GatePolicy().model_dump(mode="json"),
         }
-        return in_child(evaluator.run, spec)
+
+
+def _score(spec: dict[str, Any], report: Any) -> dict[str, Any]:
+    """Answers of models that are not compared."""
+    evaluator.score_models(spec, report)
+    return {}

@@ -1,12 +1,14 @@
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.evaluator.child import run
-from services.evaluator.comparison.gate import read_rows
+from archon_contracts.formats import PredictionRow, predictions_file, read_jsonl
+from archon_contracts.values import GatePolicy
+from services.evaluator.child import ENTRY, run, score_models
 from services.evaluator.comparison.paired_tests import compare
-from services.evaluator.errors import EmptySuite, SuiteInvalid
+from services.evaluator.errors import EmptySuite
 from services.trainer.child import run as train
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import items, run_spec, write_lines
@@ -26,8 +28,13 @@ def _spec(root: Path, kind: str, **models: Path | str | None) -> dict[str, Any]:
         "items": str(suite),
         "output_dir": str(root / "scores"),
         "threads": 1,
-        "k": 2,
+        "control": "baseline",
+        "gate": GatePolicy().model_dump(mode="json"),
     }
+
+
+def _rows(spec: dict[str, Any], role: str) -> list[PredictionRow]:
+    return list(read_jsonl(Path(spec["output_dir"]) / predictions_file(role), PredictionRow))
 
 
 @pytest.mark.parametrize("kind", ["selector", "classifier"])
@@ -37,30 +44,37 @@ def test_candidate_deployed_and_base_model_answer_the_same_items(tmp_path: Path,
     base = (tmp_path / "candidate" / "baseline").as_uri()
     reports: list[dict[str, Any]] = []
 
-    result = run(
-        _spec(tmp_path, kind, candidate=candidate, deployed=live, baseline=base), reports.append
-    )
+    spec = _spec(tmp_path, kind, candidate=candidate, deployed=live, baseline=base)
+
+    report = run(spec, reports.append)["report"]
 
     assert [report["model"] for report in reports] == ["candidate", "deployed", "baseline"]
-    scored = {name: read_rows(Path(r["predictions"]).read_bytes()) for name, r in result.items()}
+    scored = {role: _rows(spec, role) for role in ("candidate", "deployed", "baseline")}
     against_base = compare(scored["candidate"], scored["baseline"])
     assert against_base["all"].difference.value > 0
     assert against_base["old"].difference.n + against_base["new"].difference.n == 12
-    assert all(part["latency_seconds"] > 0 for part in result.values())
+    assert all(rows[0].latency_seconds for rows in scored.values())
+    assert {result["model"] for result in report["results"]} == {"candidate", "baseline"}
+
+
+def test_the_entry_names_the_function_that_the_pool_runs() -> None:
+    module, _, function = ENTRY.partition(":")
+
+    assert getattr(import_module(module), function) is run
 
 
 def test_an_item_without_a_right_answer_is_answered_but_not_scored(tmp_path: Path) -> None:
     candidate = _trained(tmp_path, "selector", max_steps=1)
 
-    part = run(_spec(tmp_path, "selector", candidate=candidate, live=None), lambda e: None)[
-        "candidate"
-    ]
+    spec = _spec(tmp_path, "selector", candidate=candidate, deployed=None)
 
-    rows = read_rows(Path(part["predictions"]).read_bytes())
-    assert part["unscored"] == 1
-    assert sum(part["scored"].values()) == 12
-    assert (rows[-1].id, rows[-1].correct, rows[-1].target) == ("open", None, "")
+    rows = score_models(spec, lambda report: None)["candidate"]
+
+    assert sum(row.correct is not None for row in rows) == 12
+    assert rows[-1].id == "open"
+    assert rows[-1].correct is None
     assert rows[-1].output
+    assert _rows(spec, "candidate") == rows
 
 
 def test_answers_are_those_that_the_model_gives_in_production(tmp_path: Path) -> None:
@@ -68,9 +82,10 @@ def test_answers_are_those_that_the_model_gives_in_production(tmp_path: Path) ->
 
     candidate = _trained(tmp_path, "selector", max_steps=3)
 
-    part = run(_spec(tmp_path, "selector", candidate=candidate), lambda event: None)["candidate"]
+    spec = _spec(tmp_path, "selector", candidate=candidate)
 
-    rows = read_rows(Path(part["predictions"]).read_bytes())
+    rows = score_models(spec, lambda report: None)["candidate"]
+
     served = load_predictor(candidate).predict([row["input"] for row in items()])
     assert [row.output for row in rows[:-1]] == [answer.output for answer in served]
 
@@ -81,21 +96,3 @@ def test_a_suite_without_items_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(EmptySuite):
         run(spec, lambda event: None)
-
-
-def test_a_line_that_is_no_item_is_named(tmp_path: Path) -> None:
-    spec = _spec(tmp_path, "selector", candidate=tmp_path)
-    Path(spec["items"]).write_text('{"id": "1", "input": "q"}\n{"id": "2"}\n')
-
-    with pytest.raises(SuiteInvalid, match=r"items\.jsonl:2: input"):
-        run(spec, lambda event: None)
-
-
-def test_a_row_holds_target_alternatives_and_the_time_of_the_timed_items(tmp_path: Path) -> None:
-    candidate = _trained(tmp_path, "selector", max_steps=1)
-
-    part = run(_spec(tmp_path, "selector", candidate=candidate), lambda event: None)["candidate"]
-
-    first, *_ = read_rows(Path(part["predictions"]).read_bytes())
-    assert (first.target, len(first.alternatives)) == (items()[0]["target"], 1)
-    assert first.latency_seconds > 0

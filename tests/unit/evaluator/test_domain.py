@@ -30,7 +30,7 @@ def test_the_base_model_is_the_baseline_when_nothing_is_deployed() -> None:
 
 
 def test_a_candidate_without_a_baseline_is_rejected() -> None:
-    with pytest.raises(NothingToCompare, match="live version or base_model"):
+    with pytest.raises(NothingToCompare, match="deployed version or base_model"):
         choose_control(evaluate(CANDIDATE, ITEMS, base_model=None))
 
 

@@ -12,7 +12,6 @@ from archon_contracts.events import (
 from archon_contracts.identifiers import new_id
 from services.registry.errors import NothingToRollBackTo, UnknownVersion
 from services.registry.service import RegistryService
-from services.registry.store import RunStore
 from shared.errors import PermanentError
 from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
@@ -30,9 +29,7 @@ class RegistryHarness:
         self.models = InMemoryModelStore()
         self.outbox = RecordingOutbox()
         self.audit = RecordingAudit()
-        self.service = RegistryService(
-            self.models, RunStore(), self.outbox, self.audit, SetClock(NOON)
-        )
+        self.service = RegistryService(self.models, self.outbox, self.audit, SetClock(NOON))
 
     async def register(self, times: int = 1) -> None:
         for _ in range(times):
@@ -181,7 +178,9 @@ async def test_a_rollback_to_the_deployed_version_changes_nothing(
     assert len(registry.configured) == 1
 
 
-@pytest.mark.parametrize(("deployed", "sentence"), [((), "no live"), (("1.0.0",), "before 1.0.0")])
+@pytest.mark.parametrize(
+    ("deployed", "sentence"), [((), "no deployed version"), (("1.0.0",), "before 1.0.0")]
+)
 async def test_a_rollback_needs_a_version_to_return_to(
     registry: RegistryHarness, deployed: tuple[str, ...], sentence: str
 ) -> None:

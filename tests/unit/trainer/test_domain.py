@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.trainer.domain import (
     MAX_BATCH_POINTS,
+    Hardware,
     MetricBuffer,
     RunFolders,
     build_run_spec,
@@ -33,12 +34,13 @@ RESULT = {
 def test_a_run_gets_only_explicit_hyper_parameters() -> None:
     folders = RunFolders(Path("/d"), None, None, Path("/c"), Path("/o"))
 
-    spec = build_run_spec(train(artifact("d"), steps=9), folders, threads=2)
+    spec = build_run_spec(train(artifact("d"), steps=9), folders, Hardware(2, "cuda:1", "bfloat16"))
 
     assert spec["config"] == {"max_steps": 9, "seed": 5}
     assert (spec["warm_start_model"], spec["catalogue"], spec["plan"]) == (None, None, None)
     assert (spec["dataset"], spec["checkpoint_dir"], spec["output_dir"]) == ("/d", "/c", "/o")
     assert (spec["seed"], spec["threads"]) == (5, 2)
+    assert (spec["device"], spec["precision"]) == ("cuda:1", "bfloat16")
 
 
 def test_figures_that_are_no_numbers_are_left_out() -> None:

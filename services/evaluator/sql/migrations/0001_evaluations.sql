@@ -1,4 +1,4 @@
--- The newest evaluation of each job that was asked for. It fences: an older attempt, or the same
+-- The newest evaluation of each job. It fences: an older attempt, or the same
 -- one sent again, starts nothing.
 CREATE TABLE evaluations (
     job_id uuid PRIMARY KEY,
@@ -14,7 +14,7 @@ CREATE TABLE evaluations (
     changed_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Scores that are known: the live version of one evaluation was mostly the candidate of an earlier
+-- Scores that are known: the deployed version of one evaluation was mostly the candidate of an earlier
 -- one on the same items. Everything that a score depends on is in the key.
 CREATE TABLE scores (
     model text NOT NULL,      -- digest of its artifact, or the URI of a base model
@@ -25,7 +25,6 @@ CREATE TABLE scores (
     predictions_uri text NOT NULL,
     predictions_digest text NOT NULL CHECK (predictions_digest ~ '^[0-9a-f]{64}$'),
     file text NOT NULL,       -- within that artifact
-    latency_seconds double precision NOT NULL CHECK (latency_seconds >= 0),
     recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (model, items, catalogue, kind, scoring_version)
 );

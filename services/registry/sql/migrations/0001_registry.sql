@@ -1,4 +1,4 @@
--- Versions, the history of deployments, runs and their metric series.
+-- Versions and the history of deployments.
 
 -- One row per agent. Every change of an agent's models locks it first, so that versions, revisions
 -- and the events about them are in one order.
@@ -43,7 +43,7 @@ WHERE status = 'deployed';
 
 CREATE UNIQUE INDEX models_by_version ON models (tenant_id, agent_id, version);
 
--- What was live, since when and why: only ever added to.
+-- Which version was deployed, since when and why: rows are only ever added.
 CREATE TABLE deployments (
     tenant_id text NOT NULL,
     agent_id text NOT NULL,
@@ -56,47 +56,4 @@ CREATE TABLE deployments (
     at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, agent_id, revision),
     FOREIGN KEY (tenant_id, agent_id, version) REFERENCES models (tenant_id, agent_id, version)
-);
-
--- One row per attempt at a job's training.
-CREATE TABLE runs (
-    job_id uuid NOT NULL,
-    attempt integer NOT NULL CHECK (attempt >= 1),
-    tenant_id text NOT NULL,
-    agent_id text NOT NULL,
-    state text NOT NULL CHECK (state IN (
-        'running',    -- its first optimizer step is done
-        'completed',  -- it gave a model
-        'failed'      -- it ended without one
-    )),
-    started_at timestamptz,
-    ended_at timestamptz,
-    event_body jsonb NOT NULL DEFAULT '{}',  -- the body of the event that ended it
-    PRIMARY KEY (job_id, attempt)
-);
-
-CREATE INDEX runs_by_agent ON runs (tenant_id, agent_id, started_at DESC);
-
-CREATE TABLE evaluations (
-    evaluation_id uuid PRIMARY KEY,
-    tenant_id text NOT NULL,
-    agent_id text NOT NULL,
-    job_id uuid NOT NULL,
-    passed boolean NOT NULL,
-    recorded_at timestamptz NOT NULL,
-    event_body jsonb NOT NULL  -- the body of EvaluationCompleted
-);
-
-CREATE INDEX evaluations_by_job ON evaluations (job_id);
-
--- The metrics store: one row per metric and step of an attempt.
-CREATE TABLE metrics (
-    job_id uuid NOT NULL,
-    attempt integer NOT NULL,
-    name text NOT NULL,
-    step integer NOT NULL,
-    value double precision NOT NULL,
-    epoch double precision,
-    recorded_at timestamptz NOT NULL,
-    PRIMARY KEY (job_id, attempt, name, step)
 );

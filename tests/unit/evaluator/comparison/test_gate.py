@@ -1,91 +1,97 @@
-"""From scores to the facts of an evaluation."""
-
 import pytest
 
-from archon_contracts.formats import PredictionRow, to_jsonl
+from archon_contracts.formats import PredictionRow
+from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import GatePolicy
-from services.evaluator.comparison.gate import COMPARED_WITH_BASELINE, build_evaluation_report
-from services.evaluator.domain import Role, RoleScores
-from services.evaluator.errors import Unscorable
+from services.evaluator.comparison.gate import build_rules, decide_gate
+from services.evaluator.comparison.paired_tests import compare
 
 
-def scores(
-    outcomes: list[bool | None], *, first: int = 0, others: list[bool] | None = None
-) -> RoleScores:
-    """A model's predictions, one per outcome; the k best answers hold the right one always."""
-    rows = [
+def _items(*right: bool | None, group: str = "") -> list[PredictionRow]:
+    return [
         PredictionRow(
-            id=f"i{n}",
-            group="old",
-            output="",
-            score=1,
-            correct=right,
-            correct_at_k=right is not None or None,
+            id=f"{group}-{n}", group=group, output="x", score=1, correct=value, correct_at_k=value
         )
-        for n, right in enumerate(outcomes, start=first)
+        for n, value in enumerate(right)
     ]
-    rows += [
-        PredictionRow(id=f"n{n}", group="new", output="", score=1, correct=right, correct_at_k=True)
-        for n, right in enumerate(others or [])
-    ]
-    return RoleScores(to_jsonl(rows), 0.02)
 
 
-GOOD, POOR = scores([True] * 60), scores([True] * 20 + [False] * 40)
+def _answers(right: int, of: int, group: str) -> list[PredictionRow]:
+    return _items(*[True] * right, *[False] * (of - right), group=group)
 
 
-def test_a_clear_gain_over_the_deployed_version_passes() -> None:
-    found = build_evaluation_report(
-        {Role.CANDIDATE: GOOD, Role.DEPLOYED: POOR}, Role.DEPLOYED, GatePolicy()
+def _decide(
+    candidate: list[PredictionRow], live: list[PredictionRow], **gate: float
+) -> tuple[bool, str]:
+    decision = decide_gate(
+        {ACCURACY: compare(candidate, live)}, build_rules(GatePolicy(**gate), deployed=True)
+    )
+    return decision.passed, "; ".join(decision.reasons)
+
+
+def test_a_gain_beyond_chance_that_costs_no_group_passes() -> None:
+    passed, why = _decide(
+        _answers(80, 100, "old") + _answers(70, 100, "new"),
+        _answers(80, 100, "old") + _answers(50, 100, "new"),
     )
 
-    assert found.passed
-    assert found.comparison["all"].candidate_only == 40
-    assert found.accuracy["deployed"]["old"].value == pytest.approx(1 / 3)
-    assert found.accuracy_at_5["deployed"]["all"].value == 1
-    assert found.latency_seconds == {"candidate": 0.02, "deployed": 0.02}
+    assert passed
+    assert "accuracy rises by 10.0%" in why
 
 
-def test_a_loss_is_rejected() -> None:
-    found = build_evaluation_report(
-        {Role.CANDIDATE: POOR, Role.DEPLOYED: GOOD}, Role.DEPLOYED, GatePolicy()
+def test_a_gain_within_chance_is_refused() -> None:
+    passed, why = _decide(_answers(52, 100, "new"), _answers(50, 100, "new"))
+
+    assert not passed
+    assert "may be chance" in why
+
+
+def test_a_gain_paid_for_by_a_group_is_refused() -> None:
+    passed, why = _decide(
+        _answers(60, 100, "old") + _answers(90, 100, "new"),
+        _answers(80, 100, "old") + _answers(30, 100, "new"),
     )
 
-    assert not found.passed
-    assert found.reasons
+    assert not passed
+    assert "group 'old' regresses significantly by 20.0%" in why
 
 
-def test_a_comparison_with_the_base_is_named_as_such() -> None:
-    found = build_evaluation_report(
-        {Role.CANDIDATE: GOOD, Role.BASELINE: POOR}, Role.BASELINE, GatePolicy()
+def test_a_loss_within_chance_but_over_the_limit_is_refused() -> None:
+    candidate = _items(*[False] * 3, *[True] * 1, *[True] * 36, group="old")
+    live = _items(*[True] * 3, *[False] * 1, *[True] * 36, group="old")
+    gain = _answers(90, 100, "new"), _answers(40, 100, "new")
+
+    passed, why = _decide(candidate + gain[0], live + gain[1], maximum_forgetting=0.02)
+
+    assert not passed
+    assert "more than the 2.0% allowed" in why
+
+
+def test_one_item_fewer_in_a_tiny_group_refuses_nobody() -> None:
+    passed, _ = _decide(
+        _items(False, True, group="rare") + _answers(90, 100, "new"),
+        _items(True, True, group="rare") + _answers(40, 100, "new"),
     )
 
-    assert found.passed
-    assert found.reasons[-1] == COMPARED_WITH_BASELINE
-    assert found.comparison == {}
-    assert "baseline" in found.accuracy
+    assert passed
 
 
-@pytest.mark.parametrize(("control", "passes"), [(Role.BASELINE, True), (Role.DEPLOYED, False)])
-def test_group_regressions_count_only_against_a_deployed_version(
-    control: Role, passes: bool
-) -> None:
-    better_but_in_one_group = scores([True] * 60, others=[False] * 10)
-    before = scores([True] * 20 + [False] * 40, others=[True] * 10)
+@pytest.mark.parametrize("right", [50, 40])
+def test_no_gain_or_a_loss_is_refused(right: int) -> None:
+    passed, why = _decide(_answers(right, 100, "new"), _answers(50, 100, "new"))
 
-    found = build_evaluation_report(
-        {Role.CANDIDATE: better_but_in_one_group, control: before}, control, GatePolicy()
-    )
-
-    assert found.passed is passes
+    assert not passed
+    assert "accuracy changes by" in why
 
 
-@pytest.mark.parametrize(
-    ("candidate", "live"),
-    [(scores([None]), scores([None])), (scores([True]), scores([True], first=7))],
-)
-def test_what_cannot_be_compared_is_refused(candidate: RoleScores, live: RoleScores) -> None:
-    with pytest.raises(Unscorable):
-        build_evaluation_report(
-            {Role.CANDIDATE: candidate, Role.DEPLOYED: live}, Role.DEPLOYED, GatePolicy()
-        )
+def test_a_gain_below_the_required_one_is_refused() -> None:
+    passed, why = _decide(_answers(60, 100, "new"), _answers(50, 100, "new"), minimum_gain=0.2)
+
+    assert not passed
+    assert "at least 20.0% is required" in why
+
+
+def test_a_candidate_equal_to_the_baseline_never_passes() -> None:
+    items = _answers(70, 100, "new")
+
+    assert not _decide(items, items)[0]

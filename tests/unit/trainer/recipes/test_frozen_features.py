@@ -1,12 +1,10 @@
 from pathlib import Path
 
 import torch
-from torch.nn.functional import normalize
 
 from archon_inference.encoder import TextEncoder
 from services.trainer.recipes.frozen_features import (
     Collator,
-    DistillationTargets,
     FrozenFeatures,
     ItemTargets,
     PlannedSampler,
@@ -50,36 +48,23 @@ def test_a_batch_is_padded_and_names_its_rejected_targets(tmp_path: Path) -> Non
 
     states = _states(tmp_path)
 
-    batch = Collator(states, targets, DistillationTargets(states, [1]))([2, 1])
+    batch = Collator(states, targets)([2, 1])
 
     assert batch["states_BTH"].shape == (2, 7, 16)
     assert batch["mask_BT"].sum(1).tolist() == [5, 7]
     assert batch["labels_B"].tolist() == [7, 6]
     assert batch["weights_B"].tolist() == [3.0, 2.0]
     assert batch["rejected_BR"].tolist() == [[3, -1], [1, 2]]
+    assert batch["rows_B"].tolist() == [2, 1]
 
 
 def test_a_batch_without_rejected_targets_has_no_column_for_them(tmp_path: Path) -> None:
     targets = ItemTargets(indices=[0, 0, 0], weights=[1.0, 1.0, 1.0], rejected=[[], [], []])
 
     states = _states(tmp_path)
-    collate = Collator(states, targets, DistillationTargets(states, []))
+    collate = Collator(states, targets)
 
     assert collate([0, 1])["rejected_BR"].shape == (2, 0)
-
-
-def test_a_distillation_target_is_the_feature_before_training(tmp_path: Path) -> None:
-    states = _states(tmp_path)
-    distillation_targets = DistillationTargets(states, [2])
-    before = normalize(states.encoder.pool_states(states.compute([2])), dim=-1)
-    with torch.no_grad():
-        for weight in states.encoder.upper.parameters():
-            weight.add_(torch.randn_like(weight))
-
-    target, no_target = distillation_targets.compute([2, 0])
-
-    torch.testing.assert_close(target, before[0])
-    assert no_target.count_nonzero() == 0
 
 
 def test_an_epoch_can_be_taken_up_in_the_middle_of_a_run() -> None:

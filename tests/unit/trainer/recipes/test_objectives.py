@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from archon_inference.encoder import UpperLayers
+from services.trainer.recipes.continual import ContinualStrategy, feature_distillation_loss
 from services.trainer.recipes.frozen_features import weighted_mean
 from services.trainer.recipes.run import SelectorConfig
 from services.trainer.recipes.selector import CatalogueSoftmax
@@ -22,6 +23,17 @@ class FixedVectors(UpperLayers):
         return states_BTH[:, 0]
 
 
+class FixedTarget(ContinualStrategy):
+    """Feature distillation with one known target, or none."""
+
+    def __init__(self, weight: float, target: list[float] | None) -> None:
+        self._weight = weight
+        self._target = torch.zeros(1, 3) if target is None else torch.tensor([target])
+
+    def penalty(self, rows_B: Tensor, vectors_BH: Tensor) -> Tensor:
+        return self._weight * feature_distillation_loss(vectors_BH, self._target)
+
+
 def _loss(
     request: list[float],
     rejected: Tensor = NONE_REJECTED,
@@ -33,14 +45,11 @@ def _loss(
         epochs=1, batch_size=1, learning_rate=1, max_length=4, temperature=1.0,
         rejected_margin=margin, feature_distillation_weight=2.0,
     )  # fmt: skip
-    objective = CatalogueSoftmax(FixedVectors(), torch.eye(3), config)
+    strategy = FixedTarget(config.feature_distillation_weight, distillation_target)
+    objective = CatalogueSoftmax(FixedVectors(), strategy, torch.eye(3), config)
     states, weights = torch.tensor([[request]]), torch.ones(1)
-    distillation_targets = (
-        torch.zeros(1, 3) if distillation_target is None else torch.tensor([distillation_target])
-    )
-    result = objective(
-        states, torch.ones(1, 1), torch.tensor([0]), weights, rejected, distillation_targets
-    )
+    row = torch.tensor([0])
+    result = objective(states, torch.ones(1, 1), torch.tensor([0]), weights, rejected, row)
     return float(result["loss"])
 
 

@@ -1,12 +1,13 @@
 import json
 import math
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from archon_inference import load_predictor
-from services.trainer.child import run
+from services.trainer.child import ENTRY, run
 from services.trainer.recipes.errors import EmptyDataset, NonFiniteLoss, RunInvalid
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import REQUESTS, TOOLS, items, run_spec, write_lines
@@ -37,6 +38,12 @@ def test_a_trained_model_is_right_where_it_was_shown_the_answer(
     right = [answer.output == tool for answer, (_, tool) in zip(answers, texts, strict=True)]
     assert sum(right) >= 10
     assert result["metrics"]["validation/accuracy"] == pytest.approx(sum(right) / len(right))
+
+
+def test_the_entry_names_the_function_that_the_pool_runs() -> None:
+    module, _, function = ENTRY.partition(":")
+
+    assert getattr(import_module(module), function) is run
 
 
 def test_a_run_reports_its_progress(tmp_path: Path, base: Path) -> None:
@@ -129,7 +136,7 @@ def test_a_loss_that_is_not_a_number_stops_before_the_step(
     tmp_path: Path, base: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        f"services.trainer.recipes.{kind}.weighted_mean",
+        "services.trainer.recipes.encoder_recipe.weighted_mean",
         lambda losses, weights: losses.mean() * math.nan,
     )
     reports: list[dict[str, Any]] = []

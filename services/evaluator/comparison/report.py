@@ -1,0 +1,41 @@
+"""From the predictions of each model to the report of an evaluation: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from archon_contracts.formats import PredictionRow
+from archon_contracts.metric_names import ACCURACY
+from archon_contracts.values import GatePolicy
+from services.evaluator.comparison.gate import build_rules, decide_gate
+from services.evaluator.comparison.paired_tests import QUALITY_METRICS, compare, measure
+from services.evaluator.domain import EvaluationReport, Role
+
+COMPARED_WITH_BASELINE: Final = (
+    "nothing is deployed yet, so the candidate was compared with the base model"
+)
+
+
+def build_evaluation_report(
+    predictions: Mapping[Role, Sequence[PredictionRow]], control: Role, policy: GatePolicy
+) -> EvaluationReport:
+    """Metrics of each model, the paired comparison with the control, and the gate's decision.
+
+    Raises:
+        Unscorable: no item has a right answer, or the models answered different items.
+    """
+    candidate, other = predictions[Role.CANDIDATE], predictions[control]
+    comparisons = {
+        name: compare(candidate, other, outcome) for name, outcome in QUALITY_METRICS.items()
+    }
+    deployed = control is Role.DEPLOYED
+    decision = decide_gate(comparisons, build_rules(policy, deployed=deployed))
+    return EvaluationReport(
+        passed=decision.passed,
+        reasons=decision.reasons if deployed else (*decision.reasons, COMPARED_WITH_BASELINE),
+        results=tuple(
+            result for role, rows in predictions.items() for result in measure(role, rows)
+        ),
+        comparison=comparisons[ACCURACY] if deployed else {},
+    )

@@ -1,0 +1,36 @@
+"""What the service needs of a store: kept in PostgreSQL, and in memory for the service's tests."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from archon_contracts.commands import RegisterModel
+from services.registry.domain import Deployment, ModelVersion, SemanticVersion
+from shared.postgres.database import Tx
+
+
+class ModelRepository(Protocol):
+    """Versions of an agent and which of them is deployed; `lock_agent` comes first."""
+
+    async def lock_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> int: ...
+
+    async def find_of_job(self, tx: Tx, tenant_id: str, job_id: UUID) -> ModelVersion | None: ...
+
+    async def find(
+        self, tx: Tx, tenant_id: str, agent_id: str, version: str
+    ) -> ModelVersion | None: ...
+
+    async def find_deployed(self, tx: Tx, tenant_id: str, agent_id: str) -> ModelVersion | None: ...
+
+    async def find_highest_version(
+        self, tx: Tx, tenant_id: str, agent_id: str
+    ) -> SemanticVersion | None: ...
+
+    async def list_versions(self, tx: Tx, tenant_id: str, agent_id: str) -> list[str]: ...
+
+    async def insert(self, tx: Tx, model: ModelVersion, command: RegisterModel) -> None: ...
+
+    async def set_deployed(self, tx: Tx, model: ModelVersion, change: Deployment) -> None: ...
+
+    async def list_deployments(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Deployment]: ...

@@ -1,0 +1,144 @@
+"""The recipe that selector and classifier share: train the upper layers of a text encoder.
+
+A kind of agent brings its model, its targets and the loss of one item.
+
+Shape suffixes: B texts, T tokens, H hidden units, R rejected targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from archon_contracts.metric_names import (
+    TOP_K,
+    UNKNOWN_TARGETS,
+    VALIDATION_ACCURACY,
+    VALIDATION_ACCURACY_AT_5,
+)
+from archon_inference.classifier import Classifier
+from archon_inference.encoder import UpperLayers
+from archon_inference.selector import Selector
+from services.trainer.recipes.continual import ContinualStrategy, choose_strategy
+from services.trainer.recipes.errors import EmptyDataset
+from services.trainer.recipes.fitting import TrainResult, fit_encoder
+from services.trainer.recipes.frozen_features import (
+    Collator,
+    FrozenFeatures,
+    ItemTargets,
+    weighted_mean,
+)
+from services.trainer.recipes.items import TrainingItem
+from services.trainer.recipes.progress_callback import ProgressCallback, Report, Validate
+from services.trainer.recipes.run import EncoderConfig, TrainingRun
+
+
+class EncoderObjective(nn.Module):
+    """Loss of a batch: what the kind of agent asks for, and the continual strategy's penalty."""
+
+    temperature = 1.0
+    """Divides the penalty, so that it stands in proportion to a loss over scaled cosines."""
+
+    def __init__(self, upper: UpperLayers, strategy: ContinualStrategy) -> None:
+        super().__init__()
+        self.upper = upper
+        self._strategy = strategy
+
+    def forward(
+        self,
+        states_BTH: Tensor,
+        mask_BT: Tensor,
+        labels_B: Tensor,
+        weights_B: Tensor,
+        rejected_BR: Tensor,
+        rows_B: Tensor,
+    ) -> dict[str, Tensor]:
+        """Loss in nats per unit of item weight."""
+        pooled_BH = self.upper(states_BTH, mask_BT)
+        unit_BH = normalize(pooled_BH, dim=-1)
+        losses_B = self.compute_losses(pooled_BH, unit_BH, labels_B, rejected_BR)
+        losses_B += self._strategy.penalty(rows_B, unit_BH) / self.temperature
+        return {"loss": weighted_mean(losses_B, weights_B)}
+
+    def compute_losses(
+        self, pooled_BH: Tensor, unit_BH: Tensor, labels_B: Tensor, rejected_BR: Tensor
+    ) -> Tensor:
+        """The loss of each item [B], from its pooled vector and the same of length one."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LearnableItems:
+    """The items of a dataset whose target the model knows, and the number of those it does not."""
+
+    train: Sequence[TrainingItem]
+    validation: Sequence[TrainingItem]
+    unknown_targets: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderTask:
+    """What a kind of agent brings."""
+
+    model: Selector | Classifier
+    items: LearnableItems
+    targets: ItemTargets
+    build_objective: Callable[[ContinualStrategy], EncoderObjective]
+
+
+def select_learnable_items(
+    train: Sequence[TrainingItem], validation: Sequence[TrainingItem], places: Mapping[str, int]
+) -> LearnableItems:
+    """Leave out training items whose target is no longer there: they cannot be learnt.
+
+    Raises:
+        EmptyDataset: none is left.
+    """
+    known = [item for item in train if item.target in places]
+    if not known:
+        raise EmptyDataset(
+            f"None of {len(train)} items has a target that the model can answer: "
+            "there is nothing to learn from"
+        )
+    return LearnableItems(known, validation, len(train) - len(known))
+
+
+def train_encoder(
+    run: TrainingRun[EncoderConfig], report: Report, task: EncoderTask
+) -> TrainResult:
+    """Train the task's model and save it."""
+    encoder, items = task.model.encoder, task.items
+    ids = encoder.tokenize([item.input for item in items.train], run.config.max_length)
+    features = FrozenFeatures(encoder, ids)
+    strategy = choose_strategy(run)
+    strategy.before_fit(features, items.train)
+    progress = ProgressCallback(report, build_validator(task.model, items.validation))
+    collator = Collator(features, task.targets)
+    result = fit_encoder(run, task.build_objective(strategy), collator, items.train, progress)
+    strategy.after_fit()
+    task.model.save(run.output_dir)
+    result.metrics[UNKNOWN_TARGETS] = float(items.unknown_targets)
+    return result
+
+
+def build_validator(model: Selector | Classifier, items: Sequence[TrainingItem]) -> Validate:
+    """A function that scores the model as it is when called; no items, no figures."""
+    ids = model.encoder.tokenize([item.input for item in items], model.card.max_length)
+    states = FrozenFeatures(model.encoder, ids)
+
+    def validate() -> dict[str, float]:
+        if not items:
+            return {}
+        predictions = model.predict_from_states(states.compute(range(len(items))), k=TOP_K)
+        pairs = list(zip(items, predictions, strict=True))
+        first = sum(item.target == answer.output for item, answer in pairs)
+        among = first + sum(item.target in answer.alternatives for item, answer in pairs)
+        return {
+            VALIDATION_ACCURACY: first / len(items),
+            VALIDATION_ACCURACY_AT_5: among / len(items),
+        }
+
+    return validate
