@@ -42,7 +42,7 @@ async def test_the_same_name_and_content_again_is_the_same_dataset() -> None:
     assert len(named.rows) == 1
 
 
-async def test_a_name_never_means_other_content() -> None:
+async def test_a_dataset_name_with_other_content_is_a_conflict() -> None:
     datasets = Datasets(FakeDatasetStore())
     await register(datasets, ONE)
 
@@ -105,7 +105,7 @@ def test_a_field_that_is_not_valid_is_named(field: str, value: object) -> None:
     assert [error.field for error in refused.value.errors] == [f"items[1].{field}"]
 
 
-def test_lines_are_read_and_blank_ones_passed_over() -> None:
+def test_blank_lines_are_skipped() -> None:
     assert read_lines(b'{"a": 1}\n\n  \n{"a": 2}') == [{"a": 1}, {"a": 2}]
 
 

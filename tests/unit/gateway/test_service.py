@@ -113,7 +113,7 @@ def test_max_steps_of_a_training_is_bounded() -> None:
 WRITER = Caller("acme", "ci", frozenset({Scope.WRITE, Scope.ADMIN}), KEY_ID)
 
 
-async def test_a_folder_as_base_model_is_the_operators_to_name() -> None:
+async def test_only_the_operator_may_name_a_folder_as_base_model() -> None:
     gateway, outbox = service()
     request_body = selector(base_model="file:///srv/models/encoder")
 
@@ -126,20 +126,20 @@ async def test_a_folder_as_base_model_is_the_operators_to_name() -> None:
 
 
 @pytest.mark.parametrize("uri", ["FILE:///etc", " file:///etc", "fi\tle:/etc", "file:etc"])
-def test_a_folder_by_another_spelling_is_still_a_folder(uri: str) -> None:
+def test_other_spellings_of_a_folder_are_refused_too(uri: str) -> None:
     with pytest.raises(Invalid, match="operate"):
         check_base_model(uri, WRITER)
 
 
 @pytest.mark.parametrize("uri", ["pypi:this.x", "pypi:../x", "pypi:", "m", "hub:a/b", "http://["])
-def test_what_names_no_base_model_is_refused_with_its_field(uri: str) -> None:
+def test_an_invalid_base_model_is_refused_with_its_field(uri: str) -> None:
     with pytest.raises(Invalid) as refusal:
         check_base_model(uri, CALLER)
 
     assert [error.field for error in refusal.value.errors] == ["base_model"]
 
 
-async def test_a_training_dataset_is_no_evaluation_suite() -> None:
+async def test_a_training_dataset_is_refused_as_evaluation_suite() -> None:
     gateway, _ = service()
 
     with pytest.raises(Invalid, match="for training, not for evaluation"):
@@ -157,7 +157,7 @@ async def test_a_training_dataset_is_no_evaluation_suite() -> None:
         ({"kind": "classifier", "catalogue": [], "labels": ["x", "y", "x"]}, "labels"),
     ],
 )
-def test_each_kind_brings_what_it_needs(fields: dict[str, object], field: str) -> None:
+def test_each_kind_of_agent_requires_its_fields(fields: dict[str, object], field: str) -> None:
     with pytest.raises(Invalid) as refused:
         check_kind(selector(**fields))
 
@@ -191,7 +191,7 @@ async def test_a_request_sent_again_is_one_job() -> None:
         (JobRequest(agent_id="a", method="reinforcement"), Invalid),
     ],
 )
-async def test_an_impossible_training_is_refused_before_anything_leaves(
+async def test_an_invalid_training_request_publishes_nothing(
     request_body: JobRequest, error: type[Exception]
 ) -> None:
     store = build_store()
@@ -244,7 +244,7 @@ async def test_a_running_job_is_cancelled_and_a_finished_one_is_not() -> None:
         await finished.cancel_job(None, identify_request(CALLER), JOB, "too late")
 
 
-async def test_a_version_that_nobody_knows_is_not_deployed() -> None:
+async def test_an_unknown_version_is_not_deployed() -> None:
     gateway, outbox = service()
 
     with pytest.raises(NotFound):
@@ -260,7 +260,7 @@ async def test_a_version_that_nobody_knows_is_not_deployed() -> None:
         ([FIRST, NEVER_DEPLOYED], None, "was deployed before 1.0.0"),
     ],
 )
-async def test_a_rollback_with_nothing_to_return_to_is_a_conflict(
+async def test_a_rollback_without_a_target_is_a_conflict(
     models: list[ModelView], to_version: str | None, reason: str
 ) -> None:
     gateway, outbox = service(build_store(models=models))
@@ -274,7 +274,7 @@ async def test_a_rollback_with_nothing_to_return_to_is_a_conflict(
 @pytest.mark.parametrize(
     ("models", "to_version"), [([LATER, BEFORE], None), ([FIRST, NEVER_DEPLOYED], "1.1.0")]
 )
-async def test_a_rollback_with_a_version_to_return_to_leaves_as_a_command(
+async def test_a_rollback_with_a_target_is_published_as_a_command(
     models: list[ModelView], to_version: str | None
 ) -> None:
     gateway, outbox = service(build_store(models=models))
@@ -284,7 +284,7 @@ async def test_a_rollback_with_a_version_to_return_to_leaves_as_a_command(
     assert [c.to_version for c in outbox.of(RollBackModel)] == [to_version]
 
 
-async def test_synthetic_items_vary_the_examples() -> None:
+async def test_synthetic_data_is_requested_with_the_named_examples() -> None:
     store = build_store()
     gateway, outbox = service(store)
     request_body = SyntheticDataRequest(
@@ -314,6 +314,6 @@ async def test_every_command_names_the_key_of_its_caller() -> None:
     assert [command.reason for command in commands] == ["a new desk", "wrong data", "better", "odd"]
 
 
-def test_no_body_can_name_the_caller() -> None:
+def test_a_body_that_names_the_caller_is_refused() -> None:
     with pytest.raises(ValidationError, match="requested_by"):
         selector(requested_by="somebody else")
