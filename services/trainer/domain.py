@@ -64,7 +64,7 @@ def build_run_spec(command: TrainModel, folders: RunFolders, threads: int) -> di
         "labels": list(command.labels),
         "output_dir": str(folders.output),
         "checkpoint_dir": str(folders.checkpoints),
-        "seed": command.config.seed,
+        "seed": command.config.effective_seed,
         "threads": threads,
         "plan": command.plan.model_dump(mode="json") if command.plan else None,
         "config": command.config.model_dump(mode="json", exclude_none=True),
