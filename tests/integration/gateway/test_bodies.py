@@ -81,7 +81,7 @@ async def test_a_compressed_body_is_refused(gateway: ServedGateway, path: str) -
     response = await gateway.http.post(path, content=gzip.compress(b"{}"), headers=headers)
 
     assert response.status_code == 415
-    assert "packed (gzip)" in response.json()["detail"]
+    assert "compressed (gzip)" in response.json()["detail"]
 
 
 async def test_spans_may_be_compressed_with_gzip_only(gateway: ServedGateway) -> None:
