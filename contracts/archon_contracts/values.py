@@ -182,7 +182,16 @@ class TrainingConfig(ValueObject):
         description="Classifiers: fine-tune the encoder beside the closed-form head. Absent: auto, "
         "when the closed form is right in under 0.8 of the validation items.",
     )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    seed: int | None = Field(default=None, ge=0, le=2**31 - 1, description="Absent: 0.")
+
+    @property
+    def effective_seed(self) -> int:
+        """The seed that a run uses.
+
+        The field itself has no default: on the wire a default could not be told from a seed that
+        the request names, and would replace the seed of the agent's profile.
+        """
+        return self.seed or 0
 
 
 class AgentProfile(ValueObject):

@@ -1,1 +1,1 @@
-"""The HTTP door: feedback in, commands in, everything readable out."""
+"""The HTTP API: feedback intake, commands, and read models of all services' events."""

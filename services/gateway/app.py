@@ -1,4 +1,4 @@
-"""Builds the gateway."""
+"""Construction of the gateway from its settings."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _build_rate_limits(settings: Settings) -> RateLimits:
     requests, events = settings.gateway_requests_per_second, settings.gateway_events_per_second
     many = settings.gateway_tenant_rate_multiple
     wrong = settings.gateway_failed_authentications_per_minute
-    reason = f"more than {wrong:g} requests a minute without a good key from this address"
+    reason = f"more than {wrong:g} requests a minute without a valid key from this address"
     return RateLimits(
         per_second("requests_per_second", requests, "requests"),
         per_second("events_per_second", events, "events"),

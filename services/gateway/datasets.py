@@ -1,4 +1,4 @@
-"""Uploaded datasets: checked items as one content-addressed artifact, under a name for good."""
+"""Uploaded datasets: validated items as one content-addressed artifact under a permanent name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Item = dict[str, Any]
 
 
 class Datasets:
-    """Gives an artifact a name. Takes `tx` and never commits."""
+    """Registers datasets under names. Takes `tx` and never commits."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -98,7 +98,7 @@ def _problems(items: Sequence[Item]) -> Iterable[FieldError]:
 
 
 def read_lines(body: bytes) -> list[Item]:
-    """The objects of a body of JSON lines; blank lines are passed over.
+    """The objects of a body of JSON lines; blank lines are skipped.
 
     Raises:
         Invalid: a line is no JSON object, named by its number.
@@ -123,5 +123,5 @@ def read_lines(body: bytes) -> list[Item]:
 
 
 def catalogue_file(entries: Sequence[CatalogueEntry]) -> dict[str, bytes]:
-    """`catalogue.json`: a selector's entries, in the order given."""
+    """`catalogue.json`: a selector's entries, in their order."""
     return {CATALOGUE_FILE: orjson.dumps([entry.model_dump() for entry in entries])}

@@ -1,4 +1,4 @@
-"""What the gateway answers with: read models, and the pure rules that complete them."""
+"""Views that the API returns, and the pure functions that derive parts of them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ WORKER_TIMEOUT: Final = timedelta(minutes=10)
 
 
 class View(BaseModel):
-    """A part of an answer."""
+    """Base of all views."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class DeployedVersion(View):
-    """What an agent runs now."""
+    """The model version that an agent uses."""
 
     version: str
     digest: str
@@ -58,21 +58,21 @@ class AgentView(View):
 
 
 class KeyView(View):
-    """An API key; never what it is, nor its hash."""
+    """An API key without its text and hash."""
 
     id: UUID
     tenant_id: str
     name: str
     scopes: list[str]
     created_at: datetime
-    created_by: UUID | None = Field(default=None, description="The key that made it.")
+    created_by: UUID | None = Field(default=None, description="The key that created it.")
     last_used_on: date | None = Field(default=None, description="To the day, in UTC.")
     expires_at: datetime | None = Field(default=None, description="Absent: it does not expire.")
     revoked_at: datetime | None = None
 
 
 class NewKey(KeyView):
-    """A key just made, with its text: this is the only answer that ever shows it."""
+    """A new key with its text, which no later answer shows."""
 
     key: str
 
@@ -88,7 +88,7 @@ class DatasetView(View):
 
 
 class PreparedDatasetView(View):
-    """A dataset version that data preparation made for a job."""
+    """A dataset version that data preparation produced for a job."""
 
     dataset_id: UUID
     agent_id: str
@@ -111,7 +111,7 @@ class TransitionView(View):
 
 
 class TrainingProgressView(View):
-    """How far a training is."""
+    """Progress of a training."""
 
     attempt: int
     step: int
@@ -121,7 +121,7 @@ class TrainingProgressView(View):
 
 
 class JobSummary(View):
-    """A line of the job list."""
+    """A job in the list."""
 
     job_id: UUID
     agent_id: str
@@ -137,7 +137,7 @@ class JobSummary(View):
 
 
 class JobView(JobSummary):
-    """A job with all that is known of it."""
+    """A job with its history, progress and results."""
 
     history: list[TransitionView]
     progress: TrainingProgressView | None = None
@@ -151,7 +151,7 @@ class JobView(JobSummary):
 
 
 class JobAccepted(View):
-    """A job was asked for."""
+    """The answer to an accepted training request."""
 
     job_id: UUID
     trace_id: str
@@ -169,7 +169,7 @@ class MetricView(View):
 
 
 class Lineage(View):
-    """Where a model version comes from."""
+    """Origin of a model version."""
 
     job_id: UUID | None = None
     dataset_id: UUID | None = None
@@ -209,7 +209,7 @@ class SyntheticView(View):
 
 
 class WorkerView(View):
-    """A worker as it last reported itself."""
+    """A worker according to its last report."""
 
     worker_id: str
     service: str
@@ -269,7 +269,7 @@ def sum_stage_seconds(history: Sequence[TransitionView], now: datetime) -> dict[
 def estimate_eta_seconds(
     *, step: int, resumed_from: int, total: int, started_at: datetime, recorded_at: datetime
 ) -> float | None:
-    """What is left at the pace so far; None until two steps show a pace.
+    """Remaining seconds at the pace so far; None until two steps show a pace.
 
     `started_at` is the end of the attempt's first step, so that step is not part of the pace.
     """

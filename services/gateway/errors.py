@@ -1,15 +1,15 @@
-"""What the gateway refuses, and why. `problems.py` turns each into an HTTP answer.
+"""Errors of the gateway. `http/problems.py` turns each into an HTTP answer.
 
 RetryableError
 ├── ProducerUnavailable     the broker did not acknowledge in time; nothing is known to be lost
 └── TryLater              refused for now, with the time to wait
-    ├── RateLimited       a key or an address asks for more than it may have
-    └── Overloaded        the gateway has as much to do as it can carry
+    ├── RateLimited       a key, tenant or address is over its rate limit
+    └── Overloaded        too much work is in flight or waits
 PermanentError
 ├── NotAuthenticated      no key, or one that is not known
 ├── NotAllowed            the key lacks the scope, for the request or for fields of it
-├── NotFound              no such thing of this tenant
-├── Conflict              the name means something else already
+├── NotFound              this tenant has no such resource
+├── Conflict              the request contradicts the stored state
 ├── MalformedBody         the body cannot be read at all
 ├── TooLarge              one item is larger than a Kafka record may be
 └── Invalid               fields that break a rule, each named
@@ -42,11 +42,11 @@ class TryLater(RetryableError):
 
 
 class RateLimited(TryLater):
-    """A key or an address asks for more than it may have."""
+    """A key, tenant or address is over its rate limit."""
 
 
 class Overloaded(TryLater):
-    """The gateway has as much to do as it can carry."""
+    """Too much work is in flight or waits."""
 
 
 class NotAuthenticated(PermanentError):
@@ -54,14 +54,14 @@ class NotAuthenticated(PermanentError):
 
 
 class NotFound(PermanentError):
-    """No such thing of this tenant."""
+    """This tenant has no such resource."""
 
     def __init__(self, what: str, name: object) -> None:
         super().__init__(f"no {what} is named {str(name)[:200]!r}")
 
 
 class Conflict(PermanentError):
-    """What is asked does not go with what is there already."""
+    """The request contradicts the stored state."""
 
 
 class MalformedBody(PermanentError):

@@ -1,4 +1,4 @@
-"""What the gateway reads from Kafka: events for its read models, and dead letters."""
+"""Consumers of the gateway: events for its read models, and dead letters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SERVICE = "gateway"
 def build_router(
     projections: Projections, inbox: Inbox, event_hub: EventHub, known_agents: KnownAgents
 ) -> Router:
-    """Events into read models; what is committed goes to the open streams."""
+    """Events into read models; committed events also go to the open streams."""
     router = new_router()
     events = subscription(router, SERVICE, *PROJECTED_TOPICS)
 

@@ -1,4 +1,4 @@
-"""Requests that may be sent again: the same once more changes nothing, another is refused."""
+"""Idempotency keys: a repeated request has no further effect, a different one is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_KEY_LENGTH: Final = 200
 
 
 class Idempotency:
-    """Knows what each `Idempotency-Key` stood for. Takes `tx` and never commits."""
+    """Remembers the request of each `Idempotency-Key`. Takes `tx` and never commits."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -31,10 +31,10 @@ class Idempotency:
     ) -> RequestIdentity:
         """The request with its id, which an `Idempotency-Key` fixes.
 
-        `tenant_id` is whose transaction it is, where that is not the caller's own tenant.
+        `tenant_id` is the tenant of the transaction where that is not the caller's own.
 
         Raises:
-            Conflict: the key came with another body, or with another API key, before.
+            Conflict: the key was used with another body, or with another API key.
             Invalid: it is too long.
         """
         key = read_idempotency_key(request)
@@ -47,13 +47,13 @@ class Idempotency:
         )
         if first != digest:
             raise Conflict(
-                "this Idempotency-Key came before with another body or another API key; send the "
-                "same again as it was, or what is new under a new Idempotency-Key"
+                "this Idempotency-Key was used with another body or another API key; repeat that "
+                "request unchanged, or use a new Idempotency-Key"
             )
         return identify_request(caller, request_id)
 
     async def prune(self, tx: Tx) -> None:
-        """Forget requests that nobody sends again."""
+        """Delete keys after their retention."""
         await self._store.prune_requests(tx, keep_days=RETENTION_DAYS)
 
 
@@ -71,8 +71,8 @@ def read_idempotency_key(request: Request) -> str:
 
 
 def compute_request_digest(caller: Caller, query: str, body: bytes) -> bytes:
-    """What a request says and by whom; the order and spacing of JSON fields say nothing."""
-    # No JSON, or none that can be written again: its bytes are what it says.
+    """Digest of caller, query and body; order and spacing of JSON fields do not matter."""
+    # Not JSON, or JSON that cannot be serialised again: the bytes themselves are compared.
     with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
     parts = (caller.actor.encode(), query.encode(), body)

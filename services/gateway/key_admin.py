@@ -1,4 +1,4 @@
-"""API keys over the API: made, listed and revoked. A tenant exists once it has a key."""
+"""Administration of API keys. A tenant exists once it has a key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shared.postgres.database import Tx
 
 
 class KeyAdministration:
-    """Gives out keys and takes them back. Takes `tx` and never commits."""
+    """Creates, lists and revokes keys. Takes `tx` and never commits."""
 
     def __init__(self, store: KeyStore, audit: AuditLog, clock: Clock, *, max_keys: int) -> None:
         self._max_keys = max_keys
@@ -33,20 +33,20 @@ class KeyAdministration:
         self._clock = clock
 
     async def create_key(self, tx: Tx, identity: RequestIdentity, request: KeyRequest) -> NewKey:
-        """Make a key; its text is in the answer, and nowhere else.
+        """Create a key; its text is only in this answer.
 
         Raises:
-            NotAllowed: it would belong to a tenant, or have a scope, that the asker may not give.
-            Invalid: it would have expired already, or look into all tenants for one of them.
-            Conflict: the request was answered before, or the tenant has as many keys as it may.
+            NotAllowed: the caller may not create keys of the tenant, or with the scope.
+            Invalid: it has expired already, or `operate` is requested for another tenant.
+            Conflict: the request was answered before, or the tenant has its maximum of keys.
         """
         tenant_id = resolve_tenant(identity.caller, request.tenant_id)
         _check_scopes(identity.caller, tenant_id, request.scopes)
         if request.expires_at is not None and request.expires_at <= self._clock.now():
-            raise Invalid([FieldError("expires_at", "future", "choose a time that is to come")])
+            raise Invalid([FieldError("expires_at", "future", "choose a time in the future")])
         if await self._store.count_keys(tx, tenant_id) >= self._max_keys:
             raise Conflict(
-                f"tenant {tenant_id} has {self._max_keys} keys, and may not have more; revoke some"
+                f"tenant {tenant_id} has {self._max_keys} keys, the maximum; revoke some"
             )
         key = new_key()
         added = await self._store.add_key(
@@ -59,8 +59,8 @@ class KeyAdministration:
         )
         if not added:
             raise Conflict(
-                f"key {identity.id} was made by an earlier request, and is shown only once; "
-                "revoke it if it is lost, and ask under another Idempotency-Key"
+                f"key {identity.id} was created by an earlier request and is shown only once; "
+                "revoke it if it is lost, and repeat with another Idempotency-Key"
             )
         view = await self._find(tx, tenant_id, identity.id)
         entry = build_entry(
@@ -78,26 +78,26 @@ class KeyAdministration:
     async def list_keys(
         self, tx: Tx, caller: Caller, *, tenant_id: str | None, limit: int
     ) -> list[KeyView]:
-        """A tenant's keys, newest first, those that are over too.
+        """A tenant's keys, newest first, also revoked and expired ones.
 
         Raises:
-            NotAllowed: the tenant is not the caller's to look after.
+            NotAllowed: the caller may not manage the tenant.
         """
         return await self._store.keys(tx, resolve_tenant(caller, tenant_id), limit=limit)
 
     async def revoke_key(
         self, tx: Tx, identity: RequestIdentity, key_id: UUID, *, tenant_id: str | None
     ) -> KeyView:
-        """End a key for good; a second time changes nothing.
+        """Revoke a key; a second time changes nothing.
 
         Raises:
-            NotAllowed: the tenant is not the caller's to look after.
+            NotAllowed: the caller may not manage the tenant.
             NotFound: the tenant has no such key.
-            Conflict: it is the key that asks: what is left could lock everybody out.
+            Conflict: it is the key of this request; the tenant could lock itself out.
         """
         tenant = resolve_tenant(identity.caller, tenant_id)
         if key_id == identity.caller.key_id:
-            raise Conflict("a key cannot revoke itself; make another one and use that")
+            raise Conflict("a key cannot revoke itself; create another one and use that")
         if await self._store.revoke_key(tx, tenant, key_id):
             entry = build_entry(identity, AuditAction.KEY_REVOKED, key_id, tenant_id=tenant)
             await self._audit.append(tx, entry, cause=identity.cause(), part=str(key_id))
@@ -111,7 +111,7 @@ class KeyAdministration:
 
 
 def resolve_tenant(caller: Caller, wanted: str | None) -> str:
-    """Whose keys a request is about: the caller's own, unless the operator names another tenant.
+    """The tenant of a request about keys: the caller's, unless the operator names another.
 
     Raises:
         NotAllowed: only a key of the operator's tenant with `operate` may name another.
@@ -121,14 +121,14 @@ def resolve_tenant(caller: Caller, wanted: str | None) -> str:
     if caller.tenant_id != OPERATOR_TENANT or Scope.OPERATE not in caller.scopes:
         raise NotAllowed(
             f"only keys of tenant {OPERATOR_TENANT!r} with the scope {Scope.OPERATE.value!r} "
-            "look after other tenants"
+            "manage other tenants"
         )
     return wanted
 
 
 def _check_scopes(caller: Caller, tenant_id: str, scopes: frozenset[Scope]) -> None:
     if excess := sorted(scopes - caller.scopes):
-        raise NotAllowed(f"this key ({caller.name}) cannot give the scope {excess[0].value!r}")
+        raise NotAllowed(f"this key ({caller.name}) cannot grant the scope {excess[0].value!r}")
     if Scope.OPERATE in scopes and tenant_id != OPERATOR_TENANT:
         message = f"{Scope.OPERATE.value!r} sees all tenants; only {OPERATOR_TENANT!r} may have it"
         raise Invalid([FieldError("scopes", "operator_only", message)])

@@ -1,4 +1,4 @@
-"""Spans that agents send in, in OpenTelemetry's protobuf form, as rows of the trace store."""
+"""OTLP spans from agents as rows of the trace store."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def read_spans(
     """The spans of an OTLP export request that can be stored, and how many cannot.
 
     Raises:
-        MalformedBody: no gzip where it says so, or no protobuf message.
-        TooLarge: more bytes or spans than one request may bring.
+        MalformedBody: invalid gzip, or no protobuf message.
+        TooLarge: more bytes or spans than one request may have.
     """
     request = ExportTraceServiceRequest()
     try:
@@ -42,7 +42,7 @@ def read_spans(
     refused = 0
     for service, span in _spans(request):
         if len(rows) >= MAX_SPANS:
-            raise TooLarge(f"a request may bring {MAX_SPANS} spans at most")
+            raise TooLarge(f"a request may have {MAX_SPANS} spans at most")
         row = _row(span, service, tenant_id)
         if row is None:
             refused += 1
@@ -56,7 +56,7 @@ def _decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes:
         return body
     content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise TooLarge(f"the body unpacks to more than {max_bytes} bytes")
+        raise TooLarge(f"the decompressed body has more than {max_bytes} bytes")
     return content
 
 
@@ -76,7 +76,7 @@ def _row(span: Span, service: str, tenant_id: str) -> SpanRow | None:
         return None
     if not 0 < times[0] <= times[1] <= LATEST_NANOSECONDS:
         return None
-    # Whose span it is says the API key, whatever the sender wrote.
+    # The tenant comes from the API key, whatever the sender wrote.
     attributes = {**_attributes(span.attributes), telemetry.TENANT_ID: tenant_id}
     links = [traceparent_of(link.trace_id.hex(), link.span_id.hex()) for link in span.links]
     return SpanRow(

@@ -1,4 +1,4 @@
-"""What callers send. Unknown fields are refused, so that a typo is not a silent default."""
+"""Request bodies. Unknown fields are refused, so that a typo is not a silent default."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from archon_contracts.values import (
 from services.gateway.auth.credentials import Scope
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
-"""No control characters, line separators or marks that turn the writing: it is shown to others."""
+"""No control characters, line separators or bidirectional marks: it is shown to other users."""
 
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=ONE_LINE)]
-"""A reason for the record."""
+"""A reason for the audit log."""
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=ONE_LINE)]
 
@@ -60,23 +60,23 @@ class StrictTrustPolicy(TrustPolicy):
 
 
 class StrictTrainingConfig(TrainingConfig):
-    """Hyper-parameters without unknown fields, and none that would hold a slot for days."""
+    """Hyper-parameters without unknown fields, and none that would occupy a slot for days."""
 
     model_config = ConfigDict(extra="forbid")
 
-    # Here and not in the contract: a narrower range is another version of a message.
+    # Not in the contract: narrowing a range there would be a new version of the message.
     max_steps: int | None = Field(default=None, ge=1, le=100_000)
 
 
 class CatalogueEntry(RequestBody):
-    """Something that a selector can choose."""
+    """An entry that a selector can choose."""
 
     name: Label
     description: str = Field(default="", max_length=20_000, pattern=r"^[^\x00]*$")
 
 
 class AgentRequest(RequestBody):
-    """All that is known of an agent; what is left out has its default, also when sent again."""
+    """The whole configuration of an agent; absent fields have their defaults, also in an update."""
 
     agent_id: Identifier
     kind: AgentKind
@@ -109,7 +109,7 @@ class DatasetRequest(RequestBody):
 
 
 class JobRequest(RequestBody):
-    """A training to do. Without a dataset it learns from all unused feedback."""
+    """A training. Without a dataset it learns from all unused feedback."""
 
     agent_id: Identifier
     method: TrainingMethod
@@ -118,26 +118,26 @@ class JobRequest(RequestBody):
 
 
 class CancelRequest(RequestBody):
-    """Why a job is to stop."""
+    """Reason for cancelling a job."""
 
-    reason: Sentence = "asked for"
+    reason: Sentence = "cancelled by request"
 
 
 class DeployRequest(RequestBody):
-    """Why a version is to be live."""
+    """Reason for a deployment."""
 
     reason: Sentence
 
 
 class RollBackRequest(RequestBody):
-    """Which version is to be live again; absent: the one before."""
+    """The version to deploy again; absent: the previous one."""
 
     to_version: Identifier | None = None
     reason: Sentence
 
 
 class SyntheticDataRequest(RequestBody):
-    """Synthetic items to make."""
+    """Synthetic items to generate."""
 
     agent_id: Identifier
     scenario_type: Label
@@ -150,17 +150,17 @@ class SyntheticDataRequest(RequestBody):
 
 
 class KeyRequest(RequestBody):
-    """An API key to make."""
+    """An API key to create."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=ONE_LINE)]
     scopes: frozenset[Scope] = Field(
         fail_fast=True,
         min_length=1,
-        description="What it may do; nothing that the asking key may not.",
+        description="Permissions, a subset of those of the calling key.",
     )
     expires_at: AwareDatetime | None = Field(
-        default=None, description="When it ends; absent: never."
+        default=None, description="When it expires; absent: never."
     )
     tenant_id: Identifier | None = Field(
-        default=None, description="Another tenant, new or not; the operator's keys alone name one."
+        default=None, description="Another tenant, new or not; only for the operator's keys."
     )

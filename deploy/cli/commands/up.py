@@ -67,7 +67,7 @@ def _facts(runtime: Runtime, settings: LocalSettings, seconds: float) -> dict[st
 def _print_addresses(runtime: Runtime, settings: LocalSettings, seconds: float) -> None:
     url = runtime.endpoints.gateway_url
     console.print(f"[green]ready[/green] after {seconds:.1f} s")
-    console.print(f"  API        {url}  (described at {url}/docs)")
+    console.print(f"  API        {url}  (described at {url}/openapi.json)")
     console.print(f"  Kafka      {runtime.endpoints.kafka_bootstrap_servers}")
     console.print(f"  API key    in {settings.api_key_path}")
     console.print("  try        archon status, archon topics, archon feedback send --help")

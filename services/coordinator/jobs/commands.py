@@ -71,7 +71,7 @@ def _prepare(job: Job, agent: ConfiguredAgent) -> PrepareDataset:
         catalogue=agent.profile.catalogue,
         labels=agent.profile.labels,
         trust=agent.profile.trust,
-        seed=job.config.seed,
+        seed=job.config.effective_seed,
     )
     split = job.config.validation_split
     return command if split is None else command.model_copy(update={"validation_proportion": split})
@@ -139,7 +139,7 @@ def _lineage(job: Job, agent: ConfiguredAgent, revision: str) -> dict[str, JsonV
         "method": job.method.value,
         "base_model": agent.profile.base_model,
         "config": job.config.model_dump(mode="json", exclude_none=True),
-        "seed": job.config.seed,
+        "seed": job.config.effective_seed,
         "attempt": job.attempt,
         "steps": candidate.steps,
         "dataset_digest": dataset.artifact.digest,

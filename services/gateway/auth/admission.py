@@ -1,4 +1,4 @@
-"""Who may come in, and how often."""
+"""Admission of requests: authentication and rate limits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Credential = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The limits: of requests and events, of a key and its tenant; of an address's wrong keys."""
+    """Rate limits of a key and its tenant (requests, events), and of an address (invalid keys)."""
 
     requests: RateLimit
     events: RateLimit
@@ -31,7 +31,7 @@ class RateLimits:
 
 
 class Admission:
-    """Lets requests in. Wrong keys are counted by address, right ones by key."""
+    """Admits requests. Invalid keys are counted per address, valid ones per key."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class Admission:
         """The caller, whose request is counted.
 
         Raises:
-            NotAuthenticated: no key, or one that is not good.
+            NotAuthenticated: no key, or an invalid one.
             NotAllowed: the key lacks the scope.
-            RateLimited: the key or its tenant asks too often, or too many wrong keys came from the
-                address.
+            RateLimited: the key or its tenant sends too many requests, or the address too many
+                invalid keys.
         """
         caller = await self._authenticate(key, to_address_prefix(address))
         self._consume(self._rate_limits.requests, self._rate_limits.tenant_requests, caller, 1)
-        # Counted before: what a key may not do, it may not do as often as it likes either.
+        # Counted before the scope check: refused requests cost work too.
         require_scope(caller, scope)
         return caller
 
@@ -78,7 +78,7 @@ class Admission:
         self._consume(self._rate_limits.events, self._rate_limits.tenant_events, caller, count)
 
     def charge_rejected_events(self, caller: Caller, count: int) -> None:
-        """Count the events of a body that was refused: its key has made the work all the same."""
+        """Count the events of a refused body: it cost the work of reading it."""
         self._rate_limits.events.charge(_rate_key(caller), count, self._monotonic())
         self._rate_limits.tenant_events.charge(caller.tenant_id, count, self._monotonic())
 
@@ -94,10 +94,11 @@ class Admission:
     async def _authenticate(self, key: str | None, place: str) -> Caller:
         credential = (place, hash_key(key or ""))
         if credential in self._verified or credential in self._checking:
-            # A key that was good here stays out of the count: a neighbour who guesses must not
-            # lock it out. The same key many times at once is one guess.
+            # A key that was valid from this address is not counted: somebody who guesses keys
+            # from the same address must not lock it out. Concurrent requests with one key are
+            # one guess.
             return await self._checked(key, credential)
-        # Counted before it is looked up, or guesses sent all at once would all be looked up.
+        # Counted before the look-up: concurrent guesses would otherwise all be looked up.
         self._rate_limits.failures.consume(place, 1, self._monotonic())
         self._checking.add(credential)
         wrong = False
@@ -126,7 +127,7 @@ class Admission:
 
 @lru_cache(maxsize=1024)
 def to_address_prefix(address: str) -> str:
-    """Addresses that count as one: in IPv6 a /64, all of which one subscriber has."""
+    """The addresses that count as one: in IPv6 a /64, which one subscriber usually owns."""
     try:
         parsed = ip_address(address)
     except ValueError:

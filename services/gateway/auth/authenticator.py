@@ -1,4 +1,4 @@
-"""Which key belongs to whom, cached for a while so that intake outlives a database pause."""
+"""Authentication by API key, with a cache that lets intake go on while the database is away."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ApiKeyAuthenticator:
         self._invalidations = 0
 
     async def bootstrap(self, key: str) -> None:
-        """Make `key` one of the operator's tenant with every scope, unless it exists."""
+        """Add `key` to the operator's tenant with every scope, unless it exists."""
         key_hash = hash_key(key)
         caller = Caller(OPERATOR_TENANT, "bootstrap", ALL_SCOPES)
         async with self._database.transaction(caller.tenant_id) as tx:
@@ -46,7 +46,7 @@ class ApiKeyAuthenticator:
             await self._store.add_key(tx, key_id=key_id, key_hash=key_hash, caller=caller)
 
     async def authenticate(self, key: str | None) -> Caller:
-        """Who sent this key.
+        """The owner of this key.
 
         Raises:
             NotAuthenticated: no key, or one that is unknown, revoked or expired.
@@ -60,17 +60,17 @@ class ApiKeyAuthenticator:
         return await self._look_up(key_hash)
 
     async def confirm(self, key: str | None) -> Caller:
-        """Who sent this key, asked of the database and never of the cache.
+        """The owner of this key, from the database and not from the cache.
 
         Raises:
             NotAuthenticated: no key, or one that is unknown, revoked or expired.
-            DatabaseUnavailable: nobody can say now.
+            DatabaseUnavailable: it cannot be decided now.
         """
         return await self._look_up(hash_key(key or ""))
 
     def invalidate(self, key_id: UUID) -> None:
-        """A key was revoked: the next request that brings it asks the database."""
-        # A look-up that began before the revocation may still end with the key as it was.
+        """Drop a revoked key from the cache, so that its next request is looked up."""
+        # A look-up that began before the revocation may still return the key as valid.
         self._invalidations += 1
         self._cached = {h: known for h, known in self._cached.items() if known[1].key_id != key_id}
 
@@ -99,7 +99,7 @@ class ApiKeyAuthenticator:
 
 
 def require_scope(caller: Caller, scope: Scope) -> None:
-    """Refuse a key that may not do this.
+    """Refuse a key without the scope.
 
     Raises:
         NotAllowed: the key lacks the scope.

@@ -11,7 +11,7 @@ from uuid import UUID
 
 
 class Scope(StrEnum):
-    """What a key may do."""
+    """Permission of a key."""
 
     FEEDBACK = "feedback"
     ANNOTATE = "annotate"
@@ -23,12 +23,12 @@ class Scope(StrEnum):
 
 ALL_SCOPES = frozenset(Scope)
 OPERATOR_TENANT = "default"
-"""Whose keys, with the scopes for it, may look after other tenants."""
+"""The tenant whose keys, with the scopes for it, may manage other tenants."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the tenant always comes from the key, never from a body."""
+    """The caller of a request. The tenant always comes from the key, never from a body."""
 
     tenant_id: str
     name: str
@@ -37,13 +37,13 @@ class Caller:
 
     @property
     def actor(self) -> str:
-        """Who did it, for the record: names are not unique, ids are."""
+        """Name and id for the audit log: names are not unique, ids are."""
         return f"{self.name} (key {self.key_id})" if self.key_id else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key that is good now, as the database has it."""
+    """A valid key as stored."""
 
     caller: Caller
     seconds_left: float | None  # None: it does not expire
@@ -51,12 +51,12 @@ class StoredKey:
 
 
 def new_key() -> str:
-    """A key to hand out once."""
+    """A new random key."""
     return f"archon_{secrets.token_urlsafe(32)}"
 
 
 def hash_key(key: str) -> bytes:
-    """What is stored. A plain sha256 is enough for 256 random bits: there is nothing to guess."""
+    """The stored form. A plain sha256 is enough: 256 random bits cannot be guessed."""
     return hashlib.sha256(key.encode()).digest()
 
 
@@ -68,5 +68,5 @@ def bearer_key(authorization: str) -> str | None:
 
 
 def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
-    """The scopes that these names mean."""
+    """Scopes by their names."""
     return frozenset(Scope(name) for name in names)

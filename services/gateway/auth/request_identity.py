@@ -1,4 +1,4 @@
-"""The identity of a writing request: its caller, and an id that makes a repetition harmless."""
+"""The identity of a writing request: its caller and an id; the same id again changes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.messaging.messages import Cause
 
 @dataclass(frozen=True, slots=True)
 class RequestIdentity:
-    """Who asks, and under which id: the same id again changes nothing."""
+    """The caller and the id of a request."""
 
     caller: Caller
     id: UUID
@@ -24,7 +24,7 @@ class RequestIdentity:
 
     @property
     def actor(self) -> str:
-        """Who asks, for the record."""
+        """The caller, for the audit log."""
         return self.caller.actor
 
     def cause(self, correlation_id: object = "") -> Cause:
@@ -33,5 +33,5 @@ class RequestIdentity:
 
 
 def identify_request(caller: Caller, request_id: UUID | None = None) -> RequestIdentity:
-    """A request with an id of its own unless one is provided."""
+    """The identity of a request, with a new id unless one is provided."""
     return RequestIdentity(caller, request_id or new_id())

@@ -1,4 +1,4 @@
-"""Token buckets: how often a key may ask, how much it may send, how often an address may guess.
+"""Token buckets: rate limits of keys, tenants and addresses.
 
 Written here, and not taken from PyPI `limits`: that has windows but no bucket with a cost and a
 wait, starts a timer thread, and reads the wall clock, which may be set while the gateway runs.
@@ -29,8 +29,8 @@ class TokenBucket:
     def consume(self, cost: float, now: float) -> float:
         """Take `cost` and return 0, or take nothing and return the wait [s].
 
-        What costs more than the bucket holds is let through when it is full, on credit: the rate
-        stays true over time, and no cost can wait for ever.
+        A cost above the capacity is allowed when the bucket is full, and leaves it negative: the
+        average rate holds, and no request waits for ever.
         """
         wait = self.wait(cost, now)
         if not wait:
@@ -73,7 +73,7 @@ class RateLimit:
             self._raise_if_limited(self._bucket(owner, now).wait(1, now))
 
     def charge(self, owner: Hashable, cost: float, now: float) -> None:
-        """Count what has been done already: what the bucket does not hold is owed."""
+        """Count work that has been done already; the bucket may become negative."""
         if self._rate:
             bucket = self._bucket(owner, now)
             bucket.wait(cost, now)  # fills it up to now

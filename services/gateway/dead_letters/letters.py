@@ -46,7 +46,7 @@ class StoredDeadLetter:
 
 
 class DeadLetterView(BaseModel):
-    """A line of the list."""
+    """A dead letter in the list."""
 
     id: str
     service: str
@@ -75,7 +75,7 @@ class DeadLetterDetail(DeadLetterView):
 
 
 def find_first_sent_at(letter: StoredDeadLetter) -> datetime:
-    """When the record was first sent: replays keep its `ce_time`, and may fail again and again."""
+    """When the record was first sent; replays keep its `ce_time`."""
     stated = HeaderView.of(letter.headers).text("ce_time")
     try:
         sent_at = datetime.fromisoformat(stated)
@@ -85,7 +85,7 @@ def find_first_sent_at(letter: StoredDeadLetter) -> datetime:
 
 
 def parse_dead_letter(record: RawRecord) -> StoredDeadLetter:
-    """A record of a dead-letter topic as a dead letter. Never fails: every field has a stand-in."""
+    """A record of a dead-letter topic as a dead letter. Never fails: every field has a default."""
     view = HeaderView.of(record.headers)
     service = view.text("dlq_service") or SERVICE_BY_TOPIC.get(record.topic, record.topic)
     last = view.time("dlq_last_at") or view.time("dlq_at") or record_time(record.timestamp)

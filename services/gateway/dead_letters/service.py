@@ -51,16 +51,16 @@ class DeadLetterService:
         await self._store.add(tx, parse_dead_letter(record))
 
     async def prune(self, tx: Tx) -> None:
-        """Forget those that can no longer be replayed."""
+        """Delete those that can no longer be replayed."""
         await self._store.prune(tx, keep_days=DEAD_LETTER_DAYS)
 
     async def newest(self, tx: Tx, *, service: str | None, limit: int) -> list[DeadLetterView]:
-        """The newest ones, of one service or all."""
+        """The newest dead letters, of one service or all."""
         found = await self._store.newest(tx, service=service, limit=limit)
         return [DeadLetterView(**to_view_fields(letter)) for letter in found]
 
     async def find(self, tx: Tx, letter_id: str) -> DeadLetterDetail:
-        """One with its headers and body.
+        """A dead letter with its headers and body.
 
         Raises:
             NotFound: no such dead letter.
@@ -88,13 +88,13 @@ class DeadLetterService:
         if letter is None:
             raise NotFound("dead letter", letter_id)
         if find_first_sent_at(letter) < self._clock.now() - timedelta(days=REPLAY_DAYS):
-            # Services that did handle the record may have forgotten so: it would count twice.
-            raise Conflict(f"the record is older than {REPLAY_DAYS} days and takes no replay")
+            # Services prune their inboxes: one that did handle the record would handle it again.
+            raise Conflict(f"the record is older than {REPLAY_DAYS} days and cannot be replayed")
         if letter.topic not in REPLAYABLE:
-            raise Conflict(f"topic {letter.topic!r} takes no replay")
+            raise Conflict(f"topic {letter.topic!r} cannot be replayed")
         if (letter.size_bytes or 0) > len(letter.body or b""):
             place = f"{letter.topic}/{letter.partition}/{letter.record_offset}"
-            raise Conflict(f"its body was too large to keep whole; the record is at {place}")
+            raise Conflict(f"its body was too large to keep; the original record is at {place}")
         number = await self._store.count_replay(tx, letter_id)
         # Before the record: the log itself may be the topic that is replayed to, and then the
         # chain's lock comes before the topic's, as in every other transaction.

@@ -52,7 +52,7 @@ class DeadLetterStore:
         await self._queries.prune_dead_letters(tx, keep_days=keep_days)
 
     async def count_unreplayed(self, tx: Tx) -> dict[str, int]:
-        """Dead letters that nobody has replayed, per service."""
+        """Dead letters that were never replayed, per service."""
         return {
             row["service"]: row["letters"] async for row in self._queries.count_dead_letters(tx)
         }

@@ -1,4 +1,4 @@
-"""Feedback bodies as events with ids: one parse of the raw bytes, all of a batch or nothing."""
+"""Feedback bodies as events with ids: the bytes are parsed once, a batch is accepted as a whole."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class BodyParser:
     def __init__(self, contract: type[FeedbackEvent]) -> None:
         self.contract = contract
         self._single: TypeAdapter[FeedbackEvent] = TypeAdapter(contract)
-        # The bound is the parser's, which stops there: a longer list is not read to its end.
-        # And the first event that is wrong is enough: ten thousand of them are a million errors.
+        # The parser enforces the bound, so a longer list is not read to its end; and it stops at
+        # the first invalid event, since ten thousand invalid ones make a million errors.
         most = Field(min_length=1, max_length=MAX_BATCH_EVENTS, fail_fast=True)
         events = Annotated[list[contract], most]  # type: ignore[valid-type]  # a type made at run time
         self._array: TypeAdapter[list[FeedbackEvent]] = TypeAdapter(events)
@@ -83,10 +83,10 @@ class BodyParser:
 
 
 def estimate_rejected_events(body: bytes) -> int:
-    """How many events a refused body counts for: as many as it could have held, at least one.
+    """The number of events that a refused body is charged for, at least one.
 
-    Its objects, or a tenth of its commas (an event has about ten fields; texts have commas too):
-    what it costs to find out that a body is wrong goes with these.
+    Estimated from its objects, or a tenth of its commas (an event has about ten fields): the cost
+    of finding the error grows with these.
     """
     return max(1, body.count(b"{"), body.count(b",") // 10)
 
@@ -107,7 +107,7 @@ def prepare(
 ) -> list[OutgoingEvent]:
     """Events of this tenant with deterministic ids: sending the same again changes nothing.
 
-    `traffic_class` is the request's; it goes for every event that names none of its own.
+    `traffic_class` is the request's; it applies to every event that names none of its own.
 
     The id is what the event says itself (one label per interaction and source), joined with
     the idempotency key where there is one.
@@ -130,7 +130,7 @@ def prepare(
 def require_annotate_scope(
     caller: Caller, events: Sequence[FeedbackEvent], prefix: tuple[str | int, ...] = ()
 ) -> None:
-    """Refuse an expert's word, sent or retracted, from a key that may not speak for experts.
+    """Refuse expert feedback, sent or retracted, from a key without the scope `annotate`.
 
     Raises:
         NotAllowed: it lacks the scope; the first twenty fields that need it are named by index.
@@ -153,6 +153,6 @@ def _id(event: FeedbackEvent, idempotency_key: str) -> UUID:
     own = event_id_of(event)
     if not idempotency_key:
         return own
-    # Never the key and a position alone: other feedback under a key that was used before would
-    # then be taken for a repetition, and lost.
+    # Not the key and a position alone: other feedback under a reused key would then be taken for
+    # a duplicate, and lost.
     return derived_id("idempotency", event.tenant_id, idempotency_key, event.message_type(), own)

@@ -149,7 +149,7 @@ class LogLine(BaseModel):
 
     @property
     def is_feedback(self) -> bool:
-        """Whether it says how good the answer was."""
+        """Whether it carries feedback on the answer."""
         return any(value is not None for value in (self.expected, self.rating, self.reward))
 
     @property

@@ -1,4 +1,4 @@
-"""The agents that feedback may name, in memory, so that the hot path asks no database."""
+"""Configured agents in memory, so that the hot path needs no query."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.postgres.database import Database
 
 
 class KnownAgents:
-    """Agents are only ever added: a name that is here stays good."""
+    """Cache of agent names. Agents are never removed, so an entry never expires."""
 
     def __init__(self, database: Database, store: Store) -> None:
         self._database = database
@@ -23,11 +23,13 @@ class KnownAgents:
             self._names |= await self._store.agent_names(tx)
 
     def add(self, tenant_id: str, agent_id: str) -> None:
-        """An agent was configured."""
+        """Add a configured agent."""
         self._names.add((tenant_id, agent_id))
 
     async def require(self, tenant_id: str, agent_ids: Iterable[str]) -> None:
-        """Look an unknown name up in the database: another process may have seen its event.
+        """Require configured agents; an unknown name is looked up in the database.
+
+        Another gateway process may have consumed its event.
 
         Raises:
             NotFound: an agent is not configured.

@@ -1,4 +1,4 @@
-"""The hot path: feedback straight to Kafka, answered after the broker's acknowledgement."""
+"""The hot path: feedback directly to Kafka, answered after the broker's acknowledgement."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FeedbackProducer:
         self._closed = False
 
     async def start(self) -> None:
-        """Connect the producer, so that the first request need not; one that cannot yet is told."""
+        """Connect the producer before the first request; a failure is only logged."""
         try:
             async with asyncio.timeout(self._timeout):
                 await self._usable_producer()
@@ -80,8 +80,7 @@ class FeedbackProducer:
         Raises:
             Overloaded: too many are not acknowledged yet; none of these was sent.
             ProducerUnavailable: not all were acknowledged in time. Some may be stored, now or
-            later:
-                sending all again is safe.
+                later; sending all again is safe.
         """
         with (
             self._in_flight.reserve(len(events), events[0].body.tenant_id),
@@ -126,7 +125,7 @@ class FeedbackProducer:
         await asyncio.gather(*acknowledgements)
 
     async def _usable_producer(self) -> AIOKafkaProducer:
-        """The producer; a new one when a fatal error ended the old one's sender."""
+        """The producer, replaced when a fatal error has ended its sender task."""
         async with self._renewing:
             if self._closed:
                 raise ProducerUnavailable("the gateway is stopping; send the same again")
@@ -154,12 +153,12 @@ class FeedbackProducer:
             async with asyncio.timeout(self._timeout):
                 await producer.stop()
         except (KafkaError, TimeoutError) as error:
-            # An idempotent producer waits for ever for a broker that is away.
+            # An idempotent producer waits without end for an unavailable broker.
             log.warning("producer_not_flushed", error=repr(error))
 
 
 class _Attributes:
-    """CloudEvents headers; what all events of a request share is made once."""
+    """CloudEvents headers; those that all events of a request share are built once."""
 
     def __init__(self, now: datetime, traceparent: str) -> None:
         self._now = now

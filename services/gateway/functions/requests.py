@@ -146,7 +146,7 @@ class VersionBenchmark(FunctionResponse):
     accuracy: dict[str, Any] = Field(description="Group -> proportion with its 95 % interval.")
     accuracy_at_5: dict[str, Any] = Field(alias="accuracyAt5")
     compared_with: dict[str, Any] = Field(
-        description="live or base -> group -> proportion, on the same items."
+        description="deployed or baseline -> group -> proportion, on the same items."
     )
     comparison: dict[str, Any]
     latency_seconds: float | None

@@ -52,7 +52,7 @@ class FunctionService:
     async def model_to_validate(
         self, tx: Tx, tenant_id: str, request: ValidateRequest
     ) -> ModelView:
-        """The version identity for, or the deployed one.
+        """The requested version, or the deployed one.
 
         Raises:
             NotFound: no such version, or none is deployed.
@@ -68,7 +68,7 @@ class FunctionService:
         return found[0]
 
     async def validate_model(self, model: ModelView) -> ValidateResponse:
-        """Check the gate's decision and every byte of the artifact. Long: not in a transaction."""
+        """Check the gate's decision and every byte of the artifact; slow: not in a transaction."""
         checks = [*_check_evaluation(model), await self._check_integrity(model)]
         return ValidateResponse(
             agent_id=model.agent_id,
@@ -124,7 +124,7 @@ class FunctionService:
             await self._artifacts.fetch(ref)
         except (ArtifactMissing, ArtifactCorrupt, ArtifactUnsafe) as error:
             return ValidationCheck(name="integrity", passed=False, detail=str(error))
-        detail = f"every file hashes to what manifest {model.digest[:12]} says"
+        detail = f"every file hashes to what manifest {model.digest[:12]} states"
         return ValidationCheck(name="integrity", passed=True, detail=detail)
 
 

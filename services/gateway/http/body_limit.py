@@ -1,4 +1,4 @@
-"""A request body is refused before it is in memory: when it is too long, too slow, or packed."""
+"""Limits of request bodies: length, time to arrive, and no compression."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Scope = MutableMapping[str, Any]
 
 
 class BodyLimit:
-    """Counts while the body is read; a declared length that is too long is refused at once.
+    """Counts bytes while the body is read; a declared length above the limit is refused at once.
 
-    From the first wait for it, a body has so many seconds to be there as a whole: nobody keeps a
-    request open with a byte now and then.
+    The whole body must arrive within `max_seconds` of the first read: a client cannot keep a
+    request open with single bytes.
 
-    Packed bodies are taken at the paths in `compressed_paths` alone, whose routes bound what they
-    unpack to.
+    Compressed bodies are accepted only at `compressed_paths`, whose routes bound the
+    decompressed size.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class BodyLimit:
             if declared_length(request) > self._max_bytes:
                 raise self._too_large()
             until = until or asyncio.get_running_loop().time() + self._max_seconds
-            # After the body comes the wait for the client to leave, which may be a long one.
+            # After the body the server waits for the client to disconnect, without a limit.
             message = await self._receive_in_time(receive, None if complete else until)
             complete = not message.get("more_body", False)
             if message.get("body"):
@@ -70,7 +70,7 @@ class BodyLimit:
                 return message
         except TimeoutError as error:
             detail = f"the body did not arrive within {self._max_seconds:g} s; send it again"
-            # What is left of the body would be taken for the next request.
+            # The rest of the body would be read as the next request.
             raise HTTPException(
                 HTTPStatus.REQUEST_TIMEOUT, detail, {"Connection": "close"}
             ) from error
@@ -78,7 +78,7 @@ class BodyLimit:
     def _reject_compressed(self, request: Request) -> None:
         encoding = request.headers.get("content-encoding", "identity").lower()
         if encoding != "identity" and request.url.path not in self._compressed_paths:
-            detail = f"the body is packed ({encoding[:100]}); send it as it is"
+            detail = f"the body is compressed ({encoding[:100]}); send it uncompressed"
             raise HTTPException(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"}
             )
@@ -89,6 +89,6 @@ class BodyLimit:
 
 
 def declared_length(request: Request) -> int:
-    """How long the body says it is; 0 when it does not."""
+    """The declared length of the body; 0: none declared."""
     declared = request.headers.get("content-length", "")
     return int(declared) if declared.isdecimal() else 0

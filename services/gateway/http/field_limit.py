@@ -1,4 +1,4 @@
-"""A body of absurdly many fields is refused before it is checked: each would be one more error."""
+"""Limit of the fields of a body, checked before validation: each unknown field is an error."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 
 MAX_FIELDS: Final = 1_000
-"""No contract and no request body has a thirtieth of them; an agent's own context may have some."""
+"""Contracts and request bodies have fewer than 30; an agent's own context may have more."""
 MAX_UNCHECKED_FIELDS: Final = 20_000
-"""Fields of a body that is checked without a look at its shape: so many errors cost little."""
+"""Up to this many fields a body is validated without this check: the errors cost little."""
 MAX_DEPTH: Final = 3
-"""Objects within objects that a request body has, and one more."""
+"""Nesting depth of objects that is searched: that of request bodies, and one more."""
 TOO_MANY_FIELDS: Final = f"an object has more than {MAX_FIELDS} fields"
 
 
@@ -28,7 +28,7 @@ def exceeds_field_limit(body: bytes) -> bool:
         found = from_json(body, cache_strings="keys")
     except ValueError:
         return False  # the contract's own parser says what is wrong
-    # What an event holds may be anything of the agent's own, with any number of fields.
+    # Fields inside an event (such as its input) are the agent's own, in any number.
     is_batch = isinstance(found, dict) and "events" in found
     return has_too_many_fields(found, max_depth=1 if is_batch else 0)
 
@@ -36,7 +36,7 @@ def exceeds_field_limit(body: bytes) -> bool:
 def has_too_many_fields(found: Any, max_depth: int = MAX_DEPTH) -> bool:
     """Whether an object near the top has more than MAX_FIELDS, itself or in a list.
 
-    `max_depth` objects are looked into, one within the other; lists do not count as a step.
+    Searches `max_depth` levels of nested objects; a list is no level.
     """
     if isinstance(found, dict):
         if len(found) > MAX_FIELDS:
@@ -50,10 +50,10 @@ def _any(values: Iterable[Any], max_depth: int) -> bool:
 
 
 class FieldLimitedRoute(APIRoute):
-    """A route whose JSON body is looked at before it is checked."""
+    """A route whose JSON body is checked for its number of fields before validation."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler, on a request that looks."""
+        """FastAPI's handler on a request with the field limit."""
         handle = super().get_route_handler()
 
         async def handle_limited(request: Request) -> Response:
@@ -66,6 +66,6 @@ class _FieldLimitedRequest(Request):
     async def json(self) -> Any:
         found = await super().json()
         if has_too_many_fields(found):
-            # FastAPI lets this one pass; any other error it takes for one of the parser's.
+            # FastAPI passes an HTTPException on; other errors it reports as malformed JSON.
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, TOO_MANY_FIELDS)
         return found

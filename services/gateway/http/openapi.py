@@ -1,4 +1,4 @@
-"""Schemas of bodies that a route reads by hand, and so states by hand."""
+"""OpenAPI schemas of bodies that a route parses itself."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def inline_definitions(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with each definition written where it is referred to.
+    """The schema with each definition in place of its references.
 
-    What a route states by hand never reaches the document's components, so a reference to them
-    would lead nowhere. A schema that contains itself cannot be written so.
+    Such a schema is not added to the document's components, so a reference would not resolve.
+    Recursive schemas are not supported.
     """
     definitions = schema.get("$defs", {})
 
@@ -18,9 +18,9 @@ def inline_definitions(schema: dict[str, Any]) -> dict[str, Any]:
             return [inlined(each) for each in part]
         if not isinstance(part, dict):
             return part
-        rest = {name: inlined(value) for name, value in part.items() if name != "$ref"}
+        siblings = {name: inlined(value) for name, value in part.items() if name != "$ref"}
         if (reference := part.get("$ref")) is None:
-            return rest
-        return {**inlined(definitions[reference.removeprefix("#/$defs/")]), **rest}
+            return siblings
+        return {**inlined(definitions[reference.removeprefix("#/$defs/")]), **siblings}
 
     return {name: inlined(value) for name, value in schema.items() if name != "$defs"}

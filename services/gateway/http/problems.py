@@ -1,4 +1,4 @@
-"""Every refusal as a problem document (RFC 9457): what, which field, which rule, which trace."""
+"""Errors as problem documents (RFC 9457) with fields, rules and the trace id."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def install_handlers(app: FastAPI) -> None:
         errors = [_to_field_error(detail) for detail in error.errors()[:MAX_ERRORS_REPORTED]]
         if any(e.rule == "json_invalid" for e in errors):
             return build_problem(
-                request, HTTPStatus.BAD_REQUEST, "the body is no JSON", errors=errors
+                request, HTTPStatus.BAD_REQUEST, "the body is not valid JSON", errors=errors
             )
         return _build_invalid(request, errors)
 
@@ -133,9 +133,9 @@ def install_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def left(request: Request, _error: ClientDisconnect) -> Response:
-        # Nobody reads the answer, and nothing of ours went wrong.
+        # The client is gone, so the answer is not read; this is no error of the gateway.
         log.info("client_disconnected", path=request.url.path)
-        return build_problem(request, HTTPStatus.BAD_REQUEST, "the body ended before its end")
+        return build_problem(request, HTTPStatus.BAD_REQUEST, "the body is incomplete")
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
@@ -145,7 +145,7 @@ def install_handlers(app: FastAPI) -> None:
 
 
 def build_error_response(request: Request, error: ArchonError) -> Response:
-    """The answer for one of our errors. What may succeed later says when to try again."""
+    """The answer for an ArchonError; retryable ones carry Retry-After."""
     if isinstance(error, Invalid):
         return _build_invalid(request, error.errors)
     if isinstance(error, TryLater):
@@ -170,6 +170,6 @@ def _build_invalid(request: Request, errors: Sequence[FieldError]) -> Response:
 
 def _to_field_error(detail: Any) -> FieldError:
     location = detail["loc"]
-    # The first part says where the value came from; only a body's own fields need no such word.
+    # The first part is the place (query, path, body); fields of a body are named without it.
     place = location[1:] if location[:1] == ("body",) else location
     return FieldError(format_field_path(place), detail["type"], detail["msg"])

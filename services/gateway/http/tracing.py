@@ -1,4 +1,4 @@
-"""Which requests get a server span, and the trace that a request belongs to."""
+"""Which requests get a server span, and the trace of a request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNTRACED_PATHS: Final = ("/v1/feedback", "/v1/interactions", "/v1/annotations", 
 
 
 def is_untraced(scope: MutableMapping[str, Any]) -> bool:
-    """Reads make no span: they change nothing, and a dashboard's would drown the rest."""
+    """Whether a request gets no span. Reads get none: a dashboard's polling would dominate."""
     return scope.get("method") == "GET" or scope["path"].startswith(UNTRACED_PATHS)
 
 

@@ -1,4 +1,4 @@
-"""Transactions of HTTP requests: routes open them here, and here alone."""
+"""Transactions of HTTP requests; routes open all of theirs here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.postgres.database import Database, Tx
 
 
 class Transactions:
-    """Commits, then wakes the relay, so that a command leaves at once."""
+    """Commits, then wakes the relay, so that a command is published at once."""
 
     def __init__(self, database: Database, notifier: Notifier) -> None:
         self._database = database

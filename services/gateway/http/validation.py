@@ -19,9 +19,9 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not after an escaped backslash
 
 
 def reject_unstorable(body: bytes) -> None:
-    """Refuse what the parser takes but the system could not keep as it is.
+    """Refuse values that the parser accepts but that cannot be stored unchanged.
 
-    NaN and Infinity are no JSON and would arrive as null; PostgreSQL has no NUL character.
+    NaN and Infinity are not JSON and would become null; PostgreSQL text has no NUL character.
 
     Raises:
         MalformedBody: the body holds one of them.
@@ -30,39 +30,39 @@ def reject_unstorable(body: bytes) -> None:
         try:
             json.loads(body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            raise MalformedBody(f"the body is no JSON: {str(error)[:200]}") from error
+            raise MalformedBody(f"the body is not valid JSON: {str(error)[:200]}") from error
     if b"\\u0000" in body and _NUL.search(body):
         raise MalformedBody("the body holds the NUL character, \\u0000; leave it out")
 
 
 def reject_too_many_fields(body: bytes) -> None:
-    """Refuse what would be an error for each of its very many fields.
+    """Refuse a body with too many fields before each becomes a validation error.
 
     Raises:
-        Invalid: the body, or an event of it, has absurdly many.
+        Invalid: the body, or an event of it, is over the limit.
     """
     if exceeds_field_limit(body):
         raise Invalid([FieldError("body", "too_many_fields", TOO_MANY_FIELDS)])
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def to_request_error(error: ValidationError, prefix: tuple[str | int, ...] = ()) -> Exception:
-    """Our error for pydantic's: fields and rules, never the input."""
+    """The refusal for a pydantic error: fields and rules, never the input."""
     if (count := error.error_count()) > MAX_ERRORS_BUILT:
-        # To tell twenty of a million, pydantic would build all of them.
-        message = f"{count} fields break a rule; send what the contract says"
+        # pydantic builds all of a million errors to report twenty.
+        message = f"{count} fields break a rule; see the contract"
         return Invalid([FieldError(format_field_path(prefix), "too_many_errors", message)])
     details = error.errors(include_url=False, include_context=False, include_input=False)
     if details[0]["type"] == "json_invalid":
-        return MalformedBody(f"the body is no JSON: {details[0]['msg']}")
+        return MalformedBody(f"the body is not valid JSON: {details[0]['msg']}")
     return Invalid([to_field_error(detail, prefix) for detail in details[:MAX_ERRORS_REPORTED]])
 
 
 def to_field_error(detail: ErrorDetails, prefix: tuple[str | int, ...] = ()) -> FieldError:
-    """One of pydantic's errors as a field, a rule and a sentence."""
+    """A pydantic error as a field, a rule and a message."""
     return FieldError(format_field_path((*prefix, *detail["loc"])), detail["type"], detail["msg"])
 
 

@@ -1,5 +1,6 @@
-"""Load is refused before the gateway drowns: commands by what waits in the outbox, feedback by
-what is not acknowledged yet. Reads are never refused for it.
+"""Load shedding: commands by the outbox backlog, feedback by what is not acknowledged yet.
+
+Reads are never shed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from shared.logging import get_logger
 from shared.postgres.database import Database
 
 MAX_COUNTED_ROWS: Final = 10_000
-"""Rows that a look counts where no backlog is too long."""
+"""Rows counted per poll where the backlog has no limit."""
 
 log = get_logger(__name__)
 meter = metrics.get_meter(__name__)
@@ -36,7 +37,7 @@ age_gauge = meter.create_gauge(telemetry.METRIC_OUTBOX_AGE, unit="s")
 
 
 class OutboxMonitor:
-    """Looks at the outbox now and then, so that a request need not."""
+    """Polls the outbox, so that a request need not query it."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class OutboxMonitor:
         self._overload: Overloaded | None = None
 
     async def poll(self) -> None:
-        """See what waits. While the database is away nothing is known, and nothing shed."""
+        """Measure the backlog. While the database is away it is unknown, and nothing is shed."""
         limit = 2 * self._limits.backlog or MAX_COUNTED_ROWS
         try:
             async with self._database.connection() as connection:
@@ -65,7 +66,7 @@ class OutboxMonitor:
         self.evaluate(waiting)
 
     def evaluate(self, waiting: OutboxBacklog) -> None:
-        """Decide from what waits now, and waited before, whether commands are taken."""
+        """Decide from this backlog and the one before whether commands are accepted."""
         now = self._monotonic()
         then, before = self._seen or (now, None)
         self._seen = now, waiting
@@ -81,21 +82,21 @@ class OutboxMonitor:
 
     @property
     def overload(self) -> Overloaded | None:
-        """What is too much now, if anything."""
+        """The limit that is exceeded now, if any."""
         return self._overload
 
     def require_room(self) -> None:
-        """Refuse what would be one more row of the outbox.
+        """Refuse a request that would add a row to the outbox.
 
         Raises:
-            Overloaded: too much waits, or for too long.
+            Overloaded: the backlog is over a limit.
         """
         if (over := self._overload) is not None:
             raise Overloaded(over.limit, over.reason, over.retry_after_seconds)
 
 
 class InFlightLimit:
-    """What is in flight in this process, of one kind; a limit of 0 is no limit.
+    """Amount in flight in this process, of one unit; a limit of 0 is no limit.
 
     One tenant may reserve a fraction of it, so that its load leaves room for the others.
     """
@@ -120,12 +121,12 @@ class InFlightLimit:
 
     @contextmanager
     def reserve(self, amount: int, tenant_id: str) -> Iterator[Reservation]:
-        """Count `amount` while the block runs, and what is added to it in the block.
+        """Reserve `amount` while the block runs, and what is added to it in the block.
 
-        What is alone is taken whatever its size.
+        A single reservation is accepted whatever its size.
 
         Raises:
-            Overloaded: with it there would be too much, of all or of this tenant.
+            Overloaded: the limit, of all or of this tenant, would be exceeded.
         """
         reservation = Reservation(self, tenant_id)
         reservation.add(amount)
@@ -138,11 +139,11 @@ class InFlightLimit:
 
     @property
     def overload(self) -> Overloaded | None:
-        """What is too much now for everybody, if anything."""
+        """The limit if it is exceeded for all tenants, else None."""
         return self._overloaded() if self._max and self.reserved >= self._max else None
 
     def require_room(self, tenant_id: str, amount: int = 1, own: int = 0) -> None:
-        """Refuse before any work is done for it. `own` is what the asker has reserved already.
+        """Refuse before any work is done. `own` is what the request has reserved already.
 
         Raises:
             Overloaded: there is no room for so much more, among all or in the tenant's fraction.
@@ -157,7 +158,7 @@ class InFlightLimit:
                 raise self._overloaded()
 
     def count(self, tenant_id: str, amount: int) -> None:
-        """Take so much into the count, or out of it."""
+        """Add to the count, or subtract from it."""
         self.reserved += amount
         self._reserved_by[tenant_id] += amount
         if not self._reserved_by[tenant_id]:
@@ -172,7 +173,7 @@ class InFlightLimit:
 
 
 class Reservation:
-    """One request's part of a limit."""
+    """The amount that one request has reserved."""
 
     def __init__(self, limit: InFlightLimit, tenant_id: str) -> None:
         self._limit = limit
@@ -180,7 +181,7 @@ class Reservation:
         self.amount = 0
 
     def add(self, amount: int) -> None:
-        """Reserve so much more.
+        """Reserve more.
 
         Raises:
             Overloaded: there is no room for it; what is reserved already stays.
@@ -192,14 +193,14 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Backpressure:
-    """All that load is shed by."""
+    """All limits by which load is shed."""
 
     outbox: OutboxMonitor
     events: InFlightLimit
     size: InFlightLimit
 
     def describe_shedding(self) -> list[dict[str, str | int]]:
-        """What is refused at present, and until when: nothing, mostly."""
+        """What is refused at present, with its reason and Retry-After."""
         overloads = (
             ("commands", self.outbox.overload),
             ("feedback", self.events.overload),

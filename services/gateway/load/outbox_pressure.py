@@ -1,4 +1,4 @@
-"""How much waits in the outbox, when that is too much, and how long until it is not."""
+"""Backlog of the outbox, its limits, and an estimate of the time to drain it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_WAIT_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class OutboxBacklog:
-    """What waits in the outbox: since when, and how much (counted up to a bound)."""
+    """Age of the oldest unpublished row and number of rows (counted up to a bound)."""
 
     age_seconds: float
     backlog: int
@@ -18,13 +18,13 @@ class OutboxBacklog:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """From where on commands are refused; 0 is no limit."""
+    """Limits above which commands are refused; 0 is no limit."""
 
     age_seconds: float
     backlog: int
 
     def find_exceeded(self, waiting: OutboxBacklog) -> tuple[str, str] | None:
-        """The name of the limit that is reached, and what to say of it."""
+        """The name of the limit that is reached, with a reason."""
         if 0 < self.age_seconds <= waiting.age_seconds:
             return "outbox_age_seconds", f"a command waits for {waiting.age_seconds:.0f} s"
         if 0 < self.backlog <= waiting.backlog:
@@ -35,10 +35,10 @@ class OutboxLimits:
 def estimate_drain_seconds(
     before: OutboxBacklog | None, now: OutboxBacklog, *, between: float, keep: int
 ) -> float:
-    """How long until no more than `keep` wait [s], at most a minute.
+    """Seconds until at most `keep` rows wait, one minute at most.
 
-    At the pace of the last look; when nothing leaves, as long again as the oldest has waited, for
-    that is how long a message takes at present (Little's law) or an outage has lasted.
+    From the rate between the last two polls; when nothing was published, the age of the oldest
+    row, which is the present latency of a message (Little's law) or the length of the outage.
     """
     left = before.backlog - now.backlog if before else 0
     estimate = max(0, now.backlog - keep) * between / left if left > 0 else now.age_seconds

@@ -1,4 +1,4 @@
-"""What waits in the outbox, as the database has it."""
+"""The outbox backlog in the database."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ class OutboxBacklogStore:
         self._queries = load_queries("services.gateway")
 
     async def measure(self, tx: Tx, *, limit: int) -> OutboxBacklog:
-        """What waits, of the first `limit` rows."""
+        """The backlog among the first `limit` unpublished rows."""
         row = await self._queries.measure_outbox_backlog(tx, limit=limit)
         return OutboxBacklog(age_seconds=row["age_seconds"], backlog=row["backlog"])

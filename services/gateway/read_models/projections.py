@@ -1,4 +1,4 @@
-"""What each event changes in the read models. Events of different topics come in any order."""
+"""Projection of events into the read models. Events of different topics come in any order."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Apply = Callable[[Tx, Message[Any]], Awaitable[None]]
 
 
 class Projections:
-    """Keeps the read models. Types without an entry only go into the recent events."""
+    """Updates the read models. Types without an entry only go into the recent events."""
 
     def __init__(self, store: ProjectionStore, audit: AuditStore, events: EventStore) -> None:
         self._store = store
@@ -76,7 +76,7 @@ class Projections:
         }
 
     async def project(self, tx: Tx, message: Message[Contract]) -> None:
-        """Take one event into the read models and the recent events."""
+        """Project one event into the read models and the recent events."""
         apply = self._apply.get(type(message.body))
         if apply is not None:
             await apply(tx, message)

@@ -24,7 +24,7 @@ from shared.postgres.database import Tx
 
 
 class QueryService:
-    """Finds things of a tenant; what is not there raises NotFound. `tx` is only read from."""
+    """Reads of one tenant's resources; a missing one raises NotFound. `tx` is only read from."""
 
     def __init__(self, store: Store, letters: DeadLetterStore, clock: Clock) -> None:
         self.store = store
@@ -46,7 +46,7 @@ class QueryService:
         return found[0]
 
     async def job(self, tx: Tx, tenant_id: str, job_id: UUID) -> JobView:
-        """A job with all that is known of it."""
+        """A job with its history, progress and results."""
         found = await self.store.find_job(tx, tenant_id, job_id, now=self._clock.now())
         if found is None:
             raise NotFound("job", job_id)
@@ -84,14 +84,14 @@ class QueryService:
         return found
 
     async def status(self, tx: Tx, tenant_id: str) -> dict[str, Any]:
-        """What a tenant has running, and what was seen of it."""
+        """A tenant's stored feedback and open jobs."""
         return {
             "feedback_totals": await self.store.feedback_totals(tx, tenant_id),
             "open_jobs": await self.store.open_jobs_by_state(tx, tenant_id),
         }
 
     async def system_status(self, tx: Tx) -> dict[str, Any]:
-        """What runs, waits and went wrong for all tenants: the operator's to see."""
+        """Workers, dead letters and outbox age of all tenants, for the operator."""
         workers = await self.store.workers(tx, seen_after=self._clock.now() - WORKER_TIMEOUT)
         return {
             "workers": [worker.model_dump(mode="json") for worker in workers],

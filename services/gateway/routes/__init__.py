@@ -45,8 +45,11 @@ def build_http(api: GatewayApi) -> Any:
     """The ASGI application."""
     app = FastAPI(
         title="Archon Training",
-        description="Feedback in, better models out. Errors are RFC 9457 problem documents.",
+        description="Training of AI agents from feedback. Errors are RFC 9457 problem documents.",
         version="1",
+        # Their pages load scripts from another site; `/openapi.json` is for any viewer.
+        docs_url=None,
+        redoc_url=None,
         redirect_slashes=False,
         telemetry={"operation_spans": False, "logs": False, "exclude": is_untraced},
         strict_content_type=False,  # a body without a content type is taken for JSON

@@ -1,4 +1,4 @@
-"""Agents: who is to be improved, and how."""
+"""Agents: configuration and state."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def build_router(api: GatewayApi) -> APIRouter:
     router = APIRouter(route_class=FieldLimitedRoute, tags=["agents"])
     reader, writer = api.require_caller(Scope.READ), api.require_command_caller(Scope.WRITE)
 
-    @router.post("/agents", status_code=201, responses={202: {"description": "Not yet known."}})
+    @router.post("/agents", status_code=201, responses={202: {"description": "Not confirmed yet."}})
     async def configure_agent(
         body: AgentRequest, request: Request, response: Response, caller: Caller = writer
     ) -> AgentView:
-        """Take an agent on or change it; 202 when the coordinator has not confirmed in time."""
+        """Configure an agent; 202 when the coordinator has not confirmed in time."""
         check_kind(body)
         check_base_model(body.base_model, caller)
         catalogue = await _publish_catalogue(api, body)
@@ -53,7 +53,7 @@ def build_router(api: GatewayApi) -> APIRouter:
 
     @router.get("/agents/{agent_id}")
     async def show_agent(agent_id: AgentId, caller: Caller = reader) -> AgentView:
-        """An agent with its live version, open job and feedback records seen."""
+        """An agent with its deployed version, open job and feedback totals."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.queries.agent(tx, caller.tenant_id, agent_id)
 
@@ -61,14 +61,14 @@ def build_router(api: GatewayApi) -> APIRouter:
 
 
 async def _publish_catalogue(api: GatewayApi, body: AgentRequest) -> ArtifactRef | None:
-    """Before the transaction: content-addressed, so a repetition is the same artifact."""
+    """Before the transaction: content-addressed, so a repetition publishes the same artifact."""
     if not body.catalogue:
         return None
     return await api.artifacts.publish_files(catalogue_file(body.catalogue))
 
 
 async def _confirmed(api: GatewayApi, subscriber: Subscriber, profile: AgentProfile) -> bool:
-    """Whether the coordinator said in time that it knows this very profile."""
+    """Whether the coordinator confirmed this profile in time."""
     expected = profile.model_dump(mode="json", exclude_none=True)
     try:
         async with asyncio.timeout(api.settings.gateway_agent_wait_seconds):

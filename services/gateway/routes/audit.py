@@ -1,4 +1,4 @@
-"""The audit trail: who changed what, and whether the record of it is whole."""
+"""The audit trail: its entries, and verification of its chains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.gateway.key_admin import resolve_tenant
 from services.gateway.routes.dependencies import GatewayApi, Limit
 
 Tenant = Annotated[
-    Identifier | None, Query(description="Another tenant; the operator's keys alone name one.")
+    Identifier | None, Query(description="Another tenant; only for the operator's keys.")
 ]
 
 
@@ -32,7 +32,7 @@ def build_router(api: GatewayApi) -> APIRouter:
         limit: Limit = 100,
         caller: Caller = reader,
     ) -> dict[str, list[AuditEntryView]]:
-        """The newest entries: who did what, and why."""
+        """The newest entries: actor, action, subject and reason."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             found = await api.audit.store.newest(
                 tx, caller.tenant_id, agent_id=agent_id, action=action, since=since, limit=limit
@@ -41,7 +41,7 @@ def build_router(api: GatewayApi) -> APIRouter:
 
     @router.get("/verify")
     async def verify(tenant_id: Tenant = None, caller: Caller = admin) -> AuditVerification:
-        """Recompute every chain; tells the first entry that is not right, and what is missing."""
+        """Recompute every chain; names the first invalid entry and the missing ones."""
         tenant = resolve_tenant(caller, tenant_id)
         async with api.transactions.begin_read(tenant) as tx:
             return await api.audit.verify(tx, tenant)

@@ -1,4 +1,4 @@
-"""Uploaded datasets, and those that data preparation made."""
+"""Uploaded datasets, and those that data preparation produced."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def build_router(api: GatewayApi) -> APIRouter:
         purpose: Annotated[DatasetPurpose | None, Query(description="With JSON lines.")] = None,
         caller: Caller = writer,
     ) -> DatasetView:
-        """Store items for good; the same name and content again is the same dataset."""
+        """Store a dataset; a name never gets other content later (409)."""
         body = await request.body()
         if request.headers.get("content-type", "").startswith(JSON_LINES):
             name, purpose, items = *_named(name, purpose), read_lines(body)
@@ -69,7 +69,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     async def list_datasets(
         limit: Limit = 100, caller: Caller = reader
     ) -> dict[str, list[DatasetView] | list[PreparedDatasetView]]:
-        """Uploaded ones, and those prepared for jobs."""
+        """Uploaded datasets, and those prepared for jobs."""
         store = api.queries.store
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return {

@@ -1,4 +1,4 @@
-"""Dead letters of all services: look at them, send them again."""
+"""Dead letters of all services: list, show, replay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.gateway.routes.dependencies import GatewayApi, Limit
 
 
 def build_router(api: GatewayApi) -> APIRouter:
-    """Routes of dead letters; a scope of their own, as they may hold any tenant's data."""
+    """Routes of dead letters; a scope of their own, since they may contain any tenant's data."""
     router = APIRouter(tags=["dead letters"], prefix="/dead-letters")
     operator, sender = api.require_caller(Scope.OPERATE), api.require_command_caller(Scope.OPERATE)
 
@@ -23,13 +23,13 @@ def build_router(api: GatewayApi) -> APIRouter:
         limit: Limit = 100,
         caller: Caller = operator,
     ) -> dict[str, list[DeadLetterView]]:
-        """The newest ones."""
+        """The newest dead letters of all tenants and services."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return {"items": await api.dead_letters.newest(tx, service=service, limit=limit)}
 
     @router.get("/{letter_id}")
     async def show_letter(letter_id: Identifier, caller: Caller = operator) -> DeadLetterDetail:
-        """One with its original headers and body."""
+        """A dead letter with its original headers and body."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.dead_letters.find(tx, letter_id)
 
@@ -37,7 +37,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     async def replay_letter(
         letter_id: Identifier, request: Request, caller: Caller = sender
     ) -> dict[str, str | int]:
-        """Send the original bytes and headers to the original topic once more."""
+        """Publish the original bytes and headers to the original topic again."""
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             identity = await api.idempotency.identify(tx, caller, request)
             replay = await api.dead_letters.replay(tx, identity, letter_id)

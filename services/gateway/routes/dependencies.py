@@ -1,4 +1,4 @@
-"""The collaborators of the HTTP routes, and what a route may ask of a request."""
+"""The collaborators of the HTTP routes, and their dependencies on a request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPBearer
 from opentelemetry import trace
 
@@ -44,7 +44,8 @@ Version = Annotated[Identifier, Path(description="A semantic version, such as 1.
 BEARER = HTTPBearer(
     scheme_name="ApiKey", description="A key of the gateway, as a bearer token.", auto_error=False
 )
-"""For the OpenAPI document only: `authenticate` reads the header, and refuses in our own form."""
+"""For the OpenAPI document only: `authenticate` reads the header itself and refuses with a problem
+document."""
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most this many.")]
 
 
@@ -73,17 +74,19 @@ class GatewayApi:
     queries: QueryService
 
     def require_caller(self, scope: Scope) -> Any:
-        """A dependency that gives the caller, whose key must have `scope`."""
+        """A dependency on the caller, whose key must have `scope`."""
+        documented = document_scope(scope)
 
-        async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
+        async def authenticate(request: Request, _documented: Any = documented) -> Caller:
             return await self._admit(request, scope)
 
         return Depends(authenticate)
 
     def require_command_caller(self, scope: Scope) -> Any:
-        """The caller of a request that becomes a row of the outbox: refused when those wait."""
+        """The caller of a command: refused while the outbox is over its limits."""
+        documented = document_scope(scope)
 
-        async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
+        async def authenticate(request: Request, _documented: Any = documented) -> Caller:
             caller = await self._admit(request, scope)
             self.backpressure.outbox.require_room()
             return caller
@@ -91,9 +94,10 @@ class GatewayApi:
         return Depends(authenticate)
 
     def require_feedback_caller(self, scope: Scope) -> Any:
-        """The caller of a feedback request: refused before its body costs anything."""
+        """The caller of a feedback request: limits are checked before the body is read."""
+        documented = document_scope(scope)
 
-        async def authenticate(request: Request, _documented: Any = Depends(BEARER)) -> Caller:
+        async def authenticate(request: Request, _documented: Any = documented) -> Caller:
             caller = await self._admit(request, scope)
             self.admission.require_events(caller)
             self.backpressure.events.require_room(caller.tenant_id)
@@ -103,10 +107,11 @@ class GatewayApi:
         return Depends(authenticate)
 
     def require_stream_caller(self) -> Any:
-        """The caller of a stream, which takes one of the key's places until it is over."""
+        """The caller of a stream, which counts against the key's limit until it ends."""
+        documented = document_scope(Scope.READ)
 
         async def authenticate(
-            request: Request, _documented: Any = Depends(BEARER)
+            request: Request, _documented: Any = documented
         ) -> AsyncIterator[Caller]:
             caller = await self._admit(request, Scope.READ)
             with self.stream_limiter.open_stream(caller):
@@ -124,11 +129,16 @@ class GatewayApi:
         return caller
 
 
+def document_scope(scope: Scope) -> Any:
+    """The scope of a route in the OpenAPI document; it checks nothing."""
+    return Security(BEARER, scopes=[scope.value])
+
+
 def read_traffic_class(request: Request) -> TrafficClass | None:
-    """What the request is for, as its W3C `baggage` says; None: production."""
+    """The traffic class in the W3C `baggage` of a request; None: production."""
     return parse_traffic_class(traffic_class_in_baggage(request.headers.get("baggage", "")))
 
 
-def accepted(**fields: str | UUID | None) -> dict[str, str]:
-    """The answer for a command that was taken: its names, as text."""
+def build_accepted(**fields: str | UUID | None) -> dict[str, str]:
+    """The answer for an accepted command: the names of what it concerns, as text."""
     return {"status": "accepted"} | {k: str(v) for k, v in fields.items() if v is not None}

@@ -1,4 +1,4 @@
-"""Server-sent events: what happens, as it happens."""
+"""Server-sent events: committed events as they are consumed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     ) -> EventSourceResponse:
         """Every event but feedback and metrics; `Last-Event-ID` resumes from those still kept.
 
-        It ends soon after its key does.
+        It ends soon after its key is revoked or expires.
         """
         event_filter = EventFilter(caller.tenant_id, agent_id, _names(types))
         key = bearer_key(request.headers.get("authorization", ""))

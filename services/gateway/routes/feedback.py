@@ -1,4 +1,4 @@
-"""Feedback, interactions and annotations: read once, checked, acknowledged by Kafka, answered."""
+"""Feedback, interactions and annotations, answered when Kafka has acknowledged them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _add_route(
         path, status_code=202, name=f"send {name}", openapi_extra=_documented(reader, name)
     )
     async def send(request: Request, caller: Caller = sender) -> Response:
-        """One event, an array, or `{"events": [...]}`; all are taken or none."""
+        """One event, an array, or `{"events": [...]}`; all are accepted or none."""
         with api.backpressure.size.reserve(0, caller.tenant_id) as reservation:
             body = await _body(request, reservation)
             try:
@@ -80,7 +80,7 @@ def _add_route(
 
 
 async def _body(request: Request, reservation: Reservation) -> bytes:
-    """The body, reserved as it arrives: what is only announced takes no room from others."""
+    """The body, reserved as it arrives: a declared length alone reserves nothing."""
     chunks = []
     async for chunk in request.stream():
         reservation.add(len(chunk))
@@ -104,7 +104,7 @@ async def _events(
 
 
 def _documented(reader: BodyParser, name: str) -> dict[str, Any]:
-    """The body is read by hand, so its schema is stated by hand."""
+    """The schema of the body, which the route parses itself."""
     one = {**inline_definitions(reader.contract.model_json_schema()), "title": name}
     many = {"type": "array", "items": one}
     batch = {"type": "object", "required": ["events"], "properties": {"events": many}}

@@ -29,7 +29,7 @@ from services.gateway.routes.dependencies import GatewayApi, read_traffic_class
 
 
 def build_router(api: GatewayApi) -> APIRouter:
-    """Routes of the functions, and of what they leave behind."""
+    """Routes of the functions, and of their results."""
     router = APIRouter(route_class=FieldLimitedRoute, tags=["functions"])
     _add_writes(router, api)
     _add_reads(router, api)
@@ -53,11 +53,11 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
     async def adapt_agent_behavior(
         body: AdaptRequest, request: Request, caller: Caller = writer
     ) -> JobResponse:
-        """Publish feedback, then start a training on all that is unused."""
+        """Publish feedback, then start a training on all unused feedback."""
         await api.known_agents.require(caller.tenant_id, [body.agent_id])
         feedback_events = build_feedback_events(body)
         require_annotate_scope(caller, feedback_events, ("feedback",))
-        # Before anything is sent: what is refused must have had no effect.
+        # Before anything is sent: a refused request must have no effect.
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             identity = await api.idempotency.identify(tx, caller, request)
             await api.service.require_method(tx, caller.tenant_id, body.agent_id, body.method)
@@ -79,7 +79,7 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
     async def generate_synthetic_training_data(
         body: GenerateRequest, request: Request, caller: Caller = writer
     ) -> GenerateResponse:
-        """Ask the generator for items."""
+        """Request synthetic items; the answer names where the result will be."""
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             identity = await api.idempotency.identify(tx, caller, request)
             synthetic = SyntheticDataRequest(**body.model_dump())

@@ -1,4 +1,4 @@
-"""Jobs: ask for a training, follow it, stop it."""
+"""Jobs: request, follow and cancel trainings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
 from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.requests import CancelRequest, JobRequest
-from services.gateway.routes.dependencies import GatewayApi, Limit, accepted
+from services.gateway.routes.dependencies import GatewayApi, Limit, build_accepted
 
 
 def build_router(api: GatewayApi) -> APIRouter:
@@ -40,12 +40,12 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
     async def cancel_job(
         job_id: UUID, request: Request, body: CancelRequest | None = None, caller: Caller = writer
     ) -> dict[str, str]:
-        """Stop a job wherever it stands."""
+        """Cancel a job in any state that is not final."""
         reason = (body or CancelRequest()).reason
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             identity = await api.idempotency.identify(tx, caller, request)
             await api.service.cancel_job(tx, identity, job_id, reason)
-        return accepted(job_id=job_id)
+        return build_accepted(job_id=job_id)
 
 
 def _add_reads(router: APIRouter, api: GatewayApi) -> None:

@@ -1,4 +1,4 @@
-"""API keys: made, listed, revoked."""
+"""API keys: create, list, revoke."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.gateway.requests import KeyRequest
 from services.gateway.routes.dependencies import GatewayApi, Limit
 
 Tenant = Annotated[
-    Identifier | None, Query(description="Another tenant; the operator's keys alone name one.")
+    Identifier | None, Query(description="Another tenant; only for the operator's keys.")
 ]
 
 
@@ -29,7 +29,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     async def create_key(
         body: KeyRequest, request: Request, response: Response, caller: Caller = admin
     ) -> NewKey:
-        """Make a key. Its text is shown this once: only a hash of it is kept."""
+        """Create a key. Its text is only in this answer: a hash of it is stored."""
         response.headers["Cache-Control"] = "no-store"
         tenant = resolve_tenant(caller, body.tenant_id)
         async with api.transactions.begin_write(tenant) as tx:
@@ -51,7 +51,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     async def revoke_key(
         key_id: UUID, request: Request, tenant_id: Tenant = None, caller: Caller = admin
     ) -> KeyView:
-        """End a key: refused here at once, by every other gateway within 30 seconds."""
+        """Revoke a key: refused here at once, by other gateway processes within 30 seconds."""
         tenant = resolve_tenant(caller, tenant_id)
         async with api.transactions.begin_write(tenant) as tx:
             identity = await api.idempotency.identify(tx, caller, request, tenant)

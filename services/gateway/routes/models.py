@@ -8,7 +8,7 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import ModelView
 from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.requests import DeployRequest, RollBackRequest
-from services.gateway.routes.dependencies import AgentId, GatewayApi, Version, accepted
+from services.gateway.routes.dependencies import AgentId, GatewayApi, Version, build_accepted
 
 
 def build_router(api: GatewayApi) -> APIRouter:
@@ -36,20 +36,20 @@ def build_router(api: GatewayApi) -> APIRouter:
         request: Request,
         caller: Caller = writer,
     ) -> dict[str, str]:
-        """Make a version live."""
+        """Deploy a version."""
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             identity = await api.idempotency.identify(tx, caller, request)
             await api.service.deploy_model(tx, identity, agent_id, version, body.reason)
-        return accepted(agent_id=agent_id, version=version)
+        return build_accepted(agent_id=agent_id, version=version)
 
     @router.post("/rollback", status_code=202)
     async def roll_back_model(
         agent_id: AgentId, body: RollBackRequest, request: Request, caller: Caller = writer
     ) -> dict[str, str]:
-        """Make an earlier version live again."""
+        """Deploy an earlier version again."""
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             identity = await api.idempotency.identify(tx, caller, request)
             await api.service.roll_back_model(tx, identity, agent_id, body.to_version, body.reason)
-        return accepted(agent_id=agent_id, to_version=body.to_version)
+        return build_accepted(agent_id=agent_id, to_version=body.to_version)
 
     return router

@@ -1,4 +1,4 @@
-"""The state of the whole, in one answer."""
+"""Status of a tenant, and for operators of the system."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ def build_router(api: GatewayApi) -> APIRouter:
 
     @router.get("/status")
     async def show_status(caller: Caller = reader) -> dict[str, Any]:
-        """Records seen, open jobs, shedding.
-
-        With the scope `operate` also what is of all tenants: workers, dead letters nobody
-        replayed, outbox age.
+        """Stored feedback, open jobs and load shedding; with `operate` also workers, dead letters
+        and outbox age of all tenants.
         """
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             found = await api.queries.status(tx, caller.tenant_id)

@@ -26,13 +26,15 @@ def build_router(api: GatewayApi) -> APIRouter:
     sender = api.require_caller(Scope.FEEDBACK)
 
     @router.post(PATH, response_class=Response)
-    async def take_spans(request: Request, caller: Caller = sender) -> Response:
+    async def store_spans(request: Request, caller: Caller = sender) -> Response:
         """Store spans; those without valid ids and times are counted in the answer."""
         if request.headers.get("content-type", PROTOBUF) != PROTOBUF:
             raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {PROTOBUF}")
         encoding = request.headers.get("content-encoding", "identity").lower()
         if encoding not in ("identity", "gzip"):
-            raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "pack with gzip or not at all")
+            raise HTTPException(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "compress with gzip or not at all"
+            )
         rows, refused = read_spans(
             await request.body(),
             encoding=encoding,

@@ -1,4 +1,4 @@
-"""The newest events, for streams that resume."""
+"""Storage of the newest events, for streams that resume."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EventStore:
     async def since(
         self, tx: Tx, tenant_id: str, event_id: UUID, *, limit: int
     ) -> list[StreamedEvent]:
-        """What came after an event, oldest first; nothing when that event is not kept."""
+        """Events after this one, oldest first; none when it is no longer stored."""
         rows = self._queries.events_since(tx, tenant_id=tenant_id, event_id=event_id, limit=limit)
         return [StreamedEvent(**dict(row)) async for row in rows]
 

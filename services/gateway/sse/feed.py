@@ -1,4 +1,4 @@
-"""Server-sent events: each committed event to every open stream of this process."""
+"""Event hub: each committed event to every open stream of this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 
 class Subscriber:
-    """One stream's queue. A stream that falls too far behind is ended; it can resume."""
+    """The queue of one stream. A stream that falls too far behind is ended; it can resume."""
 
     def __init__(self, event_filter: EventFilter) -> None:
         self.event_filter = event_filter
@@ -41,7 +41,7 @@ class Subscriber:
             self._queue.put_nowait(event)
 
     def abort(self) -> None:
-        """End the stream at once; what is queued is shown to nobody."""
+        """End the stream at once and drop what is queued."""
         self._ended = self.is_aborted = True
         while not self._queue.empty():
             self._queue.get_nowait()

@@ -1,4 +1,4 @@
-"""Open event streams: so many for a key, and none for longer than its key is good."""
+"""Limits of event streams: their number per key, and the validity of the key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 
 class StreamLimiter:
-    """Counts the streams of each key, and asks again and again whether the key is good."""
+    """Counts the open streams of each key, and checks the key while they are open."""
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class StreamLimiter:
 
     @contextmanager
     def open_stream(self, caller: Caller) -> Iterator[None]:
-        """Hold a place while the stream is open.
+        """Count a stream while it is open.
 
         Raises:
-            RateLimited: the key has as many streams open as it may have.
+            RateLimited: the key has its maximum of open streams.
         """
         owner = caller.tenant_id, caller.actor
         if self._max_streams and self._open[owner] >= self._max_streams:
@@ -60,7 +60,7 @@ class StreamLimiter:
                 del self._open[owner]
 
     async def wait_until_revoked(self, key: str | None) -> None:
-        """Wait until the key is no longer good, or nobody could say for half a minute."""
+        """Wait until the key is invalid, or could not be checked for half a minute."""
         confirmed = self._monotonic()
         while True:
             await self._sleep(self._check_seconds)

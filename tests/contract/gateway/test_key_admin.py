@@ -134,7 +134,7 @@ async def test_last_use_is_stored_to_the_day(open_store: OpenKeyStore) -> None:
     assert found.used_today
 
 
-async def test_good_keys_are_counted_and_those_that_are_over_are_not(
+async def test_only_valid_keys_are_counted(
     open_store: OpenKeyStore,
 ) -> None:
     before = await open_store.store.count_keys(open_store.tx, "acme")

@@ -47,13 +47,10 @@ class OpenServiceStore:
         )
         await ProjectionStore().save_worker(self.tx, report, at)
 
-    async def add_dataset(self, name: str) -> None:
+    async def add_dataset(self, name: str, items: int = 3) -> None:
         """Register an uploaded dataset."""
-        if isinstance(self.store, InMemoryServiceStore):
-            self.store.add_dataset(TENANT, name, "training", ITEMS)
-            return
         await self.store.add_dataset(
-            self.tx, TENANT, name=name, purpose="training", items=3, artifact=ITEMS
+            self.tx, TENANT, name=name, purpose="training", items=items, artifact=ITEMS
         )
 
 
@@ -108,6 +105,14 @@ async def test_a_dataset_is_found_by_name_in_its_own_tenant(opened: OpenServiceS
         "learn", "training", 3, ITEMS
     )  # fmt: skip
     assert await opened.store.datasets(opened.tx, "globex", name="learn") == []
+
+
+async def test_a_dataset_name_that_is_taken_keeps_its_content(opened: OpenServiceStore) -> None:
+    await opened.add_dataset("learn", items=3)
+
+    await opened.add_dataset("learn", items=4)
+
+    assert [each.items for each in await opened.store.datasets(opened.tx, TENANT)] == [3]
 
 
 async def test_a_job_that_is_requested_twice_stays_as_it_was_first(

@@ -112,7 +112,7 @@ async def test_one_command_that_waits_too_long_is_enough(database_url: str, tmp_
     assert (read.status_code, dataset.status_code) == (200, 201)
 
 
-async def test_feedback_that_nobody_acknowledges_is_refused_before_it_piles_up(
+async def test_unacknowledged_feedback_is_refused_above_the_limit(
     database_url: str, tmp_path: Path
 ) -> None:
     broker = await started_broker(tmp_path / "broker")
@@ -152,7 +152,7 @@ async def _feedback(gateway: ServedGateway, agent: str, number: int) -> httpx.Re
     return await gateway.http.post("/v1/feedback", json=events)
 
 
-async def test_bodies_that_come_slowly_take_no_room_and_are_given_up(
+async def test_slow_bodies_reserve_nothing_and_time_out(
     database_url: str, kafka: str, tmp_path: Path
 ) -> None:
     await ensure_topics(kafka)
@@ -189,7 +189,7 @@ async def half_sent(gateway: ServedGateway) -> tuple[asyncio.StreamReader, async
     return reader, writer
 
 
-async def test_a_client_that_leaves_in_mid_body_is_no_failure_of_ours(
+async def test_a_client_disconnect_during_the_body_is_no_server_error(
     database_url: str, kafka: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await ensure_topics(kafka)

@@ -45,7 +45,7 @@ def bomb(frame: dict[str, Any], depth: int) -> bytes:
         ("/v1/functions/analyzeAgentLogs", {"agentId": "a", "logs": "HOLE"}),
     ],
 )
-async def test_brackets_without_an_end_are_a_refusal(
+async def test_unclosed_brackets_are_refused(
     gateway: ServedGateway, path: str, frame: dict[str, Any], depth: int
 ) -> None:
     if "feedback" in path or "interactions" in path or "adapt" in path:
@@ -75,16 +75,16 @@ async def test_a_deep_item_of_json_lines_is_refused_or_kept_whole(
 
 
 @pytest.mark.parametrize("path", ["/v1/feedback", "/v1/jobs", "/v1/datasets", "/v1/keys"])
-async def test_a_packed_body_is_refused_as_such(gateway: ServedGateway, path: str) -> None:
+async def test_a_compressed_body_is_refused(gateway: ServedGateway, path: str) -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
 
     response = await gateway.http.post(path, content=gzip.compress(b"{}"), headers=headers)
 
     assert response.status_code == 415
-    assert "packed (gzip)" in response.json()["detail"]
+    assert "compressed (gzip)" in response.json()["detail"]
 
 
-async def test_spans_may_be_packed_with_gzip_and_nothing_else(gateway: ServedGateway) -> None:
+async def test_spans_may_be_compressed_with_gzip_only(gateway: ServedGateway) -> None:
     headers = {"Content-Type": "application/x-protobuf"}
 
     plain = await gateway.http.post(
@@ -119,7 +119,7 @@ async def test_a_request_brings_one_event_or_more(gateway: ServedGateway, form: 
     assert "too_short" in {error["rule"] for error in response.json()["errors"]}
 
 
-async def test_endless_headers_end_the_connection(gateway: ServedGateway) -> None:
+async def test_too_long_headers_close_the_connection(gateway: ServedGateway) -> None:
     url = gateway.http.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(b"GET /v1/agents HTTP/1.1\r\nHost: gateway\r\nX-Long: ")
@@ -137,7 +137,7 @@ async def test_endless_headers_end_the_connection(gateway: ServedGateway) -> Non
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 30, "-1" + "0" * 30])
-async def test_a_number_that_no_file_could_hold_is_refused(
+async def test_a_number_that_cannot_be_stored_is_refused(
     gateway: ServedGateway, number: str
 ) -> None:
     body = f'{{"name":"n","purpose":"training","items":[{{"input":{number},"target":"t"}}]}}'

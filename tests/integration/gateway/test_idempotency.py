@@ -65,7 +65,9 @@ async def test_another_body_under_the_same_key_is_refused_and_changes_nothing(
     assert before["config"]["max_steps"] == 5
 
 
-async def test_another_api_key_cannot_speak_for_the_first(gateway: ServedGateway, key: str) -> None:
+async def test_the_same_idempotency_key_with_another_api_key_is_refused(
+    gateway: ServedGateway, key: str
+) -> None:
     body = _job(await _agent(gateway), 5)
     made = await gateway.http.post("/v1/keys", json={"name": "other", "scopes": ["write"]})
     first = await _post(gateway, "/v1/jobs", body, key)
@@ -78,7 +80,9 @@ async def test_another_api_key_cannot_speak_for_the_first(gateway: ServedGateway
     assert await _stored(gateway, first.json()["job_id"]) == before
 
 
-async def test_a_refused_request_leaves_its_key_free(gateway: ServedGateway, key: str) -> None:
+async def test_a_refused_request_does_not_use_up_its_idempotency_key(
+    gateway: ServedGateway, key: str
+) -> None:
     wrong = await _post(gateway, "/v1/jobs", _job("nobody-knows", 5), key)
 
     right = await _post(gateway, "/v1/jobs", _job(await _agent(gateway), 5), key)

@@ -113,7 +113,7 @@ async def test_a_tenant_begins_with_a_key_that_the_operator_makes(gateway: Serve
     assert mine.json() == seen.json()
 
 
-async def test_what_is_of_all_tenants_is_shown_to_the_operator_alone(
+async def test_data_of_all_tenants_is_shown_only_to_the_operator(
     gateway: ServedGateway,
 ) -> None:
     tenant = f"tenant-{uuid4().hex[:8]}"

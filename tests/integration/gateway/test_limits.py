@@ -30,7 +30,7 @@ async def other_key(gateway: ServedGateway) -> dict[str, str]:
     return {"Authorization": f"Bearer {made['key']}"}
 
 
-async def test_a_key_that_asks_too_often_waits_and_others_do_not(serve: Serve) -> None:
+async def test_the_request_limit_of_a_key_does_not_affect_others(serve: Serve) -> None:
     async with serve(gateway_requests_per_second=0.5, gateway_burst_seconds=20) as gateway:
         headers = await other_key(gateway)
 
@@ -70,7 +70,7 @@ async def test_a_body_that_is_refused_as_wrong_counts_for_its_events(serve: Serv
     assert is_for_later(more, "events_per_second")
 
 
-async def test_an_address_cannot_guess_keys_at_full_speed_nor_pretend_to_be_others(
+async def test_key_guesses_of_an_address_are_limited_whatever_it_forwards(
     serve: Serve,
 ) -> None:
     async with serve(gateway_failed_authentications_per_minute=5) as gateway:
@@ -89,7 +89,7 @@ async def test_an_address_cannot_guess_keys_at_full_speed_nor_pretend_to_be_othe
     assert known.status_code == 200
 
 
-async def test_a_proxy_that_is_trusted_says_where_a_request_comes_from(serve: Serve) -> None:
+async def test_a_trusted_proxy_determines_the_address(serve: Serve) -> None:
     async with serve(
         gateway_failed_authentications_per_minute=1, gateway_trusted_proxies="127.0.0.1"
     ) as gateway:
@@ -120,7 +120,7 @@ async def test_a_stream_ends_with_its_key(serve: Serve) -> None:
                 ] == []
 
 
-async def test_a_key_has_so_many_streams_and_gets_the_place_of_a_closed_one(serve: Serve) -> None:
+async def test_a_closed_stream_frees_its_place_in_the_limit(serve: Serve) -> None:
     async with serve(gateway_streams_per_key=2) as gateway:
 
         async def status() -> int:

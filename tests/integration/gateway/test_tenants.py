@@ -141,7 +141,7 @@ async def ordered(street: TenantPair) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("method", "path", "body"), NAMING)
-async def test_anothers_things_are_like_things_that_do_not_exist(
+async def test_resources_of_another_tenant_are_not_found(
     street: TenantPair, method: str, path: str, body: Any
 ) -> None:
     nobodys = Names(agent="no-agent", dataset="no-set", held_out="no-held-out", version="8.8.8")
@@ -157,7 +157,7 @@ async def test_anothers_things_are_like_things_that_do_not_exist(
     assert answers[0][0] == 404
 
 
-async def test_the_same_questions_have_answers_for_their_owner(street: TenantPair) -> None:
+async def test_the_same_requests_succeed_for_the_owner(street: TenantPair) -> None:
     asked = [path for method, path, _ in NAMING if method == "GET"]
 
     for path in asked:
@@ -166,7 +166,7 @@ async def test_the_same_questions_have_answers_for_their_owner(street: TenantPai
 
 
 @pytest.mark.parametrize("path", LISTS)
-async def test_no_list_shows_anothers_things(street: TenantPair, path: str) -> None:
+async def test_no_list_shows_resources_of_another_tenant(street: TenantPair, path: str) -> None:
     url = street.names.fill(path)
 
     assert MARK not in (await street.alpha.get(url)).text.replace(url, "")
@@ -193,7 +193,7 @@ def shape(path: str) -> str:
     return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
 
 
-async def test_a_name_that_another_has_is_free(street: TenantPair) -> None:
+async def test_two_tenants_may_use_the_same_name(street: TenantPair) -> None:
     mine = {"name": street.names.dataset, "purpose": "training"}
     items = [{"input": "mine", "target": "mine"}]
 
@@ -205,7 +205,7 @@ async def test_a_name_that_another_has_is_free(street: TenantPair) -> None:
     assert shown["artifact"]["digest"] != theirs["artifact"]["digest"]
 
 
-async def test_who_continues_anothers_trace_sees_its_own_part_alone(street: TenantPair) -> None:
+async def test_a_tenant_sees_only_its_own_spans_of_a_shared_trace(street: TenantPair) -> None:
     job = new_id()
     await street.gateway.publish(state_of(job, "mine", tenant_id=ALPHA))
 

@@ -26,11 +26,6 @@ class InMemoryServiceStore:
         """As AgentConfigured is projected."""
         self._agents[tenant_id, agent_id] = kind
 
-    def add_dataset(self, tenant_id: str, name: str, purpose: str, artifact: ArtifactRef) -> None:
-        """As an upload."""
-        view = DatasetView(name=name, purpose=purpose, items=3, artifact=artifact)
-        self._datasets[tenant_id, name] = view
-
     def add_job(self, tenant_id: str, job_id: UUID, state: JobState, at: datetime) -> None:
         """As JobStateChanged is projected."""
         self._jobs[tenant_id, job_id] = JobView(
@@ -66,6 +61,19 @@ class InMemoryServiceStore:
                 for each in capabilities:
                     found.setdefault(each.kind, set()).add(each.method)
         return found
+
+    async def add_dataset(
+        self,
+        _tx: object,
+        tenant_id: str,
+        *,
+        name: str,
+        purpose: str,
+        items: int,
+        artifact: ArtifactRef,
+    ) -> None:
+        view = DatasetView(name=name, purpose=purpose, items=items, artifact=artifact)
+        self._datasets.setdefault((tenant_id, name), view)
 
     async def datasets(
         self, _tx: object, tenant_id: str, *, name: str | None = None, limit: int = 1000

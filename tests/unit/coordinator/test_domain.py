@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from archon_contracts.events import JobState
+from archon_contracts.events import JobState, TrainingRequested
+from archon_contracts.identifiers import new_id
 from archon_contracts.values import TrainingConfig
 from services.coordinator.domain import (
     AgentKey,
@@ -47,3 +48,14 @@ def test_a_request_replaces_only_what_it_names() -> None:
     merged = merge_config(profile, TrainingConfig.model_validate({"epochs": 1}))
 
     assert (merged.epochs, merged.batch_size, merged.seed) == (1, 8, 4)
+
+
+def test_a_request_without_a_seed_keeps_the_profiles_after_the_wire() -> None:
+    profile = TrainingConfig(seed=4)
+    request = TrainingRequested(
+        job_id=new_id(), agent_id="a", method="supervised", config=TrainingConfig(epochs=1)
+    )
+
+    received = TrainingRequested.model_validate_json(request.to_bytes())
+
+    assert merge_config(profile, received.config) == TrainingConfig(epochs=1, seed=4)

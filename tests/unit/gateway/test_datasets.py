@@ -6,26 +6,11 @@ import pytest
 
 from archon_contracts.values import ArtifactRef
 from services.gateway.datasets import Datasets, catalogue_file, items_file, read_lines
-from services.gateway.domain import DatasetView
 from services.gateway.errors import Conflict, Invalid
 from services.gateway.requests import CatalogueEntry
+from tests.support.gateway.service_store import InMemoryServiceStore
 
 ONE, OTHER = (ArtifactRef(uri=f"file:///{c}", digest=c * 64) for c in "ab")
-
-
-class FakeDatasetStore:
-    """A store in memory."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, DatasetView] = {}
-
-    async def add_dataset(self, _tx: object, _tenant: str, *, name: str, **fields: object) -> None:
-        self.rows.setdefault(name, DatasetView(name=name, **fields))
-
-    async def datasets(
-        self, _tx: object, _tenant: str, *, name: str | None = None, limit: int = 1000
-    ) -> list[DatasetView]:
-        return [row for row in self.rows.values() if name in (None, row.name)][:limit]
 
 
 async def register(datasets: Datasets, artifact: ArtifactRef, purpose: str = "training") -> None:
@@ -33,17 +18,17 @@ async def register(datasets: Datasets, artifact: ArtifactRef, purpose: str = "tr
 
 
 async def test_the_same_name_and_content_again_is_the_same_dataset() -> None:
-    named = FakeDatasetStore()
+    named = InMemoryServiceStore()
     datasets = Datasets(named)
 
     await register(datasets, ONE)
     await register(datasets, ONE)
 
-    assert len(named.rows) == 1
+    assert len(await named.datasets(None, "t")) == 1
 
 
-async def test_a_name_never_means_other_content() -> None:
-    datasets = Datasets(FakeDatasetStore())
+async def test_a_dataset_name_with_other_content_is_a_conflict() -> None:
+    datasets = Datasets(InMemoryServiceStore())
     await register(datasets, ONE)
 
     with pytest.raises(Conflict, match="other content"):
@@ -105,7 +90,7 @@ def test_a_field_that_is_not_valid_is_named(field: str, value: object) -> None:
     assert [error.field for error in refused.value.errors] == [f"items[1].{field}"]
 
 
-def test_lines_are_read_and_blank_ones_passed_over() -> None:
+def test_blank_lines_are_skipped() -> None:
     assert read_lines(b'{"a": 1}\n\n  \n{"a": 2}') == [{"a": 1}, {"a": 2}]
 
 

@@ -108,7 +108,7 @@ async def post(http: httpx.AsyncClient, path: str, body: object, key: str) -> ht
 
 
 @pytest.mark.parametrize(("path", "body", "field"), TOLD_BY_EXPERTS)
-async def test_a_key_for_feedback_cannot_declare_its_sender_an_expert(
+async def test_expert_feedback_without_the_annotate_scope_is_refused(
     http: httpx.AsyncClient, fakes: RouteFakes, path: str, body: object, field: str
 ) -> None:
     answer = await post(http, path, body, "agent")
@@ -120,7 +120,7 @@ async def test_a_key_for_feedback_cannot_declare_its_sender_an_expert(
 
 
 @pytest.mark.parametrize(("path", "body", "field"), TOLD_BY_EXPERTS)
-async def test_an_expert_is_heard_with_a_key_that_may_annotate(
+async def test_expert_feedback_is_accepted_with_the_annotate_scope(
     http: httpx.AsyncClient, fakes: RouteFakes, path: str, body: object, field: str
 ) -> None:
     answer = await post(http, path, body, "expert")
@@ -141,7 +141,7 @@ async def test_annotations_need_the_scope_for_them_and_no_other(
     assert len(fakes.sent) == 1
 
 
-async def test_what_users_say_needs_no_more_than_before(
+async def test_user_feedback_needs_only_the_feedback_scope(
     http: httpx.AsyncClient, fakes: RouteFakes
 ) -> None:
     for source in ("user", "guardrail", "environment"):

@@ -43,7 +43,7 @@ def office() -> KeyAdministrationFixture:
     return KeyAdministrationFixture()
 
 
-async def test_a_key_is_shown_once_and_opens_what_was_asked_for(
+async def test_a_key_is_shown_once_and_has_the_requested_scopes(
     office: KeyAdministrationFixture,
 ) -> None:
     made = await office.make(scopes=["feedback", "read"])
@@ -58,17 +58,17 @@ async def test_a_key_is_shown_once_and_opens_what_was_asked_for(
 
 
 @pytest.mark.parametrize("scope", ["write", "operate"])
-async def test_nobody_gives_a_scope_that_they_lack(
+async def test_a_scope_that_the_caller_lacks_is_not_granted(
     office: KeyAdministrationFixture, scope: str
 ) -> None:
-    with pytest.raises(NotAllowed, match=f"cannot give the scope '{scope}'"):
+    with pytest.raises(NotAllowed, match=f"cannot grant the scope '{scope}'"):
         await office.make(scopes=["read", scope])
 
 
 async def test_a_tenants_key_cannot_be_made_from_another_tenant(
     office: KeyAdministrationFixture,
 ) -> None:
-    with pytest.raises(NotAllowed, match="look after other tenants"):
+    with pytest.raises(NotAllowed, match="manage other tenants"):
         await office.make(tenant_id="globex")
 
 
@@ -95,7 +95,7 @@ async def test_a_tenants_key_never_sees_all_tenants(office: KeyAdministrationFix
         Caller("default", "no operator", ALL_SCOPES - {Scope.OPERATE}),
     ],
 )
-def test_only_the_operator_looks_after_other_tenants(caller: Caller) -> None:
+def test_only_the_operator_manages_other_tenants(caller: Caller) -> None:
     with pytest.raises(NotAllowed):
         resolve_tenant(caller, "globex")
 
@@ -104,7 +104,7 @@ def test_only_the_operator_looks_after_other_tenants(caller: Caller) -> None:
     )
 
 
-async def test_a_key_that_would_be_over_already_is_not_made(
+async def test_a_key_that_has_expired_already_is_refused(
     office: KeyAdministrationFixture,
 ) -> None:
     with pytest.raises(Invalid) as refused:
@@ -113,18 +113,20 @@ async def test_a_key_that_would_be_over_already_is_not_made(
     assert refused.value.errors[0].field == "expires_at"
 
 
-async def test_a_tenant_has_so_many_good_keys_and_no_more(office: KeyAdministrationFixture) -> None:
+async def test_the_valid_keys_of_a_tenant_are_limited(office: KeyAdministrationFixture) -> None:
     await office.make()
     await office.make(expires_at=NOON + timedelta(hours=1))
     await office.make()
 
-    with pytest.raises(Conflict, match="has 3 keys, and may not have more"):
+    with pytest.raises(Conflict, match="has 3 keys, the maximum"):
         await office.make()
 
     assert (await office.make(OPERATOR, tenant_id="globex")).tenant_id == "globex"
 
 
-async def test_a_key_that_is_over_makes_room_for_another(office: KeyAdministrationFixture) -> None:
+async def test_an_expired_or_revoked_key_does_not_count_against_the_limit(
+    office: KeyAdministrationFixture,
+) -> None:
     first = await office.make()
     await office.make(expires_at=NOON + timedelta(hours=1))
     await office.make()
@@ -154,7 +156,7 @@ async def test_a_repeated_request_makes_no_second_key_and_says_so(
     assert len(await office.store.keys(TX, "acme")) == 1
 
 
-async def test_a_revoked_key_opens_nothing_and_stays_listed(
+async def test_a_revoked_key_is_refused_and_stays_listed(
     office: KeyAdministrationFixture,
 ) -> None:
     made = await office.make()
@@ -194,7 +196,7 @@ async def test_a_key_does_not_revoke_itself(office: KeyAdministrationFixture) ->
         )
 
 
-async def test_a_key_of_another_tenant_is_not_there_to_be_revoked(
+async def test_a_key_of_another_tenant_is_not_found(
     office: KeyAdministrationFixture,
 ) -> None:
     made = await office.make(OPERATOR, tenant_id="globex")

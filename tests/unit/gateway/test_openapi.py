@@ -2,25 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields
 from functools import reduce
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from services.gateway.routes import build_http
-from services.gateway.routes.dependencies import GatewayApi
+from services.gateway.auth.credentials import Scope
+from tests.reference import build_openapi
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    """What `/openapi.json` answers; no route is called, so nothing is behind them."""
-    parts: dict[str, Any] = dict.fromkeys(each.name for each in fields(GatewayApi))
-    parts["settings"] = SimpleNamespace(
-        gateway_body_limit_bytes=1024, gateway_body_timeout_seconds=5
-    )
-    return json.loads(json.dumps(build_http(GatewayApi(**parts)).openapi()))
+    """What `/openapi.json` answers."""
+    return json.loads(json.dumps(build_openapi()))
 
 
 def references(part: Any) -> Iterator[str]:
@@ -34,7 +28,7 @@ def references(part: Any) -> Iterator[str]:
             yield from references(value)
 
 
-def test_every_reference_leads_to_something(document: dict[str, Any]) -> None:
+def test_every_reference_resolves(document: dict[str, Any]) -> None:
     found = set(references(document))
 
     assert len(found) > 10
@@ -52,11 +46,14 @@ def test_a_feedback_body_documents_its_sources(document: dict[str, Any]) -> None
     assert "$defs" not in json.dumps(content)
 
 
-def test_every_request_asks_for_the_key_as_a_bearer_token(document: dict[str, Any]) -> None:
+def test_every_request_needs_a_bearer_token_with_one_scope(document: dict[str, Any]) -> None:
     schemes = document["components"]["securitySchemes"]
 
     assert {name: (s["type"], s["scheme"]) for name, s in schemes.items()} == {
         "ApiKey": ("http", "bearer")
     }
     operations = [each for path in document["paths"].values() for each in path.values()]
-    assert all(operation["security"] == [{"ApiKey": []}] for operation in operations)
+    scopes = [each["ApiKey"] for operation in operations for each in operation["security"]]
+    assert len(scopes) == len(operations)
+    assert {len(each) for each in scopes} == {1}
+    assert {scope for each in scopes for scope in each} == set(Scope)

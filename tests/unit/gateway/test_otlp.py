@@ -58,14 +58,14 @@ def test_the_tenant_comes_from_the_caller() -> None:
     assert json.loads(rows[0].attributes) == {telemetry.TENANT_ID: "acme", "n": 3}
 
 
-def test_a_packed_body_is_unpacked() -> None:
+def test_a_compressed_body_is_decompressed() -> None:
     rows, _ = read(gzip.compress(request(3).SerializeToString()), "gzip")
 
     assert len(rows) == 3
 
 
-def test_a_body_that_unpacks_to_too_much_is_refused() -> None:
-    with pytest.raises(TooLarge, match="unpacks"):
+def test_a_body_with_too_large_a_decompressed_size_is_refused() -> None:
+    with pytest.raises(TooLarge, match="decompressed body"):
         read(gzip.compress(b"\x00" * 2_000_000), "gzip")
 
 

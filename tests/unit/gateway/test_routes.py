@@ -156,7 +156,7 @@ def test_every_operation_documents_that_it_may_be_refused_for_now(app: Any) -> N
     assert all("Retry-After" in answer.get("headers", {}) for answer in answers)
 
 
-def test_a_refusal_is_an_error_of_its_own_each_time(overloaded_backpressure: Backpressure) -> None:
+def test_each_refusal_is_a_new_error(overloaded_backpressure: Backpressure) -> None:
     errors = []
     for _ in range(2):
         with pytest.raises(Overloaded) as refused:

@@ -43,7 +43,7 @@ ANNOUNCED = [
 ]
 
 
-def build_store(
+async def build_store(
     job_state: JobState = JobState.TRAINING,
     models: Sequence[ModelView] = (),
     announced: Collection[Capability] = ANNOUNCED,
@@ -51,8 +51,8 @@ def build_store(
     """Tenant acme has the selector `a`, two datasets, one job and these models."""
     store = InMemoryServiceStore()
     store.add_agent("acme", "a", AgentKind.SELECTOR)
-    store.add_dataset("acme", "learn", "training", ITEMS)
-    store.add_dataset("acme", "suite", "evaluation", ITEMS)
+    for name, purpose in (("learn", "training"), ("suite", "evaluation")):
+        await store.add_dataset(None, "acme", name=name, purpose=purpose, items=3, artifact=ITEMS)
     store.add_job("acme", JOB, job_state, NOON)
     store.add_models("acme", models)
     store.add_worker(announced, NOON)
@@ -78,9 +78,11 @@ LATER = model("1.2.0", "deployed", was_deployed=True)
 BEFORE = model("1.0.0", "ready", was_deployed=True)
 
 
-def service(store: InMemoryServiceStore | None = None) -> tuple[GatewayService, RecordingOutbox]:
+async def service(
+    store: InMemoryServiceStore | None = None,
+) -> tuple[GatewayService, RecordingOutbox]:
     outbox = RecordingOutbox()
-    return GatewayService(store or build_store(), outbox, SetClock(NOON)), outbox
+    return GatewayService(store or await build_store(), outbox, SetClock(NOON)), outbox
 
 
 def selector(**fields: object) -> AgentRequest:
@@ -90,7 +92,7 @@ def selector(**fields: object) -> AgentRequest:
 
 
 async def test_an_agent_is_configured_for_the_callers_tenant() -> None:
-    gateway, outbox = service()
+    gateway, outbox = await service()
 
     await gateway.configure_agent(
         None, identify_request(CALLER), selector(evaluation_dataset="suite"), ITEMS
@@ -113,8 +115,8 @@ def test_max_steps_of_a_training_is_bounded() -> None:
 WRITER = Caller("acme", "ci", frozenset({Scope.WRITE, Scope.ADMIN}), KEY_ID)
 
 
-async def test_a_folder_as_base_model_is_the_operators_to_name() -> None:
-    gateway, outbox = service()
+async def test_only_the_operator_may_name_a_folder_as_base_model() -> None:
+    gateway, outbox = await service()
     request_body = selector(base_model="file:///srv/models/encoder")
 
     await gateway.configure_agent(None, identify_request(CALLER), request_body, ITEMS)
@@ -126,21 +128,21 @@ async def test_a_folder_as_base_model_is_the_operators_to_name() -> None:
 
 
 @pytest.mark.parametrize("uri", ["FILE:///etc", " file:///etc", "fi\tle:/etc", "file:etc"])
-def test_a_folder_by_another_spelling_is_still_a_folder(uri: str) -> None:
+def test_other_spellings_of_a_folder_are_refused_too(uri: str) -> None:
     with pytest.raises(Invalid, match="operate"):
         check_base_model(uri, WRITER)
 
 
 @pytest.mark.parametrize("uri", ["pypi:this.x", "pypi:../x", "pypi:", "m", "hub:a/b", "http://["])
-def test_what_names_no_base_model_is_refused_with_its_field(uri: str) -> None:
+def test_an_invalid_base_model_is_refused_with_its_field(uri: str) -> None:
     with pytest.raises(Invalid) as refusal:
         check_base_model(uri, CALLER)
 
     assert [error.field for error in refusal.value.errors] == ["base_model"]
 
 
-async def test_a_training_dataset_is_no_evaluation_suite() -> None:
-    gateway, _ = service()
+async def test_a_training_dataset_is_refused_as_evaluation_suite() -> None:
+    gateway, _ = await service()
 
     with pytest.raises(Invalid, match="for training, not for evaluation"):
         await gateway.configure_agent(
@@ -157,7 +159,7 @@ async def test_a_training_dataset_is_no_evaluation_suite() -> None:
         ({"kind": "classifier", "catalogue": [], "labels": ["x", "y", "x"]}, "labels"),
     ],
 )
-def test_each_kind_brings_what_it_needs(fields: dict[str, object], field: str) -> None:
+def test_each_kind_of_agent_requires_its_fields(fields: dict[str, object], field: str) -> None:
     with pytest.raises(Invalid) as refused:
         check_kind(selector(**fields))
 
@@ -170,7 +172,7 @@ def test_a_misspelt_policy_is_refused_instead_of_becoming_the_default() -> None:
 
 
 async def test_a_request_sent_again_is_one_job() -> None:
-    gateway, outbox = service()
+    gateway, outbox = await service()
     identity = RequestIdentity(CALLER, new_id())
     request_body = JobRequest(agent_id="a", method="continual", dataset="learn")
 
@@ -191,11 +193,11 @@ async def test_a_request_sent_again_is_one_job() -> None:
         (JobRequest(agent_id="a", method="reinforcement"), Invalid),
     ],
 )
-async def test_an_impossible_training_is_refused_before_anything_leaves(
+async def test_an_invalid_training_request_publishes_nothing(
     request_body: JobRequest, error: type[Exception]
 ) -> None:
-    store = build_store()
-    gateway, outbox = service(store)
+    store = await build_store()
+    gateway, outbox = await service(store)
 
     with pytest.raises(error):
         await gateway.request_training(None, identify_request(CALLER), request_body)
@@ -217,7 +219,7 @@ PREFERENCE = JobRequest(agent_id="a", method="preference")
 async def test_a_method_that_no_trainer_announced_is_refused_with_those_announced(
     announced: Collection[Capability], available: str
 ) -> None:
-    gateway, _ = service(build_store(announced=announced))
+    gateway, _ = await service(await build_store(announced=announced))
 
     with pytest.raises(Invalid, match=available) as refusal:
         await gateway.request_training(None, identify_request(CALLER), PREFERENCE)
@@ -226,7 +228,7 @@ async def test_a_method_that_no_trainer_announced_is_refused_with_those_announce
 
 
 async def test_before_any_trainer_has_reported_every_method_is_accepted() -> None:
-    gateway, outbox = service(build_store(announced=()))
+    gateway, outbox = await service(await build_store(announced=()))
 
     await gateway.request_training(None, identify_request(CALLER), PREFERENCE)
 
@@ -234,8 +236,8 @@ async def test_before_any_trainer_has_reported_every_method_is_accepted() -> Non
 
 
 async def test_a_running_job_is_cancelled_and_a_finished_one_is_not() -> None:
-    gateway, outbox = service()
-    finished, _ = service(build_store(JobState.COMPLETED))
+    gateway, outbox = await service()
+    finished, _ = await service(await build_store(JobState.COMPLETED))
 
     await gateway.cancel_job(None, identify_request(CALLER), JOB, "wrong data")
 
@@ -244,8 +246,8 @@ async def test_a_running_job_is_cancelled_and_a_finished_one_is_not() -> None:
         await finished.cancel_job(None, identify_request(CALLER), JOB, "too late")
 
 
-async def test_a_version_that_nobody_knows_is_not_deployed() -> None:
-    gateway, outbox = service()
+async def test_an_unknown_version_is_not_deployed() -> None:
+    gateway, outbox = await service()
 
     with pytest.raises(NotFound):
         await gateway.deploy_model(None, identify_request(CALLER), "a", "9.9.9", "hope")
@@ -260,10 +262,10 @@ async def test_a_version_that_nobody_knows_is_not_deployed() -> None:
         ([FIRST, NEVER_DEPLOYED], None, "was deployed before 1.0.0"),
     ],
 )
-async def test_a_rollback_with_nothing_to_return_to_is_a_conflict(
+async def test_a_rollback_without_a_target_is_a_conflict(
     models: list[ModelView], to_version: str | None, reason: str
 ) -> None:
-    gateway, outbox = service(build_store(models=models))
+    gateway, outbox = await service(await build_store(models=models))
 
     with pytest.raises(Conflict, match=reason):
         await gateway.roll_back_model(None, identify_request(CALLER), "a", to_version, "odd")
@@ -274,19 +276,19 @@ async def test_a_rollback_with_nothing_to_return_to_is_a_conflict(
 @pytest.mark.parametrize(
     ("models", "to_version"), [([LATER, BEFORE], None), ([FIRST, NEVER_DEPLOYED], "1.1.0")]
 )
-async def test_a_rollback_with_a_version_to_return_to_leaves_as_a_command(
+async def test_a_rollback_with_a_target_is_published_as_a_command(
     models: list[ModelView], to_version: str | None
 ) -> None:
-    gateway, outbox = service(build_store(models=models))
+    gateway, outbox = await service(await build_store(models=models))
 
     await gateway.roll_back_model(None, identify_request(CALLER), "a", to_version, "odd")
 
     assert [c.to_version for c in outbox.of(RollBackModel)] == [to_version]
 
 
-async def test_synthetic_items_vary_the_examples() -> None:
-    store = build_store()
-    gateway, outbox = service(store)
+async def test_synthetic_data_is_requested_with_the_named_examples() -> None:
+    store = await build_store()
+    gateway, outbox = await service(store)
     request_body = SyntheticDataRequest(
         agent_id="a", scenario_type="support", count=5, examples="learn"
     )
@@ -300,7 +302,7 @@ async def test_synthetic_items_vary_the_examples() -> None:
 
 
 async def test_every_command_names_the_key_of_its_caller() -> None:
-    gateway, outbox = service(build_store(models=[LATER, BEFORE]))
+    gateway, outbox = await service(await build_store(models=[LATER, BEFORE]))
     identity = identify_request(CALLER)
 
     await gateway.configure_agent(None, identity, selector(reason="a new desk"), None)
@@ -314,6 +316,6 @@ async def test_every_command_names_the_key_of_its_caller() -> None:
     assert [command.reason for command in commands] == ["a new desk", "wrong data", "better", "odd"]
 
 
-def test_no_body_can_name_the_caller() -> None:
+def test_a_body_that_names_the_caller_is_refused() -> None:
     with pytest.raises(ValidationError, match="requested_by"):
         selector(requested_by="somebody else")

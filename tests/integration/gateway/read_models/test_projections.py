@@ -76,7 +76,7 @@ def deployed(agent: str, version: str) -> ModelDeployed:
     return ModelDeployed(agent_id=agent, model=model, reason="better", deployed_at=NOON)
 
 
-async def test_an_agent_is_configured_once_the_coordinator_says_so(
+async def test_an_agent_is_configured_when_the_coordinator_confirms(
     gateway: ServedGateway, name: str
 ) -> None:
     request_body = {

@@ -34,11 +34,10 @@ def test_every_command_has_help_with_examples_and_a_json_form(command: str) -> N
     assert "--json" in result.output
 
 
-def test_the_count_of_feedback_says_that_it_counts_records() -> None:
+def test_the_help_of_feedback_count_says_that_duplicates_count_once() -> None:
     result = CliRunner().invoke(app, ["feedback", "count", "--help"], env={"COLUMNS": "200"})
 
-    assert "records seen" in result.output
-    assert "sent again is one more record" in result.output
+    assert "an event that was sent again counts once" in result.output
 
 
 def test_a_command_without_a_system_says_how_to_start_one() -> None:

@@ -75,14 +75,14 @@ async def enter(
         return type(error).__name__
 
 
-async def test_a_key_is_known_by_its_scopes() -> None:
+async def test_a_key_without_the_scope_is_refused() -> None:
     door = admission(Keys("a"), ManualMonotonic())
 
     assert await enter(door, "a") == "a"
     assert await enter(door, "a", scope=Scope.WRITE) == "NotAllowed"
 
 
-async def test_an_address_may_send_so_many_wrong_keys_and_then_none_is_looked_up() -> None:
+async def test_after_too_many_invalid_keys_of_an_address_none_is_looked_up() -> None:
     keys = Keys("a")
     door = admission(keys, ManualMonotonic())
 
@@ -94,7 +94,7 @@ async def test_an_address_may_send_so_many_wrong_keys_and_then_none_is_looked_up
     assert await enter(door, "a", THERE) == "a"
 
 
-async def test_guesses_sent_all_at_once_are_counted_before_they_are_looked_up() -> None:
+async def test_concurrent_guesses_are_counted_before_their_look_up() -> None:
     keys = Keys()
     door = admission(keys, ManualMonotonic())
 
@@ -104,7 +104,7 @@ async def test_guesses_sent_all_at_once_are_counted_before_they_are_looked_up() 
     assert keys.asked == 3
 
 
-async def test_even_the_right_key_is_refused_where_too_many_wrong_ones_came_from() -> None:
+async def test_a_valid_key_is_refused_from_an_address_with_too_many_invalid_ones() -> None:
     door = admission(Keys("a"), ManualMonotonic())
     for number in range(3):
         await enter(door, f"guess-{number}")
@@ -121,7 +121,7 @@ async def test_a_verified_key_is_not_locked_out_by_others_at_its_address() -> No
     assert await enter(door, "a") == "a"
 
 
-async def test_good_keys_are_never_counted_however_many_come_at_once() -> None:
+async def test_concurrent_valid_keys_are_not_counted_as_failures() -> None:
     names = [f"key-{number}" for number in range(20)]
     door = admission(Keys(*names), ManualMonotonic())
 
@@ -132,7 +132,7 @@ async def test_good_keys_are_never_counted_however_many_come_at_once() -> None:
     assert set(at_once) == {names[0]}
 
 
-async def test_a_revoked_key_counts_as_a_wrong_one_from_its_second_use() -> None:
+async def test_a_revoked_key_counts_as_invalid_from_its_second_use() -> None:
     keys = Keys("a")
     door = admission(keys, ManualMonotonic())
     await enter(door, "a")
@@ -143,7 +143,7 @@ async def test_a_revoked_key_counts_as_a_wrong_one_from_its_second_use() -> None
     assert answers == ["NotAuthenticated"] * 4 + ["RateLimited"] * 2
 
 
-async def test_a_database_that_is_away_is_nobodys_wrong_key() -> None:
+async def test_a_database_outage_counts_no_invalid_key() -> None:
     keys = Keys("a")
     door = admission(keys, ManualMonotonic())
     keys.away = True
@@ -166,7 +166,7 @@ async def test_an_address_may_try_again_with_time() -> None:
     assert await enter(door, "guess") == "RateLimited"
 
 
-async def test_a_key_that_asks_too_often_waits_and_others_do_not() -> None:
+async def test_the_request_limit_of_a_key_does_not_affect_others() -> None:
     door = admission(Keys("loud", "quiet"), ManualMonotonic(), requests=2)
 
     answers = [await enter(door, "loud") for _ in range(3)]
@@ -175,7 +175,7 @@ async def test_a_key_that_asks_too_often_waits_and_others_do_not() -> None:
     assert await enter(door, "quiet") == "quiet"
 
 
-async def test_what_a_key_may_not_do_is_counted_like_what_it_may() -> None:
+async def test_requests_without_the_scope_are_counted() -> None:
     door = admission(Keys("a"), ManualMonotonic(), requests=2)
 
     answers = [await enter(door, "a", scope=Scope.WRITE) for _ in range(3)]

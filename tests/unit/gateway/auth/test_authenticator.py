@@ -78,7 +78,7 @@ async def door() -> AuthenticatorFixture:
     return AuthenticatorFixture()
 
 
-async def test_a_known_key_outlives_a_pause_of_the_database(door: AuthenticatorFixture) -> None:
+async def test_a_cached_key_is_valid_during_a_database_outage(door: AuthenticatorFixture) -> None:
     await door.add()
     await door.keys.authenticate("k")
     door.database.away = True
@@ -100,7 +100,7 @@ async def test_a_key_is_cached_no_longer_than_it_is_valid(door: AuthenticatorFix
     assert opened == [1, 1, 2]
 
 
-async def test_a_key_that_does_not_expire_is_asked_for_again_after_half_a_minute(
+async def test_a_cached_key_is_looked_up_again_after_half_a_minute(
     door: AuthenticatorFixture,
 ) -> None:
     await door.add()

@@ -17,7 +17,7 @@ def limit(rate: float = 1.0, capacity: float = 3.0) -> RateLimit:
 
 
 @given(RATES, CAPACITIES, STEPS)
-def test_no_more_passes_than_the_bucket_and_its_rate_give(
+def test_consumption_is_bounded_by_capacity_and_rate(
     rate: float, capacity: float, steps: list[tuple[float, int]]
 ) -> None:
     bucket = TokenBucket(rate, capacity, capacity, 0.0)
@@ -47,7 +47,7 @@ def test_a_retry_after_the_stated_wait_is_admitted(
 
 
 @given(STEPS)
-def test_a_refusal_takes_nothing(steps: list[tuple[float, int]]) -> None:
+def test_a_refused_request_consumes_no_tokens(steps: list[tuple[float, int]]) -> None:
     bucket = TokenBucket(1.0, 5.0, 5.0, 0.0)
     now = 0.0
     for pause, cost in steps:
@@ -59,7 +59,7 @@ def test_a_refusal_takes_nothing(steps: list[tuple[float, int]]) -> None:
             assert bucket.tokens == before
 
 
-def test_a_clock_that_steps_back_fills_nothing() -> None:
+def test_a_clock_that_steps_back_adds_no_tokens() -> None:
     bucket = TokenBucket(1.0, 2.0, 0.0, 100.0)
 
     assert bucket.wait(1, 50.0) == pytest.approx(1.0)
@@ -79,7 +79,7 @@ def test_a_refusal_names_the_limit_and_the_whole_seconds_to_wait() -> None:
     )
 
 
-def test_one_key_does_not_pay_for_another() -> None:
+def test_each_key_has_its_own_bucket() -> None:
     requests = limit(capacity=1)
     requests.consume("loud", 1, now=0)
 
@@ -105,7 +105,7 @@ def test_a_rate_of_zero_is_no_limit() -> None:
     requests.require_room("key", now=0)
 
 
-def test_a_batch_larger_than_the_bucket_passes_on_credit_and_is_paid_for() -> None:
+def test_a_cost_above_the_capacity_leaves_the_bucket_negative() -> None:
     events = limit(rate=10, capacity=50)
     events.consume("key", 1000, now=0)
 
@@ -115,7 +115,7 @@ def test_a_batch_larger_than_the_bucket_passes_on_credit_and_is_paid_for() -> No
     assert refused.value.retry_after_seconds == 96  # 950 owed and the one asked for, at 10 a second
 
 
-def test_a_stranger_more_is_one_bucket_less_of_the_oldest() -> None:
+def test_the_oldest_bucket_is_evicted() -> None:
     requests = limit(capacity=1)
     for stranger in range(MAX_BUCKETS + 10):
         requests.consume(stranger, 1, now=0)

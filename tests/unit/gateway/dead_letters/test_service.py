@@ -59,7 +59,7 @@ class FakeDeadLetterStore:
     st.lists(st.tuples(st.sampled_from([name for name, _ in ADDED]) | st.text(), st.binary())),
     st.sampled_from(["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01"]),
 )
-def test_a_letter_is_read_whatever_it_says(
+def test_a_dead_letter_with_any_headers_is_read(
     timestamp: int, headers: list[tuple[str, bytes]], at: str
 ) -> None:
     said = (*headers, ("dlq_at", at.encode()))
@@ -86,7 +86,7 @@ def dead_letters_with(*letters: StoredDeadLetter) -> DeadLetterService:
     )
 
 
-def test_a_letter_says_where_it_was_and_why() -> None:
+def test_a_dead_letter_has_its_place_and_reason() -> None:
     letter = parse_dead_letter(record())
 
     assert letter.id == "data_prep:0:12"
@@ -96,7 +96,7 @@ def test_a_letter_says_where_it_was_and_why() -> None:
     assert letter.null_headers == ("trace", "other")
 
 
-def test_a_letter_without_any_reason_is_kept_all_the_same() -> None:
+def test_a_dead_letter_without_a_reason_is_kept() -> None:
     letter = parse_dead_letter(record(headers=(("dlq_attempts", b"many"), ("dlq_offset", None))))
 
     assert letter.service == "data-prep"
@@ -127,19 +127,19 @@ async def test_a_replay_sends_the_original_bytes_and_headers() -> None:
     assert outbox.sent[0]["event_id"] != outbox.sent[1]["event_id"]
 
 
-async def test_a_letter_of_a_foreign_topic_is_not_replayed() -> None:
+async def test_a_dead_letter_of_an_unknown_topic_is_not_replayed() -> None:
     letter = parse_dead_letter(record(headers=(("dlq_topic", b"__consumer_offsets"),)))
 
-    with pytest.raises(Conflict, match="takes no replay"):
+    with pytest.raises(Conflict, match="cannot be replayed"):
         await dead_letters_with(letter).replay(None, ASKED, letter.id)
 
 
-async def test_a_letter_that_is_not_there_is_not_found() -> None:
+async def test_an_unknown_dead_letter_is_not_found() -> None:
     with pytest.raises(NotFound):
         await dead_letters_with().find(None, "x:0:1")
 
 
-async def test_a_letter_shows_its_null_headers_too() -> None:
+async def test_a_dead_letter_shows_its_null_headers() -> None:
     letter = parse_dead_letter(record())
 
     shown = await dead_letters_with(letter).find(None, letter.id)
@@ -148,7 +148,7 @@ async def test_a_letter_shows_its_null_headers_too() -> None:
     assert (shown.body, shown.body_encoding, shown.type) == ("/wA=", "base64", "x.v1")
 
 
-async def test_a_replay_is_recorded_with_who_asked_and_where_it_went() -> None:
+async def test_a_replay_is_audited_with_its_caller_and_topic() -> None:
     letter = parse_dead_letter(record())
     audit = RecordingAudit()
 
@@ -174,7 +174,7 @@ async def test_a_record_older_than_the_inbox_retention_is_not_replayed(
     letter = _aged(letters_days, records_days)
     outbox = RecordingRawOutbox()
 
-    with pytest.raises(Conflict, match="takes no replay"):
+    with pytest.raises(Conflict, match="cannot be replayed"):
         await DeadLetterService(
             FakeDeadLetterStore(letter), outbox, RecordingAudit(), CLOCK
         ).replay(None, ASKED, letter.id)

@@ -140,7 +140,7 @@ async def test_a_stopped_producer_accepts_nothing() -> None:
         await door.send(events("a"))
 
 
-async def test_more_than_may_be_in_flight_is_not_even_sent() -> None:
+async def test_events_over_the_in_flight_limit_are_not_sent() -> None:
     producer = Producer(acknowledges=False)
     door = intake(producer, limit=3)
     waiting = asyncio.create_task(door.send(events("a", "b")))
@@ -154,7 +154,7 @@ async def test_more_than_may_be_in_flight_is_not_even_sent() -> None:
     assert len(producer.sent) == 2
 
 
-async def test_what_was_refused_or_acknowledged_is_no_longer_in_flight() -> None:
+async def test_refused_and_acknowledged_events_are_no_longer_in_flight() -> None:
     door = intake(Producer(acknowledges=False), limit=3)
 
     for _ in range(3):
@@ -178,7 +178,7 @@ async def test_the_traffic_class_is_a_header_and_production_has_none() -> None:
 
 
 @pytest.mark.parametrize("broken", [{"hangs": True}, {"starts": False}], ids=["hangs", "refuses"])
-async def test_a_broker_that_goes_away_during_the_start_does_not_keep_the_gateway_from_it(
+async def test_the_gateway_starts_without_a_broker(
     broken: dict[str, bool],
 ) -> None:
     first, second = Producer(**broken), Producer()

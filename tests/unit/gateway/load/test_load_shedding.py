@@ -55,7 +55,7 @@ def watch(outbox: OutboxStub, clock: ManualMonotonic) -> OutboxMonitor:
     return OutboxMonitor(outbox, outbox, LIMITS, clock)
 
 
-async def test_commands_are_refused_while_too_many_wait_and_taken_again_after(
+async def test_commands_are_refused_while_the_backlog_is_over_its_limit(
     watch: OutboxMonitor, outbox: OutboxStub
 ) -> None:
     outbox.waiting = OutboxBacklog(3, 150)
@@ -84,9 +84,7 @@ async def test_the_wait_follows_the_pace_at_which_the_backlog_shrinks(
     assert watch.overload.retry_after_seconds == 7  # 70 too many, 10 a second
 
 
-async def test_a_database_that_is_away_sheds_nothing_by_itself(
-    watch: OutboxMonitor, outbox: OutboxStub
-) -> None:
+async def test_a_database_outage_sheds_nothing(watch: OutboxMonitor, outbox: OutboxStub) -> None:
     outbox.waiting = OutboxBacklog(60, 1)
     await watch.poll()
     outbox.waiting = None
@@ -97,7 +95,7 @@ async def test_a_database_that_is_away_sheds_nothing_by_itself(
     watch.require_room()
 
 
-def test_what_is_in_flight_has_a_bound() -> None:
+def test_the_amount_in_flight_is_limited() -> None:
     in_flight = InFlightLimit("inflight_events", 10, "events")
 
     with in_flight.reserve(6, "acme"):
@@ -186,7 +184,7 @@ def test_a_growing_reservation_is_refused_at_the_limit_and_released_as_a_whole()
     assert in_flight.reserved == 0
 
 
-def test_what_is_only_announced_takes_no_room() -> None:
+def test_a_declared_length_reserves_nothing() -> None:
     in_flight = InFlightLimit("inflight_bytes", 10, "bytes")
 
     with in_flight.reserve(0, "acme"), in_flight.reserve(10, "globex") as whole:

@@ -24,7 +24,9 @@ WAITING = st.builds(OutboxBacklog, st.floats(0, 1e6), st.integers(0, 1_000_000))
         (OutboxBacklog(600, 1000), "outbox_age_seconds"),
     ],
 )
-def test_too_old_or_too_many_is_too_much(waiting: OutboxBacklog, broken: str | None) -> None:
+def test_age_and_backlog_each_exceed_their_limit(
+    waiting: OutboxBacklog, broken: str | None
+) -> None:
     found = LIMITS.find_exceeded(waiting)
 
     assert (found[0] if found else None) == broken
@@ -42,7 +44,7 @@ def test_the_wait_is_never_longer_than_a_minute(
     assert 0 <= estimate_drain_seconds(before, now, between=between, keep=keep) <= 60
 
 
-def test_a_backlog_that_shrinks_is_waited_for_at_its_pace() -> None:
+def test_the_wait_for_a_shrinking_backlog_follows_its_rate() -> None:
     before, now = OutboxBacklog(30, 500), OutboxBacklog(31, 450)
 
     assert (
@@ -50,7 +52,7 @@ def test_a_backlog_that_shrinks_is_waited_for_at_its_pace() -> None:
     )  # 350 too many, 50 a second
 
 
-def test_a_backlog_that_stands_is_waited_for_as_long_as_its_oldest_has_waited() -> None:
+def test_the_wait_for_a_constant_backlog_is_the_age_of_its_oldest_row() -> None:
     stands = OutboxBacklog(20, 500)
 
     assert estimate_drain_seconds(None, stands, between=0, keep=100) == 20

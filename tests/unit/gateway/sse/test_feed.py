@@ -92,7 +92,7 @@ def test_a_streamed_event_carries_the_name_of_its_contract() -> None:
     assert shown.body["slots"] == 1
 
 
-async def test_a_stream_that_is_cut_shows_nothing_more() -> None:
+async def test_an_aborted_stream_shows_no_queued_event() -> None:
     seen, stored, missed, queued = event(), event(), event(), event()
     feed, refused = build_hub(seen, stored, missed), asyncio.Event()
 
@@ -110,7 +110,7 @@ async def test_a_stream_that_is_cut_shows_nothing_more() -> None:
     assert shown == [stored]
 
 
-async def test_a_stream_that_waits_is_cut_too() -> None:
+async def test_a_waiting_stream_is_aborted() -> None:
     feed, refused = build_hub(), asyncio.Event()
 
     async def wait_until_revoked() -> None:

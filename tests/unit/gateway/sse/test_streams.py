@@ -40,7 +40,7 @@ class ScriptedAuthenticator:
 
 
 @pytest.mark.parametrize("refusal", [NotAuthenticated("revoked"), NO_READER])
-async def test_a_stream_lasts_until_its_key_is_refused(refusal: Caller | Exception) -> None:
+async def test_a_stream_ends_when_its_key_is_refused(refusal: Caller | Exception) -> None:
     keys = ScriptedAuthenticator(READER, READER, refusal)
 
     await keys.streams().wait_until_revoked("k")
@@ -48,7 +48,7 @@ async def test_a_stream_lasts_until_its_key_is_refused(refusal: Caller | Excepti
     assert (keys.now, keys.left) == (30, [])
 
 
-async def test_a_short_pause_of_the_database_ends_no_stream() -> None:
+async def test_a_short_database_outage_does_not_end_a_stream() -> None:
     keys = ScriptedAuthenticator(
         READER, GONE, GONE, READER, GONE, GONE, NotAuthenticated("revoked")
     )
@@ -58,7 +58,7 @@ async def test_a_short_pause_of_the_database_ends_no_stream() -> None:
     assert keys.left == []
 
 
-async def test_a_key_that_nobody_can_confirm_ends_its_stream() -> None:
+async def test_a_stream_ends_when_its_key_cannot_be_checked() -> None:
     keys = ScriptedAuthenticator(READER, *[GONE] * 10)
 
     await keys.streams().wait_until_revoked("k")
@@ -66,7 +66,7 @@ async def test_a_key_that_nobody_can_confirm_ends_its_stream() -> None:
     assert keys.now == 10 + UNCONFIRMED_SECONDS
 
 
-def test_a_key_has_so_many_streams_open_and_no_more() -> None:
+def test_the_streams_of_a_key_are_limited() -> None:
     streams = ScriptedAuthenticator().streams(limit=2)
 
     with ExitStack() as open_ones:
@@ -79,7 +79,7 @@ def test_a_key_has_so_many_streams_open_and_no_more() -> None:
     assert not streams._open
 
 
-def test_no_limit_is_no_limit() -> None:
+def test_a_stream_limit_of_zero_is_no_limit() -> None:
     streams = ScriptedAuthenticator().streams(limit=0)
 
     with streams.open_stream(READER), streams.open_stream(READER), streams.open_stream(READER):
