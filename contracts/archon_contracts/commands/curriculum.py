@@ -1,4 +1,4 @@
-"""Orders to the curriculum service."""
+"""Commands to the curriculum service."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class PlanCurriculum(Contract):
         default=None, description="Proportion of judged answers that were right; absent: unknown."
     )
     judged_items: int = Field(
-        default=0, ge=0, description="Answers that were judged: what the success rate is of."
+        default=0, ge=0, description="New items that say whether the agent's answer was right."
     )
-    replay_ratio: Proportion | None = Field(default=None, description="Asked for by the job.")
+    replay_ratio: Proportion | None = Field(default=None, description="Requested by the job.")
+    staged: bool = Field(default=False, description="Whether to train in stages, easiest first.")

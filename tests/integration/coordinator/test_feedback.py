@@ -291,7 +291,7 @@ async def test_the_share_of_right_answers_is_told_to_the_curriculum(world: World
 
     facts = await world.value("SELECT facts FROM jobs")
 
-    assert (facts["success_rate"], facts["new_items"]) == (0.5, 4)
+    assert (facts["success_rate"], facts["judged_items"], facts["new_items"]) == (0.5, 4, 4)
 
 
 async def test_interactions_are_counted_once_and_forgotten_after_their_days(
