@@ -211,8 +211,8 @@ def add_window_facts(facts: JobFacts, window: Window) -> JobFacts:
     return facts.model_copy(
         update={
             "new_items": window.claim.feedback_count,
-            "success_rate": window.claim.success_rate,
             "judged_items": window.claim.judged,
+            "success_rate": window.claim.success_rate,
             "window": WindowFacts(
                 window_id=window.window_id,
                 reason=window.reason,
