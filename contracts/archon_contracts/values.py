@@ -160,6 +160,16 @@ class TrustPolicy(ValueObject):
     )
 
 
+class CurriculumPolicy(ValueObject):
+    """How the curriculum orders the items of a training."""
+
+    staged: bool = Field(
+        default=False,
+        description="Train in stages, easiest items first. Off: every stage of a run sees all "
+        "items, because difficulty goes with the target and early stages lose whole classes.",
+    )
+
+
 class TrainingConfig(ValueObject):
     """Hyper-parameters. An absent one takes the recipe's default for the kind of agent."""
 
@@ -208,5 +218,6 @@ class AgentProfile(ValueObject):
     trigger: TriggerPolicy = TriggerPolicy()
     gate: GatePolicy = GatePolicy()
     trust: TrustPolicy = TrustPolicy()
+    curriculum: CurriculumPolicy = CurriculumPolicy()
     training: TrainingConfig = TrainingConfig()
     priority: int = Field(default=0, ge=-100, le=100, description="Higher is scheduled first.")

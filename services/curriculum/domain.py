@@ -1,4 +1,4 @@
-"""Plans: in how many stages to teach, how much of the old to show again, and why."""
+"""Training plans: the number of stages, the replay ratio, and the reasons for both."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from archon_contracts.events import CurriculumPlan, CurriculumStage
 from archon_contracts.values import TrainingMethod
 
 MINIMUM_STAGE_ITEMS = 50
-"""Items that a stage is worth; fewer are learned in any pacing."""
+"""Fewest items of a stage: below, the order of the items has no measurable effect."""
 
 CONTINUAL_REPLAY = 0.5
-"""Replayed items per new item. Without any, what is new pushes out what was known."""
+"""Replayed items per new item of a continual training; without replay it forgets old items."""
 
 
 class Level(IntEnum):
-    """How far an agent has come."""
+    """What an agent can do, measured by its success rate."""
 
     BASIC = 1  # simple tool usage, single steps
     INTERMEDIATE = 2  # several steps, context, error handling
@@ -25,13 +25,17 @@ class Level(IntEnum):
 
 
 STAGES = {Level.BASIC: 4, Level.INTERMEDIATE: 3, Level.ADVANCED: 2, Level.EXPERT: 1}
-"""The less an agent can do, the finer the steps."""
+"""Stages of a staged training: more of them on the lower levels."""
 
 
 def build_plan(command: PlanCurriculum, level: Level, success_rate: float | None) -> CurriculumPlan:
     """The plan of a job for an agent on this level."""
-    stages = build_stages(level, command.new_items)
-    replay = choose_replay_share(command.method, command.replay_ratio)
+    # One stage unless the agent's policy says otherwise. Difficulty is ranked over all targets and
+    # depends on length and rarity, so early stages can hold one class alone, and the last steps,
+    # at a learning rate near zero, the other: whole classes were lost that way.
+    count = count_stages(level, command.new_items) if command.staged else 1
+    stages = build_stages(count)
+    replay = choose_replay_ratio(command.method, command.replay_ratio)
     return CurriculumPlan(
         level=level,
         stages=stages,
@@ -40,13 +44,17 @@ def build_plan(command: PlanCurriculum, level: Level, success_rate: float | None
     )
 
 
-def build_stages(level: Level, new_items: int) -> tuple[CurriculumStage, ...]:
+def count_stages(level: Level, new_items: int) -> int:
+    """The level's number of stages, or fewer where a stage would have too few items."""
+    return min(STAGES[level], max(1, new_items // MINIMUM_STAGE_ITEMS))
+
+
+def build_stages(count: int) -> tuple[CurriculumStage, ...]:
     """Stages, easiest first; the last one has every item.
 
-    Each stage opens an equal part of the items and has an equal share of the steps: one pass then
-    shows every item about once.
+    Each stage adds an equal part of the items and has an equal part of the steps, so that one
+    epoch shows every item about once.
     """
-    count = min(STAGES[level], max(1, new_items // MINIMUM_STAGE_ITEMS))
     return tuple(
         CurriculumStage(
             name=f"{number} of {count}",
@@ -57,8 +65,8 @@ def build_stages(level: Level, new_items: int) -> tuple[CurriculumStage, ...]:
     )
 
 
-def choose_replay_share(method: TrainingMethod, requested: float | None) -> float:
-    """What the job asks for; else some for a continual training and none for others."""
+def choose_replay_ratio(method: TrainingMethod, requested: float | None) -> float:
+    """The job's own ratio; by default `CONTINUAL_REPLAY` for a continual training, else none."""
     if requested is not None:
         return requested
     return CONTINUAL_REPLAY if method is TrainingMethod.CONTINUAL else 0.0
@@ -67,7 +75,7 @@ def choose_replay_share(method: TrainingMethod, requested: float | None) -> floa
 def explain_plan(
     command: PlanCurriculum, level: Level, success_rate: float | None, stages: int, replay: float
 ) -> str:
-    """Why the plan is as it is, in words."""
+    """The reasons for the plan, as a sentence."""
     known = (
         "no rated answers yet"
         if success_rate is None
@@ -75,8 +83,8 @@ def explain_plan(
     )
     pacing = "all at once" if stages == 1 else f"in {stages} stages, easiest first"
     again = f"{replay:.2g} replayed per new item" if replay else "no replay"
-    whose = "asked for by the job" if command.replay_ratio is not None else command.method.value
+    source = "requested by the job" if command.replay_ratio is not None else command.method.value
     return (
         f"Level {int(level)} ({level.name.lower()}), {known}: "
-        f"{command.new_items} new items {pacing}; {again} ({whose})."
+        f"{command.new_items} new items {pacing}; {again} ({source})."
     )

@@ -1,41 +1,42 @@
-"""When an agent has mastered its level, and when it has fallen behind it."""
+"""Levels: the evidence on them, and the rules by which they change."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 LOWEST_LEVEL = 1
 HIGHEST_LEVEL = 4
-NORMAL_95 = 1.959963984540054
+NORMAL_95 = NormalDist().inv_cdf(0.975)
 """Quantile of the standard normal distribution for a two-sided 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class MasteryThresholds:
-    """Success rates that decide. `advance_rates[n]` is what mastery of level n + 1 takes.
+    """Success rates at which levels change. `advance_rates[n]` is that of leaving level n + 1.
 
-    An agent falls back from a level when it is `gap` below what reaching that level took: between
-    the two nothing happens, so that chance does not move an agent to and fro.
+    A level is lost at `gap` below the rate that reached it. Between the two rates the level stays
+    (hysteresis), so that chance alone does not make it change back and forth.
     """
 
     advance_rates: tuple[float, float, float] = (0.7, 0.8, 0.9)
     gap: float = 0.2
     memory: float = 500.0
-    """Judged answers that count at most; older ones fade as new ones come."""
+    """Largest total weight of judged answers; older ones lose weight as new ones are added."""
 
     def advance_at(self, level: int) -> float:
-        """The rate that masters a level; nothing masters the highest one."""
+        """The rate that ends a level upwards; infinite for the highest one."""
         return self.advance_rates[level - 1] if level < HIGHEST_LEVEL else math.inf
 
     def regress_at(self, level: int) -> float:
-        """The rate below which a level is lost; the lowest one cannot be."""
+        """The rate below which a level is lost; minus infinity for the lowest one."""
         return self.advance_rates[level - 2] - self.gap if level > LOWEST_LEVEL else -math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class LevelProgress:
-    """An agent's level and the evidence on it: rated answers and the correct ones among them."""
+    """An agent's level and the evidence on it: judged answers and the correct ones among them."""
 
     level: int = LOWEST_LEVEL
     correct: float = 0.0
@@ -50,7 +51,7 @@ class LevelProgress:
 def add_evidence(
     progress: LevelProgress, success_rate: float, rated: int, mastery: MasteryThresholds
 ) -> LevelProgress:
-    """Add rated answers to the evidence, which never weighs more than `mastery.memory`."""
+    """Add judged answers to the evidence; its total weight stays within `mastery.memory`."""
     correct = progress.correct + success_rate * rated
     total = progress.rated + rated
     fade = min(1.0, mastery.memory / total) if total else 1.0
@@ -58,9 +59,9 @@ def add_evidence(
 
 
 def update_level(progress: LevelProgress, mastery: MasteryThresholds) -> LevelProgress:
-    """One level up, one down, or the same, as the evidence shows beyond doubt.
+    """The level moved by one or unchanged, by the 95 % interval of the success rate.
 
-    A new level starts without evidence: what was shown on the old one says nothing about it.
+    A new level starts without evidence: answers on the old one do not measure the new one.
     """
     low, high = wilson_interval(progress.correct, progress.rated)
     if low >= mastery.advance_at(progress.level):
@@ -71,10 +72,11 @@ def update_level(progress: LevelProgress, mastery: MasteryThresholds) -> LevelPr
 
 
 def wilson_interval(correct: float, rated: float) -> tuple[float, float]:
-    """The 95 % interval of a proportion; the whole of 0..1 without evidence.
+    """The 95 % Wilson score interval of a proportion; 0 to 1 without evidence.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-    JASA 22 (1927). Counts may be fractions: they are weights.
+    JASA 22 (1927). Counts may be fractions: they are weights. Written out because SciPy takes
+    30 MB, which this service process has no other use for; a test compares it with SciPy's.
     """
     if rated <= 0:
         return 0.0, 1.0

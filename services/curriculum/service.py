@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-from uuid import UUID
-
-from archon_contracts.base import Contract
 from archon_contracts.commands import PlanCurriculum
 from archon_contracts.events import (
     CurriculumPlan,
@@ -15,41 +11,24 @@ from archon_contracts.events import (
 )
 from services.curriculum.domain import Level, build_plan
 from services.curriculum.pacing import LevelProgress, MasteryThresholds, add_evidence, update_level
+from services.curriculum.ports import LevelStore
 from shared.messaging.messages import Cause, Message
+from shared.messaging.outbox import Outbox
 from shared.postgres.database import Tx
 
 
-class ProgressStore(Protocol):
-    """Levels and plans."""
-
-    async def lock_progress(self, tx: Tx, tenant_id: str, agent_id: str) -> LevelProgress: ...
-    async def save_progress(
-        self, tx: Tx, tenant_id: str, agent_id: str, progress: LevelProgress
-    ) -> None: ...
-    async def find_plan(self, tx: Tx, tenant_id: str, job_id: UUID) -> CurriculumPlan | None: ...
-    async def insert_plan(
-        self, tx: Tx, tenant_id: str, job_id: UUID, agent_id: str, plan: CurriculumPlan
-    ) -> None: ...
-
-
-class Events(Protocol):
-    """Where events leave."""
-
-    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
-
-
 class CurriculumService:
-    """Keeps every agent's level and plans its trainings."""
+    """Updates the levels of agents and plans their trainings."""
 
-    def __init__(self, store: ProgressStore, events: Events, mastery: MasteryThresholds) -> None:
+    def __init__(self, store: LevelStore, outbox: Outbox, mastery: MasteryThresholds) -> None:
         self._store = store
-        self._events = events
+        self._outbox = outbox
         self._mastery = mastery
 
     async def plan_curriculum(self, tx: Tx, message: Message[PlanCurriculum]) -> CurriculumPlan:
-        """Plan a job's training and tell everybody; a planned job keeps its plan.
+        """Plan a job's training and publish the plan; a job that has a plan keeps it.
 
-        The success rate is evidence on the agent's level, which it may change first.
+        The success rate first counts as evidence on the agent's level, which may change by it.
         """
         command = message.body
         before = await self._store.lock_progress(tx, command.tenant_id, command.agent_id)
@@ -62,7 +41,7 @@ class CurriculumService:
             job_id=command.job_id,
             plan=plan,
         )
-        await self._events.append(tx, event, cause=message.cause)
+        await self._outbox.append(tx, event, cause=message.cause)
         return plan
 
     async def _plan(
@@ -70,7 +49,10 @@ class CurriculumService:
     ) -> CurriculumPlan:
         evidenced = before
         if command.success_rate is not None:
-            evidenced = add_evidence(before, command.success_rate, command.new_items, self._mastery)
+            # Not new_items: most of a window may carry no judgement of the agent's answer.
+            evidenced = add_evidence(
+                before, command.success_rate, command.judged_items, self._mastery
+            )
         after = update_level(evidenced, self._mastery)
         await self._store.save_progress(tx, command.tenant_id, command.agent_id, after)
         await self._publish_level_change(tx, command, evidenced, after, cause)
@@ -96,4 +78,4 @@ class CurriculumService:
             to_level=after.level,
             success_rate=evidenced.success_rate,
         )
-        await self._events.append(tx, event, cause=cause)
+        await self._outbox.append(tx, event, cause=cause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.data_prep.child import FORK_SERVER_MODULES
 from services.data_prep.domain import PreparationPolicy
 from services.data_prep.handlers import build_router
 from services.data_prep.service import PREPARE, DataPrepService
@@ -10,6 +11,7 @@ from services.data_prep.store import Store
 from services.data_prep.worker import PrepareWorker
 from shared.process.application import Application
 from shared.process.service_context import ServiceContext
+from shared.work.child_pool import ChildPool
 
 
 def build_app(settings: Settings) -> Application:
@@ -18,7 +20,16 @@ def build_app(settings: Settings) -> Application:
     policy = build_policy(settings)
     service = DataPrepService(Store(), shared.outbox, shared.work, policy)
     shared.broker.include_router(build_router(service, shared.inbox))
-    prepare_worker = PrepareWorker(service, shared.work, shared.artifacts, policy)
+    # Its fork server starts with the first preparation: an idle service stays small.
+    children = ChildPool(warm_up_modules=FORK_SERVER_MODULES, threads=1, telemetry=shared.telemetry)
+    prepare_worker = PrepareWorker(
+        service=service,
+        queue=shared.work,
+        artifacts=shared.artifacts,
+        children=children,
+        policy=policy,
+        deadline_seconds=settings.data_prep_deadline_seconds,
+    )
     worker = shared.worker({PREPARE: prepare_worker}, slots=settings.data_prep_slots)
     return Application(shared, background=[worker])
 

@@ -148,8 +148,18 @@ class PreparedDataset:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedSummary:
+    """What the service keeps of a prepared dataset beside its files."""
+
+    counts: Mapping[str, int]
+    quality: QualityReport
+    learned: tuple[Item, ...]
+    """New items for the replay buffer."""
+
+
+@dataclass(frozen=True, slots=True)
 class RejectedDataset:
-    """The sources hold nothing to train on, and explanation."""
+    """Sources without anything to train on, and the reason."""
 
     reason: str
     quality: QualityReport

@@ -12,6 +12,9 @@ class Settings(ServiceSettings):
 
     service: str = "data_prep"
     data_prep_slots: int = Field(default=2, ge=1, le=64, description="Datasets prepared at once.")
+    data_prep_deadline_seconds: float = Field(
+        default=900.0, gt=0, description="Longest preparation of one dataset [s]."
+    )
     data_prep_near_duplicate_threshold: float = Field(
         default=0.85, gt=0, le=1, description="Jaccard index of 4-grams that makes inputs alike."
     )

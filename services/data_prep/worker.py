@@ -1,100 +1,99 @@
-"""Carries out an order for a dataset."""
+"""Carries out a command for a dataset."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from archon_contracts.commands import PrepareDataset
 from archon_contracts.values import ArtifactRef
-from services.data_prep.dataset_writer import build_files
-from services.data_prep.domain import Item, PreparationPolicy, PreparedDataset, RejectedDataset
-from services.data_prep.pipeline import PreparationInputs, prepare
+from services.data_prep.child import ENTRY, PreparationSpec, parse_result
+from services.data_prep.domain import PreparationPolicy, PreparedSummary, RejectedDataset
+from services.data_prep.errors import PreparationTimedOut
 from services.data_prep.service import DataPrepService
-from services.data_prep.sources.loading import (
-    SourceFolders,
-    read_held_out,
-    read_sources,
-    read_targets,
-)
+from services.data_prep.sources.loading import SourceFolders
+from shared.artifacts.store import ArtifactStore
 from shared.postgres.database import Tx
-from shared.work.queue import Lease
+from shared.work.child_pool import ChildPool
+from shared.work.queue import Lease, WorkQueue
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedDataset:
     """A dataset that lies in the artifact store."""
 
-    prepared: PreparedDataset
+    prepared: PreparedSummary
     artifact: ArtifactRef
 
 
-class ArtifactStore(Protocol):
-    """Where folders lie."""
-
-    async def fetch(self, ref: ArtifactRef) -> Path: ...
-    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
-
-
-class GuardedQueue(Protocol):
-    """Transactions that hold only while the lease does."""
-
-    def guarded(self, lease: Lease) -> AbstractAsyncContextManager[Tx]: ...
-
-
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareWorker:
     """The handler of `prepare` work."""
 
-    def __init__(
-        self,
-        service: DataPrepService,
-        queue: GuardedQueue,
-        artifacts: ArtifactStore,
-        policy: PreparationPolicy,
-    ) -> None:
-        self._service = service
-        self._queue = queue
-        self._artifacts = artifacts
-        self._policy = policy
+    service: DataPrepService
+    queue: WorkQueue
+    artifacts: ArtifactStore
+    children: ChildPool
+    policy: PreparationPolicy
+    deadline_seconds: float
 
     async def run(self, lease: Lease) -> PublishedDataset | RejectedDataset:
-        """Fetch, prepare in a thread, publish."""
+        """Fetch the sources, prepare them in a child, publish its files.
+
+        Raises:
+            PreparationTimedOut: the child was ended at its deadline.
+        """
         command = PrepareDataset.model_validate(lease.payload)
-        async with self._queue.guarded(lease) as tx:
-            memory = await self._service.read_replay_items(tx, command)
-            erased_feedback_ids = await self._service.read_erased_feedback_ids(tx, command)
+        async with self.queue.guarded(lease) as tx:
+            memory = await self.service.read_replay_items(tx, command)
+            erased = await self.service.read_erased_feedback_ids(tx, command)
         folders = await self._fetch(command)
-        inputs = await asyncio.to_thread(
-            _build_inputs, command, folders, memory, erased_feedback_ids
-        )
-        result = await asyncio.to_thread(prepare, inputs, self._policy)
-        if isinstance(result, RejectedDataset):
-            return result
-        files = await asyncio.to_thread(build_files, command, result, self._policy)
-        return PublishedDataset(result, await self._artifacts.publish_files(files))
+        with tempfile.TemporaryDirectory(prefix="archon-dataset-") as output:
+            spec = PreparationSpec(
+                command=command,
+                folders=folders,
+                memory=tuple(memory),
+                erased_feedback_ids=erased,
+                policy=self.policy,
+                output_dir=Path(output),
+            )
+            result = parse_result(await self._run_child(spec))
+            if isinstance(result, RejectedDataset):
+                return result
+            return PublishedDataset(result, await self.artifacts.publish(Path(output)))
 
     async def complete(
         self, tx: Tx, lease: Lease, result: PublishedDataset | RejectedDataset
     ) -> None:
-        """Keep the version, or say why there is none."""
+        """Store the version, or publish why there is none."""
         command = PrepareDataset.model_validate(lease.payload)
         match result:
             case RejectedDataset(reason, quality):
-                await self._service.record_rejected(tx, command, reason, quality, lease.cause)
+                await self.service.record_rejected(tx, command, reason, quality, lease.cause)
             case PublishedDataset(prepared, artifact):
-                await self._service.record_prepared(tx, command, prepared, artifact, lease.cause)
+                await self.service.record_prepared(tx, command, prepared, artifact, lease.cause)
 
     async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
-        """The order cannot be carried out: the job is told why."""
+        """Publish why the command cannot be carried out."""
         command = PrepareDataset.model_validate(lease.payload)
-        await self._service.record_rejected(tx, command, str(error), None, lease.cause)
+        await self.service.record_rejected(tx, command, str(error), None, lease.cause)
+
+    async def _run_child(self, spec: PreparationSpec) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(self.deadline_seconds):
+                return await self.children.run(ENTRY, spec.model_dump(mode="json"), _ignore)
+        except TimeoutError as error:
+            # Permanent: the same texts would take the same time again.
+            raise PreparationTimedOut(
+                f"the dataset was not prepared within {self.deadline_seconds:g} s; send fewer or "
+                "shorter items, or raise ARCHON_DATA_PREP_DEADLINE_SECONDS"
+            ) from error
 
     async def _fetch(self, command: PrepareDataset) -> SourceFolders:
-        sources = [await self._artifacts.fetch(source.artifact) for source in command.sources]
+        sources = [await self.artifacts.fetch(source.artifact) for source in command.sources]
         return SourceFolders(
             sources=sources,
             suite=await self._fetch_optional(command.evaluation_suite),
@@ -102,20 +101,8 @@ class PrepareWorker:
         )
 
     async def _fetch_optional(self, ref: ArtifactRef | None) -> Path | None:
-        return await self._artifacts.fetch(ref) if ref else None
+        return await self.artifacts.fetch(ref) if ref else None
 
 
-def _build_inputs(
-    command: PrepareDataset,
-    folders: SourceFolders,
-    memory: list[Item],
-    erased_feedback_ids: frozenset[str],
-) -> PreparationInputs:
-    return PreparationInputs(
-        command=command,
-        parsed_sources=read_sources(command, folders),
-        targets=read_targets(command, folders.catalogue),
-        held_out=read_held_out(folders.suite),
-        memory=memory,
-        erased_feedback_ids=erased_feedback_ids,
-    )
+async def _ignore(_report: dict[str, Any]) -> None:
+    """A preparation reports nothing on its way."""

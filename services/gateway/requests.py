@@ -16,6 +16,7 @@ from pydantic import (
 from archon_contracts.base import Identifier
 from archon_contracts.values import (
     AgentKind,
+    CurriculumPolicy,
     GatePolicy,
     TrainingConfig,
     TrainingMethod,
@@ -59,6 +60,12 @@ class StrictTrustPolicy(TrustPolicy):
     model_config = ConfigDict(extra="forbid")
 
 
+class StrictCurriculumPolicy(CurriculumPolicy):
+    """A curriculum policy without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class StrictTrainingConfig(TrainingConfig):
     """Hyper-parameters without unknown fields, and none that would occupy a slot for days."""
 
@@ -95,6 +102,7 @@ class AgentRequest(RequestBody):
     trigger: StrictTriggerPolicy = StrictTriggerPolicy()
     gate: StrictGatePolicy = StrictGatePolicy()
     trust: StrictTrustPolicy = StrictTrustPolicy()
+    curriculum: StrictCurriculumPolicy = StrictCurriculumPolicy()
     training: StrictTrainingConfig = StrictTrainingConfig()
     priority: int = Field(default=0, ge=-100, le=100)
     reason: Sentence | None = Field(default=None, description="Why, for the audit log.")

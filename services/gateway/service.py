@@ -75,6 +75,7 @@ class GatewayService:
             trigger=request.trigger,
             gate=request.gate,
             trust=request.trust,
+            curriculum=request.curriculum,
             training=request.training,
             priority=request.priority,
         )

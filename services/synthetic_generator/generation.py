@@ -87,8 +87,9 @@ def _redact_examples(examples: Sequence[Sample]) -> tuple[list[Sample], dict[str
     clean: list[Sample] = []
     found: dict[str, int] = {}
     for example in examples:
-        text, target = redact(example.input), redact(example.target)
-        clean.append(Sample(text.text, target.text))
-        for kind, count in (text.found + target.found).items():
+        text = redact(example.input)
+        # The answer stays as it is: replaced by its kind, two answers would become one.
+        clean.append(Sample(text.text, example.target))
+        for kind, count in text.found.items():
             found[kind] = found.get(kind, 0) + count
     return clean, dict(sorted(found.items()))

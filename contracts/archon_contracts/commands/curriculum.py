@@ -30,4 +30,5 @@ class PlanCurriculum(Contract):
     judged_items: int = Field(
         default=0, ge=0, description="Rated answers, the denominator of the success rate."
     )
-    replay_ratio: Proportion | None = Field(default=None, description="Asked for by the job.")
+    replay_ratio: Proportion | None = Field(default=None, description="Requested by the job.")
+    staged: bool = Field(default=False, description="Whether to train in stages, easiest first.")

@@ -56,6 +56,7 @@ def _plan(job: Job, agent: ConfiguredAgent) -> PlanCurriculum:
         success_rate=job.facts.success_rate,
         judged_items=job.facts.judged_items,
         replay_ratio=job.config.replay_ratio,
+        staged=agent.profile.curriculum.staged,
     )
 
 

@@ -318,26 +318,11 @@ def is_outlier(opinions: Mapping[Consistency, int], baseline: float) -> bool:
 
 
 def binomial_tail(hits: int, trials: int, probability: float) -> float:
-    """Probability of so many hits or more, each with this probability by itself.
+    """Probability of at least `hits` in `trials`, each independent with this probability."""
+    # Imported by children only, and only for windows with named units: it takes 30 MB.
+    from scipy.stats import binom
 
-    Summed from logarithms: the binomial coefficients of a thousand trials exceed every float.
-    """
-    if hits <= 0 or probability >= 1.0:
-        return 1.0
-    if hits > trials or probability <= 0.0:
-        return 0.0
-    hit, miss = math.log(probability), math.log1p(-probability)
-    chances = [
-        _log_binomial_coefficient(trials, k) + k * hit + (trials - k) * miss
-        for k in range(hits, trials + 1)
-    ]
-    greatest = max(chances)
-    return min(1.0, math.exp(greatest) * math.fsum(math.exp(one - greatest) for one in chances))
-
-
-def _log_binomial_coefficient(trials: int, hits: int) -> float:
-    """Logarithm of the binomial coefficient."""
-    return math.lgamma(trials + 1) - math.lgamma(hits + 1) - math.lgamma(trials - hits + 1)
+    return float(binom.sf(hits - 1, trials, probability))
 
 
 def _contradiction_rate(opinions: Counter[Consistency]) -> float | None:

@@ -1,9 +1,7 @@
-"""Which texts are close to a text: the weighted character n-grams that they share."""
+"""Which texts are close to a text: the TF-IDF weighted character n-grams that they share."""
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,15 +9,11 @@ from typing import TYPE_CHECKING
 from services.data_prep.dedup.near_duplicates import shingles
 
 if TYPE_CHECKING:
-    from numpy import float64, int64
+    from numpy import float64
     from numpy.typing import NDArray
 
 MINIMUM_SIMILARITY = 0.1
-"""Texts less alike than this have nothing to say about each other."""
-
-DENSE_ROW_DIVISOR = 8
-"""A gram that more than one text in so many holds is kept as a row over all of them: adding to
-places of an array costs ten times as much a place as adding a whole row."""
+"""Texts less similar than this are no neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,67 +33,47 @@ class TfidfNeighbours:
     """
 
     def __init__(self, texts: Sequence[str], groups: Sequence[int] = ()) -> None:
-        # A tenth of a second and 30 MB, which only feedback with units is worth.
-        import numpy
+        # A second and 100 MB: imported by children only, for windows with named units.
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
-        self._numpy = numpy
         self._groups = list(groups)
         self._ends = [*self._groups[1:], len(texts)]
-        postings: defaultdict[str, list[int]] = defaultdict(list)
-        grams = [sorted(shingles(text)) for text in texts]
-        for place, found in enumerate(grams):
-            for gram in found:
-                postings[gram].append(place)
-        self._text_count = len(texts)
-        self._squared_idfs = {
-            gram: self._squared_idf(len(places)) for gram, places in postings.items()
-        }
-        self._postings: dict[str, NDArray[int64]] = {}
-        self._rows: dict[str, NDArray[float64]] = {}
-        for gram, places in postings.items():
-            if len(places) * DENSE_ROW_DIVISOR <= self._text_count:
-                self._postings[gram] = numpy.array(places)
-            else:
-                self._rows[gram] = numpy.zeros(self._text_count)
-                self._rows[gram][places] = self._squared_idfs[gram]
-        self._norms = numpy.array([self._norm(found) for found in grams])
+        self._is_empty = not texts
+        if self._is_empty:  # scikit-learn refuses an empty vocabulary
+            return
+        self._vectorizer = TfidfVectorizer(analyzer=_analyze, norm="l2")
+        # Transposed: one row per gram, so that a query adds up the rows of its own grams.
+        self._vectors = self._vectorizer.fit_transform(texts).T.tocsr()
 
     def find_nearest(self, text: str, most: int) -> NeighbourMatches:
         """The nearest single texts, and the nearest text of each of the nearest groups."""
-        numpy = self._numpy
+        if self._is_empty:
+            return NeighbourMatches([], [])
+        import numpy
+
+        query = self._vectorizer.transform([text])
         # Rounded, so that equal texts are equally close whatever else is beside them.
-        near = self._similarity(sorted(shingles(text))).round(9)
+        near = (query @ self._vectors).toarray()[0].round(9)
         single = near[: self._groups[0]] if self._groups else near
         grouped: list[tuple[float, int]] = []
         if self._groups:
             best = numpy.maximum.reduceat(near, self._groups)
-            for similarity, group in self._nearest(best, most):
+            for similarity, group in _nearest(best, most):
                 start, end = self._groups[group], self._ends[group]
                 grouped.append((similarity, start + int(near[start:end].argmax())))
-        return NeighbourMatches(self._nearest(single, most), grouped)
+        return NeighbourMatches(_nearest(single, most), grouped)
 
-    def _nearest(self, near: NDArray[float64], most: int) -> list[tuple[float, int]]:
-        numpy = self._numpy
-        least = MINIMUM_SIMILARITY
-        if len(near) > most:
-            least = max(MINIMUM_SIMILARITY, numpy.partition(near, -most)[-most])
-        places = numpy.flatnonzero(near >= least)
-        order = numpy.lexsort((places, -near[places]))[:most]
-        return list(zip(near[places][order].tolist(), places[order].tolist(), strict=True))
 
-    def _similarity(self, grams: Sequence[str]) -> NDArray[float64]:
-        shared = self._numpy.zeros(self._text_count)
-        for gram in grams:
-            if gram in self._postings:
-                shared[self._postings[gram]] += self._squared_idfs[gram]
-            elif gram in self._rows:
-                shared += self._rows[gram]
-        similarity: NDArray[float64] = shared / (self._norms * self._norm(grams))
-        return similarity
+def _analyze(text: str) -> list[str]:
+    return sorted(shingles(text))
 
-    def _norm(self, grams: Sequence[str]) -> float:
-        unseen = self._squared_idf(1)
-        return math.sqrt(sum(self._squared_idfs.get(gram, unseen) for gram in grams))
 
-    def _squared_idf(self, postings: int) -> float:
-        return math.log(1 + self._text_count / postings) ** 2
+def _nearest(near: NDArray[float64], most: int) -> list[tuple[float, int]]:
+    import numpy
+
+    least = MINIMUM_SIMILARITY
+    if len(near) > most:
+        least = max(MINIMUM_SIMILARITY, numpy.partition(near, -most)[-most])
+    places = numpy.flatnonzero(near >= least)
+    order = numpy.lexsort((places, -near[places]))[:most]
+    return list(zip(near[places][order].tolist(), places[order].tolist(), strict=True))

@@ -92,7 +92,13 @@ def _overlaps(detection: Detection, others: Iterable[Detection]) -> bool:
 
 DETECTORS = (
     Detector(
-        "EMAIL", re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+        "EMAIL",
+        # Anchored to the start of its local part: else each letter of a long word starts a search
+        # of its own, in time that grows with the square of the length.
+        re.compile(
+            r"(?<![A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]+"
+            r"@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
+        ),
     ),
     Detector(
         "IBAN",

@@ -293,7 +293,7 @@ async def test_the_plan_command_has_the_proportion_of_right_answers(world: World
 
     facts = await world.value("SELECT facts FROM jobs")
 
-    assert (facts["success_rate"], facts["new_items"]) == (0.5, 4)
+    assert (facts["success_rate"], facts["judged_items"], facts["new_items"]) == (0.5, 4, 4)
 
 
 async def test_interactions_are_counted_once_and_deleted_after_their_days(

@@ -41,8 +41,10 @@ async def curriculum(database_url: str) -> AsyncIterator[RunningCurriculum]:
         yield RunningCurriculum(shared)
 
 
-async def test_an_order_leaves_a_plan_and_a_new_level(curriculum: RunningCurriculum) -> None:
-    advanced, planned = await curriculum.execute(plan_curriculum(success_rate=0.9, new_items=300))
+async def test_a_command_stores_the_plan_and_the_new_level(curriculum: RunningCurriculum) -> None:
+    advanced, planned = await curriculum.execute(
+        plan_curriculum(success_rate=0.9, judged_items=300)
+    )
 
     assert isinstance(advanced, LevelAdvanced)
     assert isinstance(planned, CurriculumPlanned)
@@ -58,7 +60,7 @@ async def test_a_job_planned_twice_keeps_its_plan(curriculum: RunningCurriculum)
     assert first == second
 
 
-async def test_a_redelivered_order_is_carried_out_once(curriculum: RunningCurriculum) -> None:
+async def test_a_redelivered_command_is_executed_once(curriculum: RunningCurriculum) -> None:
     message = message_of(plan_curriculum())
 
     for _ in range(2):
@@ -67,7 +69,9 @@ async def test_a_redelivered_order_is_carried_out_once(curriculum: RunningCurric
     assert len(await events_of(curriculum.shared.database)) == 1
 
 
-async def test_a_stored_plan_that_does_not_fit_is_named(curriculum: RunningCurriculum) -> None:
+async def test_an_unreadable_stored_plan_is_reported_with_its_job(
+    curriculum: RunningCurriculum,
+) -> None:
     job_id = new_id()
     async with curriculum.shared.database.transaction("default") as tx:
         await tx.execute("INSERT INTO plans VALUES ('default', $1, 'a', $2)", job_id, {"level": 9})

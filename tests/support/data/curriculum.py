@@ -1,4 +1,4 @@
-"""What the curriculum service is told and keeps."""
+"""Commands to the curriculum service, and its store in memory."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from services.curriculum.pacing import LevelProgress
 
 
 def plan_curriculum(**fields: Any) -> PlanCurriculum:
-    """An order for the plan of a new job."""
+    """The command to plan a new job."""
     values = {
         "agent_id": "picker",
         "job_id": new_id(),
@@ -35,7 +35,8 @@ class FakeLevelStore:
     async def save_progress(
         self, _tx: object, tenant_id: str, agent_id: str, progress: LevelProgress
     ) -> None:
-        self.agents[tenant_id, agent_id] = progress
+        if (tenant_id, agent_id) in self.agents:
+            self.agents[tenant_id, agent_id] = progress
 
     async def find_plan(self, _tx: object, tenant_id: str, job_id: UUID) -> CurriculumPlan | None:
         return self.plans.get((tenant_id, job_id))

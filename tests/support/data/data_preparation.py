@@ -9,11 +9,13 @@ import orjson
 from archon_contracts.commands import DataSource, PrepareDataset, SourceKind
 from archon_contracts.events import DatasetPrepared, DatasetRejected
 from archon_contracts.values import ArtifactRef
+from services.data_prep.child import FORK_SERVER_MODULES
 from services.data_prep.domain import PreparationPolicy
 from services.data_prep.service import PREPARE, DataPrepService
 from services.data_prep.store import Store
 from services.data_prep.worker import PrepareWorker
 from shared.process.service_context import ServiceContext
+from shared.work.child_pool import ChildPool
 from tests.support.eventually import eventually
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
@@ -44,12 +46,21 @@ def corrections(count: int, target: str = "refund", topic: str = "question") -> 
 class RunningDataPrep:
     """The real service and its worker."""
 
-    def __init__(self, shared: ServiceContext) -> None:
+    def __init__(self, shared: ServiceContext, *, deadline_seconds: float = 60.0) -> None:
         self.shared = shared
         policy = PreparationPolicy(replay_capacity=100)
         self.store = Store()
         self.service = DataPrepService(self.store, shared.outbox, shared.work, policy)
-        preparing = PrepareWorker(self.service, shared.work, shared.artifacts, policy)
+        preparing = PrepareWorker(
+            service=self.service,
+            queue=shared.work,
+            artifacts=shared.artifacts,
+            children=ChildPool(
+                warm_up_modules=FORK_SERVER_MODULES, threads=1, telemetry=shared.telemetry
+            ),
+            policy=policy,
+            deadline_seconds=deadline_seconds,
+        )
         self.worker = shared.worker({PREPARE: preparing})
 
     async def source(

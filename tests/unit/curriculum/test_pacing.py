@@ -1,8 +1,9 @@
-"""When an agent's level changes."""
+"""Rules by which levels change."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from services.curriculum.pacing import (
     LevelProgress,
@@ -26,42 +27,40 @@ def after(level: int, *evidence: tuple[float, int]) -> LevelProgress:
     return progress
 
 
-def test_a_level_is_mastered_by_many_right_answers() -> None:
+def test_many_correct_answers_raise_the_level() -> None:
     assert after(1, (0.8, 200)) == LevelProgress(2)
 
 
-def test_few_answers_prove_nothing() -> None:
+def test_few_answers_do_not_change_the_level() -> None:
     assert after(1, (1.0, 3)).level == 1
     assert after(3, (0.0, 1)).level == 3
 
 
-def test_small_proofs_add_up() -> None:
+def test_evidence_of_several_jobs_adds_up() -> None:
     assert after(1, *[(1.0, 3)] * 3).level == 2
 
 
-def test_an_agent_far_below_its_mastery_falls_back() -> None:
+def test_a_success_rate_far_below_the_threshold_lowers_the_level() -> None:
     assert after(3, (0.4, 200)) == LevelProgress(2)
 
 
-def test_between_losing_and_mastering_a_level_nothing_happens() -> None:
+def test_a_rate_between_both_thresholds_keeps_the_level() -> None:
     assert after(2, (0.65, 10_000)).level == 2
 
 
 @pytest.mark.parametrize(("level", "rate"), [(4, 1.0), (1, 0.0)])
-def test_the_scale_has_two_ends(level: int, rate: float) -> None:
+def test_levels_stay_between_lowest_and_highest(level: int, rate: float) -> None:
     assert after(level, (rate, 10_000)).level == level
 
 
-def test_old_evidence_fades() -> None:
+def test_old_evidence_loses_weight() -> None:
     progress = add_evidence(LevelProgress(2, correct=500.0, rated=500.0), 0.0, 500, MASTERY)
 
     assert (progress.success_rate, progress.rated) == (0.5, 500.0)
 
 
 @given(levels, histories)
-def test_a_level_changes_by_one_and_stays_on_the_scale(
-    level: int, history: list[tuple[float, int]]
-) -> None:
+def test_a_level_changes_by_at_most_one(level: int, history: list[tuple[float, int]]) -> None:
     progress = LevelProgress(level)
     for rate, rated in history:
         before = progress.level
@@ -73,7 +72,9 @@ def test_a_level_changes_by_one_and_stays_on_the_scale(
 
 
 @given(levels, rates)
-def test_a_steady_agent_does_not_move_to_and_fro(level: int, rate: float) -> None:
+def test_a_constant_success_rate_moves_the_level_in_one_direction_only(
+    level: int, rate: float
+) -> None:
     path = [level]
     progress = LevelProgress(level)
     for _ in range(20):
@@ -84,7 +85,9 @@ def test_a_steady_agent_does_not_move_to_and_fro(level: int, rate: float) -> Non
 
 
 @given(rates, st.integers(1, 10_000))
-def test_the_interval_holds_the_share_and_narrows_with_evidence(share: float, rated: int) -> None:
+def test_the_interval_contains_the_proportion_and_narrows_with_evidence(
+    share: float, rated: int
+) -> None:
     low, high = wilson_interval(share * rated, rated)
     wider_low, wider_high = wilson_interval(share, 1)
 
@@ -93,6 +96,13 @@ def test_the_interval_holds_the_share_and_narrows_with_evidence(share: float, ra
     assert high - low <= wider_high - wider_low + 1e-9
 
 
-def test_the_interval_is_the_published_one() -> None:
+@pytest.mark.parametrize(("correct", "judged"), [(0, 7), (7, 7), (3, 10), (450, 500)])
+def test_the_interval_equals_the_one_of_scipy(correct: int, judged: int) -> None:
+    expected = binomtest(correct, judged).proportion_ci(0.95, method="wilson")
+
+    assert wilson_interval(correct, judged) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_interval_equals_published_values() -> None:
     # R. G. Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662.
     assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)

@@ -1,4 +1,4 @@
-"""What the curriculum service does on an order."""
+"""The use case of the curriculum service."""
 
 from archon_contracts.events import CurriculumPlanned, LevelAdvanced, LevelRegressed
 from services.curriculum.pacing import LevelProgress, MasteryThresholds
@@ -19,7 +19,7 @@ class FakeCurriculum:
         self.outbox = RecordingOutbox()
         self.service = CurriculumService(self.store, self.outbox, MasteryThresholds())
 
-    async def order(self, **fields: object) -> None:
+    async def plan(self, **fields: object) -> None:
         await self.service.plan_curriculum(TX, message_of(plan_curriculum(**fields)))
 
     @property
@@ -27,7 +27,7 @@ class FakeCurriculum:
         return self.store.agents["default", "picker"]
 
 
-async def test_a_plan_is_told_for_the_job_that_asked() -> None:
+async def test_the_plan_of_a_job_is_published() -> None:
     curriculum, command = FakeCurriculum(), plan_curriculum()
 
     plan = await curriculum.service.plan_curriculum(TX, message_of(command))
@@ -39,15 +39,15 @@ async def test_a_plan_is_told_for_the_job_that_asked() -> None:
 async def test_without_a_success_rate_the_level_stays() -> None:
     curriculum = FakeCurriculum(level=3)
 
-    await curriculum.order(success_rate=None, new_items=1_000)
+    await curriculum.plan(success_rate=None, judged_items=1_000)
 
     assert curriculum.progress == LevelProgress(3)
 
 
-async def test_a_mastered_level_is_told_and_planned_for() -> None:
+async def test_a_raised_level_is_published_and_used_by_the_plan() -> None:
     curriculum = FakeCurriculum(level=1)
 
-    await curriculum.order(success_rate=0.9, new_items=300)
+    await curriculum.plan(success_rate=0.9, judged_items=300)
 
     (advanced,) = curriculum.outbox.of(LevelAdvanced)
     (planned,) = curriculum.outbox.of(CurriculumPlanned)
@@ -55,17 +55,20 @@ async def test_a_mastered_level_is_told_and_planned_for() -> None:
     assert planned.plan.level == 2
 
 
-async def test_a_lost_level_is_told() -> None:
+async def test_a_lowered_level_is_published() -> None:
     curriculum = FakeCurriculum(level=4)
 
-    await curriculum.order(success_rate=0.3, new_items=300)
+    await curriculum.plan(success_rate=0.3, judged_items=300)
 
     (regressed,) = curriculum.outbox.of(LevelRegressed)
     assert (regressed.from_level, regressed.to_level) == (4, 3)
 
 
 async def test_a_job_planned_twice_keeps_its_plan_and_counts_its_evidence_once() -> None:
-    curriculum, command = FakeCurriculum(level=2), plan_curriculum(success_rate=0.7, new_items=50)
+    curriculum, command = (
+        FakeCurriculum(level=2),
+        plan_curriculum(success_rate=0.7, judged_items=50),
+    )
 
     first = await curriculum.service.plan_curriculum(TX, message_of(command))
     rated = curriculum.progress.rated
@@ -74,9 +77,17 @@ async def test_a_job_planned_twice_keeps_its_plan_and_counts_its_evidence_once()
     assert (first, rated) == (second, curriculum.progress.rated)
 
 
+async def test_evidence_weighs_by_judged_items_and_not_by_all_new_items() -> None:
+    curriculum = FakeCurriculum()
+
+    await curriculum.plan(success_rate=1.0, judged_items=3, new_items=1_000)
+
+    assert curriculum.progress == LevelProgress(1, correct=3.0, rated=3.0)
+
+
 async def test_agents_do_not_share_their_levels() -> None:
     curriculum = FakeCurriculum(level=2)
 
-    await curriculum.order(agent_id="other")
+    await curriculum.plan(agent_id="other")
 
     assert curriculum.outbox.of(CurriculumPlanned)[0].plan.level == 1

@@ -4,7 +4,7 @@ from archon_contracts.commands import EraseItems
 from archon_contracts.events import DatasetPrepared, DatasetRejected
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import TrustPolicy
-from services.data_prep.domain import PreparationPolicy, PreparedDataset
+from services.data_prep.domain import PreparationPolicy, PreparedDataset, PreparedSummary
 from services.data_prep.pipeline import prepare
 from services.data_prep.service import DataPrepService
 from shared.messaging.messages import Cause
@@ -34,17 +34,17 @@ class FakeDataPrep:
         policy = PreparationPolicy(replay_capacity=capacity)
         self.service = DataPrepService(self.store, self.outbox, self.work, policy)
 
-    async def finish(self, command, prepared: PreparedDataset) -> None:
+    async def finish(self, command, prepared: PreparedSummary) -> None:
         cause = Cause(new_id(), "c")
         await self.service.record_prepared(TX, command, prepared, REF, cause)
 
 
-def dataset(*questions: str) -> PreparedDataset:
+def dataset(*questions: str) -> PreparedSummary:
     result = prepare(
         preparation_inputs([record(q, id=q, target="b") for q in questions]), PreparationPolicy()
     )
     assert isinstance(result, PreparedDataset)
-    return result
+    return PreparedSummary(result.counts, result.quality, result.learned)
 
 
 async def test_an_order_becomes_work() -> None:

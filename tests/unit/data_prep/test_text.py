@@ -1,10 +1,12 @@
 """Text as it is kept and as it is compared."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.data_prep.text import clean_text, normalise_input, to_text
+from services.data_prep.text import MAXIMUM_MARKS, clean_text, normalise_input, to_text
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,18 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 
 def test_values_that_are_no_text_become_json_in_one_order() -> None:
     assert to_text({"b": 1, "a": [True]}) == to_text({"a": [True], "b": 1}) == '{"a":[true],"b":1}'
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0f73\u0301", "\uff9e\u0301"])
+def test_long_runs_of_combining_marks_are_cut_before_they_cost_time(marks: str) -> None:
+    text = "a" + marks * 70_000
+    began = time.process_time()
+
+    cleaned, key = clean_text(text), normalise_input(text)
+
+    assert time.process_time() - began < 2.0  # 16 s without the limit
+    assert max(len(cleaned), len(key)) <= 3 * MAXIMUM_MARKS
+
+
+def test_marks_of_ordinary_writing_stay() -> None:
+    assert clean_text("Tie\u0302\u0301ng Vie\u0323\u0302t") == "Ti\u1ebfng Vi\u1ec7t"

@@ -122,3 +122,15 @@ def test_lines_that_are_no_examples_are_passed_over() -> None:
     ]
 
     assert read_samples(lines) == [Sample("a", "b")]
+
+
+def test_answers_that_look_like_mailboxes_stay_apart() -> None:
+    examples = [
+        Sample(f"question {n} about {box}", f"{box}@example.org")
+        for box in ("sales", "support")
+        for n in range(5)
+    ]
+
+    result = generate(generation_request(count=10), examples)
+
+    assert {c.sample.target for c in result.accepted} == {s.target for s in examples}

@@ -1,0 +1,91 @@
+"""Data preparation's child process: sources and memory in, files of a dataset out.
+
+The texts are strangers': a child can be ended at its deadline, a thread cannot, and SciPy and
+scikit-learn stay out of the service process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from archon_contracts.base import ValueObject
+from archon_contracts.commands import PrepareDataset
+from services.data_prep.dataset_writer import build_files
+from services.data_prep.domain import (
+    Item,
+    PreparationPolicy,
+    PreparedSummary,
+    RejectedDataset,
+)
+from services.data_prep.pipeline import PreparationInputs, prepare
+from services.data_prep.sampling.replay_buffer import select_retained
+from services.data_prep.sources.loading import (
+    SourceFolders,
+    read_held_out,
+    read_sources,
+    read_targets,
+)
+
+ENTRY = "services.data_prep.child:run"
+FORK_SERVER_MODULES = ("services.data_prep.child",)
+"""What the fork server imports: not scikit-learn, which only windows with named units need."""
+
+
+class PreparationSpec(ValueObject):
+    """All that a child needs for one dataset."""
+
+    command: PrepareDataset
+    folders: SourceFolders
+    memory: tuple[Item, ...]
+    erased_feedback_ids: frozenset[str]
+    policy: PreparationPolicy
+    output_dir: Path
+
+
+_RESULT: TypeAdapter[PreparedSummary | RejectedDataset] = TypeAdapter(
+    PreparedSummary | RejectedDataset
+)
+
+
+def run(spec: dict[str, Any], _report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Prepare the dataset of a `PreparationSpec` and write its files into `output_dir`.
+
+    Raises:
+        UnreadableSource: a folder does not hold the file that it should.
+    """
+    task = PreparationSpec.model_validate(spec)
+    command = task.command
+    inputs = PreparationInputs(
+        command=command,
+        parsed_sources=read_sources(command, task.folders),
+        targets=read_targets(command, task.folders.catalogue),
+        held_out=read_held_out(task.folders.suite),
+        memory=task.memory,
+        erased_feedback_ids=task.erased_feedback_ids,
+    )
+    result = prepare(inputs, task.policy)
+    if isinstance(result, RejectedDataset):
+        return _dump(result)
+    _write(task.output_dir, build_files(command, result, task.policy))
+    # More than the replay buffer holds would be thrown away by the service.
+    remembered = select_retained(result.learned, task.policy.replay_capacity)
+    return _dump(PreparedSummary(result.counts, result.quality, tuple(remembered)))
+
+
+def parse_result(result: Mapping[str, Any]) -> PreparedSummary | RejectedDataset:
+    """What `run` returned."""
+    return _RESULT.validate_python(result)
+
+
+def _dump(result: PreparedSummary | RejectedDataset) -> dict[str, Any]:
+    dumped: dict[str, Any] = _RESULT.dump_python(result, mode="json")
+    return dumped
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
