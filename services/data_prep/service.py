@@ -109,7 +109,7 @@ class DataPrepService:
         artifact: ArtifactRef,
         cause: Cause,
     ) -> None:
-        """Give the dataset its version, remember its items and tell everybody.
+        """Give the dataset its version, remember its items and publish it.
 
         Idempotent: two workers that carried out one order give one version.
         """
@@ -138,7 +138,7 @@ class DataPrepService:
         quality: QualityReport | None,
         cause: Cause,
     ) -> None:
-        """Tell everybody that these sources give no dataset."""
+        """Publish that these sources give no dataset."""
         event = DatasetRejected(
             tenant_id=command.tenant_id,
             agent_id=command.agent_id,

@@ -89,7 +89,7 @@ class PrepareWorker:
                 await self._service.record_prepared(tx, command, prepared, artifact, lease.cause)
 
     async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
-        """The order cannot be carried out: the job is told why."""
+        """The order cannot be carried out: the job gets the reason."""
         command = PrepareDataset.model_validate(lease.payload)
         await self._service.record_rejected(tx, command, str(error), None, lease.cause)
 
