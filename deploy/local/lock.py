@@ -27,7 +27,7 @@ def exclusive(data_dir: Path) -> Iterator[None]:
 
 
 def is_locked(data_dir: Path) -> bool:
-    """Tell whether some process holds `data_dir` now."""
+    """Return whether some process holds `data_dir` now."""
     try:
         with (data_dir / LOCK_NAME).open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

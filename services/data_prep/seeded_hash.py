@@ -1,4 +1,4 @@
-"""Lots drawn from a seed: a random order that depends on nothing but the seed and the names."""
+"""Seeded hashes: a random order that depends on nothing but the seed and the names."""
 
 from __future__ import annotations
 

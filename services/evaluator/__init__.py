@@ -1,1 +1,1 @@
-"""Compares a candidate with the live version on the same items."""
+"""Compares a candidate with the deployed version on the same items."""

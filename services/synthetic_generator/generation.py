@@ -29,10 +29,10 @@ MAXIMUM_CONSECUTIVE_REJECTIONS = 200
 
 
 def generate(request: GenerationRequest, examples: Sequence[Sample]) -> GenerationResult:
-    """Items as wished for, as many as there can be. Equal arguments give equal items.
+    """Items as requested, as many as there can be. Equal arguments give equal items.
 
     Examples, where there are any, decide the answers; else the scenario's own grammar does.
-    Answers alternate, so that each gets its share.
+    Answers alternate, so that each gets its part.
     """
     clean, redacted = _redact_examples(examples)
     result = GenerationResult(redacted=redacted)

@@ -70,7 +70,7 @@ class GeneratorService:
         counts: tuple[int, Mapping[str, int]],
         cause: Cause,
     ) -> None:
-        """Keep the answer and tell everybody; `counts` are items and rejections by reason."""
+        """Keep the answer and publish it; `counts` are items and rejections by reason."""
         items, rejected = counts
         answer = SyntheticDataGenerated(
             tenant_id=command.tenant_id,

@@ -105,7 +105,7 @@ class TrainingProgress:
         cause = replace(self._lease.cause, traceparent="")  # below the span of this run
         async with self._guard.guarded(self._lease) as tx:
             for number, event in enumerate(self._pending, start=self._sent):
-                # The token tells the leases of one attempt apart: a resumed run repeats steps.
+                # The token distinguishes the leases of one attempt: a resumed run repeats steps.
                 part = f"{self._lease.token}/{number}"
                 await self._outbox.append(tx, event, cause=cause, part=part)
         self._sent += len(self._pending)

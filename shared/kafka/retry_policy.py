@@ -1,4 +1,4 @@
-"""The one place that judges errors of messages: bounded retry with backoff, or a dead letter.
+"""The one place that classifies errors of messages: bounded retry with backoff, or a dead letter.
 
 - PermanentError: the record becomes a dead letter at once.
 - DatabaseUnavailable: waited for as long as the group membership allows, then redelivered.
@@ -126,7 +126,7 @@ class RetryPolicy:
             except DatabaseUnavailable:
                 await self._reset_counts_or_defer(positions)
                 raise
-            except Exception as error:  # noqa: BLE001  the one place that judges errors of messages
+            except Exception as error:  # noqa: BLE001  the one place that classifies errors of messages
                 _mark_span(error)
                 _log_retry("batch_retried", records[0], error, attempts)
                 return False
@@ -153,7 +153,7 @@ class RetryPolicy:
         except DatabaseUnavailable:
             await self._reset_counts_or_defer(positions)
             raise
-        except Exception as error:  # noqa: BLE001  the one place that judges errors of messages
+        except Exception as error:  # noqa: BLE001  the one place that classifies errors of messages
             _mark_span(error)
             if not isinstance(error, PermanentError) and attempts < self._max_attempts:
                 _log_retry("handler_retried", record, error, attempts)
@@ -229,7 +229,7 @@ def _position_of(record: RawRecord) -> RecordPosition:
 
 
 def _batch_starts(records: Sequence[RawRecord]) -> list[RecordPosition]:
-    """Where a batch begins in each partition, told from the positions of its records.
+    """Where a batch begins in each partition, derived from the positions of its records.
 
     The next batch after a crash may hold other partitions, but each begins where it did. In order:
     two consumers that count the same positions do not wait for each other.

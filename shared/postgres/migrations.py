@@ -1,10 +1,10 @@
-"""Numbered SQL files, applied once each, in order, under one lock.
+"""Numbered SQL files, each applied once, in order, under one lock.
 
 A schema takes shared's `mechanism` files first, then its service's own; the schema `telemetry`
 is made by whoever comes first. A file that was changed after it was applied is refused.
 
 Afterwards the services' role may use the tables, and each table with a `tenant_id` has its policy:
-no file has to think of it, and none can forget it.
+no file has to think of it, and none can omit it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _queries = load_queries("shared")
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file of SQL; `name` orders it and is remembered."""
+    """One file of SQL; files are applied in the order of `name`."""
 
     name: str
     sql: str

@@ -134,7 +134,7 @@ ORDINARY = {
     r"\bcatastrophic(?:ally)? forg\w+": "continual learning's term",
     r"\blive (?:progress|metrics|view|updates)\b": "shown while it happens",
     r"\bshares? (?:a|an|the|one|its|their|them)\b": "the verb: to have in common",
-    r"\bmedia type\b": "HTTP",
+    r"\btell me\b": "a sentence of a user",
 }
 
 # Files in which a word has another, ordinary meaning: word -> path prefix -> reason.
@@ -144,21 +144,26 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "tests/unit/deploy/": "as above",
     },
     "drawn": {
-        "deploy/waterfall.py": "a chart is drawn",
-        "deploy/demo/progress_view.py": "as above",
+        "deploy/": "a view is drawn",
         "tests/unit/deploy/": "as above",
     },
-    "live": {"deploy/demo/bfcl.py": "categories of the benchmark have it in their names"},
+    "live": {
+        "deploy/demo/bfcl.py": "categories of the benchmark have it in their names",
+        "deploy/demo/terminal.py": "a display that is redrawn, by the library's name",
+        "deploy/cli/commands/up.py": "as above",
+    },
     "turn": {"deploy/demo/bfcl.py": "turns of a dialogue"},
 }
 
+# Sentences of users that a grammar makes: samples, no names and no prose of ours.
+SAMPLES = ("services/synthetic_generator/generators/grammars/",)
 # The words themselves are the subject here.
 DATED_NOTES = ("tests/house/", "tests/unit/house/", "contracts/decisions/0070-")
 
 
 def searched(term: Term, path: str) -> bool:
     """Whether the term is looked for in that file."""
-    if path.startswith(DATED_NOTES) or not path.startswith(term.folders):
+    if path.startswith((*DATED_NOTES, *SAMPLES)) or not path.startswith(term.folders):
         return False
     return not any(path.startswith(prefix) for prefix in ELSEWHERE.get(term.word, {}))
 

@@ -68,7 +68,7 @@ def linked(*contents: dict[str, Any], chain: str = "registry") -> list[dict[str,
 
 
 def recorded(row: dict[str, Any]) -> AuditRecorded:
-    """The event that tells of a row."""
+    """The event that reports a row."""
     return AuditRecorded(**row)
 
 

@@ -91,7 +91,7 @@ def deploy(version: str, agent_id: str = "picker") -> DeployModel:
 
 
 def deploy_for_job(version: str, compared_with: str | None) -> DeployModel:
-    """A job's command, after its candidate was compared with what was live then."""
+    """A job's command, after its candidate was compared with what was deployed then."""
     return deploy(version).model_copy(update={"job_id": new_id(), "compared_with": compared_with})
 
 

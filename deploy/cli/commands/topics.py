@@ -1,4 +1,4 @@
-"""`archon topics`: every stream, what orders it, and how far behind its readers are."""
+"""`archon topics`: every stream, what its order is, and how far behind its readers are."""
 
 import asyncio
 from collections.abc import Iterable, Mapping

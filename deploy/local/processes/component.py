@@ -35,7 +35,7 @@ class Component(Protocol):
         ...
 
     async def is_ready(self) -> bool:
-        """Tell whether the server can be used now."""
+        """Return whether the server can be used now."""
         ...
 
 

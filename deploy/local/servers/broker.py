@@ -75,7 +75,7 @@ class EmbeddedBroker:
         )
 
     async def is_ready(self) -> bool:
-        """Tell whether the broker accepts clients."""
+        """Return whether the broker accepts clients."""
         return await accepts_connections(self.port)
 
     def _end_leftover(self) -> None:

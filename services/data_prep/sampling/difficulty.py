@@ -22,7 +22,7 @@ _WORDS = re.compile(r"\w+")
 def grade_difficulty(
     items: Sequence[Item], descriptions: Mapping[str, str], known_targets: Mapping[str, int]
 ) -> list[GradedItem]:
-    """Each item with the share of the items that score lower: 0 is easiest, 1 is not reached.
+    """Each item with the proportion of the items that score lower: 0 is easiest, 1 is not reached.
 
     As a rank it has a meaning that scores lack: at least a share q of all items has a difficulty
     of at most q, so that no stage of a curriculum is empty.

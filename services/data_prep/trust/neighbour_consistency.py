@@ -2,7 +2,7 @@
 
 A reference is a trusted item (remembered, or from an expert or annotator, whose near-same ones are
 one) or a unit; what nobody named has window_items is one reference all together. Nearest neighbours
-as judges of labels: A. Paudice, L. Munoz-Gonzalez, E. C. Lupu, "Label Sanitization against Label
+as rates of labels: A. Paudice, L. Munoz-Gonzalez, E. C. Lupu, "Label Sanitization against Label
 Flipping Poisoning Attacks" (2018).
 """
 

@@ -32,7 +32,7 @@ class Recipe:
     """How one kind of agent is trained by one method."""
 
     run_model: type[TrainingRun[Any]]
-    """What a run is told, with the recipe's own configuration."""
+    """What a run receives, with the recipe's own configuration."""
     defaults: Mapping[str, float]
     """Configuration where the command leaves it open."""
     train: Callable[[TrainingRun[Any], Report], TrainResult]

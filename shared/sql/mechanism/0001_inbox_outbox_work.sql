@@ -9,7 +9,7 @@ CREATE TABLE inbox (
 CREATE INDEX inbox_received ON inbox (received_at);
 
 -- Tries of a record; a row lives until its record is settled. Unlogged: counting costs no disk
--- wait, and a crash of the database only forgets tries.
+-- wait, and a crash of the database only loses tries.
 CREATE UNLOGGED TABLE deliveries (
     topic text NOT NULL,
     partition integer NOT NULL,

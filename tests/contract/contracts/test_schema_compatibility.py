@@ -1,4 +1,4 @@
-"""Released messages stay readable both ways, and the check that says so can tell."""
+"""Released messages stay readable both ways, and the check that says so can see."""
 
 from __future__ import annotations
 

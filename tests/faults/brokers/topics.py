@@ -28,7 +28,7 @@ async def generations_of(bootstrap_servers: str, service: str) -> dict[str, int]
     """The generation of each member of a service's consumer groups, by group and member id.
 
     Every rebalance begins a new one, even one in which all members keep their ids. A description of
-    the group does not tell it, but a heartbeat is refused that names another.
+    the group does not show it, but a heartbeat is refused that names another.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     client = AIOKafkaClient(bootstrap_servers=bootstrap_servers)

@@ -1,6 +1,6 @@
 """B2: commands that make their handler fail, hang, stop the loop, or kill the process.
 
-First a consumer of single records is attacked, then one of batches, each on servers of its own.
+First a consumer of single records is tested, then one of batches, each on servers of its own.
 """
 
 from __future__ import annotations

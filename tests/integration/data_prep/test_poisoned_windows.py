@@ -35,7 +35,7 @@ def test_a_fifth_of_a_window_from_one_attacker_is_held_in_full_and_nobody_else()
         assert {one.reason for one in result.quarantined} == {QuarantineReason.OUTLIER}
 
 
-def test_hiding_lies_among_true_judgements_hardly_helps() -> None:
+def test_hiding_lies_among_true_feedback_events_hardly_helps() -> None:
     quarantined = 0
     for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
         poison = make_attacker_items(scenario)

@@ -38,7 +38,7 @@ async def take(evaluator: EvaluatorHarness, command: EvaluateModel) -> None:
 async def completed(
     evaluator: EvaluatorHarness, *commands: EvaluateModel
 ) -> list[EvaluationCompleted]:
-    """Take the commands one after the other; what is told at the end."""
+    """Take the commands one after the other; what is reported at the end."""
     async with working(evaluator.worker):
         for number, command in enumerate(commands, start=1):
             await take(evaluator, command)

@@ -208,7 +208,7 @@ async def test_what_an_owner_does_behind_a_dropped_trigger_is_found_and_named(
     assert (check.broken_at, check.problem) == (broken_at, problem)
 
 
-async def test_an_end_cut_off_is_told_by_the_head(shared: ServiceContext) -> None:
+async def test_an_end_cut_off_is_reported_by_the_head(shared: ServiceContext) -> None:
     for number in range(3):
         await append(shared, f"1.{number}.0")
 
@@ -241,5 +241,5 @@ async def test_neither_a_fork_nor_a_gap_can_be_written(shared: ServiceContext) -
     ("requested_by", "actor"),
     [("ci (key 1)", "ci (key 1)"), ("", "unknown (source agent/x)")],
 )
-def test_who_did_not_say_is_told_by_where_it_came_from(requested_by: str, actor: str) -> None:
+def test_who_did_not_say_is_reported_by_where_it_came_from(requested_by: str, actor: str) -> None:
     assert describe_actor(requested_by, "agent/x") == actor

@@ -13,7 +13,7 @@ RECORD = RawRecord("topic", 0, 7, b"key", b"value")
 
 
 @pytest.mark.parametrize("keep_count", [True, False])
-async def test_a_record_that_is_set_aside_again_is_not_told_of_again(
+async def test_a_record_that_is_set_aside_again_is_not_reported_again(
     database_url: str, keep_count: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted, reported = list[int](), list[object]()

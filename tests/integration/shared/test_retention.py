@@ -110,7 +110,7 @@ async def _left_after_pruning(shared: ServiceContext) -> set[UUID]:
         return {row["event_id"] for row in await tx.fetch("SELECT event_id FROM outbox")}
 
 
-async def test_the_inbox_forgets_only_what_cannot_come_again(database_url: str) -> None:
+async def test_the_inbox_deletes_only_what_cannot_come_again(database_url: str) -> None:
     ages = (0, REPLAY_DAYS, INBOX_RETENTION_DAYS - 1, INBOX_RETENTION_DAYS + 1)
     service_context = open_service_context(probe_settings(database_url))
     async with service_context as shared, shared.database.transaction() as tx:

@@ -70,7 +70,7 @@ async def test_the_same_request_twice_gives_the_same_answer(generator: RunningGe
     assert first == second
 
 
-async def test_equal_wishes_of_two_requests_give_equal_files(generator: RunningGenerator) -> None:
+async def test_equal_requests_of_two_requests_give_equal_files(generator: RunningGenerator) -> None:
     first, second = await generator.answers(generate_synthetic_data(), generate_synthetic_data())
 
     assert first.artifact == second.artifact

@@ -21,7 +21,7 @@ pytestmark = [
 ]
 STEPS, HALF, EVERY = 12, 6, 3
 SHORT = {"max_steps": STEPS, "checkpoint_steps": EVERY, "epochs": 2, "warmup_ratio": 0.25}
-# Where the run was and what it was told stands in these, with paths and times.
+# Where the run was and what it was reported stands in these, with paths and times.
 ITS_OWN = {"run.json", "trainer_state.json", "manifest.json", "README.md"}
 
 

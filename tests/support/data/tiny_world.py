@@ -22,7 +22,7 @@ TOOLS = [
 ]
 # So few items prove nothing by themselves: any gain is to pass. The gate is tested elsewhere.
 GATE = {"minimum_gain": 0.0, "maximum_p_value": 1.0, "maximum_forgetting": 1.0}
-# Enough for thousands of parameters to learn a dozen tools, and to forget none of them.
+# Enough for thousands of parameters to learn a dozen tools, and to lose none of them.
 TRAINING = {"epochs": 100, "batch_size": 8, "learning_rate": 0.01, "frozen_layers": 0}
 
 
@@ -71,7 +71,7 @@ def agent(agent_id: str, base_model: str, *, steps: int) -> dict[str, Any]:
 
 
 def corrections(agent_id: str) -> list[dict[str, Any]]:
-    """Judgements of production requests for all tools, each with the right answer."""
+    """Feedback events of production requests for all tools, each with the right answer."""
     return [
         {
             "agent_id": agent_id,

@@ -23,12 +23,12 @@ class ScriptComponent:
         return await Child.spawn(Program(argv=argv, log_path=self.log_path))
 
     async def is_ready(self):
-        """Tell whether the script printed `ready`."""
+        """Return whether the script printed `ready`."""
         return self.log_path.exists() and "ready" in self.log_path.read_text()
 
 
 def has_ended(process):
-    """Tell whether a process is gone, or dead and only waiting for its new parent to notice."""
+    """Return whether a process is gone, or dead and only waiting for its new parent to notice."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -29,7 +29,7 @@ def die(spec: dict[str, Any], report: Report) -> dict[str, Any]:
 
 
 def hang(spec: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Run for a long time after telling its process id."""
+    """Run for a long time after reporting its process id."""
     report({"pid": os.getpid()})
     time.sleep(60)
     return {}

@@ -1,4 +1,4 @@
-"""Pickles that tell when somebody unpickles them, in all the shapes that libraries look for."""
+"""Pickles that show when somebody unpickles them, in all the shapes that libraries look for."""
 
 from __future__ import annotations
 

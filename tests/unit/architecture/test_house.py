@@ -19,7 +19,7 @@ LIMITS: dict[str, int] = {
     "protocols elsewhere": 85,
     "protocols twice": 8,
     "class names": 26,
-    "words": 1030,
+    "words": 900,
 }
 
 

@@ -1,4 +1,4 @@
-"""The benchmark harness: figures are judged, shown and recorded."""
+"""The benchmark harness: figures are compared, shown and recorded."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ def test_a_rate_reaches_from_below_and_a_time_from_above() -> None:
     assert (rate.reached, slow.reached) == (True, False)
 
 
-def test_a_figure_without_a_reach_is_not_judged() -> None:
+def test_a_figure_without_a_reach_is_not_compared() -> None:
     assert Figure(name="rate", figure=10, unit="events/s").reached is None
 
 

@@ -43,7 +43,7 @@ def test_feedback_is_identified_as_a_reader_would_identify_it() -> None:
     [{"tenant_id": "acme"}, {"agent_id": "other"}, {"interaction_id": "i-2"}, {"source": "expert"}],
     ids=lambda change: next(iter(change)),
 )
-def test_another_tenant_agent_interaction_or_source_is_another_judgement(
+def test_another_tenant_agent_interaction_or_source_is_another_feedback_event(
     change: dict[str, str],
 ) -> None:
     assert event_id_of(RECEIVED.model_copy(update=change)) != event_id_of(RECEIVED)

@@ -53,7 +53,7 @@ def test_other_parts_derive_another_id(left: list[str], right: list[str]) -> Non
         assert derived_id(*left) != derived_id(*right)
 
 
-def test_parts_are_told_apart_by_where_they_end() -> None:
+def test_parts_are_distinguished_by_where_they_end() -> None:
     assert derived_id("ab", "c") != derived_id("a", "bc")
 
 

@@ -55,7 +55,7 @@ def test_unknown_fields_are_ignored() -> None:
     assert event == FeedbackReceived(**GIVEN, rating=3)
 
 
-def test_feedback_that_judges_nothing_is_refused() -> None:
+def test_feedback_that_rates_nothing_is_refused() -> None:
     with pytest.raises(ValidationError, match="at least one of expected, rating, reward"):
         FeedbackReceived(**GIVEN)
 

@@ -1,4 +1,4 @@
-"""Pickles are told by their names and by their content, whatever they are called."""
+"""Pickles are reported by their names and by their content, whatever they are called."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.support.training.poison import NAMES, plain, saved_by_torch
 
 
 @pytest.mark.parametrize("name", [*NAMES, "MODEL.PT", "deep/weights.Pkl"])
-def test_a_name_that_libraries_unpickle_is_told(name: str) -> None:
+def test_a_name_that_libraries_unpickle_is_reported(name: str) -> None:
     assert may_be_pickle_by_name(name)
 
 
@@ -25,14 +25,14 @@ def test_a_name_of_data_is_not_a_pickles(name: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_a_pickle_under_another_name_is_told(tmp_path: Path, protocol: int) -> None:
+def test_a_pickle_under_another_name_is_reported(tmp_path: Path, protocol: int) -> None:
     path = tmp_path / "config.json"
     path.write_bytes(plain(tmp_path / "witness", protocol=protocol))
 
     assert is_pickle(path)
 
 
-def test_an_archive_of_torch_under_another_name_is_told(tmp_path: Path) -> None:
+def test_an_archive_of_torch_under_another_name_is_reported(tmp_path: Path) -> None:
     saved_by_torch(tmp_path / "witness", tmp_path / "notes.txt")
 
     assert pickles_in(tmp_path) == ["notes.txt"]

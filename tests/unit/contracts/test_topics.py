@@ -1,4 +1,4 @@
-"""Topics and consumer groups have names that tell them apart."""
+"""Topics and consumer groups have names that distinguish them."""
 
 from __future__ import annotations
 

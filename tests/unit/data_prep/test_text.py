@@ -22,7 +22,7 @@ def test_inputs_that_ask_the_same_have_one_key(first: str, second: str) -> None:
     assert normalise_input(first) == normalise_input(second)
 
 
-def test_inner_punctuation_tells_inputs_apart() -> None:
+def test_inner_punctuation_distinguishes_inputs() -> None:
     assert normalise_input("2+2") != normalise_input("2-2")
 
 

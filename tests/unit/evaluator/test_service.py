@@ -16,7 +16,7 @@ CANCELLED = JobCancelled(job_id=COMMAND.job_id, agent_id="picker", reason="asked
 
 
 class EvaluationAttempts:
-    """Answers as it is told."""
+    """Answers as it is reported."""
 
     def __init__(self, answer: bool) -> None:
         self.answer = answer

@@ -43,7 +43,7 @@ def test_a_lie_that_is_learnt_is_a_problem_whatever_the_gate_says() -> None:
 @pytest.mark.parametrize(
     ("refused", "of", "problems"), [(1, 1, 1), (0, 1, 0), (1, 5, 0), (2, 5, 1)]
 )
-def test_honest_feedback_does_its_work_in_most_stories(
+def test_honest_feedback_does_its_work_in_most_scenarios(
     refused: int, of: int, problems: int
 ) -> None:
     arms = [_arm(passed=number >= refused) for number in range(of)]

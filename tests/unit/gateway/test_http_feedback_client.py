@@ -1,4 +1,4 @@
-"""The contracts' HTTP client and the gateway's intake: one judgement has one id on every way."""
+"""The contracts' HTTP client and the gateway's intake: one event has one id on every way."""
 
 import json
 from collections.abc import Callable

@@ -24,7 +24,7 @@ def test_a_file_uri_names_its_folder(tmp_path: Path) -> None:
     assert resolve_base_model(folder.as_uri()) == folder
 
 
-def test_what_a_folder_lacks_is_not_told(tmp_path: Path) -> None:
+def test_what_a_folder_lacks_is_not_reported(tmp_path: Path) -> None:
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "config.json").write_text("")
     told = []

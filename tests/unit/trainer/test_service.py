@@ -11,7 +11,7 @@ TX = object()
 
 
 class TrainingAttempts:
-    """Answers as it is told."""
+    """Answers as it is reported."""
 
     def __init__(self, answer: bool) -> None:
         self.answer = answer

@@ -1,4 +1,4 @@
-"""Real child processes, forked from a warm server."""
+"""Real child processes, forked from a fork server."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Feedback over HTTP: what is asked, what is tried again, and what is told to the caller."""
+"""Feedback over HTTP: what is asked, what is tried again, and what is reported to the caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that is told its traffic_class once says it with everything that it sends."""
+"""A client that is reported its traffic_class once says it with everything that it sends."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_variants_are_no_feedback() -> None:
 
 
 @given(st.text(), seeds)
-def test_a_slip_loses_no_letter(text: str, seed: int) -> None:
+def test_a_typo_loses_no_letter(text: str, seed: int) -> None:
     assert sorted(swap_letters(text, random.Random(seed))) == sorted(text)
 
 

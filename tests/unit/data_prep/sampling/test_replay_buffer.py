@@ -71,7 +71,7 @@ def test_another_seed_replays_other_items() -> None:
     assert len(draws) == 5
 
 
-def test_the_lots_of_a_memory_prefer_no_position() -> None:
+def test_the_seeded_hashes_of_a_buffer_prefer_no_position() -> None:
     found = [item(f"question number {n}") for n in range(1000)]
 
     kept = {i.id for i in replay.select_retained(found, 500)}

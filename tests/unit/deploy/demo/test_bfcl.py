@@ -42,7 +42,7 @@ def test_initial_items_are_of_old_families_only(benchmark_split: Benchmark) -> N
     assert {item.group for item in split.production} == {"old", "new"}
 
 
-def test_both_groups_are_big_enough_to_tell_versions_apart(benchmark_split: Benchmark) -> None:
+def test_both_groups_are_big_enough_to_distinguish_versions(benchmark_split: Benchmark) -> None:
     groups = [item.group for item in benchmark_split.held_out]
 
     assert min(groups.count("old"), groups.count("new")) >= 200

@@ -20,7 +20,7 @@ def test_a_correction_is_the_right_answer_of_its_request() -> None:
     assert sum(r.correction is not None for r in busy) == 72
 
 
-def test_later_requests_are_not_judged() -> None:
+def test_later_requests_are_not_assessed() -> None:
     _, later = make_requests(ITEMS, seed=1)
 
     assert len(later) == 10

@@ -1,4 +1,4 @@
-"""A record that cannot be decoded is told apart from those beside it."""
+"""A record that cannot be decoded is distinguished from those beside it."""
 
 import struct
 from collections.abc import Callable

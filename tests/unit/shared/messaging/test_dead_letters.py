@@ -34,13 +34,13 @@ def test_a_small_record_is_kept_whole() -> None:
     assert "dlq_body_bytes" not in headers_of(letter)
 
 
-def test_a_huge_body_is_cut_and_its_size_is_told() -> None:
+def test_a_huge_body_is_cut_and_its_size_is_reported() -> None:
     letter = make_dead_letter(RawRecord("t", 1, 7, b"key", b"x" * 10_000_000))
     assert len(letter.payload or b"") == MAXIMUM_BODY_BYTES
     assert headers_of(letter)["dlq_body_bytes"] == b"10000000"
 
 
-def test_headers_beyond_the_budget_are_left_out_and_counted() -> None:
+def test_headers_beyond_the_limit_are_left_out_and_counted() -> None:
     headers = (("small", b"1"), ("huge", b"x" * 1_000_000), ("last", b"2"))
     kept = headers_of(make_dead_letter(RawRecord("t", 1, 7, None, b"body", headers)))
     assert (kept["small"], kept["last"], kept["dlq_dropped_headers"]) == (b"1", b"2", b"1")

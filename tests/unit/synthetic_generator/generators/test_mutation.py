@@ -20,7 +20,7 @@ inputs = st.sampled_from([text for text, _ in REQUESTS]) | st.text()
 
 
 @given(inputs, seeds)
-def test_a_slip_touches_neither_digits_nor_placeholders(text: str, seed: int) -> None:
+def test_a_typo_touches_neither_digits_nor_placeholders(text: str, seed: int) -> None:
     text = f"<PHONE> {text}"
 
     slipped = add_typo(text, random.Random(seed))

@@ -49,7 +49,7 @@ def test_a_large_collection_is_compared_by_sketches_and_refuses_equal_texts() ->
     assert select_diverse(texts, 0.7, SKETCHED) == [texts[0], texts[2]]
 
 
-def test_without_a_wish_for_diversity_everything_is_admitted() -> None:
+def test_without_a_request_for_diversity_everything_is_admitted() -> None:
     assert select_diverse(["a b", "a b"], similarity_limit(0.0), EXACT) == ["a b", "a b"]
 
 

@@ -80,7 +80,7 @@ def test_scrubbing_leaves_nothing_to_scrub(text: str) -> None:
 
 
 @given(st.text(alphabet="0123456789 .-@()+xaB:", max_size=80))
-def test_findings_are_in_order_and_do_not_overlap(text: str) -> None:
+def test_report_parts_are_in_order_and_do_not_overlap(text: str) -> None:
     found = detect_personal_data(text)
 
     assert all(one.end <= other.start for one, other in itertools.pairwise(found))

@@ -25,7 +25,7 @@ def validator(diversity: float = 0.0) -> CandidateValidator:
         (Sample("a quiet room", "hotel"), None),
     ],
 )
-def test_a_candidate_is_let_in_or_told_why_not(
+def test_a_candidate_is_let_in_or_reported_why_not(
     sample: Sample, rejection: RejectionReason | None
 ) -> None:
     assert validator().validate(sample) is rejection

@@ -97,7 +97,7 @@ def test_it_reports_start_step_and_loss(tmp_path: Path, base: Path) -> None:
     assert {"train/loss", "validation/accuracy"} <= reports[-1]["values"].keys()
 
 
-def test_fine_tuning_that_is_no_better_beyond_chance_is_not_taken(
+def test_fine_tuning_that_is_not_significantly_better_is_not_taken(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(classifier_candidates, "SUFFICIENT_ACCURACY", 1.01)

@@ -29,7 +29,7 @@ def test_without_stages_every_epoch_sees_every_item_once(
 
 
 @given(difficulties, st.integers(0, 200), stages, seeds)
-def test_as_many_items_are_drawn_as_asked_and_the_same_for_the_same_seed(
+def test_as_many_items_are_sampled_as_asked_and_the_same_for_the_same_seed(
     hard: list[float], draws: int, plan: list[SamplingStage], seed: int
 ) -> None:
     order = sample_order(hard, draws, plan, seed)
