@@ -12,6 +12,7 @@ from archon_contracts.client.errors import (
     MissingExtraError,
     TopicMissingError,
 )
+from archon_contracts.client.log_folding import fold_library_logs
 from archon_contracts.client.patches import abandon
 from archon_contracts.client.security import diagnose_refusal
 
@@ -49,6 +50,7 @@ async def start(
         BrokerUnavailableError: Kafka could not be reached in time.
         TopicMissingError: Kafka was reached and lacks a topic.
     """
+    fold_library_logs()
     try:
         async with asyncio.timeout(timeout_seconds):
             await connection.start()

@@ -33,6 +33,7 @@ TOPIC_AUTHORIZATION_FAILED: Final = 29
 CLUSTER_AUTHORIZATION_FAILED: Final = 31
 INVALID_TIMESTAMP: Final = 32
 INVALID_RECORD: Final = 87
+ABANDON_SECONDS: Final = 5.0
 Fetch = Callable[[Any, int, Any], Awaitable[bool]]
 """A fetch of an assignment's records from one node by one request."""
 
@@ -167,6 +168,7 @@ class _GapFreeSender(Sender):  # type: ignore[misc]  # aiokafka ships no types
 
 class _ProduceHandler(SendProduceReqHandler):  # type: ignore[misc]  # aiokafka ships no types
     def handle_response(self, response: Any) -> None:
+        self._sender.retried_error = None  # unless a partition of this answer says otherwise
         for topic, partitions in response.topics:
             for number, code, *_ in partitions:
                 partition = TopicPartition(topic, number)
@@ -200,9 +202,14 @@ async def abandon(connection: Any) -> None:
     """End what a producer or consumer still runs, without a word to the broker."""
     connection._closed = True
     if isinstance(connection, AIOKafkaProducer):
-        if connection._sender.sender_task is not None:
-            await connection._sender.close()
+        sender = connection._sender.sender_task
+        if sender is not None:
+            sender.cancel()
+        # Before the sender: it ends only when its requests do, and they end with the connections.
         await connection.client.close()
+        if sender is not None:
+            await asyncio.wait([sender], timeout=ABANDON_SECONDS)
+        connection._message_accumulator.fail_all(KafkaError("the producer was closed"))
         return
     coordinator, fetcher = connection._coordinator, connection._fetcher
     for task in _coordinator_tasks(coordinator):
