@@ -77,7 +77,9 @@ class ServiceSettings(KafkaSecuritySettings):
     )
     outbox_shards: int = Field(default=2, ge=1, le=64, description="Ordered lanes of the outbox.")
     send_timeout_seconds: float = Field(
-        default=30.0, gt=0, description="A send unanswered this long ends the process [s]."
+        default=30.0,
+        gt=0,
+        description="A send unanswered this long is made again by a new producer [s].",
     )
     lease_seconds: float = Field(default=10.0, gt=1, description="Life of an unrenewed lease [s].")
     handler_timeout_seconds: float = Field(

@@ -1,3 +1,8 @@
 """Fixtures come from plugins and helpers from `tests.support`; nothing is imported from here."""
 
-pytest_plugins = ["tests.plugins.embedded", "tests.plugins.properties", "tests.plugins.system"]
+pytest_plugins = [
+    "tests.plugins.embedded",
+    "tests.plugins.properties",
+    "tests.plugins.real_kafka",
+    "tests.plugins.system",
+]

@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -26,7 +26,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from archon_contracts import telemetry
-from archon_contracts.client import KafkaFeedbackClient, ReceivedEvent, subscribe
+from archon_contracts.client import KafkaFeedbackClient, KafkaSecurity, ReceivedEvent, subscribe
 from archon_contracts.client.errors import ClientError
 from archon_contracts.events import AgentConfiguration, FeedbackReceived
 from archon_inference import InferenceError
@@ -46,6 +46,15 @@ class AgentSettings(BaseSettings):
     id: str = Field(description="Name under which the agent was registered.")
     kafka_bootstrap_servers: str = Field(description="host:port, separated by commas.")
     kafka_idle_wait_seconds: float = Field(default=0.0, ge=0, description="0 for Apache Kafka.")
+    kafka_tls: bool = Field(default=False, description="Whether Kafka is spoken to over TLS.")
+    kafka_ca_file: str | None = Field(default=None, description="CA bundle; else the system's.")
+    kafka_certificate_file: str | None = Field(default=None, description="For mutual TLS, PEM.")
+    kafka_key_file: str | None = Field(default=None, description="Its private key, PEM.")
+    kafka_sasl_mechanism: str | None = Field(
+        default=None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; absent: no SASL."
+    )
+    kafka_username: str | None = Field(default=None, description="SASL user.")
+    kafka_password: SecretStr | None = Field(default=None, description="SASL password.")
     gateway_url: str = Field(description="Where spans are exported to.")
     api_key: SecretStr = Field(description="The gateway's key for this agent's tenant.")
     trusted_keys: str = Field(
@@ -53,6 +62,18 @@ class AgentSettings(BaseSettings):
     )
     requests: Path = Field(description="JSON lines of requests; more may be appended.")
     client_log: Path = Field(description="Where every answer is noted.")
+
+    def kafka_connection(self) -> dict[str, Any]:
+        """Options of the Kafka clients: TLS and SASL."""
+        return KafkaSecurity(
+            tls=self.kafka_tls,
+            ca_file=self.kafka_ca_file,
+            certificate_file=self.kafka_certificate_file,
+            key_file=self.kafka_key_file,
+            mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_username,
+            password=self.kafka_password.get_secret_value() if self.kafka_password else None,
+        ).connection()
 
 
 class DemoAgent:
@@ -78,6 +99,7 @@ class DemoAgent:
             settings.kafka_bootstrap_servers,
             AgentConfiguration,
             idle_wait_seconds=settings.kafka_idle_wait_seconds,
+            connection=settings.kafka_connection(),
         )
         async with aclosing(configurations):
             async for received in configurations:
@@ -180,7 +202,9 @@ async def main(settings: AgentSettings) -> None:
     provider = export_spans(settings)
     source = f"agent/{settings.id}"
     try:
-        async with KafkaFeedbackClient(settings.kafka_bootstrap_servers, source=source) as client:
+        async with KafkaFeedbackClient(
+            settings.kafka_bootstrap_servers, source=source, connection=settings.kafka_connection()
+        ) as client:
             serving = asyncio.ensure_future(DemoAgent(settings, client).run())
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, serving.cancel)

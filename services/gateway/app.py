@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from aiokafka import AIOKafkaProducer
-
+from archon_contracts.topics import FEEDBACK
 from services.gateway.audit.store import AuditStore
 from services.gateway.audit.trail import AuditTrail
 from services.gateway.auth.admission import Admission, RateLimits
@@ -35,7 +34,10 @@ from services.gateway.sse.event_store import EventStore
 from services.gateway.sse.feed import EventHub
 from services.gateway.sse.streams import StreamLimiter
 from services.gateway.store import Store
+from shared.kafka.producer import HealingProducer, producer_factory
+from shared.kafka.refusals import principal_of
 from shared.kafka.security import client_arguments
+from shared.kafka.topic_admin import read_message_limit
 from shared.process.application import Application, Periodic
 from shared.process.listeners import Listener
 from shared.process.service_context import ServiceContext
@@ -156,18 +158,19 @@ def _build_backpressure(settings: Settings, shared: ServiceContext) -> Backpress
 def _build_producer(
     settings: Settings, shared: ServiceContext, in_flight: InFlightLimit
 ) -> FeedbackProducer:
-    connect = partial(
-        AIOKafkaProducer,
-        **client_arguments(settings),
-        client_id="archon.gateway.intake",
-        acks="all",
-        enable_idempotence=True,
+    make = producer_factory(
+        settings,
+        "archon.gateway.intake",
         linger_ms=2,
         max_batch_size=262_144,
         # The record's headers come on top of the event's own limit.
         max_request_size=settings.gateway_event_limit_bytes + 40_000,
-        request_timeout_ms=10_000,
     )
     return FeedbackProducer(
-        connect, shared.clock, in_flight, timeout_seconds=settings.gateway_ack_timeout_seconds
+        HealingProducer(FeedbackProducer.name, make, shared.broker.states),
+        shared.clock,
+        in_flight,
+        principal=principal_of(settings),
+        timeout_seconds=settings.gateway_ack_timeout_seconds,
+        read_limit=partial(read_message_limit, client_arguments(settings), FEEDBACK.name),
     )

@@ -22,23 +22,22 @@ from faststream import AckPolicy, BaseMiddleware
 from faststream.kafka import KafkaBroker, KafkaRouter
 from faststream.message import StreamMessage
 
-from archon_contracts.client.idle_fetch import pace_idle_fetches
+from archon_contracts.client.patches import abandon
+from archon_contracts.client.producer import METADATA_MAX_AGE_MS
 from archon_contracts.topics import Topic, consumer_group
 from shared.errors import StartupFailed
-from shared.kafka.member_id import keep_member_id
+from shared.kafka.connections import ConnectionStates
+from shared.kafka.consumer import ServiceConsumer
+from shared.kafka.healing import SupervisedConsumer
+from shared.kafka.patches import use_consumer_class
+from shared.kafka.refusals import MISSING_RIGHT_ERRORS, describe_error, principal_of
 from shared.kafka.retry_policy import RetryPolicy
 from shared.kafka.security import broker_security, client_arguments, explain_refusal
 from shared.kafka.subscriptions import Subscription
-from shared.kafka.tolerant_records import (
-    LosslessConsumer,
-    UndecodableValue,
-    install_tolerant_records,
-)
-from shared.kafka.watchdog import MonitoredConsumer
+from shared.kafka.tolerant_records import UndecodableValue, install_tolerant_records
 from shared.messaging.messages import RawRecord
 from shared.settings import ServiceSettings
 
-COMMIT_TIMEOUT_SECONDS = 15.0
 REACHABILITY_TIMEOUT_SECONDS = 5.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 
@@ -154,20 +153,6 @@ def _raw(record: ConsumerRecord[Any, Any]) -> RawRecord:
     )
 
 
-def _with_timeout(commit: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """aiokafka's commit waits for ever while the group's coordinator is away.
-
-    A commit that is given up is no loss: the next one covers it, and until then a redelivered
-    record meets its inbox row.
-    """
-
-    async def commit_in_time() -> None:
-        async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
-            await commit()
-
-    return commit_in_time
-
-
 class ReleaseMessageMiddleware(BaseMiddleware):
     """Takes the message out of FastStream's context while it is handled.
 
@@ -189,6 +174,8 @@ class Broker:
     def __init__(self, settings: ServiceSettings, retry_policy: RetryPolicy) -> None:
         self._settings = settings
         self._retry_policy = retry_policy
+        self._stopping = False
+        self.states = ConnectionStates()
         self.routers: list[Router] = []
         self._broker = KafkaBroker(
             settings.kafka_bootstrap_servers.split(","),
@@ -196,6 +183,7 @@ class Broker:
             security=broker_security(settings),
             acks="all",
             enable_idempotence=True,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
             allow_auto_create_topics=False,
             apply_types=False,
             middlewares=[ReleaseMessageMiddleware],
@@ -218,32 +206,30 @@ class Broker:
         """
         try:
             async with asyncio.timeout(self._settings.start_timeout_seconds):
-                await self._install_lossless_consumers()
+                await self._install_service_consumers()
                 await self._broker.start()
         except (TimeoutError, KafkaError, OSError) as error:
+            if isinstance(error, MISSING_RIGHT_ERRORS):
+                missing = describe_error(error, principal=principal_of(self._settings))
+                raise StartupFailed(missing) from error
             if refusal := await explain_refusal(client_arguments(self._settings), final=True):
                 raise StartupFailed(refusal) from error
             raise StartupFailed(
                 f"Kafka at {self._settings.kafka_bootstrap_servers} does not answer "
                 f"({str(error) or 'no answer in time'}); check ARCHON_KAFKA_BOOTSTRAP_SERVERS"
             ) from error
-        wait = self._settings.kafka_empty_fetch_wait_max_ms / 1000
-        for consumer in self.consumers:
-            pace_idle_fetches(consumer, maximum_wait_seconds=wait)
-            keep_member_id(consumer)
-            consumer.commit = _with_timeout(consumer.commit)
 
-    async def _install_lossless_consumers(self) -> None:
+    async def _install_service_consumers(self) -> None:
         """From the first fetch on; FastStream settles what it builds when it connects."""
         install_tolerant_records()
         await self._broker.connect()
-        config = self._broker.config.broker_config
-        options = config.builder.keywords if isinstance(config.builder, partial) else {}
-        config.builder = partial(LosslessConsumer, **options)
+        wait = self._settings.kafka_empty_fetch_wait_max_ms / 1000
+        use_consumer_class(self._broker, partial(ServiceConsumer, idle_wait_seconds=wait))
 
     async def stop(self) -> None:
         """Stop consuming; handlers get their time to finish. A consumer that does not close well
-        must not keep the rest of the process from its own good end."""
+        must not keep the rest of the process from its own orderly end."""
+        self._stopping = True
         try:
             async with asyncio.timeout(
                 self._settings.shutdown_timeout_seconds + CLOSE_TIMEOUT_SECONDS
@@ -260,10 +246,48 @@ class Broker:
         return [consumer for consumer in found if consumer is not None]
 
     @property
-    def monitored_consumers(self) -> list[MonitoredConsumer]:
-        """The same, each with its own heartbeat."""
+    def supervised_consumers(self) -> list[SupervisedConsumer]:
+        """The same, each with its own heartbeat and what replaces it; none during the stop."""
+        if self._stopping:
+            return []
         readers = [reader for router in self.routers for reader in router.readers]
-        return [(each.consumer, bound.heartbeat) for bound, each in readers if each.consumer]
+        return [
+            SupervisedConsumer(
+                bound.group_id, each.consumer, bound.heartbeat, partial(self._replace, each)
+            )
+            for bound, each in readers
+        ]
+
+    async def _replace(self, reader: Any) -> None:
+        """Close a reader's consumer, and let it read on with a new one.
+
+        Raises:
+            TimeoutError: the new one could not join its group in time.
+            KafkaError: Kafka does not answer, or refuses it.
+        """
+        await self._close(reader)
+        try:
+            async with asyncio.timeout(self._settings.start_timeout_seconds):
+                await reader.start()
+        except BaseException:
+            await self._close(reader)
+            raise
+        if self._stopping:
+            await self._close(reader)
+
+    async def _close(self, reader: Any) -> None:
+        """A consumer whose tasks have ended cannot close in the usual way."""
+        consumer = reader.consumer
+        if consumer is None:
+            return
+        try:
+            async with asyncio.timeout(
+                self._settings.shutdown_timeout_seconds + CLOSE_TIMEOUT_SECONDS
+            ):
+                await reader.stop()
+        except (TimeoutError, KafkaError, OSError, RuntimeError):
+            await abandon(consumer)
+        reader.consumer = None
 
     async def is_reachable(self) -> bool:
         """Whether a new client would get an answer from Kafka now."""

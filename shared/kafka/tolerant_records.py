@@ -14,19 +14,18 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.consumer import fetcher
-from aiokafka.errors import CorruptRecordException, KafkaError
-from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 from cramjam import DecompressionError
+
+from shared.kafka.patches import Record, RecordBatch, replace_batch_reader, undecoded_records
 
 LENGTH_AT: Final = 8
 LOG_OVERHEAD: Final = 12
 MAGIC_AT: Final = 16
 RAW_BYTES_KEPT: Final = 900_000
-_UNDECODABLE = (
+UNDECODABLE_ERRORS = (
     CorruptRecordException, DecompressionError, EOFError, OSError, ValueError, IndexError,
     OverflowError, struct.error, zlib.error,
 )  # fmt: skip
@@ -88,37 +87,37 @@ class TolerantBatch:
             for record in self._batch:
                 yield record
                 read += 1
-        except _UNDECODABLE as error:
+        except UNDECODABLE_ERRORS as error:
             yield from islice(self._decode_records(error), read, None)
 
-    def _decode_records(self, error: Exception) -> Iterator[_DefaultRecordPy]:
+    def _decode_records(self, error: Exception) -> Iterator[Record]:
         """The whole batch again, each record read within its own frame."""
         if self._raw[MAGIC_AT] < 2:  # one compressed set of messages, without headers
             yield self._stand_in_for_rest(0, self._raw, error)
             return
-        batch = _DefaultRecordBatchPy(self._raw)
+        batch = RecordBatch(self._raw)
         try:
             iter(batch)
-        except _UNDECODABLE as undecodable:
+        except UNDECODABLE_ERRORS as undecodable:
             yield self._stand_in_for_rest(0, self._raw, undecodable)
             return
-        buffer, at = batch._buffer, batch._pos
-        for index in range(batch._num_records):
+        buffer, at, count = undecoded_records(batch)
+        for index in range(count):
             try:
                 size, start = decode_varint(buffer, at)
                 if not 0 <= size <= len(buffer) - start:
                     raise CorruptRecordException(f"a record of {size} bytes")
-            except _UNDECODABLE as out_of_frame:
+            except UNDECODABLE_ERRORS as out_of_frame:
                 yield self._stand_in_for_rest(index, bytes(buffer[at:]), out_of_frame)
                 return
             at = start + size
             yield _read_record(batch, bytes(buffer[start:at]), index)
 
-    def _stand_in_for_rest(self, index: int, raw: bytes, error: Exception) -> _DefaultRecordPy:
+    def _stand_in_for_rest(self, index: int, raw: bytes, error: Exception) -> Record:
         """One stand-in at the batch's last place for every record from `index` on."""
         first, last = self._batch.base_offset + index, self._batch.next_offset - 1
         reason = f"the records at offsets {first} to {last} cannot be told apart: {error}"
-        return _DefaultRecordPy(last, 0, 0, None, UndecodableValue.of(raw, reason), [])
+        return Record(last, 0, 0, None, UndecodableValue.of(raw, reason), [])
 
 
 class _Frame:
@@ -153,7 +152,7 @@ class _Frame:
             raise CorruptRecordException(f"{len(self._raw) - self._at} bytes too many")
 
 
-def _read_record(batch: _DefaultRecordBatchPy, raw: bytes, index: int) -> _DefaultRecordPy:
+def _read_record(batch: RecordBatch, raw: bytes, index: int) -> Record:
     frame = _Frame(raw)
     offset, kind = batch.base_offset + index, batch.timestamp_type
     try:
@@ -167,49 +166,12 @@ def _read_record(batch: _DefaultRecordBatchPy, raw: bytes, index: int) -> _Defau
         key, value = frame.bytes_or_null(), frame.bytes_or_null()
         headers = [(frame.text(), frame.bytes_or_null()) for _ in range(frame.number())]
         frame.end()
-    except _UNDECODABLE as error:
+    except UNDECODABLE_ERRORS as error:
         stand_in = UndecodableValue.of(raw, f"the record cannot be decoded: {error}")
-        return _DefaultRecordPy(offset, 0, kind, None, stand_in, [])
-    return _DefaultRecordPy(offset, timestamp, kind, key, value, headers)
+        return Record(offset, 0, kind, None, stand_in, [])
+    return Record(offset, timestamp, kind, key, value, headers)
 
 
 def install_tolerant_records() -> None:
-    """Make every consumer of this process read batches so; once is enough, twice does no harm.
-
-    aiokafka has no hook for this, so a private name of its fetcher is replaced; a test guards it.
-    """
-    fetcher.MemoryRecords = TolerantRecords
-
-
-class LosslessConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
-    """A consumer that drops nothing when a drain fails half way, as on a batch whose checksum is
-    wrong: the next call begins where the failed one did."""
-
-    async def getmany(
-        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
-    ) -> dict[TopicPartition, list[ConsumerRecord[Any, Any]]]:
-        """As aiokafka's.
-
-        Raises what aiokafka's raises, with every position as it was.
-        """
-        before = self._positions()
-        try:
-            found: dict[TopicPartition, list[ConsumerRecord[Any, Any]]] = await super().getmany(
-                *partitions, timeout_ms=timeout_ms, max_records=max_records
-            )
-        except (KafkaError, *_UNDECODABLE):
-            after = self._positions()
-            for partition in before.keys() & after.keys():
-                if before[partition] < after[partition]:
-                    self.seek(partition, before[partition])
-            raise
-        return found
-
-    def _positions(self) -> dict[TopicPartition, int]:
-        """Of the partitions that have one; asking aiokafka would wait for the others."""
-        subscription = self._subscription.subscription
-        assignment = subscription.assignment if subscription else None
-        if assignment is None or not assignment.active:
-            return {}
-        states = {partition: assignment.state_value(partition) for partition in assignment.tps}
-        return {p: state.position for p, state in states.items() if state.has_valid_position}
+    """Make every consumer of this process read batches so; once is enough, twice does no harm."""
+    replace_batch_reader(TolerantRecords)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from archon_contracts.topics import ALL_TOPICS, Topic
@@ -16,6 +17,8 @@ from shared.kafka.security import explain_refusal
 
 TOPIC_ALREADY_EXISTS = 36
 CLOSE_TIMEOUT_SECONDS = 5.0
+DESCRIBE_SECONDS = 3.0
+MESSAGE_LIMIT = "max.message.bytes"
 
 
 async def ensure_topics(
@@ -61,6 +64,18 @@ async def admin_client(arguments: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAd
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await admin.close()
+
+
+async def read_message_limit(arguments: Mapping[str, Any], topic: str) -> int | None:
+    """The largest record that a topic takes, in bytes; None where nobody tells us."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {MESSAGE_LIMIT: None})
+    try:
+        async with asyncio.timeout(DESCRIBE_SECONDS), admin_client(arguments) as admin:
+            answers = await admin.describe_configs([resource])
+    except (KafkaError, OSError):
+        return None
+    entries = [entry for answer in answers for found in answer.resources for entry in found[4]]
+    return next((int(entry[1]) for entry in entries if entry[0] == MESSAGE_LIMIT), None)
 
 
 def _new_topic(topic: Topic, replication_factor: int) -> NewTopic:

@@ -1,9 +1,12 @@
 """The relay: the only publisher. It sends the outbox in order and marks what is acknowledged.
 
-A send that is not answered in time cannot be called off: aiokafka may deliver it later. So the
-process ends, the supervisor starts it again, and the same event ids go out once more; inboxes
-downstream drop the second copies. A message that Kafka will never take becomes a dead letter, or it
-would stop the relay for ever.
+An outage of Kafka, however long, is waited for. What is not acknowledged in time is sent again by a
+new producer, in the same order and with the same event ids: should the first copy arrive after all,
+inboxes downstream drop the second, and the first copies of a key are in order either way.
+
+A message that Kafka will never take becomes a dead letter, or it would stop the relay for ever. A
+topic that we may not write to, or that is not there, waits by itself: its messages stay in the
+outbox, are tried again every few seconds, and keep no other topic waiting.
 """
 
 from __future__ import annotations
@@ -11,15 +14,27 @@ from __future__ import annotations
 import asyncio
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import (
+    InvalidTimestampError,
+    InvalidTopicError,
+    KafkaError,
+    UnknownTopicOrPartitionError,
+)
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from archon_contracts import telemetry
+from archon_contracts.client.patches import GapFreeProducer, InvalidRecordError
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import dead_letters
-from shared.errors import ArchonError, BrokerUnavailable, PermanentError
+from shared.errors import ArchonError, PermanentError
+from shared.kafka.producer import HealingProducer
+from shared.kafka.refusals import (
+    MISSING_RIGHT_ERRORS,
+    TOO_LARGE_ERRORS,
+    describe_error,
+    principal_of,
+)
 from shared.logging import get_logger
 from shared.messaging.messages import RawHeaders, RawRecord, read_tenant_id
 from shared.messaging.notifier import Waiter
@@ -37,8 +52,18 @@ COMMAND_SECONDS = 30.0
 """A database that goes silent without closing the connection is left after this long."""
 ENCODING_ERRORS = (AssertionError, ValueError, TypeError)
 """How aiokafka's producer says that it cannot encode a message."""
-UNSENDABLE_ERRORS = (MessageSizeTooLargeError, RecordListTooLargeError, *ENCODING_ERRORS)
+UNSENDABLE_ERRORS = (*TOO_LARGE_ERRORS, InvalidRecordError, *ENCODING_ERRORS)
 """Answers that no second send will change."""
+BLOCKING_ERRORS = (
+    *MISSING_RIGHT_ERRORS,
+    InvalidTopicError,
+    UnknownTopicOrPartitionError,
+    InvalidTimestampError,  # the relay's time is that of the send, so the clock is at fault
+)
+"""Answers that hold for every message of a topic, until somebody changes something."""
+BLOCKED_SECONDS = 5.0
+LATE_SECONDS = 10.0
+MAXIMUM_BACKOFF_SECONDS = 5.0
 
 log = get_logger(__name__)
 tracer = trace.get_tracer(__name__)
@@ -47,17 +72,13 @@ _queries = load_queries("shared")
 Row = asyncpg.Record
 
 
-class RelayStuck(BrokerUnavailable):
-    """A send was not acknowledged in time; only a new process may send again."""
-
-
 class Relay:
     """Publishes the shards whose lock it gets; other processes of the service take the rest."""
 
     name = "relay"
 
     def __init__(
-        self, settings: ServiceSettings, producer: AIOKafkaProducer, outbox: Outbox, waiter: Waiter
+        self, settings: ServiceSettings, producer: HealingProducer, outbox: Outbox, waiter: Waiter
     ) -> None:
         self._settings = settings
         self._producer = producer
@@ -65,18 +86,14 @@ class Relay:
         self._waiter = waiter
         self._shards: set[int] = set()
         self._next_lock_try = 0.0
+        self._blocked_until: dict[str, float] = {}
+        self._backoff = 0.0
 
     async def run(self) -> None:
-        """Relay until cancelled; a lost database is waited for.
-
-        Raises:
-            RelayStuck: see the module's text. The process must end.
-        """
+        """Relay until cancelled; a lost database is waited for, and so is Kafka."""
         while True:
             try:
                 await self._relay_until_disconnected()
-            except RelayStuck:
-                raise
             except ArchonError as error:
                 log.warning("relay_waits_for_database", reason=str(error))
                 await asyncio.sleep(CONNECT_RETRY_SECONDS)
@@ -97,7 +114,9 @@ class Relay:
                 with translated_errors():
                     await self._lock_free_shards(connection)
                     sent = [await self._relay_shard(connection, s) for s in sorted(self._shards)]
-                if not any(count == BATCH for count in sent):
+                if self._backoff:
+                    await asyncio.sleep(self._backoff)
+                elif not any(count == BATCH for count in sent):
                     await self._waiter.wait(POLL_SECONDS)
         finally:
             connection.terminate()
@@ -113,39 +132,101 @@ class Relay:
                 self._shards.add(shard)
 
     async def _relay_shard(self, connection: asyncpg.Connection[Row], shard: int) -> int:
-        rows = [row async for row in _queries.unpublished(connection, shard=shard, most=BATCH)]
+        now = asyncio.get_running_loop().time()
+        blocked = [topic for topic, until in self._blocked_until.items() if until > now]
+        unpublished = _queries.unpublished(connection, shard=shard, most=BATCH, blocked=blocked)
+        rows = [row async for row in unpublished]
         if rows:
             answers = await self._send_all(rows)
-            refused = [(row, e) for row, e in zip(rows, answers, strict=True) if _is_unsendable(e)]
-            for row, error in refused:
-                await self._send_to_dead_letters(connection, row, error)
-            _raise_failures(answers)
-            await _queries.mark_published(connection, ids=[row["id"] for row in rows])
+            for row, answer in zip(rows, answers, strict=True):
+                if isinstance(answer, UNSENDABLE_ERRORS):
+                    await self._send_to_dead_letters(connection, row, answer)
+            acknowledged = [
+                row["id"]
+                for row, answer in zip(rows, answers, strict=True)
+                if not isinstance(answer, BaseException)
+            ]
+            await _queries.mark_published(connection, ids=acknowledged)
         return len(rows)
 
     async def _send_all(self, rows: list[Row]) -> list[object]:
-        """Send in order and wait for every answer: an acknowledgement, or an error.
-
-        Raises:
-            RelayStuck: one did not come in time.
-        """
+        """Send in order and wait; the answer to each is an acknowledgement, or an error."""
+        pending: list[asyncio.Future[object]] = []
+        producer: GapFreeProducer | None = None
+        late: BaseException | None = None
+        # Readiness says it long before the send is made anew.
+        report = asyncio.get_running_loop().call_later(
+            LATE_SECONDS, lambda: self._report_late(producer, rows[0]["topic"])
+        )
         try:
             async with asyncio.timeout(self._settings.send_timeout_seconds):
-                pending = [await self._start_send(row) for row in rows]
-                return list(await asyncio.gather(*pending, return_exceptions=True))
-        except TimeoutError as error:
-            raise RelayStuck(
-                f"Kafka did not acknowledge {len(rows)} messages: no answer in time"
-            ) from error
+                producer = await self._producer.connected()
+                refused: dict[str, BaseException] = {}
+                for row in rows:
+                    pending.append(await self._start_send(producer, row, refused))
+                # Unlike gather, a timeout leaves the futures alone: some may be acknowledged.
+                await asyncio.wait(pending)
+        except (TimeoutError, KafkaError, OSError) as error:
+            late = (producer.retried_error if producer else None) or error
+        finally:
+            report.cancel()
+        answers = [_answer_of(future) for future in pending]
+        answers += [late or TimeoutError() for _ in rows[len(pending) :]]
+        self._learn(rows, answers, producer, late)
+        return answers
 
-    async def _start_send(self, row: Row) -> asyncio.Future[object]:
+    async def _start_send(
+        self, producer: GapFreeProducer, row: Row, refused: dict[str, BaseException]
+    ) -> asyncio.Future[object]:
         """A send under way; what the client itself refuses is an answer too."""
         try:
-            return await self._send(row)
+            if row["topic"] in refused:  # each would wait as long as the first for its topic
+                raise refused[row["topic"]]
+            return await self._send(producer, row)
         except (KafkaError, *ENCODING_ERRORS) as error:
-            refused = asyncio.get_running_loop().create_future()
-            refused.set_exception(error)
-            return refused
+            if isinstance(error, BLOCKING_ERRORS):
+                refused[row["topic"]] = error
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_exception(error)
+            return answer
+
+    def _learn(
+        self,
+        rows: list[Row],
+        answers: list[object],
+        producer: GapFreeProducer | None,
+        late: BaseException | None,
+    ) -> None:
+        """Wait with a blocked topic, replace a producer that does not deliver, say so."""
+        now = asyncio.get_running_loop().time()
+        problem, failure = "", late
+        for row, answer in zip(rows, answers, strict=True):
+            if isinstance(answer, BLOCKING_ERRORS):
+                self._blocked_until[row["topic"]] = now + BLOCKED_SECONDS
+                problem = self._describe(answer, row["topic"])
+            elif isinstance(answer, BaseException) and not isinstance(answer, UNSENDABLE_ERRORS):
+                failure = late or answer
+                problem = self._describe(failure, row["topic"])
+        states, name = self._producer.states, self._producer.name
+        if failure is None:
+            self._backoff = 0.0
+        else:
+            self._backoff = min(self._backoff * 2 or 0.25, MAXIMUM_BACKOFF_SECONDS)
+            if producer is not None:
+                self._producer.retire(producer, failure)
+        if problem or failure is not None:
+            states.report(name, problem or repr(failure))
+        elif not any(until > now for until in self._blocked_until.values()):
+            states.clear(name)
+
+    def _report_late(self, producer: GapFreeProducer | None, topic: str) -> None:
+        error = (producer.retried_error if producer else None) or TimeoutError()
+        self._producer.states.report(self._producer.name, self._describe(error, topic))
+
+    def _describe(self, error: BaseException, topic: str) -> str:
+        return describe_error(
+            error, principal=principal_of(self._settings), operation="Write", topic=topic
+        )
 
     async def _send_to_dead_letters(
         self, connection: asyncpg.Connection[Row], row: Row, error: object
@@ -166,7 +247,7 @@ class Relay:
                 )
             await _queries.mark_published(connection, ids=[row["id"]])
 
-    async def _send(self, row: Row) -> asyncio.Future[object]:
+    async def _send(self, producer: GapFreeProducer, row: Row) -> asyncio.Future[object]:
         headers = decode_headers(row["headers"])
         view = HeaderView.of(headers)
         attributes = {
@@ -185,7 +266,7 @@ class Relay:
             kind=SpanKind.PRODUCER,
             attributes=attributes,
         ):
-            acknowledged: asyncio.Future[object] = await self._producer.send(
+            acknowledged: asyncio.Future[object] = await producer.send(
                 row["topic"],
                 value=row["payload"],
                 key=_key_of(row),
@@ -199,16 +280,12 @@ def _key_of(row: Row) -> bytes | None:
     return row["key"].encode() or (b"" if row["payload"] is None else None)
 
 
-def _is_unsendable(answer: object) -> bool:
-    return isinstance(answer, UNSENDABLE_ERRORS)
-
-
-def _raise_failures(answers: list[object]) -> None:
-    failures = [a for a in answers if isinstance(a, BaseException) and not _is_unsendable(a)]
-    if failures:
-        raise RelayStuck(
-            f"Kafka did not acknowledge {len(failures)} messages: {failures[0]}"
-        ) from failures[0]
+def _answer_of(future: asyncio.Future[object]) -> object:
+    """What is known of a send now; an answer that comes later is nobody's any more."""
+    if not future.done():
+        future.cancel()
+        return TimeoutError()
+    return future.exception() or future.result()
 
 
 def _record_of(row: Row) -> RawRecord:

@@ -7,17 +7,19 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import uvloop
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from shared.errors import ArchonError, DatabaseUnavailable, StartupFailed
+from shared.kafka.healing import ConsumerSupervisor
+from shared.kafka.producer import HealingProducer, producer_factory
+from shared.kafka.refusals import principal_of
 from shared.kafka.security import client_arguments, explain_refusal
-from shared.kafka.watchdog import EventLoopWatchdog, Watchdog
+from shared.kafka.watchdog import EventLoopWatchdog
 from shared.logging import configure_logging, get_logger, restore_library_log_levels
 from shared.messaging.messages import describe_validation_error
 from shared.messaging.relay import Relay
@@ -134,7 +136,12 @@ class Application:
         await shared.database.open(timeout_seconds=settings.start_timeout_seconds)
         await _await_schema(settings)
         await _require_tenant_policies(shared.database)
-        async with _producer(settings, self._remaining_seconds) as producer:
+        producer = HealingProducer(
+            "relay",
+            producer_factory(settings, f"archon.{settings.service}.relay", max_batch_size=131_072),
+            shared.broker.states,
+        )
+        async with _connected(producer, settings, self._remaining_seconds):
             relay = Relay(settings, producer, shared.outbox, shared.notifier.add_waiter())
             for hook in self._on_start:
                 await hook()
@@ -143,11 +150,14 @@ class Application:
             shared.health.started = True
             restore_library_log_levels()
             log.info("service_started")
-            watchdog = Watchdog(
-                lambda: shared.broker.monitored_consumers, shared.broker.is_reachable
+            supervisor = ConsumerSupervisor(
+                lambda: shared.broker.supervised_consumers,
+                shared.broker.is_reachable,
+                shared.broker.states,
+                principal_of(settings),
             )
             await self._run_all(
-                [relay, shared.telemetry, shared.health, watchdog, _housekeeping(shared)]
+                [relay, shared.telemetry, shared.health, supervisor, _housekeeping(shared)]
             )
         log.info("service_stopped")
         await self._flush()
@@ -209,7 +219,11 @@ class Application:
             idle = [c for c in shared.broker.consumers if not c.assignment()]
             return f"{len(idle)} consumers have no partitions" if idle else ""
 
+        async def kafka() -> str:
+            return shared.broker.states.summary()
+
         shared.health.add("outbox", outbox)
+        shared.health.add("kafka", kafka)
         shared.health.add("consumers", consumers)
 
 
@@ -242,46 +256,31 @@ async def _require_tenant_policies(database: Database) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _producer(
-    settings: ServiceSettings, stop_seconds: Callable[[], float]
-) -> AsyncIterator[AIOKafkaProducer]:
-    """The relay's producer: idempotent, acknowledged by all in-sync replicas.
+async def _connected(
+    producer: HealingProducer, settings: ServiceSettings, stop_seconds: Callable[[], float]
+) -> AsyncIterator[None]:
+    """Connect, trying again until the start's time is over; close at the end.
 
     Raises:
         StartupFailed: Kafka does not answer in time, or does not let us in.
     """
-    arguments = client_arguments(settings)
-    producer = AIOKafkaProducer(
-        **arguments,
-        client_id=f"archon.{settings.service}.relay",
-        acks="all",
-        enable_idempotence=True,
-        max_batch_size=131_072,
-        request_timeout_ms=10_000,
-    )
     try:
-        await _connect(producer, arguments, settings)
-        yield producer
+        await _connect(producer, settings)
+        yield
     finally:
-        # An idempotent producer's stop waits for ever when its broker is gone.
-        with contextlib.suppress(TimeoutError, KafkaError):
-            async with asyncio.timeout(stop_seconds()):
-                await producer.stop()
+        await producer.close(timeout_seconds=stop_seconds())
 
 
-async def _connect(
-    producer: AIOKafkaProducer, arguments: dict[str, Any], settings: ServiceSettings
-) -> None:
-    """Connect, trying again until the start's time is over."""
+async def _connect(producer: HealingProducer, settings: ServiceSettings) -> None:
     deadline = asyncio.get_running_loop().time() + settings.start_timeout_seconds
     while True:
         try:
             async with asyncio.timeout_at(deadline):
-                await producer.start()
+                await producer.connected()
             return
         except (KafkaError, OSError) as error:
             over = asyncio.get_running_loop().time() >= deadline
-            if refusal := await explain_refusal(arguments, final=over):
+            if refusal := await explain_refusal(client_arguments(settings), final=over):
                 raise StartupFailed(refusal) from error
             if over:
                 raise StartupFailed(

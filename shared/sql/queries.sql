@@ -176,12 +176,13 @@ ON CONFLICT (event_id) DO NOTHING;
 -- Held by the session: one relay per shard and schema.
 SELECT pg_try_advisory_lock(hashtext(current_schema() || '/outbox'), :shard);
 
--- name: unpublished(shard, most)
--- In id order, so that the order per key is the order of commits.
+-- name: unpublished(shard, most, blocked)
+-- In id order, so that the order per key is the order of commits. Topics that Kafka does not take
+-- records of just now are left out whole: they must not keep the others of the shard waiting.
 SELECT id, event_id, topic, key, headers, payload,
        extract(epoch FROM clock_timestamp() - created_at)::float8 AS queue_seconds
 FROM outbox
-WHERE shard = :shard AND published_at IS NULL
+WHERE shard = :shard AND published_at IS NULL AND topic <> ALL(:blocked::text[])
 ORDER BY id
 LIMIT :most;
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
 
+    from archon_contracts.client.patches import Fetch
+
 FIRST_WAIT_SECONDS: Final = 0.002
 
 
@@ -35,17 +37,16 @@ class IdleFetchBackoff:
 
 
 def pace_idle_fetches(consumer: AIOKafkaConsumer, *, maximum_wait_seconds: float) -> None:
-    """Make a started consumer wait after each empty fetch; a maximum of 0 changes nothing.
-
-    aiokafka has no hook for this, so its private `Fetcher._proc_fetch_request` is wrapped; a test
-    guards its shape.
-    """
+    """Make a started consumer wait after each empty fetch; a maximum of 0 changes nothing."""
     if maximum_wait_seconds <= 0:
         return
-    fetcher = consumer._fetcher
-    fetch = fetcher._proc_fetch_request
-    pace = IdleFetchBackoff(maximum_wait_seconds)
+    # Imported late: this module is offered to those who have no aiokafka, too.
+    from archon_contracts.client.patches import wrap_fetches
 
+    wrap_fetches(consumer, lambda fetch: _paced(fetch, IdleFetchBackoff(maximum_wait_seconds)))
+
+
+def _paced(fetch: Fetch, pace: IdleFetchBackoff) -> Fetch:
     async def paced_fetch(assignment: Any, node_id: int, request: Any) -> bool:
         # The consumer's close() cancels this task and awaits it: a cancel must end here.
         with contextlib.suppress(asyncio.CancelledError):
@@ -57,4 +58,4 @@ def pace_idle_fetches(consumer: AIOKafkaConsumer, *, maximum_wait_seconds: float
                 await asyncio.sleep(pace.after_empty(node_id))
         return False
 
-    fetcher._proc_fetch_request = paced_fetch
+    return paced_fetch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
@@ -13,6 +12,8 @@ from archon_contracts.client.errors import (
     MissingExtraError,
     TopicMissingError,
 )
+from archon_contracts.client.log_folding import fold_library_logs
+from archon_contracts.client.patches import abandon
 from archon_contracts.client.security import diagnose_refusal
 
 try:
@@ -49,6 +50,7 @@ async def start(
         BrokerUnavailableError: Kafka could not be reached in time.
         TopicMissingError: Kafka was reached and lacks a topic.
     """
+    fold_library_logs()
     try:
         async with asyncio.timeout(timeout_seconds):
             await connection.start()
@@ -81,7 +83,7 @@ async def stop(connection: KafkaConnection, *, timeout_seconds: float) -> None:
         # while the broker is away, so their tasks are cancelled here. Callers that waited for
         # an acknowledgement have got an error already.
         log.warning("Kafka did not answer while closing; the connection was dropped")
-        await _drop(connection)
+        await abandon(connection)
         # The cancel may be that of a fetch in flight, which aiokafka lets out of its stop().
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
@@ -93,14 +95,3 @@ async def _topics(connection: Any) -> set[str]:
         cluster = await connection.client.fetch_all_metadata()
         return set(cluster.topics())
     return set(await connection.topics())
-
-
-async def _drop(connection: Any) -> None:
-    connection._closed = True
-    if isinstance(connection, AIOKafkaProducer):
-        await connection._sender.close()
-        await connection.client.close()
-    else:
-        with contextlib.suppress(asyncio.CancelledError):  # of a fetch in flight, as above
-            await connection._fetcher.close()
-        await connection._client.close()

@@ -6,27 +6,31 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from archon_contracts.client.errors import (
     BrokerUnavailableError,
     MissingExtraError,
     SendRefusedError,
 )
-from archon_contracts.client.lifetime import KafkaConnection, start, stop
+from archon_contracts.client.lifetime import start, stop
+from archon_contracts.client.patches import GapFreeProducer
 from archon_contracts.envelope import Headers
 
 try:
-    from aiokafka import AIOKafkaProducer
     from aiokafka.errors import (
         InvalidProducerIdMapping,
         KafkaError,
         OutOfOrderSequenceNumber,
         ProducerClosed,
         ProducerFenced,
+        UnknownProducerId,
     )
 except ModuleNotFoundError as error:
     raise MissingExtraError("aiokafka", "kafka") from error
+
+METADATA_MAX_AGE_MS: Final = 10_000
+"""How soon new partitions, a topic made again and a right given back are noticed."""
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +67,13 @@ class ReliableProducer:
             "acks": "all",
             "enable_idempotence": True,
             "max_batch_size": 131_072,
+            "metadata_max_age_ms": METADATA_MAX_AGE_MS,
             **(connection or {}),
         }
         self._required_topics = required_topics
         self._timeout = timeout_seconds
         self._replacing = asyncio.Lock()
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: GapFreeProducer | None = None
 
     async def start(self) -> None:
         """Connect.
@@ -77,7 +82,7 @@ class ReliableProducer:
             BrokerUnavailableError: Kafka could not be reached in time.
             TopicMissingError: Kafka was reached and lacks a required topic.
         """
-        producer = AIOKafkaProducer(**self._options)
+        producer = GapFreeProducer(**self._options)
         await start(
             producer,
             required_topics=self._required_topics,
@@ -108,21 +113,24 @@ class ReliableProducer:
                 f"Kafka did not acknowledge {what} within {self._timeout:g} s"
             ) from error
         except KafkaError as error:
-            if error.retriable or _is_unusable(error):
+            if error.retriable or is_unusable(error):
                 raise BrokerUnavailableError(f"Kafka cannot take it now: {error}") from error
             raise SendRefusedError(f"Kafka refused it: {error}") from error
 
     async def _deliver(self, records: Sequence[OutgoingRecord]) -> None:
         producer = self._running()
+        if producer.fault is not None:
+            await self._replace(producer, producer.fault)
+            producer = self._running()
         try:
             await _send_all(producer, records)
         except KafkaError as error:
-            if not _is_unusable(error):
+            if not is_unusable(error):
                 raise
             await self._replace(producer, error)
             await _send_all(self._running(), records)
 
-    async def _replace(self, lost: KafkaConnection, reason: KafkaError) -> None:
+    async def _replace(self, lost: GapFreeProducer, reason: BaseException) -> None:
         async with self._replacing:
             if self._producer is not lost:
                 return  # another send has done it
@@ -130,19 +138,27 @@ class ReliableProducer:
             await self.start()
             await stop(lost, timeout_seconds=self._timeout)
 
-    def _running(self) -> AIOKafkaProducer:
+    def _running(self) -> GapFreeProducer:
         if self._producer is None:
             raise BrokerUnavailableError("not connected to Kafka: start first")
         return self._producer
 
 
-def _is_unusable(error: KafkaError) -> bool:
+UNUSABLE_ERRORS: Final = (
+    InvalidProducerIdMapping,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+    ProducerFenced,
+    UnknownProducerId,
+)
+
+
+def is_unusable(error: BaseException) -> bool:
     """Whether the producer is of no more use: unknown to the broker, or its sender has ended."""
-    known = (OutOfOrderSequenceNumber, ProducerFenced, InvalidProducerIdMapping, ProducerClosed)
-    return isinstance(error, known) or type(error) is KafkaError
+    return isinstance(error, UNUSABLE_ERRORS) or type(error) is KafkaError
 
 
-async def _send_all(producer: AIOKafkaProducer, records: Sequence[OutgoingRecord]) -> None:
+async def _send_all(producer: GapFreeProducer, records: Sequence[OutgoingRecord]) -> None:
     pending = [
         await producer.send(record.topic, record.value, key=record.key, headers=record.headers)
         for record in records

@@ -7,6 +7,8 @@ without end. On one machine we know that the process is gone, so we leave the gr
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,13 +23,17 @@ TIMEOUT_SECONDS = 5.0
 log = structlog.get_logger()
 
 
-async def evict_members(bootstrap_servers: str, service: str) -> int:
+async def evict_members(
+    bootstrap_servers: str, service: str, security: Mapping[str, Any] | None = None
+) -> int:
     """Put every member of the groups of `service` out; returns how many there were.
+
+    `security` holds what `shared.kafka.security.security_arguments` gives.
 
     A broker that does not answer is left alone: the service will wait for it by itself.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers)
+    arguments = {"bootstrap_servers": bootstrap_servers, **(security or {})}
+    admin, client = AIOKafkaAdminClient(**arguments), AIOKafkaClient(**arguments)
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await asyncio.gather(admin.start(), client.bootstrap())

@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from deploy.local.processes.child import Child, Program
 from deploy.local.processes.group_members import evict_members
 from deploy.local.processes.ports import require_free
 from deploy.local.processes.probes import answers_ready
+from shared.kafka.security import security_arguments
+from shared.settings import KafkaSecuritySettings
 
 # `python -m` finds the packages from here, whether they are installed or only checked out.
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
@@ -28,7 +31,7 @@ class ServiceProcess:
         """Start the process; a stranger on its port or its dead self in Kafka stand in its way."""
         require_free(self.name, self.port)
         servers = self._environment["ARCHON_KAFKA_BOOTSTRAP_SERVERS"]
-        await evict_members(servers, self.name)
+        await evict_members(servers, self.name, _kafka_security(self._environment))
         return await Child.spawn(
             Program(
                 argv=(sys.executable, "-m", f"services.{self.name}"),
@@ -41,3 +44,14 @@ class ServiceProcess:
     async def is_ready(self) -> bool:
         """Ask the service itself."""
         return await answers_ready(self.port)
+
+
+def _kafka_security(environment: Mapping[str, str]) -> dict[str, Any]:
+    """TLS and SASL as the service itself will read them."""
+    prefix = "ARCHON_"
+    fields = {
+        name.removeprefix(prefix).lower(): value
+        for name, value in environment.items()
+        if name.removeprefix(prefix).lower() in KafkaSecuritySettings.model_fields
+    }
+    return security_arguments(KafkaSecuritySettings.model_validate(fields))

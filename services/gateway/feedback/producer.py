@@ -1,30 +1,45 @@
-"""The hot path: feedback directly to Kafka, answered after the broker's acknowledgement."""
+"""The hot path: feedback straight to Kafka, answered after the broker's acknowledgement."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidTimestampError, KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from archon_contracts import telemetry
+from archon_contracts.client.patches import GapFreeProducer, InvalidRecordError
+from archon_contracts.client.producer import is_unusable
 from archon_contracts.envelope import Envelope, Headers
 from archon_contracts.topics import FEEDBACK
-from services.gateway.errors import ProducerUnavailable
+from services.gateway.errors import (
+    FieldError,
+    Invalid,
+    NotAllowed,
+    ProducerUnavailable,
+    TooLarge,
+)
 from services.gateway.feedback.body_parser import OutgoingEvent
 from services.gateway.load.load_shedding import InFlightLimit
 from shared.clock import Clock
-from shared.logging import get_logger
+from shared.errors import ArchonError, BrokerUnavailable
+from shared.kafka.producer import HealingProducer
+from shared.kafka.refusals import MISSING_RIGHT_ERRORS, TOO_LARGE_ERRORS, describe_error
 from shared.telemetry.spans import current_traceparent, remote_context
 
 SOURCE = "archon/gateway"
+REFUSALS = (
+    *MISSING_RIGHT_ERRORS,
+    *TOO_LARGE_ERRORS,
+    InvalidRecordError,
+    InvalidTimestampError,
+)
+"""What Kafka will not take, now or later, until somebody changes the event or the rights."""
 
-log = get_logger(__name__)
 tracer = trace.get_tracer(__name__)
 partitioner = DefaultPartitioner()
 
@@ -39,37 +54,36 @@ class FeedbackProducer:
 
     def __init__(
         self,
-        connect: Callable[[], AIOKafkaProducer],
+        producer: HealingProducer,
         clock: Clock,
         in_flight: InFlightLimit,
         *,
+        principal: str,
         timeout_seconds: float,
+        read_limit: Callable[[], Awaitable[int | None]] | None = None,
     ) -> None:
-        self._connect = connect
+        """`read_limit` asks for the topic's `max.message.bytes`, to name it in a refusal."""
+        self._producer = producer
         self._clock = clock
         self._in_flight = in_flight
+        self._principal = principal
         self._timeout = timeout_seconds
-        self._producer: AIOKafkaProducer | None = None
-        self._renewing = asyncio.Lock()
-        self._closed = False
+        self._read_limit = read_limit
 
     async def start(self) -> None:
-        """Connect the producer before the first request; a failure is only logged."""
+        """Connect, so that the first request need not; a broker that is away is only reported."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._usable_producer()
+                await self._producer.connected()
         except (KafkaError, OSError) as error:
-            log.warning("producer_not_connected", error=repr(error))
+            self._report(error)
 
     async def run(self) -> None:
         """Stay open until cancelled; then flush and close."""
         try:
             await asyncio.Event().wait()
         finally:
-            self._closed = True
-            producer, self._producer = self._producer, None
-            if producer is not None:
-                await self._close(producer)
+            await self._producer.close(timeout_seconds=self._timeout)
 
     async def send(self, events: Sequence[OutgoingEvent], *, traceparent: str = "") -> None:
         """Return when every event is acknowledged by all in-sync replicas.
@@ -80,7 +94,10 @@ class FeedbackProducer:
         Raises:
             Overloaded: too many are not acknowledged yet; none of these was sent.
             ProducerUnavailable: not all were acknowledged in time. Some may be stored, now or
-                later; sending all again is safe.
+                later: sending all again is safe.
+            TooLarge: the topic does not take one of them; the others are stored.
+            NotAllowed: the gateway may not write to the topic.
+            Invalid: the broker does not take one of them for another reason.
         """
         with (
             self._in_flight.reserve(len(events), events[0].body.tenant_id),
@@ -92,17 +109,45 @@ class FeedbackProducer:
             ) as span,
         ):
             try:
-                async with asyncio.timeout(self._timeout):
-                    await self._send_all(events)
+                answers = await self._send_in_time(events)
+            except BrokerUnavailable as error:  # our own: this connection is closed
+                raise ProducerUnavailable("the gateway is stopping; send the same again") from error
             except (KafkaError, TimeoutError) as error:
                 span.set_status(StatusCode.ERROR, type(error).__name__)
-                log.warning("feedback_not_acknowledged", error=repr(error), events=len(events))
-                raise ProducerUnavailable(
-                    "the broker did not acknowledge in time; send the same again"
-                ) from error
+                raise ProducerUnavailable(f"{self._report(error)}; send the same again") from error
+            for number, answer in enumerate(answers):
+                if isinstance(answer, BaseException):
+                    span.set_status(StatusCode.ERROR, type(answer).__name__)
+                    raise await self._refusal(number, answer, len(events)) from answer
+            self._producer.states.clear(self.name)
 
-    async def _send_all(self, events: Sequence[OutgoingEvent]) -> None:
-        producer = await self._usable_producer()
+    async def _send_in_time(self, events: Sequence[OutgoingEvent]) -> list[object]:
+        """The answers: an acknowledgement or, where Kafka refused an event for good, its error.
+
+        Raises:
+            TimeoutError: not all came in time.
+            KafkaError: one may succeed when it is sent again.
+        """
+        producer: GapFreeProducer | None = None
+        try:
+            async with asyncio.timeout(self._timeout):
+                producer = await self._producer.connected()
+                answers = await self._send_all(producer, events)
+        except TimeoutError as error:
+            # Why the broker kept us waiting is worth more than that it did.
+            raise (producer.retried_error if producer else None) or error from error
+        except REFUSALS as error:  # met before anything was sent, as by the metadata
+            return [error]
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, REFUSALS):
+                if producer.fault is not None or is_unusable(answer):
+                    self._producer.retire(producer, answer)
+                raise answer
+        return answers
+
+    async def _send_all(
+        self, producer: GapFreeProducer, events: Sequence[OutgoingEvent]
+    ) -> list[object]:
         partitions = sorted(await producer.partitions_for(FEEDBACK.name))
         attributes = _Attributes(self._clock.now(), current_traceparent())
         placed: dict[str, tuple[bytes, int]] = {}  # a request names few agents
@@ -122,43 +167,40 @@ class FeedbackProducer:
                     headers=attributes.of(event),
                 )
             )
-        await asyncio.gather(*acknowledgements)
+        # Every answer is fetched even when one fails: an unread one would be logged as an error.
+        return list(await asyncio.gather(*acknowledgements, return_exceptions=True))
 
-    async def _usable_producer(self) -> AIOKafkaProducer:
-        """The producer, replaced when a fatal error has ended its sender task."""
-        async with self._renewing:
-            if self._closed:
-                raise ProducerUnavailable("the gateway is stopping; send the same again")
-            producer = self._producer
-            if producer is not None and not producer._sender.sender_task.done():
-                return producer
-            if producer is not None:
-                log.warning("producer_sender_died")
-                self._producer = None
-                await self._close(producer)
-            self._producer = await self._connected()
-            return self._producer
+    def _report(self, error: BaseException) -> str:
+        """Let readiness know; the sentence for whoever sent."""
+        problem = describe_error(
+            error, principal=self._principal, operation="Write", topic=FEEDBACK.name
+        )
+        self._producer.states.report(self.name, problem)
+        return f"the broker did not acknowledge in time ({problem})"
 
-    async def _connected(self) -> AIOKafkaProducer:
-        producer = self._connect()
-        try:
-            await producer.start()
-        except BaseException:
-            await self._close(producer)
-            raise
-        return producer
-
-    async def _close(self, producer: AIOKafkaProducer) -> None:
-        try:
-            async with asyncio.timeout(self._timeout):
-                await producer.stop()
-        except (KafkaError, TimeoutError) as error:
-            # An idempotent producer waits without end for an unavailable broker.
-            log.warning("producer_not_flushed", error=repr(error))
+    async def _refusal(self, number: int, error: BaseException, count: int) -> ArchonError:
+        """What to tell the sender of the event that Kafka refused for good."""
+        others = "; the others are stored or refused alike" if count > 1 else ""
+        if isinstance(error, MISSING_RIGHT_ERRORS):
+            self._report(error)
+            return NotAllowed(
+                describe_error(
+                    error, principal=self._principal, operation="Write", topic=FEEDBACK.name
+                )
+            )
+        if isinstance(error, TOO_LARGE_ERRORS):
+            limit = await self._read_limit() if self._read_limit is not None else None
+            size = f"{limit} bytes" if limit else "its max.message.bytes"
+            return TooLarge(
+                f"events[{number}]: Kafka's topic {FEEDBACK.name} takes no record above "
+                f"{size}{others}"
+            )
+        reason = f"Kafka does not take this event: {error}{others}"
+        return Invalid([FieldError(f"events[{number}]", "refused_by_broker", reason)])
 
 
 class _Attributes:
-    """CloudEvents headers; those that all events of a request share are built once."""
+    """CloudEvents headers; what all events of a request share is made once."""
 
     def __init__(self, now: datetime, traceparent: str) -> None:
         self._now = now

@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
+from aiokafka.errors import InvalidTimestampError
+
 from tests.faults.brokers.mock_kafka import PRODUCER, librdkafka
 
 TOPIC, PARTITION, VALUE, KEY, FLAGS, TIMESTAMP, HEADERS, END = 1, 3, 4, 5, 7, 8, 10, 0
 COPY = 2
+INVALID_TIMESTAMP = InvalidTimestampError.errno
 FLUSH_MS = 20_000
 
 RawNames = Sequence[tuple[bytes, bytes | None]]
@@ -75,7 +78,11 @@ class RawProducer:
         timestamp_ms: int = 0,
         partition: int = -1,
     ) -> Place:
-        """Send and wait; a timestamp of 0 is now, a partition of -1 is the library's choice."""
+        """Send and wait; a timestamp of 0 is now, a partition of -1 is the library's choice.
+
+        Raises:
+            InvalidTimestampError: the broker takes no record of that time.
+        """
         code = self._library.rd_kafka_producev(
             self._handle,
             *(ctypes.c_int(TOPIC), topic.encode()),
@@ -91,6 +98,8 @@ class RawProducer:
             raise RuntimeError(f"librdkafka did not take the record: error {code}")
         self._library.rd_kafka_flush(self._handle, ctypes.c_int(FLUSH_MS))
         place = self._places.pop() if self._places else None
+        if place == INVALID_TIMESTAMP:
+            raise InvalidTimestampError
         if not isinstance(place, Place):
             raise RuntimeError(f"the record was not acknowledged: error {place}")
         return place

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import InvalidTimestampError, MessageSizeTooLargeError
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import dead_letters
@@ -108,13 +108,16 @@ class BadInputs:
         with raw_producer(servers) as producer:
             for record in records:
                 headers = [(name.encode(), value) for name, value in record.headers]
-                stands = producer.send(
-                    record.topic.name,
-                    record.value,
-                    key=record.key,
-                    headers=[*headers, *record.raw_headers],
-                    timestamp_ms=record.timestamp_ms,
-                )
+                try:
+                    stands = producer.send(
+                        record.topic.name,
+                        record.value,
+                        key=record.key,
+                        headers=[*headers, *record.raw_headers],
+                        timestamp_ms=record.timestamp_ms,
+                    )
+                except InvalidTimestampError:
+                    continue  # Apache Kafka refuses it at once; the embedded broker takes it
                 place = f"{record.topic.name}/{stands.partition}/{stands.offset}"
                 client_log.acknowledge(place)
                 sent[place] = record

@@ -5,7 +5,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from archon_contracts.topics import consumer_group
-from shared.kafka.member_id import keep_member_id
+from shared.kafka.patches import keep_member_id
 from tests.faults.brokers.topics import generations_of
 from tests.support.eventually import eventually
 

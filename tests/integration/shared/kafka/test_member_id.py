@@ -8,7 +8,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from shared.kafka.member_id import keep_member_id
+from shared.kafka.patches import keep_member_id
 from tests.support.eventually import eventually
 
 TOPIC = f"membership-{uuid4().hex}"

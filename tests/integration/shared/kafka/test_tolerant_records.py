@@ -10,7 +10,8 @@ from aiokafka.errors import CorruptRecordException
 from archon_contracts.commands import RollBackModel
 from archon_contracts.topics import REGISTRY_COMMANDS
 from shared.kafka.broker import new_router, raw_subscription, subscription
-from shared.kafka.tolerant_records import LosslessConsumer, TolerantRecords
+from shared.kafka.consumer import ServiceConsumer
+from shared.kafka.tolerant_records import TolerantRecords
 from shared.kafka.topic_admin import ensure_topics
 from shared.messaging.messages import Message, RawRecord
 from shared.postgres.migrations import migrate
@@ -85,7 +86,7 @@ async def test_a_drain_that_fails_gives_back_what_it_had_drained(
     with raw_producer(kafka) as producer:
         for number, partition in enumerate(partitions):
             producer.send(partition.topic, b"%d" % number)
-    async with LosslessConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+    async with ServiceConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
         consumer.assign(partitions)
         await eventually(lambda: len(consumer._fetcher._records) == 2)
         fetched = list(consumer._fetcher._records.values())
@@ -121,7 +122,7 @@ async def test_the_fetcher_takes_its_batches_from_the_name_that_is_replaced(
     topic = f"shape-{uuid4().hex}"
     with raw_producer(kafka) as producer:
         producer.send(topic, b"1", headers=[ODD], partition=0)
-    async with LosslessConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+    async with ServiceConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
         consumer.assign([TopicPartition(topic, 0)])
         record = await consumer.getone()
     assert (record.value, record.headers) == (b"1", (("\\xff\\xfe\\xfd", b"v"),))

@@ -4,26 +4,36 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import (
+    InvalidTimestampError,
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    NotEnoughReplicasError,
+    OutOfOrderSequenceNumber,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.partitioner import DefaultPartitioner
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.traffic_classes import TrafficClass
-from services.gateway.errors import Overloaded, ProducerUnavailable
+from services.gateway.errors import (
+    Invalid,
+    NotAllowed,
+    Overloaded,
+    ProducerUnavailable,
+    TooLarge,
+)
 from services.gateway.feedback.body_parser import OutgoingEvent, prepare
 from services.gateway.feedback.producer import FeedbackProducer
 from services.gateway.load.load_shedding import InFlightLimit
+from shared.kafka import producer as producer_module
+from shared.kafka.connections import ConnectionStates
+from shared.kafka.producer import HealingProducer
 from tests.support.clocks import SetClock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Sender:
-    """The state of a producer's sender task."""
-
-    def __init__(self) -> None:
-        self.sender_task: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class Producer:
@@ -33,7 +43,9 @@ class Producer:
         self, *, acknowledges: bool = True, starts: bool = True, hangs: bool = False
     ) -> None:
         self._acknowledges, self._starts, self._hangs = acknowledges, starts, hangs
-        self._sender = Sender()
+        self.fault: BaseException | None = None
+        self.retried_error: BaseException | None = None
+        self.answer: BaseException | None = None
         self.sent: list[dict[str, object]] = []
         self.stopped = False
 
@@ -52,12 +64,24 @@ class Producer:
     async def send(self, _topic: str, **fields: object) -> asyncio.Future[None]:
         self.sent.append(fields)
         acknowledged = asyncio.get_running_loop().create_future()
-        if self._acknowledges:
+        if self.answer is not None:
+            acknowledged.set_exception(self.answer)
+        elif self._acknowledges:
             acknowledged.set_result(None)
         return acknowledged
 
     def die(self) -> None:
-        self._sender.sender_task.set_result(None)
+        self.fault = KafkaError("its sender has ended")
+
+
+@pytest.fixture(autouse=True)
+def _close_scripted_producers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have none of the parts that a real one is closed by."""
+
+    async def close(producer: Producer, **_: object) -> None:
+        await producer.stop()
+
+    monkeypatch.setattr(producer_module, "abandon", close)
 
 
 def events(*agents: str) -> list[OutgoingEvent]:
@@ -71,7 +95,19 @@ def events(*agents: str) -> list[OutgoingEvent]:
 def intake(*producers: Producer, limit: int = 0) -> FeedbackProducer:
     made = iter(producers)
     in_flight = InFlightLimit("inflight_events", limit, "events")
-    return FeedbackProducer(lambda: next(made), SetClock(NOON), in_flight, timeout_seconds=0.05)
+    healing = HealingProducer("intake", lambda: next(made), ConnectionStates())
+
+    async def limit_of_topic() -> int:
+        return 20_000
+
+    return FeedbackProducer(
+        healing,
+        SetClock(NOON),
+        in_flight,
+        principal="User:gateway",
+        timeout_seconds=0.05,
+        read_limit=limit_of_topic,
+    )
 
 
 async def test_each_event_is_one_record_with_its_key_and_id() -> None:
@@ -188,3 +224,47 @@ async def test_the_gateway_starts_without_a_broker(
     await started.send(events("a"))
 
     assert (first.stopped, len(second.sent)) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "text"),
+    [
+        (MessageSizeTooLargeError(), TooLarge, "no record above 20000 bytes"),
+        (TopicAuthorizationFailedError("feedback"), NotAllowed, "User:gateway Write on topic"),
+        (InvalidTimestampError(), Invalid, "InvalidTimestamp"),
+    ],
+)
+async def test_what_kafka_refuses_for_good_is_told_as_such(
+    answer: KafkaError, error: type[Exception], text: str
+) -> None:
+    producer = Producer()
+    producer.answer = answer
+    door = intake(producer)
+
+    with pytest.raises(error, match=text) as raised:
+        await door.send(events("a"))
+    assert "send the same again" not in str(raised.value)
+
+    producer.answer = None
+    await door.send(events("b"))
+    assert not producer.stopped
+
+
+async def test_a_producer_that_the_broker_no_longer_knows_is_replaced() -> None:
+    first, second = Producer(), Producer()
+    first.answer = OutOfOrderSequenceNumber()
+    door = intake(first, second)
+
+    with pytest.raises(ProducerUnavailable, match="send the same again"):
+        await door.send(events("a"))
+    await door.send(events("a"))
+
+    assert len(second.sent) == 1
+
+
+async def test_why_the_broker_keeps_us_waiting_is_told() -> None:
+    producer = Producer(acknowledges=False)
+    producer.retried_error = NotEnoughReplicasError()
+
+    with pytest.raises(ProducerUnavailable, match=r"min\.insync\.replicas"):
+        await intake(producer).send(events("a"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.group import JoinGroupRequest
 
-from shared.kafka.member_id import keep_member_id
+from shared.kafka.patches import keep_member_id
 
 UNKNOWN_MEMBER = 25
 

@@ -1,12 +1,12 @@
-"""What the watchdog looks at is there in aiokafka's consumer."""
+"""What the supervisor of consumers looks at is there in aiokafka's consumer."""
 
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer
 
 from archon_contracts.topics import REGISTRY_COMMANDS
+from shared.kafka.patches import has_ended, is_group_member
 from shared.kafka.topic_admin import ensure_topics
-from shared.kafka.watchdog import _has_died, _is_member
 from shared.process.service_context import ServiceContext
 from tests.support.eventually import eventually
 from tests.support.infrastructure.service_contexts import probe_settings
@@ -14,18 +14,18 @@ from tests.support.infrastructure.service_contexts import probe_settings
 
 async def test_a_consumer_whose_fetch_task_has_ended_is_seen(kafka: str) -> None:
     async with AIOKafkaConsumer(bootstrap_servers=kafka, group_id="watched") as consumer:
-        assert not _has_died(consumer)
+        assert not has_ended(consumer)
         consumer._fetcher._fetch_task.cancel()
-        await eventually(lambda: _has_died(consumer))
+        await eventually(lambda: has_ended(consumer))
 
 
 async def test_a_consumer_is_seen_to_have_joined_its_group(kafka: str) -> None:
     await ensure_topics(kafka)
     group = f"joins-{uuid4().hex[:8]}"
     async with AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group) as consumer:
-        assert not _is_member(consumer)
+        assert not is_group_member(consumer)
         consumer.subscribe([REGISTRY_COMMANDS.name])
-        await eventually(lambda: _is_member(consumer), timeout=20)
+        await eventually(lambda: is_group_member(consumer), timeout=20)
 
 
 async def test_kafka_is_asked_over_a_connection_of_its_own(database_url: str, kafka: str) -> None:

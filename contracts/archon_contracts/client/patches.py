@@ -1,0 +1,234 @@
+"""Every private name of aiokafka that the clients rely on, with its reason and when it can go.
+
+A test fails when aiokafka's version changes or when one of these names changes its shape. Then
+look at each of them again, and remove what upstream has mended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from archon_contracts.client.errors import MissingExtraError
+
+try:
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+    from aiokafka.errors import BrokerResponseError, KafkaError, for_code
+    from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
+    from aiokafka.producer.sender import Sender, SendProduceReqHandler
+    from aiokafka.record.memory_records import MemoryRecords
+except ModuleNotFoundError as error:
+    raise MissingExtraError("aiokafka", "kafka") from error
+
+AIOKAFKA_VERSION: Final = "0.14.0"
+"""The version that these names were read in."""
+
+MESSAGE_TOO_LARGE: Final = 10
+RECORD_LIST_TOO_LARGE: Final = 18
+TOPIC_AUTHORIZATION_FAILED: Final = 29
+CLUSTER_AUTHORIZATION_FAILED: Final = 31
+INVALID_TIMESTAMP: Final = 32
+INVALID_RECORD: Final = 87
+ABANDON_SECONDS: Final = 5.0
+Fetch = Callable[[Any, int, Any], Awaitable[bool]]
+"""A fetch of an assignment's records from one node by one request."""
+
+NOT_STORED: Final = frozenset({
+    MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, TOPIC_AUTHORIZATION_FAILED,
+    CLUSTER_AUTHORIZATION_FAILED, INVALID_TIMESTAMP, INVALID_RECORD,
+    17, 35, 43, 44, 76,  # topic name, versions, message format, policy, compression
+})  # fmt: skip
+"""Answers to a produce request by which nothing of the batch was stored."""
+ONE_RECORD_AT_FAULT: Final = frozenset({
+    MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD,
+})  # fmt: skip
+"""Of these, the ones that one record may cause for its whole batch."""
+
+
+class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka ships no types
+    """The broker takes no such record: no key on a compacted topic, for example."""
+
+    errno = INVALID_RECORD
+    message = "INVALID_RECORD"
+    description = "the topic takes no such record (a compacted topic wants a key)"
+
+
+# aiokafka counts the sequence numbers of a batch when it is first sent, and does not take them
+# back when the broker refuses the batch. Every later batch of the partition is then refused with
+# OutOfOrderSequenceNumber (aio-libs/aiokafka#1017). Can go when that issue is closed and a refused
+# batch is divided as the Java client's is (KAFKA-3995); test_patches and kafka_real show it.
+class GapFreeProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no types
+    """An idempotent producer that goes on after a refused record, and refuses that record alone."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        sender, accumulator = self._sender, self._message_accumulator
+        # Expiry would use up sequence numbers of a batch that was never sent; whoever waits for an
+        # idempotent producer has a timeout of its own.
+        accumulator._batch_ttl = math.inf
+        self._sender: _GapFreeSender = _GapFreeSender(
+            self.client,
+            acks=sender._acks,
+            txn_manager=self._txn_manager,
+            message_accumulator=accumulator,
+            retry_backoff_ms=round(sender._retry_backoff * 1000),
+            request_timeout_ms=self._request_timeout_ms,
+        )
+
+    @property
+    def fault(self) -> BaseException | None:
+        """Why only a new producer can send, or None."""
+        task = self._sender.sender_task
+        if task is not None and task.done():
+            ended: BaseException = KafkaError("its sender has ended")
+            return ended if task.cancelled() else task.exception() or ended
+        fault: BaseException | None = self._sender.fault
+        return fault
+
+    @property
+    def retried_error(self) -> BaseException | None:
+        """The last error after which a batch was sent again: why an acknowledgement is late."""
+        return self._sender.retried_error
+
+
+class _GapFreeSender(Sender):  # type: ignore[misc]  # aiokafka ships no types
+    """Takes back the sequence numbers of what was refused, and divides a refused batch."""
+
+    fault: BaseException | None = None
+    retried_error: BaseException | None = None
+
+    async def _send_produce_req(self, node_id: int, batches: dict[TopicPartition, Any]) -> None:
+        await _ProduceHandler(self, dict(batches)).do(node_id)
+        self._in_flight.remove(node_id)
+        for partition in batches:
+            self._muted_partitions.remove(partition)
+
+    def refuse(self, batch: Any, code: int, error: BaseException) -> None:
+        """Settle a batch of which the broker stored nothing."""
+        if self._txn_manager is not None:
+            if batch.retry_count > 1:
+                # An earlier attempt may have been stored, so its numbers must not come again: the
+                # broker would take the next records for that batch and drop them.
+                self.fault = error
+                batch.failure(exception=error)
+                return
+            self._txn_manager.increment_sequence_number(batch.tp, -batch.record_count)
+        if batch.record_count > 1 and code in ONE_RECORD_AT_FAULT:
+            self._divide(batch, code)
+        else:
+            batch.failure(exception=error)
+
+    def _divide(self, batch: Any, code: int) -> None:
+        """Put both halves where the batch was, before all that came after it."""
+        accumulator = self._message_accumulator
+        raw = bytes(batch.get_data_buffer())
+        if code == MESSAGE_TOO_LARGE:
+            # The next batches need not be as large only to be refused and divided again.
+            accumulator._batch_size = min(accumulator._batch_size, max(len(raw) // 2, 1))
+        records = list(MemoryRecords(raw).next_batch())
+        futures = [future for future, _ in batch._msg_futures]
+        middle = len(records) // 2
+        parts = [
+            self._part(batch.tp, records[part], futures[part])
+            for part in (slice(0, middle), slice(middle, None))
+        ]
+        queue = accumulator._batches[batch.tp]
+        queue.extendleft(reversed(parts))
+
+        def settle(_part: asyncio.Future[Any]) -> None:
+            # A flush waits for the batch, so it is settled only with both of its parts.
+            if all(part.future.done() for part in parts) and not batch.future.done():
+                batch.future.set_result(None)
+
+        for part in parts:
+            part.future.add_done_callback(settle)
+
+    def _part(
+        self, partition: TopicPartition, records: Sequence[Any], futures: Sequence[Any]
+    ) -> Any:
+        accumulator = self._message_accumulator
+        # Without a limit: these records were one batch already, whatever the limit is now.
+        builder = BatchBuilder(2**31 - 1, accumulator._compression_type)
+        part = MessageBatch(partition, builder, math.inf, 0)
+        for record, future in zip(records, futures, strict=True):
+            part.append(
+                record.key,
+                record.value,
+                record.timestamp,
+                _create_future=partial(_same, future),
+                headers=record.headers,
+            )
+        builder.close()
+        return part
+
+
+class _ProduceHandler(SendProduceReqHandler):  # type: ignore[misc]  # aiokafka ships no types
+    def handle_response(self, response: Any) -> None:
+        self._sender.retried_error = None  # unless a partition of this answer says otherwise
+        for topic, partitions in response.topics:
+            for number, code, *_ in partitions:
+                partition = TopicPartition(topic, number)
+                if code in NOT_STORED and partition in self._batches:
+                    self._sender.refuse(self._batches.pop(partition), code, _error_of(code, topic))
+        super().handle_response(response)
+
+    def _can_retry(self, error: BaseException, batch: Any) -> bool:
+        can_retry = bool(super()._can_retry(error, batch))
+        if can_retry:
+            self._sender.retried_error = error
+        else:
+            # Whether it was stored is not known, so neither is the next sequence number.
+            self._sender.fault = error
+        return can_retry
+
+
+def _same(future: asyncio.Future[Any]) -> asyncio.Future[Any]:
+    return future
+
+
+def _error_of(code: int, topic: str) -> BaseException:
+    kind = InvalidRecordError if code == INVALID_RECORD else for_code(code)
+    return kind(topic) if code == TOPIC_AUTHORIZATION_FAILED else kind()
+
+
+# aiokafka's stop() of a producer flushes for ever, and that of a group's member waits for its
+# coordinator, while the broker is away (aio-libs/aiokafka#1101). Can go when stop() takes a
+# timeout.
+async def abandon(connection: Any) -> None:
+    """End what a producer or consumer still runs, without a word to the broker."""
+    connection._closed = True
+    if isinstance(connection, AIOKafkaProducer):
+        sender = connection._sender.sender_task
+        if sender is not None:
+            sender.cancel()
+        # Before the sender: it ends only when its requests do, and they end with the connections.
+        await connection.client.close()
+        if sender is not None:
+            await asyncio.wait([sender], timeout=ABANDON_SECONDS)
+        connection._message_accumulator.fail_all(KafkaError("the producer was closed"))
+        return
+    coordinator, fetcher = connection._coordinator, connection._fetcher
+    for task in _coordinator_tasks(coordinator):
+        task.cancel()
+    if fetcher is not None:
+        with contextlib.suppress(asyncio.CancelledError, KafkaError):  # of a fetch in flight
+            await fetcher.close()
+    await connection._client.close()
+
+
+def _coordinator_tasks(coordinator: Any) -> list[asyncio.Task[Any]]:
+    """A consumer without a group has a coordinator without these tasks."""
+    names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")
+    tasks = (getattr(coordinator, name, None) for name in names)
+    return [task for task in tasks if task is not None and not task.done()]
+
+
+# aiokafka has no hook between two fetches. Can go when the embedded broker long-polls.
+def wrap_fetches(consumer: AIOKafkaConsumer, wrap: Callable[[Fetch], Fetch]) -> None:
+    """Put `wrap` round each fetch of a started consumer; a fetch says whether it brought data."""
+    fetcher = consumer._fetcher
+    fetcher._proc_fetch_request = wrap(fetcher._proc_fetch_request)

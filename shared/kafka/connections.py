@@ -1,0 +1,64 @@
+"""What is wrong with the connections to Kafka now, for readiness and, sparingly, for the log."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from shared.logging import get_logger
+
+REPORT_SECONDS: Final = 30.0
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Fault:
+    reason: str
+    since: float = field(default_factory=time.monotonic)
+    logged_at: float = field(default_factory=time.monotonic)
+    failures: int = 0
+
+
+class ConnectionStates:
+    """The faults of a process's connections, by the name of the connection.
+
+    A change is logged once, and what lasts every 30 s with the number of failures since.
+    """
+
+    def __init__(self) -> None:
+        self._faults: dict[str, _Fault] = {}
+
+    def report(self, connection: str, reason: str) -> None:
+        """The connection does not do its work."""
+        fault = self._faults.get(connection)
+        if fault is None:
+            fault = self._faults[connection] = _Fault(reason)
+            log.warning("kafka_connection_failed", connection=connection, reason=reason)
+        fault.reason = reason
+        fault.failures += 1
+        now = time.monotonic()
+        if now - fault.logged_at >= REPORT_SECONDS:
+            fault.logged_at = now
+            log.warning(
+                "kafka_connection_still_failing",
+                connection=connection,
+                reason=reason,
+                failures=fault.failures,
+                seconds=round(now - fault.since),
+            )
+
+    def clear(self, connection: str) -> None:
+        """The connection does its work (again)."""
+        if fault := self._faults.pop(connection, None):
+            log.info(
+                "kafka_connection_restored",
+                connection=connection,
+                failures=fault.failures,
+                seconds=round(time.monotonic() - fault.since),
+            )
+
+    def summary(self) -> str:
+        """All faults in one line; empty: none."""
+        return "; ".join(f"{name}: {fault.reason}" for name, fault in self._faults.items())

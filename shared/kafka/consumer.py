@@ -1,0 +1,99 @@
+"""The consumer of a service: loses no record of a failed drain, and knows what keeps it.
+
+Its commits end in time, it keeps its member id, and it remembers the error that it meets again and
+again, so that `ConsumerHealing` can replace it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from archon_contracts.client.idle_fetch import pace_idle_fetches
+from shared.kafka.patches import keep_member_id, valid_positions
+from shared.kafka.tolerant_records import UNDECODABLE_ERRORS
+
+COMMIT_TIMEOUT_SECONDS: Final = 15.0
+ERROR_MEMORY_SECONDS: Final = 12.0
+"""FastStream asks again 5 s after an error; an error not met for so long is over."""
+
+Records = dict[TopicPartition, list[ConsumerRecord[Any, Any]]]
+
+
+class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
+    """As aiokafka's, but that a failed drain puts every position back."""
+
+    def __init__(self, *topics: str, idle_wait_seconds: float = 0.0, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        self._idle_wait_seconds = idle_wait_seconds
+        self._error: BaseException | None = None
+        self._error_since = self._error_at = 0.0
+
+    async def start(self) -> None:
+        """Connect, and join the group."""
+        await super().start()
+        pace_idle_fetches(self, maximum_wait_seconds=self._idle_wait_seconds)
+        keep_member_id(self)
+
+    async def commit(self, offsets: Any = None) -> None:
+        """aiokafka's waits for ever while the group's coordinator is away.
+
+        A commit that is given up is no loss: the next one covers it, and until then a redelivered
+        record meets its inbox row.
+        """
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
+                await super().commit(offsets)
+        except KafkaError as error:
+            self._remember(error)
+            raise
+
+    async def getone(self, *partitions: TopicPartition) -> ConsumerRecord[Any, Any]:
+        """The next record."""
+        try:
+            record: ConsumerRecord[Any, Any] = await super().getone(*partitions)
+        except KafkaError as error:
+            self._remember(error)
+            raise
+        self._error = None
+        return record
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> Records:
+        """The next records.
+
+        Raises what aiokafka's raises, with every position as it was.
+        """
+        before = valid_positions(self)
+        try:
+            found: Records = await super().getmany(
+                *partitions, timeout_ms=timeout_ms, max_records=max_records
+            )
+        except (KafkaError, *UNDECODABLE_ERRORS) as error:
+            after = valid_positions(self)
+            for partition in before.keys() & after.keys():
+                if before[partition] < after[partition]:
+                    self.seek(partition, before[partition])
+            self._remember(error)
+            raise
+        if found:
+            self._error = None
+        return found
+
+    def lasting_error(self, at_least_seconds: float) -> BaseException | None:
+        """The error that has come again and again for so long, up to now."""
+        is_over = time.monotonic() - self._error_at > ERROR_MEMORY_SECONDS
+        if is_over or self._error_at - self._error_since < at_least_seconds:
+            return None
+        return self._error
+
+    def _remember(self, error: BaseException) -> None:
+        now = time.monotonic()
+        if self._error is None or now - self._error_at > ERROR_MEMORY_SECONDS:
+            self._error_since = now
+        self._error, self._error_at = error, now

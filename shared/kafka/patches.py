@@ -1,0 +1,118 @@
+"""Every private name of aiokafka and FastStream that the services rely on.
+
+Each has its reason and says when it can go. A test fails when a version changes or when one of
+these names changes its shape: then look at each of them again. What producers need is in
+`archon_contracts.client.patches`, which ships alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.errors import UnknownMemberIdError
+from aiokafka.protocol.group import JoinGroupRequest
+from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
+from faststream.kafka import KafkaBroker
+
+FASTSTREAM_VERSION: Final = "0.7.8"
+"""The version that these names were read in; aiokafka's is in the clients' module."""
+NO_GENERATION: Final = -1
+
+
+# aiokafka decodes a whole batch or none of it, and has no hook for a reader of one's own. Both can
+# go when a record that does not decode no longer stops its partition.
+RecordBatch: TypeAlias = _DefaultRecordBatchPy
+Record: TypeAlias = _DefaultRecordPy
+
+
+def replace_batch_reader(reader: type) -> None:
+    """Let every consumer of this process read fetched bytes with `reader`."""
+    fetcher.MemoryRecords = reader
+
+
+def undecoded_records(batch: RecordBatch) -> tuple[bytearray, int, int]:
+    """The uncompressed bytes of an iterated batch, where its records begin, and their number."""
+    return batch._buffer, batch._pos, batch._num_records
+
+
+# aiokafka's position() waits for partitions that have none yet. Can go when it can be asked
+# without waiting.
+def valid_positions(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    """Of the assigned partitions that have one."""
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription else None
+    if assignment is None or not assignment.active:
+        return {}
+    states = {partition: assignment.state_value(partition) for partition in assignment.tps}
+    return {p: state.position for p, state in states.items() if state.has_valid_position}
+
+
+# aiokafka says nothing of a rejoin that never ends (aio-libs/aiokafka#625, #1037) or of a task of
+# its own that has ended. Can go when its consumer has such a state.
+def is_group_member(consumer: Any) -> bool:
+    """Whether its group knows it, and no rejoin is under way."""
+    coordinator = consumer._coordinator
+    return (
+        coordinator.coordinator_id is not None
+        and coordinator.generation > 0
+        and not coordinator._rejoin_needed_fut.done()
+        and not consumer._subscription.reassignment_in_progress
+    )
+
+
+def has_ended(consumer: Any) -> bool:
+    """Whether a task that an open consumer lives by is over."""
+    if consumer._closed or consumer._fetcher is None:
+        return False
+    tasks = (consumer._fetcher._fetch_task, consumer._coordinator._coordination_task)
+    return any(task.done() for task in tasks)
+
+
+# aiokafka only logs which topics its metadata leave out for want of a right. Can go when the
+# consumer raises it.
+def unauthorized_topics(consumer: Any) -> set[str]:
+    """Topics that the broker does not let this consumer see."""
+    return set(consumer._client.cluster.unauthorized_topics)
+
+
+# aiokafka forgets its member id as soon as a commit or heartbeat names an old generation, and joins
+# as somebody new. The group then waits for the one it knew: on Apache Kafka until its session times
+# out, on brokers that cannot replace a leader for ever. Other clients keep the id until the broker
+# does not know it. Can go when aiokafka keeps it, too.
+def keep_member_id(consumer: AIOKafkaConsumer) -> None:
+    """Make a started consumer rejoin under its own id; it goes when a join refuses it."""
+    coordinator = consumer._coordinator
+    if not hasattr(coordinator, "reset_generation"):
+        return  # a consumer without a group
+    reset, send = coordinator.reset_generation, coordinator._send_req
+    member_id_rejected = False
+
+    async def recording_send(request: Any) -> Any:
+        nonlocal member_id_rejected
+        response = await send(request)
+        if isinstance(request, JoinGroupRequest):
+            member_id_rejected = response.error_code == UnknownMemberIdError.errno
+        return response
+
+    def reset_generation() -> None:
+        if member_id_rejected:
+            reset()
+            return
+        coordinator.generation = NO_GENERATION
+        coordinator.request_rejoin()
+
+    coordinator._send_req = recording_send
+    coordinator.reset_generation = reset_generation
+
+
+# FastStream builds its consumers from a class that it names itself. Can go when a broker takes the
+# class as an argument.
+def use_consumer_class(broker: KafkaBroker, build: Callable[..., AIOKafkaConsumer]) -> None:
+    """Let a connected broker build its consumers so; its options of the connection stay."""
+    config = broker.config.broker_config
+    options = config.builder.keywords if isinstance(config.builder, partial) else {}
+    config.builder = partial(build, **options)

@@ -1,0 +1,158 @@
+"""On Apache Kafka: what is taken away and given back heals in the process, and is told by name."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import ResourceType
+
+from archon_contracts.commands import RollBackModel
+from archon_contracts.topics import REGISTRY_COMMANDS, consumer_group
+from shared.kafka.broker import new_router, subscription
+from shared.kafka.topic_admin import ensure_topics
+from shared.messaging.messages import Message
+from shared.postgres.migrations import migrate
+from shared.process.service_context import ServiceContext
+from tests.support.eventually import eventually
+from tests.support.infrastructure.real_kafka import PASSWORD, USER, RealKafka
+from tests.support.infrastructure.service_contexts import probe_settings, serving_application
+
+TOPIC = REGISTRY_COMMANDS.name
+OUT = "probe-out"
+TOLD_SECONDS = 30
+HEALED_SECONDS = 20
+REFRESHED_SECONDS = 45
+
+
+class Service:
+    """A probe service that reads commands and relays its outbox, under the user's rights."""
+
+    def __init__(self, node: RealKafka, service_context: ServiceContext, name: str) -> None:
+        self.node = node
+        self.name = name
+        self.handled: list[str] = []
+        self.service_context = service_context
+        router = new_router()
+        commands = subscription(router, name, REGISTRY_COMMANDS)
+
+        @commands.on(RollBackModel)
+        async def keep(message: Message[RollBackModel]) -> None:
+            self.handled.append(message.body.agent_id)
+
+        service_context.broker.include_router(router)
+
+    async def send(self, agent: str, partition: int = 0) -> None:
+        """A command, from somebody with every right."""
+        producer = Producer({"bootstrap.servers": self.node.bootstrap_servers})
+        body = RollBackModel(agent_id=agent, reason="worse").to_bytes()
+        headers = [("ce_type", RollBackModel.message_type().encode())]
+        producer.produce(TOPIC, body, key=b"k", partition=partition, headers=headers)
+        assert await asyncio.to_thread(producer.flush, 10) == 0
+
+    async def append(self, text: str) -> None:
+        """A message for the relay."""
+        async with self.service_context.database.transaction() as tx:
+            await self.service_context.outbox.append_raw(
+                tx, event_id=uuid4(), topic=OUT, key="k", headers=(), payload=text.encode()
+            )
+
+    async def unpublished(self) -> int:
+        """Messages that the relay has not sent."""
+        async with self.service_context.database.connection() as connection:
+            return await connection.fetchval(
+                "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+            )
+
+    async def has_sent_all(self) -> bool:
+        return await self.unpublished() == 0
+
+    async def problem(self) -> str:
+        """What readiness says of Kafka."""
+        return (await self.service_context.health.problems()).get("kafka", "")
+
+
+@pytest.fixture
+async def topics(real_kafka: RealKafka) -> None:
+    await ensure_topics(real_kafka.bootstrap_servers, topics=(REGISTRY_COMMANDS,))
+    with contextlib.suppress(Exception):
+        real_kafka.create_topic(OUT)
+
+
+@contextlib.asynccontextmanager
+async def _serving(node: RealKafka, database_url: str, **fields: object) -> AsyncIterator[Service]:
+    name = f"probe-{uuid4().hex[:8]}"
+    for kind, resource in _rights(name):
+        node.grant(kind, resource)
+    await migrate(database_url, "probe")
+    settings = probe_settings(
+        database_url,
+        node.sasl_servers,
+        kafka_security_protocol="SASL_PLAINTEXT",
+        kafka_sasl_username=USER,
+        kafka_sasl_password=PASSWORD,
+        kafka_empty_fetch_wait_max_ms=0,
+        **fields,
+    )
+    service = Service(node, ServiceContext.build(settings), name)
+    async with serving_application(service.service_context):
+        await service.send("first")
+        await eventually(lambda: "first" in service.handled, timeout=20)
+        yield service
+
+
+def _rights(name: str) -> list[tuple[ResourceType, str]]:
+    topics = [(ResourceType.TOPIC, topic) for topic in (TOPIC, OUT)]
+    return [*topics, (ResourceType.GROUP, consumer_group(name))]
+
+
+@pytest.mark.usefixtures("topics")
+async def test_rights_taken_away_are_named_and_their_return_heals_the_process(
+    real_kafka: RealKafka, database_url: str
+) -> None:
+    async with _serving(real_kafka, database_url) as service:
+        for kind, resource in _rights(service.name):
+            real_kafka.revoke(kind, resource)
+        await service.append("waits")
+        await service.send("meanwhile")
+
+        async def is_told() -> bool:
+            problem = await service.problem()
+            return f"User:{USER} Write on topic {OUT}" in problem and "consumer" in problem
+
+        await eventually(is_told, timeout=TOLD_SECONDS)
+        assert await service.unpublished() == 1
+
+        for kind, resource in _rights(service.name):
+            real_kafka.grant(kind, resource)
+        await eventually(lambda: "meanwhile" in service.handled, timeout=HEALED_SECONDS)
+        await eventually(service.has_sent_all, timeout=HEALED_SECONDS)
+        assert service.handled == ["first", "meanwhile"]
+
+        async def is_clear() -> bool:
+            return not await service.problem()
+
+        await eventually(is_clear, timeout=TOLD_SECONDS)
+
+
+@pytest.mark.usefixtures("topics")
+async def test_new_partitions_and_a_topic_made_again_are_read_soon(
+    real_kafka: RealKafka, database_url: str
+) -> None:
+    async with _serving(real_kafka, database_url) as service:
+        since, more = time.monotonic(), REGISTRY_COMMANDS.partitions + 1
+        real_kafka.add_partitions(TOPIC, more)
+        await service.send("new-partition", partition=more - 1)
+        await eventually(lambda: "new-partition" in service.handled, timeout=60)
+        assert time.monotonic() - since < REFRESHED_SECONDS
+
+        real_kafka.delete_topic(TOPIC)
+        await asyncio.sleep(2)
+        since = time.monotonic()
+        await ensure_topics(real_kafka.bootstrap_servers, topics=(REGISTRY_COMMANDS,))
+        await service.send("new-topic")
+        await eventually(lambda: "new-topic" in service.handled, timeout=60)
+        assert time.monotonic() - since < REFRESHED_SECONDS
