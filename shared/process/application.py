@@ -18,11 +18,11 @@ from shared.errors import ArchonError, DatabaseUnavailable, StartupFailed
 from shared.kafka.healing import ConsumerSupervisor
 from shared.kafka.producer import HealingProducer, producer_factory
 from shared.kafka.refusals import principal_of
+from shared.kafka.relay import Relay
 from shared.kafka.security import client_arguments, explain_refusal
 from shared.kafka.watchdog import EventLoopWatchdog
 from shared.logging import configure_logging, get_logger, restore_library_log_levels
 from shared.messaging.messages import describe_validation_error
-from shared.messaging.relay import Relay
 from shared.postgres.database import Database
 from shared.postgres.migrations import list_pending
 from shared.postgres.queries import load_queries

@@ -19,9 +19,9 @@ from shared.errors import UnknownMessageType
 from shared.kafka import producer as producer_module
 from shared.kafka.connections import ConnectionStates
 from shared.kafka.producer import HealingProducer
+from shared.kafka.relay import Relay
 from shared.messaging.dead_letters import MAXIMUM_BODY_BYTES
 from shared.messaging.messages import Cause, RawRecord
-from shared.messaging.relay import Relay
 from shared.process.service_context import ServiceContext
 from tests.faults.brokers.mock_kafka import Error, KafkaApi, mock_cluster
 from tests.faults.brokers.proxy import Mode, Proxy
@@ -216,7 +216,7 @@ async def test_too_few_in_sync_replicas_are_told_and_waited_for_and_order_is_kep
 async def test_a_topic_without_the_right_to_write_waits_alone_and_is_named(
     database_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.messaging.relay.BLOCKED_SECONDS", 0.5)
+    monkeypatch.setattr("shared.kafka.relay.BLOCKED_SECONDS", 0.5)
     allowed = asyncio.Event()
 
     def answer(topic: str) -> BaseException | bool:
@@ -326,8 +326,8 @@ async def test_the_id_of_a_command_derives_from_its_cause(database_url: str) -> 
 async def test_a_database_that_goes_silent_is_left_and_found_again(
     database_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.messaging.relay.COMMAND_SECONDS", 0.5)
-    monkeypatch.setattr("shared.messaging.relay.POLL_SECONDS", 0.1)
+    monkeypatch.setattr("shared.kafka.relay.COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr("shared.kafka.relay.POLL_SECONDS", 0.1)
     host, port = urlsplit(database_url).hostname, urlsplit(database_url).port
     topic, proxy = f"silent-{uuid4().hex}", Proxy(host, port)
     async with (
