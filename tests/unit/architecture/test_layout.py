@@ -53,6 +53,7 @@ LETS_PICKLES_IN = {"allow_pickle", "weights_only"}
 READ_THE_ENVIRONMENT = (
     "shared/work/child_process.py",  # carries the trace context into libraries
     "shared/work/child_pool.py",  # threads of native libraries, set before they are imported
+    "contracts/inference/archon_inference/devices.py",  # hides the other GPUs from a child
     "deploy/",  # starts the processes, so it makes their environments
 )
 LONGEST_MODULE = 400
