@@ -23,14 +23,14 @@ from tests.support.messaging.messages import NOON
 
 def stored_feedback(**fields: object) -> StoredFeedback:
     body = feedback("i1", **fields)
-    return StoredFeedback(UUID(int=1), body.source, NOON, body.to_bytes())
+    return StoredFeedback(UUID(int=1), body.source, getattr(body, "rating", None), NOON, body.to_bytes())
 
 
 def stored_annotation(annotator_id: str, label: str) -> StoredFeedback:
     body = AnnotationSubmitted(
         agent_id="picker", item_id="x", annotator_id=annotator_id, input="where?", label=label
     )
-    return StoredFeedback(UUID(int=2), ANNOTATION, NOON, body.to_bytes())
+    return StoredFeedback(UUID(int=2), ANNOTATION, None, NOON, body.to_bytes())
 
 
 def test_data_preparation_reads_what_the_coordinator_exports() -> None:

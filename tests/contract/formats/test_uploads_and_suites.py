@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from archon_contracts.commands import SourceKind
-from archon_contracts.formats import ITEMS_FILE, PredictionRow, SuiteItem, to_jsonl
+from archon_contracts.formats import ITEMS_FILE, PredictionRow, SuiteItem, read_jsonl, to_jsonl
 from archon_contracts.values import AgentKind
 from archon_inference.prediction import Prediction
 from services.data_prep.sources.records import read_source, read_suite
-from services.evaluator.child import build_rows
 from services.evaluator.child import read_suite as read_evaluation_suite
-from services.evaluator.comparison.gate import read_rows
+from services.evaluator.child import score_predictions
 from services.evaluator.domain import find_items_file
 from services.gateway.datasets import items_file
 from services.synthetic_generator.datasets import build_files, read_samples
@@ -52,7 +51,9 @@ def test_the_gate_reads_the_rows_that_the_evaluator_writes(tmp_path: Path) -> No
     items = [SuiteItem(id="1", input="q", target="a", group="g"), SuiteItem(id="2", input="r")]
     answers = [Prediction("b", 0.6, ("a",)), Prediction("c", 0.5, ())]
 
-    rows = read_rows(to_jsonl(build_rows(items, answers, [0.1], AgentKind.SELECTOR)))
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(to_jsonl(score_predictions(items, answers, AgentKind.SELECTOR, [0.1])))
+    rows = list(read_jsonl(path, PredictionRow))
 
     assert rows == [
         PredictionRow(
