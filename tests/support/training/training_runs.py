@@ -45,7 +45,7 @@ def run_spec(root: Path, base: Path, *, kind: str = "selector", **config: Any) -
     (root / "catalogue.json").write_text(json.dumps(TOOLS))
     settings = {
         "epochs": 2, "batch_size": 4, "learning_rate": 1e-2, "max_length": 16,
-        "frozen_layers": 1, "checkpoint_steps": 1000,
+        "frozen_layers": 1, "checkpoint_steps": 1000, "fine_tuning": "always",
     }  # fmt: skip
     return {
         "job_id": "job",

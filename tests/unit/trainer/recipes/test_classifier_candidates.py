@@ -101,7 +101,9 @@ def test_fine_tuning_that_is_not_significantly_better_is_not_taken(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(classifier_candidates, "SUFFICIENT_ACCURACY", 1.01)
-    spec = run_spec(tmp_path, base, kind="classifier", max_steps=1, learning_rate=1e-9)
+    spec = run_spec(
+        tmp_path, base, kind="classifier", fine_tuning="auto", max_steps=1, learning_rate=1e-9
+    )
 
     result = run(spec, ignore)
 
