@@ -53,7 +53,34 @@ def test_a_gain_paid_for_by_a_group_is_refused() -> None:
     )
 
     assert not passed
-    assert "group 'old' regresses significantly by 20.0%" in why
+    assert "group 'old' loses 20.0%, more than the 5.0% allowed" in why
+
+
+def test_a_significant_loss_within_the_limit_passes_and_is_stated() -> None:
+    lost = _items(*[False] * 9, *[True] * 216, group="old")
+    before = _items(*[True] * 225, group="old")
+    gain = _answers(90, 100, "new"), _answers(40, 100, "new")
+
+    passed, why = _decide(lost + gain[0], before + gain[1])
+
+    assert passed
+    assert "group 'old' loses 4.0% significantly, within the limit" in why
+
+
+def test_a_small_group_is_refused_only_where_its_loss_is_surely_beyond_the_limit() -> None:
+    gain = _answers(90, 100, "new"), _answers(40, 100, "new")
+    few = _decide(
+        _items(*[False] * 2, *[True] * 8, group="rare") + gain[0],
+        _items(*[True] * 10, group="rare") + gain[1],
+    )
+    all_lost = _decide(
+        _items(*[False] * 20, group="rare") + gain[0],
+        _items(*[True] * 20, group="rare") + gain[1],
+    )
+
+    assert few[0]
+    assert "of 10 items, too few to show a loss beyond the limit" in few[1]
+    assert not all_lost[0]
 
 
 def test_a_loss_within_chance_but_over_the_limit_is_refused() -> None:
