@@ -15,10 +15,10 @@ from uuid import UUID
 from archon_contracts.audit_chain import ChainVerifier, compute_hash
 from archon_contracts.events import AuditAction, AuditChange, AuditRecorded
 from archon_contracts.identifiers import derived_id
-from shared.clock import Clock
 from shared.logging import get_logger
 from shared.messaging.messages import Cause
 from shared.messaging.outbox import Outbox
+from shared.ports import Clock
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 from shared.telemetry.spans import current_traceparent, parse_traceparent

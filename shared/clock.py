@@ -3,15 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Protocol
-
-
-class Clock(Protocol):
-    """A source of the current time."""
-
-    def now(self) -> datetime:
-        """The current time, aware, in UTC."""
-        ...
 
 
 class SystemClock:

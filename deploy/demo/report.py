@@ -18,7 +18,7 @@ SERVICES_IN_TRACE = ("agent", "coordinator", "data_prep", "trainer", "evaluator"
 GROUPS = ("old", "new")
 
 
-class DeployedVersion(BaseModel):
+class ReportedVersion(BaseModel):
     """A deployed version."""
 
     version: str
@@ -45,7 +45,7 @@ class Report(BaseModel):
     seed: int
     revision: str
     feedback: FeedbackAudit
-    versions: list[DeployedVersion]
+    versions: list[ReportedVersion]
     accuracy: dict[str, dict[str, dict[str, float]]]
     difference: dict[str, dict[str, Any]]
     served_by_digest: dict[str, int]
@@ -127,10 +127,10 @@ def find_failed_checks(report: Report) -> list[str]:
     return [sentence for sentence, is_so in checks.items() if is_so]
 
 
-def _versions(result: DemoResult) -> list[DeployedVersion]:
+def _versions(result: DemoResult) -> list[ReportedVersion]:
     deployed = [model for model in result.models if model.get("deployed_at")]
     return [
-        DeployedVersion(**{name: model[name] for name in DeployedVersion.model_fields})
+        ReportedVersion(**{name: model[name] for name in ReportedVersion.model_fields})
         for model in sorted(deployed, key=lambda model: model["deployed_at"])
     ]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from deploy.local.processes.ports import pick_free, require_free
+from deploy.local.processes.tcp_ports import pick_free, require_free
 from deploy.local.settings import LocalSettings
 
 POSTGRES = "postgres"

@@ -12,9 +12,9 @@ from deploy.local import lock
 from deploy.local.credentials import random_key, read_or_create
 from deploy.local.layout import BROKER, GATEWAY_HTTP, POSTGRES, choose_ports
 from deploy.local.prepare import prepare
-from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.status import ProcessStatus
 from deploy.local.processes.supervisor import Supervisor
+from deploy.local.processes.tcp_ports import LOOPBACK
 from deploy.local.record import Endpoints, RuntimeRecord
 from deploy.local.revision import code_revision
 from deploy.local.servers.broker import EmbeddedBroker

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import Field
@@ -29,21 +29,6 @@ class AgentKey(NamedTuple):
 
     tenant_id: str
     agent_id: str
-
-
-class HasAgentKey(Protocol):
-    """A message that names an agent."""
-
-    @property
-    def tenant_id(self) -> str: ...
-
-    @property
-    def agent_id(self) -> str: ...
-
-
-def agent_key_of(body: HasAgentKey) -> AgentKey:
-    """The agent that a message names."""
-    return AgentKey(body.tenant_id, body.agent_id)
 
 
 @dataclass(frozen=True, slots=True)

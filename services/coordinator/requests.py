@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archon_contracts.commands import CancelJob
 from archon_contracts.events import JobState, TrainingRequested
-from services.coordinator.domain import Job, JobFacts, agent_key_of
+from services.coordinator.domain import AgentKey, Job, JobFacts
 from services.coordinator.jobs.audit_entries import build_cancelled_entry, build_requested_entry
 from services.coordinator.jobs.lookup import find_expected_job
 from services.coordinator.jobs.ports import AuditLog, LockedJobs
@@ -12,8 +12,8 @@ from services.coordinator.jobs.spans import build_requested_trace
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.retraining.agent_queue import AgentQueue
-from shared.clock import Clock
 from shared.messaging.messages import Message
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 
@@ -39,7 +39,7 @@ class RequestService:
         body, now = message.body, self._clock.now()
         job = Job(
             job_id=body.job_id,
-            key=agent_key_of(body),
+            key=AgentKey(body.tenant_id, body.agent_id),
             state=JobState.REQUESTED,
             method=body.method,
             config=body.config,

@@ -23,11 +23,11 @@ from archon_contracts.events import (
 )
 from archon_contracts.values import ALL_ITEMS, Estimate
 from services.coordinator.domain import (
+    AgentKey,
     CandidateFacts,
     DatasetFacts,
     EvaluationFacts,
     Job,
-    agent_key_of,
 )
 from services.coordinator.jobs.lookup import find_expected_job
 from services.coordinator.jobs.ports import HasJobId
@@ -198,8 +198,10 @@ class JobService:
         job = None
         if body.job_id is not None:
             job = await self._find_expected(tx, body, JobEvent.DEPLOYED)
-        await self._records.set_deployed(tx, agent_key_of(body), body.model, body.deployed_at)
-        await self._agent_queue.reset_unsuccessful_runs(tx, agent_key_of(body))
+        await self._records.set_deployed(
+            tx, AgentKey(body.tenant_id, body.agent_id), body.model, body.deployed_at
+        )
+        await self._agent_queue.reset_unsuccessful_runs(tx, AgentKey(body.tenant_id, body.agent_id))
         if job is not None:
             await self._lifecycle.advance(
                 tx,

@@ -13,10 +13,10 @@ from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.ports import OverdueJobs
 from services.coordinator.retraining.agent_queue import AgentQueue
-from shared.clock import Clock
 from shared.errors import PermanentError
 from shared.logging import get_logger
 from shared.messaging.notifier import Notifier
+from shared.ports import Clock
 from shared.postgres.database import Database
 
 log = get_logger(__name__)

@@ -6,7 +6,7 @@ from services.curriculum.handlers import build_router
 from services.curriculum.pacing import MasteryThresholds
 from services.curriculum.service import CurriculumService
 from services.curriculum.settings import Settings
-from services.curriculum.store import Store
+from services.curriculum.store import CurriculumStore
 from shared.process.application import Application
 from shared.process.service_context import ServiceContext
 
@@ -19,6 +19,6 @@ def build_app(settings: Settings) -> Application:
         gap=settings.curriculum_gap,
         memory=settings.curriculum_memory,
     )
-    service = CurriculumService(Store(), shared.outbox, mastery)
+    service = CurriculumService(CurriculumStore(), shared.outbox, mastery)
     shared.broker.include_router(build_router(service, shared.inbox))
     return Application(shared)

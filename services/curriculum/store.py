@@ -13,7 +13,7 @@ from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
 
-class Store:
+class CurriculumStore:
     """Levels and plans. Never commits."""
 
     def __init__(self) -> None:

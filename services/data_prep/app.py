@@ -7,7 +7,7 @@ from services.data_prep.domain import PreparationPolicy
 from services.data_prep.handlers import build_router
 from services.data_prep.service import PREPARE, DataPrepService
 from services.data_prep.settings import Settings
-from services.data_prep.store import Store
+from services.data_prep.store import DataPrepStore
 from services.data_prep.worker import PrepareWorker
 from shared.process.application import Application
 from shared.process.service_context import ServiceContext
@@ -18,7 +18,7 @@ def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects before `serve`."""
     shared = ServiceContext.build(settings)
     policy = build_policy(settings)
-    service = DataPrepService(Store(), shared.outbox, shared.work, policy)
+    service = DataPrepService(DataPrepStore(), shared.outbox, shared.work, policy)
     shared.broker.include_router(build_router(service, shared.inbox))
     # Its fork server starts with the first preparation: an idle service stays small.
     children = ChildPool(warm_up_modules=FORK_SERVER_MODULES, threads=1, telemetry=shared.telemetry)

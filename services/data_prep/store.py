@@ -19,7 +19,7 @@ REPLAYED_FIELDS = {
 """What is remembered beside input and target. Whose it was is not: a replayed item is trusted."""
 
 
-class Store:
+class DataPrepStore:
     """Dataset versions and the replay memory. Never commits."""
 
     def __init__(self) -> None:

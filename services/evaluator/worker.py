@@ -29,11 +29,11 @@ from services.evaluator.domain import (
 )
 from services.evaluator.ports import EvaluationRepository
 from shared.artifacts.store import ArtifactStore
-from shared.clock import Clock
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ChildFailed, PermanentError
 from shared.logging import get_logger
 from shared.messaging.messages import Cause
 from shared.messaging.outbox import Outbox
+from shared.ports import Clock
 from shared.postgres.database import Tx
 from shared.work.child_pool import ChildPool
 from shared.work.queue import Lease, WorkQueue

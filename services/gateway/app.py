@@ -33,7 +33,7 @@ from services.gateway.settings import Settings
 from services.gateway.sse.event_store import EventStore
 from services.gateway.sse.feed import EventHub
 from services.gateway.sse.streams import StreamLimiter
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from shared.kafka.producer import HealingProducer, producer_factory
 from shared.kafka.refusals import principal_of
 from shared.kafka.security import client_arguments
@@ -86,7 +86,7 @@ async def _prune(api: GatewayApi) -> None:
 
 
 def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) -> GatewayApi:
-    store, letters = Store(), DeadLetterStore()
+    store, letters = GatewayStore(), DeadLetterStore()
     authenticator, backpressure = (
         ApiKeyAuthenticator(shared.database, store),
         _build_backpressure(settings, shared),

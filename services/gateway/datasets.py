@@ -14,7 +14,7 @@ from services.gateway.domain import DatasetView
 from services.gateway.errors import Conflict, FieldError, Invalid
 from services.gateway.http.validation import MAX_ERRORS_REPORTED
 from services.gateway.requests import CatalogueEntry
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from shared.postgres.database import Tx
 
 Item = dict[str, Any]
@@ -23,7 +23,7 @@ Item = dict[str, Any]
 class Datasets:
     """Registers datasets under names. Takes `tx` and never commits."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: GatewayStore) -> None:
         self._store = store
 
     async def register(

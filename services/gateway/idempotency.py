@@ -13,7 +13,7 @@ from archon_contracts.identifiers import derived_id
 from services.gateway.auth.credentials import Caller
 from services.gateway.auth.request_identity import RequestIdentity, identify_request
 from services.gateway.errors import Conflict, FieldError, Invalid
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from shared.postgres.database import Tx
 
 RETENTION_DAYS: Final = 14
@@ -23,7 +23,7 @@ MAX_KEY_LENGTH: Final = 200
 class Idempotency:
     """Remembers the request of each `Idempotency-Key`. Takes `tx` and never commits."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: GatewayStore) -> None:
         self._store = store
 
     async def identify(

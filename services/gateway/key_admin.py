@@ -19,7 +19,7 @@ from services.gateway.domain import KeyView, NewKey
 from services.gateway.errors import Conflict, FieldError, Invalid, NotAllowed, NotFound
 from services.gateway.requests import KeyRequest
 from shared.audit import AuditLog
-from shared.clock import Clock
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 

@@ -29,8 +29,8 @@ from services.gateway.errors import Conflict, FieldError, Invalid, NotFound
 from services.gateway.http.tracing import current_trace_id
 from services.gateway.ports import ServiceStore
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
-from shared.clock import Clock
 from shared.messaging.outbox import Outbox
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 

@@ -37,7 +37,7 @@ Row = Mapping[str, Any]
 FINAL_STATES: Final = [state.value for state in JobState if state.is_final]
 
 
-class Store:
+class GatewayStore:
     """One method per query; never commits."""
 
     def __init__(self) -> None:

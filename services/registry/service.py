@@ -24,10 +24,10 @@ from services.registry.domain import (
 from services.registry.errors import NothingToRollBackTo, UnknownVersion
 from services.registry.ports import ModelRepository
 from shared.audit import AuditLog
-from shared.clock import Clock
 from shared.logging import get_logger
 from shared.messaging.messages import Cause, Message
 from shared.messaging.outbox import Outbox
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 log = get_logger(__name__)

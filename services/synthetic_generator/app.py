@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.synthetic_generator.handlers import build_router
 from services.synthetic_generator.service import GENERATE, GeneratorService
 from services.synthetic_generator.settings import Settings
-from services.synthetic_generator.store import Store
+from services.synthetic_generator.store import GeneratorStore
 from services.synthetic_generator.worker import GenerateWorker
 from shared.process.application import Application
 from shared.process.service_context import ServiceContext
@@ -14,7 +14,7 @@ from shared.process.service_context import ServiceContext
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects before `serve`."""
     shared = ServiceContext.build(settings)
-    service = GeneratorService(Store(), shared.outbox, shared.work)
+    service = GeneratorService(GeneratorStore(), shared.outbox, shared.work)
     shared.broker.include_router(build_router(service, shared.inbox))
     generate_worker = GenerateWorker(service, shared.artifacts)
     worker = shared.worker({GENERATE: generate_worker}, slots=settings.synthetic_generator_slots)

@@ -15,13 +15,16 @@ from services.synthetic_generator.domain import (
 )
 from services.synthetic_generator.generators.adversarial import make_adversarial
 from services.synthetic_generator.generators.grammars import GRAMMARS
+from services.synthetic_generator.generators.ports import SampleGenerator
 from services.synthetic_generator.generators.sample_generators import (
     ExampleGenerator,
     GrammarGenerator,
-    SampleGenerator,
 )
 from services.synthetic_generator.quality.privacy import redact
-from services.synthetic_generator.quality.validation import CandidateValidator
+from services.synthetic_generator.quality.validation import (
+    MAXIMUM_INPUT_CHARACTERS,
+    CandidateValidator,
+)
 
 ADVERSARIAL_PROPORTION = 0.25
 MAXIMUM_CONSECUTIVE_REJECTIONS = 200
@@ -32,10 +35,15 @@ def generate(request: GenerationRequest, examples: Sequence[Sample]) -> Generati
     """Items as requested, as many as there can be. Equal arguments give equal items.
 
     Examples, where there are any, decide the answers; else the scenario's own grammar does.
-    Answers alternate, so that each gets its part.
+    Answers alternate, so that each gets its part. Examples that are too long are left out and
+    counted.
     """
-    clean, redacted = _redact_examples(examples)
+    # Before any pattern sees them: one item of a megabyte would hold the process for minutes.
+    short = [each for each in examples if len(each.input) <= MAXIMUM_INPUT_CHARACTERS]
+    clean, redacted = _redact_examples(short)
     result = GenerationResult(redacted=redacted)
+    if len(short) < len(examples):
+        result.rejections[RejectionReason.TOO_LONG] = len(examples) - len(short)
     generator = _select_generator(request, clean)
     if generator is None:
         result.rejections[RejectionReason.NO_SOURCE] = request.count

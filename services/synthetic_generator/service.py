@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
-from uuid import UUID
 
-from archon_contracts.base import Contract
 from archon_contracts.commands import GenerateSyntheticData
 from archon_contracts.events import SyntheticDataGenerated
 from archon_contracts.values import ArtifactRef
+from services.synthetic_generator.ports import AnswerStore, Outbox, WorkQueue
 from shared.messaging.messages import Cause, Message
 from shared.postgres.database import Tx
 
 GENERATE = "generate"
 
 
-class AnswerStore(Protocol):
-    """Answers to requests."""
-
-    async def find_result(
-        self, tx: Tx, tenant_id: str, request_id: UUID
-    ) -> SyntheticDataGenerated | None: ...
-    async def insert_result(self, tx: Tx, answer: SyntheticDataGenerated) -> None: ...
-
-
-class Events(Protocol):
-    """Where events leave."""
-
-    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
-
-
-class Queue(Protocol):
-    """Where long work waits."""
-
-    async def enqueue(
-        self, tx: Tx, *, kind: str, key: str, payload: dict[str, Any], cause: Cause
-    ) -> UUID: ...
-
-
 class GeneratorService:
     """Takes requests for synthetic data and keeps what came of them."""
 
-    def __init__(self, store: AnswerStore, events: Events, queue: Queue) -> None:
+    def __init__(self, store: AnswerStore, events: Outbox, queue: WorkQueue) -> None:
         self._store = store
         self._events = events
         self._queue = queue
 
     async def accept_request(self, tx: Tx, message: Message[GenerateSyntheticData]) -> None:
-        """Queue the work; a request that was carried out before is answered at once."""
+        """WorkQueue the work; a request that was carried out before is answered at once."""
         command = message.body
         known = await self._store.find_result(tx, command.tenant_id, command.request_id)
         if known is not None:

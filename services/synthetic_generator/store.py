@@ -9,7 +9,7 @@ from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
 
-class Store:
+class GeneratorStore:
     """Answers to requests. Never commits."""
 
     def __init__(self) -> None:

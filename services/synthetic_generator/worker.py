@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from archon_contracts.commands import GenerateSyntheticData
 from archon_contracts.formats import ITEMS_FILE
@@ -15,6 +14,7 @@ from services.synthetic_generator.datasets import build_files, read_samples
 from services.synthetic_generator.domain import GenerationRequest, GenerationResult, Sample
 from services.synthetic_generator.errors import UnreadableExamples
 from services.synthetic_generator.generation import generate
+from services.synthetic_generator.ports import ArtifactStore
 from services.synthetic_generator.service import GeneratorService
 from shared.postgres.database import Tx
 from shared.work.queue import Lease
@@ -27,13 +27,6 @@ class PublishedSamples:
     artifact: ArtifactRef
     items: int
     rejected: Mapping[str, int]
-
-
-class ArtifactStore(Protocol):
-    """Where folders lie."""
-
-    async def fetch(self, ref: ArtifactRef) -> Path: ...
-    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
 
 
 class GenerateWorker:

@@ -13,7 +13,7 @@ from typing import Any
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import MetricPoint
 from archon_inference.devices import Precision
-from services.trainer.errors import NoTrainingSteps
+from services.trainer.errors import NoOptimizerSteps
 
 MAX_BATCH_POINTS = 50
 MAX_BATCH_AGE = timedelta(seconds=1)
@@ -87,10 +87,10 @@ def read_trained_model(result: Mapping[str, Any]) -> TrainedModel:
     """The child's answer, checked.
 
     Raises:
-        NoTrainingSteps: no optimizer step was done.
+        NoOptimizerSteps: no optimizer step was done.
     """
     if result["steps"] < 1:
-        raise NoTrainingSteps(
+        raise NoOptimizerSteps(
             "The training did no optimizer step; look at the number of items, "
             "batch_size and max_steps."
         )

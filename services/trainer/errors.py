@@ -1,10 +1,15 @@
-"""Why a training ends without a model.
+"""Why a training ends without a model. Trying again with the same data and settings cannot help.
 
-    ArchonError
-    └── PermanentError
-        └── NoTrainingSteps   the run did not do a single optimizer step
+ArchonError
+└── PermanentError
+    └── TrainingImpossible
+        ├── EmptyDataset     no line of the dataset can be trained on
+        ├── DatasetInvalid   a line is not an item; the message names file and line
+        ├── RunInvalid       the run's settings contradict each other or the model
+        ├── NoOptimizerSteps the run ended without an optimizer step
+        └── NonFiniteLoss    loss or gradient was not a number; no step was taken with it
 
-What a child process says of itself arrives as `ChildFailed` or `ChildCrashed` (shared.errors).
+What a child process reports of itself arrives as `ChildFailed` or `ChildCrashed` (shared.errors).
 """
 
 from __future__ import annotations
@@ -12,5 +17,25 @@ from __future__ import annotations
 from shared.errors import PermanentError
 
 
-class NoTrainingSteps(PermanentError):
-    """The run did not do a single optimizer step, so its model is no candidate."""
+class TrainingImpossible(PermanentError):
+    """A recipe cannot give a model."""
+
+
+class EmptyDataset(TrainingImpossible):
+    """No line of the dataset can be trained on."""
+
+
+class DatasetInvalid(TrainingImpossible):
+    """A line is not an item; the message names file and line."""
+
+
+class RunInvalid(TrainingImpossible):
+    """The run's settings contradict each other or the model."""
+
+
+class NoOptimizerSteps(TrainingImpossible):
+    """The run ended without an optimizer step."""
+
+
+class NonFiniteLoss(TrainingImpossible):
+    """Loss or gradient was not a number; no step was taken with it."""

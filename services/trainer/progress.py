@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
 
 from archon_contracts.base import Contract
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import CheckpointSaved, MetricsRecorded, TrainingStarted
 from services.trainer.domain import MetricBuffer, read_metric_points
-from shared.clock import Clock
+from services.trainer.ports import Guard, Outbox
 from shared.errors import RetryableError
 from shared.logging import get_logger
-from shared.messaging.messages import Cause
-from shared.postgres.database import Tx
+from shared.ports import Clock
 from shared.work.queue import Lease
 
 log = get_logger(__name__)
-
-
-class Outbox(Protocol):
-    """Queues messages in the caller's transaction."""
-
-    async def append(self, tx: Tx, body: Contract, *, cause: Cause, part: str = "") -> UUID: ...
-
-
-class Guard(Protocol):
-    """Opens transactions that hold only while the lease does."""
-
-    def guarded(self, lease: Lease) -> AbstractAsyncContextManager[Tx]: ...
 
 
 class TrainingProgress:

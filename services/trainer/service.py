@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-from uuid import UUID
-
 from archon_contracts.commands import CancelTraining, TrainModel
+from services.trainer.ports import AttemptStore, WorkQueue
 from shared.logging import get_logger
-from shared.messaging.messages import Cause, Message
+from shared.messaging.messages import Message
 from shared.postgres.database import Tx
 
 WORK_KIND = "train"
@@ -15,33 +13,15 @@ WORK_KIND = "train"
 log = get_logger(__name__)
 
 
-class TrainingAttempts(Protocol):
-    """Which attempt of a job is the newest."""
-
-    async def accept_attempt(self, tx: Tx, command: TrainModel) -> bool: ...
-
-    async def cancel_attempt(self, tx: Tx, command: CancelTraining) -> bool: ...
-
-
-class Queue(Protocol):
-    """Long work, written in the caller's transaction."""
-
-    async def enqueue(
-        self, tx: Tx, *, kind: str, key: str, payload: dict[str, Any], cause: Cause
-    ) -> UUID: ...
-
-    async def cancel(self, tx: Tx, *, kind: str, key: str) -> int: ...
-
-
 class TrainerService:
     """The use cases; every one runs in the transaction of its message."""
 
-    def __init__(self, attempts: TrainingAttempts, queue: Queue) -> None:
+    def __init__(self, attempts: AttemptStore, queue: WorkQueue) -> None:
         self._attempts = attempts
         self._queue = queue
 
     async def accept_training(self, tx: Tx, message: Message[TrainModel]) -> bool:
-        """Queue the attempt and end older ones of its job; one that is not newer is dropped."""
+        """WorkQueue the attempt and end older ones of its job; one that is not newer is dropped."""
         command = message.body
         if not await self._attempts.accept_attempt(tx, command):
             log.info("stale_attempt_ignored", job_id=command.job_id, attempt=command.attempt)

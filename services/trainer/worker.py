@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Protocol
-from uuid import UUID
 
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import TrainingCompleted, TrainingFailed
@@ -24,39 +20,13 @@ from services.trainer.domain import (
     build_run_spec,
     read_trained_model,
 )
-from services.trainer.progress import Guard, Outbox, TrainingProgress
-from shared.clock import Clock
+from services.trainer.ports import ArtifactStore, AttemptRecords, Children, Guard, Outbox
+from services.trainer.progress import TrainingProgress
 from shared.errors import ChildFailed, PermanentError
 from shared.messaging.messages import Cause
+from shared.ports import Clock
 from shared.postgres.database import Tx
 from shared.work.queue import Lease
-
-
-class Children(Protocol):
-    """Runs functions in warm child processes."""
-
-    async def run(
-        self,
-        entry: str,
-        spec: Mapping[str, Any],
-        on_report: Callable[[dict[str, Any]], Awaitable[None]],
-    ) -> dict[str, Any]: ...
-
-
-class ArtifactStore(Protocol):
-    """Content-addressed folders."""
-
-    async def publish(self, folder: Path) -> ArtifactRef: ...
-
-    async def fetch(self, ref: ArtifactRef) -> Path: ...
-
-
-class AttemptRecords(Protocol):
-    """Keeps how attempts ended."""
-
-    async def end_attempt(
-        self, tx: Tx, job_id: UUID, attempt: int, state: TrainingState
-    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ log = get_logger(__name__)
 
 
 @dataclass(slots=True)
-class _Fault:
+class _ConnectionFault:
     reason: str
     since: float = field(default_factory=time.monotonic)
     logged_at: float = field(default_factory=time.monotonic)
@@ -28,13 +28,13 @@ class ConnectionStates:
     """
 
     def __init__(self) -> None:
-        self._faults: dict[str, _Fault] = {}
+        self._faults: dict[str, _ConnectionFault] = {}
 
     def report(self, connection: str, reason: str) -> None:
         """The connection does not do its work."""
         fault = self._faults.get(connection)
         if fault is None:
-            fault = self._faults[connection] = _Fault(reason)
+            fault = self._faults[connection] = _ConnectionFault(reason)
             log.warning("kafka_connection_failed", connection=connection, reason=reason)
         fault.reason = reason
         fault.failures += 1

@@ -53,7 +53,7 @@ class SupervisedConsumer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fault:
+class _ConsumerFault:
     reason: str
     heals_by_itself: bool = False
 
@@ -109,29 +109,29 @@ class ConsumerSupervisor:
             self._next_try[each.group_id] = time.monotonic() + backoff
         each.heartbeat.beat()
 
-    async def _fault_of(self, each: SupervisedConsumer) -> _Fault | None:
+    async def _fault_of(self, each: SupervisedConsumer) -> _ConsumerFault | None:
         consumer = each.consumer
         if consumer is None:
-            return _Fault("")
+            return _ConsumerFault("")
         if has_ended(consumer):
-            return _Fault("a task of its client has ended; see the log")
+            return _ConsumerFault("a task of its client has ended; see the log")
         if error := consumer.lasting_error(LASTING_ERROR_SECONDS):
-            return _Fault(self._describe(each, error))
+            return _ConsumerFault(self._describe(each, error))
         if hidden := unauthorized_topics(consumer):
             names = ",".join(sorted(hidden))
             # The next refresh of the metadata finds them again.
             reason = missing_right(self._principal, "Read", "topic", names)
-            return _Fault(reason, heals_by_itself=True)
+            return _ConsumerFault(reason, heals_by_itself=True)
         if error := consumer.lasting_error(0.0):
-            return _Fault(self._describe(each, error), heals_by_itself=True)
+            return _ConsumerFault(self._describe(each, error), heals_by_itself=True)
         return await self._stall_of(each)
 
-    async def _stall_of(self, each: SupervisedConsumer) -> _Fault | None:
+    async def _stall_of(self, each: SupervisedConsumer) -> _ConsumerFault | None:
         if not await _has_pending_work(each.consumer, each.heartbeat):
             each.heartbeat.beat()
         elif time.monotonic() - each.heartbeat.at > STALLED_CONSUMER_SECONDS:
             if await self._is_kafka_reachable():
-                return _Fault("records or a group wait, and it does not move")
+                return _ConsumerFault("records or a group wait, and it does not move")
             each.heartbeat.beat()  # a new consumer could do no better while Kafka is away
         return None
 

@@ -13,9 +13,9 @@ from archon_contracts.base import Contract
 from archon_contracts.envelope import Envelope
 from archon_contracts.identifiers import derived_id
 from archon_contracts.topics import dead_letters
-from shared.clock import Clock
 from shared.messaging.dead_letters import build_dead_letter
 from shared.messaging.messages import Cause, RawHeaders, RawRecord
+from shared.ports import Clock
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 from shared.telemetry.spans import current_traceparent

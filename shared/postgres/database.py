@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import orjson
@@ -24,13 +23,7 @@ from shared.errors import (
     ValueRefused,
 )
 from shared.postgres.tenants import EVERY_TENANT, enter_tenant_scope
-
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Tx: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
-else:
-    Tx = Any
+from shared.postgres.transactions import Tx as Tx
 
 _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,

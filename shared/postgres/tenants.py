@@ -10,14 +10,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import asyncpg
 
 from shared.postgres.queries import load_queries
-
-if TYPE_CHECKING:
-    from shared.postgres.database import Tx
+from shared.postgres.transactions import Tx
 
 SERVICES_ROLE: Final = "archon_services"
 """Owns no table: row-level security does not apply to owners and superusers."""

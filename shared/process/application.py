@@ -7,7 +7,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import uvloop
 from aiokafka.errors import KafkaError
@@ -27,6 +27,7 @@ from shared.postgres.database import Database
 from shared.postgres.migrations import list_pending
 from shared.postgres.queries import load_queries
 from shared.process.listeners import Listener, serve_listeners
+from shared.process.ports import Background
 from shared.process.service_context import ServiceContext
 from shared.settings import ServiceSettings
 from shared.telemetry.setup import configure_telemetry, shut_down_telemetry
@@ -46,16 +47,6 @@ EXIT_START_FAILED = 2
 EXIT_DIED = 1
 
 S = TypeVar("S", bound=ServiceSettings)
-
-
-class Background(Protocol):
-    """Something that runs as long as the process; its death ends the process."""
-
-    name: str
-
-    async def run(self) -> None:
-        """Run until cancelled."""
-        ...
 
 
 class Periodic:

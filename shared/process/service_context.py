@@ -9,19 +9,21 @@ from typing import Self
 from shared.artifacts.signing import Signer, TrustedKeys
 from shared.artifacts.store import ArtifactStore
 from shared.audit import AuditLog
-from shared.clock import Clock, SystemClock
+from shared.clock import SystemClock
 from shared.errors import StartupFailed
 from shared.kafka.broker import Broker
 from shared.kafka.retry_policy import RetryPolicy
 from shared.messaging.inbox import Inbox
 from shared.messaging.notifier import Notifier
 from shared.messaging.outbox import Outbox
+from shared.ports import Clock
 from shared.postgres.database import Database
 from shared.process.health import Health
 from shared.settings import ServiceSettings
 from shared.telemetry.store import TelemetryStore
+from shared.work.ports import WorkHandler
 from shared.work.queue import WorkQueue
-from shared.work.worker import Worker, WorkHandler
+from shared.work.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 import random
 import socket
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from opentelemetry import metrics, trace
 from opentelemetry.trace import Status, StatusCode
@@ -23,8 +23,8 @@ from shared.errors import (
 )
 from shared.logging import get_logger
 from shared.messaging.notifier import Waiter
-from shared.postgres.database import Tx
 from shared.telemetry.spans import remote_context
+from shared.work.ports import WorkHandler
 from shared.work.queue import Lease, WorkQueue
 
 POLL_SECONDS = 5.0
@@ -36,22 +36,6 @@ log = get_logger(__name__)
 tracer = trace.get_tracer(__name__)
 meter = metrics.get_meter(__name__)
 duration = meter.create_histogram(telemetry.METRIC_WORK_DURATION, unit="s")
-
-
-class WorkHandler(Protocol):
-    """What a service does for one kind of work."""
-
-    async def run(self, lease: Lease) -> Any:
-        """The long part, outside any transaction; cancelled when the lease is lost."""
-        ...
-
-    async def complete(self, tx: Tx, lease: Lease, result: Any) -> None:
-        """Write the result and append its events, in the transaction that ends the row."""
-        ...
-
-    async def give_up(self, tx: Tx, lease: Lease, error: Exception) -> None:
-        """Append the failure's events: the error is permanent, or no attempts are left."""
-        ...
 
 
 class Worker:

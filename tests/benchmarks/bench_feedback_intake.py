@@ -25,7 +25,7 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK
 from archon_contracts.values import AgentKind, AgentProfile, TriggerPolicy
 from deploy.local.prepare import prepare
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from deploy.local.servers.postgres import EmbeddedPostgres
 from shared.clock import SystemClock

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 from tests.benchmarks.harness import Figure

@@ -18,10 +18,10 @@ from archon_contracts.envelope import HeaderView
 from deploy.local.processes.backoff import Backoff
 from deploy.local.processes.child import Child, Program
 from deploy.local.processes.group_members import evict_members
-from deploy.local.processes.ports import pick_free
 from deploy.local.processes.probes import answers_ready
 from deploy.local.processes.status import ProcessStatus
 from deploy.local.processes.supervisor import Supervisor
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.service_process import PROJECT_ROOT
 from shared.messaging.outbox import decode_headers
 from shared.postgres.migrations import migrate

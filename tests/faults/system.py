@@ -18,9 +18,9 @@ from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import SERVICES
 from archon_contracts.values import AgentKind, AgentProfile, TriggerPolicy
 from deploy.local.processes.child import Child, Program
-from deploy.local.processes.ports import pick_free
 from deploy.local.processes.probes import answers_ready
 from deploy.local.processes.status import ProcessStatus
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.servers.service_process import PROJECT_ROOT
 from deploy.local.settings import LocalSettings

@@ -15,8 +15,14 @@ ROLES = {
 PORTS = "ports.py"
 ITEM_FIELDS = {"input"}
 ITEM_ANSWERS = {"expected", "target"}
-# Other formats that carry an input with its answer.
-OTHER_FORMATS = {"FeedbackReceived", "SuiteItem", "PredictionRow"}
+# Classes that carry an input with its answer and are no item to train on; each with its reason.
+OTHER_FORMATS = {
+    "FeedbackReceived": "the event: an interaction and what a user made of it",
+    "SuiteItem": "an item to evaluate with, which the agent must not have learned from",
+    "PredictionRow": "a model's answer to an item of a suite",
+    "LogLine": "one uploaded interaction with its error and latency, for the hourly statistics",
+    "Sample": "a pair of texts between the generator's steps; what leaves it is a TrainingItem",
+}
 
 
 def class_homes(modules: Iterable[Source]) -> dict[str, list[str]]:

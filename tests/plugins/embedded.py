@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from archon_contracts.topics import SERVICES
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from deploy.local.servers.postgres import EmbeddedPostgres
 from shared.postgres.migrations import migrate

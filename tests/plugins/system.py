@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.gateway_client import AsyncGatewayClient
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 from tests.support.data.tiny_world import first_items, held_out_items, tiny_model

@@ -1,4 +1,4 @@
-"""A clock that a test sets."""
+"""Clocks that a test sets."""
 
 from datetime import datetime, timedelta
 
@@ -15,3 +15,13 @@ class SetClock:
     def move(self, seconds: float) -> None:
         """Let time pass."""
         self._now += timedelta(seconds=seconds)
+
+
+class ManualMonotonic:
+    """A monotonic clock in seconds that a test sets."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from archon_contracts.client.errors import (
     BrokerUnavailableError,
@@ -14,6 +14,7 @@ from archon_contracts.client.errors import (
 )
 from archon_contracts.client.log_folding import fold_library_logs
 from archon_contracts.client.patches import abandon
+from archon_contracts.client.ports import KafkaConnection
 from archon_contracts.client.security import diagnose_refusal
 
 try:
@@ -23,14 +24,6 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("aiokafka", "kafka") from error
 
 log = logging.getLogger(__name__)
-
-
-class KafkaConnection(Protocol):
-    """A producer or consumer of aiokafka."""
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
 
 
 async def start(

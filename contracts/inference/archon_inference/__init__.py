@@ -11,7 +11,8 @@ loaded, so a process may name these types and stay small.
 from archon_inference.card import ModelCard, read_card
 from archon_inference.errors import BaseModelMissing, InferenceError, ModelFolderInvalid
 from archon_inference.loading import load_predictor
-from archon_inference.prediction import Prediction, Predictor
+from archon_inference.ports import Predictor
+from archon_inference.prediction import Prediction
 from archon_inference.verification import verify_folder
 
 __all__ = [

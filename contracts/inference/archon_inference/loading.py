@@ -10,7 +10,7 @@ from archon_inference.card import read_card
 from archon_inference.devices import Precision
 from archon_inference.errors import ModelFolderInvalid
 from archon_inference.model_files import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
-from archon_inference.prediction import Predictor
+from archon_inference.ports import Predictor
 
 REQUIRED_FILES: Final = (WEIGHTS_FILE, CONFIG_FILE, TOKENIZER_FILE)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +17,3 @@ class Prediction:
     output: str
     score: float
     alternatives: tuple[str, ...] = ()
-
-
-class Predictor(Protocol):
-    """A loaded model. Not safe for concurrent use from several threads."""
-
-    def predict(self, inputs: Sequence[str], *, k: int = 5) -> list[Prediction]:
-        """One prediction per input, in order, with up to `k` answers each."""
-        ...

@@ -1,42 +1,14 @@
 """What the supervisor starts and watches: a server that can be launched again and asked."""
 
 import asyncio
-from pathlib import Path
-from typing import Protocol
 
 from deploy.local.errors import StartError
 from deploy.local.processes.child import Child
+from deploy.local.processes.ports import Component
 
 POLL_SECONDS = 0.05
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
-
-
-class Component(Protocol):
-    """One server of the local system. `launch` may be called again after its process ended."""
-
-    @property
-    def name(self) -> str:
-        """The name shown to people."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """The loopback port that it listens on."""
-        ...
-
-    @property
-    def log_path(self) -> Path:
-        """The file that its output goes to."""
-        ...
-
-    async def launch(self) -> Child:
-        """Start the process, having cleared what an earlier one left behind."""
-        ...
-
-    async def is_ready(self) -> bool:
-        """Return whether the server can be used now."""
-        ...
 
 
 async def start_unsupervised(component: Component) -> Child:

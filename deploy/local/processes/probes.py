@@ -2,7 +2,7 @@
 
 import asyncio
 
-from deploy.local.processes.ports import LOOPBACK
+from deploy.local.processes.tcp_ports import LOOPBACK
 
 PROBE_TIMEOUT_SECONDS = 2.0
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from deploy.local.errors import LocalRuntimeError, StartError
 from deploy.local.processes.backoff import Backoff
-from deploy.local.processes.component import POLL_SECONDS, Component
+from deploy.local.processes.component import POLL_SECONDS
+from deploy.local.processes.ports import Component
 from deploy.local.processes.status import ProcessStatus
 from deploy.local.processes.watch import Watch
 

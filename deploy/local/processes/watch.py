@@ -10,7 +10,8 @@ import structlog
 from deploy.local.errors import LocalRuntimeError, StartError
 from deploy.local.processes.backoff import Backoff
 from deploy.local.processes.child import Child
-from deploy.local.processes.component import POLL_SECONDS, Component
+from deploy.local.processes.component import POLL_SECONDS
+from deploy.local.processes.ports import Component
 from deploy.local.processes.status import ProcessState, ProcessStatus
 
 log = structlog.get_logger()

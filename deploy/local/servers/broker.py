@@ -17,8 +17,8 @@ from deploy.local.errors import MissingPackageError
 from deploy.local.processes import leftovers
 from deploy.local.processes.child import Child, Program
 from deploy.local.processes.component import STOP_SECONDS, start_unsupervised
-from deploy.local.processes.ports import LOOPBACK, require_free
 from deploy.local.processes.probes import accepts_connections
+from deploy.local.processes.tcp_ports import LOOPBACK, require_free
 
 
 class EmbeddedBroker:

@@ -10,8 +10,8 @@ from deploy.local.credentials import read_or_create
 from deploy.local.processes import leftovers
 from deploy.local.processes.child import Child
 from deploy.local.processes.component import STOP_SECONDS, start_unsupervised
-from deploy.local.processes.ports import LOOPBACK, require_free
 from deploy.local.processes.privileges import hand_over, unprivileged_user
+from deploy.local.processes.tcp_ports import LOOPBACK, require_free
 from deploy.local.servers.postgres_binaries import PostgresBinaries
 
 ROLE = "archon"

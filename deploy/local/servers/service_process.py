@@ -7,8 +7,8 @@ from typing import Any
 
 from deploy.local.processes.child import Child, Program
 from deploy.local.processes.group_members import evict_members
-from deploy.local.processes.ports import require_free
 from deploy.local.processes.probes import answers_ready
+from deploy.local.processes.tcp_ports import require_free
 from shared.kafka.security import security_arguments
 from shared.settings import KafkaSecuritySettings
 

@@ -25,16 +25,16 @@ from services.coordinator.feedback.ports import FeedbackOutbox, FeedbackRecords,
 from services.coordinator.feedback.records import (
     FeedbackBatch,
     FeedbackItem,
-    InternalTraffic,
+    InternalRecord,
     RetractionRow,
     split_at_retractions,
 )
 from services.coordinator.feedback.stats import FeedbackStats
-from shared.clock import Clock
 from shared.errors import PermanentError
 from shared.logging import get_logger
 from shared.messaging.messages import Cause, RawRecord
 from shared.messaging.notifier import Notifier
+from shared.ports import Clock
 from shared.postgres.database import Database, Tx
 
 TRANSACTION_RECORDS: Final = 4_000
@@ -131,7 +131,7 @@ class FeedbackWriter:
             await self._outbox.append(tx, command, cause=cause)
 
     async def _record_internal(
-        self, tx: Tx, traffic: Sequence[tuple[RawRecord, InternalTraffic]]
+        self, tx: Tx, traffic: Sequence[tuple[RawRecord, InternalRecord]]
     ) -> None:
         """Record internal traffic, which never begins a retrain; one log line a batch."""
         new = await self._feedback.record_internal_traffic(tx, traffic, self._clock.now())

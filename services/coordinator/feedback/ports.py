@@ -12,7 +12,7 @@ from services.coordinator.domain import AgentKey
 from services.coordinator.feedback.records import (
     FeedbackRow,
     InteractionRow,
-    InternalTraffic,
+    InternalRecord,
     RetractionRow,
 )
 from services.coordinator.feedback.stats import (
@@ -49,7 +49,7 @@ class FeedbackRecords(Protocol):
     async def record_internal_traffic(
         self,
         tx: Tx,
-        traffic: Sequence[tuple[RawRecord, InternalTraffic]],
+        traffic: Sequence[tuple[RawRecord, InternalRecord]],
         received_at: datetime,
     ) -> int: ...
 

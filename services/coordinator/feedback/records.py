@@ -73,7 +73,7 @@ class RetractionRow(NamedTuple):
     reason: str
 
 
-class InternalTraffic(NamedTuple):
+class InternalRecord(NamedTuple):
     """What the system caused itself: recorded, and never feedback."""
 
     key: AgentKey
@@ -85,7 +85,7 @@ class InternalTraffic(NamedTuple):
 
 FeedbackItem = FeedbackRow | InteractionRow | RetractionRow
 RawHeaders = dict[str, bytes | None]
-RecordParser = Callable[[RawRecord, RawHeaders, bytes], FeedbackItem | InternalTraffic]
+RecordParser = Callable[[RawRecord, RawHeaders, bytes], FeedbackItem | InternalRecord]
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class FeedbackBatch:
 
     items: list[tuple[RawRecord, FeedbackItem]] = field(default_factory=list)
     rejected: list[tuple[RawRecord, PermanentError]] = field(default_factory=list)
-    internal: list[tuple[RawRecord, InternalTraffic]] = field(default_factory=list)
+    internal: list[tuple[RawRecord, InternalRecord]] = field(default_factory=list)
 
     def parse(self, records: Sequence[RawRecord], *, maximum_bytes: int) -> None:
         """Add records, each read by itself: a bad one is refused and decides for no other."""
@@ -104,13 +104,13 @@ class FeedbackBatch:
             except PermanentError as error:
                 self.rejected.append((record, error))
             else:
-                if isinstance(item, InternalTraffic):
+                if isinstance(item, InternalRecord):
                     self.internal.append((record, item))
                 else:
                     self.items.append((record, item))
 
 
-def parse_record(record: RawRecord, maximum_bytes: int) -> FeedbackItem | InternalTraffic:
+def parse_record(record: RawRecord, maximum_bytes: int) -> FeedbackItem | InternalRecord:
     """What one record says.
 
     Raises:
@@ -167,7 +167,7 @@ def split_at_retractions(items: Iterable[FeedbackItem]) -> Iterator[RowGroup]:
 
 def _parse_feedback(
     record: RawRecord, headers: RawHeaders, value: bytes
-) -> FeedbackItem | InternalTraffic:
+) -> FeedbackItem | InternalRecord:
     body = FeedbackReceived.model_validate_json(value)
     row = FeedbackRow(
         AgentKey(body.tenant_id, body.agent_id),
@@ -188,7 +188,7 @@ def _parse_feedback(
 
 def _parse_annotation(
     record: RawRecord, headers: RawHeaders, value: bytes
-) -> FeedbackItem | InternalTraffic:
+) -> FeedbackItem | InternalRecord:
     body = AnnotationSubmitted.model_validate_json(value)
     absent = (ANNOTATION, body.tenant_id, body.agent_id, body.item_id, body.annotator_id)
     row = FeedbackRow(
@@ -206,7 +206,7 @@ def _parse_annotation(
 
 def _parse_interaction(
     record: RawRecord, headers: RawHeaders, value: bytes
-) -> FeedbackItem | InternalTraffic:
+) -> FeedbackItem | InternalRecord:
     body = InteractionLogged.model_validate_json(value)
     absent = ("interaction", body.tenant_id, body.agent_id, body.interaction_id)
     event_id = _event_id(headers) or derived_id(*absent)
@@ -223,7 +223,7 @@ def _parse_interaction(
 
 def _parse_retraction(
     record: RawRecord, headers: RawHeaders, value: bytes
-) -> FeedbackItem | InternalTraffic:
+) -> FeedbackItem | InternalRecord:
     body = FeedbackRetracted.model_validate_json(value)
     # Without an id, the record's offset distinguishes two retractions of one interaction.
     event_id = _event_id(headers) or derived_id(
@@ -236,7 +236,7 @@ def _parse_retraction(
 
 def _classify(
     item: FeedbackItem, headers: RawHeaders, body: FeedbackEvent
-) -> FeedbackItem | InternalTraffic:
+) -> FeedbackItem | InternalRecord:
     """The item, unless it is internal traffic, which must never begin a retrain."""
     try:
         mark = detect_internal_traffic(headers, body.traffic_class, subject_of(body))
@@ -245,7 +245,7 @@ def _classify(
         raise UnreadableMessage(f"header ce_trafficclass is none of {traffic_classes}") from error
     if mark is None:
         return item
-    return InternalTraffic(
+    return InternalRecord(
         item.key, item.event_id, type(body).__name__, mark.traffic_class, mark.signal
     )
 

@@ -11,7 +11,7 @@ from services.coordinator.domain import AgentKey, Window, WindowClaim
 from services.coordinator.feedback.records import (
     FeedbackRow,
     InteractionRow,
-    InternalTraffic,
+    InternalRecord,
     RetractionRow,
 )
 from services.coordinator.feedback.stats import (
@@ -137,7 +137,7 @@ class FeedbackStore:
     async def record_internal_traffic(
         self,
         tx: Tx,
-        traffic: Sequence[tuple[RawRecord, InternalTraffic]],
+        traffic: Sequence[tuple[RawRecord, InternalRecord]],
         received_at: datetime,
     ) -> int:
         """Record internal traffic, each event once; return how many are new."""

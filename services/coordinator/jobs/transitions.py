@@ -29,9 +29,9 @@ from services.coordinator.jobs.spans import (
     job_traceparent,
 )
 from services.coordinator.jobs.state_machine import JobEvent, next_state
-from shared.clock import Clock
 from shared.logging import get_logger
 from shared.messaging.messages import Cause
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 log = get_logger(__name__)

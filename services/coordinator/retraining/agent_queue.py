@@ -26,9 +26,9 @@ from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.retraining.ports import RequestedJobs, StatsStore
 from services.coordinator.retraining.triggers import decide
 from services.coordinator.retraining.windows import Windows
-from shared.clock import Clock
 from shared.errors import PermanentError
 from shared.messaging.messages import Cause
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 POSTPONEMENT: Final = timedelta(hours=1)

@@ -14,8 +14,8 @@ from services.coordinator.jobs.spans import MAX_LINKS, CompletedSpan
 from services.coordinator.jobs.transitions import cause_of_job
 from services.coordinator.retraining.ports import WindowFeedback
 from services.coordinator.retraining.triggers import MINIMUM_RATINGS
-from shared.clock import Clock
 from shared.messaging.messages import Cause
+from shared.ports import Clock
 from shared.postgres.database import Tx
 from shared.telemetry.spans import SpanRef
 

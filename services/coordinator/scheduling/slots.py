@@ -13,8 +13,8 @@ from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.scheduling.fair_share import allocate, count_slots
 from services.coordinator.scheduling.ports import SlotStore
-from shared.clock import Clock
 from shared.messaging.messages import Cause
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 TRAINER: Final = "trainer"

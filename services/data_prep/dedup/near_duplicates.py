@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import zlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Final
 
+from shared.similarity import LSH_ERROR_WEIGHTS, PERMUTATIONS, TOLERANCE, PrefixIndex
+
 SHINGLE_LENGTH = 4
-TOLERANCE = 1e-9
-PERMUTATIONS = 64
-LSH_ERROR_WEIGHTS = (0.1, 0.9)
-"""Candidates are compared exactly afterwards: a false one costs time, a missed one is lost."""
 
 EXCERPTS: Final = 4
 EXCERPT_CHARACTERS: Final = 128
@@ -69,23 +66,13 @@ def _is_similar(first: set[str], second: set[str], threshold: float) -> bool:
 
 
 def _join_every_pair(sets: Sequence[set[str]], threshold: float, roots: list[int]) -> None:
-    """Join similar pairs, found among those that share one of their rarest n-grams.
-
-    Two sets whose Jaccard index reaches t must share one of the first |s| - ceil(t |s|) + 1
-    members in any fixed order of all members (R. J. Bayardo, Y. Ma, R. Srikant, "Scaling up all
-    pairs similarity search", 2007). Rarest first keeps the lists short.
-    """
+    """Join similar pairs, found among those that share one of their rarest n-grams."""
     frequency = Counter(gram for grams in sets for gram in grams)
-    postings: defaultdict[str, list[int]] = defaultdict(list)
+    index: PrefixIndex[str] = PrefixIndex(threshold)
     for position, grams in enumerate(sets):
-        size = len(grams)
-        rarest = sorted(grams, key=lambda gram: (frequency[gram], gram))
-        # Rounded down a little: the product of two floats must not cost a member.
-        prefix = rarest[: size - math.ceil(threshold * size - TOLERANCE) + 1]
-        near = chain.from_iterable(postings[gram] for gram in prefix)
-        _join(position, near, sets, threshold, roots)
-        for gram in prefix:
-            postings[gram].append(position)
+        rarest_first = sorted(grams, key=lambda gram: (frequency[gram], gram))
+        _join(position, index.candidates(rarest_first), sets, threshold, roots)
+        index.add(rarest_first)
 
 
 def _join_most_pairs(sets: Sequence[set[str]], threshold: float, roots: list[int]) -> None:
@@ -99,9 +86,8 @@ def _join_most_pairs(sets: Sequence[set[str]], threshold: float, roots: list[int
     for position, signature in enumerate(signatures):
         near = sorted(index.query(signature))
         _join(position, near, sets, threshold, roots)
-        if (
-            len(near) < MAXIMUM_FAILED_COMPARISONS
-        ):  # so many stand for the others that are like them
+        # So many stand for the others that are like them.
+        if len(near) < MAXIMUM_FAILED_COMPARISONS:
             index.insert(position, signature)
 
 

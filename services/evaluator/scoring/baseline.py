@@ -13,7 +13,7 @@ from archon_inference.classifier import Classifier
 from archon_inference.devices import Precision
 from archon_inference.encoder import TextEncoder
 from archon_inference.generator import Generator
-from archon_inference.prediction import Predictor
+from archon_inference.ports import Predictor
 from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from archon_inference.classifier import Classifier
 from archon_inference.loading import load_predictor
-from archon_inference.prediction import Prediction, Predictor
+from archon_inference.ports import Predictor
+from archon_inference.prediction import Prediction
 from archon_inference.selector import Selector
 from services.evaluator.domain import Role
 from services.evaluator.scoring.baseline import load_baseline_predictor

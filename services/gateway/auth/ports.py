@@ -1,4 +1,4 @@
-"""What the API keys are kept in: PostgreSQL (`store.Store`), or memory in tests."""
+"""What the API keys are kept in: PostgreSQL (`GatewayStore`), or memory in tests."""
 
 from __future__ import annotations
 

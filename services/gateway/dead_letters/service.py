@@ -27,9 +27,9 @@ from services.gateway.dead_letters.letters import (
 from services.gateway.dead_letters.store import DeadLetterStore
 from services.gateway.errors import Conflict, NotFound
 from shared.audit import AuditEntry, AuditLog
-from shared.clock import Clock
 from shared.messaging.messages import RawRecord
 from shared.messaging.outbox import Outbox
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 REPLAYABLE: Final = frozenset(t.name for t in ALL_TOPICS) - frozenset(SERVICE_BY_TOPIC)

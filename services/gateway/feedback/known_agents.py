@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from services.gateway.errors import NotFound
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from shared.postgres.database import Database
 
 
 class KnownAgents:
     """Cache of agent names. Agents are never removed, so an entry never expires."""
 
-    def __init__(self, database: Database, store: Store) -> None:
+    def __init__(self, database: Database, store: GatewayStore) -> None:
         self._database = database
         self._store = store
         self._names: set[tuple[str, str]] = set()

@@ -25,10 +25,10 @@ from services.gateway.errors import (
 )
 from services.gateway.feedback.body_parser import OutgoingEvent
 from services.gateway.load.load_shedding import InFlightLimit
-from shared.clock import Clock
 from shared.errors import ArchonError, BrokerUnavailable
 from shared.kafka.producer import HealingProducer
 from shared.kafka.refusals import MISSING_RIGHT_ERRORS, TOO_LARGE_ERRORS, describe_error
+from shared.ports import Clock
 from shared.telemetry.spans import current_traceparent, remote_context
 
 SOURCE = "archon/gateway"

@@ -34,17 +34,17 @@ from services.gateway.functions.requests import (
 )
 from services.gateway.http.validation import reject_unstorable, to_request_error
 from services.gateway.requests import JobRequest
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from shared.artifacts.store import ArtifactStore
-from shared.clock import Clock
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 
 class FunctionService:
     """Reads that answer a function; `tx` is only read from."""
 
-    def __init__(self, store: Store, artifacts: ArtifactStore, clock: Clock) -> None:
+    def __init__(self, store: GatewayStore, artifacts: ArtifactStore, clock: Clock) -> None:
         self._store = store
         self._artifacts = artifacts
         self._clock = clock

@@ -18,15 +18,15 @@ from services.gateway.domain import (
     build_trace,
 )
 from services.gateway.errors import NotFound
-from services.gateway.store import Store
-from shared.clock import Clock
+from services.gateway.store import GatewayStore
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 
 class QueryService:
     """Reads of one tenant's resources; a missing one raises NotFound. `tx` is only read from."""
 
-    def __init__(self, store: Store, letters: DeadLetterStore, clock: Clock) -> None:
+    def __init__(self, store: GatewayStore, letters: DeadLetterStore, clock: Clock) -> None:
         self.store = store
         self._letters = letters
         self._clock = clock

@@ -37,7 +37,7 @@ from services.gateway.settings import Settings
 from services.gateway.sse.feed import EventHub
 from services.gateway.sse.streams import StreamLimiter
 from shared.artifacts.store import ArtifactStore
-from shared.clock import Clock
+from shared.ports import Clock
 
 AgentId = Annotated[Identifier, Path(description="The agent's name.")]
 Version = Annotated[Identifier, Path(description="A semantic version, such as 1.2.0.")]

@@ -16,7 +16,8 @@ _DETAIL = re.compile(
     r"(?P<quotation>\"[^\"]{1,60}\")"
     rf"|(?P<weekday>\b(?:{_WEEKDAYS})\b)"
     rf"|(?P<month>\b(?:{_MONTHS})\b)"
-    r"|(?P<number>(?<![\w.])[0-9]+(?:[.,][0-9]+)*(?![\w]))"
+    # At most nine groups of digits: without a bound "1,1,1,...,1a" takes quadratic time.
+    r"|(?P<number>(?<![\w.])[0-9]+(?:[.,][0-9]+){0,8}(?![\w]))"
     r"|(?P<name>(?<=[a-z,] )[A-Z][a-z]+(?: [A-Z][a-z]+)*)"
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Protocol
 
 from services.synthetic_generator.domain import Candidate, Method, Sample
 from services.synthetic_generator.generators.grammar import Grammar, build_sentence
@@ -17,15 +16,6 @@ from services.synthetic_generator.generators.recombination import (
 )
 
 MUTATION_PROPORTION = 0.5
-
-
-class SampleGenerator(Protocol):
-    """Gives as many raw samples of an answer as are asked for."""
-
-    @property
-    def targets(self) -> Sequence[str]: ...
-
-    def generate(self, target: str, difficulty: str, rng: random.Random) -> Candidate: ...
 
 
 class GrammarGenerator:

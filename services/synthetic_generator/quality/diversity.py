@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any
+
+from shared.similarity import LSH_ERROR_WEIGHTS, PERMUTATIONS, PrefixIndex
 
 LOWEST_SIMILARITY_LIMIT = 0.4
 """The most that two items of one answer may share (Jaccard index) at a diversity of 1."""
 EXACT_INDEX_LIMIT = 1_000
 """Items of one answer up to which every comparison is made that must be."""
-PERMUTATIONS = 64
-LSH_ERROR_WEIGHTS = (0.1, 0.9)
-_TOLERANCE = 1e-9
 
 
 def similarity_limit(diversity: float) -> float:
@@ -22,40 +19,6 @@ def similarity_limit(diversity: float) -> float:
     LOWEST_SIMILARITY_LIMIT.
     """
     return 1.0 - (1.0 - LOWEST_SIMILARITY_LIMIT) * diversity
-
-
-class SimilarityIndex(Protocol):
-    """Finds which of the sets put into it may be similar to a new one."""
-
-    def candidates(self, members: frozenset[int]) -> Iterable[int]: ...
-
-    def add(self, members: frozenset[int]) -> None: ...
-
-
-class PrefixIndex:
-    """Misses nothing; its lists grow with the square of a collection built from few templates.
-
-    Two sets whose Jaccard index reaches t share one of the first |s| - ceil(t |s|) + 1 members in
-    any fixed order of all members (Bayardo, Ma, Srikant, "Scaling up all pairs similarity search",
-    2007); here the members are hashes, in the order of numbers.
-    """
-
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self._size = 0
-        self._postings: defaultdict[int, list[int]] = defaultdict(list)
-
-    def candidates(self, members: frozenset[int]) -> Iterable[int]:
-        return {at for member in self._prefix(members) for at in self._postings[member]}
-
-    def add(self, members: frozenset[int]) -> None:
-        for member in self._prefix(members):
-            self._postings[member].append(self._size)
-        self._size += 1
-
-    def _prefix(self, members: frozenset[int]) -> list[int]:
-        needed = math.ceil(self._limit * len(members) - _TOLERANCE)
-        return sorted(members)[: len(members) - needed + 1]
 
 
 class MinHashIndex:
@@ -71,17 +34,17 @@ class MinHashIndex:
         )
         self._size = 0
 
-    def candidates(self, members: frozenset[int]) -> Iterable[int]:
+    def candidates(self, members: Sequence[int]) -> Iterable[int]:
         found: list[int] = self._buckets.query(self._sketch(members))
         return found
 
-    def add(self, members: frozenset[int]) -> None:
+    def add(self, members: Sequence[int]) -> None:
         self._buckets.insert(self._size, self._sketch(members))
         self._size += 1
 
-    def _sketch(self, members: frozenset[int]) -> Any:
+    def _sketch(self, members: Sequence[int]) -> Any:
         sketch = self._empty.copy()
-        sketch.update_batch(list(members))
+        sketch.update_batch(members)
         return sketch
 
 
@@ -96,17 +59,21 @@ class DiverseCollection:
         self._accepted: list[frozenset[int]] = []
         if limit < 1.0:
             large = expected > EXACT_INDEX_LIMIT
-            self._index: SimilarityIndex = MinHashIndex(limit) if large else PrefixIndex(limit)
+            self._index: PrefixIndex[int] | MinHashIndex = (
+                MinHashIndex(limit) if large else PrefixIndex(limit)
+            )
 
     def add_if_diverse(self, text: str) -> bool:
         """Take the text in, unless it is too similar to one that is in already."""
         if self._limit >= 1.0:
             return True
         members = frozenset(_hash_word_pairs(text))
-        candidates = self._index.candidates(members)
+        # Hashes in the order of numbers: an order that all sets share, and as good as a random one.
+        ordered = sorted(members)
+        candidates = set(self._index.candidates(ordered))
         if any(_jaccard(members, self._accepted[at]) > self._limit for at in candidates):
             return False
-        self._index.add(members)
+        self._index.add(ordered)
         self._accepted.append(members)
         return True
 

@@ -27,7 +27,7 @@ from services.trainer.checkpoints.store import (
     stage_checkpoint,
     write_json,
 )
-from services.trainer.recipes.errors import NonFiniteLoss
+from services.trainer.errors import NonFiniteLoss
 
 OPTIMIZER_TENSORS: Final = "optimizer.safetensors"
 OPTIMIZER_SETTINGS: Final = "optimizer.json"

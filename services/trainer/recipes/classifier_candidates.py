@@ -23,6 +23,7 @@ from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, read_card
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
+from services.trainer.errors import EmptyDataset
 from services.trainer.recipes.classifier import train as fine_tune_classifier
 from services.trainer.recipes.closed_form import (
     ClassStatistics,
@@ -30,7 +31,6 @@ from services.trainer.recipes.closed_form import (
     load_statistics,
     save_statistics,
 )
-from services.trainer.recipes.errors import EmptyDataset
 from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.items import REPLAY, TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import Report

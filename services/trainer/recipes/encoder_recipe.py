@@ -22,8 +22,8 @@ from archon_contracts.metric_names import (
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import UpperLayers
 from archon_inference.selector import Selector
+from services.trainer.errors import EmptyDataset
 from services.trainer.recipes.continual import ContinualStrategy, choose_strategy
-from services.trainer.recipes.errors import EmptyDataset
 from services.trainer.recipes.fitting import TrainResult, fit_encoder
 from services.trainer.recipes.frozen_features import (
     Collator,

@@ -16,7 +16,7 @@ from transformers import PrinterCallback, TrainingArguments
 from archon_contracts import metric_names
 from services.trainer.checkpoints.store import find_newest_checkpoint
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
-from services.trainer.recipes.errors import NoOptimizerSteps
+from services.trainer.errors import NoOptimizerSteps
 from services.trainer.recipes.frozen_features import Collator, PlannedSampler
 from services.trainer.recipes.items import TrainingItem
 from services.trainer.recipes.progress_callback import ProgressCallback

@@ -12,7 +12,7 @@ from archon_contracts.formats import (
     TrainingItem,
     read_jsonl,
 )
-from services.trainer.recipes.errors import DatasetInvalid, EmptyDataset
+from services.trainer.errors import DatasetInvalid, EmptyDataset
 
 __all__ = ["REPLAY", "TrainingItem", "read_items", "read_training_items"]
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from archon_contracts.events import Capability
 from archon_contracts.values import AgentKind, TrainingMethod
-from services.trainer.recipes.errors import RunInvalid
+from services.trainer.errors import RunInvalid
 from services.trainer.recipes.run import (
     ClassifierConfig,
     GeneratorConfig,

@@ -20,6 +20,7 @@ from archon_inference.card import ModelCard
 from archon_inference.catalogue import CATALOGUE_FILE, Tool, read_catalogue
 from archon_inference.encoder import TextEncoder, UpperLayers
 from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
+from services.trainer.errors import RunInvalid
 from services.trainer.recipes.continual import ContinualStrategy
 from services.trainer.recipes.encoder_recipe import (
     EncoderObjective,
@@ -27,7 +28,6 @@ from services.trainer.recipes.encoder_recipe import (
     select_learnable_items,
     train_encoder,
 )
-from services.trainer.recipes.errors import RunInvalid
 from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.frozen_features import ItemTargets
 from services.trainer.recipes.items import TrainingItem, read_training_items

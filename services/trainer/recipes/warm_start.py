@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archon_inference.card import ModelCard, read_card
-from services.trainer.recipes.errors import RunInvalid
+from services.trainer.errors import RunInvalid
 from services.trainer.recipes.run import EncoderConfig, RunConfig, TrainingRun
 
 

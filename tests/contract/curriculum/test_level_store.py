@@ -7,7 +7,7 @@ import pytest
 from archon_contracts.identifiers import new_id
 from services.curriculum.pacing import LevelProgress
 from services.curriculum.ports import LevelStore
-from services.curriculum.store import Store
+from services.curriculum.store import CurriculumStore
 from shared.postgres.database import Tx
 from tests.support.data.curriculum import FakeLevelStore
 from tests.support.data.datasets import plan
@@ -33,7 +33,7 @@ async def opened(url: str | None) -> AsyncIterator[OpenStore]:
         open_service_context(probe_settings(url, service="curriculum")) as shared,
         shared.database.transaction(TENANT) as tx,
     ):
-        yield Store(), tx
+        yield CurriculumStore(), tx
 
 
 async def test_an_unknown_agent_is_on_the_lowest_level_without_evidence(opened: OpenStore) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from archon_contracts.identifiers import new_id
 from services.gateway.auth.credentials import Caller, Scope, hash_key
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from shared.clock import SystemClock
 from shared.postgres.database import Database, Tx
 from tests.support.gateway.keys import InMemoryKeyStore
@@ -22,7 +22,7 @@ MAKER = new_id()
 class OpenKeyStore:
     """A store of keys and a transaction on it."""
 
-    store: InMemoryKeyStore | Store
+    store: InMemoryKeyStore | GatewayStore
     tx: Tx
 
     async def add(
@@ -56,7 +56,7 @@ async def open_store(url: str | None) -> AsyncIterator[OpenKeyStore]:
     database = Database(url, "gateway")
     await database.open(timeout_seconds=10)
     async with database.across_tenants() as tx:
-        yield OpenKeyStore(Store(), tx)
+        yield OpenKeyStore(GatewayStore(), tx)
     await database.close()
 
 

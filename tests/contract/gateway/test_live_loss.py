@@ -18,7 +18,7 @@ from services.gateway.domain import TrainingProgressView
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
 from services.gateway.sse.event_store import EventStore
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from services.trainer.domain import read_metric_points
 from services.trainer.recipes.progress_callback import ProgressCallback
 from shared.messaging.messages import RawRecord, read_message
@@ -57,7 +57,7 @@ async def progress_of(database: Database, job: UUID, *events: Contract) -> Train
     async with database.transaction("default") as tx:
         for event in events:
             await projections.project(tx, read_message(record_of(event)))
-        view = await Store().find_job(tx, "default", job, now=NOON)
+        view = await GatewayStore().find_job(tx, "default", job, now=NOON)
     assert view is not None
     assert view.progress is not None
     return view.progress

@@ -11,7 +11,7 @@ from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
 from services.gateway.domain import JobSummary
 from services.gateway.read_models.projection_store import ProjectionStore
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from shared.postgres.database import Database, Tx
 from tests.support.gateway.service_store import InMemoryServiceStore
 
@@ -26,7 +26,7 @@ TENANT = "acme"
 class OpenServiceStore:
     """A store, a transaction on it, and what other services' events leave in it."""
 
-    store: InMemoryServiceStore | Store
+    store: InMemoryServiceStore | GatewayStore
     tx: Tx
 
     async def add_agent(self, agent_id: str, kind: AgentKind) -> None:
@@ -68,7 +68,7 @@ async def opened(url: str | None) -> AsyncIterator[OpenServiceStore]:
     database = Database(url, "gateway")
     await database.open(timeout_seconds=10)
     async with database.across_tenants() as tx:
-        yield OpenServiceStore(Store(), tx)
+        yield OpenServiceStore(GatewayStore(), tx)
     await database.close()
 
 

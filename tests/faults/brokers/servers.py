@@ -11,8 +11,9 @@ import asyncpg
 
 from archon_contracts.topics import ALL_TOPICS, dead_letters
 from deploy.local.processes.child import Child
-from deploy.local.processes.component import Component, start_unsupervised
-from deploy.local.processes.ports import LOOPBACK, pick_free
+from deploy.local.processes.component import start_unsupervised
+from deploy.local.processes.ports import Component
+from deploy.local.processes.tcp_ports import LOOPBACK, pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from deploy.local.servers.postgres import EmbeddedPostgres
 from shared.kafka.topic_admin import ensure_topics

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from tests.faults.accounting.reconciliation import reconcile
 from tests.faults.brokers.servers import Servers, servers
 from tests.faults.probes import Fleet, fleet

@@ -21,7 +21,7 @@ from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived, FeedbackRetracted
 from archon_contracts.identifiers import EventId, new_id
 from archon_contracts.topics import FEEDBACK
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually

@@ -11,7 +11,7 @@ from archon_contracts.identifiers import new_id
 from services.curriculum.errors import BrokenPlan
 from services.curriculum.pacing import LevelProgress, MasteryThresholds
 from services.curriculum.service import CurriculumService
-from services.curriculum.store import Store
+from services.curriculum.store import CurriculumStore
 from shared.process.service_context import ServiceContext
 from tests.support.data.curriculum import plan_curriculum
 from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
@@ -24,7 +24,7 @@ class RunningCurriculum:
 
     def __init__(self, shared: ServiceContext) -> None:
         self.shared = shared
-        self.store = Store()
+        self.store = CurriculumStore()
         self.service = CurriculumService(self.store, shared.outbox, MasteryThresholds())
 
     async def execute(self, *commands: PlanCurriculum) -> list[Contract]:

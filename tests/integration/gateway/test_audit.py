@@ -10,7 +10,7 @@ from archon_contracts.audit_chain import compute_hash
 from archon_contracts.events import AuditRecorded
 from archon_contracts.identifiers import new_id
 from services.gateway.auth.credentials import Caller, Scope, hash_key
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from shared.errors import ConstraintViolated
 from tests.support.audit import NOON, linked, recorded
 from tests.support.eventually import eventually
@@ -156,7 +156,7 @@ async def bearer(
     """The header of a new key of a tenant."""
     caller = Caller(tenant, "of a test", frozenset({scope}))
     async with gateway.application.service_context.database.across_tenants() as tx:
-        await Store().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
+        await GatewayStore().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
     return {"Authorization": f"Bearer {key}"}
 
 

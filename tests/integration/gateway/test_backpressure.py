@@ -8,7 +8,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually

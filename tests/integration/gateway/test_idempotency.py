@@ -10,7 +10,7 @@ import pytest
 
 from archon_contracts.topics import FEEDBACK
 from services.gateway.idempotency import Idempotency
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from tests.support.gateway.gateway import ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -108,7 +108,10 @@ async def test_what_is_refused_sends_no_feedback(gateway: ServedGateway, key: st
 async def test_old_requests_are_pruned(gateway: ServedGateway, key: str) -> None:
     agent = await _agent(gateway)
     await _post(gateway, "/v1/jobs", _job(agent, 5), key)
-    database, idempotency = gateway.application.service_context.database, Idempotency(Store())
+    database, idempotency = (
+        gateway.application.service_context.database,
+        Idempotency(GatewayStore()),
+    )
 
     async with database.across_tenants() as tx:
         kept = await tx.fetchval("SELECT count(*) FROM idempotency_keys")

@@ -6,10 +6,10 @@ from uuid import uuid4
 from archon_contracts.envelope import HeaderView
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from services.gateway.auth.credentials import Caller, Scope, hash_key
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually
 from tests.support.gateway.gateway import ServedGateway, served_gateway
@@ -57,7 +57,7 @@ async def test_a_key_opens_what_its_scopes_name_and_shows_its_tenant_alone(
         key = f"narrow-{uuid4().hex}"
         caller = Caller("acme", "reader", frozenset({Scope.READ}))
         async with gateway.application.service_context.database.transaction("acme") as tx:
-            await Store().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
+            await GatewayStore().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
         headers = {"Authorization": f"Bearer {key}"}
 
         agents = await gateway.http.get("/v1/agents", headers=headers)

@@ -9,7 +9,7 @@ import pytest
 from archon_contracts.commands import DataSource, GenerateSyntheticData, SourceKind
 from archon_contracts.events import SyntheticDataGenerated
 from services.synthetic_generator.service import GENERATE, GeneratorService
-from services.synthetic_generator.store import Store
+from services.synthetic_generator.store import GeneratorStore
 from services.synthetic_generator.worker import GenerateWorker
 from shared.process.service_context import ServiceContext
 from tests.support.data.data_preparation import jsonl
@@ -27,7 +27,7 @@ class RunningGenerator:
 
     def __init__(self, shared: ServiceContext) -> None:
         self.shared = shared
-        self.service = GeneratorService(Store(), shared.outbox, shared.work)
+        self.service = GeneratorService(GeneratorStore(), shared.outbox, shared.work)
         worker = GenerateWorker(self.service, shared.artifacts)
         self.worker = shared.worker({GENERATE: worker})
 

@@ -107,7 +107,7 @@ async def test_a_training_without_a_step_fails(environment: TrainingEnvironment)
 
     (failed,) = await environment.events()
     assert isinstance(failed, TrainingFailed)
-    assert failed.error_type == "NoTrainingSteps"
+    assert failed.error_type == "NoOptimizerSteps"
     assert not failed.retryable
 
 

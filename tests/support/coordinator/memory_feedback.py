@@ -17,7 +17,7 @@ from services.coordinator.domain import (
 from services.coordinator.feedback.records import (
     FeedbackRow,
     InteractionRow,
-    InternalTraffic,
+    InternalRecord,
     RetractionRow,
 )
 from services.coordinator.feedback.stats import (
@@ -53,7 +53,7 @@ class MemoryFeedback:
         self._store = store
         self.rows: dict[tuple[str, UUID], StoredRow] = {}
         self.retractions: set[tuple[str, UUID]] = set()
-        self.internal_traffic: dict[UUID, InternalTraffic] = {}
+        self.internal_traffic: dict[UUID, InternalRecord] = {}
         self.open_jobs: dict[AgentKey, UUID] = {}
         self.windows: list[tuple[Window, FeedbackStats, datetime]] = []
 
@@ -147,7 +147,7 @@ class MemoryFeedback:
     async def record_internal_traffic(
         self,
         _tx: object,
-        traffic: Sequence[tuple[RawRecord, InternalTraffic]],
+        traffic: Sequence[tuple[RawRecord, InternalRecord]],
         _received_at: datetime,
     ) -> int:
         before = len(self.internal_traffic)

@@ -12,7 +12,7 @@ from archon_contracts.values import ArtifactRef
 from services.data_prep.child import FORK_SERVER_MODULES
 from services.data_prep.domain import PreparationPolicy
 from services.data_prep.service import PREPARE, DataPrepService
-from services.data_prep.store import Store
+from services.data_prep.store import DataPrepStore
 from services.data_prep.worker import PrepareWorker
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
@@ -49,7 +49,7 @@ class RunningDataPrep:
     def __init__(self, shared: ServiceContext, *, deadline_seconds: float = 60.0) -> None:
         self.shared = shared
         policy = PreparationPolicy(replay_capacity=100)
-        self.store = Store()
+        self.store = DataPrepStore()
         self.service = DataPrepService(self.store, shared.outbox, shared.work, policy)
         preparing = PrepareWorker(
             service=self.service,

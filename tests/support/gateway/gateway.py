@@ -18,7 +18,7 @@ from archon_contracts.events import AgentConfigured
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentProfile
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from services.gateway.app import build_app
 from services.gateway.settings import Settings
 from shared.process.application import Application

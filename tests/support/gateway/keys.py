@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.gateway.auth.credentials import Caller, StoredKey
 from services.gateway.domain import KeyView
-from shared.clock import Clock
+from shared.ports import Clock
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ from archon_contracts.values import (
     TrainingMethod,
 )
 from services.gateway.auth.credentials import Caller, Scope, hash_key
-from services.gateway.store import Store
+from services.gateway.store import GatewayStore
 from tests.support.eventually import eventually
 from tests.support.gateway.gateway import ServedGateway
 
@@ -80,7 +80,7 @@ async def client_of(gateway: ServedGateway, tenant_id: str) -> httpx.AsyncClient
     key = f"{tenant_id}-{new_id().hex}"
     caller = Caller(tenant_id, f"{tenant_id}'s key", SCOPES)
     async with gateway.application.service_context.database.transaction(tenant_id) as tx:
-        await Store().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
+        await GatewayStore().add_key(tx, key_id=new_id(), key_hash=hash_key(key), caller=caller)
     headers = {"Authorization": f"Bearer {key}"}
     return httpx.AsyncClient(base_url=gateway.http.base_url, headers=headers, timeout=20)
 

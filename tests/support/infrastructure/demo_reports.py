@@ -3,7 +3,7 @@
 from typing import Any
 
 from deploy.demo.audit import FeedbackAudit
-from deploy.demo.report import DeployedVersion, Report, TraceSummary
+from deploy.demo.report import Report, ReportedVersion, TraceSummary
 
 GAIN = {"difference": {"value": 0.1, "low": 0.05, "high": 0.15, "n": 200}}
 EVEN = {"difference": {"value": -0.01, "low": -0.04, "high": 0.02, "n": 300}}
@@ -18,7 +18,7 @@ def demo_report(**changed: Any) -> Report:
         "revision": "abc",
         "feedback": FeedbackAudit(sent=9, stored=9, used=9, lost=0, double=0),
         "versions": [
-            DeployedVersion(version=f"1.{n}.0", digest=f"d{n}", deployed_at="", reason="")
+            ReportedVersion(version=f"1.{n}.0", digest=f"d{n}", deployed_at="", reason="")
             for n in (0, 1)
         ],
         "accuracy": {},

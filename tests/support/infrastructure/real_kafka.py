@@ -23,7 +23,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 
 START_SECONDS = 60
 USER, PASSWORD = "alice", "alice-secret"

@@ -5,7 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from shared.postgres.migrations import migrate
-from shared.process.application import Application, Background
+from shared.process.application import Application
+from shared.process.ports import Background
 from shared.process.service_context import ServiceContext
 from shared.settings import ServiceSettings
 from tests.support.eventually import eventually

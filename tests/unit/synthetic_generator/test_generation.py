@@ -11,11 +11,12 @@ from services.synthetic_generator.domain import GenerationRequest, Method, Rejec
 from services.synthetic_generator.generation import MAXIMUM_CONSECUTIVE_REJECTIONS, generate
 from services.synthetic_generator.generators.grammars import GRAMMARS
 from services.synthetic_generator.quality.privacy import detect_personal_data
+from services.synthetic_generator.quality.validation import MAXIMUM_INPUT_CHARACTERS
 from tests.support.data.synthetic_generator import EXAMPLES, generation_request, generation_requests
 
 
 @given(generation_requests())
-def test_equal_wishes_make_equal_files(asked: GenerationRequest) -> None:
+def test_equal_requests_make_equal_files(asked: GenerationRequest) -> None:
     assert build_files(asked, generate(asked, ())) == build_files(asked, generate(asked, ()))
 
 
@@ -81,6 +82,15 @@ def test_personal_data_of_examples_is_replaced_before_use() -> None:
 
     assert result.redacted == {"PHONE": 4}
     assert all(detect_personal_data(c.sample.input) == [] for c in result.accepted)
+
+
+def test_an_example_that_is_too_long_is_left_out_and_counted() -> None:
+    long = Sample("x" * (MAXIMUM_INPUT_CHARACTERS + 1), "hotel")
+
+    result = generate(generation_request(scenario_type="travel", count=10), [*EXAMPLES, long])
+
+    assert result.rejections[RejectionReason.TOO_LONG] == 1
+    assert all(len(c.sample.input) <= MAXIMUM_INPUT_CHARACTERS for c in result.accepted)
 
 
 def test_the_loop_ends_when_nothing_new_can_be_made() -> None:

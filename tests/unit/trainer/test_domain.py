@@ -16,7 +16,7 @@ from services.trainer.domain import (
     read_metric_points,
     read_trained_model,
 )
-from services.trainer.errors import NoTrainingSteps
+from services.trainer.errors import NoOptimizerSteps
 from tests.support.messaging.messages import NOON
 from tests.support.registry import artifact
 from tests.support.training.trainer import train
@@ -48,7 +48,7 @@ def test_figures_that_are_no_numbers_are_left_out() -> None:
 
 
 def test_a_run_without_a_step_gave_no_model() -> None:
-    with pytest.raises(NoTrainingSteps, match="no optimizer step"):
+    with pytest.raises(NoOptimizerSteps, match="no optimizer step"):
         read_trained_model({**RESULT, "steps": 0})
 
 

@@ -10,7 +10,7 @@ from tests.support.training.trainer import cancel, train
 TX = object()
 
 
-class TrainingAttempts:
+class NewestAttempt:
     """Answers as it is reported."""
 
     def __init__(self, answer: bool) -> None:
@@ -29,7 +29,7 @@ NEWER = COMMAND.model_copy(update={"attempt": 2})
 
 async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
     queue = OpenWork()
-    service = TrainerService(TrainingAttempts(True), queue)
+    service = TrainerService(NewestAttempt(True), queue)
 
     await service.accept_training(TX, message_of(COMMAND))
     await service.accept_training(TX, message_of(NEWER))
@@ -41,7 +41,7 @@ async def test_a_newer_attempt_takes_the_place_of_the_older_one() -> None:
 async def test_an_attempt_that_is_not_newer_starts_nothing() -> None:
     queue = OpenWork()
 
-    assert not await TrainerService(TrainingAttempts(False), queue).accept_training(
+    assert not await TrainerService(NewestAttempt(False), queue).accept_training(
         TX, message_of(COMMAND)
     )
     assert queue.open == {}
@@ -49,7 +49,7 @@ async def test_an_attempt_that_is_not_newer_starts_nothing() -> None:
 
 async def test_a_cancelled_training_is_taken_from_the_queue() -> None:
     queue = OpenWork()
-    service = TrainerService(TrainingAttempts(True), queue)
+    service = TrainerService(NewestAttempt(True), queue)
     await service.accept_training(TX, message_of(COMMAND))
 
     assert await service.cancel_training(TX, message_of(cancel(COMMAND)))
@@ -58,8 +58,8 @@ async def test_a_cancelled_training_is_taken_from_the_queue() -> None:
 
 async def test_what_is_over_cannot_be_cancelled() -> None:
     queue = OpenWork()
-    await TrainerService(TrainingAttempts(True), queue).accept_training(TX, message_of(COMMAND))
+    await TrainerService(NewestAttempt(True), queue).accept_training(TX, message_of(COMMAND))
 
-    over = TrainerService(TrainingAttempts(False), queue)
+    over = TrainerService(NewestAttempt(False), queue)
     assert not await over.cancel_training(TX, message_of(cancel(COMMAND)))
     assert len(queue.open) == 1

@@ -14,7 +14,7 @@ from services.coordinator.feedback.records import (
     FeedbackBatch,
     FeedbackRow,
     InteractionRow,
-    InternalTraffic,
+    InternalRecord,
     RetractionRow,
     parse_record,
     split_at_retractions,
@@ -203,4 +203,4 @@ def test_a_record_is_an_item_only_if_it_has_no_sign_of_the_system(
         given_marks.get("ce_source") == b"archon/gateway" and "ce_causationid" in given_marks,
         given_marks.get("baggage") == b"archon.traffic_class=test",
     ]
-    assert isinstance(item, InternalTraffic) is any(signals)
+    assert isinstance(item, InternalRecord) is any(signals)

@@ -4,7 +4,7 @@ import pytest
 
 from deploy.local import layout
 from deploy.local.errors import PortInUseError
-from deploy.local.processes import ports
+from deploy.local.processes import tcp_ports
 from deploy.local.settings import LocalSettings
 
 
@@ -12,8 +12,8 @@ from deploy.local.settings import LocalSettings
 def taken(monkeypatch):
     """Ports that are taken; no socket is opened, and no other process's choices count."""
     numbers = set()
-    monkeypatch.setattr(ports, "is_free", lambda port: port not in numbers)
-    monkeypatch.setattr(ports._reservations, "reserve", lambda port: True)
+    monkeypatch.setattr(tcp_ports, "is_free", lambda port: port not in numbers)
+    monkeypatch.setattr(tcp_ports._reservations, "reserve", lambda port: True)
     return numbers
 
 
@@ -49,4 +49,4 @@ def test_the_ports_of_the_previous_run_are_kept_where_free(taken):
 def test_the_gateway_is_where_people_look_first_unless_that_is_taken(taken):
     assert layout.choose_ports(LocalSettings(), {})["gateway-http"] == 8080
     taken.add(8080)
-    assert layout.choose_ports(LocalSettings(), {})["gateway-http"] in ports.FREE_RANGE
+    assert layout.choose_ports(LocalSettings(), {})["gateway-http"] in tcp_ports.FREE_RANGE

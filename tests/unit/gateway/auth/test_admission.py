@@ -10,6 +10,7 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.errors import NotAllowed, NotAuthenticated, RateLimited
 from shared.errors import DatabaseUnavailable
+from tests.support.clocks import ManualMonotonic
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
@@ -31,15 +32,6 @@ class Keys:
         if key is None or key not in self.known:
             raise NotAuthenticated("not known")
         return self.known[key]
-
-
-class ManualMonotonic:
-    """A monotonic clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def admission(

@@ -9,18 +9,9 @@ from services.gateway.errors import Overloaded
 from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
 from services.gateway.load.outbox_pressure import OutboxBacklog, OutboxLimits
 from shared.errors import DatabaseUnavailable
+from tests.support.clocks import ManualMonotonic
 
 LIMITS = OutboxLimits(age_seconds=10, backlog=100)
-
-
-class ManualMonotonic:
-    """A monotonic clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class OutboxStub:
@@ -42,7 +33,7 @@ class OutboxStub:
 
 @pytest.fixture
 def clock() -> ManualMonotonic:
-    return ManualMonotonic()
+    return ManualMonotonic(1000.0)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 
 from hypothesis import given
 
@@ -45,3 +46,12 @@ def test_where_every_input_has_an_answer_of_its_own_nothing_is_exchanged() -> No
 
 def test_one_input_twice_makes_no_class() -> None:
     assert select_class_samples([Sample("2 plus 3", "5"), Sample("2 Plus 3", "5")]) == []
+
+
+def test_a_long_list_of_numbers_takes_linear_time() -> None:
+    sample = Sample("1," * 50_000 + "1a", "a")
+
+    start = time.perf_counter()
+    Details.of([sample])
+
+    assert time.perf_counter() - start < 5  # without a bound on the groups: minutes

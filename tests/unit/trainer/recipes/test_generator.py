@@ -12,7 +12,7 @@ from tests.support.training.training_runs import run_spec, write_lines
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 
 
-class RunKilled(Exception):
+class GeneratorKilled(Exception):
     """Stands for the end of the process."""
 
 
@@ -45,10 +45,10 @@ def test_a_generator_that_died_ends_with_the_same_weights(tmp_path: Path) -> Non
 
     def die(event: dict[str, Any]) -> None:
         if event["event"] == "checkpoint":
-            raise RunKilled
+            raise GeneratorKilled
 
     run(_spec(tmp_path / "whole", base), lambda event: None)
-    with pytest.raises(RunKilled):
+    with pytest.raises(GeneratorKilled):
         run(_spec(tmp_path / "halves", base), die)
     run(_spec(tmp_path / "halves", base), lambda event: None)
 

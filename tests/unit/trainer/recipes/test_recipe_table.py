@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from services.trainer.recipes.errors import RunInvalid
+from services.trainer.errors import RunInvalid
 from services.trainer.recipes.recipe_table import RECIPES, list_capabilities, read_run
 from services.trainer.recipes.run import GeneratorConfig, SelectorConfig
 

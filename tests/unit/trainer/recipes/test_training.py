@@ -8,7 +8,7 @@ import pytest
 
 from archon_inference import load_predictor
 from services.trainer.child import ENTRY, run
-from services.trainer.recipes.errors import EmptyDataset, NonFiniteLoss, RunInvalid
+from services.trainer.errors import EmptyDataset, NonFiniteLoss, RunInvalid
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import REQUESTS, TOOLS, items, run_spec, write_lines
 

@@ -5,7 +5,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from deploy.local.errors import PortInUseError
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from tests.support.eventually import eventually
 

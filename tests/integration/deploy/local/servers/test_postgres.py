@@ -5,7 +5,7 @@ import psutil
 import pytest
 
 from deploy.local.errors import StartError
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.postgres import EmbeddedPostgres
 from tests.support.eventually import eventually
 

@@ -3,21 +3,21 @@
 import subprocess
 import sys
 
-from deploy.local.processes import ports
-from deploy.local.processes.ports import is_free, pick_free
+from deploy.local.processes import tcp_ports
+from deploy.local.processes.tcp_ports import is_free, pick_free
 
 OTHER = """
 import sys
-from deploy.local.processes import ports
-ports.FREE_RANGE = range(int(sys.argv[1]), int(sys.argv[1]) + 2)
-print(ports.pick_free(), ports.pick_free(int(sys.argv[1])))
+from deploy.local.processes import tcp_ports
+tcp_ports.FREE_RANGE = range(int(sys.argv[1]), int(sys.argv[1]) + 2)
+print(tcp_ports.pick_free(), tcp_ports.pick_free(int(sys.argv[1])))
 """
 
 
 def _free_pair() -> int:
     """The first of two neighbours that nobody holds."""
-    candidates = (port for port in ports.FREE_RANGE if is_free(port) and is_free(port + 1))
-    return next(port for port in candidates if ports._reservations.reserve(port))
+    candidates = (port for port in tcp_ports.FREE_RANGE if is_free(port) and is_free(port + 1))
+    return next(port for port in candidates if tcp_ports._reservations.reserve(port))
 
 
 def test_a_port_that_was_picked_but_not_bound_yet_is_not_picked_by_another_process() -> None:
