@@ -113,8 +113,10 @@ class Runtime:
 
     def _service_processes(self, ports: dict[str, int]) -> list[ServiceProcess]:
         environment = self._service_environment()
+        secret = read_or_create(self._settings.sampling_secret_path, random_key)
+        own = {"data_prep": {"ARCHON_DATA_PREP_SAMPLING_SECRET": secret}}
         return [
-            ServiceProcess(name, ports[name], environment, self._log_path(name))
+            ServiceProcess(name, ports[name], environment | own.get(name, {}), self._log_path(name))
             for name in self._settings.services
         ]
 

@@ -41,6 +41,11 @@ class LocalSettings(BaseSettings):
         return self.data_dir / "signing-key"
 
     @property
+    def sampling_secret_path(self) -> Path:
+        """Where the key of the hashes that choose test and replayed items is kept, likewise."""
+        return self.data_dir / "sampling-secret"
+
+    @property
     def api_key_path(self) -> Path:
         """Where the gateway's first key is kept, readable by its owner only."""
         return self.data_dir / "api-key"

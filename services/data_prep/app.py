@@ -9,16 +9,21 @@ from services.data_prep.service import PREPARE, DataPrepService
 from services.data_prep.settings import Settings
 from services.data_prep.store import DataPrepStore
 from services.data_prep.worker import PrepareWorker
+from shared.logging import get_logger
 from shared.process.application import Application
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
+
+log = get_logger(__name__)
 
 
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects before `serve`."""
     shared = ServiceContext.build(settings)
     policy = build_policy(settings)
-    service = DataPrepService(DataPrepStore(), shared.outbox, shared.work, policy)
+    service = DataPrepService(
+        DataPrepStore(), shared.outbox, shared.work, policy, read_sampling_secret(settings)
+    )
     shared.broker.include_router(build_router(service, shared.inbox))
     # Its fork server starts with the first preparation: an idle service stays small.
     children = ChildPool(warm_up_modules=FORK_SERVER_MODULES, threads=1, telemetry=shared.telemetry)
@@ -32,6 +37,14 @@ def build_app(settings: Settings) -> Application:
     )
     worker = shared.worker({PREPARE: prepare_worker}, slots=settings.data_prep_slots)
     return Application(shared, background=[worker])
+
+
+def read_sampling_secret(settings: Settings) -> bytes:
+    """The key of every sample; empty, with a warning, where none is set."""
+    if settings.data_prep_sampling_secret is None:
+        log.warning("sampling_secret_missing", set="ARCHON_DATA_PREP_SAMPLING_SECRET")
+        return b""
+    return settings.data_prep_sampling_secret.get_secret_value().encode()
 
 
 def build_policy(settings: Settings) -> PreparationPolicy:

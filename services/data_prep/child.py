@@ -20,6 +20,7 @@ from services.data_prep.domain import (
     PreparationPolicy,
     PreparedSummary,
     RejectedDataset,
+    SamplingSeeds,
 )
 from services.data_prep.pipeline import PreparationInputs, prepare
 from services.data_prep.sampling.replay_buffer import select_retained
@@ -41,6 +42,8 @@ class PreparationSpec(ValueObject):
     command: PrepareDataset
     folders: SourceFolders
     memory: tuple[Item, ...]
+    reference: tuple[Item, ...] = ()
+    seeds: SamplingSeeds
     erased_feedback_ids: frozenset[str]
     policy: PreparationPolicy
     output_dir: Path
@@ -65,6 +68,8 @@ def run(spec: dict[str, Any], _report: Callable[[dict[str, Any]], None]) -> dict
         targets=read_targets(command, task.folders.catalogue),
         held_out=read_held_out(task.folders.suite),
         memory=task.memory,
+        reference=task.reference,
+        seeds=task.seeds,
         erased_feedback_ids=task.erased_feedback_ids,
     )
     result = prepare(inputs, task.policy)
@@ -72,8 +77,9 @@ def run(spec: dict[str, Any], _report: Callable[[dict[str, Any]], None]) -> dict
         return _dump(result)
     _write(task.output_dir, build_files(command, result, task.policy))
     # More than the replay buffer holds would be thrown away by the service.
-    remembered = select_retained(result.learned, task.policy.replay_capacity)
-    return _dump(PreparedSummary(result.counts, result.quality, tuple(remembered)))
+    remembered = select_retained(result.learned, task.policy.replay_capacity, task.seeds.agent)
+    candidates = result.reference_candidates
+    return _dump(PreparedSummary(result.counts, result.quality, tuple(remembered), candidates))
 
 
 def parse_result(result: Mapping[str, Any]) -> PreparedSummary | RejectedDataset:

@@ -12,10 +12,12 @@ from archon_contracts.formats import (
     DATASET_CARD_FILE,
     FEEDBACK_IDS_FILE,
     QUARANTINED_FILE,
+    REFERENCE_FILE,
     REPLAY,
     DatasetCard,
     SourceEntry,
     Split,
+    SuiteItem,
     TrainingItem,
     split_file,
     to_jsonl,
@@ -42,6 +44,7 @@ def build_files(
             split_file(split): to_jsonl(map(_to_training_item, prepared.splits[split]))
             for split in Split
         },
+        **({REFERENCE_FILE: to_jsonl(_to_reference(prepared))} if prepared.reference else {}),
         FEEDBACK_IDS_FILE: "".join(f"{name}\n" for name in feedback).encode(),
         QUARANTINED_FILE: to_jsonl(prepared.quarantined),
         DATASET_CARD_FILE: card.model_dump_json(indent=2).encode(),
@@ -52,6 +55,14 @@ def collect_feedback_ids(prepared: PreparedDataset) -> list[str]:
     """The feedback that speaks for the new items, sorted, each once."""
     new = (graded.item for part in prepared.splits.values() for graded in part)
     return sorted({origin for item in new if item.source != REPLAY for origin in item.feedback_ids})
+
+
+def _to_reference(prepared: PreparedDataset) -> list[SuiteItem]:
+    # Ids of feedback may repeat those of the test part; the evaluation needs each once.
+    return [
+        SuiteItem(id=f"reference:{n}:{item.id}", input=item.input, target=item.target)
+        for n, item in enumerate(prepared.reference)
+    ]
 
 
 def _to_training_item(graded: GradedItem) -> TrainingItem:

@@ -94,6 +94,29 @@ class PreparationPolicy:
     augmentation_share: float = 0.0
 
 
+class MemoryPart(StrEnum):
+    """What a remembered item is for."""
+
+    REPLAY = "replay"  # trained on again
+    REFERENCE = "reference"  # evaluated with, never trained on
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPosition:
+    """Where a dataset stands in its agent's memory; `sequence` is None when it is not in it."""
+
+    dataset_version: int
+    sequence: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingSeeds:
+    """Seeds of splits and samples; with a secret, nobody outside can foresee them."""
+
+    job: int
+    agent: int
+
+
 @dataclass(slots=True)
 class PreparationCounters:
     """What became of every line; each step adds its part."""
@@ -137,6 +160,10 @@ class PreparedDataset:
     learned: tuple[Item, ...]
     """New items to remember for later replay."""
     quality: QualityReport
+    reference: tuple[Item, ...] = ()
+    """The protected reference set as it stands: the evaluation asks it beside the test part."""
+    reference_candidates: tuple[Item, ...] = ()
+    """Items of the test part that may enter the set later."""
     unusable: Mapping[str, int]
     agreement: Mapping[str, float | int | None]
     quarantined: tuple[QuarantinedItem, ...] = ()
@@ -155,6 +182,8 @@ class PreparedSummary:
     quality: QualityReport
     learned: tuple[Item, ...]
     """New items for the replay buffer."""
+    reference_candidates: tuple[Item, ...] = ()
+    """Items for the protected reference set."""
 
 
 @dataclass(frozen=True, slots=True)

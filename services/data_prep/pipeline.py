@@ -20,12 +20,14 @@ from services.data_prep.domain import (
     PreparationPolicy,
     PreparedDataset,
     RejectedDataset,
+    SamplingSeeds,
     Targets,
 )
 from services.data_prep.sampling import replay_buffer as replay
 from services.data_prep.sampling.augmentation import make_variants
 from services.data_prep.sampling.difficulty import grade_difficulty
-from services.data_prep.sampling.splitting import split
+from services.data_prep.sampling.reference_set import select_candidates
+from services.data_prep.sampling.splitting import cap_raters, split
 from services.data_prep.sources.records import ParsedSource
 from services.data_prep.text import to_text
 from services.data_prep.trust.rules import apply_trust
@@ -43,8 +45,25 @@ class PreparationInputs:
     targets: Targets
     held_out: HeldOut = field(default_factory=dict)
     memory: Sequence[Item] = ()
+    reference: Sequence[Item] = ()
+    """The protected reference set; nothing of it is trained on."""
+    seeds: SamplingSeeds | None = None
+    """Absent: the command's own seed, which is no secret."""
     erased_feedback_ids: frozenset[str] = frozenset()
     """Ids of feedback that was retracted."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of every sample of this preparation."""
+        return self.seeds.job if self.seeds else self.command.seed
+
+    @property
+    def never_trained(self) -> HeldOut:
+        """What the evaluation asks: the suite, and without one the reference set."""
+        if self.command.evaluation_suite is not None:
+            return self.held_out
+        asked = {item.key: frozenset({item.target}) for item in self.reference}
+        return {**asked, **self.held_out}
 
 
 def prepare(
@@ -57,13 +76,13 @@ def prepare(
     counters = PreparationCounters()
     new, quarantined = _select_new_items(inputs, policy, counters)
     merged = merge_near_duplicates(
-        new, _select_replay_candidates(inputs, new), inputs.held_out, policy, counters
+        new, _select_replay_candidates(inputs, new), inputs.never_trained, policy, counters
     )
     if not merged.new:
         return RejectedDataset(_explain_rejection(counters), counters.report(0, {}, 0))
     share = inputs.command.plan.replay_ratio
     replayed = merged.replayed[: replay.count_to_replay(len(merged.new), share)]
-    parts = _split(inputs.command, policy, merged, replayed)
+    parts = _split(inputs, policy, merged, replayed)
     learned = [item for item in parts[Split.TRAIN] if item.source != SourceKind.SYNTHETIC]
     parts[Split.TRAIN] += _augment(inputs, policy, parts)
     parts[Split.TRAIN] += replayed
@@ -79,11 +98,11 @@ def _select_new_items(
     candidates = build_items(_drop_retracted(inputs, counters), inputs.targets, counters)
     command = inputs.command
     trusted = apply_trust(
-        candidates, _usable_replay_items(inputs), command.trust, policy, command.seed
+        candidates, _usable_replay_items(inputs), command.trust, policy, inputs.seed
     )
     counters.quarantined.update(str(quarantined.reason) for quarantined in trusted.quarantined)
     items = deduplicate(trusted.items, counters)
-    return drop_held_out(items, inputs.held_out, counters), trusted.quarantined
+    return drop_held_out(items, inputs.never_trained, counters), trusted.quarantined
 
 
 def _drop_retracted(
@@ -102,9 +121,9 @@ def _select_replay_candidates(inputs: PreparationInputs, new: Sequence[Item]) ->
     command = inputs.command
     count = replay.count_to_replay(len(new), command.plan.replay_ratio)
     memory = _usable_replay_items(inputs)
-    taken = inputs.held_out.keys() | {item.key for item in new}
+    taken = inputs.never_trained.keys() | {item.key for item in new}
     # Twice as many as needed: some may turn out to be near duplicates of new items.
-    return replay.select_candidates(memory, taken, 2 * count, command.seed)
+    return replay.select_candidates(memory, taken, 2 * count, inputs.seed)
 
 
 def _usable_replay_items(inputs: PreparationInputs) -> list[Item]:
@@ -113,20 +132,22 @@ def _usable_replay_items(inputs: PreparationInputs) -> list[Item]:
 
 
 def _split(
-    command: PrepareDataset,
+    inputs: PreparationInputs,
     policy: PreparationPolicy,
     merged: MergedItems,
     replayed: Sequence[Item],
 ) -> dict[Split, list[Item]]:
     """New items by their shares; what lies near a replayed item is for training like it."""
-    return split(
+    command = inputs.command
+    parts = split(
         merged.new,
         merged.cluster_of,
         compute_split_shares(command, policy),
-        seed=command.seed,
+        seed=inputs.seed,
         pinned={merged.cluster_of[item.key] for item in replayed},
         stratified=command.kind is not AgentKind.GENERATOR,
     )
+    return cap_raters(parts, merged.cluster_of, seed=inputs.seed)
 
 
 def compute_split_shares(command: PrepareDataset, policy: PreparationPolicy) -> dict[Split, float]:
@@ -146,9 +167,9 @@ def _augment(
 ) -> list[Item]:
     if not policy.augmentation_share:
         return []
-    taken = inputs.held_out.keys() | {item.key for part in parts.values() for item in part}
+    taken = inputs.never_trained.keys() | {item.key for part in parts.values() for item in part}
     train = parts[Split.TRAIN]
-    return make_variants(train, policy.augmentation_share, inputs.command.seed, taken)
+    return make_variants(train, policy.augmentation_share, inputs.seed, taken)
 
 
 def _assemble(
@@ -168,6 +189,8 @@ def _assemble(
     return PreparedDataset(
         splits=splits,
         learned=tuple(learned),
+        reference=tuple(inputs.reference) if inputs.command.evaluation_suite is None else (),
+        reference_candidates=tuple(select_candidates(parts[Split.TEST], inputs.seed)),
         quality=counters.report(len(items), by_source, len({item.target for item in items})),
         unusable=dict(sorted(counters.unusable.items())),
         agreement={

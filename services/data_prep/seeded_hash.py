@@ -13,3 +13,10 @@ def seeded_hash(seed: int, *names: str) -> int:
     """
     text = "\x1f".join((str(seed), *names))
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def derive_seed(secret: bytes, *names: str) -> int:
+    """A seed that nobody can foresee without the secret; always the same for the same arguments."""
+    text = "\x1f".join(names)
+    keyed = blake2b(text.encode(), key=secret[:64], digest_size=8, person=b"archon-seed")
+    return int.from_bytes(keyed.digest(), "big")

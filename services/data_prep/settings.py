@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.settings import ServiceSettings
 
@@ -29,4 +29,9 @@ class Settings(ServiceSettings):
     )
     data_prep_augmentation_share: float = Field(
         default=0.0, ge=0, le=1, description="Altered copies per training item; 0: none."
+    )
+    data_prep_sampling_secret: SecretStr | None = Field(
+        default=None,
+        description="Key of the hashes that choose test, reference and replayed items; without it "
+        "whoever sends feedback can foresee them. Keep it: another one chooses other items.",
     )

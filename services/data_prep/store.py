@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from archon_contracts.events import DatasetPrepared
 from archon_contracts.formats import REPLAY
-from services.data_prep.domain import Item
+from services.data_prep.domain import Item, MemoryPart, MemoryPosition
+from services.data_prep.sampling.reference_set import ReferenceCandidate
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -17,6 +19,8 @@ REPLAYED_FIELDS = {
     "feedback_ids",
 }
 """What is remembered beside input and target. Whose it was is not: a replayed item is trusted."""
+REFERENCE_FIELDS = {"group", "skill", "unit", "source", "feedback_ids"}
+"""The same of a reference item: its rater and its source decide whether it is chosen."""
 
 
 class DataPrepStore:
@@ -57,44 +61,104 @@ class DataPrepStore:
             event_body=prepared.to_json(),
         )
 
-    async def read_replay_buffer(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Item]:
-        """All that is remembered of an agent, in a fixed order."""
-        rows = self._queries.read_replay_buffer(tx, tenant_id=tenant_id, agent_id=agent_id)
-        return [
-            Item(
-                id=row["item_id"],
-                input=row["input"],
-                key=row["input_key"],
-                target=row["target"],
-                source=REPLAY,
-                **row["details"],
-            )
-            async for row in rows
-        ]
-
-    async def upsert_replay_items(
-        self, tx: Tx, tenant_id: str, agent_id: str, items: Sequence[Item], version: int
+    async def set_model_version(
+        self, tx: Tx, tenant_id: str, agent_id: str, dataset_id: UUID, model_version: str
     ) -> None:
-        """Add items; one with a known input replaces what was known."""
-        await self._queries.upsert_replay_items(
+        """Remember which version was trained on a dataset."""
+        await self._queries.set_model_version(
             tx,
             tenant_id=tenant_id,
             agent_id=agent_id,
-            dataset_version=version,
+            dataset_id=dataset_id,
+            model_version=model_version,
+        )
+
+    async def find_memory_of_model(
+        self, tx: Tx, tenant_id: str, agent_id: str, model_version: str
+    ) -> MemoryPosition | None:
+        """Where the dataset of a version stands in memory; None: its dataset is not known."""
+        row = await self._queries.find_memory_of_model(
+            tx, tenant_id=tenant_id, agent_id=agent_id, model_version=model_version
+        )
+        return MemoryPosition(row["version"], row["memory_sequence"]) if row else None
+
+    async def enter_memory(
+        self, tx: Tx, tenant_id: str, agent_id: str, version: int, *, vouched: bool
+    ) -> None:
+        """Let a dataset's items count from now on; `vouched`: a person deployed its version."""
+        await self._queries.enter_memory(
+            tx, tenant_id=tenant_id, agent_id=agent_id, version=version, vouched=vouched
+        )
+
+    async def leave_memory(
+        self, tx: Tx, tenant_id: str, agent_id: str, after_sequence: int
+    ) -> None:
+        """Let the items of all datasets that entered later count no more."""
+        await self._queries.leave_memory(
+            tx, tenant_id=tenant_id, agent_id=agent_id, after_sequence=after_sequence
+        )
+
+    async def read_replay_buffer(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Item]:
+        """All that may be replayed, in a fixed order."""
+        rows = self._queries.read_remembered_items(
+            tx, tenant_id=tenant_id, agent_id=agent_id, part=MemoryPart.REPLAY
+        )
+        return [_item(row, source=REPLAY) async for row in rows]
+
+    async def read_reference_candidates(
+        self, tx: Tx, tenant_id: str, agent_id: str
+    ) -> list[ReferenceCandidate]:
+        """All that the reference set may be chosen from, in a fixed order."""
+        rows = self._queries.read_remembered_items(
+            tx, tenant_id=tenant_id, agent_id=agent_id, part=MemoryPart.REFERENCE
+        )
+        return [
+            ReferenceCandidate(_item(row), row["dataset_version"], row["vouched"])
+            async for row in rows
+        ]
+
+    async def insert_remembered_items(
+        self,
+        tx: Tx,
+        prepared: DatasetPrepared,
+        part: MemoryPart,
+        items: Sequence[Item],
+    ) -> None:
+        """Keep items of a dataset; they count once its version is deployed."""
+        fields = REPLAYED_FIELDS if part is MemoryPart.REPLAY else REFERENCE_FIELDS
+        await self._queries.insert_remembered_items(
+            tx,
+            tenant_id=prepared.tenant_id,
+            agent_id=prepared.agent_id,
+            dataset_version=prepared.dataset_version,
+            part=part,
             hashes=[_hash(item) for item in items],
             item_ids=[item.id for item in items],
             keys=[item.key for item in items],
             inputs=[item.input for item in items],
             targets=[item.target for item in items],
-            details=[item.model_dump(mode="json", include=REPLAYED_FIELDS) for item in items],
+            details=[item.model_dump(mode="json", include=fields) for item in items],
         )
 
-    async def delete_replay_items(
-        self, tx: Tx, tenant_id: str, agent_id: str, items: Iterable[Item]
+    async def delete_stale_items(
+        self,
+        tx: Tx,
+        tenant_id: str,
+        agent_id: str,
+        retained: Iterable[Item],
+        *,
+        pending_datasets: int,
+        restorable_until: int,
     ) -> None:
-        """Remove items."""
-        await self._queries.delete_replay_items(
-            tx, tenant_id=tenant_id, agent_id=agent_id, hashes=[_hash(item) for item in items]
+        """Bound what is kept: old datasets that were never deployed, and what the buffer has no
+        room for, of datasets that entered up to `restorable_until`."""
+        await self._queries.delete_stale_items(
+            tx,
+            tenant_id=tenant_id,
+            agent_id=agent_id,
+            retained=[_hash(item) for item in retained],
+            pending_datasets=pending_datasets,
+            restorable_until=restorable_until,
         )
 
     async def erase_feedback(
@@ -111,6 +175,16 @@ class DataPrepStore:
         """All feedback ids of the agent that were erased_feedback_ids."""
         rows = self._queries.read_erased_feedback_ids(tx, tenant_id=tenant_id, agent_id=agent_id)
         return frozenset([row["item_id"] async for row in rows])
+
+
+def _item(row: Mapping[str, Any], **fields: str) -> Item:
+    return Item(
+        id=row["item_id"],
+        input=row["input"],
+        key=row["input_key"],
+        target=row["target"],
+        **{**row["details"], **fields},
+    )
 
 
 def _hash(item: Item) -> str:

@@ -48,14 +48,16 @@ class PrepareWorker:
         """
         command = PrepareDataset.model_validate(lease.payload)
         async with self.queue.guarded(lease) as tx:
-            memory = await self.service.read_replay_items(tx, command)
+            memory = await self.service.read_memory(tx, command)
             erased = await self.service.read_erased_feedback_ids(tx, command)
         folders = await self._fetch(command)
         with tempfile.TemporaryDirectory(prefix="archon-dataset-") as output:
             spec = PreparationSpec(
                 command=command,
                 folders=folders,
-                memory=tuple(memory),
+                memory=memory.replay,
+                reference=memory.reference,
+                seeds=self.service.derive_seeds(command),
                 erased_feedback_ids=erased,
                 policy=self.policy,
                 output_dir=Path(output),

@@ -28,12 +28,13 @@ SUPERUSER_PASSWORD = "MARKsuperuserpassword"
 API_KEY = "MARK-api-key-of-the-first-tenant"
 WRONG_KEY = "MARK-api-key-of-a-stranger"
 SIGNING_KEY = "5ec4e7" * 10 + "5ec4"
+SAMPLING_SECRET = "5a3b1e" * 10 + "5a3b"
 SASL_PASSWORD = "MARK-sasl-password"
 KEY_PASSWORD = "MARK-password-of-a-key"
 IN_A_QUERY = "MARK-in-a-query"
 IN_A_BODY = "MARK-in-a-body"
 SECRETS = (
-    *(DATABASE_PASSWORD, SUPERUSER_PASSWORD, API_KEY, WRONG_KEY, SIGNING_KEY),
+    *(DATABASE_PASSWORD, SUPERUSER_PASSWORD, API_KEY, WRONG_KEY, SIGNING_KEY, SAMPLING_SECRET),
     *(SASL_PASSWORD, KEY_PASSWORD, IN_A_QUERY, IN_A_BODY),
 )
 SERVICES = ("gateway", "coordinator", "registry")
@@ -82,6 +83,7 @@ async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ob
     for name, secret in (
         ("api-key", API_KEY),
         ("signing-key", SIGNING_KEY),
+        ("sampling-secret", SAMPLING_SECRET),
         ("postgres/password", DATABASE_PASSWORD),
         ("postgres/superuser-password", SUPERUSER_PASSWORD),
     ):
@@ -220,5 +222,6 @@ async def test_what_the_runtime_writes_down_with_a_secret_is_for_its_owner_only(
 
     holders = [path for path in files if found([("", path.read_text(errors="replace"))])]
 
-    assert {path.name for path in holders} == {"api-key", "signing-key", "runtime.json"}
+    names = {"api-key", "signing-key", "sampling-secret", "runtime.json"}
+    assert {path.name for path in holders} == names
     assert [path.name for path in holders if path.stat().st_mode & 0o077] == []

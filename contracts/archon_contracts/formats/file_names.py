@@ -26,6 +26,8 @@ VALIDATION_FILE: Final = split_file(Split.VALIDATION)
 TEST_FILE: Final = split_file(Split.TEST)
 SUITE_FILES: Final = (ITEMS_FILE, TEST_FILE)
 """Where the items of an evaluation are: a suite's file, or else a dataset's test part."""
+REFERENCE_FILE: Final = "reference.jsonl"
+"""Protected reference items of a dataset's agent, asked beside its test part."""
 
 DATASET_CARD_FILE: Final = "dataset.json"
 FEEDBACK_IDS_FILE: Final = "feedback_ids.txt"

@@ -15,6 +15,7 @@ from services.data_prep.domain import Item
 from services.data_prep.seeded_hash import seeded_hash
 
 RESERVOIR_SEED = 0
+"""Of an installation without a sampling secret."""
 
 
 def balance_over_targets(items: Iterable[Item], seed: int) -> list[Item]:
@@ -32,9 +33,9 @@ def balance_over_targets(items: Iterable[Item], seed: int) -> list[Item]:
     return [item for *_, item in places]
 
 
-def select_retained(items: Iterable[Item], capacity: int) -> list[Item]:
+def select_retained(items: Iterable[Item], capacity: int, seed: int = RESERVOIR_SEED) -> list[Item]:
     """What a memory of this size keeps of the items; keys must be unique."""
-    return balance_over_targets(items, RESERVOIR_SEED)[:capacity]
+    return balance_over_targets(items, seed)[:capacity]
 
 
 def count_to_replay(new_items: int, share: float) -> int:

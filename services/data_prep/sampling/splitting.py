@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
+from archon_contracts.commands import SourceKind
 from archon_contracts.formats import Split
 from services.data_prep.domain import Item
 from services.data_prep.seeded_hash import seeded_hash
 
 Cluster = list[Item]
 _TOLERANCE = 1e-9
+
+TEST_PROPORTION_PER_RATER: Final = 0.1
+MINIMUM_TEST_ITEMS_PER_RATER: Final = 3
 
 
 def split(
@@ -46,6 +52,31 @@ def split(
             parts[name].extend(cluster)
     parts[Split.TRAIN].extend(item for item in items if cluster_of[item.key] in pinned)
     return {name: _restore_order(part, items) for name, part in parts.items()}
+
+
+def cap_raters(
+    parts: Mapping[Split, list[Item]], cluster_of: Mapping[str, int], *, seed: int
+) -> dict[Split, list[Item]]:
+    """Let no rater write the test: what is over a rater's part of it is trained on instead.
+
+    Feedback without a unit counts as one rater where others are named. Where nobody is named,
+    raters cannot be told apart, and nothing is moved.
+    """
+    test = parts[Split.TEST]
+    names = {item.unit for item in test if item.source == SourceKind.FEEDBACK}
+    if not any(names):
+        return dict(parts)
+    limit = max(MINIMUM_TEST_ITEMS_PER_RATER, math.floor(TEST_PROPORTION_PER_RATER * len(test)))
+    given: Counter[str] = Counter()
+    moved: set[int] = set()
+    for item in sorted(test, key=lambda each: (seeded_hash(seed, "rater", each.key), each.key)):
+        if item.source == SourceKind.FEEDBACK and cluster_of[item.key] not in moved:
+            given[item.unit] += 1
+            if given[item.unit] > limit:
+                moved.add(cluster_of[item.key])
+    surplus = [item for item in test if cluster_of[item.key] in moved]
+    kept = [item for item in test if cluster_of[item.key] not in moved]
+    return {**parts, Split.TRAIN: [*parts[Split.TRAIN], *surplus], Split.TEST: kept}
 
 
 def _shuffle_strata(

@@ -20,34 +20,76 @@ INSERT INTO datasets (
 )
 VALUES (:dataset_id, :tenant_id, :agent_id, :version, :job_id, :artifact_digest, :event_body);
 
--- name: read_replay_buffer(tenant_id, agent_id)
-SELECT item_id, input_key, input, target, details
-FROM replay_buffer
-WHERE tenant_id = :tenant_id AND agent_id = :agent_id
-ORDER BY input_hash;
+-- name: set_model_version(tenant_id, agent_id, dataset_id, model_version)!
+UPDATE datasets SET model_version = :model_version
+WHERE dataset_id = :dataset_id AND tenant_id = :tenant_id AND agent_id = :agent_id;
 
--- name: upsert_replay_items(tenant_id, agent_id, dataset_version, hashes, item_ids, keys, inputs, targets, details)!
--- A later item with the same input takes the earlier one's place: it may be a correction.
-INSERT INTO replay_buffer (
-    tenant_id, agent_id, dataset_version, input_hash, item_id, input_key, input, target, details
+-- name: find_memory_of_model(tenant_id, agent_id, model_version)^
+-- Which dataset a version was trained on, and where it stands in memory.
+SELECT version, memory_sequence
+FROM datasets
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND model_version = :model_version
+ORDER BY version DESC
+LIMIT 1;
+
+-- name: enter_memory(tenant_id, agent_id, version, vouched)!
+UPDATE datasets SET
+    vouched = vouched OR :vouched,
+    memory_sequence = 1 + (
+        SELECT coalesce(max(memory_sequence), 0) FROM datasets
+        WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+    )
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
+
+-- name: leave_memory(tenant_id, agent_id, after_sequence)!
+-- Everything that entered later leaves.
+UPDATE datasets SET memory_sequence = NULL
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND memory_sequence > :after_sequence;
+
+-- name: insert_remembered_items(tenant_id, agent_id, dataset_version, part, hashes, item_ids, keys, inputs, targets, details)!
+INSERT INTO remembered_items (
+    tenant_id, agent_id, dataset_version, part, input_hash, item_id, input_key, input, target,
+    details
 )
 SELECT
-    :tenant_id, :agent_id, :dataset_version, item.input_hash, item.item_id, item.input_key,
+    :tenant_id, :agent_id, :dataset_version, :part, item.input_hash, item.item_id, item.input_key,
     item.input, item.target, item.details
 FROM unnest(
     :hashes::text[], :item_ids::text[], :keys::text[], :inputs::text[], :targets::text[],
     :details::jsonb[]
 ) AS item (input_hash, item_id, input_key, input, target, details)
-ON CONFLICT (tenant_id, agent_id, input_hash) DO UPDATE SET
-    item_id = excluded.item_id,
-    input = excluded.input,
-    target = excluded.target,
-    details = excluded.details,
-    dataset_version = excluded.dataset_version;
+ON CONFLICT DO NOTHING;
 
--- name: delete_replay_items(tenant_id, agent_id, hashes)!
-DELETE FROM replay_buffer
-WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND input_hash = ANY (:hashes::text[]);
+-- name: read_remembered_items(tenant_id, agent_id, part)
+-- Of one input the item that entered last: it may be a correction.
+SELECT DISTINCT ON (item.input_hash)
+    item.item_id, item.input_key, item.input, item.target, item.details, item.dataset_version,
+    dataset.vouched
+FROM remembered_items AS item
+INNER JOIN datasets AS dataset
+    ON dataset.tenant_id = item.tenant_id
+    AND dataset.agent_id = item.agent_id
+    AND dataset.version = item.dataset_version
+WHERE item.tenant_id = :tenant_id AND item.agent_id = :agent_id AND item.part = :part
+  AND dataset.memory_sequence IS NOT NULL
+ORDER BY item.input_hash, dataset.memory_sequence DESC;
+
+-- name: delete_stale_items(tenant_id, agent_id, retained, pending_datasets, restorable_until)!
+-- Items of old datasets whose version was never deployed, and replaced or surplus replay items that
+-- entered so long ago that no rollback is expected to bring them back.
+DELETE FROM remembered_items AS item
+USING datasets AS dataset, agents AS agent
+WHERE item.tenant_id = :tenant_id AND item.agent_id = :agent_id
+  AND agent.tenant_id = item.tenant_id AND agent.agent_id = item.agent_id
+  AND dataset.tenant_id = item.tenant_id AND dataset.agent_id = item.agent_id
+  AND dataset.version = item.dataset_version
+  AND CASE
+      WHEN dataset.memory_sequence IS NULL
+      THEN dataset.version <= agent.last_version - :pending_datasets
+      ELSE item.part = 'replay'
+          AND dataset.memory_sequence <= :restorable_until
+          AND item.input_hash <> ALL (:retained::text[])
+  END;
 
 -- name: insert_erased_feedback(tenant_id, agent_id, item_ids)!
 INSERT INTO erased_feedback (tenant_id, agent_id, item_id)
@@ -55,7 +97,7 @@ SELECT :tenant_id, :agent_id, item_id FROM unnest(:item_ids::text[]) AS item (it
 ON CONFLICT DO NOTHING;
 
 -- name: erase_feedback(tenant_id, agent_id, item_ids)!
-DELETE FROM replay_buffer
+DELETE FROM remembered_items
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
   AND details -> 'feedback_ids' ?| :item_ids::text[];
 

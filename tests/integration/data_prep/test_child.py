@@ -8,7 +8,7 @@ import pytest
 
 from archon_contracts.identifiers import new_id
 from services.data_prep.child import ENTRY, FORK_SERVER_MODULES, PreparationSpec, parse_result
-from services.data_prep.domain import PreparationPolicy, PreparedSummary
+from services.data_prep.domain import PreparationPolicy, PreparedSummary, SamplingSeeds
 from services.data_prep.errors import PreparationTimedOut
 from services.data_prep.sources.loading import SourceFolders
 from services.data_prep.worker import PrepareWorker
@@ -36,6 +36,7 @@ def preparation(folder: Path, *inputs: str) -> PreparationSpec:
         command=prepare_dataset(),
         folders=SourceFolders([source]),
         memory=(item("where is it", "status", source="replay"),),
+        seeds=SamplingSeeds(job=1, agent=2),
         erased_feedback_ids=frozenset({"question-0"}),
         policy=PreparationPolicy(),
         output_dir=output,

@@ -16,6 +16,7 @@ from services.data_prep.store import DataPrepStore
 from services.data_prep.worker import PrepareWorker
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
+from tests.support.data.datasets import model_deployed, model_registered
 from tests.support.eventually import eventually
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of
@@ -74,14 +75,26 @@ class RunningDataPrep:
     async def publish(self, files: Mapping[str, bytes]) -> ArtifactRef:
         return await self.shared.artifacts.publish_files(files)
 
+    async def deploy(self, dataset: DatasetPrepared, *, by_person: bool = False) -> None:
+        """Register and deploy a version that was trained on a dataset."""
+        registered = model_registered(dataset, f"1.{dataset.dataset_version}.0")
+        deployed = model_deployed(registered, by_person=by_person)
+        run_once, service = self.shared.inbox.run_once, self.service
+        await run_once(message_of(registered), service.record_registration)
+        await run_once(message_of(deployed), service.record_deployment)
+
     async def execute(self, *commands: PrepareDataset) -> list[DatasetPrepared | DatasetRejected]:
-        """Carry out the commands one after the other; everything is_published so far."""
+        """Carry out the commands one after the other and deploy a version of each dataset;
+        everything is_published so far."""
         async with working(self.worker):
             for command in commands:
                 open_before = len(await events_of(self.shared.database))
                 message = message_of(command)
                 await self.shared.inbox.run_once(message, self.service.queue_preparation)
                 await self._until_published(open_before + 1)
+                newest = (await events_of(self.shared.database))[-1]
+                if isinstance(newest, DatasetPrepared):
+                    await self.deploy(newest)
         return [
             event
             for event in await events_of(self.shared.database)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archon_contracts.formats import Split
 from services.data_prep.domain import Item
-from services.data_prep.sampling.splitting import split
+from services.data_prep.sampling.splitting import cap_raters, split
 from tests.support.data.datasets import item, items
 
 USUAL = {Split.VALIDATION: 0.15, Split.TEST: 0.15}
@@ -109,3 +109,29 @@ def test_the_seed_decides_who_goes_where(seed: int) -> None:
     there = split(found, apart(found), USUAL, seed=seed + 1)
 
     assert here[Split.TEST] != there[Split.TEST]
+
+
+def test_no_rater_holds_more_than_its_part_of_the_test() -> None:
+    honest = [item(f"honest {n}", unit=f"u{n}") for n in range(60)]
+    eager = [item(f"eager {n}", unit="eve") for n in range(100)]
+    nameless = [item(f"nameless {n}") for n in range(40)]
+    parts = {
+        Split.TRAIN: [],
+        Split.VALIDATION: [],
+        Split.TEST: [*honest, *eager, *nameless],
+    }
+
+    capped = cap_raters(parts, apart(parts[Split.TEST]), seed=0)
+
+    given = Counter(i.unit for i in capped[Split.TEST])
+    assert (given["eve"], given[""], len(given)) == (20, 20, 62)
+    assert len(capped[Split.TRAIN]) == 200 - 60 - 40
+
+
+def test_a_test_of_nameless_feedback_or_a_provided_dataset_is_not_cut() -> None:
+    nameless = [item(f"number {n}") for n in range(60)]
+    provided = [item(f"number {n}", unit="eve", source="external") for n in range(60)]
+
+    for test in (nameless, provided):
+        parts = {Split.TRAIN: [], Split.VALIDATION: [], Split.TEST: test}
+        assert cap_raters(parts, apart(test), seed=0)[Split.TEST] == test
