@@ -112,7 +112,9 @@ class ChildPool:
 async def _receive(connection: Connection) -> bytes:
     """Wait for the pipe without a thread, then read one message.
 
-    A message is written by one `send_bytes`, so that the rest follows its first byte at once.
+    The rest of a message follows its first byte at once, but it may be longer than the pipe holds:
+    it is read in a thread. uvloop leaves a descriptor that it watched non-blocking, and a read of a
+    long message would then fail with EAGAIN where it has to wait for the rest.
     """
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
@@ -122,7 +124,8 @@ async def _receive(connection: Connection) -> bytes:
         await ready
     finally:
         loop.remove_reader(descriptor)
-    return connection.recv_bytes()
+    os.set_blocking(descriptor, True)
+    return await asyncio.to_thread(connection.recv_bytes)
 
 
 def _notify_once(ready: asyncio.Future[None]) -> Callable[[], None]:

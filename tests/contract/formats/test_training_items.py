@@ -23,7 +23,9 @@ from tests.support.messaging.messages import NOON
 
 def stored_feedback(**fields: object) -> StoredFeedback:
     body = feedback("i1", **fields)
-    return StoredFeedback(UUID(int=1), body.source, getattr(body, "rating", None), NOON, body.to_bytes())
+    return StoredFeedback(
+        UUID(int=1), body.source, getattr(body, "rating", None), NOON, body.to_bytes()
+    )
 
 
 def stored_annotation(annotator_id: str, label: str) -> StoredFeedback:

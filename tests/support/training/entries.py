@@ -33,3 +33,8 @@ def hang(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     report({"pid": os.getpid()})
     time.sleep(60)
     return {}
+
+
+def answer_at_length(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Answer with more text than a pipe holds."""
+    return {"text": "x" * int(spec["length"])}

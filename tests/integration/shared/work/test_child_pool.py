@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import psutil
 import pytest
+import uvloop
 from opentelemetry.sdk.trace import TracerProvider
 
 from archon_contracts.telemetry import TENANT_ID
@@ -43,6 +45,18 @@ async def test_a_child_reports_and_answers(pool: ChildPool) -> None:
     result = await pool.run(f"{ENTRIES}:double", {"number": 21}, collect)
     assert result["answer"] == 42
     assert reports == [{"event": "half-way"}]
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_an_answer_may_be_longer_than_the_pipe_holds(
+    pool: ChildPool, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        result = runner.run(
+            pool.run(f"{ENTRIES}:answer_at_length", {"length": 20_000_000}, _ignore)
+        )
+
+    assert len(result["text"]) == 20_000_000
 
 
 async def test_a_childs_spans_arrive_at_the_service(
