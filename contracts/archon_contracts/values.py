@@ -5,11 +5,21 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from archon_contracts.base import Identifier, ValueObject
+from archon_contracts.bounds import COUNT_BOUND, SECONDS_BOUND, at_most
 
-Proportion = Annotated[float, Field(ge=0.0, le=1.0)]
+Proportion = Annotated[float, Strict(), Field(ge=0.0, le=1.0)]
+Number = Annotated[float, Strict()]
+Integer = Annotated[int, Strict()]
+Count = Annotated[int, Strict(), Field(ge=0), COUNT_BOUND]
+PositiveCount = Annotated[int, Strict(), Field(ge=1), COUNT_BOUND]
+Seconds = Annotated[float, Strict(), Field(ge=0), SECONDS_BOUND]
+StarDrop = Annotated[float, Strict(), Field(gt=0), at_most(4, "from best to worst")]
+AccuracyDrop = Annotated[float, Strict(), Field(ge=0), at_most(1)]
+PositiveSeconds = Annotated[float, Strict(), Field(gt=0), SECONDS_BOUND]
+"""Strict: `true` would be read as 1, as stars the worst rating, as a count the smallest."""
 
 
 class AgentKind(StrEnum):
@@ -87,28 +97,28 @@ class MetricResult(ValueObject):
 class TriggerPolicy(ValueObject):
     """When feedback starts a retrain."""
 
-    minimum_feedback: int = Field(default=200, ge=1, description="Count that fires the trigger.")
-    maximum_feedback: int = Field(
+    minimum_feedback: PositiveCount = Field(
+        default=200, description="Count that fires the trigger."
+    )
+    maximum_feedback: PositiveCount = Field(
         default=10_000,
-        ge=1,
         description="Most items in one window; the others stay for the next one.",
     )
-    rating_drop: float | None = Field(
-        default=None, gt=0, description="Fire when the mean rating falls by this many stars."
+    rating_drop: StarDrop | None = Field(
+        default=None, description="Fire when the mean rating falls by this many stars."
     )
-    maximum_age_seconds: float | None = Field(
-        default=None, gt=0, description="Fire when the oldest unused item is this old."
+    maximum_age_seconds: PositiveSeconds | None = Field(
+        default=None, description="Fire when the oldest unused item is this old."
     )
-    cooldown_seconds: float = Field(
-        default=60.0, ge=0, description="Least time between the starts of two retrains."
+    cooldown_seconds: Seconds = Field(
+        default=60.0, description="Least time between the starts of two retrains."
     )
-    backoff_seconds: float = Field(
+    backoff_seconds: Seconds = Field(
         default=60.0,
-        ge=0,
         description="Backoff after a retrain without a new version; doubles with each one [s].",
     )
-    maximum_backoff_seconds: float = Field(
-        default=21_600.0, ge=0, description="Longest backoff; a deployment resets it [s]."
+    maximum_backoff_seconds: Seconds = Field(
+        default=21_600.0, description="Longest backoff; a deployment resets it [s]."
     )
     enabled: bool = True
 
@@ -116,14 +126,14 @@ class TriggerPolicy(ValueObject):
 class GatePolicy(ValueObject):
     """What a candidate must show against the deployed version."""
 
-    minimum_gain: float = Field(
+    minimum_gain: Number = Field(
         default=0.0, ge=0, lt=1, description="Least gain in accuracy, all items."
     )
-    maximum_p_value: float = Field(
+    maximum_p_value: Number = Field(
         default=0.05, gt=0, le=1, description="Largest p of the paired test for a gain."
     )
-    maximum_forgetting: float = Field(
-        default=0.05, ge=0, description="Largest drop in accuracy allowed in any group."
+    maximum_forgetting: AccuracyDrop = Field(
+        default=0.05, description="Largest drop in accuracy allowed in any group."
     )
 
 
@@ -136,8 +146,8 @@ class TrustPolicy(ValueObject):
         description="Largest proportion of a window's feedback from one unit, or twice the mean "
         "of all units where that is more, so that windows of few units are not cut.",
     )
-    unit_floor: int = Field(
-        default=10, ge=0, description="Feedback events of a window that are accepted of any unit."
+    unit_floor: Count = Field(
+        default=10, description="Feedback events of a window that are accepted of any unit."
     )
     user_proportion: Proportion = Field(
         default=1.0, description="Largest proportion from users where there are other sources."
@@ -146,8 +156,8 @@ class TrustPolicy(ValueObject):
     environment_proportion: Proportion = Field(
         default=1.0, description="The same for environments."
     )
-    near_duplicates: int = Field(
-        default=3, ge=1, description="Near-same inputs of one unit that count in a window."
+    near_duplicates: PositiveCount = Field(
+        default=3, description="Near-same inputs of one unit that count in a window."
     )
     quarantine_outliers: bool = Field(
         default=True, description="Quarantine a unit whose feedback contradicts trusted items."
@@ -155,8 +165,8 @@ class TrustPolicy(ValueObject):
     contradicted_weight: Proportion = Field(
         default=0.25, description="Weight of contradicted feedback; 0: it is quarantined."
     )
-    independent_raters: int = Field(
-        default=3, ge=1, description="Units that must agree before they outweigh others."
+    independent_raters: PositiveCount = Field(
+        default=3, description="Units that must agree before they outweigh others."
     )
 
 
@@ -173,16 +183,16 @@ class CurriculumPolicy(ValueObject):
 class TrainingConfig(ValueObject):
     """Hyper-parameters. An absent one takes the recipe's default for the kind of agent."""
 
-    epochs: float | None = Field(default=None, gt=0, le=100)
-    batch_size: int | None = Field(default=None, ge=1, le=4096)
-    learning_rate: float | None = Field(default=None, gt=0, le=1)
-    weight_decay: float | None = Field(default=None, ge=0, le=1)
+    epochs: Number | None = Field(default=None, gt=0, le=100)
+    batch_size: Integer | None = Field(default=None, ge=1, le=4096)
+    learning_rate: Number | None = Field(default=None, gt=0, le=1)
+    weight_decay: Number | None = Field(default=None, ge=0, le=1)
     warmup_ratio: Proportion | None = None
-    max_length: int | None = Field(default=None, ge=4, le=8192, description="Tokens per text.")
-    max_steps: int | None = Field(default=None, ge=1)
-    frozen_layers: int | None = Field(default=None, ge=0)
-    lora_rank: int | None = Field(default=None, ge=1, le=1024)
-    checkpoint_steps: int | None = Field(default=None, ge=1)
+    max_length: Integer | None = Field(default=None, ge=4, le=8192, description="Tokens per text.")
+    max_steps: PositiveCount | None = None
+    frozen_layers: Count | None = None
+    lora_rank: Integer | None = Field(default=None, ge=1, le=1024)
+    checkpoint_steps: PositiveCount | None = None
     replay_ratio: Proportion | None = Field(
         default=None, description="Replayed items per new item in a continual run."
     )
@@ -192,7 +202,7 @@ class TrainingConfig(ValueObject):
         description="Classifiers: fine-tune the encoder beside the closed-form head. Absent: auto, "
         "when the closed form is right in under 0.8 of the validation items.",
     )
-    seed: int | None = Field(default=None, ge=0, le=2**31 - 1, description="Absent: 0.")
+    seed: Integer | None = Field(default=None, ge=0, le=2**31 - 1, description="Absent: 0.")
 
     @property
     def effective_seed(self) -> int:
@@ -220,4 +230,4 @@ class AgentProfile(ValueObject):
     trust: TrustPolicy = TrustPolicy()
     curriculum: CurriculumPolicy = CurriculumPolicy()
     training: TrainingConfig = TrainingConfig()
-    priority: int = Field(default=0, ge=-100, le=100, description="Higher is scheduled first.")
+    priority: Integer = Field(default=0, ge=-100, le=100, description="Higher is scheduled first.")

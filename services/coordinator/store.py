@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from archon_contracts.bounds import SATURATE
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import JobState, WorkerReported
 from archon_contracts.values import AgentProfile, ModelRef, TrainingConfig, TrainingMethod
@@ -35,7 +36,7 @@ class JobStore:
     async def lock_profile(self, tx: Tx, key: AgentKey) -> AgentProfile | None:
         """The agent's profile, locked until the transaction ends."""
         row = await self._queries.lock_profile(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
-        return AgentProfile.model_validate(row["profile"]) if row else None
+        return _profile(row) if row else None
 
     async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None:
         """Insert the agent, or replace its profile."""
@@ -50,7 +51,7 @@ class JobStore:
         if row is None:
             return None
         deployed = ModelRef.model_validate(row["deployed"]) if row["deployed"] else None
-        return ConfiguredAgent(key, AgentProfile.model_validate(row["profile"]), deployed)
+        return ConfiguredAgent(key, _profile(row), deployed)
 
     async def set_deployed(
         self, tx: Tx, key: AgentKey, deployed: ModelRef, since: datetime
@@ -195,6 +196,11 @@ class JobStore:
         )
 
 
+def _profile(row: Mapping[str, Any]) -> AgentProfile:
+    # It was accepted once: a number above a bound that came later is read as the bound.
+    return AgentProfile.model_validate(row["profile"], context=SATURATE)
+
+
 def _explicit_fields(config: TrainingConfig) -> dict[str, Any]:
     # Only what was named: an absent value lets the agent's profile or the recipe decide.
     return config.model_dump(mode="json", exclude_unset=True)
@@ -211,7 +217,7 @@ def _job(row: Mapping[str, Any]) -> Job:
         method=TrainingMethod(row["method"]),
         priority=row["priority"],
         requested_by=row["requested_by"],
-        config=TrainingConfig.model_validate(row["config"]),
+        config=TrainingConfig.model_validate(row["config"], context=SATURATE),
         facts=JobFacts.model_validate(row["facts"]),
         trace=JobTrace(
             row["trace_id"], row["parent_span_id"], row["job_span_id"], row["stage_span_id"]

@@ -12,8 +12,8 @@ from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.ports import OverdueJobs
-from services.coordinator.retraining.agent_queue import AgentQueue
-from shared.errors import PermanentError
+from services.coordinator.retraining.agent_queue import AgentQueue, report_parked
+from shared.errors import RetryableError
 from shared.logging import get_logger
 from shared.messaging.notifier import Notifier
 from shared.ports import Clock
@@ -57,11 +57,13 @@ class Sweeper:
                 job = await self._jobs.lock_overdue_job(tx, now)
                 if job is not None:
                     await self._lifecycle.handle_overdue(tx, job)
-        except PermanentError as error:
+        except RetryableError:
+            raise
+        except Exception as error:
             # It would be first again at every sweep, and no other job would be handled.
             if job is None:
                 raise
-            await self._end(job, str(error))
+            await self._end(job, str(error) or type(error).__name__)
         return job is not None
 
     async def _end(self, job: Job, reason: str) -> None:
@@ -78,16 +80,16 @@ class Sweeper:
                 stats = await self._agent_queue.lock_next_due(tx, now)
                 if stats is not None:
                     await self._agent_queue.evaluate_trigger(tx, stats)
-        except PermanentError as error:
+        except RetryableError:
+            raise
+        except Exception as error:
             if stats is None:
                 raise
-            await self._postpone(AgentKey(stats.tenant_id, stats.agent_id), now, str(error))
+            await self._postpone(AgentKey(stats.tenant_id, stats.agent_id), now, error)
         return stats is not None
 
-    async def _postpone(self, key: AgentKey, now: datetime, reason: str) -> None:
-        log.error(
-            "due_agent_postponed", tenant_id=key.tenant_id, agent_id=key.agent_id, reason=reason
-        )
+    async def _postpone(self, key: AgentKey, now: datetime, error: Exception) -> None:
+        report_parked(key, error)
         async with self._database.across_tenants() as tx:
             await self._agent_queue.postpone(tx, key, now)
 

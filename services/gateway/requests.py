@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
+    model_validator,
 )
 
 from archon_contracts.base import Identifier
@@ -18,6 +19,8 @@ from archon_contracts.values import (
     AgentKind,
     CurriculumPolicy,
     GatePolicy,
+    Integer,
+    Proportion,
     TrainingConfig,
     TrainingMethod,
     TriggerPolicy,
@@ -43,9 +46,18 @@ class RequestBody(BaseModel):
 
 
 class StrictTriggerPolicy(TriggerPolicy):
-    """A trigger policy without unknown fields."""
+    """A trigger policy without unknown fields, and that can fire as it says."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="after")
+    def _minimum_fits_a_window(self) -> Self:
+        if self.minimum_feedback > self.maximum_feedback:
+            raise ValueError(
+                f"minimum_feedback is {self.minimum_feedback}, above maximum_feedback "
+                f"({self.maximum_feedback}), which a window never exceeds; raise maximum_feedback"
+            )
+        return self
 
 
 class StrictGatePolicy(GatePolicy):
@@ -72,7 +84,7 @@ class StrictTrainingConfig(TrainingConfig):
     model_config = ConfigDict(extra="forbid")
 
     # Not in the contract: narrowing a range there would be a new version of the message.
-    max_steps: int | None = Field(default=None, ge=1, le=100_000)
+    max_steps: Integer | None = Field(default=None, ge=1, le=100_000)
 
 
 class CatalogueEntry(RequestBody):
@@ -104,7 +116,7 @@ class AgentRequest(RequestBody):
     trust: StrictTrustPolicy = StrictTrustPolicy()
     curriculum: StrictCurriculumPolicy = StrictCurriculumPolicy()
     training: StrictTrainingConfig = StrictTrainingConfig()
-    priority: int = Field(default=0, ge=-100, le=100)
+    priority: Integer = Field(default=0, ge=-100, le=100)
     reason: Sentence | None = Field(default=None, description="Why, for the audit log.")
 
 
@@ -149,12 +161,12 @@ class SyntheticDataRequest(RequestBody):
 
     agent_id: Identifier
     scenario_type: Label
-    count: int = Field(ge=1, le=100_000)
+    count: Integer = Field(ge=1, le=100_000)
     difficulty: Literal["easy", "medium", "hard"] = "medium"
     edge_cases: bool = False
-    diversity: float = Field(default=0.5, ge=0, le=1)
+    diversity: Proportion = 0.5
     examples: Identifier | None = Field(default=None, description="Name of a dataset to vary.")
-    seed: int = Field(default=0, ge=0)
+    seed: Integer = Field(default=0, ge=0, le=2**31 - 1)
 
 
 class KeyRequest(RequestBody):

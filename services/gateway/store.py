@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from archon_contracts.bounds import SATURATE
 from archon_contracts.events import FeedbackCounts, JobState
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
 from services.gateway.auth.credentials import Caller, StoredKey, parse_scopes
@@ -283,7 +284,7 @@ def _artifact(row: Row) -> ArtifactRef:
 
 
 def _agent(row: Row, counters: FeedbackTotals) -> AgentView:
-    profile = AgentProfile(**row["profile"])
+    profile = AgentProfile.model_validate(row["profile"], context=SATURATE)
     deployed = None
     if row["deployed_version"] is not None:
         deployed = DeployedVersion(

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from archon_contracts import commands
 from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.bounds import SATURATE
 from archon_contracts.catalogue import BY_TYPE
 from archon_contracts.envelope import Envelope, HeaderView, record_time
 from archon_contracts.identifiers import derived_id
@@ -113,11 +115,16 @@ def read_body(contract: type[Contract], value: bytes | None) -> Contract:
     if value is None:
         raise UnreadableMessage(f"the body of {contract.__name__} is null (a tombstone)")
     try:
-        return contract.model_validate_json(value)
+        return contract.model_validate_json(value, context=_reading_context(contract))
     except ValidationError as error:
         raise UnreadableMessage(
             f"{contract.__name__}: {describe_validation_error(error)}"
         ) from error
+
+
+def _reading_context(contract: type[Contract]) -> dict[str, bool] | None:
+    """A fact was accepted once, so a number above a newer bound is read as it; a command is not."""
+    return None if contract.__module__.startswith(commands.__name__) else SATURATE
 
 
 class _TenantField(ValueObject):

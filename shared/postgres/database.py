@@ -250,3 +250,15 @@ class Database:
             if tenant_id is not None:
                 await enter_tenant_scope(connection, tenant_id)
             yield connection
+
+
+@asynccontextmanager
+async def savepoint(tx: Tx) -> AsyncIterator[None]:
+    """A part of the transaction that is undone by itself when the block raises.
+
+    Raises:
+        RetryableError, PermanentError: driver errors, translated as by `translated_errors`.
+    """
+    with translated_errors():
+        async with tx.transaction():
+            yield

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import ValidationError
 
 from archon_contracts.base import Contract
+from archon_contracts.bounds import SATURATE
 from archon_contracts.client.errors import MissingExtraError, SubscriptionError
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.client.lifetime import start, stop
@@ -184,7 +185,7 @@ def _read(
     if record.value is None and contract.topic.compacted:
         return None
     try:
-        event = contract.model_validate_json(record.value or b"")
+        event = contract.model_validate_json(record.value or b"", context=SATURATE)
     except ValidationError as error:
         reason = _describe_validation_error(error)
         on_unreadable(UnreadableRecord(reason, *place, record.value, tuple(record.headers)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -22,7 +23,7 @@ from services.coordinator.feedback.stats import (
     StoredFeedback,
 )
 from shared.messaging.messages import RawRecord
-from shared.postgres.database import Tx
+from shared.postgres.database import Tx, savepoint
 from shared.postgres.queries import load_queries
 
 STORED_COLUMNS: Final = FeedbackRow._fields.index("body") + 1
@@ -180,6 +181,10 @@ class FeedbackStore:
             rating_sum=erased["rating_sum"],
         )
         return RetractionResult(used, _stats(row))
+
+    def savepoint(self, tx: Tx) -> AbstractAsyncContextManager[None]:
+        """A part of the transaction that is undone by itself when it fails."""
+        return savepoint(tx)
 
     async def claim(self, tx: Tx, key: AgentKey, window_id: UUID, maximum: int) -> WindowClaim:
         """Give the oldest unused feedback to the window. The caller holds the statistics' lock."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from opentelemetry import metrics
+
+from archon_contracts import telemetry
 from archon_contracts.events import JobState, TriggerReason
 from archon_contracts.values import TrainingMethod, TriggerPolicy
 from services.coordinator.domain import (
@@ -24,13 +27,19 @@ from services.coordinator.jobs.spans import build_trigger_context, build_trigger
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.retraining.ports import RequestedJobs, StatsStore
-from services.coordinator.retraining.triggers import decide
+from services.coordinator.retraining.triggers import TriggerDecision, decide
 from services.coordinator.retraining.windows import Windows
-from shared.errors import PermanentError
+from shared.errors import PermanentError, RetryableError
+from shared.logging import get_logger
 from shared.messaging.messages import Cause
 from shared.ports import Clock
 from shared.postgres.database import Tx
 
+log = get_logger(__name__)
+meter = metrics.get_meter(__name__)
+parked_counter = meter.create_counter(telemetry.METRIC_AGENTS_PARKED, unit="{evaluation}")
+
+MAX_REASON: Final = 500
 POSTPONEMENT: Final = timedelta(hours=1)
 """Until an agent that could not be considered is looked at again."""
 
@@ -54,6 +63,7 @@ class AgentQueue:
         self._dispatcher = dispatcher
         self._clock = clock
         self._policies: dict[AgentKey, tuple[int, TriggerPolicy]] = {}
+        self._parked: dict[AgentKey, tuple[int, datetime]] = {}
 
     async def submit(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> bool:
         """Keep a job that was asked for; it begins when its agent is known and free.
@@ -87,12 +97,27 @@ class AgentQueue:
         await self._stats_store.reset_unsuccessful_runs(tx, key)
 
     async def evaluate_trigger(self, tx: Tx, stats: FeedbackStats) -> None:
-        """Begin a retrain if the agent's policy wants one now. Constant time while it does not."""
-        key = AgentKey(stats.tenant_id, stats.agent_id)
-        decision = decide(stats, await self._policy(tx, key, stats), self._clock.now())
-        if decision.reason is not None:
-            await self._retrain(tx, key, stats, decision.reason)
-        elif decision.check_at != stats.check_at:
+        """Begin a retrain if the agent's policy wants one now. Constant time while it does not.
+
+        The transaction is that of other agents too, so an error of this agent parks it alone: its
+        feedback stays stored, and it is evaluated again after `POSTPONEMENT` or a new profile.
+
+        Raises:
+            RetryableError: the database is away, or the transaction met another one.
+        """
+        key, now = AgentKey(stats.tenant_id, stats.agent_id), self._clock.now()
+        try:
+            decision = await self._decide(tx, key, stats, now)
+            if decision.reason is not None:
+                async with self._stats_store.savepoint(tx):
+                    await self._retrain(tx, key, stats, decision.reason)
+        except RetryableError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, it is this agent's alone
+            self._parked[key] = (stats.profile_revision, now + POSTPONEMENT)
+            report_parked(key, error)
+            decision = TriggerDecision(check_at=now + POSTPONEMENT)
+        if decision.reason is None and decision.check_at != stats.check_at:
             await self._stats_store.set_check(tx, key, decision.check_at)
 
     async def lock_next_due(self, tx: Tx, now: datetime) -> FeedbackStats | None:
@@ -105,10 +130,19 @@ class AgentQueue:
         if stats is not None and stats.check_at is not None and stats.check_at <= now:
             await self._stats_store.set_check(tx, key, now + POSTPONEMENT)
 
+    async def _decide(
+        self, tx: Tx, key: AgentKey, stats: FeedbackStats, now: datetime
+    ) -> TriggerDecision:
+        revision, until = self._parked.get(key, (0, now))
+        if revision == stats.profile_revision and now < until:
+            return TriggerDecision(check_at=until)
+        return decide(stats, await self._policy(tx, key, stats), now)
+
     async def _policy(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> TriggerPolicy:
         known = self._policies.get(key)
         if known is None or known[0] != stats.profile_revision:
-            agent = await self._agent(tx, key)
+            async with self._stats_store.savepoint(tx):  # for its translation of driver errors
+                agent = await self._agent(tx, key)
             known = (stats.profile_revision, agent.profile.trigger)
             self._policies[key] = known
         return known[1]
@@ -178,6 +212,20 @@ class AgentQueue:
         moved = await self._transitions.apply(tx, job, JobEvent.STARTED, cause)
         if moved is not None:
             await self._dispatcher.dispatch(tx, moved, cause)
+
+
+def report_parked(key: AgentKey, error: Exception) -> None:
+    """Log and count that an agent could not be evaluated; others go on."""
+    log.error(
+        "agent_parked",
+        tenant_id=key.tenant_id,
+        agent_id=key.agent_id,
+        error_type=type(error).__name__,
+        reason=str(error)[:MAX_REASON],
+        seconds=POSTPONEMENT.total_seconds(),
+        exc_info=not isinstance(error, PermanentError),
+    )
+    parked_counter.add(1, {telemetry.ERROR_TYPE: type(error).__name__})
 
 
 def add_window_facts(facts: JobFacts, window: Window) -> JobFacts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -29,6 +30,8 @@ class StatsStore(Protocol):
     async def count_unsuccessful_run(self, tx: Tx, key: AgentKey, now: datetime) -> None: ...
 
     async def reset_unsuccessful_runs(self, tx: Tx, key: AgentKey) -> None: ...
+
+    def savepoint(self, tx: Tx) -> AbstractAsyncContextManager[None]: ...
 
 
 class RequestedJobs(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from archon_contracts.bounds import MAX_SECONDS
 from archon_contracts.events import TriggerReason
 from archon_contracts.values import TriggerPolicy
 from services.coordinator.feedback.stats import FeedbackStats
@@ -86,17 +87,22 @@ def _max_variance(mean: float) -> float:
 def _due_at(stats: FeedbackStats, policy: TriggerPolicy) -> datetime | None:
     if policy.maximum_age_seconds is None or stats.oldest_unused_at is None:
         return None
-    return stats.oldest_unused_at + timedelta(seconds=policy.maximum_age_seconds)
+    return _later(stats.oldest_unused_at, policy.maximum_age_seconds)
+
+
+def _later(moment: datetime, seconds: float) -> datetime:
+    """So many seconds later, at most a year: the sum of any two times stays in the calendar."""
+    return moment + timedelta(seconds=min(seconds, MAX_SECONDS))
 
 
 def _backoff_until(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> datetime:
     """When the agent may be retrained by itself again; `now` or earlier: it may."""
     over = now
     if stats.last_window_at is not None:
-        over = stats.last_window_at + timedelta(seconds=policy.cooldown_seconds)
+        over = _later(stats.last_window_at, policy.cooldown_seconds)
     if stats.last_unsuccessful_at is not None:
-        backoff = timedelta(seconds=backoff_seconds(stats.unsuccessful_runs, policy))
-        over = max(over, stats.last_unsuccessful_at + backoff)
+        backoff = backoff_seconds(stats.unsuccessful_runs, policy)
+        over = max(over, _later(stats.last_unsuccessful_at, backoff))
     return over
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from archon_contracts.base import Identifier
-from archon_contracts.values import TrainingMethod
+from archon_contracts.values import Integer, Proportion, TrainingMethod
 from services.gateway.feedback.hourly_stats import LogLine
 from services.gateway.requests import Label, StrictTrainingConfig
 
@@ -88,12 +88,12 @@ class GenerateRequest(FunctionRequest):
 
     agent_id: Identifier = "unassigned"
     scenario_type: Label
-    count: int = Field(ge=1, le=100_000)
+    count: Integer = Field(ge=1, le=100_000)
     difficulty: Literal["easy", "medium", "hard"] = "medium"
     edge_cases: bool = False
-    diversity: float = Field(default=0.5, ge=0, le=1)
+    diversity: Proportion = 0.5
     examples: Identifier | None = None
-    seed: int = Field(default=0, ge=0)
+    seed: Integer = Field(default=0, ge=0, le=2**31 - 1)
 
 
 class GenerateResponse(FunctionResponse):
@@ -163,7 +163,7 @@ class AnalyseRequest(FunctionRequest):
     """analyzeAgentLogs: of the provided lines, or of what the agent reported in the last hours."""
 
     agent_id: Identifier
-    hours: int = Field(default=24, ge=1, le=24 * 90)
+    hours: Integer = Field(default=24, ge=1, le=24 * 90)
     logs: list[LogLine] | None = Field(fail_fast=True, default=None, max_length=100_000)
 
 

@@ -10,9 +10,11 @@ import pytest
 from archon_contracts.commands import CancelTraining, PlanCurriculum, TrainModel
 from archon_contracts.events import JobFailed
 from archon_contracts.values import TriggerPolicy
+from services.coordinator.domain import Job
 from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.retraining import agent_queue
 from services.coordinator.retraining.triggers import TriggerDecision, decide
+from services.coordinator.retraining.windows import Windows
 from shared.errors import PermanentError
 from tests.support.coordinator.coordinator import (
     JobReplies,
@@ -143,8 +145,9 @@ async def test_a_job_that_cannot_go_on_is_ended_and_delays_no_other(world: World
     assert [command.agent_id for command in commands].count("other") == 2
 
 
-async def test_an_agent_that_cannot_be_evaluated_is_postponed_and_delays_no_other(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [PermanentError("no"), OverflowError("no such date")])
+async def test_an_agent_that_cannot_be_evaluated_is_parked_and_delays_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     for name in ("bad", "good"):
         await world.deliver(configure(name, trigger_minimum_feedback=2))
@@ -154,7 +157,7 @@ async def test_an_agent_that_cannot_be_evaluated_is_postponed_and_delays_no_othe
 
     def refuse_bad(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> TriggerDecision:
         if stats.agent_id == "bad":
-            raise PermanentError("these statistics cannot be evaluated")
+            raise error
         return decide(stats, policy, now)
 
     monkeypatch.setattr(agent_queue, "decide", refuse_bad)
@@ -162,3 +165,60 @@ async def test_an_agent_that_cannot_be_evaluated_is_postponed_and_delays_no_othe
 
     checks = dict(await world.fetch("SELECT agent_id, check_at FROM feedback_stats"))
     assert checks == {"bad": world.clock.now() + timedelta(hours=1), "good": None}
+
+
+async def test_feedback_beside_that_of_a_parked_agent_is_stored_and_begins_a_retrain(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bad", "good"):
+        await world.deliver(configure(name, trigger_minimum_feedback=1))
+
+    def fail_bad(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> TriggerDecision:
+        if stats.agent_id == "bad":
+            raise OverflowError("date value out of range")
+        return decide(stats, policy, now)
+
+    monkeypatch.setattr(agent_queue, "decide", fail_bad)
+    await world.consume([record_of(feedback("i1", name)) for name in ("bad", "good")])
+
+    unused = dict(await world.fetch("SELECT agent_id, unused FROM feedback_stats"))
+    assert unused == {"bad": 1, "good": 0}
+    assert await world.value("SELECT check_at FROM feedback_stats WHERE agent_id = 'bad'")
+
+
+async def test_a_retrain_that_fails_half_way_is_undone_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bad", "good"):
+        await world.deliver(configure(name, trigger_minimum_feedback=1))
+    publish = world.components.consumer._writer._triggers._windows.publish_claim  # type: ignore[attr-defined]
+
+    async def fail_bad(tx: object, job: Job, *rest: object) -> None:
+        if job.key.agent_id == "bad":
+            raise RuntimeError("unforeseen")
+        await publish(tx, job, *rest)
+
+    monkeypatch.setattr(Windows, "publish_claim", staticmethod(fail_bad))
+    await world.consume([record_of(feedback("i1", name)) for name in ("bad", "good")])
+
+    unused = dict(await world.fetch("SELECT agent_id, unused FROM feedback_stats"))
+    assert unused == {"bad": 1, "good": 0}
+    assert await world.value("SELECT count(*) FROM jobs") == 1
+
+
+async def test_a_stored_time_beyond_the_calendar_stops_nobody(world: World) -> None:
+    """It was stored before times had bounds."""
+    await world.deliver(configure(trigger_minimum_feedback=1))
+    await world.fetch(
+        "UPDATE agents SET profile = jsonb_set(profile, '{trigger,cooldown_seconds}', '1e12')"
+    )
+    await world.fetch(
+        "UPDATE feedback_stats SET profile_revision = profile_revision + 1, unused = 1, "
+        "last_window_at = $1, check_at = '2020-01-01'",
+        world.clock.now(),
+    )
+
+    await world.components.sweeper.sweep()
+
+    check_at = await world.value("SELECT check_at FROM feedback_stats")
+    assert check_at == world.clock.now() + timedelta(days=366)

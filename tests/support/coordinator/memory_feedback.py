@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -173,6 +174,10 @@ class MemoryFeedback:
         used = tuple(each.row.event_id for each in erased if each.window_id is not None)
         changed = len(used) < len(erased)
         return RetractionResult(used, self.stats(retraction.key) if changed else None)
+
+    def savepoint(self, _tx: object) -> contextlib.AbstractAsyncContextManager[None]:
+        """Nothing is undone."""
+        return contextlib.nullcontext()
 
     async def claim(self, _tx: object, key: AgentKey, window_id: UUID, maximum: int) -> WindowClaim:
         taken = self.unused(key)[:maximum]
