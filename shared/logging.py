@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from opentelemetry import trace
 
-from archon_contracts.client.log_folding import fold_library_logs
+from archon_contracts.client.log_rate_limit import limit_library_logs
 
 EventDict = MutableMapping[str, Any]
 # Muted during the start; the levels they have from then on.
@@ -51,7 +51,7 @@ def configure_logging(
     )
     # Libraries speak up only when something is wrong, and then not with a line per try.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
-    fold_library_logs()
+    limit_library_logs()
     # It warns at every start that it may not create topics, which is just what we want.
     logging.getLogger("archon.faststream").setLevel(logging.ERROR)
     # They write lines per try (the loop for a TLS connection that breaks); who waits for Kafka at
@@ -64,7 +64,7 @@ def restore_library_log_levels() -> None:
     """The start is over: from now on a lost connection is news."""
     for name, level in _MUTED_AT_START.items():
         logging.getLogger(name).setLevel(level)
-    fold_library_logs()  # some of their modules may have been imported meanwhile
+    limit_library_logs()  # some of their modules may have been imported meanwhile
 
 
 def _add_service(service: str) -> Callable[[Any, str, EventDict], EventDict]:

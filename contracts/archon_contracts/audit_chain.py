@@ -3,8 +3,8 @@
 An entry's hash is the sha256 of its canonical JSON: the fields of `HASHED_FIELDS`, and `format`;
 keys sorted, no spaces, UTF-8, ids in lower case, times in UTC (`2026-03-01T12:00:00.000000+00:00`).
 An entry holds text, null and one whole number only, and for those this is RFC 8785. `previous_hash`
-is among the fields, so each entry vouches for all before it: whoever keeps the newest hash can tell
-that none was changed, removed, inserted or moved since.
+is among the fields, so each entry vouches for all before it: whoever keeps the newest hash can
+prove that none was changed, removed, inserted or moved since.
 """
 
 from __future__ import annotations

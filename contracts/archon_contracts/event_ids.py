@@ -23,7 +23,7 @@ def subject_of(event: FeedbackEvent) -> str:
 
 
 def with_traffic_class(event: FeedbackEvent, *surroundings: TrafficClass | None) -> FeedbackEvent:
-    """The event with its own traffic class, or else the first of its surroundings.
+    """The event with the traffic class it names, or else the first of its surroundings.
 
     "production" in an event does not override them: its sender may not know where it runs.
     """

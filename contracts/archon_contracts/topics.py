@@ -101,8 +101,8 @@ ALL_TOPICS: Final = EVENT_TOPICS + COMMAND_TOPICS + DEAD_LETTER_TOPICS
 
 
 def consumer_group(service: str, group_suffix: str = "") -> str:
-    """The Kafka consumer group of a service; `group_suffix` tells two consumers of one service
-    apart.
+    """The Kafka consumer group of a service; `group_suffix` distinguishes two
+    consumers of one service.
     """
     name = f"archon.{service.replace('_', '-')}"
     return f"{name}.{group_suffix}" if group_suffix else name

@@ -78,14 +78,14 @@ def traffic_class_in_baggage(baggage: str) -> str:
 def detect_internal_traffic(
     headers: Mapping[str, bytes | None], traffic_class: TrafficClass | None, subject: str
 ) -> InternalTraffic | None:
-    """Whether a record of the feedback topic is the system's own traffic; None: production.
+    """The traffic class that marks a record of the feedback topic as internal; None: production.
 
     `traffic_class` is the body's, `subject` the interaction or item concerned. Any one of five
     signals (body, header, id, source, baggage) suffices, so a sender may omit some. Records that
     the gateway forwards for clients have its source too, but no causation id.
 
     Raises:
-        ValueError: header ce_trafficclass is none of the traffic_classes.
+        ValueError: header ce_trafficclass is no traffic class.
     """
     if traffic_class is not None and traffic_class is not TrafficClass.PRODUCTION:
         return InternalTraffic(traffic_class, "body")

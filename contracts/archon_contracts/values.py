@@ -171,7 +171,7 @@ class TrustPolicy(ValueObject):
 
 
 class CurriculumPolicy(ValueObject):
-    """How the curriculum orders the items of a training."""
+    """How the curriculum sorts the items of a training."""
 
     staged: bool = Field(
         default=False,
@@ -208,8 +208,8 @@ class TrainingConfig(ValueObject):
     def effective_seed(self) -> int:
         """The seed that a run uses.
 
-        The field itself has no default: on the wire a default could not be told from a seed that
-        the request names, and would replace the seed of the agent's profile.
+        The field itself has no default: on the wire a default could not be distinguished from
+        a seed that the request names, and would replace the seed of the agent's profile.
         """
         return self.seed or 0
 

@@ -1,6 +1,6 @@
 """The audit logs in the services' own tables against the gateway's copy of them.
 
-A chain alone cannot tell that its end was cut off, or that the whole of it was written anew; two
+A chain alone cannot show that its end was cut off, or that the whole of it was written anew; two
 places that should agree can.
 """
 

@@ -121,7 +121,7 @@ class JobFacts(ValueObject):
     sources: tuple[DataSource, ...] = ()
     provided_dataset: ArtifactRef | None = None
     new_items: int = 0
-    judged_items: int = 0
+    rated_items: int = 0
     success_rate: float | None = None
     warm_start: ModelRef | None = None
     window: WindowFacts | None = None

@@ -12,7 +12,7 @@ MINIMUM_STAGE_ITEMS = 50
 """Fewest items of a stage: below, the order of the items has no measurable effect."""
 
 CONTINUAL_REPLAY = 0.5
-"""Replayed items per new item of a continual training; without replay it forgets old items."""
+"""Replayed items per new item of a continual training; without replay it unlearns old items."""
 
 
 class Level(IntEnum):

@@ -23,7 +23,7 @@ class MasteryThresholds:
     advance_rates: tuple[float, float, float] = (0.7, 0.8, 0.9)
     gap: float = 0.2
     memory: float = 500.0
-    """Largest total weight of judged answers; older ones lose weight as new ones are added."""
+    """Largest total weight of rated answers; older ones lose weight as new ones are added."""
 
     def advance_at(self, level: int) -> float:
         """The rate that ends a level upwards; infinite for the highest one."""
@@ -36,7 +36,7 @@ class MasteryThresholds:
 
 @dataclass(frozen=True, slots=True)
 class LevelProgress:
-    """An agent's level and the evidence on it: judged answers and the correct ones among them."""
+    """An agent's level and the evidence on it: rated answers and the correct ones among them."""
 
     level: int = LOWEST_LEVEL
     correct: float = 0.0
@@ -51,7 +51,7 @@ class LevelProgress:
 def add_evidence(
     progress: LevelProgress, success_rate: float, rated: int, mastery: MasteryThresholds
 ) -> LevelProgress:
-    """Add judged answers to the evidence; its total weight stays within `mastery.memory`."""
+    """Add rated answers to the evidence; its total weight stays within `mastery.memory`."""
     correct = progress.correct + success_rate * rated
     total = progress.rated + rated
     fade = min(1.0, mastery.memory / total) if total else 1.0

@@ -49,9 +49,9 @@ class CurriculumService:
     ) -> CurriculumPlan:
         evidenced = before
         if command.success_rate is not None:
-            # Not new_items: most of a window may carry no judgement of the agent's answer.
+            # Not new_items: most of a window may carry no rating of the agent's answer.
             evidenced = add_evidence(
-                before, command.success_rate, command.judged_items, self._mastery
+                before, command.success_rate, command.rated_items, self._mastery
             )
         after = update_level(evidenced, self._mastery)
         await self._store.save_progress(tx, command.tenant_id, command.agent_id, after)

@@ -21,7 +21,7 @@ class Settings(ServiceSettings):
         default=0.2, gt=0, lt=1, description="How far below its mastery a level is lost again."
     )
     curriculum_memory: float = Field(
-        default=500.0, ge=10, description="Judged answers that count at most."
+        default=500.0, ge=10, description="Rated answers that count at most."
     )
 
     @model_validator(mode="after")

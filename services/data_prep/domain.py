@@ -65,10 +65,10 @@ class QuarantineReason(StrEnum):
 
     REPEATED = "repeated"  # its unit sent near-same inputs often enough
     OUTVOTED = "outvoted"  # a clear majority of units answers this very input otherwise
-    OUTLIER = "outlier"  # its unit contradicts what is known, beyond chance
+    OUTLIER = "outlier"  # its unit contradicts what is known, significantly
     CONTRADICTED = "contradicted"  # it contradicts what is known, where policy gives that no weight
-    SOURCE_SHARE = "source_share"  # its source gave more than its share
-    UNIT_SHARE = "unit_proportion"  # its unit gave more than its share
+    SOURCE_SHARE = "source_share"  # its source gave more than its limit
+    UNIT_SHARE = "unit_proportion"  # its unit gave more than its limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class PreparationCounters:
     quarantined: Counter[str] = field(default_factory=Counter)
 
     def report(self, kept: int, by_source: Mapping[str, int], targets: int) -> QualityReport:
-        """The counts as told to everybody."""
+        """The counts as published."""
         return QualityReport(
             received=self.received,
             unusable=self.unusable.total(),
@@ -146,7 +146,7 @@ class PreparationCounters:
 
 @dataclass(frozen=True, slots=True)
 class GradedItem:
-    """An item with its difficulty: the share of the dataset's items that are easier."""
+    """An item with its difficulty: the proportion of the dataset's items that are easier."""
 
     item: Item
     difficulty: float
@@ -209,4 +209,4 @@ TRUST_BY_FEEDBACK_SOURCE: Mapping[str, float] = {
     FeedbackSource.GUARDRAIL: 0.9,
     FeedbackSource.USER: 0.9,
 }
-"""How far the giver of a piece of feedback is believed."""
+"""How far the rater of a feedback event is believed."""

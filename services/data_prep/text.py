@@ -59,6 +59,6 @@ def normalise_input(text: str) -> str:
     Inner punctuation stays, for `2+2` is not `2-2`. Applying it twice changes nothing.
     """
     composed = unicodedata.normalize("NFKC", limit_marks(text))
-    folded = unicodedata.normalize("NFKC", composed.casefold())
-    collapsed = _SPACE.sub(" ", folded)
+    normalised = unicodedata.normalize("NFKC", composed.casefold())
+    collapsed = _SPACE.sub(" ", normalised)
     return collapsed.strip(_EDGES) or collapsed.strip()

@@ -5,7 +5,7 @@
         ├── EmptySuite        there is nothing to score on
         ├── SuiteInvalid      a line of the suite is not an item
         ├── NothingToCompare  the command names no model to stand beside the candidate
-        └── Unscorable        the items cannot tell right from wrong
+        └── Unscorable        no item distinguishes right from wrong
 
 What a child process says of itself arrives as `ChildFailed` or `ChildCrashed` (shared.errors).
 """

@@ -1,4 +1,4 @@
-"""One evaluation: load cached predictions, let a warm child do the rest, publish."""
+"""One evaluation: load cached predictions, let a forked child compute the others, publish."""
 
 from __future__ import annotations
 

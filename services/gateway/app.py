@@ -21,7 +21,7 @@ from services.gateway.http.transactions import Transactions
 from services.gateway.idempotency import Idempotency
 from services.gateway.key_admin import KeyAdministration
 from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
-from services.gateway.load.outbox_pressure import OutboxLimits
+from services.gateway.load.outbox_backlog import OutboxLimits
 from services.gateway.load.store import OutboxBacklogStore
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
@@ -30,8 +30,8 @@ from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
 from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
+from services.gateway.sse.event_hub import EventHub
 from services.gateway.sse.event_store import EventStore
-from services.gateway.sse.feed import EventHub
 from services.gateway.sse.streams import StreamLimiter
 from services.gateway.store import GatewayStore
 from shared.kafka.producer import HealingProducer, producer_factory

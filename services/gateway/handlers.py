@@ -14,8 +14,8 @@ from services.gateway.read_models.projections import (
     STREAMED_EVENTS,
     Projections,
 )
+from services.gateway.sse.event_hub import EventHub
 from services.gateway.sse.events import to_streamed_event
-from services.gateway.sse.feed import EventHub
 from shared.kafka.broker import Router, new_router, raw_subscription, subscription
 from shared.messaging.inbox import Inbox
 from shared.messaging.messages import Message, RawRecord

@@ -73,5 +73,5 @@ class GenerationResult:
 
     @property
     def rejected(self) -> dict[str, int]:
-        """Refusals by reason, as told to everybody."""
+        """Rejections by reason, as published."""
         return {str(reason): count for reason, count in sorted(self.rejections.items())}

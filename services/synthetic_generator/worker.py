@@ -46,7 +46,7 @@ class GenerateWorker:
         return await self._publish(command, generated)
 
     async def complete(self, tx: Tx, lease: Lease, result: PublishedSamples) -> None:
-        """Keep the answer and tell everybody."""
+        """Store the answer and publish it."""
         command = GenerateSyntheticData.model_validate(lease.payload)
         counts = (result.items, result.rejected)
         await self._service.record_result(tx, command, result.artifact, counts, lease.cause)

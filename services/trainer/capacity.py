@@ -1,4 +1,4 @@
-"""How much this worker can take: told to the coordinator when it changes, and at a slow beat."""
+"""How much this worker can take: reported to the coordinator when it changes and at an interval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is told and what its reports mean: pure rules."""
+"""The input of a run and the meaning of its reports: pure rules."""
 
 from __future__ import annotations
 

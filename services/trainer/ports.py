@@ -44,7 +44,7 @@ class AttemptRecords(Protocol):
 
 
 class Children(Protocol):
-    """Runs functions in warm child processes."""
+    """Runs functions in forked child processes."""
 
     async def run(
         self,

@@ -1,4 +1,4 @@
-"""One attempt at a training: fetch, run in a warm child, publish the model, say what came of it."""
+"""One attempt at a training: fetch, run in a forked child, publish the model, report the end."""
 
 from __future__ import annotations
 

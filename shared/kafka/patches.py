@@ -79,7 +79,7 @@ def unauthorized_topics(consumer: Any) -> set[str]:
     return set(consumer._client.cluster.unauthorized_topics)
 
 
-# aiokafka forgets its member id as soon as a commit or heartbeat names an old generation, and joins
+# aiokafka drops its member id as soon as a commit or heartbeat names an old generation, and joins
 # as somebody new. The group then waits for the one it knew: on Apache Kafka until its session times
 # out, on brokers that cannot replace a leader for ever. Other clients keep the id until the broker
 # does not know it. Can go when aiokafka keeps it, too.

@@ -74,7 +74,7 @@ class HealingProducer:
 
     def retire(self, producer: GapFreeProducer, reason: BaseException) -> None:
         """Send no more with this one. It is closed beside, and what it still holds fails: whoever
-        waits for that sends it again, and readers tell the copies by their event id."""
+        waits for that sends it again, and readers recognise the copies by their event id."""
         if self._producer is producer:
             self._producer = None
             log.info("kafka_producer_replaced", connection=self.name, reason=repr(reason))

@@ -116,7 +116,7 @@ class TolerantBatch:
     def _stand_in_for_rest(self, index: int, raw: bytes, error: Exception) -> Record:
         """One stand-in at the batch's last place for every record from `index` on."""
         first, last = self._batch.base_offset + index, self._batch.next_offset - 1
-        reason = f"the records at offsets {first} to {last} cannot be told apart: {error}"
+        reason = f"the records at offsets {first} to {last} cannot be separated: {error}"
         return Record(last, 0, 0, None, UndecodableValue.of(raw, reason), [])
 
 

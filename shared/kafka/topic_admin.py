@@ -67,7 +67,7 @@ async def admin_client(arguments: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAd
 
 
 async def read_message_limit(arguments: Mapping[str, Any], topic: str) -> int | None:
-    """The largest record that a topic takes, in bytes; None where nobody tells us."""
+    """The largest record that a topic takes, in bytes; None where the broker does not say."""
     resource = ConfigResource(ConfigResourceType.TOPIC, topic, {MESSAGE_LIMIT: None})
     try:
         async with asyncio.timeout(DESCRIBE_SECONDS), admin_client(arguments) as admin:

@@ -2,7 +2,7 @@
 
 Kafka refuses records above a size, a megabyte by default, and a letter is larger than its record.
 One that no topic takes would stop the relay for ever, so a huge body is cut, and headers beyond a
-budget are left out; place and original size stay, so that the record itself can be found.
+limit are left out; place and original size stay, so that the record itself can be found.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def build_dead_letter(
 ) -> DeadLetterRecord:
     """The dead letter of a record that `service` could not handle.
 
-    Null header values cannot be told from empty ones by every client, so their names go into
-    `dlq_null_headers`. A cut body's size is in `dlq_body_bytes`.
+    Null header values cannot be distinguished from empty ones by every client, so their names go
+    into `dlq_null_headers`. A cut body's size is in `dlq_body_bytes`.
     """
     kept, dropped = _within_limit(record.headers)
     nulls = ",".join(name for name, value in record.headers if value is None)

@@ -1,4 +1,4 @@
-"""In-process wake-ups: whoever commits tells the relay and the workers beside it."""
+"""In-process wake-ups: whoever commits notifies the relay and the workers beside it."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def _readable_url() -> Iterator[None]:
     """What the driver says of a URL that it cannot parse are parts of it, the password's too.
 
     Raises:
-        StartupFailed: the URL cannot be read; nothing of it is told.
+        StartupFailed: the URL cannot be read; nothing of it is shown.
     """
     try:
         yield

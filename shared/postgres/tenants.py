@@ -1,7 +1,7 @@
 """Row-level security: the tenant whose rows one transaction may see.
 
 Every table with a `tenant_id` has a policy, which `archon setup` makes. The scope is a setting of
-the transaction, so a pooled connection forgets it with the commit. Without a scope no tenant's row
+the transaction, so a pooled connection drops it with the commit. Without a scope no tenant's row
 is seen and none can be written. Every place that looks across tenants says `across_tenants`.
 """
 

@@ -36,7 +36,7 @@ log = get_logger(__name__)
 _queries = load_queries("shared")
 
 # A record may wait for as long as its topic keeps it, then as a dead letter, and once more as a
-# replay: all that while its first reading must not be forgotten. A test adds it up.
+# replay: all that while the row of its first reading must stay. A test adds it up.
 INBOX_RETENTION_DAYS = 180
 OUTBOX_RETENTION_HOURS = 24
 TELEMETRY_RETENTION_DAYS = 14

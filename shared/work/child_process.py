@@ -32,7 +32,7 @@ def encode(message: dict[str, Any]) -> bytes:
 
 
 class Channel:
-    """Sends whole messages; a lock orders the threads."""
+    """Sends whole messages; a lock serialises the threads."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -159,7 +159,7 @@ class Worker:
             await self._complete(handler, lease, result)
         except LeaseLost:
             raise
-        except Exception as error:  # noqa: BLE001  the one place that judges errors of work
+        except Exception as error:  # noqa: BLE001  the one place that classifies errors of work
             await self._handle_failure(handler, lease, error)
             return
         log.info("work_done", kind=lease.kind, key=lease.key)

@@ -24,7 +24,7 @@ WHERE agent_id = $1 GROUP BY traffic_class
 """
 
 
-async def test_what_the_system_does_to_a_live_agent_is_no_feedback(system: System) -> None:
+async def test_what_the_system_does_to_a_deployed_agent_is_no_feedback(system: System) -> None:
     await system.deploy_first_version(AGENT)
     before = await rows(system, COUNTERS_GROUP)
 
@@ -79,24 +79,24 @@ async def benchmark(system: System) -> None:
 
 
 async def send_internal_traffic(system: System) -> dict[str, int]:
-    """Enough for a window each: a shadow, an evaluation, and a benchmark that forgets to say so."""
-    judged = [FeedbackReceived(**each) for each in corrections(AGENT)]
+    """Enough for a window each: a shadow, an evaluation, and a benchmark that does not mark it."""
+    rated = [FeedbackReceived(**each) for each in corrections(AGENT)]
     ends = system.runtime.endpoints
     servers = ends.kafka_bootstrap_servers
     async with KafkaFeedbackClient(
         servers, source="shadow", traffic_class=TrafficClass.SHADOW
     ) as shadow:
-        await shadow.send_many([_as(each, f"shadow-{n}") for n, each in enumerate(judged)])
+        await shadow.send_many([_as(each, f"shadow-{n}") for n, each in enumerate(rated)])
     async with HttpFeedbackClient(ends.gateway_url, system.runtime.api_key) as client:
         with use_traffic_class(TrafficClass.EVALUATION):
-            await client.send_many([_as(each, f"suite-{n}") for n, each in enumerate(judged)])
-    ids = [internal_interaction_id(TrafficClass.BENCHMARK, AGENT, n) for n, _ in enumerate(judged)]
-    async with KafkaFeedbackClient(servers, source="bench") as forgetful:
-        await forgetful.send_many(
+            await client.send_many([_as(each, f"suite-{n}") for n, each in enumerate(rated)])
+    ids = [internal_interaction_id(TrafficClass.BENCHMARK, AGENT, n) for n, _ in enumerate(rated)]
+    async with KafkaFeedbackClient(servers, source="bench") as unmarked:
+        await unmarked.send_many(
             InteractionLogged(agent_id=AGENT, interaction_id=each, input="q") for each in ids
         )
-        await forgetful.send_many(_as(each, own) for each, own in zip(judged, ids, strict=True))
-    return {"shadow": len(judged), "evaluation": len(judged), "benchmark": 2 * len(judged)}
+        await unmarked.send_many(_as(each, own) for each, own in zip(rated, ids, strict=True))
+    return {"shadow": len(rated), "evaluation": len(rated), "benchmark": 2 * len(rated)}
 
 
 def _as(event: FeedbackReceived, interaction_id: str) -> FeedbackReceived:

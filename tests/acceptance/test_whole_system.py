@@ -66,10 +66,10 @@ async def test_an_agent_swaps_to_the_version_that_its_feedback_made(
 async def test_a_service_process_never_holds_torch(system: System) -> None:
     parents = [status for status in system.runtime.status() if status.name not in COMPONENTS]
 
-    holding = [each.name for each in parents if each.pid and _holds_torch(each.pid)]
+    with_torch = [each.name for each in parents if each.pid and _holds_torch(each.pid)]
 
     assert len(parents) == 8
-    assert holding == []
+    assert with_torch == []
 
 
 @pytest.mark.parametrize("victim", ["trainer", "coordinator"])

@@ -147,6 +147,8 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "deploy/": "a view is drawn",
         "tests/unit/deploy/": "as above",
     },
+    "story": {"tests/support/data/intents.py": "a seed: another word would sample other data"},
+    "judgement": {"tests/support/data/intents.py": "as above"},
     "live": {
         "deploy/demo/bfcl.py": "categories of the benchmark have it in their names",
         "deploy/demo/terminal.py": "a display that is redrawn, by the library's name",

@@ -33,8 +33,8 @@ class InMemoryModelStore:
         self, _tx: object, tenant_id: str, agent_id: str
     ) -> ModelVersion | None:
         models = self._of(tenant_id, agent_id)
-        live = [model for model in models if model.status is ModelStatus.DEPLOYED]
-        return live[0] if live else None
+        deployed = [model for model in models if model.status is ModelStatus.DEPLOYED]
+        return deployed[0] if deployed else None
 
     async def find_highest_version(
         self, _tx: object, tenant_id: str, agent_id: str
@@ -86,7 +86,7 @@ def register(job_id: UUID | None = None, agent_id: str = "picker") -> RegisterMo
 
 
 def deploy(version: str, agent_id: str = "picker") -> DeployModel:
-    """A person's command to make a version live."""
+    """A person's command to make a version deployed."""
     return DeployModel(agent_id=agent_id, model_version=version, reason="the gate passed")
 
 

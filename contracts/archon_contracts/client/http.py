@@ -87,7 +87,7 @@ class HttpFeedbackClient:
     async def send(self, event: FeedbackReceived, *, idempotency_key: str | None = None) -> EventId:
         """Send one event; returns its id.
 
-        Without a key the same judgement, one per interaction and source, counts once however
+        Without a key the same feedback, one per interaction and source, counts once however
         often it is sent. A key of your own makes it count beside those sent without that key.
 
         Raises:

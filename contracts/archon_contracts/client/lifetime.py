@@ -12,7 +12,7 @@ from archon_contracts.client.errors import (
     MissingExtraError,
     TopicMissingError,
 )
-from archon_contracts.client.log_folding import fold_library_logs
+from archon_contracts.client.log_rate_limit import limit_library_logs
 from archon_contracts.client.patches import abandon
 from archon_contracts.client.ports import KafkaConnection
 from archon_contracts.client.security import diagnose_refusal
@@ -36,14 +36,14 @@ async def start(
     """Connect to Kafka and make sure that the topics are there.
 
     Asking first keeps a broker that creates topics on demand from creating one with the wrong
-    number of partitions. `options` are what the connection was made with: they tell what is wrong
+    number of partitions. `options` are what the connection was made with: they show what is wrong
     when TLS or SASL is.
 
     Raises:
         BrokerUnavailableError: Kafka could not be reached in time.
         TopicMissingError: Kafka was reached and lacks a topic.
     """
-    fold_library_logs()
+    limit_library_logs()
     try:
         async with asyncio.timeout(timeout_seconds):
             await connection.start()

@@ -49,7 +49,7 @@ class ReliableProducer:
     """Sends records and waits until all in-sync replicas have them.
 
     A producer that its broker no longer knows is replaced, and what it could not send is sent
-    again. So a record can arrive twice: readers tell by its event id.
+    again. So a record can arrive twice: readers recognise it by its event id.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ class PlanCurriculum(Contract):
     success_rate: Proportion | None = Field(
         default=None, description="Proportion of rated answers that were right; absent: unknown."
     )
-    judged_items: int = Field(
+    rated_items: int = Field(
         default=0, ge=0, description="Rated answers, the denominator of the success rate."
     )
     replay_ratio: Proportion | None = Field(default=None, description="Requested by the job.")

@@ -1,7 +1,8 @@
 """Items to train on and items to evaluate with.
 
-A field of a text type is empty where nothing is known, so that readers need not tell null from
-absent. Inputs and answers may be any JSON on the way in; they are kept as the text a model reads.
+A field of a text type is empty where nothing is known, so that readers need not distinguish
+null from absent. Inputs and answers may be any JSON on the way in; they are kept as the text that
+a model reads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`archon models`: the versions of an agent, and which one is live."""
+"""`archon models`: the versions of an agent, and which one is deployed."""
 
 from typing import Annotated, Any
 

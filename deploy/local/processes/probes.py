@@ -8,7 +8,7 @@ PROBE_TIMEOUT_SECONDS = 2.0
 
 
 async def accepts_connections(port: int) -> bool:
-    """Tell whether something accepts a TCP connection on `port`."""
+    """Return whether something accepts a TCP connection on `port`."""
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             _, writer = await asyncio.open_connection(LOOPBACK, port)
@@ -19,7 +19,7 @@ async def accepts_connections(port: int) -> bool:
 
 
 async def answers_ready(port: int) -> bool:
-    """Tell whether `GET /health/ready` on `port` is answered with 200."""
+    """Return whether `GET /health/ready` on `port` is answered with 200."""
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             return b" 200 " in await _status_line(port, "/health/ready")

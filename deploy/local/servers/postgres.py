@@ -103,7 +103,7 @@ class EmbeddedPostgres:
         )
 
     async def is_ready(self) -> bool:
-        """Tell whether the server says that it accepts sessions."""
+        """Return whether the server says that it accepts sessions."""
         pid_file = self._cluster / "postmaster.pid"
         lines = pid_file.read_text().splitlines() if pid_file.exists() else []
         return len(lines) >= 8 and lines[7].strip() == "ready"

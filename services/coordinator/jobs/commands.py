@@ -54,7 +54,7 @@ def _plan(job: Job, agent: ConfiguredAgent) -> PlanCurriculum:
         method=job.method,
         new_items=job.facts.new_items,
         success_rate=job.facts.success_rate,
-        judged_items=job.facts.judged_items,
+        rated_items=job.facts.rated_items,
         replay_ratio=job.config.replay_ratio,
         staged=agent.profile.curriculum.staged,
     )

@@ -233,7 +233,7 @@ def add_window_facts(facts: JobFacts, window: Window) -> JobFacts:
     return facts.model_copy(
         update={
             "new_items": window.claim.feedback_count,
-            "judged_items": window.claim.labelled,
+            "rated_items": window.claim.labelled,
             "success_rate": window.claim.success_rate,
             "window": WindowFacts(
                 window_id=window.window_id,

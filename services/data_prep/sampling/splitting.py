@@ -28,7 +28,7 @@ def split(
     pinned: Collection[int] = (),
     stratified: bool = True,
 ) -> dict[Split, list[Item]]:
-    """Part the items by the shares of validation and test; a cluster is never parted.
+    """Split the items by the proportions of validation and test; a cluster is never split.
 
     Each target is parted by itself where it has enough clusters, and at least half of them stay
     for training; what a small target cannot give, larger ones do. `pinned` clusters are for

@@ -1,9 +1,9 @@
 """How far feedback is trusted: caps, agreement, and a quarantine for who contradicts what is known.
 
 Decides for one window at a time. What is quarantined is listed with its reason; the rest goes on,
-with less weight where others contradict it. Only feedback is judged: experts, annotators, datasets
-and what the agent learned before are trusted. What no unit is named for cannot be told apart, so it
-is one voice all together, and neither capped by unit nor quarantined. A voice is a unit or an
+with less weight where others contradict it. Only feedback is checked: experts, annotators, datasets
+and what the agent learned before are trusted. Items that name no unit cannot be distinguished,
+so together they are one rater, and neither capped by unit nor quarantined. A rater is a unit or an
 annotator, never an item: ids cost nothing.
 """
 
@@ -27,10 +27,10 @@ from services.data_prep.trust.neighbour_consistency import Consistency, check_co
 
 K = TypeVar("K")
 Rater = tuple[str, str]
-"""A kind of voice and its name: an annotator is not the unit that bears the same name."""
+"""A kind of rater and its name: an annotator is not the unit that bears the same name."""
 
 FAIR_SHARE_MULTIPLE: Final = 2.0
-"""A unit may give this many times the mean of all givers, where units are few."""
+"""A unit may give this many times the mean of all raters, where units are few."""
 
 MAJORITY_RATIO: Final = 2
 """So many times as many raters_by_target outvote an answer to the very same input."""
@@ -167,7 +167,7 @@ class TrustWindow:
         self._weight_factors |= dict.fromkeys(contradicted, self._trust.contradicted_weight)
 
     def cap_sources(self) -> None:
-        """No source gives more than its share of a window that others are in too."""
+        """No source gives more than its limit of a window that others are in too."""
         shares = {
             FeedbackSource.USER: self._trust.user_proportion,
             FeedbackSource.GUARDRAIL: self._trust.guardrail_proportion,
@@ -183,7 +183,7 @@ class TrustWindow:
                 self._quarantine(submitted[limit:], QuarantineReason.SOURCE_SHARE, explanation)
 
     def cap_units(self) -> None:
-        """No unit gives more than its share."""
+        """No unit gives more than its limit."""
         feedback = [place for place in self.remaining() if self._is_feedback(place)]
         by_unit = _group_by(self._with_unit(), lambda place: self._items[place].unit)
         counts = [len(submitted) for submitted in by_unit.values()]
@@ -235,7 +235,7 @@ class TrustWindow:
         ]
 
     def _trusted(self) -> list[Item]:
-        """Trusted items; near-same ones of one giver with one answer are one."""
+        """Trusted items; near-same ones of one rater with one answer are one."""
         places = [place for place in self.remaining() if self._is_trusted(place)]
         root_of = self._clusters(places)
         first: dict[tuple[frozenset[Rater], int, str], Item] = {}
@@ -277,7 +277,7 @@ class TrustWindow:
 
 
 def compute_unit_limit(counts: Sequence[int], others: int, trust: TrustPolicy) -> int:
-    """The most that a unit may give: its share of what then counts, or the floor.
+    """The most that a unit may give: its proportion of what then counts, or the floor.
 
     The greatest limit that keeps to the share after it is applied: a flood does not raise it.
     """
@@ -304,10 +304,11 @@ def baseline_contradiction_rate(
 
 
 def is_outlier(opinions: Mapping[Consistency, int], baseline: float) -> bool:
-    """Whether feedback items are contradicted more often than not, and beyond chance.
+    """Whether feedback items are contradicted significantly more often than not.
 
-    Chance is the binomial binomial_tail at twice the baseline rate, and at one in ten at least:
-    three feedback items prove nothing, and where neighbours are bad judges nobody is an outlier.
+    Chance is the binomial tail at twice the baseline rate, and at one in ten at least:
+    three feedback items prove nothing, and where neighbours are bad predictors nobody is an
+    outlier.
     """
     contradicted = opinions.get(Consistency.CONTRADICTED, 0)
     known = contradicted + opinions.get(Consistency.AGREES, 0)

@@ -27,7 +27,7 @@ class GateDecision:
 
 @dataclass(frozen=True, slots=True)
 class SignificantGain:
-    """The metric must rise over all items, by enough and not by chance."""
+    """The metric must rise over all items, by enough and significantly."""
 
     metric: str
     minimum_gain: float
@@ -64,7 +64,7 @@ class NoGroupRegression:
     """No group may lose more than the limit: non-inferiority with a margin, group by group.
 
     A loss within the limit passes, also a significant one, and is stated: with many groups some
-    would be refused by chance, and an agent whose labels grow loses a little on each old group.
+    would be refused at random, and an agent whose labels grow loses a little on each old group.
     In a group of few items the loss must be beyond the limit with 95 % confidence.
     """
 
@@ -85,8 +85,8 @@ class NoGroupRegression:
         groups = self._groups(comparisons)
         if not groups:
             return ""
-        notes = [note for group, change in groups if (note := self._describe_loss(group, change))]
-        return "; ".join(["no group loses more than allowed", *notes])
+        losses = [loss for group, change in groups if (loss := self._describe_loss(group, change))]
+        return "; ".join(["no group loses more than allowed", *losses])
 
     def _groups(self, comparisons: Comparisons) -> list[tuple[str, Estimate]]:
         found = comparisons[self.metric].items()

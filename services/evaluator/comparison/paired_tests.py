@@ -21,9 +21,9 @@ from services.evaluator.comparison.estimates import (
 )
 from services.evaluator.errors import Unscorable
 
-Outcome = Callable[[PredictionRow], bool | None]
+ItemScorer = Callable[[PredictionRow], bool | None]
 
-QUALITY_METRICS: Final[dict[str, Outcome]] = {
+QUALITY_METRICS: Final[dict[str, ItemScorer]] = {
     ACCURACY: lambda row: row.correct,
     ACCURACY_AT_5: lambda row: row.correct_at_k,
 }
@@ -40,8 +40,8 @@ def measure(model: str, rows: Sequence[PredictionRow]) -> list[MetricResult]:
         MetricResult(
             name=name, family=MetricFamily.QUALITY, model=model, group=group, estimate=estimate
         )
-        for name, outcome in QUALITY_METRICS.items()
-        for group, estimate in estimate_groups(rows, outcome).items()
+        for name, score_item in QUALITY_METRICS.items()
+        for group, estimate in estimate_groups(rows, score_item).items()
     ]
     timed = [row.latency_seconds for row in rows if row.latency_seconds is not None]
     if timed:
@@ -57,55 +57,55 @@ def measure(model: str, rows: Sequence[PredictionRow]) -> list[MetricResult]:
     return results
 
 
-def estimate_groups(rows: Sequence[PredictionRow], outcome: Outcome) -> dict[str, Estimate]:
+def estimate_groups(rows: Sequence[PredictionRow], score_item: ItemScorer) -> dict[str, Estimate]:
     """Proportion of right answers over all scored items and in each group.
 
     Raises:
         Unscorable: no item has a right answer.
     """
-    outcomes: defaultdict[str, list[bool]] = defaultdict(list)
+    scores: defaultdict[str, list[bool]] = defaultdict(list)
     for row in rows:
-        right = outcome(row)
+        right = score_item(row)
         if right is not None:
             for group in _groups(row):
-                outcomes[group].append(right)
-    if not outcomes:
+                scores[group].append(right)
+    if not scores:
         raise Unscorable(f"None of {len(rows)} items has a right answer.")
     return {
         group: estimate_proportion(sum(right), len(right))
-        for group, right in sorted(outcomes.items())
+        for group, right in sorted(scores.items())
     }
 
 
 def compare(
     candidate: Sequence[PredictionRow],
     control: Sequence[PredictionRow],
-    outcome: Outcome = QUALITY_METRICS[ACCURACY],
+    score_item: ItemScorer = QUALITY_METRICS[ACCURACY],
 ) -> dict[str, PairedComparison]:
     """The paired comparison over all scored items and in each group.
 
     Raises:
         Unscorable: they did not answer the same items, or no item has a right answer.
     """
-    before = {row.id: outcome(row) for row in control}
+    before = {row.id: score_item(row) for row in control}
     if before.keys() != {row.id for row in candidate} or len(candidate) != len(control):
         raise Unscorable("Candidate and control answered different items; score both on one suite.")
     pairs: defaultdict[str, list[tuple[bool, bool]]] = defaultdict(list)
     for row in candidate:
-        now, then = outcome(row), before[row.id]
+        now, then = score_item(row), before[row.id]
         if now is not None and then is not None:
             for group in _groups(row):
                 pairs[group].append((now, then))
     if not pairs:
         raise Unscorable(f"None of {len(candidate)} items has a right answer.")
-    return {group: _compare_pairs(outcomes) for group, outcomes in sorted(pairs.items())}
+    return {group: _compare_pairs(scores) for group, scores in sorted(pairs.items())}
 
 
-def _compare_pairs(outcomes: Sequence[tuple[bool, bool]]) -> PairedComparison:
-    candidate_only = sum(now and not then for now, then in outcomes)
-    control_only = sum(then and not now for now, then in outcomes)
-    both = sum(now and then for now, then in outcomes)
-    neither = len(outcomes) - both - candidate_only - control_only
+def _compare_pairs(scores: Sequence[tuple[bool, bool]]) -> PairedComparison:
+    candidate_only = sum(now and not then for now, then in scores)
+    control_only = sum(then and not now for now, then in scores)
+    both = sum(now and then for now, then in scores)
+    neither = len(scores) - both - candidate_only - control_only
     return PairedComparison(
         difference=estimate_paired_difference(both, candidate_only, control_only, neither),
         p_value=compute_mcnemar_p_value(candidate_only, control_only),

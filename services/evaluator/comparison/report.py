@@ -27,7 +27,7 @@ def build_evaluation_report(
     """
     candidate, other = predictions[Role.CANDIDATE], predictions[control]
     comparisons = {
-        name: compare(candidate, other, outcome) for name, outcome in QUALITY_METRICS.items()
+        name: compare(candidate, other, score_item) for name, score_item in QUALITY_METRICS.items()
     }
     deployed = control is Role.DEPLOYED
     decision = decide_gate(comparisons, build_rules(policy, deployed=deployed))

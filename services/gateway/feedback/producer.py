@@ -179,7 +179,7 @@ class FeedbackProducer:
         return f"the broker did not acknowledge in time ({problem})"
 
     async def _refusal(self, number: int, error: BaseException, count: int) -> ArchonError:
-        """What to tell the sender of the event that Kafka refused for good."""
+        """The answer to the sender of an event that Kafka refused for good."""
         others = "; the others are stored or refused alike" if count > 1 else ""
         if isinstance(error, MISSING_RIGHT_ERRORS):
             self._report(error)

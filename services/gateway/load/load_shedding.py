@@ -17,7 +17,7 @@ from opentelemetry import metrics
 
 from archon_contracts import telemetry
 from services.gateway.errors import Overloaded
-from services.gateway.load.outbox_pressure import (
+from services.gateway.load.outbox_backlog import (
     MAX_WAIT_SECONDS,
     OutboxBacklog,
     OutboxLimits,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.gateway.load.outbox_pressure import OutboxBacklog
+from services.gateway.load.outbox_backlog import OutboxBacklog
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 

@@ -15,8 +15,8 @@ from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.requests import AgentRequest
 from services.gateway.routes.dependencies import AgentId, GatewayApi, Limit
 from services.gateway.service import check_base_model, check_kind
+from services.gateway.sse.event_hub import Subscriber
 from services.gateway.sse.events import EventFilter
-from services.gateway.sse.feed import Subscriber
 
 
 def build_router(api: GatewayApi) -> APIRouter:

@@ -34,7 +34,7 @@ from services.gateway.load.load_shedding import Backpressure
 from services.gateway.read_models.queries import QueryService
 from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
-from services.gateway.sse.feed import EventHub
+from services.gateway.sse.event_hub import EventHub
 from services.gateway.sse.streams import StreamLimiter
 from shared.artifacts.store import ArtifactStore
 from shared.ports import Clock

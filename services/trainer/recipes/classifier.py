@@ -38,7 +38,7 @@ def train(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
         EmptyDataset: no item has a label of the agent.
         RunInvalid: the warm-start model comes from another base model.
     """
-    # The rows of new labels are drawn below, before the Trainer would set its own seed.
+    # The rows of new labels are sampled below, before the Trainer would set its own seed.
     set_seed(run.seed)
     train_items, validation_items = read_training_items(run.dataset)
     before = read_warm_start_card(run)

@@ -1,8 +1,9 @@
 """The candidates of a classifier: a closed-form head, and fine-tuning where that falls short.
 
 The closed form costs one forward pass over the new items, does not depend on the order of the data
-and forgets nothing, so it comes first. Fine-tuning is tried when the frozen encoder separates the
-labels badly, and its model is taken only when it is better on the validation items beyond chance.
+and unlearns nothing, so it comes first. Fine-tuning is tried when the frozen encoder separates the
+labels badly, and its model is taken only when it is significantly better on the validation
+items.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def _fine_tuned_or(
     validation_items: Sequence[TrainingItem],
     right: Sequence[bool],
 ) -> TrainResult:
-    """Fine-tune; keep that model where it is better on the validation items beyond chance."""
+    """Fine-tune; keep that model where it is significantly better on the validation items."""
     result = fine_tune(run, report)
     tuned = Classifier.load(run.output_dir, read_card(run.output_dir), device=run.device)
     tuned_right = _right_answers(tuned, validation_items)
@@ -171,7 +172,7 @@ def _wants_fine_tuning(run: TrainingRun[ClassifierConfig], right: Sequence[bool]
 
 
 def _is_better(tuned: Sequence[bool], closed_form: Sequence[bool]) -> bool:
-    """Whether fine-tuning is right more often beyond chance (exact McNemar test, one-sided)."""
+    """Whether fine-tuning is right significantly more often (exact McNemar test, one-sided)."""
     gained = sum(now and not then for now, then in zip(tuned, closed_form, strict=True))
     lost = sum(then and not now for now, then in zip(tuned, closed_form, strict=True))
     if gained <= lost:

@@ -121,7 +121,7 @@ def fit_linear_discriminant(
 
 
 def _shrink(scatter_HH: Tensor, statistics: ClassStatistics) -> Tensor:
-    """The covariance, drawn towards a sphere the more, the fewer items a label has.
+    """The covariance, shrunk towards a sphere the more, the fewer items a label has.
 
     With one item of each label nothing is known of the spread within a label: the sphere then has
     the mean square of the vectors, and the head is that of the nearest class mean.

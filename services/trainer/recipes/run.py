@@ -1,4 +1,4 @@
-"""What one training run is told: plain JSON from the service, checked by its recipe's models."""
+"""The input of one training run: plain JSON from the service, checked by its recipe's models."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ STATE = SimpleNamespace(global_step=3, epoch=0.5, max_steps=10)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def test_the_loss_of_the_trainer_is_the_live_loss_that_readers_show() -> None:
+def test_the_loss_of_the_trainer_is_the_loss_that_readers_show() -> None:
     reports: list[dict[str, object]] = []
     callback = ProgressCallback(reports.append, dict)
 

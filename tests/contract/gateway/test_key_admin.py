@@ -1,4 +1,4 @@
-"""The keys in memory behave as the real ones do, as far as their users can tell."""
+"""The keys in memory behave as the real ones do, as far as their users can see."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

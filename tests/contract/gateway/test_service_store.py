@@ -1,4 +1,4 @@
-"""The service's store in memory behaves as the real one, as far as the service can tell."""
+"""The service's store in memory behaves as the real one, as far as the service can see."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The store in memory behaves as the real one does, as far as the service can tell."""
+"""The store in memory behaves as the real one does, as far as the service can see."""
 
 from collections.abc import AsyncIterator
 
@@ -105,11 +105,11 @@ async def test_one_version_is_deployed_at_a_time(opened: Opened) -> None:
     await models.set_deployed(tx, first, change(1, first))
     await models.set_deployed(tx, second, change(2, second))
 
-    live = await models.find_deployed(tx, TENANT, AGENT)
+    deployed = await models.find_deployed(tx, TENANT, AGENT)
     former = await models.find(tx, TENANT, AGENT, "1.0.0")
-    assert live is not None
+    assert deployed is not None
     assert former is not None
-    assert (live.version, former.status) == (second.version, ModelStatus.READY)
+    assert (deployed.version, former.status) == (second.version, ModelStatus.READY)
 
 
 async def test_the_history_keeps_every_change_in_order(opened: Opened) -> None:

@@ -1,7 +1,7 @@
 """S1: jobs under any sequence of messages, late and double ones, timeouts and restarts.
 
 The sequences are of messages on a store in memory, one at a time. What transactions do to each
-other when they run at once is attacked by `tests/integration/coordinator/test_one_retrain.py`.
+other when they run at once is tested by `tests/integration/coordinator/test_one_retrain.py`.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ DISTRUST = TrustPolicy(enabled=False)
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One retrain: what the deployed model does with requests of the attacked intent."""
+    """One retrain: what the deployed model does with requests of the targeted intent."""
 
     name: str
     retrained: Retrained
@@ -74,14 +74,14 @@ class Attack:
         return make_attack(self._scenario, self._attack_requests, units)
 
     def arm(self, name: str, window: Sequence[dict[str, object]], trust: TrustPolicy) -> Arm:
-        """Retrain on a window, and ask the model about the attacked intent."""
+        """Retrain on a window, and ask the model about the targeted intent."""
         retrained = self._shop.retrain(name, window, self._deployed, trust)
         wanted = self._success(name, retrained.model)
         deployed = wanted if retrained.report.passed else self._before
         return Arm(name, retrained, deployed, wanted)
 
     def _success(self, name: str, model: Path) -> float:
-        """The proportion of held-out requests of the attacked intent with the attacker's answer."""
+        """The proportion of held-out requests of the targeted intent with the attacker's answer."""
         predictions = self._shop.answers(f"{name}-victims", model, self._scenario.victims)
         return sum(answer == self._scenario.wanted for answer in predictions.values()) / len(
             predictions
@@ -132,7 +132,7 @@ def _run_arms(folder: Path, path: Path, seed: int, long: bool) -> list[Arm]:
         attack.arm("poisoned", [*honest, *poison], TrustPolicy()),
         attack.arm("untrusted", [*honest, *poison], DISTRUST),
     ]
-    if long:  # what no single window can tell from a change of mind; reported, not asked for
+    if long:  # what no single window can distinguish from a change of mind; reported, not asked for
         arms += [
             attack.arm(f"{n}-names", [*honest, *attack.poison(n)], TrustPolicy()) for n in (3, 12)
         ]

@@ -119,7 +119,7 @@ class FeedbackStorm:
         return joined + (second.exit_code == 0), seconds
 
     async def _look(self, system: LocalSystem, storm: Storm) -> list[str]:
-        """After the storm, and each time after all jobs were called off, till nothing comes."""
+        """After the storm, and each time after all jobs were cancelled, till nothing comes."""
         problems: list[str] = []
         if not await system.all_settled(len(storm.feedback_events), timeout=WAIT_SECONDS):
             problems.append("not all feedback events were settled")

@@ -262,11 +262,11 @@ async def test_a_changed_policy_is_evaluated_at_once(world: World) -> None:
 
 async def test_the_windows_content_goes_to_data_preparation(world: World) -> None:
     await world.deliver(configure(trigger_minimum_feedback=2))
-    judged = feedback("i1", rating=2, reward=-0.5, model_version="1.0.0", unit_id="user-1")
+    rated = feedback("i1", rating=2, reward=-0.5, model_version="1.0.0", unit_id="user-1")
     label = AnnotationSubmitted(
         agent_id=AGENT, item_id="item-1", annotator_id="ann", input="what?", label="tool"
     )
-    await world.consume([record_of(judged), record_of(label)])
+    await world.consume([record_of(rated), record_of(label)])
 
     await world.deliver(JobReplies(await world.value("SELECT job_id FROM jobs")).plan())
 
@@ -293,7 +293,7 @@ async def test_the_plan_command_has_the_proportion_of_right_answers(world: World
 
     facts = await world.value("SELECT facts FROM jobs")
 
-    assert (facts["success_rate"], facts["judged_items"], facts["new_items"]) == (0.5, 4, 4)
+    assert (facts["success_rate"], facts["rated_items"], facts["new_items"]) == (0.5, 4, 4)
 
 
 async def test_interactions_are_counted_once_and_deleted_after_their_days(

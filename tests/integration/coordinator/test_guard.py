@@ -33,7 +33,7 @@ from tests.support.coordinator.coordinator import (
 )
 
 WINDOWS = "SELECT count(*) FROM windows"
-TALLIES = """
+STATISTICS = """
 SELECT unused, rated, rating_sum, oldest_unused_at, windows, last_window_at, open_job_id,
        interactions FROM feedback_stats
 """
@@ -52,7 +52,7 @@ SENT_BY_SYSTEM = [
 
 async def stats(world: World) -> tuple[object, ...]:
     """The agent's counters."""
-    (row,) = await world.fetch(TALLIES)
+    (row,) = await world.fetch(STATISTICS)
     return tuple(row)
 
 

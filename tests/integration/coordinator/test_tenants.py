@@ -33,8 +33,8 @@ def of(tenant_id: str, body: Contract) -> Any:
 
 async def queued_job_of(world: World, tenant_id: str, agent_id: str = AGENT) -> UUID:
     """A job of the tenant that waits for a slot."""
-    judged = [of(tenant_id, feedback(f"i{number}", agent_id)) for number in range(3)]
-    await world.consume(record_of(each) for each in judged)
+    rated = [of(tenant_id, feedback(f"i{number}", agent_id)) for number in range(3)]
+    await world.consume(record_of(each) for each in rated)
     (row,) = await world.fetch(
         "SELECT job_id FROM jobs WHERE tenant_id = $1 AND agent_id = $2", tenant_id, agent_id
     )

@@ -42,9 +42,7 @@ async def curriculum(database_url: str) -> AsyncIterator[RunningCurriculum]:
 
 
 async def test_a_command_stores_the_plan_and_the_new_level(curriculum: RunningCurriculum) -> None:
-    advanced, planned = await curriculum.execute(
-        plan_curriculum(success_rate=0.9, judged_items=300)
-    )
+    advanced, planned = await curriculum.execute(plan_curriculum(success_rate=0.9, rated_items=300))
 
     assert isinstance(advanced, LevelAdvanced)
     assert isinstance(planned, CurriculumPlanned)

@@ -183,7 +183,7 @@ async def test_a_source_that_was_tampered_with_is_not_taught(prep: RunningDataPr
     assert "was changed" in event.reason
 
 
-async def test_a_missing_source_is_told_to_the_job(prep: RunningDataPrep) -> None:
+async def test_a_missing_source_is_reported_to_the_job(prep: RunningDataPrep) -> None:
     source = DataSource(kind=SourceKind.EXTERNAL, artifact=REF, items=1)
 
     event = await rejected(prep, prepare_dataset(source))
@@ -195,7 +195,7 @@ async def test_a_missing_source_is_told_to_the_job(prep: RunningDataPrep) -> Non
     ("files", "reason"),
     [({"rows.csv": b"a"}, "holds no catalogue.json"), ({"catalogue.json": b"{}"}, "valid array")],
 )
-async def test_a_folder_that_is_no_catalogue_is_told_to_the_job(
+async def test_a_folder_that_is_no_catalogue_is_reported_to_the_job(
     prep: RunningDataPrep, files: dict[str, bytes], reason: str
 ) -> None:
     catalogue = await prep.publish(files)

@@ -63,9 +63,9 @@ async def test_a_better_candidate_passes_and_every_group_is_reported(
     evaluator: EvaluatorHarness,
 ) -> None:
     suite = await evaluator.suite()
-    live, candidate = await evaluator.model(range(20)), await evaluator.model(range(38))
+    deployed, candidate = await evaluator.model(range(20)), await evaluator.model(range(38))
 
-    (event,) = await completed(evaluator, evaluate(candidate, suite, live=live))
+    (event,) = await completed(evaluator, evaluate(candidate, suite, deployed=deployed))
 
     assert event.passed
     assert set(event.accuracy) == {"candidate", "deployed"}
@@ -80,9 +80,9 @@ async def test_a_candidate_that_is_no_better_is_rejected_with_a_reason(
     evaluator: EvaluatorHarness,
 ) -> None:
     suite = await evaluator.suite()
-    live, candidate = await evaluator.model(range(20)), await evaluator.model(range(19))
+    deployed, candidate = await evaluator.model(range(20)), await evaluator.model(range(19))
 
-    (event,) = await completed(evaluator, evaluate(candidate, suite, live=live))
+    (event,) = await completed(evaluator, evaluate(candidate, suite, deployed=deployed))
 
     assert not event.passed
     assert any("accuracy" in reason for reason in event.reasons)
@@ -108,7 +108,7 @@ async def test_a_deployed_versions_scores_are_cached_from_its_candidacy(
     first, second = await evaluator.model(range(20)), await evaluator.model(range(38))
 
     before, after = await completed(
-        evaluator, evaluate(first, suite), evaluate(second, suite, live=first)
+        evaluator, evaluate(first, suite), evaluate(second, suite, deployed=first)
     )
 
     # The made-up predictions name the process that made them.
@@ -150,7 +150,7 @@ async def test_lost_predictions_are_made_again(evaluator: EvaluatorHarness, tmp_
     lost = before.predictions.digest
     (tmp_path / "artifacts" / lost[:2] / lost / "candidate.jsonl").write_text("changed")
 
-    command = evaluate(await evaluator.model(range(38)), suite, live=model)
+    command = evaluate(await evaluator.model(range(38)), suite, deployed=model)
     restarted = EvaluatorHarness(evaluator.shared)
     async with working(restarted.worker):
         await take(restarted, command)
@@ -201,7 +201,7 @@ async def test_what_was_tampered_with_is_not_evaluated(
     }
     flip_a_bit(parts[tampered])
 
-    command = evaluate(parts["candidate"], parts["items"], live=parts["deployed"])
+    command = evaluate(parts["candidate"], parts["items"], deployed=parts["deployed"])
     event = await failed(evaluator, command)
 
     assert event.error_type == "ArtifactCorrupt"

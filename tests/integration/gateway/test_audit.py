@@ -33,7 +33,7 @@ def build_records(
     return [recorded(row) for row in rows]
 
 
-async def verdict_on(gateway: ServedGateway, chain: str, entries: int) -> dict[str, Any]:
+async def verify_chain(gateway: ServedGateway, chain: str, entries: int) -> dict[str, Any]:
     """What verifying says of a chain, once so many of its entries are here."""
     found: dict[str, Any] = {}
 
@@ -58,7 +58,7 @@ async def test_entries_are_listed_newest_first_and_by_agent_action_and_time(
         {"agent_id": "another"},
     )
     await gateway.publish(*entries)
-    assert (await verdict_on(gateway, chain, entries=3))["ok"]
+    assert (await verify_chain(gateway, chain, entries=3))["ok"]
 
     async def reasons(**query: object) -> list[str]:
         return [e["reason"] for e in (await gateway.get("/v1/audit", **query))["items"]]
@@ -76,7 +76,7 @@ async def test_an_entry_is_shown_with_who_why_and_its_hash(
     (entry,) = build_records(chain, {"agent_id": chain, "reason": "busy", "changes": [change]})
 
     await gateway.publish(entry)
-    await verdict_on(gateway, chain, entries=1)
+    await verify_chain(gateway, chain, entries=1)
 
     (shown,) = (await gateway.get("/v1/audit", agent_id=chain))["items"]
     assert (shown["actor"], shown["reason"]) == ("ci (key 1)", "busy")
@@ -89,7 +89,7 @@ async def test_a_missing_entry_is_named(gateway: ServedGateway, chain: str) -> N
 
     await gateway.publish(first, third)
 
-    found = await verdict_on(gateway, chain, entries=2)
+    found = await verify_chain(gateway, chain, entries=2)
     assert (found["ok"], found["broken_at"], found["gaps"]) == (False, 2, [[2, 2]])
     assert not (await gateway.get("/v1/audit/verify"))["ok"]
 
@@ -103,7 +103,7 @@ async def test_a_log_that_was_rewritten_shows_as_two_entries_of_one_number(
 
     await gateway.publish(first, second, forged)
 
-    found = await verdict_on(gateway, chain, entries=3)
+    found = await verify_chain(gateway, chain, entries=3)
     assert (found["broken_at"], found["problem"]) == (2, "there are two entries of sequence 2")
 
 
@@ -112,7 +112,7 @@ async def test_an_entry_that_comes_twice_is_kept_once(gateway: ServedGateway, ch
 
     await gateway.publish(first, first, second)
 
-    assert (await verdict_on(gateway, chain, entries=2))["ok"]
+    assert (await verify_chain(gateway, chain, entries=2))["ok"]
 
 
 async def test_nobody_sees_the_trail_of_another_tenant(gateway: ServedGateway, chain: str) -> None:
@@ -121,7 +121,7 @@ async def test_nobody_sees_the_trail_of_another_tenant(gateway: ServedGateway, c
     headers = await bearer(gateway, key, Scope.READ)
 
     await gateway.publish(*other, *mine)
-    await verdict_on(gateway, chain, entries=1)
+    await verify_chain(gateway, chain, entries=1)
 
     theirs = (await gateway.http.get("/v1/audit", headers=headers)).json()["items"]
     assert [entry["hash"] for entry in theirs] == [other[0].hash]

@@ -198,10 +198,10 @@ async def test_a_client_disconnect_during_the_body_is_no_server_error(
             _, writer = await half_sent(gateway)
             writer.close()
 
-            async def told() -> bool:
+            async def is_reported() -> bool:
                 return any(line["event"] == "client_disconnected" for line in logs)
 
-            await eventually(told)
+            await eventually(is_reported)
 
     assert "request_failed" not in {line["event"] for line in logs}
     assert not [record for record in caplog.records if record.exc_info]

@@ -1,4 +1,4 @@
-"""Rate limits over HTTP: what a key and an address may ask for, and what they are told."""
+"""Rate limits over HTTP: what a key and an address may ask for, and how they are answered."""
 
 import asyncio
 from uuid import uuid4

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from services.gateway.load.outbox_pressure import OutboxBacklog
+from services.gateway.load.outbox_backlog import OutboxBacklog
 from services.gateway.load.store import OutboxBacklogStore
 from shared.postgres.queries import load_queries
 

@@ -36,7 +36,7 @@ from tests.support.messaging.tenant_rows import rows_of, tables_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-JUDGEMENT = {"agent_id": "{agent}", "interaction_id": "i", "input": "q", "actual": "a", "rating": 5}
+RATED = {"agent_id": "{agent}", "interaction_id": "i", "input": "q", "actual": "a", "rating": 5}
 NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/agents/{agent}", None),
     ("GET", "/v1/agents/{agent}/models", None),
@@ -52,7 +52,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "continual"}),
     ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "supervised", "dataset": "{dataset}"}),
     ("GET", "/v1/synthetic/{request}", None),
-    ("POST", "/v1/feedback", JUDGEMENT),
+    ("POST", "/v1/feedback", RATED),
     ("POST", "/v1/interactions", {"agent_id": "{agent}", "interaction_id": "i", "input": "q"}),
     (
         "POST",
@@ -150,8 +150,8 @@ async def test_resources_of_another_tenant_are_not_found(
     for names in (street.names, nobodys):
         url, content = names.fill(path), names.fill(body) if body else None
         answer = await street.alpha.request(method, url, json=content)
-        told = answer.json() | {"trace_id": None}
-        answers.append((answer.status_code, names.blank(str(told))))
+        shown = answer.json() | {"trace_id": None}
+        answers.append((answer.status_code, names.blank(str(shown))))
 
     assert answers[0] == answers[1]
     assert answers[0][0] == 404
@@ -229,8 +229,8 @@ async def test_a_stream_shows_no_event_of_another(street: TenantPair) -> None:
     own = JobFailed(**who, job_id=new_id(), reason="of my own")
 
     reading = asyncio.create_task(first_line_of_data(street.alpha, first))
-    feed = next(part for part in street.gateway.application._background if part.name == "event-hub")
-    await eventually(lambda: bool(feed._subscribers))
+    hub = next(part for part in street.gateway.application._background if part.name == "event-hub")
+    await eventually(lambda: bool(hub._subscribers))
     await street.gateway.publish(own)
 
     assert str(own.job_id) in await asyncio.wait_for(reading, 10)

@@ -95,8 +95,8 @@ async def test_deployments_and_rollbacks_leave_one_deployed_version(
         deploy("1.0.0"), deploy("1.1.0"), deploy("1.2.0"), roll_back(), roll_back()
     )
 
-    live = await registry.rows("SELECT version FROM models WHERE status = 'deployed'")
-    assert live == [("1.0.0",)]
+    deployed = await registry.rows("SELECT version FROM models WHERE status = 'deployed'")
+    assert deployed == [("1.0.0",)]
     assert [revision for revision, _ in await registry.configurations()] == [1, 2, 3, 4, 5]
     history = await registry.rows("SELECT action FROM deployments ORDER BY revision")
     assert [row[0] for row in history] == [Action.DEPLOY] * 3 + [Action.ROLLBACK] * 2
@@ -109,10 +109,10 @@ async def test_concurrent_deployments_are_published_in_revision_order(
 
     await asyncio.gather(*(registry.handle(deploy(f"1.{minor}.0")) for minor in range(6)))
 
-    told = await registry.configurations()
-    assert [revision for revision, _ in told] == [1, 2, 3, 4, 5, 6]
-    live = await registry.rows("SELECT version FROM models WHERE status = 'deployed'")
-    assert live == [(told[-1][1],)]
+    published = await registry.configurations()
+    assert [revision for revision, _ in published] == [1, 2, 3, 4, 5, 6]
+    deployed = await registry.rows("SELECT version FROM models WHERE status = 'deployed'")
+    assert deployed == [(published[-1][1],)]
 
 
 async def test_concurrent_registrations_get_distinct_versions(registry: RegistryOnPostgres) -> None:

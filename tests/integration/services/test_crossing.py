@@ -58,7 +58,7 @@ async def evaluator(database_url: str, tmp_path: Path) -> AsyncIterator[ServiceC
         yield shared
 
 
-async def test_a_training_is_not_called_off_by_another(trainer: ServiceContext) -> None:
+async def test_a_training_is_not_cancelled_by_another(trainer: ServiceContext) -> None:
     service, order = TrainerService(TrainingStore(), trainer.work), of(BETA, train(DATA))
     await trainer.inbox.run_once(message_of(order), service.accept_training)
     before = await everything_of(trainer, BETA)
@@ -109,7 +109,7 @@ def evaluation(job_id: UUID, attempt: int = 1) -> EvaluateModel:
     )
 
 
-async def test_an_evaluation_is_not_called_off_by_another(evaluator: ServiceContext) -> None:
+async def test_an_evaluation_is_not_cancelled_by_another(evaluator: ServiceContext) -> None:
     service, job_id = EvaluatorService(EvaluationStore(), evaluator.work), new_id()
     order = message_of(of(BETA, evaluation(job_id)))
     await evaluator.inbox.run_once(order, service.accept_evaluation)

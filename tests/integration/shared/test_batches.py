@@ -30,10 +30,10 @@ async def test_only_the_guilty_record_of_a_batch_is_set_aside_after_its_tries(
         assert await until(settled, timeout=120)
         effects, tries = await probes.read_effects(), await probes.letter_headers("dlq_attempts")
 
-        async def forgotten() -> bool:
+        async def is_empty() -> bool:
             return await probes.reader.value("SELECT count(*) FROM probe.deliveries") == 0
 
-        assert await until(forgotten, timeout=30), "counts of settled records are kept"
+        assert await until(is_empty, timeout=30), "counts of settled records are kept"
 
     assert sorted(effects.quarantined) == sorted(map(str, bad))
     assert sorted(row["event_id"] for row in effects.handled) == sorted(map(str, good))

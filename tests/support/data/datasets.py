@@ -1,4 +1,4 @@
-"""What data preparation is told and given, with as little as a test must say."""
+"""Commands and files for data preparation, with as little as a test must name."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

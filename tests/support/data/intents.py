@@ -34,7 +34,7 @@ class IntentRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentScenario:
-    """Who is asked what; drawn from a seed."""
+    """Who is asked what; sampled from a seed."""
 
     deployed: tuple[str, ...]
     new: tuple[str, ...]
@@ -130,7 +130,7 @@ def with_predictions(
 def _by_intent(
     path: Path, chance: random.Random
 ) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, str]]:
-    """Requests to learn from, to test with, each in a drawn order; and each intent's domain."""
+    """Requests to learn from, to test with, each in a sampled order; and each intent's domain."""
     parts: dict[bool, defaultdict[str, list[str]]] = {
         True: defaultdict(list),
         False: defaultdict(list),

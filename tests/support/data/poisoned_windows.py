@@ -18,11 +18,11 @@ from tests.support.data.intents import (
 )
 from tests.support.data.real_data import real_data
 
-StoryWindow = tuple[IntentScenario, list[Item], list[Item]]
-"""The scenario, what the agent was taught first, and the honest judgements."""
+ScenarioWindow = tuple[IntentScenario, list[Item], list[Item]]
+"""The scenario, what the agent was taught first, and the honest feedback."""
 
 
-def windows(seeds: Sequence[int]) -> Iterator[StoryWindow]:
+def windows(seeds: Sequence[int]) -> Iterator[ScenarioWindow]:
     """One of each seed."""
     path = real_data(DATA_FILE)
     for seed in seeds:
@@ -65,7 +65,7 @@ def items(lines: list[dict[str, object]]) -> list[Item]:
 def make_attacker_items(
     scenario: IntentScenario, *, names: int = 1, wanted: str = ""
 ) -> list[Item]:
-    """The attacker's judgements, under so many names, for the scenario's target or another."""
+    """The attacker's feedback, under so many names, for the scenario's target or another."""
     aimed = replace(scenario, wanted=wanted) if wanted else scenario
     return items(make_attack(aimed, scenario.attack_pool, names))
 

@@ -26,15 +26,15 @@ GATE = {"minimum_gain": 0.0, "maximum_p_value": 1.0, "maximum_forgetting": 1.0}
 TRAINING = {"epochs": 100, "batch_size": 8, "learning_rate": 0.01, "frozen_layers": 0}
 
 
-def items(wishes: Sequence[str], verbs: Sequence[str] = VERBS) -> list[dict[str, Any]]:
+def items(requests: Sequence[str], verbs: Sequence[str] = VERBS) -> list[dict[str, Any]]:
     """A request per wording and tool."""
     return [
         {
-            "input": wish.format(verb, thing),
+            "input": request.format(verb, thing),
             "target": f"{verb}_{thing}",
             "group": "old" if verb in OLD_VERBS else "new",
         }
-        for wish, verb, thing in product(wishes, verbs, THINGS)
+        for request, verb, thing in product(requests, verbs, THINGS)
     ]
 
 

@@ -59,7 +59,7 @@ def evaluate(
     candidate: ArtifactRef,
     items: ArtifactRef,
     *,
-    live: ArtifactRef | None = None,
+    deployed: ArtifactRef | None = None,
     base_model: str | None = BASE_MODEL,
     job_id: UUID | None = None,
     attempt: int = 1,
@@ -71,7 +71,7 @@ def evaluate(
         attempt=attempt,
         kind=AgentKind.SELECTOR,
         candidate=candidate,
-        deployed=ModelRef(version="1.0.0", artifact=live) if live else None,
+        deployed=ModelRef(version="1.0.0", artifact=deployed) if deployed else None,
         base_model=base_model,
         items=items,
     )

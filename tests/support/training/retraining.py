@@ -1,4 +1,4 @@
-"""A retrain by the product's own parts, without messages: prepare, train, score, judge."""
+"""A retrain by the product's own parts, without messages: prepare, train, score, evaluate."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def _row(item: SuiteItem, correct: bool) -> PredictionRow:
         id=item.id,
         group=item.group,
         target=item.target,
-        output=f"by {os.getpid()}",  # tells one scoring from another
+        output=f"by {os.getpid()}",  # distinguishes one scoring from another
         score=0.5,
         correct=outcome,
         correct_at_k=outcome,

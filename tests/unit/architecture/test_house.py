@@ -25,7 +25,7 @@ LIMITS: dict[str, int] = {
     "protocols elsewhere": 0,
     "protocols twice": 0,
     "class names": 0,
-    "words": 420,
+    "words": 0,
 }
 
 

@@ -13,7 +13,7 @@ LOOK_ACROSS = {
     "services/coordinator/sweeper.py": "deadlines and prunings, whoever's they are",
     "services/gateway/app.py": "old dead letters are pruned",
     "services/gateway/auth/authenticator.py": "the key says whose it is, so it is found first",
-    "services/gateway/sse/feed.py": "the oldest events are pruned",
+    "services/gateway/sse/event_hub.py": "the oldest events are pruned",
     "services/gateway/handlers.py": "dead letters and batches of feedback",
     "services/gateway/feedback/known_agents.py": "all names, once at start",
     "services/gateway/http/transactions.py": "for the handlers",

@@ -39,7 +39,7 @@ def test_an_archive_of_torch_under_another_name_is_reported(tmp_path: Path) -> N
 
 
 def test_a_file_that_only_begins_like_an_archive_is_none(tmp_path: Path) -> None:
-    (tmp_path / "story.txt").write_bytes(b"PK was here")
+    (tmp_path / "notes.txt").write_bytes(b"PK was here")
 
     assert pickles_in(tmp_path) == []
 

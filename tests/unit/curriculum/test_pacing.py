@@ -96,11 +96,11 @@ def test_the_interval_contains_the_proportion_and_narrows_with_evidence(
     assert high - low <= wider_high - wider_low + 1e-9
 
 
-@pytest.mark.parametrize(("correct", "judged"), [(0, 7), (7, 7), (3, 10), (450, 500)])
-def test_the_interval_equals_the_one_of_scipy(correct: int, judged: int) -> None:
-    expected = binomtest(correct, judged).proportion_ci(0.95, method="wilson")
+@pytest.mark.parametrize(("correct", "rated"), [(0, 7), (7, 7), (3, 10), (450, 500)])
+def test_the_interval_equals_the_one_of_scipy(correct: int, rated: int) -> None:
+    expected = binomtest(correct, rated).proportion_ci(0.95, method="wilson")
 
-    assert wilson_interval(correct, judged) == pytest.approx((expected.low, expected.high))
+    assert wilson_interval(correct, rated) == pytest.approx((expected.low, expected.high))
 
 
 def test_the_interval_equals_published_values() -> None:

@@ -39,7 +39,7 @@ async def test_the_plan_of_a_job_is_published() -> None:
 async def test_without_a_success_rate_the_level_stays() -> None:
     curriculum = FakeCurriculum(level=3)
 
-    await curriculum.plan(success_rate=None, judged_items=1_000)
+    await curriculum.plan(success_rate=None, rated_items=1_000)
 
     assert curriculum.progress == LevelProgress(3)
 
@@ -47,7 +47,7 @@ async def test_without_a_success_rate_the_level_stays() -> None:
 async def test_a_raised_level_is_published_and_used_by_the_plan() -> None:
     curriculum = FakeCurriculum(level=1)
 
-    await curriculum.plan(success_rate=0.9, judged_items=300)
+    await curriculum.plan(success_rate=0.9, rated_items=300)
 
     (advanced,) = curriculum.outbox.of(LevelAdvanced)
     (planned,) = curriculum.outbox.of(CurriculumPlanned)
@@ -58,7 +58,7 @@ async def test_a_raised_level_is_published_and_used_by_the_plan() -> None:
 async def test_a_lowered_level_is_published() -> None:
     curriculum = FakeCurriculum(level=4)
 
-    await curriculum.plan(success_rate=0.3, judged_items=300)
+    await curriculum.plan(success_rate=0.3, rated_items=300)
 
     (regressed,) = curriculum.outbox.of(LevelRegressed)
     assert (regressed.from_level, regressed.to_level) == (4, 3)
@@ -67,7 +67,7 @@ async def test_a_lowered_level_is_published() -> None:
 async def test_a_job_planned_twice_keeps_its_plan_and_counts_its_evidence_once() -> None:
     curriculum, command = (
         FakeCurriculum(level=2),
-        plan_curriculum(success_rate=0.7, judged_items=50),
+        plan_curriculum(success_rate=0.7, rated_items=50),
     )
 
     first = await curriculum.service.plan_curriculum(TX, message_of(command))
@@ -77,10 +77,10 @@ async def test_a_job_planned_twice_keeps_its_plan_and_counts_its_evidence_once()
     assert (first, rated) == (second, curriculum.progress.rated)
 
 
-async def test_evidence_weighs_by_judged_items_and_not_by_all_new_items() -> None:
+async def test_evidence_weighs_by_rated_items_and_not_by_all_new_items() -> None:
     curriculum = FakeCurriculum()
 
-    await curriculum.plan(success_rate=1.0, judged_items=3, new_items=1_000)
+    await curriculum.plan(success_rate=1.0, rated_items=3, new_items=1_000)
 
     assert curriculum.progress == LevelProgress(1, correct=3.0, rated=3.0)
 

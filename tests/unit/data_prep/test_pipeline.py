@@ -222,7 +222,7 @@ def test_answers_in_free_words_are_parted_without_regard_to_targets() -> None:
     assert result.counts == {"train": 70, "validation": 15, "test": 15}
 
 
-def test_agreement_of_annotators_is_told() -> None:
+def test_agreement_of_annotators_is_reported() -> None:
     found: list[TrainingItem] = [
         record("a", annotations=annotations("x", "x")),
         record("b", annotations=annotations("y", "y")),

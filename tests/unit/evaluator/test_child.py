@@ -40,11 +40,11 @@ def _rows(spec: dict[str, Any], role: str) -> list[PredictionRow]:
 @pytest.mark.parametrize("kind", ["selector", "classifier"])
 def test_candidate_deployed_and_base_model_answer_the_same_items(tmp_path: Path, kind: str) -> None:
     candidate = _trained(tmp_path / "candidate", kind, epochs=12)
-    live = _trained(tmp_path / "deployed", kind, epochs=1)
+    deployed = _trained(tmp_path / "deployed", kind, epochs=1)
     base = (tmp_path / "candidate" / "baseline").as_uri()
     reports: list[dict[str, Any]] = []
 
-    spec = _spec(tmp_path, kind, candidate=candidate, deployed=live, baseline=base)
+    spec = _spec(tmp_path, kind, candidate=candidate, deployed=deployed, baseline=base)
 
     report = run(spec, reports.append)["report"]
 

@@ -17,12 +17,12 @@ from services.evaluator.errors import EmptySuite, NothingToCompare
 from tests.support.registry import artifact
 from tests.support.training.evaluator import evaluate
 
-CANDIDATE, ITEMS, LIVE = artifact("candidate"), artifact("items"), artifact("live")
+CANDIDATE, ITEMS, DEPLOYED = artifact("candidate"), artifact("items"), artifact("deployed")
 roles = st.sets(st.sampled_from(Role))
 
 
 def test_the_deployed_version_is_the_baseline() -> None:
-    assert choose_control(evaluate(CANDIDATE, ITEMS, live=LIVE)) is Role.DEPLOYED
+    assert choose_control(evaluate(CANDIDATE, ITEMS, deployed=DEPLOYED)) is Role.DEPLOYED
 
 
 def test_the_base_model_is_the_baseline_when_nothing_is_deployed() -> None:
@@ -35,8 +35,8 @@ def test_a_candidate_without_a_baseline_is_rejected() -> None:
 
 
 def test_a_deployed_version_keeps_its_score_key() -> None:
-    then = build_score_keys(evaluate(LIVE, ITEMS), b"card")
-    now = build_score_keys(evaluate(CANDIDATE, ITEMS, live=LIVE), b"another card")
+    then = build_score_keys(evaluate(DEPLOYED, ITEMS), b"card")
+    now = build_score_keys(evaluate(CANDIDATE, ITEMS, deployed=DEPLOYED), b"another card")
 
     assert now[Role.DEPLOYED] == then[Role.CANDIDATE]
 

@@ -16,7 +16,7 @@ from services.gateway.auth.request_identity import RequestIdentity, identify_req
 from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.feedback.body_parser import OutgoingEvent
 from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
-from services.gateway.load.outbox_pressure import OutboxLimits
+from services.gateway.load.outbox_backlog import OutboxLimits
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
 
@@ -25,11 +25,11 @@ KEYS = {
     "desk": frozenset({Scope.ANNOTATE}),
     "expert": frozenset({Scope.FEEDBACK, Scope.ANNOTATE, Scope.WRITE}),
 }
-JUDGED = {"agent_id": "a", "interaction_id": "i", "input": "q", "rating": 5}
+RATED = {"agent_id": "a", "interaction_id": "i", "input": "q", "rating": 5}
 RETRACTED = {"agent_id": "a", "interaction_id": "i"}
 LABELLED = {"agent_id": "a", "item_id": "x", "annotator_id": "n", "input": "q", "label": "yes"}
-TOLD_BY_EXPERTS = [
-    ("/v1/feedback", [JUDGED, JUDGED | {"source": "expert"}], "[1].source"),
+SENT_BY_EXPERTS = [
+    ("/v1/feedback", [RATED, RATED | {"source": "expert"}], "[1].source"),
     ("/v1/feedback/retractions", [RETRACTED | {"source": "expert"}], "[0].source"),
     (
         "/v1/functions/adaptAgentBehavior",
@@ -81,7 +81,7 @@ def fakes() -> RouteFakes:
 async def http(fakes: RouteFakes) -> AsyncIterator[httpx.AsyncClient]:
     plenty = [RateLimit("plenty", rate=0, capacity=1, reason="") for _ in fields(RateLimits)]
     watch = OutboxMonitor(None, None, OutboxLimits(age_seconds=10, backlog=10))  # type: ignore[arg-type]  # never looks
-    pressure = Backpressure(
+    backpressure = Backpressure(
         watch, InFlightLimit("e", 1000, "events"), InFlightLimit("b", 10**6, "bytes")
     )
     given: dict[str, Any] = dict.fromkeys(each.name for each in fields(GatewayApi)) | {
@@ -91,7 +91,7 @@ async def http(fakes: RouteFakes) -> AsyncIterator[httpx.AsyncClient]:
             gateway_event_limit_bytes=10_000,
         ),
         "admission": Admission(fakes, RateLimits(*plenty)),
-        "backpressure": pressure,
+        "backpressure": backpressure,
         "known_agents": fakes,
         "feedback_producer": fakes,
         "transactions": fakes,
@@ -107,7 +107,7 @@ async def post(http: httpx.AsyncClient, path: str, body: object, key: str) -> ht
     return await http.post(path, json=body, headers={"Authorization": f"Bearer {key}"})
 
 
-@pytest.mark.parametrize(("path", "body", "field"), TOLD_BY_EXPERTS)
+@pytest.mark.parametrize(("path", "body", "field"), SENT_BY_EXPERTS)
 async def test_expert_feedback_without_the_annotate_scope_is_refused(
     http: httpx.AsyncClient, fakes: RouteFakes, path: str, body: object, field: str
 ) -> None:
@@ -119,7 +119,7 @@ async def test_expert_feedback_without_the_annotate_scope_is_refused(
     assert fakes.sent == []
 
 
-@pytest.mark.parametrize(("path", "body", "field"), TOLD_BY_EXPERTS)
+@pytest.mark.parametrize(("path", "body", "field"), SENT_BY_EXPERTS)
 async def test_expert_feedback_is_accepted_with_the_annotate_scope(
     http: httpx.AsyncClient, fakes: RouteFakes, path: str, body: object, field: str
 ) -> None:
@@ -134,7 +134,7 @@ async def test_annotations_need_the_scope_for_them_and_no_other(
 ) -> None:
     refused = await post(http, "/v1/annotations", LABELLED, "agent")
     taken = await post(http, "/v1/annotations", LABELLED, "desk")
-    beyond = await post(http, "/v1/feedback", JUDGED, "desk")
+    beyond = await post(http, "/v1/feedback", RATED, "desk")
 
     assert [one.status_code for one in (refused, taken, beyond)] == [403, 202, 403]
     assert "'annotate'" in refused.json()["detail"]
@@ -145,7 +145,7 @@ async def test_user_feedback_needs_only_the_feedback_scope(
     http: httpx.AsyncClient, fakes: RouteFakes
 ) -> None:
     for source in ("user", "guardrail", "environment"):
-        answer = await post(http, "/v1/feedback", JUDGED | {"source": source}, "agent")
+        answer = await post(http, "/v1/feedback", RATED | {"source": source}, "agent")
         assert answer.status_code == 202
 
     assert len(fakes.sent) == 3

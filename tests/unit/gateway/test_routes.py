@@ -15,7 +15,7 @@ from services.gateway.auth.credentials import ALL_SCOPES, Caller
 from services.gateway.errors import Overloaded
 from services.gateway.http import problems
 from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
-from services.gateway.load.outbox_pressure import OutboxBacklog, OutboxLimits
+from services.gateway.load.outbox_backlog import OutboxBacklog, OutboxLimits
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
 from shared.errors import DatabaseUnavailable

@@ -27,14 +27,14 @@ def test_a_file_uri_names_its_folder(tmp_path: Path) -> None:
 def test_what_a_folder_lacks_is_not_reported(tmp_path: Path) -> None:
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "config.json").write_text("")
-    told = []
+    errors = []
 
     for folder in (tmp_path / "half", tmp_path / "none"):
         with pytest.raises(BaseModelMissing) as refusal:
             resolve_base_model(folder.as_uri())
-        told.append(str(refusal.value).replace(folder.as_uri(), ""))
+        errors.append(str(refusal.value).replace(folder.as_uri(), ""))
 
-    assert told[0] == told[1] == " is no folder with config.json and model.safetensors to read"
+    assert errors[0] == errors[1] == " is no folder with config.json and model.safetensors to read"
 
 
 @pytest.mark.parametrize("name", ["some_model.inner", "../x", "/x", "some model", "a%2e", "ä"])

@@ -1,4 +1,4 @@
-"""What a run is told and what its answers mean."""
+"""The input of a run and the meaning of its answers."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
--- What AuditRecorded told of every service's audit log: a copy that is not in the services' hands.
+-- What AuditRecorded published of every service's audit log: a copy that is not in the services' hands.
 -- Two entries of one sequence are both kept, so that a rewritten log shows as a fork.
 CREATE TABLE audit_entries (
     tenant_id text NOT NULL,

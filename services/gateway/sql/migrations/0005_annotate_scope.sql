@@ -13,5 +13,5 @@ ALTER TABLE api_keys
     ]);
 
 -- Keys with `admin`, the bootstrap key among them, get it, so that somebody can give it. A key with
--- `feedback` alone does not: from now on its annotations and expert judgements are refused.
+-- `feedback` alone does not: from now on its annotations and expert feedback are refused.
 UPDATE api_keys SET scopes = array_append(scopes, 'annotate') WHERE 'admin' = ANY(scopes);

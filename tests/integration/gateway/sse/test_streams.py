@@ -49,7 +49,7 @@ async def read_events(
     return events
 
 
-async def tell_and_see(gateway: ServedGateway, event: JobFailed) -> UUID:
+async def publish_and_see(gateway: ServedGateway, event: JobFailed) -> UUID:
     (event_id,) = await gateway.publish(event)
     await eventually(lambda: seen(gateway, event_id))
     return event_id
@@ -66,8 +66,8 @@ async def seen(gateway: ServedGateway, event_id: UUID) -> bool:
 async def test_a_stream_shows_events_as_they_come(gateway: ServedGateway, name: str) -> None:
     other = failed(f"other-{name}", "not mine")
     reading = asyncio.create_task(read_events(gateway, 1, params={"agent_id": name}))
-    feed = next(part for part in gateway.application._background if part.name == "event-hub")
-    await eventually(lambda: bool(feed._subscribers))
+    hub = next(part for part in gateway.application._background if part.name == "event-hub")
+    await eventually(lambda: bool(hub._subscribers))
 
     await gateway.publish(other)
     (event_id,) = await gateway.publish(failed(name, "mine"))
@@ -81,7 +81,7 @@ async def test_a_stream_resumes_after_the_last_event_that_was_read(
     gateway: ServedGateway, name: str
 ) -> None:
     # One after the other: only then is their order given.
-    first, *missed = [await tell_and_see(gateway, failed(name, reason)) for reason in "abc"]
+    first, *missed = [await publish_and_see(gateway, failed(name, reason)) for reason in "abc"]
 
     events = await asyncio.wait_for(
         read_events(gateway, 2, params={"agent_id": name}, headers={"Last-Event-ID": str(first)}),

@@ -185,7 +185,7 @@ async def test_a_send_without_an_answer_is_made_again_in_order_by_a_new_producer
 @pytest.mark.parametrize(
     "error", [Error.NOT_ENOUGH_REPLICAS, Error.NOT_ENOUGH_REPLICAS_AFTER_APPEND]
 )
-async def test_too_few_in_sync_replicas_are_told_and_waited_for_and_order_is_kept(
+async def test_too_few_in_sync_replicas_are_reported_and_waited_for_and_order_is_kept(
     database_url: str, error: Error
 ) -> None:
     with mock_cluster(1) as cluster:

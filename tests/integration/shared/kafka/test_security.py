@@ -115,7 +115,7 @@ async def test_a_service_works_over_mutual_tls(
 
 async def test_an_agents_clients_work_over_tls_with_a_password(broker: str, tmp_path: Path) -> None:
     tenant = f"tenant-{uuid4()}"
-    judgement = FeedbackReceived(
+    sent = FeedbackReceived(
         tenant_id=tenant, agent_id="picker", interaction_id="i", input="q", rating=4
     )
     async with guarded_kafka(broker, tmp_path, mechanism="SCRAM-SHA-512") as guarded:
@@ -129,7 +129,7 @@ async def test_an_agents_clients_work_over_tls_with_a_password(broker: str, tmp_
         async with KafkaFeedbackClient(
             guarded.address, source="test", connection=connection
         ) as client:
-            await client.send(judgement)
+            await client.send(sent)
         events = subscribe(
             guarded.address,
             FeedbackReceived,
@@ -140,7 +140,7 @@ async def test_an_agents_clients_work_over_tls_with_a_password(broker: str, tmp_
         async with aclosing(events), asyncio.timeout(20):
             received = await anext(events)
 
-    assert received.event == judgement
+    assert received.event == sent
 
 
 async def test_topics_are_made_over_tls_with_a_password(kafka: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""On Apache Kafka: what is taken away and given back heals in the process, and is told by name."""
+"""On Apache Kafka: what is taken away and given back heals in the process and is reported."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from tests.support.infrastructure.service_contexts import probe_settings, servin
 
 TOPIC = REGISTRY_COMMANDS.name
 OUT = "probe-out"
-TOLD_SECONDS = 30
+REPORT_SECONDS = 30
 HEALED_SECONDS = 20
 REFRESHED_SECONDS = 45
 
@@ -119,11 +119,11 @@ async def test_rights_taken_away_are_named_and_their_return_heals_the_process(
         await service.append("waits")
         await service.send("meanwhile")
 
-        async def is_told() -> bool:
+        async def is_reported() -> bool:
             problem = await service.problem()
             return f"User:{USER} Write on topic {OUT}" in problem and "consumer" in problem
 
-        await eventually(is_told, timeout=TOLD_SECONDS)
+        await eventually(is_reported, timeout=REPORT_SECONDS)
         assert await service.unpublished() == 1
 
         for kind, resource in _rights(service.name):
@@ -135,7 +135,7 @@ async def test_rights_taken_away_are_named_and_their_return_heals_the_process(
         async def is_clear() -> bool:
             return not await service.problem()
 
-        await eventually(is_clear, timeout=TOLD_SECONDS)
+        await eventually(is_clear, timeout=REPORT_SECONDS)
 
 
 @pytest.mark.usefixtures("topics")

@@ -41,7 +41,7 @@ async def owners(tx) -> list[str]:
     return [row["tenant_id"] for row in await tx.fetch(OWNERS)]
 
 
-async def test_a_pooled_connection_forgets_whose_it_was(database: Database) -> None:
+async def test_a_pooled_connection_drops_its_tenant(database: Database) -> None:
     pids = set()
     for tenant_id in ("alpha", "beta", "alpha"):
         async with database.transaction(tenant_id) as tx:
@@ -78,7 +78,7 @@ async def test_a_look_across_tenants_ends_with_its_block(database: Database) -> 
         assert await owners(tx) == []
 
 
-async def test_an_error_in_a_look_across_tenants_is_the_one_that_is_told(
+async def test_an_error_in_a_look_across_tenants_is_the_one_that_is_raised(
     database: Database,
 ) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):

@@ -41,9 +41,9 @@ def test_an_answer_that_was_right_is_not_rejected() -> None:
     assert (found.rejected, found.was_answered_wrong) == ((), False)
 
 
-@pytest.mark.parametrize("judgement", [{"rating": 4}, {"reward": 0.1}])
-def test_a_liked_answer_confirms_itself_with_less_weight(judgement: dict[str, float]) -> None:
-    found = to_item(record("a", actual="refund", **judgement), KNOWN)
+@pytest.mark.parametrize("rating", [{"rating": 4}, {"reward": 0.1}])
+def test_a_liked_answer_confirms_itself_with_less_weight(rating: dict[str, float]) -> None:
+    found = to_item(record("a", actual="refund", **rating), KNOWN)
 
     assert isinstance(found, Item)
     assert (found.target, found.weight) == ("refund", 0.5)
@@ -89,7 +89,7 @@ def test_an_item_knows_the_annotators_who_gave_its_label() -> None:
     assert found.annotators == ("ann", "zoe")
 
 
-def test_the_same_item_twice_is_one_item_with_both_origins() -> None:
+def test_the_same_item_twice_is_one_item_with_both_feedback_ids() -> None:
     items, counters = cleaned(
         record("Where?", id="1", target="status", actual="refund"),
         record("where", id="2", target="status", actual="cancel"),
@@ -117,7 +117,7 @@ def test_a_more_trusted_source_wins_over_a_newer_one() -> None:
     assert [i.target for i in items] == ["human"]
 
 
-def test_only_feedback_is_an_origin() -> None:
+def test_only_feedback_has_feedback_ids() -> None:
     found = to_item(record("a", target="b", source=SourceKind.EXTERNAL), ANY)
 
     assert isinstance(found, Item)

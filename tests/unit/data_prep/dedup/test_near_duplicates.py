@@ -97,10 +97,10 @@ def test_texts_made_to_be_nearly_alike_are_compared_a_bounded_number_of_times(
     limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = prose(300, seed=1)
-    drawn = [random.Random(seed).sample(range(5, 290), 6) for seed in range(300)]
+    sampled = [random.Random(seed).sample(range(5, 290), 6) for seed in range(300)]
     texts = [
         "".join("#" + str(n % 10) if at in places else c for at, c in enumerate(words))
-        for n, places in enumerate(drawn)
+        for n, places in enumerate(sampled)
     ]
     compared = []
     monkeypatch.setattr(near_duplicates, "_is_similar", lambda *_: compared.append(1))

@@ -55,10 +55,10 @@ def test_items_that_come_in_two_parts_leave_what_all_at_once_leave(
 def test_taken_inputs_are_not_replayed(found: list[Item], count: int, seed: int) -> None:
     taken = {i.key for i in found[::2]}
 
-    drawn = replay.select_candidates(found, taken, count, seed)
+    sampled = replay.select_candidates(found, taken, count, seed)
 
-    assert len(drawn) == min(count, len(found) - len(taken))
-    assert all(i.source == "replay" and i.key not in taken for i in drawn)
+    assert len(sampled) == min(count, len(found) - len(taken))
+    assert all(i.source == "replay" and i.key not in taken for i in sampled)
 
 
 def test_another_seed_replays_other_items() -> None:

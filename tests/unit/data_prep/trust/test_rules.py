@@ -28,11 +28,11 @@ LIMITS = TrustPolicy(unit_proportion=0.2, unit_floor=2)
 def windows(draw: st.DrawFn) -> list[Item]:
     """Feedback of a few units, experts and nobody, and items of other sources among it."""
     inputs = draw(st.lists(texts, max_size=30))
-    givers = st.sampled_from(("user", "user", "guardrail", "environment", "expert"))
+    sources = st.sampled_from(("user", "user", "guardrail", "environment", "expert"))
     sources = st.sampled_from(("feedback", "feedback", "feedback", "human", "external"))
     return [
         item(
-            text, draw(targets), id=str(n), unit=draw(units), feedback_source=draw(givers),
+            text, draw(targets), id=str(n), unit=draw(units), feedback_source=draw(sources),
             source=draw(sources),
         )
         for n, text in enumerate(inputs)
@@ -44,7 +44,7 @@ def reasons(result: TrustResult) -> Counter[QuarantineReason]:
 
 
 def one_each(about: str, said: str) -> list[Item]:
-    """Judgements of eight units, one each."""
+    """Feedback of eight units, one each."""
     return [one for n in range(8, 16) for one in rated(about, said, f"u{n}", start=n, count=1)]
 
 
@@ -204,20 +204,20 @@ def test_teaching_something_new_alone_is_not_contradiction() -> None:
     assert (result.items, result.quarantined) == (taught, ())
 
 
-def test_single_contradicted_judgements_count_less() -> None:
-    slip = rated("cancel", "refund", "ann", count=1)
+def test_single_contradicted_feedback_counts_less() -> None:
+    typo = rated("cancel", "refund", "ann", count=1)
     honest = rated("status", "status", "ann", count=4)
 
-    result = apply_policy([*slip, *honest], memory())
+    result = apply_policy([*typo, *honest], memory())
 
     assert [one.weight for one in result.items] == [0.25, 1, 1, 1, 1]
     assert [one.trust for one in result.items] == [0.25, 1, 1, 1, 1]
 
 
-def test_contradicted_judgements_are_held_where_they_have_no_weight() -> None:
-    slip = rated("cancel", "refund", "ann", count=1)
+def test_contradicted_feedback_is_quarantined_where_it_has_no_weight() -> None:
+    typo = rated("cancel", "refund", "ann", count=1)
 
-    assert reasons(apply_policy(slip, memory(), contradicted_weight=0)) == {
+    assert reasons(apply_policy(typo, memory(), contradicted_weight=0)) == {
         QuarantineReason.CONTRADICTED: 1
     }
 
@@ -255,7 +255,7 @@ def test_annotators_outvote_by_their_number_and_not_by_that_of_their_items(
     )
 
 
-def test_items_that_name_no_annotator_are_one_voice_all_together() -> None:
+def test_items_that_name_no_annotator_are_one_rater_together() -> None:
     labels = [item("a b c", "status", id=f"x{n}", source="human") for n in range(5)]
 
     assert apply_policy([item("a b c", "refund", id="one", unit="ann"), *labels]).quarantined == ()
@@ -271,15 +271,15 @@ def test_an_annotator_is_not_the_unit_of_the_same_name() -> None:
 
 
 @pytest.mark.parametrize("names", [{"annotators": ("n",), "source": "human"}, {"unit": "n"}])
-def test_near_same_words_of_one_annotator_or_expert_are_one_voice(names: dict[str, str]) -> None:
+def test_near_same_words_of_one_annotator_or_expert_are_one_rater(names: dict[str, str]) -> None:
     text = f"{make_request('cancel', 8)} number"
     said = [
         item(f"{text} {n}", "refund", id=f"x{n}", feedback_source="expert", **names)
         for n in range(20)
     ]
-    judgement = rated("cancel", "cancel", "ann", start=8, count=1)
+    own = rated("cancel", "cancel", "ann", start=8, count=1)
 
-    result = apply_policy([*judgement, *said], memory())
+    result = apply_policy([*own, *said], memory())
 
     assert next(one for one in result.items if one.unit == "ann").weight == 1
 
@@ -318,11 +318,11 @@ def test_a_disabled_policy_lets_everything_count() -> None:
 @pytest.mark.parametrize(
     ("contradicted", "agrees", "base", "outlier"),
     [
-        (3, 0, 0.0, False),  # too few to tell
+        (3, 0, 0.0, False),  # too few to decide
         (4, 0, 0.0, True),
         (4, 4, 0.0, False),  # not more often than not
         (8, 1, 0.05, True),
-        (8, 1, 0.45, False),  # neighbours are bad judges here
+        (8, 1, 0.45, False),  # neighbours are bad predictors here
     ],
 )
 def test_chance_is_believed_before_malice(
@@ -349,7 +349,7 @@ def test_the_tail_is_the_binomials_for_any_number_of_trials(
     )
 
 
-def test_a_unit_with_thousands_of_known_judgements_is_judged_like_another() -> None:
+def test_a_unit_with_thousands_of_known_items_is_treated_like_another() -> None:
     said = Counter({Consistency.CONTRADICTED: 9_000, Consistency.AGREES: 1_000})
 
     assert is_outlier(said, 0.05)

@@ -21,15 +21,15 @@ def _answers(right: int, of: int, group: str) -> list[PredictionRow]:
 
 
 def _decide(
-    candidate: list[PredictionRow], live: list[PredictionRow], **gate: float
+    candidate: list[PredictionRow], deployed: list[PredictionRow], **gate: float
 ) -> tuple[bool, str]:
     decision = decide_gate(
-        {ACCURACY: compare(candidate, live)}, build_rules(GatePolicy(**gate), deployed=True)
+        {ACCURACY: compare(candidate, deployed)}, build_rules(GatePolicy(**gate), deployed=True)
     )
     return decision.passed, "; ".join(decision.reasons)
 
 
-def test_a_gain_beyond_chance_that_costs_no_group_passes() -> None:
+def test_a_significant_gain_that_costs_no_group_passes() -> None:
     passed, why = _decide(
         _answers(80, 100, "old") + _answers(70, 100, "new"),
         _answers(80, 100, "old") + _answers(50, 100, "new"),
@@ -39,7 +39,7 @@ def test_a_gain_beyond_chance_that_costs_no_group_passes() -> None:
     assert "accuracy rises by 10.0%" in why
 
 
-def test_a_gain_within_chance_is_refused() -> None:
+def test_an_insignificant_gain_is_refused() -> None:
     passed, why = _decide(_answers(52, 100, "new"), _answers(50, 100, "new"))
 
     assert not passed
@@ -83,12 +83,12 @@ def test_a_small_group_is_refused_only_where_its_loss_is_surely_beyond_the_limit
     assert not all_lost[0]
 
 
-def test_a_loss_within_chance_but_over_the_limit_is_refused() -> None:
+def test_an_insignificant_loss_over_the_limit_is_refused() -> None:
     candidate = _items(*[False] * 3, *[True] * 1, *[True] * 36, group="old")
-    live = _items(*[True] * 3, *[False] * 1, *[True] * 36, group="old")
+    deployed = _items(*[True] * 3, *[False] * 1, *[True] * 36, group="old")
     gain = _answers(90, 100, "new"), _answers(40, 100, "new")
 
-    passed, why = _decide(candidate + gain[0], live + gain[1], maximum_forgetting=0.02)
+    passed, why = _decide(candidate + gain[0], deployed + gain[1], maximum_forgetting=0.02)
 
     assert not passed
     assert "more than the 2.0% allowed" in why

@@ -85,13 +85,13 @@ def test_group_regressions_count_only_against_a_deployed_version(
 
 
 @pytest.mark.parametrize(
-    ("candidate", "live"),
+    ("candidate", "deployed"),
     [(scores([None]), scores([None])), (scores([True]), scores([True], first=7))],
 )
 def test_what_cannot_be_compared_is_refused(
-    candidate: list[PredictionRow], live: list[PredictionRow]
+    candidate: list[PredictionRow], deployed: list[PredictionRow]
 ) -> None:
     with pytest.raises(Unscorable):
         build_evaluation_report(
-            {Role.CANDIDATE: candidate, Role.DEPLOYED: live}, Role.DEPLOYED, GatePolicy()
+            {Role.CANDIDATE: candidate, Role.DEPLOYED: deployed}, Role.DEPLOYED, GatePolicy()
         )

@@ -180,13 +180,13 @@ def test_other_feedback_under_a_used_key_has_an_id_of_its_own(fields: dict[str, 
 
 
 def test_a_retraction_under_the_key_of_feedback_has_its_own_id() -> None:
-    (judgement,) = prepared(read([EVENT]), key="k")
+    (rated,) = prepared(read([EVENT]), key="k")
     body = {"agent_id": "picker", "interaction_id": "i-1", "reason": "asked for"}
     retraction = RETRACTIONS.read(json.dumps(body).encode())
 
     (withdrawn,) = prepare(retraction, tenant_id="acme", idempotency_key="k", limit=10_000)
 
-    assert withdrawn.id != judgement.id
+    assert withdrawn.id != rated.id
 
 
 def test_the_tenant_is_never_taken_from_the_body() -> None:

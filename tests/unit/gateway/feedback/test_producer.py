@@ -37,7 +37,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class Producer:
-    """A producer in memory, which acknowledges unless told otherwise."""
+    """A producer in memory, which acknowledges unless set otherwise."""
 
     def __init__(
         self, *, acknowledges: bool = True, starts: bool = True, hangs: bool = False
@@ -234,7 +234,7 @@ async def test_the_gateway_starts_without_a_broker(
         (InvalidTimestampError(), Invalid, "InvalidTimestamp"),
     ],
 )
-async def test_what_kafka_refuses_for_good_is_told_as_such(
+async def test_what_kafka_refuses_for_good_is_reported_as_such(
     answer: KafkaError, error: type[Exception], text: str
 ) -> None:
     producer = Producer()
@@ -262,7 +262,7 @@ async def test_a_producer_that_the_broker_no_longer_knows_is_replaced() -> None:
     assert len(second.sent) == 1
 
 
-async def test_why_the_broker_keeps_us_waiting_is_told() -> None:
+async def test_why_the_broker_keeps_us_waiting_is_reported() -> None:
     producer = Producer(acknowledges=False)
     producer.retried_error = NotEnoughReplicasError()
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.errors import Overloaded
 from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
-from services.gateway.load.outbox_pressure import OutboxBacklog, OutboxLimits
+from services.gateway.load.outbox_backlog import OutboxBacklog, OutboxLimits
 from shared.errors import DatabaseUnavailable
 from tests.support.clocks import ManualMonotonic
 
@@ -134,22 +134,22 @@ def test_an_in_flight_limit_of_zero_is_no_limit() -> None:
 async def test_the_status_lists_what_is_shed_and_for_how_long(
     watch: OutboxMonitor, outbox: OutboxStub
 ) -> None:
-    pressure = Backpressure(
+    backpressure = Backpressure(
         watch, InFlightLimit("inflight_events", 5, "events"), InFlightLimit("b", 0, "bytes")
     )
-    quiet = pressure.describe_shedding()
+    quiet = backpressure.describe_shedding()
     outbox.waiting = OutboxBacklog(12, 1)
     await watch.poll()
 
-    with pressure.events.reserve(5, "acme"):
-        told = pressure.describe_shedding()
+    with backpressure.events.reserve(5, "acme"):
+        reported = backpressure.describe_shedding()
 
     assert quiet == []
-    assert [(each["refused"], each["limit"]) for each in told] == [
+    assert [(each["refused"], each["limit"]) for each in reported] == [
         ("commands", "outbox_age_seconds"),
         ("feedback", "inflight_events"),
     ]
-    assert told[0]["retry_after_seconds"] == 12
+    assert reported[0]["retry_after_seconds"] == 12
 
 
 def test_one_tenant_leaves_room_for_the_others() -> None:

@@ -56,7 +56,7 @@ def test_an_old_generation_costs_the_generation_only() -> None:
     assert coordinator.rejoins == 2
 
 
-async def test_an_id_that_a_join_refuses_is_forgotten() -> None:
+async def test_an_id_that_a_join_refuses_is_dropped() -> None:
     coordinator = wrapped_coordinator(UNKNOWN_MEMBER)
     await coordinator._send_req(JoinGroupRequest("g", 1, 1, "me", "consumer", [], None))
     coordinator.reset_generation()

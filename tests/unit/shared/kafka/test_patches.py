@@ -29,7 +29,7 @@ def test_aiokafka_reads_batches_with_the_name_that_is_replaced() -> None:
         assert f"self.{name}" in source
 
 
-def test_aiokafka_has_what_tells_a_consumers_state() -> None:
+def test_aiokafka_has_what_shows_a_consumers_state() -> None:
     coordinator = inspect.getsource(GroupCoordinator.__init__)
     for name in ("coordinator_id", "generation", "_rejoin_needed_fut", "_coordination_task"):
         assert f"self.{name} = " in coordinator

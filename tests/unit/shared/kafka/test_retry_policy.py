@@ -103,7 +103,7 @@ async def test_a_handler_that_hangs_is_tried_again_and_then_set_aside() -> None:
     assert [attempts for _, attempts in policy.aside] == [3]
 
 
-@pytest.mark.parametrize("moment", ["at forget", "after count"])
+@pytest.mark.parametrize("moment", ["at reset", "after count"])
 async def test_a_try_that_could_not_be_taken_back_is_so_before_the_next(moment: str) -> None:
     policy = CountingRetryPolicy()
     policy.away = [moment] * 4

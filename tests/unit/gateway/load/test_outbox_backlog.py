@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.load.outbox_pressure import (
+from services.gateway.load.outbox_backlog import (
     OutboxBacklog,
     OutboxLimits,
     estimate_drain_seconds,

@@ -9,8 +9,8 @@ import pytest
 
 from archon_contracts.events import WorkerReported
 from archon_contracts.identifiers import new_id
+from services.gateway.sse.event_hub import MAX_QUEUED_EVENTS, EventHub
 from services.gateway.sse.events import EventFilter, StreamedEvent, to_streamed_event
-from services.gateway.sse.feed import MAX_QUEUED_EVENTS, EventHub
 from tests.support.messaging.messages import message_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -59,12 +59,12 @@ def test_a_stream_shows_what_its_filter_matches(event_filter: EventFilter, wante
 
 async def test_a_resumed_stream_shows_stored_events_then_new_ones_and_none_twice() -> None:
     seen, missed, new = event(), event(), event()
-    feed = build_hub(seen, missed)
-    stream = feed.stream(EventFilter("t"), seen.event_id)
+    hub = build_hub(seen, missed)
+    stream = hub.stream(EventFilter("t"), seen.event_id)
 
     first = await anext(stream)
-    feed.publish(missed)
-    feed.publish(new)
+    hub.publish(missed)
+    hub.publish(new)
     second = await anext(stream)
 
     assert [first, second] == [missed, new]
@@ -72,10 +72,10 @@ async def test_a_resumed_stream_shows_stored_events_then_new_ones_and_none_twice
 
 
 async def test_a_reader_that_falls_behind_is_ended() -> None:
-    feed = build_hub()
-    with feed.subscribed(EventFilter("t")) as subscriber:
+    hub = build_hub()
+    with hub.subscribed(EventFilter("t")) as subscriber:
         for _ in range(MAX_QUEUED_EVENTS + 10):
-            feed.publish(event())
+            hub.publish(event())
         taken = 0
         while await subscriber.next() is not None:
             taken += 1
@@ -94,14 +94,14 @@ def test_a_streamed_event_carries_the_name_of_its_contract() -> None:
 
 async def test_an_aborted_stream_shows_no_queued_event() -> None:
     seen, stored, missed, queued = event(), event(), event(), event()
-    feed, refused = build_hub(seen, stored, missed), asyncio.Event()
+    hub, refused = build_hub(seen, stored, missed), asyncio.Event()
 
     async def wait_until_revoked() -> None:
         await refused.wait()
 
-    stream = feed.stream(EventFilter("t"), seen.event_id, wait_until_revoked())
+    stream = hub.stream(EventFilter("t"), seen.event_id, wait_until_revoked())
     shown = [await anext(stream)]
-    feed.publish(queued)
+    hub.publish(queued)
     refused.set()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -111,12 +111,12 @@ async def test_an_aborted_stream_shows_no_queued_event() -> None:
 
 
 async def test_a_waiting_stream_is_aborted() -> None:
-    feed, refused = build_hub(), asyncio.Event()
+    hub, refused = build_hub(), asyncio.Event()
 
     async def wait_until_revoked() -> None:
         await refused.wait()
 
-    stream = feed.stream(EventFilter("t"), None, wait_until_revoked())
+    stream = hub.stream(EventFilter("t"), None, wait_until_revoked())
     waiting = asyncio.create_task(anext(stream, None))
     await asyncio.sleep(0)
     refused.set()

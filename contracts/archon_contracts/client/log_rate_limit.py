@@ -14,7 +14,7 @@ LIBRARIES: Final = ("aiokafka", "archon.faststream")
 _Kind = tuple[str, object]
 
 
-class FoldRepeats(logging.Filter):
+class RepeatFilter(logging.Filter):
     """Passes the first lines of an interval, each kind once; counts the others.
 
     The next line that passes says how many were left out since, by kind. A kind is a logger and
@@ -61,8 +61,8 @@ def _shorten(record: logging.LogRecord, suffix: str) -> None:
         record.msg, record.args = f"{record.getMessage()}{suffix}", None
 
 
-def fold_library_logs() -> None:
-    """Fold what these libraries log from now on; a second call does nothing."""
+def limit_library_logs() -> None:
+    """Limit what these libraries log from now on; a second call does nothing."""
     # A logger's filter does not see what its children hand on, so each one gets it.
     names = [
         name
@@ -71,8 +71,8 @@ def fold_library_logs() -> None:
     ]
     for name in set(names):
         logger = logging.getLogger(name)
-        if _folding not in logger.filters:
-            logger.addFilter(_folding)
+        if _repeat_filter not in logger.filters:
+            logger.addFilter(_repeat_filter)
 
 
-_folding: Final = FoldRepeats()
+_repeat_filter: Final = RepeatFilter()
