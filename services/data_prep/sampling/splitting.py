@@ -60,7 +60,7 @@ def cap_raters(
     """Let no rater write the test: what is over a rater's part of it is trained on instead.
 
     Feedback without a unit counts as one rater where others are named. Where nobody is named,
-    raters cannot be told apart, and nothing is moved.
+    raters cannot be distinguished, and nothing is moved.
     """
     test = parts[Split.TEST]
     names = {item.unit for item in test if item.source == SourceKind.FEEDBACK}
