@@ -28,6 +28,7 @@ TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
 help:
 	@echo "make demo            run one complete cycle: feedback in, a better model out"
 	@echo "make up              start everything and keep it running (Ctrl-C stops it)"
+	@echo "make check           lint, types and the quick unit tests: the inner loop"
 	@echo "make test            run every test"
 	@echo "make faults          attack the guarantees: kills, cuts, full disks, rubbish (minutes)"
 	@echo "make faults-long     the same with the loads of the acceptance table (hours)"

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from archon_contracts.metric_names import ACCURACY
 from deploy.demo import client_log
 from deploy.demo.audit import FeedbackAudit
 from deploy.demo.progress_view import ProgressView
@@ -136,7 +137,7 @@ def _versions(result: DemoResult) -> list[ReportedVersion]:
 
 
 def _accuracy(result: DemoResult) -> dict[str, dict[str, dict[str, float]]]:
-    first, second = result.first["evaluation"]["accuracy"], result.retrain["evaluation"]["accuracy"]
+    first, second = result.first["evaluation"][ACCURACY], result.retrain["evaluation"][ACCURACY]
     scored = {
         "base": first["baseline"],
         result.first["version"]: first["candidate"],

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from archon_contracts.events import JobState
+from archon_contracts.metric_names import ACCURACY
 from deploy.demo import client_log
 from deploy.demo.agent_process import AgentFiles, AgentProcess
 from deploy.demo.bfcl import Benchmark, BenchmarkItem
@@ -155,7 +156,7 @@ class DemoScenario:
             "deployed": before,
             "candidate": job.get("version") or "candidate",
         }
-        for model, scores in (job.get("evaluation") or {}).get("accuracy", {}).items():
+        for model, scores in (job.get("evaluation") or {}).get(ACCURACY, {}).items():
             view.set_accuracy(versions[model], scores)
         if job["state"] != "completed":
             raise DemoError(f"Job {job_id} ended as {job['state']}: {job.get('reason')}.")

@@ -10,7 +10,7 @@ from archon_contracts.events import FeedbackReceived, InteractionLogged
 from archon_contracts.traffic_classes import TrafficClass, internal_interaction_id
 from tests.support.data.tiny_world import corrections
 from tests.support.eventually import eventually
-from tests.support.infrastructure.system import FINAL_STATES, System
+from tests.support.infrastructure.system import System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 AGENT = "guarded"
@@ -43,7 +43,7 @@ async def test_what_the_system_does_to_a_deployed_agent_is_no_feedback(system: S
     assert await methods(system) == {"supervised"}
 
     await system.correct(AGENT)
-    job = await system.reaches(await system.retrain_of(AGENT), *FINAL_STATES)
+    job = await system.ends(await system.retrain_of(AGENT))
     assert job["trigger"]["feedback_count"] == len(corrections(AGENT))
 
 
@@ -51,7 +51,7 @@ async def evaluate(system: System) -> None:
     """A training of somebody's dataset, whose candidate is compared with the deployed version."""
     request = {"agent_id": AGENT, "method": "supervised", "dataset": "first"}
     accepted = await system.gateway.post("/v1/jobs", request)
-    await system.reaches(accepted["job_id"], *FINAL_STATES)
+    await system.ends(accepted["job_id"])
     evaluations = await rows(
         system, "SELECT count(*) AS n FROM gateway.evaluations WHERE agent_id = $1"
     )

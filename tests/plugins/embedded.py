@@ -75,12 +75,6 @@ def database_url(
     _server_loop.run(_drop(postgres.url, name))
 
 
-@pytest.fixture
-def migrated_database_url(database_url: str) -> str:
-    """The same under its former name, for tests that still use it."""
-    return database_url
-
-
 @pytest.fixture(scope="session")
 def migrated_template(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> str:
     """The name of a database with every service's schema, to be copied and not used."""

@@ -7,6 +7,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from archon_contracts.events import JobState
+from archon_contracts.metric_names import ACCURACY
 from deploy.cli.errors import FAILED
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import (
@@ -138,12 +139,12 @@ def eta(progress: dict[str, Any]) -> str:
 def _show_evaluation(evaluation: dict[str, Any] | None) -> None:
     if not evaluation:
         return
-    accuracy = evaluation["accuracy"]
+    accuracy = evaluation[ACCURACY]
     groups = sorted({group for scores in accuracy.values() for group in scores})
     rows = (
         (model, *(estimate(scores.get(group)) for group in groups))
         for model, scores in accuracy.items()
     )
-    console.print(table("accuracy", ("model", *groups), rows))
+    console.print(table(ACCURACY, ("model", *groups), rows))
     for reason in evaluation.get("reasons", ()):
         console.print(f"  {shown(reason)}")

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from archon_contracts.metric_names import ACCURACY
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import coloured, console, estimate, print_json, shown, table
 from deploy.cli.target import connect
@@ -30,7 +31,7 @@ def list_models(
         (model["version"], coloured(model["status"]), model["digest"][:12], _accuracy(model))
         for model in found
     )
-    console.print(table(f"models of {agent}", ("version", "status", "digest", "accuracy"), rows))
+    console.print(table(f"models of {agent}", ("version", "status", "digest", ACCURACY), rows))
 
 
 @group.command(epilog=examples("archon models show tool-picker 1.1.0"))
@@ -117,4 +118,4 @@ def compared(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str, str
 
 
 def _accuracy(model: dict[str, Any]) -> str:
-    return estimate((model.get("metrics") or {}).get("accuracy"))
+    return estimate((model.get("metrics") or {}).get(ACCURACY))

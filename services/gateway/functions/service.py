@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import derived_id
+from archon_contracts.metric_names import ACCURACY, ACCURACY_AT_5, LATENCY_SECONDS
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import ModelView
 from services.gateway.errors import NotFound
@@ -178,7 +179,7 @@ def _check_evaluation(model: ModelView) -> Sequence[ValidationCheck]:
             ValidationCheck(name="evaluated", passed=False, detail="no evaluation is stored for it")
         ]
     reasons = "; ".join(model.evaluation.get("reasons", ())) or "no reason stated"
-    accuracy = model.evaluation["accuracy"].get("candidate", {}).get("all", {})
+    accuracy = model.evaluation[ACCURACY].get("candidate", {}).get("all", {})
     summary = f"accuracy {accuracy['value']:.3f} on {accuracy['n']} items" if accuracy else "scored"
     return [
         ValidationCheck(name="evaluated", passed=True, detail=summary),
@@ -187,15 +188,15 @@ def _check_evaluation(model: ModelView) -> Sequence[ValidationCheck]:
 
 
 def _build_version_benchmark(model: ModelView, evaluation: dict[str, Any]) -> VersionBenchmark:
-    accuracy = dict(evaluation["accuracy"])
+    accuracy = dict(evaluation[ACCURACY])
     return VersionBenchmark(
         version=model.version,
         status=model.status,
         passed=evaluation["passed"],
         reasons=list(evaluation.get("reasons", ())),
         accuracy=accuracy.pop("candidate", {}),
-        accuracy_at_5=evaluation.get("accuracy_at_5", {}).get("candidate", {}),
+        accuracy_at_5=evaluation.get(ACCURACY_AT_5, {}).get("candidate", {}),
         compared_with=accuracy,
         comparison=evaluation.get("comparison", {}),
-        latency_seconds=evaluation.get("latency_seconds", {}).get("candidate"),
+        latency_seconds=evaluation.get(LATENCY_SECONDS, {}).get("candidate"),
     )

@@ -19,6 +19,7 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from archon_contracts.metric_names import TRAIN_LOSS, UNKNOWN_TARGETS, VALIDATION_ACCURACY
 from archon_contracts.values import FineTuning
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, read_card
@@ -132,9 +133,9 @@ def _closed_form(
     report({"event": "started", "total_steps": 1, "resumed_from_step": 0})
     report({"event": "first_step", "at": time.time()})
     metrics = {
-        "train/loss": candidate.train_loss,
-        "data/unknown_targets": float(candidate.unlearnt_items),
-        **_accuracy("validation/accuracy", right),
+        TRAIN_LOSS: candidate.train_loss,
+        UNKNOWN_TARGETS: float(candidate.unlearnt_items),
+        **_accuracy(VALIDATION_ACCURACY, right),
     }
     report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
     _save(candidate.classifier, candidate.statistics, run)
@@ -161,7 +162,7 @@ def _fine_tuned_or(
     shutil.rmtree(run.output_dir)
     _save(candidate.classifier, candidate.statistics, run)
     result.metrics.update(_accuracy("validation/fine_tuned_accuracy", tuned_right))
-    result.metrics.update(_accuracy("validation/accuracy", right))
+    result.metrics.update(_accuracy(VALIDATION_ACCURACY, right))
     return result
 
 

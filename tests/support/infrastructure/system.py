@@ -19,8 +19,6 @@ from deploy.local.runtime import Runtime
 from tests.support.data.tiny_world import agent, corrections
 from tests.support.eventually import eventually
 
-FINAL_STATES = tuple(state.value for state in JobState if state.is_final)
-
 
 @dataclass(frozen=True, slots=True)
 class System:
@@ -67,9 +65,13 @@ class System:
         await eventually(there, timeout=200)
         return job
 
+    async def ends(self, job_id: str) -> dict[str, Any]:
+        """The job once it has ended, however it ended."""
+        return await self.reaches(job_id, *(state for state in JobState if state.is_final))
+
     async def completed(self, job_id: str) -> dict[str, Any]:
         """The job once it has completed; another end fails the test."""
-        job = await self.reaches(job_id, *FINAL_STATES)
+        job = await self.ends(job_id)
         assert job["state"] == "completed", job["reason"]
         return job
 
