@@ -107,6 +107,7 @@ class Relay:
             role=self._settings.database_role,
             command_seconds=COMMAND_SECONDS,
         )
+        # A new connection holds no lock: another process may relay those shards by now.
         self._shards.clear()
         self._next_lock_try = 0.0
         try:
@@ -116,9 +117,11 @@ class Relay:
                     sent = [await self._relay_shard(connection, s) for s in sorted(self._shards)]
                 if self._backoff:
                     await asyncio.sleep(self._backoff)
+                # A full batch means that more is waiting: no pause then.
                 elif not any(count == BATCH for count in sent):
                     await self._waiter.wait(POLL_SECONDS)
         finally:
+            # Not close(): on a dead connection that would wait for the server's answer.
             connection.terminate()
 
     async def _lock_free_shards(self, connection: asyncpg.Connection[Row]) -> None:
@@ -126,6 +129,8 @@ class Relay:
         missing = set(range(self._settings.outbox_shards)) - self._shards
         if not missing or now < self._next_lock_try:
             return
+        # Another process may have a shard for days; asking in every pass would only load the
+        # database.
         self._next_lock_try = now + LOCK_RETRY_SECONDS
         for shard in missing:
             if await _queries.try_lock_shard(connection, shard=shard):
@@ -146,6 +151,8 @@ class Relay:
                 for row, answer in zip(rows, answers, strict=True)
                 if not isinstance(answer, BaseException)
             ]
+            # A crash before this line sends them again; inboxes drop the second copy by its event
+            # id.
             await _queries.mark_published(connection, ids=acknowledged)
         return len(rows)
 
@@ -239,6 +246,7 @@ class Relay:
             reason=str(error),
         )
         async with connection.transaction():
+            # A letter about a letter would be refused for the same reason, without end.
             if row["topic"] != dead_letters(self._settings.service).name:
                 reason = str(error) or type(error).__name__
                 unsendable = PermanentError(f"Kafka does not take this message: {reason}")
@@ -262,6 +270,8 @@ class Relay:
         }
         with tracer.start_as_current_span(
             f"send {row['topic']}",
+            # The cause's span ended long ago, perhaps in another process: the header is the only
+            # link.
             context=remote_context(view.text("traceparent")),
             kind=SpanKind.PRODUCER,
             attributes=attributes,

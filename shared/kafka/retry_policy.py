@@ -100,6 +100,7 @@ class RetryPolicy:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
                 log.warning("handler_waits_for_database", reason=str(error))
+            # With jitter: the members of a group must not all come back to the database at once.
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(delay * 2, MAXIMUM_BACKOFF_SECONDS)
 
@@ -145,6 +146,8 @@ class RetryPolicy:
         positions = [_position_of(record)]
         attempts = await self._count_attempt(positions)
         if attempts > self._max_attempts:
+            # Tries are counted before the handler runs, so only one that ended its process gets
+            # here.
             stuck = RetryableError(f"the record ended its handler {attempts - 1} times")
             await self.send_to_dead_letters(record, stuck, attempts - 1, keep_count=keep_count)
             return True
@@ -166,6 +169,7 @@ class RetryPolicy:
     async def _run(
         self, handle: Callable[[], Awaitable[Any]], heartbeat: ConsumerHeartbeat
     ) -> None:
+        # The timeout ends a handler that waits; one that blocks the event loop is for the watchdog.
         with heartbeat.handler_running(self._handler_timeout):
             async with asyncio.timeout(self._handler_timeout):
                 await handle()

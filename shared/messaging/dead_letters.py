@@ -13,6 +13,7 @@ from typing import Final
 
 from shared.messaging.messages import RawHeaders, RawRecord
 
+# Together below the megabyte that Kafka takes by default, with room for the reasons.
 MAXIMUM_BODY_BYTES: Final = 900_000
 MAXIMUM_HEADER_BYTES: Final = 50_000
 MAXIMUM_KEY_BYTES: Final = 1_000
@@ -57,7 +58,9 @@ def build_dead_letter(
         body = body[:MAXIMUM_BODY_BYTES]
     if dropped:
         reasons["dlq_dropped_headers"] = str(dropped)
+    # A lone surrogate in an error's text must not keep the letter from being written.
     own = tuple((name, text.encode(errors="replace")) for name, text in reasons.items())
+    # The outbox keeps the key as PostgreSQL's text, which has no NUL.
     return DeadLetterRecord(key.replace("\x00", ""), kept + own, body)
 
 

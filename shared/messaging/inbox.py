@@ -41,4 +41,5 @@ class Inbox:
                 log.info("duplicate_ignored", type=envelope.type, event_id=str(envelope.id))
                 return
             await use_case(tx, message)
+        # After the commit: a relay that looked earlier would not see the new rows.
         self._notifier.notify()

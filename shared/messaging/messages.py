@@ -143,6 +143,7 @@ def read_tenant_id(body: bytes | None) -> str:
 
 def describe_validation_error(error: ValidationError) -> str:
     """Field and rule of each problem in one line, without the input."""
+    # Inputs are what users wrote: they stay out of logs and dead letters.
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     parts = []
     for problem in problems[:5]:

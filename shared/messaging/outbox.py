@@ -83,6 +83,7 @@ class Outbox:
 
     def _shard(self, key: str) -> int:
         """One key is always in one shard, so that its messages keep their order."""
+        # Not hash(): that of a text differs from process to process.
         return zlib.crc32(key.encode()) % self._shards
 
     async def append_raw(

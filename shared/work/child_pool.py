@@ -74,13 +74,16 @@ class ChildPool:
             "tenant_id": read_span_tenant(trace.get_current_span()),
         }
         process = self._context.Process(target=child_main, args=(theirs,), daemon=True)
+        # A thread: the start waits until the fork server has imported its modules.
         await asyncio.to_thread(process.start)
+        # The child has its own copy; while ours is open its end would not close the pipe.
         theirs.close()
         log.info("child_started", entry=entry, pid=process.pid)
         try:
             ours.send_bytes(encode(message))
             return await self._exchange_messages(ours, process, on_report)
         finally:
+            # Shielded: a cancelled run must not leave its child behind.
             await asyncio.shield(_stop(ours, process))
 
     async def _exchange_messages(

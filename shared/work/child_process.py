@@ -44,6 +44,7 @@ class Channel:
             try:
                 self._connection.send_bytes(encode(message))
             except (BrokenPipeError, OSError):
+                # At once: whatever is computed now has no reader, and exit handlers may wait.
                 os._exit(1)
 
     def report(self, report: Report) -> None:
@@ -72,11 +73,13 @@ def child_main(connection: Connection) -> None:
         request = orjson.loads(connection.recv_bytes())
     except EOFError:  # the service is gone before it had work for this child
         return
+    # A thread: the entry point may compute for minutes without looking at the pipe.
     threading.Thread(target=_exit_when_service_ends, args=(connection,), daemon=True).start()
     module, _, function = str(request["entry"]).partition(":")
     provider = TracerProvider(
         resource=Resource.create({"service.name": request["service"]}),
         id_generator=SystemRandomIdGenerator(),
+        # Spans leave one by one through the pipe; at the exit nothing is left to flush.
         shutdown_on_exit=False,
     )
     provider.add_span_processor(ChannelSpanProcessor(channel, request["tenant_id"]))
@@ -92,6 +95,7 @@ def _answer(module: str, function: str, spec: dict[str, Any], channel: Channel) 
         entry: EntryPoint = getattr(importlib.import_module(module), function)
         return {"type": "result", "result": entry(spec, channel.report)}
     except MemoryError:
+        # Worth another try: the memory may have been another process's.
         return _error("MemoryError", "the child ran out of memory", retryable=True)
     except Exception as error:  # noqa: BLE001  every error must reach the service as an answer
         traceback.print_exc()

@@ -83,6 +83,7 @@ class WorkQueue:
     async def cancel(self, tx: Tx, *, kind: str, key: str) -> int:
         """Cancel open rows of a key; a running worker finds its lease gone. Returns how many."""
         status: str = await _queries.cancel_work(tx, kind=kind, key=key)
+        # The server's command tag, such as `UPDATE 2`.
         return int(status.rsplit(" ", 1)[-1])
 
     async def lease(self, kinds: list[str], owner: str) -> Lease | None:
@@ -92,6 +93,7 @@ class WorkQueue:
                 tx,
                 kinds=kinds,
                 owner=owner,
+                # A new token for each lease: writes of whoever had the row before are refused.
                 token=uuid4(),
                 lease_seconds=self.lease_seconds,
             )
@@ -124,7 +126,7 @@ class WorkQueue:
 
     @asynccontextmanager
     async def guarded(self, lease: Lease) -> AsyncIterator[Tx]:
-        """A transaction in which the lease certainly holds; rings the relay after its commit.
+        """A transaction in which the lease certainly holds; notifies the relay after its commit.
 
         It is of the work's tenant.
 
@@ -186,6 +188,7 @@ class WorkQueue:
             yield
         except asyncio.CancelledError:
             if lost:
+                # Our own cancellation and none from outside: the error takes its place.
                 task.uncancel()
                 raise lost[0] from None
             raise
@@ -215,7 +218,10 @@ class WorkQueue:
         """Renew it when a third of its time is over; returns until when it then holds."""
         loop = asyncio.get_running_loop()
         while True:
+            # At a third of the time two renewals may fail before the lease runs out.
             await asyncio.sleep(self.lease_seconds / 3)
+            # Counted from the question: the database's lease began later, so ours never ends after
+            # it.
             asked = loop.time()
             with contextlib.suppress(DatabaseUnavailable):
                 await self.renew(lease)

@@ -68,6 +68,8 @@ class Worker:
         """Lease and run until cancelled; running work is then released."""
         try:
             while True:
+                # A slot must be free before work is leased: leased work that waits would lose its
+                # lease.
                 async with self._free:
                     lease = await self._next()
                 await self._free.acquire()
@@ -113,6 +115,7 @@ class Worker:
                 await self._run(lease)
             except asyncio.CancelledError:
                 span.set_status(Status(StatusCode.ERROR, "handed back"))
+                # Shielded: work that is not released at a stop waits until its lease has run out.
                 await asyncio.shield(self._queue.release(lease))
                 raise
             except LeaseNotRenewed as error:
@@ -144,6 +147,7 @@ class Worker:
 
     async def _run(self, lease: Lease) -> None:
         handler = self._handlers[lease.kind]
+        # Attempts are counted when leased, so work that kills its process comes to an end too.
         if lease.attempt > lease.max_attempts:
             await self._give_up(
                 handler,

@@ -29,9 +29,8 @@ class JobEvent(StrEnum):
     GATE_REJECTED = "gate rejected"
     REGISTERED = "registered"
     DEPLOYED = "deployed"
-    DEPLOYED_CHANGED = (
-        "deployed version changed"  # somebody deployed or rolled back since the gate spoke
-    )
+    # Somebody deployed or rolled back since the gate decided.
+    DEPLOYED_CHANGED = "deployed version changed"
     GAVE_UP = "gave up"  # the stage cannot be done
     CANCELLED = "cancelled"
 
@@ -46,11 +45,13 @@ _FORWARD: Final = {
     (JobState.PREPARING, JobEvent.PREPARED): JobState.QUEUED,
     (JobState.QUEUED, JobEvent.SLOT_GRANTED): JobState.TRAINING,
     (JobState.TRAINING, JobEvent.TRAINED): JobState.EVALUATING,
+    # Its slot is gone with the attempt, so it waits for another like any queued job.
     (JobState.TRAINING, JobEvent.ATTEMPT_LOST): JobState.QUEUED,
     (JobState.EVALUATING, JobEvent.GATE_PASSED): JobState.REGISTERING,
     (JobState.EVALUATING, JobEvent.GATE_REJECTED): JobState.REJECTED,
     (JobState.REGISTERING, JobEvent.REGISTERED): JobState.ROLLING_OUT,
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED): JobState.COMPLETED,
+    # The gate compared it with a version that is no longer deployed.
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED_CHANGED): JobState.EVALUATING,
 }
 _ENDINGS: Final = {

@@ -83,6 +83,7 @@ class JobTransitions:
         moved = self._build_next(job, to_state, event, now, facts or job.facts)
         if not await self._jobs.update_job(tx, moved, known_version=job.version):
             raise JobMoved(f"job {job.job_id} changed while it was looked at; try again")
+        # A stage's span ends with an error only where the stage itself failed.
         lost = event in (JobEvent.ATTEMPT_LOST, JobEvent.GAVE_UP)
         await self._spans.write(tx, build_stage_span(job, now, reason if lost else ""))
         await self._record(tx, moved, job.state, cause, event=event, reason=reason)
@@ -128,6 +129,8 @@ class JobTransitions:
             job,
             state=to_state,
             version=version,
+            # An attempt begins with its slot: what the one before still reports is recognised as
+            # old.
             attempt=job.attempt + (event is JobEvent.SLOT_GRANTED),
             dispatches=1,
             facts=_count_evaluation(to_state, facts),
@@ -149,6 +152,7 @@ class JobTransitions:
         await self._jobs.insert_transition(
             tx, job, from_state=from_state, event=event, reason=reason
         )
+        # The version is part of the event's id: one cause may move a job twice.
         changed = _changed(job, from_state, reason)
         await self._outbox.append(
             tx, changed, cause=cause_of_job(cause, job), part=str(job.version)

@@ -62,7 +62,9 @@ class AgentQueue:
         self._transitions = transitions
         self._dispatcher = dispatcher
         self._clock = clock
+        # Read once per profile revision: the decision runs for every batch of feedback.
         self._policies: dict[AgentKey, tuple[int, TriggerPolicy]] = {}
+        # In memory: a restart tries a parked agent once more, which does no harm.
         self._parked: dict[AgentKey, tuple[int, datetime]] = {}
 
     async def submit(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> bool:
@@ -80,6 +82,7 @@ class AgentQueue:
         stats = await self._stats_store.lock_stats(tx, key)
         if stats is None or stats.busy:
             return
+        # A job that has nothing to learn from ends at once; the next one gets its place.
         while (job := await self._requests.lock_next_requested(tx, key)) is not None:
             if await self._begin(tx, job, stats, cause):
                 return
@@ -89,6 +92,7 @@ class AgentQueue:
         """The job is over: its agent is free for the next one, perhaps after a backoff."""
         if job.was_unsuccessful:
             await self._stats_store.count_unsuccessful_run(tx, job.key, self._clock.now())
+        # Before the next one starts: an agent that is still busy would not begin it.
         await self._stats_store.clear_open_job(tx, job.key, job.job_id)
         await self.start_next(tx, job.key, cause)
 
@@ -109,14 +113,17 @@ class AgentQueue:
         try:
             decision = await self._decide(tx, key, stats, now)
             if decision.reason is not None:
+                # An error of this agent must undo its half-made job and nothing of the others.
                 async with self._stats_store.savepoint(tx):
                     await self._retrain(tx, key, stats, decision.reason)
         except RetryableError:
+            # The fault is not the agent's: the message comes again, and with it this evaluation.
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, it is this agent's alone
             self._parked[key] = (stats.profile_revision, now + POSTPONEMENT)
             report_parked(key, error)
             decision = TriggerDecision(check_at=now + POSTPONEMENT)
+        # Mostly nothing changes: no write then for each batch of feedback.
         if decision.reason is None and decision.check_at != stats.check_at:
             await self._stats_store.set_check(tx, key, decision.check_at)
 
@@ -189,6 +196,7 @@ class AgentQueue:
         try:
             facts = await self._first_facts(tx, job, agent, stats, cause)
         except PermanentError as error:
+            # The requester gets the reason as the job's end; the queue goes on.
             await self._transitions.apply(tx, job, JobEvent.GAVE_UP, cause, reason=str(error))
             return False
         config = merge_config(agent.profile.training, job.config)

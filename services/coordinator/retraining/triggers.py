@@ -69,10 +69,12 @@ def _dropped(stats: FeedbackStats, least: float) -> bool:
 
     A window that this fires becomes the reference: the same low ratings cannot fire again.
     """
+    # The normal approximation below needs some ratings on both sides.
     if min(stats.rated, stats.previous_rated) < MINIMUM_RATINGS:
         return False
     reference = stats.previous_rating_sum / stats.previous_rated
     mean = stats.rating_sum / stats.rated
+    # Only sums are kept, so the largest variance that they allow stands in for the real one.
     variance = _max_variance(mean) / stats.rated
     variance += _max_variance(reference) / stats.previous_rated
     fall = reference - mean

@@ -43,6 +43,7 @@ class Windows:
         Raises:
             NothingToLearn: there is none.
         """
+        # The caller has locked the statistics, so no two windows get one number.
         key, sequence = AgentKey(stats.tenant_id, stats.agent_id), stats.windows + 1
         window_id = derive_window_id(key, sequence)
         if stats.unused == 0:
@@ -52,6 +53,7 @@ class Windows:
         claim = await self._feedback.claim(tx, key, window_id, maximum)
         window = Window(window_id, key, sequence, reason, claim)
         reference = (stats.previous_rated, stats.previous_rating_sum)
+        # Too few ratings say nothing: the window before stays what the next one is compared with.
         if claim.rated >= MINIMUM_RATINGS:
             reference = (claim.rated, claim.rating_sum)
         await self._feedback.insert_window(tx, window, reference, self._clock.now())

@@ -60,6 +60,7 @@ class SlotAllocator:
         running = await self._queue.running_jobs(tx)
         for job_id in allocate(waiting, running, count_slots(heard)):
             job = await self._queue.lock_queued_job(tx, job_id)
+            # It may have been cancelled since it was listed.
             if job is not None:
                 await self._grant(tx, job)
 

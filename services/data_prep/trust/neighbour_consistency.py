@@ -139,11 +139,13 @@ def _strongest_target(votes: Sequence[tuple[float, str]], own: str) -> Consensus
     weights: defaultdict[str, float] = defaultdict(float)
     closest: defaultdict[str, list[float]] = defaultdict(list)
     for similarity, target in sorted(votes, reverse=True):
+        # Squared: one very near text says more than several that are hardly alike.
         weights[target] += similarity**2
         if len(closest[target]) < CLOSEST_NEIGHBOURS:
             closest[target].append(similarity)
     if not weights:
         return None
+    # Rounded, and the item's own target first: a tie contradicts nobody.
     target = max(weights, key=lambda name: (round(weights[name], 9), name == own, name))
     return Consensus(target, statistics.fmean(closest[target]))
 

@@ -65,8 +65,10 @@ def apply_trust(
     """Decide what each piece of feedback counts. The same for the same items in any order."""
     if not trust.enabled:
         return TrustResult(list(items), ())
+    # A seeded order: which of a unit's items count must not depend on when it sent them.
     places = sorted(range(len(items)), key=lambda place: _seeded_sort_key(items[place], seed))
     window = TrustWindow([items[place] for place in places], memory, trust, policy, seed)
+    # The order matters: copies must not vote, and caps count only what is left.
     window.quarantine_repeated()
     window.quarantine_outvoted()
     window.quarantine_outliers()
@@ -133,6 +135,7 @@ class TrustWindow:
                     )
                     losing = [p for p in group if self._items[p].target == target]
                     self._quarantine(
+                        # An expert's answer stays, however many others contradict it.
                         [p for p in losing if self._is_subject_to_limits(p)],
                         QuarantineReason.OUTVOTED,
                         explanation,
@@ -162,6 +165,7 @@ class TrustWindow:
             for p in named
             if opinions[p] is Consistency.CONTRADICTED and p not in self.quarantined
         ]
+        # An item of no weight would still take part in counts and splits.
         if self._trust.contradicted_weight == 0:
             self._quarantine(contradicted, QuarantineReason.CONTRADICTED, "others contradict it")
         self._weight_factors |= dict.fromkeys(contradicted, self._trust.contradicted_weight)
@@ -177,6 +181,7 @@ class TrustWindow:
         by_source = _group_by(feedback, lambda place: self._items[place].feedback_source)
         for source, share in shares.items():
             submitted = by_source.get(source, [])
+            # A window of one source alone has nobody whom it could crowd out.
             if len(submitted) < len(feedback):
                 limit = max(self._trust.unit_floor, math.floor(share * len(feedback)))
                 explanation = f"{source} feedback is more than {share:.0%} of the window"
@@ -202,6 +207,8 @@ class TrustWindow:
             unit: Counter(opinions[p] for p in submitted) for unit, submitted in by_unit.items()
         }
         for unit, submitted in by_unit.items():
+            # Without the unit itself: a large attacker would raise the rate that it is compared
+            # with.
             baseline = baseline_contradiction_rate(
                 known, [own for name, own in opinions_by_unit.items() if name != unit]
             )
@@ -212,6 +219,7 @@ class TrustWindow:
                     _explain(opinions_by_unit[unit], baseline, "its unit"),
                 )
                 continue
+            # A unit may answer most inputs well and one target wrong on purpose.
             for target, part in _group_by(submitted, lambda p: self._items[p].target).items():
                 own = Counter(opinions[place] for place in part)
                 if is_outlier(own, baseline):

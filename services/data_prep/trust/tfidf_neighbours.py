@@ -57,6 +57,7 @@ class TfidfNeighbours:
         single = near[: self._groups[0]] if self._groups else near
         grouped: list[tuple[float, int]] = []
         if self._groups:
+            # One pass over all texts gives the nearest of each group.
             best = numpy.maximum.reduceat(near, self._groups)
             for similarity, group in _nearest(best, most):
                 start, end = self._groups[group], self._ends[group]
@@ -73,6 +74,7 @@ def _nearest(near: NDArray[float64], most: int) -> list[tuple[float, int]]:
 
     least = MINIMUM_SIMILARITY
     if len(near) > most:
+        # Only what can be among the nearest is sorted: a window has thousands of texts.
         least = max(MINIMUM_SIMILARITY, numpy.partition(near, -most)[-most])
     places = numpy.flatnonzero(near >= least)
     order = numpy.lexsort((places, -near[places]))[:most]

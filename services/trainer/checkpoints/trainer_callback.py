@@ -34,6 +34,7 @@ OPTIMIZER_SETTINGS: Final = "optimizer.json"
 SCHEDULER: Final = "scheduler.json"
 RANDOM_TENSORS: Final = "random.safetensors"
 RANDOM_SETTINGS: Final = "random.json"
+# A power cut may tear the newest; the one before is used then.
 MAX_CHECKPOINTS = 2
 
 
@@ -65,6 +66,7 @@ class CheckpointedTrainer(Trainer):
     def _get_grad_norm(
         self, model: torch.nn.Module, grad_norm: Tensor | float | None = None
     ) -> Tensor | float | None:
+        # The last hook of the Trainer before it lets the optimizer take the step.
         norm: Tensor | float | None = super()._get_grad_norm(  # type: ignore[no-untyped-call]
             model, grad_norm=grad_norm
         )
@@ -96,6 +98,7 @@ class CheckpointedTrainer(Trainer):
             save_file(state_dict or model.state_dict(), f"{folder}/{SAFE_WEIGHTS_NAME}")
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        # In place of the Trainer's own, which pickles both with torch.save.
         assert self.optimizer is not None
         assert self.lr_scheduler is not None
         folder, state = Path(output_dir), self.optimizer.state_dict()
@@ -124,6 +127,7 @@ class CheckpointedTrainer(Trainer):
             states = torch.cuda.random.get_rng_state_all()
             tensors |= {f"cuda.{number}": state for number, state in enumerate(states)}
         name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+        # Not every torch has unsigned 32-bit tensors; int64 takes the words without loss.
         tensors["numpy"] = torch.from_numpy(np.asarray(keys).astype(np.int64))
         save_file(tensors, folder / RANDOM_TENSORS)
         numpy_state = [name, position, has_gauss, gauss]

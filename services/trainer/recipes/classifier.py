@@ -102,6 +102,7 @@ def _head(encoder: TextEncoder, labels: Sequence[str], warm_start: Classifier | 
     if warm_start:
         known = len(warm_start.card.labels)
         with torch.no_grad():
+            # The labels learned before keep their rows; new ones start at random.
             head.weight[:known] = warm_start.head.weight
             head.bias[:known] = warm_start.head.bias
     return head

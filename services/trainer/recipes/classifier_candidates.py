@@ -91,6 +91,7 @@ def fit_closed_form(
     started = time.perf_counter()
     card = read_warm_start_card(run)
     before = load_statistics(run.warm_start_model) if run.warm_start_model else None
+    # Without its statistics the earlier version's layers cannot be continued in closed form.
     source = run.warm_start_model if before is not None else None
     wanted = run.labels or tuple(
         dict.fromkeys((*(card.labels if card else ()), *sorted({i.target for i in items})))
@@ -100,6 +101,7 @@ def fit_closed_form(
         for item in items
         if item.target in set(wanted) and not (before is not None and item.source == REPLAY)
     ]
+    # The statistics belong to vectors of that very encoder, so its layers stay as they are.
     frozen = card.frozen_layers if card and source else run.config.frozen_layers
     base = source or resolve_base_model(run.base_model, run.cache_dir)
     encoder = TextEncoder.load(base, frozen, device=run.device)

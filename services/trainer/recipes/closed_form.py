@@ -71,6 +71,7 @@ class ClassStatistics:
         mine, theirs = self._on(labels), other._on(labels)
         return ClassStatistics(
             labels,
+            # Rounding may leave a little below zero where all items of a label were removed.
             (mine.weight_L + sign * theirs.weight_L).clamp(min=0.0),
             mine.sum_LH + sign * theirs.sum_LH,
             mine.outer_HH + sign * theirs.outer_HH,
@@ -115,6 +116,7 @@ def fit_linear_discriminant(
     covariance_HH = _shrink(scatter_HH, statistics)
     rows = [statistics.labels.index(label) for label in labels]
     means_LH = means_KH[rows]
+    # Solved and not inverted: cheaper, and exact to more digits.
     weight_LH = torch.linalg.solve(covariance_HH, means_LH.T).T
     bias_L = -0.5 * (means_LH * weight_LH).sum(1)
     return weight_LH.float(), bias_L.float()
@@ -134,6 +136,7 @@ def _shrink(scatter_HH: Tensor, statistics: ClassStatistics) -> Tensor:
     square = float(
         statistics.outer_HH.diagonal().mean() / statistics.weight_L.sum().clamp(min=TINY)
     )
+    # All items of a label are equal, or each has one: what is left of the spread is rounding.
     if spread <= square * 1e-6:
         shrinkage, spread = 1.0, max(square, TINY)
     sphere_HH = spread * torch.eye(hidden, dtype=torch.float64)

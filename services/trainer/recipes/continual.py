@@ -63,6 +63,7 @@ class DistillationTargets:
 
     def __init__(self, features: FrozenFeatures, rows: Iterable[int]) -> None:
         self._features = features
+        # A copy without dropout: the targets are what the earlier model answered when it was used.
         self._upper = copy.deepcopy(features.encoder.upper).requires_grad_(False).train(False)
         self._groups = LengthGroups(rows, [len(row) for row in features.ids])
         self._cache: dict[int, Tensor] = {}

@@ -114,6 +114,7 @@ def train_encoder(
     ids = encoder.tokenize([item.input for item in items.train], run.config.max_length)
     features = FrozenFeatures(encoder, ids)
     strategy = choose_strategy(run)
+    # Before any weight moves: a strategy may record what the starting model computes.
     strategy.before_fit(features, items.train)
     progress = ProgressCallback(report, build_validator(task.model, items.validation))
     collator = Collator(features, task.targets)
@@ -127,6 +128,7 @@ def train_encoder(
 def build_validator(model: Selector | Classifier, items: Sequence[TrainingItem]) -> Validate:
     """A function that scores the model as it is when called; no items, no figures."""
     ids = model.encoder.tokenize([item.input for item in items], model.card.max_length)
+    # Shared by all validations: the frozen layers do not change, so they run once per text.
     states = FrozenFeatures(model.encoder, ids)
 
     def validate() -> dict[str, float]:

@@ -75,6 +75,7 @@ def build_training_arguments(run: TrainingRun[RunConfig], items: int) -> dict[st
     config, steps = run.config, count_steps(run, items)
     return {
         "output_dir": str(run.checkpoint_dir),
+        # Always explicit: the learning-rate schedule and the planned order must end together.
         "max_steps": steps,
         "per_device_train_batch_size": config.batch_size,
         "learning_rate": config.learning_rate,
@@ -84,11 +85,13 @@ def build_training_arguments(run: TrainingRun[RunConfig], items: int) -> dict[st
         "warmup_steps": math.ceil(config.warmup_ratio * steps),
         "logging_steps": max(1, steps // LOGS_PER_RUN),
         "logging_first_step": True,
+        # The filter would hide a loss that is not a number from the log.
         "logging_nan_inf_filter": False,
         "save_steps": config.checkpoint_steps,
         "seed": run.seed,
         "use_cpu": run.device == "cpu",
         "bf16": run.precision == "bfloat16",
+        # The data set gives row numbers and no columns that could be compared with `forward`.
         "remove_unused_columns": False,
         # The states, nearly all of a batch, are on the device when they are put together.
         "dataloader_pin_memory": False,
@@ -117,6 +120,7 @@ def build_sampler(
     order: list[int] = []
     for epoch in range(epochs):
         rows = sampled[epoch * per_epoch : (epoch + 1) * per_epoch]
+        # Other buckets in each epoch, and the same ones after a resume.
         order += bucket_by_length(rows, lengths, run.config.batch_size, run.seed + epoch)
     return PlannedSampler(order, per_epoch)
 
@@ -150,6 +154,7 @@ def fit(
         NonFiniteLoss: a loss or gradient was not a number; no step was taken with it.
     """
     trainer.run_metadata = run_metadata(run)
+    # It would print every log entry between the lines of the structured log.
     trainer.remove_callback(PrinterCallback)
     checkpoint = find_newest_checkpoint(run.checkpoint_dir)
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -16,6 +16,7 @@ from torch.utils.data import Sampler
 
 from archon_inference.encoder import TextEncoder, length_batches, pad_states
 
+# A trainer shares its machine with other slots; what does not fit is computed each time.
 MAX_CACHE_BYTES = 512 * 1024 * 1024
 GROUP_SIZE = 8
 

@@ -37,6 +37,7 @@ def sample_order(
     done = 0.0
     for stage in stages:
         done += stage.step_proportion
+        # From the running sum: stages rounded one by one could miss the total by some samples.
         wanted = round(sample_count * done / total) - len(order)
         rows = [row for row, hard in enumerate(difficulties) if hard <= stage.maximum_difficulty]
         order.extend(_sample_least_used(rows or list(range(len(uses))), uses, wanted, generator))
