@@ -28,7 +28,8 @@ def record_time(timestamp_ms: int) -> datetime:
 class Envelope:
     """The attributes of one event. `causation_id` is the message that led to this one.
 
-    `traffic_class` is empty for production.
+    `traffic_class` is empty for production. `submitted_by` is the API key that an event of the
+    feedback topic came with; empty where it came straight over Kafka, from `source`.
     """
 
     id: UUID
@@ -41,6 +42,7 @@ class Envelope:
     traceparent: str = ""
     tracestate: str = ""
     traffic_class: str = ""
+    submitted_by: str = ""
 
     @classmethod
     def of(cls, headers: HeaderView, *, absent_id: UUID, absent_time: datetime) -> Envelope:
@@ -62,6 +64,7 @@ class Envelope:
             traceparent=headers.text("traceparent"),
             tracestate=headers.text("tracestate"),
             traffic_class=headers.text("ce_trafficclass"),
+            submitted_by=headers.text("ce_submittedby"),
         )
 
     def to_headers(self) -> Headers:
@@ -78,6 +81,7 @@ class Envelope:
             "traceparent": self.traceparent,
             "tracestate": self.tracestate,
             "ce_trafficclass": self.traffic_class,
+            "ce_submittedby": self.submitted_by,
             "content-type": CONTENT_TYPE,
         }
         return [(name, value.encode()) for name, value in attributes.items() if value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import assert_never
 
 from archon_contracts.events.feedback import (
@@ -34,21 +35,29 @@ def with_traffic_class(event: FeedbackEvent, *surroundings: TrafficClass | None)
     return event
 
 
-def event_id_of(event: FeedbackEvent) -> EventId:
-    """An id derived from kind, agent, subject and source, so that a repeated send is a duplicate.
+def event_id_of(event: FeedbackEvent, submitted_by: str = "") -> EventId:
+    """An id derived from what the event is about and who sends it: a repeated send is a duplicate.
 
-    A second feedback event of the same source on one interaction (a user who changed their mind)
-    needs an explicit id, else it counts as a repetition.
+    `submitted_by` is the API key (the gateway adds it) or the Kafka source that it comes from.
+    A second feedback event of the same submitter and source on one interaction is a repetition,
+    unless it has an explicit id or the first one was retracted before. Another label of an
+    annotator is another annotation, and the last one counts. A retraction has the same id each
+    time; each one that is sent is applied to what came before it.
     """
     tenant, agent, subject = event.tenant_id, event.agent_id, subject_of(event)
+    submitter = (submitted_by,) if submitted_by else ()
     match event:
         case FeedbackReceived():
-            return feedback_event_id(tenant, agent, subject, event.source)
+            return feedback_event_id(tenant, agent, subject, event.source, submitted_by)
         case FeedbackRetracted():
-            return EventId(derived_id("retraction", tenant, agent, subject, event.source))
+            whose = (event.annotator_id or "", event.submitted_by or "")
+            more = (*whose, *submitter) if any(whose) else submitter
+            return EventId(derived_id("retraction", tenant, agent, subject, event.source, *more))
         case InteractionLogged():
-            return EventId(derived_id("interaction", tenant, agent, subject))
+            return EventId(derived_id("interaction", tenant, agent, subject, *submitter))
         case AnnotationSubmitted():
-            return EventId(derived_id("annotation", tenant, agent, subject, event.annotator_id))
+            label = json.dumps([event.label, event.confidence], sort_keys=True)
+            named = (event.annotator_id, label)
+            return EventId(derived_id("annotation", tenant, agent, subject, *named, *submitter))
         case _:
             assert_never(event)

@@ -31,6 +31,12 @@ def derived_id(*parts: object) -> UUID:
     return uuid5(ARCHON_NAMESPACE, "\x1f".join(str(part) for part in parts))
 
 
-def feedback_event_id(tenant_id: str, agent_id: str, interaction_id: str, source: str) -> EventId:
-    """The id of feedback that came without one: one event per interaction and source."""
-    return EventId(derived_id("feedback", tenant_id, agent_id, interaction_id, source))
+def feedback_event_id(
+    tenant_id: str, agent_id: str, interaction_id: str, source: str, submitted_by: str = ""
+) -> EventId:
+    """The id of feedback that came without one: one event per interaction, source and submitter.
+
+    `submitted_by` names the API key or the Kafka source: nobody can use up the id of another.
+    """
+    submitter = (submitted_by,) if submitted_by else ()
+    return EventId(derived_id("feedback", tenant_id, agent_id, interaction_id, source, *submitter))

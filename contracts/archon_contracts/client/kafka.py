@@ -22,7 +22,7 @@ class KafkaFeedbackClient:
     """Sends feedback events; use it as `async with KafkaFeedbackClient(...) as client`.
 
     A send returns once all in-sync replicas have the event. Events without an id get one by what
-    they say (`event_id_of`), so sending the same one again after an error is safe.
+    they say and `source` (`event_id_of`), so sending the same one again after an error is safe.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class KafkaFeedbackClient:
             SendRefusedError: Kafka does not accept it.
         """
         event = with_traffic_class(event, self._traffic_class, current_traffic_class())
-        event_id = event_id or event_id_of(event)
+        event_id = event_id or event_id_of(event, self._source)
         attributes: dict[str, str | int] = {
             telemetry.MESSAGING_MESSAGE_ID: str(event_id),
             telemetry.MESSAGING_KAFKA_KEY: event.key,
@@ -90,7 +90,10 @@ class KafkaFeedbackClient:
         """
         around = current_traffic_class()
         batch = [
-            (with_traffic_class(event, self._traffic_class, around), event_id_of(event))
+            (
+                with_traffic_class(event, self._traffic_class, around),
+                event_id_of(event, self._source),
+            )
             for event in events
         ]
         attributes: dict[str, str | int] = {telemetry.MESSAGING_BATCH_COUNT: len(batch)}

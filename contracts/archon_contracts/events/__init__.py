@@ -22,6 +22,7 @@ from archon_contracts.events.evaluations import (
     RegressionDetected,
 )
 from archon_contracts.events.feedback import (
+    EVERY_SUBMITTER,
     AnnotationSubmitted,
     FeedbackReceived,
     FeedbackRetracted,
@@ -60,6 +61,7 @@ from archon_contracts.events.training import (
 from archon_contracts.events.workers import Capability, WorkerReported
 
 __all__ = [
+    "EVERY_SUBMITTER",
     "AgentConfiguration",
     "AgentConfigured",
     "AnnotationSubmitted",

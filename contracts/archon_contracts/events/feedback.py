@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier, NonNullJson
@@ -56,8 +56,15 @@ class FeedbackReceived(Contract):
         return self
 
 
+EVERY_SUBMITTER: Final = "*"
+"""Instead of a submitter's name: whoever gave it."""
+
+
 class FeedbackRetracted(Contract):
     """Feedback is withdrawn; no dataset prepared from then on contains it."""
+
+    # It concerns what its sender gave before it; with `annotator_id`, labels of the item
+    # `interaction_id`.
 
     topic: ClassVar[Topic] = topics.FEEDBACK
     key_field: ClassVar[str] = "agent_id"
@@ -65,6 +72,13 @@ class FeedbackRetracted(Contract):
     agent_id: Identifier
     interaction_id: Identifier
     source: FeedbackSource = FeedbackSource.USER
+    annotator_id: Identifier | None = Field(
+        default=None, description="Whose labels of the item to withdraw, instead of feedback."
+    )
+    submitted_by: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = Field(
+        default=None,
+        description="Submitter of what is withdrawn, * for all of them; absent: the sender itself.",
+    )
     reason: str = ""
     traffic_class: TrafficClass | None = TRAFFIC_CLASS
 

@@ -92,6 +92,9 @@ class TrainingItem(ValueObject):
     feedback_source: str = Field(default="", description="user, expert, guardrail, environment.")
     generator: str = Field(default="", description="How a synthetic item was made.")
     unit: Text = Field(default="", description="User or session that gave the feedback.")
+    submitted_by: Text = Field(
+        default="", description="API key or Kafka source that the feedback came with."
+    )
     group: Text = Field(default="", description="Segment to report on.")
     skill: Text = Field(default="", description="Capability that the item exercises.")
     model_version: Text = Field(default="", description="Version that gave `actual`.")

@@ -16,8 +16,9 @@ from asyncpg.pgproto import pgproto
 from pydantic import ValidationError
 
 from archon_contracts.envelope import HeaderView
-from archon_contracts.event_ids import FeedbackEvent, subject_of
+from archon_contracts.event_ids import FeedbackEvent, event_id_of, subject_of
 from archon_contracts.events import (
+    EVERY_SUBMITTER,
     AnnotationSubmitted,
     FeedbackReceived,
     FeedbackRetracted,
@@ -32,12 +33,16 @@ from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
 from shared.messaging.messages import RawRecord, describe_validation_error
 
 GOOD_RATING: Final = 4.0
+MAXIMUM_SUBMITTER_LENGTH: Final = 256
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _MISPLACED: Final = "header {name} is null or not UTF-8; send text or leave it out"
 
 
 class FeedbackRow(NamedTuple):
-    """One row of the feedback table; what follows the body is counted but not stored."""
+    """One row of the feedback table; what follows `submitted_by` is counted or compared only.
+
+    By its place in the log a second send after a retraction differs from a redelivery.
+    """
 
     key: AgentKey
     event_id: UUID
@@ -47,9 +52,13 @@ class FeedbackRow(NamedTuple):
     correct: bool | None
     traceparent: str | None
     body: bytes
+    submitted_by: str = ""
     model_version: str | None = None
     corrected: bool = False
     reward: float | None = None
+    annotator_id: str = ""
+    partition: int = 0
+    offset: int = 0
 
 
 class InteractionRow(NamedTuple):
@@ -71,6 +80,10 @@ class RetractionRow(NamedTuple):
     interaction_id: str
     source: str
     reason: str
+    submitted_by: str = EVERY_SUBMITTER
+    annotator_id: str = ""
+    partition: int = 0
+    offset: int = 0
 
 
 class InternalRecord(NamedTuple):
@@ -169,19 +182,23 @@ def _parse_feedback(
     record: RawRecord, headers: RawHeaders, value: bytes
 ) -> FeedbackItem | InternalRecord:
     body = FeedbackReceived.model_validate_json(value)
+    submitted_by = _submitted_by(headers)
+    named = body.tenant_id, body.agent_id, body.interaction_id, body.source
     row = FeedbackRow(
         AgentKey(body.tenant_id, body.agent_id),
-        _event_id(headers)
-        or feedback_event_id(body.tenant_id, body.agent_id, body.interaction_id, body.source),
+        _event_id(headers, *named) or feedback_event_id(*named, submitted_by),
         body.interaction_id,
         body.source,
         body.rating,
         _is_correct(body),
         _traceparent(headers),
         value,
+        submitted_by,
         body.model_version,
         body.expected is not None and body.expected != body.actual,
         body.reward,
+        partition=record.partition,
+        offset=record.offset,
     )
     return _classify(row, headers, body)
 
@@ -190,16 +207,21 @@ def _parse_annotation(
     record: RawRecord, headers: RawHeaders, value: bytes
 ) -> FeedbackItem | InternalRecord:
     body = AnnotationSubmitted.model_validate_json(value)
-    absent = (ANNOTATION, body.tenant_id, body.agent_id, body.item_id, body.annotator_id)
+    submitted_by = _submitted_by(headers)
     row = FeedbackRow(
         AgentKey(body.tenant_id, body.agent_id),
-        _event_id(headers) or derived_id(*absent),
+        _event_id(headers, ANNOTATION, body.tenant_id, body.agent_id, body.item_id)
+        or event_id_of(body, submitted_by),
         body.item_id,
         ANNOTATION,
         None,
         None,
         _traceparent(headers),
         value,
+        submitted_by,
+        annotator_id=body.annotator_id,
+        partition=record.partition,
+        offset=record.offset,
     )
     return _classify(row, headers, body)
 
@@ -208,8 +230,8 @@ def _parse_interaction(
     record: RawRecord, headers: RawHeaders, value: bytes
 ) -> FeedbackItem | InternalRecord:
     body = InteractionLogged.model_validate_json(value)
-    absent = ("interaction", body.tenant_id, body.agent_id, body.interaction_id)
-    event_id = _event_id(headers) or derived_id(*absent)
+    named = "interaction", body.tenant_id, body.agent_id, body.interaction_id
+    event_id = _event_id(headers, *named) or event_id_of(body, _submitted_by(headers))
     interaction = InteractionRow(
         AgentKey(body.tenant_id, body.agent_id),
         event_id,
@@ -226,11 +248,20 @@ def _parse_retraction(
 ) -> FeedbackItem | InternalRecord:
     body = FeedbackRetracted.model_validate_json(value)
     # Without an id, the record's offset distinguishes two retractions of one interaction.
-    event_id = _event_id(headers) or derived_id(
-        "record", record.topic, record.partition, record.offset
+    event_id = _event_id(
+        headers, "retraction", body.tenant_id, body.agent_id, body.interaction_id
+    ) or derived_id("record", record.topic, record.partition, record.offset)
+    retraction = RetractionRow(
+        AgentKey(body.tenant_id, body.agent_id),
+        event_id,
+        body.interaction_id,
+        ANNOTATION if body.annotator_id else body.source,
+        body.reason,
+        body.submitted_by or _submitted_by(headers),
+        body.annotator_id or "",
+        record.partition,
+        record.offset,
     )
-    key = AgentKey(body.tenant_id, body.agent_id)
-    retraction = RetractionRow(key, event_id, body.interaction_id, body.source, body.reason)
     return _classify(retraction, headers, body)
 
 
@@ -265,9 +296,16 @@ def _unknown_type(record: RawRecord) -> UnknownMessageType:
     return UnknownMessageType(f"{problem}; this topic takes {known}")
 
 
-def _event_id(headers: RawHeaders) -> UUID | None:
+def _submitted_by(headers: RawHeaders) -> str:
+    """The API key that the gateway names, or else the source that sent it over Kafka."""
+    provided = headers.get("ce_submittedby") or headers.get("ce_source") or b""
+    return provided.decode(errors="replace")[:MAXIMUM_SUBMITTER_LENGTH]
+
+
+def _event_id(headers: RawHeaders, *named: str) -> UUID | None:
     """The id that the sender gave; any text is one, and is mapped to a UUID together with its
-    source. None when none was provided."""
+    source. CloudEvents has ids unique per source: without one, an id is of what is `named` only,
+    since another sender may count from the same number. None when none was provided."""
     provided = headers.get("ce_id")
     if not provided:
         if provided is None and "ce_id" in headers:
@@ -281,7 +319,9 @@ def _event_id(headers: RawHeaders) -> UUID | None:
         return pgproto.UUID(text)  # as the driver reads it: ten times faster than the library's
     except ValueError:
         view = HeaderView.of((name, value) for name, value in headers.items())
-        return view.uuid("ce_id") or derived_id("event", view.text("ce_source"), text)
+        source = view.text("ce_source")
+        mapped = derived_id("event", source, text) if source else derived_id("event", *named, text)
+        return view.uuid("ce_id") or mapped
 
 
 def _traceparent(headers: RawHeaders) -> str | None:

@@ -20,6 +20,7 @@ class StoredFeedback:
     rating: float | None
     received_at: datetime
     body: bytes
+    submitted_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,10 @@ NewIds = frozenset[tuple[str, UUID]]
 
 @dataclass(frozen=True, slots=True)
 class InsertResult:
-    """What an insert of feedback added; `new_ids` is None when every row was new."""
+    """What an insert of feedback added; `new_ids` is None when every row was new.
+
+    They are the ids that the rows came with, also of rows that are stored under another one.
+    """
 
     stored: int
     stats: list[FeedbackStats]

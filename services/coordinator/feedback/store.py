@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from archon_contracts.identifiers import derived_id
 from services.coordinator.domain import AgentKey, Window, WindowClaim
 from services.coordinator.feedback.records import (
     FeedbackRow,
@@ -26,7 +27,7 @@ from shared.messaging.messages import RawRecord
 from shared.postgres.database import Tx, savepoint
 from shared.postgres.queries import load_queries
 
-STORED_COLUMNS: Final = FeedbackRow._fields.index("body") + 1
+STORED_COLUMNS: Final = FeedbackRow._fields.index("submitted_by") + 1
 """Leading fields of a row that are columns of the table."""
 
 
@@ -95,8 +96,65 @@ class FeedbackStore:
     ) -> InsertResult:
         """Store what is new of them; return what it was, and the statistics that changed.
 
-        The driver copies rows at half the cost of encoding arrays of columns.
+        What was retracted and is sent again after that is new: it is stored under an id of its own.
         """
+        inserted = await self._insert(tx, feedback, agents, received_at)
+        if inserted.new_ids is None:
+            return inserted
+        known = [
+            row for row in feedback if (row.key.tenant_id, row.event_id) not in inserted.new_ids
+        ]
+        renewed = await self._renew(tx, known)
+        if not renewed:
+            return inserted
+        again = await self._insert(tx, list(renewed.values()), agents, received_at)
+        new_ids = again.new_ids
+        came_as = {
+            name
+            for name, row in renewed.items()
+            if new_ids is None or (row.key.tenant_id, row.event_id) in new_ids
+        }
+        return InsertResult(
+            inserted.stored + again.stored,
+            [*inserted.stats, *again.stats],
+            inserted.new_ids | came_as,
+        )
+
+    async def _renew(
+        self, tx: Tx, known: Sequence[FeedbackRow]
+    ) -> dict[tuple[str, UUID], FeedbackRow]:
+        """Those that follow a retraction of theirs, with a new id, by tenant and id as they came.
+
+        The id comes from the retraction's place in the log: a redelivery gives the same one.
+        """
+        rows = self._queries.preceding_retractions(
+            tx,
+            **_arrays([row.key for row in known]),
+            interaction_ids=[row.interaction_id for row in known],
+            sources=[row.source for row in known],
+            submitters=[row.submitted_by for row in known],
+            annotator_ids=[row.annotator_id for row in known],
+            partitions=[row.partition for row in known],
+            offsets=[row.offset for row in known],
+        )
+        renewed: dict[tuple[str, UUID], FeedbackRow] = {}
+        async for found in rows:
+            row = known[found["place"] - 1]
+            event_id = derived_id(
+                "renewed", row.event_id, found["partition"], found["record_offset"]
+            )
+            name = (row.key.tenant_id, row.event_id)
+            renewed.setdefault(name, row._replace(event_id=event_id))
+        return renewed
+
+    async def _insert(
+        self,
+        tx: Tx,
+        feedback: Sequence[FeedbackRow],
+        agents: Mapping[AgentKey, int],
+        received_at: datetime,
+    ) -> InsertResult:
+        """The driver copies rows at half the cost of encoding arrays of columns."""
         records = [
             (agents[row[0]], *row[1:STORED_COLUMNS], place) for place, row in enumerate(feedback)
         ]
@@ -157,9 +215,14 @@ class FeedbackStore:
         return len([row async for row in rows])
 
     async def retract(self, tx: Tx, retraction: RetractionRow, now: datetime) -> RetractionResult:
-        """Erase what it names, once."""
+        """Erase what it names: its submitter's, or everybody's; each delivery from the log once."""
         place = {"tenant_id": retraction.key.tenant_id, "agent_id": retraction.key.agent_id}
-        named = {"interaction_id": retraction.interaction_id, "source": retraction.source}
+        named = {
+            "interaction_id": retraction.interaction_id,
+            "source": retraction.source,
+            "submitted_by": retraction.submitted_by,
+            "annotator_id": retraction.annotator_id,
+        }
         if not await self._queries.insert_retraction(
             tx,
             **place,
@@ -167,6 +230,8 @@ class FeedbackStore:
             event_id=retraction.event_id,
             reason=retraction.reason,
             received_at=now,
+            partition=retraction.partition,
+            record_offset=retraction.offset,
         ):
             return RetractionResult(is_new=False)
         erased = await self._queries.erase_feedback(tx, **place, **named, now=now)

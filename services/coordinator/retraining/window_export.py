@@ -59,6 +59,7 @@ def _feedback_item(stored: StoredFeedback) -> TrainingItem | None:
         feedback_source=stored.source,
         model_version=body.get("model_version") or "",
         unit=body.get("unit_id") or "",
+        submitted_by=stored.submitted_by,
         occurred_at=body.get("occurred_at") or stored.received_at,
     )
 

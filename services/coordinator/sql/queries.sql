@@ -85,6 +85,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     correct boolean,
     traceparent text COLLATE "C",
     body bytea,
+    submitted_by text COLLATE "C",
     place integer -- in the batch
 ) ON COMMIT DELETE ROWS;
 
@@ -94,10 +95,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
 -- `sent` rows, which is rare.
 WITH stored AS (
     INSERT INTO feedback (tenant_id, event_id, agent_id, agent_no, interaction_id, source, rating,
-                          correct, received_at, traceparent, body)
+                          correct, received_at, traceparent, body, submitted_by)
     SELECT t.tenant_id, i.event_id, t.agent_id, i.agent_no, i.interaction_id, i.source, i.rating,
            i.correct, :received_at::timestamptz + i.place * interval '1 microsecond',
-           i.traceparent, i.body
+           i.traceparent, i.body, i.submitted_by
     FROM incoming i JOIN feedback_stats t USING (agent_no)
     ON CONFLICT (tenant_id, event_id) DO NOTHING
     RETURNING agent_no, event_id, rating, received_at
@@ -159,30 +160,60 @@ RETURNING event_id;
 -- name: prune_internal_traffic(before)!
 DELETE FROM internal_traffic WHERE received_at < :before;
 
--- name: insert_retraction(tenant_id, event_id, agent_id, interaction_id, source, reason, received_at)$
--- True when it is new.
-INSERT INTO retractions (tenant_id, event_id, agent_id, interaction_id, source, reason, received_at)
-VALUES (:tenant_id, :event_id, :agent_id, :interaction_id, :source, :reason, :received_at)
-ON CONFLICT (tenant_id, event_id) DO NOTHING
+-- name: insert_retraction(tenant_id, event_id, agent_id, interaction_id, source, reason, received_at, submitted_by, annotator_id, partition, record_offset)$
+-- True when it is new: also one of a known id that stands further on in the log, since it was sent
+-- once more. A redelivery stands where it stood.
+INSERT INTO retractions (tenant_id, event_id, agent_id, interaction_id, source, reason, received_at,
+                         submitted_by, annotator_id, partition, record_offset)
+VALUES (:tenant_id, :event_id, :agent_id, :interaction_id, :source, :reason, :received_at,
+        :submitted_by, :annotator_id, :partition, :record_offset)
+ON CONFLICT (tenant_id, event_id)
+DO UPDATE SET record_offset = excluded.record_offset, received_at = excluded.received_at
+WHERE retractions.partition = excluded.partition
+  AND retractions.record_offset < excluded.record_offset
 RETURNING true;
 
--- name: erase_feedback(tenant_id, agent_id, interaction_id, source, now)^
+-- name: preceding_retractions(tenant_ids, agent_ids, interaction_ids, sources, submitters, annotator_ids, partitions, offsets)
+-- Of each event the last retraction before it in the log that concerned what it says.
+SELECT e.place, r.partition, r.record_offset
+FROM unnest(:tenant_ids::text[], :agent_ids::text[], :interaction_ids::text[], :sources::text[],
+            :submitters::text[], :annotator_ids::text[], :partitions::int[], :offsets::bigint[])
+    WITH ORDINALITY AS e (tenant_id, agent_id, interaction_id, source, submitted_by, annotator_id,
+                          partition, record_offset, place)
+JOIN LATERAL (
+    SELECT r.partition, r.record_offset
+    FROM retractions r
+    WHERE r.tenant_id = e.tenant_id AND r.agent_id = e.agent_id
+      AND r.interaction_id = e.interaction_id AND r.source = e.source
+      AND r.submitted_by IN (e.submitted_by, '*') AND r.annotator_id IN (e.annotator_id, '')
+      AND r.partition IN (e.partition, -1) AND r.record_offset < e.record_offset
+    ORDER BY r.record_offset DESC
+    LIMIT 1
+) r ON true
+ORDER BY e.place;
+
+-- name: erase_feedback(tenant_id, agent_id, interaction_id, source, submitted_by, annotator_id, now)^
 -- The content goes, the row stays; only feedback in no window change the stats. Two branches,
--- each with an index of its own.
+-- each with an index of its own. Rows from before submitters were recorded are anybody's.
 WITH agent AS (
     SELECT agent_no FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 ), named AS (
-    SELECT f.event_id FROM feedback f JOIN agent USING (agent_no)
+    SELECT f.event_id, f.submitted_by, f.source, f.body FROM feedback f JOIN agent USING (agent_no)
     WHERE f.interaction_id = :interaction_id AND f.window_id IS NOT NULL
       AND f.source = :source AND f.retracted_at IS NULL
     UNION ALL
-    SELECT f.event_id FROM feedback f JOIN agent USING (agent_no)
+    SELECT f.event_id, f.submitted_by, f.source, f.body FROM feedback f JOIN agent USING (agent_no)
     WHERE f.interaction_id = :interaction_id AND f.window_id IS NULL
       AND f.source = :source AND f.retracted_at IS NULL
+), own AS (
+    SELECT event_id FROM named
+    WHERE (:submitted_by::text = '*' OR submitted_by = :submitted_by OR submitted_by IS NULL)
+      AND CASE WHEN :annotator_id::text = '' THEN true
+               ELSE convert_from(body, 'UTF8')::json ->> 'annotator_id' = :annotator_id END
 ), erased AS (
     UPDATE feedback f
     SET body = NULL, traceparent = NULL, retracted_at = :now
-    FROM named n
+    FROM own n
     WHERE f.event_id = n.event_id AND f.tenant_id = :tenant_id
     RETURNING f.event_id, f.rating, f.window_id
 )
@@ -245,7 +276,7 @@ VALUES (:window_id, :tenant_id, :agent_id, :sequence, :reason, :feedback_count,
         :feedback_digest, :now);
 
 -- name: window_feedback(window_id)
-SELECT event_id, source, rating, received_at, body
+SELECT event_id, source, rating, received_at, body, coalesce(submitted_by, '') AS submitted_by
 FROM feedback
 WHERE window_id = :window_id AND retracted_at IS NULL
 ORDER BY received_at;

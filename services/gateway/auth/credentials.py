@@ -36,6 +36,11 @@ class Caller:
     key_id: UUID | None = None
 
     @property
+    def submitter(self) -> str:
+        """The key as the submitter of feedback; ids cannot be chosen, names can."""
+        return f"key:{self.key_id or self.name}"
+
+    @property
     def actor(self) -> str:
         """Name and id for the audit log: names are not unique, ids are."""
         return f"{self.name} (key {self.key_id})" if self.key_id else self.name

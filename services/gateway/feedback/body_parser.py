@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from archon_contracts.event_ids import FeedbackEvent, event_id_of, with_traffic_class
 from archon_contracts.events import (
+    EVERY_SUBMITTER,
     AnnotationSubmitted,
     FeedbackReceived,
     FeedbackRetracted,
@@ -31,6 +33,10 @@ from services.gateway.http.validation import (
 )
 
 MAX_BATCH_EVENTS = 10_000
+ABOVE_USERS = frozenset({FeedbackSource.EXPERT, FeedbackSource.ENVIRONMENT})
+"""Sources that win a conflict with what a user says."""
+RETRACTS_FOR_ALL = frozenset({Scope.ANNOTATE, Scope.WRITE})
+"""Scopes that retract what other keys gave."""
 _BATCH = re.compile(rb'\s*\{\s*"events"\s*:')  # it has no other field
 
 
@@ -41,6 +47,7 @@ class OutgoingEvent:
     id: UUID
     body: FeedbackEvent
     payload: bytes
+    submitted_by: str = ""
 
 
 class BodyParser:
@@ -100,37 +107,43 @@ ANNOTATIONS = BodyParser(AnnotationSubmitted)
 def prepare(
     events: Sequence[FeedbackEvent],
     *,
-    tenant_id: str,
+    caller: Caller,
     idempotency_key: str,
     limit: int,
     traffic_class: TrafficClass | None = None,
 ) -> list[OutgoingEvent]:
-    """Events of this tenant with deterministic ids: sending the same again changes nothing.
+    """Events of the caller with deterministic ids: sending the same again changes nothing.
 
     `traffic_class` is the request's; it applies to every event that names none of its own.
 
-    The id is what the event says itself (one label per interaction and source), joined with
-    the idempotency key where there is one.
+    The id is what the event says itself (one label per interaction, source and API key), joined
+    with the idempotency key where there is one.
 
     Raises:
         TooLarge: an event is larger than `limit` bytes.
+        NotAllowed: it retracts what other keys gave, and the key may not.
     """
     prepared = []
+    tenant_id, submitted_by = caller.tenant_id, caller.submitter
     for index, event in enumerate(events):
         if event.tenant_id != tenant_id:
             event = event.model_copy(update={"tenant_id": tenant_id})
+        if isinstance(event, FeedbackRetracted):
+            event = _with_submitter(event, caller, index)
         event = with_traffic_class(event, traffic_class)
         payload = event.to_bytes()
         if len(payload) > limit:
             raise TooLarge(f"event [{index}] has {len(payload)} bytes; the most is {limit}")
-        prepared.append(OutgoingEvent(_id(event, idempotency_key), event, payload))
+        event_id = _id(event, payload, submitted_by, idempotency_key)
+        prepared.append(OutgoingEvent(event_id, event, payload, submitted_by))
     return prepared
 
 
 def require_annotate_scope(
     caller: Caller, events: Sequence[FeedbackEvent], prefix: tuple[str | int, ...] = ()
 ) -> None:
-    """Refuse expert feedback, sent or retracted, from a key without the scope `annotate`.
+    """Refuse sources that are believed before users, sent or retracted, and withdrawn annotations
+    from a key without the scope `annotate`. What a guardrail says counts as a user's.
 
     Raises:
         NotAllowed: it lacks the scope; the first twenty fields that need it are named by index.
@@ -138,21 +151,43 @@ def require_annotate_scope(
     if Scope.ANNOTATE in caller.scopes:
         return
     message = "needs a key with the scope 'annotate'; without it send another source, such as user"
-    errors = [
-        FieldError(format_field_path((*prefix, index, "source")), "scope", message)
+    found = [
+        (index, event, "annotator_id" if _withdraws_label(event) else "source")
         for index, event in enumerate(events)
         if isinstance(event, FeedbackReceived | FeedbackRetracted)
-        and event.source == FeedbackSource.EXPERT
+        and (event.source in ABOVE_USERS or _withdraws_label(event))
     ][:MAX_ERRORS_REPORTED]
-    if errors:
-        reason = f"{errors[0].field}: 'expert' {message}; this key ({caller.name}) lacks it"
+    if found:
+        errors = [
+            FieldError(format_field_path((*prefix, index, field)), "scope", message)
+            for index, _, field in found
+        ]
+        _, first, field = found[0]
+        value = repr(str(getattr(first, field)))
+        reason = f"{errors[0].field}: {value} {message}; this key ({caller.name}) lacks it"
         raise NotAllowed(reason, errors)
 
 
-def _id(event: FeedbackEvent, idempotency_key: str) -> UUID:
-    own = event_id_of(event)
+def _withdraws_label(event: FeedbackEvent) -> bool:
+    return isinstance(event, FeedbackRetracted) and event.annotator_id is not None
+
+
+def _with_submitter(event: FeedbackRetracted, caller: Caller, index: int) -> FeedbackRetracted:
+    """The retraction with whose feedback it concerns: the caller's, or all for a trusted key."""
+    if RETRACTS_FOR_ALL & caller.scopes:
+        return event.model_copy(update={"submitted_by": event.submitted_by or EVERY_SUBMITTER})
+    if event.submitted_by not in (None, caller.submitter):
+        message = "needs the scope 'annotate' or 'write'; leave it out to retract your own"
+        field = format_field_path((index, "submitted_by"))
+        raise NotAllowed(f"{field}: {message}", [FieldError(field, "scope", message)])
+    return event.model_copy(update={"submitted_by": caller.submitter})
+
+
+def _id(event: FeedbackEvent, payload: bytes, submitted_by: str, idempotency_key: str) -> UUID:
+    own = event_id_of(event, submitted_by)
     if not idempotency_key:
         return own
-    # Not the key and a position alone: other feedback under a reused key would then be taken for
-    # a duplicate, and lost.
-    return derived_id("idempotency", event.tenant_id, idempotency_key, event.message_type(), own)
+    # With the content: what differs under a reused key is stored, not taken for a repetition.
+    content = hashlib.sha256(payload).hexdigest()
+    parts = event.tenant_id, idempotency_key, event.message_type(), own, content
+    return derived_id("idempotency", *parts)

@@ -205,7 +205,7 @@ class _Attributes:
     def __init__(self, now: datetime, traceparent: str) -> None:
         self._now = now
         self._traceparent = traceparent
-        self._shared: dict[tuple[type, str], Headers] = {}
+        self._shared: dict[tuple[type, str, str], Headers] = {}
 
     def of(self, event: OutgoingEvent) -> Headers:
         """The headers of one event, which is its own correlation."""
@@ -218,7 +218,7 @@ class _Attributes:
         ]
 
     def _shared_by(self, event: OutgoingEvent) -> Headers:
-        shared = type(event.body), event.body.traffic_class or ""
+        shared = type(event.body), event.body.traffic_class or "", event.submitted_by
         if shared not in self._shared:
             envelope = Envelope(
                 id=event.id,
@@ -227,6 +227,7 @@ class _Attributes:
                 time=self._now,
                 traceparent=self._traceparent,
                 traffic_class=shared[1],
+                submitted_by=shared[2],
             )
             self._shared[shared] = [h for h in envelope.to_headers() if h[0] != "ce_id"]
         return self._shared[shared]

@@ -96,7 +96,7 @@ async def _events(
     await api.known_agents.require(caller.tenant_id, [event.agent_id for event in events])
     return prepare(
         events,
-        tenant_id=caller.tenant_id,
+        caller=caller,
         idempotency_key=read_idempotency_key(request),
         limit=api.settings.gateway_event_limit_bytes,
         traffic_class=read_traffic_class(request),

@@ -63,7 +63,7 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
             await api.service.require_method(tx, caller.tenant_id, body.agent_id, body.method)
         events = prepare(
             feedback_events,
-            tenant_id=caller.tenant_id,
+            caller=caller,
             idempotency_key="",
             limit=api.settings.gateway_event_limit_bytes,
             traffic_class=read_traffic_class(request),

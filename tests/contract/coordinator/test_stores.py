@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from archon_contracts.events import JobState, TriggerReason, WorkerReported
+from archon_contracts.events import AnnotationSubmitted, JobState, TriggerReason, WorkerReported
 from archon_contracts.values import ModelRef, TrainingConfig, TrainingMethod
 from services.coordinator.domain import (
     AgentKey,
@@ -23,7 +23,12 @@ from services.coordinator.domain import (
     derive_window_id,
 )
 from services.coordinator.feedback.records import FeedbackRow, RetractionRow
-from services.coordinator.feedback.stats import FeedbackStats, InsertResult, RetractionResult
+from services.coordinator.feedback.stats import (
+    ANNOTATION,
+    FeedbackStats,
+    InsertResult,
+    RetractionResult,
+)
 from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.store import JobStore
@@ -159,6 +164,58 @@ async def test_a_retraction_that_comes_again_touches_nothing_newer(stores: Store
     again = await stores.call("retract", retraction(1, 9), NOON)
 
     assert (again.is_new, again.stats, (await stores.stats()).unused) == (False, None, 1)
+
+
+async def test_what_is_sent_again_after_its_retraction_is_stored_once(stores: Stores) -> None:
+    await stores.insert(row(1))
+    await stores.call("retract", retraction(1, 9)._replace(offset=1), NOON)
+    corrected = row(1, rating=2)._replace(offset=2)
+
+    sent = await stores.insert(corrected)
+    delivered_again = [await stores.insert(row(1)), await stores.insert(corrected)]
+
+    assert (sent.stored, sent.new_ids) == (1, frozenset({("default", UUID(int=1))}))
+    assert [each.stored for each in delivered_again] == [0, 0]
+    assert ((await stores.stats()).unused, (await stores.stats()).rating_sum) == (1, 2)
+
+
+async def test_a_retraction_that_is_sent_again_takes_what_came_between(stores: Stores) -> None:
+    await stores.insert(row(1))
+    for offset in (1, 3):
+        await stores.call("retract", retraction(1, 9)._replace(offset=offset), NOON)
+        await stores.insert(row(1)._replace(offset=offset + 1))
+
+    again = await stores.call("retract", retraction(1, 9)._replace(offset=5), NOON)
+
+    assert (again.is_new, (await stores.stats()).unused) == (True, 0)
+
+
+async def test_only_the_submitter_or_a_retraction_for_all_erases(stores: Stores) -> None:
+    await stores.insert(row(1)._replace(submitted_by="a"), row(2)._replace(submitted_by="b"))
+    for number, submitted_by in enumerate(("b", "a"), start=8):
+        named = retraction(1, number)._replace(submitted_by=submitted_by)
+        await stores.call("retract", named, NOON)
+        assert (await stores.stats()).unused == (2 if submitted_by == "b" else 1)
+
+    await stores.call("retract", retraction(2, 10), NOON)
+
+    assert (await stores.stats()).unused == 0
+
+
+async def test_an_annotation_is_withdrawn_for_its_annotator_only(stores: Stores) -> None:
+    def label(number: int, annotator: str) -> FeedbackRow:
+        body = {"agent_id": KEY.agent_id, "item_id": "x", "annotator_id": annotator}
+        sent = AnnotationSubmitted(**body, input="q", label="yes").to_bytes()
+        made = row(number)._replace(interaction_id="x", source=ANNOTATION, body=sent)
+        return made._replace(annotator_id=annotator)
+
+    await stores.insert(label(1, "ann"), label(2, "bob"))
+    withdrawn = RetractionRow(KEY, UUID(int=9), "x", ANNOTATION, "", annotator_id="bob", offset=1)
+
+    await stores.call("retract", withdrawn, NOON)
+    again = await stores.insert(label(1, "ann"), label(2, "bob")._replace(offset=2))
+
+    assert (again.stored, (await stores.stats()).unused) == (1, 2)
 
 
 async def test_a_retracted_row_leaves_its_window(stores: Stores) -> None:

@@ -17,7 +17,7 @@ from deploy.local.layout import BROKER
 from tests.faults.accounting.client_log import ClientLog
 from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import LocalSystem, local_system
-from tests.faults.workload.load import made_feedback
+from tests.faults.workload.load import made_feedback, submitter_of_first_key
 
 AGENT = "agent-0"
 SENDERS = 8
@@ -103,6 +103,7 @@ class Overload:
 
     async def _flood(self, system: LocalSystem, path: Path, events: int, seen: Seen) -> None:
         client_log = ClientLog(path)
+        self._submitter = submitter_of_first_key(system.runtime.api_key)
         batches = [
             [made_feedback(AGENT, start + number) for number in range(BATCH)]
             for start in range(0, events, BATCH)
@@ -122,7 +123,7 @@ class Overload:
         """Each batch again, after the time that the gateway names, until it is taken."""
         for batch in batches:
             for event in batch:
-                client_log.intend(event_id_of(event))
+                client_log.intend(event_id_of(event, self._submitter))
             body = {"events": [event.to_json() for event in batch]}
             while True:
                 response = await http.post("/v1/feedback", json=body)
@@ -132,7 +133,7 @@ class Overload:
                 wait = float(response.headers.get("Retry-After", "1"))
                 await asyncio.sleep(min(wait, LONGEST_WAIT_SECONDS))
             for event in batch:
-                client_log.acknowledge(event_id_of(event))
+                client_log.acknowledge(event_id_of(event, self._submitter))
 
     async def _freeze(self, system: LocalSystem, seen: Seen) -> None:
         """Commands wait in the outbox, and are refused once they wait too long; reads go on."""

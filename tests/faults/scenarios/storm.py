@@ -18,7 +18,7 @@ from archon_contracts.traffic_classes import TrafficClass
 from tests.faults.accounting.client_log import balance, read_client_log
 from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import LocalSystem, local_system
-from tests.faults.workload.load import FeedbackLoad, send_commands
+from tests.faults.workload.load import KAFKA_SOURCE, FeedbackLoad, send_commands
 
 MINIMUM = 60
 EVENTS_PER_AGENT = 100
@@ -238,7 +238,7 @@ def _flaws(window: Claimed, ids: dict[str, frozenset[str]]) -> list[str]:
 def _ids_by_agent(feedback_events: Sequence[FeedbackReceived]) -> dict[str, frozenset[str]]:
     ids: dict[str, set[str]] = {}
     for event in feedback_events:
-        ids.setdefault(event.agent_id, set()).add(str(event_id_of(event)))
+        ids.setdefault(event.agent_id, set()).add(str(event_id_of(event, KAFKA_SOURCE)))
     return {agent: frozenset(found) for agent, found in ids.items()}
 
 

@@ -22,9 +22,11 @@ from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import derived_id, new_id
 from archon_contracts.topics import REGISTRY_COMMANDS
+from services.gateway.auth.credentials import hash_key
 from tests.faults.accounting.client_log import ClientLog
 
 KEYS = 20
+KAFKA_SOURCE = "agent/faults"
 WITNESS = "witness"
 BATCH = 100
 RETRY_SECONDS = 0.2
@@ -39,6 +41,11 @@ async def send_commands(bootstrap_servers: str, bodies: Sequence[Contract]) -> N
         await producer.deliver([_record(body, _envelope(body)) for body in bodies])
     finally:
         await producer.stop()
+
+
+def submitter_of_first_key(api_key: str) -> str:
+    """The submitter that the gateway records for the key of the installation's start."""
+    return f"key:{derived_id('api-key', hash_key(api_key).hex())}"
 
 
 def _envelope(body: Contract) -> Envelope:
@@ -72,8 +79,9 @@ class FeedbackLoad:
     ) -> None:
         self._client_log = ClientLog(path)
         self._client: KafkaFeedbackClient | HttpFeedbackClient = KafkaFeedbackClient(
-            bootstrap_servers, source="agent/faults", timeout_seconds=5
+            bootstrap_servers, source=KAFKA_SOURCE, timeout_seconds=5
         )
+        self._submitter = KAFKA_SOURCE
         self._agents = agents
         self.sent = start
 
@@ -107,10 +115,10 @@ class FeedbackLoad:
     async def deliver(self, events: Sequence[FeedbackReceived]) -> None:
         """Send these until they are acknowledged."""
         for event in events:
-            self._client_log.intend(event_id_of(event))
+            self._client_log.intend(event_id_of(event, self._submitter))
         await self.deliver_unlisted(events)
         for event in events:
-            self._client_log.acknowledge(event_id_of(event))
+            self._client_log.acknowledge(event_id_of(event, self._submitter))
 
     async def deliver_unlisted(self, events: Sequence[FeedbackReceived]) -> None:
         """Send these without a line in the client_log: none of them may be stored."""
@@ -123,13 +131,14 @@ class FeedbackLoad:
 
 
 class HttpFeedbackLoad(FeedbackLoad):
-    """The same feedback events by way of the gateway, under the ids that they have over Kafka."""
+    """The same feedback events by way of the gateway, with its first key."""
 
     def __init__(
         self, url: str, api_key: str, path: Path, agents: Sequence[str], *, start: int = 0
     ) -> None:
         self._client_log = ClientLog(path)
         self._client = HttpFeedbackClient(url, api_key, attempts=1, timeout_seconds=10)
+        self._submitter = submitter_of_first_key(api_key)
         self._agents = agents
         self.sent = start
 

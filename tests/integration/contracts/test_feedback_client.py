@@ -94,7 +94,7 @@ async def test_feedback_arrives_with_its_key_and_envelope(feedback_topic: str, t
 
     (received,) = await read_back(feedback_topic, tenant, 1)
     assert received.event == sent
-    assert received.envelope.id == event_id == event_id_of(sent)
+    assert received.envelope.id == event_id == event_id_of(sent, "agent/picker")
     assert received.envelope.source == "agent/picker"
     assert received.envelope.subject == "i-1"
     assert (await raw_record(feedback_topic, tenant)).key == f"{tenant}/picker".encode()

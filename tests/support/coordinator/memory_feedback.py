@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from archon_contracts.identifiers import derived_id
 from services.coordinator.domain import (
     AgentKey,
     Window,
@@ -53,7 +54,7 @@ class MemoryFeedback:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self.rows: dict[tuple[str, UUID], StoredRow] = {}
-        self.retractions: set[tuple[str, UUID]] = set()
+        self.retractions: dict[tuple[str, UUID], RetractionRow] = {}
         self.internal_traffic: dict[UUID, InternalRecord] = {}
         self.open_jobs: dict[AgentKey, UUID] = {}
         self.windows: list[tuple[Window, FeedbackStats, datetime]] = []
@@ -128,16 +129,36 @@ class MemoryFeedback:
         received_at: datetime,
     ) -> InsertResult:
         new: dict[tuple[str, UUID], StoredRow] = {}
+        came: set[tuple[str, UUID]] = set()
+        renewed_some = False
         for place, row in enumerate(feedback):
-            name = (row.key.tenant_id, row.event_id)
+            came_as = name = (row.key.tenant_id, row.event_id)
+            if name in self.rows and (renewed := self._renewed_id(row)):
+                row = row._replace(event_id=renewed)
+                renewed_some = True
+                name = (row.key.tenant_id, renewed)
             if name not in self.rows and name not in new:
                 new[name] = StoredRow(row, received_at + timedelta(microseconds=place))
+                came.add(came_as)
         self.rows |= new
         changed = {each.row.key for each in new.values()}
-        complete = len(new) == len(feedback)
+        complete = len(new) == len(feedback) and not renewed_some
         return InsertResult(
-            len(new), [self.stats(key) for key in changed], None if complete else frozenset(new)
+            len(new), [self.stats(key) for key in changed], None if complete else frozenset(came)
         )
+
+    def _renewed_id(self, row: FeedbackRow) -> UUID | None:
+        """The id of what was sent again after it was retracted."""
+        offsets = [
+            each.offset
+            for each in self.retractions.values()
+            if (each.key, each.interaction_id, each.source)
+            == (row.key, row.interaction_id, row.source)
+            and each.submitted_by in (row.submitted_by, "*")
+            and each.annotator_id in (row.annotator_id, "")
+            and each.offset < row.offset
+        ]
+        return derived_id("renewed", row.event_id, row.partition, max(offsets)) if offsets else None
 
     async def insert_interactions(
         self, _tx: object, _interactions: Sequence[InteractionRow], _received_at: datetime
@@ -159,15 +180,18 @@ class MemoryFeedback:
         self, _tx: object, retraction: RetractionRow, _now: datetime
     ) -> RetractionResult:
         name = (retraction.key.tenant_id, retraction.event_id)
-        if name in self.retractions:
+        known = self.retractions.get(name)
+        if known is not None and known.offset >= retraction.offset:
             return RetractionResult(is_new=False)
-        self.retractions.add(name)
+        self.retractions[name] = retraction
         named = (retraction.key, retraction.interaction_id, retraction.source)
         erased = [
             each
             for each in self.rows.values()
             if not each.retracted
             and (each.row.key, each.row.interaction_id, each.row.source) == named
+            and retraction.submitted_by in (each.row.submitted_by, "*")
+            and retraction.annotator_id in (each.row.annotator_id, "")
         ]
         for each in erased:
             each.retracted = True
@@ -214,7 +238,12 @@ class MemoryFeedback:
         rows = [each for each in self._in_window(window_id) if not each.retracted]
         return [
             StoredFeedback(
-                each.row.event_id, each.row.source, each.row.rating, each.received_at, each.row.body
+                each.row.event_id,
+                each.row.source,
+                each.row.rating,
+                each.received_at,
+                each.row.body,
+                each.row.submitted_by,
             )
             for each in rows
         ]

@@ -56,5 +56,14 @@ def test_two_annotators_of_one_item_are_two_annotations() -> None:
     assert event_id_of(first) != event_id_of(second)
 
 
+def test_another_label_of_an_annotator_is_another_annotation() -> None:
+    assert event_id_of(EVENTS[3]) != event_id_of(EVENTS[3].model_copy(update={"label": "y"}))
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_the_submitter_is_part_of_the_id(event: FeedbackEvent) -> None:
+    assert len({event_id_of(event, submitter) for submitter in ("", "key:1", "key:2")}) == 3
+
+
 def test_the_subject_is_the_interaction_or_the_annotated_item() -> None:
     assert {subject_of(event) for event in EVENTS} == {"i-1"}

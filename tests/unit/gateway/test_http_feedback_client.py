@@ -8,6 +8,7 @@ import httpx
 from archon_contracts.client.http import HttpFeedbackClient
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.events import FeedbackReceived
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.feedback.body_parser import FEEDBACK, prepare
 
 
@@ -17,11 +18,14 @@ def feedback(interaction_id: str) -> FeedbackReceived:
     )
 
 
+CALLER = Caller("default", "key-1", frozenset({Scope.FEEDBACK}))
+
+
 def intake(request: httpx.Request) -> httpx.Response:
     """Answers as the gateway does for tenant `default`, without a broker behind it."""
     prepared = prepare(
         FEEDBACK.read(request.content),
-        tenant_id="default",
+        caller=CALLER,
         idempotency_key=request.headers.get("Idempotency-Key", ""),
         limit=10_000,
     )
@@ -33,7 +37,7 @@ def client_of(answer: Callable[[httpx.Request], httpx.Response]) -> HttpFeedback
     return HttpFeedbackClient("http://gateway", "key-1", transport=httpx.MockTransport(answer))
 
 
-async def test_feedback_has_the_same_id_over_http_and_kafka() -> None:
+async def test_feedback_has_the_same_id_however_it_is_batched() -> None:
     first, second, third = (feedback(f"i-{number}") for number in range(3))
 
     async with client_of(intake) as client:
@@ -41,6 +45,6 @@ async def test_feedback_has_the_same_id_over_http_and_kafka() -> None:
         otherwise = await client.send_many([third, first])
         alone = await client.send(second)
 
-    over_kafka = [event_id_of(event) for event in (first, second, third)]
-    assert together == over_kafka
-    assert [otherwise[1], alone, otherwise[0]] == over_kafka
+    expected = [event_id_of(event, CALLER.submitter) for event in (first, second, third)]
+    assert together == expected
+    assert [otherwise[1], alone, otherwise[0]] == expected

@@ -17,7 +17,18 @@ RECEIVED_AT = NOON.replace(minute=59, second=59)
 def row(number: int, *, source: str = "user", rating: float | None = None) -> FeedbackRow:
     """A correction of an answer that version 1.0.0 gave."""
     return FeedbackRow(
-        KEY, UUID(int=number), f"i{number}", source, rating, False, None, b"", "1.0.0", True, None
+        KEY,
+        UUID(int=number),
+        f"i{number}",
+        source,
+        rating,
+        False,
+        None,
+        b"",
+        "",
+        "1.0.0",
+        True,
+        None,
     )
 
 

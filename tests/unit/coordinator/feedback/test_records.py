@@ -21,7 +21,7 @@ from services.coordinator.feedback.records import (
 )
 from shared.errors import UnknownMessageType, UnreadableMessage
 from shared.messaging.messages import RawRecord
-from tests.support.coordinator.coordinator import AGENT, feedback, record_of
+from tests.support.coordinator.coordinator import AGENT, feedback, record_of, retracted
 
 LIMIT = 10_000
 CONTEXT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -204,3 +204,34 @@ def test_a_record_is_an_item_only_if_it_has_no_sign_of_the_system(
         given_marks.get("baggage") == b"archon.traffic_class=test",
     ]
     assert isinstance(item, InternalRecord) is any(signals)
+
+
+@pytest.mark.parametrize("headers", [{"ce_id": b"42"}, {"ce_id": b"42", "ce_source": b"one"}])
+def test_an_id_that_is_no_uuid_is_of_its_source_or_of_what_it_names(
+    headers: dict[str, bytes],
+) -> None:
+    other = {**headers, "ce_source": b"two"} if "ce_source" in headers else headers
+
+    first = parse_record(record_of(feedback("i1"), **headers), LIMIT)
+    second = parse_record(record_of(feedback("i2"), **other), LIMIT)
+    again = parse_record(record_of(feedback("i1"), **headers), LIMIT)
+
+    assert first.event_id == again.event_id != second.event_id
+
+
+def test_the_submitter_is_the_key_that_the_gateway_names_or_else_the_source() -> None:
+    sources = (
+        {"ce_source": b"archon/gateway", "ce_submittedby": b"key:1"},
+        {"ce_source": b"agent/x"},
+    )
+
+    rows = [parse_record(record_of(feedback("i1"), **headers), LIMIT) for headers in sources]
+
+    assert [row.submitted_by for row in rows] == ["key:1", "agent/x"]
+
+
+def test_a_retraction_concerns_its_sender_unless_it_names_another() -> None:
+    own = parse_record(record_of(retracted("i1"), ce_source=b"agent/x"), LIMIT)
+    other = parse_record(record_of(retracted("i1", submitted_by="*"), ce_source=b"agent/x"), LIMIT)
+
+    assert [own.submitted_by, other.submitted_by] == ["agent/x", "*"]

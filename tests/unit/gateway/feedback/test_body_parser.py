@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from archon_contracts.event_ids import event_id_of
-from archon_contracts.events import FeedbackReceived
+from archon_contracts.events import FeedbackReceived, FeedbackRetracted
 from archon_contracts.traffic_classes import TrafficClass
-from services.gateway.errors import Invalid, MalformedBody, TooLarge
+from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.errors import Invalid, MalformedBody, NotAllowed, TooLarge
 from services.gateway.feedback.body_parser import (
     FEEDBACK,
     RETRACTIONS,
@@ -18,6 +21,7 @@ from services.gateway.feedback.body_parser import (
 )
 from services.gateway.http.field_limit import MAX_UNCHECKED_FIELDS
 
+CALLER = Caller("acme", "agent", frozenset({Scope.FEEDBACK}), UUID(int=1))
 EVENT = {"agent_id": "picker", "interaction_id": "i-1", "input": "q", "rating": 4}
 
 
@@ -28,7 +32,7 @@ def read(body: object) -> list[FeedbackReceived]:
 def prepared(
     events: list[FeedbackReceived], key: str = "", limit: int = 10_000
 ) -> list[OutgoingEvent]:
-    return prepare(events, tenant_id="acme", idempotency_key=key, limit=limit)
+    return prepare(events, caller=CALLER, idempotency_key=key, limit=limit)
 
 
 @pytest.mark.parametrize("body", [EVENT, [EVENT], {"events": [EVENT]}])
@@ -155,7 +159,7 @@ def test_an_event_without_a_key_has_the_id_of_what_it_says() -> None:
 
     again = prepared(read([EVENT]))
 
-    expected = event_id_of(events[0].model_copy(update={"tenant_id": "acme"}))
+    expected = event_id_of(events[0].model_copy(update={"tenant_id": "acme"}), CALLER.submitter)
     assert [event.id for event in again] == [expected]
 
 
@@ -184,7 +188,7 @@ def test_a_retraction_under_the_key_of_feedback_has_its_own_id() -> None:
     body = {"agent_id": "picker", "interaction_id": "i-1", "reason": "asked for"}
     retraction = RETRACTIONS.read(json.dumps(body).encode())
 
-    (withdrawn,) = prepare(retraction, tenant_id="acme", idempotency_key="k", limit=10_000)
+    (withdrawn,) = prepare(retraction, caller=CALLER, idempotency_key="k", limit=10_000)
 
     assert withdrawn.id != rated.id
 
@@ -211,7 +215,7 @@ def test_the_traffic_class_of_a_request_applies_to_all_of_its_events() -> None:
 
     made = prepare(
         events,
-        tenant_id="acme",
+        caller=CALLER,
         idempotency_key="",
         limit=10_000,
         traffic_class=TrafficClass.BENCHMARK,
@@ -222,3 +226,43 @@ def test_the_traffic_class_of_a_request_applies_to_all_of_its_events() -> None:
         TrafficClass.SHADOW,
     ]
     assert b'"traffic_class":"benchmark"' in made[0].payload
+
+
+def test_another_key_cannot_use_up_the_id_of_what_a_key_says() -> None:
+    events = read([EVENT])
+    other = replace(CALLER, key_id=UUID(int=2))
+
+    (own,) = prepared(events)
+    (foreign,) = prepare(events, caller=other, idempotency_key="", limit=10_000)
+
+    assert own.id != foreign.id
+    assert (own.submitted_by, foreign.submitted_by) == (CALLER.submitter, other.submitter)
+
+
+def test_other_content_under_a_reused_key_is_not_taken_for_a_repetition() -> None:
+    first, second = (prepared(read([{**EVENT, "rating": n}]), key="k")[0] for n in (1, 5))
+
+    assert first.id != second.id
+
+
+def retract(caller: Caller, **fields: str) -> FeedbackRetracted:
+    body = {"agent_id": "picker", "interaction_id": "i-1", **fields}
+    events = RETRACTIONS.read(json.dumps(body).encode())
+    (event,) = prepare(events, caller=caller, idempotency_key="", limit=10_000)
+    assert isinstance(event.body, FeedbackRetracted)
+    return event.body
+
+
+def test_a_feedback_key_retracts_its_own_feedback_only() -> None:
+    assert retract(CALLER).submitted_by == CALLER.submitter
+    for other in ("*", "key:another"):
+        with pytest.raises(NotAllowed, match=r"\[0\].submitted_by"):
+            retract(CALLER, submitted_by=other)
+
+
+@pytest.mark.parametrize("scope", [Scope.ANNOTATE, Scope.WRITE])
+def test_a_trusted_key_retracts_what_any_key_gave(scope: Scope) -> None:
+    trusted = replace(CALLER, scopes=frozenset({Scope.FEEDBACK, scope}))
+
+    assert retract(trusted).submitted_by == "*"
+    assert retract(trusted, submitted_by="key:another").submitted_by == "key:another"

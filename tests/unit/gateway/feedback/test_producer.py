@@ -18,6 +18,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from archon_contracts.envelope import HeaderView
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.traffic_classes import TrafficClass
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.errors import (
     Invalid,
     NotAllowed,
@@ -84,12 +85,15 @@ def _close_scripted_producers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(producer_module, "abandon", close)
 
 
+CALLER = Caller("t", "agent", frozenset({Scope.FEEDBACK}))
+
+
 def events(*agents: str) -> list[OutgoingEvent]:
     bodies = [
         FeedbackReceived(agent_id=agent, interaction_id=f"i{n}", input="q", rating=3)
         for n, agent in enumerate(agents)
     ]
-    return prepare(bodies, tenant_id="t", idempotency_key="", limit=10_000)
+    return prepare(bodies, caller=CALLER, idempotency_key="", limit=10_000)
 
 
 def intake(*producers: Producer, limit: int = 0) -> FeedbackProducer:
@@ -207,7 +211,7 @@ async def test_the_traffic_class_is_a_header_and_production_has_none() -> None:
         for n, traffic_class in enumerate((None, TrafficClass.SHADOW, None))
     ]
 
-    await intake(producer).send(prepare(bodies, tenant_id="t", idempotency_key="", limit=10_000))
+    await intake(producer).send(prepare(bodies, caller=CALLER, idempotency_key="", limit=10_000))
 
     views = [HeaderView.of(record["headers"]) for record in producer.sent]
     assert [view.text("ce_trafficclass") for view in views] == ["", "shadow", ""]
