@@ -50,6 +50,7 @@ class JobLifecycle:
         moved = await self._transitions.apply(tx, job, event, cause, reason=reason, facts=facts)
         if moved is None:
             return
+        # Elsewhere nothing runs that would be worth stopping: late results are ignored.
         if event is JobEvent.CANCELLED and job.state is JobState.TRAINING:
             await self._dispatcher.cancel_training(tx, job, cause, reason)
         if moved.state.is_final:

@@ -108,10 +108,14 @@ def _consumer_options(group_id: str) -> dict[str, Any]:
     return {
         "group_id": group_id,
         "ack_policy": AckPolicy.NACK_ON_ERROR,
+        # A new group begins with what is there: a service added later must not miss events.
         "auto_offset_reset": "earliest",
+        # Other clients may write in transactions; what they abort must not be read.
         "isolation_level": "read_committed",
         "session_timeout_ms": SESSION_TIMEOUT_MS,
         "heartbeat_interval_ms": 3_000,
+        # Longer than any handler and its wait for the database, or the group would evict the
+        # consumer.
         "max_poll_interval_ms": 300_000,
         "rebalance_timeout_ms": 60_000,
     }
@@ -184,7 +188,9 @@ class Broker:
             acks="all",
             enable_idempotence=True,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
+            # A misspelt topic must fail at the start and not come into being with one partition.
             allow_auto_create_topics=False,
+            # The library would cast arguments by their annotations; records stay as they were read.
             apply_types=False,
             middlewares=[ReleaseMessageMiddleware],
             graceful_timeout=settings.shutdown_timeout_seconds,
@@ -272,6 +278,7 @@ class Broker:
         except BaseException:
             await self._close(reader)
             raise
+        # The stop may have begun meanwhile, and it did not see this consumer.
         if self._stopping:
             await self._close(reader)
 
@@ -291,6 +298,7 @@ class Broker:
 
     async def is_reachable(self) -> bool:
         """Whether a new client would get an answer from Kafka now."""
+        # A new client: those in use keep connections that may be half dead.
         client = AIOKafkaClient(**client_arguments(self._settings))
         try:
             async with asyncio.timeout(REACHABILITY_TIMEOUT_SECONDS):

@@ -1,7 +1,7 @@
 """The consumer of a service: loses no record of a failed drain, and knows what keeps it.
 
 Its commits end in time, it keeps its member id, and it remembers the error that it meets again and
-again, so that `ConsumerHealing` can replace it.
+again, so that `ConsumerSupervisor` can replace it.
 """
 
 from __future__ import annotations

@@ -100,6 +100,7 @@ class ConsumerSupervisor:
 
     async def _replace(self, each: SupervisedConsumer) -> None:
         backoff = self._backoff.get(each.group_id, 1.0)
+        # Each replacement rebalances the group, so one that does not help is repeated more rarely.
         self._backoff[each.group_id] = min(backoff * 2, MAXIMUM_BACKOFF_SECONDS)
         try:
             await each.replace()

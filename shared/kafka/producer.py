@@ -82,6 +82,7 @@ class HealingProducer:
 
     async def close(self, *, timeout_seconds: float) -> None:
         """Flush and disconnect, within the time."""
+        # Before the first await: nobody may begin a new producer while this one closes.
         self._closed = True
         producer, self._producer = self._producer, None
         if producer is not None:

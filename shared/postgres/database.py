@@ -194,7 +194,9 @@ class Database:
             min_size=1,
             max_size=self._pool_size,
             timeout=10,
+            # A server that goes silent without closing would keep the statement for ever.
             command_timeout=60,
+            # A firewall may drop an idle connection without a word to either end.
             max_inactive_connection_lifetime=60,
             init=_register_codecs,
             server_settings=_session(self.schema, self.role),

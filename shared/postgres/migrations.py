@@ -61,6 +61,7 @@ async def migrate(dsn: str, schema: str, *, role: str = SERVICES_ROLE) -> list[s
     connection = await connect(dsn, schema)
     try:
         async with connection.transaction():
+            # Services that start side by side migrate one after the other.
             await _queries.lock_migrations(connection)
             await _ensure_role(connection, role)
             applied = (
@@ -88,6 +89,7 @@ async def _apply_pending(connection: asyncpg.Connection[asyncpg.Record], schema:
             )
         await _apply(connection, schema, migration)
         applied.append(migration.name)
+    # Every time, since a new file may have added a table with tenants.
     await _queries.protect_schema(connection)
     return applied
 

@@ -70,6 +70,7 @@ class FeedbackWriter:
         items = [item for _, item in batch.items]
         if not items:
             return
+        # All locks at once and in one order: two batches with the same agents would deadlock.
         agents = await self._feedback.lock_all_stats(tx, {item.key for item in items})
         changed = await self._store_items(tx, items, agents)
         newest = {AgentKey(stats.tenant_id, stats.agent_id): stats for _, stats in changed}

@@ -43,6 +43,7 @@ class CommandDispatcher:
         if agent is None:
             raise UnknownAgent(f"agent {job.key.agent_id} is not configured; configure it first")
         command = build_command(job, agent, revision=self._revision)
+        # Part of the message's id: a command sent again must not be dropped as a copy.
         sequence = f"{job.version}.{job.dispatches}"
         await self._outbox.append(tx, command, cause=cause_of_stage(cause, job), part=sequence)
 
