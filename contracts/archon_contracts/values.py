@@ -73,6 +73,8 @@ class Estimate(ValueObject):
 
 ALL_ITEMS: Final = "all"
 """The group of every item, whatever its own group is."""
+REFERENCE_ITEMS: Final = "protected reference"
+"""Group of the protected reference items; no other item belongs to it."""
 
 
 class MetricFamily(StrEnum):

@@ -112,6 +112,8 @@ class EvaluationFacts(ValueObject):
     evaluation_id: UUID
     accuracy: dict[str, Estimate] = Field(default_factory=dict)
     reasons: tuple[str, ...] = ()
+    review_reasons: tuple[str, ...] = ()
+    """Why a person decides on the deployment; empty: nobody needs to."""
     compared_with: str | None = None
 
 
@@ -166,10 +168,19 @@ class Job:
     deadline_at: datetime | None = None
 
     @property
+    def review_reasons(self) -> tuple[str, ...]:
+        """Why its version is not deployed by itself."""
+        return self.facts.evaluation.review_reasons if self.facts.evaluation else ()
+
+    @property
     def was_unsuccessful(self) -> bool:
-        """Whether it was a retrain by itself that trained, and gave no version."""
+        """Whether it was a retrain by itself that trained, and deployed no version.
+
+        While versions wait for a review, the next retrain backs off as after a rejection.
+        """
         asked_for = self.facts.window is None or self.facts.window.reason is TriggerReason.MANUAL
-        ended = self.state in (JobState.REJECTED, JobState.FAILED)
+        awaits_review = self.state is JobState.COMPLETED and bool(self.review_reasons)
+        ended = self.state in (JobState.REJECTED, JobState.FAILED) or awaits_review
         return ended and self.attempt > 0 and not asked_for
 
     def prepared(self, config: TrainingConfig, facts: JobFacts, priority: int) -> Job:

@@ -162,6 +162,7 @@ class JobService:
             evaluation_id=body.evaluation_id,
             accuracy=_accuracy(body),
             reasons=body.reasons,
+            review_reasons=body.review_reasons,
             compared_with=body.compared_with,
         )
         facts = job.facts.model_copy(update={"evaluation": evaluation})
@@ -180,11 +181,16 @@ class JobService:
             await self._fail(tx, job, message, message.body.reason)
 
     async def record_registration(self, tx: Tx, message: Message[ModelRegistered]) -> None:
-        """Have the new version deployed."""
+        """Have the new version deployed, or leave that to a person and end the job."""
         job = await self._find_expected(tx, message.body, JobEvent.REGISTERED)
-        if job is not None:
-            facts = job.facts.model_copy(update={"model": message.body.model})
-            await self._lifecycle.advance(tx, job, JobEvent.REGISTERED, message.cause, facts=facts)
+        if job is None:
+            return
+        facts = job.facts.model_copy(update={"model": message.body.model})
+        event, reason = JobEvent.REGISTERED, ""
+        if job.review_reasons:
+            event = JobEvent.REVIEW_REQUESTED
+            reason = describe_review(message.body.model.version, job.review_reasons)
+        await self._lifecycle.advance(tx, job, event, message.cause, reason=reason, facts=facts)
 
     async def reevaluate(self, tx: Tx, message: Message[DeploymentRefused]) -> None:
         """Another version was deployed meanwhile: the candidate must be better than that one."""
@@ -243,6 +249,11 @@ class JobService:
 
     async def _fail(self, tx: Tx, job: Job, message: Message[Contract], reason: str) -> None:
         await self._lifecycle.advance(tx, job, JobEvent.GAVE_UP, message.cause, reason=reason)
+
+
+def describe_review(version: str, reasons: tuple[str, ...]) -> str:
+    """What a person reads who looks at the job."""
+    return f"version {version} is ready and not deployed, it awaits a review: {'; '.join(reasons)}"
 
 
 def _accuracy(body: EvaluationCompleted) -> dict[str, Estimate]:

@@ -14,6 +14,8 @@ from opentelemetry import trace
 
 from archon_contracts import telemetry
 from archon_contracts.formats import (
+    REFERENCE_FILE,
+    TEST_FILE,
     LineInvalid,
     PredictionRow,
     SuiteItem,
@@ -22,7 +24,7 @@ from archon_contracts.formats import (
     to_jsonl,
 )
 from archon_contracts.metric_names import TOP_K
-from archon_contracts.values import AgentKind, GatePolicy
+from archon_contracts.values import REFERENCE_ITEMS, AgentKind, GatePolicy
 from archon_inference.devices import claim_device
 from services.evaluator.domain import Role
 from services.evaluator.errors import EmptySuite, SuiteInvalid
@@ -72,7 +74,7 @@ def score_models(spec: Mapping[str, Any], report: Report) -> dict[str, list[Pred
 
     spec = {**spec, "device": claim_device(str(spec.get("device", "cpu")))}
     torch.set_num_threads(int(spec.get("threads", 1)))
-    items, kind = read_suite(Path(spec["items"])), AgentKind(spec["kind"])
+    items, kind = read_exam(Path(spec["items"])), AgentKind(spec["kind"])
     suite_predictor = SuitePredictor([item.input for item in items], TOP_K)
     tracer, scored = trace.get_tracer(__name__), {}
     for name, location in spec["models"].items():
@@ -103,7 +105,13 @@ def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
         for role in (Role.CANDIDATE, control)
     }
     policy = GatePolicy.model_validate(spec["gate"])
-    return build_evaluation_report(predictions, control, policy).model_dump(mode="json")
+    report = build_evaluation_report(
+        predictions,
+        control,
+        policy,
+        minimum_reference_items=int(spec.get("minimum_reference_items", 0)),
+    )
+    return report.model_dump(mode="json")
 
 
 def read_suite(path: Path) -> list[SuiteItem]:
@@ -119,6 +127,27 @@ def read_suite(path: Path) -> list[SuiteItem]:
         raise SuiteInvalid(f"The evaluation suite cannot be read: {error}.") from error
     if not items:
         raise EmptySuite(f"{path.name} holds no item; nothing can be scored.")
+    return items
+
+
+def read_exam(path: Path) -> list[SuiteItem]:
+    """All items that the models answer: a suite's, or a dataset's test part and its reference set.
+
+    Raises:
+        EmptySuite, SuiteInvalid: see `read_suite`.
+    """
+    items = read_suite(path)
+    if path.name != TEST_FILE:
+        return items
+    # Feedback names its own groups: none of its items may pass for a protected one.
+    items = [
+        item.model_copy(update={"group": ""}) if item.group == REFERENCE_ITEMS else item
+        for item in items
+    ]
+    reference = path.with_name(REFERENCE_FILE)
+    if reference.is_file():
+        marked = {"group": REFERENCE_ITEMS}
+        items += [item.model_copy(update=marked) for item in read_suite(reference)]
     return items
 
 

@@ -59,6 +59,8 @@ class EvaluationReport(ValueObject):
 
     passed: bool
     reasons: tuple[str, ...]
+    review_reasons: tuple[str, ...] = ()
+    """Why the candidate, though it passed, must not be deployed without a person."""
     results: tuple[MetricResult, ...]
     comparison: dict[str, PairedComparison]
 

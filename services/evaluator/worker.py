@@ -101,6 +101,7 @@ class EvaluationWorker:
             evaluation_id=derived_id("evaluation", command.job_id, command.attempt),
             passed=report.passed,
             reasons=report.reasons,
+            review_reasons=report.review_reasons,
             results=report.results,
             accuracy=report.estimates_of(ACCURACY),
             accuracy_at_5=report.estimates_of(ACCURACY_AT_5),
@@ -181,6 +182,7 @@ class EvaluationWorker:
                 "output_dir": folder,
                 "control": choose_control(command).value,
                 "gate": command.gate.model_dump(mode="json"),
+                "minimum_reference_items": command.minimum_reference_items,
             }
             result = await self.children.run(self.entry, spec, _log_report)
             return EvaluationReport.model_validate(result["report"]), _read_files(output)

@@ -33,3 +33,9 @@ class EvaluateModel(Contract):
     catalogue: ArtifactRef | None = None
     items: ArtifactRef = Field(description="Folder with items.jsonl or test.jsonl.")
     gate: GatePolicy = GatePolicy()
+    minimum_reference_items: int = Field(
+        default=0,
+        ge=0,
+        description="Protected reference items without which a passing version waits for a "
+        "review; 0: the items are a suite or were provided by a person.",
+    )

@@ -38,6 +38,7 @@ from archon_contracts.events.jobs import (
     JobState,
     JobStateChanged,
     RetrainTriggered,
+    ReviewRequested,
     TrainingRequested,
     TriggerReason,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "QualityReport",
     "RegressionDetected",
     "RetrainTriggered",
+    "ReviewRequested",
     "SyntheticDataGenerated",
     "TrainingCompleted",
     "TrainingFailed",

@@ -35,6 +35,10 @@ class EvaluationCompleted(Contract):
     evaluation_id: UUID
     passed: bool
     reasons: tuple[str, ...] = Field(description="Why the gate decided so.")
+    review_reasons: tuple[str, ...] = Field(
+        default=(),
+        description="Why a version that passed waits for a person; empty: it needs no review.",
+    )
     results: tuple[MetricResult, ...] = Field(
         default=(), description="Every metric of every model, per group."
     )

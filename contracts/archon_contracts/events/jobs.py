@@ -12,7 +12,7 @@ from pydantic import Field
 from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier
 from archon_contracts.topics import Topic
-from archon_contracts.values import ArtifactRef, TrainingConfig, TrainingMethod
+from archon_contracts.values import ArtifactRef, ModelRef, TrainingConfig, TrainingMethod
 
 
 class JobState(StrEnum):
@@ -101,16 +101,29 @@ class JobStateChanged(Contract):
 
 
 class JobCompleted(Contract):
-    """The job's model is deployed."""
+    """The job's model is registered, and deployed unless it awaits a review."""
 
     topic: ClassVar[Topic] = topics.JOBS
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
     agent_id: Identifier
-    model: str = Field(description="Version deployed.")
+    model: str = Field(description="Version registered, and deployed unless it awaits a review.")
     digest: str
     stage_seconds: dict[str, float] = Field(description="Seconds spent in each state.")
+    awaits_review: bool = Field(default=False, description="A person decides on its deployment.")
+
+
+class ReviewRequested(Contract):
+    """A version passed the gate and is not deployed by itself: a person decides."""
+
+    topic: ClassVar[Topic] = topics.JOBS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Identifier
+    model: ModelRef
+    reasons: tuple[str, ...] = Field(description="Why it is not deployed by itself.")
 
 
 class JobFailed(Contract):

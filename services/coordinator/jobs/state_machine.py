@@ -28,6 +28,7 @@ class JobEvent(StrEnum):
     GATE_PASSED = "gate passed"
     GATE_REJECTED = "gate rejected"
     REGISTERED = "registered"
+    REVIEW_REQUESTED = "review requested"  # its version is ready, and a person decides
     DEPLOYED = "deployed"
     # Somebody deployed or rolled back since the gate decided.
     DEPLOYED_CHANGED = "deployed version changed"
@@ -50,6 +51,7 @@ _FORWARD: Final = {
     (JobState.EVALUATING, JobEvent.GATE_PASSED): JobState.REGISTERING,
     (JobState.EVALUATING, JobEvent.GATE_REJECTED): JobState.REJECTED,
     (JobState.REGISTERING, JobEvent.REGISTERED): JobState.ROLLING_OUT,
+    (JobState.REGISTERING, JobEvent.REVIEW_REQUESTED): JobState.COMPLETED,
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED): JobState.COMPLETED,
     # The gate compared it with a version that is no longer deployed.
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED_CHANGED): JobState.EVALUATING,

@@ -17,6 +17,7 @@ from archon_contracts.events import (
     JobRejected,
     JobState,
     JobStateChanged,
+    ReviewRequested,
 )
 from services.coordinator.domain import Job, JobFacts, stage_seconds
 from services.coordinator.errors import FactMissing, JobMoved
@@ -174,6 +175,8 @@ class JobTransitions:
         )
         end = await self._build_end(tx, job, reason)
         await self._outbox.append(tx, end, cause=cause_of_job(cause, job))
+        if isinstance(end, JobCompleted) and end.awaits_review:
+            await self._outbox.append(tx, _review_requested(job), cause=cause_of_job(cause, job))
 
     async def _build_end(self, tx: Tx, job: Job, reason: str) -> Contract:
         """The one event that says how the job ended."""
@@ -199,6 +202,7 @@ class JobTransitions:
             model=job.facts.model.version,
             digest=job.facts.model.artifact.digest,
             stage_seconds=stage_seconds(history),
+            awaits_review=bool(job.review_reasons),
         )
 
 
@@ -223,6 +227,18 @@ def _rejected(job: Job, reason: str) -> JobRejected:
         job_id=job.job_id,
         evaluation_id=job.facts.evaluation.evaluation_id,
         reason=reason,
+    )
+
+
+def _review_requested(job: Job) -> ReviewRequested:
+    if job.facts.model is None:
+        raise FactMissing("the job has no model though its version awaits a review")
+    return ReviewRequested(
+        tenant_id=job.key.tenant_id,
+        agent_id=job.key.agent_id,
+        job_id=job.job_id,
+        model=job.facts.model,
+        reasons=job.review_reasons,
     )
 
 

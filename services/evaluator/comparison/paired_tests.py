@@ -12,7 +12,7 @@ from typing import Final
 from archon_contracts.events import PairedComparison
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY, ACCURACY_AT_5, LATENCY_SECONDS
-from archon_contracts.values import ALL_ITEMS, Estimate, MetricFamily, MetricResult
+from archon_contracts.values import ALL_ITEMS, REFERENCE_ITEMS, Estimate, MetricFamily, MetricResult
 from services.evaluator.comparison.estimates import (
     compute_mcnemar_p_value,
     estimate_median,
@@ -69,7 +69,7 @@ def estimate_groups(rows: Sequence[PredictionRow], score_item: ItemScorer) -> di
         if right is not None:
             for group in _groups(row):
                 scores[group].append(right)
-    if not scores:
+    if ALL_ITEMS not in scores:
         raise Unscorable(f"None of {len(rows)} items has a right answer.")
     return {
         group: estimate_proportion(sum(right), len(right))
@@ -96,7 +96,7 @@ def compare(
         if now is not None and then is not None:
             for group in _groups(row):
                 pairs[group].append((now, then))
-    if not pairs:
+    if ALL_ITEMS not in pairs:
         raise Unscorable(f"None of {len(candidate)} items has a right answer.")
     return {group: _compare_pairs(scores) for group, scores in sorted(pairs.items())}
 
@@ -115,4 +115,6 @@ def _compare_pairs(scores: Sequence[tuple[bool, bool]]) -> PairedComparison:
 
 
 def _groups(row: PredictionRow) -> tuple[str, ...]:
+    if row.group == REFERENCE_ITEMS:
+        return (REFERENCE_ITEMS,)  # beside the items of the window, never among them
     return (ALL_ITEMS, row.group) if row.group and row.group != ALL_ITEMS else (ALL_ITEMS,)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from archon_contracts.events import PairedComparison
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY
-from archon_contracts.values import GatePolicy
+from archon_contracts.values import REFERENCE_ITEMS, GatePolicy
 from services.evaluator.comparison.gate import build_rules, decide_gate
 from services.evaluator.comparison.paired_tests import QUALITY_METRICS, compare, measure
+from services.evaluator.comparison.reference_rule import NoReferenceLoss
 from services.evaluator.domain import EvaluationReport, Role
 
 COMPARED_WITH_BASELINE: Final = (
@@ -18,7 +20,11 @@ COMPARED_WITH_BASELINE: Final = (
 
 
 def build_evaluation_report(
-    predictions: Mapping[Role, Sequence[PredictionRow]], control: Role, policy: GatePolicy
+    predictions: Mapping[Role, Sequence[PredictionRow]],
+    control: Role,
+    policy: GatePolicy,
+    *,
+    minimum_reference_items: int = 0,
 ) -> EvaluationReport:
     """Metrics of each model, the paired comparison with the control, and the gate's decision.
 
@@ -30,12 +36,21 @@ def build_evaluation_report(
         name: compare(candidate, other, score_item) for name, score_item in QUALITY_METRICS.items()
     }
     deployed = control is Role.DEPLOYED
-    decision = decide_gate(comparisons, build_rules(policy, deployed=deployed))
+    # A loss of reference items is for a person to decide on: the gate's rules look at the others.
+    guarded = {name: _without_reference(groups) for name, groups in comparisons.items()}
+    decision = decide_gate(guarded, build_rules(policy, deployed=deployed))
+    rule = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
+    reference = comparisons[ACCURACY].get(REFERENCE_ITEMS)
     return EvaluationReport(
         passed=decision.passed,
         reasons=decision.reasons if deployed else (*decision.reasons, COMPARED_WITH_BASELINE),
+        review_reasons=rule.find_review_reasons(reference) if decision.passed else (),
         results=tuple(
             result for role, rows in predictions.items() for result in measure(role, rows)
         ),
         comparison=comparisons[ACCURACY] if deployed else {},
     )
+
+
+def _without_reference(groups: Mapping[str, PairedComparison]) -> dict[str, PairedComparison]:
+    return {name: pair for name, pair in groups.items() if name != REFERENCE_ITEMS}

@@ -19,8 +19,10 @@ from archon_contracts.events import (
     JobCompleted,
     JobFailed,
     JobRejected,
+    JobStateChanged,
     ModelDeployed,
     ModelRolledBack,
+    ReviewRequested,
     TrainingFailed,
     TrainingStarted,
 )
@@ -32,7 +34,9 @@ from tests.support.coordinator.coordinator import (
     World,
     artifact,
     configure,
+    feedback,
     given_dataset,
+    record_of,
     requested,
     run_to_the_end,
 )
@@ -62,6 +66,37 @@ async def test_a_requested_job_passes_every_state_and_is_completed(world: World)
     assert (completed.job_id, completed.model) == (request.job_id, "1.0.0")
     assert set(completed.stage_seconds) == set(WHOLE_LIFE[:-1])
     assert len(await world.published(AgentConfigured)) == 1
+
+
+async def test_a_version_that_needs_a_review_is_registered_and_not_deployed(world: World) -> None:
+    request = await given_dataset(world)
+    answers = JobReplies(request.job_id)
+    evaluated = answers.evaluated(review_reasons=("3 of 30 reference items",))
+
+    await world.deliver(configure(), request, answers.plan(), answers.dataset(), answers.trained())
+    await world.deliver(evaluated, answers.registered("1.1.0"))
+
+    assert await world.states(request.job_id) == [*WHOLE_LIFE[:-2], "completed"]
+    assert await world.published(DeployModel) == []
+    completed, review = await world.last(JobCompleted), await world.last(ReviewRequested)
+    assert (completed.model, completed.awaits_review) == ("1.1.0", True)
+    assert (review.model.version, review.reasons) == ("1.1.0", ("3 of 30 reference items",))
+    reason = (await world.last(JobStateChanged)).reason
+    assert reason.startswith("version 1.1.0 is ready and not deployed, it awaits a review")
+
+
+async def test_only_a_window_without_a_suite_needs_reference_items(world: World) -> None:
+    provided = await given_dataset(world)
+    window = requested()
+    await world.deliver(configure(), provided)
+    await run_to_the_end(world, provided.job_id)
+    await world.consume([record_of(feedback("i1"))])
+    answers = JobReplies(window.job_id)
+
+    await world.deliver(window, answers.plan(), answers.dataset(), answers.trained())
+
+    demanded = [each.minimum_reference_items for each in await world.published(EvaluateModel)]
+    assert demanded == [0, 30]
 
 
 async def test_every_state_sends_its_command(world: World) -> None:

@@ -12,7 +12,7 @@ from archon_contracts.events import DatasetPrepared, DatasetRejected
 from archon_contracts.values import AgentKind
 from services.data_prep.domain import Item
 from tests.support.data.data_preparation import RunningDataPrep, corrections, jsonl
-from tests.support.data.datasets import REF, plan, prepare_dataset
+from tests.support.data.datasets import REF, model_rolled_back, plan, prepare_dataset
 from tests.support.data.raters import memory, rated
 from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
@@ -66,6 +66,7 @@ async def test_another_job_with_the_same_data_gets_a_version_of_its_own_and_the_
     prep: RunningDataPrep,
 ) -> None:
     source = await prep.source(corrections(20))
+    prep.deploys = False
 
     first, second = await prepared(prep, prepare_dataset(source), prepare_dataset(source))
 
@@ -237,3 +238,57 @@ async def test_retracted_feedback_is_neither_replayed_nor_prepared_again(
     remembered = {name for known in memory for name in known.feedback_ids}
     assert remembered
     assert not remembered & retracted
+
+
+async def test_a_window_whose_version_is_not_deployed_leaves_the_memory_as_it_was(
+    prep: RunningDataPrep,
+) -> None:
+    first = prepare_dataset(await prep.source(corrections(40, "refund")))
+    second = prepare_dataset(await prep.source(corrections(40, "status")))
+    await prepared(prep, first)
+    before = await _remembered(prep)
+
+    prep.deploys = False
+    _, refused = await prepared(prep, second)
+    after_refusal = await _remembered(prep)
+    await prep.deploy(refused)
+    after_deployment = await _remembered(prep)
+
+    assert before == after_refusal
+    assert {one.target for one in before} == {"refund"}
+    assert "status" in {one.target for one in after_deployment}
+
+
+async def test_a_rollback_restores_what_the_version_replaced(prep: RunningDataPrep) -> None:
+    first = prepare_dataset(await prep.source(corrections(40, "refund")))
+    second = prepare_dataset(await prep.source(corrections(40, "status")))
+    await prepared(prep, first)
+    before = await _remembered(prep)
+    await prepared(prep, second)
+
+    event = message_of(model_rolled_back("picker", "1.1.0", "1.2.0"))
+    await prep.shared.inbox.run_once(event, prep.service.record_rollback)
+
+    assert await _remembered(prep) == before
+
+
+async def test_reference_items_are_asked_beside_the_test_and_never_trained_on(
+    prep: RunningDataPrep,
+) -> None:
+    provided = await prep.source(corrections(100), SourceKind.EXTERNAL)
+    await prepared(prep, prepare_dataset(provided))
+    lies = corrections(100, "status")
+
+    _, event = await prepared(prep, prepare_dataset(await prep.source(lies), plan=plan(1.0)))
+
+    asked = await prep.lines(event, "reference.jsonl")
+    trained = {line["input"] for line in await prep.lines(event, "train.jsonl")}
+    tested = {line["input"] for line in await prep.lines(event, "test.jsonl")}
+    assert len(asked) == 15
+    assert {line["target"] for line in asked} == {"refund"}
+    assert not {line["input"] for line in asked} & (trained | tested)
+
+
+async def _remembered(prep: RunningDataPrep) -> list[Item]:
+    async with prep.shared.database.transaction("default") as tx:
+        return await prep.store.read_replay_buffer(tx, "default", "picker")

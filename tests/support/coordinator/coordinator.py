@@ -149,7 +149,9 @@ class JobReplies:
             peak_memory_mb=100,
         )
 
-    def evaluated(self, *, passed: bool = True) -> EvaluationCompleted:
+    def evaluated(
+        self, *, passed: bool = True, review_reasons: tuple[str, ...] = ()
+    ) -> EvaluationCompleted:
         """The gate decided."""
         share = Estimate(value=0.7, low=0.6, high=0.8, n=100)
         return EvaluationCompleted(
@@ -158,6 +160,7 @@ class JobReplies:
             evaluation_id=EVALUATION_ID,
             passed=passed,
             reasons=("it gained 0.1" if passed else "it lost 0.1",),
+            review_reasons=review_reasons,
             accuracy={"candidate": {"all": share, "new": share}},
             duration_seconds=1,
         )

@@ -149,9 +149,10 @@ class JobEvents(RuleBasedStateMachine):
         )
         self.deliver("record_training_failure", body)
 
-    @rule(agent=agents, passed=flags)
-    def evaluate(self, agent: str, passed: bool) -> None:
-        body = self.answers(agent).evaluated(passed=passed)
+    @rule(agent=agents, passed=flags, reviewed=flags)
+    def evaluate(self, agent: str, passed: bool, reviewed: bool = False) -> None:
+        reasons = ("too few reference items",) if passed and reviewed else ()
+        body = self.answers(agent).evaluated(passed=passed, review_reasons=reasons)
         self.deliver("record_evaluation", body)
 
     @rule(agent=agents, retryable=flags)

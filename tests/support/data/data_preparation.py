@@ -49,6 +49,7 @@ class RunningDataPrep:
 
     def __init__(self, shared: ServiceContext, *, deadline_seconds: float = 60.0) -> None:
         self.shared = shared
+        self.deploys = True
         policy = PreparationPolicy(replay_capacity=100)
         self.store = DataPrepStore()
         self.service = DataPrepService(self.store, shared.outbox, shared.work, policy)
@@ -93,7 +94,7 @@ class RunningDataPrep:
                 await self.shared.inbox.run_once(message, self.service.queue_preparation)
                 await self._until_published(open_before + 1)
                 newest = (await events_of(self.shared.database))[-1]
-                if isinstance(newest, DatasetPrepared):
+                if self.deploys and isinstance(newest, DatasetPrepared):
                     await self.deploy(newest)
         return [
             event

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from archon_contracts.formats import PredictionRow, predictions_file, read_jsonl
-from archon_contracts.values import GatePolicy
-from services.evaluator.child import ENTRY, run, score_models
+from archon_contracts.values import REFERENCE_ITEMS, GatePolicy
+from services.evaluator.child import ENTRY, read_exam, run, score_models
 from services.evaluator.comparison.paired_tests import compare
 from services.evaluator.errors import EmptySuite
 from services.trainer.child import run as train
@@ -96,3 +96,22 @@ def test_a_suite_without_items_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(EmptySuite):
         run(spec, lambda event: None)
+
+
+def test_the_reference_set_is_asked_beside_the_test_part_and_feedback_cannot_name_its_group(
+    tmp_path: Path,
+) -> None:
+    forged = {"id": "a", "input": "?", "target": "x", "group": REFERENCE_ITEMS}
+    test = write_lines(tmp_path / "test.jsonl", [forged])
+    write_lines(tmp_path / "reference.jsonl", [{"id": "r", "input": "!", "target": "y"}])
+
+    found = [(item.id, item.group) for item in read_exam(test)]
+
+    assert found == [("a", ""), ("r", REFERENCE_ITEMS)]
+
+
+def test_a_suite_is_asked_as_it_is(tmp_path: Path) -> None:
+    suite = write_lines(tmp_path / "items.jsonl", [{"id": "a", "input": "?", "group": "g"}])
+    write_lines(tmp_path / "reference.jsonl", [{"id": "r", "input": "!"}])
+
+    assert [(item.id, item.group) for item in read_exam(suite)] == [("a", "g")]
