@@ -13,6 +13,10 @@ from archon_contracts.values import ALL_ITEMS, Estimate, GatePolicy
 MIN_GROUP_SIZE: Final = 30
 """With fewer items, one answer more or less moves a proportion by more than most limits."""
 
+HIDDEN_GROUPS: Final = "accuracy of what no group guards"
+"""Where the comparisons of `compare_hidden_groups` are, beside those of the metrics."""
+SMALL_GROUPS: Final = "all small groups together"
+
 Comparisons = Mapping[str, Mapping[str, PairedComparison]]
 """Metric -> group -> candidate beside control."""
 
@@ -108,7 +112,37 @@ class NoGroupRegression:
         return ""
 
 
-GateRule = SignificantGain | NoGroupRegression
+@dataclass(frozen=True, slots=True)
+class NoHiddenRegression:
+    """Nor may what no group of its own guards lose more than the limit.
+
+    Items without a group are looked at by their target, and what is in groups or targets too small
+    to show a loss is looked at together. A single target must surely lose more than the limit, as
+    there may be many; all small ones together must lose more, and significantly.
+    """
+
+    maximum_loss: float
+
+    def find_faults(self, comparisons: Comparisons) -> list[str]:
+        """One fault for each target that loses too much, and one for all small groups."""
+        return [
+            f"{group} loses {-pair.difference.value:.1%} of {pair.difference.n} items, "
+            f"more than the {self.maximum_loss:.1%} allowed"
+            for group, pair in comparisons[HIDDEN_GROUPS].items()
+            if self._exceeds_limit(group, pair.difference)
+        ]
+
+    def describe_success(self, _comparisons: Comparisons) -> str:
+        """The other rules say enough."""
+        return ""
+
+    def _exceeds_limit(self, group: str, change: Estimate) -> bool:
+        if group == SMALL_GROUPS:
+            return change.high < 0 and -change.value > self.maximum_loss
+        return -change.high > self.maximum_loss
+
+
+GateRule = SignificantGain | NoGroupRegression | NoHiddenRegression
 
 
 def build_rules(policy: GatePolicy, *, deployed: bool) -> list[GateRule]:
@@ -116,6 +150,7 @@ def build_rules(policy: GatePolicy, *, deployed: bool) -> list[GateRule]:
     rules: list[GateRule] = [SignificantGain(ACCURACY, policy.minimum_gain, policy.maximum_p_value)]
     if deployed:
         rules.append(NoGroupRegression(ACCURACY, policy.maximum_forgetting))
+        rules.append(NoHiddenRegression(policy.maximum_forgetting))
     return rules
 
 

@@ -19,6 +19,7 @@ from services.evaluator.comparison.estimates import (
     estimate_paired_difference,
     estimate_proportion,
 )
+from services.evaluator.comparison.gate import MIN_GROUP_SIZE, SMALL_GROUPS
 from services.evaluator.errors import Unscorable
 
 ItemScorer = Callable[[PredictionRow], bool | None]
@@ -101,6 +102,35 @@ def compare(
     return {group: _compare_pairs(scores) for group, scores in sorted(pairs.items())}
 
 
+def compare_hidden_groups(
+    candidate: Sequence[PredictionRow],
+    control: Sequence[PredictionRow],
+    score_item: ItemScorer = QUALITY_METRICS[ACCURACY],
+) -> dict[str, PairedComparison]:
+    """The paired comparison of what `compare` shows in no group of its own.
+
+    Items without a group by their target, and all groups and targets of few items together.
+    """
+    before = {row.id: score_item(row) for row in control}
+    pairs: defaultdict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    for row in candidate:
+        now, then = score_item(row), before.get(row.id)
+        if now is not None and then is not None and row.group != REFERENCE_ITEMS:
+            name = f"group {row.group!r}" if _is_grouped(row) else f"target {row.target!r}"
+            pairs[name].append((now, then))
+    hidden: defaultdict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    for name, scores in pairs.items():
+        if len(scores) < MIN_GROUP_SIZE:
+            hidden[SMALL_GROUPS] += scores
+        elif name.startswith("target"):
+            hidden[name] = scores
+    return {name: _compare_pairs(scores) for name, scores in sorted(hidden.items())}
+
+
+def _is_grouped(row: PredictionRow) -> bool:
+    return bool(row.group) and row.group != ALL_ITEMS
+
+
 def _compare_pairs(scores: Sequence[tuple[bool, bool]]) -> PairedComparison:
     candidate_only = sum(now and not then for now, then in scores)
     control_only = sum(then and not now for now, then in scores)
@@ -117,4 +147,4 @@ def _compare_pairs(scores: Sequence[tuple[bool, bool]]) -> PairedComparison:
 def _groups(row: PredictionRow) -> tuple[str, ...]:
     if row.group == REFERENCE_ITEMS:
         return (REFERENCE_ITEMS,)  # beside the items of the window, never among them
-    return (ALL_ITEMS, row.group) if row.group and row.group != ALL_ITEMS else (ALL_ITEMS,)
+    return (ALL_ITEMS, row.group) if _is_grouped(row) else (ALL_ITEMS,)

@@ -9,8 +9,13 @@ from archon_contracts.events import PairedComparison
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import REFERENCE_ITEMS, GatePolicy
-from services.evaluator.comparison.gate import build_rules, decide_gate
-from services.evaluator.comparison.paired_tests import QUALITY_METRICS, compare, measure
+from services.evaluator.comparison.gate import HIDDEN_GROUPS, build_rules, decide_gate
+from services.evaluator.comparison.paired_tests import (
+    QUALITY_METRICS,
+    compare,
+    compare_hidden_groups,
+    measure,
+)
 from services.evaluator.comparison.reference_rule import NoReferenceLoss
 from services.evaluator.domain import EvaluationReport, Role
 
@@ -38,6 +43,7 @@ def build_evaluation_report(
     deployed = control is Role.DEPLOYED
     # A loss of reference items is for a person to decide on: the gate's rules look at the others.
     guarded = {name: _without_reference(groups) for name, groups in comparisons.items()}
+    guarded[HIDDEN_GROUPS] = compare_hidden_groups(candidate, other)
     decision = decide_gate(guarded, build_rules(policy, deployed=deployed))
     rule = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
     reference = comparisons[ACCURACY].get(REFERENCE_ITEMS)

@@ -3,8 +3,8 @@ import pytest
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import GatePolicy
-from services.evaluator.comparison.gate import build_rules, decide_gate
-from services.evaluator.comparison.paired_tests import compare
+from services.evaluator.comparison.gate import HIDDEN_GROUPS, build_rules, decide_gate
+from services.evaluator.comparison.paired_tests import compare, compare_hidden_groups
 
 
 def _items(*right: bool | None, group: str = "") -> list[PredictionRow]:
@@ -23,9 +23,11 @@ def _answers(right: int, of: int, group: str) -> list[PredictionRow]:
 def _decide(
     candidate: list[PredictionRow], deployed: list[PredictionRow], **gate: float
 ) -> tuple[bool, str]:
-    decision = decide_gate(
-        {ACCURACY: compare(candidate, deployed)}, build_rules(GatePolicy(**gate), deployed=True)
-    )
+    comparisons = {
+        ACCURACY: compare(candidate, deployed),
+        HIDDEN_GROUPS: compare_hidden_groups(candidate, deployed),
+    }
+    decision = decide_gate(comparisons, build_rules(GatePolicy(**gate), deployed=True))
     return decision.passed, "; ".join(decision.reasons)
 
 
@@ -122,3 +124,30 @@ def test_a_candidate_equal_to_the_baseline_never_passes() -> None:
     items = _answers(70, 100, "new")
 
     assert not _decide(items, items)[0]
+
+
+def test_many_small_groups_cannot_lose_a_little_each() -> None:
+    gain = _answers(190, 200, "new"), _answers(60, 200, "new")
+    ours = [row for n in range(8) for row in _answers(12, 20, f"rare {n}")]
+    theirs = [row for n in range(8) for row in _answers(16, 20, f"rare {n}")]
+
+    passed, why = _decide(ours + gain[0], theirs + gain[1])
+
+    assert not passed
+    assert "all small groups together loses 20.0% of 160 items" in why
+
+
+def test_items_without_a_group_are_guarded_by_their_target() -> None:
+    def asked(target: str, right: int, of: int) -> list[PredictionRow]:
+        return [
+            row.model_copy(update={"id": f"{target} {row.id}", "target": target})
+            for row in _answers(right, of, "")
+        ]
+
+    passed, why = _decide(
+        asked("refund", 10, 50) + asked("status", 190, 200),
+        asked("refund", 48, 50) + asked("status", 60, 200),
+    )
+
+    assert not passed
+    assert "target 'refund' loses 76.0% of 50 items" in why
