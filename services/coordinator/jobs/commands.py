@@ -22,8 +22,8 @@ from services.coordinator.errors import FactMissing
 F = TypeVar("F")
 
 MINIMUM_REFERENCE_ITEMS: Final = 30
-"""Protected reference items that a window's version needs to be deployed by itself: with fewer, a
-loss of a tenth is within chance."""
+"""Protected reference items that a window's version needs to be deployed by itself: fewer
+cannot show the loss of a tenth."""
 
 
 def build_command(job: Job, agent: ConfiguredAgent, *, revision: str) -> Contract:
