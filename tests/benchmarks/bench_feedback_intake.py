@@ -36,7 +36,7 @@ REACH_PER_SECOND, REACH_RATIO = 15_000, 0.7
 TINY = {"ROUNDS": 2, "EVENTS": 400, "AGENTS": 4}
 LOOPS = ("coordinator", "bare")
 # Evaluated with every batch, never met: a retrain is not what is measured here.
-TRIGGER = TriggerPolicy(minimum_feedback=10**9, maximum_feedback=10**9, rating_drop=4.9)
+TRIGGER = TriggerPolicy(minimum_feedback=10**6, maximum_feedback=10**6, rating_drop=4)
 
 
 def run() -> list[Figure]:

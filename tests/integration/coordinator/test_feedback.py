@@ -274,7 +274,7 @@ async def test_the_windows_content_goes_to_data_preparation(world: World) -> Non
     assert (received.kind, human.kind) == (SourceKind.FEEDBACK, SourceKind.HUMAN)
     (item,) = items_in(await world.shared.artifacts.read(received.artifact, "items.jsonl"))
     assert (item["target"], item["actual"], item["rating"]) == ("right", "wrong", 2)
-    assert (item["reward"], item["source"], item["unit_id"]) == (-0.5, "feedback", "user-1")
+    assert (item["reward"], item["source"], item["unit"]) == (-0.5, "feedback", "user-1")
     (labelled,) = items_in(await world.shared.artifacts.read(human.artifact, "items.jsonl"))
     assert labelled["annotations"][0]["label"] == "tool"
 

@@ -171,7 +171,7 @@ async def test_sources_without_anything_new_are_rejected_with_counts(prep: Runni
 
     assert event.quality is not None
     assert (event.quality.received, event.quality.unusable) == (2, 2)
-    assert "1 disliked without a correction, 1 no input" in event.reason
+    assert "1 disliked without a correction, 1 input is not valid" in event.reason
 
 
 async def test_a_source_that_was_tampered_with_is_not_taught(prep: RunningDataPrep) -> None:
