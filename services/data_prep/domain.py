@@ -32,9 +32,13 @@ class Item(TrainingItem):
     feedback_ids: tuple[str, ...] = ()
 
     def outranks(self, other: Item) -> bool:
-        """Whether this one is believed: the more trusted, then the newer one."""
-        ours, theirs = self.occurred_at or NEVER, other.occurred_at or NEVER
-        return (self.trust, ours) >= (other.trust, theirs)
+        """Whether this one is believed: the more trusted, then the one received later."""
+        return (self.trust, self.known_at) >= (other.trust, other.known_at)
+
+    @property
+    def known_at(self) -> datetime:
+        """When it was received; the sender's time only where nobody noted that."""
+        return self.received_at or self.occurred_at or NEVER
 
     def to_training_item(self, *, difficulty: float) -> TrainingItem:
         """The item as a dataset's file holds it."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 
 import orjson
 from pydantic import JsonValue
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+from archon_contracts.rules.normal_text import clean_text, limit_marks
+
 _SPACE = re.compile(r"\s+")
-MAXIMUM_MARKS = 30
-"""As in the Stream-Safe Text Format of Unicode Standard Annex 15."""
 _EDGES = " .,;:!?\u2026"
 
 
@@ -23,34 +21,6 @@ def to_text(value: JsonValue) -> str:
     if isinstance(value, str):
         return clean_text(value)
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def clean_text(text: str) -> str:
-    """The text in composed Unicode form, without control characters and outer space."""
-    return _CONTROL.sub("", unicodedata.normalize("NFC", limit_marks(text))).strip()
-
-
-def limit_marks(text: str) -> str:
-    """The text with at most `MAXIMUM_MARKS` combining marks in a row; further ones are dropped.
-
-    Normalisation sorts each run of marks by insertion, in time that grows with the square of its
-    length: without a limit one long run takes minutes. No writing system needs this many.
-    """
-    if text.isascii():
-        return text
-    kept: list[str] = []
-    run = 0
-    for sign in text:
-        run = run + 1 if _is_mark(sign) else 0
-        if run <= MAXIMUM_MARKS:
-            kept.append(sign)
-    return "".join(kept)
-
-
-@lru_cache(maxsize=4096)
-def _is_mark(sign: str) -> bool:
-    """Whether the sign decomposes to a combining mark first, such as U+0301 or U+FF9E."""
-    return unicodedata.combining(unicodedata.normalize("NFKD", sign)[0]) != 0
 
 
 def normalise_input(text: str) -> str:

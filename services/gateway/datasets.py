@@ -9,6 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from archon_contracts.formats import CATALOGUE_FILE, ITEMS_FILE, TrainingItem, to_jsonl
+from archon_contracts.rules.json_values import parse_json
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import DatasetView
 from services.gateway.errors import Conflict, FieldError, Invalid
@@ -109,8 +110,8 @@ def read_lines(body: bytes) -> list[Item]:
         if not line.strip():
             continue
         try:
-            item = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+            item = parse_json(line)
+        except ValueError as error:
             errors.append(FieldError(f"line {number}", "json_invalid", str(error)[:200]))
             continue
         if isinstance(item, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -14,7 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from archon_contracts.base import Identifier
+from archon_contracts.base import Identifier, Name
+from archon_contracts.rules.normal_text import clean_text
 from archon_contracts.values import (
     AgentKind,
     CurriculumPolicy,
@@ -34,7 +36,20 @@ ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=ONE_LINE)]
 """A reason for the audit log."""
 
-Label = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=ONE_LINE)]
+
+def _normal_label(text: str) -> str:
+    label = clean_text(text)
+    if not label:
+        raise ValueError("only spaces; give it a visible character")
+    return label
+
+
+Label = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=500, pattern=ONE_LINE),
+    AfterValidator(_normal_label),
+]
+"""One line in the normal form of answers, so that feedback in any form of it matches."""
 
 
 class RequestBody(BaseModel):
@@ -97,7 +112,7 @@ class CatalogueEntry(RequestBody):
 class AgentRequest(RequestBody):
     """The whole configuration of an agent; absent fields have their defaults, also in an update."""
 
-    agent_id: Identifier
+    agent_id: Name
     kind: AgentKind
     base_model: Label
     catalogue: list[CatalogueEntry] = Field(
@@ -108,7 +123,7 @@ class AgentRequest(RequestBody):
     labels: list[Label] = Field(
         fail_fast=True, default_factory=list, description="A classifier's labels."
     )
-    evaluation_dataset: Identifier | None = Field(
+    evaluation_dataset: Name | None = Field(
         default=None, description="Name of an uploaded evaluation dataset."
     )
     trigger: StrictTriggerPolicy = StrictTriggerPolicy()
@@ -123,7 +138,7 @@ class AgentRequest(RequestBody):
 class DatasetRequest(RequestBody):
     """A dataset to upload; items are objects with an input and a target."""
 
-    name: Identifier
+    name: Name
     purpose: Literal["training", "evaluation"]
     items: list[dict[str, JsonValue]] = Field(fail_fast=True)
 
@@ -131,9 +146,9 @@ class DatasetRequest(RequestBody):
 class JobRequest(RequestBody):
     """A training. Without a dataset it learns from all unused feedback."""
 
-    agent_id: Identifier
+    agent_id: Name
     method: TrainingMethod
-    dataset: Identifier | None = None
+    dataset: Name | None = None
     config: StrictTrainingConfig = StrictTrainingConfig()
 
 
@@ -159,13 +174,13 @@ class RollBackRequest(RequestBody):
 class SyntheticDataRequest(RequestBody):
     """Synthetic items to generate."""
 
-    agent_id: Identifier
+    agent_id: Name
     scenario_type: Label
     count: Integer = Field(ge=1, le=100_000)
     difficulty: Literal["easy", "medium", "hard"] = "medium"
     edge_cases: bool = False
     diversity: Proportion = 0.5
-    examples: Identifier | None = Field(default=None, description="Name of a dataset to vary.")
+    examples: Name | None = Field(default=None, description="Name of a dataset to vary.")
     seed: Integer = Field(default=0, ge=0, le=2**31 - 1)
 
 
@@ -181,6 +196,6 @@ class KeyRequest(RequestBody):
     expires_at: AwareDatetime | None = Field(
         default=None, description="When it expires; absent: never."
     )
-    tenant_id: Identifier | None = Field(
+    tenant_id: Name | None = Field(
         default=None, description="Another tenant, new or not; only for the operator's keys."
     )

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from archon_contracts.bounds import SATURATE
 from archon_contracts.events import FeedbackCounts, JobState
+from archon_contracts.rules.bounds import SATURATE
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
 from services.gateway.auth.credentials import Caller, StoredKey, parse_scopes
 from services.gateway.domain import (

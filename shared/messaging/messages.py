@@ -9,11 +9,11 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from archon_contracts import commands
-from archon_contracts.base import Contract, Identifier, ValueObject
-from archon_contracts.bounds import SATURATE
+from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.catalogue import BY_TYPE
 from archon_contracts.envelope import Envelope, HeaderView, record_time
 from archon_contracts.identifiers import derived_id
+from archon_contracts.rules.bounds import SATURATE
 from shared.errors import UnknownMessageType, UnreadableMessage
 
 T = TypeVar("T", bound=Contract, covariant=True)
@@ -130,7 +130,7 @@ def _reading_context(contract: type[Contract]) -> dict[str, bool] | None:
 class _TenantField(ValueObject):
     """The part of every body that names its tenant."""
 
-    tenant_id: Identifier = Contract.model_fields["tenant_id"].default
+    tenant_id: Name = Contract.model_fields["tenant_id"].default
 
 
 def read_tenant_id(body: bytes | None) -> str:

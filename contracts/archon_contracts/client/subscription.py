@@ -12,12 +12,12 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import ValidationError
 
 from archon_contracts.base import Contract
-from archon_contracts.bounds import SATURATE
 from archon_contracts.client.errors import MissingExtraError, SubscriptionError
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.client.lifetime import start, stop
 from archon_contracts.envelope import Envelope, HeaderView, record_time
 from archon_contracts.identifiers import derived_id
+from archon_contracts.rules.bounds import SATURATE
 
 try:
     from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition

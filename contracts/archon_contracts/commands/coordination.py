@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentProfile
 
@@ -19,7 +19,7 @@ class ConfigureAgent(Contract):
     topic: ClassVar[Topic] = topics.COORDINATOR_COMMANDS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     profile: AgentProfile
     reason: str = Field(default="", description="Why, for the record.")
     requested_by: str = Field(default="", description="Who wants it; empty: not said.")

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentKind, Proportion, TrainingMethod
 
@@ -19,7 +19,7 @@ class PlanCurriculum(Contract):
     topic: ClassVar[Topic] = topics.CURRICULUM_COMMANDS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     job_id: UUID
     kind: AgentKind
     method: TrainingMethod

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.base import Contract, Identifier, Name, ValueObject
 from archon_contracts.events.curriculum import CurriculumPlan
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentKind, ArtifactRef, Proportion, TrustPolicy
@@ -39,7 +39,7 @@ class PrepareDataset(Contract):
     topic: ClassVar[Topic] = topics.DATA_PREP_COMMANDS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     job_id: UUID
     kind: AgentKind
     sources: tuple[DataSource, ...]
@@ -61,7 +61,7 @@ class EraseItems(Contract):
     topic: ClassVar[Topic] = topics.DATA_PREP_COMMANDS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     item_ids: tuple[Identifier, ...] = Field(
         min_length=1, description="The `id`s of their lines in the feedback windows."
     )
@@ -73,7 +73,7 @@ class GenerateSyntheticData(Contract):
     topic: ClassVar[Topic] = topics.SYNTHETIC_GENERATOR_COMMANDS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     request_id: UUID
     scenario_type: str = Field(min_length=1)
     count: int = Field(ge=1, le=100_000)

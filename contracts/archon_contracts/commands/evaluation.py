@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentKind, ArtifactRef, GatePolicy, ModelRef
 
@@ -20,7 +20,7 @@ class EvaluateModel(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     attempt: int = Field(
         ge=1, description="Which evaluation command of the job this is; a newer one replaces it."
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentKind, ArtifactRef, Estimate
 
@@ -19,7 +19,7 @@ class RegisterModel(Contract):
     topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     job_id: UUID
     kind: AgentKind
     artifact: ArtifactRef
@@ -39,7 +39,7 @@ class DeployModel(Contract):
     topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     model_version: str
     reason: str
     job_id: UUID | None = None
@@ -57,7 +57,7 @@ class RollBackModel(Contract):
     topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     to_version: str | None = Field(default=None, description="Absent: the one before.")
     reason: str
     requested_by: str = Field(default="", description="Who wants it; empty: not said.")

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, Name
 from archon_contracts.events.curriculum import CurriculumPlan
 from archon_contracts.topics import Topic
 from archon_contracts.values import (
@@ -27,7 +27,7 @@ class TrainModel(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     attempt: int = Field(ge=1, description="Fences: an older attempt's result is refused.")
     kind: AgentKind
     method: TrainingMethod
@@ -47,6 +47,6 @@ class CancelTraining(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     attempt: int = Field(ge=1)
     reason: str

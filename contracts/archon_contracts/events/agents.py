@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentProfile
 
@@ -16,5 +16,5 @@ class AgentConfigured(Contract):
     topic: ClassVar[Topic] = topics.AGENTS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     profile: AgentProfile

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.base import Contract, Identifier, Name, ValueObject
 from archon_contracts.topics import Topic
 
 SHA256_HEX = r"^[0-9a-f]{64}$"
@@ -51,7 +51,7 @@ class AuditRecorded(Contract):
     recorded_at: datetime
     actor: str = Field(description="API key's name and id, or the system and what made it act.")
     action: str
-    agent_id: Identifier | None = Field(default=None, description="Absent: of no one agent.")
+    agent_id: Name | None = Field(default=None, description="Absent: of no one agent.")
     subject: str = Field(description="Version, job, dead letter or key that was acted on.")
     reason: str = ""
     details: dict[str, str] = Field(default_factory=dict)

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.topics import Topic
 from archon_contracts.values import Proportion
 
@@ -36,7 +36,7 @@ class CurriculumPlanned(Contract):
     topic: ClassVar[Topic] = topics.CURRICULUM
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     job_id: UUID
     plan: CurriculumPlan
 
@@ -47,7 +47,7 @@ class LevelAdvanced(Contract):
     topic: ClassVar[Topic] = topics.CURRICULUM
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     from_level: int = Field(ge=1, le=4)
     to_level: int = Field(ge=1, le=4)
     success_rate: Proportion
@@ -59,7 +59,7 @@ class LevelRegressed(Contract):
     topic: ClassVar[Topic] = topics.CURRICULUM
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     from_level: int = Field(ge=1, le=4)
     to_level: int = Field(ge=1, le=4)
     success_rate: Proportion

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.topics import Topic
 from archon_contracts.values import ArtifactRef
 
@@ -36,7 +36,7 @@ class DatasetPrepared(Contract):
     topic: ClassVar[Topic] = topics.DATASETS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     job_id: UUID
     dataset_id: UUID
     dataset_version: int = Field(ge=1)
@@ -51,7 +51,7 @@ class DatasetRejected(Contract):
     topic: ClassVar[Topic] = topics.DATASETS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     job_id: UUID
     reason: str
     quality: QualityReport | None = None
@@ -63,7 +63,7 @@ class SyntheticDataGenerated(Contract):
     topic: ClassVar[Topic] = topics.DATASETS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     request_id: UUID
     artifact: ArtifactRef
     items: int = Field(ge=0)

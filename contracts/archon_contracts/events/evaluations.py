@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.topics import Topic
 from archon_contracts.values import ArtifactRef, Estimate, MetricResult
 
@@ -30,7 +30,7 @@ class EvaluationCompleted(Contract):
     topic: ClassVar[Topic] = topics.EVALUATIONS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     job_id: UUID
     evaluation_id: UUID
     passed: bool
@@ -65,7 +65,7 @@ class EvaluationFailed(Contract):
     topic: ClassVar[Topic] = topics.EVALUATIONS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     job_id: UUID
     error_type: str
     reason: str
@@ -78,7 +78,7 @@ class RegressionDetected(Contract):
     topic: ClassVar[Topic] = topics.EVALUATIONS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     model_version: str
     metric: str
     before: Estimate

@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier, NonNullJson
+from archon_contracts.base import Contract, Identifier, Name
+from archon_contracts.rules.json_values import NonNullJson, StorableJson, check_storable
 from archon_contracts.topics import Topic
 from archon_contracts.traffic_classes import TrafficClass
 
@@ -35,17 +36,23 @@ class FeedbackReceived(Contract):
     topic: ClassVar[Topic] = topics.FEEDBACK
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     interaction_id: Identifier
     input: NonNullJson = Field(description="What the agent was asked.")
-    actual: JsonValue = Field(default=None, description="What it answered; null: nothing.")
-    expected: JsonValue = Field(default=None, description="What it should have answered.")
-    rating: float | None = Field(default=None, ge=1, le=5, description="Stars, 1 to 5.")
-    reward: float | None = Field(default=None, ge=-1, le=1, description="Return, -1 to 1.")
+    actual: StorableJson = Field(default=None, description="What it answered; null: nothing.")
+    expected: StorableJson = Field(default=None, description="What it should have answered.")
+    rating: float | None = Field(
+        default=None, strict=True, ge=1, le=5, description="Stars, 1 to 5."
+    )
+    reward: float | None = Field(
+        default=None, strict=True, ge=-1, le=1, description="Return, -1 to 1."
+    )
     model_version: str | None = Field(default=None, description="Version that answered.")
     unit_id: Identifier | None = Field(default=None, description="User or session.")
     source: FeedbackSource = FeedbackSource.USER
-    context: dict[str, JsonValue] = Field(default_factory=dict)
+    context: Annotated[dict[str, JsonValue], AfterValidator(check_storable)] = Field(
+        default_factory=dict
+    )
     occurred_at: datetime | None = None
     traffic_class: TrafficClass | None = TRAFFIC_CLASS
 
@@ -69,7 +76,7 @@ class FeedbackRetracted(Contract):
     topic: ClassVar[Topic] = topics.FEEDBACK
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     interaction_id: Identifier
     source: FeedbackSource = FeedbackSource.USER
     annotator_id: Identifier | None = Field(
@@ -89,15 +96,15 @@ class InteractionLogged(Contract):
     topic: ClassVar[Topic] = topics.FEEDBACK
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     interaction_id: Identifier
     input: NonNullJson
-    actual: JsonValue = Field(default=None, description="What it answered; null: it failed.")
+    actual: StorableJson = Field(default=None, description="What it answered; null: it failed.")
     model_version: str | None = None
     unit_id: Identifier | None = None
-    latency_seconds: float | None = Field(default=None, ge=0)
-    input_tokens: int | None = Field(default=None, ge=0)
-    output_tokens: int | None = Field(default=None, ge=0)
+    latency_seconds: float | None = Field(default=None, strict=True, ge=0)
+    input_tokens: int | None = Field(default=None, strict=True, ge=0)
+    output_tokens: int | None = Field(default=None, strict=True, ge=0)
     error: str | None = Field(default=None, description="Why the agent failed, if it did.")
     occurred_at: datetime | None = None
     traffic_class: TrafficClass | None = TRAFFIC_CLASS
@@ -109,10 +116,10 @@ class AnnotationSubmitted(Contract):
     topic: ClassVar[Topic] = topics.FEEDBACK
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     item_id: Identifier
     annotator_id: Identifier
     input: NonNullJson
     label: NonNullJson
-    confidence: float | None = Field(default=None, ge=0, le=1)
+    confidence: float | None = Field(default=None, strict=True, ge=0, le=1)
     traffic_class: TrafficClass | None = TRAFFIC_CLASS

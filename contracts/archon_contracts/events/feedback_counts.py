@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.topics import Topic
 
 # Batched: one FeedbackCounted per agent and transaction of the coordinator. Keyed by agent on a
@@ -49,5 +49,5 @@ class FeedbackCounted(Contract):
     topic: ClassVar[Topic] = topics.FEEDBACK_COUNTS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     counts: tuple[FeedbackCounts, ...] = Field(min_length=1)

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
 from archon_contracts.values import ArtifactRef, ModelRef, TrainingConfig, TrainingMethod
 
@@ -59,7 +59,7 @@ class TrainingRequested(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     method: TrainingMethod
     dataset: ArtifactRef | None = Field(
         default=None, description="Items to learn from; absent: all unused feedback."
@@ -76,7 +76,7 @@ class RetrainTriggered(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     window_id: UUID
     reason: TriggerReason
     feedback_count: int = Field(ge=0)
@@ -90,7 +90,7 @@ class JobStateChanged(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     method: TrainingMethod
     from_state: JobState | None = None
     to_state: JobState
@@ -107,7 +107,7 @@ class JobCompleted(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     model: str = Field(description="Version registered, and deployed unless it awaits a review.")
     digest: str
     stage_seconds: dict[str, float] = Field(description="Seconds spent in each state.")
@@ -121,7 +121,7 @@ class ReviewRequested(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     model: ModelRef
     reasons: tuple[str, ...] = Field(description="Why it is not deployed by itself.")
 
@@ -133,7 +133,7 @@ class JobFailed(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     reason: str
 
 
@@ -144,7 +144,7 @@ class JobRejected(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     reason: str = Field(description="Why: the gate's reasons, or the registry's refusal.")
     evaluation_id: UUID | None = Field(
         default=None, description="Evaluation that decided; absent: the registry refused."
@@ -158,5 +158,5 @@ class JobCancelled(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     reason: str

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier, ValueObject
+from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.topics import Topic
 
 
@@ -30,6 +30,6 @@ class MetricsRecorded(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     attempt: int = Field(ge=1)
     points: tuple[MetricPoint, ...] = Field(min_length=1)

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentKind, Estimate, ModelRef
 
@@ -20,7 +20,7 @@ class ModelRegistered(Contract):
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     job_id: UUID
     model_id: UUID
     model: ModelRef
@@ -35,7 +35,7 @@ class ModelDeployed(Contract):
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     model: ModelRef
     previous_version: str | None = None
     reason: str
@@ -49,7 +49,7 @@ class DeploymentRefused(Contract):
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     job_id: UUID
     model: ModelRef
     compared_with: str | None = None
@@ -63,7 +63,7 @@ class ModelRolledBack(Contract):
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     model: ModelRef
     from_version: str
     reason: str
@@ -76,7 +76,7 @@ class ModelArchived(Contract):
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     version_archived: str
     reason: str
 
@@ -87,7 +87,7 @@ class ExperimentStarted(Contract):
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     experiment_id: UUID
     control: ModelRef
     treatment: ModelRef
@@ -100,7 +100,7 @@ class ExperimentConcluded(Contract):
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     experiment_id: UUID
     winner: str
     difference: Estimate | None = None
@@ -113,7 +113,7 @@ class AgentConfiguration(Contract):
     topic: ClassVar[Topic] = topics.AGENT_CONFIGURATIONS
     key_field: ClassVar[str] = "agent_id"
 
-    agent_id: Identifier
+    agent_id: Name
     kind: AgentKind
     model: ModelRef
     revision: int = Field(ge=1, description="Grows with every change; an older one is stale.")

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier
+from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
 from archon_contracts.values import ArtifactRef
 
@@ -21,7 +21,7 @@ class TrainingStarted(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     attempt: int = Field(ge=1)
     worker_id: str
     total_steps: int = Field(ge=1)
@@ -36,7 +36,7 @@ class CheckpointSaved(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     attempt: int = Field(ge=1)
     step: int = Field(ge=1)
     uri: str
@@ -49,7 +49,7 @@ class TrainingCompleted(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     attempt: int = Field(ge=1)
     model: ArtifactRef
     steps: int = Field(ge=1)
@@ -66,7 +66,7 @@ class TrainingFailed(Contract):
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
-    agent_id: Identifier
+    agent_id: Name
     attempt: int = Field(ge=1)
     error_type: str
     reason: str

@@ -14,6 +14,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StringConstraints
 
 from archon_contracts.base import ValueObject
+from archon_contracts.rules.json_values import check_storable
+from archon_contracts.rules.normal_text import clean_text
 from archon_contracts.values import Proportion
 
 REPLAY: Final = "replay"
@@ -28,12 +30,13 @@ def canonical_text(value: JsonValue) -> str:
     Keys are sorted, so that equal values give equal texts.
 
     Raises:
-        ValueError: it holds NaN or an infinity, or is nested too deeply.
+        ValueError: it is not storable (`archon_contracts.rules.json_values`).
     """
     if isinstance(value, str):
         return value
     if value is None or value in ([], {}):
         return ""
+    check_storable(value)
     try:
         return json.dumps(
             value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
@@ -48,6 +51,9 @@ def _assume_utc(moment: datetime) -> datetime:
 
 Text = Annotated[str, BeforeValidator(canonical_text)]
 RequiredText = Annotated[str, BeforeValidator(canonical_text), StringConstraints(min_length=1)]
+Answer = Annotated[Text, AfterValidator(clean_text)]
+"""A label or answer in the normal form in which answers are compared."""
+RequiredAnswer = Annotated[Answer, StringConstraints(min_length=1)]
 Timestamp = Annotated[datetime, AfterValidator(_assume_utc)]
 
 
@@ -55,7 +61,7 @@ class Annotation(ValueObject):
     """One annotator's label for an item."""
 
     annotator_id: Text = Field(default="", description="Empty: not named.")
-    label: RequiredText
+    label: RequiredAnswer
     confidence: Proportion | None = None
 
 
@@ -66,23 +72,36 @@ class TrainingItem(ValueObject):
         default="", description="Unique in its file; data preparation derives an absent one."
     )
     input: RequiredText
-    target: Text = Field(default="", description="The right answer; empty: not known.")
-    actual: Text = Field(default="", description="What the agent answered.")
-    rejected: tuple[Text, ...] = Field(default=(), description="Answers known to be wrong.")
+    target: Answer = Field(default="", description="The right answer; empty: not known.")
+    actual: Answer = Field(default="", description="What the agent answered.")
+    rejected: tuple[Answer, ...] = Field(default=(), description="Answers known to be wrong.")
     annotations: tuple[Annotation, ...] = Field(
         default=(), description="Labels to choose the target from, where it is not known."
     )
 
-    rating: float | None = Field(default=None, ge=1, le=5, description="Of `actual`, in stars.")
-    reward: float | None = Field(default=None, ge=-1, le=1, description="Of `actual`.")
+    rating: float | None = Field(
+        default=None, strict=True, ge=1, le=5, description="Of `actual`, in stars."
+    )
+    reward: float | None = Field(default=None, strict=True, ge=-1, le=1, description="Of `actual`.")
     propensity: float | None = Field(
-        default=None, gt=0, le=1, description="Probability with which `actual` was chosen."
+        default=None,
+        strict=True,
+        gt=0,
+        le=1,
+        description="Probability with which `actual` was chosen.",
     )
     weight: float = Field(
-        default=1.0, gt=0, le=MAXIMUM_WEIGHT, description="Factor of its loss in training."
+        default=1.0,
+        strict=True,
+        gt=0,
+        le=MAXIMUM_WEIGHT,
+        description="Factor of its loss in training.",
     )
     trust: float = Field(
-        default=1.0, ge=0, description="Which of two contradicting items to believe: the higher."
+        default=1.0,
+        strict=True,
+        ge=0,
+        description="Which of two contradicting items to believe: the higher.",
     )
     difficulty: Proportion = Field(
         default=0.5, description="Proportion of the dataset's items that are easier."
@@ -98,7 +117,12 @@ class TrainingItem(ValueObject):
     group: Text = Field(default="", description="Segment to report on.")
     skill: Text = Field(default="", description="Capability that the item exercises.")
     model_version: Text = Field(default="", description="Version that gave `actual`.")
-    occurred_at: Timestamp | None = None
+    occurred_at: Timestamp | None = Field(
+        default=None, description="By its sender's clock, at most when it was received."
+    )
+    received_at: Timestamp | None = Field(
+        default=None, description="By our clock: of two answers the one received later is newer."
+    )
 
 
 class SuiteItem(ValueObject):
@@ -106,7 +130,7 @@ class SuiteItem(ValueObject):
 
     id: RequiredText
     input: RequiredText
-    target: Text = Field(default="", description="Empty: answered, but not scored.")
+    target: Answer = Field(default="", description="Empty: answered, but not scored.")
     group: Text = Field(default="", description="Segment to report on.")
     skill: Text = Field(default="", description="Capability that the item exercises.")
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from archon_contracts.identifiers import new_id
+from archon_contracts.rules.json_values import parse_json
 from deploy.cli.errors import CommandError
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import console, print_json, shown, table
@@ -76,13 +77,17 @@ def _build_event(fields: dict[str, Any], interaction: str | None) -> dict[str, A
 
 
 def _json(value: str | None) -> Any:
-    """JSON where it is JSON, else the text itself."""
-    if value is None:
-        return None
-    try:
-        return json.loads(value)
-    except ValueError:
+    """An object, array or quoted text as JSON; anything else is text, digits and `true` too."""
+    if value is None or not value.lstrip().startswith(("{", "[", '"')):
         return value
+    try:
+        return parse_json(value)
+    except ValueError as error:
+        try:
+            json.loads(value)
+        except ValueError:
+            return value  # only looks like JSON
+        raise CommandError(f"This JSON cannot be stored: {error}.") from None
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -91,9 +96,9 @@ def _read(path: Path) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            event = json.loads(line)
-        except ValueError:
-            raise CommandError(f"Line {number} of {path} is not JSON.") from None
+            event = parse_json(line)
+        except ValueError as error:
+            raise CommandError(f"Line {number} of {path} is not JSON: {error}.") from None
         if not isinstance(event, dict):
             raise CommandError(f"Line {number} of {path} is not a JSON object.")
         events.append({"interaction_id": str(new_id()), **event})

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.event_ids import FeedbackEvent, event_id_of, subject_of
@@ -25,6 +25,7 @@ from archon_contracts.events import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id, feedback_event_id
+from archon_contracts.rules.normal_text import same_text
 from archon_contracts.traffic_classes import TrafficClass, detect_internal_traffic
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import OversizedFeedback
@@ -195,7 +196,7 @@ def _parse_feedback(
         value,
         submitted_by,
         body.model_version,
-        body.expected is not None and body.expected != body.actual,
+        body.expected is not None and not _same_answer(body.expected, body.actual),
         body.reward,
         partition=record.partition,
         offset=record.offset,
@@ -330,9 +331,15 @@ def _traceparent(headers: RawHeaders) -> str | None:
     return provided.decode() if provided and _TRACEPARENT.fullmatch(provided) else None
 
 
+def _same_answer(one: JsonValue, other: JsonValue) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return same_text(one, other)
+    return one == other
+
+
 def _is_correct(body: FeedbackReceived) -> bool:
     if body.expected is not None:
-        return body.actual == body.expected
+        return _same_answer(body.actual, body.expected)
     if body.rating is not None:
         return body.rating >= GOOD_RATING
     return (body.reward or 0.0) > 0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from archon_contracts.bounds import MAX_SECONDS
 from archon_contracts.events import TriggerReason
+from archon_contracts.rules.bounds import MAX_SECONDS
 from archon_contracts.values import TriggerPolicy
 from services.coordinator.feedback.stats import FeedbackStats
 

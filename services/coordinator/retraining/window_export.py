@@ -7,16 +7,24 @@ second time.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import orjson
+from pydantic import JsonValue
 
 from archon_contracts.commands import SourceKind
-from archon_contracts.formats import Annotation, TrainingItem, canonical_text, to_jsonl
+from archon_contracts.formats import Annotation, TrainingItem, to_jsonl
 from services.coordinator.feedback.stats import ANNOTATION, StoredFeedback
+from shared.logging import get_logger
+
+EMPTY: Final[tuple[JsonValue, ...]] = ("", [], {})
+"""Inputs and labels that there is nothing to learn from."""
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +37,8 @@ class JsonLines:
 
 def feedback_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
     """A line per feedback event; `target` is the correction, if one was provided."""
-    items = (_feedback_item(stored) for stored in feedback if stored.source != ANNOTATION)
-    return _lines([item for item in items if item is not None])
+    kept = [stored for stored in feedback if stored.source != ANNOTATION]
+    return _lines((str(stored.event_id), partial(_feedback_item, stored)) for stored in kept)
 
 
 def annotation_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
@@ -39,16 +47,16 @@ def annotation_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
     for stored in feedback:
         if stored.source == ANNOTATION:
             body = orjson.loads(stored.body)
-            if canonical_text(body["input"]) and canonical_text(body["label"]):
+            if body["input"] not in EMPTY and body["label"] not in EMPTY:
                 annotated[body["item_id"]].append((stored.received_at, body))
-    return _lines([_annotated_item(labels) for labels in annotated.values()])
+    return _lines((item, partial(_annotated_item, labels)) for item, labels in annotated.items())
 
 
 def _feedback_item(stored: StoredFeedback) -> TrainingItem | None:
     body = orjson.loads(stored.body)
-    if not canonical_text(body["input"]):
+    if body["input"] in EMPTY:
         return None  # an empty object, list or text: nothing to learn an answer for
-    return TrainingItem(
+    item = TrainingItem(
         id=str(stored.event_id),
         input=body["input"],
         target=body.get("expected"),
@@ -60,8 +68,12 @@ def _feedback_item(stored: StoredFeedback) -> TrainingItem | None:
         model_version=body.get("model_version") or "",
         unit=body.get("unit_id") or "",
         submitted_by=stored.submitted_by,
-        occurred_at=body.get("occurred_at") or stored.received_at,
+        occurred_at=body.get("occurred_at"),
+        received_at=stored.received_at,
     )
+    # A sender's clock may be wrong, or its time a lie: nothing happens after it was received.
+    happened_at = min(item.occurred_at or stored.received_at, stored.received_at)
+    return item.model_copy(update={"occurred_at": happened_at})
 
 
 def _annotated_item(labels: Sequence[tuple[datetime, dict[str, Any]]]) -> TrainingItem:
@@ -72,6 +84,7 @@ def _annotated_item(labels: Sequence[tuple[datetime, dict[str, Any]]]) -> Traini
         input=first["input"],
         source=SourceKind.HUMAN,
         occurred_at=received_at,
+        received_at=received_at,
         annotations=tuple(
             Annotation(
                 annotator_id=body["annotator_id"],
@@ -83,5 +96,19 @@ def _annotated_item(labels: Sequence[tuple[datetime, dict[str, Any]]]) -> Traini
     )
 
 
-def _lines(items: Sequence[TrainingItem]) -> JsonLines:
-    return JsonLines(to_jsonl(items), len(items))
+def _lines(items: Iterable[tuple[str, Callable[[], TrainingItem | None]]]) -> JsonLines:
+    """The lines of all items, with their ids.
+
+    One that cannot be written becomes a line without an input, which data preparation leaves out
+    and counts: a window does not fail for one item.
+    """
+    lines: list[bytes] = []
+    for item_id, build in items:
+        try:
+            item = build()
+            if item is not None:
+                lines.append(to_jsonl([item]))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            log.error("feedback_set_aside", item_id=item_id, error_type=type(error).__name__)
+            lines.append(orjson.dumps({"id": item_id, "unusable": type(error).__name__}) + b"\n")
+    return JsonLines(b"".join(lines), len(lines))

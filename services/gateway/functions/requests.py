@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
-from archon_contracts.base import Identifier
+from archon_contracts.base import Identifier, Name
 from archon_contracts.values import Integer, Proportion, TrainingMethod
 from services.gateway.feedback.hourly_stats import LogLine
 from services.gateway.requests import Label, StrictTrainingConfig
@@ -61,14 +61,14 @@ class TrainConfigRequest(StrictTrainingConfig):
 class TrainAgentRequest(FunctionRequest):
     """trainAgent."""
 
-    agent_id: Identifier
+    agent_id: Name
     config: TrainConfigRequest
 
 
 class AdaptRequest(FunctionRequest):
     """adaptAgentBehavior. Items are checked as feedback events are."""
 
-    agent_id: Identifier
+    agent_id: Name
     feedback: list[dict[str, JsonValue]] = Field(fail_fast=True, min_length=1, max_length=10_000)
     method: TrainingMethod
 
@@ -86,7 +86,7 @@ class JobResponse(FunctionResponse):
 class GenerateRequest(FunctionRequest):
     """generateSyntheticTrainingData. Without an agent the items belong to `unassigned`."""
 
-    agent_id: Identifier = "unassigned"
+    agent_id: Name = "unassigned"
     scenario_type: Label
     count: Integer = Field(ge=1, le=100_000)
     difficulty: Literal["easy", "medium", "hard"] = "medium"
@@ -107,7 +107,7 @@ class GenerateResponse(FunctionResponse):
 class ValidateRequest(FunctionRequest):
     """validateModel; without a version the deployed one."""
 
-    agent_id: Identifier
+    agent_id: Name
     version: Identifier | None = None
 
 
@@ -132,7 +132,7 @@ class ValidateResponse(FunctionResponse):
 class BenchmarkRequest(FunctionRequest):
     """benchmarkAgent; without versions all that were evaluated."""
 
-    agent_id: Identifier
+    agent_id: Name
     versions: list[Identifier] = Field(fail_fast=True, default_factory=list, max_length=100)
 
 
@@ -162,7 +162,7 @@ class BenchmarkResponse(FunctionResponse):
 class AnalyseRequest(FunctionRequest):
     """analyzeAgentLogs: of the provided lines, or of what the agent reported in the last hours."""
 
-    agent_id: Identifier
+    agent_id: Name
     hours: Integer = Field(default=24, ge=1, le=24 * 90)
     logs: list[LogLine] | None = Field(fail_fast=True, default=None, max_length=100_000)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from archon_contracts.base import Identifier
+from archon_contracts.base import Identifier, Name
 from services.gateway.audit.entries import AuditEntryView
 from services.gateway.audit.trail import AuditVerification
 from services.gateway.auth.credentials import Caller, Scope
@@ -26,7 +26,7 @@ def build_router(api: GatewayApi) -> APIRouter:
 
     @router.get("")
     async def list_entries(
-        agent_id: Annotated[Identifier | None, Query()] = None,
+        agent_id: Annotated[Name | None, Query()] = None,
         action: Annotated[Identifier | None, Query()] = None,
         since: Annotated[AwareDatetime | None, Query(description="With its offset.")] = None,
         limit: Limit = 100,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter, ValidationError
 
-from archon_contracts.base import Identifier
+from archon_contracts.base import Name
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.datasets import Item, items_file, read_lines
 from services.gateway.domain import DatasetView, PreparedDatasetView
@@ -44,7 +44,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     @router.post("/datasets", status_code=201, openapi_extra=UPLOAD)
     async def upload_dataset(
         request: Request,
-        name: Annotated[Identifier | None, Query(description="With JSON lines.")] = None,
+        name: Annotated[Name | None, Query(description="With JSON lines.")] = None,
         purpose: Annotated[DatasetPurpose | None, Query(description="With JSON lines.")] = None,
         caller: Caller = writer,
     ) -> DatasetView:
@@ -78,7 +78,7 @@ def build_router(api: GatewayApi) -> APIRouter:
             }
 
     @router.get("/datasets/{name}")
-    async def show_dataset(name: Identifier, caller: Caller = reader) -> DatasetView:
+    async def show_dataset(name: Name, caller: Caller = reader) -> DatasetView:
         """An uploaded dataset."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.queries.dataset(tx, caller.tenant_id, name)

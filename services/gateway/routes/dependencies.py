@@ -12,7 +12,7 @@ from fastapi.security import HTTPBearer
 from opentelemetry import trace
 
 from archon_contracts import telemetry
-from archon_contracts.base import Identifier
+from archon_contracts.base import Identifier, Name
 from archon_contracts.traffic_classes import (
     TrafficClass,
     parse_traffic_class,
@@ -39,7 +39,7 @@ from services.gateway.sse.streams import StreamLimiter
 from shared.artifacts.store import ArtifactStore
 from shared.ports import Clock
 
-AgentId = Annotated[Identifier, Path(description="The agent's name.")]
+AgentId = Annotated[Name, Path(description="The agent's name.")]
 Version = Annotated[Identifier, Path(description="A semantic version, such as 1.2.0.")]
 BEARER = HTTPBearer(
     scheme_name="ApiKey", description="A key of the gateway, as a bearer token.", auto_error=False

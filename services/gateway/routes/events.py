@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from archon_contracts.base import Identifier
+from archon_contracts.base import Name
 from services.gateway.auth.credentials import Caller, bearer_key
 from services.gateway.errors import FieldError, Invalid
 from services.gateway.read_models.projections import STREAMED_EVENTS
@@ -29,7 +29,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     @router.get("/events", response_class=EventSourceResponse)
     async def stream_events(
         request: Request,
-        agent_id: Annotated[Identifier | None, Query()] = None,
+        agent_id: Annotated[Name | None, Query()] = None,
         types: Annotated[str | None, Query(description="Names, separated by commas.")] = None,
         last_event_id: Annotated[UUID | None, Header(description="Resume after this.")] = None,
         caller: Caller = reader,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from archon_contracts.base import Identifier
+from archon_contracts.base import Name
 from archon_contracts.events import JobState
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
@@ -53,7 +53,7 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
 
     @router.get("/jobs")
     async def list_jobs(
-        agent_id: Annotated[Identifier | None, Query()] = None,
+        agent_id: Annotated[Name | None, Query()] = None,
         state: Annotated[JobState | None, Query()] = None,
         limit: Limit = 100,
         caller: Caller = reader,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from archon_contracts.bounds import MAX_COUNT, MAX_SECONDS, SATURATE
+from archon_contracts.rules.bounds import MAX_COUNT, MAX_SECONDS, SATURATE
 from archon_contracts.values import (
     AgentProfile,
     GatePolicy,

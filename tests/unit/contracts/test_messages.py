@@ -15,12 +15,13 @@ from archon_contracts.catalogue import BY_TYPE, CONTRACTS
 from archon_contracts.events import FeedbackReceived, MetricPoint
 from archon_contracts.topics import ALL_TOPICS
 
-identifiers = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:@/-]{0,20}\Z")
+SIGNS = st.characters(codec="utf-8", exclude_characters="\0")
+identifiers = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:@-]{0,20}\Z")
 numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**12), 10**12)
-leaves = st.none() | st.booleans() | numbers | st.text(max_size=10)
+leaves = st.none() | st.booleans() | numbers | st.text(SIGNS, max_size=10)
 anything = st.recursive(
     leaves,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(SIGNS, max_size=5), inner),
     max_leaves=6,
 )
 feedback = st.builds(
@@ -32,7 +33,7 @@ feedback = st.builds(
     expected=anything,
     rating=st.floats(1, 5),
     reward=st.none() | st.floats(-1, 1),
-    context=st.dictionaries(st.text(max_size=5), anything, max_size=3),
+    context=st.dictionaries(st.text(SIGNS, max_size=5), anything, max_size=3),
     occurred_at=st.none() | st.datetimes(timezones=st.just(UTC)),
 )
 GIVEN: dict[str, Any] = {"agent_id": "a", "interaction_id": "i", "input": "q", "actual": "x"}

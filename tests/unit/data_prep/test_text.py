@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.data_prep.text import MAXIMUM_MARKS, clean_text, normalise_input, to_text
+from archon_contracts.rules.normal_text import MAXIMUM_MARKS, clean_text
+from services.data_prep.text import normalise_input, to_text
 
 
 @pytest.mark.parametrize(

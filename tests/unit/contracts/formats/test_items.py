@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from archon_contracts.formats import SuiteItem, TrainingItem, canonical_text, parse_line, to_jsonl
 
+SIGNS = st.characters(codec="utf-8", exclude_characters="\0")
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(SIGNS, max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(SIGNS, max_size=4), inner),
     max_leaves=5,
 )
 

@@ -1,16 +1,19 @@
 """A window's feedback as lines of training data."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 import pytest
 
+from archon_contracts.commands import SourceKind
 from archon_contracts.events import AnnotationSubmitted
 from services.coordinator.feedback.stats import ANNOTATION, StoredFeedback
 from services.coordinator.retraining.window_export import (
     annotation_lines,
     feedback_lines,
 )
+from services.data_prep.sources.records import read_source
 from tests.support.coordinator.coordinator import AGENT, feedback, items_in
 from tests.support.messaging.messages import NOON
 
@@ -44,13 +47,26 @@ def test_a_rating_alone_has_no_target() -> None:
     assert ("target" in item, item["rating"]) == (False, 2)
 
 
-def test_the_time_of_arrival_stands_in_for_the_time_of_the_event() -> None:
-    stated = NOON.replace(hour=3)
-    lines = feedback_lines([stored(1), stored(2, occurred_at=stated)])
+def test_nothing_occurred_after_it_was_received() -> None:
+    stated, future = NOON.replace(hour=3), NOON.replace(year=2099)
+    lines = feedback_lines([stored(1)] + [stored(2, occurred_at=at) for at in (stated, future)])
 
-    times = [item["occurred_at"] for item in items_in(lines.content)]
+    items = items_in(lines.content)
 
-    assert [datetime.fromisoformat(text) for text in times] == [NOON, stated]
+    occurred = [datetime.fromisoformat(item["occurred_at"]) for item in items]
+    assert occurred == [NOON, stated, NOON]
+    assert {datetime.fromisoformat(item["received_at"]) for item in items} == {NOON}
+
+
+def test_an_item_that_cannot_be_written_is_set_aside_alone() -> None:
+    bad = replace(stored(2), body=b'{"input": [NaN]}')
+    huge = replace(stored(3), body=b'{"input": ' + b"[" * 2_000 + b"]" * 2_000 + b"}")
+
+    lines = feedback_lines([stored(1), bad, huge, stored(4)])
+
+    assert lines.items == 4
+    source = read_source(lines.content.splitlines(), SourceKind.FEEDBACK)
+    assert (len(source.records), source.unreadable) == (2, {"input is not valid": 2})
 
 
 def test_labels_of_one_item_are_one_line() -> None:

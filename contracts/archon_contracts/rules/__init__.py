@@ -1,0 +1,1 @@
+"""Rules of values that hold at every door: number bounds, storable JSON, normal text."""
