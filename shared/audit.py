@@ -7,6 +7,7 @@ held outside the database too.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -24,6 +25,9 @@ from shared.postgres.queries import load_queries
 from shared.telemetry.spans import current_traceparent, parse_traceparent
 
 PAGE: Final = 500
+MAX_TEXT: Final = 2_000
+"""Longest text of an entry [characters]; an entry has some dozens of them."""
+KEPT_TEXT: Final = 200
 ChainKey = tuple[str, str]
 """Tenant and service."""
 
@@ -96,14 +100,26 @@ class AuditLog:
             "action": entry.action.value,
             "agent_id": entry.agent_id,
             "subject": entry.subject,
-            "reason": entry.reason,
-            "details": dict(entry.details),
-            "changes": [change.model_dump() for change in entry.changes],
+            "reason": bound_text(entry.reason),
+            "details": {name: bound_text(value) for name, value in entry.details.items()},
+            "changes": [
+                {name: bound_text(value) for name, value in change.model_dump().items()}
+                for change in entry.changes
+            ],
             "cause_id": cause.id,
             "trace_id": place.trace_id if place else "",
             "previous_hash": head["hash"],
         }
         return AuditRecorded(**fields, hash=compute_hash(fields))
+
+
+def bound_text(text: str) -> str:
+    """The text, or its beginning, length and digest where an entry could outgrow a record."""
+    if len(text) <= MAX_TEXT:
+        return text
+    content = text.encode(errors="surrogatepass")
+    digest = hashlib.sha256(content).hexdigest()
+    return f"{text[:KEPT_TEXT]}... ({len(content)} bytes, sha256 {digest})"
 
 
 def describe_actor(requested_by: str, source: str) -> str:

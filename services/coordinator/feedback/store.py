@@ -27,6 +27,8 @@ from shared.messaging.messages import RawRecord
 from shared.postgres.database import Tx, savepoint
 from shared.postgres.queries import load_queries
 
+MAX_WINDOW_BYTES: Final = 64 * 2**20
+"""Bodies of one window; the rest is for the next one."""
 STORED_COLUMNS: Final = FeedbackRow._fields.index("submitted_by") + 1
 """Leading fields of a row that are columns of the table."""
 
@@ -254,7 +256,9 @@ class FeedbackStore:
     async def claim(self, tx: Tx, key: AgentKey, window_id: UUID, maximum: int) -> WindowClaim:
         """Give the oldest unused feedback to the window. The caller holds the statistics' lock."""
         place = {"tenant_id": key.tenant_id, "agent_id": key.agent_id}
-        row = await self._queries.claim_feedback(tx, **place, window_id=window_id, maximum=maximum)
+        row = await self._queries.claim_feedback(
+            tx, **place, window_id=window_id, maximum=maximum, maximum_bytes=MAX_WINDOW_BYTES
+        )
         claim = WindowClaim(**row)
         await self._queries.subtract_from_stats(
             tx,

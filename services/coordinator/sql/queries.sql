@@ -223,16 +223,24 @@ SELECT coalesce(array_agg(event_id) FILTER (WHERE window_id IS NOT NULL), '{}') 
        coalesce(sum(rating) FILTER (WHERE window_id IS NULL), 0) AS rating_sum
 FROM erased;
 
--- name: claim_feedback(tenant_id, agent_id, window_id, maximum)^
--- The oldest unused feedback, at most `maximum`. The caller holds the statistics' lock.
-WITH chosen AS (
-    SELECT event_id FROM feedback
+-- name: claim_feedback(tenant_id, agent_id, window_id, maximum, maximum_bytes)^
+-- The oldest unused feedback, at most `maximum`, and no more once it has `maximum_bytes`: the
+-- export holds a window in memory. The caller holds the statistics' lock.
+WITH oldest AS (
+    SELECT event_id, received_at, octet_length(body) AS size FROM feedback
     WHERE agent_no = (
             SELECT agent_no FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id
           )
       AND window_id IS NULL AND retracted_at IS NULL
     ORDER BY received_at
     LIMIT :maximum
+), summed AS (
+    SELECT event_id, sum(size) OVER (
+        ORDER BY received_at, event_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS size_before
+    FROM oldest
+), chosen AS (
+    SELECT event_id FROM summed WHERE coalesce(size_before, 0) < :maximum_bytes
 ), claimed AS (
     UPDATE feedback f SET window_id = :window_id
     FROM chosen c

@@ -31,6 +31,9 @@ from services.trainer.recipes.sampling_order import (
 LOGS_PER_RUN: Final = 25
 LIBRARIES: Final = ("torch", "transformers", "accelerate", "safetensors", "tokenizers", "numpy")
 
+MAX_STEPS: Final = 100_000
+"""Of any run, whatever its epochs and items: a slot is not held for days."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -67,7 +70,7 @@ class EncoderTrainer(CheckpointedTrainer):
 def count_steps(run: TrainingRun[RunConfig], items: int) -> int:
     """Optimizer steps of the whole run."""
     steps = math.ceil(run.config.epochs * math.ceil(items / run.config.batch_size))
-    return min(steps, run.config.max_steps) if run.config.max_steps else steps
+    return min(steps, run.config.max_steps or MAX_STEPS, MAX_STEPS)
 
 
 def build_training_arguments(run: TrainingRun[RunConfig], items: int) -> dict[str, Any]:

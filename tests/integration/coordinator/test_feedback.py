@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from archon_contracts.base import Contract
 from archon_contracts.commands import PrepareDataset, SourceKind
 from archon_contracts.events import (
@@ -343,3 +345,15 @@ async def test_a_requested_method_is_kept_and_a_trigger_continues(world: World) 
     assert first == TrainingMethod.SUPERVISED
     assert sorted(methods) == ["continual", "supervised"]
     assert await world.published(TrainingRequested) == []
+
+
+async def test_a_window_is_bounded_by_bytes_and_takes_one_event_at_least(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.coordinator.feedback.store.MAX_WINDOW_BYTES", 1_500)
+    await world.deliver(configure(trigger_minimum_feedback=4))
+
+    await world.consume([record_of(feedback(f"i{n}", input="q" * 1_000)) for n in range(4)])
+
+    assert await world.value("SELECT feedback_count FROM windows") == 2
+    assert await world.value("SELECT unused FROM feedback_stats") == 2
