@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
@@ -13,12 +15,14 @@ from archon_contracts.rules.json_values import parse_json
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import DatasetView
 from services.gateway.errors import Conflict, FieldError, Invalid
+from services.gateway.http.body_gate import MAX_JSON_ELEMENTS, count_elements
 from services.gateway.http.validation import MAX_ERRORS_REPORTED
 from services.gateway.requests import CatalogueEntry
 from services.gateway.store import GatewayStore
 from shared.postgres.database import Tx
 
 Item = dict[str, Any]
+MAX_ITEMS: Final = 200_000
 
 
 class Datasets:
@@ -63,15 +67,18 @@ def items_file(items: Sequence[Item]) -> dict[str, bytes]:
     """
     if not items:
         raise Invalid([FieldError("items", "too_short", "send 1 item or more")])
-    errors = list(_problems(items))
+    # No more are looked for than are reported: each costs time and memory.
+    errors = list(islice(_problems(items), MAX_ERRORS_REPORTED))
     if errors:
-        raise Invalid(errors[:MAX_ERRORS_REPORTED])
+        raise Invalid(errors)
     checked: list[TrainingItem] = []
     for index, item in enumerate(items):
         try:
             checked.append(TrainingItem.model_validate({"id": str(index), **item}))
         except ValidationError as error:
-            errors += _field_errors(index, error)
+            errors += islice(_field_errors(index, error), MAX_ERRORS_REPORTED)
+            if len(errors) >= MAX_ERRORS_REPORTED:
+                break
     if errors:
         raise Invalid(errors[:MAX_ERRORS_REPORTED])
     return {ITEMS_FILE: to_jsonl(checked)}
@@ -106,9 +113,14 @@ def read_lines(body: bytes) -> list[Item]:
     """
     items: list[Item] = []
     errors: list[FieldError] = []
-    for number, line in enumerate(body.splitlines(), start=1):
+    # Read as it goes: a list of all lines could be many times the size of the body.
+    for number, line in enumerate(io.BytesIO(body), start=1):
+        if len(errors) >= MAX_ERRORS_REPORTED:
+            break
         if not line.strip():
             continue
+        if problem := _find_excess(len(items), line):
+            raise Invalid([FieldError(f"line {number}", "too_long", problem)])
         try:
             item = parse_json(line)
         except ValueError as error:
@@ -119,8 +131,16 @@ def read_lines(body: bytes) -> list[Item]:
         else:
             errors.append(FieldError(f"line {number}", "dict_type", "a line is one JSON object"))
     if errors:
-        raise Invalid(errors[:MAX_ERRORS_REPORTED])
+        raise Invalid(errors)
     return items
+
+
+def _find_excess(items: int, line: bytes) -> str | None:
+    if items >= MAX_ITEMS:
+        return f"a dataset has {MAX_ITEMS} items at most; split it"
+    if count_elements(line) > MAX_JSON_ELEMENTS:
+        return f"a line has {MAX_JSON_ELEMENTS} JSON elements at most"
+    return None
 
 
 def catalogue_file(entries: Sequence[CatalogueEntry]) -> dict[str, bytes]:

@@ -12,6 +12,12 @@ from typing import Any
 import uvicorn
 
 from shared.errors import StartupFailed
+from shared.process.connections import (
+    MAX_HEAD_BYTES,
+    ConnectionLimit,
+    bounded_protocol,
+    connection_limit,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,10 @@ def _server(listener: Listener) -> _Server:
             timeout_graceful_shutdown=3,
             server_header=False,
             # This parser bounds the headers; the one that uvicorn takes where it finds it does not.
-            http="h11",
+            http=bounded_protocol(ConnectionLimit(connection_limit())),
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            # A connection that is upgraded would have none of these limits.
+            ws="none",
             # Left alone, uvicorn believes whoever connects from the same machine.
             proxy_headers=bool(listener.trusted_proxies),
             forwarded_allow_ips=listener.trusted_proxies,

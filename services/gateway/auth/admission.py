@@ -54,10 +54,20 @@ class Admission:
             RateLimited: the key or its tenant sends too many requests, or the address too many
                 invalid keys.
         """
-        caller = await self._authenticate(key, to_address_prefix(address))
-        self._consume(self._rate_limits.requests, self._rate_limits.tenant_requests, caller, 1)
+        caller = await self.authenticate(key=key, address=address)
         # Counted before the scope check: refused requests cost work too.
         require_scope(caller, scope)
+        return caller
+
+    async def authenticate(self, *, key: str | None, address: str) -> Caller:
+        """The caller, whose request is counted; its scope is not checked.
+
+        Raises:
+            NotAuthenticated: no key, or an invalid one.
+            RateLimited: see `admit`.
+        """
+        caller = await self._authenticate(key, to_address_prefix(address))
+        self._consume(self._rate_limits.requests, self._rate_limits.tenant_requests, caller, 1)
         return caller
 
     def require_events(self, caller: Caller) -> None:

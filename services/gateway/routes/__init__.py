@@ -7,7 +7,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from services.gateway.http import problems
+from services.gateway.http.body_gate import BodyGate
 from services.gateway.http.body_limit import BodyLimit
+from services.gateway.http.security_headers import SecurityHeaders
 from services.gateway.http.tracing import is_untraced
 from services.gateway.routes import (
     agents,
@@ -59,6 +61,13 @@ def build_http(api: GatewayApi) -> Any:
         app.include_router(
             resource.build_router(api), prefix="/v1", responses={429: problems.TOO_MANY_REQUESTS}
         )
+    app.add_middleware(
+        BodyGate,
+        admission=api.admission,
+        backpressure=api.backpressure,
+        uncounted_paths=("/v1" + telemetry.PATH, "/v1" + datasets.PATH),
+    )
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(
         BodyLimit,
         max_bytes=api.settings.gateway_body_limit_bytes,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +15,7 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.datasets import Item, items_file, read_lines
 from services.gateway.domain import DatasetView, PreparedDatasetView
 from services.gateway.errors import FieldError, Invalid
+from services.gateway.http.body_gate import count_elements, require_few_elements
 from services.gateway.http.openapi import inline_definitions
 from services.gateway.http.validation import (
     reject_too_many_fields,
@@ -22,8 +26,18 @@ from services.gateway.requests import DatasetRequest
 from services.gateway.routes.dependencies import GatewayApi, Limit
 
 DatasetPurpose = Literal["training", "evaluation"]
+PATH = "/datasets"
 JSON_LINES = "application/x-ndjson"
 _dataset_request: TypeAdapter[DatasetRequest] = TypeAdapter(DatasetRequest)
+
+
+class Upload(NamedTuple):
+    """The parts of an upload, however it was sent."""
+
+    name: str
+    purpose: DatasetPurpose
+    items: list[Item]
+
 
 UPLOAD = {
     "requestBody": {
@@ -41,7 +55,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     router = APIRouter(tags=["datasets"])
     reader, writer = api.require_caller(Scope.READ), api.require_caller(Scope.WRITE)
 
-    @router.post("/datasets", status_code=201, openapi_extra=UPLOAD)
+    @router.post(PATH, status_code=201, openapi_extra=UPLOAD)
     async def upload_dataset(
         request: Request,
         name: Annotated[Name | None, Query(description="With JSON lines.")] = None,
@@ -50,18 +64,18 @@ def build_router(api: GatewayApi) -> APIRouter:
     ) -> DatasetView:
         """Store a dataset; a name never gets other content later (409)."""
         body = await request.body()
-        if request.headers.get("content-type", "").startswith(JSON_LINES):
-            name, purpose, items = *_named(name, purpose), read_lines(body)
-        else:
-            name, purpose, items = _read_json(body)
-        artifact = await api.artifacts.publish_files(items_file(items))
+        is_lines = request.headers.get("content-type", "").startswith(JSON_LINES)
+        read = partial(_read_lines, body, name, purpose) if is_lines else partial(_read_json, body)
+        # In a thread: checking tens of thousands of items takes seconds.
+        upload, files = await asyncio.to_thread(_checked, read)
+        artifact = await api.artifacts.publish_files(files)
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             return await api.datasets.register(
                 tx,
                 caller.tenant_id,
-                name=name,
-                purpose=purpose,
-                items=len(items),
+                name=upload.name,
+                purpose=upload.purpose,
+                items=len(upload.items),
                 artifact=artifact,
             )
 
@@ -86,14 +100,24 @@ def build_router(api: GatewayApi) -> APIRouter:
     return router
 
 
-def _read_json(body: bytes) -> tuple[str, DatasetPurpose, list[Item]]:
+def _checked(read: Callable[[], Upload]) -> tuple[Upload, dict[str, bytes]]:
+    upload = read()
+    return upload, items_file(upload.items)
+
+
+def _read_lines(body: bytes, name: str | None, purpose: DatasetPurpose | None) -> Upload:
+    return Upload(*_named(name, purpose), read_lines(body))
+
+
+def _read_json(body: bytes) -> Upload:
+    require_few_elements(count_elements(body))
     reject_unstorable(body)
     reject_too_many_fields(body)
     try:
         upload = _dataset_request.validate_json(body)
     except ValidationError as error:
         raise to_request_error(error) from error
-    return upload.name, upload.purpose, upload.items
+    return Upload(upload.name, upload.purpose, upload.items)
 
 
 def _named(name: str | None, purpose: DatasetPurpose | None) -> tuple[str, DatasetPurpose]:

@@ -20,13 +20,14 @@ from archon_contracts.traffic_classes import (
 )
 from services.gateway.audit.trail import AuditTrail
 from services.gateway.auth.admission import Admission
-from services.gateway.auth.authenticator import ApiKeyAuthenticator
+from services.gateway.auth.authenticator import ApiKeyAuthenticator, require_scope
 from services.gateway.auth.credentials import Caller, Scope, bearer_key
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.feedback.known_agents import KnownAgents
 from services.gateway.feedback.producer import FeedbackProducer
 from services.gateway.functions.service import FunctionService
+from services.gateway.http.body_gate import admitted_caller
 from services.gateway.http.transactions import Transactions
 from services.gateway.idempotency import Idempotency
 from services.gateway.key_admin import KeyAdministration
@@ -101,7 +102,6 @@ class GatewayApi:
             caller = await self._admit(request, scope)
             self.admission.require_events(caller)
             self.backpressure.events.require_room(caller.tenant_id)
-            self.backpressure.size.require_room(caller.tenant_id)
             return caller
 
         return Depends(authenticate)
@@ -120,11 +120,15 @@ class GatewayApi:
         return Depends(authenticate)
 
     async def _admit(self, request: Request, scope: Scope) -> Caller:
-        caller = await self.admission.admit(
-            key=bearer_key(request.headers.get("authorization", "")),
-            address=request.client.host if request.client else "",
-            scope=scope,
-        )
+        caller = admitted_caller(request)
+        if caller is None:
+            caller = await self.admission.admit(
+                key=bearer_key(request.headers.get("authorization", "")),
+                address=request.client.host if request.client else "",
+                scope=scope,
+            )
+        else:
+            require_scope(caller, scope)
         trace.get_current_span().set_attribute(telemetry.TENANT_ID, caller.tenant_id)
         return caller
 

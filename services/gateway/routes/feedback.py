@@ -21,7 +21,6 @@ from services.gateway.feedback.body_parser import (
 )
 from services.gateway.http.openapi import inline_definitions
 from services.gateway.idempotency import read_idempotency_key
-from services.gateway.load.load_shedding import Reservation
 from services.gateway.routes.dependencies import GatewayApi, read_traffic_class
 from shared.errors import PermanentError
 
@@ -63,29 +62,17 @@ def _add_route(
     )
     async def send(request: Request, caller: Caller = sender) -> Response:
         """One event, an array, or `{"events": [...]}`; all are accepted or none."""
-        with api.backpressure.size.reserve(0, caller.tenant_id) as reservation:
-            body = await _body(request, reservation)
-            try:
-                events = await _events(api, reader, request, caller, body)
-            except PermanentError:
-                api.admission.charge_rejected_events(caller, estimate_rejected_events(body))
-                raise
-            api.admission.consume_events(caller, len(events))
-            await api.feedback_producer.send(
-                events, traceparent=request.headers.get("traceparent", "")
-            )
+        body = await request.body()
+        try:
+            events = await _events(api, reader, request, caller, body)
+        except PermanentError:
+            api.admission.charge_rejected_events(caller, estimate_rejected_events(body))
+            raise
+        api.admission.consume_events(caller, len(events))
+        await api.feedback_producer.send(events, traceparent=request.headers.get("traceparent", ""))
         ids = [str(event.id) for event in events]
         answer = orjson.dumps({"accepted": len(ids), "event_ids": ids})
         return Response(answer, 202, media_type="application/json")
-
-
-async def _body(request: Request, reservation: Reservation) -> bytes:
-    """The body, reserved as it arrives: a declared length alone reserves nothing."""
-    chunks = []
-    async for chunk in request.stream():
-        reservation.add(len(chunk))
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 async def _events(

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from archon_contracts.values import ArtifactRef
-from services.gateway.datasets import Datasets, catalogue_file, items_file, read_lines
+from services.gateway.datasets import MAX_ITEMS, Datasets, catalogue_file, items_file, read_lines
 from services.gateway.errors import Conflict, Invalid
+from services.gateway.http.validation import MAX_ERRORS_REPORTED
 from services.gateway.requests import CatalogueEntry
 from tests.support.gateway.service_store import InMemoryServiceStore
 
@@ -107,3 +108,36 @@ def test_a_catalogue_keeps_its_order() -> None:
     content = catalogue_file(entries)["catalogue.json"]
 
     assert [entry["name"] for entry in json.loads(content)] == ["b", "a"]
+
+
+def test_no_more_errors_are_kept_than_are_reported() -> None:
+    body = b"{}\n" * 150_000
+
+    with pytest.raises(Invalid) as refused:
+        items_file(read_lines(body))
+
+    assert len(refused.value.errors) == MAX_ERRORS_REPORTED
+
+
+def test_lines_are_not_read_beyond_the_errors_that_are_reported() -> None:
+    with pytest.raises(Invalid) as refused:
+        read_lines(b"nonsense\n" * 500_000)
+
+    assert len(refused.value.errors) == MAX_ERRORS_REPORTED
+    assert refused.value.errors[-1].field == f"line {MAX_ERRORS_REPORTED}"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{}\n" * (MAX_ITEMS + 1), f"line {MAX_ITEMS + 1}"),
+        (b'{"input":[' + b"{}," * 400_000 + b"0]}", "line 1"),
+    ],
+)
+def test_more_items_or_elements_than_can_be_checked_in_time_are_refused(
+    body: bytes, field: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_lines(body)
+
+    assert [error.field for error in refused.value.errors] == [field]

@@ -38,6 +38,9 @@ UUID = "0198c5a4-7d1e-7c3a-9f00-1f2e3d4c5b6a"
 class AdmitAll:
     """Lets everybody in."""
 
+    async def authenticate(self, **_: object) -> Caller:
+        return Caller("default", "anybody", ALL_SCOPES)
+
     async def admit(self, **_: object) -> Caller:
         return Caller("default", "anybody", ALL_SCOPES)
 
