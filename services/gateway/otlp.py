@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from typing import Any, Final
 
+import orjson
+from google.protobuf import json_format  # type: ignore[import-untyped]  # has no types
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # has no types
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from archon_contracts import telemetry
 from services.gateway.errors import MalformedBody, TooLarge
+from services.gateway.http.body_gate import MAX_JSON_ELEMENTS, count_elements
+from services.gateway.otlp_bounds import require_bounded
 from shared.telemetry.records import SpanRow, datetime_from_nanoseconds, to_json
 from shared.telemetry.spans import traceparent_of
 
+PROTOBUF: Final = "application/x-protobuf"
+JSON: Final = "application/json"
+ID_FIELDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 MAX_SPANS: Final = 5_000
 MAX_TEXT_LENGTH: Final = 1_000
 LATEST_NANOSECONDS: Final = 4_102_444_800 * 10**9  # the year 2100
@@ -25,23 +38,25 @@ STATUSES: Final = ("UNSET", "OK", "ERROR")
 
 
 def read_spans(
-    body: bytes, *, encoding: str, tenant_id: str, max_bytes: int
+    body: bytes, *, encoding: str, tenant_id: str, max_bytes: int, media_type: str = PROTOBUF
 ) -> tuple[list[SpanRow], int]:
     """The spans of an OTLP export request that can be stored, and how many cannot.
 
+    Takes up to a second: call it in a thread.
+
     Raises:
-        MalformedBody: invalid gzip, or no protobuf message.
-        TooLarge: more bytes or spans than one request may have.
+        MalformedBody: invalid gzip, no such message, or a negative enum value.
+        TooLarge: more bytes, fields or spans than one request may have.
     """
-    request = ExportTraceServiceRequest()
     try:
-        request.ParseFromString(_decompressed(body, encoding, max_bytes))
-    except (DecodeError, OSError, EOFError) as error:
-        raise MalformedBody(f"the body is no OTLP trace request: {error}") from error
+        content = _decompressed(body, encoding, max_bytes)
+        request = _read_json(content) if media_type == JSON else _read_protobuf(content)
+    except (DecodeError, OSError, EOFError, zlib.error, ValueError) as error:
+        raise MalformedBody(f"the body is no OTLP trace request: {str(error)[:200]}") from error
     rows: list[SpanRow] = []
     refused = 0
     for service, span in _spans(request):
-        if len(rows) >= MAX_SPANS:
+        if len(rows) + refused >= MAX_SPANS:
             raise TooLarge(f"a request may have {MAX_SPANS} spans at most")
         row = _row(span, service, tenant_id)
         if row is None:
@@ -49,6 +64,53 @@ def read_spans(
         else:
             rows.append(row)
     return rows, refused
+
+
+def write_answer(refused: int, media_type: str) -> bytes:
+    """The answer, in the encoding of the request."""
+    partial = ExportTracePartialSuccess(rejected_spans=refused) if refused else None
+    answer = ExportTraceServiceResponse(partial_success=partial)
+    if media_type == JSON:
+        return json_format.MessageToJson(answer, indent=None).encode()
+    content: bytes = answer.SerializeToString()
+    return content
+
+
+def _read_protobuf(content: bytes) -> ExportTraceServiceRequest:
+    require_bounded(content, ExportTraceServiceRequest)
+    request = ExportTraceServiceRequest()
+    request.ParseFromString(content)
+    return request
+
+
+def _read_json(content: bytes) -> ExportTraceServiceRequest:
+    """OTLP's JSON: that of protobuf, but ids are hexadecimal."""
+    if count_elements(content) > MAX_JSON_ELEMENTS:
+        raise TooLarge(f"a request may have {MAX_JSON_ELEMENTS} JSON elements at most")
+    document = orjson.loads(content)
+    for span in _json_spans(document):
+        for place in (span, *_dicts(span.get("links"))):
+            for name in ID_FIELDS & place.keys():
+                place[name] = base64.b64encode(bytes.fromhex(str(place[name]))).decode()
+    request = ExportTraceServiceRequest()
+    try:
+        json_format.ParseDict(document, request, ignore_unknown_fields=True, max_recursion_depth=64)
+    except (json_format.Error, RecursionError) as error:
+        raise MalformedBody(f"the body is no OTLP trace request: {str(error)[:200]}") from error
+    return request
+
+
+def _json_spans(document: Any) -> Iterator[dict[str, Any]]:
+    if not isinstance(document, dict):
+        raise MalformedBody("the body is no OTLP trace request: it is no JSON object")
+    for group in _dicts(document.get("resourceSpans")):
+        for scope in _dicts(group.get("scopeSpans")):
+            yield from _dicts(scope.get("spans"))
+
+
+def _dicts(found: Any) -> list[dict[str, Any]]:
+    """The objects of a list; what is none is left to the parser to name."""
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes:
@@ -71,6 +133,8 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[tuple[str, Span]]:
 
 def _row(span: Span, service: str, tenant_id: str) -> SpanRow | None:
     """A row; None for a span without valid ids and times."""
+    if span.kind < 0 or span.status.code < 0:
+        raise MalformedBody("a span has a negative kind or status code; see OTLP's enums")
     times = span.start_time_unix_nano, span.end_time_unix_nano
     if len(span.trace_id) != 16 or len(span.span_id) != 8 or not any(span.trace_id):
         return None

@@ -1,14 +1,16 @@
 """Spans of agents: read, bounded, bound to the caller's tenant."""
 
+import base64
 import gzip
 import json
 
 import pytest
+from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from archon_contracts import telemetry
 from services.gateway.errors import MalformedBody, TooLarge
-from services.gateway.otlp import MAX_SPANS, read_spans
+from services.gateway.otlp import JSON, MAX_SPANS, read_spans
 from shared.telemetry.records import SpanRow
 
 SECOND = 1_000_000_000
@@ -97,3 +99,102 @@ def test_a_span_without_valid_ids_and_times_is_counted_not_stored(
     fields: dict[str, object],
 ) -> None:
     assert read(request(**fields).SerializeToString()) == ([], 1)
+
+
+def framed(number: int, content: bytes) -> bytes:
+    """A length-delimited field of the wire format."""
+    size, length = len(content), b""
+    while size >= 0x80:
+        length += bytes([size & 0x7F | 0x80])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+
+def in_request(scope_spans: bytes) -> bytes:
+    return framed(1, framed(2, scope_spans))
+
+
+EMPTY = 600_000
+BOMBS = {
+    "spans": in_request(framed(2, b"") * EMPTY),
+    "links": in_request(framed(2, framed(13, b"") * EMPTY)),
+    "attributes": in_request(framed(2, framed(9, b"") * EMPTY)),
+    "events": in_request(framed(2, framed(11, b"") * EMPTY)),
+    "resources": framed(1, b"") * EMPTY,
+    "values": in_request(framed(2, framed(9, framed(2, framed(5, framed(1, b"") * EMPTY))))),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_request_of_empty_elements_is_refused_before_it_is_parsed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.otlp.ExportTraceServiceRequest.ParseFromString", None)
+
+    with pytest.raises(TooLarge):
+        read_spans(BOMBS[name], encoding="", tenant_id="acme", max_bytes=8_000_000)
+
+
+def test_spans_that_cannot_be_stored_count_too() -> None:
+    with pytest.raises(TooLarge, match="spans"):
+        read(request(MAX_SPANS + 1, trace_id=b"").SerializeToString())
+
+
+def test_deep_values_are_refused() -> None:
+    value = b""
+    for _ in range(80):
+        value = framed(5, framed(1, value))
+
+    with pytest.raises(TooLarge, match="nested"):
+        read(in_request(framed(2, framed(9, framed(2, value)))))
+
+
+@pytest.mark.parametrize("number", [-1, -4, -7, -(2**31)])
+def test_a_negative_enum_value_is_malformed(number: int) -> None:
+    kind, code = request(kind=number), request()
+    code.resource_spans[0].scope_spans[0].spans[0].status.code = number
+
+    for exported in (kind, code):
+        with pytest.raises(MalformedBody, match="negative"):
+            read(exported.SerializeToString())
+
+
+def test_json_is_read_like_protobuf() -> None:
+    exported = request(2, parent_span_id=b"p" * 8)
+    span = exported.resource_spans[0].scope_spans[0].spans[0]
+    span.attributes.add(key="n").value.int_value = 3
+    span.links.add(trace_id=b"l" * 16, span_id=b"m" * 8)
+    document = json_format.MessageToDict(exported)
+    for each in document["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        each.update(traceId=(b"t" * 16).hex(), spanId=base64.b64decode(each["spanId"]).hex())
+        each.update(parentSpanId=(b"p" * 8).hex())
+        for link in each.get("links", ()):
+            link.update(traceId=(b"l" * 16).hex(), spanId=(b"m" * 8).hex())
+
+    found = read_spans(
+        json.dumps(document).encode(),
+        encoding="",
+        tenant_id="acme",
+        max_bytes=9_999,
+        media_type=JSON,
+    )
+
+    assert found == read(exported.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"resourceSpans": 1}',
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xyz"}]}]}]}',
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":7}]}]}]}',
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":-7}]}]}]}',
+        b'{"resourceSpans":' + b"[" * 900 + b"]" * 900 + b"}",
+    ],
+)
+def test_json_that_is_no_export_request_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedBody):
+        read_spans(body, encoding="", tenant_id="acme", max_bytes=9_999, media_type=JSON)

@@ -47,6 +47,12 @@ class AdmitAll:
     def require_events(self, _caller: Caller) -> None:
         return None
 
+    def consume_events(self, _caller: Caller, _count: int) -> None:
+        return None
+
+    def charge_rejected_events(self, _caller: Caller, _count: int) -> None:
+        return None
+
 
 class UnavailableTransactions:
     """Transactions of a database that is not there."""
