@@ -44,6 +44,7 @@ class AgentSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AGENT_", frozen=True, hide_input_in_errors=True)
 
     id: str = Field(description="Name under which the agent was registered.")
+    tenant_id: str = Field(description="Its tenant: another may have an agent of the same name.")
     kafka_bootstrap_servers: str = Field(description="host:port, separated by commas.")
     kafka_idle_wait_seconds: float = Field(default=0.0, ge=0, description="0 for Apache Kafka.")
     kafka_tls: bool = Field(default=False, description="Whether Kafka is spoken to over TLS.")
@@ -98,6 +99,7 @@ class DemoAgent:
         configurations = subscribe(
             settings.kafka_bootstrap_servers,
             AgentConfiguration,
+            tenant_id=settings.tenant_id,
             idle_wait_seconds=settings.kafka_idle_wait_seconds,
             connection=settings.kafka_connection(),
         )
@@ -162,6 +164,7 @@ class DemoAgent:
         if request.correction is None:
             return None
         feedback = FeedbackReceived(
+            tenant_id=self._settings.tenant_id,
             agent_id=self._settings.id,
             interaction_id=request.request_id,
             input=request.input,

@@ -12,6 +12,7 @@ from services.gateway.auth.credentials import (
     Scope,
     hash_key,
     new_key,
+    parse_scopes,
 )
 from services.gateway.auth.ports import KeyStore
 from services.gateway.auth.request_identity import RequestIdentity
@@ -37,13 +38,15 @@ class KeyAdministration:
 
         Raises:
             NotAllowed: the caller may not create keys of the tenant, or with the scope.
-            Invalid: it has expired already, or `operate` is requested for another tenant.
+            Invalid: it has expired already or would outlive the calling key, or `operate` is
+                requested for another tenant.
             Conflict: the request was answered before, or the tenant has its maximum of keys.
         """
         tenant_id = resolve_tenant(identity.caller, request.tenant_id)
         _check_scopes(identity.caller, tenant_id, request.scopes)
         if request.expires_at is not None and request.expires_at <= self._clock.now():
             raise Invalid([FieldError("expires_at", "future", "choose a time in the future")])
+        _check_expiry(identity.caller, request)
         if await self._store.count_keys(tx, tenant_id) >= self._max_keys:
             raise Conflict(
                 f"tenant {tenant_id} has {self._max_keys} keys, the maximum; revoke some"
@@ -91,13 +94,20 @@ class KeyAdministration:
         """Revoke a key; a second time changes nothing.
 
         Raises:
-            NotAllowed: the caller may not manage the tenant.
+            NotAllowed: the caller may not manage the tenant, or the key has a scope that the
+                caller's lacks.
             NotFound: the tenant has no such key.
             Conflict: it is the key of this request; the tenant could lock itself out.
         """
         tenant = resolve_tenant(identity.caller, tenant_id)
         if key_id == identity.caller.key_id:
             raise Conflict("a key cannot revoke itself; create another one and use that")
+        view = await self._find(tx, tenant, key_id)
+        if excess := sorted(parse_scopes(view.scopes) - identity.caller.scopes):
+            raise NotAllowed(
+                f"this key ({identity.caller.name}) cannot revoke one with the scope "
+                f"{excess[0].value!r}, which it lacks; use a key that has it"
+            )
         if await self._store.revoke_key(tx, tenant, key_id):
             entry = build_entry(identity, AuditAction.KEY_REVOKED, key_id, tenant_id=tenant)
             await self._audit.append(tx, entry, cause=identity.cause(), part=str(key_id))
@@ -124,6 +134,14 @@ def resolve_tenant(caller: Caller, wanted: str | None) -> str:
             "manage other tenants"
         )
     return wanted
+
+
+def _check_expiry(caller: Caller, request: KeyRequest) -> None:
+    """A key that ends must not live on in one that it makes."""
+    until = caller.expires_at
+    if until is not None and (request.expires_at is None or request.expires_at > until):
+        message = f"the calling key expires at {until.isoformat()}; choose that time or an earlier"
+        raise Invalid([FieldError("expires_at", "outlives_caller", message)])
 
 
 def _check_scopes(caller: Caller, tenant_id: str, scopes: frozenset[Scope]) -> None:

@@ -71,7 +71,8 @@ def write_answer(refused: int, media_type: str) -> bytes:
     partial = ExportTracePartialSuccess(rejected_spans=refused) if refused else None
     answer = ExportTraceServiceResponse(partial_success=partial)
     if media_type == JSON:
-        return json_format.MessageToJson(answer, indent=None).encode()
+        text: str = json_format.MessageToJson(answer, indent=None)
+        return text.encode()
     content: bytes = answer.SerializeToString()
     return content
 

@@ -247,7 +247,8 @@ class GatewayService:
     ) -> None:
         """Refuse a rollback without a target. The registry decides which version is the target.
 
-        A version that was deployed once keeps its `deployed_at`.
+        A version to which a rollback can return has a `deployed_at`; a rollback takes it from
+        those that it leaves.
         """
         known = await self._store.models(tx, identity.tenant_id, agent_id)
         deployed = next((model.version for model in known if model.status == "deployed"), None)

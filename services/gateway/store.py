@@ -71,7 +71,8 @@ class GatewayStore:
         row = await self._queries.find_api_key(tx, key_hash=key_hash)
         if row is None:
             return None
-        caller = Caller(row["tenant_id"], row["name"], parse_scopes(row["scopes"]), row["id"])
+        scopes = parse_scopes(row["scopes"])
+        caller = Caller(row["tenant_id"], row["name"], scopes, row["id"], row["expires_at"])
         return StoredKey(caller, row["seconds_left"], row["used_today"])
 
     async def mark_key_used(self, tx: Tx, key_id: UUID) -> None:

@@ -45,6 +45,7 @@ async def _measure() -> tuple[list[float], list[float]]:
         starts = subscribe(
             runtime.endpoints.kafka_bootstrap_servers,
             TrainingStarted,
+            tenant_id="default",
             idle_wait_seconds=IDLE_WAIT_SECONDS,
         )
         async with aclosing(starts):

@@ -67,14 +67,18 @@ def log_unreadable(record: UnreadableRecord) -> None:
 async def subscribe(
     bootstrap_servers: str,
     *types: type[T],
+    tenant_id: str | None,
     group_id: str | None = None,
     from_beginning: bool = True,
-    tenant_id: str | None = None,
     idle_wait_seconds: float = 0.0,
     on_unreadable: Callable[[UnreadableRecord], None] = log_unreadable,
     connection: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[ReceivedEvent[T], None]:
-    """Yield events of the given types for as long as the caller asks.
+    """Yield events of the given types, of one tenant, for as long as the caller asks.
+
+    Topics hold the events of all tenants, and names are unique within a tenant only: an agent that
+    compares its name alone would take another tenant's model. `tenant_id` has no default for that
+    reason; None is every tenant, for whoever serves them all.
 
     With a `group_id`, members share the partitions and progress is kept: an event is committed
     soon after the next one is asked for, so after a crash the last ones come again (dedupe by

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from archon_contracts.traffic_classes import BAGGAGE_KEY, TrafficClass, parse_traffic_class
+from archon_contracts.traffic_classes import BAGGAGE_KEY, TrafficClass
 
 try:
     from opentelemetry import baggage, context
@@ -37,8 +37,10 @@ def use_traffic_class(traffic_class: TrafficClass) -> Iterator[None]:
 
 
 def current_traffic_class() -> TrafficClass | None:
-    """The traffic_class of the block or of the request that is being handled; None: production."""
-    own = _current.get()
-    if own is not None or not INSTALLED:
-        return own
-    return parse_traffic_class(str(baggage.get_baggage(BAGGAGE_KEY) or ""))
+    """The traffic_class of the block; None: production.
+
+    Baggage of the request that is being handled is not read: whoever calls an agent could so keep
+    its reports from counting. A process that trusts its callers passes what they say on with
+    `use_traffic_class`.
+    """
+    return _current.get()

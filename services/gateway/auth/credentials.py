@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -34,6 +35,7 @@ class Caller:
     name: str
     scopes: frozenset[Scope]
     key_id: UUID | None = None
+    expires_at: datetime | None = field(default=None, compare=False)
 
     @property
     def submitter(self) -> str:

@@ -190,6 +190,12 @@ class ProjectionStore:
             at=at,
         )
 
+    async def forget_rolled_back(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> None:
+        """Take `deployed_at` from what was deployed after this version."""
+        await self._queries.forget_rolled_back(
+            tx, tenant_id=tenant_id, agent_id=agent_id, version=version
+        )
+
     async def archive_model(
         self, tx: Tx, tenant_id: str, agent_id: str, version: str, reason: str
     ) -> None:

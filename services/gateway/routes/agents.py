@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -17,6 +19,8 @@ from services.gateway.routes.dependencies import AgentId, GatewayApi, Limit
 from services.gateway.service import check_base_model, check_kind
 from services.gateway.sse.event_hub import Subscriber
 from services.gateway.sse.events import EventFilter
+
+CONFIRMATION_POLL_SECONDS: Final = 0.25
 
 
 def build_router(api: GatewayApi) -> APIRouter:
@@ -37,7 +41,7 @@ def build_router(api: GatewayApi) -> APIRouter:
             async with api.transactions.begin_write(caller.tenant_id) as tx:
                 identity = await api.idempotency.identify(tx, caller, request)
                 profile = await api.service.configure_agent(tx, identity, body, catalogue)
-            if not await _confirmed(api, subscriber, profile):
+            if not await _confirmed(api, subscriber, caller.tenant_id, profile):
                 response.status_code = HTTPStatus.ACCEPTED
                 return _unconfirmed(profile, body.evaluation_dataset)
         async with api.transactions.begin_read(caller.tenant_id) as tx:
@@ -67,17 +71,39 @@ async def _publish_catalogue(api: GatewayApi, body: AgentRequest) -> ArtifactRef
     return await api.artifacts.publish_files(catalogue_file(body.catalogue))
 
 
-async def _confirmed(api: GatewayApi, subscriber: Subscriber, profile: AgentProfile) -> bool:
-    """Whether the coordinator confirmed this profile in time."""
+async def _confirmed(
+    api: GatewayApi, subscriber: Subscriber, tenant_id: str, profile: AgentProfile
+) -> bool:
+    """Whether the coordinator confirmed this profile in time.
+
+    With several gateways another process may read the confirmation, and this one sees it only in
+    the stored read model.
+    """
     expected = profile.model_dump(mode="json", exclude_none=True)
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(api.settings.gateway_agent_wait_seconds):
+            while not await _is_stored(api, tenant_id, profile):
+                if await _is_announced(subscriber, expected):
+                    return True
+            return True
+    return False
+
+
+async def _is_announced(subscriber: Subscriber, expected: dict[str, Any]) -> bool:
+    """Whether this process reads the confirmation before the next look at what is stored."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CONFIRMATION_POLL_SECONDS):
             while (event := await subscriber.next()) is not None:
                 if event.body["profile"] == expected:
                     return True
-    except TimeoutError:
-        pass
+            await asyncio.sleep(CONFIRMATION_POLL_SECONDS)  # the gateway is stopping
     return False
+
+
+async def _is_stored(api: GatewayApi, tenant_id: str, profile: AgentProfile) -> bool:
+    async with api.transactions.begin_read(tenant_id) as tx:
+        agents = await api.queries.store.agents(tx, tenant_id, agent_id=profile.agent_id)
+    return bool(agents) and agents[0].profile == profile
 
 
 def _unconfirmed(profile: AgentProfile, evaluation_dataset: str | None) -> AgentView:

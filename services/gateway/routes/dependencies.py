@@ -138,8 +138,14 @@ def document_scope(scope: Scope) -> Any:
     return Security(BEARER, scopes=[scope.value])
 
 
-def read_traffic_class(request: Request) -> TrafficClass | None:
-    """The traffic class in the W3C `baggage` of a request; None: production."""
+def read_traffic_class(request: Request, caller: Caller) -> TrafficClass | None:
+    """The traffic class in the W3C `baggage` of a request; None: production.
+
+    Baggage travels along a trace, so users of an agent can write it: only keys that may start
+    trainings are believed. A field of the event is the sender's own statement.
+    """
+    if Scope.WRITE not in caller.scopes:
+        return None
     return parse_traffic_class(traffic_class_in_baggage(request.headers.get("baggage", "")))
 
 

@@ -61,7 +61,10 @@ def _add_route(
         path, status_code=202, name=f"send {name}", openapi_extra=_documented(reader, name)
     )
     async def send(request: Request, caller: Caller = sender) -> Response:
-        """One event, an array, or `{"events": [...]}`; all are accepted or none."""
+        """One event, an array, or `{"events": [...]}`; all are accepted or none.
+
+        An `Idempotency-Key` used with another body is refused (409).
+        """
         body = await request.body()
         try:
             events = await _events(api, reader, request, caller, body)
@@ -69,6 +72,9 @@ def _add_route(
             api.admission.charge_rejected_events(caller, estimate_rejected_events(body))
             raise
         api.admission.consume_events(caller, len(events))
+        if read_idempotency_key(request):
+            async with api.transactions.begin_write(caller.tenant_id) as tx:
+                await api.idempotency.identify(tx, caller, request)
         await api.feedback_producer.send(events, traceparent=request.headers.get("traceparent", ""))
         ids = [str(event.id) for event in events]
         answer = orjson.dumps({"accepted": len(ids), "event_ids": ids})
@@ -86,7 +92,7 @@ async def _events(
         caller=caller,
         idempotency_key=read_idempotency_key(request),
         limit=api.settings.gateway_event_limit_bytes,
-        traffic_class=read_traffic_class(request),
+        traffic_class=read_traffic_class(request, caller),
     )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
+from services.gateway.auth.authenticator import require_scope
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, SyntheticView
 from services.gateway.feedback.body_parser import prepare, require_annotate_scope
@@ -53,7 +54,11 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
     async def adapt_agent_behavior(
         body: AdaptRequest, request: Request, caller: Caller = writer
     ) -> JobResponse:
-        """Publish feedback, then start a training on all unused feedback."""
+        """Publish feedback, then start a training on all unused feedback.
+
+        The key needs the scope `feedback` too.
+        """
+        require_scope(caller, Scope.FEEDBACK)
         await api.known_agents.require(caller.tenant_id, [body.agent_id])
         feedback_events = build_feedback_events(body)
         require_annotate_scope(caller, feedback_events, ("feedback",))
@@ -66,7 +71,7 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
             caller=caller,
             idempotency_key="",
             limit=api.settings.gateway_event_limit_bytes,
-            traffic_class=read_traffic_class(request),
+            traffic_class=read_traffic_class(request, caller),
         )
         api.admission.consume_events(caller, len(events))
         await api.feedback_producer.send(events, traceparent=request.headers.get("traceparent", ""))

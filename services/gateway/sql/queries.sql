@@ -11,7 +11,7 @@ RETURNING true;
 
 -- name: find_api_key(key_hash)^
 -- By the database's clock, so that all gateways agree on when a key ends.
-SELECT id, tenant_id, name, scopes,
+SELECT id, tenant_id, name, scopes, expires_at,
        extract(epoch FROM expires_at - now())::float8 AS seconds_left,
        last_used_on IS NOT DISTINCT FROM current_date AS used_today
 FROM api_keys
@@ -247,6 +247,16 @@ SET model_id = excluded.model_id, job_id = excluded.job_id,
 -- name: undeploy_model(tenant_id, agent_id)!
 UPDATE models SET status = 'ready'
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
+
+-- name: forget_rolled_back(tenant_id, agent_id, version)!
+-- A rollback takes off what was deployed after its target, as the registry's history does: what
+-- has a deployed_at is what a further rollback can return to.
+UPDATE models SET deployed_at = NULL
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version <> :version
+  AND deployed_at > (
+      SELECT deployed_at FROM models
+      WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version
+  );
 
 -- name: save_deployed_model(tenant_id, agent_id, version, uri, digest, reason, at)!
 INSERT INTO models (tenant_id, agent_id, version, status, uri, digest, reason, deployed_at)

@@ -67,7 +67,9 @@ async def read_back(
 
 async def ids_until(bootstrap: str, last: FeedbackReceived) -> set[UUID]:
     ids = set()
-    events = subscribe(bootstrap, FeedbackReceived, idle_wait_seconds=IDLE_WAIT_SECONDS)
+    events = subscribe(
+        bootstrap, FeedbackReceived, tenant_id=None, idle_wait_seconds=IDLE_WAIT_SECONDS
+    )
     async with aclosing(events):
         async for received in events:
             ids.add(received.envelope.id)
@@ -223,7 +225,11 @@ async def test_a_subscription_ends_while_the_broker_is_down(
             await client.send(feedback(tenant))
         before = asyncio.all_tasks()
         events = subscribe(
-            servers, FeedbackReceived, group_id=group_id, idle_wait_seconds=idle_wait_seconds
+            servers,
+            FeedbackReceived,
+            tenant_id=None,
+            group_id=group_id,
+            idle_wait_seconds=idle_wait_seconds,
         )
         await anext(events)
         await broker.stop()

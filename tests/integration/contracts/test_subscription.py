@@ -207,4 +207,4 @@ async def test_a_late_subscriber_gets_the_configurations_and_passes_over_removed
 
 async def test_naming_no_type_is_an_error(kafka: str) -> None:
     with pytest.raises(SubscriptionError, match="at least one type"):
-        await anext(subscribe(kafka))
+        await anext(subscribe(kafka, tenant_id=None))

@@ -105,6 +105,20 @@ async def test_what_is_refused_sends_no_feedback(gateway: ServedGateway, key: st
     assert await gateway.records(FEEDBACK, marker.encode()) == []
 
 
+async def test_adapting_needs_the_scope_feedback_too(gateway: ServedGateway) -> None:
+    agent = await _agent(gateway)
+    made = await gateway.http.post("/v1/keys", json={"name": "w", "scopes": ["write", "read"]})
+    event = {"interaction_id": "i", "input": "q", "rating": 4}
+
+    answer = await gateway.http.post(
+        "/v1/functions/adaptAgentBehavior",
+        json={"agentId": agent, "method": "supervised", "feedback": [event]},
+        headers={"Authorization": f"Bearer {made.json()['key']}"},
+    )
+
+    assert (answer.status_code, "'feedback'" in answer.json()["detail"]) == (403, True)
+
+
 async def test_old_requests_are_pruned(gateway: ServedGateway, key: str) -> None:
     agent = await _agent(gateway)
     await _post(gateway, "/v1/jobs", _job(agent, 5), key)

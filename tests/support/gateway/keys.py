@@ -1,6 +1,6 @@
 """API keys in memory, with a clock that a test sets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -56,7 +56,8 @@ class InMemoryKeyStore:
             ends = row.view.expires_at
             left = (ends - now).total_seconds() if ends else None
             if left is None or left > 0:
-                return StoredKey(row.caller, left, row.view.last_used_on == now.date())
+                caller = replace(row.caller, expires_at=ends)
+                return StoredKey(caller, left, row.view.last_used_on == now.date())
         return None
 
     async def mark_key_used(self, _tx: object, key_id: UUID) -> None:

@@ -184,6 +184,23 @@ async def test_the_openapi_document_shows_what_feedback_looks_like(gateway: Serv
     assert "/v1/functions/trainAgent" in document["paths"]
 
 
+async def test_baggage_is_not_believed_for_a_key_that_only_sends_feedback(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent = await gateway.configure_agent(name)
+    made = await gateway.http.post("/v1/keys", json={"name": "agent", "scopes": ["feedback"]})
+    key = {"Authorization": f"Bearer {made.json()['key']}"}
+
+    await gateway.http.post(
+        "/v1/feedback",
+        json=feedback(agent),
+        headers=key | {"baggage": "archon.traffic_class=test"},
+    )
+
+    (record,) = await gateway.records(FEEDBACK, agent.encode())
+    assert HeaderView.of(record.headers).text("ce_trafficclass") == ""
+
+
 async def test_a_request_with_baggage_of_an_evaluation_is_marked_on_the_topic(
     gateway: ServedGateway, name: str
 ) -> None:

@@ -203,6 +203,33 @@ async def test_a_duplicate_or_late_event_changes_nothing(gateway: ServedGateway,
     await eventually(shown)
 
 
+async def test_a_rollback_from_the_first_version_has_nothing_to_return_to(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent = await gateway.configure_agent(name)
+    first = ModelRef(version="1.0.0", artifact=WEIGHTS)
+    times = [NOON + timedelta(minutes=minute) for minute in range(3)]
+    later = deployed(agent, "1.1.0").model_copy(update={"deployed_at": times[1]})
+    back = ModelRolledBack(
+        agent_id=agent, model=first, from_version="1.1.0", reason="odd", rolled_back_at=times[2]
+    )
+    path = f"/v1/agents/{agent}/rollback"
+    await gateway.publish(deployed(agent, "1.0.0"), later)
+
+    async def shows(version: str) -> None:
+        assert (await gateway.get(f"/v1/agents/{agent}"))["deployed_version"] == version
+
+    await eventually(lambda: shows("1.1.0"))
+    possible = await gateway.http.post(path, json={"reason": "odd"})
+    await gateway.publish(back)
+    await eventually(lambda: shows("1.0.0"))
+    refused = await gateway.http.post(path, json={"reason": "odd"})
+    named = await gateway.http.post(path, json={"reason": "odd", "to_version": "1.1.0"})
+
+    assert (possible.status_code, refused.status_code, named.status_code) == (202, 409, 202)
+    assert "was deployed before 1.0.0" in refused.json()["detail"]
+
+
 async def test_one_version_is_deployed_through_deployments_and_rollbacks(
     gateway: ServedGateway, name: str
 ) -> None:
