@@ -4,6 +4,9 @@ from typing import Any, Self
 
 import httpx
 
+from archon_contracts.client.errors import ApiKeyError
+from archon_contracts.client.http import require_sendable
+
 TIMEOUT_SECONDS = 30.0
 
 
@@ -118,7 +121,11 @@ class AsyncGatewayClient:
 
 
 def _authorization(api_key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    try:
+        return {"Authorization": f"Bearer {require_sendable(api_key)}"} if api_key else {}
+    except ApiKeyError as error:
+        # Not left to the library, whose error quotes the header.
+        raise ApiError(str(error)) from None
 
 
 def _drop_none(query: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ ClientError
 ├── BrokerUnavailableError   no answer from Kafka in time; sending again is safe
 ├── SendRefusedError         Kafka will not take this event, now or later
 ├── SubscriptionError        the subscription cannot go on
+├── ApiKeyError              the API key cannot be sent; it is never shown
 ├── GatewayUnavailableError  no acceptance over HTTP in time; sending again is safe
 └── GatewayRefusedError      the gateway says what is wrong with the request
 """
@@ -48,6 +49,10 @@ class SendRefusedError(ClientError):
 
 class SubscriptionError(ClientError):
     """A subscription could not start or cannot go on."""
+
+
+class ApiKeyError(ClientError):
+    """The API key cannot be sent in a header. The message never holds any of it."""
 
 
 class GatewayUnavailableError(ClientError):

@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from archon_contracts.client.errors import (
+    ApiKeyError,
     GatewayRefusedError,
     GatewayUnavailableError,
     MissingExtraError,
@@ -31,7 +32,15 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("httpx", "http") from error
 
 PATH: Final = "/v1/feedback"
-RETRYABLE_STATUSES: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+RETRYABLE_STATUSES: Final = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+"""What a later attempt may cure, of the gateway or of a proxy before it."""
 FIRST_WAIT_SECONDS: Final = 0.25
 LONGEST_WAIT_SECONDS: Final = 30.0
 
@@ -63,12 +72,14 @@ class HttpFeedbackClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         traffic_class: TrafficClass | None = None,
     ) -> None:
+        """Raises ApiKeyError where the key cannot be sent in a header."""
         self._attempts = attempts
+        self._api_key = require_sendable(api_key)
         self._sleep = sleep
         self._traffic_class = traffic_class
         self._http = httpx.AsyncClient(
             base_url=base_url,
-            headers={"Authorization": f"Bearer {api_key}"},
+            headers={"Authorization": f"Bearer {self._api_key}"},
             timeout=timeout_seconds,
             transport=transport,
         )
@@ -126,7 +137,8 @@ class HttpFeedbackClient:
             try:
                 response = await self._http.post(PATH, content=body, headers=headers)
             except httpx.TransportError as error:
-                problem = f"{type(error).__name__}: {error}"
+                # A library's text may quote the header that it could not send.
+                problem = f"{type(error).__name__}: {error}".replace(self._api_key, "<API key>")
             else:
                 if response.status_code not in RETRYABLE_STATUSES:
                     return _event_ids(response, expected)
@@ -135,6 +147,24 @@ class HttpFeedbackClient:
             if attempt + 1 < self._attempts:
                 await self._sleep(wait)
         raise GatewayUnavailableError(f"not accepted in {self._attempts} attempts: {problem}")
+
+
+def require_sendable(api_key: str) -> str:
+    """The key as it can stand in a header.
+
+    Raises:
+        ApiKeyError: it is empty or has a character that no key has; the position is named.
+    """
+    if not api_key:
+        raise ApiKeyError("the API key is empty; pass the text that creating it gave")
+    for position, character in enumerate(api_key):
+        if not "!" <= character <= "~":
+            where = "at its end" if not api_key[position:].strip() else f"at position {position}"
+            raise ApiKeyError(
+                f"the API key has a character {where} that no key has (U+{ord(character):04X}); "
+                "a key read from a file may end with a newline: strip() it"
+            )
+    return api_key
 
 
 def _event_ids(response: httpx.Response, expected: int) -> list[EventId]:

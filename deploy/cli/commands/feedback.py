@@ -1,19 +1,34 @@
 """`archon feedback`: send feedback on an answer, and see how many records came in."""
 
 import json
+import re
+from codecs import BOM_UTF8
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from pydantic import ValidationError
 
-from archon_contracts.identifiers import new_id
+from archon_contracts.events import FeedbackReceived
+from archon_contracts.identifiers import derived_id, new_id
 from archon_contracts.rules.json_values import parse_json
 from deploy.cli.errors import CommandError
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import console, print_json, shown, table
 from deploy.cli.target import connect
+from deploy.gateway_client import ApiError
 
 BATCH = 100
+
+
+class FeedbackLine(NamedTuple):
+    """An event and the line of its file."""
+
+    number: int
+    event: dict[str, Any]
+
 
 group = typer.Typer(help="Send feedback, count the records that came in.", no_args_is_help=True)
 
@@ -33,7 +48,9 @@ def send(
     rating: Annotated[float | None, typer.Option(help="Stars, 1 to 5.")] = None,
     reward: Annotated[float | None, typer.Option(help="Return, -1 to 1.")] = None,
     interaction: Annotated[str | None, typer.Option(help="Its id; else a new one.")] = None,
-    file: Annotated[Path | None, typer.Option(help="JSON lines, one event each.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="JSON lines, one event each; sent again they count once.")
+    ] = None,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: Json = False,
@@ -43,12 +60,20 @@ def send(
         raise CommandError("Give either --input for one event or --file for many.")
     fields = {"actual": _json(actual), "expected": _json(expected)}
     fields |= {"input": _json(input), "rating": rating, "reward": reward}
-    events = _read(file) if file else [_build_event(fields, interaction)]
+    events = _read(file) if file else [FeedbackLine(1, _build_event(fields, interaction))]
     ids: list[str] = []
+    events = [FeedbackLine(each.number, {**each.event, "agent_id": agent}) for each in events]
+    _require_valid(events, file)
     with connect(url, api_key) as gateway:
         for start in range(0, len(events), BATCH):
-            batch = [{**event, "agent_id": agent} for event in events[start : start + BATCH]]
-            ids += gateway.post("/v1/feedback", {"events": batch})["event_ids"]
+            batch = events[start : start + BATCH]
+            try:
+                body = {"events": [each.event for each in batch]}
+                ids += gateway.post("/v1/feedback", body)["event_ids"]
+            except ApiError as error:
+                if file is None:
+                    raise
+                raise CommandError(_interrupted(error, len(ids), batch)) from error
     if as_json:
         print_json({"accepted": len(ids), "event_ids": ids})
         return
@@ -90,16 +115,51 @@ def _json(value: str | None) -> Any:
         raise CommandError(f"This JSON cannot be stored: {error}.") from None
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _read(path: Path) -> list[FeedbackLine]:
     events = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        if not line.strip():
+    seen: Counter[bytes] = Counter()
+    # Bytes, for neither the locale nor separators within a text (U+2028) may decide what a line is.
+    for number, raw in enumerate(path.read_bytes().removeprefix(BOM_UTF8).split(b"\n"), start=1):
+        if not raw.strip():
             continue
         try:
-            event = parse_json(line)
-        except ValueError as error:
+            event = parse_json(raw.decode())
+        except UnicodeDecodeError:
+            raise CommandError(
+                f"Line {number} of {path} is not UTF-8: convert the file, for example with "
+                "`iconv -f latin1 -t utf-8`."
+            ) from None
+        except (ValueError, RecursionError) as error:
             raise CommandError(f"Line {number} of {path} is not JSON: {error}.") from None
         if not isinstance(event, dict):
             raise CommandError(f"Line {number} of {path} is not a JSON object.")
-        events.append({"interaction_id": str(new_id()), **event})
+        # Derived from the line, so that a file that is sent again counts once; not from its
+        # number, so that other lines may be mended or removed.
+        seen[raw.strip()] += 1
+        derived = str(derived_id("feedback-file", path.name, raw.strip().hex(), seen[raw.strip()]))
+        events.append(FeedbackLine(number, {"interaction_id": derived, **event}))
     return events
+
+
+def _require_valid(events: Sequence[FeedbackLine], file: Path | None) -> None:
+    """Check every event of a file before the first is sent."""
+    for number, event in events if file else ():
+        try:
+            FeedbackReceived.model_validate_json(json.dumps(event), extra="forbid")
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(map(str, first["loc"])) or "event"
+            raise CommandError(
+                f"Line {number} of {file}: {field}: {first['msg']}. Nothing was sent."
+            ) from None
+
+
+def _interrupted(error: ApiError, sent: int, batch: Sequence[FeedbackLine]) -> str:
+    """The refusal of a batch, with the line that it is about where one is named."""
+    named = re.search(r"events\[(\d+)\]", str(error))
+    first, last = batch[0].number, batch[-1].number
+    at = f"line {batch[int(named[1])].number}" if named else f"lines {first} to {last}"
+    return (
+        f"{sent} events were accepted; {at} was refused: {error} "
+        "Send the same file again once it is mended: lines that did not change count once."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -10,8 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from archon_contracts.client.errors import GatewayRefusedError, GatewayUnavailableError
+from archon_contracts.client.errors import (
+    ApiKeyError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+)
 from archon_contracts.client.http import HttpFeedbackClient
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import new_id
@@ -105,7 +112,7 @@ async def test_no_events_are_no_request() -> None:
     assert gateway.requests == []
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 async def test_a_busy_gateway_is_asked_again_with_the_same_key(status: int) -> None:
     gateway = StubGateway(busy(status, "0"), busy(status, "0"), accept)
 
@@ -206,7 +213,7 @@ async def test_a_refusal_says_what_the_problem_document_says_and_is_not_repeated
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.Response(502, text="<html>bad gateway</html>"),
+        httpx.Response(404, text="<html>not here</html>"),
         httpx.Response(400, content=b"{", headers={"Content-Type": "application/json"}),
         httpx.Response(200, json={"accepted": 1}),
         httpx.Response(202, json={"accepted": 1}),
@@ -218,3 +225,37 @@ async def test_an_answer_that_is_none_is_an_error(answer: httpx.Response) -> Non
     async with client_of(StubGateway(lambda _: answer)) as client:
         with pytest.raises(GatewayRefusedError):
             await client.send(feedback())
+
+
+UNSENDABLE = st.text(min_size=1).filter(lambda text: any(not "!" <= c <= "~" for c in text))
+
+
+@given(UNSENDABLE)
+def test_a_key_that_cannot_be_sent_is_refused_without_showing_it(rest: str) -> None:
+    secret = "s3cret-marker"
+
+    with pytest.raises(ApiKeyError) as refused:
+        HttpFeedbackClient("http://gateway", secret + rest)
+
+    shown = "".join(traceback.format_exception_only(refused.value)) + repr(refused.value)
+    assert secret not in shown
+
+
+@pytest.mark.parametrize(("ending", "place"), [("\n", "at its end"), ("\r\n", "at its end")])
+def test_a_key_with_the_newline_of_its_file_says_what_to_do(ending: str, place: str) -> None:
+    with pytest.raises(ApiKeyError, match=f"{place}.*strip"):
+        HttpFeedbackClient("http://gateway", f"archon_x{ending}")
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.LocalProtocolError, httpx.ReadError])
+async def test_no_transport_error_shows_the_key(error: type[httpx.TransportError]) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise error(f"illegal header {request.headers['Authorization']}", request=request)
+
+    client = client_of(StubGateway(fail), attempts=1)
+    async with client:
+        with pytest.raises(GatewayUnavailableError) as refused:
+            await client.send(feedback())
+
+    assert "key-1" not in str(refused.value)
+    assert "key-1" not in repr(client)
