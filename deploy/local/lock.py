@@ -2,11 +2,14 @@
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from deploy.local.credentials import OWNER_ONLY_FOLDER
 from deploy.local.errors import AlreadyRunningError
 
+PASSABLE_FOLDER = 0o711
 LOCK_NAME = "runtime.lock"
 
 
@@ -17,7 +20,10 @@ def exclusive(data_dir: Path) -> Iterator[None]:
     Raises:
         AlreadyRunningError: another process holds it.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+    # Also a folder of an earlier release: it has feedback, models and the logs of all services.
+    # Root's servers run as another user, who has to pass through it.
+    data_dir.chmod(PASSABLE_FOLDER if os.geteuid() == 0 else OWNER_ONLY_FOLDER)
     with (data_dir / LOCK_NAME).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,6 +18,8 @@ from services.gateway.routes.dependencies import GatewayApi
 from services.gateway.sse.events import EventFilter
 
 PING_SECONDS = 15
+EVENTS_MISSED = "EventsMissed"
+"""Says that a stream cannot resume without a gap; it has no id, as it is no event of the system."""
 NAMES = frozenset(contract.__name__ for contract in STREAMED_EVENTS)
 
 
@@ -35,6 +37,8 @@ def build_router(api: GatewayApi) -> APIRouter:
         caller: Caller = reader,
     ) -> EventSourceResponse:
         """Every event but feedback and metrics; `Last-Event-ID` resumes from those still kept.
+
+        Where that event is no longer kept, an `EventsMissed` comes first.
 
         It ends soon after its key is revoked or expires.
         """
@@ -59,6 +63,11 @@ def _names(types: str | None) -> frozenset[str] | None:
 async def _shown(
     api: GatewayApi, event_filter: EventFilter, after: UUID | None, key: str | None
 ) -> AsyncIterator[ServerSentEvent]:
+    if after is not None and not await api.event_hub.can_resume(event_filter.tenant_id, after):
+        detail = (
+            f"event {after} is no longer kept: events after it are missing; read the lists again"
+        )
+        yield ServerSentEvent(data=orjson.dumps({"detail": detail}).decode(), event=EVENTS_MISSED)
     async for event in api.event_hub.stream(
         event_filter, after, api.stream_limiter.wait_until_revoked(key)
     ):

@@ -406,6 +406,11 @@ WHERE tenant_id = :tenant_id
 ORDER BY position
 LIMIT :limit;
 
+-- name: has_recent_event(tenant_id, event_id)$
+SELECT EXISTS (
+    SELECT 1 FROM recent_events WHERE event_id = :event_id AND tenant_id = :tenant_id
+);
+
 -- name: prune_events(keep)!
 DELETE FROM recent_events WHERE position <= (SELECT max(position) FROM recent_events) - :keep;
 

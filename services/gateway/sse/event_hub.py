@@ -123,6 +123,11 @@ class EventHub:
                 if event.event_id not in shown:
                     yield event
 
+    async def can_resume(self, tenant_id: str, after: UUID) -> bool:
+        """Whether all that came after this event is still kept."""
+        async with self._database.transaction(tenant_id) as tx:
+            return await self._recent.has(tx, tenant_id, after)
+
     async def _stored(self, event_filter: EventFilter, after: UUID | None) -> list[StreamedEvent]:
         if after is None:
             return []

@@ -33,5 +33,12 @@ class EventStore:
         rows = self._queries.events_since(tx, tenant_id=tenant_id, event_id=event_id, limit=limit)
         return [StreamedEvent(**dict(row)) async for row in rows]
 
+    async def has(self, tx: Tx, tenant_id: str, event_id: UUID) -> bool:
+        """Whether the event is still stored."""
+        found: bool = await self._queries.has_recent_event(
+            tx, tenant_id=tenant_id, event_id=event_id
+        )
+        return found
+
     async def prune(self, tx: Tx, *, keep: int) -> None:
         await self._queries.prune_events(tx, keep=keep)

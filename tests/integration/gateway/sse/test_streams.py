@@ -237,3 +237,16 @@ async def test_spans_in_a_form_that_is_not_read_are_refused(gateway: ServedGatew
     response = await gateway.http.post("/v1/traces", json={"resourceSpans": []})
 
     assert response.status_code == 415
+
+
+async def test_a_stream_that_cannot_resume_without_a_gap_says_so(gateway: ServedGateway) -> None:
+    gone = str(new_id())
+
+    (event,) = await asyncio.wait_for(
+        read_events(gateway, 1, headers={"Last-Event-ID": gone}),
+        10,
+    )
+
+    assert event["event"] == "EventsMissed"
+    assert gone in json.loads(event["data"])["detail"]
+    assert "id" not in event
