@@ -49,7 +49,7 @@ class ConnectionLimit:
         return True
 
     def discard(self, connection: BoundedConnection) -> None:
-        """Forget a closed connection."""
+        """Drop a closed connection."""
         self.waiting.pop(connection, None)
         self.answering.discard(connection)
 

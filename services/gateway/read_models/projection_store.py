@@ -190,9 +190,9 @@ class ProjectionStore:
             at=at,
         )
 
-    async def forget_rolled_back(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> None:
+    async def unmark_rolled_back(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> None:
         """Take `deployed_at` from what was deployed after this version."""
-        await self._queries.forget_rolled_back(
+        await self._queries.unmark_rolled_back(
             tx, tenant_id=tenant_id, agent_id=agent_id, version=version
         )
 

@@ -143,7 +143,7 @@ class Projections:
 
     async def _model_rolled_back(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
         event = message.body
-        await self._store.forget_rolled_back(
+        await self._store.unmark_rolled_back(
             tx, event.tenant_id, event.agent_id, event.model.version
         )
         await self._store.save_deployed_model(

@@ -248,7 +248,7 @@ SET model_id = excluded.model_id, job_id = excluded.job_id,
 UPDATE models SET status = 'ready'
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
 
--- name: forget_rolled_back(tenant_id, agent_id, version)!
+-- name: unmark_rolled_back(tenant_id, agent_id, version)!
 -- A rollback takes off what was deployed after its target, as the registry's history does: what
 -- has a deployed_at is what a further rollback can return to.
 UPDATE models SET deployed_at = NULL
