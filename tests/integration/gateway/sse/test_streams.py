@@ -234,9 +234,22 @@ async def test_exported_spans_are_in_the_trace_of_their_job(
 
 
 async def test_spans_in_a_form_that_is_not_read_are_refused(gateway: ServedGateway) -> None:
-    response = await gateway.http.post("/v1/traces", json={"resourceSpans": []})
+    headers = {"Content-Type": "text/plain"}
+
+    response = await gateway.http.post("/v1/traces", content=b"{}", headers=headers)
 
     assert response.status_code == 415
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/json; charset=utf-8"])
+async def test_spans_as_json_are_answered_as_json(gateway: ServedGateway, media_type: str) -> None:
+    headers = {"Content-Type": media_type}
+
+    response = await gateway.http.post(
+        "/v1/traces", content=b'{"resourceSpans": []}', headers=headers
+    )
+
+    assert (response.status_code, response.json()) == (200, {})
 
 
 async def test_a_stream_that_cannot_resume_without_a_gap_says_so(gateway: ServedGateway) -> None:
