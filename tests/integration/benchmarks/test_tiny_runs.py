@@ -12,10 +12,11 @@ import pytest
 from deploy.gateway_client import AsyncGatewayClient
 from deploy.local.runtime import Runtime
 from tests.benchmarks import harness
+from tests.support.data.real_data import real_data
 from tests.support.infrastructure.demo_reports import demo_report
 from tests.support.infrastructure.system import System
 
-ON_A_SYSTEM = ("http_feedback", "retrain_latency")
+ON_A_SYSTEM = ("classifier_stream", "http_feedback", "retrain_latency")
 DEMO = "demo"
 ALONE = sorted(set(harness.benchmarks()) - {*ON_A_SYSTEM, DEMO})
 
@@ -40,6 +41,8 @@ async def test_a_benchmark_of_a_running_system_ends_and_returns_figures(
             yield system.runtime, gateway
 
     module = importlib.import_module(f"tests.benchmarks.bench_{name}")
+    if hasattr(module, "DATA_FILE"):
+        real_data(module.DATA_FILE)
     monkeypatch.setattr(module, "fresh_system", shared_system)
 
     check(await asyncio.to_thread(harness.run, name, tiny=True))

@@ -1,7 +1,6 @@
 """Windows of real requests with an attacker in them: whom does trust hold? No model takes part."""
 
 from collections import Counter
-from dataclasses import replace
 
 from services.data_prep.domain import QuarantineReason
 from tests.support.data.poisoned_windows import (
@@ -39,7 +38,7 @@ def test_hiding_lies_among_true_feedback_events_hardly_helps() -> None:
     quarantined = 0
     for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
         poison = make_attacker_items(scenario)
-        disguise = [replace(one, unit=poison[0].unit) for one in honest[:20]]
+        disguise = [one.model_copy(update={"unit": poison[0].unit}) for one in honest[:20]]
 
         result = decide([*disguise, *honest[20:], *poison], known, seed)
 
@@ -50,7 +49,9 @@ def test_hiding_lies_among_true_feedback_events_hardly_helps() -> None:
 
 def test_an_invented_answer_is_held_too() -> None:
     for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
-        poison = [replace(i, target="invented") for i in make_attacker_items(scenario)]
+        poison = [
+            i.model_copy(update={"target": "invented"}) for i in make_attacker_items(scenario)
+        ]
 
         result = decide([*honest, *poison], known, seed)
 
@@ -61,7 +62,9 @@ def test_a_user_who_alone_teaches_something_new_is_mostly_heard() -> None:
     reasons: Counter[QuarantineReason] = Counter()
     for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
         subject = scenario.new[0]
-        window = [replace(i, unit=TEACHER) if i.target == subject else i for i in honest]
+        window = [
+            i.model_copy(update={"unit": TEACHER}) if i.target == subject else i for i in honest
+        ]
         reasons.update(one.reason for one in decide(window, known, seed).quarantined)
 
     taught = 10 * len(SEEDS)

@@ -9,11 +9,12 @@ from uuid import uuid4
 
 import pytest
 
+from archon_contracts.rules.json_values import MAX_DEPTH
 from tests.support.gateway.gateway import ServedGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DEPTHS = (150, 300, 1_100, 90_000)
+DEPTHS = (MAX_DEPTH - 1, 150, 300, 1_100, 90_000)
 EVENT = {"interaction_id": "i", "input": "q", "rating": 4}
 
 
@@ -71,7 +72,7 @@ async def test_a_deep_item_of_json_lines_is_refused_or_kept_whole(
         headers={"Content-Type": "application/x-ndjson"},
     )
 
-    assert response.status_code == (201 if depth < 200 else 422), response.text
+    assert response.status_code == (201 if depth <= MAX_DEPTH else 422), response.text
 
 
 @pytest.mark.parametrize("path", ["/v1/feedback", "/v1/jobs", "/v1/datasets", "/v1/keys"])
@@ -145,7 +146,7 @@ async def test_a_number_that_cannot_be_stored_is_refused(
     response = await gateway.http.post("/v1/datasets", content=body)
 
     assert response.status_code == 422
-    assert response.json()["errors"][0]["rule"] == "not_storable"
+    assert "64" in response.json()["errors"][0]["message"]
 
 
 WIDE = dict.fromkeys(map(str, range(5_000)), 1)

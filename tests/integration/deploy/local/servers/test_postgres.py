@@ -50,9 +50,10 @@ async def test_a_stale_pid_file_that_names_another_process_is_no_obstacle(server
     assert init.is_running()
 
 
-async def test_a_commit_waits_for_the_disk(postgres):
+async def test_a_commit_waits_for_the_disk(server):
+    # Not the server that tests share, which is started without these.
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        assert await value(postgres, f"SHOW {setting}") == "on"
+        assert await value(server, f"SHOW {setting}") == "on"
 
 
 async def test_services_are_no_superuser(postgres):
