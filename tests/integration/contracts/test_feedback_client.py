@@ -191,7 +191,7 @@ async def test_a_send_while_the_broker_is_down_fails_in_time_and_works_after_its
         ids = await ids_until(broker.bootstrap_servers, feedback(tenant, 3))
 
     # The second may have come twice, late and again: its id shows.
-    assert ids == {event_id_of(feedback(tenant, number)) for number in (1, 2, 3)}
+    assert ids == {event_id_of(feedback(tenant, number), "test") for number in (1, 2, 3)}
 
 
 async def test_closing_while_the_broker_is_down_ends_in_time_and_leaves_nothing_running(

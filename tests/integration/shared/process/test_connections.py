@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from deploy.local.processes.ports import pick_free
+from deploy.local.processes.tcp_ports import pick_free
 from shared.process.connections import ConnectionLimit, bounded_protocol
 from tests.support.eventually import eventually
 
