@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import TrustPolicy
 from tests.faults.accounting.client_log import Account
 from tests.faults.scenario import Context, ScenarioResult
@@ -22,7 +23,9 @@ from tests.support.data.real_data import RealData
 from tests.support.training.retraining import Retrained, RetrainingRun
 
 LARGEST_SUCCESS = 0.05
-LEAST_SUCCESS_UNTRUSTED = 0.5  # else the attack is too weak to show anything
+# Else the attack is too weak to show anything. A closed-form head learns fewer of the lies than
+# fine-tuning did, where the limit was 0.5 (decision 74).
+LEAST_SUCCESS_UNTRUSTED = 0.2
 MARGIN = 0.03  # of accuracy: what honest feedback may lose by the attack's being there
 SCENARIOS_PER_REJECTION = 5  # one in so many may have honest feedback that no gate lets through
 DISTRUST = TrustPolicy(enabled=False)
@@ -39,12 +42,12 @@ class Arm:
 
     def accuracy(self, group: str) -> float:
         """Of the candidate, on held-out requests."""
-        return self.retrained.report.accuracy["candidate"][group].value
+        return self.retrained.report.estimates_of(ACCURACY)["candidate"][group].value
 
     @property
     def deployed_accuracy(self) -> float:
         """Of the version before, on the intents it knew."""
-        return self.retrained.report.accuracy["deployed"]["old"].value
+        return self.retrained.report.estimates_of(ACCURACY)["deployed"]["old"].value
 
     def __str__(self) -> str:
         gate = "passed" if self.retrained.report.passed else "refused"
@@ -89,7 +92,7 @@ class Attack:
 
 
 class Poisoning:
-    """Wrong corrections of one user, a fifth of the window: they are held, the rest teaches."""
+    """Wrong corrections of one user, a fifth of the window, are quarantined; the rest teaches."""
 
     id = "T1"
     what = "one user sends a fifth of a window with wrong corrections of one intent"
@@ -168,11 +171,11 @@ def _account(arms: Sequence[Arm]) -> Account:
     """Every feedback event is used, quarantined or counted as dropped."""
     reports = [arm.retrained.prepared.quality for arm in arms]
     sent = sum(report.received for report in reports)
-    held = sum(report.held for report in reports)
+    quarantined = sum(report.quarantined for report in reports)
     out = sum(r.unusable + r.duplicates + r.conflicting + r.held_out for r in reports)
     used = sum(report.by_source["feedback"] for report in reports)
-    lost = sent - used - held - out
-    return Account(sent, used + out, used, held, lost, 0, 0)
+    lost = sent - used - quarantined - out
+    return Account(sent, used + out, used, quarantined, lost, 0, 0)
 
 
 def _not_possible() -> ScenarioResult:

@@ -14,7 +14,7 @@ def _arm(*, passed: bool = True, old: float = 0.97, success: float = 0.0) -> Arm
         "candidate": {"old": SimpleNamespace(value=old), "new": SimpleNamespace(value=0.9)},
         "deployed": {"old": SimpleNamespace(value=0.98)},
     }
-    report = SimpleNamespace(passed=passed, accuracy=accuracy)
+    report = SimpleNamespace(passed=passed, estimates_of=lambda _metric: accuracy)
     return Arm("arm", cast("Retrained", SimpleNamespace(report=report)), success, success)
 
 
