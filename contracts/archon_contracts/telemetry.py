@@ -36,6 +36,7 @@ OUTBOX_QUEUE_SECONDS: Final = "archon.outbox.queue_seconds"
 TRAINING_STEP: Final = "archon.training.step"
 TRAINING_EPOCH: Final = "archon.training.epoch"
 LIMIT_NAME: Final = "archon.limit.name"
+PERIODIC_ACTION: Final = "archon.periodic.action"
 
 # Span names. Kafka's are "{operation} {topic}": `send`, `process`.
 SPAN_TRIGGER: Final = "trigger retrain"
@@ -59,3 +60,4 @@ METRIC_AGENTS_PARKED: Final = "archon.agents.parked"  # [{evaluation}]
 METRIC_JOBS_TRANSITIONS: Final = "archon.jobs.transitions"  # [{transition}]
 METRIC_WORK_DURATION: Final = "archon.work.duration"  # [s]
 METRIC_REQUESTS_SHED: Final = "archon.requests.shed"  # [{request}]
+METRIC_PERIODIC_FAILURES: Final = "archon.periodic.failures"  # [{failure}]

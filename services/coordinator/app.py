@@ -27,7 +27,8 @@ from services.coordinator.settings import HOUR, Settings
 from services.coordinator.store import JobStore
 from services.coordinator.sweeper import RetentionJob, Sweeper
 from services.coordinator.worker import SourceWorker
-from shared.process.application import Application, Periodic
+from shared.process.application import Application
+from shared.process.periodic import Periodic
 from shared.process.service_context import ServiceContext
 
 COLLECTOR_THRESHOLDS: Final = (100_000, 20, 20)

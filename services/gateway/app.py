@@ -38,8 +38,9 @@ from shared.kafka.producer import HealingProducer, producer_factory
 from shared.kafka.refusals import principal_of
 from shared.kafka.security import client_arguments
 from shared.kafka.topic_admin import read_message_limit
-from shared.process.application import Application, Periodic
+from shared.process.application import Application
 from shared.process.listeners import Listener
+from shared.process.periodic import Periodic
 from shared.process.service_context import ServiceContext
 
 

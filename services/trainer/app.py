@@ -11,7 +11,8 @@ from services.trainer.service import WORK_KIND, TrainerService
 from services.trainer.settings import Settings
 from services.trainer.store import TrainingStore
 from services.trainer.worker import TrainingWorker
-from shared.process.application import Application, Periodic
+from shared.process.application import Application
+from shared.process.periodic import Periodic
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
 

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import uvloop
@@ -27,6 +28,7 @@ from shared.postgres.database import Database
 from shared.postgres.migrations import list_pending
 from shared.postgres.queries import load_queries
 from shared.process.listeners import Listener, serve_listeners
+from shared.process.periodic import Periodic
 from shared.process.ports import Background
 from shared.process.service_context import ServiceContext
 from shared.settings import ServiceSettings
@@ -49,26 +51,6 @@ EXIT_DIED = 1
 S = TypeVar("S", bound=ServiceSettings)
 
 
-class Periodic:
-    """Calls `action` every so often; an error of a retryable kind waits for the next time."""
-
-    def __init__(
-        self, name: str, every_seconds: float, action: Callable[[], Awaitable[object]]
-    ) -> None:
-        self.name = name
-        self._every = every_seconds
-        self._action = action
-
-    async def run(self) -> None:
-        """Call, wait, call again."""
-        while True:
-            try:
-                await self._action()
-            except ArchonError as error:
-                log.warning("periodic_action_failed", action=self.name, reason=str(error))
-            await asyncio.sleep(self._every)
-
-
 class Application:
     """A built service. `serve` returns at a stop signal, and raises when a part of it died."""
 
@@ -81,7 +63,11 @@ class Application:
         on_start: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self.service_context = service_context
+        self._housekeeping = _housekeeping(service_context)
         self._background = list(background)
+        for part in (self._housekeeping, *background):
+            if isinstance(part, Periodic):
+                service_context.health.add_warning(part.name, partial(getattr, part, "problem"))
         self._on_start = on_start
         settings = service_context.settings
         health = Listener(
@@ -148,7 +134,7 @@ class Application:
                 principal_of(settings),
             )
             await self._run_all(
-                [relay, shared.telemetry, shared.health, supervisor, _housekeeping(shared)]
+                [relay, shared.telemetry, shared.health, supervisor, self._housekeeping]
             )
         log.info("service_stopped")
         await self._flush()
@@ -166,6 +152,11 @@ class Application:
 
     async def _run_all(self, own: Sequence[Background]) -> None:
         """Run until a stop signal or a death; then stop consuming, and hand work back beside it."""
+        for part in (*own, *self._background):
+            if isinstance(part, Periodic):
+                self.service_context.health.add_warning(
+                    part.name, partial(getattr, part, "problem")
+                )
         ours, theirs = (
             {asyncio.create_task(part.run(), name=part.name) for part in parts}
             for parts in (own, self._background)

@@ -1,7 +1,8 @@
 """Liveness and readiness over HTTP, on a port of their own.
 
 Alive: the event loop turns. Ready: database and broker answer, every consumer has partitions, the
-relay runs, and no message has waited in the outbox for too long.
+relay runs, and no message has waited in the outbox for too long. A warning is shown with the
+readiness and does not change it: taking a gateway out of service would not mend its pruning.
 """
 
 from __future__ import annotations
@@ -28,12 +29,21 @@ class Health:
     def __init__(self, service: str) -> None:
         self._service = service
         self._checks: dict[str, Check] = {}
+        self._warnings: dict[str, Callable[[], str]] = {}
         self._last_tick = 0.0
         self.started = False
 
     def add(self, name: str, check: Check) -> None:
         """Add a check: it returns an empty text when all is well, else what is wrong."""
         self._checks[name] = check
+
+    def add_warning(self, name: str, warning: Callable[[], str]) -> None:
+        """Add what readiness shows beside its answer; an empty text when all is well."""
+        self._warnings[name] = warning
+
+    def warnings(self) -> dict[str, str]:
+        """The warnings that are not empty."""
+        return {name: text for name, warning in self._warnings.items() if (text := warning())}
 
     async def run(self) -> None:
         """Tick once a second: a blocked event loop is not alive."""
@@ -67,7 +77,8 @@ class Health:
             await self._answer(send, 200 if alive else 503, {"last_tick_seconds": round(late, 1)})
         elif path == "/health/ready":
             problems = await self.problems()
-            await self._answer(send, 503 if problems else 200, {"problems": problems})
+            body = {"problems": problems, "warnings": self.warnings()}
+            await self._answer(send, 503 if problems else 200, body)
         else:
             await self._answer(send, 404, {"title": "no such page; try /health/ready"})
 

@@ -24,7 +24,8 @@ from shared.kafka.broker import Router, new_router, raw_subscription, subscripti
 from shared.messaging.messages import Message, RawRecord, read_message
 from shared.messaging.outbox import Outbox
 from shared.postgres.database import Tx
-from shared.process.application import Application, Periodic, run
+from shared.process.application import Application, run
+from shared.process.periodic import Periodic
 from shared.process.service_context import ServiceContext
 from shared.settings import ServiceSettings
 from shared.work.queue import Lease, WorkQueue
