@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from archon_contracts.namespace import NAMESPACE_PATTERN, Namespace
 from shared.postgres.tenants import SERVICES_ROLE
 
 
@@ -15,6 +16,11 @@ class KafkaSecuritySettings(BaseSettings):
         env_prefix="ARCHON_", frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
+    namespace: str = Field(
+        default="",
+        pattern=NAMESPACE_PATTERN,
+        description="Stands before topics, groups and client ids, for deployments on one Kafka.",
+    )
     kafka_security_protocol: str = Field(
         default="PLAINTEXT",
         pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$",
@@ -37,6 +43,11 @@ class KafkaSecuritySettings(BaseSettings):
     kafka_ssl_key_password: SecretStr | None = Field(
         default=None, description="Password of that key, if it has one."
     )
+
+    @property
+    def kafka_namespace(self) -> Namespace:
+        """The namespace, to qualify names with."""
+        return Namespace(self.namespace)
 
 
 class ServiceSettings(KafkaSecuritySettings):

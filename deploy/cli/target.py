@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
+from archon_contracts.namespace import Namespace
 from deploy.cli.errors import CommandError
 from deploy.demo.paths import system_folder
 from deploy.gateway_client import GatewayClient
@@ -40,8 +41,8 @@ def connect(url: str | None, api_key: str | None) -> GatewayClient:
     return GatewayClient(record.endpoints.gateway_url, named_key or local_key)
 
 
-def kafka_arguments(named: str | None) -> dict[str, Any]:
-    """How to reach the broker: the one named, or that of the local system, which is in the open.
+def kafka_target(named: str | None) -> tuple[dict[str, Any], Namespace]:
+    """How to reach the broker, and the system's namespace there: the one named, or the local one's.
 
     Raises:
         CommandError: none was named and none is running here.
@@ -50,13 +51,16 @@ def kafka_arguments(named: str | None) -> dict[str, Any]:
     settings = TargetSettings()
     chosen = named or settings.kafka_bootstrap_servers
     if chosen:
-        return {"bootstrap_servers": chosen.split(","), **security_arguments(settings)}
+        arguments = {"bootstrap_servers": chosen.split(","), **security_arguments(settings)}
+        return arguments, settings.kafka_namespace
     if settings.url:
         raise CommandError(
             "ARCHON_URL names a system elsewhere, but not its broker: name it with --kafka or "
             "ARCHON_KAFKA_BOOTSTRAP_SERVERS."
         )
-    return {"bootstrap_servers": [local_system()[1].endpoints.kafka_bootstrap_servers]}
+    endpoints = local_system()[1].endpoints
+    servers = {"bootstrap_servers": endpoints.kafka_bootstrap_servers.split(",")}
+    return servers | security_arguments(settings), Namespace(endpoints.kafka_namespace)
 
 
 def database_url() -> str:

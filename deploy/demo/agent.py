@@ -46,6 +46,7 @@ class AgentSettings(BaseSettings):
     id: str = Field(description="Name under which the agent was registered.")
     tenant_id: str = Field(description="Its tenant: another may have an agent of the same name.")
     kafka_bootstrap_servers: str = Field(description="host:port, separated by commas.")
+    kafka_namespace: str = Field(default="", description="The system's ARCHON_NAMESPACE.")
     kafka_idle_wait_seconds: float = Field(default=0.0, ge=0, description="0 for Apache Kafka.")
     kafka_tls: bool = Field(default=False, description="Whether Kafka is spoken to over TLS.")
     kafka_ca_file: str | None = Field(default=None, description="CA bundle; else the system's.")
@@ -102,6 +103,7 @@ class DemoAgent:
             tenant_id=settings.tenant_id,
             idle_wait_seconds=settings.kafka_idle_wait_seconds,
             connection=settings.kafka_connection(),
+            namespace=settings.kafka_namespace,
         )
         async with aclosing(configurations):
             async for received in configurations:
@@ -206,7 +208,10 @@ async def main(settings: AgentSettings) -> None:
     source = f"agent/{settings.id}"
     try:
         async with KafkaFeedbackClient(
-            settings.kafka_bootstrap_servers, source=source, connection=settings.kafka_connection()
+            settings.kafka_bootstrap_servers,
+            source=source,
+            connection=settings.kafka_connection(),
+            namespace=settings.kafka_namespace,
         ) as client:
             serving = asyncio.ensure_future(DemoAgent(settings, client).run())
             for number in (signal.SIGTERM, signal.SIGINT):

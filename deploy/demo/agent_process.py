@@ -52,6 +52,7 @@ class AgentProcess:
             "AGENT_ID": agent_id,
             "AGENT_TENANT_ID": "default",
             "AGENT_KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka_bootstrap_servers,
+            "AGENT_KAFKA_NAMESPACE": endpoints.kafka_namespace,
             "AGENT_KAFKA_IDLE_WAIT_SECONDS": str(IDLE_WAIT_SECONDS),
             "AGENT_GATEWAY_URL": endpoints.gateway_url,
             "AGENT_API_KEY": api_key,

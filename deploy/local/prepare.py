@@ -6,6 +6,7 @@ The local runtime does it at every start, `archon setup` does it once for a depl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archon_contracts.namespace import NO_NAMESPACE, Namespace
 from archon_contracts.topics import SERVICES
 from shared.kafka.topic_admin import ensure_topics
 from shared.postgres.migrations import migrate
@@ -20,11 +21,17 @@ async def prepare(
     replication_factor: int = 1,
     role: str = SERVICES_ROLE,
     security: Mapping[str, Any] | None = None,
+    namespace: Namespace = NO_NAMESPACE,
 ) -> None:
     """Bring every schema up to date for services that act as `role`; create missing topics.
 
     `security` is how Kafka is spoken to, see `shared.kafka.security.security_arguments`.
     """
-    await ensure_topics(bootstrap_servers, replication_factor=replication_factor, security=security)
+    await ensure_topics(
+        bootstrap_servers,
+        replication_factor=replication_factor,
+        security=security,
+        namespace=namespace,
+    )
     for service in services:
         await migrate(database_url, service, role=role)

@@ -21,6 +21,7 @@ class Endpoints(BaseModel):
     database_url: str
     kafka_bootstrap_servers: str
     artifacts_url: str
+    kafka_namespace: str = ""
 
 
 class RuntimeRecord(BaseModel):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from archon_contracts.namespace import Namespace
 from deploy.local import lock
 from deploy.local.credentials import random_key, read_or_create
 from deploy.local.layout import BROKER, GATEWAY_HTTP, POSTGRES, choose_ports
@@ -22,6 +23,7 @@ from deploy.local.servers.postgres import EmbeddedPostgres
 from deploy.local.servers.service_process import ServiceProcess
 from deploy.local.settings import LocalSettings
 from shared.artifacts.signing import Signer
+from shared.settings import KafkaSecuritySettings
 
 
 class Runtime:
@@ -108,7 +110,12 @@ class Runtime:
         self._record = self._new_record(postgres, broker, ports)
         await self._supervisor.start([postgres, broker])
         await postgres.provision()
-        await prepare(postgres.url, broker.bootstrap_servers, services=self._settings.services)
+        await prepare(
+            postgres.url,
+            broker.bootstrap_servers,
+            services=self._settings.services,
+            namespace=Namespace(self.endpoints.kafka_namespace),
+        )
         await self._supervisor.start(self._service_processes(ports))
 
     def _service_processes(self, ports: dict[str, int]) -> list[ServiceProcess]:
@@ -154,6 +161,8 @@ class Runtime:
                 database_url=postgres.url,
                 kafka_bootstrap_servers=broker.bootstrap_servers,
                 artifacts_url=artifacts.as_uri(),
+                # Also of a later command of another shell that looks at this system.
+                kafka_namespace=KafkaSecuritySettings().namespace,
             ),
             ports=ports,
             processes=[],

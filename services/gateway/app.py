@@ -167,11 +167,13 @@ def _build_producer(
         # The record's headers come on top of the event's own limit.
         max_request_size=settings.gateway_event_limit_bytes + 40_000,
     )
+    topic = settings.kafka_namespace.qualify(FEEDBACK.name)
     return FeedbackProducer(
         HealingProducer(FeedbackProducer.name, make, shared.broker.states),
         shared.clock,
         in_flight,
         principal=principal_of(settings),
         timeout_seconds=settings.gateway_ack_timeout_seconds,
-        read_limit=partial(read_message_limit, client_arguments(settings), FEEDBACK.name),
+        topic=topic,
+        read_limit=partial(read_message_limit, client_arguments(settings), topic),
     )

@@ -199,10 +199,12 @@ class Broker:
 
     def include_router(self, router: Router) -> None:
         """Take on a service's subscriptions."""
+        namespace = self._settings.kafka_namespace
         for bound in router.subscriptions:
-            bound.bind(self._retry_policy)
+            bound.bind(self._retry_policy, namespace)
         self.routers.append(router)
-        self._broker.include_router(router)
+        # Only topics take the library's prefix; `ServiceConsumer` qualifies group and client id.
+        self._broker.include_router(router, prefix=namespace.prefix)
 
     async def start(self) -> None:
         """Connect and begin to consume.
@@ -230,7 +232,9 @@ class Broker:
         install_tolerant_records()
         await self._broker.connect()
         wait = self._settings.kafka_empty_fetch_wait_max_ms / 1000
-        use_consumer_class(self._broker, partial(ServiceConsumer, idle_wait_seconds=wait))
+        namespace = self._settings.kafka_namespace
+        build = partial(ServiceConsumer, namespace=namespace, idle_wait_seconds=wait)
+        use_consumer_class(self._broker, build)
 
     async def stop(self) -> None:
         """Stop consuming; handlers get their time to finish. A consumer that does not close well
@@ -259,7 +263,10 @@ class Broker:
         readers = [reader for router in self.routers for reader in router.readers]
         return [
             SupervisedConsumer(
-                bound.group_id, each.consumer, bound.heartbeat, partial(self._replace, each)
+                self._settings.kafka_namespace.qualify(bound.group_id),
+                each.consumer,
+                bound.heartbeat,
+                partial(self._replace, each),
             )
             for bound, each in readers
         ]

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from archon_contracts.client.idle_fetch import pace_idle_fetches
+from archon_contracts.namespace import Namespace
 from shared.kafka.patches import keep_member_id, valid_positions
 from shared.kafka.tolerant_records import UNDECODABLE_ERRORS
 
@@ -27,8 +28,20 @@ Records = dict[TopicPartition, list[ConsumerRecord[Any, Any]]]
 class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
     """As aiokafka's, but that a failed drain puts every position back."""
 
-    def __init__(self, *topics: str, idle_wait_seconds: float = 0.0, **options: Any) -> None:
-        super().__init__(*topics, **options)
+    def __init__(
+        self,
+        *,
+        group_id: str,
+        client_id: str,
+        namespace: Namespace,
+        idle_wait_seconds: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            group_id=namespace.qualify(group_id),
+            client_id=namespace.qualify(client_id),
+            **options,
+        )
         self._idle_wait_seconds = idle_wait_seconds
         self._error: BaseException | None = None
         self._error_since = self._error_at = 0.0

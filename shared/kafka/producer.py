@@ -8,7 +8,7 @@ from typing import Any
 
 from archon_contracts.client.lifetime import stop
 from archon_contracts.client.patches import GapFreeProducer, abandon
-from archon_contracts.client.producer import METADATA_MAX_AGE_MS
+from archon_contracts.client.producer import METADATA_MAX_AGE_MS, NamespacedProducer
 from shared.errors import BrokerUnavailable
 from shared.kafka.connections import ConnectionStates
 from shared.kafka.security import client_arguments
@@ -20,7 +20,7 @@ log = get_logger(__name__)
 
 def producer_factory(
     settings: ServiceSettings, client_id: str, **options: Any
-) -> Callable[[], GapFreeProducer]:
+) -> Callable[[], NamespacedProducer]:
     """What makes the producers of one connection: idempotent, acknowledged by all in-sync replicas.
 
     Raises:
@@ -28,6 +28,7 @@ def producer_factory(
     """
     arguments: dict[str, Any] = {
         **client_arguments(settings),
+        "namespace": settings.kafka_namespace,
         "client_id": client_id,
         "acks": "all",
         "enable_idempotence": True,
@@ -35,7 +36,7 @@ def producer_factory(
         "request_timeout_ms": 10_000,
         **options,
     }
-    return lambda: GapFreeProducer(**arguments)
+    return lambda: NamespacedProducer(**arguments)
 
 
 class HealingProducer:

@@ -232,7 +232,10 @@ class Relay:
 
     def _describe(self, error: BaseException, topic: str) -> str:
         return describe_error(
-            error, principal=principal_of(self._settings), operation="Write", topic=topic
+            error,
+            principal=principal_of(self._settings),
+            operation="Write",
+            topic=self._settings.kafka_namespace.qualify(topic),
         )
 
     async def _send_to_dead_letters(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from opentelemetry import metrics, trace
@@ -14,6 +15,7 @@ from archon_contracts import telemetry, topics
 from archon_contracts.base import Contract
 from archon_contracts.catalogue import BY_TYPE
 from archon_contracts.envelope import HeaderView
+from archon_contracts.namespace import NO_NAMESPACE, Namespace
 from archon_contracts.topics import Topic
 from shared.errors import UnknownMessageType, UnreadableMessage
 from shared.kafka.retry_policy import RetryPolicy
@@ -52,6 +54,7 @@ class Subscription:
         self._record_handler: RecordHandler | None = None
         self.batch_handler: BatchHandler | None = None
         self._retry_policy: RetryPolicy | None = None
+        self._namespace = NO_NAMESPACE
         self.heartbeat = ConsumerHeartbeat()
 
     def on(self, contract: type[T]) -> Callable[[Handler[T]], Handler[T]]:
@@ -73,9 +76,11 @@ class Subscription:
         self.batch_handler = handler
         return handler
 
-    def bind(self, retry_policy: RetryPolicy) -> None:
-        """Give the policy for errors; done when the router is included."""
+    def bind(self, retry_policy: RetryPolicy, namespace: Namespace) -> None:
+        """Give the policy for errors and the prefix of read topics; done when the router is
+        included."""
         self._retry_policy = retry_policy
+        self._namespace = namespace
 
     @property
     def message_types(self) -> frozenset[str]:
@@ -91,6 +96,7 @@ class Subscription:
 
     async def consume(self, record: RawRecord) -> None:
         """Settle one record: handled, passed over, or set aside."""
+        record = self._with_plain_topic(record)
         headers = HeaderView.of(record.headers)
         if not self._wants(record, headers.text("ce_type")):
             return
@@ -114,6 +120,8 @@ class Subscription:
         handler = self.batch_handler
         if handler is None:
             raise RuntimeError("this subscription has no batch handler")
+        if self._namespace.name:
+            records = [self._with_plain_topic(record) for record in records]
         attributes: dict[str, AnyValue] = {
             telemetry.MESSAGING_SYSTEM: "kafka",
             telemetry.MESSAGING_OPERATION_NAME: "process",
@@ -126,6 +134,12 @@ class Subscription:
         ):
             await self.retry_policy.settle_batch(records, handler, self.heartbeat)
         consumed.add(len(records), {telemetry.MESSAGING_DESTINATION: records[0].topic})
+
+    def _with_plain_topic(self, record: RawRecord) -> RawRecord:
+        """What is stored and traced of a record names its topic without the namespace."""
+        if not self._namespace.name:
+            return record
+        return replace(record, topic=self._namespace.plain(record.topic))
 
     def _wants(self, record: RawRecord, type_name: str) -> bool:
         if self._record_handler is not None or type_name in self._handlers or record.unreadable:

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
+from archon_contracts.namespace import NO_NAMESPACE, Namespace
 from archon_contracts.topics import ALL_TOPICS, Topic
 from shared.errors import BrokerUnavailable, PermanentError
 from shared.kafka.security import explain_refusal
@@ -28,8 +29,9 @@ async def ensure_topics(
     topics: tuple[Topic, ...] = ALL_TOPICS,
     timeout_seconds: float = 30.0,
     security: Mapping[str, Any] | None = None,
+    namespace: Namespace = NO_NAMESPACE,
 ) -> list[str]:
-    """Create the topics that are missing; returns their names. Idempotent.
+    """Create the topics that are missing; returns their names on Kafka. Idempotent.
 
     `security` holds what `shared.kafka.security.security_arguments` gives.
 
@@ -41,16 +43,17 @@ async def ensure_topics(
     try:
         async with asyncio.timeout(timeout_seconds), admin_client(arguments) as admin:
             present = set(await admin.list_topics())
-            missing = [topic for topic in topics if topic.name not in present]
+            wanted = {namespace.qualify(topic.name): topic for topic in topics}
+            missing = [name for name in wanted if name not in present]
             if missing:
-                new = [_new_topic(topic, replication_factor) for topic in missing]
+                new = [_new_topic(name, wanted[name], replication_factor) for name in missing]
                 _raise_creation_errors(await admin.create_topics(new))
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(
             await explain_refusal(arguments, final=True)
             or f"Kafka at {bootstrap_servers} does not answer: {str(error) or 'no answer in time'}"
         ) from error
-    return [topic.name for topic in missing]
+    return missing
 
 
 @contextlib.asynccontextmanager
@@ -78,7 +81,7 @@ async def read_message_limit(arguments: Mapping[str, Any], topic: str) -> int | 
     return next((int(entry[1]) for entry in entries if entry[0] == MESSAGE_LIMIT), None)
 
 
-def _new_topic(topic: Topic, replication_factor: int) -> NewTopic:
+def _new_topic(name: str, topic: Topic, replication_factor: int) -> NewTopic:
     policy = (
         {"cleanup.policy": "compact"}
         if topic.compacted
@@ -89,7 +92,7 @@ def _new_topic(topic: Topic, replication_factor: int) -> NewTopic:
     )
     replicas = {"min.insync.replicas": str(max(1, replication_factor - 1))}
     return NewTopic(
-        topic.name,
+        name,
         num_partitions=topic.partitions,
         replication_factor=replication_factor,
         topic_configs=policy | replicas,

@@ -89,7 +89,10 @@ class Application:
             shared.settings.service, shared.settings.log_level, shared.telemetry.add_log
         )
         provider = configure_telemetry(
-            shared.settings.service, shared.telemetry, shared.settings.otlp_endpoint
+            shared.settings.service,
+            shared.telemetry,
+            shared.settings.otlp_endpoint,
+            shared.settings.kafka_namespace,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)

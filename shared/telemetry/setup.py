@@ -22,6 +22,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from archon_contracts.namespace import NO_NAMESPACE, Namespace
 from shared.telemetry.records import MetricRow, datetime_from_nanoseconds, span_row, to_json
 from shared.telemetry.spans import SystemRandomIdGenerator, inherit_tenant
 from shared.telemetry.store import TelemetryStore
@@ -82,10 +83,15 @@ class StoreMetricExporter(MetricExporter):
 
 
 def configure_telemetry(
-    service: str, store: TelemetryStore, otlp_endpoint: str | None
+    service: str,
+    store: TelemetryStore,
+    otlp_endpoint: str | None,
+    namespace: Namespace = NO_NAMESPACE,
 ) -> TracerProvider:
     """Install tracer and meter providers; export to OTLP only when an endpoint is given."""
-    resource = Resource.create({"service.name": service, "service.namespace": "archon"})
+    resource = Resource.create(
+        {"service.name": service, "service.namespace": namespace.qualify("archon")}
+    )
     tracer_provider = TracerProvider(
         resource=resource, id_generator=SystemRandomIdGenerator(), shutdown_on_exit=False
     )

@@ -14,6 +14,7 @@ from archon_contracts.client.traffic_class import current_traffic_class
 from archon_contracts.envelope import Envelope
 from archon_contracts.event_ids import FeedbackEvent, event_id_of, subject_of, with_traffic_class
 from archon_contracts.identifiers import EventId
+from archon_contracts.namespace import Namespace
 from archon_contracts.topics import FEEDBACK
 from archon_contracts.traffic_classes import TrafficClass
 
@@ -33,12 +34,12 @@ class KafkaFeedbackClient:
         timeout_seconds: float = 15.0,
         connection: Mapping[str, Any] | None = None,
         traffic_class: TrafficClass | None = None,
+        namespace: str = "",
     ) -> None:
         """`source` names the sender (`agent/tool-picker`); `connection` holds further options of
         aiokafka's producer; `KafkaSecurity(...).connection()` makes those of TLS and SASL. An agent
         that runs as a shadow or under evaluation gives its `traffic_class`: nothing that it sends
-        then
-        counts."""
+        then counts. `namespace` is that of the deployment, its `ARCHON_NAMESPACE`."""
         self._source = source
         self._traffic_class = traffic_class
         self._producer = ReliableProducer(
@@ -46,6 +47,7 @@ class KafkaFeedbackClient:
             required_topics=[FEEDBACK.name],
             timeout_seconds=timeout_seconds,
             connection=connection,
+            namespace=Namespace(namespace),
         )
 
     async def __aenter__(self) -> Self:

@@ -16,6 +16,7 @@ from archon_contracts.client.errors import (
 from archon_contracts.client.lifetime import start, stop
 from archon_contracts.client.patches import GapFreeProducer
 from archon_contracts.envelope import Headers
+from archon_contracts.namespace import NO_NAMESPACE, Namespace
 
 try:
     from aiokafka.errors import (
@@ -29,6 +30,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("aiokafka", "kafka") from error
 
+CLIENT_ID: Final = "archon-client"
 METADATA_MAX_AGE_MS: Final = 10_000
 """How soon new partitions, a topic made again and a right given back are noticed."""
 
@@ -45,6 +47,30 @@ class OutgoingRecord:
     headers: Headers
 
 
+class NamespacedProducer(GapFreeProducer):
+    """The producer that everything here sends with: it is given plain names of topics."""
+
+    def __init__(
+        self, *, namespace: Namespace, client_id: str, transactional_id: str = "", **options: Any
+    ) -> None:
+        if transactional_id:
+            options["transactional_id"] = namespace.qualify(transactional_id)
+        super().__init__(client_id=namespace.qualify(client_id), **options)
+        self.namespace = namespace
+
+    async def send(self, topic: str, *arguments: Any, **options: Any) -> asyncio.Future[Any]:
+        """As aiokafka's; `send_and_wait` comes through here too."""
+        sent: asyncio.Future[Any] = await super().send(
+            self.namespace.qualify(topic), *arguments, **options
+        )
+        return sent
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        """As aiokafka's."""
+        found: set[int] = await super().partitions_for(self.namespace.qualify(topic))
+        return found
+
+
 class ReliableProducer:
     """Sends records and waits until all in-sync replicas have them.
 
@@ -59,21 +85,24 @@ class ReliableProducer:
         required_topics: Sequence[str],
         timeout_seconds: float = 15.0,
         connection: Mapping[str, Any] | None = None,
+        namespace: Namespace = NO_NAMESPACE,
     ) -> None:
         """`connection` holds further options of aiokafka's producer; `KafkaSecurity` makes those
         of TLS and SASL."""
         self._options = {
             "bootstrap_servers": bootstrap_servers,
+            "client_id": CLIENT_ID,
             "acks": "all",
             "enable_idempotence": True,
             "max_batch_size": 131_072,
             "metadata_max_age_ms": METADATA_MAX_AGE_MS,
             **(connection or {}),
         }
-        self._required_topics = required_topics
+        self._namespace = namespace
+        self._required_topics = [namespace.qualify(topic) for topic in required_topics]
         self._timeout = timeout_seconds
         self._replacing = asyncio.Lock()
-        self._producer: GapFreeProducer | None = None
+        self._producer: NamespacedProducer | None = None
 
     async def start(self) -> None:
         """Connect.
@@ -82,7 +111,7 @@ class ReliableProducer:
             BrokerUnavailableError: Kafka could not be reached in time.
             TopicMissingError: Kafka was reached and lacks a required topic.
         """
-        producer = GapFreeProducer(**self._options)
+        producer = NamespacedProducer(namespace=self._namespace, **self._options)
         await start(
             producer,
             required_topics=self._required_topics,
@@ -130,7 +159,7 @@ class ReliableProducer:
             await self._replace(producer, error)
             await _send_all(self._running(), records)
 
-    async def _replace(self, lost: GapFreeProducer, reason: BaseException) -> None:
+    async def _replace(self, lost: NamespacedProducer, reason: BaseException) -> None:
         async with self._replacing:
             if self._producer is not lost:
                 return  # another send has done it
@@ -138,7 +167,7 @@ class ReliableProducer:
             await self.start()
             await stop(lost, timeout_seconds=self._timeout)
 
-    def _running(self) -> GapFreeProducer:
+    def _running(self) -> NamespacedProducer:
         if self._producer is None:
             raise BrokerUnavailableError("not connected to Kafka: start first")
         return self._producer
@@ -158,7 +187,7 @@ def is_unusable(error: BaseException) -> bool:
     return isinstance(error, UNUSABLE_ERRORS) or type(error) is KafkaError
 
 
-async def _send_all(producer: GapFreeProducer, records: Sequence[OutgoingRecord]) -> None:
+async def _send_all(producer: NamespacedProducer, records: Sequence[OutgoingRecord]) -> None:
     pending = [
         await producer.send(record.topic, record.value, key=record.key, headers=record.headers)
         for record in records

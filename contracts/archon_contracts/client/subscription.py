@@ -15,8 +15,10 @@ from archon_contracts.base import Contract
 from archon_contracts.client.errors import MissingExtraError, SubscriptionError
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.client.lifetime import start, stop
+from archon_contracts.client.producer import CLIENT_ID
 from archon_contracts.envelope import Envelope, HeaderView, record_time
 from archon_contracts.identifiers import derived_id
+from archon_contracts.namespace import Namespace
 from archon_contracts.rules.bounds import SATURATE
 
 try:
@@ -73,6 +75,7 @@ async def subscribe(
     idle_wait_seconds: float = 0.0,
     on_unreadable: Callable[[UnreadableRecord], None] = log_unreadable,
     connection: Mapping[str, Any] | None = None,
+    namespace: str = "",
 ) -> AsyncGenerator[ReceivedEvent[T], None]:
     """Yield events of the given types, of one tenant, for as long as the caller asks.
 
@@ -85,8 +88,9 @@ async def subscribe(
     `envelope.id`). Without one, every partition is read and nothing is kept: right for the
     compacted configuration topic. `from_beginning` matters where no progress is kept yet.
     `idle_wait_seconds` is for brokers that do not long-poll (see `idle_fetch`); `connection` holds
-    further options of aiokafka's consumer (`KafkaSecurity` makes those of TLS and SASL). Wrap it
-    in `contextlib.aclosing` to leave at once.
+    further options of aiokafka's consumer (`KafkaSecurity` makes those of TLS and SASL).
+    `namespace` is that of the deployment, its `ARCHON_NAMESPACE`; it goes before `group_id` too,
+    and what is received names topics without it. Wrap it in `contextlib.aclosing` to leave at once.
 
     Raises:
         BrokerUnavailableError: Kafka could not be reached at the start.
@@ -94,17 +98,20 @@ async def subscribe(
         SubscriptionError: the subscription cannot go on.
     """
     wanted = {contract.message_type(): contract for contract in types}
-    topics = sorted({contract.topic.name for contract in types})
+    prefix = Namespace(namespace)
+    topics = sorted({prefix.qualify(contract.topic.name) for contract in types})
     if not topics:
         raise SubscriptionError("name at least one type of event")
     options = {
         "bootstrap_servers": bootstrap_servers,
-        "group_id": group_id,
+        "group_id": prefix.qualify(group_id) if group_id is not None else None,
+        "client_id": CLIENT_ID,
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest" if from_beginning else "latest",
         "isolation_level": "read_committed",
         **(connection or {}),
     }
+    options["client_id"] = prefix.qualify(str(options["client_id"]))
     consumer = AIOKafkaConsumer(**options)
     await start(consumer, required_topics=topics, timeout_seconds=TIMEOUT_SECONDS, options=options)
     progress = _Progress(consumer, kept=group_id is not None)
@@ -113,7 +120,7 @@ async def subscribe(
         consumer.subscribe(topics)
         while True:
             record = await _next_record(consumer, progress)
-            received = _read(record, wanted, on_unreadable)
+            received = _read(record, prefix.plain(record.topic), wanted, on_unreadable)
             if received and tenant_id in (None, received.event.tenant_id):
                 yield received
             await progress.handled(record)
@@ -174,13 +181,14 @@ class _Progress:
 
 def _read(
     record: ConsumerRecord,
+    topic: str,
     wanted: Mapping[str, type[T]],
     on_unreadable: Callable[[UnreadableRecord], None],
 ) -> ReceivedEvent[T] | None:
     """The event, or None where it is of another type, a tombstone or unreadable."""
     headers = HeaderView.of(record.headers)
     contract = wanted.get(headers.text("ce_type"))
-    place = (record.topic, record.partition, record.offset)
+    place = (topic, record.partition, record.offset)
     if contract is None:
         if not headers.text("ce_type"):
             reason = "no readable ce_type header"

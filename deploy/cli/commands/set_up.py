@@ -52,9 +52,15 @@ def set_up(
             replication_factor=replication_factor,
             role=settings.database_role,
             security=security_arguments(settings),
+            namespace=settings.kafka_namespace,
         )
     )
     if as_json:
-        print_json({"schemas": list(SERVICES), "topics": [t.name for t in ALL_TOPICS]})
+        print_json(
+            {
+                "schemas": list(SERVICES),
+                "topics": [settings.kafka_namespace.qualify(t.name) for t in ALL_TOPICS],
+            }
+        )
         return
     console.print(f"[green]ready[/green]: {len(SERVICES)} schemas, {len(ALL_TOPICS)} topics")

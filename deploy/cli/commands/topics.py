@@ -11,11 +11,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from archon_contracts.client.lifetime import stop
+from archon_contracts.namespace import Namespace
 from archon_contracts.topics import ALL_TOPICS, SERVICES, Topic, consumer_group
 from deploy.cli.errors import CommandError
 from deploy.cli.options import Json, examples
 from deploy.cli.output import console, print_json, table
-from deploy.cli.target import kafka_arguments
+from deploy.cli.target import kafka_target
 from shared.kafka.security import explain_refusal
 from shared.kafka.topic_admin import admin_client
 
@@ -43,7 +44,7 @@ class TopicStatus:
 
 def topics(kafka: Servers = None, as_json: Json = False) -> None:
     """List topics with their keys, partitions, records and readers' lag."""
-    found = asyncio.run(_found(kafka_arguments(kafka)))
+    found = asyncio.run(_found(*kafka_target(kafka)))
     if as_json:
         print_json([asdict(topic) for topic in found])
         return
@@ -53,10 +54,10 @@ def topics(kafka: Servers = None, as_json: Json = False) -> None:
     console.print(table("topics", ("topic", "key", "partitions", "records", "lag"), rows))
 
 
-async def _found(arguments: Mapping[str, Any]) -> list[TopicStatus]:
+async def _found(arguments: Mapping[str, Any], namespace: Namespace) -> list[TopicStatus]:
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            return await _read(arguments)
+            return await _read(arguments, namespace)
     except (KafkaError, OSError) as error:
         servers = ",".join(arguments["bootstrap_servers"])
         raise CommandError(
@@ -66,38 +67,43 @@ async def _found(arguments: Mapping[str, Any]) -> list[TopicStatus]:
         ) from error
 
 
-async def _read(arguments: Mapping[str, Any]) -> list[TopicStatus]:
+async def _read(arguments: Mapping[str, Any], namespace: Namespace) -> list[TopicStatus]:
     async with AsyncExitStack() as cleanup:
         admin = await cleanup.enter_async_context(admin_client(arguments))
         consumer = AIOKafkaConsumer(**arguments, enable_auto_commit=False)
         cleanup.push_async_callback(stop, consumer, timeout_seconds=CLOSE_SECONDS)
         await consumer.start()
+        own_groups = tuple(namespace.qualify(consumer_group(service)) for service in SERVICES)
         committed = {
             group: await admin.list_consumer_group_offsets(group)
             for group in (found[0] for found in await admin.list_consumer_groups())
-            if group.startswith(tuple(consumer_group(service) for service in SERVICES))
+            if group.startswith(own_groups)
         }
         read = {
             group: {component: meta.offset for component, meta in offsets.items()}
             for group, offsets in committed.items()
         }
         present = await consumer.topics()
-        return [await _status(consumer, t, read) for t in ALL_TOPICS if t.name in present]
+        names = {namespace.qualify(topic.name): topic for topic in ALL_TOPICS}
+        return [
+            await _status(consumer, name, topic, read)
+            for name, topic in names.items()
+            if name in present
+        ]
 
 
 async def _status(
     consumer: AIOKafkaConsumer,
+    name: str,
     topic: Topic,
     read: Mapping[str, Mapping[TopicPartition, int]],
 ) -> TopicStatus:
-    numbers = consumer.partitions_for_topic(topic.name) or set()
-    components = [TopicPartition(topic.name, number) for number in sorted(numbers)]
+    numbers = consumer.partitions_for_topic(name) or set()
+    components = [TopicPartition(name, number) for number in sorted(numbers)]
     ends = await consumer.end_offsets(components)
     starts = await consumer.beginning_offsets(components)
     records = sum(ends[component] - starts[component] for component in components)
-    return TopicStatus(
-        topic.name, topic.key, len(components), records, lags(components, ends, read)
-    )
+    return TopicStatus(name, topic.key, len(components), records, lags(components, ends, read))
 
 
 def lags(

@@ -16,6 +16,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from archon_contracts.namespace import NO_NAMESPACE, Namespace
 from archon_contracts.topics import consumer_group
 
 TIMEOUT_SECONDS = 5.0
@@ -24,9 +25,12 @@ log = structlog.get_logger()
 
 
 async def evict_members(
-    bootstrap_servers: str, service: str, security: Mapping[str, Any] | None = None
+    bootstrap_servers: str,
+    service: str,
+    security: Mapping[str, Any] | None = None,
+    namespace: Namespace = NO_NAMESPACE,
 ) -> int:
-    """Put every member of the groups of `service` out; returns how many there were.
+    """Put every member of the groups of `service` in a namespace out; returns how many there were.
 
     `security` holds what `shared.kafka.security.security_arguments` gives.
 
@@ -37,7 +41,7 @@ async def evict_members(
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await asyncio.gather(admin.start(), client.bootstrap())
-            return await _evict(admin, client, service)
+            return await _evict(admin, client, namespace.qualify(consumer_group(service)))
     except (KafkaError, OSError) as error:
         log.warning("members_not_evicted", service=service, reason=str(error) or "no answer")
         return 0
@@ -47,8 +51,7 @@ async def evict_members(
                 await asyncio.gather(admin.close(), client.close())
 
 
-async def _evict(admin: AIOKafkaAdminClient, client: AIOKafkaClient, service: str) -> int:
-    own = consumer_group(service)
+async def _evict(admin: AIOKafkaAdminClient, client: AIOKafkaClient, own: str) -> int:
     names = [name for name, _ in await admin.list_consumer_groups()]
     evicted = 0
     for group in (name for name in names if name == own or name.startswith(f"{own}.")):
@@ -57,7 +60,7 @@ async def _evict(admin: AIOKafkaAdminClient, client: AIOKafkaClient, service: st
             await client.send(coordinator, LeaveGroupRequest(group, member_id))
             evicted += 1
     if evicted:
-        log.info("members_evicted", service=service, members=evicted)
+        log.info("members_evicted", group=own, members=evicted)
     return evicted
 
 

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from deploy.local.processes.child import Child, Program
 from deploy.local.processes.group_members import evict_members
@@ -31,7 +30,8 @@ class ServiceProcess:
         """Start the process; a stranger on its port or its dead self in Kafka stand in its way."""
         require_free(self.name, self.port)
         servers = self._environment["ARCHON_KAFKA_BOOTSTRAP_SERVERS"]
-        await evict_members(servers, self.name, _kafka_security(self._environment))
+        kafka = _kafka_settings(self._environment)
+        await evict_members(servers, self.name, security_arguments(kafka), kafka.kafka_namespace)
         return await Child.spawn(
             Program(
                 argv=(sys.executable, "-m", f"services.{self.name}"),
@@ -46,12 +46,12 @@ class ServiceProcess:
         return await answers_ready(self.port)
 
 
-def _kafka_security(environment: Mapping[str, str]) -> dict[str, Any]:
-    """TLS and SASL as the service itself will read them."""
+def _kafka_settings(environment: Mapping[str, str]) -> KafkaSecuritySettings:
+    """TLS, SASL and the namespace as the service itself will read them."""
     prefix = "ARCHON_"
     fields = {
         name.removeprefix(prefix).lower(): value
         for name, value in environment.items()
         if name.removeprefix(prefix).lower() in KafkaSecuritySettings.model_fields
     }
-    return security_arguments(KafkaSecuritySettings.model_validate(fields))
+    return KafkaSecuritySettings.model_validate(fields)

@@ -60,9 +60,12 @@ class FeedbackProducer:
         *,
         principal: str,
         timeout_seconds: float,
+        topic: str = FEEDBACK.name,
         read_limit: Callable[[], Awaitable[int | None]] | None = None,
     ) -> None:
-        """`read_limit` asks for the topic's `max.message.bytes`, to name it in a refusal."""
+        """`topic` is the feedback topic's name on Kafka, for texts to people; `read_limit` asks
+        for its `max.message.bytes`, to name it in a refusal."""
+        self._topic = topic
         self._producer = producer
         self._clock = clock
         self._in_flight = in_flight
@@ -173,7 +176,7 @@ class FeedbackProducer:
     def _report(self, error: BaseException) -> str:
         """Let readiness know; the sentence for whoever sent."""
         problem = describe_error(
-            error, principal=self._principal, operation="Write", topic=FEEDBACK.name
+            error, principal=self._principal, operation="Write", topic=self._topic
         )
         self._producer.states.report(self.name, problem)
         return f"the broker did not acknowledge in time ({problem})"
@@ -185,14 +188,14 @@ class FeedbackProducer:
             self._report(error)
             return NotAllowed(
                 describe_error(
-                    error, principal=self._principal, operation="Write", topic=FEEDBACK.name
+                    error, principal=self._principal, operation="Write", topic=self._topic
                 )
             )
         if isinstance(error, TOO_LARGE_ERRORS):
             limit = await self._read_limit() if self._read_limit is not None else None
             size = f"{limit} bytes" if limit else "its max.message.bytes"
             return TooLarge(
-                f"events[{number}]: Kafka's topic {FEEDBACK.name} takes no record above "
+                f"events[{number}]: Kafka's topic {self._topic} takes no record above "
                 f"{size}{others}"
             )
         reason = f"Kafka does not take this event: {error}{others}"
