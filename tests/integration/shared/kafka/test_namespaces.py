@@ -38,7 +38,7 @@ async def namespaces(kafka: str) -> list[Namespace]:
     return made
 
 
-class Deployment:
+class NamespacedProbe:
     """The registry's command topic, written by a relay and read by a consumer."""
 
     def __init__(self, database_url: str, kafka: str, namespace: Namespace) -> None:
@@ -80,7 +80,8 @@ async def test_services_in_two_namespaces_do_not_mix(
     await migrate(empty_database_url, "registry")
     urls = (database_url, empty_database_url)
     first, second = (
-        Deployment(url, kafka, namespace) for url, namespace in zip(urls, namespaces, strict=True)
+        NamespacedProbe(url, kafka, namespace)
+        for url, namespace in zip(urls, namespaces, strict=True)
     )
     async with AsyncExitStack() as running:
         for deployment in (first, second):
