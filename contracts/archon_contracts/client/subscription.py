@@ -33,6 +33,12 @@ T = TypeVar("T", bound=Contract)
 
 COMMIT_INTERVAL_SECONDS: Final = 1.0
 TIMEOUT_SECONDS: Final = 15.0
+READER_OPTIONS: Final[Mapping[str, Any]] = {
+    # An event counts as handled when the next one is asked for, which aiokafka cannot know.
+    "enable_auto_commit": False,
+    # What an aborted transaction wrote must not be read.
+    "isolation_level": "read_committed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +109,13 @@ async def subscribe(
     if not topics:
         raise SubscriptionError("name at least one type of event")
     options = {
+        **READER_OPTIONS,
         "bootstrap_servers": bootstrap_servers,
         "group_id": prefix.qualify(group_id) if group_id is not None else None,
-        "client_id": CLIENT_ID,
-        "enable_auto_commit": False,
+        "client_id": prefix.qualify(CLIENT_ID),
         "auto_offset_reset": "earliest" if from_beginning else "latest",
-        "isolation_level": "read_committed",
         **(connection or {}),
     }
-    options["client_id"] = prefix.qualify(str(options["client_id"]))
     consumer = AIOKafkaConsumer(**options)
     await start(consumer, required_topics=topics, timeout_seconds=TIMEOUT_SECONDS, options=options)
     progress = _Progress(consumer, kept=group_id is not None)
