@@ -64,6 +64,9 @@ class KeyView(View):
     tenant_id: str
     name: str
     scopes: list[str]
+    agents: list[str] | None = Field(
+        default=None, description="The agents that it is bound to; absent: all of the tenant."
+    )
     created_at: datetime
     created_by: UUID | None = Field(default=None, description="The key that created it.")
     last_used_on: date | None = Field(default=None, description="To the day, in UTC.")

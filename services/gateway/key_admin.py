@@ -6,6 +6,7 @@ from uuid import UUID
 
 from archon_contracts.events import AuditAction
 from services.gateway.audit.entries import build_entry
+from services.gateway.auth.agent_binding import require_agents
 from services.gateway.auth.credentials import (
     OPERATOR_TENANT,
     Caller,
@@ -37,7 +38,8 @@ class KeyAdministration:
         """Create a key; its text is only in this answer.
 
         Raises:
-            NotAllowed: the caller may not create keys of the tenant, or with the scope.
+            NotAllowed: the caller may not create keys of the tenant, with the scope, or for the
+                agents.
             Invalid: it has expired already or would outlive the calling key, or `operate` is
                 requested for another tenant.
             Conflict: the request was answered before, or the tenant has its maximum of keys.
@@ -47,6 +49,7 @@ class KeyAdministration:
         if request.expires_at is not None and request.expires_at <= self._clock.now():
             raise Invalid([FieldError("expires_at", "future", "choose a time in the future")])
         _check_expiry(identity.caller, request)
+        _check_agents(identity.caller, request)
         if await self._store.count_keys(tx, tenant_id) >= self._max_keys:
             raise Conflict(
                 f"tenant {tenant_id} has {self._max_keys} keys, the maximum; revoke some"
@@ -56,7 +59,7 @@ class KeyAdministration:
             tx,
             key_id=identity.id,
             key_hash=hash_key(key),
-            caller=Caller(tenant_id, request.name, request.scopes),
+            caller=Caller(tenant_id, request.name, request.scopes, agents=request.agents),
             expires_at=request.expires_at,
             created_by=identity.caller.key_id,
         )
@@ -73,6 +76,7 @@ class KeyAdministration:
             tenant_id=tenant_id,
             name=request.name,
             scopes=",".join(sorted(request.scopes)),
+            agents=",".join(sorted(request.agents or ())) or "all",
             expires_at=request.expires_at,
         )
         await self._audit.append(tx, entry, cause=identity.cause())
@@ -83,10 +87,13 @@ class KeyAdministration:
     ) -> list[KeyView]:
         """A tenant's keys, newest first, also revoked and expired ones.
 
+        A bound key sees those of its agents alone.
+
         Raises:
             NotAllowed: the caller may not manage the tenant.
         """
-        return await self._store.keys(tx, resolve_tenant(caller, tenant_id), limit=limit)
+        only = caller.agents
+        return await self._store.keys(tx, resolve_tenant(caller, tenant_id), only=only, limit=limit)
 
     async def revoke_key(
         self, tx: Tx, identity: RequestIdentity, key_id: UUID, *, tenant_id: str | None
@@ -96,13 +103,14 @@ class KeyAdministration:
         Raises:
             NotAllowed: the caller may not manage the tenant, or the key has a scope that the
                 caller's lacks.
-            NotFound: the tenant has no such key.
+            NotFound: the tenant has no such key, or it is for agents to which the caller's is
+                not bound.
             Conflict: it is the key of this request; the tenant could lock itself out.
         """
         tenant = resolve_tenant(identity.caller, tenant_id)
         if key_id == identity.caller.key_id:
             raise Conflict("a key cannot revoke itself; create another one and use that")
-        view = await self._find(tx, tenant, key_id)
+        view = await self._find(tx, tenant, key_id, only=identity.caller.agents)
         if excess := sorted(parse_scopes(view.scopes) - identity.caller.scopes):
             raise NotAllowed(
                 f"this key ({identity.caller.name}) cannot revoke one with the scope "
@@ -113,8 +121,10 @@ class KeyAdministration:
             await self._audit.append(tx, entry, cause=identity.cause(), part=str(key_id))
         return await self._find(tx, tenant, key_id)
 
-    async def _find(self, tx: Tx, tenant_id: str, key_id: UUID) -> KeyView:
-        found = await self._store.keys(tx, tenant_id, key_id=key_id)
+    async def _find(
+        self, tx: Tx, tenant_id: str, key_id: UUID, *, only: frozenset[str] | None = None
+    ) -> KeyView:
+        found = await self._store.keys(tx, tenant_id, key_id=key_id, only=only)
         if not found:
             raise NotFound("API key", key_id)
         return found[0]
@@ -142,6 +152,20 @@ def _check_expiry(caller: Caller, request: KeyRequest) -> None:
     if until is not None and (request.expires_at is None or request.expires_at > until):
         message = f"the calling key expires at {until.isoformat()}; choose that time or an earlier"
         raise Invalid([FieldError("expires_at", "outlives_caller", message)])
+
+
+def _check_agents(caller: Caller, request: KeyRequest) -> None:
+    """A bound key makes keys for a subset of its agents: never one for all."""
+    if request.agents is not None and Scope.OPERATE in request.scopes:
+        message = f"a key with {Scope.OPERATE.value!r} sees all agents; leave out one of the two"
+        raise Invalid([FieldError("agents", "operate", message)])
+    if caller.agents is None:
+        return
+    if request.agents is None:
+        raise NotAllowed(
+            f"this key ({caller.name}) is bound to agents; name some of them in `agents`"
+        )
+    require_agents(caller, sorted(request.agents))
 
 
 def _check_scopes(caller: Caller, tenant_id: str, scopes: frozenset[Scope]) -> None:

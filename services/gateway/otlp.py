@@ -21,6 +21,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from archon_contracts import telemetry
+from services.gateway.auth.credentials import Caller
 from services.gateway.errors import MalformedBody, TooLarge
 from services.gateway.http.body_gate import MAX_JSON_ELEMENTS, count_elements
 from services.gateway.otlp_bounds import require_bounded
@@ -38,7 +39,7 @@ STATUSES: Final = ("UNSET", "OK", "ERROR")
 
 
 def read_spans(
-    body: bytes, *, encoding: str, tenant_id: str, max_bytes: int, media_type: str = PROTOBUF
+    body: bytes, *, encoding: str, caller: Caller, max_bytes: int, media_type: str = PROTOBUF
 ) -> tuple[list[SpanRow], int]:
     """The spans of an OTLP export request that can be stored, and how many cannot.
 
@@ -58,7 +59,7 @@ def read_spans(
     for service, span in _spans(request):
         if len(rows) + refused >= MAX_SPANS:
             raise TooLarge(f"a request may have {MAX_SPANS} spans at most")
-        row = _row(span, service, tenant_id)
+        row = _row(span, service, caller)
         if row is None:
             refused += 1
         else:
@@ -132,8 +133,8 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[tuple[str, Span]]:
                 yield service, span
 
 
-def _row(span: Span, service: str, tenant_id: str) -> SpanRow | None:
-    """A row; None for a span without valid ids and times."""
+def _row(span: Span, service: str, caller: Caller) -> SpanRow | None:
+    """A row; None for a span without valid ids and times, or of an agent of another key."""
     if span.kind < 0 or span.status.code < 0:
         raise MalformedBody("a span has a negative kind or status code; see OTLP's enums")
     times = span.start_time_unix_nano, span.end_time_unix_nano
@@ -142,7 +143,11 @@ def _row(span: Span, service: str, tenant_id: str) -> SpanRow | None:
     if not 0 < times[0] <= times[1] <= LATEST_NANOSECONDS:
         return None
     # The tenant comes from the API key, whatever the sender wrote.
-    attributes = {**_attributes(span.attributes), telemetry.TENANT_ID: tenant_id}
+    attributes = {**_attributes(span.attributes), telemetry.TENANT_ID: caller.tenant_id}
+    if telemetry.AGENT_ID in attributes and not caller.may_name(
+        str(attributes[telemetry.AGENT_ID])
+    ):
+        return None
     links = [traceparent_of(link.trace_id.hex(), link.span_id.hex()) for link in span.links]
     return SpanRow(
         trace_id=span.trace_id.hex(),

@@ -193,6 +193,14 @@ class KeyRequest(RequestBody):
         min_length=1,
         description="Permissions, a subset of those of the calling key.",
     )
+    agents: frozenset[Name] | None = Field(
+        fail_fast=True,
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description="The only agents that it may name; absent: all of the tenant. A bound key "
+        "makes keys of a subset of its agents.",
+    )
     expires_at: AwareDatetime | None = Field(
         default=None, description="When it expires; absent: never."
     )

@@ -17,6 +17,7 @@ from archon_contracts.commands import (
 )
 from archon_contracts.events import JobState, TrainingRequested
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
+from services.gateway.auth.agent_binding import hide_other_agents, require_agents
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.auth.request_identity import RequestIdentity
 from services.gateway.domain import (
@@ -54,8 +55,10 @@ class GatewayService:
         Raises:
             Invalid: the kind lacks its catalogue or labels, the dataset is not for evaluation, or
                 this key may not name the base model.
+            NotAllowed: the key is bound to other agents.
             NotFound: no dataset has that name.
         """
+        require_agents(identity.caller, [request.agent_id])
         check_kind(request)
         check_base_model(request.base_model, identity.caller)
         suite = None
@@ -96,8 +99,10 @@ class GatewayService:
 
         Raises:
             Invalid: no trainer has a recipe for the method, or the dataset is for evaluation.
+            NotAllowed: the key is bound to other agents.
             NotFound: no such agent or dataset.
         """
+        require_agents(identity.caller, [request.agent_id])
         await self.require_method(tx, identity.tenant_id, request.agent_id, request.method)
         dataset = None
         if request.dataset is not None:
@@ -155,6 +160,7 @@ class GatewayService:
         job = await self._store.find_job(tx, identity.tenant_id, job_id, now=self._clock.now())
         if job is None:
             raise NotFound("job", job_id)
+        hide_other_agents(identity.caller, job.agent_id, "job", job_id)
         if job.state.is_final:
             raise Conflict(f"job {job_id} is {job.state.value} and can no longer be cancelled")
         command = CancelJob(
@@ -168,8 +174,10 @@ class GatewayService:
         """Ask the registry to deploy a version.
 
         Raises:
+            NotAllowed: the key is bound to other agents.
             NotFound: no such version.
         """
+        require_agents(identity.caller, [agent_id])
         await self._require_model(tx, identity, agent_id, version)
         command = DeployModel(
             tenant_id=identity.tenant_id,
@@ -186,9 +194,11 @@ class GatewayService:
         """Ask the registry to deploy an earlier version again.
 
         Raises:
+            NotAllowed: the key is bound to other agents.
             NotFound: no such agent or version.
             Conflict: no version is deployed, or none was before and none is named.
         """
+        require_agents(identity.caller, [agent_id])
         await self._require_agent(tx, identity.tenant_id, agent_id)
         if to_version is not None:
             await self._require_model(tx, identity, agent_id, to_version)
@@ -208,8 +218,10 @@ class GatewayService:
         """Request synthetic items; returns the id of the request.
 
         Raises:
+            NotAllowed: the key is bound to other agents.
             NotFound: no dataset has the name in `examples`.
         """
+        require_agents(identity.caller, [request.agent_id])
         examples = None
         if request.examples is not None:
             dataset = await self._require_dataset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -64,6 +64,7 @@ class GatewayStore:
             scopes=sorted(caller.scopes),
             expires_at=expires_at,
             created_by=created_by,
+            agents=to_array(caller.agents),
         )
         return bool(added)
 
@@ -72,16 +73,26 @@ class GatewayStore:
         if row is None:
             return None
         scopes = parse_scopes(row["scopes"])
-        caller = Caller(row["tenant_id"], row["name"], scopes, row["id"], row["expires_at"])
+        agents = None if row["agents"] is None else frozenset(row["agents"])
+        caller = Caller(row["tenant_id"], row["name"], scopes, row["id"], row["expires_at"], agents)
         return StoredKey(caller, row["seconds_left"], row["used_today"])
 
     async def mark_key_used(self, tx: Tx, key_id: UUID) -> None:
         await self._queries.mark_api_key_used(tx, id=key_id)
 
     async def keys(
-        self, tx: Tx, tenant_id: str, *, key_id: UUID | None = None, limit: int = 1000
+        self,
+        tx: Tx,
+        tenant_id: str,
+        *,
+        key_id: UUID | None = None,
+        only: frozenset[str] | None = None,
+        limit: int = 1000,
     ) -> list[KeyView]:
-        rows = self._queries.api_keys(tx, tenant_id=tenant_id, id=key_id, limit=limit)
+        """With `only`: those that are bound, and to these agents alone."""
+        rows = self._queries.api_keys(
+            tx, tenant_id=tenant_id, id=key_id, only=to_array(only), limit=limit
+        )
         return [KeyView(**dict(row)) async for row in rows]
 
     async def count_keys(self, tx: Tx, tenant_id: str) -> int:
@@ -114,10 +125,21 @@ class GatewayStore:
         return None if kind is None else AgentKind(kind)
 
     async def agents(
-        self, tx: Tx, tenant_id: str, *, agent_id: str | None = None, limit: int = 1000
+        self,
+        tx: Tx,
+        tenant_id: str,
+        *,
+        agent_id: str | None = None,
+        only: Collection[str] | None = None,
+        limit: int = 1000,
     ) -> list[AgentView]:
         rows = self._queries.agents(
-            tx, tenant_id=tenant_id, agent_id=agent_id, limit=limit, final_states=FINAL_STATES
+            tx,
+            tenant_id=tenant_id,
+            agent_id=agent_id,
+            agents=to_array(only),
+            limit=limit,
+            final_states=FINAL_STATES,
         )
         found = [row async for row in rows]
         totals = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=agent_id)
@@ -145,9 +167,11 @@ class GatewayStore:
         return [DatasetView(**dict(row), artifact=_artifact(row)) async for row in rows]
 
     async def prepared_datasets(
-        self, tx: Tx, tenant_id: str, *, limit: int
+        self, tx: Tx, tenant_id: str, *, only: Collection[str] | None, limit: int
     ) -> list[PreparedDatasetView]:
-        rows = self._queries.prepared_datasets(tx, tenant_id=tenant_id, limit=limit)
+        rows = self._queries.prepared_datasets(
+            tx, tenant_id=tenant_id, agents=to_array(only), limit=limit
+        )
         return [PreparedDatasetView(**r["body"], prepared_at=r["prepared_at"]) async for r in rows]
 
     async def add_requested_job(
@@ -167,10 +191,22 @@ class GatewayStore:
         )
 
     async def jobs(
-        self, tx: Tx, tenant_id: str, *, agent_id: str | None, state: str | None, limit: int
+        self,
+        tx: Tx,
+        tenant_id: str,
+        *,
+        agent_id: str | None,
+        only: Collection[str] | None,
+        state: str | None,
+        limit: int,
     ) -> list[JobSummary]:
         rows = self._queries.jobs(
-            tx, tenant_id=tenant_id, agent_id=agent_id, state=state, limit=limit
+            tx,
+            tenant_id=tenant_id,
+            agent_id=agent_id,
+            agents=to_array(only),
+            state=state,
+            limit=limit,
         )
         return [JobSummary(**dict(row)) async for row in rows]
 
@@ -278,6 +314,11 @@ class GatewayStore:
     async def outbox_age_seconds(self, tx: Tx) -> float:
         age: float = await self._queries.outbox_age_seconds(tx)
         return round(age, 3)
+
+
+def to_array(agents: Collection[str] | None) -> list[str] | None:
+    """The agents as a query's array; null: no restriction."""
+    return None if agents is None else sorted(agents)
 
 
 def _artifact(row: Row) -> ArtifactRef:

@@ -18,7 +18,7 @@ Tenant = Annotated[
 
 @group.command(
     epilog=examples(
-        "archon keys create helpdesk-agent --scope feedback --expires-in-days 90",
+        "archon keys create helpdesk-agent --scope feedback --agent helpdesk --expires-in-days 90",
         "archon keys create label-desk --scope annotate",
         "archon keys create acme-admin --tenant acme --scope admin --scope write --scope read",
     )
@@ -29,6 +29,10 @@ def create(
         list[str],
         typer.Option(help="feedback, annotate, read, write, operate, admin; repeat it."),
     ],
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(help="An agent that it may name, and no other; repeat it. Absent: all."),
+    ] = None,
     expires_in_days: Annotated[
         float | None, typer.Option(min=0, help="When it ends [days]; absent: never.")
     ] = None,
@@ -39,6 +43,8 @@ def create(
 ) -> None:
     """Make a key; its text is shown this once."""
     body: dict[str, object] = {"name": name, "scopes": scope}
+    if agent:
+        body["agents"] = agent
     if expires_in_days is not None:
         ends = datetime.now(UTC) + timedelta(days=expires_in_days)
         body["expires_at"] = ends.isoformat()
@@ -73,6 +79,7 @@ def list_keys(
             key["id"],
             key["name"],
             ", ".join(key["scopes"]),
+            ", ".join(key.get("agents") or ["all"]),
             ago(key["created_at"]),
             key.get("last_used_on"),
             key.get("expires_at"),
@@ -80,7 +87,7 @@ def list_keys(
         )
         for key in found
     )
-    columns = ("id", "name", "scopes", "made", "last used", "expires", "revoked")
+    columns = ("id", "name", "scopes", "agents", "made", "last used", "expires", "revoked")
     console.print(table("API keys", columns, rows))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,13 +29,20 @@ class AuditStore:
         tenant_id: str,
         *,
         agent_id: str | None,
+        only: Collection[str] | None,
         action: str | None,
         since: datetime | None,
         limit: int,
     ) -> list[AuditEntryView]:
         """A tenant's newest entries."""
         rows = self._queries.newest_audit_entries(
-            tx, tenant_id=tenant_id, agent_id=agent_id, action=action, since=since, limit=limit
+            tx,
+            tenant_id=tenant_id,
+            agent_id=agent_id,
+            agents=None if only is None else sorted(only),
+            action=action,
+            since=since,
+            limit=limit,
         )
         return [AuditEntryView(**dict(row)) async for row in rows]
 

@@ -36,6 +36,12 @@ class Caller:
     scopes: frozenset[Scope]
     key_id: UUID | None = None
     expires_at: datetime | None = field(default=None, compare=False)
+    agents: frozenset[str] | None = None
+    """The agents that the key is bound to; None: it may name any of the tenant's."""
+
+    def may_name(self, agent_id: str | None) -> bool:
+        """Whether the key may concern this agent; what is of no agent (None) is the tenant's."""
+        return self.agents is None or agent_id in self.agents
 
     @property
     def submitter(self) -> str:

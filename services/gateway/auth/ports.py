@@ -30,7 +30,13 @@ class KeyStore(Protocol):
     async def mark_key_used(self, tx: Tx, key_id: UUID) -> None: ...
 
     async def keys(
-        self, tx: Tx, tenant_id: str, *, key_id: UUID | None = None, limit: int = 1000
+        self,
+        tx: Tx,
+        tenant_id: str,
+        *,
+        key_id: UUID | None = None,
+        only: frozenset[str] | None = None,
+        limit: int = 1000,
     ) -> list[KeyView]: ...
 
     async def count_keys(self, tx: Tx, tenant_id: str) -> int: ...

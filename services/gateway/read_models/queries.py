@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from services.gateway.auth.agent_binding import hide_other_agents
+from services.gateway.auth.credentials import Caller
 from services.gateway.dead_letters.store import DeadLetterStore
 from services.gateway.domain import (
     WORKER_TIMEOUT,
@@ -45,22 +47,23 @@ class QueryService:
             raise NotFound("dataset", name)
         return found[0]
 
-    async def job(self, tx: Tx, tenant_id: str, job_id: UUID) -> JobView:
+    async def job(self, tx: Tx, caller: Caller, job_id: UUID) -> JobView:
         """A job with its history, progress and results."""
-        found = await self.store.find_job(tx, tenant_id, job_id, now=self._clock.now())
+        found = await self.store.find_job(tx, caller.tenant_id, job_id, now=self._clock.now())
         if found is None:
             raise NotFound("job", job_id)
+        hide_other_agents(caller, found.agent_id, "job", job_id)
         return found
 
-    async def trace(self, tx: Tx, tenant_id: str, job_id: UUID) -> TraceView:
+    async def trace(self, tx: Tx, caller: Caller, job_id: UUID) -> TraceView:
         """The spans of a job's trace; none while the job has no trace."""
-        job = await self.job(tx, tenant_id, job_id)
+        job = await self.job(tx, caller, job_id)
         spans = await self.store.spans(tx, job.trace_id) if job.trace_id else []
         return build_trace(job.trace_id, spans)
 
-    async def metrics(self, tx: Tx, tenant_id: str, job_id: UUID) -> list[MetricView]:
+    async def metrics(self, tx: Tx, caller: Caller, job_id: UUID) -> list[MetricView]:
         """The metric points of a job's trainings."""
-        await self.job(tx, tenant_id, job_id)
+        await self.job(tx, caller, job_id)
         return await self.store.job_metrics(tx, job_id)
 
     async def models(self, tx: Tx, tenant_id: str, agent_id: str) -> list[ModelView]:
@@ -76,11 +79,12 @@ class QueryService:
             raise NotFound(f"model version of agent {agent_id}", version)
         return found[0]
 
-    async def synthetic(self, tx: Tx, tenant_id: str, request_id: UUID) -> SyntheticView:
+    async def synthetic(self, tx: Tx, caller: Caller, request_id: UUID) -> SyntheticView:
         """A request for synthetic data."""
-        found = await self.store.find_synthetic_request(tx, tenant_id, request_id)
+        found = await self.store.find_synthetic_request(tx, caller.tenant_id, request_id)
         if found is None:
             raise NotFound("request for synthetic data", request_id)
+        hide_other_agents(caller, found.agent_id, "request for synthetic data", request_id)
         return found
 
     async def status(self, tx: Tx, tenant_id: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from archon_contracts.values import AgentProfile, ArtifactRef
+from services.gateway.auth.agent_binding import BoundKeys, require_agents
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.datasets import catalogue_file
 from services.gateway.domain import AgentView
@@ -26,13 +27,17 @@ CONFIRMATION_POLL_SECONDS: Final = 0.25
 def build_router(api: GatewayApi) -> APIRouter:
     """Routes of agents."""
     router = APIRouter(route_class=FieldLimitedRoute, tags=["agents"])
-    reader, writer = api.require_caller(Scope.READ), api.require_command_caller(Scope.WRITE)
+    reader, writer = (
+        api.require_caller(Scope.READ, bound=BoundKeys.APPLIED),
+        api.require_command_caller(Scope.WRITE, bound=BoundKeys.APPLIED),
+    )
 
     @router.post("/agents", status_code=201, responses={202: {"description": "Not confirmed yet."}})
     async def configure_agent(
         body: AgentRequest, request: Request, response: Response, caller: Caller = writer
     ) -> AgentView:
         """Configure an agent; 202 when the coordinator has not confirmed in time."""
+        require_agents(caller, [body.agent_id])  # before its catalogue is published
         check_kind(body)
         check_base_model(body.base_model, caller)
         catalogue = await _publish_catalogue(api, body)
@@ -53,7 +58,10 @@ def build_router(api: GatewayApi) -> APIRouter:
     ) -> dict[str, list[AgentView]]:
         """The tenant's agents."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return {"items": await api.queries.store.agents(tx, caller.tenant_id, limit=limit)}
+            agents = await api.queries.store.agents(
+                tx, caller.tenant_id, only=caller.agents, limit=limit
+            )
+        return {"items": agents}
 
     @router.get("/agents/{agent_id}")
     async def show_agent(agent_id: AgentId, caller: Caller = reader) -> AgentView:

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 from archon_contracts.base import Identifier, Name
 from services.gateway.audit.entries import AuditEntryView
 from services.gateway.audit.trail import AuditVerification
+from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.key_admin import resolve_tenant
 from services.gateway.routes.dependencies import GatewayApi, Limit
@@ -22,7 +23,10 @@ Tenant = Annotated[
 def build_router(api: GatewayApi) -> APIRouter:
     """Routes of the audit trail; each caller sees its own tenant's."""
     router = APIRouter(tags=["audit"], prefix="/audit")
-    reader, admin = api.require_caller(Scope.READ), api.require_caller(Scope.ADMIN)
+    reader, admin = (
+        api.require_caller(Scope.READ, bound=BoundKeys.APPLIED),
+        api.require_caller(Scope.ADMIN),
+    )
 
     @router.get("")
     async def list_entries(
@@ -35,7 +39,13 @@ def build_router(api: GatewayApi) -> APIRouter:
         """The newest entries: actor, action, subject and reason."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             found = await api.audit.store.newest(
-                tx, caller.tenant_id, agent_id=agent_id, action=action, since=since, limit=limit
+                tx,
+                caller.tenant_id,
+                agent_id=agent_id,
+                only=caller.agents,
+                action=action,
+                since=since,
+                limit=limit,
             )
         return {"items": found}
 

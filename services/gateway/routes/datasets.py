@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter, ValidationError
 
 from archon_contracts.base import Name
+from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.datasets import Item, items_file, read_lines
 from services.gateway.domain import DatasetView, PreparedDatasetView
@@ -53,7 +54,10 @@ UPLOAD = {
 def build_router(api: GatewayApi) -> APIRouter:
     """Routes of datasets."""
     router = APIRouter(tags=["datasets"])
-    reader, writer = api.require_caller(Scope.READ), api.require_caller(Scope.WRITE)
+    reader, writer = (
+        api.require_caller(Scope.READ, bound=BoundKeys.APPLIED),
+        api.require_caller(Scope.WRITE, bound=BoundKeys.APPLIED),
+    )
 
     @router.post(PATH, status_code=201, openapi_extra=UPLOAD)
     async def upload_dataset(
@@ -88,7 +92,9 @@ def build_router(api: GatewayApi) -> APIRouter:
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return {
                 "items": await store.datasets(tx, caller.tenant_id, limit=limit),
-                "prepared": await store.prepared_datasets(tx, caller.tenant_id, limit=limit),
+                "prepared": await store.prepared_datasets(
+                    tx, caller.tenant_id, only=caller.agents, limit=limit
+                ),
             }
 
     @router.get("/datasets/{name}")

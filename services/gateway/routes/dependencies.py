@@ -20,6 +20,7 @@ from archon_contracts.traffic_classes import (
 )
 from services.gateway.audit.trail import AuditTrail
 from services.gateway.auth.admission import Admission
+from services.gateway.auth.agent_binding import BoundKeys, require_binding
 from services.gateway.auth.authenticator import ApiKeyAuthenticator, require_scope
 from services.gateway.auth.credentials import Caller, Scope, bearer_key
 from services.gateway.datasets import Datasets
@@ -74,21 +75,25 @@ class GatewayApi:
     stream_limiter: StreamLimiter
     queries: QueryService
 
-    def require_caller(self, scope: Scope) -> Any:
-        """A dependency on the caller, whose key must have `scope`."""
+    def require_caller(self, scope: Scope, *, bound: BoundKeys = BoundKeys.REFUSED) -> Any:
+        """A dependency on the caller, whose key must have `scope`.
+
+        With `BoundKeys.APPLIED` the route itself checks or filters what its body and its answer
+        name; agents in the URL are checked here.
+        """
         documented = document_scope(scope)
 
         async def authenticate(request: Request, _documented: Any = documented) -> Caller:
-            return await self._admit(request, scope)
+            return await self._admit(request, scope, bound)
 
         return Depends(authenticate)
 
-    def require_command_caller(self, scope: Scope) -> Any:
+    def require_command_caller(self, scope: Scope, *, bound: BoundKeys = BoundKeys.REFUSED) -> Any:
         """The caller of a command: refused while the outbox is over its limits."""
         documented = document_scope(scope)
 
         async def authenticate(request: Request, _documented: Any = documented) -> Caller:
-            caller = await self._admit(request, scope)
+            caller = await self._admit(request, scope, bound)
             self.backpressure.outbox.require_room()
             return caller
 
@@ -99,7 +104,7 @@ class GatewayApi:
         documented = document_scope(scope)
 
         async def authenticate(request: Request, _documented: Any = documented) -> Caller:
-            caller = await self._admit(request, scope)
+            caller = await self._admit(request, scope, BoundKeys.APPLIED)
             self.admission.require_events(caller)
             self.backpressure.events.require_room(caller.tenant_id)
             return caller
@@ -113,13 +118,13 @@ class GatewayApi:
         async def authenticate(
             request: Request, _documented: Any = documented
         ) -> AsyncIterator[Caller]:
-            caller = await self._admit(request, Scope.READ)
+            caller = await self._admit(request, Scope.READ, BoundKeys.APPLIED)
             with self.stream_limiter.open_stream(caller):
                 yield caller
 
         return Depends(authenticate)
 
-    async def _admit(self, request: Request, scope: Scope) -> Caller:
+    async def _admit(self, request: Request, scope: Scope, bound: BoundKeys) -> Caller:
         caller = admitted_caller(request)
         if caller is None:
             caller = await self.admission.admit(
@@ -129,6 +134,7 @@ class GatewayApi:
             )
         else:
             require_scope(caller, scope)
+        require_binding(request, caller, bound)
         trace.get_current_span().set_attribute(telemetry.TENANT_ID, caller.tenant_id)
         return caller
 

@@ -42,7 +42,7 @@ def build_router(api: GatewayApi) -> APIRouter:
 
         It ends soon after its key is revoked or expires.
         """
-        event_filter = EventFilter(caller.tenant_id, agent_id, _names(types))
+        event_filter = EventFilter(caller.tenant_id, agent_id, _names(types), caller.agents)
         key = bearer_key(request.headers.get("authorization", ""))
         events = _shown(api, event_filter, last_event_id, key)
         return EventSourceResponse(events, ping=PING_SECONDS, send_timeout=30)

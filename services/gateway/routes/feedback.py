@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from services.gateway.auth.agent_binding import require_agents
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.feedback.body_parser import (
     ANNOTATIONS,
@@ -86,6 +87,7 @@ async def _events(
 ) -> list[OutgoingEvent]:
     events = reader.read(body)
     require_annotate_scope(caller, events)
+    require_agents(caller, {event.agent_id for event in events})
     await api.known_agents.require(caller.tenant_id, [event.agent_id for event in events])
     return prepare(
         events,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
+from services.gateway.auth.agent_binding import BoundKeys, require_agents
 from services.gateway.auth.authenticator import require_scope
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, SyntheticView
@@ -38,7 +39,7 @@ def build_router(api: GatewayApi) -> APIRouter:
 
 
 def _add_writes(router: APIRouter, api: GatewayApi) -> None:
-    writer = api.require_command_caller(Scope.WRITE)
+    writer = api.require_command_caller(Scope.WRITE, bound=BoundKeys.APPLIED)
 
     @router.post("/functions/trainAgent", status_code=202)
     async def train_agent(
@@ -58,6 +59,7 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
 
         The key needs the scope `feedback` too.
         """
+        require_agents(caller, [body.agent_id])
         require_scope(caller, Scope.FEEDBACK)
         await api.known_agents.require(caller.tenant_id, [body.agent_id])
         feedback_events = build_feedback_events(body)
@@ -94,11 +96,12 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
 
 
 def _add_reads(router: APIRouter, api: GatewayApi) -> None:
-    reader = api.require_caller(Scope.READ)
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
 
     @router.post("/functions/validateModel")
     async def validate_model(body: ValidateRequest, caller: Caller = reader) -> ValidateResponse:
         """Check a version's evaluation and every byte of its artifact."""
+        require_agents(caller, [body.agent_id])
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             model = await api.functions.model_to_validate(tx, caller.tenant_id, body)
         return await api.functions.validate_model(model)
@@ -106,12 +109,14 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
     @router.post("/functions/benchmarkAgent")
     async def benchmark_agent(body: BenchmarkRequest, caller: Caller = reader) -> BenchmarkResponse:
         """Evaluated versions side by side."""
+        require_agents(caller, [body.agent_id])
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.functions.benchmark(tx, caller.tenant_id, body)
 
     @router.post("/functions/analyzeAgentLogs")
     async def analyze_agent_logs(body: AnalyseRequest, caller: Caller = reader) -> AnalyseResponse:
         """Statistics of what an agent reported, or of the lines sent."""
+        require_agents(caller, [body.agent_id])
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.functions.analyse_logs(tx, caller.tenant_id, body)
 
@@ -119,7 +124,7 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
     async def show_synthetic(request_id: UUID, caller: Caller = reader) -> SyntheticView:
         """A request for synthetic data, with its result when it is ready."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return await api.queries.synthetic(tx, caller.tenant_id, request_id)
+            return await api.queries.synthetic(tx, caller, request_id)
 
 
 def _job_response(job: JobAccepted, agent_id: str, feedback: int | None = None) -> JobResponse:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 
 from archon_contracts.base import Name
 from archon_contracts.events import JobState
+from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
 from services.gateway.http.field_limit import FieldLimitedRoute
@@ -25,7 +26,7 @@ def build_router(api: GatewayApi) -> APIRouter:
 
 
 def _add_writes(router: APIRouter, api: GatewayApi) -> None:
-    writer = api.require_command_caller(Scope.WRITE)
+    writer = api.require_command_caller(Scope.WRITE, bound=BoundKeys.APPLIED)
 
     @router.post("/jobs", status_code=202)
     async def request_training(
@@ -49,7 +50,7 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
 
 
 def _add_reads(router: APIRouter, api: GatewayApi) -> None:
-    reader = api.require_caller(Scope.READ)
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
 
     @router.get("/jobs")
     async def list_jobs(
@@ -61,7 +62,12 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
         """Jobs, newest first."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             jobs = await api.queries.store.jobs(
-                tx, caller.tenant_id, agent_id=agent_id, state=state, limit=limit
+                tx,
+                caller.tenant_id,
+                agent_id=agent_id,
+                only=caller.agents,
+                state=state,
+                limit=limit,
             )
         return {"items": jobs}
 
@@ -69,16 +75,16 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
     async def show_job(job_id: UUID, caller: Caller = reader) -> JobView:
         """A job with its history, progress, dataset and evaluation."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return await api.queries.job(tx, caller.tenant_id, job_id)
+            return await api.queries.job(tx, caller, job_id)
 
     @router.get("/jobs/{job_id}/trace")
     async def show_trace(job_id: UUID, caller: Caller = reader) -> TraceView:
         """Every span of the job's trace."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return await api.queries.trace(tx, caller.tenant_id, job_id)
+            return await api.queries.trace(tx, caller, job_id)
 
     @router.get("/jobs/{job_id}/metrics")
     async def list_metrics(job_id: UUID, caller: Caller = reader) -> dict[str, list[MetricView]]:
         """The metric points of the job's trainings."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return {"items": await api.queries.metrics(tx, caller.tenant_id, job_id)}
+            return {"items": await api.queries.metrics(tx, caller, job_id)}

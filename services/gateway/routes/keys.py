@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from archon_contracts.base import Identifier
+from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import KeyView, NewKey
 from services.gateway.http.field_limit import FieldLimitedRoute
@@ -23,7 +24,7 @@ Tenant = Annotated[
 def build_router(api: GatewayApi) -> APIRouter:
     """Routes of API keys."""
     router = APIRouter(route_class=FieldLimitedRoute, tags=["keys"], prefix="/keys")
-    admin = api.require_caller(Scope.ADMIN)
+    admin = api.require_caller(Scope.ADMIN, bound=BoundKeys.APPLIED)
 
     @router.post("", status_code=201)
     async def create_key(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
+from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import ModelView
 from services.gateway.http.field_limit import FieldLimitedRoute
@@ -14,7 +15,10 @@ from services.gateway.routes.dependencies import AgentId, GatewayApi, Version, b
 def build_router(api: GatewayApi) -> APIRouter:
     """Routes of model versions."""
     router = APIRouter(route_class=FieldLimitedRoute, tags=["models"], prefix="/agents/{agent_id}")
-    reader, writer = api.require_caller(Scope.READ), api.require_command_caller(Scope.WRITE)
+    reader, writer = (
+        api.require_caller(Scope.READ, bound=BoundKeys.APPLIED),
+        api.require_command_caller(Scope.WRITE, bound=BoundKeys.APPLIED),
+    )
 
     @router.get("/models")
     async def list_models(agent_id: AgentId, caller: Caller = reader) -> dict[str, list[ModelView]]:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
+from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.otlp import JSON, PROTOBUF, read_spans, write_answer
 from services.gateway.routes.dependencies import GatewayApi
@@ -23,7 +24,7 @@ REJECTED_EVENTS = 100
 def build_router(api: GatewayApi) -> APIRouter:
     """The span intake."""
     router = APIRouter(tags=["telemetry"])
-    sender = api.require_caller(Scope.FEEDBACK)
+    sender = api.require_caller(Scope.FEEDBACK, bound=BoundKeys.APPLIED)
 
     @router.post(PATH, response_class=Response)
     async def store_spans(request: Request, caller: Caller = sender) -> Response:
@@ -37,7 +38,7 @@ def build_router(api: GatewayApi) -> APIRouter:
             read_spans,
             await request.body(),
             encoding=encoding,
-            tenant_id=caller.tenant_id,
+            caller=caller,
             max_bytes=api.settings.gateway_body_limit_bytes,
             media_type=media_type,
         )

@@ -2,16 +2,16 @@
 
 -- API keys -----------------------------------------------------------------------------------
 
--- name: insert_api_key(id, key_hash, tenant_id, name, scopes, expires_at, created_by)$
+-- name: insert_api_key(id, key_hash, tenant_id, name, scopes, expires_at, created_by, agents)$
 -- True when it is new. A key that is there already stays as it is, revoked or not.
-INSERT INTO api_keys (id, key_hash, tenant_id, name, scopes, expires_at, created_by)
-VALUES (:id, :key_hash, :tenant_id, :name, :scopes, :expires_at, :created_by)
+INSERT INTO api_keys (id, key_hash, tenant_id, name, scopes, expires_at, created_by, agents)
+VALUES (:id, :key_hash, :tenant_id, :name, :scopes, :expires_at, :created_by, :agents)
 ON CONFLICT DO NOTHING
 RETURNING true;
 
 -- name: find_api_key(key_hash)^
 -- By the database's clock, so that all gateways agree on when a key ends.
-SELECT id, tenant_id, name, scopes, expires_at,
+SELECT id, tenant_id, name, scopes, agents, expires_at,
        extract(epoch FROM expires_at - now())::float8 AS seconds_left,
        last_used_on IS NOT DISTINCT FROM current_date AS used_today
 FROM api_keys
@@ -21,11 +21,13 @@ WHERE key_hash = :key_hash AND revoked_at IS NULL AND (expires_at IS NULL OR exp
 UPDATE api_keys SET last_used_on = current_date
 WHERE id = :id AND last_used_on IS DISTINCT FROM current_date;
 
--- name: api_keys(tenant_id, id, limit)
+-- name: api_keys(tenant_id, id, limit, only)
 -- One key, or all of a tenant when id is null; never the hash.
-SELECT id, tenant_id, name, scopes, created_at, created_by, last_used_on, expires_at, revoked_at
+SELECT id, tenant_id, name, scopes, agents, created_at, created_by, last_used_on, expires_at,
+       revoked_at
 FROM api_keys
 WHERE tenant_id = :tenant_id AND (:id::uuid IS NULL OR id = :id)
+  AND (:only::text[] IS NULL OR agents <@ :only::text[])
 ORDER BY created_at DESC, id
 LIMIT :limit;
 
@@ -58,7 +60,7 @@ SELECT EXISTS (SELECT FROM agents WHERE tenant_id = :tenant_id AND agent_id = :a
 -- name: agent_kind(tenant_id, agent_id)$
 SELECT profile ->> 'kind' FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
--- name: agents(tenant_id, agent_id, limit, final_states)
+-- name: agents(tenant_id, agent_id, limit, final_states, agents)
 -- One agent, or all of a tenant when agent_id is null, each with its deployed version and open job.
 SELECT a.agent_id, a.profile, a.configured_at, m.version AS deployed_version, m.digest AS deployed_digest,
        m.uri AS deployed_uri, m.deployed_at, j.job_id AS open_job,
@@ -76,6 +78,7 @@ LEFT JOIN LATERAL (
     ORDER BY created_at DESC LIMIT 1
 ) j ON true
 WHERE a.tenant_id = :tenant_id AND (:agent_id::text IS NULL OR a.agent_id = :agent_id)
+  AND (:agents::text[] IS NULL OR a.agent_id = ANY(:agents::text[]))
 ORDER BY a.agent_id
 LIMIT :limit;
 
@@ -98,9 +101,10 @@ INSERT INTO prepared_datasets
 VALUES (:dataset_id, :tenant_id, :agent_id, :job_id, :dataset_version, :body, :prepared_at)
 ON CONFLICT (dataset_id) DO NOTHING;
 
--- name: prepared_datasets(tenant_id, limit)
+-- name: prepared_datasets(tenant_id, limit, agents)
 SELECT body, prepared_at FROM prepared_datasets
 WHERE tenant_id = :tenant_id
+  AND (:agents::text[] IS NULL OR agent_id = ANY(:agents::text[]))
 ORDER BY prepared_at DESC
 LIMIT :limit;
 
@@ -191,13 +195,14 @@ SELECT name, step, value, epoch, attempt, recorded_at FROM job_metrics
 WHERE job_id = :job_id
 ORDER BY attempt, step, name;
 
--- name: jobs(tenant_id, agent_id, state, limit)
+-- name: jobs(tenant_id, agent_id, state, limit, agents)
 SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id, j.version,
        j.dataset_name, j.created_at, j.state_at
 FROM jobs j
 WHERE j.tenant_id = :tenant_id
   AND (:agent_id::text IS NULL OR j.agent_id = :agent_id)
   AND (:state::text IS NULL OR j.state = :state)
+  AND (:agents::text[] IS NULL OR j.agent_id = ANY(:agents::text[]))
 ORDER BY j.created_at DESC
 LIMIT :limit;
 
@@ -370,7 +375,7 @@ VALUES (:tenant_id, :chain, :sequence, :entry_id, :recorded_at, :actor, :action,
         :subject, :reason, :details, :changes, :cause_id, :trace_id, :previous_hash, :hash)
 ON CONFLICT (tenant_id, chain, sequence, hash) DO NOTHING;
 
--- name: newest_audit_entries(tenant_id, agent_id, action, since, limit)
+-- name: newest_audit_entries(tenant_id, agent_id, action, since, limit, agents)
 SELECT chain, sequence, recorded_at, actor, action, agent_id, subject, reason, details, changes,
        cause_id, trace_id, previous_hash, hash
 FROM audit_entries
@@ -378,6 +383,7 @@ WHERE tenant_id = :tenant_id
   AND (:agent_id::text IS NULL OR agent_id = :agent_id)
   AND (:action::text IS NULL OR action = :action)
   AND (:since::timestamptz IS NULL OR recorded_at >= :since)
+  AND (:agents::text[] IS NULL OR agent_id = ANY(:agents::text[]))
 ORDER BY recorded_at DESC, chain, sequence DESC
 LIMIT :limit;
 

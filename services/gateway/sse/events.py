@@ -30,12 +30,15 @@ class EventFilter:
     tenant_id: str
     agent_id: str | None = None
     types: frozenset[str] | None = None
+    only: frozenset[str] | None = None
+    """The agents that the key is bound to."""
 
     def matches(self, event: StreamedEvent) -> bool:
         """Whether the event belongs on the stream."""
         return (
             event.tenant_id == self.tenant_id
             and self.agent_id in (None, event.agent_id)
+            and (self.only is None or event.agent_id in self.only)
             and (self.types is None or event.type in self.types)
         )
 

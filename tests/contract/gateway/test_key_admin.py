@@ -26,7 +26,12 @@ class OpenKeyStore:
     tx: Tx
 
     async def add(
-        self, text: str, *, tenant_id: str = "acme", ends_in: float | None = None
+        self,
+        text: str,
+        *,
+        tenant_id: str = "acme",
+        ends_in: float | None = None,
+        agents: frozenset[str] | None = None,
     ) -> UUID:
         """Add a key that ends so many seconds from now; returns its id."""
         key_id = new_id()
@@ -35,7 +40,7 @@ class OpenKeyStore:
             self.tx,
             key_id=key_id,
             key_hash=hash_key(text),
-            caller=Caller(tenant_id, f"name of {text}", READER),
+            caller=Caller(tenant_id, f"name of {text}", READER, agents=agents),
             expires_at=ends,
             created_by=MAKER,
         )
@@ -146,3 +151,31 @@ async def test_only_valid_keys_are_counted(
     await open_store.store.revoke_key(open_store.tx, "acme", revoked)
 
     assert await open_store.store.count_keys(open_store.tx, "acme") - before == 2
+
+
+async def test_a_bound_key_is_found_with_its_agents(open_store: OpenKeyStore) -> None:
+    await open_store.add("bound", agents=frozenset({"b", "a"}))
+    await open_store.add("free")
+
+    bound = await open_store.store.find_key(open_store.tx, hash_key("bound"))
+    free = await open_store.store.find_key(open_store.tx, hash_key("free"))
+    views = await open_store.store.keys(open_store.tx, "acme")
+
+    assert bound is not None
+    assert free is not None
+    assert (bound.caller.agents, free.caller.agents) == (frozenset({"a", "b"}), None)
+    shown = {view.name: view.agents for view in views}
+    assert shown["name of bound"] == ["a", "b"]
+    assert shown["name of free"] is None
+
+
+async def test_a_list_for_agents_has_only_keys_bound_to_some_of_them(
+    open_store: OpenKeyStore,
+) -> None:
+    await open_store.add("free")
+    await open_store.add("wider", agents=frozenset({"a", "c"}))
+    own = await open_store.add("own", agents=frozenset({"a"}))
+
+    found = await open_store.store.keys(open_store.tx, "acme", only=frozenset({"a", "b"}))
+
+    assert [view.id for view in found] == [own]

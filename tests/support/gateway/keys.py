@@ -40,11 +40,12 @@ class InMemoryKeyStore:
             tenant_id=caller.tenant_id,
             name=caller.name,
             scopes=sorted(caller.scopes),
+            agents=None if caller.agents is None else sorted(caller.agents),
             created_at=self._clock.now(),
             created_by=created_by,
             expires_at=expires_at,
         )
-        known = Caller(caller.tenant_id, caller.name, caller.scopes, key_id)
+        known = Caller(caller.tenant_id, caller.name, caller.scopes, key_id, agents=caller.agents)
         self._rows[key_id] = _Row(key_hash, view, known)
         return True
 
@@ -64,9 +65,17 @@ class InMemoryKeyStore:
         self._change(key_id, last_used_on=self._clock.now().date())
 
     async def keys(
-        self, _tx: object, tenant_id: str, *, key_id: UUID | None = None, limit: int = 1000
+        self,
+        _tx: object,
+        tenant_id: str,
+        *,
+        key_id: UUID | None = None,
+        only: frozenset[str] | None = None,
+        limit: int = 1000,
     ) -> list[KeyView]:
         mine = [row.view for row in self._rows.values() if row.view.tenant_id == tenant_id]
+        if only is not None:
+            mine = [view for view in mine if view.agents and only.issuperset(view.agents)]
         found = [view for view in mine if key_id in (None, view.id)]
         return sorted(found, key=lambda view: view.created_at, reverse=True)[:limit]
 

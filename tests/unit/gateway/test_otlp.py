@@ -9,10 +9,12 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from archon_contracts import telemetry
+from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.errors import MalformedBody, TooLarge
 from services.gateway.otlp import JSON, MAX_SPANS, read_spans
 from shared.telemetry.records import SpanRow
 
+CALLER = Caller("acme", "agent", frozenset(Scope))
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 
@@ -34,7 +36,12 @@ def request(spans: int = 1, **fields: object) -> ExportTraceServiceRequest:
 
 
 def read(body: bytes, encoding: str = "") -> tuple[list[SpanRow], int]:
-    return read_spans(body, encoding=encoding, tenant_id="acme", max_bytes=1_000_000)
+    return read_spans(
+        body,
+        encoding=encoding,
+        caller=CALLER,
+        max_bytes=1_000_000,
+    )
 
 
 def test_a_span_becomes_a_row() -> None:
@@ -132,7 +139,7 @@ def test_a_request_of_empty_elements_is_refused_before_it_is_parsed(
     monkeypatch.setattr("services.gateway.otlp.ExportTraceServiceRequest.ParseFromString", None)
 
     with pytest.raises(TooLarge):
-        read_spans(BOMBS[name], encoding="", tenant_id="acme", max_bytes=8_000_000)
+        read_spans(BOMBS[name], encoding="", caller=CALLER, max_bytes=8_000_000)
 
 
 def test_spans_that_cannot_be_stored_count_too() -> None:
@@ -174,7 +181,7 @@ def test_json_is_read_like_protobuf() -> None:
     found = read_spans(
         json.dumps(document).encode(),
         encoding="",
-        tenant_id="acme",
+        caller=CALLER,
         max_bytes=9_999,
         media_type=JSON,
     )
@@ -197,4 +204,4 @@ def test_json_is_read_like_protobuf() -> None:
 )
 def test_json_that_is_no_export_request_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedBody):
-        read_spans(body, encoding="", tenant_id="acme", max_bytes=9_999, media_type=JSON)
+        read_spans(body, encoding="", caller=CALLER, max_bytes=9_999, media_type=JSON)

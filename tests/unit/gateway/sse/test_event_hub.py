@@ -49,6 +49,8 @@ def build_hub(*events: StreamedEvent) -> EventHub:
         (EventFilter("other"), False),
         (EventFilter("t", "a"), True),
         (EventFilter("t", "b"), False),
+        (EventFilter("t", only=frozenset({"a"})), True),
+        (EventFilter("t", only=frozenset({"b"})), False),
         (EventFilter("t", types=frozenset({"JobFailed"})), True),
         (EventFilter("t", types=frozenset({"JobCompleted"})), False),
     ],
