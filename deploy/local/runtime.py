@@ -121,7 +121,12 @@ class Runtime:
     def _service_processes(self, ports: dict[str, int]) -> list[ServiceProcess]:
         environment = self._service_environment()
         secret = read_or_create(self._settings.sampling_secret_path, random_key)
-        own = {"data_prep": {"ARCHON_DATA_PREP_SAMPLING_SECRET": secret}}
+        mac = {"ARCHON_GATEWAY_MAC_KEY": read_or_create(self._settings.mac_key_path, random_key)}
+        own = {
+            "data_prep": {"ARCHON_DATA_PREP_SAMPLING_SECRET": secret},
+            "gateway": mac,
+            "coordinator": mac,
+        }
         return [
             ServiceProcess(name, ports[name], environment | own.get(name, {}), self._log_path(name))
             for name in self._settings.services

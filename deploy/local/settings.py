@@ -46,6 +46,11 @@ class LocalSettings(BaseSettings):
         return self.data_dir / "sampling-secret"
 
     @property
+    def mac_key_path(self) -> Path:
+        """Where the key of gateway and coordinator is kept that proves what the gateway checked."""
+        return self.data_dir / "gateway-mac-key"
+
+    @property
     def api_key_path(self) -> Path:
         """Where the gateway's first key is kept, readable by its owner only."""
         return self.data_dir / "api-key"

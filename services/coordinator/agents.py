@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from archon_contracts.base_model_uris import read_base_model_uri
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import AgentConfigured, ModelRolledBack
 from services.coordinator.domain import AgentKey
-from services.coordinator.errors import ProfileMismatch
+from services.coordinator.errors import InvalidBaseModel, NotVouchedFor, ProfileMismatch
 from services.coordinator.jobs.audit_entries import build_configured_entry
 from services.coordinator.jobs.ports import AuditLog, Outbox
 from services.coordinator.ports import AgentRecords
 from services.coordinator.retraining.agent_queue import AgentQueue
+from shared.messaging.gateway_mac import GatewayMac
 from shared.messaging.messages import Message
 from shared.ports import Clock
 from shared.postgres.database import Tx
@@ -25,20 +27,25 @@ class AgentService:
         outbox: Outbox,
         audit: AuditLog,
         clock: Clock,
+        mac: GatewayMac | None = None,
     ) -> None:
         self._agents = agents
         self._agent_queue = agent_queue
         self._outbox = outbox
         self._audit = audit
         self._clock = clock
+        self._mac = mac
 
     async def configure_agent(self, tx: Tx, message: Message[ConfigureAgent]) -> None:
         """Store the agent or its new profile; jobs that waited for it begin.
 
         Raises:
             ProfileMismatch: the profile names another agent than the command.
+            InvalidBaseModel: its base model is no such URI.
+            NotVouchedFor: its base model is a folder, and the gateway did not check the key.
         """
         body = message.body
+        self._check_base_model(body)
         if body.profile.agent_id != body.agent_id:
             raise ProfileMismatch(
                 f"profile.agent_id is {body.profile.agent_id}, agent_id is {body.agent_id}; "
@@ -56,6 +63,24 @@ class AgentService:
         entry = build_configured_entry(message, before)
         if entry is not None:
             await self._audit.append(tx, entry, cause=message.cause)
+
+    def _check_base_model(self, body: ConfigureAgent) -> None:
+        """What the gateway checks of a base model, for commands that did not come through it."""
+        uri = body.profile.base_model
+        try:
+            source = read_base_model_uri(uri)
+        except ValueError as error:
+            raise InvalidBaseModel(f"profile.base_model: {error}") from error
+        signed = (body.tenant_id.encode(), body.agent_id.encode(), uri.encode())
+        if (
+            source.kind == "file"
+            and self._mac is not None
+            and not self._mac.verify(body.gateway_mac.encode(), *signed)
+        ):
+            raise NotVouchedFor(
+                f"profile.base_model: the folder {uri!r} needs a key with the scope operate, and "
+                "this command did not come through the gateway; configure the agent over HTTP"
+            )
 
     async def record_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
         """Record which version is deployed."""

@@ -27,10 +27,13 @@ from services.coordinator.settings import HOUR, Settings
 from services.coordinator.store import JobStore
 from services.coordinator.sweeper import RetentionJob, Sweeper
 from services.coordinator.worker import SourceWorker
+from shared.logging import get_logger
+from shared.messaging.gateway_mac import KEY_VARIABLE, GatewayMac
 from shared.process.application import Application
 from shared.process.periodic import Periodic
 from shared.process.service_context import ServiceContext
 
+log = get_logger(__name__)
 COLLECTOR_THRESHOLDS: Final = (100_000, 20, 20)
 """Objects made before a look at the young ones, and looks before one at the older ones."""
 SOURCE_SLOTS: Final = 2
@@ -64,7 +67,7 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
     jobs = JobService(store, lifecycle, agent_queue, slots)
     publisher = SourcePublisher(feedback, shared.artifacts)
     return CoordinatorComponents(
-        agents=AgentService(store, agent_queue, outbox, shared.audit, clock),
+        agents=AgentService(store, agent_queue, outbox, shared.audit, clock, build_mac(settings)),
         jobs=jobs,
         requests=RequestService(store, lifecycle, agent_queue, shared.audit, clock),
         consumer=_build_consumer(
@@ -90,7 +93,22 @@ def _build_consumer(
     wait = settings.unknown_agent_wait_seconds
     agents = ConfiguredAgentsCache(shared.database, feedback, wait_seconds=wait)
     limit = settings.feedback_max_bytes
-    return FeedbackConsumer(shared.database, shared.notifier, agents, writer, maximum_bytes=limit)
+    return FeedbackConsumer(
+        shared.database,
+        shared.notifier,
+        agents,
+        writer,
+        maximum_bytes=limit,
+        mac=build_mac(settings),
+    )
+
+
+def build_mac(settings: Settings) -> GatewayMac | None:
+    """What proves that the gateway checked a record; None: writers of the topics are believed."""
+    if settings.gateway_mac_key is None:
+        log.warning("kafka_writers_are_believed", hint=f"set {KEY_VARIABLE}, as at the gateway")
+        return None
+    return GatewayMac(settings.gateway_mac_key.get_secret_value())
 
 
 async def relax_garbage_collector() -> None:

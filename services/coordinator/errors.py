@@ -5,6 +5,8 @@ RetryableError
 PermanentError
 ├── UnknownAgent        feedback for an agent that nobody configured
 ├── OversizedFeedback   a feedback record above the limit
+├── InvalidBaseModel    a profile whose base model is no such URI
+├── NotVouchedFor       what needs the gateway's proof, without it
 ├── ProfileMismatch     a profile for another agent than the command's
 ├── NothingToLearn      a job whose sources hold no item
 └── FactMissing         a job in a state that an earlier stage's answer is missing for
@@ -23,6 +25,14 @@ class UnknownAgent(PermanentError):
 
 class OversizedFeedback(PermanentError):
     """A feedback record above the limit."""
+
+
+class InvalidBaseModel(PermanentError):
+    """A profile whose base model is no such URI."""
+
+
+class NotVouchedFor(PermanentError):
+    """What only the gateway may send, since a key's scope is needed, from somebody else."""
 
 
 class ProfileMismatch(PermanentError):

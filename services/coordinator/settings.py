@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from archon_contracts.events import JobState
 from services.coordinator.jobs.deadlines import JobLimits
@@ -17,6 +17,11 @@ class Settings(ServiceSettings):
     """
 
     service: str = "coordinator"
+    gateway_mac_key: SecretStr | None = Field(
+        default=None,
+        description="Key of the proof that the gateway checked a record, for gateway and "
+        "coordinator alone, 64 hex digits; absent: writers of the topics are believed.",
+    )
     feedback_batch: int = Field(
         default=8_000, ge=1, le=50_000, description="Most feedback records fetched at once."
     )

@@ -38,6 +38,7 @@ from shared.kafka.producer import HealingProducer, producer_factory
 from shared.kafka.refusals import principal_of
 from shared.kafka.security import client_arguments
 from shared.kafka.topic_admin import read_message_limit
+from shared.messaging.gateway_mac import GatewayMac
 from shared.process.application import Application
 from shared.process.listeners import Listener
 from shared.process.periodic import Periodic
@@ -105,7 +106,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         artifacts=shared.artifacts,
         feedback_producer=_build_producer(settings, shared, backpressure.events),
         known_agents=KnownAgents(shared.database, store),
-        service=GatewayService(store, shared.outbox, shared.clock),
+        service=GatewayService(store, shared.outbox, shared.clock, _build_mac(settings)),
         datasets=Datasets(store),
         idempotency=Idempotency(store),
         functions=FunctionService(store, shared.artifacts, shared.clock),
@@ -119,6 +120,11 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         ),
         queries=QueryService(store, letters, shared.clock),
     )
+
+
+def _build_mac(settings: Settings) -> GatewayMac | None:
+    key = settings.gateway_mac_key
+    return GatewayMac(key.get_secret_value()) if key else None
 
 
 def _build_rate_limits(settings: Settings) -> RateLimits:
@@ -173,6 +179,7 @@ def _build_producer(
         shared.clock,
         in_flight,
         principal=principal_of(settings),
+        mac=_build_mac(settings),
         timeout_seconds=settings.gateway_ack_timeout_seconds,
         topic=topic,
         read_limit=partial(read_message_limit, client_arguments(settings), topic),

@@ -6,6 +6,7 @@ RetryableError
     ├── RateLimited       a key, tenant or address is over its rate limit
     └── Overloaded        too much work is in flight or waits
 PermanentError
+├── AuditForged           an audit entry that is not as its hash says
 ├── NotAuthenticated      no key, or one that is not known
 ├── NotAllowed            the key lacks the scope, for the request or for fields of it
 ├── NotFound              this tenant has no such resource
@@ -47,6 +48,10 @@ class RateLimited(TryLater):
 
 class Overloaded(TryLater):
     """Too much work is in flight or waits."""
+
+
+class AuditForged(PermanentError):
+    """An audit entry that is not as its hash says."""
 
 
 class NotAuthenticated(PermanentError):

@@ -30,6 +30,7 @@ from services.gateway.errors import Conflict, FieldError, Invalid, NotFound
 from services.gateway.http.tracing import current_trace_id
 from services.gateway.ports import ServiceStore
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
+from shared.messaging.gateway_mac import GatewayMac
 from shared.messaging.outbox import Outbox
 from shared.ports import Clock
 from shared.postgres.database import Tx
@@ -38,10 +39,13 @@ from shared.postgres.database import Tx
 class GatewayService:
     """Turns requests into commands. Takes `tx` and never commits."""
 
-    def __init__(self, store: ServiceStore, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self, store: ServiceStore, outbox: Outbox, clock: Clock, mac: GatewayMac | None = None
+    ) -> None:
         self._store = store
         self._outbox = outbox
         self._clock = clock
+        self._mac = mac
 
     async def configure_agent(
         self,
@@ -88,6 +92,7 @@ class GatewayService:
             profile=profile,
             reason=request.reason or "",
             requested_by=identity.actor,
+            gateway_mac=self._vouch(identity.tenant_id, request.agent_id, request.base_model),
         )
         await self._outbox.append(tx, command, cause=identity.cause())
         return profile
@@ -241,6 +246,12 @@ class GatewayService:
         )
         await self._outbox.append(tx, command, cause=identity.cause())
         return identity.id
+
+    def _vouch(self, *parts: str) -> str:
+        """The proof, for the coordinator, that the key may name what these parts say."""
+        if self._mac is None:
+            return ""
+        return self._mac.compute(*(part.encode() for part in parts)).decode()
 
     async def _require_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentKind:
         kind = await self._store.agent_kind(tx, tenant_id, agent_id)

@@ -18,6 +18,11 @@ class Settings(ServiceSettings):
         min_length=16,
         description="A key of tenant `default` with every scope; stored as a hash at start.",
     )
+    gateway_mac_key: SecretStr | None = Field(
+        default=None,
+        description="Key of the proof that the gateway checked a record, for gateway and "
+        "coordinator alone, 64 hex digits; absent: writers of the topics are believed.",
+    )
     gateway_body_limit_bytes: int = Field(
         default=8_388_608, ge=1024, description="Largest request body [bytes]."
     )

@@ -28,6 +28,7 @@ SUPERUSER_PASSWORD = "MARKsuperuserpassword"
 API_KEY = "MARK-api-key-of-the-first-tenant"
 WRONG_KEY = "MARK-api-key-of-a-stranger"
 SIGNING_KEY = "5ec4e7" * 10 + "5ec4"
+GATEWAY_MAC_KEY = "6a7e3a" * 10 + "6a7e"
 SAMPLING_SECRET = "5a3b1e" * 10 + "5a3b"
 SASL_PASSWORD = "MARK-sasl-password"
 KEY_PASSWORD = "MARK-password-of-a-key"
@@ -35,7 +36,7 @@ IN_A_QUERY = "MARK-in-a-query"
 IN_A_BODY = "MARK-in-a-body"
 SECRETS = (
     *(DATABASE_PASSWORD, SUPERUSER_PASSWORD, API_KEY, WRONG_KEY, SIGNING_KEY, SAMPLING_SECRET),
-    *(SASL_PASSWORD, KEY_PASSWORD, IN_A_QUERY, IN_A_BODY),
+    *(GATEWAY_MAC_KEY, SASL_PASSWORD, KEY_PASSWORD, IN_A_QUERY, IN_A_BODY),
 )
 SERVICES = ("gateway", "coordinator", "registry")
 TABLES = ("spans", "logs", "metrics")
@@ -84,6 +85,7 @@ async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ob
         ("api-key", API_KEY),
         ("signing-key", SIGNING_KEY),
         ("sampling-secret", SAMPLING_SECRET),
+        ("gateway-mac-key", GATEWAY_MAC_KEY),
         ("postgres/password", DATABASE_PASSWORD),
         ("postgres/superuser-password", SUPERUSER_PASSWORD),
     ):

@@ -140,7 +140,7 @@ def test_every_variable_is_described_and_every_secret_is_asked_for():
     secrets = {name for name, _ in uses if "PASSWORD" in name or "KEY" in name}
 
     assert {name for name, _ in uses} == described.keys()
-    assert len(secrets) == 4
+    assert len(secrets) == 5
     assert {how for name, how in uses if name in secrets} == {":?"}
     assert {described[name] for name in secrets} == {""}
 

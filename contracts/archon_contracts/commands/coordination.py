@@ -23,6 +23,9 @@ class ConfigureAgent(Contract):
     profile: AgentProfile
     reason: str = Field(default="", description="Why, for the record.")
     requested_by: str = Field(default="", description="Who wants it; empty: not said.")
+    gateway_mac: str = Field(
+        default="", description="The gateway's proof that the requester may name this base model."
+    )
 
 
 class CancelJob(Contract):

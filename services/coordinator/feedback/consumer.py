@@ -32,6 +32,7 @@ from services.coordinator.feedback.records import (
 from services.coordinator.feedback.stats import FeedbackStats
 from shared.errors import PermanentError
 from shared.logging import get_logger
+from shared.messaging.gateway_mac import GatewayMac
 from shared.messaging.messages import Cause, RawRecord
 from shared.messaging.notifier import Notifier
 from shared.ports import Clock
@@ -172,6 +173,7 @@ class FeedbackConsumer:
         writer: FeedbackWriter,
         *,
         maximum_bytes: int,
+        mac: GatewayMac | None = None,
         part: int = TRANSACTION_RECORDS,
     ) -> None:
         self._database = database
@@ -179,6 +181,7 @@ class FeedbackConsumer:
         self._agents = agents
         self._writer = writer
         self._maximum_bytes = maximum_bytes
+        self._mac = mac
         self._part = part
 
     async def consume(self, records: Sequence[RawRecord]) -> None:
@@ -203,7 +206,11 @@ class FeedbackConsumer:
     async def _read(self, records: Sequence[RawRecord]) -> FeedbackBatch:
         batch = FeedbackBatch()
         for start in range(0, len(records), PARSE_SLICE):
-            batch.parse(records[start : start + PARSE_SLICE], maximum_bytes=self._maximum_bytes)
+            batch.parse(
+                records[start : start + PARSE_SLICE],
+                maximum_bytes=self._maximum_bytes,
+                mac=self._mac,
+            )
             await asyncio.sleep(0)  # the database and the group's heartbeat get their turn
         return batch
 

@@ -22,19 +22,23 @@ from archon_contracts.events import (
     AnnotationSubmitted,
     FeedbackReceived,
     FeedbackRetracted,
+    FeedbackSource,
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id, feedback_event_id
 from archon_contracts.rules.normal_text import same_text
 from archon_contracts.traffic_classes import TrafficClass, detect_internal_traffic
 from services.coordinator.domain import AgentKey
-from services.coordinator.errors import OversizedFeedback
+from services.coordinator.errors import NotVouchedFor, OversizedFeedback
 from services.coordinator.feedback.stats import ANNOTATION
 from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
+from shared.messaging.gateway_mac import MAC_HEADER, GatewayMac
 from shared.messaging.messages import RawRecord, describe_validation_error
 
 GOOD_RATING: Final = 4.0
 MAXIMUM_SUBMITTER_LENGTH: Final = 256
+SCOPED_SOURCES: Final = frozenset({FeedbackSource.EXPERT, FeedbackSource.ENVIRONMENT, ANNOTATION})
+"""Sources that a key may name only with the scope `annotate`, as they outweigh users."""
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _MISPLACED: Final = "header {name} is null or not UTF-8; send text or leave it out"
 
@@ -110,11 +114,13 @@ class FeedbackBatch:
     rejected: list[tuple[RawRecord, PermanentError]] = field(default_factory=list)
     internal: list[tuple[RawRecord, InternalRecord]] = field(default_factory=list)
 
-    def parse(self, records: Sequence[RawRecord], *, maximum_bytes: int) -> None:
+    def parse(
+        self, records: Sequence[RawRecord], *, maximum_bytes: int, mac: GatewayMac | None = None
+    ) -> None:
         """Add records, each read by itself: a bad one is refused and decides for no other."""
         for record in records:
             try:
-                item = parse_record(record, maximum_bytes)
+                item = parse_record(record, maximum_bytes, mac)
             except PermanentError as error:
                 self.rejected.append((record, error))
             else:
@@ -124,13 +130,16 @@ class FeedbackBatch:
                     self.items.append((record, item))
 
 
-def parse_record(record: RawRecord, maximum_bytes: int) -> FeedbackItem | InternalRecord:
-    """What one record says.
+def parse_record(
+    record: RawRecord, maximum_bytes: int, mac: GatewayMac | None = None
+) -> FeedbackItem | InternalRecord:
+    """What one record says. With `mac`, what needs a scope needs the gateway's proof.
 
     Raises:
         UnknownMessageType: `ce_type` is absent, unreadable, or not of this topic.
         UnreadableMessage: a header or the body breaks its contract.
         OversizedFeedback: the body is larger than the limit.
+        NotVouchedFor: only the gateway may send it, and it did not.
     """
     if record.unreadable:
         raise UnreadableMessage(record.unreadable)
@@ -149,7 +158,10 @@ def parse_record(record: RawRecord, maximum_bytes: int) -> FeedbackItem | Intern
             f"the body has {len(value)} bytes, {maximum_bytes} are allowed; send a shorter one"
         )
     try:
-        return reader(record, headers, value)
+        item = reader(record, headers, value)
+        if mac is not None:
+            _require_vouched(mac, headers, value, item)
+        return item
     except ValidationError as error:
         raise UnreadableMessage(f"{error.title}: {describe_validation_error(error)}") from error
 
@@ -288,6 +300,27 @@ _PARSERS: Final[Mapping[bytes | None, RecordParser]] = {
     InteractionLogged.message_type().encode(): _parse_interaction,
     FeedbackRetracted.message_type().encode(): _parse_retraction,
 }
+
+
+def _require_vouched(
+    mac: GatewayMac, headers: RawHeaders, value: bytes, item: FeedbackItem | InternalRecord
+) -> None:
+    """Refuse what needs a key's scope from a sender that the gateway did not check."""
+    signed = (headers.get("ce_id") or b"", headers.get("ce_submittedby") or b"", value)
+    if mac.verify(headers.get(MAC_HEADER), *signed):
+        return
+    named = ""
+    if "ce_submittedby" in headers:  # it would take another key's ids, or retract what it gave
+        named = "header ce_submittedby"
+    elif isinstance(item, FeedbackRow | RetractionRow) and item.source in SCOPED_SOURCES:
+        named = f"source {item.source}"
+    elif isinstance(item, RetractionRow) and item.submitted_by != _submitted_by(headers):
+        named = "submitted_by"
+    if named:
+        raise NotVouchedFor(
+            f"{named} needs an API key's scope, and this record did not come through the gateway; "
+            "send it over HTTP"
+        )
 
 
 def _unknown_type(record: RawRecord) -> UnknownMessageType:

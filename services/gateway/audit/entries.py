@@ -7,9 +7,11 @@ from uuid import UUID
 
 from pydantic import Field
 
-from archon_contracts.events import AuditAction, AuditChange
+from archon_contracts.audit_chain import compute_hash
+from archon_contracts.events import AuditAction, AuditChange, AuditRecorded
 from services.gateway.auth.request_identity import RequestIdentity
 from services.gateway.domain import View
+from services.gateway.errors import AuditForged
 from shared.audit import AuditEntry
 
 
@@ -32,6 +34,22 @@ def build_entry(
         reason=reason,
         details={name: str(fact) for name, fact in details.items() if fact is not None},
     )
+
+
+def require_genuine(event: AuditRecorded) -> None:
+    """Refuse an entry that is not as its hash says, before the copy of its chain keeps it.
+
+    Anybody who may write to the topic can still forge a whole entry, hash and all: that only the
+    services may is the broker's ACL.
+
+    Raises:
+        AuditForged: what it says and its hash differ.
+    """
+    if compute_hash(event.model_dump()) != event.hash:
+        raise AuditForged(
+            f"entry {event.sequence} of chain {event.chain} of tenant {event.tenant_id} does not "
+            "hash to what it says: it was not written by the service that keeps the chain"
+        )
 
 
 class AuditEntryView(View):

@@ -28,6 +28,7 @@ from services.gateway.load.load_shedding import InFlightLimit
 from shared.errors import ArchonError, BrokerUnavailable
 from shared.kafka.producer import HealingProducer
 from shared.kafka.refusals import MISSING_RIGHT_ERRORS, TOO_LARGE_ERRORS, describe_error
+from shared.messaging.gateway_mac import MAC_HEADER, GatewayMac
 from shared.ports import Clock
 from shared.telemetry.spans import current_traceparent, remote_context
 
@@ -61,6 +62,7 @@ class FeedbackProducer:
         principal: str,
         timeout_seconds: float,
         topic: str = FEEDBACK.name,
+        mac: GatewayMac | None = None,
         read_limit: Callable[[], Awaitable[int | None]] | None = None,
     ) -> None:
         """`topic` is the feedback topic's name on Kafka, for texts to people; `read_limit` asks
@@ -70,6 +72,7 @@ class FeedbackProducer:
         self._clock = clock
         self._in_flight = in_flight
         self._principal = principal
+        self._mac = mac
         self._timeout = timeout_seconds
         self._read_limit = read_limit
 
@@ -152,7 +155,7 @@ class FeedbackProducer:
         self, producer: GapFreeProducer, events: Sequence[OutgoingEvent]
     ) -> list[object]:
         partitions = sorted(await producer.partitions_for(FEEDBACK.name))
-        attributes = _Attributes(self._clock.now(), current_traceparent())
+        attributes = _Attributes(self._clock.now(), current_traceparent(), self._mac)
         placed: dict[str, tuple[bytes, int]] = {}  # a request names few agents
         acknowledgements = []
         for event in events:
@@ -205,20 +208,25 @@ class FeedbackProducer:
 class _Attributes:
     """CloudEvents headers; what all events of a request share is made once."""
 
-    def __init__(self, now: datetime, traceparent: str) -> None:
+    def __init__(self, now: datetime, traceparent: str, mac: GatewayMac | None) -> None:
         self._now = now
+        self._mac = mac
         self._traceparent = traceparent
         self._shared: dict[tuple[type, str, str], Headers] = {}
 
     def of(self, event: OutgoingEvent) -> Headers:
         """The headers of one event, which is its own correlation."""
         identifier = str(event.id).encode()
-        return [
+        headers = [
             *self._shared_by(event),
             ("ce_id", identifier),
             ("ce_correlationid", identifier),
             ("ce_subject", event.body.key.encode()),
         ]
+        if self._mac is not None:
+            submitted_by = event.submitted_by.encode()
+            headers.append((MAC_HEADER, self._mac.compute(identifier, submitted_by, event.payload)))
+        return headers
 
     def _shared_by(self, event: OutgoingEvent) -> Headers:
         shared = type(event.body), event.body.traffic_class or "", event.submitted_by

@@ -28,6 +28,7 @@ from archon_contracts.events import (
 )
 from archon_contracts.metric_names import TRAIN_LOSS
 from archon_contracts.topics import EVENT_TOPICS, FEEDBACK, FEEDBACK_COUNTS, METRICS, Topic
+from services.gateway.audit.entries import require_genuine
 from services.gateway.audit.store import AuditStore
 from services.gateway.feedback.hourly_stats import merge_by_hour
 from services.gateway.read_models.projection_store import ProjectionStore
@@ -88,6 +89,7 @@ class Projections:
         await self._store.save_agent(tx, event.tenant_id, event.profile, message.envelope.time)
 
     async def _audit_recorded(self, tx: Tx, message: Message[AuditRecorded]) -> None:
+        require_genuine(message.body)
         await self._audit.add(tx, message.body)
 
     async def _dataset_prepared(self, tx: Tx, message: Message[DatasetPrepared]) -> None:

@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archon_contracts.events import FeedbackReceived, FeedbackRetracted, InteractionLogged
-from archon_contracts.identifiers import derived_id, feedback_event_id
+from archon_contracts.base import Contract
+from archon_contracts.events import (
+    AnnotationSubmitted,
+    FeedbackReceived,
+    FeedbackRetracted,
+    InteractionLogged,
+)
+from archon_contracts.identifiers import derived_id, feedback_event_id, new_id
 from archon_contracts.traffic_classes import TrafficClass
-from services.coordinator.errors import OversizedFeedback
+from services.coordinator.errors import NotVouchedFor, OversizedFeedback
 from services.coordinator.feedback.records import (
     FeedbackBatch,
     FeedbackRow,
@@ -20,6 +26,7 @@ from services.coordinator.feedback.records import (
     split_at_retractions,
 )
 from shared.errors import UnknownMessageType, UnreadableMessage
+from shared.messaging.gateway_mac import MAC_HEADER, GatewayMac
 from shared.messaging.messages import RawRecord
 from tests.support.coordinator.coordinator import AGENT, feedback, record_of, retracted
 
@@ -235,3 +242,56 @@ def test_a_retraction_concerns_its_sender_unless_it_names_another() -> None:
     other = parse_record(record_of(retracted("i1", submitted_by="*"), ce_source=b"agent/x"), LIMIT)
 
     assert [own.submitted_by, other.submitted_by] == ["agent/x", "*"]
+
+
+MAC = GatewayMac("ab" * 32)
+SCOPED = [
+    feedback("i1", source="expert"),
+    feedback("i1", source="environment"),
+    retracted("i1", source="expert"),
+    retracted("i1", submitted_by="*"),
+    retracted("i1", submitted_by="key:1"),
+    retracted("i1", annotator_id="ann"),
+    AnnotationSubmitted(agent_id="a", item_id="i", annotator_id="ann", input="q", label="l"),
+]
+
+
+@pytest.mark.parametrize("body", SCOPED)
+def test_what_needs_a_scope_is_refused_without_the_gateways_proof(body: Contract) -> None:
+    with pytest.raises(NotVouchedFor, match="over HTTP"):
+        parse_record(record_of(body, ce_source=b"agent/x"), LIMIT, MAC)
+
+
+@pytest.mark.parametrize("body", SCOPED)
+def test_what_needs_a_scope_is_taken_with_the_gateways_proof(body: Contract) -> None:
+    key, event_id = b"key:1", str(new_id()).encode()
+    mac = MAC.compute(event_id, key, body.to_bytes())
+    headers = {"ce_id": event_id, "ce_submittedby": key, MAC_HEADER: mac}
+
+    parse_record(record_of(body, **headers), LIMIT, MAC)
+
+
+def test_the_name_of_another_key_is_refused_without_the_gateways_proof() -> None:
+    with pytest.raises(NotVouchedFor, match="ce_submittedby"):
+        parse_record(record_of(feedback("i1"), ce_submittedby=b"key:1"), LIMIT, MAC)
+
+
+@pytest.mark.parametrize("changed", ["ce_id", "ce_submittedby", "body"])
+def test_a_proof_is_of_one_record_alone(changed: str) -> None:
+    headers = {"ce_id": str(new_id()).encode(), "ce_submittedby": b"key:1"}
+    body = feedback("i1", source="expert")
+    mac = MAC.compute(headers["ce_id"], headers["ce_submittedby"], body.to_bytes())
+    if changed == "body":
+        body = feedback("i2", source="expert")
+    else:
+        headers[changed] = str(new_id()).encode()
+
+    with pytest.raises(NotVouchedFor):
+        parse_record(record_of(body, **headers, **{MAC_HEADER: mac}), LIMIT, MAC)
+
+
+def test_feedback_of_a_user_needs_no_proof() -> None:
+    own = retracted("i1")
+
+    parse_record(record_of(feedback("i1"), ce_source=b"agent/x"), LIMIT, MAC)
+    parse_record(record_of(own, ce_source=b"agent/x"), LIMIT, MAC)
