@@ -9,6 +9,7 @@ from typing import Final
 
 from services.coordinator.agents import AgentService
 from services.coordinator.feedback.consumer import FeedbackConsumer, FeedbackWriter
+from services.coordinator.feedback.count_publisher import CountPublisher
 from services.coordinator.feedback.known_agents import ConfiguredAgentsCache
 from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.handlers import build_router
@@ -48,6 +49,7 @@ class CoordinatorComponents:
     jobs: JobService
     requests: RequestService
     consumer: FeedbackConsumer
+    count_publisher: CountPublisher
     sweeper: Sweeper
     pruner: RetentionJob
     source_worker: SourceWorker
@@ -73,6 +75,7 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
         consumer=_build_consumer(
             settings, shared, FeedbackWriter(feedback, agent_queue, outbox, clock), feedback
         ),
+        count_publisher=CountPublisher(shared.database, shared.notifier, feedback, outbox),
         sweeper=Sweeper(shared.database, shared.notifier, store, lifecycle, agent_queue, clock),
         pruner=RetentionJob(
             shared.database,
@@ -140,6 +143,7 @@ def build_app(settings: Settings) -> Application:
     return Application(
         shared,
         background=[
+            components.count_publisher,
             Periodic("sweeper", settings.sweep_seconds, components.sweeper.sweep),
             Periodic("retention", HOUR, components.pruner.prune),
             shared.worker({PUBLISH_SOURCES: components.source_worker}, slots=SOURCE_SLOTS),

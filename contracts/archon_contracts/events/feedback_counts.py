@@ -11,7 +11,7 @@ from archon_contracts import topics
 from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.topics import Topic
 
-# Batched: one FeedbackCounted per agent and transaction of the coordinator. Keyed by agent on a
+# Batched: one FeedbackCounted per agent for a second of the coordinator's. Keyed by agent on a
 # topic of its own, because the jobs topic is keyed by job and the feedback topic is the agents'.
 # Internal traffic is counted in none.
 

@@ -18,6 +18,8 @@ MAXIMUM_MARKS: Final = 30
 
 def clean_text(text: str) -> str:
     """The text in composed Unicode form, without control characters and outer space."""
+    if text.isascii() and text.isprintable():  # nearly all text: nothing to remove or to compose
+        return text.strip()
     visible = _CONTROL.sub("", text)  # first: what they separated may compose
     if visible.isascii():  # composed already
         return visible.strip()

@@ -16,7 +16,6 @@ from opentelemetry import metrics
 
 from archon_contracts import telemetry
 from archon_contracts.commands import EraseItems
-from archon_contracts.identifiers import new_id
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import UnknownAgent
 from services.coordinator.feedback.counting import FeedbackCounter
@@ -105,19 +104,9 @@ class FeedbackWriter:
                 counter.add_retraction(run.retraction, is_new=result.is_new)
                 changed += [(False, result.stats)] if result.stats else []
                 await self._request_erasure(tx, run.retraction, result.claimed_ids)
-        await self._publish_counts(tx, counter)
+        if counted := counter.encode():
+            await self._feedback.add_pending_counts(tx, counted)
         return changed
-
-    async def _publish_counts(self, tx: Tx, counter: FeedbackCounter) -> None:
-        """Publish what this transaction counted, one event per agent.
-
-        The cause is new each time: a batch that comes again, in part or with more, is another
-        transaction with other counts, and must not be taken for the first.
-        """
-        events = list(counter.events())
-        if events:
-            cause_id = new_id()
-            await self._outbox.append_all(tx, events, cause=Cause(cause_id, str(cause_id)))
 
     async def _request_erasure(
         self, tx: Tx, retraction: RetractionRow, used: Sequence[UUID]

@@ -1,14 +1,18 @@
 """Counters of what a transaction stored, published so that nobody counts the topic again.
 
-Only the transaction that stores an event knows whether it is new, so the counters leave with it.
+Only the transaction that stores an event knows whether it is new, so it keeps its counters with it.
+Counters of many transactions are added up before they are published: a message per agent and
+transaction would cost the relay, Kafka and the gateway more than the feedback itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
+
+import orjson
 
 from archon_contracts.events import FeedbackCounted, FeedbackCounts
 from archon_contracts.latency_buckets import bucket_of
@@ -41,6 +45,46 @@ class Counters:
         """The counters by name."""
         return {name: getattr(self, name) for name in self.__slots__}
 
+    def changed_fields(self) -> dict[str, Any]:
+        """The counters that are not zero, by name."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name))}
+
+    def add(self, fields: Mapping[str, Any]) -> None:
+        """Add counters by name."""
+        for name, value in fields.items():
+            if isinstance(value, dict):
+                counts: dict[str, int] = getattr(self, name)
+                for key, count in value.items():
+                    counts[key] = counts.get(key, 0) + count
+            else:
+                setattr(self, name, getattr(self, name) + value)
+
+
+class CountTotals:
+    """Sums of what transactions counted, per agent, hour and model version."""
+
+    def __init__(self) -> None:
+        self._totals: dict[tuple[AgentKey, datetime, str | None], Counters] = {}
+
+    def add(self, encoded: bytes) -> None:
+        """Add what `FeedbackCounter.encode` gave for one transaction."""
+        counted = orjson.loads(encoded)
+        hour = datetime.fromisoformat(counted["hour"])
+        for tenant_id, agent_id, version, fields in counted["counters"]:
+            place = AgentKey(tenant_id, agent_id), hour, version
+            self._totals.setdefault(place, Counters()).add(fields)
+
+    def events(self) -> Iterator[FeedbackCounted]:
+        """One event per agent."""
+        by_agent: dict[AgentKey, list[FeedbackCounts]] = {}
+        for (key, hour, version), counters in self._totals.items():
+            counts = FeedbackCounts(hour=hour, model_version=version, **counters.fields())
+            by_agent.setdefault(key, []).append(counts)
+        for key, each in by_agent.items():
+            yield FeedbackCounted(
+                tenant_id=key.tenant_id, agent_id=key.agent_id, counts=tuple(each)
+            )
+
 
 class FeedbackCounter:
     """Counts what one transaction stored; the hour is that of its arrival."""
@@ -48,6 +92,18 @@ class FeedbackCounter:
     def __init__(self, received_at: datetime) -> None:
         self._hour = received_at.replace(minute=0, second=0, microsecond=0)
         self._counters: dict[tuple[AgentKey, str | None], Counters] = {}
+
+    def encode(self) -> bytes:
+        """What was counted, as `CountTotals` reads it; empty when nothing was."""
+        if not self._counters:
+            return b""
+        counters = [
+            (*key, version, counted.changed_fields())
+            for (key, version), counted in self._counters.items()
+        ]
+        # A key of `by_source` may be a member of an enum.
+        option = orjson.OPT_NON_STR_KEYS
+        return orjson.dumps({"hour": self._hour, "counters": counters}, option=option)
 
     def add_feedback(self, rows: Sequence[FeedbackRow], new_ids: NewIds | None) -> None:
         """Count rows of an insert; without `new_ids` all of them were new."""
@@ -73,17 +129,6 @@ class FeedbackCounter:
         counters = self._of(row.key, None)
         counters.retracted += is_new
         counters.duplicates += not is_new
-
-    def events(self) -> Iterator[FeedbackCounted]:
-        """One event per agent."""
-        by_agent: dict[AgentKey, list[FeedbackCounts]] = {}
-        for (key, version), counters in self._counters.items():
-            counts = FeedbackCounts(hour=self._hour, model_version=version, **counters.fields())
-            by_agent.setdefault(key, []).append(counts)
-        for key, each in by_agent.items():
-            yield FeedbackCounted(
-                tenant_id=key.tenant_id, agent_id=key.agent_id, counts=tuple(each)
-            )
 
     def _new(self, rows: Sequence[R], new_ids: NewIds | None) -> Sequence[R]:
         """The rows that were new; of an id that comes twice in a batch, the first one is."""

@@ -53,6 +53,14 @@ class FeedbackRecords(Protocol):
         received_at: datetime,
     ) -> int: ...
 
+    async def add_pending_counts(self, tx: Tx, counts: bytes) -> None: ...
+
+
+class PendingCounts(Protocol):
+    """Counts of committed transactions that are not published yet."""
+
+    async def claim_pending_counts(self, tx: Tx, most: int) -> list[bytes]: ...
+
 
 class FeedbackOutbox(Protocol):
     """Queues commands, and rejected records with their reasons."""

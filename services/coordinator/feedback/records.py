@@ -197,18 +197,20 @@ def _parse_feedback(
     body = FeedbackReceived.model_validate_json(value)
     submitted_by = _submitted_by(headers)
     named = body.tenant_id, body.agent_id, body.interaction_id, body.source
+    # Compared once: both whether it was right and whether it was corrected follow.
+    same = body.expected is not None and _same_answer(body.actual, body.expected)
     row = FeedbackRow(
         AgentKey(body.tenant_id, body.agent_id),
         _event_id(headers, *named) or feedback_event_id(*named, submitted_by),
         body.interaction_id,
         body.source,
         body.rating,
-        _is_correct(body),
+        same if body.expected is not None else _is_good(body),
         _traceparent(headers),
         value,
         submitted_by,
         body.model_version,
-        body.expected is not None and not _same_answer(body.expected, body.actual),
+        body.expected is not None and not same,
         body.reward,
         partition=record.partition,
         offset=record.offset,
@@ -370,9 +372,8 @@ def _same_answer(one: JsonValue, other: JsonValue) -> bool:
     return one == other
 
 
-def _is_correct(body: FeedbackReceived) -> bool:
-    if body.expected is not None:
-        return _same_answer(body.actual, body.expected)
+def _is_good(body: FeedbackReceived) -> bool:
+    """Whether feedback without an expected answer says that the agent was right."""
     if body.rating is not None:
         return body.rating >= GOOD_RATING
     return (body.reward or 0.0) > 0

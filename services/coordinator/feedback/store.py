@@ -190,6 +190,15 @@ class FeedbackStore:
             (row["tenant_id"], event_id) for row in stored for event_id in row["new_ids"]
         )
 
+    async def add_pending_counts(self, tx: Tx, counts: bytes) -> None:
+        """Keep what the transaction counted until it is published."""
+        await self._queries.insert_pending_counts(tx, counts=counts)
+
+    async def claim_pending_counts(self, tx: Tx, most: int) -> list[bytes]:
+        """Remove and return the oldest counts; they are the caller's to publish."""
+        rows = self._queries.claim_pending_counts(tx, most=most)
+        return [row["counts"] async for row in rows]
+
     async def prune_interactions(self, tx: Tx, before: datetime) -> None:
         """Delete old interactions without feedback, and old records of internal traffic."""
         await self._queries.prune_interactions(tx, before=before)

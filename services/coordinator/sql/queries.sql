@@ -141,6 +141,17 @@ RETURNING t.tenant_id, s.added,
                     WHERE stored.tenant_id = t.tenant_id AND stored.agent_id = t.agent_id)
     END AS new_ids;
 
+-- name: insert_pending_counts(counts)!
+INSERT INTO pending_counts (counts) VALUES (:counts);
+
+-- name: claim_pending_counts(most)
+-- What another coordinator is taking is its to publish.
+DELETE FROM pending_counts
+WHERE id = ANY (ARRAY(
+    SELECT id FROM pending_counts ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+))
+RETURNING counts;
+
 -- name: prune_interactions(before)!
 DELETE FROM interactions WHERE received_at < :before;
 

@@ -145,6 +145,15 @@ async def test_new_rows_are_counted_and_known_ones_are_not(stores: Stores) -> No
     assert stats.oldest_unused_at == NOON
 
 
+async def test_pending_counts_are_taken_once_and_the_oldest_first(stores: Stores) -> None:
+    for counts in (b"1", b"2", b"3"):
+        await stores.call("add_pending_counts", counts)
+
+    taken = [await stores.call("claim_pending_counts", 2) for _ in range(3)]
+
+    assert [sorted(each) for each in taken] == [[b"1", b"2"], [b"3"], []]
+
+
 async def test_a_retracted_row_does_not_come_back(stores: Stores) -> None:
     await stores.insert(row(1, rating=5), row(2))
 

@@ -1,8 +1,12 @@
 """FeedbackCounted on a real database: each stored event is counted once, whatever comes again."""
 
 from collections import Counter
+from unittest.mock import AsyncMock
+
+import pytest
 
 from archon_contracts.events import FeedbackCounted, InteractionLogged
+from shared.errors import DatabaseUnavailable
 from tests.support.coordinator.coordinator import (
     AGENT,
     World,
@@ -16,7 +20,8 @@ QUIET = {"trigger_minimum_feedback": 10_000}
 
 
 async def totals(world: World) -> Counter[str]:
-    """The sums of all counts that were published."""
+    """The sums of all counts that were published, with what was still to be."""
+    await world.components.count_publisher.publish()
     found: Counter[str] = Counter()
     for event in await world.published(FeedbackCounted):
         for counts in event.counts:
@@ -51,12 +56,42 @@ async def test_interactions_and_retractions_are_counted_once(world: World) -> No
     assert found["duplicates"] == 3
 
 
-async def test_one_batch_gives_one_event_per_agent(world: World) -> None:
+async def test_many_batches_give_one_event_per_agent(world: World) -> None:
+    """A message per agent and batch cost more than the storing of the feedback."""
     for name in ("a", "b"):
         await world.deliver(configure(name, **QUIET))
 
-    await world.consume(record_of(feedback(f"i{n}", "ab"[n % 2])) for n in range(10))
+    for batch in range(3):
+        records = [record_of(feedback(f"i{batch}-{n}", "ab"[n % 2])) for n in range(10)]
+        await world.consume(records)
+    await world.components.count_publisher.publish()
 
     events = await world.published(FeedbackCounted)
     assert sorted(event.agent_id for event in events) == ["a", "b"]
-    assert {sum(counts.feedback for counts in event.counts) for event in events} == {5}
+    assert {sum(counts.feedback for counts in event.counts) for event in events} == {15}
+
+
+async def test_counts_are_published_once(world: World) -> None:
+    await world.deliver(configure(**QUIET))
+    await world.consume([record_of(feedback("i1"))])
+
+    for _ in range(2):
+        await world.components.count_publisher.publish()
+
+    (event,) = await world.published(FeedbackCounted)
+    assert event.counts[0].feedback == 1
+
+
+async def test_counts_whose_publication_fails_are_published_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.deliver(configure(**QUIET))
+    await world.consume([record_of(feedback("i1"))])
+
+    with monkeypatch.context() as broken:
+        refuse = AsyncMock(side_effect=DatabaseUnavailable("gone"))
+        broken.setattr(world.shared.outbox, "append_all", refuse)
+        with pytest.raises(DatabaseUnavailable):
+            await world.components.count_publisher.publish()
+
+    assert (await totals(world))["feedback"] == 1

@@ -56,6 +56,7 @@ class MemoryFeedback:
         self.rows: dict[tuple[str, UUID], StoredRow] = {}
         self.retractions: dict[tuple[str, UUID], RetractionRow] = {}
         self.internal_traffic: dict[UUID, InternalRecord] = {}
+        self.pending_counts: list[bytes] = []
         self.open_jobs: dict[AgentKey, UUID] = {}
         self.windows: list[tuple[Window, FeedbackStats, datetime]] = []
 
@@ -165,6 +166,13 @@ class MemoryFeedback:
     ) -> NewIds | None:
         """They decide nothing here; that they are stored once is tested on the database."""
         return None
+
+    async def add_pending_counts(self, _tx: object, counts: bytes) -> None:
+        self.pending_counts.append(counts)
+
+    async def claim_pending_counts(self, _tx: object, most: int) -> list[bytes]:
+        taken, self.pending_counts = self.pending_counts[:most], self.pending_counts[most:]
+        return taken
 
     async def record_internal_traffic(
         self,

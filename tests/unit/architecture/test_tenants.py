@@ -6,6 +6,7 @@ from tests.support.sources import name_of, product_files, tree_of
 
 LOOK_ACROSS = {
     "services/coordinator/feedback/consumer.py": "a batch of feedback is everybody's",
+    "services/coordinator/feedback/count_publisher.py": "what batches counted is everybody's",
     "services/coordinator/feedback/known_agents.py": "the agents of a batch",
     "services/coordinator/scheduling/ports.py": "the tenants that slots.py asks of",
     "services/coordinator/scheduling/slots.py": "all tenants' jobs share the slots",

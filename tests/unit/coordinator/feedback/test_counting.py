@@ -1,11 +1,12 @@
 """Counters of what a transaction stored."""
 
+from datetime import timedelta
 from uuid import UUID
 
-from archon_contracts.events import FeedbackCounts
+from archon_contracts.events import FeedbackCounted, FeedbackCounts, FeedbackSource
 from archon_contracts.latency_buckets import bucket_of
 from services.coordinator.domain import AgentKey
-from services.coordinator.feedback.counting import FeedbackCounter
+from services.coordinator.feedback.counting import CountTotals, FeedbackCounter
 from services.coordinator.feedback.records import FeedbackRow, InteractionRow, RetractionRow
 from services.coordinator.feedback.stats import ANNOTATION
 from tests.support.messaging.messages import NOON
@@ -32,9 +33,17 @@ def row(number: int, *, source: str = "user", rating: float | None = None) -> Fe
     )
 
 
+def published(*counters: FeedbackCounter) -> list[FeedbackCounted]:
+    """What is published of some transactions."""
+    totals = CountTotals()
+    for each in counters:
+        totals.add(each.encode())
+    return list(totals.events())
+
+
 def counted(counter: FeedbackCounter) -> dict[str | None, FeedbackCounts]:
     """The counts of the one agent by model version."""
-    (event,) = counter.events()
+    (event,) = published(counter)
     assert (event.tenant_id, event.agent_id) == KEY
     return {counts.model_version: counts for counts in event.counts}
 
@@ -94,5 +103,25 @@ def test_annotations_and_retractions_are_counted_apart() -> None:
     assert (versions[None].retracted, versions[None].duplicates) == (1, 1)
 
 
-def test_nothing_stored_is_no_event() -> None:
-    assert list(FeedbackCounter(RECEIVED_AT).events()) == []
+def test_nothing_stored_is_not_kept() -> None:
+    assert FeedbackCounter(RECEIVED_AT).encode() == b""
+
+
+def test_transactions_are_added_up_to_one_event_per_agent_with_its_hours() -> None:
+    first, second = FeedbackCounter(RECEIVED_AT), FeedbackCounter(RECEIVED_AT)
+    later = FeedbackCounter(RECEIVED_AT + timedelta(hours=1))
+    for counter in (first, second, later):
+        counter.add_feedback([row(1, rating=4), row(2, source=FeedbackSource.EXPERT)], None)
+        counter.add_interactions([InteractionRow(KEY, UUID(int=3), b"", "1.0.0", True, 0.25)], None)
+    other = FeedbackRow(AgentKey("default", "other"), *row(4)[1:])
+    later.add_feedback([other], None)
+
+    events = {event.agent_id: event.counts for event in published(first, second, later)}
+
+    assert sorted(events) == ["other", "picker"]
+    by_hour = {counts.hour: counts for counts in events["picker"]}
+    assert [by_hour[hour].feedback for hour in sorted(by_hour)] == [4, 2]
+    both = by_hour[NOON]
+    assert (both.rated, both.rating_sum, both.failed) == (2, 8, 2)
+    assert both.by_source == {"user": 2, "expert": 2}
+    assert both.latencies == {str(bucket_of(0.25)): 2}
