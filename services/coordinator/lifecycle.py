@@ -69,9 +69,9 @@ class JobLifecycle:
         """The job's state goes on, and something new is known."""
         await self._transitions.update_facts(tx, job, facts)
 
-    async def fill_slots(self, tx: Tx) -> None:
-        """Start queued jobs in slots that a crash may have left free."""
-        await self._slots.fill(tx)
+    async def fill_slots(self, tx: Tx) -> bool:
+        """Start queued jobs in slots that a crash may have left free; whether there was one."""
+        return await self._slots.fill(tx)
 
     async def retry_training(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
         """Queue the next attempt, or end the job after the last one."""

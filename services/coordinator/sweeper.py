@@ -47,8 +47,10 @@ class Sweeper:
         while await self._handle_overdue_job(now) or await self._evaluate_due_agent(now):
             self._notifier.notify()
         async with self._database.across_tenants() as tx:
-            await self._lifecycle.fill_slots(tx)
-        self._notifier.notify()
+            started = await self._lifecycle.fill_slots(tx)
+        # Only then: whoever waits looks into the database, every few seconds for ever.
+        if started:
+            self._notifier.notify()
 
     async def _handle_overdue_job(self, now: datetime) -> bool:
         job: Job | None = None

@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
@@ -34,8 +34,32 @@ class Listener:
     trusted_proxies: str = ""
 
 
+DATE_SECONDS: Final = 1.0
+"""The Date header is made anew so often."""
+
+
 class _Server(uvicorn.Server):
     """The application handles signals, not its servers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Take no more connections, and let requests finish."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end.
+
+        uvicorn's own loop looks for it ten times a second, which was a tenth of an idle service's
+        CPU time.
+        """
+        while not await self.on_tick(0):  # 0: the tick that makes the Date header anew
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DATE_SECONDS):
+                    await self._ending.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -76,7 +100,7 @@ async def serve_listeners(
         yield
     finally:
         for server in servers:
-            server.should_exit = True
+            server.end()
         await asyncio.wait(tasks, timeout=stop_seconds())
         for bound in sockets:
             bound.close()

@@ -40,20 +40,23 @@ class SlotAllocator:
         self._clock = clock
         self._report_timeout = timedelta(seconds=report_timeout_seconds)
 
-    async def fill(self, tx: Tx) -> None:
+    async def fill(self, tx: Tx) -> bool:
         """Start as many queued jobs as there are free slots. The last step of a transaction.
+
+        Returns whether one was started.
 
         The lock comes before the look: whoever frees a slot and whoever queues a job at the same
         time see each other. A slot is for every tenant, whoever's job left it.
         """
         async with self._queue.across_tenants(tx):
-            await self._fill(tx)
+            return await self._fill(tx)
 
-    async def _fill(self, tx: Tx) -> None:
+    async def _fill(self, tx: Tx) -> bool:
         await self._queue.lock_scheduler(tx)
         waiting = await self._queue.queued_jobs(tx, most=MAX_QUEUED)
         if not waiting:
-            return
+            return False
+        started = False
         heard = await self._queue.reported_slots(
             tx, TRAINER, self._clock.now() - self._report_timeout
         )
@@ -63,6 +66,8 @@ class SlotAllocator:
             # It may have been cancelled since it was listed.
             if job is not None:
                 await self._grant(tx, job)
+                started = True
+        return started
 
     async def record_report(self, tx: Tx, report: WorkerReported) -> None:
         """Remember a worker's report; a new slot is filled at once."""

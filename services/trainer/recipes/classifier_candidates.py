@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
-from scipy.stats import binomtest
+from scipy.special import bdtrc
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -180,8 +180,9 @@ def _is_better(tuned: Sequence[bool], closed_form: Sequence[bool]) -> bool:
     lost = sum(then and not now for now, then in zip(tuned, closed_form, strict=True))
     if gained <= lost:
         return False
-    test = binomtest(gained, gained + lost, 0.5, alternative="greater")
-    return float(test.pvalue) <= MAXIMUM_P_VALUE
+    # P(at least `gained` of those that differ) for a fair coin: McNemar's exact test, one-sided.
+    # Not by scipy.stats, whose import alone takes 0.3 s of every run.
+    return float(bdtrc(gained - 1, gained + lost, 0.5)) <= MAXIMUM_P_VALUE
 
 
 def _statistics_under(

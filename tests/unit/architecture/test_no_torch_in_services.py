@@ -8,7 +8,10 @@ import pytest
 from archon_contracts.topics import SERVICES
 from tests.support.sources import ROOT
 
-HEAVY = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "sklearn", "scipy")
+HEAVY = (
+    *("torch", "transformers", "trl", "peft", "accelerate", "datasets", "sklearn", "scipy"),
+    *("numpy", "pandas", "mpmath", "sympy", "httpx", "rich", "pygments"),
+)
 
 PROGRAM = """
 import importlib, sys

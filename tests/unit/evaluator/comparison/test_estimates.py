@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from services.evaluator.comparison.estimates import (
     compute_mcnemar_p_value,
@@ -72,6 +72,18 @@ def test_the_interval_is_wilsons() -> None:
     estimate = estimate_proportion(15, 148)
 
     assert (round(estimate.low, 4), round(estimate.high, 4)) == (0.0624, 0.1605)
+
+
+@given(counts)
+def test_intervals_and_ranks_are_those_of_scipys_statistics(count: tuple[int, int]) -> None:
+    right, n = count
+
+    found = estimate_proportion(right, n)
+    median = estimate_median(list(range(n)))
+
+    wilson = binomtest(right, n).proportion_ci(0.95, method="wilson")
+    assert (found.low, found.high) == pytest.approx((wilson.low, wilson.high), abs=1e-9)
+    assert median.low == max(0, int(binom.ppf(0.025, n, 0.5)) - 1)
 
 
 @given(counts)
