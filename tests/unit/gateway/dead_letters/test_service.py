@@ -64,7 +64,7 @@ def test_a_dead_letter_with_any_headers_is_read(
 ) -> None:
     said = (*headers, ("dlq_at", at.encode()))
 
-    letter = parse_dead_letter(replace(record(said), timestamp=timestamp))
+    letter = parse_dead_letter(record(said)._replace(timestamp=timestamp))
 
     assert letter.first_at.astimezone(UTC) <= letter.last_at.astimezone(UTC)
 

@@ -1,6 +1,5 @@
 """Records become typed messages, or an error that names the field."""
 
-from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -28,7 +27,7 @@ def test_a_body_with_only_a_type_header_is_enough() -> None:
 
 @pytest.mark.parametrize("timestamp", [2**61, 2**63 - 1, -1, -(2**63)])
 def test_an_absurd_timestamp_is_kept_in_range(timestamp: int) -> None:
-    message = read_message(replace(_record(), timestamp=timestamp))
+    message = read_message(_record()._replace(timestamp=timestamp))
     assert 1970 <= message.envelope.time.year <= 9999
 
 
@@ -103,3 +102,8 @@ def test_no_bytes_break_the_reader(value: bytes, headers: list[tuple[str, bytes 
 )
 def test_a_body_of_any_contract_says_whose_it_is(body: bytes | None, tenant_id: str) -> None:
     assert read_tenant_id(body) == tenant_id
+
+
+def test_a_raw_record_is_a_tuple() -> None:
+    """One is made of every record; as a frozen dataclass it took four times as long."""
+    assert isinstance(_record(), tuple)
