@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from opentelemetry import metrics, trace
@@ -139,7 +138,7 @@ class Subscription:
         """What is stored and traced of a record names its topic without the namespace."""
         if not self._namespace.name:
             return record
-        return replace(record, topic=self._namespace.plain(record.topic))
+        return record._replace(topic=self._namespace.plain(record.topic))
 
     def _wants(self, record: RawRecord, type_name: str) -> bool:
         if self._record_handler is not None or type_name in self._handlers or record.unreadable:
