@@ -17,6 +17,7 @@ _CODE_FENCE = re.compile(r"^\s*```")
 _INLINE_CODE = re.compile(r"`[^`]*`")
 # Python 3.12 and later split an f-string into tokens; in 3.11 it is one STRING.
 _TEXT_IN_FSTRING = getattr(tokenize, "FSTRING_MIDDLE", -1)
+_BOUNDARY = r"\b"
 # Names that libraries chose.
 FOREIGN_NAMES = {"given", "tell", "flow", "origin", "set_forkserver_preload"}
 
@@ -63,20 +64,41 @@ def passages(source: Source) -> Iterator[Passage]:
             yield from _markdown(source.text)
 
 
+class _Search:
+    """What is looked for in names, or in prose; compared by identity, so that it is hashed fast."""
+
+    def __init__(self, patterns: Iterable[tuple[str, str | None]]) -> None:
+        self.patterns = [(word, pattern) for word, pattern in patterns if pattern]
+        # One expression for all takes a tenth of the time of one by one. The word boundary that
+        # they all begin with is looked for once a character and not once a pattern.
+        bodies = [pattern.removeprefix(_BOUNDARY) for _, pattern in self.patterns]
+        self.any_of = re.compile(rf"{_BOUNDARY}(?:{'|'.join(bodies)})")
+
+
 def _hits(source: Source, terms: tuple[Term, ...]) -> Iterator[Hit]:
     path = source.path.as_posix()
-    mine = tuple(term for term in terms if searched(term, path))
+    names, prose = _searches(tuple(term for term in terms if searched(term, path)))
     for passage in passages(source):
-        for word in _words_in(passage.text, passage.is_name, mine):
+        for word in _words_in(passage.text, names if passage.is_name else prose):
             yield Hit(word, path, passage.line, passage.text)
+
+
+@lru_cache
+def _searches(terms: tuple[Term, ...]) -> tuple[_Search, _Search]:
+    return (
+        _Search((term.word, term.names) for term in terms),
+        _Search((term.word, term.prose) for term in terms),
+    )
 
 
 # Identifiers repeat: without the cache a whole tree takes several times as long.
 @lru_cache(maxsize=200_000)
-def _words_in(text: str, is_name: bool, terms: tuple[Term, ...]) -> tuple[str, ...]:
+def _words_in(text: str, search: _Search) -> tuple[str, ...]:
+    # Ordinary phrases are only ever removed: what is not there with them is not there without.
+    if not search.any_of.search(text):
+        return ()
     plain = without_ordinary(text)
-    patterns = ((term.word, term.names if is_name else term.prose) for term in terms)
-    return tuple(word for word, pattern in patterns if pattern for _ in re.finditer(pattern, plain))
+    return tuple(word for word, pattern in search.patterns for _ in re.finditer(pattern, plain))
 
 
 def _python(text: str) -> Iterator[Passage]:
