@@ -26,13 +26,14 @@ TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up check test faults faults-long lint bench lock clean
+.PHONY: help demo up check test test-kafka why-no-kafka faults faults-long lint bench lock clean
 
 help:
 	@echo "make demo            run one complete cycle: feedback in, a better model out"
 	@echo "make up              start everything and keep it running (Ctrl-C stops it)"
 	@echo "make check           lint, types and the quick unit tests: the inner loop"
 	@echo "make test            run every test"
+	@echo "make test-kafka      the integration tests on Apache Kafka (KAFKA_HOME)"
 	@echo "make faults          attack the guarantees: kills, cuts, full disks, rubbish (minutes)"
 	@echo "make faults-long     the same with the loads of the acceptance table (hours)"
 	@echo "make lint            style, types and import rules"
@@ -66,6 +67,16 @@ SLOWEST_FIRST := tests/acceptance tests/integration tests/golden tests/contract 
 test: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		$(if $(filter tests/%,$(ARGS)),,$(SLOWEST_FIRST)) $(ARGS)
+
+# The integration tests that talk to the broker, once more on Apache Kafka (KAFKA_HOME, or a home
+# beside the checkout).
+test-kafka: $(READY)
+	HF_HUB_OFFLINE=1 ARCHON_TEST_BROKER=kafka $(BIN)/python -m pytest -n 2 --dist loadfile --broker-tests \
+		$(if $(filter tests/%,$(ARGS)),,tests/integration) $(ARGS)
+
+# Why `test-kafka` cannot run here, or nothing.
+why-no-kafka: $(READY)
+	@$(BIN)/python -c 'from tests.support.infrastructure.real_kafka import why_not; print(why_not())'
 
 faults: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) $(if $(ONLY),--only "$(ONLY)") --jobs $(JOBS) $(ARGS)

@@ -14,6 +14,21 @@ ApiKey = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
+Broker = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        help="embedded (default), kafka (a node run from KAFKA_HOME), or HOST:PORT,... of one that "
+        "is there; its TLS and SASL are ARCHON_KAFKA_... settings.",
+    ),
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database", help="embedded (default), or postgresql://... of one that is there."
+    ),
+]
+
 
 def examples(*lines: str) -> str:
     """Examples for the foot of a command's help, one a line."""

@@ -12,6 +12,7 @@ from deploy.gateway_client import GatewayClient
 from deploy.local.credentials import read_or_create
 from deploy.local.processes.status import ProcessStatus
 from deploy.local.record import RuntimeRecord, running
+from deploy.local.servers.choice import EXTERNAL
 from deploy.local.settings import LocalSettings
 from shared.kafka.security import security_arguments
 from shared.settings import KafkaSecuritySettings
@@ -60,7 +61,9 @@ def kafka_target(named: str | None) -> tuple[dict[str, Any], Namespace]:
         )
     endpoints = local_system()[1].endpoints
     servers = {"bootstrap_servers": endpoints.kafka_bootstrap_servers.split(",")}
-    return servers | security_arguments(settings), Namespace(endpoints.kafka_namespace)
+    # A broker that was started here is in the open, whatever is set for another one.
+    security = security_arguments(settings) if endpoints.broker_kind == EXTERNAL else {}
+    return servers | security, Namespace(endpoints.kafka_namespace)
 
 
 def database_url() -> str:

@@ -9,11 +9,11 @@ from typing import Self
 
 from deploy.local.processes.child import Child, Program
 from deploy.local.record import Endpoints
+from deploy.local.servers.choice import EXTERNAL
 from deploy.local.servers.service_process import PROJECT_ROOT
+from shared.settings import KafkaSecuritySettings
 
 STOP_SECONDS = 10.0
-# The embedded broker answers an empty fetch at once; the client pauses itself.
-IDLE_WAIT_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class AgentProcess:
             "AGENT_TENANT_ID": "default",
             "AGENT_KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka_bootstrap_servers,
             "AGENT_KAFKA_NAMESPACE": endpoints.kafka_namespace,
-            "AGENT_KAFKA_IDLE_WAIT_SECONDS": str(IDLE_WAIT_SECONDS),
+            "AGENT_KAFKA_IDLE_WAIT_SECONDS": str(endpoints.idle_fetch_wait_seconds),
+            **(_security() if endpoints.broker_kind == EXTERNAL else {}),
             "AGENT_GATEWAY_URL": endpoints.gateway_url,
             "AGENT_API_KEY": api_key,
             "AGENT_TRUSTED_KEYS": trusted_key,
@@ -104,3 +105,21 @@ class AgentProcess:
         traceback: TracebackType | None,
     ) -> None:
         await self.stop()
+
+
+def _security() -> dict[str, str]:
+    """How the services reach a Kafka that runs elsewhere, as the agent's own settings."""
+    services = KafkaSecuritySettings()
+    protocol, password = services.kafka_security_protocol, services.kafka_sasl_password
+    chosen = {
+        "AGENT_KAFKA_TLS": str(protocol.endswith("SSL")),
+        "AGENT_KAFKA_CA_FILE": services.kafka_ssl_cafile,
+        "AGENT_KAFKA_CERTIFICATE_FILE": services.kafka_ssl_certfile,
+        "AGENT_KAFKA_KEY_FILE": services.kafka_ssl_keyfile,
+        "AGENT_KAFKA_SASL_MECHANISM": (
+            services.kafka_sasl_mechanism if protocol.startswith("SASL") else None
+        ),
+        "AGENT_KAFKA_USERNAME": services.kafka_sasl_username,
+        "AGENT_KAFKA_PASSWORD": password.get_secret_value() if password else None,
+    }
+    return {name: value for name, value in chosen.items() if value is not None}

@@ -26,7 +26,8 @@ from deploy.gateway_client import AsyncGatewayClient
 from deploy.local.errors import AlreadyRunningError
 from deploy.local.record import running
 from deploy.local.runtime import Runtime
-from deploy.local.settings import LocalSettings
+from deploy.local.servers.choice import EMBEDDED_BROKER_NOTICE
+from deploy.local.settings import EMBEDDED, LocalSettings
 from deploy.waterfall import arrange, draw, read_spans
 
 
@@ -37,6 +38,13 @@ class DemoOptions:
     seed: int = 0
     keep: bool = False
     quiet: bool = False
+    broker: str | None = None
+    database: str | None = None
+
+    def servers(self) -> dict[str, Any]:
+        """The servers that were chosen, as settings of the local system."""
+        chosen = {"broker": self.broker, "database": self.database}
+        return {name: value for name, value in chosen.items() if value}
 
 
 async def run_demo(options: DemoOptions) -> dict[str, Any]:
@@ -47,12 +55,15 @@ async def run_demo(options: DemoOptions) -> dict[str, Any]:
         LocalRuntimeError: the system did not start.
     """
     began, console, view = time.monotonic(), Console(quiet=options.quiet), ProgressView()
-    data_dir = LocalSettings().data_dir
+    data_dir = LocalSettings(**options.servers()).data_dir  # a misspelt choice ends here
     folder, system = demo_folder(data_dir), _make_empty(system_folder(data_dir))
+    local = LocalSettings(data_dir=system, **options.servers())
+    if local.broker == EMBEDDED:
+        console.print(EMBEDDED_BROKER_NOTICE)
     async with AsyncExitStack() as stack:
         with show_progress(view, console, quiet=options.quiet):
             with view.stage("start"):
-                runtime = await stack.enter_async_context(Runtime(LocalSettings(data_dir=system)))
+                runtime = await stack.enter_async_context(Runtime(local))
             result, report = await _run_scenario(runtime, view, options, folder, began)
         path = report.save(folder)
         _show(console, result, report, path)

@@ -1,7 +1,8 @@
 """What can go wrong on the way up, each with one sentence a person can act on.
 
 LocalRuntimeError
-├── PortInUseError      a port that was asked for by number is taken
+├── UnusableChoiceError a broker, database or port was chosen that cannot be used
+│   └── PortInUseError  a port that was asked for by number is taken
 ├── AlreadyRunningError another runtime uses the same data directory
 ├── MissingPackageError an embedded server is not installed
 └── StartError          a component ended, or did not become ready in time
@@ -14,7 +15,11 @@ class LocalRuntimeError(Exception):
     """Root of the failures that the `archon` command prints without a stack trace."""
 
 
-class PortInUseError(LocalRuntimeError):
+class UnusableChoiceError(LocalRuntimeError):
+    """Raised for what the caller chose and has to choose otherwise; the command ends with 2."""
+
+
+class PortInUseError(UnusableChoiceError):
     """Raised when a port that was chosen by number already has a listener."""
 
     def __init__(self, name: str, port: int) -> None:

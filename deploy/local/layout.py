@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from deploy.local.processes.tcp_ports import pick_free, require_free
-from deploy.local.settings import LocalSettings
+from deploy.local.settings import EMBEDDED, KAFKA, LocalSettings
 
 POSTGRES = "postgres"
 BROKER = "broker"
+BROKER_CONTROLLER = "broker-controller"
 # The API's port; the gateway has a health port besides, as every service does.
 GATEWAY_HTTP = "gateway-http"
 # Where a person looks first; any free port where it is taken.
@@ -19,11 +20,13 @@ def choose_ports(settings: LocalSettings, previous: Mapping[str, int]) -> dict[s
     Raises:
         PortInUseError: a chosen port is taken.
     """
-    chosen = {
-        POSTGRES: settings.postgres_port,
-        BROKER: settings.broker_port,
-        GATEWAY_HTTP: settings.gateway_port,
-    }
+    chosen = {GATEWAY_HTTP: settings.gateway_port}
+    if settings.database == EMBEDDED:
+        chosen[POSTGRES] = settings.postgres_port
+    if settings.broker in (EMBEDDED, KAFKA):
+        chosen[BROKER] = settings.broker_port
+    if settings.broker == KAFKA:
+        chosen[BROKER_CONTROLLER] = None
     ports = {name: require_free(name, port) for name, port in chosen.items() if port is not None}
     for name in (*chosen, *settings.services):
         if name not in ports:

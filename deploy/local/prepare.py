@@ -18,14 +18,15 @@ async def prepare(
     bootstrap_servers: str,
     *,
     services: Sequence[str] = SERVICES,
-    replication_factor: int = 1,
+    replication_factor: int | None = 1,
     role: str = SERVICES_ROLE,
     security: Mapping[str, Any] | None = None,
     namespace: Namespace = NO_NAMESPACE,
 ) -> None:
     """Bring every schema up to date for services that act as `role`; create missing topics.
 
-    `security` is how Kafka is spoken to, see `shared.kafka.security.security_arguments`.
+    `security` is how Kafka is spoken to, see `shared.kafka.security.security_arguments`;
+    `replication_factor` None is chosen by the cluster's size, see `ensure_topics`.
     """
     await ensure_topics(
         bootstrap_servers,

@@ -22,6 +22,14 @@ class Endpoints(BaseModel):
     kafka_bootstrap_servers: str
     artifacts_url: str
     kafka_namespace: str = ""
+    # `embedded`, `kafka` or `external`: the first does not long-poll, the last has the security
+    # settings of the environment.
+    broker_kind: str = "embedded"
+
+    @property
+    def idle_fetch_wait_seconds(self) -> float:
+        """How long a consumer pauses after an empty fetch; Apache Kafka holds it back by itself."""
+        return 0.1 if self.broker_kind == "embedded" else 0.0
 
 
 class RuntimeRecord(BaseModel):

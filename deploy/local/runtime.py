@@ -11,19 +11,21 @@ from typing import Self
 from archon_contracts.namespace import Namespace
 from deploy.local import lock
 from deploy.local.credentials import random_key, read_or_create
-from deploy.local.layout import BROKER, GATEWAY_HTTP, POSTGRES, choose_ports
+from deploy.local.layout import GATEWAY_HTTP, choose_ports
 from deploy.local.prepare import prepare
 from deploy.local.processes.status import ProcessStatus
 from deploy.local.processes.supervisor import Supervisor
 from deploy.local.processes.tcp_ports import LOOPBACK
 from deploy.local.record import Endpoints, RuntimeRecord
 from deploy.local.revision import code_revision
-from deploy.local.servers.broker import EmbeddedBroker
-from deploy.local.servers.postgres import EmbeddedPostgres
+from deploy.local.servers.choice import EXTERNAL, ChosenServers
 from deploy.local.servers.service_process import ServiceProcess
 from deploy.local.settings import LocalSettings
 from shared.artifacts.signing import Signer
+from shared.kafka.security import security_arguments
 from shared.settings import KafkaSecuritySettings
+
+IN_THE_OPEN = {"ARCHON_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
 
 
 class Runtime:
@@ -47,7 +49,7 @@ class Runtime:
         """Start everything.
 
         Raises:
-            PortInUseError: a chosen port is taken.
+            UnusableChoiceError: a chosen port is taken, or a chosen server cannot be used.
             AlreadyRunningError: another runtime uses the data directory.
             StartError: a component does not come up.
         """
@@ -101,19 +103,19 @@ class Runtime:
     async def _start(self) -> None:
         previous = RuntimeRecord.load(self._data_dir)
         ports = choose_ports(self._settings, previous.ports if previous else {})
-        postgres = EmbeddedPostgres(
-            self._data_dir / "postgres", ports[POSTGRES], log_path=self._log_path(POSTGRES)
-        )
-        broker = EmbeddedBroker(
-            self._data_dir / "broker", ports[BROKER], log_path=self._log_path(BROKER)
-        )
-        self._record = self._new_record(postgres, broker, ports)
-        await self._supervisor.start([postgres, broker])
-        await postgres.provision()
+        servers = ChosenServers.of(self._settings, self._data_dir, ports, self._data_dir / "log")
+        await servers.require_external()
+        self._record = self._new_record(servers, ports)
+        await self._supervisor.start(servers.started_here)
+        if servers.postgres is not None:
+            await servers.postgres.provision()
+        external = servers.broker is None
         await prepare(
-            postgres.url,
-            broker.bootstrap_servers,
+            servers.database_url,
+            servers.bootstrap_servers,
             services=self._settings.services,
+            replication_factor=None if external else 1,
+            security=security_arguments(KafkaSecuritySettings()) if external else None,
             namespace=Namespace(self.endpoints.kafka_namespace),
         )
         await self._supervisor.start(self._service_processes(ports))
@@ -143,7 +145,9 @@ class Runtime:
             "ARCHON_DATABASE_URL": endpoints.database_url,
             "ARCHON_KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka_bootstrap_servers,
             # The embedded broker answers an empty fetch at once; the client has to pause itself.
-            "ARCHON_KAFKA_EMPTY_FETCH_WAIT_MAX_MS": "100",
+            "ARCHON_KAFKA_EMPTY_FETCH_WAIT_MAX_MS": f"{endpoints.idle_fetch_wait_seconds * 1000:g}",
+            # A broker started here is in the open, whatever is set for another one.
+            **({} if endpoints.broker_kind == EXTERNAL else IN_THE_OPEN),
             "ARCHON_ARTIFACTS_URL": endpoints.artifacts_url,
             "ARCHON_REVISION": code_revision(),
             "ARCHON_GATEWAY_PORT": str(self.record.ports[GATEWAY_HTTP]),
@@ -153,9 +157,7 @@ class Runtime:
             ),
         }
 
-    def _new_record(
-        self, postgres: EmbeddedPostgres, broker: EmbeddedBroker, ports: dict[str, int]
-    ) -> RuntimeRecord:
+    def _new_record(self, servers: ChosenServers, ports: dict[str, int]) -> RuntimeRecord:
         artifacts = self._data_dir / "artifacts"
         artifacts.mkdir(exist_ok=True)
         return RuntimeRecord(
@@ -163,11 +165,12 @@ class Runtime:
             started_at=datetime.now(UTC),
             endpoints=Endpoints(
                 gateway_url=f"http://{LOOPBACK}:{ports[GATEWAY_HTTP]}",
-                database_url=postgres.url,
-                kafka_bootstrap_servers=broker.bootstrap_servers,
+                database_url=servers.database_url,
+                kafka_bootstrap_servers=servers.bootstrap_servers,
                 artifacts_url=artifacts.as_uri(),
                 # Also of a later command of another shell that looks at this system.
                 kafka_namespace=KafkaSecuritySettings().namespace,
+                broker_kind=servers.broker_kind,
             ),
             ports=ports,
             processes=[],

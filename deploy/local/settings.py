@@ -1,11 +1,20 @@
 """What can be chosen about the local system, by `ARCHON_LOCAL_...` variables or by the caller."""
 
+import re
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from archon_contracts.topics import SERVICES
+from deploy.local.errors import UnusableChoiceError
+
+EMBEDDED = "embedded"
+KAFKA = "kafka"
+_ADDRESS = r"[A-Za-z0-9._-]+:[0-9]{1,5}"
+_BROKER = re.compile(f"({EMBEDDED}|{KAFKA}|{_ADDRESS}(,{_ADDRESS})*)")
+_DATABASE = re.compile(f"({EMBEDDED}|postgres(ql)?://.+)")
 
 
 class LocalSettings(BaseSettings):
@@ -16,6 +25,25 @@ class LocalSettings(BaseSettings):
     )
 
     data_dir: Path = Field(default=Path("var"), description="Where all data and logs live.")
+    broker: str = Field(
+        default=EMBEDDED,
+        description="embedded, kafka (a node of KAFKA_HOME), or host:port,... of one elsewhere.",
+    )
+    database: str = Field(
+        default=EMBEDDED,
+        repr=False,
+        description="embedded, or postgresql://... of one elsewhere.",
+    )
+    kafka_home: Path | None = Field(
+        default=None,
+        validation_alias="kafka_home",  # KAFKA_HOME: the name that Kafka's own scripts use
+        description="Installation of Apache Kafka that the broker `kafka` runs from.",
+    )
+    java_home: Path | None = Field(
+        default=None,
+        validation_alias="java_home",
+        description="Java for it; absent: java on the path.",
+    )
     postgres_port: int | None = Field(
         default=None, ge=1, le=65535, description="Port of PostgreSQL; absent: a free one."
     )
@@ -34,6 +62,19 @@ class LocalSettings(BaseSettings):
         gt=0,
         description="How long a process may take to end before it is killed [s].",
     )
+
+    @model_validator(mode="after")
+    def _names_servers(self) -> Self:
+        if not _BROKER.fullmatch(self.broker):
+            raise UnusableChoiceError(
+                f"The broker is {self.broker}: name embedded, kafka or HOST:PORT,... instead."
+            )
+        if not _DATABASE.fullmatch(self.database):
+            # Without the text: a mistyped URL may hold a password.
+            raise UnusableChoiceError(
+                "The database is neither embedded nor a postgresql://... URL: name one of them."
+            )
+        return self
 
     @property
     def signing_key_path(self) -> Path:

@@ -37,7 +37,7 @@ from services.gateway.store import GatewayStore
 from shared.kafka.producer import HealingProducer, producer_factory
 from shared.kafka.refusals import principal_of
 from shared.kafka.security import client_arguments
-from shared.kafka.topic_admin import read_message_limit
+from shared.kafka.topic_limits import read_topic_limits
 from shared.messaging.gateway_mac import GatewayMac
 from shared.process.application import Application
 from shared.process.listeners import Listener
@@ -58,7 +58,11 @@ def build_app(settings: Settings) -> Application:
     router = build_router(projections, shared.inbox, api.event_hub, api.known_agents)
     shared.broker.include_router(router)
     shared.broker.include_router(build_dead_letter_router(api.dead_letters, api.transactions))
-    on_start = [api.known_agents.load, api.feedback_producer.start]
+    on_start = [
+        api.known_agents.load,
+        api.feedback_producer.start,
+        api.feedback_producer.warn_of_limits,
+    ]
     if settings.gateway_bootstrap_api_key is not None:
         key = settings.gateway_bootstrap_api_key.get_secret_value()
         on_start.append(partial(api.authenticator.bootstrap, key))
@@ -182,5 +186,6 @@ def _build_producer(
         mac=_build_mac(settings),
         timeout_seconds=settings.gateway_ack_timeout_seconds,
         topic=topic,
-        read_limit=partial(read_message_limit, client_arguments(settings), topic),
+        read_limits=partial(read_topic_limits, client_arguments(settings), [topic]),
+        record_bytes=settings.gateway_event_limit_bytes,
     )

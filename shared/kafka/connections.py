@@ -1,4 +1,5 @@
-"""What is wrong with the connections to Kafka now, for readiness and, sparingly, for the log."""
+"""What is wrong with the connections to Kafka now: in readiness, in one metric, and, sparingly, in
+the log."""
 
 from __future__ import annotations
 
@@ -6,11 +7,20 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
+from opentelemetry import metrics
+
+from archon_contracts import telemetry
 from shared.logging import get_logger
 
 REPORT_SECONDS: Final = 30.0
 
 log = get_logger(__name__)
+meter = metrics.get_meter(__name__)
+faults_now = meter.create_up_down_counter(
+    telemetry.METRIC_KAFKA_FAULTS,
+    unit="{connection}",
+    description="Connections to Kafka that do not work now, by connection and reason.",
+)
 
 
 @dataclass(slots=True)
@@ -35,8 +45,12 @@ class ConnectionStates:
         fault = self._faults.get(connection)
         if fault is None:
             fault = self._faults[connection] = _ConnectionFault(reason)
+            _count(connection, reason, 1)
             log.warning("kafka_connection_failed", connection=connection, reason=reason)
-        fault.reason = reason
+        if fault.reason != reason:
+            _count(connection, fault.reason, -1)
+            _count(connection, reason, 1)
+            fault.reason = reason
         fault.failures += 1
         now = time.monotonic()
         if now - fault.logged_at >= REPORT_SECONDS:
@@ -52,6 +66,7 @@ class ConnectionStates:
     def clear(self, connection: str) -> None:
         """The connection does its work (again)."""
         if fault := self._faults.pop(connection, None):
+            _count(connection, fault.reason, -1)
             log.info(
                 "kafka_connection_restored",
                 connection=connection,
@@ -62,3 +77,7 @@ class ConnectionStates:
     def summary(self) -> str:
         """All faults in one line; empty: none."""
         return "; ".join(f"{name}: {fault.reason}" for name, fault in self._faults.items())
+
+
+def _count(connection: str, reason: str, change: int) -> None:
+    faults_now.add(change, {"connection": connection, "reason": reason})

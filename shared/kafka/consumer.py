@@ -13,14 +13,18 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from archon_contracts.client.gaps import OffsetGap, report_gaps
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.namespace import Namespace
 from shared.kafka.patches import keep_member_id, valid_positions
 from shared.kafka.tolerant_records import UNDECODABLE_ERRORS
+from shared.logging import get_logger
 
 COMMIT_TIMEOUT_SECONDS: Final = 15.0
 ERROR_MEMORY_SECONDS: Final = 12.0
 """FastStream asks again 5 s after an error; an error not met for so long is over."""
+
+log = get_logger(__name__)
 
 Records = dict[TopicPartition, list[ConsumerRecord[Any, Any]]]
 
@@ -51,6 +55,7 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
         await super().start()
         pace_idle_fetches(self, maximum_wait_seconds=self._idle_wait_seconds)
         keep_member_id(self)
+        report_gaps(self, _log_gap)
 
     async def commit(self, offsets: Any = None) -> None:
         """aiokafka's waits for ever while the group's coordinator is away.
@@ -110,3 +115,15 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
         if self._error is None or now - self._error_at > ERROR_MEMORY_SECONDS:
             self._error_since = now
         self._error, self._error_at = error, now
+
+
+def _log_gap(gap: OffsetGap) -> None:
+    """An error, not a warning: what nobody read is lost to this service."""
+    log.error(
+        "records_deleted_unread",
+        reason=str(gap),
+        topic=gap.topic,
+        partition=gap.partition,
+        expected_offset=gap.expected,
+        resumed_at_offset=gap.resumed_at,
+    )

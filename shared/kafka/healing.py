@@ -22,8 +22,9 @@ from typing import Any, Final
 
 from aiokafka.errors import KafkaError
 
+from archon_contracts.client.patches import has_ended, unauthorized_topics
 from shared.kafka.connections import ConnectionStates
-from shared.kafka.patches import has_ended, is_group_member, unauthorized_topics
+from shared.kafka.patches import is_group_member
 from shared.kafka.refusals import describe_error, missing_right
 from shared.kafka.watchdog import ConsumerHeartbeat
 

@@ -18,6 +18,8 @@ from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
 from faststream.kafka import KafkaBroker
 
+from archon_contracts.client.patches import valid_offsets
+
 FASTSTREAM_VERSION: Final = "0.7.8"
 """The version that these names were read in; aiokafka's is in the clients' module."""
 NO_GENERATION: Final = -1
@@ -45,14 +47,11 @@ def valid_positions(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
     """Of the assigned partitions that have one."""
     subscription = consumer._subscription.subscription
     assignment = subscription.assignment if subscription else None
-    if assignment is None or not assignment.active:
-        return {}
-    states = {partition: assignment.state_value(partition) for partition in assignment.tps}
-    return {p: state.position for p, state in states.items() if state.has_valid_position}
+    return valid_offsets(assignment) if assignment is not None and assignment.active else {}
 
 
-# aiokafka says nothing of a rejoin that never ends (aio-libs/aiokafka#625, #1037) or of a task of
-# its own that has ended. Can go when its consumer has such a state.
+# aiokafka says nothing of a rejoin that never ends (aio-libs/aiokafka#625, #1037). Can go when its
+# consumer has such a state.
 def is_group_member(consumer: Any) -> bool:
     """Whether its group knows it, and no rejoin is under way."""
     coordinator = consumer._coordinator
@@ -62,21 +61,6 @@ def is_group_member(consumer: Any) -> bool:
         and not coordinator._rejoin_needed_fut.done()
         and not consumer._subscription.reassignment_in_progress
     )
-
-
-def has_ended(consumer: Any) -> bool:
-    """Whether a task that an open consumer lives by is over."""
-    if consumer._closed or consumer._fetcher is None:
-        return False
-    tasks = (consumer._fetcher._fetch_task, consumer._coordinator._coordination_task)
-    return any(task.done() for task in tasks)
-
-
-# aiokafka only logs which topics its metadata leave out for want of a right. Can go when the
-# consumer raises it.
-def unauthorized_topics(consumer: Any) -> set[str]:
-    """Topics that the broker does not let this consumer see."""
-    return set(consumer._client.cluster.unauthorized_topics)
 
 
 # aiokafka drops its member id as soon as a commit or heartbeat names an old generation, and joins

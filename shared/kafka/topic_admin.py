@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from archon_contracts.namespace import NO_NAMESPACE, Namespace
@@ -18,14 +17,14 @@ from shared.kafka.security import explain_refusal
 
 TOPIC_ALREADY_EXISTS = 36
 CLOSE_TIMEOUT_SECONDS = 5.0
-DESCRIBE_SECONDS = 3.0
-MESSAGE_LIMIT = "max.message.bytes"
+MOST_COPIES = 3
+"""With min.insync.replicas one less, one broker may be away without a record being refused."""
 
 
 async def ensure_topics(
     bootstrap_servers: str,
     *,
-    replication_factor: int = 1,
+    replication_factor: int | None = 1,
     topics: tuple[Topic, ...] = ALL_TOPICS,
     timeout_seconds: float = 30.0,
     security: Mapping[str, Any] | None = None,
@@ -33,7 +32,8 @@ async def ensure_topics(
 ) -> list[str]:
     """Create the topics that are missing; returns their names on Kafka. Idempotent.
 
-    `security` holds what `shared.kafka.security.security_arguments` gives.
+    `replication_factor` None takes three copies, or as many as there are brokers where those are
+    fewer. `security` holds what `shared.kafka.security.security_arguments` gives.
 
     Raises:
         BrokerUnavailable: the broker does not answer in time, or does not let us in.
@@ -46,6 +46,8 @@ async def ensure_topics(
             wanted = {namespace.qualify(topic.name): topic for topic in topics}
             missing = [name for name in wanted if name not in present]
             if missing:
+                if replication_factor is None:
+                    replication_factor = min(MOST_COPIES, await _count_brokers(admin))
                 new = [_new_topic(name, wanted[name], replication_factor) for name in missing]
                 _raise_creation_errors(await admin.create_topics(new))
     except (KafkaError, OSError) as error:
@@ -54,6 +56,11 @@ async def ensure_topics(
             or f"Kafka at {bootstrap_servers} does not answer: {str(error) or 'no answer in time'}"
         ) from error
     return missing
+
+
+async def _count_brokers(admin: AIOKafkaAdminClient) -> int:
+    description = await admin.describe_cluster()
+    return max(1, len(description["brokers"]))
 
 
 @contextlib.asynccontextmanager
@@ -67,18 +74,6 @@ async def admin_client(arguments: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAd
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await admin.close()
-
-
-async def read_message_limit(arguments: Mapping[str, Any], topic: str) -> int | None:
-    """The largest record that a topic takes, in bytes; None where the broker does not say."""
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {MESSAGE_LIMIT: None})
-    try:
-        async with asyncio.timeout(DESCRIBE_SECONDS), admin_client(arguments) as admin:
-            answers = await admin.describe_configs([resource])
-    except (KafkaError, OSError):
-        return None
-    entries = [entry for answer in answers for found in answer.resources for entry in found[4]]
-    return next((int(entry[1]) for entry in entries if entry[0] == MESSAGE_LIMIT), None)
 
 
 def _new_topic(name: str, topic: Topic, replication_factor: int) -> NewTopic:

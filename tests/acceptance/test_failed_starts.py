@@ -37,7 +37,7 @@ def finished(*command: str, **environment: str) -> subprocess.CompletedProcess[s
 def test_a_port_in_use_is_named(tmp_path: Path, taken_port: int) -> None:
     result = finished(*ARCHON, "up", "--port", str(taken_port), "--data-dir", str(tmp_path))
 
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert str(taken_port) in result.stderr
     assert result.stderr.count("\n") == 1
 

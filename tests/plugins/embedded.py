@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real Kafka-protocol broker for tests, started when first asked for.
+"""A real PostgreSQL and the broker of `ARCHON_TEST_BROKER`, started when first asked for.
 
 Each test process starts one of each, in a temporary directory. They die with the process.
 """
@@ -12,10 +12,10 @@ import pytest
 
 from archon_contracts.topics import SERVICES
 from deploy.local.processes.tcp_ports import pick_free
-from deploy.local.servers.broker import EmbeddedBroker
 from deploy.local.servers.postgres import EmbeddedPostgres
 from shared.postgres.migrations import migrate
 from tests.support.eventually import eventually
+from tests.support.infrastructure.brokers import make_broker
 
 TEMPLATE = "archon_template"
 PROBE = "probe"
@@ -48,7 +48,7 @@ def postgres(
 @pytest.fixture(scope="session")
 def kafka(_server_loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of a broker for the whole run; use topic names of your own."""
-    broker = EmbeddedBroker(tmp_path_factory.mktemp("broker"), pick_free())
+    broker = make_broker(tmp_path_factory.mktemp("broker"))
     _server_loop.run(broker.start())
     yield broker.bootstrap_servers
     _server_loop.run(broker.stop())

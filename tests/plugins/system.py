@@ -10,6 +10,7 @@ from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 from tests.support.data.tiny_world import first_items, held_out_items, tiny_model
+from tests.support.infrastructure.brokers import local_broker_settings
 from tests.support.infrastructure.system import System
 
 
@@ -22,8 +23,11 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
         environment.setenv("ARCHON_LEASE_SECONDS", "3")
         environment.setenv("ARCHON_TRAINER_WORK_DIR", str(data_dir / "trainer"))
         environment.setenv("OMP_NUM_THREADS", "1")
+        settings = LocalSettings(
+            data_dir=data_dir, gateway_port=pick_free(), **local_broker_settings()
+        )
         async with (
-            Runtime(LocalSettings(data_dir=data_dir, gateway_port=pick_free())) as runtime,
+            Runtime(settings) as runtime,
             AsyncGatewayClient(runtime.endpoints.gateway_url, runtime.api_key) as gateway,
         ):
             held_out = {"name": "held-out", "purpose": "evaluation", "items": held_out_items()}

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import re
 import tomllib
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from archon_contracts import telemetry, topics
+from deploy.local.servers.kafka_home import TESTED_VERSION
 from deploy.local.servers.service_process import PROJECT_ROOT
 from shared.settings import ServiceSettings
 from tests.support.infrastructure.compose import (
@@ -19,6 +21,7 @@ from tests.support.infrastructure.compose import (
     stages,
     text_of_ancestry,
 )
+from tests.support.infrastructure.real_kafka import find_kafka_home
 
 SERVICES = sorted(path.parent.name for path in (PROJECT_ROOT / "services").glob("*/__main__.py"))
 DEPLOYMENT_FOLDERS = [PROJECT_ROOT / "deploy" / name for name in ("docker", "otel", "grafana")]
@@ -197,3 +200,10 @@ def test_every_series_of_the_dashboard_is_a_metric_of_the_code():
 
 def filled_in(value):
     return re.sub(r"\$\{\w+:?[?-]?[^}]*\}", "filled-in-for-the-test", value)
+
+
+def test_the_deployed_kafka_is_the_one_that_tests_run_on():
+    assert COMPOSE["services"]["kafka"]["image"] == f"apache/kafka:{TESTED_VERSION}"
+    home = find_kafka_home()
+    if home is not None and "KAFKA_HOME" not in os.environ:
+        assert (home / "libs" / f"kafka-clients-{TESTED_VERSION}.jar").is_file()

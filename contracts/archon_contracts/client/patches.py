@@ -232,3 +232,35 @@ def wrap_fetches(consumer: AIOKafkaConsumer, wrap: Callable[[Fetch], Fetch]) -> 
     """Put `wrap` round each fetch of a started consumer; a fetch says whether it brought data."""
     fetcher = consumer._fetcher
     fetcher._proc_fetch_request = wrap(fetcher._proc_fetch_request)
+
+
+# aiokafka gives up an offset that the broker no longer has, and raises nothing. Can go when it
+# calls a listener.
+def valid_offsets(assignment: Any) -> dict[TopicPartition, int]:
+    """The next offset of each assigned partition that has one."""
+    states = {partition: assignment.state_value(partition) for partition in assignment.tps}
+    return {p: state.position for p, state in states.items() if state.has_valid_position}
+
+
+def offsets_out_of_range(assignment: Any) -> set[TopicPartition]:
+    """Partitions whose next offset is sought anew; we never seek to an end ourselves."""
+    return {p for p in assignment.tps if assignment.state_value(p).awaiting_reset}
+
+
+# aiokafka says nothing of a task of its own that has ended. Can go when its consumer has such a
+# state.
+def has_ended(consumer: Any) -> bool:
+    """Whether a task that an open consumer lives by is over."""
+    if consumer._closed or consumer._fetcher is None:
+        return False
+    # A consumer without a group has a coordinator without this task.
+    coordination = getattr(consumer._coordinator, "_coordination_task", None)
+    tasks = (consumer._fetcher._fetch_task, coordination)
+    return any(task is not None and task.done() for task in tasks)
+
+
+# aiokafka only logs which topics its metadata leave out for want of a right. Can go when the
+# consumer raises it.
+def unauthorized_topics(consumer: Any) -> set[str]:
+    """Topics that the broker does not let this consumer see."""
+    return set(consumer._client.cluster.unauthorized_topics)

@@ -13,16 +13,16 @@ from pydantic import ValidationError
 
 from archon_contracts.base import Contract
 from archon_contracts.client.errors import MissingExtraError, SubscriptionError
-from archon_contracts.client.idle_fetch import pace_idle_fetches
-from archon_contracts.client.lifetime import start, stop
-from archon_contracts.client.producer import CLIENT_ID
+from archon_contracts.client.gaps import OffsetGap
+from archon_contracts.client.healing import HealingConsumer
+from archon_contracts.client.producer import CLIENT_ID, METADATA_MAX_AGE_MS
 from archon_contracts.envelope import Envelope, HeaderView, record_time
 from archon_contracts.identifiers import derived_id
 from archon_contracts.namespace import Namespace
 from archon_contracts.rules.bounds import SATURATE
 
 try:
-    from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+    from aiokafka import ConsumerRecord, TopicPartition
     from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 except ModuleNotFoundError as error:
     raise MissingExtraError("aiokafka", "kafka") from error
@@ -38,6 +38,8 @@ READER_OPTIONS: Final[Mapping[str, Any]] = {
     "enable_auto_commit": False,
     # What an aborted transaction wrote must not be read.
     "isolation_level": "read_committed",
+    # New partitions, a topic made again and a right given back are noticed as soon.
+    "metadata_max_age_ms": METADATA_MAX_AGE_MS,
 }
 
 
@@ -85,73 +87,75 @@ async def subscribe(
 ) -> AsyncGenerator[ReceivedEvent[T], None]:
     """Yield events of the given types, of one tenant, for as long as the caller asks.
 
-    Topics hold the events of all tenants, and names are unique within a tenant only: an agent that
-    compares its name alone would take another tenant's model. `tenant_id` has no default for that
-    reason; None is every tenant, for whoever serves them all.
+    `tenant_id` has no default, since names are unique within a tenant only: an agent that compares
+    its name alone would take another tenant's model. None is every tenant.
 
     With a `group_id`, members share the partitions and progress is kept: an event is committed
     soon after the next one is asked for, so after a crash the last ones come again (dedupe by
     `envelope.id`). Without one, every partition is read and nothing is kept: right for the
     compacted configuration topic. `from_beginning` matters where no progress is kept yet.
     `idle_wait_seconds` is for brokers that do not long-poll (see `idle_fetch`); `connection` holds
-    further options of aiokafka's consumer (`KafkaSecurity` makes those of TLS and SASL).
-    `namespace` is that of the deployment, its `ARCHON_NAMESPACE`; it goes before `group_id` too,
-    and what is received names topics without it. Wrap it in `contextlib.aclosing` to leave at once.
+    further options of aiokafka's consumer; `namespace` is the deployment's, before `group_id` too.
+    Wrap it in `contextlib.aclosing` to leave at once. Any outage is waited out (see `healing`).
 
     Raises:
         BrokerUnavailableError: Kafka could not be reached at the start.
         TopicMissingError: a topic of these types does not exist.
-        SubscriptionError: the subscription cannot go on.
+        SubscriptionError: no type was named, or a record cannot be decoded.
     """
     wanted = {contract.message_type(): contract for contract in types}
     prefix = Namespace(namespace)
     topics = sorted({prefix.qualify(contract.topic.name) for contract in types})
     if not topics:
         raise SubscriptionError("name at least one type of event")
-    options = {
-        **READER_OPTIONS,
-        "bootstrap_servers": bootstrap_servers,
-        "group_id": prefix.qualify(group_id) if group_id is not None else None,
-        "client_id": prefix.qualify(CLIENT_ID),
-        "auto_offset_reset": "earliest" if from_beginning else "latest",
-        **(connection or {}),
-    }
-    consumer = AIOKafkaConsumer(**options)
-    await start(consumer, required_topics=topics, timeout_seconds=TIMEOUT_SECONDS, options=options)
-    progress = _Progress(consumer, kept=group_id is not None)
+    reader = HealingConsumer(
+        {
+            **READER_OPTIONS,
+            "bootstrap_servers": bootstrap_servers,
+            "group_id": prefix.qualify(group_id) if group_id is not None else None,
+            "client_id": prefix.qualify(CLIENT_ID),
+            "auto_offset_reset": "earliest" if from_beginning else "latest",
+            **(connection or {}),
+        },
+        topics,
+        timeout_seconds=TIMEOUT_SECONDS,
+        idle_wait_seconds=idle_wait_seconds,
+        on_gap=_log_gap,
+    )
+    await reader.start()
+    progress = _Progress(reader, kept=group_id is not None)
     try:
-        pace_idle_fetches(consumer, maximum_wait_seconds=idle_wait_seconds)
-        consumer.subscribe(topics)
         while True:
-            record = await _next_record(consumer, progress)
+            record = await progress.next_record()
             received = _read(record, prefix.plain(record.topic), wanted, on_unreadable)
             if received and tenant_id in (None, received.event.tenant_id):
                 yield received
             await progress.handled(record)
     finally:
         await progress.commit()
-        await stop(consumer, timeout_seconds=TIMEOUT_SECONDS)
+        await reader.stop()
 
 
-async def _next_record(consumer: AIOKafkaConsumer, progress: _Progress) -> ConsumerRecord:
-    while True:
-        try:
-            async with asyncio.timeout(COMMIT_INTERVAL_SECONDS):
-                return await consumer.getone()
-        except TimeoutError:  # nothing comes: a good moment to keep what is done
-            await progress.commit()
-        except KafkaError as error:
-            raise SubscriptionError(f"cannot read on: {error}") from error
+def _log_gap(gap: OffsetGap) -> None:
+    log.error("lost to this subscription: %s", gap)
 
 
 class _Progress:
     """What has been handled and is not committed yet."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, *, kept: bool) -> None:
-        self._consumer = consumer
+    def __init__(self, reader: HealingConsumer, *, kept: bool) -> None:
+        self._reader = reader
         self._kept = kept
         self._next_offsets: dict[TopicPartition, int] = {}
         self._committed_at = time.monotonic()
+
+    async def next_record(self) -> ConsumerRecord:
+        """The next record; while none comes is a good moment to keep what is done."""
+        while True:
+            record = await self._reader.next_record(COMMIT_INTERVAL_SECONDS)
+            if record is not None:
+                return record
+            await self.commit()
 
     async def handled(self, record: ConsumerRecord) -> None:
         """Note one record; commit when the last commit is a while ago."""
@@ -164,14 +168,17 @@ class _Progress:
     async def commit(self) -> None:
         """Commit what this member still owns; a failure only means that events come again."""
         self._committed_at = time.monotonic()
-        owned = self._consumer.assignment()
+        consumer = self._reader.consumer
+        if consumer is None:
+            return  # being made again: what was handled is committed then
+        owned = consumer.assignment()
         offsets = {tp: offset for tp, offset in self._next_offsets.items() if tp in owned}
         if not offsets:
             self._next_offsets.clear()
             return
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                await self._consumer.commit(offsets)
+                await consumer.commit(offsets)
         except TimeoutError:
             log.warning("Kafka did not take a commit within %g s", TIMEOUT_SECONDS)
             return

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.options import Json, examples
+from deploy.cli.options import Broker, Database, Json, examples
 from deploy.cli.output import print_json
 from deploy.local.processes.signals import stop_like_ctrl_c
 
@@ -18,6 +18,8 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the system running afterwards.")
     ] = False,
+    broker: Broker = None,
+    database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Feedback in, a better model out: shows each step and writes var/demo/report.json."""
@@ -26,7 +28,8 @@ def demo(
 
     stop_like_ctrl_c()
     try:
-        report = asyncio.run(run_demo(DemoOptions(seed=seed, keep=keep, quiet=as_json)))
+        options = DemoOptions(seed=seed, keep=keep, quiet=as_json, broker=broker, database=database)
+        report = asyncio.run(run_demo(options))
     except KeyboardInterrupt:
         typer.echo("The demo was interrupted; everything is stopped.", err=True)
         raise typer.Exit(INTERRUPTED) from None

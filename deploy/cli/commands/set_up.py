@@ -12,6 +12,7 @@ from deploy.cli.options import Json, examples
 from deploy.cli.output import console, print_json
 from deploy.local.prepare import prepare
 from shared.kafka.security import security_arguments
+from shared.kafka.topic_limits import DEFAULT_RECORD_BYTES, read_topic_limits
 from shared.postgres.tenants import SERVICES_ROLE
 from shared.settings import KafkaSecuritySettings
 
@@ -30,8 +31,9 @@ class SetupSettings(KafkaSecuritySettings):
 
 def set_up(
     replication_factor: Annotated[
-        int, typer.Option(min=1, max=7, help="Copies of each topic; 3 on a cluster.")
-    ] = 1,
+        int | None,
+        typer.Option(min=1, max=7, help="Copies of each topic; else 3, or one per broker."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Create the tables and topics that services expect to find.
@@ -55,6 +57,7 @@ def set_up(
             namespace=settings.kafka_namespace,
         )
     )
+    _warn_of_limits(settings)
     if as_json:
         print_json(
             {
@@ -64,3 +67,14 @@ def set_up(
         )
         return
     console.print(f"[green]ready[/green]: {len(SERVICES)} schemas, {len(ALL_TOPICS)} topics")
+
+
+def _warn_of_limits(settings: SetupSettings) -> None:
+    """Say on standard error where a topic takes less than the services send."""
+    assert settings.kafka_bootstrap_servers is not None
+    servers = settings.kafka_bootstrap_servers.split(",")
+    arguments = {"bootstrap_servers": servers, **security_arguments(settings)}
+    names = [settings.kafka_namespace.qualify(topic.name) for topic in ALL_TOPICS]
+    for name, limits in asyncio.run(read_topic_limits(arguments, names)).items():
+        for warning in limits.warnings(name, DEFAULT_RECORD_BYTES):
+            typer.echo(f"archon: {warning}.", err=True)

@@ -6,6 +6,7 @@ from deploy.cli.commands.processes import processes
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import console, print_json, shown, table
 from deploy.cli.target import connect, local_processes
+from deploy.local.processes.probes import problems_of
 
 EXAMPLES = examples("archon status", "archon status --json")
 
@@ -15,11 +16,16 @@ def status(url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> No
     with connect(url, api_key) as gateway:
         found: dict[str, Any] = gateway.get("/v1/status")
     here = local_processes(gateway.url)
+    problems = {each.name: found for each in here if (found := problems_of(each.port))}
     if as_json:
-        print_json({"processes": [each.model_dump(mode="json") for each in here], **found})
+        processes_here = [each.model_dump(mode="json") for each in here]
+        print_json({"processes": processes_here, "problems": problems, **found})
         return
     if here:
         console.print(processes(here))
+    for name, reasons in problems.items():
+        for check, reason in reasons.items():
+            console.print(f"[yellow]{shown(name)}[/yellow] {shown(check)}: {shown(reason)}")
     for title, value in found.items():
         _show(title, value)
 

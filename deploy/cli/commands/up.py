@@ -3,32 +3,40 @@
 import asyncio
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.live import Live
 
 from deploy.cli.commands.processes import processes
-from deploy.cli.options import Json, examples
+from deploy.cli.options import Broker, Database, Json, examples
 from deploy.cli.output import console, print_json
 from deploy.local.processes.signals import stop_like_ctrl_c
 from deploy.local.runtime import Runtime
-from deploy.local.settings import LocalSettings
+from deploy.local.servers.choice import EMBEDDED_BROKER_NOTICE
+from deploy.local.settings import EMBEDDED, LocalSettings
 
-EXAMPLES = examples("archon up", "archon up --port 8080", "archon up --json | head -1")
+EXAMPLES = examples(
+    "archon up", "archon up --port 8080", "archon up --broker kafka", "archon up --json | head -1"
+)
 REFRESH_SECONDS = 1.0
 
 
 def up(
     port: Annotated[int | None, typer.Option(help="Gateway's port; else a free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where data and logs live.")] = None,
+    broker: Broker = None,
+    database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Start PostgreSQL, the broker and all services; Ctrl-C stops them all, data stays."""
-    fields = LocalSettings()
-    settings = LocalSettings(
-        gateway_port=port or fields.gateway_port, data_dir=data_dir or fields.data_dir
-    )
+    chosen: dict[str, Any] = {
+        "gateway_port": port,
+        "data_dir": data_dir,
+        "broker": broker,
+        "database": database,
+    }
+    settings = LocalSettings(**{name: value for name, value in chosen.items() if value})
     stop_like_ctrl_c()
     try:
         asyncio.run(_run(settings, as_json=as_json))
@@ -42,6 +50,8 @@ async def _run(settings: LocalSettings, *, as_json: bool) -> None:
         console.print("starting the system ...")
     async with Runtime(settings) as runtime:
         seconds = time.monotonic() - started
+        if settings.broker == EMBEDDED:
+            typer.echo(EMBEDDED_BROKER_NOTICE, err=True)
         if as_json:
             print_json(_facts(runtime, settings, seconds))
             await asyncio.Event().wait()

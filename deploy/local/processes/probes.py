@@ -2,6 +2,8 @@
 
 import asyncio
 
+import httpx
+
 from deploy.local.processes.tcp_ports import LOOPBACK
 
 PROBE_TIMEOUT_SECONDS = 2.0
@@ -36,3 +38,13 @@ async def _status_line(port: int, path: str) -> bytes:
         return await reader.readline()
     finally:
         writer.close()
+
+
+def problems_of(port: int) -> dict[str, str]:
+    """What `GET /health/ready` names as wrong; nothing of what is no service or does not answer."""
+    try:
+        answer = httpx.get(f"http://{LOOPBACK}:{port}/health/ready", timeout=PROBE_TIMEOUT_SECONDS)
+        problems: dict[str, str] = answer.json()["problems"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return {}
+    return problems

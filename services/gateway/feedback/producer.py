@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 from aiokafka.errors import InvalidTimestampError, KafkaError
@@ -28,6 +28,8 @@ from services.gateway.load.load_shedding import InFlightLimit
 from shared.errors import ArchonError, BrokerUnavailable
 from shared.kafka.producer import HealingProducer
 from shared.kafka.refusals import MISSING_RIGHT_ERRORS, TOO_LARGE_ERRORS, describe_error
+from shared.kafka.topic_limits import DEFAULT_RECORD_BYTES, TopicLimits
+from shared.logging import get_logger
 from shared.messaging.gateway_mac import MAC_HEADER, GatewayMac
 from shared.ports import Clock
 from shared.telemetry.spans import current_traceparent, remote_context
@@ -41,6 +43,7 @@ REFUSALS = (
 )
 """What Kafka will not take, now or later, until somebody changes the event or the rights."""
 
+log = get_logger(__name__)
 tracer = trace.get_tracer(__name__)
 partitioner = DefaultPartitioner()
 
@@ -63,10 +66,12 @@ class FeedbackProducer:
         timeout_seconds: float,
         topic: str = FEEDBACK.name,
         mac: GatewayMac | None = None,
-        read_limit: Callable[[], Awaitable[int | None]] | None = None,
+        read_limits: Callable[[], Awaitable[Mapping[str, TopicLimits]]] | None = None,
+        record_bytes: int = DEFAULT_RECORD_BYTES,
     ) -> None:
-        """`topic` is the feedback topic's name on Kafka, for texts to people; `read_limit` asks
-        for its `max.message.bytes`, to name it in a refusal."""
+        """`topic` is the feedback topic's name on Kafka, for texts to people; `read_limits`
+        asks for what it takes, to name it in a refusal, and at the start to warn where it is less
+        than an event of `record_bytes`."""
         self._topic = topic
         self._producer = producer
         self._clock = clock
@@ -74,7 +79,8 @@ class FeedbackProducer:
         self._principal = principal
         self._mac = mac
         self._timeout = timeout_seconds
-        self._read_limit = read_limit
+        self._read_limits = read_limits
+        self._record_bytes = record_bytes
 
     async def start(self) -> None:
         """Connect, so that the first request need not; a broker that is away is only reported."""
@@ -83,6 +89,20 @@ class FeedbackProducer:
                 await self._producer.connected()
         except (KafkaError, OSError) as error:
             self._report(error)
+
+    async def warn_of_limits(self) -> None:
+        """Say once where the topic takes less than the gateway does."""
+        for warning in (await self._limits()).warnings(self._topic, self._record_bytes):
+            log.warning("kafka_topic_limit", reason=warning)
+
+    async def _limits(self) -> TopicLimits:
+        found = await self._read_limits() if self._read_limits is not None else {}
+        return found.get(self._topic, TopicLimits())
+
+    @property
+    def connection_faults(self) -> str:
+        """What is wrong with this process's connections to Kafka, in one line; empty: nothing."""
+        return self._producer.states.summary()
 
     async def run(self) -> None:
         """Stay open until cancelled; then flush and close."""
@@ -195,7 +215,7 @@ class FeedbackProducer:
                 )
             )
         if isinstance(error, TOO_LARGE_ERRORS):
-            limit = await self._read_limit() if self._read_limit is not None else None
+            limit = (await self._limits()).message_bytes
             size = f"{limit} bytes" if limit else "its max.message.bytes"
             return TooLarge(
                 f"events[{number}]: Kafka's topic {self._topic} takes no record above "

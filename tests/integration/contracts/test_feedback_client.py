@@ -22,9 +22,9 @@ from archon_contracts.events import FeedbackReceived, FeedbackRetracted
 from archon_contracts.identifiers import EventId, new_id
 from archon_contracts.topics import FEEDBACK
 from deploy.local.processes.tcp_ports import pick_free
-from deploy.local.servers.broker import EmbeddedBroker
 from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually
+from tests.support.infrastructure.brokers import Broker, make_broker
 
 IDLE_WAIT_SECONDS = 0.02
 
@@ -41,8 +41,8 @@ def tenant() -> str:
 
 
 @asynccontextmanager
-async def own_broker(folder: Path) -> AsyncIterator[EmbeddedBroker]:
-    broker = EmbeddedBroker(folder, pick_free())
+async def own_broker(folder: Path) -> AsyncIterator[Broker]:
+    broker = make_broker(folder)
     await broker.start()
     await ensure_topics(broker.bootstrap_servers, topics=(FEEDBACK,))
     yield broker
@@ -162,8 +162,9 @@ async def test_an_unreachable_broker_is_a_clear_error_in_time() -> None:
             pass
 
 
+@pytest.mark.broker
 async def test_a_kafka_without_our_topic_is_a_clear_error(tmp_path: Path) -> None:
-    broker = EmbeddedBroker(tmp_path, pick_free())
+    broker = make_broker(tmp_path)
     await broker.start()
 
     with pytest.raises(TopicMissingError, match=r"no topic archon\.feedback\.v1"):
@@ -173,6 +174,7 @@ async def test_a_kafka_without_our_topic_is_a_clear_error(tmp_path: Path) -> Non
     await broker.stop()
 
 
+@pytest.mark.broker
 async def test_a_send_while_the_broker_is_down_fails_in_time_and_works_after_its_return(
     tmp_path: Path, tenant: str
 ) -> None:

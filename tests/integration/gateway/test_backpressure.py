@@ -8,15 +8,16 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from deploy.local.processes.tcp_ports import pick_free
-from deploy.local.servers.broker import EmbeddedBroker
 from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually
 from tests.support.gateway.gateway import KEY, ServedGateway, served_gateway
+from tests.support.infrastructure.brokers import Broker, make_broker
+
+pytestmark = pytest.mark.broker
 
 
-async def started_broker(folder: Path) -> EmbeddedBroker:
-    broker = EmbeddedBroker(folder, pick_free())
+async def started_broker(folder: Path) -> Broker:
+    broker = make_broker(folder)
     await broker.start()
     await ensure_topics(broker.bootstrap_servers)
     return broker

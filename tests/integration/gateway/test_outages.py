@@ -3,22 +3,25 @@
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from archon_contracts.envelope import HeaderView
 from archon_contracts.identifiers import new_id
 from archon_contracts.topics import FEEDBACK
-from deploy.local.processes.tcp_ports import pick_free
-from deploy.local.servers.broker import EmbeddedBroker
 from services.gateway.auth.credentials import Caller, Scope, hash_key
 from services.gateway.store import GatewayStore
 from shared.kafka.topic_admin import ensure_topics
 from tests.support.eventually import eventually
 from tests.support.gateway.gateway import ServedGateway, served_gateway
+from tests.support.infrastructure.brokers import make_broker
+
+pytestmark = pytest.mark.broker
 
 
 async def test_feedback_is_refused_while_the_broker_is_down_and_taken_once_after(
     database_url: str, tmp_path: Path
 ) -> None:
-    broker = EmbeddedBroker(tmp_path / "broker", pick_free())
+    broker = make_broker(tmp_path / "broker")
     await broker.start()
     await ensure_topics(broker.bootstrap_servers)
     served = served_gateway(

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -158,6 +158,10 @@ class RealKafka:
     def add_partitions(self, name: str, total: int) -> None:
         """Let the topic have so many partitions."""
         _settle(self.admin.create_partitions([NewPartitions(name, total)]))
+
+    def delete_records(self, topic: str, before: int) -> None:
+        """Delete what is below an offset of partition 0, as retention would."""
+        _settle(self.admin.delete_records([TopicPartition(topic, 0, before)]))
 
     def configure(self, topic: str, name: str, value: str) -> None:
         """Set one configuration of a topic."""

@@ -4,8 +4,9 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer
 
+from archon_contracts.client.patches import has_ended
 from archon_contracts.topics import REGISTRY_COMMANDS
-from shared.kafka.patches import has_ended, is_group_member
+from shared.kafka.patches import is_group_member
 from shared.kafka.topic_admin import ensure_topics
 from shared.process.service_context import ServiceContext
 from tests.support.eventually import eventually

@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
+from aiokafka import TopicPartition
 from confluent_kafka import Producer
 from confluent_kafka.admin import ResourceType
 
+from archon_contracts.client.gaps import OffsetGap
+from archon_contracts.client.healing import HealingConsumer
 from archon_contracts.commands import RollBackModel
 from archon_contracts.topics import REGISTRY_COMMANDS, consumer_group
 from shared.kafka.broker import new_router, subscription
@@ -157,3 +160,46 @@ async def test_new_partitions_and_a_topic_made_again_are_read_soon(
         await service.send("new-topic")
         await eventually(lambda: "new-topic" in service.handled, timeout=60)
         assert time.monotonic() - since < REFRESHED_SECONDS
+
+
+async def test_records_deleted_unread_are_reported_with_their_offsets(
+    real_kafka: RealKafka,
+) -> None:
+    topic = f"short-{uuid4().hex}"
+    real_kafka.create_topic(topic)
+    gaps: list[OffsetGap] = []
+    producer = Producer({"bootstrap.servers": real_kafka.bootstrap_servers})
+    for number in range(10):
+        producer.produce(topic, str(number))
+    assert await asyncio.to_thread(producer.flush, 10) == 0
+    reader = HealingConsumer(
+        {
+            "bootstrap_servers": real_kafka.bootstrap_servers,
+            "group_id": f"gaps-{uuid4().hex}",
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            # One record a fetch: what is buffered in the client is not lost by a deletion.
+            "max_partition_fetch_bytes": 1,
+        },
+        [topic],
+        timeout_seconds=15,
+        idle_wait_seconds=0,
+        on_gap=gaps.append,
+    )
+    await reader.start()
+    try:
+        assert reader.consumer is not None
+        partition = TopicPartition(topic, 0)
+        async with asyncio.timeout(20):
+            while await reader.next_record(0.5) is None:
+                pass
+        reader.consumer.seek(partition, 2)
+        real_kafka.delete_records(topic, before=7)
+        async with asyncio.timeout(30):
+            while (record := await reader.next_record(0.5)) is None or record.offset < 7:
+                pass
+    finally:
+        await reader.stop()
+    assert record.offset == 7
+    assert [(gap.partition, gap.expected, gap.resumed_at) for gap in gaps] == [(0, 2, 7)]
+    assert f"offsets 2 to 6 of {topic}[0] were deleted" in str(gaps[0])

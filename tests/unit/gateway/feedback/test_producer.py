@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+import structlog
 from aiokafka.errors import (
     InvalidTimestampError,
     KafkaConnectionError,
@@ -17,6 +18,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.events import FeedbackReceived
+from archon_contracts.topics import FEEDBACK
 from archon_contracts.traffic_classes import TrafficClass
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.errors import (
@@ -32,6 +34,7 @@ from services.gateway.load.load_shedding import InFlightLimit
 from shared.kafka import producer as producer_module
 from shared.kafka.connections import ConnectionStates
 from shared.kafka.producer import HealingProducer
+from shared.kafka.topic_limits import TopicLimits
 from tests.support.clocks import SetClock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -101,8 +104,8 @@ def intake(*producers: Producer, limit: int = 0) -> FeedbackProducer:
     in_flight = InFlightLimit("inflight_events", limit, "events")
     healing = HealingProducer("intake", lambda: next(made), ConnectionStates())
 
-    async def limit_of_topic() -> int:
-        return 20_000
+    async def limits_of_topic() -> dict[str, TopicLimits]:
+        return {FEEDBACK.name: TopicLimits(message_bytes=20_000, before_ms=5)}
 
     return FeedbackProducer(
         healing,
@@ -110,7 +113,7 @@ def intake(*producers: Producer, limit: int = 0) -> FeedbackProducer:
         in_flight,
         principal="User:gateway",
         timeout_seconds=0.05,
-        read_limit=limit_of_topic,
+        read_limits=limits_of_topic,
     )
 
 
@@ -272,3 +275,13 @@ async def test_why_the_broker_keeps_us_waiting_is_reported() -> None:
 
     with pytest.raises(ProducerUnavailable, match=r"min\.insync\.replicas"):
         await intake(producer).send(events("a"))
+
+
+async def test_limits_below_our_own_are_logged_at_the_start() -> None:
+    with structlog.testing.capture_logs() as logged:
+        await intake(Producer()).warn_of_limits()
+
+    reasons = [line["reason"] for line in logged if line["event"] == "kafka_topic_limit"]
+    assert len(reasons) == 2
+    assert "takes records up to 20000 bytes" in reasons[0]
+    assert "message.timestamp.before.max.ms" in reasons[1]

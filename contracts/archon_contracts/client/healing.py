@@ -1,0 +1,203 @@
+"""The consumer of a subscription, closed and made again whenever it cannot read on.
+
+An outage, a right that was taken away, a task of aiokafka that has ended: each is logged when it
+begins, every 30 s while it lasts, and when it is over, and is tried again with backoff for as long
+as the subscription is wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from archon_contracts.client.errors import (
+    BrokerUnavailableError,
+    MissingExtraError,
+    SubscriptionError,
+    TopicMissingError,
+)
+from archon_contracts.client.gaps import OffsetGap, report_gaps
+from archon_contracts.client.idle_fetch import pace_idle_fetches
+from archon_contracts.client.lifetime import start, stop
+from archon_contracts.client.patches import abandon, has_ended, unauthorized_topics
+
+try:
+    from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+    from aiokafka.errors import CorruptRecordException, KafkaError
+except ModuleNotFoundError as error:
+    raise MissingExtraError("aiokafka", "kafka") from error
+
+REPORT_SECONDS: Final = 30.0
+MAXIMUM_BACKOFF_SECONDS: Final = 8.0
+ASSIGNMENT_POLL_SECONDS: Final = 0.02
+CLOSE_SECONDS: Final = 5.0
+"""Much less than the start's: what is being replaced would not answer for longer either."""
+
+log = logging.getLogger(__name__)
+
+
+class FaultLog:
+    """One line when a fault begins and when it is over, and one every 30 s between."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._logged_at = 0.0
+        self._failures = 0
+
+    @property
+    def failures(self) -> int:
+        """How often it failed since it last worked."""
+        return self._failures
+
+    def report(self, reason: object) -> None:
+        """It does not work, for this reason."""
+        now = time.monotonic()
+        self._failures += 1
+        if self._since is None:
+            self._since = self._logged_at = now
+            log.warning("the subscription cannot read, and tries again: %s", reason)
+        elif now - self._logged_at >= REPORT_SECONDS:
+            self._logged_at = now
+            log.warning(
+                "the subscription has not read for %d s (%d failures): %s",
+                now - self._since,
+                self._failures,
+                reason,
+            )
+
+    def clear(self) -> None:
+        """It works (again)."""
+        if self._since is not None:
+            log.info("the subscription reads again after %d s", time.monotonic() - self._since)
+        self._since, self._failures = None, 0
+
+
+class HealingConsumer:
+    """Reads topics record by record, whatever becomes of the single consumers behind it."""
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        topics: Sequence[str],
+        *,
+        timeout_seconds: float,
+        idle_wait_seconds: float,
+        on_gap: Callable[[OffsetGap], None],
+    ) -> None:
+        self._options = dict(options)
+        self._topics = topics
+        self._timeout = timeout_seconds
+        self._idle_wait = idle_wait_seconds
+        self._on_gap = on_gap
+        self._faults = FaultLog()
+        # Where a reader without a group goes on: Kafka keeps no offsets for it.
+        self._positions: dict[TopicPartition, int] = {}
+        self.consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Connect and subscribe.
+
+        Raises:
+            BrokerUnavailableError: Kafka could not be reached in time.
+            TopicMissingError: a topic does not exist.
+        """
+        consumer = AIOKafkaConsumer(**self._options)
+        await start(
+            consumer,
+            required_topics=self._topics,
+            timeout_seconds=self._timeout,
+            options=self._options,
+        )
+        pace_idle_fetches(consumer, maximum_wait_seconds=self._idle_wait)
+        report_gaps(consumer, self._on_gap)
+        consumer.subscribe(self._topics)
+        try:
+            if self._options["group_id"] is None:
+                await self._seek(consumer)
+        except BaseException:
+            await stop(consumer, timeout_seconds=CLOSE_SECONDS)
+            raise
+        self.consumer = consumer
+
+    async def next_record(self, wait_seconds: float) -> ConsumerRecord | None:
+        """The next record; None when none came in time.
+
+        Raises:
+            SubscriptionError: a record cannot be decoded, which no new consumer will change.
+        """
+        consumer = await self._connected()
+        if consumer is None:
+            return None
+        try:
+            async with asyncio.timeout(wait_seconds):
+                record = await consumer.getone()
+        except TimeoutError:
+            await self._look_after(consumer)
+            return None
+        except CorruptRecordException as error:
+            raise SubscriptionError(f"cannot read on: {error}") from error
+        except KafkaError as error:
+            await self._replace(consumer, error)
+            return None
+        self._faults.clear()
+        place = TopicPartition(record.topic, record.partition)
+        self._positions[place] = record.offset + 1
+        return record
+
+    async def stop(self) -> None:
+        """Leave and disconnect."""
+        consumer, self.consumer = self.consumer, None
+        if consumer is not None:
+            await stop(consumer, timeout_seconds=self._timeout)
+
+    async def _look_after(self, consumer: AIOKafkaConsumer) -> None:
+        """Nothing came: there may be nothing, or this consumer will never bring anything."""
+        if has_ended(consumer):
+            await self._replace(consumer, "a task of its client has ended")
+        elif hidden := unauthorized_topics(consumer):
+            # The next refresh of the metadata finds them again.
+            self._faults.report(f"no right to Read on topic {', '.join(sorted(hidden))}")
+        else:
+            self._faults.clear()
+
+    async def _replace(self, consumer: AIOKafkaConsumer, reason: object) -> None:
+        self._faults.report(repr(reason) if isinstance(reason, BaseException) else reason)
+        self.consumer = None
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await consumer.stop()
+        except (TimeoutError, KafkaError, OSError, RuntimeError):
+            await abandon(consumer)
+
+    async def _connected(self) -> AIOKafkaConsumer | None:
+        """The consumer, made again where the last was given up; None while that fails."""
+        if self.consumer is None:
+            await asyncio.sleep(self._backoff())
+            try:
+                await self.start()
+            except (BrokerUnavailableError, TopicMissingError, KafkaError) as error:
+                self._faults.report(error)
+        return self.consumer
+
+    def _backoff(self) -> float:
+        return min(0.5 * 2.0 ** min(self._faults.failures, 10), MAXIMUM_BACKOFF_SECONDS)
+
+    async def _seek(self, consumer: AIOKafkaConsumer) -> None:
+        """Go on after what was read; at the first start, remember where each partition begins."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                # The metadata are on their way, and aiokafka has no event for their arrival
+                while not consumer.assignment():  # noqa: ASYNC110
+                    await asyncio.sleep(ASSIGNMENT_POLL_SECONDS)
+                for partition in consumer.assignment():
+                    if partition in self._positions:
+                        consumer.seek(partition, self._positions[partition])
+                    else:
+                        self._positions[partition] = await consumer.position(partition)
+        except TimeoutError as error:
+            raise BrokerUnavailableError(
+                "cannot reach Kafka: the topics' partitions did not come in time"
+            ) from error
