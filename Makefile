@@ -54,9 +54,11 @@ TRAINING_TESTS := tests/unit/trainer/recipes tests/unit/evaluator/test_child.py
 CHECK_TESTS = HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile \
 	--hypothesis-profile quick tests/unit $(addprefix --ignore=,$(TRAINING_TESTS)) $(ARGS)
 
+LINT = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
 # One shell for all of it, so that the time that it prints is that of the whole.
 check: $(READY)
-	@began=$$(date +%s); $(MAKE) --no-print-directory lint && $(CHECK_TESTS); code=$$?; \
+	@began=$$(date +%s); set -x; { $(LINT) && $(CHECK_TESTS); }; code=$$?; set +x; \
 	echo "make check: $$(( $$(date +%s) - began )) s"; exit $$code
 
 # The whole-system modules take longest and come first: the many short unit tests at the end then
@@ -85,10 +87,7 @@ faults-long: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --long --seed $(SEED) $(if $(ONLY),--only "$(ONLY)") --jobs $(JOBS) $(ARGS)
 
 lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(LINT)
 
 bench: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks $(NAME)

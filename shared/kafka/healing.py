@@ -29,8 +29,10 @@ from shared.kafka.refusals import describe_error, missing_right
 from shared.kafka.watchdog import ConsumerHeartbeat
 
 STALLED_CONSUMER_SECONDS = 120.0
+# Below the consumer's ERROR_MEMORY_SECONDS: an error that is over must not count as lasting.
 LASTING_ERROR_SECONDS = 9.0
 CHECK_INTERVAL_SECONDS = 3.0
+# `position` waits for a partition that has none yet; the check must not wait with it.
 POSITION_SECONDS = 1.0
 MAXIMUM_BACKOFF_SECONDS: Final = 8.0
 

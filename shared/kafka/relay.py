@@ -45,6 +45,7 @@ from shared.settings import ServiceSettings
 from shared.telemetry.spans import current_traceparent, remote_context
 
 BATCH = 500
+# Commits notify the relay; the poll finds what an ended process left without a notification.
 POLL_SECONDS = 1.0
 LOCK_RETRY_SECONDS = 5.0
 CONNECT_RETRY_SECONDS = 1.0
@@ -61,6 +62,7 @@ BLOCKING_ERRORS = (
     InvalidTimestampError,  # the relay's time is that of the send, so the clock is at fault
 )
 """Answers that hold for every message of a topic, until somebody changes something."""
+# Other topics go on meanwhile: only the blocked topic's rows are left out of the query.
 BLOCKED_SECONDS = 5.0
 LATE_SECONDS = 10.0
 MAXIMUM_BACKOFF_SECONDS = 5.0

@@ -21,9 +21,12 @@ from cramjam import DecompressionError
 
 from shared.kafka.patches import Record, RecordBatch, replace_batch_reader, undecoded_records
 
+# Kafka's record batch: base offset (8 bytes), batch length (4), partition leader epoch (4), magic.
+# The length counts from after itself.
 LENGTH_AT: Final = 8
 LOG_OVERHEAD: Final = 12
 MAGIC_AT: Final = 16
+# As much as a dead letter can hold; more would be cut there.
 RAW_BYTES_KEPT: Final = 900_000
 UNDECODABLE_ERRORS = (
     CorruptRecordException, DecompressionError, EOFError, OSError, ValueError, IndexError,

@@ -15,6 +15,7 @@ from shared.errors import StartupFailed
 
 MAC_HEADER: Final = "ce_gatewaymac"
 KEY_VARIABLE: Final = "ARCHON_GATEWAY_MAC_KEY"
+# HMAC-SHA256 keys should not be shorter than the hash (RFC 2104, section 3).
 MIN_KEY_BYTES: Final = 32
 
 
@@ -37,4 +38,5 @@ class GatewayMac:
 
     def verify(self, mac: bytes | None, *parts: bytes) -> bool:
         """Whether the MAC is of these parts."""
+        # Constant time: how long a comparison takes must not show how much of a guess was right.
         return mac is not None and hmac.compare_digest(self.compute(*parts), mac)

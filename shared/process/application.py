@@ -45,6 +45,7 @@ TELEMETRY_RETENTION_DAYS = 14
 STOP_GRACE_SECONDS = 4.0
 """What a stop may take besides the handlers' time: `shutdown_timeout_seconds` and this together
 are the whole of it, less than any supervisor waits before it kills."""
+# Two codes: a failed start needs somebody to change something, a death another start.
 EXIT_START_FAILED = 2
 EXIT_DIED = 1
 

@@ -26,6 +26,7 @@ from shared.telemetry.spans import current_traceparent, read_span_tenant
 from shared.telemetry.store import TelemetryStore
 from shared.work.child_process import Report, child_main, encode, parse_span_row
 
+# For the exit alone: the watcher thread of a child ends it as soon as the pipe is closed.
 STOP_SECONDS = 3.0
 
 log = get_logger(__name__)

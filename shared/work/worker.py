@@ -27,9 +27,11 @@ from shared.telemetry.spans import remote_context
 from shared.work.ports import WorkHandler
 from shared.work.queue import Lease, WorkQueue
 
+# Commits notify the worker; the poll finds work whose lease ran out, which no commit announces.
 POLL_SECONDS = 5.0
 INITIAL_BACKOFF_SECONDS = 0.5
 MAXIMUM_BACKOFF_SECONDS = 30.0
+# Longer than a restart or failover of the database takes: a training's result may be hours of work.
 DATABASE_WAIT_SECONDS = 600.0
 
 log = get_logger(__name__)
@@ -219,4 +221,5 @@ def _poll_delay(due_seconds: float | None) -> float:
     """Seconds to sleep until the next row is due; the poll interval where none is known."""
     if due_seconds is None:
         return POLL_SECONDS
+    # Not below 50 ms: a due row that cannot be leased now must not be asked for in a busy loop.
     return min(max(due_seconds, 0.05), POLL_SECONDS)
