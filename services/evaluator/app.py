@@ -12,7 +12,7 @@ from shared.process.application import Application
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
 
-FORK_SERVER_WARM_UP = "archon_inference.fork_server_warm_up"
+FORK_SERVER_WARM_UP = "archon_inference.fork_server.warm_up"
 
 
 def build_app(settings: Settings) -> Application:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # What the fork server imports beforehand, so that scoring starts in well under a second.
 FORK_SERVER_MODULES: Final = (
     "torch",
+    "archon_inference.fork_server.lean_imports",  # before everything that imports transformers
     "transformers.models.bert.modeling_bert",
     "services.evaluator.scoring.suite_prediction",
     "services.evaluator.comparison.report",

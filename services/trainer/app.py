@@ -17,7 +17,7 @@ from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
 
 CLEAN_UP_SECONDS = 600.0
-FORK_SERVER_WARM_UP = "archon_inference.fork_server_warm_up"
+FORK_SERVER_WARM_UP = "archon_inference.fork_server.warm_up"
 
 
 def build_app(settings: Settings) -> Application:

@@ -15,6 +15,9 @@ from archon_inference.devices import claim_device
 # What the fork server imports beforehand, so that a run starts in well under a second.
 FORK_SERVER_MODULES: Final = (
     "torch",
+    # Both before everything that imports transformers.
+    "archon_inference.fork_server.lean_imports",
+    "services.trainer.recipes.lean_trainer",
     "transformers.models.bert.modeling_bert",
     "services.trainer.recipes.selector",
     "services.trainer.recipes.classifier",

@@ -1,0 +1,1 @@
+"""What the fork servers of trainer and evaluator import, first and last."""

@@ -1,0 +1,47 @@
+"""Fork servers live as long as their services: they import what every run needs, and no more."""
+
+import subprocess
+import sys
+
+import pytest
+
+from services.evaluator.child import FORK_SERVER_MODULES as EVALUATOR
+from services.trainer.child import FORK_SERVER_MODULES as TRAINER
+from tests.support.sources import ROOT
+
+UNNEEDED = ("scipy.optimize", "scipy.stats", "pandas", "pyarrow", "datasets", "sklearn", "trl")
+
+IMPORTS = """
+import importlib, sys
+for name in {modules}:
+    importlib.import_module(name)
+print(" ".join(name for name in {unneeded} if name in sys.modules))
+"""
+
+DATASETS = """
+import transformers.trainer
+assert not transformers.trainer.is_datasets_available()
+from datasets import Dataset
+assert transformers.trainer.is_datasets_available()
+assert isinstance(Dataset.from_list([{"a": 1}]), transformers.trainer.datasets.Dataset)
+import transformers.utils
+assert transformers.utils.is_datasets_available() and transformers.utils.is_scipy_available()
+"""
+
+
+def run(program: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("modules", [EVALUATOR, TRAINER], ids=["evaluator", "trainer"])
+def test_a_fork_server_imports_no_library_that_its_runs_do_without(modules: tuple[str]) -> None:
+    assert run(IMPORTS.format(modules=modules, unneeded=UNNEEDED)).split() == []
+
+
+def test_the_trainer_knows_a_dataset_once_the_library_is_imported() -> None:
+    run(IMPORTS.format(modules=TRAINER, unneeded=()) + DATASETS)
