@@ -71,7 +71,14 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
     return CoordinatorComponents(
         agents=AgentService(store, agent_queue, outbox, shared.audit, clock, build_mac(settings)),
         jobs=jobs,
-        requests=RequestService(store, lifecycle, agent_queue, shared.audit, clock),
+        requests=RequestService(
+            store,
+            lifecycle,
+            agent_queue,
+            shared.audit,
+            clock,
+            max_jobs=settings.jobs_per_tenant,
+        ),
         consumer=_build_consumer(
             settings, shared, FeedbackWriter(feedback, agent_queue, outbox, clock), feedback
         ),

@@ -102,6 +102,13 @@ class JobLifecycle:
             text = f"{reason}; the deployed version changed {changes} times during its evaluation"
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
 
+    async def refuse(self, tx: Tx, job: Job, cause: Cause, *, request: str, reason: str) -> bool:
+        """Record a request that is not taken on, as a rejected job; False for a known one."""
+        opened = await self._transitions.open(tx, job, cause, reason=request)
+        if opened:
+            await self.advance(tx, job, JobEvent.REFUSED, cause, reason=reason)
+        return opened
+
     async def give_up(self, tx: Tx, job: Job, reason: str) -> None:
         """End a job that cannot go on."""
         cause = Cause(derived_id("gave up", job.job_id, job.version), str(job.job_id))

@@ -7,12 +7,12 @@ from archon_contracts.events import JobState, TrainingRequested
 from services.coordinator.domain import AgentKey, Job, JobFacts
 from services.coordinator.jobs.audit_entries import build_cancelled_entry, build_requested_entry
 from services.coordinator.jobs.lookup import find_expected_job
-from services.coordinator.jobs.ports import AuditLog, LockedJobs
+from services.coordinator.jobs.ports import AuditLog, TenantJobs
 from services.coordinator.jobs.spans import build_requested_trace
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.retraining.agent_queue import AgentQueue
-from shared.messaging.messages import Message
+from shared.messaging.messages import Cause, Message
 from shared.ports import Clock
 from shared.postgres.database import Tx
 
@@ -22,12 +22,15 @@ class RequestService:
 
     def __init__(
         self,
-        jobs: LockedJobs,
+        jobs: TenantJobs,
         lifecycle: JobLifecycle,
         agent_queue: AgentQueue,
         audit: AuditLog,
         clock: Clock,
+        *,
+        max_jobs: int,
     ) -> None:
+        self._max_jobs = max_jobs
         self._jobs = jobs
         self._lifecycle = lifecycle
         self._agent_queue = agent_queue
@@ -35,7 +38,12 @@ class RequestService:
         self._clock = clock
 
     async def request_training(self, tx: Tx, message: Message[TrainingRequested]) -> None:
-        """Open the job; it begins when its agent is known and free."""
+        """Open the job; it begins when its agent is known and free.
+
+        One above the limit of its tenant ends at once, rejected with the reason. The gateway
+        refuses it first; this holds for what comes by Kafka, and for requests that arrive
+        at the same time.
+        """
         body, now = message.body, self._clock.now()
         job = Job(
             job_id=body.job_id,
@@ -50,8 +58,18 @@ class RequestService:
             facts=JobFacts(provided_dataset=body.dataset),
         )
         reason = f"requested by {body.requested_by}" if body.requested_by else "requested"
-        if await self._agent_queue.submit(tx, job, message.cause, reason=reason):
+        if await self._take_on(tx, job, message.cause, reason):
             await self._audit.append(tx, build_requested_entry(message, job), cause=message.cause)
+
+    async def _take_on(self, tx: Tx, job: Job, cause: Cause, request: str) -> bool:
+        """Whether the job is new."""
+        if self._max_jobs and await self._jobs.count_open_jobs(tx, job.key) >= self._max_jobs:
+            reason = (
+                f"{self._max_jobs} jobs of this tenant have not ended, which is the most "
+                "(ARCHON_JOBS_PER_TENANT); wait for some or cancel them, then request it again"
+            )
+            return await self._lifecycle.refuse(tx, job, cause, request=request, reason=reason)
+        return await self._agent_queue.submit(tx, job, cause, reason=request)
 
     async def cancel_job(self, tx: Tx, message: Message[CancelJob]) -> None:
         """Stop the job wherever it stands."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from archon_contracts.events import JobState
+from archon_contracts.rules.bounds import MAX_EVENT_BYTES
 from services.coordinator.jobs.deadlines import JobLimits
 from shared.settings import ServiceSettings
 
@@ -26,7 +27,9 @@ class Settings(ServiceSettings):
         default=8_000, ge=1, le=50_000, description="Most feedback records fetched at once."
     )
     feedback_max_bytes: int = Field(
-        default=1_000_000, ge=1_000, description="Largest feedback body [bytes]."
+        default=MAX_EVENT_BYTES,
+        ge=1_000,
+        description="Largest feedback event over Kafka [bytes]; a larger one is a dead letter.",
     )
     unknown_agent_wait_seconds: float = Field(
         default=2.0,
@@ -38,6 +41,12 @@ class Settings(ServiceSettings):
     )
     sweep_seconds: float = Field(
         default=2.0, gt=0, description="Time between looks for overdue jobs and triggers [s]."
+    )
+    jobs_per_tenant: int = Field(
+        default=200,
+        ge=0,
+        description="Jobs of one tenant that have not ended; a further request is rejected; "
+        "0: no limit.",
     )
     command_dispatches: int = Field(default=3, ge=1, description="Times that a command is sent.")
     training_attempts: int = Field(default=3, ge=1, description="Attempts at one training.")

@@ -112,6 +112,11 @@ class JobStore:
         row = await self._queries.lock_job(tx, job_id=job_id)
         return _job(row) if row else None
 
+    async def count_open_jobs(self, tx: Tx, key: AgentKey) -> int:
+        """How many jobs of the agent's tenant have not ended."""
+        count: int = await self._queries.count_open_jobs(tx, tenant_id=key.tenant_id)
+        return count
+
     async def lock_next_requested(self, tx: Tx, key: AgentKey) -> Job | None:
         """The agent's oldest requested job."""
         row = await self._queries.lock_next_requested(

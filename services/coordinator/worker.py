@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from archon_contracts.commands import DataSource
 from services.coordinator.jobs.source_work import SourceWork
 from services.coordinator.ports import GuardedQueue
@@ -31,9 +33,8 @@ class SourceWorker:
             return await self._publisher.read_provided(work.dataset)
         if work.window_id is None:
             raise ValueError("the work names neither a window nor a dataset")
-        async with self._queue.guarded(lease) as tx:
-            feedback = await self._publisher.read_window(tx, work.window_id)
-        return await self._publisher.publish_window(feedback)
+        begin = partial(self._queue.guarded, lease)
+        return await self._publisher.publish_window(begin, work.window_id)
 
     async def complete(self, tx: Tx, lease: Lease, result: tuple[DataSource, ...]) -> None:
         """Let the job go on with its sources."""

@@ -39,6 +39,12 @@ class ServiceStore(Protocol):
         self, tx: Tx, tenant_id: str, job_id: UUID, *, now: datetime
     ) -> JobView | None: ...
 
+    async def count_open_jobs(self, tx: Tx, tenant_id: str) -> int: ...
+
+    async def count_open_synthetic(
+        self, tx: Tx, tenant_id: str, except_id: UUID, since: datetime
+    ) -> int: ...
+
     async def models(
         self,
         tx: Tx,

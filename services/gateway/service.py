@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from archon_contracts.base_model_uris import read_base_model_uri
@@ -26,7 +28,7 @@ from services.gateway.domain import (
     JobAccepted,
     JobSummary,
 )
-from services.gateway.errors import Conflict, FieldError, Invalid, NotFound
+from services.gateway.errors import Conflict, FieldError, Invalid, NotFound, Overloaded
 from services.gateway.http.tracing import current_trace_id
 from services.gateway.ports import ServiceStore
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
@@ -35,13 +37,25 @@ from shared.messaging.outbox import Outbox
 from shared.ports import Clock
 from shared.postgres.database import Tx
 
+JOBS_WAIT_SECONDS: Final = 30.0
+"""Retry-After of a tenant with too many jobs: about the time of a short training."""
+SYNTHETIC_REQUEST_LIFETIME: Final = timedelta(hours=1)
+"""A request without a result after this time does not count: its generator gave it up."""
+
 
 class GatewayService:
     """Turns requests into commands. Takes `tx` and never commits."""
 
     def __init__(
-        self, store: ServiceStore, outbox: Outbox, clock: Clock, mac: GatewayMac | None = None
+        self,
+        store: ServiceStore,
+        outbox: Outbox,
+        clock: Clock,
+        mac: GatewayMac | None = None,
+        *,
+        max_jobs: int = 0,
     ) -> None:
+        self._max_jobs = max_jobs
         self._store = store
         self._outbox = outbox
         self._clock = clock
@@ -103,12 +117,14 @@ class GatewayService:
         """Start a job; its id is that of the request, its trace the current one.
 
         Raises:
+            Overloaded: too many jobs of the tenant have not ended.
             Invalid: no trainer has a recipe for the method, or the dataset is for evaluation.
             NotAllowed: the key is bound to other agents.
             NotFound: no such agent or dataset.
         """
         require_agents(identity.caller, [request.agent_id])
         await self.require_method(tx, identity.tenant_id, request.agent_id, request.method)
+        await self.require_job_room(tx, identity)
         dataset = None
         if request.dataset is not None:
             dataset = await self._require_dataset(
@@ -152,6 +168,27 @@ class GatewayService:
         )
         if announced and method not in announced.get(kind, ()):
             raise Invalid([describe_unavailable_method(method, kind, announced.get(kind, ()))])
+
+    async def require_job_room(self, tx: Tx, identity: RequestIdentity) -> None:
+        """Refuse one more job of a tenant that has too many under way or waiting.
+
+        The repetition of a request that was accepted adds none, so it is answered as the first.
+        Requests that arrive at the same moment may pass together: the coordinator counts again.
+
+        Raises:
+            Overloaded: with the limit; nothing of the request took effect.
+        """
+        if not self._max_jobs:
+            return
+        count = await self._store.count_open_jobs(tx, identity.tenant_id)
+        if count < self._max_jobs or await self._is_known(tx, identity):
+            return
+        reason = f"{count} jobs of this tenant have not ended; wait for some or cancel them"
+        raise Overloaded("jobs_per_tenant", reason, JOBS_WAIT_SECONDS)
+
+    async def _is_known(self, tx: Tx, identity: RequestIdentity) -> bool:
+        now = self._clock.now()
+        return await self._store.find_job(tx, identity.tenant_id, identity.id, now=now) is not None
 
     async def cancel_job(
         self, tx: Tx, identity: RequestIdentity, job_id: UUID, reason: str
@@ -223,10 +260,12 @@ class GatewayService:
         """Request synthetic items; returns the id of the request.
 
         Raises:
+            Overloaded: too many requests of the tenant have no result yet.
             NotAllowed: the key is bound to other agents.
             NotFound: no dataset has the name in `examples`.
         """
         require_agents(identity.caller, [request.agent_id])
+        await self._require_synthetic_room(tx, identity)
         examples = None
         if request.examples is not None:
             dataset = await self._require_dataset(
@@ -252,6 +291,13 @@ class GatewayService:
         if self._mac is None:
             return ""
         return self._mac.compute(*(part.encode() for part in parts)).decode()
+
+    async def _require_synthetic_room(self, tx: Tx, identity: RequestIdentity) -> None:
+        since = self._clock.now() - SYNTHETIC_REQUEST_LIFETIME
+        count = await self._store.count_open_synthetic(tx, identity.tenant_id, identity.id, since)
+        if self._max_jobs and count >= self._max_jobs:
+            reason = f"{count} requests of this tenant for synthetic data have no result yet"
+            raise Overloaded("synthetic_requests_per_tenant", reason, JOBS_WAIT_SECONDS)
 
     async def _require_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentKind:
         kind = await self._store.agent_kind(tx, tenant_id, agent_id)

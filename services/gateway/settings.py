@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
+from archon_contracts.rules.bounds import MAX_EVENT_BYTES
 from shared.settings import ServiceSettings
 
 
@@ -30,9 +31,10 @@ class Settings(ServiceSettings):
         default=10.0, gt=0, description="Longest wait for a whole request body [s]."
     )
     gateway_event_limit_bytes: int = Field(
-        default=1_000_000,
+        default=MAX_EVENT_BYTES,
         ge=1024,
-        description="Largest single event [bytes]; below the broker's message.max.bytes.",
+        description="Largest single event [bytes]; the coordinator's ARCHON_FEEDBACK_MAX_BYTES "
+        "and the broker's message.max.bytes must allow it.",
     )
     gateway_ack_timeout_seconds: float = Field(
         default=5.0, gt=0, description="Longest wait for the broker's acknowledgement [s]."
@@ -55,6 +57,12 @@ class Settings(ServiceSettings):
         default=1_000,
         ge=1,
         description="Valid API keys of one tenant; one more is a conflict (409).",
+    )
+    gateway_jobs_per_tenant: int = Field(
+        default=200,
+        ge=0,
+        description="Jobs, and requests for synthetic data, of one tenant that have not ended; a "
+        "further one is refused (429); 0: no limit.",
     )
     gateway_burst_seconds: float = Field(
         default=5.0,

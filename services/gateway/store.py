@@ -235,6 +235,20 @@ class GatewayStore:
         rows = self._queries.open_jobs_by_state(tx, tenant_id=tenant_id, final_states=FINAL_STATES)
         return {row["state"]: row["jobs"] async for row in rows}
 
+    async def count_open_jobs(self, tx: Tx, tenant_id: str) -> int:
+        """How many jobs of the tenant have not ended."""
+        count: int = await self._queries.count_open_jobs(tx, tenant_id=tenant_id)
+        return count
+
+    async def count_open_synthetic(
+        self, tx: Tx, tenant_id: str, except_id: UUID, since: datetime
+    ) -> int:
+        """Requests for synthetic data since then that have no result, but for one."""
+        count: int = await self._queries.count_open_synthetic(
+            tx, tenant_id=tenant_id, except_id=except_id, since=since
+        )
+        return count
+
     async def models(
         self,
         tx: Tx,

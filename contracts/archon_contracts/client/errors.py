@@ -5,6 +5,7 @@ ClientError
 ├── KafkaSecurityError       a TLS or SASL setting of the client cannot be used
 ├── BrokerUnavailableError   no answer from Kafka in time; sending again is safe
 ├── SendRefusedError         Kafka will not take this event, now or later
+├── EventTooLargeError       the event is larger than the system takes; nothing was sent
 ├── SubscriptionError        the subscription cannot go on
 ├── ApiKeyError              the API key cannot be sent; it is never shown
 ├── GatewayUnavailableError  no acceptance over HTTP in time; sending again is safe
@@ -45,6 +46,16 @@ class TopicMissingError(ClientError):
 
 class SendRefusedError(ClientError):
     """Kafka refused an event (too large, no such topic, not allowed); a retry will not help."""
+
+
+class EventTooLargeError(ClientError):
+    """An event is larger than the system takes. Nothing was sent."""
+
+    def __init__(self, size: int, maximum: int, interaction: str) -> None:
+        super().__init__(
+            f"the event {interaction!r:.80} has {size} bytes, {maximum} are allowed: shorten its "
+            "input or answer, or pass the system's own limit as max_event_bytes"
+        )
 
 
 class SubscriptionError(ClientError):

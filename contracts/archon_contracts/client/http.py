@@ -19,11 +19,13 @@ from archon_contracts.client.errors import (
     GatewayUnavailableError,
     MissingExtraError,
 )
+from archon_contracts.client.event_size import encode_event
 from archon_contracts.client.tracing import current_trace_headers
 from archon_contracts.client.traffic_class import current_traffic_class
 from archon_contracts.event_ids import with_traffic_class
 from archon_contracts.events.feedback import FeedbackReceived
 from archon_contracts.identifiers import EventId
+from archon_contracts.rules.bounds import MAX_EVENT_BYTES
 from archon_contracts.traffic_classes import TrafficClass
 
 try:
@@ -71,8 +73,14 @@ class HttpFeedbackClient:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         traffic_class: TrafficClass | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
-        """Raises ApiKeyError where the key cannot be sent in a header."""
+        """`max_event_bytes` is the gateway's limit, where that is not the default.
+
+        Raises:
+            ApiKeyError: the key cannot be sent in a header.
+        """
+        self._max_event_bytes = max_event_bytes
         self._attempts = attempts
         self._api_key = require_sendable(api_key)
         self._sleep = sleep
@@ -104,8 +112,10 @@ class HttpFeedbackClient:
         Raises:
             GatewayUnavailableError: not accepted in all attempts; sending again is safe.
             GatewayRefusedError: the gateway says what is wrong with it.
+            EventTooLargeError: it is above `max_event_bytes`.
         """
-        body = with_traffic_class(event, self._traffic_class, current_traffic_class()).to_bytes()
+        marked = with_traffic_class(event, self._traffic_class, current_traffic_class())
+        body = encode_event(marked, self._max_event_bytes)
         (event_id,) = await self._post(body, idempotency_key, expected=1)
         return event_id
 
@@ -119,12 +129,14 @@ class HttpFeedbackClient:
         Raises:
             GatewayUnavailableError: not accepted in all attempts; sending again is safe.
             GatewayRefusedError: the gateway says what is wrong with one of them.
+            EventTooLargeError: one of them is above `max_event_bytes`; none was sent.
         """
         around = current_traffic_class()
         batch = [with_traffic_class(event, self._traffic_class, around) for event in events]
         if not batch:
             return []
-        body = b'{"events":[' + b",".join(event.to_bytes() for event in batch) + b"]}"
+        encoded = [encode_event(event, self._max_event_bytes) for event in batch]
+        body = b'{"events":[' + b",".join(encoded) + b"]}"
         return await self._post(body, idempotency_key, expected=len(batch))
 
     async def _post(self, body: bytes, key: str | None, *, expected: int) -> list[EventId]:

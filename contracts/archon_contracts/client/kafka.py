@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from archon_contracts import telemetry
+from archon_contracts.client.event_size import encode_event
 from archon_contracts.client.producer import OutgoingRecord, ReliableProducer
 from archon_contracts.client.tracing import TraceHeaders, send_span
 from archon_contracts.client.traffic_class import current_traffic_class
@@ -15,6 +16,7 @@ from archon_contracts.envelope import Envelope
 from archon_contracts.event_ids import FeedbackEvent, event_id_of, subject_of, with_traffic_class
 from archon_contracts.identifiers import EventId
 from archon_contracts.namespace import Namespace
+from archon_contracts.rules.bounds import MAX_EVENT_BYTES
 from archon_contracts.topics import FEEDBACK
 from archon_contracts.traffic_classes import TrafficClass
 
@@ -35,11 +37,14 @@ class KafkaFeedbackClient:
         connection: Mapping[str, Any] | None = None,
         traffic_class: TrafficClass | None = None,
         namespace: str = "",
+        max_event_bytes: int = MAX_EVENT_BYTES,
     ) -> None:
         """`source` names the sender (`agent/tool-picker`); `connection` holds further options of
         aiokafka's producer; `KafkaSecurity(...).connection()` makes those of TLS and SASL. An agent
         that runs as a shadow or under evaluation gives its `traffic_class`: nothing that it sends
-        then counts. `namespace` is that of the deployment, its `ARCHON_NAMESPACE`."""
+        then counts. `namespace` is that of the deployment, its `ARCHON_NAMESPACE`;
+        `max_event_bytes` is its coordinator's limit, where that is not the default."""
+        self._max_event_bytes = max_event_bytes
         self._source = source
         self._traffic_class = traffic_class
         self._producer = ReliableProducer(
@@ -68,6 +73,7 @@ class KafkaFeedbackClient:
         Raises:
             BrokerUnavailableError: no acknowledgement in time; the event may have arrived.
             SendRefusedError: Kafka does not accept it.
+            EventTooLargeError: it is above `max_event_bytes`.
         """
         event = with_traffic_class(event, self._traffic_class, current_traffic_class())
         event_id = event_id or event_id_of(event, self._source)
@@ -89,6 +95,7 @@ class KafkaFeedbackClient:
         Raises:
             BrokerUnavailableError: not all were acknowledged in time.
             SendRefusedError: Kafka does not accept one of them.
+            EventTooLargeError: one of them is above `max_event_bytes`; none was sent.
         """
         around = current_traffic_class()
         batch = [
@@ -118,5 +125,8 @@ class KafkaFeedbackClient:
             traffic_class=event.traffic_class or "",
         )
         return OutgoingRecord(
-            FEEDBACK.name, event.key.encode(), event.to_bytes(), envelope.to_headers()
+            FEEDBACK.name,
+            event.key.encode(),
+            encode_event(event, self._max_event_bytes),
+            envelope.to_headers(),
         )

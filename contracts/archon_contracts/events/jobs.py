@@ -138,16 +138,16 @@ class JobFailed(Contract):
 
 
 class JobRejected(Contract):
-    """The job's candidate was evaluated and not accepted; the deployed version stays."""
+    """The job was not accepted, at its request or by its evaluation; the deployed version stays."""
 
     topic: ClassVar[Topic] = topics.JOBS
     key_field: ClassVar[str] = "job_id"
 
     job_id: UUID
     agent_id: Name
-    reason: str = Field(description="Why: the gate's reasons, or the registry's refusal.")
+    reason: str = Field(description="Why: the gate's reasons, or the refusal of another service.")
     evaluation_id: UUID | None = Field(
-        default=None, description="Evaluation that decided; absent: the registry refused."
+        default=None, description="Evaluation that decided; absent: refused without one."
     )
 
 

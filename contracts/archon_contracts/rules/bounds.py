@@ -16,6 +16,9 @@ MAX_SECONDS: Final = 366 * 86_400
 """Any time that is added to another must stay inside the calendar."""
 MAX_COUNT: Final = 1_000_000
 """Well inside a PostgreSQL integer, and more than any window or training can use."""
+MAX_EVENT_BYTES: Final = 65_536
+"""A feedback event. Ten thousand of them are a window, which is held on disk and in the memory of
+data preparation; an answer that is longer than this is a document, and belongs into a dataset."""
 
 SATURATE: Final = {"saturate": True}
 """Validation context for values that were accepted once: read a number above its bound as it."""

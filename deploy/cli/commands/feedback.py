@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import derived_id, new_id
+from archon_contracts.rules.bounds import MAX_EVENT_BYTES
 from archon_contracts.rules.json_values import parse_json
 from deploy.cli.errors import CommandError
 from deploy.cli.options import ApiKey, Json, Url, examples
@@ -51,6 +52,9 @@ def send(
     file: Annotated[
         Path | None, typer.Option(help="JSON lines, one event each; sent again they count once.")
     ] = None,
+    max_event_bytes: Annotated[
+        int, typer.Option(min=1, help="The gateway's limit of one event, for --file.")
+    ] = MAX_EVENT_BYTES,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: Json = False,
@@ -63,7 +67,7 @@ def send(
     events = _read(file) if file else [FeedbackLine(1, _build_event(fields, interaction))]
     ids: list[str] = []
     events = [FeedbackLine(each.number, {**each.event, "agent_id": agent}) for each in events]
-    _require_valid(events, file)
+    _require_valid(events, file, max_event_bytes)
     with connect(url, api_key) as gateway:
         for start in range(0, len(events), BATCH):
             batch = events[start : start + BATCH]
@@ -141,17 +145,23 @@ def _read(path: Path) -> list[FeedbackLine]:
     return events
 
 
-def _require_valid(events: Sequence[FeedbackLine], file: Path | None) -> None:
+def _require_valid(events: Sequence[FeedbackLine], file: Path | None, maximum: int) -> None:
     """Check every event of a file before the first is sent."""
     for number, event in events if file else ():
         try:
-            FeedbackReceived.model_validate_json(json.dumps(event), extra="forbid")
+            checked = FeedbackReceived.model_validate_json(json.dumps(event), extra="forbid")
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             field = ".".join(map(str, first["loc"])) or "event"
             raise CommandError(
                 f"Line {number} of {file}: {field}: {first['msg']}. Nothing was sent."
             ) from None
+        if (size := len(checked.to_bytes())) > maximum:
+            raise CommandError(
+                f"Line {number} of {file} has {size} bytes, {maximum} are allowed: shorten its "
+                "input or answer, or name the gateway's own limit with --max-event-bytes. "
+                "Nothing was sent."
+            )
 
 
 def _interrupted(error: ApiError, sent: int, batch: Sequence[FeedbackLine]) -> str:

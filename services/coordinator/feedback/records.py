@@ -155,7 +155,8 @@ def parse_record(
         raise UnreadableMessage("the body is null (a tombstone); feedback is never deleted so")
     if len(value) > maximum_bytes:
         raise OversizedFeedback(
-            f"the body has {len(value)} bytes, {maximum_bytes} are allowed; send a shorter one"
+            f"the body has {len(value)} bytes, {maximum_bytes} are allowed "
+            "(ARCHON_FEEDBACK_MAX_BYTES); send a shorter one"
         )
     try:
         item = reader(record, headers, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,6 +29,8 @@ from shared.postgres.queries import load_queries
 
 MAX_WINDOW_BYTES: Final = 64 * 2**20
 """Bodies of one window; the rest is for the next one."""
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+"""Before every row: where the first page begins."""
 STORED_COLUMNS: Final = FeedbackRow._fields.index("submitted_by") + 1
 """Leading fields of a row that are columns of the table."""
 
@@ -302,9 +304,26 @@ class FeedbackStore:
             previous_rating_sum=reference[1],
         )
 
-    async def window_feedback(self, tx: Tx, window_id: UUID) -> list[StoredFeedback]:
-        """The window's feedback that was not retracted, oldest first."""
-        rows = self._queries.window_feedback(tx, window_id=window_id)
+    async def window_feedback(
+        self, tx: Tx, window_id: UUID, *, after: StoredFeedback | None = None, limit: int
+    ) -> list[StoredFeedback]:
+        """A page of the window's feedback that was not retracted, oldest first; no annotations."""
+        rows = self._queries.window_feedback(
+            tx,
+            window_id=window_id,
+            after_received_at=after.received_at if after else EARLIEST,
+            after_event_id=after.event_id if after else UUID(int=0),
+            limit=limit,
+        )
+        return [StoredFeedback(**row) async for row in rows]
+
+    async def window_annotations(
+        self, tx: Tx, window_id: UUID, *, after_item: str = "", limit: int
+    ) -> list[StoredFeedback]:
+        """All annotations of the next `limit` items of the window, item by item."""
+        rows = self._queries.window_annotations(
+            tx, window_id=window_id, after_item=after_item, limit=limit
+        )
         return [StoredFeedback(**row) async for row in rows]
 
     async def window_contexts(self, tx: Tx, window_id: UUID, *, most: int) -> list[str]:

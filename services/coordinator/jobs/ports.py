@@ -31,6 +31,12 @@ class LockedJobs(Protocol):
     async def lock_job(self, tx: Tx, job_id: UUID) -> Job | None: ...
 
 
+class TenantJobs(LockedJobs, Protocol):
+    """Jobs, to be locked, and counted by tenant."""
+
+    async def count_open_jobs(self, tx: Tx, key: AgentKey) -> int: ...
+
+
 class JobHistory(Protocol):
     """Jobs and their history."""
 

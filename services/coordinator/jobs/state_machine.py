@@ -19,6 +19,7 @@ from archon_contracts.events import JobState
 class JobEvent(StrEnum):
     """What can happen to a job."""
 
+    REFUSED = "refused"  # its tenant has too many jobs that have not ended
     STARTED = "started"  # its agent is known and runs no other job
     PLANNED = "planned"
     PREPARED = "prepared"
@@ -41,6 +42,7 @@ ACTIVE_STATES: Final = tuple(
 )
 
 _FORWARD: Final = {
+    (JobState.REQUESTED, JobEvent.REFUSED): JobState.REJECTED,
     (JobState.REQUESTED, JobEvent.STARTED): JobState.PLANNING,
     (JobState.PLANNING, JobEvent.PLANNED): JobState.PREPARING,
     (JobState.PREPARING, JobEvent.PREPARED): JobState.QUEUED,

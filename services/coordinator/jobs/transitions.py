@@ -219,13 +219,14 @@ def cause_of_job(cause: Cause, job: Job) -> Cause:
 
 
 def _rejected(job: Job, reason: str) -> JobRejected:
-    if job.facts.evaluation is None:
+    evaluation = job.facts.evaluation
+    if evaluation is None and job.attempt > 0:  # without an attempt the request was refused
         raise FactMissing("the job has no evaluation though its candidate is rejected")
     return JobRejected(
         tenant_id=job.key.tenant_id,
         agent_id=job.key.agent_id,
         job_id=job.job_id,
-        evaluation_id=job.facts.evaluation.evaluation_id,
+        evaluation_id=evaluation.evaluation_id if evaluation else None,
         reason=reason,
     )
 

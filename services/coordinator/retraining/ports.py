@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -51,7 +51,13 @@ class WindowFeedback(Protocol):
         self, tx: Tx, window: Window, reference: tuple[int, float], now: datetime
     ) -> None: ...
 
-    async def window_feedback(self, tx: Tx, window_id: UUID) -> list[StoredFeedback]: ...
+    async def window_feedback(
+        self, tx: Tx, window_id: UUID, *, after: StoredFeedback | None = None, limit: int
+    ) -> list[StoredFeedback]: ...
+
+    async def window_annotations(
+        self, tx: Tx, window_id: UUID, *, after_item: str = "", limit: int
+    ) -> list[StoredFeedback]: ...
 
     async def window_contexts(self, tx: Tx, window_id: UUID, *, most: int) -> list[str]: ...
 
@@ -59,6 +65,6 @@ class WindowFeedback(Protocol):
 class ArtifactStore(Protocol):
     """Content-addressed folders."""
 
-    async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef: ...
+    async def publish(self, folder: Path) -> ArtifactRef: ...
 
     async def read(self, ref: ArtifactRef, name: str) -> bytes: ...

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import BinaryIO, Final
 from uuid import UUID
+
+import orjson
 
 from archon_contracts.commands import DataSource, SourceKind
 from archon_contracts.formats import ITEMS_FILE, count_lines
@@ -19,27 +25,45 @@ from services.coordinator.retraining.window_export import (
 )
 from shared.postgres.database import Tx
 
+PAGE_ROWS: Final = 256
+"""Rows in memory at a time. At the event limit of 64 kB these are 16 MB, a quarter of a window."""
+
+BeginTransaction = Callable[[], AbstractAsyncContextManager[Tx]]
+Lines = Callable[[Iterable[StoredFeedback]], JsonLines]
+
 
 class SourcePublisher:
-    """Reads and writes files; only `read_window` touches the database."""
+    """Reads and writes files; of the database it reads the window's feedback."""
 
     def __init__(self, feedback: WindowFeedback, artifacts: ArtifactStore) -> None:
         self._feedback = feedback
         self._artifacts = artifacts
 
-    async def read_window(self, tx: Tx, window_id: UUID) -> list[StoredFeedback]:
-        """The window's feedback without what was retracted since the claim."""
-        return await self._feedback.window_feedback(tx, window_id)
-
-    async def publish_window(self, feedback: Sequence[StoredFeedback]) -> tuple[DataSource, ...]:
+    async def publish_window(
+        self, begin: BeginTransaction, window_id: UUID
+    ) -> tuple[DataSource, ...]:
         """Publish one source for feedback and one for annotations, each if it has items.
+
+        Feedback that was retracted since the claim is left out. The window is read page by page,
+        each in a transaction of its own from `begin`: an export holds one page in memory, and no
+        row stays locked while a file is written.
 
         Raises:
             NothingToLearn: all of it was retracted.
         """
-        # A window may hold many thousand events: building its lines must not stop the loop.
-        lines = await asyncio.to_thread(_lines_by_kind, feedback)
-        sources = [await self._publish(kind, each) for kind, each in lines if each.items]
+        sources = []
+        contents: tuple[tuple[SourceKind, AsyncIterator[list[StoredFeedback]], Lines], ...] = (
+            (SourceKind.FEEDBACK, self._feedback_pages(begin, window_id), feedback_lines),
+            (SourceKind.HUMAN, self._annotation_pages(begin, window_id), annotation_lines),
+        )
+        with tempfile.TemporaryDirectory() as temporary:
+            for kind, pages, to_lines in contents:
+                folder = Path(temporary) / kind
+                folder.mkdir()
+                items = await _write(folder / ITEMS_FILE, pages, to_lines)
+                if items:
+                    artifact = await self._artifacts.publish(folder)
+                    sources.append(DataSource(kind=kind, artifact=artifact, items=items))
         if not sources:
             raise NothingToLearn("all feedback of the window was retracted")
         return tuple(sources)
@@ -56,13 +80,48 @@ class SourcePublisher:
             raise NothingToLearn(f"{ITEMS_FILE} of the provided dataset holds no item; add some")
         return (DataSource(kind=SourceKind.EXTERNAL, artifact=dataset, items=items),)
 
-    async def _publish(self, kind: SourceKind, lines: JsonLines) -> DataSource:
-        artifact = await self._artifacts.publish_files({ITEMS_FILE: lines.content})
-        return DataSource(kind=kind, artifact=artifact, items=lines.items)
+    async def _feedback_pages(
+        self, begin: BeginTransaction, window_id: UUID
+    ) -> AsyncIterator[list[StoredFeedback]]:
+        last: StoredFeedback | None = None
+        while True:
+            async with begin() as tx:
+                page = await self._feedback.window_feedback(
+                    tx, window_id, after=last, limit=PAGE_ROWS
+                )
+            if page:
+                yield page
+            if len(page) < PAGE_ROWS:
+                return
+            last = page[-1]
+
+    async def _annotation_pages(
+        self, begin: BeginTransaction, window_id: UUID
+    ) -> AsyncIterator[list[StoredFeedback]]:
+        """Pages of whole items: one line holds all labels of an item."""
+        item = ""
+        while True:
+            async with begin() as tx:
+                page = await self._feedback.window_annotations(
+                    tx, window_id, after_item=item, limit=PAGE_ROWS
+                )
+            if not page:
+                return
+            yield page
+            item = orjson.loads(page[-1].body)["item_id"]
 
 
-def _lines_by_kind(feedback: Sequence[StoredFeedback]) -> list[tuple[SourceKind, JsonLines]]:
-    return [
-        (SourceKind.FEEDBACK, feedback_lines(feedback)),
-        (SourceKind.HUMAN, annotation_lines(feedback)),
-    ]
+async def _write(path: Path, pages: AsyncIterator[list[StoredFeedback]], to_lines: Lines) -> int:
+    """Write the pages' lines; returns how many items they are."""
+    items = 0
+    with path.open("wb") as file:
+        async for page in pages:
+            # Building lines is work of the processor, and the loop serves others meanwhile.
+            items += await asyncio.to_thread(_append, file, page, to_lines)
+    return items
+
+
+def _append(file: BinaryIO, page: Sequence[StoredFeedback], to_lines: Lines) -> int:
+    lines = to_lines(page)
+    file.write(lines.content)
+    return lines.items

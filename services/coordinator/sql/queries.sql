@@ -235,8 +235,8 @@ SELECT coalesce(array_agg(event_id) FILTER (WHERE window_id IS NOT NULL), '{}') 
 FROM erased;
 
 -- name: claim_feedback(tenant_id, agent_id, window_id, maximum, maximum_bytes)^
--- The oldest unused feedback, at most `maximum`, and no more once it has `maximum_bytes`: the
--- export holds a window in memory. The caller holds the statistics' lock.
+-- The oldest unused feedback, at most `maximum`, and no more once it has `maximum_bytes`: data
+-- preparation holds a window in memory. The caller holds the statistics' lock.
 WITH oldest AS (
     SELECT event_id, received_at, octet_length(body) AS size FROM feedback
     WHERE agent_no = (
@@ -294,11 +294,28 @@ INSERT INTO windows (window_id, tenant_id, agent_id, sequence, reason, feedback_
 VALUES (:window_id, :tenant_id, :agent_id, :sequence, :reason, :feedback_count,
         :feedback_digest, :now);
 
--- name: window_feedback(window_id)
+-- name: window_feedback(window_id, after_received_at, after_event_id, limit)
+-- A page of it without annotations, oldest first. (received_at, event_id) is unique.
 SELECT event_id, source, rating, received_at, body, coalesce(submitted_by, '') AS submitted_by
 FROM feedback
-WHERE window_id = :window_id AND retracted_at IS NULL
-ORDER BY received_at;
+WHERE window_id = :window_id AND retracted_at IS NULL AND source <> 'annotation'
+  AND (received_at, event_id) > (:after_received_at, :after_event_id)
+ORDER BY received_at, event_id
+LIMIT :limit;
+
+-- name: window_annotations(window_id, after_item, limit)
+-- All annotations of the next `limit` items, in the order of the items' ids.
+SELECT event_id, source, rating, received_at, body, coalesce(submitted_by, '') AS submitted_by
+FROM feedback
+WHERE window_id = :window_id AND retracted_at IS NULL AND source = 'annotation'
+  AND interaction_id IN (
+      SELECT DISTINCT interaction_id FROM feedback
+      WHERE window_id = :window_id AND retracted_at IS NULL AND source = 'annotation'
+        AND interaction_id > :after_item
+      ORDER BY interaction_id
+      LIMIT :limit
+  )
+ORDER BY interaction_id, received_at, event_id;
 
 -- name: window_contexts(window_id, most)
 -- Distinct traces that led to the window, newest first.
@@ -333,6 +350,14 @@ RETURNING true;
 
 -- name: lock_job(job_id)^
 SELECT * FROM jobs WHERE job_id = :job_id FOR UPDATE;
+
+-- name: count_open_jobs(tenant_id)$
+-- Two counts, since each has a partial index of its own.
+SELECT (SELECT count(*) FROM jobs
+        WHERE tenant_id = :tenant_id
+          AND state IN ('planning', 'preparing', 'queued', 'training', 'evaluating', 'registering',
+                        'rolling_out'))
+     + (SELECT count(*) FROM jobs WHERE tenant_id = :tenant_id AND state = 'requested');
 
 -- name: lock_next_requested(tenant_id, agent_id)^
 SELECT * FROM jobs

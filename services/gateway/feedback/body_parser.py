@@ -133,7 +133,10 @@ def prepare(
         event = with_traffic_class(event, traffic_class)
         payload = event.to_bytes()
         if len(payload) > limit:
-            raise TooLarge(f"event [{index}] has {len(payload)} bytes; the most is {limit}")
+            raise TooLarge(
+                f"event [{index}] has {len(payload)} bytes; the most is {limit} "
+                "(ARCHON_GATEWAY_EVENT_LIMIT_BYTES): shorten its input or answer"
+            )
         event_id = _id(event, payload, submitted_by, idempotency_key)
         prepared.append(OutgoingEvent(event_id, event, payload, submitted_by))
     return prepared

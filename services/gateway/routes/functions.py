@@ -68,6 +68,7 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             identity = await api.idempotency.identify(tx, caller, request)
             await api.service.require_method(tx, caller.tenant_id, body.agent_id, body.method)
+            await api.service.require_job_room(tx, identity)
         events = prepare(
             feedback_events,
             caller=caller,

@@ -206,6 +206,11 @@ WHERE j.tenant_id = :tenant_id
 ORDER BY j.created_at DESC
 LIMIT :limit;
 
+-- name: count_open_jobs(tenant_id)$
+-- The states are spelled out for the partial index jobs_open.
+SELECT count(*) FROM jobs
+WHERE tenant_id = :tenant_id AND state NOT IN ('completed', 'rejected', 'failed', 'cancelled');
+
 -- name: find_job(tenant_id, job_id)^
 SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id, j.dataset_name,
        j.config, j.requested_by, j.window_trigger, j.created_at, j.state_at,
@@ -296,6 +301,11 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
 INSERT INTO synthetic_requests (request_id, tenant_id, agent_id, request, requested_at)
 VALUES (:request_id, :tenant_id, :agent_id, :request, :at)
 ON CONFLICT (request_id) DO NOTHING;
+
+-- name: count_open_synthetic(tenant_id, except_id, since)$
+SELECT count(*) FROM synthetic_requests
+WHERE tenant_id = :tenant_id AND result IS NULL AND requested_at > :since
+  AND request_id <> :except_id;
 
 -- name: save_synthetic_result(request_id, tenant_id, result, at)!
 -- Requests of other services have no row here and are passed over.

@@ -234,7 +234,7 @@ async def test_a_retracted_row_leaves_its_window(stores: Stores) -> None:
     result = await stores.call("retract", retraction(1, 9), NOON)
 
     assert (result.claimed_ids, result.stats) == ((UUID(int=1),), None)
-    kept = await stores.call("window_feedback", window.window_id)
+    kept = await stores.call("window_feedback", window.window_id, limit=9)
     assert [each.event_id for each in kept] == [UUID(int=2)]
 
 
@@ -412,3 +412,46 @@ async def test_workers_that_did_not_report_lately_have_no_slots(stores: Stores) 
     assert await stores.call("reported_slots", "trainer", NOON - timedelta(seconds=1)) == [2]
     assert await stores.call("reported_slots", "trainer", NOON) == []
     assert await stores.call("reported_slots", "evaluator", NOON - timedelta(seconds=1)) == []
+
+
+async def test_a_window_is_read_page_by_page_without_a_gap(stores: Stores) -> None:
+    # Rows of one batch and of two moments: a page may end between equal times.
+    await stores.insert(*(row(number) for number in range(1, 6)))
+    await stores.insert(row(6), row(7), at=NOON + timedelta(seconds=1))
+    window, _ = await stores.claim()
+
+    found, last = [], None
+    while page := await stores.call("window_feedback", window.window_id, after=last, limit=2):
+        found += [each.event_id for each in page]
+        last = page[-1]
+
+    assert found == [UUID(int=number) for number in range(1, 8)]
+
+
+async def test_a_page_of_annotations_has_all_labels_of_its_items(stores: Stores) -> None:
+    labels = [
+        row(number)._replace(interaction_id=item, source=ANNOTATION, body=item.encode())
+        for number, item in enumerate(("b", "a", "b", "c"), start=1)
+    ]
+    await stores.insert(*labels, row(9))
+    window, _ = await stores.claim()
+
+    pages = [
+        await stores.call("window_annotations", window.window_id, after_item=item, limit=2)
+        for item in ("", "b", "c")
+    ]
+
+    bodies = [[each.body for each in page] for page in pages]
+    assert bodies == [[b"a", b"b", b"b"], [b"c"], []]
+
+
+@pytest.mark.parametrize("state", list(JobState))
+async def test_jobs_that_have_not_ended_are_counted_by_tenant(
+    stores: Stores, state: JobState
+) -> None:
+    await stores.call("insert_job", job(1, state=state))
+    await stores.call("insert_job", job(2))
+
+    counts = [await stores.call("count_open_jobs", AgentKey(t, AGENT)) for t in ("default", "x")]
+
+    assert counts == [1 + (not state.is_final), 0]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from archon_contracts.events import Capability, JobState, WorkerReported
+from archon_contracts.events import Capability, JobState, JobStateChanged, WorkerReported
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
 from services.gateway.domain import JobSummary
@@ -46,6 +46,22 @@ class OpenServiceStore:
             worker_id=str(new_id()), service="trainer", slots=1, busy=0, capabilities=capabilities
         )
         await ProjectionStore().save_worker(self.tx, report, at)
+
+    async def add_job(self, state: JobState) -> None:
+        """Project a job's state."""
+        if isinstance(self.store, InMemoryServiceStore):
+            self.store.add_job(TENANT, new_id(), state, NOON)
+            return
+        changed = JobStateChanged(
+            tenant_id=TENANT,
+            job_id=new_id(),
+            agent_id="a",
+            method=TrainingMethod.SUPERVISED,
+            to_state=state,
+            attempt=0,
+            occurred_at=NOON,
+        )
+        await ProjectionStore().save_job_state(self.tx, changed, new_id())
 
     async def add_dataset(self, name: str, items: int = 3) -> None:
         """Register an uploaded dataset."""
@@ -141,3 +157,29 @@ async def test_a_job_that_is_requested_twice_stays_as_it_was_first(
         "supervised", JobState.REQUESTED, {"epochs": 2}
     )  # fmt: skip
     assert await opened.store.find_job(opened.tx, "globex", first.job_id, now=NOON) is None
+
+
+@pytest.mark.parametrize("state", list(JobState))
+async def test_jobs_that_have_not_ended_are_counted_by_tenant(
+    opened: OpenServiceStore, state: JobState
+) -> None:
+    await opened.add_job(state)
+
+    counts = [await opened.store.count_open_jobs(opened.tx, tenant) for tenant in (TENANT, "x")]
+
+    assert counts == [int(not state.is_final), 0]
+
+
+async def test_requests_without_a_result_are_counted_since_a_moment(
+    opened: OpenServiceStore,
+) -> None:
+    ids = [new_id() for _ in range(3)]
+    for number, request_id in enumerate(ids):
+        at = NOON + timedelta(minutes=number)
+        request = {"tenant_id": TENANT, "agent_id": "a"}
+        await opened.store.add_synthetic_request(opened.tx, TENANT, request_id, request, at)
+
+    count = await opened.store.count_open_synthetic(opened.tx, TENANT, ids[2], NOON)
+
+    assert count == 1
+    assert await opened.store.count_open_synthetic(opened.tx, "x", ids[2], NOON) == 0

@@ -16,7 +16,13 @@ FILL = """
            CASE WHEN n % 2 = 0 THEN gen_random_uuid() END
     FROM generate_series(1, 20000) AS n
 """
-NAMES = ("claim_feedback", "erase_feedback", "window_feedback", "lock_due_stats")
+NAMES = (
+    "claim_feedback",
+    "erase_feedback",
+    "window_feedback",
+    "window_annotations",
+    "lock_due_stats",
+)
 
 
 @pytest.fixture

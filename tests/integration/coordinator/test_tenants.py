@@ -104,11 +104,11 @@ async def test_a_query_without_a_tenant_filter_finds_nothing_of_another(world: W
         assert await store.lock_overdue_job(tx, late) is None
         assert await store.transitions(tx, job_id) == []
         assert await store.running_jobs(tx) == []
-        assert await FeedbackStore().window_feedback(tx, window) == []
+        assert await FeedbackStore().window_feedback(tx, window, limit=9) == []
         assert await FeedbackStore().lock_due_stats(tx, late) is None
     async with world.shared.database.transaction(BETA) as tx:
         assert await store.lock_job(tx, job_id) is not None
-        assert len(await FeedbackStore().window_feedback(tx, window)) == 3
+        assert len(await FeedbackStore().window_feedback(tx, window, limit=9)) == 3
 
 
 async def test_a_slot_that_one_tenant_leaves_goes_to_anothers_job(world: World) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -40,11 +42,18 @@ LIMITS = JobLimits(
 )
 
 
+def _read_files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 class MemoryArtifacts:
     """Folders in a dictionary."""
 
     def __init__(self) -> None:
         self.folders: dict[str, Mapping[str, bytes]] = {}
+
+    async def publish(self, folder: Path) -> ArtifactRef:
+        return await self.publish_files(await asyncio.to_thread(_read_files, folder))
 
     async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
         digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
@@ -109,7 +118,8 @@ class MemoryDatabase:
 class InMemoryCoordinator:
     """The coordinator's rules on stores in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_jobs: int = 0) -> None:
+        self.max_jobs = max_jobs
         self.clock = SetClock(NOON)
         self.store = MemoryStore()
         self.feedback = MemoryFeedback(self.store)
@@ -137,7 +147,9 @@ class InMemoryCoordinator:
         self.audit = RecordingAudit()
         self.agents = AgentService(store, self.agent_queue, outbox, self.audit, clock)
         self.jobs = JobService(store, self.lifecycle, self.agent_queue, self.slots)
-        self.requests = RequestService(store, self.lifecycle, self.agent_queue, self.audit, clock)
+        self.requests = RequestService(
+            store, self.lifecycle, self.agent_queue, self.audit, clock, max_jobs=self.max_jobs
+        )
         publisher = SourcePublisher(self.feedback, self.artifacts)
         self.source_worker = SourceWorker(self.jobs, publisher, self.work)
 

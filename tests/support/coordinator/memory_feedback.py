@@ -23,6 +23,7 @@ from services.coordinator.feedback.records import (
     RetractionRow,
 )
 from services.coordinator.feedback.stats import (
+    ANNOTATION,
     FeedbackStats,
     InsertResult,
     NewIds,
@@ -242,19 +243,25 @@ class MemoryFeedback:
             previous_rating_sum=reference[1],
         )
 
-    async def window_feedback(self, _tx: object, window_id: UUID) -> list[StoredFeedback]:
-        rows = [each for each in self._in_window(window_id) if not each.retracted]
-        return [
-            StoredFeedback(
-                each.row.event_id,
-                each.row.source,
-                each.row.rating,
-                each.received_at,
-                each.row.body,
-                each.row.submitted_by,
-            )
-            for each in rows
-        ]
+    async def window_feedback(
+        self, _tx: object, window_id: UUID, *, after: StoredFeedback | None = None, limit: int
+    ) -> list[StoredFeedback]:
+        found = [_stored(each) for each in self._kept(window_id) if each.row.source != ANNOTATION]
+        found.sort(key=_place)
+        return [each for each in found if after is None or _place(each) > _place(after)][:limit]
+
+    async def window_annotations(
+        self, _tx: object, window_id: UUID, *, after_item: str = "", limit: int
+    ) -> list[StoredFeedback]:
+        found = [each for each in self._kept(window_id) if each.row.source == ANNOTATION]
+        items = {each.row.interaction_id for each in found}
+        named = sorted(item for item in items if item > after_item)[:limit]
+        found = [each for each in found if each.row.interaction_id in named]
+        found.sort(key=lambda each: (each.row.interaction_id, each.received_at, each.row.event_id))
+        return [_stored(each) for each in found]
+
+    def _kept(self, window_id: UUID) -> list[StoredRow]:
+        return [each for each in self._in_window(window_id) if not each.retracted]
 
     async def window_contexts(self, _tx: object, window_id: UUID, *, most: int) -> list[str]:
         rows = [each.row for each in reversed(self._in_window(window_id)) if not each.retracted]
@@ -264,3 +271,14 @@ class MemoryFeedback:
     def _in_window(self, window_id: UUID) -> list[StoredRow]:
         rows = [each for each in self.rows.values() if each.window_id == window_id]
         return sorted(rows, key=lambda each: each.received_at)
+
+
+def _stored(kept: StoredRow) -> StoredFeedback:
+    row = kept.row
+    return StoredFeedback(
+        row.event_id, row.source, row.rating, kept.received_at, row.body, row.submitted_by
+    )
+
+
+def _place(stored: StoredFeedback) -> tuple[datetime, UUID]:
+    return stored.received_at, stored.event_id

@@ -91,6 +91,12 @@ class MemoryStore:
     async def lock_job(self, _tx: object, job_id: UUID) -> Job | None:
         return self.jobs.get(job_id)
 
+    async def count_open_jobs(self, _tx: object, key: AgentKey) -> int:
+        return sum(
+            job.key.tenant_id == key.tenant_id and not job.state.is_final
+            for job in self.jobs.values()
+        )
+
     async def lock_next_requested(self, _tx: object, key: AgentKey) -> Job | None:
         requested = [job for job in self._in(JobState.REQUESTED) if job.key == key]
         return min(requested, key=lambda job: (job.created_at, job.job_id), default=None)

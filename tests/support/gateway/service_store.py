@@ -16,6 +16,7 @@ class InMemoryServiceStore:
     def __init__(self) -> None:
         self.requested: dict[UUID, JobView] = {}
         self.synthetic: dict[UUID, Mapping[str, Any]] = {}
+        self._synthetic_at: dict[UUID, tuple[Mapping[str, Any], datetime]] = {}
         self._agents: dict[tuple[str, str], AgentKind] = {}
         self._datasets: dict[tuple[str, str], DatasetView] = {}
         self._jobs: dict[tuple[str, UUID], JobView] = {}
@@ -101,6 +102,19 @@ class InMemoryServiceStore:
     ) -> JobView | None:
         return self._jobs.get((tenant_id, job_id))
 
+    async def count_open_jobs(self, _tx: object, tenant_id: str) -> int:
+        return sum(
+            owner == tenant_id and not job.state.is_final for (owner, _), job in self._jobs.items()
+        )
+
+    async def count_open_synthetic(
+        self, _tx: object, tenant_id: str, except_id: UUID, since: datetime
+    ) -> int:
+        return sum(
+            request["tenant_id"] == tenant_id and at > since and request_id != except_id
+            for request_id, (request, at) in self._synthetic_at.items()
+        )
+
     async def models(
         self,
         _tx: object,
@@ -122,3 +136,4 @@ class InMemoryServiceStore:
         at: datetime,
     ) -> None:
         self.synthetic.setdefault(request_id, request)
+        self._synthetic_at.setdefault(request_id, (request, at))

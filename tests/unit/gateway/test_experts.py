@@ -70,6 +70,9 @@ class RouteFakes:
     async def require_method(self, *_: object) -> None:
         return None
 
+    async def require_job_room(self, *_: object) -> None:
+        return None
+
     async def request_training(self, *_: object) -> Any:
         return SimpleNamespace(job_id=new_id(), trace_id="")
 

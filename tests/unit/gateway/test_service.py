@@ -20,7 +20,7 @@ from archon_contracts.values import AgentKind, ArtifactRef, TrainingMethod
 from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope
 from services.gateway.auth.request_identity import RequestIdentity, identify_request
 from services.gateway.domain import Lineage, ModelView
-from services.gateway.errors import Conflict, Invalid, NotFound
+from services.gateway.errors import Conflict, Invalid, NotFound, Overloaded
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
 from services.gateway.service import (
     GatewayService,
@@ -319,3 +319,35 @@ async def test_every_command_names_the_key_of_its_caller() -> None:
 def test_a_body_that_names_the_caller_is_refused() -> None:
     with pytest.raises(ValidationError, match="requested_by"):
         selector(requested_by="somebody else")
+
+
+async def test_a_tenant_with_too_many_jobs_is_told_to_come_again() -> None:
+    outbox, store = RecordingOutbox(), await build_store()
+    gateway = GatewayService(store, outbox, SetClock(NOON), max_jobs=2)
+    job = JobRequest(agent_id="a", method="supervised")
+    first = identify_request(CALLER)
+    await gateway.request_training(None, first, job)
+
+    with pytest.raises(Overloaded, match="2 jobs of this tenant have not ended") as refusal:
+        await gateway.request_training(None, identify_request(CALLER), job)
+    await gateway.request_training(None, first, job)  # a repetition adds none
+
+    assert (refusal.value.limit, refusal.value.retry_after_seconds) == ("jobs_per_tenant", 30)
+    assert {event.job_id for event in outbox.of(TrainingRequested)} == {first.id}
+
+
+async def test_requests_for_synthetic_data_are_bounded_until_they_have_a_result_or_are_old() -> (
+    None
+):
+    clock = SetClock(NOON)
+    gateway = GatewayService(await build_store(), RecordingOutbox(), clock, max_jobs=1)
+    items = SyntheticDataRequest(
+        agent_id="a", scenario_type="customer-support", count=1, difficulty="easy"
+    )
+    await gateway.generate_synthetic(None, identify_request(CALLER), items)
+
+    with pytest.raises(Overloaded, match="no result yet"):
+        await gateway.generate_synthetic(None, identify_request(CALLER), items)
+    clock.move(3_601)
+
+    await gateway.generate_synthetic(None, identify_request(CALLER), items)

@@ -18,6 +18,7 @@ from services.coordinator.jobs.state_machine import (
 )
 
 FORWARD = [
+    (JobState.REQUESTED, JobEvent.REFUSED, JobState.REJECTED),
     (JobState.REQUESTED, JobEvent.STARTED, JobState.PLANNING),
     (JobState.PLANNING, JobEvent.PLANNED, JobState.PREPARING),
     (JobState.PREPARING, JobEvent.PREPARED, JobState.QUEUED),

@@ -109,3 +109,14 @@ def test_a_mended_file_sends_its_other_lines_under_the_same_ids(
     again = [event["interaction_id"] for event in gateway.events]
     assert len(set(first)) == 3
     assert (again[0], again[2]) == (first[0], first[2])
+
+
+def test_a_line_above_the_event_limit_is_named_and_nothing_is_sent(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    result = send(tmp_path, lines(GOOD, GOOD | {"input": "x" * 70_000}))
+
+    assert result.exit_code == 1
+    assert "Line 2 of" in result.stderr
+    assert "--max-event-bytes" in result.stderr
+    assert gateway.events == []
