@@ -13,7 +13,8 @@
         ├── ValueRefused          the database cannot hold a value, such as a NUL in a text
         ├── AccessRefused         the database refused another tenant's row, or a table
         ├── LeaseLost             somebody else owns this work now
-        │   └── LeaseNotRenewed   or may own it: the lease ran out while the database was away
+        │   ├── LeaseNotRenewed   or may own it: the lease ran out while the database was away
+        │   └── WorkerStalled     or may own it: this process was held up for longer than the lease
         ├── ChildFailed           a child process said why it cannot do its work
         ├── ArtifactMissing       no artifact at this address
         ├── ArtifactCorrupt       an artifact does not hash to its digest
@@ -86,6 +87,10 @@ class LeaseLost(PermanentError):
 
 class LeaseNotRenewed(LeaseLost):
     """The lease could not be renewed in time; another worker may own the work."""
+
+
+class WorkerStalled(LeaseLost):
+    """The process was held up for longer than the lease; the try counts."""
 
 
 class ChildFailed(PermanentError):

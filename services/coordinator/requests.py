@@ -58,10 +58,10 @@ class RequestService:
             facts=JobFacts(provided_dataset=body.dataset),
         )
         reason = f"requested by {body.requested_by}" if body.requested_by else "requested"
-        if await self._take_on(tx, job, message.cause, reason):
+        if await self._accept(tx, job, message.cause, reason):
             await self._audit.append(tx, build_requested_entry(message, job), cause=message.cause)
 
-    async def _take_on(self, tx: Tx, job: Job, cause: Cause, request: str) -> bool:
+    async def _accept(self, tx: Tx, job: Job, cause: Cause, request: str) -> bool:
         """Whether the job is new."""
         if self._max_jobs and await self._jobs.count_open_jobs(tx, job.key) >= self._max_jobs:
             reason = (

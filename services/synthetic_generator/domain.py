@@ -22,6 +22,7 @@ class RejectionReason(StrEnum):
 
     EMPTY = "empty"
     TOO_LONG = "too_long"
+    TOO_SLOW = "too_slow"
     SAME_AS_EXAMPLE = "same_as_example"
     DUPLICATE = "duplicate"
     LABEL_LOST = "label_lost"

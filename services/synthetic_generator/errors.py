@@ -1,7 +1,9 @@
 """What can go wrong in the synthetic generator.
 
 PermanentError
-└── UnreadableExamples    the examples' folder is not what it should be
+├── UnreadableExamples    the examples' folder is not what it should be
+├── GenerationTimedOut    a child did not make its items before the deadline
+└── TextTooSlow           one text took too long; it is left out
 """
 
 from __future__ import annotations
@@ -11,3 +13,11 @@ from shared.errors import PermanentError
 
 class UnreadableExamples(PermanentError):
     """The folder of examples holds no items.jsonl."""
+
+
+class GenerationTimedOut(PermanentError):
+    """A child did not make its items before the deadline."""
+
+
+class TextTooSlow(PermanentError):
+    """One text took too long to be looked at."""

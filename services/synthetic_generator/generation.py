@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 
 from services.synthetic_generator.domain import (
@@ -13,6 +14,7 @@ from services.synthetic_generator.domain import (
     RejectionReason,
     Sample,
 )
+from services.synthetic_generator.errors import TextTooSlow
 from services.synthetic_generator.generators.adversarial import make_adversarial
 from services.synthetic_generator.generators.grammars import GRAMMARS
 from services.synthetic_generator.generators.ports import SampleGenerator
@@ -21,12 +23,15 @@ from services.synthetic_generator.generators.sample_generators import (
     GrammarGenerator,
 )
 from services.synthetic_generator.quality.privacy import redact
+from services.synthetic_generator.quality.time_limit import limit_seconds
 from services.synthetic_generator.quality.validation import (
     MAXIMUM_INPUT_CHARACTERS,
     CandidateValidator,
 )
 
 ADVERSARIAL_PROPORTION = 0.25
+TEXT_SECONDS = 1.0
+"""For the patterns on one example: a thousand times what the longest one takes."""
 MAXIMUM_CONSECUTIVE_REJECTIONS = 200
 """Candidates turned down in a row, per answer, after which no more are expected."""
 
@@ -35,15 +40,15 @@ def generate(request: GenerationRequest, examples: Sequence[Sample]) -> Generati
     """Items as requested, as many as there can be. Equal arguments give equal items.
 
     Examples, where there are any, decide the answers; else the scenario's own grammar does.
-    Answers alternate, so that each gets its part. Examples that are too long are left out and
-    counted.
+    Answers alternate, so that each gets its part. Examples that are too long, or take
+    too long, are left out and counted.
     """
     # Before any pattern sees them: one item of a megabyte would hold the process for minutes.
     short = [each for each in examples if len(each.input) <= MAXIMUM_INPUT_CHARACTERS]
-    clean, redacted = _redact_examples(short)
-    result = GenerationResult(redacted=redacted)
+    result = GenerationResult()
     if len(short) < len(examples):
         result.rejections[RejectionReason.TOO_LONG] = len(examples) - len(short)
+    clean = _redact_examples(short, result)
     generator = _select_generator(request, clean)
     if generator is None:
         result.rejections[RejectionReason.NO_SOURCE] = request.count
@@ -91,13 +96,19 @@ def _generate_candidate(
     return Candidate(make_adversarial(sampled.sample, other, rng), Method.ADVERSARIAL)
 
 
-def _redact_examples(examples: Sequence[Sample]) -> tuple[list[Sample], dict[str, int]]:
+def _redact_examples(examples: Sequence[Sample], result: GenerationResult) -> list[Sample]:
+    """Examples without personal data; one that takes too long is set aside and counted."""
     clean: list[Sample] = []
-    found: dict[str, int] = {}
+    found: Counter[str] = Counter()
     for example in examples:
-        text = redact(example.input)
+        try:
+            with limit_seconds(TEXT_SECONDS):
+                text = redact(example.input)
+        except TextTooSlow:
+            result.rejections[RejectionReason.TOO_SLOW] += 1
+            continue
         # The answer stays as it is: replaced by its kind, two answers would become one.
         clean.append(Sample(text.text, example.target))
-        for kind, count in text.found.items():
-            found[kind] = found.get(kind, 0) + count
-    return clean, dict(sorted(found.items()))
+        found += text.found
+    result.redacted = dict(sorted(found.items()))
+    return clean

@@ -14,3 +14,6 @@ class Settings(ServiceSettings):
     synthetic_generator_slots: int = Field(
         default=1, ge=1, le=64, description="Requests carried out at once."
     )
+    synthetic_generator_deadline_seconds: float = Field(
+        default=600.0, gt=0, description="Longest generation for one request [s]."
+    )

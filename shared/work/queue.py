@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from archon_contracts.identifiers import derived_id
-from shared.errors import DatabaseUnavailable, LeaseLost, LeaseNotRenewed
+from shared.errors import DatabaseUnavailable, LeaseLost, LeaseNotRenewed, WorkerStalled
 from shared.messaging.messages import Cause
 from shared.messaging.notifier import Notifier
 from shared.postgres.database import Database, Tx
@@ -170,15 +170,18 @@ class WorkQueue:
             LeaseLost: it is gone.
             LeaseNotRenewed: it ran out by our clock; a worker that alone lost the database must
                 not go on beside the one that has taken the work.
+            WorkerStalled: it ran out before this process came to ask for its renewal.
         """
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a lease is kept inside a task")
+        # Counted from here: the block may hold up the loop before the first renewal is planned.
+        end = asyncio.get_running_loop().time() + self.lease_seconds
         lost: list[Exception] = []
 
         async def renew() -> None:
             try:
-                await self._renew_until_lost(lease)
+                await self._renew_until_lost(lease, end)
             except Exception as error:  # noqa: BLE001  whatever it is, the lease is not kept
                 lost.append(error)
                 task.cancel()
@@ -197,25 +200,31 @@ class WorkQueue:
             with contextlib.suppress(asyncio.CancelledError):
                 await renewing
 
-    async def _renew_until_lost(self, lease: Lease) -> None:
+    async def _renew_until_lost(self, lease: Lease, end: float) -> None:
         loop = asyncio.get_running_loop()
-        end = loop.time() + self.lease_seconds
         while True:
+            asked: list[float] = []
             # A task of its own: a query that hangs may take its time to be cancelled as well.
-            renewal = asyncio.create_task(self._renewed_until(lease))
+            renewal = asyncio.create_task(self._renewed_until(lease, asked))
             try:
                 done, _ = await asyncio.wait({renewal}, timeout=end - loop.time())
             finally:
                 renewal.cancel()
             if not done:
-                raise LeaseNotRenewed(
+                # Who never asked in time was held up by its own work, which would hold up the
+                # next one too: such a try counts, or the work would be leased for ever.
+                stalled = not any(at < end for at in asked)
+                raise (WorkerStalled if stalled else LeaseNotRenewed)(
                     f"the lease of {lease.kind} {lease.key} was not renewed for "
                     f"{self.lease_seconds:g} s"
                 )
             end = renewal.result()
 
-    async def _renewed_until(self, lease: Lease) -> float:
-        """Renew it when a third of its time is over; returns until when it then holds."""
+    async def _renewed_until(self, lease: Lease, asked_at: list[float]) -> float:
+        """Renew it when a third of its time is over; returns until when it then holds.
+
+        The times at which the database was asked are added to `asked_at`.
+        """
         loop = asyncio.get_running_loop()
         while True:
             # At a third of the time two renewals may fail before the lease runs out.
@@ -223,6 +232,7 @@ class WorkQueue:
             # Counted from the question: the database's lease began later, so ours never ends after
             # it.
             asked = loop.time()
+            asked_at.append(asked)
             with contextlib.suppress(DatabaseUnavailable):
                 await self.renew(lease)
                 return asked + self.lease_seconds

@@ -8,10 +8,12 @@ import pytest
 
 from archon_contracts.commands import DataSource, GenerateSyntheticData, SourceKind
 from archon_contracts.events import SyntheticDataGenerated
+from services.synthetic_generator.child import FORK_SERVER_MODULES
 from services.synthetic_generator.service import GENERATE, GeneratorService
 from services.synthetic_generator.store import GeneratorStore
 from services.synthetic_generator.worker import GenerateWorker
 from shared.process.service_context import ServiceContext
+from shared.work.child_pool import ChildPool
 from tests.support.data.data_preparation import jsonl
 from tests.support.data.datasets import REF
 from tests.support.data.synthetic_generator import EXAMPLES, generate_synthetic_data
@@ -25,10 +27,17 @@ from tests.support.messaging.working import working
 class RunningGenerator:
     """The real service and its worker."""
 
-    def __init__(self, shared: ServiceContext) -> None:
+    def __init__(self, shared: ServiceContext, *, deadline_seconds: float = 30.0) -> None:
         self.shared = shared
         self.service = GeneratorService(GeneratorStore(), shared.outbox, shared.work)
-        worker = GenerateWorker(self.service, shared.artifacts)
+        worker = GenerateWorker(
+            service=self.service,
+            artifacts=shared.artifacts,
+            children=ChildPool(
+                warm_up_modules=FORK_SERVER_MODULES, threads=1, telemetry=shared.telemetry
+            ),
+            deadline_seconds=deadline_seconds,
+        )
         self.worker = shared.worker({GENERATE: worker})
 
     async def answers(self, *requests: GenerateSyntheticData) -> list[SyntheticDataGenerated]:
@@ -100,3 +109,19 @@ async def test_an_unknown_scenario_is_answered_with_the_reason(generator: Runnin
     (answer,) = await generator.answers(generate_synthetic_data(scenario_type="astronomy"))
 
     assert answer.rejected == {"no_template_and_no_examples": 20}
+
+
+async def test_a_request_that_takes_too_long_is_ended_and_answered_with_the_reason(
+    database_url: str, tmp_path: Path
+) -> None:
+    settings = probe_settings(
+        database_url, service="synthetic_generator", artifacts_url=f"file://{tmp_path}/artifacts"
+    )
+    async with open_service_context(settings) as shared:
+        generator = RunningGenerator(shared, deadline_seconds=0.001)
+
+        (answer,) = await generator.answers(generate_synthetic_data(count=20))
+
+    (reason,) = answer.rejected
+    assert (answer.items, answer.rejected[reason]) == (0, 20)
+    assert "ARCHON_SYNTHETIC_GENERATOR_DEADLINE_SECONDS" in reason

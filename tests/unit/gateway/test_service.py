@@ -321,7 +321,7 @@ def test_a_body_that_names_the_caller_is_refused() -> None:
         selector(requested_by="somebody else")
 
 
-async def test_a_tenant_with_too_many_jobs_is_told_to_come_again() -> None:
+async def test_a_tenant_with_too_many_jobs_is_refused_for_now() -> None:
     outbox, store = RecordingOutbox(), await build_store()
     gateway = GatewayService(store, outbox, SetClock(NOON), max_jobs=2)
     job = JobRequest(agent_id="a", method="supervised")

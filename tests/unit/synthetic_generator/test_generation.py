@@ -1,16 +1,18 @@
 """The loop that makes items."""
 
+import re
 from collections import Counter
 
 import orjson
 import pytest
 from hypothesis import given
 
+from services.synthetic_generator import generation
 from services.synthetic_generator.datasets import build_files, read_samples
 from services.synthetic_generator.domain import GenerationRequest, Method, RejectionReason, Sample
 from services.synthetic_generator.generation import MAXIMUM_CONSECUTIVE_REJECTIONS, generate
 from services.synthetic_generator.generators.grammars import GRAMMARS
-from services.synthetic_generator.quality.privacy import detect_personal_data
+from services.synthetic_generator.quality.privacy import RedactedText, detect_personal_data
 from services.synthetic_generator.quality.validation import MAXIMUM_INPUT_CHARACTERS
 from tests.support.data.synthetic_generator import EXAMPLES, generation_request, generation_requests
 
@@ -144,3 +146,23 @@ def test_answers_that_look_like_mailboxes_stay_apart() -> None:
     result = generate(generation_request(count=10), examples)
 
     assert {c.sample.target for c in result.accepted} == {s.target for s in examples}
+
+
+def test_an_example_that_takes_too_long_is_set_aside_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A pattern that backtracks for minutes, as one of a future detector might.
+    slow = re.compile(r"(a+)+$")
+
+    def redact(text: str) -> RedactedText:
+        slow.match(text)
+        return RedactedText(text, Counter())
+
+    monkeypatch.setattr(generation, "redact", redact)
+    monkeypatch.setattr(generation, "TEXT_SECONDS", 0.05)
+    hanging = Sample("a" * 60 + "!", EXAMPLES[0].target)
+
+    made = generate(generation_request(count=5), [*EXAMPLES, hanging])
+
+    assert made.rejections[RejectionReason.TOO_SLOW] == 1
+    assert made.accepted

@@ -1,6 +1,7 @@
 """Leases on a real database: one owner at a time, fenced by the token."""
 
 import asyncio
+import time
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,8 @@ from shared.process.service_context import ServiceContext
 from shared.work.queue import Lease
 from tests.support.eventually import eventually
 from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
+
+LEASE_SECONDS = 1.01
 
 
 class Recorder:
@@ -240,3 +243,26 @@ async def test_a_try_that_an_absent_database_ended_does_not_count(database_url: 
         await _run_until(service_context, handler, "done")
         async with service_context.database.connection() as connection:
             assert await connection.fetchval("SELECT attempts FROM work") == 1
+
+
+class Blocking(Recorder):
+    """A handler that holds the process for longer than its lease, each time."""
+
+    async def run(self, lease: Lease) -> str:
+        self.runs += 1
+        time.sleep(LEASE_SECONDS * 1.1)  # noqa: ASYNC251  it blocks the loop: that is the fault
+        await asyncio.sleep(10)
+        return "never"
+
+
+async def test_work_that_holds_up_its_process_uses_up_its_tries(database_url: str) -> None:
+    async with open_service_context(
+        probe_settings(database_url, lease_seconds=LEASE_SECONDS)
+    ) as service_context:
+        handler = Blocking()
+        await _enqueue(service_context)
+
+        await _run_until(service_context, handler, "failed")
+
+    assert handler.runs == 3
+    assert handler.given_up == ["probe job ended without an answer 3 times"]
