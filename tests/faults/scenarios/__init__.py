@@ -3,6 +3,7 @@
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios.bad_inputs import BadInputs
 from tests.faults.scenarios.database import DatabaseRestarts
+from tests.faults.scenarios.hostile_tenant import HostileTenantBeside
 from tests.faults.scenarios.job_life import JobsUnderAnySequence
 from tests.faults.scenarios.messaging.backlog import SlowConsumer
 from tests.faults.scenarios.messaging.broker import BrokerFaults
@@ -42,4 +43,5 @@ ALL: tuple[Scenario, ...] = (
     PoisonedCommands(),
     JobsUnderAnySequence(),
     Poisoning(),
+    HostileTenantBeside(),
 )

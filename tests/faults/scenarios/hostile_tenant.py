@@ -1,0 +1,206 @@
+"""H1: one tenant attacks in every way at once; an honest one beside it notices nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import psutil
+
+from archon_contracts.commands import ConfigureAgent
+from archon_contracts.event_ids import event_id_of
+from archon_contracts.topics import SERVICES
+from archon_contracts.values import AgentProfile
+from deploy.gateway_client import AsyncGatewayClient
+from tests.faults.accounting.client_log import balance, read_client_log
+from tests.faults.scenario import Context, ScenarioResult
+from tests.faults.system import LocalSystem, local_system
+from tests.faults.waiting import beside, until
+from tests.faults.workload import hostile
+from tests.faults.workload.hostile import HostileTenant
+from tests.faults.workload.jobs import AGENT, TinyJobs, tiny_jobs
+from tests.faults.workload.load import HttpFeedbackLoad, send_commands, submitter_of_first_key
+from tests.support.data.tiny_world import first_items, tiny_model
+
+TENANT = "hostile"
+STORED_SECONDS = 2.0
+PAUSE_SECONDS = 0.5
+RETRAIN_SECONDS = 120.0
+MOST_MEGABYTES = {"gateway": 500.0, "coordinator": 400.0}
+SCOPES = ["read", "write", "feedback"]
+STORED = "SELECT count(*) FROM coordinator.feedback WHERE event_id = $1::text::uuid"
+HONEST_ROWS = """
+SELECT event_id::text, window_id FROM coordinator.feedback WHERE tenant_id = 'default'
+"""
+DEPLOYED = """
+SELECT count(*) FROM coordinator.agents
+WHERE tenant_id = 'default' AND agent_id = $1 AND deployed ->> 'version' = $2
+"""
+EXPECTED_REFUSALS = {
+    "policies": 422,
+    "labels": 422,
+    "huge events": 413,
+    "odd numbers": 422,
+    "span bombs": 413,
+    "jobs": 429,
+    "bodies without a key": 401,
+    "streams": 429,
+    "slow bodies": 408,
+}
+"""By attack: the answer that shows that it happened, and was seen through."""
+
+
+@dataclass(slots=True)
+class Observed:
+    """What the honest tenant and the machine went through meanwhile."""
+
+    seconds: list[float] = field(default_factory=list)
+    megabytes: dict[str, float] = field(default_factory=dict)
+    not_stored: int = 0
+
+
+class HostileTenantBeside:
+    """The honest tenant sends feedback and retrains; every one of its events is timed."""
+
+    id = "H1"
+    what = "a tenant attacks in every way at once; another's feedback and retrain go on"
+
+    async def run(self, context: Context) -> ScenarioResult:
+        path, observed = context.folder / "client_log", Observed()
+        async with (
+            local_system(
+                context.folder / "data",
+                trainer_work_dir=context.folder / "trainer",
+                synthetic_generator_deadline_seconds=10,
+                data_prep_deadline_seconds=60,
+            ) as system,
+            tiny_jobs(system, context.folder) as jobs,
+            HttpFeedbackLoad(
+                system.runtime.endpoints.gateway_url, system.runtime.api_key, path, [AGENT]
+            ) as load,
+        ):
+            tenant = await self._hostile_tenant(system, context)
+            problems = [] if await jobs.ended(await jobs.begin()) == "completed" else ["no first"]
+            async with (
+                beside(tenant.attack()),
+                beside(self._measure(system, observed)),
+                beside(self._send(system, load, observed)),
+            ):
+                await asyncio.sleep(context.size(short=15, long=600))
+                await jobs.correct(load)
+                problems += await self._retrained(jobs)
+            account = balance(
+                read_client_log(path),
+                stored=[row["event_id"] for row in await system.reader.fetch(HONEST_ROWS)],
+                used=[],
+                quarantined=[],
+            )
+            problems += [*self._judge(tenant, observed), *_restarts(system)]
+        attacks = len(tenant.answers.statuses)
+        return ScenarioResult(
+            account=account,
+            load=f"{attacks} attacks at once, {len(observed.seconds)} honest events, a retrain",
+            faults=attacks,
+            survived=attacks if not problems else 0,
+            trials=len(observed.seconds),
+            problems=tuple(problems),
+            facts={
+                "stored after, s": [round(each, 2) for each in sorted(observed.seconds)[-3:]],
+                "largest, MB": {name: round(each) for name, each in observed.megabytes.items()},
+                "answers": {
+                    name: dict(sorted(counts.items()))
+                    for name, counts in tenant.answers.statuses.items()
+                },
+            },
+        )
+
+    async def _hostile_tenant(self, system: LocalSystem, context: Context) -> HostileTenant:
+        """A tenant with a key of its own and an agent that it can train."""
+        runtime = system.runtime
+        base_model = tiny_model(context.folder / "hostile-encoder")
+        profile = AgentProfile(
+            agent_id=hostile.AGENT,
+            kind="classifier",
+            base_model=base_model,
+            labels=("a", "b"),
+        )
+        # Over Kafka: only the operator names a folder as a base model.
+        command = ConfigureAgent(tenant_id=TENANT, agent_id=hostile.AGENT, profile=profile)
+        await send_commands(system.bootstrap_servers, [command])
+        async with AsyncGatewayClient(runtime.endpoints.gateway_url, runtime.api_key) as operator:
+            body = {"name": "hostile", "scopes": SCOPES, "tenant_id": TENANT}
+            key = (await operator.post("/v1/keys", body))["key"]
+        async with AsyncGatewayClient(runtime.endpoints.gateway_url, key) as own:
+            bait = [
+                {"input": each["input"], "target": "ab"[number % 2]}
+                for number, each in enumerate(first_items())
+            ]
+            await own.post("/v1/datasets", {"name": "bait", "purpose": "training", "items": bait})
+
+            async def is_known() -> bool:
+                return bool((await own.get("/v1/agents"))["items"])
+
+            if not await until(is_known, timeout=30):
+                raise RuntimeError("the hostile tenant's agent did not become known")
+        return HostileTenant(runtime.endpoints.gateway_url, key)
+
+    async def _send(self, system: LocalSystem, load: HttpFeedbackLoad, observed: Observed) -> None:
+        """One honest event after the other; each is timed until it is stored."""
+        submitter = submitter_of_first_key(system.runtime.api_key)
+        while True:
+            event = load.make()
+            event_id, began = str(event_id_of(event, submitter)), time.monotonic()
+
+            async def is_stored(wanted: str = event_id) -> bool:
+                return await system.reader.value(STORED, wanted) == 1
+
+            await load.deliver([event])
+            if await until(is_stored, timeout=20):
+                observed.seconds.append(time.monotonic() - began)
+            else:
+                observed.not_stored += 1
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _measure(self, system: LocalSystem, observed: Observed) -> None:
+        """The largest size of the services that hold what tenants send."""
+        while True:
+            for name in MOST_MEGABYTES:
+                if (pid := system.pid(name)) is not None:
+                    size = psutil.Process(pid).memory_info().rss / 1e6
+                    observed.megabytes[name] = max(observed.megabytes.get(name, 0.0), size)
+            await asyncio.sleep(0.5)
+
+    async def _retrained(self, jobs: TinyJobs) -> list[str]:
+        await jobs.retrained(1, timeout=RETRAIN_SECONDS)
+        states = await jobs.retrains()
+        if states == ["completed"]:
+            return []
+        return [f"the honest retrain is {', '.join(states) or 'not begun'}"]
+
+    def _judge(self, tenant: HostileTenant, observed: Observed) -> list[str]:
+        """What the honest tenant noticed, and attacks that did not happen."""
+        problems = list(tenant.answers.problems[:5])
+        slow = [each for each in observed.seconds if each > STORED_SECONDS]
+        if slow or observed.not_stored or not observed.seconds:
+            problems.append(
+                f"{len(slow)} of {len(observed.seconds)} honest events were stored after more than "
+                f"{STORED_SECONDS:g} s, the last after {max(slow, default=0):.1f} s; "
+                f"{observed.not_stored} not within 20 s"
+            )
+        for name, most in MOST_MEGABYTES.items():
+            if observed.megabytes.get(name, 0.0) > most:
+                problems.append(f"the {name} held {observed.megabytes[name]:.0f} MB")
+        for name, status in EXPECTED_REFUSALS.items():
+            if not tenant.answers.statuses[name][status]:
+                seen = dict(tenant.answers.statuses[name])
+                problems.append(f"{name} was never answered {status}, but {seen}")
+        return problems
+
+
+def _restarts(system: LocalSystem) -> list[str]:
+    return [
+        f"{name} ended {system.status(name).restarts} times"
+        for name in SERVICES
+        if system.status(name).restarts
+    ]
