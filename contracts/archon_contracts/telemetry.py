@@ -56,6 +56,7 @@ METRIC_OUTBOX_AGE: Final = "archon.outbox.oldest_age"  # [s]
 METRIC_FEEDBACK_STORED: Final = "archon.feedback.stored"  # [{event}]
 METRIC_FEEDBACK_DUPLICATES: Final = "archon.feedback.duplicates"  # [{event}]
 METRIC_FEEDBACK_INTERNAL: Final = "archon.feedback.internal_traffic"  # [{event}]
+METRIC_AUDIT_REFUSED: Final = "archon.audit.refused"  # [{entry}] that became dead letters
 METRIC_AGENTS_PARKED: Final = "archon.agents.parked"  # [{evaluation}]
 METRIC_JOBS_TRANSITIONS: Final = "archon.jobs.transitions"  # [{transition}]
 METRIC_WORK_DURATION: Final = "archon.work.duration"  # [s]

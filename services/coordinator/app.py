@@ -64,7 +64,7 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
     timeout = settings.worker_report_timeout_seconds
     slots = SlotAllocator(store, transitions, dispatcher, clock, report_timeout_seconds=timeout)
     windows = Windows(feedback, spans, outbox, clock)
-    agent_queue = AgentQueue(feedback, store, windows, transitions, dispatcher, clock)
+    agent_queue = AgentQueue(feedback, store, windows, transitions, dispatcher, outbox, clock)
     lifecycle = JobLifecycle(transitions, dispatcher, agent_queue, slots, limits)
     jobs = JobService(store, lifecycle, agent_queue, slots)
     publisher = SourcePublisher(feedback, shared.artifacts)

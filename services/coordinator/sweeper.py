@@ -12,7 +12,7 @@ from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.ports import OverdueJobs
-from services.coordinator.retraining.agent_queue import AgentQueue, report_parked
+from services.coordinator.retraining.agent_queue import AgentQueue
 from shared.errors import RetryableError
 from shared.logging import get_logger
 from shared.messaging.notifier import Notifier
@@ -91,9 +91,8 @@ class Sweeper:
         return stats is not None
 
     async def _postpone(self, key: AgentKey, now: datetime, error: Exception) -> None:
-        report_parked(key, error)
         async with self._database.across_tenants() as tx:
-            await self._agent_queue.postpone(tx, key, now)
+            await self._agent_queue.postpone(tx, key, now, error)
 
 
 class RetentionJob:

@@ -23,6 +23,7 @@ from services.gateway.key_admin import KeyAdministration
 from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
 from services.gateway.load.outbox_backlog import OutboxLimits
 from services.gateway.load.store import OutboxBacklogStore
+from services.gateway.load.tenant_limits import TenantLimits
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
 from services.gateway.read_models.queries import QueryService
@@ -114,8 +115,8 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
             store,
             shared.outbox,
             shared.clock,
+            TenantLimits(store, shared.clock, max_jobs=settings.gateway_jobs_per_tenant),
             _build_mac(settings),
-            max_jobs=settings.gateway_jobs_per_tenant,
         ),
         datasets=Datasets(store),
         idempotency=Idempotency(store),

@@ -42,6 +42,18 @@ class FeedbackTotals(View):
     last_hour: datetime | None = Field(default=None, description="Start of the newest hour.")
 
 
+class ParkedView(View):
+    """Why no retrain of an agent begins by itself, and what ends that."""
+
+    reason: str
+    since: datetime
+    until: datetime
+    lift: str = Field(
+        default="Configure the agent again (POST /v1/agents), with what the reason names mended; "
+        "else it is evaluated again at `until`.",
+    )
+
+
 class AgentView(View):
     """An agent with its deployed version and open job."""
 
@@ -54,6 +66,9 @@ class AgentView(View):
     deployed: DeployedVersion | None = None
     open_job: UUID | None = None
     feedback_totals: FeedbackTotals = FeedbackTotals()
+    parked: ParkedView | None = Field(
+        default=None, description="Present: its trigger could not be evaluated."
+    )
     configured_at: datetime | None = Field(default=None, description="Absent: not confirmed yet.")
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from archon_contracts.base_model_uris import read_base_model_uri
@@ -28,19 +26,15 @@ from services.gateway.domain import (
     JobAccepted,
     JobSummary,
 )
-from services.gateway.errors import Conflict, FieldError, Invalid, NotFound, Overloaded
+from services.gateway.errors import Conflict, FieldError, Invalid, NotFound
 from services.gateway.http.tracing import current_trace_id
+from services.gateway.load.tenant_limits import TenantLimits
 from services.gateway.ports import ServiceStore
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
 from shared.messaging.gateway_mac import GatewayMac
 from shared.messaging.outbox import Outbox
 from shared.ports import Clock
 from shared.postgres.database import Tx
-
-JOBS_WAIT_SECONDS: Final = 30.0
-"""Retry-After of a tenant with too many jobs: about the time of a short training."""
-SYNTHETIC_REQUEST_LIFETIME: Final = timedelta(hours=1)
-"""A request without a result after this time does not count: its generator gave it up."""
 
 
 class GatewayService:
@@ -51,11 +45,10 @@ class GatewayService:
         store: ServiceStore,
         outbox: Outbox,
         clock: Clock,
+        limits: TenantLimits,
         mac: GatewayMac | None = None,
-        *,
-        max_jobs: int = 0,
     ) -> None:
-        self._max_jobs = max_jobs
+        self._limits = limits
         self._store = store
         self._outbox = outbox
         self._clock = clock
@@ -170,25 +163,8 @@ class GatewayService:
             raise Invalid([describe_unavailable_method(method, kind, announced.get(kind, ()))])
 
     async def require_job_room(self, tx: Tx, identity: RequestIdentity) -> None:
-        """Refuse one more job of a tenant that has too many under way or waiting.
-
-        The repetition of a request that was accepted adds none, so it is answered as the first.
-        Requests that arrive at the same moment may pass together: the coordinator counts again.
-
-        Raises:
-            Overloaded: with the limit; nothing of the request took effect.
-        """
-        if not self._max_jobs:
-            return
-        count = await self._store.count_open_jobs(tx, identity.tenant_id)
-        if count < self._max_jobs or await self._is_known(tx, identity):
-            return
-        reason = f"{count} jobs of this tenant have not ended; wait for some or cancel them"
-        raise Overloaded("jobs_per_tenant", reason, JOBS_WAIT_SECONDS)
-
-    async def _is_known(self, tx: Tx, identity: RequestIdentity) -> bool:
-        now = self._clock.now()
-        return await self._store.find_job(tx, identity.tenant_id, identity.id, now=now) is not None
+        """See `TenantLimits`."""
+        await self._limits.require_job_room(tx, identity)
 
     async def cancel_job(
         self, tx: Tx, identity: RequestIdentity, job_id: UUID, reason: str
@@ -265,7 +241,7 @@ class GatewayService:
             NotFound: no dataset has the name in `examples`.
         """
         require_agents(identity.caller, [request.agent_id])
-        await self._require_synthetic_room(tx, identity)
+        await self._limits.require_synthetic_room(tx, identity)
         examples = None
         if request.examples is not None:
             dataset = await self._require_dataset(
@@ -291,13 +267,6 @@ class GatewayService:
         if self._mac is None:
             return ""
         return self._mac.compute(*(part.encode() for part in parts)).decode()
-
-    async def _require_synthetic_room(self, tx: Tx, identity: RequestIdentity) -> None:
-        since = self._clock.now() - SYNTHETIC_REQUEST_LIFETIME
-        count = await self._store.count_open_synthetic(tx, identity.tenant_id, identity.id, since)
-        if self._max_jobs and count >= self._max_jobs:
-            reason = f"{count} requests of this tenant for synthetic data have no result yet"
-            raise Overloaded("synthetic_requests_per_tenant", reason, JOBS_WAIT_SECONDS)
 
     async def _require_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentKind:
         kind = await self._store.agent_kind(tx, tenant_id, agent_id)

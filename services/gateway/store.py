@@ -22,6 +22,7 @@ from services.gateway.domain import (
     Lineage,
     MetricView,
     ModelView,
+    ParkedView,
     PreparedDatasetView,
     SpanView,
     SyntheticView,
@@ -145,6 +146,11 @@ class GatewayStore:
         totals = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=agent_id)
         counters = {r["agent_id"]: FeedbackTotals(**dict(r)) async for r in totals}
         return [_agent(row, counters.get(row["agent_id"], FeedbackTotals())) for row in found]
+
+    async def parked_agents(self, tx: Tx, tenant_id: str) -> list[dict[str, Any]]:
+        """The parked agents of a tenant, the first hundred by name."""
+        rows = self._queries.parked_agents(tx, tenant_id=tenant_id, limit=100)
+        return [dict(row) async for row in rows]
 
     async def add_dataset(
         self, tx: Tx, tenant_id: str, *, name: str, purpose: str, items: int, artifact: ArtifactRef
@@ -359,7 +365,16 @@ def _agent(row: Row, counters: FeedbackTotals) -> AgentView:
         deployed=deployed,
         open_job=row["open_job"],
         feedback_totals=counters,
+        parked=_parked(row),
         configured_at=row["configured_at"],
+    )
+
+
+def _parked(row: Row) -> ParkedView | None:
+    if row["parked_reason"] is None:
+        return None
+    return ParkedView(
+        reason=row["parked_reason"], since=row["parked_at"], until=row["parked_until"]
     )
 
 

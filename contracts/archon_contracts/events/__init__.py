@@ -1,6 +1,6 @@
 """Events: facts in the past tense."""
 
-from archon_contracts.events.agents import AgentConfigured
+from archon_contracts.events.agents import AgentConfigured, AgentParked
 from archon_contracts.events.audit import AuditAction, AuditChange, AuditRecorded
 from archon_contracts.events.curriculum import (
     CurriculumPlan,
@@ -65,6 +65,7 @@ __all__ = [
     "EVERY_SUBMITTER",
     "AgentConfiguration",
     "AgentConfigured",
+    "AgentParked",
     "AnnotationSubmitted",
     "AuditAction",
     "AuditChange",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
+
+from pydantic import Field
 
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name
@@ -18,3 +21,14 @@ class AgentConfigured(Contract):
 
     agent_id: Name
     profile: AgentProfile
+
+
+class AgentParked(Contract):
+    """The agent's trigger could not be evaluated: no retrain begins for a while."""
+
+    topic: ClassVar[Topic] = topics.AGENTS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    reason: str = Field(description="What went wrong.")
+    until: datetime = Field(description="When it is evaluated again.")

@@ -8,7 +8,8 @@ from typing import Final
 from opentelemetry import metrics
 
 from archon_contracts import telemetry
-from archon_contracts.events import JobState, TriggerReason
+from archon_contracts.events import AgentParked, JobState, TriggerReason
+from archon_contracts.identifiers import new_id
 from archon_contracts.values import TrainingMethod, TriggerPolicy
 from services.coordinator.domain import (
     AgentKey,
@@ -23,6 +24,7 @@ from services.coordinator.domain import (
 from services.coordinator.errors import UnknownAgent
 from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.jobs.dispatcher import CommandDispatcher
+from services.coordinator.jobs.ports import Outbox
 from services.coordinator.jobs.spans import build_trigger_context, build_triggered_trace
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
@@ -54,8 +56,10 @@ class AgentQueue:
         windows: Windows,
         transitions: JobTransitions,
         dispatcher: CommandDispatcher,
+        outbox: Outbox,
         clock: Clock,
     ) -> None:
+        self._outbox = outbox
         self._stats_store = stats_store
         self._requests = requests
         self._windows = windows
@@ -121,7 +125,7 @@ class AgentQueue:
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, it is this agent's alone
             self._parked[key] = (stats.profile_revision, now + POSTPONEMENT)
-            report_parked(key, error)
+            await self._publish_parked(tx, key, error, now)
             decision = TriggerDecision(check_at=now + POSTPONEMENT)
         # Mostly nothing changes: no write then for each batch of feedback.
         if decision.reason is None and decision.check_at != stats.check_at:
@@ -131,11 +135,24 @@ class AgentQueue:
         """The statistics of an agent that is due to be looked at again, locked."""
         return await self._stats_store.lock_due_stats(tx, now)
 
-    async def postpone(self, tx: Tx, key: AgentKey, now: datetime) -> None:
+    async def postpone(self, tx: Tx, key: AgentKey, now: datetime, error: Exception) -> None:
         """Look at an agent later that could not be considered and is still due."""
         stats = await self._stats_store.lock_stats(tx, key)
         if stats is not None and stats.check_at is not None and stats.check_at <= now:
             await self._stats_store.set_check(tx, key, now + POSTPONEMENT)
+            await self._publish_parked(tx, key, error, now)
+
+    async def _publish_parked(self, tx: Tx, key: AgentKey, error: Exception, now: datetime) -> None:
+        """Log, count and publish that an agent could not be evaluated; others go on."""
+        report_parked(key, error)
+        parked = AgentParked(
+            tenant_id=key.tenant_id,
+            agent_id=key.agent_id,
+            reason=f"{type(error).__name__}: {error}"[:MAX_REASON],
+            until=now + POSTPONEMENT,
+        )
+        cause_id = new_id()
+        await self._outbox.append(tx, parked, cause=Cause(cause_id, str(cause_id)))
 
     async def _decide(
         self, tx: Tx, key: AgentKey, stats: FeedbackStats, now: datetime
@@ -223,7 +240,7 @@ class AgentQueue:
 
 
 def report_parked(key: AgentKey, error: Exception) -> None:
-    """Log and count that an agent could not be evaluated; others go on."""
+    """Log and count that an agent could not be evaluated."""
     log.error(
         "agent_parked",
         tenant_id=key.tenant_id,

@@ -14,6 +14,8 @@ from archon_contracts.topics import DEAD_LETTER_TOPICS
 from shared.messaging.messages import RawHeaders, RawRecord
 
 DLQ_HEADER_PREFIX: Final = "dlq_"
+RECEIVED_HEADER: Final = "ce_receivedat"
+"""Added by a replay: when the record first failed, which a further failure does not know."""
 INT4: Final = 2**31 - 1
 INT8: Final = 2**63 - 1
 SERVICE_BY_TOPIC: Final = {
@@ -74,14 +76,24 @@ class DeadLetterDetail(DeadLetterView):
     body_encoding: str
 
 
-def find_first_sent_at(letter: StoredDeadLetter) -> datetime:
-    """When the record was first sent; replays keep its `ce_time`."""
-    stated = HeaderView.of(letter.headers).text("ce_time")
+def find_first_received_at(letter: StoredDeadLetter) -> datetime:
+    """When the record first failed; a replay says so of those before it, in RECEIVED_HEADER.
+
+    Its `ce_time` does not count: that is the sender's word, and a backfill's is a year old.
+    """
+    failed_at = min(letter.first_at, letter.last_at)
+    stated = HeaderView.of(letter.headers).text(RECEIVED_HEADER)
     try:
-        sent_at = datetime.fromisoformat(stated)
+        received_at = datetime.fromisoformat(stated)
     except ValueError:
-        return letter.last_at
-    return min(sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC), letter.last_at)
+        return failed_at
+    return min(received_at if received_at.tzinfo else received_at.replace(tzinfo=UTC), failed_at)
+
+
+def with_received_header(letter: StoredDeadLetter) -> RawHeaders:
+    """The original headers, and when the record first failed."""
+    kept = tuple(each for each in letter.headers if each[0] != RECEIVED_HEADER)
+    return *kept, (RECEIVED_HEADER, find_first_received_at(letter).isoformat().encode())
 
 
 def parse_dead_letter(record: RawRecord) -> StoredDeadLetter:

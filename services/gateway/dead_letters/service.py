@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from opentelemetry import metrics
+
+from archon_contracts import telemetry
 from archon_contracts.events import AuditAction
 from archon_contracts.identifiers import derived_id
 from archon_contracts.topics import (
     ALL_TOPICS,
+    AUDIT,
     DEAD_LETTER_DAYS,
     REPLAY_DAYS,
 )
@@ -19,18 +23,25 @@ from services.gateway.dead_letters.letters import (
     DeadLetterDetail,
     DeadLetterView,
     StoredDeadLetter,
-    find_first_sent_at,
+    find_first_received_at,
     parse_dead_letter,
     to_text,
     to_view_fields,
+    with_received_header,
 )
 from services.gateway.dead_letters.store import DeadLetterStore
 from services.gateway.errors import Conflict, NotFound
 from shared.audit import AuditEntry, AuditLog
+from shared.logging import get_logger
 from shared.messaging.messages import RawRecord
 from shared.messaging.outbox import Outbox
 from shared.ports import Clock
 from shared.postgres.database import Tx
+
+log = get_logger(__name__)
+refused_counter = metrics.get_meter(__name__).create_counter(
+    telemetry.METRIC_AUDIT_REFUSED, unit="{entry}"
+)
 
 REPLAYABLE: Final = frozenset(t.name for t in ALL_TOPICS) - frozenset(SERVICE_BY_TOPIC)
 
@@ -47,8 +58,16 @@ class DeadLetterService:
         self._clock = clock
 
     async def add(self, tx: Tx, record: RawRecord) -> None:
-        """Keep a record of a dead-letter topic; the same record again is a no-op."""
-        await self._store.add(tx, parse_dead_letter(record))
+        """Keep a record of a dead-letter topic; the same record again is a no-op.
+
+        An entry of the audit log among them is an alarm: what it says was done, and the copy of
+        its chain lacks it until it is replayed.
+        """
+        letter = parse_dead_letter(record)
+        await self._store.add(tx, letter)
+        if letter.topic == AUDIT.name:
+            log.error("audit_entry_refused", letter=letter.id, reason=letter.reason)
+            refused_counter.add(1, {"service": letter.service})
 
     async def prune(self, tx: Tx) -> None:
         """Delete those that can no longer be replayed."""
@@ -78,6 +97,8 @@ class DeadLetterService:
     async def replay(self, tx: Tx, identity: RequestIdentity, letter_id: str) -> int:
         """Send the original bytes and headers to the original topic; returns the replay's number.
 
+        One header is added: when the record first failed, from which its age counts.
+
         Null headers were dropped on the way here and stay away.
 
         Raises:
@@ -87,9 +108,11 @@ class DeadLetterService:
         letter = await self._store.find(tx, letter_id)
         if letter is None:
             raise NotFound("dead letter", letter_id)
-        if find_first_sent_at(letter) < self._clock.now() - timedelta(days=REPLAY_DAYS):
+        if find_first_received_at(letter) < self._clock.now() - timedelta(days=REPLAY_DAYS):
             # Services prune their inboxes: one that did handle the record would handle it again.
-            raise Conflict(f"the record is older than {REPLAY_DAYS} days and cannot be replayed")
+            raise Conflict(
+                f"the record came more than {REPLAY_DAYS} days ago and cannot be replayed"
+            )
         if letter.topic not in REPLAYABLE:
             raise Conflict(f"topic {letter.topic!r} cannot be replayed")
         if (letter.size_bytes or 0) > len(letter.body or b""):
@@ -106,7 +129,7 @@ class DeadLetterService:
             event_id=derived_id("replay", letter_id, number),
             topic=letter.topic,
             key=(letter.key or b"").decode(errors="replace").replace("\x00", ""),
-            headers=letter.headers,
+            headers=with_received_header(letter),
             payload=letter.body,
         )
         return number

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from archon_contracts.topics import AUDIT
 from services.gateway.dead_letters.letters import StoredDeadLetter
 from shared.messaging.outbox import decode_headers, encode_headers
 from shared.postgres.database import Tx
@@ -50,6 +51,11 @@ class DeadLetterStore:
 
     async def prune(self, tx: Tx, *, keep_days: int) -> None:
         await self._queries.prune_dead_letters(tx, keep_days=keep_days)
+
+    async def count_refused_audit_entries(self, tx: Tx) -> int:
+        """Entries of the audit log that are dead letters: the copy of their chain has a gap."""
+        count: int = await self._queries.count_refused_audit_entries(tx, topic=AUDIT.name)
+        return count
 
     async def count_unreplayed(self, tx: Tx) -> dict[str, int]:
         """Dead letters that were never replayed, per service."""

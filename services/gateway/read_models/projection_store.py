@@ -11,6 +11,7 @@ import orjson
 
 from archon_contracts.base import Contract
 from archon_contracts.events import (
+    AgentParked,
     DatasetPrepared,
     EvaluationCompleted,
     FeedbackCounts,
@@ -42,6 +43,16 @@ class ProjectionStore:
             agent_id=profile.agent_id,
             profile=profile.model_dump(mode="json", exclude_none=True),
             configured_at=at,
+        )
+
+    async def save_parked_agent(self, tx: Tx, event: AgentParked, at: datetime) -> None:
+        await self._queries.save_parked_agent(
+            tx,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            reason=event.reason,
+            at=at,
+            until=event.until,
         )
 
     async def save_prepared_dataset(self, tx: Tx, event: DatasetPrepared, at: datetime) -> None:

@@ -9,6 +9,7 @@ from archon_contracts.base import Contract
 from archon_contracts.catalogue import EVENTS
 from archon_contracts.events import (
     AgentConfigured,
+    AgentParked,
     AuditRecorded,
     DatasetPrepared,
     EvaluationCompleted,
@@ -58,6 +59,7 @@ class Projections:
         self._events = events
         self._apply: dict[type[Contract], Apply] = {
             AgentConfigured: self._agent_configured,
+            AgentParked: self._agent_parked,
             AuditRecorded: self._audit_recorded,
             DatasetPrepared: self._dataset_prepared,
             FeedbackCounted: self._feedback_counted,
@@ -87,6 +89,9 @@ class Projections:
     async def _agent_configured(self, tx: Tx, message: Message[AgentConfigured]) -> None:
         event = message.body
         await self._store.save_agent(tx, event.tenant_id, event.profile, message.envelope.time)
+
+    async def _agent_parked(self, tx: Tx, message: Message[AgentParked]) -> None:
+        await self._store.save_parked_agent(tx, message.body, message.envelope.time)
 
     async def _audit_recorded(self, tx: Tx, message: Message[AuditRecorded]) -> None:
         require_genuine(message.body)

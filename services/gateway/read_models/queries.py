@@ -88,8 +88,10 @@ class QueryService:
         return found
 
     async def status(self, tx: Tx, tenant_id: str) -> dict[str, Any]:
-        """A tenant's stored feedback and open jobs."""
+        """A tenant's stored feedback, open jobs and parked agents."""
+        agents = await self.store.parked_agents(tx, tenant_id)
         return {
+            "parked_agents": agents,
             "feedback_totals": await self.store.feedback_totals(tx, tenant_id),
             "open_jobs": await self.store.open_jobs_by_state(tx, tenant_id),
         }
@@ -100,5 +102,6 @@ class QueryService:
         return {
             "workers": [worker.model_dump(mode="json") for worker in workers],
             "dead_letters": await self._letters.count_unreplayed(tx),
+            "refused_audit_entries": await self._letters.count_refused_audit_entries(tx),
             "outbox_age_seconds": await self.store.outbox_age_seconds(tx),
         }

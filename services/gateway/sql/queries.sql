@@ -51,6 +51,18 @@ ON CONFLICT (tenant_id, agent_id) DO UPDATE
 SET profile = excluded.profile, configured_at = excluded.configured_at
 WHERE agents.configured_at <= excluded.configured_at;
 
+-- name: save_parked_agent(tenant_id, agent_id, reason, at, until)!
+UPDATE agents SET parked_reason = :reason, parked_at = :at, parked_until = :until
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+  AND (parked_at IS NULL OR parked_at <= :at);
+
+-- name: parked_agents(tenant_id, limit)
+SELECT agent_id, parked_reason AS reason, parked_at AS since, parked_until AS until
+FROM agents
+WHERE tenant_id = :tenant_id AND parked_until > now() AND parked_at > configured_at
+ORDER BY agent_id
+LIMIT :limit;
+
 -- name: agent_names()
 SELECT tenant_id, agent_id FROM agents;
 
@@ -62,7 +74,10 @@ SELECT profile ->> 'kind' FROM agents WHERE tenant_id = :tenant_id AND agent_id 
 
 -- name: agents(tenant_id, agent_id, limit, final_states, agents)
 -- One agent, or all of a tenant when agent_id is null, each with its deployed version and open job.
-SELECT a.agent_id, a.profile, a.configured_at, m.version AS deployed_version, m.digest AS deployed_digest,
+SELECT a.agent_id, a.profile, a.configured_at,
+       CASE WHEN a.parked_until > now() AND a.parked_at > a.configured_at
+            THEN a.parked_reason END AS parked_reason, a.parked_at, a.parked_until,
+       m.version AS deployed_version, m.digest AS deployed_digest,
        m.uri AS deployed_uri, m.deployed_at, j.job_id AS open_job,
        (SELECT name FROM datasets d
         WHERE d.tenant_id = a.tenant_id
@@ -358,6 +373,9 @@ FROM dead_letters
 WHERE :service::text IS NULL OR service = :service
 ORDER BY last_at DESC
 LIMIT :limit;
+
+-- name: count_refused_audit_entries(topic)$
+SELECT count(*) FROM dead_letters WHERE replays = 0 AND topic = :topic;
 
 -- name: find_dead_letter(id)^
 SELECT id, service, reason, error_type, attempts, topic, partition, record_offset, key, headers,

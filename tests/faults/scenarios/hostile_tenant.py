@@ -52,7 +52,7 @@ EXPECTED_REFUSALS = {
 
 
 @dataclass(slots=True)
-class Observed:
+class HonestSide:
     """What the honest tenant and the machine went through meanwhile."""
 
     seconds: list[float] = field(default_factory=list)
@@ -67,7 +67,7 @@ class HostileTenantBeside:
     what = "a tenant attacks in every way at once; another's feedback and retrain go on"
 
     async def run(self, context: Context) -> ScenarioResult:
-        path, observed = context.folder / "client_log", Observed()
+        path, observed = context.folder / "client_log", HonestSide()
         async with (
             local_system(
                 context.folder / "data",
@@ -96,7 +96,7 @@ class HostileTenantBeside:
                 used=[],
                 quarantined=[],
             )
-            problems += [*self._judge(tenant, observed), *_restarts(system)]
+            problems += [*self._find_problems(tenant, observed), *_restarts(system)]
         attacks = len(tenant.answers.statuses)
         return ScenarioResult(
             account=account,
@@ -145,7 +145,9 @@ class HostileTenantBeside:
                 raise RuntimeError("the hostile tenant's agent did not become known")
         return HostileTenant(runtime.endpoints.gateway_url, key)
 
-    async def _send(self, system: LocalSystem, load: HttpFeedbackLoad, observed: Observed) -> None:
+    async def _send(
+        self, system: LocalSystem, load: HttpFeedbackLoad, observed: HonestSide
+    ) -> None:
         """One honest event after the other; each is timed until it is stored."""
         submitter = submitter_of_first_key(system.runtime.api_key)
         while True:
@@ -162,7 +164,7 @@ class HostileTenantBeside:
                 observed.not_stored += 1
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _measure(self, system: LocalSystem, observed: Observed) -> None:
+    async def _measure(self, system: LocalSystem, observed: HonestSide) -> None:
         """The largest size of the services that hold what tenants send."""
         while True:
             for name in MOST_MEGABYTES:
@@ -178,7 +180,7 @@ class HostileTenantBeside:
             return []
         return [f"the honest retrain is {', '.join(states) or 'not begun'}"]
 
-    def _judge(self, tenant: HostileTenant, observed: Observed) -> list[str]:
+    def _find_problems(self, tenant: HostileTenant, observed: HonestSide) -> list[str]:
         """What the honest tenant noticed, and attacks that did not happen."""
         problems = list(tenant.answers.problems[:5])
         slow = [each for each in observed.seconds if each > STORED_SECONDS]

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from archon_contracts.commands import CancelTraining, PlanCurriculum, TrainModel
-from archon_contracts.events import JobFailed
+from archon_contracts.events import AgentParked, JobFailed
 from archon_contracts.values import TriggerPolicy
 from services.coordinator.domain import Job
 from services.coordinator.feedback.stats import FeedbackStats
@@ -164,7 +164,11 @@ async def test_an_agent_that_cannot_be_evaluated_is_parked_and_delays_no_other(
     await world.components.sweeper.sweep()
 
     checks = dict(await world.fetch("SELECT agent_id, check_at FROM feedback_stats"))
-    assert checks == {"bad": world.clock.now() + timedelta(hours=1), "good": None}
+    until = world.clock.now() + timedelta(hours=1)
+    assert checks == {"bad": until, "good": None}
+    (parked,) = await world.published(AgentParked)
+    assert (parked.agent_id, parked.until) == ("bad", until)
+    assert parked.reason == f"{type(error).__name__}: {error}"
 
 
 async def test_feedback_beside_that_of_a_parked_agent_is_stored_and_begins_a_retrain(

@@ -139,7 +139,7 @@ class InMemoryCoordinator:
         )
         windows = Windows(self.feedback, self.spans, outbox, clock)
         self.agent_queue = AgentQueue(
-            self.feedback, store, windows, self.transitions, dispatcher, clock
+            self.feedback, store, windows, self.transitions, dispatcher, outbox, clock
         )
         self.lifecycle = JobLifecycle(
             self.transitions, dispatcher, self.agent_queue, self.slots, LIMITS

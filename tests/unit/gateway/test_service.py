@@ -21,6 +21,7 @@ from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope
 from services.gateway.auth.request_identity import RequestIdentity, identify_request
 from services.gateway.domain import Lineage, ModelView
 from services.gateway.errors import Conflict, Invalid, NotFound, Overloaded
+from services.gateway.load.tenant_limits import TenantLimits
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
 from services.gateway.service import (
     GatewayService,
@@ -81,8 +82,9 @@ BEFORE = model("1.0.0", "ready", was_deployed=True)
 async def service(
     store: InMemoryServiceStore | None = None,
 ) -> tuple[GatewayService, RecordingOutbox]:
-    outbox = RecordingOutbox()
-    return GatewayService(store or await build_store(), outbox, SetClock(NOON)), outbox
+    outbox, store = RecordingOutbox(), store or await build_store()
+    limits = TenantLimits(store, SetClock(NOON), max_jobs=0)
+    return GatewayService(store, outbox, SetClock(NOON), limits), outbox
 
 
 def selector(**fields: object) -> AgentRequest:
@@ -323,7 +325,8 @@ def test_a_body_that_names_the_caller_is_refused() -> None:
 
 async def test_a_tenant_with_too_many_jobs_is_refused_for_now() -> None:
     outbox, store = RecordingOutbox(), await build_store()
-    gateway = GatewayService(store, outbox, SetClock(NOON), max_jobs=2)
+    limits = TenantLimits(store, SetClock(NOON), max_jobs=2)
+    gateway = GatewayService(store, outbox, SetClock(NOON), limits)
     job = JobRequest(agent_id="a", method="supervised")
     first = identify_request(CALLER)
     await gateway.request_training(None, first, job)
@@ -340,7 +343,9 @@ async def test_requests_for_synthetic_data_are_bounded_until_they_have_a_result_
     None
 ):
     clock = SetClock(NOON)
-    gateway = GatewayService(await build_store(), RecordingOutbox(), clock, max_jobs=1)
+    store = await build_store()
+    limits = TenantLimits(store, clock, max_jobs=1)
+    gateway = GatewayService(store, RecordingOutbox(), clock, limits)
     items = SyntheticDataRequest(
         agent_id="a", scenario_type="customer-support", count=1, difficulty="easy"
     )

@@ -9,6 +9,7 @@ import pytest
 from archon_contracts.commands import CancelJob, ConfigureAgent, DeployModel, RollBackModel
 from archon_contracts.events import (
     AgentConfigured,
+    AgentParked,
     Capability,
     EvaluationCompleted,
     FeedbackCounted,
@@ -99,6 +100,30 @@ async def test_an_agent_is_configured_when_the_coordinator_confirms(
     artifacts = gateway.application.service_context.artifacts
     assert command.profile.catalogue is not None
     assert b"finds" in await artifacts.read(command.profile.catalogue, "catalogue.json")
+
+
+async def test_a_parked_agent_shows_the_reason_until_it_is_configured_again(
+    gateway: ServedGateway, name: str
+) -> None:
+    await gateway.configure_agent(name)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    await gateway.publish(AgentParked(agent_id=name, reason="OverflowError: date", until=until))
+
+    async def is_parked() -> bool:
+        return (await gateway.get(f"/v1/agents/{name}")).get("parked") is not None
+
+    await eventually(is_parked)
+    parked = (await gateway.get(f"/v1/agents/{name}"))["parked"]
+    assert (parked["reason"], "POST /v1/agents" in parked["lift"]) == ("OverflowError: date", True)
+    listed = (await gateway.get("/v1/status"))["parked_agents"]
+    assert [each["reason"] for each in listed if each["agent_id"] == name] == [parked["reason"]]
+
+    await gateway.configure_agent(name)
+
+    async def is_free() -> bool:
+        return not await is_parked()
+
+    await eventually(is_free)
 
 
 async def test_a_dataset_keeps_its_name_and_content(gateway: ServedGateway, name: str) -> None:

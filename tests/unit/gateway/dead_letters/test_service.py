@@ -8,10 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon_contracts.identifiers import new_id
-from archon_contracts.topics import FEEDBACK, REPLAY_DAYS, dead_letters
+from archon_contracts.topics import AUDIT, FEEDBACK, REPLAY_DAYS, dead_letters
 from services.gateway.auth.credentials import ALL_SCOPES, Caller
 from services.gateway.auth.request_identity import identify_request
-from services.gateway.dead_letters.letters import StoredDeadLetter, parse_dead_letter, to_text
+from services.gateway.dead_letters import service
+from services.gateway.dead_letters.letters import (
+    RECEIVED_HEADER,
+    StoredDeadLetter,
+    find_first_received_at,
+    parse_dead_letter,
+    to_text,
+    with_received_header,
+)
 from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.errors import Conflict, NotFound
 from shared.messaging.messages import RawHeaders, RawRecord
@@ -48,6 +56,9 @@ class FakeDeadLetterStore:
 
     async def find(self, _tx: object, letter_id: str) -> StoredDeadLetter | None:
         return self.by_id.get(letter_id)
+
+    async def add(self, _tx: object, letter: StoredDeadLetter) -> None:
+        self.by_id[letter.id] = letter
 
     async def count_replay(self, _tx: object, _letter_id: str) -> int:
         self.replays += 1
@@ -122,7 +133,8 @@ async def test_a_replay_sends_the_original_bytes_and_headers() -> None:
 
     assert numbers == [1, 2]
     assert outbox.sent[0]["payload"] == b"\xff\x00"
-    assert outbox.sent[0]["headers"] == (("ce_type", b"x.v1"),)
+    received = (RECEIVED_HEADER, THEN.isoformat().encode())
+    assert outbox.sent[0]["headers"] == (("ce_type", b"x.v1"), received)
     assert outbox.sent[0]["key"] == "acme/a"
     assert outbox.sent[0]["event_id"] != outbox.sent[1]["event_id"]
 
@@ -166,7 +178,7 @@ async def test_a_replay_is_audited_with_its_caller_and_topic() -> None:
 @pytest.mark.parametrize(
     ("letters_days", "records_days"),
     [(REPLAY_DAYS + 1, None), (REPLAY_DAYS + 1, 0), (1, REPLAY_DAYS + 1)],
-    ids=["old, no time", "old, young by its word", "failed again and again"],
+    ids=["old, never replayed", "old, young by its word", "failed again and again"],
 )
 async def test_a_record_older_than_the_inbox_retention_is_not_replayed(
     letters_days: int, records_days: int | None
@@ -190,8 +202,40 @@ async def test_a_record_within_the_inbox_retention_is_replayed(records_days: int
 
 
 def _aged(letters_days: int, records_days: int | None) -> StoredDeadLetter:
-    letter = replace(parse_dead_letter(record()), last_at=THEN - timedelta(days=letters_days))
+    at = THEN - timedelta(days=letters_days)
+    letter = replace(parse_dead_letter(record()), first_at=at, last_at=at)
     if records_days is None:
         return letter
     time = (THEN - timedelta(days=records_days)).isoformat().encode()
-    return replace(letter, headers=(*letter.headers, ("ce_time", time)))
+    return replace(letter, headers=(*letter.headers, (RECEIVED_HEADER, time)))
+
+
+async def test_a_record_that_came_lately_is_replayed_however_old_its_sender_says_it_is() -> None:
+    backfill = (THEN - timedelta(days=365)).isoformat().encode()
+    letter = _aged(0, None)
+    letter = replace(letter, headers=(*letter.headers, ("ce_time", backfill)))
+
+    assert await dead_letters_with(letter).replay(None, ASKED, letter.id) == 1
+
+
+def test_a_replay_keeps_the_time_of_the_first_failure() -> None:
+    first = with_received_header(_aged(90, None))
+    later = replace(_aged(1, None), headers=first)
+
+    assert find_first_received_at(later) == THEN - timedelta(days=90)
+    assert with_received_header(later) == first
+
+
+@pytest.mark.parametrize(("topic", "alarms"), [(AUDIT.name, 1), (FEEDBACK.name, 0)])
+async def test_a_refused_entry_of_the_audit_log_is_an_alarm(
+    topic: str, alarms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[dict[str, str]] = []
+    monkeypatch.setattr(
+        service.refused_counter, "add", lambda _number, labels: counted.append(labels)
+    )
+    refused = record(headers=(("dlq_topic", topic.encode()), ("dlq_service", b"coordinator")))
+
+    await dead_letters_with().add(None, refused)
+
+    assert counted == [{"service": "coordinator"}] * alarms
