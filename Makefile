@@ -47,11 +47,15 @@ demo: $(READY)
 up: $(READY)
 	$(BIN)/archon up $(ARGS)
 
+# One thread of the numeric libraries in each of the two workers: on two cores, two in each only
+# wait for one another.
+TEST_ENVIRONMENT := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
+
 # Modules that train models take a fifth of the unit tests' time; `make test` runs them too, and
 # more examples of each property. Files and not single tests go to the workers, because a file's
 # fixtures are made once.
 TRAINING_TESTS := tests/unit/trainer/recipes tests/unit/evaluator/test_child.py
-CHECK_TESTS = HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+CHECK_TESTS = $(TEST_ENVIRONMENT) $(BIN)/python -m pytest -q -n 2 --dist loadfile \
 	--hypothesis-profile quick tests/unit $(addprefix --ignore=,$(TRAINING_TESTS)) $(ARGS)
 
 LINT = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -67,7 +71,7 @@ SLOWEST_FIRST := tests/acceptance tests/integration tests/golden tests/contract 
 
 # ARGS that name tests replace the order above.
 test: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		$(if $(filter tests/%,$(ARGS)),,$(SLOWEST_FIRST)) $(ARGS)
 
 # The integration tests that talk to the broker, once more on Apache Kafka (KAFKA_HOME, or a home
