@@ -84,7 +84,7 @@ def raw_subscription(
             *names,
             batch=True,
             max_records=max_records,
-            batch_timeout_ms=50,
+            batch_timeout_ms=10,  # its sleep after an empty batch; the wait is the consumer's
             parser=_parse_batch,
             decoder=_decode_batch,
             **_consumer_options(bound.group_id),

@@ -24,6 +24,14 @@ COMMIT_TIMEOUT_SECONDS: Final = 15.0
 ERROR_MEMORY_SECONDS: Final = 12.0
 """FastStream asks again 5 s after an error; an error not met for so long is over."""
 
+BATCH_WAIT_MS: Final = 1_000
+"""How long a batch is waited for; the wait ends with the first record.
+
+FastStream sleeps after an empty batch for as long as it let the consumer wait, and in its sleep
+nobody waits for a record. So it is given a short time, and the long wait is here: an idle consumer
+then asks once a second and not ten times, and a record is read sooner.
+"""
+
 log = get_logger(__name__)
 
 Records = dict[TopicPartition, list[ConsumerRecord[Any, Any]]]
@@ -83,14 +91,14 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> Records:
-        """The next records.
+        """The next records; an empty answer comes after `BATCH_WAIT_MS` at the earliest.
 
         Raises what aiokafka's raises, with every position as it was.
         """
         before = valid_positions(self)
         try:
             found: Records = await super().getmany(
-                *partitions, timeout_ms=timeout_ms, max_records=max_records
+                *partitions, timeout_ms=max(timeout_ms, BATCH_WAIT_MS), max_records=max_records
             )
         except (KafkaError, *UNDECODABLE_ERRORS) as error:
             after = valid_positions(self)
