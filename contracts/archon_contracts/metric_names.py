@@ -25,3 +25,11 @@ VALIDATION_ACCURACY_AT_5: Final = f"validation/{ACCURACY_AT_5}"
 
 UNKNOWN_TARGETS: Final = "data/unknown_targets"
 """Items left out because their target is no answer of the agent."""
+
+LEARNT_ITEMS: Final = "update/learnt_items"
+"""Items that a fast-path update added to the sums."""
+NEW_ITEMS_RIGHT_BEFORE: Final = "update/right_before"
+NEW_ITEMS_RIGHT_AFTER: Final = "update/right_after"
+"""Of a run's new items, those that the version before and the candidate answer right."""
+CHANGED_ANSWERS: Final = "update/changed_answers"
+"""New items that the candidate answers otherwise than the version before."""

@@ -173,6 +173,40 @@ class TrustPolicy(ValueObject):
     )
 
 
+class FastPathPolicy(ValueObject):
+    """When single corrections become a version without waiting for a window.
+
+    Classifiers with a deployed closed-form version and an evaluation suite; others have no fast
+    path. An item that the fast path has learnt stays unused feedback of the next window.
+    """
+
+    enabled: bool = True
+    maximum_items: Annotated[PositiveCount, at_most(200)] = Field(
+        default=20, description="Corrections in one update; the others wait for the next one."
+    )
+    rater_items: Count = Field(
+        default=10,
+        description="Corrections of one rater in a period; more wait for a window, where all "
+        "raters are seen together. A rater is a unit, or the API key where none is named.",
+    )
+    agent_items: Count = Field(
+        default=200, description="Corrections of all raters together in a period."
+    )
+    period_seconds: PositiveSeconds = Field(
+        default=3600.0, description="Period of the two limits [s]."
+    )
+    maximum_loss: AccuracyDrop = Field(
+        default=0.01, description="Largest drop in accuracy over all items of the suite."
+    )
+    backoff_seconds: Seconds = Field(
+        default=10.0,
+        description="Backoff after an update that the gate refused; doubles with each one [s].",
+    )
+    maximum_backoff_seconds: Seconds = Field(
+        default=600.0, description="Longest backoff; a deployment resets it [s]."
+    )
+
+
 class CurriculumPolicy(ValueObject):
     """How the curriculum sorts the items of a training."""
 
@@ -234,5 +268,6 @@ class AgentProfile(ValueObject):
     gate: GatePolicy = GatePolicy()
     trust: TrustPolicy = TrustPolicy()
     curriculum: CurriculumPolicy = CurriculumPolicy()
+    fast_path: FastPathPolicy = FastPathPolicy()
     training: TrainingConfig = TrainingConfig()
     priority: Integer = Field(default=0, ge=-100, le=100, description="Higher is scheduled first.")

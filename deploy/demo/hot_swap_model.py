@@ -12,7 +12,7 @@ import fsspec
 from archon_contracts.events import AgentConfiguration
 from archon_contracts.formats import MANIFEST_FILE
 from archon_contracts.values import ArtifactRef
-from archon_inference import Predictor, load_predictor, verify_folder
+from archon_inference import Predictor, VerifiedLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class HotSwapModel:
     """
 
     def __init__(self, trusted_keys: Sequence[str] = ()) -> None:
-        self._trusted_keys = trusted_keys
+        # Versions of the fast path share an encoder: of those only the head is read.
+        self._loader = VerifiedLoader(trusted_keys=trusted_keys, threads=1)
         self._loaded: LoadedModel | None = None
         self._first = asyncio.Event()
         # One thread answers, another loads: a load never waits in front of a request.
@@ -50,7 +51,7 @@ class HotSwapModel:
             return False
         loop = asyncio.get_running_loop()
         predictor = await loop.run_in_executor(
-            self._loading, _load, configuration.model.artifact, self._trusted_keys
+            self._loading, _load, self._loader, configuration.model.artifact
         )
         self._loaded = LoadedModel(
             predictor,
@@ -79,10 +80,8 @@ class HotSwapModel:
         self._loading.shutdown(wait=False, cancel_futures=True)
 
 
-def _load(artifact: ArtifactRef, trusted_keys: Sequence[str]) -> Predictor:
-    folder = _local(artifact)
-    verify_folder(folder, artifact.digest, trusted_keys=trusted_keys)
-    return load_predictor(folder, threads=1)
+def _load(loader: VerifiedLoader, artifact: ArtifactRef) -> Predictor:
+    return loader.load(_local(artifact), artifact.digest)
 
 
 def _local(artifact: ArtifactRef) -> Path:

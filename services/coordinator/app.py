@@ -9,6 +9,7 @@ from typing import Final
 
 from services.coordinator.agents import AgentService
 from services.coordinator.feedback.consumer import FeedbackConsumer, FeedbackWriter
+from services.coordinator.feedback.correction_store import CorrectionStore
 from services.coordinator.feedback.count_publisher import CountPublisher
 from services.coordinator.feedback.known_agents import ConfiguredAgentsCache
 from services.coordinator.feedback.store import FeedbackStore
@@ -20,6 +21,7 @@ from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.requests import RequestService
 from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.fast_path import FastPath
 from services.coordinator.retraining.sources import SourcePublisher
 from services.coordinator.retraining.windows import Windows
 from services.coordinator.scheduling.slots import SlotAllocator
@@ -63,8 +65,11 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
     dispatcher = CommandDispatcher(store, outbox, shared.work, revision=settings.revision)
     timeout = settings.worker_report_timeout_seconds
     slots = SlotAllocator(store, transitions, dispatcher, clock, report_timeout_seconds=timeout)
-    windows = Windows(feedback, spans, outbox, clock)
-    agent_queue = AgentQueue(feedback, store, windows, transitions, dispatcher, outbox, clock)
+    windows, corrections = Windows(feedback, spans, outbox, clock), CorrectionStore()
+    fast_path = FastPath(corrections, clock)
+    agent_queue = AgentQueue(
+        feedback, store, windows, fast_path, transitions, dispatcher, outbox, clock
+    )
     lifecycle = JobLifecycle(transitions, dispatcher, agent_queue, slots, limits)
     jobs = JobService(store, lifecycle, agent_queue, slots)
     publisher = SourcePublisher(feedback, shared.artifacts)
@@ -90,7 +95,7 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
             clock,
             keep=timedelta(days=settings.interaction_days),
         ),
-        source_worker=SourceWorker(jobs, publisher, shared.work),
+        source_worker=SourceWorker(jobs, publisher, shared.work, corrections),
     )
 
 

@@ -86,6 +86,8 @@ class WindowFacts(ValueObject):
     reason: TriggerReason
     feedback_count: int
     feedback_digest: str
+    fast_path: bool = False
+    """Whether it is an update of the fast path: its feedback stays unused."""
 
 
 class DatasetFacts(ValueObject):
@@ -173,15 +175,32 @@ class Job:
         return self.facts.evaluation.review_reasons if self.facts.evaluation else ()
 
     @property
+    def is_update(self) -> bool:
+        """Whether it is an update of the fast path."""
+        return self.facts.window is not None and self.facts.window.fast_path
+
+    @property
+    def is_refused_update(self) -> bool:
+        """Whether it is an update that trained, and whose version is not deployed.
+
+        One that data preparation kept out does not count: whoever sends nonsense would delay the
+        others' corrections.
+        """
+        return self.is_update and self.attempt > 0 and self._gave_no_version
+
+    @property
     def was_unsuccessful(self) -> bool:
         """Whether it was a retrain by itself that trained, and deployed no version.
 
         While versions wait for a review, the next retrain backs off as after a rejection.
         """
         asked_for = self.facts.window is None or self.facts.window.reason is TriggerReason.MANUAL
+        return self._gave_no_version and self.attempt > 0 and not asked_for and not self.is_update
+
+    @property
+    def _gave_no_version(self) -> bool:
         awaits_review = self.state is JobState.COMPLETED and bool(self.review_reasons)
-        ended = self.state in (JobState.REJECTED, JobState.FAILED) or awaits_review
-        return ended and self.attempt > 0 and not asked_for
+        return self.state in (JobState.REJECTED, JobState.FAILED) or awaits_review
 
     def prepared(self, config: TrainingConfig, facts: JobFacts, priority: int) -> Job:
         """The job as its agent's profile completes it."""

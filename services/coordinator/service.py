@@ -95,6 +95,7 @@ class JobService:
         job = await self._find_expected(tx, body, JobEvent.PREPARED)
         if job is None:
             return
+        prepared = JobEvent.UPDATE_PREPARED if job.is_update else JobEvent.PREPARED
         items = body.items.get("train", 0)
         if items == 0:
             reason = f"none of {body.quality.received} items is left to train on; send more"
@@ -107,7 +108,7 @@ class JobService:
             training_items=items,
         )
         facts = job.facts.model_copy(update={"dataset": dataset})
-        await self._lifecycle.advance(tx, job, JobEvent.PREPARED, message.cause, facts=facts)
+        await self._lifecycle.advance(tx, job, prepared, message.cause, facts=facts)
 
     async def record_dataset_rejection(self, tx: Tx, message: Message[DatasetRejected]) -> None:
         """The job cannot go on."""

@@ -7,6 +7,7 @@ from functools import partial
 from archon_contracts.commands import DataSource
 from services.coordinator.jobs.source_work import SourceWork
 from services.coordinator.ports import GuardedQueue
+from services.coordinator.retraining.ports import Corrections
 from services.coordinator.retraining.sources import SourcePublisher
 from services.coordinator.service import JobService
 from shared.postgres.database import Tx
@@ -20,11 +21,16 @@ class SourceWorker:
     """
 
     def __init__(
-        self, service: JobService, publisher: SourcePublisher, queue: GuardedQueue
+        self,
+        service: JobService,
+        publisher: SourcePublisher,
+        queue: GuardedQueue,
+        corrections: Corrections,
     ) -> None:
         self._service = service
         self._publisher = publisher
         self._queue = queue
+        self._corrections = corrections
 
     async def run(self, lease: Lease) -> tuple[DataSource, ...]:
         """Export the window, or look at the dataset; no row stays locked meanwhile."""
@@ -34,6 +40,10 @@ class SourceWorker:
         if work.window_id is None:
             raise ValueError("the work names neither a window nor a dataset")
         begin = partial(self._queue.guarded, lease)
+        if work.fast_path:
+            async with begin() as tx:
+                feedback = await self._corrections.update_feedback(tx, work.window_id)
+            return await self._publisher.publish_update(feedback)
         return await self._publisher.publish_window(begin, work.window_id)
 
     async def complete(self, tx: Tx, lease: Lease, result: tuple[DataSource, ...]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from services.data_prep.child import FORK_SERVER_MODULES
 from services.data_prep.domain import PreparationPolicy
 from services.data_prep.handlers import build_router
-from services.data_prep.service import PREPARE, DataPrepService
+from services.data_prep.service import PREPARE, PREPARE_UPDATE, DataPrepService
 from services.data_prep.settings import Settings
 from services.data_prep.store import DataPrepStore
 from services.data_prep.worker import PrepareWorker
@@ -13,6 +15,7 @@ from shared.logging import get_logger
 from shared.process.application import Application
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
+from shared.work.resident_child import ResidentChild
 
 log = get_logger(__name__)
 
@@ -27,16 +30,24 @@ def build_app(settings: Settings) -> Application:
     shared.broker.include_router(build_router(service, shared.inbox))
     # Its fork server starts with the first preparation: an idle service stays small.
     children = ChildPool(warm_up_modules=FORK_SERVER_MODULES, threads=1, telemetry=shared.telemetry)
-    prepare_worker = PrepareWorker(
-        service=service,
-        queue=shared.work,
-        artifacts=shared.artifacts,
-        children=children,
-        policy=policy,
-        deadline_seconds=settings.data_prep_deadline_seconds,
+    # What it needs for one correction is mostly imports: it stays, with scikit-learn loaded.
+    resident = ResidentChild(
+        warm_up_modules=FORK_SERVER_MODULES, threads=1, telemetry=shared.telemetry
     )
-    worker = shared.worker({PREPARE: prepare_worker}, slots=settings.data_prep_slots)
-    return Application(shared, background=[worker])
+    collaborators: dict[str, Any] = {
+        "service": service,
+        "queue": shared.work,
+        "artifacts": shared.artifacts,
+        "policy": policy,
+        "deadline_seconds": settings.data_prep_deadline_seconds,
+    }
+    windows = PrepareWorker(children=children, **collaborators)
+    updates = PrepareWorker(children=resident, **collaborators)
+    lanes = [
+        shared.worker({PREPARE: windows}, slots=settings.data_prep_slots),
+        shared.worker({PREPARE_UPDATE: updates}, slots=1),
+    ]
+    return Application(shared, background=lanes)
 
 
 def read_sampling_secret(settings: Settings) -> bytes:

@@ -22,14 +22,13 @@ HeldOut = Mapping[str, frozenset[str]]
 class Item(TrainingItem):
     """A training item while it is prepared, with what its file does not hold.
 
-    `key` is the normalised input: items with equal keys are the same question. `feedback_ids` are
-    the feedback events that support the target; `annotators` chose it, sorted.
+    `key` is the normalised input: items with equal keys are the same question. `annotators` chose
+    the target, sorted.
     """
 
     key: str
     annotators: tuple[str, ...] = ()
     was_answered_wrong: bool | None = None
-    feedback_ids: tuple[str, ...] = ()
 
     def outranks(self, other: Item) -> bool:
         """Whether this one is believed: the more trusted, then the one received later."""

@@ -151,7 +151,12 @@ def _split(
 
 
 def compute_split_shares(command: PrepareDataset, policy: PreparationPolicy) -> dict[Split, float]:
-    """How much is kept from training. A suite tests already, so all but a little is trained on."""
+    """How much is kept from training. A suite tests already, so all but a little is trained on.
+
+    An update of the fast path is a handful of corrections, and the user waits for each of them.
+    """
+    if command.fast_path:
+        return {}
     if command.evaluation_suite is None:
         return {
             Split.VALIDATION: command.validation_proportion,

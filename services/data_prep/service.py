@@ -33,6 +33,8 @@ from shared.postgres.database import Tx
 from shared.work.queue import WorkQueue
 
 PREPARE = "prepare"
+PREPARE_UPDATE = "prepare_update"
+"""Updates of the fast path have a lane of their own: a large window takes minutes."""
 PENDING_DATASETS = 20
 """Newest datasets of an agent whose version may still be deployed with effect on the memory."""
 RESTORABLE_DATASETS = 10
@@ -72,7 +74,7 @@ class DataPrepService:
         if not await self.republish_result(tx, command, message.cause):
             await self._queue.enqueue(
                 tx,
-                kind=PREPARE,
+                kind=PREPARE_UPDATE if command.fast_path else PREPARE,
                 key=str(command.job_id),
                 payload=command.to_json(),
                 cause=message.cause,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from services.evaluator.child import FORK_SERVER_MODULES
 from services.evaluator.handlers import build_router
-from services.evaluator.service import WORK_KIND, EvaluatorService
+from services.evaluator.service import UPDATE_KIND, WORK_KIND, EvaluatorService
 from services.evaluator.settings import Settings
 from services.evaluator.store import EvaluationStore
-from services.evaluator.worker import EvaluationWorker
+from services.evaluator.worker import EvaluationWorker, UpdateEvaluationWorker
 from shared.process.application import Application
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
+from shared.work.resident_child import ResidentChild
 
 FORK_SERVER_WARM_UP = "archon_inference.fork_server.warm_up"
 
@@ -26,19 +29,28 @@ def build_app(settings: Settings) -> Application:
         threads=settings.evaluator_threads,
         telemetry=shared.telemetry,
     )
-    evaluation = EvaluationWorker(
-        children=children,
-        artifacts=shared.artifacts,
-        store=store,
-        queue=shared.work,
-        outbox=shared.outbox,
-        clock=shared.clock,
+    resident = ResidentChild(
+        warm_up_modules=(*FORK_SERVER_MODULES, FORK_SERVER_WARM_UP),
         threads=settings.evaluator_threads,
-        device=settings.evaluator_device,
-        precision=settings.evaluator_precision,
+        telemetry=shared.telemetry,
     )
+    collaborators: dict[str, Any] = {
+        "artifacts": shared.artifacts,
+        "store": store,
+        "queue": shared.work,
+        "outbox": shared.outbox,
+        "clock": shared.clock,
+        "threads": settings.evaluator_threads,
+        "device": settings.evaluator_device,
+        "precision": settings.evaluator_precision,
+    }
+    evaluation = EvaluationWorker(children=children, **collaborators)
+    updates = UpdateEvaluationWorker(children=resident, **collaborators)
     return Application(
         shared,
         on_start=[children.start_fork_server],
-        background=[shared.worker({WORK_KIND: evaluation}, slots=settings.evaluator_slots)],
+        background=[
+            shared.worker({WORK_KIND: evaluation}, slots=settings.evaluator_slots),
+            shared.worker({UPDATE_KIND: updates}, slots=1),
+        ],
     )

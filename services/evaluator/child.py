@@ -86,7 +86,7 @@ def score_models(spec: Mapping[str, Any], report: Report) -> dict[str, list[Pred
             model = load_model(name, location, spec)
             predictions = suite_predictor.predict(model)
             rows = score_predictions(items, predictions, kind, measure_latencies(model, items))
-            _write(spec, name, rows)
+            write_predictions(Path(spec["output_dir"]), name, rows)
         scored[name] = rows
         report({"event": "scored", "model": name, "items": len(items)})
     return scored
@@ -197,7 +197,7 @@ def _score(
     )
 
 
-def _write(spec: Mapping[str, Any], name: str, rows: Iterable[PredictionRow]) -> None:
-    path = Path(spec["output_dir"]) / predictions_file(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(to_jsonl(rows))
+def write_predictions(folder: Path, name: str, rows: Iterable[PredictionRow]) -> None:
+    """Keep one model's predictions where the comparison reads them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / predictions_file(name)).write_bytes(to_jsonl(rows))

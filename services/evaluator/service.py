@@ -11,6 +11,8 @@ from shared.postgres.database import Tx
 from shared.work.queue import WorkQueue
 
 WORK_KIND = "evaluate"
+UPDATE_KIND = "evaluate_update"
+"""Updates of the fast path have a lane of their own: a large suite takes minutes to score."""
 
 log = get_logger(__name__)
 
@@ -29,9 +31,10 @@ class EvaluatorService:
             log.info("stale_attempt_ignored", job_id=command.job_id, attempt=command.attempt)
             return False
         key = str(command.job_id)
-        await self._queue.cancel(tx, kind=WORK_KIND, key=key)
+        await self._cancel(tx, key)
+        kind = UPDATE_KIND if command.update else WORK_KIND
         await self._queue.enqueue(
-            tx, kind=WORK_KIND, key=key, payload=command.to_json(), cause=message.cause
+            tx, kind=kind, key=key, payload=command.to_json(), cause=message.cause
         )
         log.info("evaluation_accepted", job_id=command.job_id, attempt=command.attempt)
         return True
@@ -41,6 +44,10 @@ class EvaluatorService:
         job_id = message.body.job_id
         if not await self._attempts.cancel_job(tx, job_id):
             return False
-        await self._queue.cancel(tx, kind=WORK_KIND, key=str(job_id))
+        await self._cancel(tx, str(job_id))
         log.info("evaluation_cancelled", job_id=job_id, reason=message.body.reason)
         return True
+
+    async def _cancel(self, tx: Tx, key: str) -> None:
+        for kind in (WORK_KIND, UPDATE_KIND):
+            await self._queue.cancel(tx, kind=kind, key=key)

@@ -6,11 +6,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.events import EvaluationCompleted, EvaluationFailed
-from archon_contracts.formats import MODEL_CARD_FILE, predictions_file
+from archon_contracts.formats import MODEL_CARD_FILE, TRAIN_FILE, predictions_file
 from archon_contracts.identifiers import derived_id
 from archon_contracts.metric_names import ACCURACY, ACCURACY_AT_5, LATENCY_SECONDS
 from archon_contracts.values import ALL_ITEMS, ArtifactRef
@@ -27,6 +27,7 @@ from services.evaluator.domain import (
     find_items_file,
     select_roles_to_score,
 )
+from services.evaluator.errors import NothingToCompare
 from services.evaluator.ports import EvaluationRepository
 from shared.artifacts.store import ArtifactStore
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ChildFailed, PermanentError
@@ -37,6 +38,9 @@ from shared.ports import Clock
 from shared.postgres.database import Tx
 from shared.work.child_pool import ChildPool
 from shared.work.queue import Lease, WorkQueue
+
+UPDATE_ENTRY: Final = "services.evaluator.update_child:run"
+"""Names the run of an update's evaluation to the resident child; its module imports torch."""
 
 log = get_logger(__name__)
 
@@ -186,6 +190,60 @@ class EvaluationWorker:
             }
             result = await self.children.run(self.entry, spec, _log_report)
             return EvaluationReport.model_validate(result["report"]), _read_files(output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateEvaluationWorker(EvaluationWorker):
+    """Evaluates updates of the fast path, in a child that keeps the encoder and the suite."""
+
+    entry: str = UPDATE_ENTRY
+
+    async def run(self, lease: Lease) -> EvaluationResult:
+        """Compare the updated version with the deployed one, on the suite and the corrections.
+
+        Raises:
+            NothingToCompare: nothing is deployed, or the command names no update.
+        """
+        command = EvaluateModel.model_validate(lease.payload)
+        if command.update is None or command.deployed is None:
+            raise NothingToCompare("An update is compared with the deployed version; name both.")
+        started = self.clock.now()
+        suite = find_items_file(await self.artifacts.fetch(command.items))
+        card = await self.artifacts.read(command.candidate, MODEL_CARD_FILE)
+        keys = build_score_keys(command, card)
+        cached = await self._load_cached_predictions(lease, keys)
+        update = await self.artifacts.fetch(command.update)
+        with tempfile.TemporaryDirectory(prefix="archon-evaluation-") as folder:
+            output = Path(folder)
+            _write_predictions(output, cached)
+            spec = {
+                # The child checks what it loads, and the encoder once for all versions.
+                "models": {
+                    Role.CANDIDATE.value: await self._locate(command.candidate),
+                    Role.DEPLOYED.value: await self._locate(command.deployed.artifact),
+                },
+                "items": str(suite),
+                "items_digest": command.items.digest,
+                "update": str(update / TRAIN_FILE),
+                "threads": self.threads,
+                "output_dir": folder,
+                "gate": command.gate.model_dump(mode="json"),
+                "fast_path": command.fast_path.model_dump(mode="json"),
+                "minimum_reference_items": command.minimum_reference_items,
+            }
+            result = await self.children.run(self.entry, spec, _log_report)
+            report = EvaluationReport.model_validate(result["report"])
+            predictions = await self.artifacts.publish_files(_read_files(output))
+        roles = select_roles_to_score(keys, cached)
+        return EvaluationResult(
+            report=report,
+            predictions=predictions,
+            scored={keys[role]: CachedScore(predictions, predictions_file(role)) for role in roles},
+            seconds=(self.clock.now() - started).total_seconds(),
+        )
+
+    async def _locate(self, ref: ArtifactRef) -> dict[str, str]:
+        return {"folder": str(await self.artifacts.locate(ref)), "digest": ref.digest}
 
 
 def _write_predictions(folder: Path, predictions: Mapping[Role, bytes]) -> None:

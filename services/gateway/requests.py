@@ -20,6 +20,7 @@ from archon_contracts.rules.normal_text import clean_text
 from archon_contracts.values import (
     AgentKind,
     CurriculumPolicy,
+    FastPathPolicy,
     GatePolicy,
     Integer,
     Proportion,
@@ -93,6 +94,12 @@ class StrictCurriculumPolicy(CurriculumPolicy):
     model_config = ConfigDict(extra="forbid")
 
 
+class StrictFastPathPolicy(FastPathPolicy):
+    """A fast-path policy without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class StrictTrainingConfig(TrainingConfig):
     """Hyper-parameters without unknown fields, and none that would occupy a slot for days."""
 
@@ -130,6 +137,7 @@ class AgentRequest(RequestBody):
     gate: StrictGatePolicy = StrictGatePolicy()
     trust: StrictTrustPolicy = StrictTrustPolicy()
     curriculum: StrictCurriculumPolicy = StrictCurriculumPolicy()
+    fast_path: StrictFastPathPolicy = StrictFastPathPolicy()
     training: StrictTrainingConfig = StrictTrainingConfig()
     priority: Integer = Field(default=0, ge=-100, le=100)
     reason: Sentence | None = Field(default=None, description="Why, for the audit log.")

@@ -90,6 +90,7 @@ class GatewayService:
             gate=request.gate,
             trust=request.trust,
             curriculum=request.curriculum,
+            fast_path=request.fast_path,
             training=request.training,
             priority=request.priority,
         )

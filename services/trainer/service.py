@@ -9,6 +9,8 @@ from shared.messaging.messages import Message
 from shared.postgres.database import Tx
 
 WORK_KIND = "train"
+UPDATE_KIND = "update"
+"""Updates of the fast path have a lane of their own: behind a fine-tuning they would wait hours."""
 
 log = get_logger(__name__)
 
@@ -27,9 +29,10 @@ class TrainerService:
             log.info("stale_attempt_ignored", job_id=command.job_id, attempt=command.attempt)
             return False
         key = str(command.job_id)
-        await self._queue.cancel(tx, kind=WORK_KIND, key=key)
+        await self._cancel(tx, key)
+        kind = UPDATE_KIND if command.fast_path else WORK_KIND
         await self._queue.enqueue(
-            tx, kind=WORK_KIND, key=key, payload=command.to_json(), cause=message.cause
+            tx, kind=kind, key=key, payload=command.to_json(), cause=message.cause
         )
         log.info("training_accepted", job_id=command.job_id, attempt=command.attempt)
         return True
@@ -40,6 +43,10 @@ class TrainerService:
         if not await self._attempts.cancel_attempt(tx, command):
             log.info("nothing_to_cancel", job_id=command.job_id, attempt=command.attempt)
             return False
-        await self._queue.cancel(tx, kind=WORK_KIND, key=str(command.job_id))
+        await self._cancel(tx, str(command.job_id))
         log.info("training_cancelled", job_id=command.job_id, reason=command.reason)
         return True
+
+    async def _cancel(self, tx: Tx, key: str) -> None:
+        for kind in (WORK_KIND, UPDATE_KIND):
+            await self._queue.cancel(tx, kind=kind, key=key)

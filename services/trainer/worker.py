@@ -12,6 +12,7 @@ from archon_inference.devices import Precision
 from services.trainer.capacity import Capacity
 from services.trainer.checkpoints.folders import WorkFolders
 from services.trainer.child import ENTRY
+from services.trainer.closed_form import UPDATE_ENTRY
 from services.trainer.domain import (
     Hardware,
     RunFolders,
@@ -20,6 +21,7 @@ from services.trainer.domain import (
     build_run_spec,
     read_trained_model,
 )
+from services.trainer.errors import RunInvalid
 from services.trainer.ports import ArtifactStore, AttemptRecords, Children, Guard, Outbox
 from services.trainer.progress import TrainingProgress
 from shared.errors import ChildFailed, PermanentError
@@ -60,20 +62,23 @@ class TrainingWorker:
         with self.capacity.reserve_slot() as device:
             hardware = Hardware(self.threads, device, self.precision)
             spec = build_run_spec(command, await self._fetch(command, lease), hardware)
-            progress = TrainingProgress(
-                command,
-                lease,
-                self.worker_id,
-                guard=self.guard,
-                outbox=self.outbox,
-                clock=self.clock,
-            )
+            progress = self._progress(command, lease)
             result = await self.children.run(self.entry, spec, progress.report)
             await progress.close()
             model = read_trained_model(result)
             # Before the transaction: an artifact without an event is garbage, an event without
             # its artifact would be a lie.
             return PublishedModel(model, await self.artifacts.publish(model.folder))
+
+    def _progress(self, command: TrainModel, lease: Lease) -> TrainingProgress:
+        return TrainingProgress(
+            command,
+            lease,
+            self.worker_id,
+            guard=self.guard,
+            outbox=self.outbox,
+            clock=self.clock,
+        )
 
     async def complete(self, tx: Tx, lease: Lease, result: PublishedModel) -> None:
         """The attempt gave a model."""
@@ -120,6 +125,41 @@ class TrainingWorker:
             checkpoints=checkpoints,
             output=output,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateWorker(TrainingWorker):
+    """Updates of the fast path: no training slot, a child that stays, and a shared encoder."""
+
+    entry: str = UPDATE_ENTRY
+
+    async def run(self, lease: Lease) -> PublishedModel:
+        """Add the items to the warm-start version.
+
+        Raises:
+            RunInvalid: the command names no warm-start version.
+        """
+        command = TrainModel.model_validate(lease.payload)
+        if command.warm_start is None:
+            raise RunInvalid("an update needs a version to add to: name one in warm_start")
+        parent = command.warm_start.artifact
+        _, output = await self.folders.make(command, lease.token)
+        spec = {
+            # The child checks what it loads, and the encoder once: it is the same in all versions.
+            "warm_start": str(await self.artifacts.locate(parent)),
+            "digest": parent.digest,
+            "dataset": str(await self.artifacts.fetch(command.dataset)),
+            "labels": list(command.labels),
+            "output_dir": str(output),
+            "threads": self.threads,
+            "device": "cpu",
+            "precision": "float32",
+        }
+        progress = self._progress(command, lease)
+        result = await self.children.run(self.entry, spec, progress.report)
+        await progress.close()
+        model = read_trained_model(result)
+        return PublishedModel(model, await self.artifacts.publish_over(parent, model.folder))
 
 
 def _cause(lease: Lease) -> Cause:

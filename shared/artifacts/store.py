@@ -15,7 +15,7 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -32,6 +32,7 @@ from archon_contracts.formats.manifest import (
     check_file,
     check_unlisted,
     describe_file,
+    dump_manifest,
     list_files,
     list_unlisted,
     parse_manifest,
@@ -68,6 +69,15 @@ class ArtifactStore:
         """
         return await asyncio.to_thread(self._publish, folder)
 
+    async def publish_over(self, base: ArtifactRef, folder: Path) -> ArtifactRef:
+        """Store a folder of which only what differs from `base` is in `folder`.
+
+        The other files are those of `base`, by the hashes of its manifest: on a disk they share its
+        blocks, and they are read again only by whoever fetches the result. Raises as `publish` and
+        `fetch` do.
+        """
+        return await asyncio.to_thread(self._publish_over, base, folder)
+
     async def publish_files(self, files: Mapping[str, bytes]) -> ArtifactRef:
         """Store files given in memory. Raises as `publish` does."""
         return await asyncio.to_thread(self._publish_files, files)
@@ -81,6 +91,13 @@ class ArtifactStore:
             ArtifactUnsafe: a file is a pickle.
         """
         return await asyncio.to_thread(self._fetch, ref)
+
+    async def locate(self, ref: ArtifactRef) -> Path:
+        """The local folder, whose manifest and signature alone are checked.
+
+        For readers that check each file themselves before they use it. Raises as `fetch` does.
+        """
+        return await asyncio.to_thread(self._locate, ref)
 
     async def read(self, ref: ArtifactRef, name: str) -> bytes:
         """One verified file. Raises as `fetch` does."""
@@ -96,8 +113,42 @@ class ArtifactStore:
         for name, entry in parse_manifest(manifest).items():
             if self._digest(f"{place}/{name}") != entry["sha256"]:
                 self._put(f"{place}/{name}", files[name])
+        return self._seal(place, manifest, digest, files)
+
+    def _publish_over(self, base: ArtifactRef, folder: Path) -> ArtifactRef:
+        if pickles := pickles_in(folder):
+            raise ArtifactUnsafe(f"{', '.join(pickles)}: pickles are not stored; use safetensors")
+        source, files = self._place(base), list_files(folder)
+        own = {name: describe_file(path) for name, path in files.items()}
+        entries = self._manifest(source, base) | own
+        manifest = dump_manifest(entries)
+        digest = hashlib.sha256(manifest).hexdigest()
+        place = f"{self._root}/{digest[:2]}/{digest}"
+        for name, entry in entries.items():
+            if name in own and self._digest(f"{place}/{name}") != entry["sha256"]:
+                self._put(f"{place}/{name}", files[name])
+            elif name not in own:
+                self._share(f"{source}/{name}", f"{place}/{name}")
+        return self._seal(place, manifest, digest, entries)
+
+    def _share(self, source: str, target: str) -> None:
+        """Let a file of another artifact be one of this too: files are replaced, never written."""
+        if not self._local:
+            if not self._fs.exists(target):
+                self._fs.copy(source, target)
+            return
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            return
+        except OSError:  # another disk, or one without links
+            self._put(target, Path(source))
+
+    def _seal(self, place: str, manifest: bytes, digest: str, names: Iterable[str]) -> ArtifactRef:
+        """Remove what the manifest does not name, sign it, and write it last."""
         if self._local:
-            for name in list_unlisted(Path(place), files):
+            for name in list_unlisted(Path(place), names):
                 (Path(place) / name).unlink(missing_ok=True)
         if self._signer and not self._is_signed(place, manifest, self._signer):
             self._put_bytes(f"{place}/{SIGNATURE_FILE}", self._signer.sign(manifest))
@@ -172,6 +223,13 @@ class ArtifactStore:
         with _translated(ref):
             check_unlisted(folder, manifest)
         return folder
+
+    def _locate(self, ref: ArtifactRef) -> Path:
+        if not self._local:
+            return self._fetch(ref)
+        place = self._place(ref)
+        self._manifest(place, ref)
+        return Path(place)
 
     def _read(self, ref: ArtifactRef, name: str) -> bytes:
         place = self._place(ref)

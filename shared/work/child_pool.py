@@ -65,27 +65,35 @@ class ChildPool:
             ChildFailed: the child said why it cannot do its work; trying again cannot help.
             ChildCrashed: it died, or its error may pass; trying again may help.
         """
+        ours, process = await self._fork(child_main)
+        log.info("child_started", entry=entry, pid=process.pid)
+        try:
+            ours.send_bytes(encode(self._request(entry, spec)))
+            return await self._exchange_messages(ours, process, on_report)
+        finally:
+            # Shielded: a cancelled run must not leave its child behind.
+            await asyncio.shield(stop_child(ours, process))
+
+    async def _fork(self, target: Callable[[Connection], None]) -> tuple[Connection, BaseProcess]:
+        """Start a child that runs `target`; gives our end of its pipe."""
         await self.start_fork_server()
         ours, theirs = self._context.Pipe()
-        message = {
+        process = self._context.Process(target=target, args=(theirs,), daemon=True)
+        # A thread: the start waits until the fork server has imported its modules.
+        await asyncio.to_thread(process.start)
+        # The child has its own copy; while ours is open its end would not close the pipe.
+        theirs.close()
+        return ours, process
+
+    def _request(self, entry: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """What a child is sent: the work, and whose trace it belongs to."""
+        return {
             "entry": entry,
             "spec": dict(spec),
             "service": f"{self._telemetry.service}.child",
             "traceparent": current_traceparent(),
             "tenant_id": read_span_tenant(trace.get_current_span()),
         }
-        process = self._context.Process(target=child_main, args=(theirs,), daemon=True)
-        # A thread: the start waits until the fork server has imported its modules.
-        await asyncio.to_thread(process.start)
-        # The child has its own copy; while ours is open its end would not close the pipe.
-        theirs.close()
-        log.info("child_started", entry=entry, pid=process.pid)
-        try:
-            ours.send_bytes(encode(message))
-            return await self._exchange_messages(ours, process, on_report)
-        finally:
-            # Shielded: a cancelled run must not leave its child behind.
-            await asyncio.shield(_stop(ours, process))
 
     async def _exchange_messages(
         self,
@@ -140,7 +148,8 @@ def _notify_once(ready: asyncio.Future[None]) -> Callable[[], None]:
     return notify
 
 
-async def _stop(connection: Connection, process: BaseProcess) -> None:
+async def stop_child(connection: Connection, process: BaseProcess) -> None:
+    """End a child that is no longer needed."""
     connection.close()  # the child's watcher ends it when the pipe closes
     await asyncio.to_thread(process.join, STOP_SECONDS)
     if process.is_alive():

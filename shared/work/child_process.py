@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import queue
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -57,10 +58,10 @@ class ChannelSpanProcessor(SpanProcessor):
 
     def __init__(self, channel: Channel, tenant_id: str) -> None:
         self._channel = channel
-        self._tenant_id = tenant_id
+        self.tenant_id = tenant_id
 
     def on_start(self, span: trace.Span, parent_context: context.Context | None = None) -> None:
-        span.set_attribute(telemetry.TENANT_ID, self._tenant_id)
+        span.set_attribute(telemetry.TENANT_ID, self.tenant_id)
 
     def on_end(self, span: ReadableSpan) -> None:
         self._channel.send({"type": "span", "span": asdict(span_row(span))})
@@ -75,19 +76,57 @@ def child_main(connection: Connection) -> None:
         return
     # A thread: the entry point may compute for minutes without looking at the pipe.
     threading.Thread(target=_exit_when_service_ends, args=(connection,), daemon=True).start()
-    module, _, function = str(request["entry"]).partition(":")
+    _export_spans(channel, request)
+    answer_request(channel, request)
+
+
+def _export_spans(channel: Channel, request: Mapping[str, Any]) -> ChannelSpanProcessor:
+    """Send this process's spans to the service."""
     provider = TracerProvider(
         resource=Resource.create({"service.name": request["service"]}),
         id_generator=SystemRandomIdGenerator(),
         # Spans leave one by one through the pipe; at the exit nothing is left to flush.
         shutdown_on_exit=False,
     )
-    provider.add_span_processor(ChannelSpanProcessor(channel, request["tenant_id"]))
+    processor = ChannelSpanProcessor(channel, request["tenant_id"])
+    provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
+    return processor
+
+
+def answer_request(channel: Channel, request: Mapping[str, Any]) -> None:
+    """Do one request's work below its trace, and send the result or the error."""
+    module, _, function = str(request["entry"]).partition(":")
     # The standard carrier for libraries that look for it in the environment.
     os.environ["TRACEPARENT"] = request["traceparent"]
-    context.attach(remote_context(request["traceparent"]))
-    channel.send(_answer(module, function, request["spec"], channel))
+    token = context.attach(remote_context(request["traceparent"]))
+    try:
+        channel.send(_answer(module, function, request["spec"], channel))
+    finally:
+        context.detach(token)
+
+
+def resident_main(connection: Connection) -> None:
+    """The entry point of a child that stays: one request after another, until the pipe closes."""
+    channel, requests = Channel(connection), queue.SimpleQueue[dict[str, Any]]()
+    threading.Thread(target=_receive_requests, args=(connection, requests), daemon=True).start()
+    processor: ChannelSpanProcessor | None = None
+    while True:
+        request = requests.get()
+        if processor is None:
+            processor = _export_spans(channel, request)
+        # The next request may be another tenant's; its spans must be that one's too.
+        processor.tenant_id = request["tenant_id"]
+        answer_request(channel, request)
+
+
+def _receive_requests(connection: Connection, requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    """Read beside the work, so that the end of the service is noticed while it goes on."""
+    while True:
+        try:
+            requests.put(orjson.loads(connection.recv_bytes()))
+        except (EOFError, OSError):
+            os._exit(0)
 
 
 def _answer(module: str, function: str, spec: dict[str, Any], channel: Channel) -> dict[str, Any]:

@@ -53,6 +53,9 @@ class PrepareDataset(Contract):
     test_proportion: Proportion = 0.15
     trust: TrustPolicy = TrustPolicy()
     seed: int = Field(default=0, ge=0)
+    fast_path: bool = Field(
+        default=False, description="A few corrections: none is kept from training."
+    )
 
 
 class EraseItems(Contract):

@@ -10,7 +10,7 @@ from pydantic import Field
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, ArtifactRef, GatePolicy, ModelRef
+from archon_contracts.values import AgentKind, ArtifactRef, FastPathPolicy, GatePolicy, ModelRef
 
 
 class EvaluateModel(Contract):
@@ -33,6 +33,12 @@ class EvaluateModel(Contract):
     catalogue: ArtifactRef | None = None
     items: ArtifactRef = Field(description="Folder with items.jsonl or test.jsonl.")
     gate: GatePolicy = GatePolicy()
+    update: ArtifactRef | None = Field(
+        default=None,
+        description="Dataset of a fast-path update: the candidate must answer its training items, "
+        "and lose nothing that `fast_path` does not allow.",
+    )
+    fast_path: FastPathPolicy = FastPathPolicy()
     minimum_reference_items: int = Field(
         default=0,
         ge=0,

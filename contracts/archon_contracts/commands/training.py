@@ -38,6 +38,10 @@ class TrainModel(Contract):
     labels: tuple[str, ...] = ()
     plan: CurriculumPlan | None = None
     config: TrainingConfig = TrainingConfig()
+    fast_path: bool = Field(
+        default=False,
+        description="Add the items to the warm start's closed form; takes no training slot.",
+    )
 
 
 class CancelTraining(Contract):

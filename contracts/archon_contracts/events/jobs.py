@@ -81,6 +81,10 @@ class RetrainTriggered(Contract):
     reason: TriggerReason
     feedback_count: int = Field(ge=0)
     feedback_digest: str = Field(description="sha256 over the sorted feedback ids.")
+    fast_path: bool = Field(
+        default=False,
+        description="Corrections that are learnt at once; a later window has them as new data too.",
+    )
 
 
 class JobStateChanged(Contract):

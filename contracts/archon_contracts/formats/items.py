@@ -114,6 +114,9 @@ class TrainingItem(ValueObject):
     submitted_by: Text = Field(
         default="", description="API key or Kafka source that the feedback came with."
     )
+    feedback_ids: tuple[Text, ...] = Field(
+        default=(), description="Feedback events that speak for the target; empty: none is known."
+    )
     group: Text = Field(default="", description="Segment to report on.")
     skill: Text = Field(default="", description="Capability that the item exercises.")
     model_version: Text = Field(default="", description="Version that gave `actual`.")

@@ -57,7 +57,11 @@ def describe_file(path: Path) -> FileEntry:
 
 def build_manifest(files: Mapping[str, Path]) -> bytes:
     """The manifest's bytes: JSON with sorted keys and no spaces, so equal content has one hash."""
-    entries = {name: describe_file(path) for name, path in files.items()}
+    return dump_manifest({name: describe_file(path) for name, path in files.items()})
+
+
+def dump_manifest(entries: Manifest) -> bytes:
+    """The bytes of a manifest with these entries."""
     return json.dumps(entries, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 

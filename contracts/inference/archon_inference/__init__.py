@@ -6,6 +6,9 @@ loaded, so a process may name these types and stay small.
     verify_folder(folder, model.artifact.digest, trusted_keys=[...])
     predictor = load_predictor(folder)  # or device="cuda:0", precision="bfloat16"
     predictor.predict(["will it rain in Oslo tomorrow?"])[0].output
+
+An agent that swaps versions while it serves uses `VerifiedLoader().load(folder, digest)`, which
+does both, and reads the encoder once for all versions that share it.
 """
 
 from archon_inference.card import ModelCard, read_card
@@ -14,6 +17,7 @@ from archon_inference.loading import load_predictor
 from archon_inference.ports import Predictor
 from archon_inference.prediction import Prediction
 from archon_inference.verification import verify_folder
+from archon_inference.verified_loader import VerifiedLoader
 
 __all__ = [
     "BaseModelMissing",
@@ -22,6 +26,7 @@ __all__ = [
     "ModelFolderInvalid",
     "Prediction",
     "Predictor",
+    "VerifiedLoader",
     "load_predictor",
     "read_card",
     "verify_folder",

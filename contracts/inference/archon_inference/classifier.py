@@ -46,6 +46,15 @@ class Classifier:
             ModelFolderInvalid: the head is missing or has other labels than the card.
         """
         encoder = TextEncoder.load(folder, card.frozen_layers, device=device, precision=precision)
+        return cls.from_head(folder, card, encoder)
+
+    @classmethod
+    def from_head(cls, folder: Path, card: ModelCard, encoder: TextEncoder) -> Classifier:
+        """The classifier in `folder`, whose encoder is loaded already.
+
+        Raises:
+            ModelFolderInvalid: see `load`.
+        """
         head = nn.Linear(encoder.hidden_size, len(card.labels))
         try:
             head.load_state_dict(load_file(folder / HEAD_FILE))
@@ -70,7 +79,12 @@ class Classifier:
         """Predictions for texts that went through the frozen layers already."""
         if not states:
             return []
-        probabilities_NL = torch.softmax(self.head(self.encoder.pool_states(states)), dim=-1)
+        return self.predict_from_vectors(self.encoder.pool_states(states), k=k)
+
+    @torch.no_grad()
+    def predict_from_vectors(self, vectors_NH: Tensor, *, k: int) -> list[Prediction]:
+        """Predictions for texts whose pooled vectors are known."""
+        probabilities_NL = torch.softmax(self.head(vectors_NH), dim=-1)
         best = probabilities_NL.topk(min(k, len(self.card.labels)), dim=-1)
         labels = self.card.labels
         return [

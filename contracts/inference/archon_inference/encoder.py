@@ -18,8 +18,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 
 from archon_inference.devices import Precision
 from archon_inference.errors import ModelFolderInvalid
-from archon_inference.model_files import SAFE_LOADING_OPTIONS, WEIGHTS_FILE
-from archon_inference.quiet_loading import quiet_loading
+from archon_inference.model_files import SAFE_LOADING_OPTIONS, WEIGHTS_FILE, quiet_loading
 
 BATCH = 64
 

@@ -20,9 +20,8 @@ from transformers.generation.utils import GenerateDecoderOnlyOutput
 from archon_inference.card import ModelCard
 from archon_inference.devices import Precision
 from archon_inference.encoder import length_batches
-from archon_inference.model_files import SAFE_LOADING_OPTIONS
+from archon_inference.model_files import SAFE_LOADING_OPTIONS, quiet_loading
 from archon_inference.prediction import Prediction
-from archon_inference.quiet_loading import quiet_loading
 
 BATCH = 8
 

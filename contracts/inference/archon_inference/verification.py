@@ -22,13 +22,23 @@ def verify_folder(folder: Path, digest: str, *, trusted_keys: Iterable[str] = ()
             signed by one of the keys.
     """
     try:
-        if keys := [key for key in trusted_keys if key]:
-            _verify_signature(folder, (folder / MANIFEST_FILE).read_bytes(), keys)
+        verify_maker(folder, trusted_keys)
         check_folder(folder, digest)
     except FileNotFoundError as error:
         raise ModelFolderInvalid(f"{folder} has no {MANIFEST_FILE}") from error
     except ManifestInvalid as error:
         raise ModelFolderInvalid(f"{folder}: {error}") from error
+
+
+def verify_maker(folder: Path, trusted_keys: Iterable[str]) -> None:
+    """Check the manifest's signature; without keys, a folder need not be signed.
+
+    Raises:
+        ModelFolderInvalid: it is not signed by one of the keys.
+        FileNotFoundError: there is no manifest.
+    """
+    if keys := [key for key in trusted_keys if key]:
+        _verify_signature(folder, (folder / MANIFEST_FILE).read_bytes(), keys)
 
 
 def _verify_signature(folder: Path, manifest: bytes, trusted_keys: list[str]) -> None:

@@ -29,7 +29,8 @@ class FeedbackStats:
 
     `previous_...` counts the ratings of the last window that had enough of them;
     `unsuccessful_runs` the retrains in a row that trained and gave no version, the last of them at
-    `last_unsuccessful_at`.
+    `last_unsuccessful_at`. `corrections` bounds the wrong answers that the fast path has not looked
+    at, `refused_updates` counts its updates in a row that gave no version.
     """
 
     tenant_id: str
@@ -45,6 +46,10 @@ class FeedbackStats:
     last_window_at: datetime | None = None
     unsuccessful_runs: int = 0
     last_unsuccessful_at: datetime | None = None
+    corrections: int = 0
+    updates: int = 0
+    refused_updates: int = 0
+    last_refused_update_at: datetime | None = None
     busy: bool = False
     check_at: datetime | None = None
 

@@ -354,6 +354,10 @@ def _stats(row: Mapping[str, Any]) -> FeedbackStats:
         last_window_at=row["last_window_at"],
         unsuccessful_runs=row["unsuccessful_runs"],
         last_unsuccessful_at=row["last_unsuccessful_at"],
+        corrections=row["corrections"],
+        updates=row["updates"],
+        refused_updates=row["refused_updates"],
+        last_refused_update_at=row["last_refused_update_at"],
         busy=row["open_job_id"] is not None,
         check_at=row["check_at"],
     )

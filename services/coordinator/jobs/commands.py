@@ -78,6 +78,10 @@ def _prepare(job: Job, agent: ConfiguredAgent) -> PrepareDataset:
         trust=agent.profile.trust,
         seed=job.config.effective_seed,
     )
+    if job.is_update:
+        # A window weighs contradicted items down, beside many others. Here there are no others.
+        trust = agent.profile.trust.model_copy(update={"contradicted_weight": 0.0})
+        return command.model_copy(update={"trust": trust, "fast_path": True})
     split = job.config.validation_split
     return command if split is None else command.model_copy(update={"validation_proportion": split})
 
@@ -97,6 +101,7 @@ def _train(job: Job, agent: ConfiguredAgent) -> TrainModel:
         labels=agent.profile.labels,
         plan=job.facts.plan,
         config=job.config,
+        fast_path=job.is_update,
     )
 
 
@@ -116,6 +121,8 @@ def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
         catalogue=agent.profile.catalogue,
         items=agent.profile.evaluation_suite or _require(job.facts.dataset, "dataset").artifact,
         gate=agent.profile.gate,
+        update=_require(job.facts.dataset, "dataset").artifact if job.is_update else None,
+        fast_path=agent.profile.fast_path,
         minimum_reference_items=0 if trusted else MINIMUM_REFERENCE_ITEMS,
     )
 
@@ -163,6 +170,7 @@ def _lineage(job: Job, agent: ConfiguredAgent, revision: str) -> dict[str, JsonV
             "trigger": facts.window.reason.value,
             "feedback_count": facts.window.feedback_count,
             "feedback_digest": facts.window.feedback_digest,
+            "fast_path": facts.window.fast_path,
         }
     return lineage
 
@@ -183,6 +191,8 @@ def _deploy(job: Job) -> DeployModel:
 def _requester(job: Job) -> str:
     """What started the job: its trigger, or who requested it."""
     window = job.facts.window
+    if job.is_update:
+        return "fast path"
     if window is not None and window.reason is not TriggerReason.MANUAL:
         return f"trigger {window.reason}"
     return "requested" if job.requested_by is None else f"requested by {job.requested_by}"

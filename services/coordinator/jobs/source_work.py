@@ -26,6 +26,8 @@ class SourceWork(ValueObject):
     tenant_id: str
     job_id: UUID
     window_id: UUID | None = None
+    fast_path: bool = False
+    """Whether the window is an update of the fast path."""
     dataset: ArtifactRef | None = None
 
 
@@ -43,6 +45,9 @@ def needed_source_work(job: Job) -> SourceWork | None:
         return SourceWork(tenant_id=job.key.tenant_id, job_id=job.job_id, dataset=provided)
     if job.state is JobState.PREPARING and window is not None:
         return SourceWork(
-            tenant_id=job.key.tenant_id, job_id=job.job_id, window_id=window.window_id
+            tenant_id=job.key.tenant_id,
+            job_id=job.job_id,
+            window_id=window.window_id,
+            fast_path=window.fast_path,
         )
     return None

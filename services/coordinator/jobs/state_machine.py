@@ -21,8 +21,10 @@ class JobEvent(StrEnum):
 
     REFUSED = "refused"  # its tenant has too many jobs that have not ended
     STARTED = "started"  # its agent is known and runs no other job
+    UPDATE_STARTED = "update started"  # the same on the fast path: its plan is known
     PLANNED = "planned"
     PREPARED = "prepared"
+    UPDATE_PREPARED = "update prepared"  # the same on the fast path: it takes no slot
     SLOT_GRANTED = "slot granted"
     TRAINED = "trained"
     ATTEMPT_LOST = "attempt lost"  # the training failed or went silent; another try is left
@@ -44,8 +46,10 @@ ACTIVE_STATES: Final = tuple(
 _FORWARD: Final = {
     (JobState.REQUESTED, JobEvent.REFUSED): JobState.REJECTED,
     (JobState.REQUESTED, JobEvent.STARTED): JobState.PLANNING,
+    (JobState.REQUESTED, JobEvent.UPDATE_STARTED): JobState.PREPARING,
     (JobState.PLANNING, JobEvent.PLANNED): JobState.PREPARING,
     (JobState.PREPARING, JobEvent.PREPARED): JobState.QUEUED,
+    (JobState.PREPARING, JobEvent.UPDATE_PREPARED): JobState.TRAINING,
     (JobState.QUEUED, JobEvent.SLOT_GRANTED): JobState.TRAINING,
     (JobState.TRAINING, JobEvent.TRAINED): JobState.EVALUATING,
     # Its slot is gone with the attempt, so it waits for another like any queued job.

@@ -132,7 +132,7 @@ class JobTransitions:
             version=version,
             # An attempt begins with its slot: what the one before still reports is recognised as
             # old.
-            attempt=job.attempt + (event is JobEvent.SLOT_GRANTED),
+            attempt=job.attempt + (event in (JobEvent.SLOT_GRANTED, JobEvent.UPDATE_PREPARED)),
             dispatches=1,
             facts=_count_evaluation(to_state, facts),
             trace=replace(job.trace, stage_span_id=derive_span_id(job.job_id, version)),

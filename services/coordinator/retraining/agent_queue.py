@@ -10,7 +10,7 @@ from opentelemetry import metrics
 from archon_contracts import telemetry
 from archon_contracts.events import AgentParked, JobState, TriggerReason
 from archon_contracts.identifiers import new_id
-from archon_contracts.values import TrainingMethod, TriggerPolicy
+from archon_contracts.values import AgentProfile, TrainingMethod
 from services.coordinator.domain import (
     AgentKey,
     ConfiguredAgent,
@@ -28,6 +28,12 @@ from services.coordinator.jobs.ports import Outbox
 from services.coordinator.jobs.spans import build_trigger_context, build_triggered_trace
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
+from services.coordinator.retraining.fast_path import (
+    UPDATE_PLAN,
+    FastPath,
+    backoff_until,
+    has_fast_path,
+)
 from services.coordinator.retraining.ports import RequestedJobs, StatsStore
 from services.coordinator.retraining.triggers import TriggerDecision, decide
 from services.coordinator.retraining.windows import Windows
@@ -54,12 +60,14 @@ class AgentQueue:
         stats_store: StatsStore,
         requests: RequestedJobs,
         windows: Windows,
+        fast_path: FastPath,
         transitions: JobTransitions,
         dispatcher: CommandDispatcher,
         outbox: Outbox,
         clock: Clock,
     ) -> None:
         self._outbox = outbox
+        self._fast_path = fast_path
         self._stats_store = stats_store
         self._requests = requests
         self._windows = windows
@@ -67,7 +75,7 @@ class AgentQueue:
         self._dispatcher = dispatcher
         self._clock = clock
         # Read once per profile revision: the decision runs for every batch of feedback.
-        self._policies: dict[AgentKey, tuple[int, TriggerPolicy]] = {}
+        self._profiles: dict[AgentKey, tuple[int, AgentProfile]] = {}
         # In memory: a restart tries a parked agent once more, which does no harm.
         self._parked: dict[AgentKey, tuple[int, datetime]] = {}
 
@@ -96,6 +104,8 @@ class AgentQueue:
         """The job is over: its agent is free for the next one, perhaps after a backoff."""
         if job.was_unsuccessful:
             await self._stats_store.count_unsuccessful_run(tx, job.key, self._clock.now())
+        if job.is_refused_update:
+            await self._fast_path.record_end(tx, job.key, deployed=False)
         # Before the next one starts: an agent that is still busy would not begin it.
         await self._stats_store.clear_open_job(tx, job.key, job.job_id)
         await self.start_next(tx, job.key, cause)
@@ -103,6 +113,7 @@ class AgentQueue:
     async def reset_unsuccessful_runs(self, tx: Tx, key: AgentKey) -> None:
         """A version was deployed: earlier unsuccessful runs no longer delay the next retrain."""
         await self._stats_store.reset_unsuccessful_runs(tx, key)
+        await self._fast_path.record_end(tx, key, deployed=True)
 
     async def evaluate_trigger(self, tx: Tx, stats: FeedbackStats) -> None:
         """Begin a retrain if the agent's policy wants one now. Constant time while it does not.
@@ -116,10 +127,13 @@ class AgentQueue:
         key, now = AgentKey(stats.tenant_id, stats.agent_id), self._clock.now()
         try:
             decision = await self._decide(tx, key, stats, now)
-            if decision.reason is not None:
+            if decision.reason is not None or decision.update:
                 # An error of this agent must undo its half-made job and nothing of the others.
                 async with self._stats_store.savepoint(tx):
-                    await self._retrain(tx, key, stats, decision.reason)
+                    if decision.reason is not None:
+                        await self._retrain(tx, key, stats, decision.reason)
+                    elif await self._update(tx, key, stats):
+                        return
         except RetryableError:
             # The fault is not the agent's: the message comes again, and with it this evaluation.
             raise
@@ -160,15 +174,21 @@ class AgentQueue:
         revision, until = self._parked.get(key, (0, now))
         if revision == stats.profile_revision and now < until:
             return TriggerDecision(check_at=until)
-        return decide(stats, await self._policy(tx, key, stats), now)
+        profile = await self._profile(tx, key, stats)
+        decision = decide(stats, profile.trigger, now)
+        if decision.reason is not None or not is_update_wanted(stats, profile):
+            return decision
+        # A window that is due comes first: it has the corrections too.
+        until = backoff_until(stats, profile.fast_path, now)
+        return decision.with_update() if until <= now else decision.check_by(until)
 
-    async def _policy(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> TriggerPolicy:
-        known = self._policies.get(key)
+    async def _profile(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> AgentProfile:
+        known = self._profiles.get(key)
         if known is None or known[0] != stats.profile_revision:
             async with self._stats_store.savepoint(tx):  # for its translation of driver errors
                 agent = await self._agent(tx, key)
-            known = (stats.profile_revision, agent.profile.trigger)
-            self._policies[key] = known
+            known = (stats.profile_revision, agent.profile)
+            self._profiles[key] = known
         return known[1]
 
     async def _agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent:
@@ -180,10 +200,33 @@ class AgentQueue:
     async def _retrain(
         self, tx: Tx, key: AgentKey, stats: FeedbackStats, reason: TriggerReason
     ) -> None:
-        now = self._clock.now()
         agent = await self._agent(tx, key)
         maximum = agent.profile.trigger.maximum_feedback
         window = await self._windows.claim(tx, stats, reason, maximum)
+        job = await self._open(tx, agent, window, requested_by=f"trigger {reason}")
+        await self._start(tx, job, cause_of_window(window, job))
+
+    async def _update(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> bool:
+        """Begin an update of the fast path; False when there is nothing that it may learn."""
+        agent = await self._agent(tx, key)
+        window = await self._fast_path.claim(tx, agent, stats)
+        if window is None:
+            return False
+        job = await self._open(tx, agent, window, requested_by="fast path", fast_path=True)
+        await self._start(tx, job, cause_of_window(window, job))
+        return True
+
+    async def _open(
+        self,
+        tx: Tx,
+        agent: ConfiguredAgent,
+        window: Window,
+        *,
+        requested_by: str,
+        fast_path: bool = False,
+    ) -> Job:
+        """A new job that learns from the window, published and not started."""
+        key, now = agent.key, self._clock.now()
         job_id = derive_job_id(window.window_id)
         context = build_trigger_context(job_id, window.claim.completed_by)
         await self._windows.write_trigger_span(tx, window, context, now)
@@ -198,14 +241,19 @@ class AgentQueue:
             created_at=now,
             state_since=now,
             priority=agent.profile.priority,
-            requested_by=f"trigger {reason}",
-            facts=add_window_facts(JobFacts(warm_start=agent.deployed), window),
+            requested_by=requested_by,
+            facts=add_window_facts(
+                JobFacts(warm_start=agent.deployed, plan=UPDATE_PLAN if fast_path else None),
+                window,
+                fast_path=fast_path,
+            ),
         )
-        cause = Cause(window.window_id, str(job_id), context.traceparent)
-        text = f"{reason}: {window.claim.feedback_count} new feedback"
+        cause = cause_of_window(window, job)
+        why = "fast path" if fast_path else window.reason
+        text = f"{why}: {window.claim.feedback_count} new feedback"
         await self._transitions.open(tx, job, cause, reason=text)
         await self._windows.publish_claim(tx, job, window, cause)
-        await self._start(tx, job, cause)
+        return job
 
     async def _begin(self, tx: Tx, job: Job, stats: FeedbackStats, cause: Cause) -> bool:
         """Begin a requested job; False when it has nothing to learn from, and is over."""
@@ -234,7 +282,8 @@ class AgentQueue:
 
     async def _start(self, tx: Tx, job: Job, cause: Cause) -> None:
         await self._stats_store.set_open_job(tx, job.key, job.job_id)
-        moved = await self._transitions.apply(tx, job, JobEvent.STARTED, cause)
+        started = JobEvent.UPDATE_STARTED if job.is_update else JobEvent.STARTED
+        moved = await self._transitions.apply(tx, job, started, cause)
         if moved is not None:
             await self._dispatcher.dispatch(tx, moved, cause)
 
@@ -253,7 +302,18 @@ def report_parked(key: AgentKey, error: Exception) -> None:
     parked_counter.add(1, {telemetry.ERROR_TYPE: type(error).__name__})
 
 
-def add_window_facts(facts: JobFacts, window: Window) -> JobFacts:
+def is_update_wanted(stats: FeedbackStats, profile: AgentProfile) -> bool:
+    """Whether there may be corrections for the fast path; constant time."""
+    return stats.corrections > 0 and not stats.busy and has_fast_path(profile)
+
+
+def cause_of_window(window: Window, job: Job) -> Cause:
+    """What causes a job that a policy began: its window, below the trigger's span."""
+    context = build_trigger_context(job.job_id, window.claim.completed_by)
+    return Cause(window.window_id, str(job.job_id), context.traceparent)
+
+
+def add_window_facts(facts: JobFacts, window: Window, *, fast_path: bool = False) -> JobFacts:
     """The facts of a job that learns from a window."""
     return facts.model_copy(
         update={
@@ -265,6 +325,7 @@ def add_window_facts(facts: JobFacts, window: Window) -> JobFacts:
                 reason=window.reason,
                 feedback_count=window.claim.feedback_count,
                 feedback_digest=window.claim.feedback_digest,
+                fast_path=fast_path,
             ),
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -60,6 +61,35 @@ class WindowFeedback(Protocol):
     ) -> list[StoredFeedback]: ...
 
     async def window_contexts(self, tx: Tx, window_id: UUID, *, most: int) -> list[str]: ...
+
+
+class Corrections(Protocol):
+    """The feedback of the fast path. Whoever claims holds the statistics' lock."""
+
+    async def open_corrections(
+        self, tx: Tx, key: AgentKey, *, most: int
+    ) -> list[tuple[StoredFeedback, str | None]]: ...
+
+    async def items_of_raters(self, tx: Tx, key: AgentKey, since: datetime) -> dict[str, int]: ...
+
+    async def claim_corrections(
+        self,
+        tx: Tx,
+        key: AgentKey,
+        update_id: UUID,
+        items: Sequence[tuple[UUID, str]],
+        now: datetime,
+    ) -> None: ...
+
+    async def record_update(
+        self, tx: Tx, key: AgentKey, *, sequence: int, corrections: int
+    ) -> None: ...
+
+    async def update_feedback(self, tx: Tx, update_id: UUID) -> list[StoredFeedback]: ...
+
+    async def count_refused_update(self, tx: Tx, key: AgentKey, now: datetime) -> None: ...
+
+    async def reset_refused_updates(self, tx: Tx, key: AgentKey) -> None: ...
 
 
 class ArtifactStore(Protocol):

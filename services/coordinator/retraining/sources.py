@@ -68,6 +68,21 @@ class SourcePublisher:
             raise NothingToLearn("all feedback of the window was retracted")
         return tuple(sources)
 
+    async def publish_update(self, feedback: Sequence[StoredFeedback]) -> tuple[DataSource, ...]:
+        """Publish what an update of the fast path learns: a handful of corrections.
+
+        Raises:
+            NothingToLearn: all of it was retracted.
+        """
+        # Everybody is a rater here: the trust rules look at named units only.
+        lines = feedback_lines(feedback, name_submitters=True)
+        if not lines.items:
+            raise NothingToLearn("all feedback of the update was retracted")
+        with tempfile.TemporaryDirectory() as temporary:
+            (Path(temporary) / ITEMS_FILE).write_bytes(lines.content)
+            artifact = await self._artifacts.publish(Path(temporary))
+        return (DataSource(kind=SourceKind.FEEDBACK, artifact=artifact, items=lines.items),)
+
     async def read_provided(self, dataset: ArtifactRef) -> tuple[DataSource, ...]:
         """The dataset that a request named, as a source.
 

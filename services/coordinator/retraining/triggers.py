@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,10 +27,24 @@ BEST_RATING: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class TriggerDecision:
-    """Fire now for `reason`, or look again at `check_at`; both None: wait for feedback."""
+    """Fire now for `reason`, or begin an update of the fast path, or look again at `check_at`.
+
+    None of them: wait for feedback.
+    """
 
     reason: TriggerReason | None = None
     check_at: datetime | None = None
+    update: bool = False
+
+    def with_update(self) -> TriggerDecision:
+        """The same, and an update begins now."""
+        return replace(self, update=True)
+
+    def check_by(self, moment: datetime) -> TriggerDecision:
+        """The same, looked at again at that moment or before."""
+        return replace(
+            self, check_at=moment if self.check_at is None else min(self.check_at, moment)
+        )
 
 
 def decide(stats: FeedbackStats, policy: TriggerPolicy, now: datetime) -> TriggerDecision:

@@ -35,10 +35,17 @@ class JsonLines:
     items: int
 
 
-def feedback_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
-    """A line per feedback event; `target` is the correction, if one was provided."""
+def feedback_lines(
+    feedback: Iterable[StoredFeedback], *, name_submitters: bool = False
+) -> JsonLines:
+    """A line per feedback event; `target` is the correction, if one was provided.
+
+    With `name_submitters`, the API key is the unit of feedback that names none.
+    """
     kept = [stored for stored in feedback if stored.source != ANNOTATION]
-    return _lines((str(stored.event_id), partial(_feedback_item, stored)) for stored in kept)
+    return _lines(
+        (str(stored.event_id), partial(_feedback_item, stored, name_submitters)) for stored in kept
+    )
 
 
 def annotation_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
@@ -52,7 +59,7 @@ def annotation_lines(feedback: Iterable[StoredFeedback]) -> JsonLines:
     return _lines((item, partial(_annotated_item, labels)) for item, labels in annotated.items())
 
 
-def _feedback_item(stored: StoredFeedback) -> TrainingItem | None:
+def _feedback_item(stored: StoredFeedback, name_submitters: bool) -> TrainingItem | None:
     body = orjson.loads(stored.body)
     if body["input"] in EMPTY:
         return None  # an empty object, list or text: nothing to learn an answer for
@@ -66,7 +73,7 @@ def _feedback_item(stored: StoredFeedback) -> TrainingItem | None:
         source=SourceKind.FEEDBACK,
         feedback_source=stored.source,
         model_version=body.get("model_version") or "",
-        unit=body.get("unit_id") or "",
+        unit=body.get("unit_id") or (f"key:{stored.submitted_by}" if name_submitters else ""),
         submitted_by=stored.submitted_by,
         occurred_at=body.get("occurred_at"),
         received_at=stored.received_at,

@@ -64,6 +64,8 @@ class Windows:
     ) -> None:
         """Write the trigger's span, linked to the traces of the feedback that led to it."""
         links = await self._feedback.window_contexts(tx, window.window_id, most=MAX_LINKS)
+        if not links and window.claim.completed_by:
+            links = [window.claim.completed_by]  # an update's feedback is in no window
         span = CompletedSpan(
             name=telemetry.SPAN_TRIGGER,
             context=context,
@@ -90,5 +92,6 @@ class Windows:
             reason=window.reason,
             feedback_count=window.claim.feedback_count,
             feedback_digest=window.claim.feedback_digest,
+            fast_path=job.is_update,
         )
         await self._outbox.append(tx, triggered, cause=cause_of_job(cause, job))

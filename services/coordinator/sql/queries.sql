@@ -101,15 +101,17 @@ WITH stored AS (
            i.traceparent, i.body, i.submitted_by
     FROM incoming i JOIN feedback_stats t USING (agent_no)
     ON CONFLICT (tenant_id, event_id) DO NOTHING
-    RETURNING agent_no, event_id, rating, received_at
+    RETURNING agent_no, event_id, rating, correct, received_at
 ), sums AS (
     SELECT agent_no, count(*)::int AS added, count(rating)::int AS rated,
+           (count(*) FILTER (WHERE correct IS FALSE))::int AS wrong,
            coalesce(sum(rating), 0) AS rating_sum, min(received_at) AS oldest
     FROM stored
     GROUP BY agent_no
 )
 UPDATE feedback_stats t
 SET unused = t.unused + s.added,
+    corrections = t.corrections + s.wrong,
     rated = t.rated + s.rated,
     rating_sum = t.rating_sum + s.rating_sum,
     oldest_unused_at = least(t.oldest_unused_at, s.oldest) -- least() passes nulls over
@@ -228,7 +230,11 @@ WITH agent AS (
     WHERE f.event_id = n.event_id AND f.tenant_id = :tenant_id
     RETURNING f.event_id, f.rating, f.window_id
 )
-SELECT coalesce(array_agg(event_id) FILTER (WHERE window_id IS NOT NULL), '{}') AS claimed_ids,
+SELECT coalesce(array_agg(event_id) FILTER (
+           WHERE window_id IS NOT NULL
+              OR EXISTS (SELECT 1 FROM fast_items i
+                         WHERE i.event_id = erased.event_id AND i.tenant_id = :tenant_id)
+       ), '{}') AS claimed_ids,
        (count(*) FILTER (WHERE window_id IS NULL))::int AS unused,
        (count(rating) FILTER (WHERE window_id IS NULL))::int AS rated,
        coalesce(sum(rating) FILTER (WHERE window_id IS NULL), 0) AS rating_sum
@@ -326,6 +332,55 @@ GROUP BY traceparent
 ORDER BY max(received_at) DESC
 LIMIT :most;
 
+-- The fast path
+
+-- name: open_corrections(tenant_id, agent_id, most)
+-- Unused corrections that no update has had, newest first: those of a rater who is over the limit
+-- must not keep the others out.
+SELECT event_id, source, rating, received_at, body, coalesce(submitted_by, '') AS submitted_by,
+       traceparent
+FROM feedback f
+WHERE agent_no = (
+        SELECT agent_no FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+      )
+  AND window_id IS NULL AND retracted_at IS NULL AND correct IS FALSE
+  AND NOT EXISTS (SELECT 1 FROM fast_items i
+                  WHERE i.event_id = f.event_id AND i.tenant_id = f.tenant_id)
+ORDER BY received_at DESC
+LIMIT :most;
+
+-- name: fast_items_of_raters(tenant_id, agent_id, since)
+-- Every rater's, so that their sum is the agent's.
+SELECT rater, count(*)::int AS items
+FROM fast_items
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND claimed_at > :since
+GROUP BY rater;
+
+-- name: insert_fast_items(tenant_id, agent_id, update_id, event_ids, raters, now)!
+INSERT INTO fast_items (tenant_id, event_id, agent_id, update_id, rater, claimed_at)
+SELECT :tenant_id, g.event_id, :agent_id, :update_id, g.rater, :now
+FROM unnest(:event_ids::uuid[], :raters::text[]) AS g (event_id, rater);
+
+-- name: record_update(tenant_id, agent_id, sequence, corrections)!
+UPDATE feedback_stats SET updates = :sequence, corrections = :corrections
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: count_refused_update(tenant_id, agent_id, now)!
+UPDATE feedback_stats SET refused_updates = refused_updates + 1, last_refused_update_at = :now
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: reset_refused_updates(tenant_id, agent_id)!
+UPDATE feedback_stats SET refused_updates = 0, last_refused_update_at = NULL
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND refused_updates > 0;
+
+-- name: update_feedback(update_id)
+-- What the update learns, without what was retracted since.
+SELECT f.event_id, f.source, f.rating, f.received_at, f.body,
+       coalesce(f.submitted_by, '') AS submitted_by
+FROM fast_items i JOIN feedback f USING (event_id, tenant_id)
+WHERE i.update_id = :update_id AND f.retracted_at IS NULL
+ORDER BY f.received_at;
+
 -- Jobs
 
 -- name: insert_job(job_id, tenant_id, agent_id, state, version, method, priority, requested_by, config, facts, trace_id, parent_span_id, job_span_id, stage_span_id, now, deadline_at)$
@@ -410,7 +465,9 @@ ORDER BY place, served_at NULLS FIRST, state_since, job_id
 LIMIT :most;
 
 -- name: running_jobs()
-SELECT tenant_id, agent_id FROM jobs WHERE state = 'training';
+-- Updates of the fast path take no slot.
+SELECT tenant_id, agent_id FROM jobs
+WHERE state = 'training' AND facts #>> '{window,fast_path}' IS DISTINCT FROM 'true';
 
 -- name: lock_queued_job(job_id)^
 SELECT * FROM jobs WHERE job_id = :job_id AND state = 'queued' FOR UPDATE SKIP LOCKED;

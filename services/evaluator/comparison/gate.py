@@ -8,7 +8,7 @@ from typing import Final
 
 from archon_contracts.events import PairedComparison
 from archon_contracts.metric_names import ACCURACY
-from archon_contracts.values import ALL_ITEMS, Estimate, GatePolicy
+from archon_contracts.values import ALL_ITEMS, Estimate, FastPathPolicy, GatePolicy
 
 MIN_GROUP_SIZE: Final = 30
 """With fewer items, one answer more or less moves a proportion by more than most limits."""
@@ -142,7 +142,60 @@ class NoHiddenRegression:
         return -change.high > self.maximum_loss
 
 
-GateRule = SignificantGain | NoGroupRegression | NoHiddenRegression
+@dataclass(frozen=True, slots=True)
+class UpdateLearnt:
+    """The candidate must answer what it was corrected on: the fast path's reason to exist.
+
+    One correction cannot raise the accuracy over a suite significantly, so no gain there is asked.
+    """
+
+    right_before: int
+    right_after: int
+    items: int
+
+    def find_faults(self, _comparisons: Comparisons) -> list[str]:
+        """Why nothing was learnt; nothing where something was."""
+        if self.right_before == self.items:
+            return [f"the deployed version answers all {self.items} corrections already"]
+        if self.right_after <= self.right_before:
+            return [
+                f"of {self.items} corrections the candidate answers {self.right_after} right, "
+                f"the deployed version {self.right_before}"
+            ]
+        return []
+
+    def describe_success(self, _comparisons: Comparisons) -> str:
+        """How many corrections it answers."""
+        return (
+            f"of {self.items} corrections {self.right_after} are answered right, "
+            f"{self.right_before} before"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NoOverallLoss:
+    """The metric must not fall over all items by more than the limit."""
+
+    metric: str
+    maximum_loss: float
+
+    def find_faults(self, comparisons: Comparisons) -> list[str]:
+        """The loss, where it exceeds the limit."""
+        change = comparisons[self.metric][ALL_ITEMS].difference
+        if -change.value <= self.maximum_loss:
+            return []
+        return [
+            f"{self.metric} falls by {-change.value:.1%} of {change.n} items, "
+            f"more than the {self.maximum_loss:.1%} that an update may lose"
+        ]
+
+    def describe_success(self, comparisons: Comparisons) -> str:
+        """The change."""
+        change = comparisons[self.metric][ALL_ITEMS].difference
+        return f"{self.metric} changes by {change.value:+.1%} (n = {change.n})"
+
+
+GateRule = SignificantGain | NoGroupRegression | NoHiddenRegression | UpdateLearnt | NoOverallLoss
 
 
 def build_rules(policy: GatePolicy, *, deployed: bool) -> list[GateRule]:
@@ -152,6 +205,23 @@ def build_rules(policy: GatePolicy, *, deployed: bool) -> list[GateRule]:
         rules.append(NoGroupRegression(ACCURACY, policy.maximum_forgetting))
         rules.append(NoHiddenRegression(policy.maximum_forgetting))
     return rules
+
+
+def build_update_rules(
+    policy: GatePolicy,
+    fast_path: FastPathPolicy,
+    *,
+    right_before: int,
+    right_after: int,
+    items: int,
+) -> list[GateRule]:
+    """The rules of a fast-path update: what was corrected is learnt, and nothing else is lost."""
+    return [
+        UpdateLearnt(right_before, right_after, items),
+        NoOverallLoss(ACCURACY, fast_path.maximum_loss),
+        NoGroupRegression(ACCURACY, policy.maximum_forgetting),
+        NoHiddenRegression(policy.maximum_forgetting),
+    ]
 
 
 def decide_gate(comparisons: Comparisons, rules: Sequence[GateRule]) -> GateDecision:

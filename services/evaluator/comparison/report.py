@@ -9,7 +9,7 @@ from archon_contracts.events import PairedComparison
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import REFERENCE_ITEMS, GatePolicy
-from services.evaluator.comparison.gate import HIDDEN_GROUPS, build_rules, decide_gate
+from services.evaluator.comparison.gate import HIDDEN_GROUPS, GateRule, build_rules, decide_gate
 from services.evaluator.comparison.paired_tests import (
     QUALITY_METRICS,
     compare,
@@ -29,9 +29,12 @@ def build_evaluation_report(
     control: Role,
     policy: GatePolicy,
     *,
+    rules: Sequence[GateRule] | None = None,
     minimum_reference_items: int = 0,
 ) -> EvaluationReport:
     """Metrics of each model, the paired comparison with the control, and the gate's decision.
+
+    Without `rules` they are those of the policy for a window's candidate.
 
     Raises:
         Unscorable: no item has a right answer, or the models answered different items.
@@ -44,7 +47,7 @@ def build_evaluation_report(
     # A loss of reference items is for a person to decide on: the gate's rules look at the others.
     guarded = {name: _without_reference(groups) for name, groups in comparisons.items()}
     guarded[HIDDEN_GROUPS] = compare_hidden_groups(candidate, other)
-    decision = decide_gate(guarded, build_rules(policy, deployed=deployed))
+    decision = decide_gate(guarded, rules or build_rules(policy, deployed=deployed))
     rule = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
     reference = comparisons[ACCURACY].get(REFERENCE_ITEMS)
     return EvaluationReport(

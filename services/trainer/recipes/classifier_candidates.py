@@ -16,7 +16,7 @@ from typing import Final
 
 import torch
 from scipy.special import bdtrc
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from archon_contracts.metric_names import TRAIN_LOSS, UNKNOWN_TARGETS, VALIDATION_ACCURACY
@@ -25,14 +25,15 @@ from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, read_card
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
+from services.trainer.closed_form.embedding import embed_new, learnt_item
+from services.trainer.closed_form.learnt_items import (
+    ClosedFormState,
+    load_state,
+    save_state,
+)
+from services.trainer.closed_form.statistics import build_head
 from services.trainer.errors import EmptyDataset
 from services.trainer.recipes.classifier import train as fine_tune_classifier
-from services.trainer.recipes.closed_form import (
-    ClassStatistics,
-    fit_linear_discriminant,
-    load_statistics,
-    save_statistics,
-)
 from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.items import REPLAY, TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import Report
@@ -55,7 +56,7 @@ class ClosedFormCandidate:
     """A classifier with a closed-form head, and what it was fitted to."""
 
     classifier: Classifier
-    statistics: ClassStatistics
+    state: ClosedFormState
     train_loss: float
     unlearnt_items: int
     seconds: float
@@ -90,7 +91,7 @@ def fit_closed_form(
     """
     started = time.perf_counter()
     card = read_warm_start_card(run)
-    before = load_statistics(run.warm_start_model) if run.warm_start_model else None
+    before = load_state(run.warm_start_model) if run.warm_start_model else None
     # Without its statistics the earlier version's layers cannot be continued in closed form.
     source = run.warm_start_model if before is not None else None
     wanted = run.labels or tuple(
@@ -105,20 +106,16 @@ def fit_closed_form(
     frozen = card.frozen_layers if card and source else run.config.frozen_layers
     base = source or resolve_base_model(run.base_model, run.cache_dir)
     encoder = TextEncoder.load(base, frozen, device=run.device)
-    statistics, vectors_NH = before, torch.empty(0, encoder.hidden_size, device=encoder.device)
-    if learnt:
-        vectors_NH = encoder.embed([item.input for item in learnt], run.config.max_length)
-        new = ClassStatistics.of(
-            vectors_NH, [item.target for item in learnt], [item.weight for item in learnt]
-        )
-        statistics = before.plus(new) if before is not None else new
-    if statistics is None or not (labels := statistics.known(wanted)):
+    state = before or ClosedFormState.empty(encoder.hidden_size)
+    vectors_NH = embed_new(encoder, learnt, run.config.max_length, state)
+    state = state.learn([learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)])
+    if not (labels := state.statistics.known(wanted)):
         raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
-    head = _head(statistics, labels).to(encoder.device)
+    head = build_head(state.statistics, labels).to(encoder.device)
     classifier = Classifier(encoder, _card(run, labels, frozen), head)
     return ClosedFormCandidate(
         classifier=classifier,
-        statistics=statistics,
+        state=state,
         train_loss=_loss(classifier, vectors_NH, [item.target for item in learnt]),
         unlearnt_items=sum(item.target not in set(wanted) for item in items),
         seconds=time.perf_counter() - started,
@@ -140,7 +137,7 @@ def _closed_form(
         **_accuracy(VALIDATION_ACCURACY, right),
     }
     report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
-    _save(candidate.classifier, candidate.statistics, run)
+    _save(candidate.classifier, candidate.state, run)
     return TrainResult(1, candidate.train_loss, metrics, {"train": candidate.seconds})
 
 
@@ -159,10 +156,10 @@ def _fine_tuned_or(
     result.metrics.update(_accuracy("validation/closed_form_accuracy", right))
     if run.config.fine_tuning is FineTuning.ALWAYS or _is_better(tuned_right, right):
         train_items, _ = read_training_items(run.dataset)
-        save_statistics(_statistics_under(tuned, train_items, run), run.output_dir)
+        save_state(_state_under(tuned, train_items, run), run.output_dir)
         return result
     shutil.rmtree(run.output_dir)
-    _save(candidate.classifier, candidate.statistics, run)
+    _save(candidate.classifier, candidate.state, run)
     result.metrics.update(_accuracy("validation/fine_tuned_accuracy", tuned_right))
     result.metrics.update(_accuracy(VALIDATION_ACCURACY, right))
     return result
@@ -185,15 +182,15 @@ def _is_better(tuned: Sequence[bool], closed_form: Sequence[bool]) -> bool:
     return float(bdtrc(gained - 1, gained + lost, 0.5)) <= MAXIMUM_P_VALUE
 
 
-def _statistics_under(
+def _state_under(
     classifier: Classifier, items: Sequence[TrainingItem], run: TrainingRun[ClassifierConfig]
-) -> ClassStatistics:
-    """Statistics of the items under the tuned encoder, for the next version to go on from."""
+) -> ClosedFormState:
+    """What is learnt of the items under the tuned encoder, for the next version to go on from."""
     known = [item for item in items if item.target in set(classifier.card.labels)]
-    vectors_NH = classifier.encoder.embed([item.input for item in known], run.config.max_length)
-    return ClassStatistics.of(
-        vectors_NH, [item.target for item in known], [item.weight for item in known]
-    )
+    encoder = classifier.encoder
+    state = ClosedFormState.empty(encoder.hidden_size)
+    vectors_NH = encoder.embed([item.input for item in known], run.config.max_length).cpu()
+    return state.learn([learnt_item(i, v) for i, v in zip(known, vectors_NH, strict=True)])
 
 
 def _right_answers(classifier: Classifier, items: Sequence[TrainingItem]) -> list[bool]:
@@ -216,15 +213,6 @@ def _loss(classifier: Classifier, vectors_NH: Tensor, targets: Sequence[str]) ->
     return float(cross_entropy(classifier.head(vectors_NH[rows]), wanted))
 
 
-@torch.no_grad()
-def _head(statistics: ClassStatistics, labels: Sequence[str]) -> nn.Linear:
-    weight_LH, bias_L = fit_linear_discriminant(statistics, labels)
-    head = nn.Linear(weight_LH.shape[1], len(labels))
-    head.weight.copy_(weight_LH)
-    head.bias.copy_(bias_L)
-    return head
-
-
 def _card(run: TrainingRun[ClassifierConfig], labels: tuple[str, ...], frozen: int) -> ModelCard:
     return ModelCard(
         kind="classifier",
@@ -236,8 +224,8 @@ def _card(run: TrainingRun[ClassifierConfig], labels: tuple[str, ...], frozen: i
 
 
 def _save(
-    classifier: Classifier, statistics: ClassStatistics, run: TrainingRun[ClassifierConfig]
+    classifier: Classifier, state: ClosedFormState, run: TrainingRun[ClassifierConfig]
 ) -> None:
     run.output_dir.mkdir(parents=True, exist_ok=True)
-    save_statistics(statistics, run.output_dir)
+    save_state(state, run.output_dir)
     classifier.save(run.output_dir)  # the card last: its presence means complete

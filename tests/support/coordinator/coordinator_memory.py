@@ -21,6 +21,7 @@ from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.requests import RequestService
 from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.fast_path import FastPath
 from services.coordinator.retraining.sources import SourcePublisher
 from services.coordinator.retraining.windows import Windows
 from services.coordinator.scheduling.slots import SlotAllocator
@@ -138,8 +139,9 @@ class InMemoryCoordinator:
             store, self.transitions, dispatcher, clock, report_timeout_seconds=60
         )
         windows = Windows(self.feedback, self.spans, outbox, clock)
+        fast_path = FastPath(self.feedback, clock)
         self.agent_queue = AgentQueue(
-            self.feedback, store, windows, self.transitions, dispatcher, outbox, clock
+            self.feedback, store, windows, fast_path, self.transitions, dispatcher, outbox, clock
         )
         self.lifecycle = JobLifecycle(
             self.transitions, dispatcher, self.agent_queue, self.slots, LIMITS
@@ -151,7 +153,7 @@ class InMemoryCoordinator:
             store, self.lifecycle, self.agent_queue, self.audit, clock, max_jobs=self.max_jobs
         )
         publisher = SourcePublisher(self.feedback, self.artifacts)
-        self.source_worker = SourceWorker(self.jobs, publisher, self.work)
+        self.source_worker = SourceWorker(self.jobs, publisher, self.work, self.feedback)
 
     async def do_work(self) -> None:
         """Do all work that is queued."""

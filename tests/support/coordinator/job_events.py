@@ -26,14 +26,23 @@ from services.coordinator.domain import AgentKey
 from services.coordinator.feedback.records import FeedbackRow
 from services.coordinator.jobs.state_machine import ACTIVE_STATES
 from services.coordinator.requests import RequestService
-from tests.support.coordinator.coordinator import JobReplies, configure, feedback, requested
+from tests.support.coordinator.coordinator import (
+    CLASSIFIER,
+    JobReplies,
+    configure,
+    feedback,
+    requested,
+)
 from tests.support.coordinator.coordinator_memory import HOUR, InMemoryCoordinator
 from tests.support.messaging.messages import message_of
 
 POLICIES = {
     "a": {"cooldown_seconds": 0, "backoff_seconds": 0},
     "b": {"cooldown_seconds": 90, "backoff_seconds": 40, "maximum_backoff_seconds": 100},
+    "c": {"minimum_feedback": 5, "cooldown_seconds": 0, "backoff_seconds": 0},
 }
+FAST = "c"
+"""The agent that has a fast path."""
 AGENTS = tuple(POLICIES)
 agents = st.sampled_from(AGENTS)
 attempts = st.integers(1, 4)
@@ -88,7 +97,7 @@ class JobEvents(RuleBasedStateMachine):
     def configure(self) -> None:
         for name, policy in POLICIES.items():
             trigger = {f"trigger_{field}": value for field, value in policy.items()}
-            command = configure(name, **trigger)
+            command = configure(name, **trigger, **(CLASSIFIER if name == FAST else {}))
             self.do(self.world.agents.configure_agent(None, message_of(command)))
 
     @rule(agent=agents, count=st.integers(1, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +43,9 @@ class StoredRow:
     received_at: datetime
     window_id: UUID | None = None
     retracted: bool = False
+    update_id: UUID | None = None
+    rater: str = ""
+    updated_at: datetime | None = None
 
     @property
     def unused(self) -> bool:
@@ -143,6 +147,10 @@ class MemoryFeedback:
                 new[name] = StoredRow(row, received_at + timedelta(microseconds=place))
                 came.add(came_as)
         self.rows |= new
+        for each in new.values():
+            if each.row.correct is False:
+                known = self._store.stats[each.row.key].corrections
+                self._change(each.row.key, corrections=known + 1)
         changed = {each.row.key for each in new.values()}
         complete = len(new) == len(feedback) and not renewed_some
         return InsertResult(
@@ -204,8 +212,12 @@ class MemoryFeedback:
         ]
         for each in erased:
             each.retracted = True
-        used = tuple(each.row.event_id for each in erased if each.window_id is not None)
-        changed = len(used) < len(erased)
+        used = tuple(
+            each.row.event_id
+            for each in erased
+            if each.window_id is not None or each.update_id is not None
+        )
+        changed = any(each.window_id is None for each in erased)
         return RetractionResult(used, self.stats(retraction.key) if changed else None)
 
     def savepoint(self, _tx: object) -> contextlib.AbstractAsyncContextManager[None]:
@@ -272,11 +284,60 @@ class MemoryFeedback:
         rows = [each for each in self.rows.values() if each.window_id == window_id]
         return sorted(rows, key=lambda each: each.received_at)
 
+    async def open_corrections(
+        self, _tx: object, key: AgentKey, *, most: int
+    ) -> list[tuple[StoredFeedback, str | None]]:
+        rows = [
+            each
+            for each in reversed(self.unused(key))
+            if each.row.correct is False and each.update_id is None
+        ]
+        return [(_stored(each), each.row.traceparent) for each in rows[:most]]
 
-def _stored(kept: StoredRow) -> StoredFeedback:
-    row = kept.row
+    async def items_of_raters(self, _tx: object, key: AgentKey, since: datetime) -> dict[str, int]:
+        return dict(
+            Counter(
+                each.rater
+                for each in self.rows.values()
+                if each.row.key == key and each.updated_at is not None and each.updated_at > since
+            )
+        )
+
+    async def claim_corrections(
+        self,
+        _tx: object,
+        key: AgentKey,
+        update_id: UUID,
+        items: Sequence[tuple[UUID, str]],
+        now: datetime,
+    ) -> None:
+        for event_id, rater in items:
+            row = self.rows[key.tenant_id, event_id]
+            row.update_id, row.rater, row.updated_at = update_id, rater, now
+
+    async def record_update(
+        self, _tx: object, key: AgentKey, *, sequence: int, corrections: int
+    ) -> None:
+        self._change(key, updates=sequence, corrections=corrections)
+
+    async def update_feedback(self, _tx: object, update_id: UUID) -> list[StoredFeedback]:
+        rows = [each for each in self.rows.values() if each.update_id == update_id]
+        rows.sort(key=lambda each: each.received_at)
+        return [_stored(each) for each in rows if not each.retracted]
+
+    async def count_refused_update(self, _tx: object, key: AgentKey, now: datetime) -> None:
+        if key in self._store.stats:
+            refused = self._store.stats[key].refused_updates + 1
+            self._change(key, refused_updates=refused, last_refused_update_at=now)
+
+    async def reset_refused_updates(self, _tx: object, key: AgentKey) -> None:
+        self._change(key, refused_updates=0, last_refused_update_at=None)
+
+
+def _stored(each: StoredRow) -> StoredFeedback:
+    row = each.row
     return StoredFeedback(
-        row.event_id, row.source, row.rating, kept.received_at, row.body, row.submitted_by
+        row.event_id, row.source, row.rating, each.received_at, row.body, row.submitted_by
     )
 
 

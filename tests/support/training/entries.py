@@ -38,3 +38,14 @@ def hang(spec: dict[str, Any], report: Report) -> dict[str, Any]:
 def answer_at_length(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     """Answer with more text than a pipe holds."""
     return {"text": "x" * int(spec["length"])}
+
+
+_runs = 0
+
+
+def count_runs(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Answer how many runs this process has done."""
+    global _runs
+    _runs += 1
+    with trace.get_tracer(__name__).start_as_current_span("counting"):
+        return {"runs": _runs, "pid": os.getpid()}

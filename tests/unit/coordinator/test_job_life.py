@@ -18,7 +18,7 @@ from archon_contracts.events import (
 from services.coordinator.domain import AgentKey
 from services.coordinator.jobs.state_machine import ACTIVE_STATES, next_state
 from services.coordinator.retraining.triggers import backoff_seconds
-from tests.support.coordinator.job_events import AGENTS, JobEvents
+from tests.support.coordinator.job_events import AGENTS, FAST, JobEvents
 
 MOST_TRANSITIONS = 40
 """Three attempts, six evaluations and what lies before, between and after, with room to spare."""
@@ -83,9 +83,20 @@ class JobLife(JobEvents):
 
     @invariant()
     def windows_publish_as_many_events_as_they_hold(self) -> None:
-        claimed = self.world.feedback.claimed
-        counts = [each.feedback_count for each in self.world.outbox.of(RetrainTriggered)]
-        assert sum(counts) == len(claimed)
+        triggered = self.world.outbox.of(RetrainTriggered)
+        claimed = [each.feedback_count for each in triggered if not each.fast_path]
+        borrowed = [each.feedback_count for each in triggered if each.fast_path]
+        rows = self.world.feedback.rows.values()
+        assert sum(claimed) == len(self.world.feedback.claimed)
+        assert sum(borrowed) == sum(each.update_id is not None for each in rows)
+
+    @invariant()
+    def only_an_agent_with_a_fast_path_and_a_version_has_updates(self) -> None:
+        for job in self.world.store.jobs.values():
+            if job.is_update:
+                assert (job.key.agent_id, job.facts.warm_start is None) == (FAST, False)
+                states = [step.to_state for step in self.world.store.history[job.job_id]]
+                assert JobState.PLANNING not in states
 
     @invariant()
     def whatever_is_not_over_has_a_deadline(self) -> None:

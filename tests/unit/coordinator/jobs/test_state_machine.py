@@ -20,6 +20,8 @@ from services.coordinator.jobs.state_machine import (
 FORWARD = [
     (JobState.REQUESTED, JobEvent.REFUSED, JobState.REJECTED),
     (JobState.REQUESTED, JobEvent.STARTED, JobState.PLANNING),
+    (JobState.REQUESTED, JobEvent.UPDATE_STARTED, JobState.PREPARING),
+    (JobState.PREPARING, JobEvent.UPDATE_PREPARED, JobState.TRAINING),
     (JobState.PLANNING, JobEvent.PLANNED, JobState.PREPARING),
     (JobState.PREPARING, JobEvent.PREPARED, JobState.QUEUED),
     (JobState.QUEUED, JobEvent.SLOT_GRANTED, JobState.TRAINING),

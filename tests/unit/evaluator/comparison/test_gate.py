@@ -2,8 +2,13 @@ import pytest
 
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY
-from archon_contracts.values import GatePolicy
-from services.evaluator.comparison.gate import HIDDEN_GROUPS, build_rules, decide_gate
+from archon_contracts.values import FastPathPolicy, GatePolicy
+from services.evaluator.comparison.gate import (
+    HIDDEN_GROUPS,
+    build_rules,
+    build_update_rules,
+    decide_gate,
+)
 from services.evaluator.comparison.paired_tests import compare, compare_hidden_groups
 
 
@@ -151,3 +156,62 @@ def test_items_without_a_group_are_guarded_by_their_target() -> None:
 
     assert not passed
     assert "target 'refund' loses 76.0% of 50 items" in why
+
+
+def _decide_update(
+    candidate: list[PredictionRow],
+    deployed: list[PredictionRow],
+    *,
+    before: int = 0,
+    after: int = 1,
+    items: int = 1,
+) -> tuple[bool, str]:
+    comparisons = {
+        ACCURACY: compare(candidate, deployed),
+        HIDDEN_GROUPS: compare_hidden_groups(candidate, deployed),
+    }
+    rules = build_update_rules(
+        GatePolicy(), FastPathPolicy(), right_before=before, right_after=after, items=items
+    )
+    decision = decide_gate(comparisons, rules)
+    return decision.passed, "; ".join(decision.reasons)
+
+
+def test_an_update_that_learnt_its_correction_and_loses_nothing_passes() -> None:
+    passed, why = _decide_update(_answers(80, 100, "old"), _answers(80, 100, "old"))
+
+    assert passed
+    assert "of 1 corrections 1 are answered right, 0 before" in why
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "items", "reason"),
+    [
+        (0, 0, 1, "of 1 corrections the candidate answers 0 right, the deployed version 0"),
+        (2, 1, 3, "of 3 corrections the candidate answers 1 right, the deployed version 2"),
+        (3, 3, 3, "the deployed version answers all 3 corrections already"),
+    ],
+)
+def test_an_update_that_learnt_nothing_is_refused(
+    before: int, after: int, items: int, reason: str
+) -> None:
+    old = _answers(80, 100, "old")
+
+    assert _decide_update(old, old, before=before, after=after, items=items) == (False, reason)
+
+
+def test_an_update_that_costs_more_than_it_may_is_refused() -> None:
+    passed, why = _decide_update(_answers(78, 100, ""), _answers(80, 100, ""))
+
+    assert not passed
+    assert "accuracy falls by 2.0% of 100 items, more than the 1.0% that an update may lose" in why
+
+
+def test_an_update_that_a_group_pays_for_is_refused() -> None:
+    candidate = _answers(80, 100, "old") + _answers(180, 200, "other")
+    deployed = _answers(90, 100, "old") + _answers(170, 200, "other")
+
+    passed, why = _decide_update(candidate, deployed)
+
+    assert not passed
+    assert "group 'old' loses 10.0%" in why

@@ -254,3 +254,73 @@ def _planted(store: Path, files: dict[str, bytes], names: Iterable[str] = ()) ->
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+OWN = {"head.dat": b"new head"}
+BASE = {"head.dat": b"old head", "encoder.dat": b"weights" * 1000}
+
+
+async def over(artifacts: ArtifactStore, folder: Path) -> tuple[ArtifactRef, ArtifactRef]:
+    """An artifact, and one that differs from it in a file."""
+    base = await artifacts.publish_files(BASE)
+    for name, content in OWN.items():
+        (folder / name).write_bytes(content)
+    return base, await artifacts.publish_over(base, folder)
+
+
+async def test_a_folder_over_another_is_the_artifact_of_all_files(
+    artifacts: ArtifactStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+
+    _, ref = await over(artifacts, folder)
+
+    assert ref == await artifacts.publish_files(BASE | OWN)
+    fetched = await artifacts.fetch(ref)
+    assert {name: (fetched / name).read_bytes() for name in BASE} == BASE | OWN
+
+
+async def test_a_shared_file_takes_no_room_of_its_own(
+    artifacts: ArtifactStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+
+    base, ref = await over(artifacts, folder)
+
+    one, other = await artifacts.fetch(base), await artifacts.fetch(ref)
+    assert (one / "encoder.dat").samefile(other / "encoder.dat")
+    assert not (one / "head.dat").samefile(other / "head.dat")
+
+
+async def test_a_damaged_shared_file_is_found_when_the_result_is_fetched(
+    artifacts: ArtifactStore, tmp_path: Path
+) -> None:
+    base = await artifacts.publish_files(BASE)
+    (await artifacts.fetch(base) / "encoder.dat").write_bytes(b"damaged")
+    folder = tmp_path / "own"
+    folder.mkdir()
+
+    ref = await artifacts.publish_over(base, folder)
+
+    with pytest.raises(ArtifactCorrupt, match=r"encoder\.dat"):
+        await artifacts.fetch(ref)
+
+
+async def test_a_folder_over_nothing_is_refused(artifacts: ArtifactStore, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactMissing):
+        await artifacts.publish_over(ArtifactRef(uri="file:///none", digest="0" * 64), tmp_path)
+
+
+async def test_a_located_folder_has_the_manifest_of_its_digest(
+    artifacts: ArtifactStore,
+) -> None:
+    ref = await artifacts.publish_files(FILES)
+
+    folder = await artifacts.locate(ref)
+
+    assert folder == await artifacts.fetch(ref)
+    (folder / "manifest.json").write_bytes(b"{}")
+    with pytest.raises(ArtifactCorrupt, match="manifest"):
+        await artifacts.locate(ref)

@@ -9,9 +9,9 @@ import torch
 
 from archon_inference.loading import load_predictor
 from services.trainer.child import run
+from services.trainer.closed_form.statistics import STATISTICS_FILE, load_statistics
 from services.trainer.errors import EmptyDataset
 from services.trainer.recipes import classifier_candidates
-from services.trainer.recipes.closed_form import STATISTICS_FILE, load_statistics
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import REQUESTS, items, run_spec, write_lines
 

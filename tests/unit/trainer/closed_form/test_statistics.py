@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
-from services.trainer.recipes.closed_form import (
+from services.trainer.closed_form.statistics import (
     STATISTICS_FILE,
     ClassStatistics,
     fit_linear_discriminant,

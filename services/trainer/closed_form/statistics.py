@@ -22,7 +22,7 @@ from typing import Final
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 STATISTICS_FILE: Final = "statistics.safetensors"
 
@@ -120,6 +120,16 @@ def fit_linear_discriminant(
     weight_LH = torch.linalg.solve(covariance_HH, means_LH.T).T
     bias_L = -0.5 * (means_LH * weight_LH).sum(1)
     return weight_LH.float(), bias_L.float()
+
+
+@torch.no_grad()
+def build_head(statistics: ClassStatistics, labels: Sequence[str]) -> nn.Linear:
+    """The fitted head as a layer, one row per label."""
+    weight_LH, bias_L = fit_linear_discriminant(statistics, labels)
+    head = nn.Linear(weight_LH.shape[1], len(labels))
+    head.weight.copy_(weight_LH)
+    head.bias.copy_(bias_L)
+    return head
 
 
 def _shrink(scatter_HH: Tensor, statistics: ClassStatistics) -> Tensor:

@@ -1,0 +1,111 @@
+"""Verified model folders as predictors; an encoder that is in memory already is not read again.
+
+Versions of the fast path differ in their head alone. Hashing and loading the encoder's 90 MB takes
+most of a second, so its identity is taken from the manifest: the hashes of its files are the same,
+and it was checked byte for byte when it was loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from archon_contracts.formats import MANIFEST_FILE
+from archon_contracts.formats.manifest import (
+    FileEntry,
+    ManifestInvalid,
+    check_file,
+    check_unlisted,
+    parse_manifest,
+)
+from archon_inference.card import CARD_FILE, read_card
+from archon_inference.devices import Precision
+from archon_inference.errors import ModelFolderInvalid
+from archon_inference.loading import load_predictor
+from archon_inference.ports import Predictor
+from archon_inference.verification import verify_folder, verify_maker
+
+VERSION_FILES: Final = frozenset(
+    {CARD_FILE, "head.safetensors", "statistics.safetensors", "learnt.safetensors"}
+)
+"""Files of a classifier that are its version's own; all others are its encoder's."""
+
+
+class VerifiedLoader:
+    """Keeps the encoders that were used last; not safe for use by several threads at once."""
+
+    def __init__(
+        self,
+        *,
+        trusted_keys: Iterable[str] = (),
+        threads: int = 1,
+        device: str = "cpu",
+        precision: Precision = "float32",
+        capacity: int = 1,
+    ) -> None:
+        self._trusted_keys = [key for key in trusted_keys if key]
+        self._threads = threads
+        self._device = device
+        self._precision: Precision = precision
+        # An encoder of MiniLM's size takes 90 MB, so few are kept.
+        self._capacity = capacity
+        self._encoders: OrderedDict[str, Any] = OrderedDict()
+
+    def load(self, folder: Path, digest: str) -> Predictor:
+        """The model in `folder`, whose manifest hashes to `digest`.
+
+        Raises:
+            ModelFolderInvalid: it is not what its digest says, not of a trusted maker, or lacks a
+                file.
+        """
+        key = self._encoder_in_memory(folder, digest)
+        if key is None:
+            return self._load_whole(folder, digest)
+        from archon_inference.classifier import Classifier
+
+        self._encoders.move_to_end(key)
+        return Classifier.from_head(folder, read_card(folder), self._encoders[key])
+
+    def _encoder_in_memory(self, folder: Path, digest: str) -> str | None:
+        """The key of the folder's encoder if it is there, after a check of all other files."""
+        if not self._encoders:
+            return None
+        try:
+            verify_maker(folder, self._trusted_keys)
+            entries = parse_manifest((folder / MANIFEST_FILE).read_bytes(), digest)
+            key = encoder_key(entries)
+            if key not in self._encoders:
+                return None
+            check_unlisted(folder, entries)
+            for name in entries.keys() & VERSION_FILES:
+                check_file(folder, name, entries[name])
+        except FileNotFoundError as error:
+            raise ModelFolderInvalid(f"{folder} has no {MANIFEST_FILE}") from error
+        except ManifestInvalid as error:
+            raise ModelFolderInvalid(f"{folder}: {error}") from error
+        # Its lower layers were cut off where the card of the version it was loaded with said.
+        if read_card(folder).frozen_layers != self._encoders[key].frozen_layers:
+            return None
+        return key
+
+    def _load_whole(self, folder: Path, digest: str) -> Predictor:
+        verify_folder(folder, digest, trusted_keys=self._trusted_keys)
+        predictor = load_predictor(
+            folder, threads=self._threads, device=self._device, precision=self._precision
+        )
+        if read_card(folder).kind == "classifier":
+            entries = parse_manifest((folder / MANIFEST_FILE).read_bytes(), digest)
+            self._encoders[encoder_key(entries)] = predictor.encoder  # type: ignore[attr-defined]  # classifiers have one
+            while len(self._encoders) > self._capacity:
+                self._encoders.popitem(last=False)
+        return predictor
+
+
+def encoder_key(entries: Mapping[str, FileEntry]) -> str:
+    """Equal for folders of classifiers whose encoder and tokenizer are equal byte for byte."""
+    own = {name: entry["sha256"] for name, entry in entries.items() if name not in VERSION_FILES}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()

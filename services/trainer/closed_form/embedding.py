@@ -1,0 +1,40 @@
+"""Vectors of training items: those that a version has are used again, the others are computed.
+
+Shape suffixes: N items, H hidden units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from archon_contracts.formats import TrainingItem
+from archon_inference.encoder import TextEncoder
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
+
+
+def learnt_item(item: TrainingItem, vector_H: Tensor) -> LearntItem:
+    """A training item as the sums know it."""
+    ids = item.feedback_ids or ((item.id,) if item.id else ())
+    return LearntItem(text_digest(item.input), item.target, item.weight, vector_H, ids)
+
+
+def embed_new(
+    encoder: TextEncoder, items: Sequence[TrainingItem], max_length: int, state: ClosedFormState
+) -> Tensor:
+    """The vectors [N, H] of the items, on the encoder's device.
+
+    The state's vectors are those of the same encoder: it lies in the same folder.
+    """
+    if not items:
+        return torch.empty(0, encoder.hidden_size, device=encoder.device)
+    known = state.vectors()
+    digests = [text_digest(item.input) for item in items]
+    # Equal texts are embedded once; the first of them stands for all.
+    missing = {d: i.input for d, i in zip(digests, items, strict=True) if d not in known}
+    if missing:
+        vectors_NH = encoder.embed(list(missing.values()), max_length).cpu()
+        known |= dict(zip(missing, vectors_NH, strict=True))
+    return torch.stack([known[digest] for digest in digests]).to(encoder.device)

@@ -1,0 +1,177 @@
+"""The items in a closed-form head: each is counted once, and any can be removed.
+
+A version keeps the vector of each item beside its sums: the text of retracted feedback is erased,
+so only the vector can still be subtracted. They are a cache of embeddings too: a text that the
+version has learnt is not embedded again. Vectors belong to the encoder in whose folder they lie.
+
+Shape suffixes: N items, H hidden units.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from services.trainer.closed_form.statistics import (
+    ClassStatistics,
+    load_statistics,
+    save_statistics,
+)
+
+LEARNT_FILE: Final = "learnt.safetensors"
+
+MAXIMUM_ITEMS: Final = 20_000
+"""Items whose vectors a version keeps: 30 MB of MiniLM's. Older ones stay in the sums alone, where
+a retraction can no longer subtract them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearntItem:
+    """One item in the sums; it stays while one of the feedback events behind it does."""
+
+    text: str
+    target: str
+    weight: float
+    vector_H: Tensor
+    ids: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it says: items of equal keys are one."""
+        return self.text, self.target
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedFormState:
+    """What a closed-form head is fitted to: sums, and the items in them. Every change is a copy."""
+
+    statistics: ClassStatistics
+    items: Mapping[tuple[str, str], LearntItem] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, hidden: int) -> ClosedFormState:
+        """Nothing learnt yet, of vectors with so many units."""
+        return cls(ClassStatistics.of(torch.empty(0, hidden), (), ()))
+
+    def vectors(self) -> dict[str, Tensor]:
+        """The known vectors by the digest of their text."""
+        return {item.text: item.vector_H for item in self.items.values()}
+
+    def learn(self, items: Sequence[LearntItem]) -> ClosedFormState:
+        """These items too. What is known already is not counted again.
+
+        A new answer to the very same text replaces the earlier one, unless it weighs less: data
+        preparation gives little weight to what others contradict.
+        """
+        known, of_text = dict(self.items), defaultdict[str, set[str]](set)
+        for text, target in known:
+            of_text[text].add(target)
+        added, removed = list[LearntItem](), list[LearntItem]()
+        for item in items:
+            same = known.pop(item.key, None)
+            others = [known[item.text, target] for target in of_text[item.text] - {item.target}]
+            replaced = [other for other in others if other.weight <= item.weight]
+            for other in replaced:
+                del known[other.key]
+                of_text[item.text].discard(other.target)
+            removed += replaced if same is None else [same, *replaced]
+            added.append(item if same is None else _merge(same, item))
+            known[item.key] = added[-1]
+            of_text[item.text].add(item.target)
+        changed = self.statistics.plus(_sum(added, self.hidden))
+        changed = changed.plus(_sum(removed, self.hidden), sign=-1.0)
+        return ClosedFormState(changed, dict(list(known.items())[-MAXIMUM_ITEMS:]))
+
+    def unlearn(self, erased: AbstractSet[str]) -> ClosedFormState:
+        """Without the items of which all feedback was retracted (exact unlearning)."""
+        known, removed = dict[tuple[str, str], LearntItem](), list[LearntItem]()
+        for key, item in self.items.items():
+            left = tuple(name for name in item.ids if name not in erased)
+            if item.ids and not left:
+                removed.append(item)
+            else:
+                known[key] = item if left == item.ids else replace(item, ids=left)
+        if not removed:
+            return ClosedFormState(self.statistics, known)
+        without = self.statistics.plus(_sum(removed, self.hidden), sign=-1.0)
+        return ClosedFormState(without, known)
+
+    @property
+    def hidden(self) -> int:
+        """Units of a vector (H)."""
+        return int(self.statistics.outer_HH.shape[0])
+
+
+def text_digest(text: str) -> str:
+    """Names a text without holding it: erased texts must not live on in a model folder."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def save_state(state: ClosedFormState, folder: Path) -> None:
+    """Write sums and items beside a model's weights."""
+    save_statistics(state.statistics, folder)
+    items = list(state.items.values())
+    vectors_NH = torch.stack([i.vector_H for i in items]) if items else torch.empty(0, state.hidden)
+    weights_N = torch.tensor([item.weight for item in items], dtype=torch.float64)
+    named = [[item.text, item.target, list(item.ids)] for item in items]
+    save_file(
+        {"vectors": vectors_NH.float().contiguous(), "weights": weights_N},
+        folder / LEARNT_FILE,
+        metadata={"items": json.dumps(named)},
+    )
+
+
+def load_state(folder: Path) -> ClosedFormState | None:
+    """Sums and items of a model folder; None where it has no sums that can be read.
+
+    Versions from before have sums alone: their items are not known one by one.
+    """
+    statistics = load_statistics(folder)
+    if statistics is None:
+        return None
+    return ClosedFormState(statistics, _load_items(folder / LEARNT_FILE))
+
+
+def _load_items(path: Path) -> dict[tuple[str, str], LearntItem]:
+    if not path.is_file():
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            named = json.loads(file.metadata()["items"])
+            vectors_NH, weights_N = file.get_tensor("vectors"), file.get_tensor("weights")
+        items = [
+            LearntItem(text, target, weight, vector_H, tuple(ids))
+            for (text, target, ids), weight, vector_H in zip(
+                named, weights_N.tolist(), vectors_NH, strict=True
+            )
+        ]
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        return {}
+    return {item.key: item for item in items}
+
+
+def _merge(before: LearntItem, again: LearntItem) -> LearntItem:
+    """One item that was learnt twice: the greater weight, and all feedback behind it."""
+    ids = tuple(dict.fromkeys((*before.ids, *again.ids)))
+    return replace(before, weight=max(before.weight, again.weight), ids=ids)
+
+
+def _sum(items: Sequence[LearntItem], hidden: int) -> ClassStatistics:
+    if not items:
+        return ClassStatistics.of(torch.empty(0, hidden), (), ())
+    return ClassStatistics.of(
+        torch.stack([item.vector_H for item in items]),
+        [item.target for item in items],
+        [item.weight for item in items],
+    )

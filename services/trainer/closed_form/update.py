@@ -1,0 +1,165 @@
+"""A fast-path update in a resident child: the items are added to a version's closed form.
+
+Costs one forward pass over the new items and one solve for the head; the encoder stays in memory
+between updates, and only what the version has of its own is written.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from archon_contracts.formats import TRAIN_FILE, LineInvalid, TrainingItem, read_jsonl
+from archon_contracts.metric_names import (
+    CHANGED_ANSWERS,
+    LEARNT_ITEMS,
+    NEW_ITEMS_RIGHT_AFTER,
+    NEW_ITEMS_RIGHT_BEFORE,
+    TRAIN_LOSS,
+    UNKNOWN_TARGETS,
+)
+from archon_inference.card import write_card
+from archon_inference.classifier import HEAD_FILE, Classifier
+from archon_inference.verified_loader import VerifiedLoader
+from services.trainer.closed_form.embedding import embed_new, learnt_item
+from services.trainer.closed_form.learnt_items import ClosedFormState, load_state, save_state
+from services.trainer.closed_form.statistics import build_head
+from services.trainer.errors import DatasetInvalid, EmptyDataset, RunInvalid
+
+ENCODERS_IN_MEMORY: Final = 2
+"""Agents share the encoder of their base model unless theirs was fine-tuned; 90 MB each."""
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Learn the spec's items; leaves the files of the version in the spec's output folder.
+
+    Raises:
+        RunInvalid: the warm-start version has no closed form.
+        EmptyDataset: no item has a label of the agent.
+        DatasetInvalid: a line is not an item.
+        InferenceError: the warm-start version cannot be loaded.
+    """
+    started = time.perf_counter()
+    torch.set_num_threads(int(spec["threads"]))
+    report({"event": "started", "total_steps": 1, "resumed_from_step": 0})
+    before = _load(spec)
+    items = _read_items(Path(spec["dataset"]))
+    report({"event": "first_step", "at": time.time()})
+    after, metrics = update(before, _state_of(spec), items, spec["labels"])
+    report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
+    output = Path(spec["output_dir"])
+    output.mkdir(parents=True, exist_ok=True)
+    save_state(after.state, output)
+    save_file(after.classifier.head.state_dict(), output / HEAD_FILE)
+    write_card(output, after.classifier.card)
+    return {
+        "steps": 1,
+        "metrics": metrics,
+        "model_dir": str(output),
+        "seconds": time.perf_counter() - started,
+        # Linux counts in KiB.
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "library_versions": {"torch": torch.__version__},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatedClassifier:
+    """A classifier after an update, and what its head is fitted to."""
+
+    classifier: Classifier
+    state: ClosedFormState
+
+
+def update(
+    before: Classifier,
+    state: ClosedFormState,
+    items: Sequence[TrainingItem],
+    wanted: Collection[str],
+) -> tuple[UpdatedClassifier, dict[str, float]]:
+    """The classifier with the items learnt, and the update's metrics. Replaces nothing in place.
+
+    Raises:
+        EmptyDataset: no item has a wanted label.
+    """
+    labels = tuple(wanted) or before.card.labels
+    learnt = [item for item in items if item.target in set(labels)]
+    if not learnt:
+        raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
+    vectors_NH = embed_new(before.encoder, learnt, before.card.max_length, state)
+    changed = state.learn(
+        [learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)]
+    )
+    known = changed.statistics.known(labels)
+    card = before.card.model_copy(update={"labels": known})
+    head = build_head(changed.statistics, known).to(before.encoder.device)
+    after = Classifier(before.encoder, card, head)
+    metrics = _measure(before, after, vectors_NH, learnt)
+    metrics[UNKNOWN_TARGETS] = float(len(items) - len(learnt))
+    metrics[LEARNT_ITEMS] = float(len(learnt))
+    return UpdatedClassifier(after, changed), metrics
+
+
+@torch.no_grad()
+def _measure(
+    before: Classifier, after: Classifier, vectors_NH: Tensor, items: Sequence[TrainingItem]
+) -> dict[str, float]:
+    """What the update changed on its own items."""
+    then = [answer.output for answer in before.predict_from_vectors(vectors_NH, k=1)]
+    now = [answer.output for answer in after.predict_from_vectors(vectors_NH, k=1)]
+    places = {label: place for place, label in enumerate(after.card.labels)}
+    targets = torch.tensor([places[item.target] for item in items], device=vectors_NH.device)
+    return {
+        TRAIN_LOSS: float(cross_entropy(after.head(vectors_NH), targets)),
+        NEW_ITEMS_RIGHT_BEFORE: float(sum(_right(then, items))),
+        NEW_ITEMS_RIGHT_AFTER: float(sum(_right(now, items))),
+        CHANGED_ANSWERS: float(sum(a != b for a, b in zip(then, now, strict=True))),
+    }
+
+
+def _right(answers: Sequence[str], items: Sequence[TrainingItem]) -> list[bool]:
+    return [answer == item.target for answer, item in zip(answers, items, strict=True)]
+
+
+def _read_items(dataset: Path) -> list[TrainingItem]:
+    try:
+        return list(read_jsonl(dataset / TRAIN_FILE, TrainingItem))
+    except LineInvalid as error:
+        raise DatasetInvalid(str(error)) from error
+
+
+def _load(spec: Mapping[str, Any]) -> Classifier:
+    model = _loader(str(spec["device"]), str(spec["precision"])).load(
+        Path(spec["warm_start"]), str(spec["digest"])
+    )
+    if not isinstance(model, Classifier):
+        raise RunInvalid("only classifiers are updated in closed form; retrain this agent instead")
+    return model
+
+
+def _state_of(spec: Mapping[str, Any]) -> ClosedFormState:
+    state = load_state(Path(spec["warm_start"]))
+    if state is None:
+        raise RunInvalid(
+            "the deployed version has no closed form to add to; retrain the agent once, and turn "
+            "fast_path.enabled off until then"
+        )
+    return state
+
+
+@cache
+def _loader(device: str, precision: str) -> VerifiedLoader:
+    """The process's loader: addressed by content, so that no run can change another's encoder."""
+    return VerifiedLoader(device=device, precision=precision, capacity=ENCODERS_IN_MEMORY)  # type: ignore[arg-type]  # one of the names of `Precision`

@@ -1,0 +1,139 @@
+"""An update: the new items are learnt, the encoder is not touched, and a child keeps it."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from archon_contracts.formats import MANIFEST_FILE
+from archon_contracts.formats.manifest import build_manifest, list_files
+from archon_contracts.metric_names import (
+    CHANGED_ANSWERS,
+    LEARNT_ITEMS,
+    NEW_ITEMS_RIGHT_AFTER,
+    NEW_ITEMS_RIGHT_BEFORE,
+)
+from archon_inference.loading import load_predictor
+from services.trainer.child import run as train
+from services.trainer.closed_form import update
+from services.trainer.closed_form.learnt_items import LEARNT_FILE
+from services.trainer.closed_form.statistics import STATISTICS_FILE
+from services.trainer.errors import EmptyDataset, RunInvalid
+from tests.support.training.tiny_models import tiny_encoder
+from tests.support.training.training_runs import REQUESTS, items, run_spec, write_lines
+
+NEW = "book_hotel"
+
+
+def ignore(_: dict[str, Any]) -> None:
+    """Reports are of no concern here."""
+
+
+def published(folder: Path) -> str:
+    """Give the folder its manifest; returns its digest."""
+    import hashlib
+
+    manifest = build_manifest(list_files(folder))
+    (folder / MANIFEST_FILE).write_bytes(manifest)
+    return hashlib.sha256(manifest).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_encoder(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def version(tmp_path: Path, base: Path) -> Path:
+    """A version that knows all labels but one."""
+    spec = run_spec(tmp_path / "first", base, kind="classifier", fine_tuning="never")
+    known = [row for row in items() if row["target"] != NEW]
+    write_lines(tmp_path / "first" / "dataset" / "train.jsonl", known)
+    return Path(train(spec, ignore)["model_dir"])
+
+
+def update_spec(root: Path, version: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    write_lines(root / "update" / "train.jsonl", rows)
+    return {
+        "warm_start": str(version),
+        "digest": published(version),
+        "dataset": str(root / "update"),
+        "labels": sorted(REQUESTS),
+        "output_dir": str(root / "updated"),
+        "threads": 1,
+        "device": "cpu",
+        "precision": "float32",
+    }
+
+
+def complete(version: Path, updated: Path) -> Path:
+    """The files of the update over those of the version, as the artifact store joins them."""
+    whole = updated.with_name("whole")
+    shutil.copytree(version, whole)
+    return Path(shutil.copytree(updated, whole, dirs_exist_ok=True))
+
+
+def test_one_correction_teaches_a_label_that_no_version_knew(tmp_path: Path, version: Path) -> None:
+    correction = {"id": "c1", "input": "a room for the night", "target": NEW}
+    result = update.run(update_spec(tmp_path, version, [correction]), ignore)
+
+    model = load_predictor(complete(version, Path(result["model_dir"])))
+
+    assert model.predict(["a room for the night"])[0].output == NEW
+    assert result["steps"] == 1
+    metrics = result["metrics"]
+    assert (metrics[LEARNT_ITEMS], metrics[CHANGED_ANSWERS]) == (1, 1)
+    assert (metrics[NEW_ITEMS_RIGHT_BEFORE], metrics[NEW_ITEMS_RIGHT_AFTER]) == (0, 1)
+
+
+def test_an_update_writes_only_what_the_version_has_of_its_own(
+    tmp_path: Path, version: Path
+) -> None:
+    rows = [row for row in items() if row["target"] == NEW]
+    result = update.run(update_spec(tmp_path, version, rows), ignore)
+
+    written = {path.name for path in Path(result["model_dir"]).iterdir()}
+
+    assert written == {"archon.json", "head.safetensors", STATISTICS_FILE, LEARNT_FILE}
+
+
+def test_an_update_gives_the_head_of_a_run_on_all_items(
+    tmp_path: Path, version: Path, base: Path
+) -> None:
+    rows = [row for row in items() if row["target"] == NEW]
+    updated = update.run(update_spec(tmp_path, version, rows), ignore)["model_dir"]
+    spec = run_spec(tmp_path / "joint", base, kind="classifier", fine_tuning="never")
+    write_lines(tmp_path / "joint" / "dataset" / "train.jsonl", items())
+    joint = load_predictor(Path(train(spec, ignore)["model_dir"]))
+
+    ours = load_predictor(complete(version, Path(updated)))
+
+    place = dict(zip(joint.card.labels, joint.head.weight.detach(), strict=True))
+    for label, row in zip(ours.card.labels, ours.head.weight.detach(), strict=True):
+        torch.testing.assert_close(row, place[label], rtol=1e-4, atol=1e-4)
+
+
+def test_a_version_without_sums_is_named_as_the_reason(tmp_path: Path, version: Path) -> None:
+    (version / STATISTICS_FILE).unlink()
+
+    with pytest.raises(RunInvalid, match="no closed form to add to; retrain"):
+        update.run(update_spec(tmp_path, version, items()), ignore)
+
+
+def test_items_of_other_labels_teach_nothing(tmp_path: Path, version: Path) -> None:
+    with pytest.raises(EmptyDataset):
+        update.run(
+            update_spec(tmp_path, version, [{"id": "1", "input": "x", "target": "other"}]), ignore
+        )
+
+
+def test_reports_say_that_the_run_began_and_what_it_measured(tmp_path: Path, version: Path) -> None:
+    reports: list[dict[str, Any]] = []
+
+    update.run(update_spec(tmp_path, version, items()), reports.append)
+
+    assert [each["event"] for each in reports] == ["started", "first_step", "metrics"]
+    assert json.dumps(reports)
