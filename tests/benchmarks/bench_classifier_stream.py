@@ -185,8 +185,10 @@ async def _teach(
         await gateway.post("/v1/feedback", {"events": events[start : start + BATCH]})
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        if fresh := [j["job_id"] for j in await _jobs(gateway, agent) if j["job_id"] not in known]:
-            return await _final_state(gateway, str(fresh[0]))
+        fresh = [j["job_id"] for j in await _jobs(gateway, agent) if j["job_id"] not in known]
+        for job_id in fresh:
+            if not await _is_update(gateway, str(job_id)):
+                return await _final_state(gateway, str(job_id))
         await asyncio.sleep(POLL_SECONDS)
     return "not triggered"
 
@@ -194,6 +196,12 @@ async def _teach(
 async def _jobs(gateway: AsyncGatewayClient, agent: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await gateway.get("/v1/jobs", agent_id=agent))["items"]
     return found
+
+
+async def _is_update(gateway: AsyncGatewayClient, job_id: str) -> bool:
+    """Whether it is an update of the fast path: those learn the first corrections of a window."""
+    history = (await gateway.get(f"/v1/jobs/{job_id}"))["history"]
+    return not history or str(history[0]["reason"]).startswith("fast path")
 
 
 async def _final_state(gateway: AsyncGatewayClient, job_id: str) -> str:

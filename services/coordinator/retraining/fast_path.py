@@ -126,7 +126,7 @@ class FastPath:
         """The agent's next update as a window of its own; None where nothing can be learnt."""
         key, policy = agent.key, agent.profile.fast_path
         if agent.deployed is None or not has_fast_path(agent.profile):
-            await self._record_look(tx, stats, key, waiting=0)
+            await self._record_nothing(tx, stats, key)
             return None
         now = self._clock.now()
         open_ones = await self._corrections.open_corrections(tx, key, most=LOOKED_AT)
@@ -135,7 +135,7 @@ class FastPath:
         had = await self._corrections.items_of_raters(tx, key, since)
         choice = choose([each for each in read if each is not None], had, policy)
         if not choice.taken:
-            await self._record_look(tx, stats, key, waiting=0)
+            await self._record_nothing(tx, stats, key)
             return None
         sequence = stats.updates + 1
         update_id = derive_update_id(key, sequence)
@@ -153,10 +153,9 @@ class FastPath:
         else:
             await self._corrections.count_refused_update(tx, key, self._clock.now())
 
-    async def _record_look(
-        self, tx: Tx, stats: FeedbackStats, key: AgentKey, *, waiting: int
-    ) -> None:
-        await self._corrections.record_update(tx, key, sequence=stats.updates, corrections=waiting)
+    async def _record_nothing(self, tx: Tx, stats: FeedbackStats, key: AgentKey) -> None:
+        """Nothing may be learnt of what is there: look again when more comes."""
+        await self._corrections.record_update(tx, key, sequence=stats.updates, corrections=0)
 
 
 def _claim(taken: Sequence[Correction]) -> WindowClaim:
