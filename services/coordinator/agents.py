@@ -5,8 +5,14 @@ from __future__ import annotations
 from archon_contracts.base_model_uris import read_base_model_uri
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import AgentConfigured, ModelRolledBack
+from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
 from services.coordinator.domain import AgentKey
-from services.coordinator.errors import InvalidBaseModel, NotVouchedFor, ProfileMismatch
+from services.coordinator.errors import (
+    InvalidBaseModel,
+    NotVouchedFor,
+    OversizedProfile,
+    ProfileMismatch,
+)
 from services.coordinator.jobs.audit_entries import build_configured_entry
 from services.coordinator.jobs.ports import AuditLog, Outbox
 from services.coordinator.ports import AgentRecords
@@ -41,10 +47,16 @@ class AgentService:
 
         Raises:
             ProfileMismatch: the profile names another agent than the command.
+            OversizedProfile: it has more bytes than the records that repeat it may have.
             InvalidBaseModel: its base model is no such URI.
             NotVouchedFor: its base model is a folder, and the gateway did not check the key.
         """
         body = message.body
+        if (size := len(body.to_bytes())) > MAX_PROFILE_BYTES:
+            raise OversizedProfile(
+                f"the profile has {size} bytes, {MAX_PROFILE_BYTES} are allowed; send fewer or "
+                "shorter labels"
+            )
         self._check_base_model(body)
         if body.profile.agent_id != body.agent_id:
             raise ProfileMismatch(

@@ -5,6 +5,7 @@ RetryableError
 PermanentError
 ├── UnknownAgent        feedback for an agent that nobody configured
 ├── OversizedFeedback   a feedback record above the limit
+├── OversizedProfile    a profile that the records that repeat it could not hold
 ├── InvalidBaseModel    a profile whose base model is no such URI
 ├── NotVouchedFor       what needs the gateway's proof, without it
 ├── ProfileMismatch     a profile for another agent than the command's
@@ -33,6 +34,10 @@ class InvalidBaseModel(PermanentError):
 
 class NotVouchedFor(PermanentError):
     """What only the gateway may send, since a key's scope is needed, from somebody else."""
+
+
+class OversizedProfile(PermanentError):
+    """A profile that the records that repeat it could not hold."""
 
 
 class ProfileMismatch(PermanentError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -51,6 +51,10 @@ Label = Annotated[
     AfterValidator(_normal_label),
 ]
 """One line in the normal form of answers, so that feedback in any form of it matches."""
+
+
+MAX_ANSWERS: Final = 20_000
+"""Labels or catalogue entries: each is a row of a model's head, and of every profile's copy."""
 
 
 class RequestBody(BaseModel):
@@ -125,10 +129,14 @@ class AgentRequest(RequestBody):
     catalogue: list[CatalogueEntry] = Field(
         fail_fast=True,
         default_factory=list,
+        max_length=MAX_ANSWERS,
         description="A selector's entries; their names are unique.",
     )
     labels: list[Label] = Field(
-        fail_fast=True, default_factory=list, description="A classifier's labels."
+        fail_fast=True,
+        default_factory=list,
+        max_length=MAX_ANSWERS,
+        description="A classifier's labels.",
     )
     evaluation_dataset: Name | None = Field(
         default=None, description="Name of an uploaded evaluation dataset."

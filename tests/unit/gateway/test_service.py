@@ -356,3 +356,16 @@ async def test_requests_for_synthetic_data_are_bounded_until_they_have_a_result_
     clock.move(3_601)
 
     await gateway.generate_synthetic(None, identify_request(CALLER), items)
+
+
+async def test_a_profile_that_is_too_large_to_be_sent_on_is_refused_at_once() -> None:
+    gateway, outbox = await service()
+    labels = [f"{number} {'x' * 400}" for number in range(1_000)]
+    body = AgentRequest(agent_id="a", kind="classifier", base_model="pypi:m", labels=labels)
+
+    with pytest.raises(Invalid, match=r"400000 are allowed; send fewer or shorter labels \(1000"):
+        await gateway.configure_agent(None, identify_request(CALLER), body, None)
+
+    assert outbox.of(ConfigureAgent) == []
+    with pytest.raises(ValidationError, match="20000 items"):
+        selector(labels=["x"] * 20_001)
