@@ -8,6 +8,8 @@ from archon_contracts.client.errors import ApiKeyError
 from archon_contracts.client.http import require_sendable
 
 TIMEOUT_SECONDS = 30.0
+PAGE_ITEMS = 1000
+"""Items of a list in one answer: the most that the gateway gives at once."""
 
 
 class ApiError(Exception):
@@ -72,6 +74,18 @@ class GatewayClient:
     def get(self, path: str, **query: Any) -> Any:
         """GET `path`; query values that are None are left out."""
         return self._send("GET", path, params=_drop_none(query))
+
+    def items(self, path: str, *, most: int | None = None, **query: Any) -> list[Any]:
+        """The first `most` items of a list, or all of them, page by page."""
+        found: list[Any] = []
+        cursor: str | None = None
+        while True:
+            left = PAGE_ITEMS if most is None else min(PAGE_ITEMS, most - len(found))
+            page = self.get(path, **query, limit=left, cursor=cursor)
+            found += page["items"]
+            cursor = page.get("next_cursor")
+            if cursor is None or len(found) == most:
+                return found
 
     def post(self, path: str, body: Any = None, **query: Any) -> Any:
         """POST `body` as JSON to `path`; query values that are None are left out."""

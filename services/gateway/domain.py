@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from archon_contracts.events import Capability, JobState
+from archon_contracts.rules.bounds import SATURATE
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef
 
 WORKER_TIMEOUT: Final = timedelta(minutes=10)
@@ -262,6 +263,40 @@ class TraceView(View):
     spans: list[SpanView]
     orphans: list[str]
     services: list[str]
+
+
+def build_agent(row: Mapping[str, Any], counters: FeedbackTotals) -> AgentView:
+    """An agent of its row and its counters."""
+    profile = AgentProfile.model_validate(row["profile"], context=SATURATE)
+    deployed = None
+    if row["deployed_version"] is not None:
+        deployed = DeployedVersion(
+            version=row["deployed_version"],
+            digest=row["deployed_digest"],
+            uri=row["deployed_uri"],
+            deployed_at=row["deployed_at"],
+        )
+    return AgentView(
+        agent_id=row["agent_id"],
+        kind=profile.kind,
+        base_model=profile.base_model,
+        profile=profile,
+        evaluation_dataset=row["evaluation_dataset"],
+        deployed_version=row["deployed_version"],
+        deployed=deployed,
+        open_job=row["open_job"],
+        feedback_totals=counters,
+        parked=_build_parked(row),
+        configured_at=row["configured_at"],
+    )
+
+
+def _build_parked(row: Mapping[str, Any]) -> ParkedView | None:
+    if row["parked_reason"] is None:
+        return None
+    return ParkedView(
+        reason=row["parked_reason"], since=row["parked_at"], until=row["parked_until"]
+    )
 
 
 def build_trace(trace_id: str, spans: list[SpanView]) -> TraceView:

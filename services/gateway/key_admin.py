@@ -83,7 +83,7 @@ class KeyAdministration:
         return NewKey(**view.model_dump(), key=key)
 
     async def list_keys(
-        self, tx: Tx, caller: Caller, *, tenant_id: str | None, limit: int
+        self, tx: Tx, caller: Caller, *, tenant_id: str | None, limit: int, offset: int = 0
     ) -> list[KeyView]:
         """A tenant's keys, newest first, also revoked and expired ones.
 
@@ -93,7 +93,9 @@ class KeyAdministration:
             NotAllowed: the caller may not manage the tenant.
         """
         only = caller.agents
-        return await self._store.keys(tx, resolve_tenant(caller, tenant_id), only=only, limit=limit)
+        return await self._store.keys(
+            tx, resolve_tenant(caller, tenant_id), only=only, limit=limit, offset=offset
+        )
 
     async def revoke_key(
         self, tx: Tx, identity: RequestIdentity, key_id: UUID, *, tenant_id: str | None

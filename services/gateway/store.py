@@ -8,13 +8,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from archon_contracts.events import FeedbackCounts, JobState
-from archon_contracts.rules.bounds import SATURATE
-from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
+from archon_contracts.values import AgentKind, ArtifactRef, TrainingMethod
 from services.gateway.auth.credentials import Caller, StoredKey, parse_scopes
 from services.gateway.domain import (
     AgentView,
     DatasetView,
-    DeployedVersion,
     FeedbackTotals,
     JobSummary,
     JobView,
@@ -22,13 +20,13 @@ from services.gateway.domain import (
     Lineage,
     MetricView,
     ModelView,
-    ParkedView,
     PreparedDatasetView,
     SpanView,
     SyntheticView,
     TrainingProgressView,
     TransitionView,
     WorkerView,
+    build_agent,
     estimate_eta_seconds,
     sum_stage_seconds,
 )
@@ -89,10 +87,11 @@ class GatewayStore:
         key_id: UUID | None = None,
         only: frozenset[str] | None = None,
         limit: int = 1000,
+        offset: int = 0,
     ) -> list[KeyView]:
         """With `only`: those that are bound, and to these agents alone."""
         rows = self._queries.api_keys(
-            tx, tenant_id=tenant_id, id=key_id, only=to_array(only), limit=limit
+            tx, tenant_id=tenant_id, id=key_id, only=to_array(only), limit=limit, offset=offset
         )
         return [KeyView(**dict(row)) async for row in rows]
 
@@ -133,6 +132,7 @@ class GatewayStore:
         agent_id: str | None = None,
         only: Collection[str] | None = None,
         limit: int = 1000,
+        offset: int = 0,
     ) -> list[AgentView]:
         rows = self._queries.agents(
             tx,
@@ -140,12 +140,13 @@ class GatewayStore:
             agent_id=agent_id,
             agents=to_array(only),
             limit=limit,
+            offset=offset,
             final_states=FINAL_STATES,
         )
         found = [row async for row in rows]
         totals = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=agent_id)
         counters = {r["agent_id"]: FeedbackTotals(**dict(r)) async for r in totals}
-        return [_agent(row, counters.get(row["agent_id"], FeedbackTotals())) for row in found]
+        return [build_agent(row, counters.get(row["agent_id"], FeedbackTotals())) for row in found]
 
     async def parked_agents(self, tx: Tx, tenant_id: str) -> list[dict[str, Any]]:
         """The parked agents of a tenant, the first hundred by name."""
@@ -167,16 +168,18 @@ class GatewayStore:
         )
 
     async def datasets(
-        self, tx: Tx, tenant_id: str, *, name: str | None = None, limit: int = 1000
+        self, tx: Tx, tenant_id: str, *, name: str | None = None, limit: int = 1000, offset: int = 0
     ) -> list[DatasetView]:
-        rows = self._queries.datasets(tx, tenant_id=tenant_id, name=name, limit=limit)
+        rows = self._queries.datasets(
+            tx, tenant_id=tenant_id, name=name, limit=limit, offset=offset
+        )
         return [DatasetView(**dict(row), artifact=_artifact(row)) async for row in rows]
 
     async def prepared_datasets(
-        self, tx: Tx, tenant_id: str, *, only: Collection[str] | None, limit: int
+        self, tx: Tx, tenant_id: str, *, only: Collection[str] | None, limit: int, offset: int = 0
     ) -> list[PreparedDatasetView]:
         rows = self._queries.prepared_datasets(
-            tx, tenant_id=tenant_id, agents=to_array(only), limit=limit
+            tx, tenant_id=tenant_id, agents=to_array(only), limit=limit, offset=offset
         )
         return [PreparedDatasetView(**r["body"], prepared_at=r["prepared_at"]) async for r in rows]
 
@@ -205,6 +208,7 @@ class GatewayStore:
         only: Collection[str] | None,
         state: str | None,
         limit: int,
+        offset: int = 0,
     ) -> list[JobSummary]:
         rows = self._queries.jobs(
             tx,
@@ -213,6 +217,7 @@ class GatewayStore:
             agents=to_array(only),
             state=state,
             limit=limit,
+            offset=offset,
         )
         return [JobSummary(**dict(row)) async for row in rows]
 
@@ -263,9 +268,10 @@ class GatewayStore:
         *,
         version: str | None = None,
         limit: int = 1000,
+        offset: int = 0,
     ) -> list[ModelView]:
         rows = self._queries.models(
-            tx, tenant_id=tenant_id, agent_id=agent_id, version=version, limit=limit
+            tx, tenant_id=tenant_id, agent_id=agent_id, version=version, limit=limit, offset=offset
         )
         return [ModelView(**dict(row), lineage=Lineage(**dict(row))) async for row in rows]
 
@@ -343,39 +349,6 @@ def to_array(agents: Collection[str] | None) -> list[str] | None:
 
 def _artifact(row: Row) -> ArtifactRef:
     return ArtifactRef(uri=row["uri"], digest=row["digest"])
-
-
-def _agent(row: Row, counters: FeedbackTotals) -> AgentView:
-    profile = AgentProfile.model_validate(row["profile"], context=SATURATE)
-    deployed = None
-    if row["deployed_version"] is not None:
-        deployed = DeployedVersion(
-            version=row["deployed_version"],
-            digest=row["deployed_digest"],
-            uri=row["deployed_uri"],
-            deployed_at=row["deployed_at"],
-        )
-    return AgentView(
-        agent_id=row["agent_id"],
-        kind=profile.kind,
-        base_model=profile.base_model,
-        profile=profile,
-        evaluation_dataset=row["evaluation_dataset"],
-        deployed_version=row["deployed_version"],
-        deployed=deployed,
-        open_job=row["open_job"],
-        feedback_totals=counters,
-        parked=_parked(row),
-        configured_at=row["configured_at"],
-    )
-
-
-def _parked(row: Row) -> ParkedView | None:
-    if row["parked_reason"] is None:
-        return None
-    return ParkedView(
-        reason=row["parked_reason"], since=row["parked_at"], until=row["parked_until"]
-    )
 
 
 def _progress(row: Row) -> TrainingProgressView | None:

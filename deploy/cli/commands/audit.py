@@ -27,15 +27,15 @@ def list_entries(
     agent: Annotated[str | None, typer.Option(help="Only of this agent.")] = None,
     action: Annotated[str | None, typer.Option(help="Only this, such as deployed.")] = None,
     since: Annotated[str | None, typer.Option(help="ISO time, with its offset.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
     """List the audit trail, newest first."""
     with connect(url, api_key) as gateway:
-        query = {"agent_id": agent, "action": action, "since": since, "limit": limit}
-        found = gateway.get("/v1/audit", **query)["items"]
+        query = {"agent_id": agent, "action": action, "since": since}
+        found = gateway.items("/v1/audit", most=limit, **query)
     if as_json:
         print_json(found)
         return

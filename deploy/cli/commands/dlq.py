@@ -15,14 +15,14 @@ DeadLetterId = Annotated[str, typer.Argument(help="Dead letter, as `archon dlq l
 @group.command("list", epilog=examples("archon dlq list --service coordinator --limit 20"))
 def list_letters(
     service: Annotated[str | None, typer.Option(help="Only of this service.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
     """List dead letters, newest first."""
     with connect(url, api_key) as gateway:
-        found = gateway.get("/v1/dead-letters", service=service, limit=limit)["items"]
+        found = gateway.items("/v1/dead-letters", most=limit, service=service)
     if as_json:
         print_json(found)
         return

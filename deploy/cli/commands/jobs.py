@@ -33,13 +33,14 @@ JobId = Annotated[str, typer.Argument(help="Job id, as `archon jobs list` shows 
 def list_jobs(
     agent: Annotated[str | None, typer.Option(help="Only jobs of this agent.")] = None,
     state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 100,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
     """List jobs, newest first."""
     with connect(url, api_key) as gateway:
-        found = gateway.get("/v1/jobs", agent_id=agent, state=state)["items"]
+        found = gateway.items("/v1/jobs", most=limit, agent_id=agent, state=state)
     if as_json:
         print_json(found)
         return

@@ -63,14 +63,14 @@ def create(
 @group.command("list", epilog=examples("archon keys list", "archon keys list --tenant acme"))
 def list_keys(
     tenant: Tenant = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 100,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
     """List keys, newest first, those that are over too; never their text."""
     with connect(url, api_key) as gateway:
-        found = gateway.get("/v1/keys", tenant_id=tenant, limit=limit)["items"]
+        found = gateway.items("/v1/keys", most=limit, tenant_id=tenant)
     if as_json:
         print_json(found)
         return

@@ -23,7 +23,7 @@ def list_models(
 ) -> None:
     """List an agent's versions."""
     with connect(url, api_key) as gateway:
-        found = gateway.get(f"/v1/agents/{agent}/models")["items"]
+        found = gateway.items(f"/v1/agents/{agent}/models")
     if as_json:
         print_json(found)
         return

@@ -33,6 +33,7 @@ class AuditStore:
         action: str | None,
         since: datetime | None,
         limit: int,
+        offset: int = 0,
     ) -> list[AuditEntryView]:
         """A tenant's newest entries."""
         rows = self._queries.newest_audit_entries(
@@ -43,6 +44,7 @@ class AuditStore:
             action=action,
             since=since,
             limit=limit,
+            offset=offset,
         )
         return [AuditEntryView(**dict(row)) async for row in rows]
 

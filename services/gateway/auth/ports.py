@@ -37,6 +37,7 @@ class KeyStore(Protocol):
         key_id: UUID | None = None,
         only: frozenset[str] | None = None,
         limit: int = 1000,
+        offset: int = 0,
     ) -> list[KeyView]: ...
 
     async def count_keys(self, tx: Tx, tenant_id: str) -> int: ...

@@ -73,9 +73,11 @@ class DeadLetterService:
         """Delete those that can no longer be replayed."""
         await self._store.prune(tx, keep_days=DEAD_LETTER_DAYS)
 
-    async def newest(self, tx: Tx, *, service: str | None, limit: int) -> list[DeadLetterView]:
+    async def newest(
+        self, tx: Tx, *, service: str | None, limit: int, offset: int = 0
+    ) -> list[DeadLetterView]:
         """The newest dead letters, of one service or all."""
-        found = await self._store.newest(tx, service=service, limit=limit)
+        found = await self._store.newest(tx, service=service, limit=limit, offset=offset)
         return [DeadLetterView(**to_view_fields(letter)) for letter in found]
 
     async def find(self, tx: Tx, letter_id: str) -> DeadLetterDetail:

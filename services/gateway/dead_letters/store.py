@@ -41,8 +41,10 @@ class DeadLetterStore:
         row = await self._queries.find_dead_letter(tx, id=letter_id)
         return _letter(row) if row else None
 
-    async def newest(self, tx: Tx, *, service: str | None, limit: int) -> list[StoredDeadLetter]:
-        rows = self._queries.dead_letters(tx, service=service, limit=limit)
+    async def newest(
+        self, tx: Tx, *, service: str | None, limit: int, offset: int = 0
+    ) -> list[StoredDeadLetter]:
+        rows = self._queries.dead_letters(tx, service=service, limit=limit, offset=offset)
         return [_letter(row) async for row in rows]
 
     async def count_replay(self, tx: Tx, letter_id: str) -> int:

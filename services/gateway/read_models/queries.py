@@ -66,11 +66,13 @@ class QueryService:
         await self.job(tx, caller, job_id)
         return await self.store.job_metrics(tx, job_id)
 
-    async def models(self, tx: Tx, tenant_id: str, agent_id: str) -> list[ModelView]:
+    async def models(
+        self, tx: Tx, tenant_id: str, agent_id: str, *, limit: int, offset: int
+    ) -> list[ModelView]:
         """An agent's versions, newest first."""
         if not await self.store.has_agent(tx, tenant_id, agent_id):
             raise NotFound("agent", agent_id)
-        return await self.store.models(tx, tenant_id, agent_id)
+        return await self.store.models(tx, tenant_id, agent_id, limit=limit, offset=offset)
 
     async def model(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> ModelView:
         """A version."""

@@ -15,8 +15,9 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.datasets import catalogue_file
 from services.gateway.domain import AgentView
 from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.requests import AgentRequest
-from services.gateway.routes.dependencies import AgentId, GatewayApi, Limit
+from services.gateway.routes.dependencies import AgentId, GatewayApi
 from services.gateway.service import check_base_model, check_kind
 from services.gateway.sse.event_hub import Subscriber
 from services.gateway.sse.events import EventFilter
@@ -53,15 +54,13 @@ def build_router(api: GatewayApi) -> APIRouter:
             return await api.queries.agent(tx, caller.tenant_id, body.agent_id)
 
     @router.get("/agents")
-    async def list_agents(
-        limit: Limit = 100, caller: Caller = reader
-    ) -> dict[str, list[AgentView]]:
+    async def list_agents(page: PageRequest = PAGE, caller: Caller = reader) -> Page[AgentView]:
         """The tenant's agents."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             agents = await api.queries.store.agents(
-                tx, caller.tenant_id, only=caller.agents, limit=limit
+                tx, caller.tenant_id, only=caller.agents, limit=page.rows, offset=page.offset
             )
-        return {"items": agents}
+        return page.build(agents)
 
     @router.get("/agents/{agent_id}")
     async def show_agent(agent_id: AgentId, caller: Caller = reader) -> AgentView:

@@ -12,8 +12,9 @@ from services.gateway.audit.entries import AuditEntryView
 from services.gateway.audit.trail import AuditVerification
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.key_admin import resolve_tenant
-from services.gateway.routes.dependencies import GatewayApi, Limit
+from services.gateway.routes.dependencies import GatewayApi
 
 Tenant = Annotated[
     Identifier | None, Query(description="Another tenant; only for the operator's keys.")
@@ -33,9 +34,9 @@ def build_router(api: GatewayApi) -> APIRouter:
         agent_id: Annotated[Name | None, Query()] = None,
         action: Annotated[Identifier | None, Query()] = None,
         since: Annotated[AwareDatetime | None, Query(description="With its offset.")] = None,
-        limit: Limit = 100,
+        page: PageRequest = PAGE,
         caller: Caller = reader,
-    ) -> dict[str, list[AuditEntryView]]:
+    ) -> Page[AuditEntryView]:
         """The newest entries: actor, action, subject and reason."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             found = await api.audit.store.newest(
@@ -45,9 +46,10 @@ def build_router(api: GatewayApi) -> APIRouter:
                 only=caller.agents,
                 action=action,
                 since=since,
-                limit=limit,
+                limit=page.rows,
+                offset=page.offset,
             )
-        return {"items": found}
+        return page.build(found)
 
     @router.get("/verify")
     async def verify(tenant_id: Tenant = None, caller: Caller = admin) -> AuditVerification:

@@ -18,13 +18,14 @@ from services.gateway.domain import DatasetView, PreparedDatasetView
 from services.gateway.errors import FieldError, Invalid
 from services.gateway.http.body_gate import count_elements, require_few_elements
 from services.gateway.http.openapi import inline_definitions
+from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.http.validation import (
     reject_too_many_fields,
     reject_unstorable,
     to_request_error,
 )
 from services.gateway.requests import DatasetRequest
-from services.gateway.routes.dependencies import GatewayApi, Limit
+from services.gateway.routes.dependencies import GatewayApi
 
 DatasetPurpose = Literal["training", "evaluation"]
 PATH = "/datasets"
@@ -38,6 +39,12 @@ class Upload(NamedTuple):
     name: str
     purpose: DatasetPurpose
     items: list[Item]
+
+
+class DatasetPage(Page[DatasetView]):
+    """A part of both lists of datasets; the cursor leads on in both."""
+
+    prepared: list[PreparedDatasetView]
 
 
 UPLOAD = {
@@ -84,18 +91,19 @@ def build_router(api: GatewayApi) -> APIRouter:
             )
 
     @router.get("/datasets")
-    async def list_datasets(
-        limit: Limit = 100, caller: Caller = reader
-    ) -> dict[str, list[DatasetView] | list[PreparedDatasetView]]:
+    async def list_datasets(page: PageRequest = PAGE, caller: Caller = reader) -> DatasetPage:
         """Uploaded datasets, and those prepared for jobs."""
         store = api.queries.store
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return {
-                "items": await store.datasets(tx, caller.tenant_id, limit=limit),
-                "prepared": await store.prepared_datasets(
-                    tx, caller.tenant_id, only=caller.agents, limit=limit
-                ),
-            }
+            items = await store.datasets(tx, caller.tenant_id, limit=page.rows, offset=page.offset)
+            prepared = await store.prepared_datasets(
+                tx, caller.tenant_id, only=caller.agents, limit=page.rows, offset=page.offset
+            )
+        return DatasetPage(
+            items=items[: page.limit],
+            prepared=prepared[: page.limit],
+            next_cursor=page.next_cursor(items, prepared),
+        )
 
     @router.get("/datasets/{name}")
     async def show_dataset(name: Name, caller: Caller = reader) -> DatasetView:

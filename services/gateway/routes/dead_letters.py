@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Request
 from archon_contracts.base import Identifier
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.dead_letters.letters import DeadLetterDetail, DeadLetterView
-from services.gateway.routes.dependencies import GatewayApi, Limit
+from services.gateway.http.pages import PAGE, Page, PageRequest
+from services.gateway.routes.dependencies import GatewayApi
 
 
 def build_router(api: GatewayApi) -> APIRouter:
@@ -20,12 +21,15 @@ def build_router(api: GatewayApi) -> APIRouter:
     @router.get("")
     async def list_letters(
         service: Annotated[Identifier | None, Query()] = None,
-        limit: Limit = 100,
+        page: PageRequest = PAGE,
         caller: Caller = operator,
-    ) -> dict[str, list[DeadLetterView]]:
+    ) -> Page[DeadLetterView]:
         """The newest dead letters of all tenants and services."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return {"items": await api.dead_letters.newest(tx, service=service, limit=limit)}
+            found = await api.dead_letters.newest(
+                tx, service=service, limit=page.rows, offset=page.offset
+            )
+        return page.build(found)
 
     @router.get("/{letter_id}")
     async def show_letter(letter_id: Identifier, caller: Caller = operator) -> DeadLetterDetail:

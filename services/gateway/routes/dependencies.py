@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Request, Security
+from fastapi import Depends, Path, Request, Security
 from fastapi.security import HTTPBearer
 from opentelemetry import trace
 
@@ -48,7 +48,6 @@ BEARER = HTTPBearer(
 )
 """For the OpenAPI document only: `authenticate` reads the header itself and refuses with a problem
 document."""
-Limit = Annotated[int, Query(ge=1, le=1000, description="At most this many.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
 from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.requests import CancelRequest, JobRequest
-from services.gateway.routes.dependencies import GatewayApi, Limit, build_accepted
+from services.gateway.routes.dependencies import GatewayApi, build_accepted
 
 
 def build_router(api: GatewayApi) -> APIRouter:
@@ -56,9 +57,9 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
     async def list_jobs(
         agent_id: Annotated[Name | None, Query()] = None,
         state: Annotated[JobState | None, Query()] = None,
-        limit: Limit = 100,
+        page: PageRequest = PAGE,
         caller: Caller = reader,
-    ) -> dict[str, list[JobSummary]]:
+    ) -> Page[JobSummary]:
         """Jobs, newest first."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             jobs = await api.queries.store.jobs(
@@ -67,9 +68,10 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
                 agent_id=agent_id,
                 only=caller.agents,
                 state=state,
-                limit=limit,
+                limit=page.rows,
+                offset=page.offset,
             )
-        return {"items": jobs}
+        return page.build(jobs)
 
     @router.get("/jobs/{job_id}")
     async def show_job(job_id: UUID, caller: Caller = reader) -> JobView:

@@ -12,9 +12,10 @@ from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import KeyView, NewKey
 from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.key_admin import resolve_tenant
 from services.gateway.requests import KeyRequest
-from services.gateway.routes.dependencies import GatewayApi, Limit
+from services.gateway.routes.dependencies import GatewayApi
 
 Tenant = Annotated[
     Identifier | None, Query(description="Another tenant; only for the operator's keys.")
@@ -39,14 +40,14 @@ def build_router(api: GatewayApi) -> APIRouter:
 
     @router.get("")
     async def list_keys(
-        tenant_id: Tenant = None, limit: Limit = 100, caller: Caller = admin
-    ) -> dict[str, list[KeyView]]:
+        tenant_id: Tenant = None, page: PageRequest = PAGE, caller: Caller = admin
+    ) -> Page[KeyView]:
         """Keys, newest first, also those that were revoked or have expired."""
         async with api.transactions.begin_read(resolve_tenant(caller, tenant_id)) as tx:
             keys = await api.key_administration.list_keys(
-                tx, caller, tenant_id=tenant_id, limit=limit
+                tx, caller, tenant_id=tenant_id, limit=page.rows, offset=page.offset
             )
-        return {"items": keys}
+        return page.build(keys)
 
     @router.post("/{key_id}/revoke")
     async def revoke_key(

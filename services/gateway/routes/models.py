@@ -8,6 +8,7 @@ from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import ModelView
 from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.requests import DeployRequest, RollBackRequest
 from services.gateway.routes.dependencies import AgentId, GatewayApi, Version, build_accepted
 
@@ -21,10 +22,15 @@ def build_router(api: GatewayApi) -> APIRouter:
     )
 
     @router.get("/models")
-    async def list_models(agent_id: AgentId, caller: Caller = reader) -> dict[str, list[ModelView]]:
+    async def list_models(
+        agent_id: AgentId, page: PageRequest = PAGE, caller: Caller = reader
+    ) -> Page[ModelView]:
         """An agent's versions, newest first."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return {"items": await api.queries.models(tx, caller.tenant_id, agent_id)}
+            found = await api.queries.models(
+                tx, caller.tenant_id, agent_id, limit=page.rows, offset=page.offset
+            )
+        return page.build(found)
 
     @router.get("/models/{version}")
     async def show_model(agent_id: AgentId, version: Version, caller: Caller = reader) -> ModelView:

@@ -21,7 +21,7 @@ WHERE key_hash = :key_hash AND revoked_at IS NULL AND (expires_at IS NULL OR exp
 UPDATE api_keys SET last_used_on = current_date
 WHERE id = :id AND last_used_on IS DISTINCT FROM current_date;
 
--- name: api_keys(tenant_id, id, limit, only)
+-- name: api_keys(tenant_id, id, limit, only, offset)
 -- One key, or all of a tenant when id is null; never the hash.
 SELECT id, tenant_id, name, scopes, agents, created_at, created_by, last_used_on, expires_at,
        revoked_at
@@ -29,7 +29,7 @@ FROM api_keys
 WHERE tenant_id = :tenant_id AND (:id::uuid IS NULL OR id = :id)
   AND (:only::text[] IS NULL OR agents <@ :only::text[])
 ORDER BY created_at DESC, id
-LIMIT :limit;
+LIMIT :limit OFFSET :offset;
 
 -- name: count_api_keys(tenant_id)$
 -- A tenant's keys that are good now.
@@ -72,7 +72,7 @@ SELECT EXISTS (SELECT FROM agents WHERE tenant_id = :tenant_id AND agent_id = :a
 -- name: agent_kind(tenant_id, agent_id)$
 SELECT profile ->> 'kind' FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
--- name: agents(tenant_id, agent_id, limit, final_states, agents)
+-- name: agents(tenant_id, agent_id, limit, final_states, agents, offset)
 -- One agent, or all of a tenant when agent_id is null, each with its deployed version and open job.
 SELECT a.agent_id, a.profile, a.configured_at,
        CASE WHEN a.parked_until > now() AND a.parked_at > a.configured_at
@@ -95,7 +95,7 @@ LEFT JOIN LATERAL (
 WHERE a.tenant_id = :tenant_id AND (:agent_id::text IS NULL OR a.agent_id = :agent_id)
   AND (:agents::text[] IS NULL OR a.agent_id = ANY(:agents::text[]))
 ORDER BY a.agent_id
-LIMIT :limit;
+LIMIT :limit OFFSET :offset;
 
 -- Datasets -----------------------------------------------------------------------------------
 
@@ -104,11 +104,11 @@ INSERT INTO datasets (tenant_id, name, purpose, items, uri, digest)
 VALUES (:tenant_id, :name, :purpose, :items, :uri, :digest)
 ON CONFLICT (tenant_id, name) DO NOTHING;
 
--- name: datasets(tenant_id, name, limit)
+-- name: datasets(tenant_id, name, limit, offset)
 SELECT name, purpose, items, uri, digest, created_at FROM datasets
 WHERE tenant_id = :tenant_id AND (:name::text IS NULL OR name = :name)
 ORDER BY created_at DESC, name
-LIMIT :limit;
+LIMIT :limit OFFSET :offset;
 
 -- name: save_prepared_dataset(dataset_id, tenant_id, agent_id, job_id, dataset_version, body, prepared_at)!
 INSERT INTO prepared_datasets
@@ -116,12 +116,12 @@ INSERT INTO prepared_datasets
 VALUES (:dataset_id, :tenant_id, :agent_id, :job_id, :dataset_version, :body, :prepared_at)
 ON CONFLICT (dataset_id) DO NOTHING;
 
--- name: prepared_datasets(tenant_id, limit, agents)
+-- name: prepared_datasets(tenant_id, limit, agents, offset)
 SELECT body, prepared_at FROM prepared_datasets
 WHERE tenant_id = :tenant_id
   AND (:agents::text[] IS NULL OR agent_id = ANY(:agents::text[]))
-ORDER BY prepared_at DESC
-LIMIT :limit;
+ORDER BY prepared_at DESC, dataset_id
+LIMIT :limit OFFSET :offset;
 
 -- Jobs ---------------------------------------------------------------------------------------
 
@@ -210,7 +210,7 @@ SELECT name, step, value, epoch, attempt, recorded_at FROM job_metrics
 WHERE job_id = :job_id
 ORDER BY attempt, step, name;
 
--- name: jobs(tenant_id, agent_id, state, limit, agents)
+-- name: jobs(tenant_id, agent_id, state, limit, agents, offset)
 SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id, j.version,
        j.dataset_name, j.created_at, j.state_at
 FROM jobs j
@@ -218,8 +218,8 @@ WHERE j.tenant_id = :tenant_id
   AND (:agent_id::text IS NULL OR j.agent_id = :agent_id)
   AND (:state::text IS NULL OR j.state = :state)
   AND (:agents::text[] IS NULL OR j.agent_id = ANY(:agents::text[]))
-ORDER BY j.created_at DESC
-LIMIT :limit;
+ORDER BY j.created_at DESC, j.job_id
+LIMIT :limit OFFSET :offset;
 
 -- name: count_open_jobs(tenant_id)$
 -- The states are spelled out for the partial index jobs_open.
@@ -293,7 +293,7 @@ SET status = 'deployed', reason = excluded.reason, deployed_at = excluded.deploy
 UPDATE models SET status = 'archived', reason = :reason
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
 
--- name: models(tenant_id, agent_id, version, limit)
+-- name: models(tenant_id, agent_id, version, limit, offset)
 SELECT m.agent_id, m.version, m.status, m.uri, m.digest, m.model_id, m.job_id, m.parent_version,
        m.dataset_id, m.metrics, m.reason, m.registered_at, m.deployed_at,
        j.window_trigger ->> 'feedback_digest' AS feedback_digest, e.body AS evaluation
@@ -304,7 +304,7 @@ LEFT JOIN LATERAL (SELECT body FROM evaluations WHERE job_id = m.job_id
 WHERE m.tenant_id = :tenant_id AND m.agent_id = :agent_id
   AND (:version::text IS NULL OR m.version = :version)
 ORDER BY m.registered_at DESC NULLS LAST, m.version DESC
-LIMIT :limit;
+LIMIT :limit OFFSET :offset;
 
 -- name: deployed_version(tenant_id, agent_id)$
 SELECT version FROM models
@@ -365,14 +365,14 @@ VALUES (:id, :service, :reason, :error_type, :attempts, :topic, :partition, :rec
         :headers, :null_headers, :body, :first_at, :last_at)
 ON CONFLICT (id) DO NOTHING;
 
--- name: dead_letters(service, limit)
+-- name: dead_letters(service, limit, offset)
 SELECT id, service, reason, error_type, attempts, topic, partition, record_offset, key, headers,
        null_headers, NULL AS body, octet_length(body) AS size_bytes, first_at, last_at, replays,
        replayed_at
 FROM dead_letters
 WHERE :service::text IS NULL OR service = :service
-ORDER BY last_at DESC
-LIMIT :limit;
+ORDER BY last_at DESC, id
+LIMIT :limit OFFSET :offset;
 
 -- name: count_refused_audit_entries(topic)$
 SELECT count(*) FROM dead_letters WHERE replays = 0 AND topic = :topic;
@@ -403,7 +403,7 @@ VALUES (:tenant_id, :chain, :sequence, :entry_id, :recorded_at, :actor, :action,
         :subject, :reason, :details, :changes, :cause_id, :trace_id, :previous_hash, :hash)
 ON CONFLICT (tenant_id, chain, sequence, hash) DO NOTHING;
 
--- name: newest_audit_entries(tenant_id, agent_id, action, since, limit, agents)
+-- name: newest_audit_entries(tenant_id, agent_id, action, since, limit, agents, offset)
 SELECT chain, sequence, recorded_at, actor, action, agent_id, subject, reason, details, changes,
        cause_id, trace_id, previous_hash, hash
 FROM audit_entries
@@ -413,7 +413,7 @@ WHERE tenant_id = :tenant_id
   AND (:since::timestamptz IS NULL OR recorded_at >= :since)
   AND (:agents::text[] IS NULL OR agent_id = ANY(:agents::text[]))
 ORDER BY recorded_at DESC, chain, sequence DESC
-LIMIT :limit;
+LIMIT :limit OFFSET :offset;
 
 -- name: audit_copy_after(tenant, tenant_id, chain, sequence, hash, limit)
 -- A page of one tenant's chains, or of all, in order: what comes after an entry.

@@ -72,12 +72,15 @@ class InMemoryKeyStore:
         key_id: UUID | None = None,
         only: frozenset[str] | None = None,
         limit: int = 1000,
+        offset: int = 0,
     ) -> list[KeyView]:
         mine = [row.view for row in self._rows.values() if row.view.tenant_id == tenant_id]
         if only is not None:
             mine = [view for view in mine if view.agents and only.issuperset(view.agents)]
         found = [view for view in mine if key_id in (None, view.id)]
-        return sorted(found, key=lambda view: view.created_at, reverse=True)[:limit]
+        return sorted(found, key=lambda view: view.created_at, reverse=True)[
+            offset : offset + limit
+        ]
 
     async def count_keys(self, _tx: object, tenant_id: str) -> int:
         now = self._clock.now()

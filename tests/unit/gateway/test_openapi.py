@@ -57,3 +57,31 @@ def test_every_request_needs_a_bearer_token_with_one_scope(document: dict[str, A
     assert len(scopes) == len(operations)
     assert {len(each) for each in scopes} == {1}
     assert {scope for each in scopes for scope in each} == set(Scope)
+
+
+def test_every_list_has_a_cursor_to_what_lies_beyond_its_limit(document: dict[str, Any]) -> None:
+    lists = {}
+    for path, operations in document["paths"].items():
+        if (operation := operations.get("get")) is None:
+            continue
+        schema = resolved(document, operation["responses"]["200"].get("content", {}))
+        if schema.get("items", {}).get("type") == "array":
+            names = {each["name"] for each in operation.get("parameters", ())}
+            lists[path] = ("next_cursor" in schema, {"cursor", "limit"} <= names)
+
+    # Metrics of one job are the whole list: they have no limit, so nothing lies beyond it.
+    assert lists.pop("/v1/jobs/{job_id}/metrics") == (False, False)
+    assert len(lists) >= 7
+    assert set(lists.values()) == {(True, True)}, lists
+
+
+def resolved(document: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """The properties of a JSON answer's schema; an object of lists is one by its name."""
+    schema = content.get("application/json", {}).get("schema", {})
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if "additionalProperties" in schema and schema.get("type") == "object":
+        values = schema["additionalProperties"]
+        return {"items": values} if isinstance(values, dict) else {}
+    properties: dict[str, Any] = schema.get("properties", {})
+    return properties

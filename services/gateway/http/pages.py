@@ -1,0 +1,84 @@
+"""Pages of lists: every list has a limit, and a cursor to what lies beyond it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Annotated, Final, Generic, NamedTuple, TypeVar
+
+from fastapi import Depends, Query
+from pydantic import BaseModel, Field
+
+from services.gateway.errors import FieldError, Invalid
+
+T = TypeVar("T")
+
+PREFIX: Final = b"after:"
+MAX_OFFSET: Final = 2**31 - 1
+"""A larger one is no cursor of ours: PostgreSQL's offsets go further, a list does not."""
+
+
+class PageRequest(NamedTuple):
+    """Which part of a list is asked for."""
+
+    limit: int
+    offset: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows to read: one more than is shown tells whether there is a next page."""
+        return self.limit + 1
+
+    def has_next(self, *found: Sequence[object]) -> bool:
+        """Whether one of the lists that were read goes on."""
+        return any(len(each) > self.limit for each in found)
+
+    def next_cursor(self, *found: Sequence[object]) -> str | None:
+        """The cursor of the next page, if there is one."""
+        if not self.has_next(*found):
+            return None
+        return base64.urlsafe_b64encode(PREFIX + str(self.offset + self.limit).encode()).decode()
+
+    def build(self, found: Sequence[T]) -> Page[T]:
+        """The page of what was read."""
+        return Page(items=list(found[: self.limit]), next_cursor=self.next_cursor(found))
+
+
+class Page(BaseModel, Generic[T]):
+    """A part of a list. What is added or changed while pages are read may be on two of them."""
+
+    items: list[T]
+    next_cursor: str | None = Field(
+        default=None, description="Pass it as `cursor` for the next page; absent: this is the last."
+    )
+
+
+def read_page(
+    limit: Annotated[int, Query(ge=1, le=1000, description="At most this many.")] = 100,
+    cursor: Annotated[
+        str | None, Query(max_length=100, description="`next_cursor` of the page before.")
+    ] = None,
+) -> PageRequest:
+    """The page that a request asks for.
+
+    Raises:
+        Invalid: the cursor is none of ours.
+    """
+    return PageRequest(limit, 0 if cursor is None else _offset(cursor))
+
+
+def _offset(cursor: str) -> int:
+    try:
+        text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+        number = text.removeprefix(PREFIX).decode("ascii")
+    except (binascii.Error, UnicodeError):
+        text, number = b"", ""
+    if not text.startswith(PREFIX) or not number.isdecimal() or int(number) > MAX_OFFSET:
+        message = "is no cursor; pass the next_cursor of an answer, or leave it out"
+        raise Invalid([FieldError("query.cursor", "cursor", message)])
+    return int(number)
+
+
+PAGE: Final = Depends(read_page)
+"""The dependency of every list route."""

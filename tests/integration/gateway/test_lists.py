@@ -1,0 +1,87 @@
+"""Every row of every list is reached by its cursor, once, in the list's order."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.gateway.gateway import ServedGateway
+from tests.support.infrastructure.owner import as_owner
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ROWS = 7
+NAMES = [f"list-{number}" for number in range(ROWS)]
+FILLS = (
+    """INSERT INTO agents (tenant_id, agent_id, profile, configured_at)
+       SELECT 'default', name, jsonb_build_object('agent_id', name, 'kind', 'selector',
+              'base_model', 'pypi:m'), now() FROM unnest($1::text[]) AS name""",
+    """INSERT INTO datasets (tenant_id, name, purpose, items, uri, digest)
+       SELECT 'default', name, 'training', 1, 'file:///x', repeat('a', 64)
+       FROM unnest($1::text[]) AS name""",
+    """INSERT INTO jobs (job_id, tenant_id, agent_id, created_at)
+       SELECT gen_random_uuid(), 'default', name, now() FROM unnest($1::text[]) AS name""",
+    """INSERT INTO models (tenant_id, agent_id, version, status, uri, digest, metrics)
+       SELECT 'default', 'list-0', name, 'ready', 'file:///x', repeat('a', 64), '{}'
+       FROM unnest($1::text[]) AS name""",
+    """INSERT INTO api_keys (id, key_hash, tenant_id, name, scopes)
+       SELECT gen_random_uuid(), sha256(name::bytea), 'default', name, ARRAY['read']
+       FROM unnest($1::text[]) AS name""",
+    """INSERT INTO dead_letters (id, service, reason, error_type, attempts, topic, partition,
+              record_offset, headers, null_headers, first_at, last_at)
+       SELECT name, 'x', 'r', 'e', 1, 't', 0, 0, '[]', '{}', now(), now()
+       FROM unnest($1::text[]) AS name""",
+    """INSERT INTO audit_entries (tenant_id, chain, sequence, entry_id, recorded_at, actor, action,
+              subject, reason, details, changes, cause_id, trace_id, previous_hash, hash)
+       SELECT 'default', name, 1, gen_random_uuid(), now(), 'a', 'agent_configured', name, '', '{}',
+              '[]', gen_random_uuid(), '', repeat('0', 64), repeat('1', 64)
+       FROM unnest($1::text[]) AS name""",
+)
+LISTS = (
+    ("/v1/agents", "agent_id"),
+    ("/v1/datasets", "name"),
+    ("/v1/jobs", "agent_id"),
+    ("/v1/agents/list-0/models", "version"),
+    ("/v1/keys", "name"),
+    ("/v1/dead-letters", "id"),
+    ("/v1/audit", "subject"),
+)
+
+
+async def walk(gateway: ServedGateway, path: str, limit: int) -> list[list[Any]]:
+    """The pages of a list."""
+    pages, query = [], {"limit": limit}
+    while True:
+        page = await gateway.get(path, **query)
+        pages.append(page["items"])
+        if page["next_cursor"] is None:
+            return pages
+        query = {"limit": limit, "cursor": page["next_cursor"]}
+
+
+async def test_a_cursor_reaches_every_row_of_every_list(gateway: ServedGateway) -> None:
+    async with gateway.application.service_context.database.across_tenants() as tx:
+        await as_owner(tx)
+        for fill in FILLS:
+            await tx.execute(fill, NAMES)
+
+    for path, name in LISTS:
+        pages = await walk(gateway, path, limit=3)
+        whole = await walk(gateway, path, limit=1000)
+
+        found = [row[name] for page in pages for row in page]
+        assert all(len(page) == 3 for page in pages[:-1]), path
+        assert found == [row[name] for row in whole[0]], path
+        assert len(whole) == 1
+        assert sorted(each for each in found if each in NAMES) == NAMES, path
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "YWZ0ZXI6", "YWZ0ZXI6LTE=", "YWZ0ZXI6OTk5OTk5OTk5OTk5", "ü"]
+)
+async def test_a_cursor_that_is_none_of_ours_is_refused(
+    gateway: ServedGateway, cursor: str
+) -> None:
+    answer = await gateway.http.get("/v1/jobs", params={"cursor": cursor})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "query.cursor"
