@@ -12,6 +12,7 @@ from archon_contracts.event_ids import event_id_of
 from archon_contracts.topics import SERVICES
 from deploy.gateway_client import AsyncGatewayClient
 from tests.faults.accounting.client_log import balance, read_client_log
+from tests.faults.brokers.servers import Reader
 from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import LocalSystem, local_system
 from tests.faults.waiting import beside, until
@@ -134,12 +135,14 @@ class HostileTenantBeside:
     ) -> None:
         """One honest event after the other; each is timed until it is stored."""
         submitter = submitter_of_first_key(system.runtime.api_key)
+        # A connection of its own: the retrain is watched on the system's meanwhile.
+        reader = Reader(system.runtime.endpoints.database_url)
         while True:
             event = load.make()
             event_id, began = str(event_id_of(event, submitter)), time.monotonic()
 
             async def is_stored(wanted: str = event_id) -> bool:
-                return await system.reader.value(STORED, wanted) == 1
+                return await reader.value(STORED, wanted) == 1
 
             await load.deliver([event])
             if await until(is_stored, timeout=20):
