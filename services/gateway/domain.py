@@ -213,6 +213,11 @@ class ModelView(View):
     evaluation: dict[str, Any] | None = None
 
 
+def name_synthetic_dataset(request_id: UUID) -> str:
+    """The name of the dataset that a request for synthetic data gives."""
+    return f"synthetic-{request_id}"
+
+
 class SyntheticView(View):
     """A request for synthetic data, and its result when it is there."""
 
@@ -222,6 +227,9 @@ class SyntheticView(View):
     request: dict[str, Any]
     requested_at: datetime
     artifact: ArtifactRef | None = None
+    dataset: str | None = Field(
+        default=None, description="Name of the result among the datasets; a training may name it."
+    )
     items: int | None = None
     rejected: dict[str, int] | None = None
     finished_at: datetime | None = None

@@ -28,6 +28,7 @@ from services.gateway.domain import (
     WorkerView,
     build_agent,
     estimate_eta_seconds,
+    name_synthetic_dataset,
     sum_stage_seconds,
 )
 from shared.postgres.database import Tx
@@ -303,7 +304,8 @@ class GatewayStore:
             return None
         result = row["result"] or {}
         state = "ready" if row["result"] else "requested"
-        return SyntheticView(**{**dict(row), **result}, state=state)
+        dataset = name_synthetic_dataset(request_id) if result.get("items") else None
+        return SyntheticView(**{**dict(row), **result}, state=state, dataset=dataset)
 
     async def workers(self, tx: Tx, *, seen_after: datetime) -> list[WorkerView]:
         rows = self._queries.workers(tx, seen_after=seen_after)

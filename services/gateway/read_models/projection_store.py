@@ -26,6 +26,7 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from archon_contracts.values import AgentProfile, ModelRef
+from services.gateway.domain import name_synthetic_dataset
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -224,6 +225,16 @@ class ProjectionStore:
             result=event.to_json(),
             at=at,
         )
+        if event.items:
+            await self._queries.save_synthetic_dataset(
+                tx,
+                request_id=event.request_id,
+                tenant_id=event.tenant_id,
+                name=name_synthetic_dataset(event.request_id),
+                items=event.items,
+                uri=event.artifact.uri,
+                digest=event.artifact.digest,
+            )
 
     async def save_worker(self, tx: Tx, event: WorkerReported, at: datetime) -> None:
         await self._queries.save_worker(

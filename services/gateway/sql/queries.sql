@@ -327,6 +327,13 @@ WHERE tenant_id = :tenant_id AND result IS NULL AND requested_at > :since
 UPDATE synthetic_requests SET result = :result, finished_at = :at
 WHERE request_id = :request_id AND tenant_id = :tenant_id;
 
+-- name: save_synthetic_dataset(request_id, tenant_id, name, items, uri, digest)!
+-- A dataset like any other, so that a training can name it.
+INSERT INTO datasets (tenant_id, name, purpose, items, uri, digest)
+SELECT :tenant_id, :name, 'training', :items, :uri, :digest
+FROM synthetic_requests WHERE request_id = :request_id AND tenant_id = :tenant_id
+ON CONFLICT (tenant_id, name) DO NOTHING;
+
 -- name: find_synthetic_request(tenant_id, request_id)^
 SELECT request_id, agent_id, request, requested_at, result, finished_at
 FROM synthetic_requests

@@ -17,6 +17,11 @@ from services.data_prep.text import normalise_input, to_text
         ("where  is\tit", "Where is it!"),
         ("STRASSE", "straße"),
         ("caf\u00e9", "cafe\u0301"),
+        ("re\u00adset my pass\u200bword", "reset my password"),
+        ("\ufeffreset\u200f my\u00a0password\u2060", "reset my password"),
+        ("\u2764\ufe0f this", "\u2764 this"),
+        ("it\u2019s \u201cbroken\u201d", 'it\'s "broken"'),
+        ("follow\u2011up \u2013 now", "follow-up - now"),
     ],
 )
 def test_inputs_that_ask_the_same_have_one_key(first: str, second: str) -> None:

@@ -46,6 +46,12 @@ MINIMUM_RECALL_AND_PRECISION = {  # recall, precision
         ("IBAN GB82 WEST 1234 5698 7654 32 now", "IBAN <IBAN> now"),
         ("to GB82WEST12345698765432", "to <IBAN>"),
         ("call +41 (0)62 585 51 90", "call <PHONE>"),
+        ("an j\u00fcrgen@m\u00fcller.de, bitte", "an <EMAIL>, bitte"),
+        ("\u0438\u0432\u0430\u043d@\u043f\u043e\u0447\u0442\u0430.\u0440\u0444", "<EMAIL>"),
+        ("from 2001:db8::1, ::1, fe80::1ff:fe23:4567:890a", "from <IP>, <IP>, <IP>"),
+        ("call +41\u00a0(0)62\u00a0585\u00a051\u00a090", "call <PHONE>"),
+        ("call 030/12345678 or 0221 / 4710-815", "call <PHONE> or <PHONE>"),
+        ("\u0660\u0661\u0662-\u0663\u0664\u0665-\u0666\u0667\u0668\u0669", "<PHONE>"),
         ("call (579)888-3058 or 345-899-3560x4587", "call <PHONE> or <PHONE>"),
     ],
 )
@@ -62,6 +68,11 @@ def test_personal_data_is_replaced_by_its_kind(text: str, redacted: str) -> None
         "3 apples, 12 pears and 1,000.50 euros",
         "GB82WEST12345698765433",
         "me@home",
+        "born on 15.01.2024, or 3/4/1999",
+        "it costs 1 250 000 yen",
+        "version 10.15.7.1 of the system",
+        "at 52.520008, 13.404954",
+        "at 10:15:00, ratio 1::2x, std::vector, A::B",
     ],
 )
 def test_what_only_looks_like_personal_data_stays(text: str) -> None:
