@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -141,6 +141,19 @@ def _find_excess(items: int, line: bytes) -> str | None:
     if count_elements(line) > MAX_JSON_ELEMENTS:
         return f"a line has {MAX_JSON_ELEMENTS} JSON elements at most"
     return None
+
+
+def check_suite(content: bytes, answers: Collection[str]) -> None:
+    """Refuse a suite of which the agent could answer nothing right.
+
+    Raises:
+        Invalid: none of its targets is an answer of the agent; some of both are named.
+    """
+    targets = {orjson.loads(line).get("target", "") for line in content.splitlines() if line}
+    if targets.isdisjoint(answers):
+        wanted, given = (", ".join(map(repr, sorted(each)[:3])) for each in (targets, answers))
+        message = f"no item asks for an answer of this agent: targets are {wanted}, answers {given}"
+        raise Invalid([FieldError("evaluation_dataset", "targets", message)])
 
 
 def catalogue_file(entries: Sequence[CatalogueEntry]) -> dict[str, bytes]:

@@ -27,7 +27,7 @@ class PageRequest(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """How many rows to read: one more than is shown tells whether there is a next page."""
+        """How many rows to read: one more than is shown, for whether there is a next page."""
         return self.limit + 1
 
     def has_next(self, *found: Sequence[object]) -> bool:

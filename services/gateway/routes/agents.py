@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from archon_contracts.formats import ITEMS_FILE
 from archon_contracts.values import AgentProfile, ArtifactRef
 from services.gateway.auth.agent_binding import BoundKeys, require_agents
 from services.gateway.auth.credentials import Caller, Scope
-from services.gateway.datasets import catalogue_file
+from services.gateway.datasets import catalogue_file, check_suite
 from services.gateway.domain import AgentView
+from services.gateway.errors import Conflict
 from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.requests import AgentRequest
@@ -41,11 +43,14 @@ def build_router(api: GatewayApi) -> APIRouter:
         require_agents(caller, [body.agent_id])  # before its catalogue is published
         check_kind(body)
         check_base_model(body.base_model, caller)
+        await _check_suite(api, caller, body)
         catalogue = await _publish_catalogue(api, body)
         event_filter = EventFilter(caller.tenant_id, body.agent_id, frozenset({"AgentConfigured"}))
         with api.event_hub.subscribed(event_filter) as subscriber:
             async with api.transactions.begin_write(caller.tenant_id) as tx:
                 identity = await api.idempotency.identify(tx, caller, request)
+                known = await api.queries.store.agents(tx, caller.tenant_id, agent_id=body.agent_id)
+                check_change(body, known[0] if known else None)
                 profile = await api.service.configure_agent(tx, identity, body, catalogue)
             if not await _confirmed(api, subscriber, caller.tenant_id, profile):
                 response.status_code = HTTPStatus.ACCEPTED
@@ -69,6 +74,22 @@ def build_router(api: GatewayApi) -> APIRouter:
             return await api.queries.agent(tx, caller.tenant_id, agent_id)
 
     return router
+
+
+async def _check_suite(api: GatewayApi, caller: Caller, body: AgentRequest) -> None:
+    """Refuse a suite that asks for answers that the agent cannot give: every job would fail it.
+
+    A dataset that is missing, or for training, is refused by the service, with its reason.
+    """
+    answers = {*body.labels, *(entry.name for entry in body.catalogue)}
+    if body.evaluation_dataset is None or not answers:
+        return
+    async with api.transactions.begin_read(caller.tenant_id) as tx:
+        found = await api.queries.store.datasets(tx, caller.tenant_id, name=body.evaluation_dataset)
+    if found and found[0].purpose == "evaluation":
+        content = await api.artifacts.read(found[0].artifact, ITEMS_FILE)
+        # In a thread: a suite may have some hundred thousand items.
+        await asyncio.to_thread(check_suite, content, answers)
 
 
 async def _publish_catalogue(api: GatewayApi, body: AgentRequest) -> ArtifactRef | None:
@@ -121,3 +142,20 @@ def _unconfirmed(profile: AgentProfile, evaluation_dataset: str | None) -> Agent
         profile=profile,
         evaluation_dataset=evaluation_dataset,
     )
+
+
+def check_change(request: AgentRequest, known: AgentView | None) -> None:
+    """Refuse another kind or base model for an agent with a deployed version.
+
+    Raises:
+        Conflict: no later training could continue from that version.
+    """
+    if known is None or known.deployed_version is None:
+        return
+    if (known.kind, known.base_model) != (request.kind, request.base_model):
+        raise Conflict(
+            f"version {known.deployed_version} of agent {request.agent_id} is deployed, a "
+            f"{known.kind} of {known.base_model}: no training of a {request.kind} of "
+            f"{request.base_model} can continue from it; keep kind and base_model, or configure "
+            "another agent"
+        )

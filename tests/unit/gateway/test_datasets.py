@@ -5,7 +5,14 @@ import json
 import pytest
 
 from archon_contracts.values import ArtifactRef
-from services.gateway.datasets import MAX_ITEMS, Datasets, catalogue_file, items_file, read_lines
+from services.gateway.datasets import (
+    MAX_ITEMS,
+    Datasets,
+    catalogue_file,
+    check_suite,
+    items_file,
+    read_lines,
+)
 from services.gateway.errors import Conflict, Invalid
 from services.gateway.http.validation import MAX_ERRORS_REPORTED
 from services.gateway.requests import CatalogueEntry
@@ -141,3 +148,11 @@ def test_more_items_or_elements_than_can_be_checked_in_time_are_refused(
         read_lines(body)
 
     assert [error.field for error in refused.value.errors] == [field]
+
+
+def test_a_suite_that_asks_for_none_of_the_agents_answers_is_refused() -> None:
+    suite = items_file([{"input": "q", "target": name} for name in ("Bug", "bill")])["items.jsonl"]
+
+    check_suite(suite, {"bill", "bug"})
+    with pytest.raises(Invalid, match="targets are 'Bug', 'bill', answers 'bug', 'praise'"):
+        check_suite(suite, {"bug", "praise"})

@@ -16,13 +16,14 @@ from archon_contracts.commands import (
 )
 from archon_contracts.events import Capability, JobState, TrainingRequested
 from archon_contracts.identifiers import new_id
-from archon_contracts.values import AgentKind, ArtifactRef, TrainingMethod
+from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
 from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope
 from services.gateway.auth.request_identity import RequestIdentity, identify_request
-from services.gateway.domain import Lineage, ModelView
+from services.gateway.domain import AgentView, Lineage, ModelView
 from services.gateway.errors import Conflict, Invalid, NotFound, Overloaded
 from services.gateway.load.tenant_limits import TenantLimits
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
+from services.gateway.routes.agents import check_change
 from services.gateway.service import (
     GatewayService,
     check_base_model,
@@ -369,3 +370,21 @@ async def test_a_profile_that_is_too_large_to_be_sent_on_is_refused_at_once() ->
     assert outbox.of(ConfigureAgent) == []
     with pytest.raises(ValidationError, match="20000 items"):
         selector(labels=["x"] * 20_001)
+
+
+def deployed_agent(**fields: object) -> AgentView:
+    profile = AgentProfile(agent_id="a", kind="selector", base_model="pypi:m")
+    values = {"agent_id": "a", "kind": "selector", "base_model": "pypi:m", "profile": profile}
+    return AgentView(**(values | {"deployed_version": "1.0.0"} | fields))
+
+
+@pytest.mark.parametrize("change", [{"base_model": "pypi:other"}, {"kind": "classifier"}])
+def test_an_agent_with_a_deployed_version_keeps_its_kind_and_base_model(
+    change: dict[str, object],
+) -> None:
+    with pytest.raises(Conflict, match=r"version 1\.0\.0 of agent a is deployed, a selector"):
+        check_change(selector(**change), deployed_agent())
+
+    check_change(selector(**change), deployed_agent(deployed_version=None))
+    check_change(selector(), deployed_agent())
+    check_change(selector(**change), None)

@@ -350,6 +350,8 @@ async def test_synthetic_data_is_asked_for_and_its_result_shown(
     async def ready() -> None:
         found = await gateway.get(answer["result"])
         assert (found["state"], found["items"]) == ("ready", 9)
+        listed = await gateway.get(f"/v1/datasets/{found['dataset']}")
+        assert (listed["purpose"], listed["artifact"]["digest"]) == ("training", WEIGHTS.digest)
 
     await eventually(ready)
 
