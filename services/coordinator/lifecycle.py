@@ -130,7 +130,9 @@ class JobLifecycle:
                 await self._dispatcher.cancel_training(tx, job, cause, reason)
                 await self.retry_training(tx, job, cause, reason)
             case _:
-                reason = f"nobody finished {job.state} within {seconds:g} s; is its service up?"
+                error = await self._dispatcher.find_last_error(tx, job)
+                cause_text = f"its last try failed: {error}" if error else "is its service up?"
+                reason = f"nobody finished {job.state} within {seconds:g} s; {cause_text}"
                 await self.retry_command(tx, job, cause, reason)
 
     async def _release_agent(self, tx: Tx, job: Job, ended: Job, cause: Cause) -> None:

@@ -285,6 +285,13 @@ RETURNING true;
 UPDATE work SET state = 'cancelled', finished_at = now(), lease_until = NULL
 WHERE kind = :kind AND key = :key AND state IN ('queued', 'leased');
 
+-- name: last_work_error(kind, key)$
+-- Of the newest row that is not done: why its last try failed.
+SELECT error FROM work
+WHERE kind = :kind AND key = :key AND state IN ('queued', 'leased') AND error IS NOT NULL
+ORDER BY created_at DESC
+LIMIT 1;
+
 -- name: seconds_to_next_work(kinds)$
 -- Seconds until the next row may be due; NULL when there is none.
 SELECT min(extract(epoch FROM CASE state WHEN 'leased' THEN lease_until ELSE run_after END - now()))::float8

@@ -156,6 +156,11 @@ class WorkQueue:
         async with self._database.transaction() as tx:
             await _queries.release_work(tx, id=lease.id, token=lease.token)
 
+    async def find_last_error(self, tx: Tx, *, kind: str, key: str) -> str | None:
+        """Why the last try of open work of a key failed; None: it has not failed."""
+        error: str | None = await _queries.last_work_error(tx, kind=kind, key=key)
+        return error
+
     async def seconds_to_next(self, kinds: list[str]) -> float | None:
         """Seconds until a row may be due; None when there is no open row."""
         async with self._database.connection() as connection:

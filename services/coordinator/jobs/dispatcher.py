@@ -47,6 +47,12 @@ class CommandDispatcher:
         sequence = f"{job.version}.{job.dispatches}"
         await self._outbox.append(tx, command, cause=cause_of_stage(cause, job), part=sequence)
 
+    async def find_last_error(self, tx: Tx, job: Job) -> str | None:
+        """Why the work that the job's state waits for failed last; None: it has not failed."""
+        if needed_source_work(job) is None:
+            return None
+        return await self._work.find_last_error(tx, kind=PUBLISH_SOURCES, key=str(job.job_id))
+
     async def cancel_training(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
         """Stop the job's running attempt."""
         command = CancelTraining(

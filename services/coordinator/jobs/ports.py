@@ -76,6 +76,8 @@ class WorkQueue(Protocol):
         self, tx: Tx, *, kind: str, key: str, payload: dict[str, Any], cause: Cause
     ) -> UUID: ...
 
+    async def find_last_error(self, tx: Tx, *, kind: str, key: str) -> str | None: ...
+
 
 class Spans(Protocol):
     """Keeps finished spans in the caller's transaction."""

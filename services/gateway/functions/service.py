@@ -21,6 +21,7 @@ from services.gateway.feedback.hourly_stats import (
     count_by_hour,
     start_of_hour,
 )
+from services.gateway.functions.integrity import IntegrityChecks
 from services.gateway.functions.requests import (
     AdaptRequest,
     AnalyseRequest,
@@ -47,7 +48,7 @@ class FunctionService:
 
     def __init__(self, store: GatewayStore, artifacts: ArtifactStore, clock: Clock) -> None:
         self._store = store
-        self._artifacts = artifacts
+        self._integrity = IntegrityChecks(artifacts)
         self._clock = clock
 
     async def model_to_validate(
@@ -122,7 +123,7 @@ class FunctionService:
     async def _check_integrity(self, model: ModelView) -> ValidationCheck:
         ref = ArtifactRef(uri=model.uri, digest=model.digest)
         try:
-            await self._artifacts.fetch(ref)
+            await self._integrity.check(ref)
         except (ArtifactMissing, ArtifactCorrupt, ArtifactUnsafe) as error:
             return ValidationCheck(name="integrity", passed=False, detail=str(error))
         detail = f"every file hashes to what manifest {model.digest[:12]} states"

@@ -118,3 +118,18 @@ async def test_a_dataset_that_is_missing_fails_its_job_and_frees_the_agent(world
     assert busy is not None
     assert (await world.last(JobFailed)).agent_id == AGENT
     assert await world.value("SELECT open_job_id FROM feedback_stats") is None
+
+
+async def test_a_job_whose_window_cannot_be_written_ends_with_the_real_cause(world: World) -> None:
+    job_id = await job_to_prepare(world)
+    lease = await world.lease()
+    async with world.shared.work.guarded(lease) as tx:
+        await world.shared.work.retry(tx, lease, delay_seconds=9_999, error="the disk is full")
+
+    for _ in range(3):
+        world.clock.move(901)
+        await world.components.sweeper.sweep()
+
+    assert (await world.states(job_id))[-1] == "failed"
+    reason = (await world.last(JobFailed)).reason
+    assert "its last try failed: the disk is full" in reason

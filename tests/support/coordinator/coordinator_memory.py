@@ -81,6 +81,7 @@ class MemoryWork:
     def __init__(self) -> None:
         self.queued: dict[UUID, Lease] = {}
         self.done: set[UUID] = set()
+        self.errors: dict[tuple[str, str], str] = {}
 
     async def enqueue(
         self, _tx: object, *, kind: str, key: str, payload: dict[str, Any], cause: Cause
@@ -89,6 +90,9 @@ class MemoryWork:
         if work_id not in self.done:
             self.queued[work_id] = Lease(work_id, kind, key, payload, cause, work_id, 1, 3)
         return work_id
+
+    async def find_last_error(self, _tx: object, *, kind: str, key: str) -> str | None:
+        return self.errors.get((kind, key))
 
     def guarded(self, _lease: Lease) -> contextlib.AbstractAsyncContextManager[Any]:
         """Nobody else is here."""
