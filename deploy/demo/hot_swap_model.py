@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import gettempdir
 
 import fsspec
 
 from archon_contracts.events import AgentConfiguration
 from archon_contracts.formats import MANIFEST_FILE
+from archon_contracts.private_folder import private_temporary_folder
 from archon_contracts.values import ArtifactRef
 from archon_inference import Predictor, VerifiedLoader
 
@@ -88,7 +88,7 @@ def _local(artifact: ArtifactRef) -> Path:
     files, path = fsspec.core.url_to_fs(artifact.uri)
     if "file" in files.protocol:
         return Path(path)
-    copy = Path(gettempdir()) / "agent-models" / artifact.digest
+    copy = private_temporary_folder("agent-models") / artifact.digest
     if not (copy / MANIFEST_FILE).exists():
         files.get(f"{path}/", f"{copy}/", recursive=True)
     return copy

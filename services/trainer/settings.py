@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from archon_contracts.base import Identifier
+from archon_contracts.private_folder import private_temporary_folder
 from archon_inference.devices import DEVICE_PATTERN, Precision
 from shared.settings import ServiceSettings
 
@@ -23,7 +23,7 @@ def _half_of_the_cores() -> int:
 
 
 def _default_work_dir() -> Path:
-    return Path(tempfile.gettempdir()) / "archon-trainer"
+    return private_temporary_folder("archon-trainer")
 
 
 class Settings(ServiceSettings):

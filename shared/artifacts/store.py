@@ -38,6 +38,7 @@ from archon_contracts.formats.manifest import (
     parse_manifest,
 )
 from archon_contracts.pickles import pickles_in
+from archon_contracts.private_folder import private_temporary_folder
 from archon_contracts.values import ArtifactRef
 from shared.artifacts.signing import Signer, TrustedKeys
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
@@ -59,7 +60,12 @@ class ArtifactStore:
         self._signer = signer
         self._trusted = trusted
         self._local = "file" in self._fs.protocol
-        self._cache = cache_dir or Path(tempfile.gettempdir()) / "archon-artifacts"
+        self._cache_dir = cache_dir
+
+    @property
+    def _cache(self) -> Path:
+        """Made when it is first needed: a local store is read in place."""
+        return self._cache_dir or private_temporary_folder("archon-artifacts")
 
     async def publish(self, folder: Path) -> ArtifactRef:
         """Store a folder's files. Files that exist are checked, and replaced where they differ.

@@ -145,6 +145,14 @@ def check_folder(folder: Path, digest: str | None = None) -> dict[str, FileEntry
 
 
 def check_unlisted(folder: Path, names: Iterable[str]) -> None:
-    """Raises ManifestInvalid when a file is there that the manifest does not name."""
+    """Raises ManifestInvalid when a file is there that the manifest does not name, or a link.
+
+    A link is none of the artifact's bytes: a linked folder's files would be loaded unchecked.
+    """
+    links = sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink()
+    )
+    if links:
+        raise ManifestInvalid(f"{', '.join(links)} is a link; a checked folder holds files only")
     if unlisted := list_unlisted(folder, names):
         raise ManifestInvalid(f"{', '.join(unlisted)} is not in the manifest")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from archon_contracts.base_model_uris import read_base_model_uri
+from archon_contracts.private_folder import private_temporary_folder
 from archon_inference.errors import BaseModelMissing
 from archon_inference.model_files import CONFIG_FILE, SAFE_LOADING_OPTIONS, WEIGHTS_FILE
 
@@ -48,7 +49,7 @@ def resolve_base_model(uri: str, cache: Path | None = None) -> Path:
 
 def default_cache_dir() -> Path:
     """Where converted models are kept when nobody says where."""
-    return Path(tempfile.gettempdir()) / "archon-base-models"
+    return private_temporary_folder("archon-base-models")
 
 
 def _check_model_folder(folder: Path, uri: str) -> Path:

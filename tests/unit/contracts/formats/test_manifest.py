@@ -77,7 +77,7 @@ def test_a_link_that_leads_outside_is_refused(folder: Path) -> None:
     (folder / "a.txt").unlink()
     (folder / "a.txt").symlink_to(outside)
 
-    with pytest.raises(ManifestInvalid, match="outside"):
+    with pytest.raises(ManifestInvalid, match=r"a\.txt is a link"):
         manifest.check_folder(folder)
 
 
@@ -94,3 +94,17 @@ def test_a_pickle_is_refused_by_its_name_and_by_its_content(folder: Path) -> Non
 def test_what_is_no_manifest_is_refused(content: bytes) -> None:
     with pytest.raises(ManifestInvalid):
         manifest.parse_manifest(content)
+
+
+@pytest.mark.parametrize("to_folder", [True, False], ids=["a folder", "a file"])
+def test_a_link_is_refused_whatever_it_leads_to(
+    folder: Path, tmp_path: Path, to_folder: bool
+) -> None:
+    digest = digest_of(folder)
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "config.json").write_text("{}")
+    (folder / "linked").symlink_to(elsewhere if to_folder else folder / "a.txt")
+
+    with pytest.raises(manifest.ManifestInvalid, match="linked is a link"):
+        manifest.check_folder(folder, digest)
