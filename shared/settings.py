@@ -70,11 +70,18 @@ class ServiceSettings(KafkaSecuritySettings):
     )
     artifacts_url: str = Field(description="fsspec URL of the artifact store, file:// or s3://.")
     artifacts_signing_key: SecretStr | None = Field(
-        default=None, description="Ed25519 private key, 64 hex digits; signs what is published."
+        default=None,
+        description="Ed25519 private key of this service alone, 64 hex digits; signs what it "
+        "publishes.",
     )
     artifacts_trusted_keys: str = Field(
         default="",
         description="Public keys, comma-separated; empty: the signing key's own, if there is one.",
+    )
+    artifacts_model_keys: str = Field(
+        default="",
+        description="Public keys of trainers, comma-separated: only what they signed is a model; "
+        "empty: any trusted key.",
     )
     health_host: str = Field(default="127.0.0.1", description="Address of the health endpoint.")
     health_port: int = Field(ge=0, le=65535, description="Port of the health endpoint.")

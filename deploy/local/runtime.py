@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from archon_contracts.namespace import Namespace
 from deploy.local import lock
@@ -26,6 +26,17 @@ from shared.kafka.security import security_arguments
 from shared.settings import KafkaSecuritySettings
 
 IN_THE_OPEN = {"ARCHON_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
+
+TRAINER: Final = "trainer"
+SIGNING_ROLES: Final = (
+    "gateway",
+    "coordinator",
+    "data_prep",
+    "synthetic_generator",
+    TRAINER,
+    "evaluator",
+)
+"""Services that publish artifacts, each with a key of its own."""
 
 
 class Runtime:
@@ -89,8 +100,12 @@ class Runtime:
 
     @property
     def public_key(self) -> str:
-        """The key that identifies this system's artifacts; agents may trust it alone."""
-        return Signer(read_or_create(self._settings.signing_key_path, random_key)).public_key
+        """The key that identifies this system's models; agents may trust it alone."""
+        return Signer(self._signing_key(TRAINER)).public_key
+
+    def _signing_key(self, role: str) -> str:
+        """The private key of one role, made at the first start."""
+        return read_or_create(self._settings.signing_key_path(role), random_key)
 
     def status(self) -> list[ProcessStatus]:
         """Describe every process, with the memory it holds now."""
@@ -122,15 +137,23 @@ class Runtime:
 
     def _service_processes(self, ports: dict[str, int]) -> list[ServiceProcess]:
         environment = self._service_environment()
+        public = {role: Signer(self._signing_key(role)).public_key for role in SIGNING_ROLES}
+        environment |= {
+            "ARCHON_ARTIFACTS_TRUSTED_KEYS": ",".join(public.values()),
+            "ARCHON_ARTIFACTS_MODEL_KEYS": public[TRAINER],
+        }
         secret = read_or_create(self._settings.sampling_secret_path, random_key)
         mac = {"ARCHON_GATEWAY_MAC_KEY": read_or_create(self._settings.mac_key_path, random_key)}
-        own = {
-            "data_prep": {"ARCHON_DATA_PREP_SAMPLING_SECRET": secret},
-            "gateway": mac,
-            "coordinator": mac,
-        }
+        # Each secret goes to the services that need it, and to no other.
+        own: dict[str, dict[str, str]] = {name: {} for name in self._settings.services}
+        own.setdefault("data_prep", {})["ARCHON_DATA_PREP_SAMPLING_SECRET"] = secret
+        own.setdefault("gateway", {})["ARCHON_GATEWAY_BOOTSTRAP_API_KEY"] = self.api_key
+        for name in ("gateway", "coordinator"):
+            own.setdefault(name, {}).update(mac)
+        for role in SIGNING_ROLES:
+            own.setdefault(role, {})["ARCHON_ARTIFACTS_SIGNING_KEY"] = self._signing_key(role)
         return [
-            ServiceProcess(name, ports[name], environment | own.get(name, {}), self._log_path(name))
+            ServiceProcess(name, ports[name], environment | own[name], self._log_path(name))
             for name in self._settings.services
         ]
 
@@ -151,10 +174,6 @@ class Runtime:
             "ARCHON_ARTIFACTS_URL": endpoints.artifacts_url,
             "ARCHON_REVISION": code_revision(),
             "ARCHON_GATEWAY_PORT": str(self.record.ports[GATEWAY_HTTP]),
-            "ARCHON_GATEWAY_BOOTSTRAP_API_KEY": self.api_key,
-            "ARCHON_ARTIFACTS_SIGNING_KEY": read_or_create(
-                self._settings.signing_key_path, random_key
-            ),
         }
 
     def _new_record(self, servers: ChosenServers, ports: dict[str, int]) -> RuntimeRecord:

@@ -76,10 +76,14 @@ class LocalSettings(BaseSettings):
             )
         return self
 
-    @property
-    def signing_key_path(self) -> Path:
-        """Where the key that signs artifacts is kept, readable by its owner only."""
-        return self.data_dir / "signing-key"
+    def signing_key_path(self, role: str) -> Path:
+        """Where the key that signs a service's artifacts is kept, readable by its owner only.
+
+        The trainer's is the one that earlier releases gave to every service: the models that it
+        signed stay trusted, and so do the datasets, as any role's key is good for those.
+        """
+        name = "signing-key" if role == "trainer" else f"signing-key-{role}"
+        return self.data_dir / name
 
     @property
     def sampling_secret_path(self) -> Path:

@@ -76,8 +76,8 @@ class EvaluationWorker:
         started = self.clock.now()
         choose_control(command)  # before anything is fetched: it may not be possible at all
         suite = find_items_file(await self.artifacts.fetch(command.items))
-        candidate = await self.artifacts.fetch(command.candidate)
-        card = await self.artifacts.read(command.candidate, MODEL_CARD_FILE)
+        candidate = await self.artifacts.fetch_model(command.candidate)
+        card = await self.artifacts.read_model(command.candidate, MODEL_CARD_FILE)
         keys = build_score_keys(command, card)
         cached = await self._load_cached_predictions(lease, keys)
         roles = select_roles_to_score(keys, cached)
@@ -160,7 +160,7 @@ class EvaluationWorker:
         if Role.CANDIDATE in roles:
             models[Role.CANDIDATE] = str(candidate)
         if Role.DEPLOYED in roles and command.deployed is not None:
-            models[Role.DEPLOYED] = str(await self.artifacts.fetch(command.deployed.artifact))
+            models[Role.DEPLOYED] = str(await self.artifacts.fetch_model(command.deployed.artifact))
         if Role.BASELINE in roles:
             models[Role.BASELINE] = command.base_model
         return models
@@ -209,7 +209,7 @@ class UpdateEvaluationWorker(EvaluationWorker):
             raise NothingToCompare("An update is compared with the deployed version; name both.")
         started = self.clock.now()
         suite = find_items_file(await self.artifacts.fetch(command.items))
-        card = await self.artifacts.read(command.candidate, MODEL_CARD_FILE)
+        card = await self.artifacts.read_model(command.candidate, MODEL_CARD_FILE)
         keys = build_score_keys(command, card)
         cached = await self._load_cached_predictions(lease, keys)
         update = await self.artifacts.fetch(command.update)

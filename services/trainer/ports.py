@@ -65,6 +65,8 @@ class ArtifactStore(Protocol):
 
     async def locate(self, ref: ArtifactRef) -> Path: ...
 
+    async def fetch_model(self, ref: ArtifactRef) -> Path: ...
+
 
 class Outbox(Protocol):
     """Queues messages in the caller's transaction."""

@@ -120,7 +120,7 @@ class TrainingWorker:
         parent, catalogue = command.warm_start, command.catalogue
         return RunFolders(
             dataset=await self.artifacts.fetch(command.dataset),
-            warm_start_model=await self.artifacts.fetch(parent.artifact) if parent else None,
+            warm_start_model=await self.artifacts.fetch_model(parent.artifact) if parent else None,
             catalogue=await self.artifacts.fetch(catalogue) / CATALOGUE_FILE if catalogue else None,
             checkpoints=checkpoints,
             output=output,

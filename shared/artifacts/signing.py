@@ -41,16 +41,22 @@ class Signer:
 class TrustedKeys:
     """The public keys whose signatures count."""
 
-    def __init__(self, public_keys: Iterable[str]) -> None:
+    def __init__(
+        self, public_keys: Iterable[str], setting: str = "ARCHON_ARTIFACTS_TRUSTED_KEYS"
+    ) -> None:
         self._keys: dict[str, Ed25519PublicKey] = {}
         for text in public_keys:
             try:
                 key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))
             except ValueError as error:
                 raise StartupFailed(
-                    "ARCHON_ARTIFACTS_TRUSTED_KEYS must be 64 hex digits each, comma-separated"
+                    f"{setting} must be 64 hex digits each, comma-separated"
                 ) from error
             self._keys[_public_hex(key)] = key
+
+    def includes(self, public_key: str) -> bool:
+        """Whether this key counts."""
+        return public_key in self._keys
 
     def verify(self, manifest: bytes, signature_file: bytes | None, where: str) -> None:
         """Check the signature file of a manifest.

@@ -54,11 +54,13 @@ class ArtifactStore:
         cache_dir: Path | None = None,
         signer: Signer | None = None,
         trusted: TrustedKeys | None = None,
+        model_makers: TrustedKeys | None = None,
     ) -> None:
         self._fs, self._root = fsspec.core.url_to_fs(url)
         self._url = url.rstrip("/")
         self._signer = signer
         self._trusted = trusted
+        self._model_makers = model_makers or trusted
         self._local = "file" in self._fs.protocol
         self._cache_dir = cache_dir
 
@@ -76,7 +78,7 @@ class ArtifactStore:
         return await asyncio.to_thread(self._publish, folder)
 
     async def publish_over(self, base: ArtifactRef, folder: Path) -> ArtifactRef:
-        """Store a folder of which only what differs from `base` is in `folder`.
+        """Store a model of which only what differs from the model `base` is in `folder`.
 
         The other files are those of `base`, by the hashes of its manifest: on a disk they share its
         blocks, and they are read again only by whoever fetches the result. Raises as `publish` and
@@ -96,10 +98,21 @@ class ArtifactStore:
             ArtifactCorrupt: a file is missing, was changed, or is none of the manifest's.
             ArtifactUnsafe: a file is a pickle.
         """
-        return await asyncio.to_thread(self._fetch, ref)
+        return await asyncio.to_thread(self._fetch, ref, self._trusted)
+
+    async def fetch_model(self, ref: ArtifactRef) -> Path:
+        """`fetch` of what only a trainer may have made: a model.
+
+        Whoever may publish a dataset must not be able to pass it off as one.
+        """
+        return await asyncio.to_thread(self._fetch, ref, self._model_makers)
+
+    async def read_model(self, ref: ArtifactRef, name: str) -> bytes:
+        """One verified file of a model. Raises as `fetch` does."""
+        return await asyncio.to_thread(self._read, ref, name, self._model_makers)
 
     async def locate(self, ref: ArtifactRef) -> Path:
-        """The local folder, whose manifest and signature alone are checked.
+        """The local folder of a model, whose manifest and signature alone are checked.
 
         For readers that check each file themselves before they use it. Raises as `fetch` does.
         """
@@ -107,7 +120,7 @@ class ArtifactStore:
 
     async def read(self, ref: ArtifactRef, name: str) -> bytes:
         """One verified file. Raises as `fetch` does."""
-        return await asyncio.to_thread(self._read, ref, name)
+        return await asyncio.to_thread(self._read, ref, name, self._trusted)
 
     def _publish(self, folder: Path) -> ArtifactRef:
         if pickles := pickles_in(folder):
@@ -126,7 +139,7 @@ class ArtifactStore:
             raise ArtifactUnsafe(f"{', '.join(pickles)}: pickles are not stored; use safetensors")
         source, files = self._place(base), list_files(folder)
         own = {name: describe_file(path) for name, path in files.items()}
-        entries = self._manifest(source, base) | own
+        entries = self._manifest(source, base, self._model_makers) | own
         manifest = dump_manifest(entries)
         digest = hashlib.sha256(manifest).hexdigest()
         place = f"{self._root}/{digest[:2]}/{digest}"
@@ -171,8 +184,14 @@ class ArtifactStore:
             return None
 
     def _is_signed(self, place: str, manifest: bytes, signer: Signer) -> bool:
-        """Whether a trusted key signed it, or our own where none is: a valid signature is kept."""
+        """Whether a trusted key signed it, or our own where none is: a valid signature is kept.
+
+        A maker of models signs again what another role signed: the same bytes could have been
+        published as a dataset before, and would then not count as a model.
+        """
         trusted = self._trusted or TrustedKeys([signer.public_key])
+        if self._model_makers is not None and self._model_makers.includes(signer.public_key):
+            trusted = self._model_makers
         try:
             trusted.verify(manifest, self._signature(place), place)
         except ArtifactCorrupt:
@@ -213,9 +232,9 @@ class ArtifactStore:
         yield partial
         os.replace(partial, target)
 
-    def _fetch(self, ref: ArtifactRef) -> Path:
+    def _fetch(self, ref: ArtifactRef, trusted: TrustedKeys | None) -> Path:
         place = self._place(ref)
-        manifest = self._manifest(place, ref)
+        manifest = self._manifest(place, ref, trusted)
         folder = Path(place) if self._local else self._cache / ref.digest
         for name, entry in manifest.items():
             path = folder / name
@@ -232,14 +251,14 @@ class ArtifactStore:
 
     def _locate(self, ref: ArtifactRef) -> Path:
         if not self._local:
-            return self._fetch(ref)
+            return self._fetch(ref, self._model_makers)
         place = self._place(ref)
-        self._manifest(place, ref)
+        self._manifest(place, ref, self._model_makers)
         return Path(place)
 
-    def _read(self, ref: ArtifactRef, name: str) -> bytes:
+    def _read(self, ref: ArtifactRef, name: str, trusted: TrustedKeys | None) -> bytes:
         place = self._place(ref)
-        entry = self._manifest(place, ref).get(name)
+        entry = self._manifest(place, ref, trusted).get(name)
         if entry is None:
             raise ArtifactMissing(f"artifact {ref.digest[:12]} holds no file {name}")
         content: bytes = self._fs.cat_file(f"{place}/{name}")
@@ -252,7 +271,9 @@ class ArtifactStore:
         # point outside the store.
         return f"{self._root}/{ref.digest[:2]}/{ref.digest}"
 
-    def _manifest(self, place: str, ref: ArtifactRef) -> dict[str, FileEntry]:
+    def _manifest(
+        self, place: str, ref: ArtifactRef, trusted: TrustedKeys | None
+    ) -> dict[str, FileEntry]:
         try:
             content: bytes = self._fs.cat_file(f"{place}/{MANIFEST_FILE}")
         except FileNotFoundError as error:
@@ -260,8 +281,8 @@ class ArtifactStore:
         with _translated(ref):
             entries = parse_manifest(content, ref.digest)
         # After the hash: a signature says nothing of bytes that are not what was signed.
-        if self._trusted:
-            self._trusted.verify(content, self._signature(place), f"artifact {ref.digest[:12]}")
+        if trusted:
+            trusted.verify(content, self._signature(place), f"artifact {ref.digest[:12]}")
         return entries
 
 

@@ -88,14 +88,22 @@ def build_artifacts(settings: ServiceSettings) -> ArtifactStore:
     """The artifact store, with its keys."""
     secret = settings.artifacts_signing_key
     signer = Signer(secret.get_secret_value()) if secret else None
-    keys = [key.strip() for key in settings.artifacts_trusted_keys.split(",") if key.strip()]
+    keys = _split(settings.artifacts_trusted_keys)
     if not keys and signer:
         keys = [signer.public_key]
     trusted = TrustedKeys(keys) if keys else None
+    makers = _split(settings.artifacts_model_keys)
+    model_makers = TrustedKeys(makers, "ARCHON_ARTIFACTS_MODEL_KEYS") if makers else None
     try:
-        return ArtifactStore(settings.artifacts_url, signer=signer, trusted=trusted)
+        return ArtifactStore(
+            settings.artifacts_url, signer=signer, trusted=trusted, model_makers=model_makers
+        )
     except (ValueError, ImportError) as error:
         raise StartupFailed(
             f"ARCHON_ARTIFACTS_URL {settings.artifacts_url} cannot be used ({error}); for s3:// "
             "install archon-training[s3]"
         ) from error
+
+
+def _split(keys: str) -> list[str]:
+    return [key.strip() for key in keys.split(",") if key.strip()]

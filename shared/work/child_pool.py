@@ -24,6 +24,7 @@ from shared.errors import ChildCrashed, ChildFailed
 from shared.logging import get_logger
 from shared.telemetry.spans import current_traceparent, read_span_tenant
 from shared.telemetry.store import TelemetryStore
+from shared.work import child_environment
 from shared.work.child_process import Report, child_main, encode, parse_span_row
 
 # For the exit alone: the watcher thread of a child ends it as soon as the pipe is closed.
@@ -53,6 +54,8 @@ class ChildPool:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         os.environ.setdefault("OMP_NUM_THREADS", str(self._threads))
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        # Here and not at import: whoever only imports this module keeps multiprocessing as it is.
+        child_environment.install()
         self._context.set_forkserver_preload(["shared.work.child_process", *self._warm_up_modules])
         await asyncio.to_thread(forkserver.ensure_running)
 

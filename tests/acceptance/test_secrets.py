@@ -224,6 +224,6 @@ async def test_what_the_runtime_writes_down_with_a_secret_is_for_its_owner_only(
 
     holders = [path for path in files if found([("", path.read_text(errors="replace"))])]
 
-    names = {"api-key", "signing-key", "sampling-secret", "runtime.json"}
+    names = {"api-key", "signing-key", "sampling-secret", "gateway-mac-key", "runtime.json"}
     assert {path.name for path in holders} == names
     assert [path.name for path in holders if path.stat().st_mode & 0o077] == []

@@ -10,8 +10,11 @@ import pytest
 import yaml
 
 from archon_contracts import telemetry, topics
+from deploy.docker.make_env import VARIABLE, fill_in
+from deploy.local.runtime import SIGNING_ROLES
 from deploy.local.servers.kafka_home import TESTED_VERSION
 from deploy.local.servers.service_process import PROJECT_ROOT
+from shared.artifacts.signing import Signer
 from shared.settings import ServiceSettings
 from tests.support.infrastructure.compose import (
     BUILT,
@@ -140,10 +143,10 @@ def test_every_variable_is_described_and_every_secret_is_asked_for():
     described = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, flags=re.MULTILINE))
 
     uses = re.findall(r"\$\{([A-Z_]+)(:\?|:-|)", text)
-    secrets = {name for name, _ in uses if "PASSWORD" in name or "KEY" in name}
+    secrets = {name for name, _ in uses if re.search("PASSWORD|KEY|SECRET", name)}
 
     assert {name for name, _ in uses} == described.keys()
-    assert len(secrets) == 5
+    assert len(secrets) == 13
     assert {how for name, how in uses if name in secrets} == {":?"}
     assert {described[name] for name in secrets} == {""}
 
@@ -207,3 +210,26 @@ def test_the_deployed_kafka_is_the_one_that_tests_run_on():
     home = find_kafka_home()
     if home is not None and "KAFKA_HOME" not in os.environ:
         assert (home / "libs" / f"kafka-clients-{TESTED_VERSION}.jar").is_file()
+
+
+def test_each_service_that_publishes_gets_its_own_signing_key_and_no_other():
+    text = (PROJECT_ROOT / "docker-compose.yml").read_text()
+    keys = {name: variables_of(name).get("ARCHON_ARTIFACTS_SIGNING_KEY", "") for name in SERVICES}
+
+    own = {name: key for name, key in keys.items() if key}
+    assert own.keys() == set(SIGNING_ROLES)
+    assert all(f"{{{name.upper()}_SIGNING_KEY:" in key for name, key in own.items())
+    assert text.count("_SIGNING_KEY:?") == len(own)
+
+
+def test_the_written_environment_holds_every_secret_and_the_public_keys():
+    example = (PROJECT_ROOT / "deploy/docker/env.example").read_text()
+
+    filled = dict(VARIABLE.findall(fill_in(example, {"GRAFANA_PASSWORD": "kept"})))
+
+    assert {name for name, value in filled.items() if not value} == {"NAMESPACE", "TORCH_INDEX_URL"}
+    assert filled["GRAFANA_PASSWORD"] == "kept"
+    trainer = Signer(filled["TRAINER_SIGNING_KEY"]).public_key
+    assert filled["ARTIFACTS_MODEL_KEYS"] == trainer
+    assert trainer in filled["ARTIFACTS_TRUSTED_KEYS"].split(",")
+    assert filled["ARTIFACTS_TRUSTED_KEYS"].count(",") == 5

@@ -42,7 +42,7 @@ class IntegrityChecks:
             if known is not None and await asyncio.to_thread(_states, known[0]) == known[1]:
                 return
             self._checked.pop(ref.digest, None)
-            folder = await self._artifacts.fetch(ref)
+            folder = await self._artifacts.fetch_model(ref)
             self._checked[ref.digest] = (folder, await asyncio.to_thread(_states, folder))
             if len(self._checked) > MAX_REMEMBERED:
                 self._checked.popitem(last=False)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from opentelemetry import trace
@@ -49,3 +50,9 @@ def count_runs(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     _runs += 1
     with trace.get_tracer(__name__).start_as_current_span("counting"):
         return {"runs": _runs, "pid": os.getpid()}
+
+
+def show_environment(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """The environment as the child has it now, and as the kernel keeps it from its start."""
+    started_with = Path("/proc/self/environ").read_bytes().decode(errors="replace")
+    return {"now": dict(os.environ), "started_with": started_with}

@@ -52,3 +52,31 @@ def test_a_bad_key_names_its_setting() -> None:
         Signer("short")
     with pytest.raises(StartupFailed, match="ARCHON_ARTIFACTS_TRUSTED_KEYS"):
         TrustedKeys(["zz"])
+
+
+def _model_store(folder: Path, signer: Signer) -> ArtifactStore:
+    """OURS is the trainer's key; THEIRS is another role's, good for everything but models."""
+    trusted = TrustedKeys([OURS.public_key, THEIRS.public_key])
+    makers = TrustedKeys([OURS.public_key])
+    return ArtifactStore(f"file://{folder}", signer=signer, trusted=trusted, model_makers=makers)
+
+
+async def test_only_a_trainers_signature_makes_a_model(tmp_path: Path) -> None:
+    other, trainer = _model_store(tmp_path, THEIRS), _model_store(tmp_path, OURS)
+    ref = await other.publish_files(FILES)
+
+    assert await trainer.read(ref, "model.safetensors") == b"weights"
+    with pytest.raises(ArtifactCorrupt, match="not trusted"):
+        await trainer.fetch_model(ref)
+    with pytest.raises(ArtifactCorrupt, match="not trusted"):
+        await trainer.read_model(ref, "model.safetensors")
+
+
+async def test_a_trainer_signs_again_what_another_role_published(tmp_path: Path) -> None:
+    other, trainer = _model_store(tmp_path, THEIRS), _model_store(tmp_path, OURS)
+    await other.publish_files(FILES)
+
+    ref = await trainer.publish_files(FILES)
+    await other.publish_files(FILES)
+
+    assert await other.read_model(ref, "model.safetensors") == b"weights"
