@@ -20,15 +20,38 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from archon_contracts.topics import SERVICES
+from deploy.kafka_access import build_table
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
 from shared.settings import ServiceSettings
 
 ROOT: Final = Path(__file__).parents[1]
 ROUTES_FILE: Final = ROOT / "services/gateway/ROUTES.md"
+ACCESS_FILE: Final = ROOT / "deploy/KAFKA-RIGHTS.md"
 TABLE_START: Final = "<!-- settings: written by tests.reference -->"
 TABLE_END: Final = "<!-- end of settings -->"
 NO_SETTINGS: Final = "Those of every service (`shared/settings.py`), none of its own."
+
+
+ACCESS_PAGE: Final = """# Rights on Kafka, by role
+
+Written by `python -m tests.reference` from `deploy/kafka_access.py`; a test compares that with what
+each service makes and subscribes to. Names are without `archon.` before them and without a
+namespace.
+
+Give each service a user of its own and grant this alone. `archon setup --print-grants` prints the
+commands for `kafka-acls.sh`, `archon setup --grant` applies them where the broker keeps ACLs (Apache
+Kafka with an authorizer; the embedded broker has none, and says so).
+`--principal 'User:acme-{role}'` names the users; in a role's name `_` becomes `-`. Read and Write
+include Describe. No role needs a transactional id, and Write is all that an idempotent producer
+needs.
+
+What the gateway writes beyond commands, feedback and audit entries is for replays: an operator may
+send a dead letter of any service to its topic again. Whoever may write to a topic is believed by
+its readers, but for what needs an API key's scope (`ARCHON_GATEWAY_MAC_KEY`, see services/gateway).
+
+TABLE
+"""  # noqa: RUF027  {role} is what the user writes
 
 
 def build_openapi() -> dict[str, Any]:
@@ -56,6 +79,11 @@ def build_routes_page() -> str:
         for method, operation in operations.items():
             lines.append(_describe_route(f"{method.upper()} {path}", operation))
     return "\n".join(lines) + "\n"
+
+
+def build_access_page() -> str:
+    """Which role has which rights on Kafka."""
+    return ACCESS_PAGE.replace("TABLE", build_table())
 
 
 def _describe_route(request: str, operation: Mapping[str, Any]) -> str:
@@ -111,6 +139,7 @@ def readme_of(service: str) -> Path:
 def build_files() -> Iterator[tuple[Path, str]]:
     """Every file with a generated part, and what it should hold."""
     yield ROUTES_FILE, build_routes_page()
+    yield ACCESS_FILE, build_access_page()
     for service in SERVICES:
         yield readme_of(service), build_readme(service)
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer import fetcher
 from aiokafka.errors import UnknownMemberIdError
 from aiokafka.protocol.group import JoinGroupRequest
@@ -39,6 +40,12 @@ def replace_batch_reader(reader: type) -> None:
 def undecoded_records(batch: RecordBatch) -> tuple[bytearray, int, int]:
     """The uncompressed bytes of an iterated batch, where its records begin, and their number."""
     return batch._buffer, batch._pos, batch._num_records
+
+
+# aiokafka's admin client has no method for ACLs. Can go when it has create_acls.
+async def send_admin_request(admin: AIOKafkaAdminClient, request: Any) -> Any:
+    """Send a request of the admin protocol to the controller; returns its answer."""
+    return await admin._send_to_controller(request)
 
 
 # aiokafka's position() waits for partitions that have none yet. Can go when it can be asked

@@ -23,10 +23,13 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from deploy.kafka_access import ROLES
 from deploy.local.processes.tcp_ports import pick_free
 
 START_SECONDS = 60
 USER, PASSWORD = "alice", "alice-secret"
+ROLE_PASSWORD = "role-secret"
+"""Of the users that are called as the roles of `deploy.kafka_access`."""
 PROJECT = Path(__file__).resolve().parents[3]
 
 _PROPERTIES = """
@@ -42,7 +45,7 @@ controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\\
- org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+ org.apache.kafka.common.security.plain.PlainLoginModule required {users};
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 log.dirs={data}
@@ -71,6 +74,10 @@ def _main_checkout() -> Path | None:
     return Path(pointer.read_text().removeprefix("gitdir:").strip()).parents[2]
 
 
+def _users() -> dict[str, str]:
+    return {USER: PASSWORD} | {role.replace("_", "-"): ROLE_PASSWORD for role in ROLES}
+
+
 def why_not() -> str:
     """Why no node can run here, or an empty text."""
     if find_kafka_home() is None:
@@ -93,8 +100,7 @@ class RealKafka:
                 sasl=sasl,
                 controller=controller,
                 data=folder / "data",
-                user=USER,
-                password=PASSWORD,
+                users=" ".join(f'user_{name}="{word}"' for name, word in _users().items()),
             )
         )
         self._process: subprocess.Popen[bytes] | None = None

@@ -51,6 +51,7 @@ UNPICKLING = {
 }
 LETS_PICKLES_IN = {"allow_pickle", "weights_only"}
 READ_THE_ENVIRONMENT = (
+    "shared/work/child_environment.py",  # what a child gets is chosen from all of it
     "shared/work/child_process.py",  # carries the trace context into libraries
     "shared/work/child_pool.py",  # threads of native libraries, set before they are imported
     "contracts/inference/archon_inference/devices.py",  # hides the other GPUs from a child

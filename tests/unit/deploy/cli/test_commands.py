@@ -84,3 +84,22 @@ def test_a_feedback_file_with_a_bad_line_names_the_line(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert "Line 2" in result.stderr
+
+
+def test_setup_prints_the_commands_that_grant_each_role_its_rights() -> None:
+    result = CliRunner().invoke(app, ["setup", "--print-grants", "--principal", "User:acme-{role}"])
+
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert len(lines) > 50
+    assert all(line.startswith("kafka-acls.sh --bootstrap-server ") for line in lines)
+    assert any(
+        "User:acme-data-prep --operation Write --topic archon.datasets.v1" in each for each in lines
+    )
+
+
+def test_setup_refuses_one_principal_for_all_roles() -> None:
+    result = CliRunner().invoke(app, ["setup", "--print-grants", "--principal", "User:archon"])
+
+    assert result.exit_code == 1
+    assert "{role}" in result.output
