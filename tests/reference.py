@@ -40,8 +40,8 @@ each service makes and subscribes to. Names are without `archon.` before them an
 namespace.
 
 Give each service a user of its own and grant this alone. `archon setup --print-grants` prints the
-commands for `kafka-acls.sh`, `archon setup --grant` applies them where the broker keeps ACLs (Apache
-Kafka with an authorizer; the embedded broker has none, and says so).
+commands for `kafka-acls.sh`, `archon setup --grant` applies them where the broker keeps ACLs
+(Apache Kafka with an authorizer; the embedded broker has none, and says so).
 `--principal 'User:acme-{role}'` names the users; in a role's name `_` becomes `-`. Read and Write
 include Describe. No role needs a transactional id, and Write is all that an idempotent producer
 needs.
@@ -51,7 +51,7 @@ send a dead letter of any service to its topic again. Whoever may write to a top
 its readers, but for what needs an API key's scope (`ARCHON_GATEWAY_MAC_KEY`, see services/gateway).
 
 TABLE
-"""  # noqa: RUF027  {role} is what the user writes
+"""
 
 
 def build_openapi() -> dict[str, Any]:
