@@ -140,7 +140,7 @@ async def test_rights_that_are_there_may_be_granted_again(guarded: GuardedTopics
     assert count == sum(len(list_grants(role)) for role in ROLES)
 
 
-async def test_who_may_not_change_rights_is_told_so(guarded: GuardedTopics) -> None:
+async def test_a_principal_without_alter_is_named_as_such(guarded: GuardedTopics) -> None:
     security = {
         "security_protocol": "SASL_PLAINTEXT",
         "sasl_mechanism": "PLAIN",
