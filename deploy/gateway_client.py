@@ -6,6 +6,7 @@ import httpx
 
 from archon_contracts.client.errors import ApiKeyError
 from archon_contracts.client.http import require_sendable
+from archon_contracts.rules.redaction import without_credentials
 
 TIMEOUT_SECONDS = 30.0
 PAGE_ITEMS = 1000
@@ -57,7 +58,7 @@ def _unreachable(url: str, error: httpx.TransportError) -> ApiError:
         else "is not there"
     )
     return ApiError(
-        f"The gateway at {url} {why}: start the system with `archon up`, "
+        f"The gateway at {without_credentials(url)} {why}: start the system with `archon up`, "
         "or name another one with --url or ARCHON_URL."
     )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import urlsplit
 
+from archon_contracts.rules.redaction import without_credentials
 from shared.artifacts.signing import Signer, TrustedKeys
 from shared.artifacts.store import ArtifactStore
 from shared.audit import AuditLog
@@ -86,6 +88,12 @@ class ServiceContext:
 
 def build_artifacts(settings: ServiceSettings) -> ArtifactStore:
     """The artifact store, with its keys."""
+    place = urlsplit(settings.artifacts_url)
+    if place.username is not None or place.password is not None:
+        raise StartupFailed(
+            "ARCHON_ARTIFACTS_URL holds a user or a password, and it is part of every event: set "
+            "them by the store's own variables, such as AWS_ACCESS_KEY_ID"
+        )
     secret = settings.artifacts_signing_key
     signer = Signer(secret.get_secret_value()) if secret else None
     keys = _split(settings.artifacts_trusted_keys)
@@ -98,11 +106,13 @@ def build_artifacts(settings: ServiceSettings) -> ArtifactStore:
         return ArtifactStore(
             settings.artifacts_url, signer=signer, trusted=trusted, model_makers=model_makers
         )
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, OSError) as error:
+        # Not `from error`: fsspec's own text quotes the URL, whose password a log would keep.
+        reason = without_credentials(str(error))
         raise StartupFailed(
-            f"ARCHON_ARTIFACTS_URL {settings.artifacts_url} cannot be used ({error}); for s3:// "
-            "install archon-training[s3]"
-        ) from error
+            f"ARCHON_ARTIFACTS_URL {settings.artifacts_url} cannot be used ({reason}); "
+            "for s3:// install the extra s3 from the checkout: pip install '.[s3]'"
+        ) from None
 
 
 def _split(keys: str) -> list[str]:

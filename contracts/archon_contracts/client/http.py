@@ -26,6 +26,7 @@ from archon_contracts.event_ids import with_traffic_class
 from archon_contracts.events.feedback import FeedbackReceived
 from archon_contracts.identifiers import EventId
 from archon_contracts.rules.bounds import MAX_EVENT_BYTES
+from archon_contracts.rules.redaction import without_credentials
 from archon_contracts.traffic_classes import TrafficClass
 
 try:
@@ -149,8 +150,9 @@ class HttpFeedbackClient:
             try:
                 response = await self._http.post(PATH, content=body, headers=headers)
             except httpx.TransportError as error:
-                # A library's text may quote the header that it could not send.
-                problem = f"{type(error).__name__}: {error}".replace(self._api_key, "<API key>")
+                # A library's text may quote the header that it could not send, and the URL.
+                text = str(error).replace(self._api_key, "<API key>")
+                problem = f"{type(error).__name__}: {without_credentials(text)}"
             else:
                 if response.status_code not in RETRYABLE_STATUSES:
                     return _event_ids(response, expected)
