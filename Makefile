@@ -26,7 +26,7 @@ TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up check test test-kafka why-no-kafka faults faults-long lint bench lock clean
+.PHONY: help demo up check test test-kafka why-no-kafka faults faults-long lint bench lock audit sbom clean
 
 help:
 	@echo "make demo            run one complete cycle: feedback in, a better model out"
@@ -38,7 +38,9 @@ help:
 	@echo "make faults-long     the same with the loads of the acceptance table (hours)"
 	@echo "make lint            style, types and import rules"
 	@echo "make bench           list the benchmarks; make bench NAME=... runs one"
-	@echo "make lock            renew requirements.lock"
+	@echo "make lock            renew requirements.lock and its hashes"
+	@echo "make audit           look the locked packages up among the known vulnerabilities"
+	@echo "make sbom            write build/sbom.json, what is installed, as CycloneDX"
 	@echo "make clean           remove .venv and caches; var/ (your data) stays"
 
 demo: $(READY)
@@ -103,23 +105,42 @@ lock:
 	build/lock/bin/python -m pip install --quiet 'uv==0.13.*'
 	build/lock/bin/uv pip compile pyproject.toml contracts/pyproject.toml contracts/inference/pyproject.toml --all-extras --upgrade \
 		--universal --python-version 3.11 --no-emit-package archon-contracts --no-emit-package archon-inference \
-		--no-emit-package archon-training --no-emit-index-url --no-emit-find-links \
+		--no-emit-package archon-training --no-emit-package torch --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-annotate --custom-compile-command 'make lock' --quiet -o requirements.lock
+
+# Both tools live in an environment of their own: what they need is no dependency of the project.
+AUDIT := build/audit
+$(AUDIT)/.ready:
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet 'pip-audit==2.*' 'cyclonedx-bom==7.*'
+	@touch $@
+
+# --no-deps: the lock names everything, and hashes are compared by `make` itself.
+audit: $(AUDIT)/.ready
+	$(AUDIT)/bin/pip-audit --no-deps --disable-pip \
+		-r requirements.lock -r requirements-no-deps.lock $(ARGS)
+	$(AUDIT)/bin/pip-audit --no-deps -r requirements-torch.lock $(ARGS)
+
+sbom: $(READY) $(AUDIT)/.ready
+	@mkdir -p build
+	$(AUDIT)/bin/cyclonedx-py environment --output-reproducible --of JSON \
+		--output-file build/sbom.json --pyproject pyproject.toml $(VENV)/bin/python
+	@echo "==> build/sbom.json"
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so an interrupted set-up is taken up again by the next command.
-$(READY): pyproject.toml contracts/pyproject.toml contracts/inference/pyproject.toml requirements.lock requirements-no-deps.lock
+$(READY): pyproject.toml contracts/pyproject.toml contracts/inference/pyproject.toml requirements.lock requirements-torch.lock requirements-no-deps.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else \
 		f"Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is {sys.version.split()[0]}. " \
 		"Name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	@echo "==> making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "==> installing the locked packages (about 1.5 GB; a minute or two)"
-	@$(PIP) install --quiet $(TORCH_INDEX) -r requirements.lock
-	@$(PIP) install --quiet --no-deps -r requirements-no-deps.lock
+	@$(PIP) install --quiet --no-deps --require-hashes -r requirements.lock -r requirements-no-deps.lock
+	@$(PIP) install --quiet $(TORCH_INDEX) -r requirements-torch.lock
 	@echo "==> installing archon-contracts, archon-inference and archon-training"
 	@$(PIP) install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat \
 		-e contracts -e contracts/inference -e .

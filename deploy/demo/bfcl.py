@@ -140,7 +140,7 @@ def _data_folder() -> Path:
     folder = Path(locations[0]) / "data" if locations else None
     if folder is None or not folder.is_dir():
         raise BenchmarkMissingError(
-            "The benchmark's data is not installed; run `pip install --no-deps bfcl-eval`"
+            "The benchmark's data is not installed; install requirements-no-deps.lock"
         )
     return folder
 

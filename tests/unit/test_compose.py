@@ -11,6 +11,7 @@ import yaml
 
 from archon_contracts import telemetry, topics
 from deploy.docker.make_env import VARIABLE, fill_in
+from deploy.docker.pin_images import build_override
 from deploy.local.runtime import SIGNING_ROLES
 from deploy.local.servers.kafka_home import TESTED_VERSION
 from deploy.local.servers.service_process import PROJECT_ROOT
@@ -19,6 +20,7 @@ from shared.settings import ServiceSettings
 from tests.support.infrastructure.compose import (
     BUILT,
     COMPOSE,
+    DOCKERFILE,
     SETUP,
     image_environment,
     stages,
@@ -233,3 +235,61 @@ def test_the_written_environment_holds_every_secret_and_the_public_keys():
     assert filled["ARTIFACTS_MODEL_KEYS"] == trainer
     assert trainer in filled["ARTIFACTS_TRUSTED_KEYS"].split(",")
     assert filled["ARTIFACTS_TRUSTED_KEYS"].count(",") == 5
+
+
+def test_images_are_named_by_full_versions():
+    images = [each["image"] for each in COMPOSE["services"].values() if "image" in each]
+
+    assert len(images) >= 6
+    assert [
+        image for image in images if not re.search(r":v?\d+(\.\d+)+(@sha256:.*)?$", image)
+    ] == []
+    assert re.search(r"^ARG PYTHON_VERSION=\d+\.\d+\.\d+$", DOCKERFILE, re.MULTILINE)
+
+
+def test_the_override_names_every_image_by_digest():
+    text = (PROJECT_ROOT / "docker-compose.yml").read_text()
+    digest = "sha256:" + "a" * 64
+
+    override = yaml.safe_load(build_override(text, lambda image: digest))["services"]
+
+    images = {name: each["image"] for name, each in COMPOSE["services"].items() if "image" in each}
+    assert override == {name: {"image": f"{image}@{digest}"} for name, image in images.items()}
+
+
+def test_every_locked_package_but_torch_has_a_hash():
+    for name in ("requirements.lock", "requirements-no-deps.lock"):
+        text = (PROJECT_ROOT / name).read_text().replace("\\\n", " ")
+        packages = [line for line in text.splitlines() if line and not line.startswith("#")]
+        assert packages
+        assert [line for line in packages if "--hash=sha256:" not in line] == []
+    torch = (PROJECT_ROOT / "requirements-torch.lock").read_text()
+    assert re.findall(r"^\w.*$", torch, re.MULTILINE) == ["torch==2.13.0"]
+
+
+def test_only_torch_may_come_from_a_further_index():
+    makefile = (PROJECT_ROOT / "Makefile").read_text()
+    uses = [line for line in makefile.splitlines() if "$(TORCH_INDEX)" in line]
+    assert [("requirements-torch.lock" in line) for line in uses] == [True]
+    stage = stages()["torch-wheels"][1]
+    assert DOCKERFILE.count("--extra-index-url") == stage.count("--extra-index-url") == 1
+
+
+@pytest.mark.parametrize("folder", ["", "contracts", "contracts/inference"])
+def test_what_builds_the_packages_is_pinned_as_in_the_lock(folder):
+    project = tomllib.loads((PROJECT_ROOT / folder / "pyproject.toml").read_text())
+
+    (required,) = project["build-system"]["requires"]
+    assert f"\n{required} \\\n" in (PROJECT_ROOT / "requirements.lock").read_text()
+
+
+def test_no_page_names_an_index_as_the_source_of_our_packages():
+    files = [p for p in PROJECT_ROOT.rglob("README.md") if ".venv" not in p.parts]
+    files += [
+        p
+        for top in ("contracts", "shared", "services", "deploy")
+        for p in (PROJECT_ROOT / top).rglob("*.py")
+    ]
+
+    named = re.compile(r"install[^\n]{0,20} ['\"`]?archon-(contracts|inference|training)[\[`'\"]")
+    assert [str(path) for path in files if named.search(path.read_text())] == []

@@ -23,7 +23,7 @@ class MissingExtraError(ClientError, ImportError):
     """The library behind a client is not installed."""
 
     def __init__(self, library: str, extra: str) -> None:
-        command = f"pip install 'archon-contracts[{extra}]'"
+        command = f"pip install './contracts[{extra}]'"
         super().__init__(f"this client needs {library}; install it with: {command}")
 
 

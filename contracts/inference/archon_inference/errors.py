@@ -2,6 +2,7 @@
 
 InferenceError
 ├── ModelFolderInvalid   the folder is not a complete model of a kind we know
+├── BaseModelChanged     a package does not hold the base model that is pinned for it
 └── BaseModelMissing     a base model's address leads nowhere; the message says what to install
 """
 
@@ -14,6 +15,10 @@ class InferenceError(Exception):
 
 class ModelFolderInvalid(InferenceError):
     """The folder is not a complete model of a kind we know."""
+
+
+class BaseModelChanged(InferenceError):
+    """A package does not hold the base model that is pinned for it."""
 
 
 class BaseModelMissing(InferenceError):

@@ -40,9 +40,7 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(
 ) -> None:
     outcome = run(name)
 
-    message = (
-        f"this client needs {library}; install it with: pip install 'archon-contracts[{extra}]'"
-    )
+    message = f"this client needs {library}; install it with: pip install './contracts[{extra}]'"
     assert message in outcome.stderr
 
 
