@@ -48,7 +48,7 @@ class GuardedTopics:
                 codes[name] = error.code() if error is not None else 0
 
             try:
-                producer.produce(self.namespace.qualify(name), b"{}", on_delivery=settled)
+                producer.produce(self.namespace.qualify(name), b"{}", b"k", on_delivery=settled)
             except KafkaException as error:
                 codes[name] = error.args[0].code()
         producer.flush(15)
@@ -82,7 +82,7 @@ async def guarded(real_kafka: RealKafka, space: Namespace) -> GuardedTopics:
         await grant_all(servers, rules(space))
         producer = Producer({"bootstrap.servers": servers, "log_level": 0})
         for topic in ALL_TOPICS:
-            producer.produce(space.qualify(topic.name), b"{}", partition=0)
+            producer.produce(space.qualify(topic.name), b"{}", b"k", partition=0)
         assert producer.flush(20) == 0
     return GuardedTopics(real_kafka, space)
 
