@@ -17,9 +17,9 @@ class CountingStore(ArtifactStore):
 
     hashed = 0
 
-    async def fetch(self, ref: ArtifactRef) -> Path:
+    async def fetch_model(self, ref: ArtifactRef) -> Path:
         self.hashed += 1
-        return await super().fetch(ref)
+        return await super().fetch_model(ref)
 
 
 async def published(folder: Path) -> tuple[CountingStore, ArtifactRef, Path]:
