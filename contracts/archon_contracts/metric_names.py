@@ -17,6 +17,10 @@ LATENCY_SECONDS: Final = "latency_seconds"
 
 TRAIN_LOSS: Final = "train/loss"
 """Mean loss per weighted item since the last point; the live loss of a run."""
+TRAIN_LOSS_BEFORE: Final = "train/loss_before"
+"""Loss of a run's items before it learnt them: of its first steps, or of the version before."""
+TRAIN_LOSS_AFTER: Final = "train/loss_after"
+"""The same at its end: of its last steps, or of the candidate."""
 TRAIN_LEARNING_RATE: Final = "train/learning_rate"
 TRAIN_GRADIENT_NORM: Final = "train/grad_norm"
 

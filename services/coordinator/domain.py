@@ -12,7 +12,7 @@ from pydantic import Field
 
 from archon_contracts.base import ValueObject
 from archon_contracts.commands import DataSource
-from archon_contracts.events import CurriculumPlan, JobState, TriggerReason
+from archon_contracts.events import CurriculumPlan, JobState, LearningReport, TriggerReason
 from archon_contracts.identifiers import derived_id
 from archon_contracts.values import (
     AgentProfile,
@@ -134,6 +134,7 @@ class JobFacts(ValueObject):
     first_step_at: datetime | None = None
     candidate: CandidateFacts | None = None
     evaluation: EvaluationFacts | None = None
+    learning: LearningReport | None = None
     model: ModelRef | None = None
     reevaluations: int = 0
     evaluation_attempts: int = 0

@@ -29,6 +29,7 @@ from services.coordinator.domain import (
     EvaluationFacts,
     Job,
 )
+from services.coordinator.jobs.learning import assess_learning
 from services.coordinator.jobs.lookup import find_expected_job
 from services.coordinator.jobs.ports import HasJobId
 from services.coordinator.jobs.source_work import needed_source_work
@@ -166,9 +167,14 @@ class JobService:
             review_reasons=body.review_reasons,
             compared_with=body.compared_with,
         )
-        facts = job.facts.model_copy(update={"evaluation": evaluation})
-        event = JobEvent.GATE_PASSED if body.passed else JobEvent.GATE_REJECTED
+        learning = assess_learning(job, body)
+        facts = job.facts.model_copy(update={"evaluation": evaluation, "learning": learning})
+        # Whatever the policy lets pass, a run that learnt nothing is no success.
+        passed = body.passed and learning.learnt
+        event = JobEvent.GATE_PASSED if passed else JobEvent.GATE_REJECTED
         reason = "; ".join(body.reasons)
+        if not learning.learnt:
+            reason = f"it learnt nothing: {', '.join(learning.reasons)}; {reason}"
         await self._lifecycle.advance(tx, job, event, message.cause, reason=reason, facts=facts)
 
     async def record_evaluation_failure(self, tx: Tx, message: Message[EvaluationFailed]) -> None:

@@ -75,7 +75,7 @@ def run(spec: dict[str, Any], _report: Callable[[dict[str, Any]], None]) -> dict
     result = prepare(inputs, task.policy)
     if isinstance(result, RejectedDataset):
         return _dump(result)
-    _write(task.output_dir, build_files(command, result, task.policy))
+    _write(task.output_dir, build_files(command, result, task.policy, task.erased_feedback_ids))
     # More than the replay buffer holds would be thrown away by the service.
     remembered = select_retained(result.learned, task.policy.replay_capacity, task.seeds.agent)
     candidates = result.reference_candidates

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import sha256
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from archon_contracts.formats import (
     QUARANTINED_FILE,
     REFERENCE_FILE,
     REPLAY,
+    RETRACTED_IDS_FILE,
     DatasetCard,
     SourceEntry,
     Split,
@@ -33,7 +35,10 @@ def derive_dataset_id(command: PrepareDataset) -> UUID:
 
 
 def build_files(
-    command: PrepareDataset, prepared: PreparedDataset, policy: PreparationPolicy
+    command: PrepareDataset,
+    prepared: PreparedDataset,
+    policy: PreparationPolicy,
+    retracted: Collection[str] = (),
 ) -> dict[str, bytes]:
     """The files of the dataset's folder. Neither time nor job stands in them, so that equal
     content has an equal digest."""
@@ -45,10 +50,15 @@ def build_files(
             for split in Split
         },
         **({REFERENCE_FILE: to_jsonl(_to_reference(prepared))} if prepared.reference else {}),
-        FEEDBACK_IDS_FILE: "".join(f"{name}\n" for name in feedback).encode(),
+        **({RETRACTED_IDS_FILE: _to_lines(retracted)} if retracted else {}),
+        FEEDBACK_IDS_FILE: _to_lines(feedback),
         QUARANTINED_FILE: to_jsonl(prepared.quarantined),
         DATASET_CARD_FILE: card.model_dump_json(indent=2).encode(),
     }
+
+
+def _to_lines(names: Collection[str]) -> bytes:
+    return "".join(f"{name}\n" for name in sorted(names)).encode()
 
 
 def collect_feedback_ids(prepared: PreparedDataset) -> list[str]:

@@ -62,6 +62,9 @@ class EvaluationReport(ValueObject):
     review_reasons: tuple[str, ...] = ()
     """Why the candidate, though it passed, must not be deployed without a person."""
     results: tuple[MetricResult, ...]
+    changed_answers: int | None = None
+    """Items that the candidate answers otherwise than the control."""
+    answered_items: int | None = None
     comparison: dict[str, PairedComparison]
 
     def estimates_of(self, metric: str) -> dict[str, dict[str, Estimate]]:

@@ -110,6 +110,8 @@ class EvaluationWorker:
             accuracy=report.estimates_of(ACCURACY),
             accuracy_at_5=report.estimates_of(ACCURACY_AT_5),
             comparison=report.comparison,
+            changed_answers=report.changed_answers,
+            answered_items=report.answered_items,
             latency_seconds={
                 role: groups[ALL_ITEMS].value
                 for role, groups in report.estimates_of(LATENCY_SECONDS).items()

@@ -163,6 +163,9 @@ class JobView(JobSummary):
     dataset: dict[str, Any] | None = Field(default=None, description="DatasetPrepared.")
     evaluation: dict[str, Any] | None = Field(default=None, description="EvaluationCompleted.")
     trigger: dict[str, Any] | None = Field(default=None, description="RetrainTriggered.")
+    learning: dict[str, Any] | None = Field(
+        default=None, description="LearningReport: whether the run learnt something."
+    )
     config: dict[str, Any] = Field(default_factory=dict)
     requested_by: str | None = None
     digest: str | None = None

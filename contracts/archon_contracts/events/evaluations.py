@@ -52,6 +52,13 @@ class EvaluationCompleted(Contract):
     latency_seconds: dict[str, float] = Field(
         default_factory=dict, description="Median per item, per model."
     )
+    changed_answers: int | None = Field(
+        default=None,
+        ge=0,
+        description="Items that the candidate answers otherwise than what it was compared with; "
+        "absent: not counted.",
+    )
+    answered_items: int | None = Field(default=None, ge=0, description="Items that both answered.")
     compared_with: str | None = Field(
         default=None, description="Deployed version that it was compared with; absent: none."
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Name
+from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.topics import Topic
 from archon_contracts.values import ArtifactRef, ModelRef, TrainingConfig, TrainingMethod
 
@@ -104,6 +104,26 @@ class JobStateChanged(Contract):
     trace_id: str = Field(default="", description="Trace of the whole job, 32 hex digits.")
 
 
+class LearningReport(ValueObject):
+    """Whether a run learnt anything, by its own signals: whatever the gate says of the result.
+
+    A signal that was not measured is absent, and decides nothing.
+    """
+
+    learnt: bool
+    reasons: tuple[str, ...] = Field(default=(), description="The signals, one sentence each.")
+    loss_before: float | None = None
+    loss_after: float | None = None
+    weights_moved: bool | None = None
+    changed_answers: int | None = Field(
+        default=None, ge=0, description="Answers that differ from those of the version before."
+    )
+    answered_items: int | None = Field(default=None, ge=0)
+    right_gained: int | None = Field(
+        default=None, description="Right answers more than the version before; negative: fewer."
+    )
+
+
 class JobCompleted(Contract):
     """The job's model is registered, and deployed unless it awaits a review."""
 
@@ -116,6 +136,7 @@ class JobCompleted(Contract):
     digest: str
     stage_seconds: dict[str, float] = Field(description="Seconds spent in each state.")
     awaits_review: bool = Field(default=False, description="A person decides on its deployment.")
+    learning: LearningReport | None = Field(default=None, description="Whether the run learnt.")
 
 
 class ReviewRequested(Contract):
@@ -153,6 +174,7 @@ class JobRejected(Contract):
     evaluation_id: UUID | None = Field(
         default=None, description="Evaluation that decided; absent: refused without one."
     )
+    learning: LearningReport | None = Field(default=None, description="Whether the run learnt.")
 
 
 class JobCancelled(Contract):

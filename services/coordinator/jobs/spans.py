@@ -136,7 +136,7 @@ def build_job_span(job: Job, error: str) -> CompletedSpan:
         context=SpanRef(job.trace.trace_id, job.trace.job_span_id, job.trace.parent_span_id),
         started_at=job.created_at,
         ended_at=job.state_since,
-        attributes=_attributes(job, job.state),
+        attributes={**_attributes(job, job.state), **_learning(job)},
         error=error,
     )
 
@@ -149,6 +149,17 @@ def job_traceparent(job: Job) -> str:
 def stage_traceparent(job: Job) -> str:
     """The traceparent of the state's span: what the state orders happens below it."""
     return traceparent_of(job.trace.trace_id, job.trace.stage_span_id)
+
+
+def _learning(job: Job) -> Attributes:
+    """Whether the run learnt something, with its signals; nothing where it was not evaluated."""
+    learning = job.facts.learning
+    if learning is None:
+        return {}
+    return {
+        telemetry.LEARNT: learning.learnt,
+        telemetry.LEARNING_SIGNALS: "; ".join(learning.reasons),
+    }
 
 
 def _attributes(job: Job, state: JobState) -> Attributes:

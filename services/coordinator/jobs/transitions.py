@@ -203,6 +203,7 @@ class JobTransitions:
             digest=job.facts.model.artifact.digest,
             stage_seconds=stage_seconds(history),
             awaits_review=bool(job.review_reasons),
+            learning=job.facts.learning,
         )
 
 
@@ -228,6 +229,7 @@ def _rejected(job: Job, reason: str) -> JobRejected:
         job_id=job.job_id,
         evaluation_id=evaluation.evaluation_id if evaluation else None,
         reason=reason,
+        learning=job.facts.learning,
     )
 
 

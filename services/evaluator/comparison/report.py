@@ -57,9 +57,17 @@ def build_evaluation_report(
         results=tuple(
             result for role, rows in predictions.items() for result in measure(role, rows)
         ),
+        changed_answers=_count_changed(candidate, other),
+        answered_items=len(candidate),
         comparison=comparisons[ACCURACY] if deployed else {},
     )
 
 
 def _without_reference(groups: Mapping[str, PairedComparison]) -> dict[str, PairedComparison]:
     return {name: pair for name, pair in groups.items() if name != REFERENCE_ITEMS}
+
+
+def _count_changed(candidate: Sequence[PredictionRow], other: Sequence[PredictionRow]) -> int:
+    """Items that the two answer differently; they answered the same ones."""
+    before = {row.id: row.output for row in other}
+    return sum(row.output != before[row.id] for row in candidate)

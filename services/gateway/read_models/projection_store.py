@@ -16,6 +16,7 @@ from archon_contracts.events import (
     EvaluationCompleted,
     FeedbackCounts,
     JobStateChanged,
+    LearningReport,
     MetricPoint,
     MetricsRecorded,
     ModelRegistered,
@@ -118,6 +119,13 @@ class ProjectionStore:
 
     async def save_job_result(self, tx: Tx, job_id: UUID, *, version: str, digest: str) -> None:
         await self._queries.save_job_result(tx, job_id=job_id, version=version, digest=digest)
+
+    async def save_job_learning(
+        self, tx: Tx, job_id: UUID, learning: LearningReport | None
+    ) -> None:
+        if learning is not None:
+            body = learning.model_dump(mode="json")
+            await self._queries.save_job_learning(tx, job_id=job_id, learning=body)
 
     async def save_training_start(self, tx: Tx, event: TrainingStarted) -> None:
         await self._queries.save_training_start(

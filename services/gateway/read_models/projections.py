@@ -15,6 +15,7 @@ from archon_contracts.events import (
     EvaluationCompleted,
     FeedbackCounted,
     JobCompleted,
+    JobRejected,
     JobStateChanged,
     MetricsRecorded,
     ModelArchived,
@@ -68,6 +69,7 @@ class Projections:
             RetrainTriggered: self._retrain_triggered,
             JobStateChanged: self._job_state_changed,
             JobCompleted: self._job_completed,
+            JobRejected: self._job_rejected,
             TrainingStarted: self._training_started,
             MetricsRecorded: self._metrics_recorded,
             EvaluationCompleted: self._evaluation_completed,
@@ -124,6 +126,10 @@ class Projections:
         await self._store.save_job_result(
             tx, event.job_id, version=event.model, digest=event.digest
         )
+        await self._store.save_job_learning(tx, event.job_id, event.learning)
+
+    async def _job_rejected(self, tx: Tx, message: Message[JobRejected]) -> None:
+        await self._store.save_job_learning(tx, message.body.job_id, message.body.learning)
 
     async def _training_started(self, tx: Tx, message: Message[TrainingStarted]) -> None:
         await self._store.save_training_start(tx, message.body)

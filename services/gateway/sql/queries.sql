@@ -175,6 +175,9 @@ ON CONFLICT (event_id) DO NOTHING;
 -- name: save_job_result(job_id, version, digest)!
 UPDATE jobs SET version = :version, digest = :digest WHERE job_id = :job_id;
 
+-- name: save_job_learning(job_id, learning)!
+UPDATE jobs SET learning = :learning WHERE job_id = :job_id;
+
 -- name: save_training_start(tenant_id, job_id, attempt, total_steps, resumed_from_step, first_step_at)!
 -- A newer attempt starts again from nothing; an older one is stale.
 INSERT INTO job_progress
@@ -228,7 +231,7 @@ WHERE tenant_id = :tenant_id AND state NOT IN ('completed', 'rejected', 'failed'
 
 -- name: find_job(tenant_id, job_id)^
 SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id, j.dataset_name,
-       j.config, j.requested_by, j.window_trigger, j.created_at, j.state_at,
+       j.config, j.requested_by, j.learning, j.window_trigger, j.created_at, j.state_at,
        coalesce(j.version, m.version) AS version, coalesce(j.digest, m.digest) AS digest,
        d.body AS prepared, e.body AS evaluation, p.attempt AS training_attempt, p.total_steps,
        p.resumed_from_step, p.first_step_at, p.step, p.loss, p.recorded_at

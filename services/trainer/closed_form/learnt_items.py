@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from archon_contracts.formats import RETRACTED_IDS_FILE
 from services.trainer.closed_form.statistics import (
     ClassStatistics,
     load_statistics,
@@ -111,6 +112,12 @@ class ClosedFormState:
     def hidden(self) -> int:
         """Units of a vector (H)."""
         return int(self.statistics.outer_HH.shape[0])
+
+
+def read_retracted(dataset: Path) -> frozenset[str]:
+    """Ids of feedback that was retracted, as data preparation listed them in a dataset's folder."""
+    path = dataset / RETRACTED_IDS_FILE
+    return frozenset(path.read_text().split()) if path.is_file() else frozenset()
 
 
 def text_digest(text: str) -> str:

@@ -26,13 +26,20 @@ from archon_contracts.metric_names import (
     NEW_ITEMS_RIGHT_AFTER,
     NEW_ITEMS_RIGHT_BEFORE,
     TRAIN_LOSS,
+    TRAIN_LOSS_AFTER,
+    TRAIN_LOSS_BEFORE,
     UNKNOWN_TARGETS,
 )
 from archon_inference.card import write_card
 from archon_inference.classifier import HEAD_FILE, Classifier
 from archon_inference.verified_loader import VerifiedLoader
 from services.trainer.closed_form.embedding import embed_new, learnt_item
-from services.trainer.closed_form.learnt_items import ClosedFormState, load_state, save_state
+from services.trainer.closed_form.learnt_items import (
+    ClosedFormState,
+    load_state,
+    read_retracted,
+    save_state,
+)
 from services.trainer.closed_form.statistics import build_head
 from services.trainer.errors import DatasetInvalid, EmptyDataset, RunInvalid
 
@@ -57,7 +64,8 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     before = _load(spec)
     items = _read_items(Path(spec["dataset"]))
     report({"event": "first_step", "at": time.time()})
-    after, metrics = update(before, _state_of(spec), items, spec["labels"])
+    state = _state_of(spec).unlearn(read_retracted(Path(spec["dataset"])))
+    after, metrics = update(before, state, items, spec["labels"])
     report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
     output = Path(spec["output_dir"])
     output.mkdir(parents=True, exist_ok=True)
@@ -119,14 +127,26 @@ def _measure(
     """What the update changed on its own items."""
     then = [answer.output for answer in before.predict_from_vectors(vectors_NH, k=1)]
     now = [answer.output for answer in after.predict_from_vectors(vectors_NH, k=1)]
-    places = {label: place for place, label in enumerate(after.card.labels)}
-    targets = torch.tensor([places[item.target] for item in items], device=vectors_NH.device)
+    loss, loss_before = _loss(after, vectors_NH, items), _loss(before, vectors_NH, items)
+    # A label that the version before did not have has no loss there.
+    losses = {} if loss_before is None else {TRAIN_LOSS_BEFORE: loss_before}
     return {
-        TRAIN_LOSS: float(cross_entropy(after.head(vectors_NH), targets)),
+        **losses,
+        TRAIN_LOSS: loss or 0.0,
+        TRAIN_LOSS_AFTER: loss or 0.0,
         NEW_ITEMS_RIGHT_BEFORE: float(sum(_right(then, items))),
         NEW_ITEMS_RIGHT_AFTER: float(sum(_right(now, items))),
         CHANGED_ANSWERS: float(sum(a != b for a, b in zip(then, now, strict=True))),
     }
+
+
+def _loss(model: Classifier, vectors_NH: Tensor, items: Sequence[TrainingItem]) -> float | None:
+    """Mean cross-entropy in nats; None where the model lacks a label."""
+    places = {label: place for place, label in enumerate(model.card.labels)}
+    if any(item.target not in places for item in items):
+        return None
+    targets = torch.tensor([places[item.target] for item in items], device=vectors_NH.device)
+    return float(cross_entropy(model.head(vectors_NH), targets))
 
 
 def _right(answers: Sequence[str], items: Sequence[TrainingItem]) -> list[bool]:

@@ -29,6 +29,7 @@ from services.trainer.closed_form.embedding import embed_new, learnt_item
 from services.trainer.closed_form.learnt_items import (
     ClosedFormState,
     load_state,
+    read_retracted,
     save_state,
 )
 from services.trainer.closed_form.statistics import build_head
@@ -107,6 +108,8 @@ def fit_closed_form(
     base = source or resolve_base_model(run.base_model, run.cache_dir)
     encoder = TextEncoder.load(base, frozen, device=run.device)
     state = before or ClosedFormState.empty(encoder.hidden_size)
+    # What was retracted since leaves with this version; its text is erased, its vector is there.
+    state = state.unlearn(read_retracted(run.dataset))
     vectors_NH = embed_new(encoder, learnt, run.config.max_length, state)
     state = state.learn([learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)])
     if not (labels := state.statistics.known(wanted)):

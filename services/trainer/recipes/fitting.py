@@ -164,13 +164,32 @@ def fit(
     if result.global_step < 1:
         raise NoOptimizerSteps(f"Job {run.job_id} did no optimizer step")
     # From the log, which a resumed run brings along; the Trainer's own mean begins anew.
-    train_loss = statistics.fmean(e["loss"] for e in trainer.state.log_history if "loss" in e)
+    losses = [e["loss"] for e in trainer.state.log_history if "loss" in e]
+    train_loss = statistics.fmean(losses)
     return TrainResult(
         steps=result.global_step,
         train_loss=train_loss,
-        metrics={metric_names.TRAIN_LOSS: train_loss, **progress.validation},
+        metrics={
+            metric_names.TRAIN_LOSS: train_loss,
+            **describe_losses(losses),
+            **progress.validation,
+        },
         seconds={
             "train": result.metrics["train_runtime"] - progress.validation_seconds,
             "validate": progress.validation_seconds,
         },
     )
+
+
+def describe_losses(losses: Sequence[float]) -> dict[str, float]:
+    """The loss at the beginning and the end of a run; nothing where it was logged only once.
+
+    Means of a quarter each: single steps of few items say little.
+    """
+    if len(losses) < 2:
+        return {}
+    part = max(1, len(losses) // 4)
+    return {
+        metric_names.TRAIN_LOSS_BEFORE: statistics.fmean(losses[:part]),
+        metric_names.TRAIN_LOSS_AFTER: statistics.fmean(losses[-part:]),
+    }

@@ -67,3 +67,9 @@ def test_equal_material_gives_equal_bytes() -> None:
 def test_the_same_order_names_the_same_dataset_and_another_one_another() -> None:
     assert derive_dataset_id(COMMAND) == derive_dataset_id(COMMAND.model_copy())
     assert derive_dataset_id(COMMAND) != derive_dataset_id(COMMAND.model_copy(update={"seed": 1}))
+
+
+def test_retracted_feedback_is_listed_for_the_trainer() -> None:
+    files = build_files(COMMAND, prepared(), PreparationPolicy(), frozenset({"f2", "f1"}))
+
+    assert files["retracted_ids.txt"] == b"f1\nf2\n"

@@ -17,6 +17,7 @@ from archon_contracts.events import (
     JobCompleted,
     JobState,
     JobStateChanged,
+    LearningReport,
     MetricPoint,
     MetricsRecorded,
     ModelArchived,
@@ -184,7 +185,14 @@ async def test_a_job_shows_its_history_progress_evaluation_and_version(
             duration_seconds=1,
         ),
         changed(job, agent, JobState.COMPLETED, 9),
-        JobCompleted(job_id=job, agent_id=agent, model="1.1.0", digest="d", stage_seconds={}),
+        JobCompleted(
+            job_id=job,
+            agent_id=agent,
+            model="1.1.0",
+            digest="d",
+            stage_seconds={},
+            learning=LearningReport(learnt=True, reasons=("weights moved",)),
+        ),
     )
 
     async def shown() -> None:
@@ -192,6 +200,10 @@ async def test_a_job_shows_its_history_progress_evaluation_and_version(
         assert [step["state"] for step in found["history"]] == ["queued", "training", "completed"]
         assert found["stage_seconds"] == {"queued": 2.0, "training": 7.0}
         assert (found["state"], found["version"]) == ("completed", "1.1.0")
+        assert (found["learning"]["learnt"], found["learning"]["reasons"]) == (
+            True,
+            ["weights moved"],
+        )
         assert found["evaluation"] is not None
         assert found["evaluation"]["accuracy"]["candidate"]["all"]["n"] == 200
         assert found["progress"] == {

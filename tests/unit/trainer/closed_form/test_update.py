@@ -137,3 +137,43 @@ def test_reports_say_that_the_run_began_and_what_it_measured(tmp_path: Path, ver
 
     assert [each["event"] for each in reports] == ["started", "first_step", "metrics"]
     assert json.dumps(reports)
+
+
+def test_what_was_retracted_leaves_with_the_next_update(
+    tmp_path: Path, version: Path, base: Path
+) -> None:
+    rows = [row for row in items() if row["target"] == NEW]
+    gone = [row["id"] for row in items() if row["target"] == "get_weather"]
+    spec = update_spec(tmp_path, version, rows)
+    (tmp_path / "update" / "retracted_ids.txt").write_text("\n".join(gone))
+    updated = complete(version, Path(update.run(spec, ignore)["model_dir"]))
+    joint = run_spec(tmp_path / "joint", base, kind="classifier", fine_tuning="never")
+    left = [row for row in items() if row["id"] not in gone]
+    write_lines(tmp_path / "joint" / "dataset" / "train.jsonl", left)
+
+    ours, without = (
+        load_predictor(updated),
+        load_predictor(Path(train(joint, ignore)["model_dir"])),
+    )
+
+    rows_of = dict(zip(without.card.labels, without.head.weight.detach(), strict=True))
+    assert set(ours.card.labels) == set(rows_of) == set(REQUESTS) - {"get_weather"}
+    for label, row in zip(ours.card.labels, ours.head.weight.detach(), strict=True):
+        torch.testing.assert_close(row, rows_of[label], rtol=1e-5, atol=1e-5)
+
+
+def test_what_was_retracted_leaves_with_the_next_window(
+    tmp_path: Path, version: Path, base: Path
+) -> None:
+    spec = run_spec(tmp_path / "next", base, kind="classifier", fine_tuning="never")
+    dataset = tmp_path / "next" / "dataset"
+    rows = [row | {"id": f"n{row['id']}"} for row in items() if row["target"] == NEW]
+    write_lines(dataset / "train.jsonl", rows)
+    gone = [row["id"] for row in items() if row["target"] == "get_weather"]
+    (dataset / "retracted_ids.txt").write_text("\n".join(gone))
+
+    model = load_predictor(
+        Path(train(spec | {"warm_start_model": str(version)}, ignore)["model_dir"])
+    )
+
+    assert set(model.card.labels) == set(REQUESTS) - {"get_weather"}

@@ -1,0 +1,95 @@
+"""Did it learn? A report on each run, from signals that the run and its evaluation left. Pure.
+
+The gate says whether a candidate may be deployed. That a run did nothing at all can still look like
+success there: a policy without a threshold, or a suite that the run cannot change.
+"""
+
+from __future__ import annotations
+
+from archon_contracts.events import EvaluationCompleted, LearningReport
+from archon_contracts.metric_names import (
+    CHANGED_ANSWERS,
+    LEARNT_ITEMS,
+    NEW_ITEMS_RIGHT_AFTER,
+    NEW_ITEMS_RIGHT_BEFORE,
+    TRAIN_LOSS_AFTER,
+    TRAIN_LOSS_BEFORE,
+)
+from archon_contracts.values import ALL_ITEMS
+from services.coordinator.domain import CandidateFacts, Job
+
+
+def assess_learning(job: Job, evaluation: EvaluationCompleted) -> LearningReport:
+    """Whether the job's candidate learnt something.
+
+    It did when its weights are others and its answers too, on the suite or on the run's own new
+    items. A loss that did not fall, or answers that got worse, are stated; alone they prove
+    nothing, since a better model may have a higher loss on few items.
+    """
+    candidate = job.facts.candidate
+    metrics = candidate.metrics if candidate else {}
+    before, after = metrics.get(TRAIN_LOSS_BEFORE), metrics.get(TRAIN_LOSS_AFTER)
+    moved = _weights_moved(job, candidate)
+    changed, items = _changed_answers(evaluation, metrics)
+    gained = _right_gained(evaluation, metrics)
+    return LearningReport(
+        learnt=moved is not False and changed != 0,
+        reasons=_describe(before, after, moved, changed, items, gained),
+        loss_before=before,
+        loss_after=after,
+        weights_moved=moved,
+        changed_answers=changed,
+        answered_items=items,
+        right_gained=gained,
+    )
+
+
+def _weights_moved(job: Job, candidate: CandidateFacts | None) -> bool | None:
+    """Artifacts are addressed by their content: equal digests are equal weights."""
+    if candidate is None or job.facts.warm_start is None:
+        return None
+    return candidate.artifact.digest != job.facts.warm_start.artifact.digest
+
+
+def _changed_answers(
+    evaluation: EvaluationCompleted, metrics: dict[str, float]
+) -> tuple[int | None, int | None]:
+    """On the suite, and for an update on the corrections too: one may leave the suite alone."""
+    counted = [
+        (evaluation.changed_answers, evaluation.answered_items),
+        (metrics.get(CHANGED_ANSWERS), metrics.get(LEARNT_ITEMS)),
+    ]
+    known = [(int(c), int(n)) for c, n in counted if c is not None and n is not None]
+    if not known:
+        return None, None
+    return sum(changed for changed, _ in known), sum(items for _, items in known)
+
+
+def _right_gained(evaluation: EvaluationCompleted, metrics: dict[str, float]) -> int | None:
+    whole = evaluation.comparison.get(ALL_ITEMS)
+    suite = whole.candidate_only - whole.deployed_only if whole else None
+    before, after = metrics.get(NEW_ITEMS_RIGHT_BEFORE), metrics.get(NEW_ITEMS_RIGHT_AFTER)
+    own = int(after - before) if before is not None and after is not None else None
+    known = [gain for gain in (suite, own) if gain is not None]
+    return sum(known) if known else None
+
+
+def _describe(
+    before: float | None,
+    after: float | None,
+    moved: bool | None,
+    changed: int | None,
+    items: int | None,
+    gained: int | None,
+) -> tuple[str, ...]:
+    sentences = []
+    if before is not None and after is not None:
+        direction = "fell" if after < before else "did not fall"
+        sentences.append(f"the loss {direction} ({before:.3g} to {after:.3g})")
+    if moved is not None:
+        sentences.append("weights moved" if moved else "no weight moved")
+    if changed is not None:
+        sentences.append(f"{changed} of {items} answers changed")
+    if gained is not None:
+        sentences.append(f"{gained:+d} right answers")
+    return tuple(sentences)

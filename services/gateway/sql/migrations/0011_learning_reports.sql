@@ -1,0 +1,2 @@
+-- Whether a job's run learnt something: LearningReport; null: it was not evaluated.
+ALTER TABLE jobs ADD COLUMN learning jsonb;
