@@ -107,6 +107,38 @@ def test_a_window_that_only_contradicts_is_refused_with_the_reason() -> None:
     assert result.quality.quarantined == 8
 
 
+FAST_PATH = prepare_dataset(
+    trust=TrustPolicy(contradicted_weight=0.0), fast_path=True, evaluation_suite=REF
+)
+"""The command of an update, as the coordinator makes it."""
+
+
+def correction(target: str, answer: str) -> TrainingItem:
+    """One correction of a request that rightly belongs to `target`."""
+    (found,) = rated(target, answer, "key:agent", count=1)
+    return record(found.input, id=found.id, target=answer, unit=found.unit)
+
+
+def test_one_lie_about_what_is_known_is_kept_out_of_an_update() -> None:
+    lie = preparation_inputs([correction("cancel", "refund")], command=FAST_PATH, memory=memory())
+
+    result = prepare(lie, POLICY)
+
+    assert isinstance(result, RejectedDataset)
+    assert result.reason == ("none of 1 items can be trained on: 1 not trusted (1 contradicted)")
+
+
+@pytest.mark.parametrize(("target", "answer"), [("cancel", "cancel"), ("invoice", "invoice")])
+def test_one_correction_that_contradicts_nothing_is_an_update(target: str, answer: str) -> None:
+    inputs = preparation_inputs([correction(target, answer)], command=FAST_PATH, memory=memory())
+
+    result = prepare(inputs, POLICY)
+
+    assert isinstance(result, PreparedDataset)
+    assert [graded.item.target for graded in result.splits[Split.TRAIN]] == [answer]
+    assert not result.splits[Split.VALIDATION]
+
+
 @given(materials())
 def test_equal_material_gives_equal_datasets(given_: PreparationInputs) -> None:
     assert prepare(given_, POLICY) == prepare(given_, POLICY)
@@ -173,6 +205,7 @@ def test_a_refusal_names_every_reason() -> None:
         ({}, {Split.VALIDATION: 0.15, Split.TEST: 0.15}),
         ({"evaluation_suite": REF}, {Split.VALIDATION: 0.1}),
         ({"evaluation_suite": REF, "validation_proportion": 0.3}, {Split.VALIDATION: 0.3}),
+        ({"evaluation_suite": REF, "fast_path": True}, {}),
     ],
 )
 def test_a_suite_tests_so_that_the_dataset_need_not(
