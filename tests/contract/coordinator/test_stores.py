@@ -22,6 +22,7 @@ from services.coordinator.domain import (
     WindowClaim,
     derive_window_id,
 )
+from services.coordinator.feedback.correction_store import CorrectionStore
 from services.coordinator.feedback.records import FeedbackRow, RetractionRow
 from services.coordinator.feedback.stats import (
     ANNOTATION,
@@ -54,10 +55,12 @@ class Stores:
     jobs: Any
     feedback: Any
     transaction: Callable[[], AbstractAsyncContextManager[Any]]
+    corrections: Any = None
 
     async def call(self, method: str, *arguments: object, **named: object) -> Any:
         """Call a method of either store in a transaction of its own."""
-        store = self.feedback if hasattr(self.feedback, method) else self.jobs
+        stores = (self.feedback, self.corrections, self.jobs)
+        store = next(each for each in stores if hasattr(each, method))
         async with self.transaction() as tx:
             return await getattr(store, method)(tx, *arguments, **named)
 
@@ -99,7 +102,8 @@ async def stores(url: str | None, tmp_path: Path) -> AsyncIterator[Stores]:
             made = Stores(store, MemoryFeedback(store), contextlib.nullcontext)
         else:
             world = await stack.enter_async_context(coordinator_world(url, tmp_path))
-            made = Stores(JobStore(), FeedbackStore(), world.shared.database.across_tenants)
+            transaction = world.shared.database.across_tenants
+            made = Stores(JobStore(), FeedbackStore(), transaction, CorrectionStore())
         await made.call("put_agent", configure(), NOON)
         yield made
 
@@ -455,3 +459,83 @@ async def test_jobs_that_have_not_ended_are_counted_by_tenant(
     counts = [await stores.call("count_open_jobs", AgentKey(t, AGENT)) for t in ("default", "x")]
 
     assert counts == [1 + (not state.is_final), 0]
+
+
+UPDATE = UUID(int=77)
+
+
+async def claim_correction(stores: Stores, number: int, rater: str = "u1") -> None:
+    """Give one row to an update."""
+    await stores.call("claim_corrections", KEY, UPDATE, [(UUID(int=number), rater)], NOON)
+
+
+async def test_wrong_answers_are_open_corrections_newest_first(stores: Stores) -> None:
+    await stores.insert(row(1), row(2, correct=True), row(3), row(4, correct=None))
+
+    found = await stores.call("open_corrections", KEY, most=10)
+    (newest,) = await stores.call("open_corrections", KEY, most=1)
+
+    assert [stored.event_id.int for stored, _ in found] == [3, 1]
+    assert newest[0].event_id.int == 3
+    assert newest[1] == row(3).traceparent
+    assert (await stores.stats()).corrections == 2
+
+
+async def test_an_update_borrows_a_correction_and_the_window_has_it_too(stores: Stores) -> None:
+    await stores.insert(row(1), row(2))
+    await claim_correction(stores, 1)
+
+    open_ones = await stores.call("open_corrections", KEY, most=10)
+    stats = await stores.stats()
+    _, claim = await stores.claim()
+
+    assert [stored.event_id.int for stored, _ in open_ones] == [2]
+    assert (stats.unused, claim.feedback_count) == (2, 2)
+    learnt = await stores.call("update_feedback", UPDATE)
+    assert [stored.event_id.int for stored in learnt] == [1]
+
+
+async def test_what_a_window_has_is_no_open_correction(stores: Stores) -> None:
+    await stores.insert(row(1), row(2))
+    await stores.claim(1)
+
+    found = await stores.call("open_corrections", KEY, most=10)
+
+    assert [stored.event_id.int for stored, _ in found] == [2]
+
+
+async def test_items_of_raters_are_counted_since_a_moment(stores: Stores) -> None:
+    await stores.insert(row(1), row(2), row(3))
+    await claim_correction(stores, 1)
+    await claim_correction(stores, 2)
+    await claim_correction(stores, 3, "u2")
+
+    earlier, later = NOON - timedelta(seconds=1), NOON + timedelta(seconds=1)
+
+    assert await stores.call("items_of_raters", KEY, earlier) == {"u1": 2, "u2": 1}
+    assert await stores.call("items_of_raters", KEY, later) == {}
+
+
+async def test_a_retracted_correction_is_erased_everywhere(stores: Stores) -> None:
+    await stores.insert(row(1))
+    await claim_correction(stores, 1)
+
+    result: RetractionResult = await stores.call("retract", retraction(1, 9), NOON)
+
+    assert [each.int for each in result.claimed_ids] == [1]
+    assert result.stats is not None
+    assert result.stats.unused == 0
+    assert await stores.call("update_feedback", UPDATE) == []
+
+
+async def test_updates_and_refusals_are_counted(stores: Stores) -> None:
+    await stores.call("record_update", KEY, sequence=4, corrections=2)
+    await stores.call("count_refused_update", KEY, NOON)
+    await stores.call("count_refused_update", KEY, NOON)
+    refused = await stores.stats()
+    await stores.call("reset_refused_updates", KEY)
+    reset = await stores.stats()
+
+    assert (refused.updates, refused.corrections, refused.refused_updates) == (4, 2, 2)
+    assert refused.last_refused_update_at == NOON
+    assert (reset.refused_updates, reset.last_refused_update_at) == (0, None)
