@@ -1,0 +1,123 @@
+"""The gate of an update: cached predictions, one embedding, and answers to the corrections."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from archon_contracts.formats import MANIFEST_FILE, PredictionRow, predictions_file, read_jsonl
+from archon_contracts.formats.manifest import build_manifest, list_files
+from archon_contracts.values import FastPathPolicy, GatePolicy
+from archon_inference.classifier import HEAD_FILE
+from archon_inference.encoder import TextEncoder
+from services.evaluator import update_child
+from services.trainer.child import run as train
+from tests.support.training.tiny_models import tiny_encoder
+from tests.support.training.training_runs import items, run_spec, write_lines
+
+
+def ignore(_: dict[str, Any]) -> None:
+    """Reports are of no concern here."""
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("deployed")
+    spec = run_spec(root, tiny_encoder(root / "base"), kind="classifier", fine_tuning="never")
+    return Path(train(spec, ignore)["model_dir"])
+
+
+def always(deployed: Path, root: Path, label: str) -> Path:
+    """A version of the same encoder that answers one label whatever is asked."""
+    folder = Path(shutil.copytree(deployed, root / f"always-{label}"))
+    labels = json.loads((folder / "archon.json").read_text())["labels"]
+    hidden = json.loads((folder / "config.json").read_text())["hidden_size"]
+    bias = torch.tensor([100.0 if one == label else 0.0 for one in labels])
+    save_file({"weight": torch.zeros(len(labels), hidden), "bias": bias}, folder / HEAD_FILE)
+    return folder
+
+
+def located(folder: Path) -> dict[str, str]:
+    manifest = build_manifest(list_files(folder))
+    (folder / MANIFEST_FILE).write_bytes(manifest)
+    return {"folder": str(folder), "digest": hashlib.sha256(manifest).hexdigest()}
+
+
+def spec_of(
+    root: Path, candidate: Path, deployed: Path, update: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    suite = write_lines(root / "suite" / "items.jsonl", items())
+    (root / "out").mkdir(exist_ok=True)
+    return {
+        "models": {"candidate": located(candidate), "deployed": located(deployed)},
+        "items": str(suite),
+        "items_digest": str(root),
+        "update": str(write_lines(root / "update.jsonl", update)),
+        "threads": 1,
+        "output_dir": str(root / "out"),
+        "gate": GatePolicy().model_dump(mode="json"),
+        "fast_path": FastPathPolicy().model_dump(mode="json"),
+        "minimum_reference_items": 0,
+    }
+
+
+def correction(target: str) -> list[dict[str, Any]]:
+    return [{"id": "c", "input": "is it sunny", "target": target}]
+
+
+def test_a_candidate_that_answers_one_label_alone_is_refused(
+    tmp_path: Path, deployed: Path
+) -> None:
+    candidate = always(deployed, tmp_path, "book_hotel")
+
+    report = update_child.run(
+        spec_of(tmp_path, candidate, deployed, correction("book_hotel")), ignore
+    )["report"]
+
+    assert not report["passed"]
+    assert "more than the 1.0% that an update may lose" in "; ".join(report["reasons"])
+    assert report["changed_answers"] > 0
+    assert report["answered_items"] == len(items())
+
+
+def test_a_candidate_that_does_not_answer_its_correction_is_refused(
+    tmp_path: Path, deployed: Path
+) -> None:
+    report = update_child.run(
+        spec_of(tmp_path, deployed, deployed, correction("book_hotel")), ignore
+    )["report"]
+
+    assert not report["passed"]
+    assert report["reasons"][0].startswith("of 1 corrections the candidate answers 0 right")
+    assert report["changed_answers"] == 0
+
+
+def test_known_predictions_are_used_and_the_suite_is_embedded_once(
+    tmp_path: Path, deployed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded: list[int] = []
+    original = TextEncoder.embed
+
+    def embed(self: TextEncoder, texts: Sequence[str], max_length: int) -> torch.Tensor:
+        embedded.append(len(texts))
+        return original(self, texts, max_length)
+
+    monkeypatch.setattr(TextEncoder, "embed", embed)
+    candidate = always(deployed, tmp_path, "book_hotel")
+    spec = spec_of(tmp_path, candidate, deployed, correction("book_hotel"))
+    known = tmp_path / "out" / predictions_file("deployed")
+
+    update_child.run(spec, ignore)
+    first = known.read_bytes()
+    (tmp_path / "out" / predictions_file("candidate")).unlink()
+    update_child.run(spec, ignore)
+
+    assert embedded == [len(items())]
+    assert known.read_bytes() == first
+    assert len(list(read_jsonl(known, PredictionRow))) == len(items())
