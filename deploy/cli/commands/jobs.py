@@ -77,6 +77,7 @@ def show(job: JobId, url: Url = None, api_key: ApiKey = None, as_json: Json = Fa
     )
     console.print(table("history", ("state", "since", "seconds", "reason"), rows))
     _show_evaluation(found.get("evaluation"))
+    _show_learning(found.get("learning"))
 
 
 @group.command(epilog=examples("archon jobs cancel 01939b1e-... --reason 'wrong dataset'"))
@@ -149,3 +150,11 @@ def _show_evaluation(evaluation: dict[str, Any] | None) -> None:
     console.print(table(ACCURACY, ("model", *groups), rows))
     for reason in evaluation.get("reasons", ()):
         console.print(f"  {shown(reason)}")
+
+
+def _show_learning(report: dict[str, Any] | None) -> None:
+    """Whether the run learnt something, and the signals of it."""
+    if report:
+        console.print(f"learnt: {'yes' if report['learnt'] else 'no'}")
+        for reason in report.get("reasons", ()):
+            console.print(f"  {shown(reason)}")

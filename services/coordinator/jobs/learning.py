@@ -6,9 +6,16 @@ success there: a policy without a threshold, or a suite that the run cannot chan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from archon_contracts.events import EvaluationCompleted, LearningReport
 from archon_contracts.metric_names import (
     CHANGED_ANSWERS,
+    CLOSED_FORM_ACCURACY,
+    CLOSED_FORM_SECONDS,
+    FINE_TUNED_ACCURACY,
+    FINE_TUNED_CHOSEN,
+    FINE_TUNED_SECONDS,
     LEARNT_ITEMS,
     NEW_ITEMS_RIGHT_AFTER,
     NEW_ITEMS_RIGHT_BEFORE,
@@ -34,7 +41,10 @@ def assess_learning(job: Job, evaluation: EvaluationCompleted) -> LearningReport
     gained = _right_gained(evaluation, metrics)
     return LearningReport(
         learnt=moved is not False and changed != 0,
-        reasons=_describe(before, after, moved, changed, items, gained),
+        reasons=(
+            *_describe(before, after, moved, changed, items, gained),
+            *_describe_choice(metrics),
+        ),
         loss_before=before,
         loss_after=after,
         weights_moved=moved,
@@ -93,3 +103,16 @@ def _describe(
     if gained is not None:
         sentences.append(f"{gained:+d} right answers")
     return tuple(sentences)
+
+
+def _describe_choice(metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """The free option beside the costly one, where a run tried both."""
+    names = (CLOSED_FORM_ACCURACY, FINE_TUNED_ACCURACY, CLOSED_FORM_SECONDS, FINE_TUNED_SECONDS)
+    if any(name not in metrics for name in names):
+        return ()
+    free, tuned, free_seconds, tuned_seconds = (metrics[name] for name in names)
+    taken = "fine-tuning" if metrics.get(FINE_TUNED_CHOSEN) else "the closed form"
+    return (
+        f"{taken} was taken: closed form {free:.1%} in {free_seconds:.1f} s, "
+        f"fine-tuned {tuned:.1%} in {tuned_seconds:.1f} s, of the same validation items",
+    )

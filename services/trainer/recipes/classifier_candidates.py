@@ -19,7 +19,16 @@ from scipy.special import bdtrc
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from archon_contracts.metric_names import TRAIN_LOSS, UNKNOWN_TARGETS, VALIDATION_ACCURACY
+from archon_contracts.metric_names import (
+    CLOSED_FORM_ACCURACY,
+    CLOSED_FORM_SECONDS,
+    FINE_TUNED_ACCURACY,
+    FINE_TUNED_CHOSEN,
+    FINE_TUNED_SECONDS,
+    TRAIN_LOSS,
+    UNKNOWN_TARGETS,
+    VALIDATION_ACCURACY,
+)
 from archon_contracts.values import FineTuning
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, read_card
@@ -153,17 +162,27 @@ def _fine_tuned_or(
     right: Sequence[bool],
 ) -> TrainResult:
     """Fine-tune; keep that model where it is significantly better on the validation items."""
+    started = time.perf_counter()
     result = fine_tune(run, report)
+    seconds = time.perf_counter() - started
     tuned = Classifier.load(run.output_dir, read_card(run.output_dir), device=run.device)
     tuned_right = _right_answers(tuned, validation_items)
-    result.metrics.update(_accuracy("validation/closed_form_accuracy", right))
-    if run.config.fine_tuning is FineTuning.ALWAYS or _is_better(tuned_right, right):
+    chosen = run.config.fine_tuning is FineTuning.ALWAYS or _is_better(tuned_right, right)
+    result.metrics.update(
+        {
+            **_accuracy(CLOSED_FORM_ACCURACY, right),
+            **_accuracy(FINE_TUNED_ACCURACY, tuned_right),
+            CLOSED_FORM_SECONDS: candidate.seconds,
+            FINE_TUNED_SECONDS: seconds,
+            FINE_TUNED_CHOSEN: float(chosen),
+        }
+    )
+    if chosen:
         train_items, _ = read_training_items(run.dataset)
         save_state(_state_under(tuned, train_items, run), run.output_dir)
         return result
     shutil.rmtree(run.output_dir)
     _save(candidate.classifier, candidate.state, run)
-    result.metrics.update(_accuracy("validation/fine_tuned_accuracy", tuned_right))
     result.metrics.update(_accuracy(VALIDATION_ACCURACY, right))
     return result
 

@@ -8,6 +8,11 @@ from archon_contracts.events import EvaluationCompleted, JobRejected, JobState, 
 from archon_contracts.identifiers import new_id
 from archon_contracts.metric_names import (
     CHANGED_ANSWERS,
+    CLOSED_FORM_ACCURACY,
+    CLOSED_FORM_SECONDS,
+    FINE_TUNED_ACCURACY,
+    FINE_TUNED_CHOSEN,
+    FINE_TUNED_SECONDS,
     LEARNT_ITEMS,
     NEW_ITEMS_RIGHT_AFTER,
     NEW_ITEMS_RIGHT_BEFORE,
@@ -104,6 +109,23 @@ def test_a_loss_that_rose_is_stated_and_decides_nothing() -> None:
 
     assert learning.learnt
     assert learning.reasons[0] == "the loss did not fall (0.5 to 0.7)"
+
+
+def test_the_free_option_is_stated_beside_the_one_that_was_tried() -> None:
+    both = {
+        CLOSED_FORM_ACCURACY: 0.8,
+        FINE_TUNED_ACCURACY: 0.81,
+        CLOSED_FORM_SECONDS: 1.5,
+        FINE_TUNED_SECONDS: 60.0,
+        FINE_TUNED_CHOSEN: 0.0,
+    }
+
+    report = assess_learning(job(**both), evaluation(3))
+
+    assert report.reasons[-1] == (
+        "the closed form was taken: closed form 80.0% in 1.5 s, fine-tuned 81.0% in 60.0 s, "
+        "of the same validation items"
+    )
 
 
 async def test_what_the_gate_passes_and_learnt_nothing_is_rejected() -> None:

@@ -7,6 +7,12 @@ from typing import Any
 import pytest
 import torch
 
+from archon_contracts.metric_names import (
+    CLOSED_FORM_ACCURACY,
+    FINE_TUNED_ACCURACY,
+    FINE_TUNED_CHOSEN,
+    FINE_TUNED_SECONDS,
+)
 from archon_inference.loading import load_predictor
 from services.trainer.child import run
 from services.trainer.closed_form.statistics import STATISTICS_FILE, load_statistics
@@ -109,7 +115,9 @@ def test_fine_tuning_that_is_not_significantly_better_is_not_taken(
 
     statistics = load_statistics(Path(result["model_dir"]))
     assert statistics is not None
-    assert "validation/fine_tuned_accuracy" in result["metrics"]
+    metrics = result["metrics"]
+    assert {CLOSED_FORM_ACCURACY, FINE_TUNED_ACCURACY, FINE_TUNED_SECONDS} <= metrics.keys()
+    assert metrics[FINE_TUNED_CHOSEN] == 0.0
     assert set(json.loads((tmp_path / "model" / "archon.json").read_text())["labels"]) == set(
         REQUESTS
     )
