@@ -112,7 +112,7 @@ async def test_every_state_sends_its_command(world: World) -> None:
     train = await world.last(TrainModel)
     assert (train.attempt, train.dataset, train.config.seed) == (1, artifact("dataset"), 5)
     evaluate = await world.last(EvaluateModel)
-    assert (evaluate.candidate, evaluate.deployed) == (artifact("candidate"), None)
+    assert (evaluate.candidate, evaluate.deployed) == (JobReplies(request.job_id).candidate, None)
     assert (evaluate.items, evaluate.base_model) == (artifact("dataset"), train.base_model)
     register = await world.last(RegisterModel)
     assert register.metrics.keys() == {"accuracy", "accuracy.new"}

@@ -124,6 +124,11 @@ class JobReplies:
     job_id: UUID
     agent_id: str = AGENT
 
+    @property
+    def candidate(self) -> ArtifactRef:
+        """The job's own weights: equal ones would mean that it learnt nothing."""
+        return artifact(f"candidate of {self.job_id}")
+
     def plan(self) -> CurriculumPlanned:
         """The curriculum service planned."""
         return CurriculumPlanned(agent_id=self.agent_id, job_id=self.job_id, plan=PLAN)
@@ -146,7 +151,7 @@ class JobReplies:
             agent_id=self.agent_id,
             job_id=self.job_id,
             attempt=attempt,
-            model=artifact("candidate"),
+            model=self.candidate,
             steps=12,
             duration_seconds=3,
             peak_memory_mb=100,
@@ -174,7 +179,7 @@ class JobReplies:
             agent_id=self.agent_id,
             job_id=self.job_id,
             model_id=derived_id("model", self.job_id),
-            model=ModelRef(version=version, artifact=artifact("candidate")),
+            model=ModelRef(version=version, artifact=self.candidate),
             dataset_id=DATASET_ID,
         )
 
@@ -183,7 +188,7 @@ class JobReplies:
         return ModelDeployed(
             agent_id=self.agent_id,
             job_id=self.job_id,
-            model=ModelRef(version=version, artifact=artifact("candidate")),
+            model=ModelRef(version=version, artifact=self.candidate),
             reason="it gained 0.1",
             deployed_at=NOON,
         )

@@ -9,7 +9,7 @@ import pytest
 from archon_contracts.commands import EvaluateModel, PrepareDataset, TrainModel
 from archon_contracts.events import JobState, RetrainTriggered
 from archon_contracts.identifiers import derived_id, new_id
-from archon_contracts.values import AgentKind, FastPathPolicy
+from archon_contracts.values import AgentKind, FastPathPolicy, ModelRef
 from services.coordinator.domain import AgentKey
 from services.coordinator.feedback.records import FeedbackRow, RetractionRow
 from services.coordinator.feedback.stats import FeedbackStats, StoredFeedback
@@ -24,6 +24,7 @@ from tests.support.coordinator.coordinator import (
     AGENT,
     CLASSIFIER,
     JobReplies,
+    artifact,
     configure,
     feedback,
 )
@@ -118,7 +119,8 @@ class Updated:
 
     async def start(self) -> "Updated":
         await self.world.agents.configure_agent(None, message_of(self.command))
-        deployed = JobReplies(new_id()).deployed()
+        earlier = ModelRef(version="0.9.0", artifact=artifact("an earlier model"))
+        deployed = JobReplies(new_id()).deployed().model_copy(update={"model": earlier})
         await self.world.jobs.record_deployment(None, message_of(deployed))
         return self
 
