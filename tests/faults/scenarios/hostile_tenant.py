@@ -29,6 +29,10 @@ from tests.support.data.tiny_world import first_items
 
 TENANT = "hostile"
 STORED_SECONDS = 2.0
+QUIET_EVENTS = 5
+QUIET_MULTIPLE = 4.0
+"""On a machine that is busy with other work an event takes its time without any attack; the limit
+is then so many times the longest of the quiet ones."""
 PAUSE_SECONDS = 0.5
 RETRAIN_SECONDS = 120.0
 MOST_MEGABYTES = {"gateway": 500.0, "coordinator": 400.0}
@@ -73,7 +77,7 @@ class HostileTenantBeside:
     what = "a tenant attacks in every way at once; another's feedback and retrain go on"
 
     async def run(self, context: Context) -> ScenarioResult:
-        path, observed = context.folder / "client_log", HonestSide()
+        path, observed, quiet = context.folder / "client_log", HonestSide(), HonestSide()
         answers_path = context.folder / "answers.json"
         async with (
             local_system(
@@ -89,6 +93,7 @@ class HostileTenantBeside:
         ):
             key = await self._hostile_tenant(system)
             problems = [] if await jobs.ended(await jobs.begin()) == "completed" else ["no first"]
+            await self._send(system, load, quiet, QUIET_EVENTS)
             async with (
                 _attacker(system, key, answers_path),
                 beside(self._measure(system, observed)),
@@ -104,7 +109,7 @@ class HostileTenantBeside:
                 quarantined=[],
             )
             answers = _read_answers(answers_path)
-            problems += [*self._find_problems(answers, observed), *_restarts(system)]
+            problems += [*self._find_problems(answers, observed, _limit(quiet)), *_restarts(system)]
         attacks = len(answers.statuses)
         return ScenarioResult(
             account=account,
@@ -114,6 +119,7 @@ class HostileTenantBeside:
             trials=len(observed.seconds),
             problems=tuple(problems),
             facts={
+                "stored after, quiet, s": [round(each, 2) for each in quiet.seconds],
                 "stored after, s": [round(each, 2) for each in sorted(observed.seconds)[-3:]],
                 "largest, MB": {name: round(each) for name, each in observed.megabytes.items()},
                 "answers": {
@@ -139,13 +145,13 @@ class HostileTenantBeside:
         return str(key)
 
     async def _send(
-        self, system: LocalSystem, load: HttpFeedbackLoad, observed: HonestSide
+        self, system: LocalSystem, load: HttpFeedbackLoad, seen: HonestSide, count: int = 10**9
     ) -> None:
         """One honest event after the other; each is timed until it is stored."""
         submitter = submitter_of_first_key(system.runtime.api_key)
         # A connection of its own: the retrain is watched on the system's meanwhile.
         reader = Reader(system.runtime.endpoints.database_url)
-        while True:
+        for _ in range(count):
             event = load.make()
             event_id, began = str(event_id_of(event, submitter)), time.monotonic()
 
@@ -154,10 +160,11 @@ class HostileTenantBeside:
 
             await load.deliver([event])
             if await until(is_stored, timeout=20):
-                observed.seconds.append(time.monotonic() - began)
+                seen.seconds.append(time.monotonic() - began)
             else:
-                observed.not_stored += 1
+                seen.not_stored += 1
             await asyncio.sleep(PAUSE_SECONDS)
+        reader.close()
 
     async def _measure(self, system: LocalSystem, observed: HonestSide) -> None:
         """The largest size of the services that hold what tenants send."""
@@ -175,14 +182,14 @@ class HostileTenantBeside:
             return []
         return [f"the honest retrain is {', '.join(states) or 'not begun'}"]
 
-    def _find_problems(self, answers: Answers, observed: HonestSide) -> list[str]:
+    def _find_problems(self, answers: Answers, observed: HonestSide, limit: float) -> list[str]:
         """What the honest tenant noticed, and attacks that did not happen."""
         problems = list(answers.problems[:5])
-        slow = [each for each in observed.seconds if each > STORED_SECONDS]
+        slow = [each for each in observed.seconds if each > limit]
         if slow or observed.not_stored or not observed.seconds:
             problems.append(
                 f"{len(slow)} of {len(observed.seconds)} honest events were stored after more than "
-                f"{STORED_SECONDS:g} s, the last after {max(slow, default=0):.1f} s; "
+                f"{limit:.1f} s, the last after {max(slow, default=0):.1f} s; "
                 f"{observed.not_stored} not within 20 s"
             )
         for name, most in MOST_MEGABYTES.items():
@@ -209,6 +216,11 @@ async def _attacker(system: LocalSystem, key: str, answers: Path) -> AsyncIterat
     finally:
         process.kill()
         await process.wait()
+
+
+def _limit(quiet: HonestSide) -> float:
+    """Within this time an honest event must be stored, whatever the other tenant does."""
+    return max(STORED_SECONDS, QUIET_MULTIPLE * max(quiet.seconds, default=0.0))
 
 
 def _read_answers(path: Path) -> Answers:
