@@ -293,3 +293,15 @@ def test_no_page_names_an_index_as_the_source_of_our_packages():
 
     named = re.compile(r"install[^\n]{0,20} ['\"`]?archon-(contracts|inference|training)[\[`'\"]")
     assert [str(path) for path in files if named.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_no_more_rights_than_it_needs(service):
+    made = BUILT[service]
+
+    assert made["cap_drop"] == ["ALL"]
+    assert made["security_opt"] == ["no-new-privileges:true"]
+    assert made["read_only"] is True
+    assert any(each.startswith("/tmp:") for each in made["tmpfs"])
+    assert made["pids_limit"] > 0
+    assert made["mem_limit"]
