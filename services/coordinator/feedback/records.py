@@ -6,6 +6,7 @@ The body is kept as received and read again when its window becomes training dat
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -202,7 +203,7 @@ def _parse_feedback(
     same = body.expected is not None and _same_answer(body.actual, body.expected)
     row = FeedbackRow(
         AgentKey(body.tenant_id, body.agent_id),
-        _event_id(headers, *named) or feedback_event_id(*named, submitted_by),
+        _event_id(headers, value, *named) or feedback_event_id(*named, submitted_by),
         body.interaction_id,
         body.source,
         body.rating,
@@ -226,7 +227,7 @@ def _parse_annotation(
     submitted_by = _submitted_by(headers)
     row = FeedbackRow(
         AgentKey(body.tenant_id, body.agent_id),
-        _event_id(headers, ANNOTATION, body.tenant_id, body.agent_id, body.item_id)
+        _event_id(headers, value, ANNOTATION, body.tenant_id, body.agent_id, body.item_id)
         or event_id_of(body, submitted_by),
         body.item_id,
         ANNOTATION,
@@ -247,7 +248,7 @@ def _parse_interaction(
 ) -> FeedbackItem | InternalRecord:
     body = InteractionLogged.model_validate_json(value)
     named = "interaction", body.tenant_id, body.agent_id, body.interaction_id
-    event_id = _event_id(headers, *named) or event_id_of(body, _submitted_by(headers))
+    event_id = _event_id(headers, value, *named) or event_id_of(body, _submitted_by(headers))
     interaction = InteractionRow(
         AgentKey(body.tenant_id, body.agent_id),
         event_id,
@@ -265,7 +266,7 @@ def _parse_retraction(
     body = FeedbackRetracted.model_validate_json(value)
     # Without an id, the record's offset distinguishes two retractions of one interaction.
     event_id = _event_id(
-        headers, "retraction", body.tenant_id, body.agent_id, body.interaction_id
+        headers, value, "retraction", body.tenant_id, body.agent_id, body.interaction_id
     ) or derived_id("record", record.topic, record.partition, record.offset)
     retraction = RetractionRow(
         AgentKey(body.tenant_id, body.agent_id),
@@ -339,10 +340,11 @@ def _submitted_by(headers: RawHeaders) -> str:
     return provided.decode(errors="replace")[:MAXIMUM_SUBMITTER_LENGTH]
 
 
-def _event_id(headers: RawHeaders, *named: str) -> UUID | None:
+def _event_id(headers: RawHeaders, body: bytes, *named: str) -> UUID | None:
     """The id that the sender gave; any text is one, and is mapped to a UUID together with its
-    source. CloudEvents has ids unique per source: without one, an id is of what is `named` only,
-    since another sender may count from the same number. None when none was provided."""
+    source. CloudEvents has ids unique per source: without one, an id is of what is `named` and of
+    the body, since another sender may count from the same number, on the same interaction too. A
+    redelivery has the same body. None when none was provided."""
     provided = headers.get("ce_id")
     if not provided:
         if provided is None and "ce_id" in headers:
@@ -357,8 +359,12 @@ def _event_id(headers: RawHeaders, *named: str) -> UUID | None:
     except ValueError:
         view = HeaderView.of((name, value) for name, value in headers.items())
         source = view.text("ce_source")
-        mapped = derived_id("event", source, text) if source else derived_id("event", *named, text)
+        mapped = derived_id("event", source, text) if source else _sourceless_id(body, *named, text)
         return view.uuid("ce_id") or mapped
+
+
+def _sourceless_id(body: bytes, *named: str) -> UUID:
+    return derived_id("event", *named, hashlib.sha256(body).hexdigest())
 
 
 def _traceparent(headers: RawHeaders) -> str | None:

@@ -295,3 +295,14 @@ def test_feedback_of_a_user_needs_no_proof() -> None:
 
     parse_record(record_of(feedback("i1"), ce_source=b"agent/x"), LIMIT, MAC)
     parse_record(record_of(own, ce_source=b"agent/x"), LIMIT, MAC)
+
+
+def test_two_statements_on_one_interaction_under_one_number_without_a_source_are_two() -> None:
+    first, second = feedback("i1", rating=1), feedback("i1", rating=5)
+
+    ids = [
+        parse_record(record_of(each, ce_id=b"42", ce_source=None), LIMIT).event_id
+        for each in (first, second, first)
+    ]
+
+    assert ids[0] == ids[2] != ids[1]
