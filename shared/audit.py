@@ -64,6 +64,7 @@ class AuditLog:
         for no other, so that it is in no deadlock.
         """
         entry_id = derived_id("audit", self._service, cause.id, entry.action, part)
+        # Before the look-up: two deliveries of one cause would both find no entry.
         head = await _queries.lock_audit_head(tx, tenant_id=entry.tenant_id, chain=self._service)
         if await _queries.has_audit_entry(tx, entry_id=entry_id):
             log.info("audit_entry_exists_already", entry_id=str(entry_id), action=entry.action)
@@ -77,6 +78,7 @@ class AuditLog:
             sequence=recorded.sequence,
             hash=recorded.hash,
         )
+        # The copy outside the database is what shows that the end of a chain was cut off.
         await self._outbox.append(tx, recorded, cause=cause, part=str(entry_id))
         log.info(
             "audit_entry_appended",
@@ -117,6 +119,7 @@ def bound_text(text: str) -> str:
     """The text, or its beginning, length and digest where an entry could outgrow a record."""
     if len(text) <= MAX_TEXT:
         return text
+    # A lone surrogate, which JSON can carry, must not keep a change from being recorded.
     content = text.encode(errors="surrogatepass")
     digest = hashlib.sha256(content).hexdigest()
     return f"{text[:KEPT_TEXT]}... ({len(content)} bytes, sha256 {digest})"
@@ -151,6 +154,7 @@ async def read_hash(tx: Tx, key: ChainKey, sequence: int) -> str | None:
 
 
 async def _entries(tx: Tx) -> AsyncIterator[Mapping[str, Any]]:
+    # Pages begin after the last key: with OFFSET each page would read all rows before it again.
     place: dict[str, Any] = {"tenant_id": "", "chain": "", "sequence": 0}
     while True:
         page = [row async for row in _queries.audit_entries_after(tx, **place, most=PAGE)]

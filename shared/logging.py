@@ -41,6 +41,8 @@ def configure_logging(
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_trace,
             _add_service(service),
+            # Before the sink, whose lines are stored as JSON: a stack has no form there
+            # but its text.
             structlog.processors.format_exc_info,
             also_to_sink,
             structlog.processors.JSONRenderer(default=str),

@@ -12,6 +12,7 @@ from shared.postgres.tenants import SERVICES_ROLE
 class KafkaSecuritySettings(BaseSettings):
     """Kafka connection settings; the same for services and for the command line."""
 
+    # Inputs stay out of errors: what cannot be read may be a password.
     model_config = SettingsConfigDict(
         env_prefix="ARCHON_", frozen=True, extra="ignore", hide_input_in_errors=True
     )

@@ -52,6 +52,7 @@ class TrustedKeys:
                 raise StartupFailed(
                     f"{setting} must be 64 hex digits each, comma-separated"
                 ) from error
+            # Under the key's own spelling: hex in capitals names the same key.
             self._keys[_public_hex(key)] = key
 
     def includes(self, public_key: str) -> bool:
@@ -68,6 +69,8 @@ class TrustedKeys:
             raise ArtifactCorrupt(f"{where} is not signed, and only signed artifacts are trusted")
         try:
             content = orjson.loads(signature_file)
+            # Looked up and not made from the file: a signature proves nothing by a key
+            # that comes with it.
             key = self._keys.get(content["public_key"])
             signature = bytes.fromhex(content["signature"])
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:

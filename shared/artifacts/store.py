@@ -61,6 +61,7 @@ class ArtifactStore:
         self._signer = signer
         self._trusted = trusted
         self._model_makers = model_makers or trusted
+        # fsspec gives one name as a text and several as a tuple; `in` holds for both.
         self._local = "file" in self._fs.protocol
         self._cache_dir = cache_dir
 
@@ -129,6 +130,7 @@ class ArtifactStore:
         manifest = build_manifest(files)
         digest = hashlib.sha256(manifest).hexdigest()
         place = f"{self._root}/{digest[:2]}/{digest}"
+        # Parsed as readers do: a name that they refuse fails here, before anything is stored.
         for name, entry in parse_manifest(manifest).items():
             if self._digest(f"{place}/{name}") != entry["sha256"]:
                 self._put(f"{place}/{name}", files[name])
@@ -166,9 +168,13 @@ class ArtifactStore:
 
     def _seal(self, place: str, manifest: bytes, digest: str, names: Iterable[str]) -> ArtifactRef:
         """Remove what the manifest does not name, sign it, and write it last."""
+        # A local store is read in place, where a file that no manifest names makes
+        # readers refuse it.
         if self._local:
             for name in list_unlisted(Path(place), names):
                 (Path(place) / name).unlink(missing_ok=True)
+        # Before the manifest, which makes the artifact exist: nobody may find it
+        # without a signature.
         if self._signer and not self._is_signed(place, manifest, self._signer):
             self._put_bytes(f"{place}/{SIGNATURE_FILE}", self._signer.sign(manifest))
         if self._digest(f"{place}/{MANIFEST_FILE}") != digest:
@@ -228,6 +234,7 @@ class ArtifactStore:
             yield target
             return
         self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+        # A name per writer: two publishers of the same content must not write into one file.
         partial = f"{target}.{uuid4().hex}{PARTIAL_SUFFIX}"
         yield partial
         os.replace(partial, target)
@@ -243,6 +250,7 @@ class ArtifactStore:
                 partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
                 self._fs.get_file(f"{place}/{name}", str(partial))
                 os.replace(partial, path)
+            # At every fetch, also of a cached file: others may write to the disk that it is on.
             with _translated(ref):
                 check_file(folder, name, entry)
         with _translated(ref):

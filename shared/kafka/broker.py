@@ -113,6 +113,8 @@ def _consumer_options(group_id: str) -> dict[str, Any]:
         # Other clients may write in transactions; what they abort must not be read.
         "isolation_level": "read_committed",
         "session_timeout_ms": SESSION_TIMEOUT_MS,
+        # A third of the session time-out at most, as Kafka advises: two lost heartbeats
+        # end no membership.
         "heartbeat_interval_ms": 3_000,
         # Longer than any handler and its wait for the database, or the group would evict the
         # consumer.

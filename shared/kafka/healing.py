@@ -28,6 +28,7 @@ from shared.kafka.patches import is_group_member
 from shared.kafka.refusals import describe_error, missing_right
 from shared.kafka.watchdog import ConsumerHeartbeat
 
+# Twice the rebalance timeout of `broker.py`: a group that still settles is not stalled.
 STALLED_CONSUMER_SECONDS = 120.0
 # Below the consumer's ERROR_MEMORY_SECONDS: an error that is over must not count as lasting.
 LASTING_ERROR_SECONDS = 9.0

@@ -50,6 +50,7 @@ class HealingProducer:
         self._make = make
         self._producer: GapFreeProducer | None = None
         self._renewing = asyncio.Lock()
+        # asyncio itself keeps weak references only: a closing task could vanish before its end.
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 

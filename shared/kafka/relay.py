@@ -135,6 +135,8 @@ class Relay:
         # database.
         self._next_lock_try = now + LOCK_RETRY_SECONDS
         for shard in missing:
+            # Locks of the session, which outlast the many transactions of a pass and
+            # end with the connection.
             if await _queries.try_lock_shard(connection, shard=shard):
                 self._shards.add(shard)
 

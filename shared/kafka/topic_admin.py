@@ -15,6 +15,7 @@ from archon_contracts.topics import ALL_TOPICS, Topic
 from shared.errors import BrokerUnavailable, PermanentError
 from shared.kafka.security import explain_refusal
 
+# Kafka's error code; another set-up may have made the topic after the list was read.
 TOPIC_ALREADY_EXISTS = 36
 CLOSE_TIMEOUT_SECONDS = 5.0
 MOST_COPIES = 3
@@ -85,6 +86,8 @@ def _new_topic(name: str, topic: Topic, replication_factor: int) -> NewTopic:
             "retention.ms": str(topic.retention_ms),
         }
     )
+    # One copy fewer than there are: a broker may restart, and writes with acks=all
+    # still go through.
     replicas = {"min.insync.replicas": str(max(1, replication_factor - 1))}
     return NewTopic(
         name,

@@ -55,6 +55,8 @@ class ConsumerHeartbeat:
 class EventLoopWatchdog:
     """While the block lasts, a task ticks in the event loop and a thread listens for it."""
 
+    # Not sys.exit: in a thread it would end the thread, and exit handlers may wait for
+    # the blocked loop.
     def __init__(self, *, end: Callable[[int], None] = os._exit) -> None:
         self._end = end
         self._tick = time.monotonic()

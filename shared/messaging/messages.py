@@ -147,6 +147,7 @@ def describe_validation_error(error: ValidationError) -> str:
     # Inputs are what users wrote: they stay out of logs and dead letters.
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     parts = []
+    # A body can break thousands of rules; a log line and a dead letter's header stay short.
     for problem in problems[:5]:
         place = ".".join(str(part) for part in problem["loc"]) or "body"
         parts.append(f"{place}: {problem['msg']}")

@@ -23,6 +23,8 @@ class Waiter:
         except TimeoutError:
             return
         finally:
+            # After the wait: a notification that came while the task was busy ends its
+            # next wait at once.
             self._event.clear()
 
 

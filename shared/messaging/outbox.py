@@ -124,6 +124,7 @@ class Outbox:
         )
         return await self.append_raw(
             tx,
+            # By its place on the topic: a batch that comes again makes no second letter.
             event_id=derived_id("dead-letter", record.topic, record.partition, record.offset),
             topic=dead_letters(self._service).name,
             key=letter.key,

@@ -207,6 +207,8 @@ class Database:
         """Close every connection, by force after so long."""
         if self._pool is None:
             return
+        # First of all: whoever asks from now on gets DatabaseUnavailable and no
+        # connection that closes.
         pool, self._pool = self._pool, None
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -224,6 +226,7 @@ class Database:
         if self._pool is None:
             raise DatabaseUnavailable("the database pool is not open")
         with translated_errors():
+            # Without a limit an exhausted pool would keep its caller for ever.
             async with self._pool.acquire(timeout=15) as connection:
                 yield connection
 
@@ -236,6 +239,8 @@ class Database:
         Raises:
             AccessRefused: it would write a row of another tenant.
         """
+        # No name begins with a star; should one get here all the same, it must not open
+        # every tenant's rows.
         if tenant_id == EVERY_TENANT:
             raise AccessRefused(f"{EVERY_TENANT} is no tenant; see across_tenants")
         async with self._scoped(tenant_id) as tx:

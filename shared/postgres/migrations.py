@@ -47,6 +47,7 @@ def migrations_of(schema: str) -> list[Migration]:
         own = ROOT / "services" / schema / "sql" / "migrations"
         folders = [ROOT / "shared" / "sql" / "mechanism", own]
     files = [file for folder in folders for file in sorted(folder.glob("*.sql"))]
+    # With the owner's folder in the name: shared and a service number their files alike.
     return [Migration(f"{f.parent.parent.parent.name}/{f.name}", f.read_text()) for f in files]
 
 
@@ -58,8 +59,10 @@ async def migrate(dsn: str, schema: str, *, role: str = SERVICES_ROLE) -> list[s
     Raises:
         MigrationFailed: a file fails, was changed after it was applied, or there is no such role.
     """
+    # As the login, which owns the tables: the services' role must not be able to change them.
     connection = await connect(dsn, schema)
     try:
+        # One transaction for all files: a set-up that fails half-way leaves the schema as it was.
         async with connection.transaction():
             # Services that start side by side migrate one after the other.
             await _queries.lock_migrations(connection)

@@ -124,6 +124,7 @@ class Application:
         )
         async with _connected(producer, settings, self._remaining_seconds):
             relay = Relay(settings, producer, shared.outbox, shared.notifier.add_waiter())
+            # Before the first record is read: handlers use what the hooks load.
             for hook in self._on_start:
                 await hook()
             await shared.broker.start()
@@ -141,6 +142,7 @@ class Application:
                 [relay, shared.telemetry, shared.health, supervisor, self._housekeeping]
             )
         log.info("service_stopped")
+        # After the last line of the log, which is stored by it too.
         await self._flush()
 
     def _remaining_seconds(self, at_most: float = 5.0) -> float:
@@ -169,6 +171,7 @@ class Application:
         done, _ = await asyncio.wait(
             {*ours, *theirs, stopping}, return_when=asyncio.FIRST_COMPLETED
         )
+        # Not ready from now on: a load balancer sends nothing new while the work under way ends.
         self.service_context.health.started = False
         handlers = self.service_context.settings.shutdown_timeout_seconds
         self._stop_deadline = asyncio.get_running_loop().time() + handlers + STOP_GRACE_SECONDS
@@ -179,6 +182,7 @@ class Application:
             {closing, *theirs}, timeout=self._remaining_seconds(handlers + STOP_GRACE_SECONDS)
         )
         stopping.cancel()
+        # Last: the relay still sends what handlers committed while they finished.
         for task in ours:
             task.cancel()
         await asyncio.wait({*ours, stopping}, timeout=self._remaining_seconds())

@@ -73,6 +73,7 @@ class Health:
         path = scope["path"]
         if path == "/health/live":
             late = asyncio.get_running_loop().time() - self._last_tick
+            # There is no tick before the start is over, and the start has a time limit of its own.
             alive = not self.started or late < LONGEST_TICK_SECONDS
             await self._answer(send, 200 if alive else 503, {"last_tick_seconds": round(late, 1)})
         elif path == "/health/ready":

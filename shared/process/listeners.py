@@ -73,6 +73,7 @@ def bind(listener: Listener) -> socket.socket:
         StartupFailed: the port is taken, or not ours to take.
     """
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # A process that was restarted may bind while the old one's connections are in TIME_WAIT.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((listener.host, listener.port))
@@ -90,6 +91,7 @@ async def serve_listeners(
     listeners: Sequence[Listener], stop_seconds: Callable[[], float]
 ) -> AsyncIterator[None]:
     """Serve while the block runs; requests may take so long to end."""
+    # All ports before the first server: one that is taken ends the start before a request comes.
     sockets = [bind(listener) for listener in listeners]
     servers = [_server(listener) for listener in listeners]
     tasks = [

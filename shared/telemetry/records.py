@@ -88,6 +88,7 @@ def to_json(value: Any) -> str:
     try:
         text = orjson.dumps(value, default=str).decode()
     except orjson.JSONEncodeError:
+        # orjson refuses lone surrogates and integers of more than 64 bits; this one writes both.
         text = clean(json.dumps(value, default=str, ensure_ascii=False))
     return _NUL.sub(r"\1", text)
 

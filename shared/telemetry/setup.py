@@ -92,6 +92,8 @@ def configure_telemetry(
     resource = Resource.create(
         {"service.name": service, "service.namespace": namespace.qualify("archon")}
     )
+    # Shut down by the application, in time: an exit handler would wait for a collector
+    # that is away.
     tracer_provider = TracerProvider(
         resource=resource, id_generator=SystemRandomIdGenerator(), shutdown_on_exit=False
     )

@@ -75,6 +75,7 @@ def parse_traceparent(text: str) -> SpanRef | None:
     if len(parts) < 4 or len(parts[1]) != 32 or len(parts[2]) != 16:
         return None
     try:
+        # All zeros name no trace and no span (W3C Trace Context).
         if int(parts[1], 16) == 0 or int(parts[2], 16) == 0:
             return None
     except ValueError:

@@ -90,6 +90,7 @@ class TelemetryStore:
 
     def _put_back(self, rows: Sequence[Row]) -> None:
         with self._lock:
+            # At the front, in their order: they are older than what was queued meanwhile.
             self._rows.extendleft(reversed(rows))
 
     async def _insert(self, tx: Tx, rows: Sequence[Row]) -> None:

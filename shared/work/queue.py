@@ -134,6 +134,7 @@ class WorkQueue:
             LeaseLost: the lease is gone; nothing is written.
         """
         async with self._database.transaction(lease.tenant_id) as tx:
+            # Locked to the commit: nobody can take the lease between this check and the writes.
             if not await _queries.lock_lease(tx, id=lease.id, token=lease.token):
                 raise LeaseLost(f"the lease of {lease.kind} {lease.key} is gone")
             yield tx

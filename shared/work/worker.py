@@ -74,6 +74,7 @@ class Worker:
                 # lease.
                 async with self._free:
                     lease = await self._next()
+                # No wait: this loop alone takes slots, and it has just given this one back.
                 await self._free.acquire()
                 task = asyncio.create_task(self._process(lease), name=f"{lease.kind} {lease.key}")
                 self._running.add(task)
@@ -193,6 +194,7 @@ class Worker:
             await self._give_up(handler, lease, error)
             return
         delay = min(INITIAL_BACKOFF_SECONDS * 2**lease.attempt, MAXIMUM_BACKOFF_SECONDS)
+        # Workers that failed together must not come back together.
         delay *= random.uniform(0.8, 1.2)
         log.warning(
             "work_retried",
