@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+# Hashed with each entry, so that an entry of a later form cannot pass for one of this form.
 FORMAT: Final = "archon.audit.v1"
 GENESIS_HASH: Final = "0" * 64
 """What stands for the hash before the first entry."""
@@ -96,6 +97,7 @@ class ChainVerifier:
         if compute_hash(entry) != entry["hash"]:
             self._break(sequence, f"entry {sequence} is not as it was written")
         self.entries += 1
+        # Goes on from the stored hash: one changed entry must not make all later ones look changed.
         self.sequence, self.hash = sequence, entry["hash"]
 
     def _break(self, sequence: int, problem: str) -> None:

@@ -45,6 +45,7 @@ class ValueObject(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="ignore",
+        # Inputs are texts of users, and errors are logged.
         hide_input_in_errors=True,
         allow_inf_nan=False,  # JSON has neither: they would arrive as null
     )

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 JobId = NewType("JobId", UUID)
 EventId = NewType("EventId", UUID)
 
+# Never to be changed: every derived id would be another, and repeated work would count twice.
 ARCHON_NAMESPACE = UUID("6f1d1d3e-7c1b-5d55-9a51-0b8b6a0f6d11")
 
 
@@ -21,6 +22,7 @@ def new_id() -> UUID:
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
     value = (milliseconds & (2**48 - 1)) << 80 | random
+    # RFC 9562: the version (7) in bits 48 to 51, the variant (binary 10) in bits 64 and 65.
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)
@@ -28,6 +30,8 @@ def new_id() -> UUID:
 
 def derived_id(*parts: object) -> UUID:
     """The UUIDv5 of the parts: equal parts give equal ids, so repeated work is idempotent."""
+    # Joined by the unit separator, which names do not hold: ("a", "bc") and ("ab", "c")
+    # must differ.
     return uuid5(ARCHON_NAMESPACE, "\x1f".join(str(part) for part in parts))
 
 

@@ -16,6 +16,7 @@ SUFFIXES: Final = frozenset(
     )
 )
 _LONGEST_MAGIC: Final = 2
+# Pickles of these protocols begin with the byte 0x80 and the protocol's number.
 _PROTOCOLS: Final = range(2, 6)
 
 

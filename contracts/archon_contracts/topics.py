@@ -37,6 +37,7 @@ SERVICES: Final = (
     "registry",
 )
 
+# Most partitions: this stream alone grows with the users, and they bound the number of its readers.
 FEEDBACK: Final = Topic("archon.feedback.v1", "agent", 12, retention_ms=30 * DAY_MS)
 FEEDBACK_COUNTS: Final = Topic("archon.feedback-counts.v1", "agent", 3, retention_ms=30 * DAY_MS)
 AGENTS: Final = Topic("archon.agents.v1", "agent", 3)

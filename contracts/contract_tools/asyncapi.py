@@ -38,6 +38,8 @@ def asyncapi_document(release: str) -> Node:
             f"{action} {topic.name}": {"action": action, "channel": _channel_ref(topic)}
             for action, group in (
                 ("receive", (topics.FEEDBACK, *topics.COMMAND_TOPICS)),
+                # All but the first, FEEDBACK: that one is sent by agents and received
+                # by the system.
                 ("send", (*topics.EVENT_TOPICS[1:], *topics.DEAD_LETTER_TOPICS)),
             )
             for topic in group

@@ -104,6 +104,7 @@ def main() -> int:
         return 1 if stale else 0
     write(documents())
     if arguments.release:
+        # By major and minor version: a patch release changes no schema.
         write(schema_files(RELEASED / f"v{RELEASE.rpartition('.')[0]}"))
     return 0
 

@@ -113,6 +113,7 @@ class HealingConsumer:
         )
         pace_idle_fetches(consumer, maximum_wait_seconds=self._idle_wait)
         report_gaps(consumer, self._on_gap)
+        # After the hooks above: the first fetch has to go through them.
         consumer.subscribe(self._topics)
         try:
             if self._options["group_id"] is None:

@@ -188,6 +188,7 @@ def _event_ids(response: httpx.Response, expected: int) -> list[EventId]:
         answer = _Accepted.model_validate_json(response.content)
     except ValidationError as error:
         raise GatewayRefusedError(202, "Unexpected answer", "no list of event ids") from error
+    # Fewer ids than events would be a loss that the caller takes for a success.
     if len(answer.event_ids) != expected:
         detail = f"{len(answer.event_ids)} ids for {expected} events"
         raise GatewayRefusedError(202, "Unexpected answer", detail)

@@ -107,6 +107,8 @@ class KafkaFeedbackClient:
         ]
         attributes: dict[str, str | int] = {telemetry.MESSAGING_BATCH_COUNT: len(batch)}
         with send_span(FEEDBACK.name, attributes) as trace_headers:
+            # All are encoded before the first is sent: one that is too large refuses
+            # the whole batch.
             records = [self._record(event, event_id, trace_headers) for event, event_id in batch]
             await self._producer.deliver(records)
         return [event_id for _, event_id in batch]

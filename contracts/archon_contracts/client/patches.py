@@ -27,6 +27,7 @@ except ModuleNotFoundError as error:
 AIOKAFKA_VERSION: Final = "0.14.0"
 """The version that these names were read in."""
 
+# Error codes of the Kafka protocol.
 MESSAGE_TOO_LARGE: Final = 10
 RECORD_LIST_TOO_LARGE: Final = 18
 TOPIC_AUTHORIZATION_FAILED: Final = 29

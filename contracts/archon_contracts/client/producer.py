@@ -164,6 +164,8 @@ class ReliableProducer:
             if self._producer is not lost:
                 return  # another send has done it
             log.warning("the broker no longer knows this producer, starting anew: %s", reason)
+            # The new one first: if it cannot start, the next send finds the old one and
+            # tries again.
             await self.start()
             await stop(lost, timeout_seconds=self._timeout)
 

@@ -205,6 +205,7 @@ def _read(
             reason = "no readable ce_type header"
             on_unreadable(UnreadableRecord(reason, *place, record.value, tuple(record.headers)))
         return None
+    # A tombstone says that a key was deleted, and is no event.
     if record.value is None and contract.topic.compacted:
         return None
     try:

@@ -46,6 +46,7 @@ def canonical_text(value: JsonValue) -> str:
 
 
 def _assume_utc(moment: datetime) -> datetime:
+    # Times with and without an offset cannot be compared in Python, and files hold both.
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -138,6 +138,7 @@ def check_folder(folder: Path, digest: str | None = None) -> dict[str, FileEntry
     except FileNotFoundError as error:
         raise ManifestInvalid(f"there is no {MANIFEST_FILE}") from error
     entries = parse_manifest(content, digest)
+    # Names before bytes: a foreign file is found without reading gigabytes.
     check_unlisted(folder, entries)
     for name, entry in entries.items():
         check_file(folder, name, entry)

@@ -81,6 +81,7 @@ def _find_in_package(name: str, uri: str, cache: Path | None) -> Path:
             "each with a version and a hash as in requirements-no-deps.lock"
         )
     root = Path(spec.submodule_search_locations[0])
+    # The topmost first: sentence-transformers keep further config.json files in folders of modules.
     for config in sorted(root.rglob("config.json"), key=lambda path: len(path.parts)):
         if all((config.parent / file).is_file() for file in _MODEL_FILES):
             _require_pinned(name, config.parent)
@@ -136,6 +137,7 @@ def _convert_once(weights: Path, target: Path) -> Path:
     if all((target / file).is_file() for file in _MODEL_FILES):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, since a rename is atomic within one file system only.
     staged = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         _convert(weights, staged)

@@ -43,6 +43,7 @@ class UpperLayers(nn.Module):
             inputs_embeds=states_BTH, attention_mask=mask_BT
         ).last_hidden_state
         weight_BT1 = mask_BT.unsqueeze(-1).to(output_BTH.dtype)
+        # Never divided by zero: each text has at least its special tokens.
         return (output_BTH * weight_BT1).sum(1) / weight_BT1.sum(1)
 
 
@@ -111,6 +112,7 @@ class TextEncoder:
             ids_BT, mask_BT = _pad_ids([ids[row] for row in rows], self.device)
             output_BTH = self.lower(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
             for place, row in enumerate(rows):
+                # A copy: a view would keep the padded output of its whole batch in memory.
                 states[row] = output_BTH[place, : len(ids[row])].clone()
         return states
 
@@ -133,6 +135,7 @@ class TextEncoder:
 
     def lower_digest(self) -> str:
         """Equal for encoders whose vocabulary and frozen part give the same states."""
+        # The vocabulary too: with other token ids the same weights give other states.
         words = sorted(self.tokenizer.get_vocab().items())
         digest = hashlib.sha256(repr(words).encode())
         for name, tensor in sorted(self.lower.state_dict().items()):
@@ -191,6 +194,7 @@ def _split_layers(
     blocks = list(layers.children())
     if frozen_layers >= len(blocks):
         raise ModelFolderInvalid(f"{frozen_layers} frozen layers leave none of {len(blocks)}")
+    # Its weights served the pretraining; vectors here are means over the tokens.
     model.register_module("pooler", None)
     # The copy is made of the empty shell, so that no weight is ever held twice.
     encoder.layer, model.embeddings = nn.ModuleList(), _StatesPassThrough()

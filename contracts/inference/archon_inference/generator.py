@@ -44,7 +44,9 @@ def load_causal_model(
             folder, dtype=getattr(torch, precision), use_safetensors=True, **SAFE_LOADING_OPTIONS
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, **SAFE_LOADING_OPTIONS)
+    # A completion goes on from the last position, where padding on the right would stand.
     tokenizer.padding_side = "left"
+    # Many decoders have none; what stands under the attention mask does not matter.
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     nn.Module.to(model, device)  # in place; the library's own `to` has no types
@@ -99,6 +101,7 @@ class Generator:
             do_sample=False,
             pad_token_id=self.tokenizer.pad_token_id,
             return_dict_in_generate=True,
+            # Not `scores`: those are what the decoding's processors made of the logits.
             output_logits=True,
         )
         new_BT = output.sequences[:, batch["input_ids"].shape[1] :]

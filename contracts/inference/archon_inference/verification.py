@@ -37,6 +37,7 @@ def verify_maker(folder: Path, trusted_keys: Iterable[str]) -> None:
         ModelFolderInvalid: it is not signed by one of the keys.
         FileNotFoundError: there is no manifest.
     """
+    # Before the bytes: a folder that nobody trusted has signed need not be hashed.
     if keys := [key for key in trusted_keys if key]:
         _verify_signature(folder, (folder / MANIFEST_FILE).read_bytes(), keys)
 
