@@ -31,8 +31,11 @@ class CurriculumService:
         The success rate first counts as evidence on the agent's level, which may change by it.
         """
         command = message.body
+        # Before the plan is looked for: a second copy of the command waits here and
+        # then finds the plan.
         before = await self._store.lock_progress(tx, command.tenant_id, command.agent_id)
         plan = await self._store.find_plan(tx, command.tenant_id, command.job_id)
+        # The evidence of a job counts once, however often the job is planned.
         if plan is None:
             plan = await self._plan(tx, command, before, message.cause)
         event = CurriculumPlanned(
@@ -56,6 +59,7 @@ class CurriculumService:
         after = update_level(evidenced, self._mastery)
         await self._store.save_progress(tx, command.tenant_id, command.agent_id, after)
         await self._publish_level_change(tx, command, evidenced, after, cause)
+        # The rate that was measured, also where it ended the level: `after` then has none.
         plan = build_plan(command, Level(after.level), evidenced.success_rate)
         await self._store.insert_plan(tx, command.tenant_id, command.job_id, command.agent_id, plan)
         return plan

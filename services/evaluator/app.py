@@ -48,6 +48,7 @@ def build_app(settings: Settings) -> Application:
     updates = UpdateEvaluationWorker(children=resident, **collaborators)
     return Application(
         shared,
+        # torch takes seconds to import: it is loaded before the first evaluation needs it.
         on_start=[children.start_fork_server],
         background=[
             shared.worker({WORK_KIND: evaluation}, slots=settings.evaluator_slots),

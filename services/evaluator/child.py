@@ -45,6 +45,7 @@ FORK_SERVER_MODULES: Final = (
 ENTRY: Final = "services.evaluator.child:run"
 """Names `run` to the child pool."""
 
+# One request at a time is slow, hence few; of 20 the 6th and 15th value still bound the median.
 TIMED_REQUESTS: Final = 20
 
 Report = Callable[[dict[str, Any]], None]
@@ -74,11 +75,13 @@ def score_models(spec: Mapping[str, Any], report: Report) -> dict[str, list[Pred
     from services.evaluator.scoring.suite_prediction import SuitePredictor, load_model
 
     spec = {**spec, "device": claim_device(str(spec.get("device", "cpu")))}
+    # Left alone, torch would start a thread on each core of a machine that it shares.
     torch.set_num_threads(int(spec.get("threads", 1)))
     items, kind = read_exam(Path(spec["items"])), AgentKind(spec["kind"])
     suite_predictor = SuitePredictor([item.input for item in items], TOP_K)
     tracer, scored = trace.get_tracer(__name__), {}
     for name, location in spec["models"].items():
+        # The worker has put this model's predictions of an earlier evaluation into the folder.
         if location is None:
             continue
         attributes = {telemetry.MODEL_ROLE: name}
@@ -101,6 +104,8 @@ def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
     from services.evaluator.comparison.report import build_evaluation_report
 
     folder, control = Path(spec["output_dir"]), Role(spec["control"])
+    # Read from the files, so that new predictions and those of earlier evaluations are
+    # treated alike.
     predictions = {
         role: list(read_jsonl(folder / predictions_file(role), PredictionRow))
         for role in (Role.CANDIDATE, control)
@@ -147,6 +152,7 @@ def read_exam(path: Path) -> list[SuiteItem]:
     ]
     reference = path.with_name(REFERENCE_FILE)
     if reference.is_file():
+        # The group is all that a prediction row keeps of where its item came from.
         marked = {"group": REFERENCE_ITEMS}
         items += [item.model_copy(update=marked) for item in read_suite(reference)]
     return items
@@ -179,6 +185,7 @@ def measure_latencies(model: Predictor, items: Sequence[SuiteItem]) -> list[floa
 def _score(
     item: SuiteItem, prediction: Prediction, kind: AgentKind, latency: float | None
 ) -> PredictionRow:
+    # A generated text has no ranked alternatives: its accuracy at 5 is its accuracy.
     if kind is AgentKind.GENERATOR:
         first = among = text_match(prediction.output, item.target)
     else:

@@ -124,6 +124,7 @@ def find_items_file(folder: Path) -> Path:
         path = folder / name
         if path.is_file():
             with path.open("rb") as lines:
+                # Not parsed here: a large suite is read once, in the child.
                 if any(line.strip() for line in lines):
                     return path
             raise EmptySuite(f"The evaluation suite's {name} holds no item; nothing can be scored.")
@@ -133,6 +134,8 @@ def find_items_file(folder: Path) -> Path:
 def select_roles_to_score(wanted: Iterable[Role], known: Iterable[Role]) -> list[Role]:
     """Who must still be scored. The base model is only ever scored beside the candidate."""
     missing = [role for role in wanted if role not in set(known)]
+    # The baseline is built with the card in the candidate's folder, which is fetched
+    # only to score it.
     if Role.BASELINE in missing and Role.CANDIDATE not in missing:
         missing.insert(0, Role.CANDIDATE)
     return missing

@@ -42,6 +42,7 @@ class EvaluatorService:
     async def cancel_evaluation(self, tx: Tx, message: Message[JobCancelled]) -> bool:
         """Stop scoring for a job that nobody wants any more."""
         job_id = message.body.job_id
+        # Every service reads JobCancelled, and most jobs have no open evaluation here.
         if not await self._attempts.cancel_job(tx, job_id):
             return False
         await self._cancel(tx, str(job_id))
@@ -50,4 +51,6 @@ class EvaluatorService:
 
     async def _cancel(self, tx: Tx, key: str) -> None:
         for kind in (WORK_KIND, UPDATE_KIND):
+            # An older attempt's result would be passed over by its number; its
+            # computing time is better spent.
             await self._queue.cancel(tx, kind=kind, key=key)

@@ -12,6 +12,7 @@ from uuid import UUID
 from archon_contracts.values import AgentKind, ArtifactRef, Estimate, ModelRef
 from services.registry.errors import InvalidVersion
 
+# Nine digits at most, so that each part fits the integer column of the table `models`.
 _VERSION = re.compile(r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$")
 
 
@@ -116,6 +117,8 @@ def find_rollback_version(history: Sequence[Deployment]) -> str | None:
         if change.version in stack and change.action is Action.ROLLBACK:
             del stack[stack.index(change.version) + 1 :]
         else:
+            # Deployed anew: it moves to the top, so that no rollback returns to the
+            # version it leaves.
             stack = [version for version in stack if version != change.version]
             stack.append(change.version)
     return stack[-2] if len(stack) > 1 else None
@@ -127,4 +130,5 @@ def is_outdated(
     """Whether a version's evaluation used another baseline than the present one."""
     if current is not None and current.version == model.version:
         return False
+    # Both None: a first version was compared with the base model, and nothing is deployed yet.
     return compared_with != (str(current.version) if current else None)

@@ -51,12 +51,16 @@ class RegistryService:
     async def register_model(self, tx: Tx, message: Message[RegisterModel]) -> ModelVersion:
         """Give a job's model the agent's next version; the same job keeps the one it has."""
         command = message.body
+        # Before the look-up: two copies of the command would both find no model and
+        # make a version each.
         await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
         model = await self._models.find_of_job(tx, command.tenant_id, command.job_id)
         if model is None:
             model = await self._new_model(tx, command)
             await self._models.insert(tx, model, command)
             log.info("model_registered", agent_id=model.agent_id, version=str(model.version))
+        # Also for a model that existed: a coordinator that repeats its command waits
+        # for this answer.
         await self._outbox.append(tx, _registered_event(model), cause=message.cause)
         return model
 
@@ -73,6 +77,7 @@ class RegistryService:
         revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
         model = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
         current = await self._models.find_deployed(tx, command.tenant_id, command.agent_id)
+        # A command without a job is a person's, who may deploy without a comparison.
         if command.job_id and is_outdated(model, current, command.compared_with):
             refused = _refused_event(command, model, current)
             await self._outbox.append(tx, refused, cause=message.cause)
@@ -80,6 +85,8 @@ class RegistryService:
             return model
         is_deployed = current is not None and current.version == model.version
         if is_deployed:
+            # Nothing changes, so there is no new revision: the event repeats the change
+            # that stands.
             change = (await self._list_deployments(tx, model))[-1]
         else:
             change = Deployment(
@@ -102,6 +109,7 @@ class RegistryService:
             deployed_at=change.at,
         )
         await self._outbox.append(tx, deployed, cause=message.cause)
+        # Changes alone are recorded (decision 62); last, because its lock must be the last one.
         if not is_deployed:
             await self._audit.append(
                 tx, deployed_entry(message, model, change), cause=message.cause
@@ -153,6 +161,7 @@ class RegistryService:
     async def _new_model(self, tx: Tx, command: RegisterModel) -> ModelVersion:
         highest = await self._models.find_highest_version(tx, command.tenant_id, command.agent_id)
         return ModelVersion(
+            # Derived from the job: whatever is sent twice names the same model.
             model_id=derived_id("model", command.tenant_id, command.job_id),
             tenant_id=command.tenant_id,
             agent_id=command.agent_id,

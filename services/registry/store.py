@@ -90,6 +90,7 @@ class ModelStore:
         """Make the model the only deployed one of its agent and add the change to the history."""
         agent = {"tenant_id": model.tenant_id, "agent_id": model.agent_id}
         await self._queries.set_revision(tx, **agent, revision=change.revision)
+        # Before the new one: a partial unique index allows one deployed version of an agent.
         await self._queries.retire_deployed_model(tx, **agent)
         await self._queries.set_deployed_model(tx, **agent, version=change.version)
         await self._queries.insert_deployment(

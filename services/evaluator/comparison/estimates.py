@@ -101,6 +101,7 @@ def _phi(both: int, candidate_only: int, control_only: int, neither: int) -> flo
         * (both + control_only)
         * (candidate_only + neither)
     )
+    # Undefined where one of them is always right or always wrong; the method then takes 0.
     if margins == 0:
         return 0.0
     excess = float(both * neither - candidate_only * control_only)

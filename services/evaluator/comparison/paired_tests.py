@@ -44,6 +44,7 @@ def measure(model: str, rows: Sequence[PredictionRow]) -> list[MetricResult]:
         for name, score_item in QUALITY_METRICS.items()
         for group, estimate in estimate_groups(rows, score_item).items()
     ]
+    # Only the first items of a suite are timed: see TIMED_REQUESTS in `child.py`.
     timed = [row.latency_seconds for row in rows if row.latency_seconds is not None]
     if timed:
         latency = MetricResult(
@@ -89,6 +90,8 @@ def compare(
         Unscorable: they did not answer the same items, or no item has a right answer.
     """
     before = {row.id: score_item(row) for row in control}
+    # Equal sets of ids do not do: of two rows with one id, one would be compared with
+    # the wrong item.
     if before.keys() != {row.id for row in candidate} or len(candidate) != len(control):
         raise Unscorable("Candidate and control answered different items; score both on one suite.")
     pairs: defaultdict[str, list[tuple[bool, bool]]] = defaultdict(list)
@@ -116,12 +119,14 @@ def compare_hidden_groups(
     for row in candidate:
         now, then = score_item(row), before.get(row.id)
         if now is not None and then is not None and row.group != REFERENCE_ITEMS:
+            # The prefix keeps a group and a target of the same name apart.
             name = f"group {row.group!r}" if _is_grouped(row) else f"target {row.target!r}"
             pairs[name].append((now, then))
     hidden: defaultdict[str, list[tuple[bool, bool]]] = defaultdict(list)
     for name, scores in pairs.items():
         if len(scores) < MIN_GROUP_SIZE:
             hidden[SMALL_GROUPS] += scores
+        # A group that is large enough has its own comparison in `compare`.
         elif name.startswith("target"):
             hidden[name] = scores
     return {name: _compare_pairs(scores) for name, scores in sorted(hidden.items())}

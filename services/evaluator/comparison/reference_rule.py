@@ -26,6 +26,7 @@ class NoReferenceLoss:
                 "required, so the test rests on the feedback of the window itself; configure "
                 "evaluation_dataset, or check this version and deploy it yourself",
             )
+        # No item is required: a suite or a dataset that a person provided tests the candidate.
         if reference is None:
             return ()
         change = reference.difference

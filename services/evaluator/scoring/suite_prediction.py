@@ -48,6 +48,8 @@ class SuitePredictor:
         if not isinstance(model, Selector | Classifier):
             return model.predict(self._inputs, k=self._k)
         encoder, longest = model.encoder, model.card.max_length
+        # A digest of the frozen weights themselves: versions share them whatever their
+        # names and parents.
         key = (encoder.lower_digest(), encoder.frozen_layers, longest)
         if key not in self._states:
             ids = encoder.tokenize(self._inputs, longest)
