@@ -179,6 +179,8 @@ def _build_producer(
     make = producer_factory(
         settings,
         "archon.gateway.intake",
+        # Requests of the same moment share a batch; the acknowledgement takes longer
+        # than this anyway.
         linger_ms=2,
         max_batch_size=262_144,
         # The record's headers come on top of the event's own limit.

@@ -49,6 +49,8 @@ class Datasets:
         await self._store.add_dataset(
             tx, tenant_id, name=name, purpose=purpose, items=items, artifact=artifact
         )
+        # Read after the insert, which may have done nothing: of two uploads at once the
+        # first one counts.
         found = (await self._store.datasets(tx, tenant_id, name=name))[0]
         if found.artifact.digest != artifact.digest:
             raise Conflict(f"dataset {name} exists with other content; choose another name")

@@ -34,6 +34,7 @@ def build_router(
         await inbox.run_once(message, projections.project)
         if isinstance(message.body, AgentConfigured):
             known_agents.add(message.body.tenant_id, message.body.agent_id)
+        # After the commit: a stream must not show what may still be rolled back.
         if type(message.body) in STREAMED_EVENTS:
             event_hub.publish(to_streamed_event(message))
 

@@ -40,6 +40,8 @@ class Idempotency:
         key = read_idempotency_key(request)
         if not key:
             return identify_request(caller)
+        # With tenant and path: the same text of another tenant, or for another route,
+        # is another request.
         request_id = derived_id("request", caller.tenant_id, request.url.path, key)
         digest = compute_request_digest(caller, request.url.query, await request.body())
         first = await self._store.claim_request(
@@ -76,4 +78,5 @@ def compute_request_digest(caller: Caller, query: str, body: bytes) -> bytes:
     with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
     parts = (caller.actor.encode(), query.encode(), body)
+    # Digests of the parts: parts put side by side could be divided in another place.
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()

@@ -34,6 +34,7 @@ ID_FIELDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 MAX_SPANS: Final = 5_000
 MAX_TEXT_LENGTH: Final = 1_000
 LATEST_NANOSECONDS: Final = 4_102_444_800 * 10**9  # the year 2100
+# By OTLP's numbers: 0 is "not specified", which a receiver may take for internal.
 KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUSES: Final = ("UNSET", "OK", "ERROR")
 
@@ -96,6 +97,7 @@ def _read_json(content: bytes) -> ExportTraceServiceRequest:
                 place[name] = base64.b64encode(bytes.fromhex(str(place[name]))).decode()
     request = ExportTraceServiceRequest()
     try:
+        # OTLP requires receivers to ignore fields that they do not know.
         json_format.ParseDict(document, request, ignore_unknown_fields=True, max_recursion_depth=64)
     except (json_format.Error, RecursionError) as error:
         raise MalformedBody(f"the body is no OTLP trace request: {str(error)[:200]}") from error
@@ -118,6 +120,8 @@ def _dicts(found: Any) -> list[dict[str, Any]]:
 def _decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes:
     if encoding != "gzip":
         return body
+    # One byte above the limit shows that it is exceeded; a compression bomb is never
+    # unpacked whole.
     content = gzip.GzipFile(fileobj=io.BytesIO(body)).read(max_bytes + 1)
     if len(content) > max_bytes:
         raise TooLarge(f"the decompressed body has more than {max_bytes} bytes")
@@ -144,6 +148,7 @@ def _row(span: Span, service: str, caller: Caller) -> SpanRow | None:
         return None
     # The tenant comes from the API key, whatever the sender wrote.
     attributes = {**_attributes(span.attributes), telemetry.TENANT_ID: caller.tenant_id}
+    # A key that is bound to agents writes no spans in the name of others.
     if telemetry.AGENT_ID in attributes and not caller.may_name(
         str(attributes[telemetry.AGENT_ID])
     ):

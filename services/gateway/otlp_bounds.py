@@ -9,6 +9,7 @@ from services.gateway.errors import MalformedBody, TooLarge
 MAX_ELEMENTS: Final = 500_000
 """Fields in one request, in spans, attributes, values and links: two bytes can be a whole one."""
 MAX_DEPTH: Final = 32
+# Wire types of protobuf; 3 and 4 are groups, which no message of OTLP has.
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 
 
@@ -69,6 +70,7 @@ class _Walk:
 
     def _varint(self, at: int, end: int) -> tuple[int, int]:
         value = shift = 0
+        # Seven bits a byte: ten bytes hold 64 bits, and a longer number is none.
         while at < end and shift < 70:
             byte = self._body[at]
             value |= (byte & 0x7F) << shift

@@ -15,6 +15,7 @@ from services.gateway.auth.credentials import Caller, Scope, hash_key
 from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.errors import NotAuthenticated, RateLimited
 
+# Bounds the memory; a credential beyond it is counted as a guess once more, and then known again.
 MAX_VERIFIED: Final = 10_000
 Credential = tuple[str, bytes]
 
@@ -98,6 +99,7 @@ class Admission:
         try:
             tenants.consume(caller.tenant_id, cost, now)
         except RateLimited:
+            # Nothing is let in, so the key does not pay for what its tenant's limit refused.
             own.refund(_rate_key(caller), cost, now)
             raise
 
@@ -141,9 +143,11 @@ def to_address_prefix(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:
+        # No IP address, as a proxy may name one: cut, because it is kept as a key.
         return address[:100]
     if isinstance(parsed, IPv4Address):
         return str(parsed)
+    # All IPv4 addresses of a dual-stack socket lie in one /64, and must not count as one.
     return str(parsed.ipv4_mapped or ip_network((parsed, 64), strict=False))
 
 

@@ -18,6 +18,7 @@ from services.gateway.auth.ports import KeyStore
 from services.gateway.errors import NotAllowed, NotAuthenticated
 from shared.postgres.database import Database
 
+# How long a key that another process revoked still works, and a pause of the database is outlived.
 CACHE_SECONDS = 30.0
 MAX_CACHED_KEYS = 10_000
 
@@ -42,6 +43,7 @@ class ApiKeyAuthenticator:
         key_hash = hash_key(key)
         caller = Caller(OPERATOR_TENANT, "bootstrap", ALL_SCOPES)
         async with self._database.transaction(caller.tenant_id) as tx:
+            # Derived: each start of each gateway process adds the same row.
             key_id = derived_id("api-key", key_hash.hex())
             await self._store.add_key(tx, key_id=key_id, key_hash=key_hash, caller=caller)
 

@@ -16,6 +16,7 @@ from shared.messaging.messages import RawHeaders, RawRecord
 DLQ_HEADER_PREFIX: Final = "dlq_"
 RECEIVED_HEADER: Final = "ce_receivedat"
 """Added by a replay: when the record first failed, which a further failure does not know."""
+# Whoever writes to a topic writes its headers: numbers are cut to what the columns hold.
 INT4: Final = 2**31 - 1
 INT8: Final = 2**63 - 1
 SERVICE_BY_TOPIC: Final = {

@@ -126,6 +126,7 @@ def prepare(
     prepared = []
     tenant_id, submitted_by = caller.tenant_id, caller.submitter
     for index, event in enumerate(events):
+        # The tenant is the key's, whatever the body names; most bodies name none and need no copy.
         if event.tenant_id != tenant_id:
             event = event.model_copy(update={"tenant_id": tenant_id})
         if isinstance(event, FeedbackRetracted):

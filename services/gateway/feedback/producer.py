@@ -244,6 +244,7 @@ class _Attributes:
             ("ce_subject", event.body.key.encode()),
         ]
         if self._mac is not None:
+            # The MAC covers id, submitter and body: none of them can be changed on the topic.
             submitted_by = event.submitted_by.encode()
             headers.append((MAC_HEADER, self._mac.compute(identifier, submitted_by, event.payload)))
         return headers

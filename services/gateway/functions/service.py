@@ -113,6 +113,7 @@ class FunctionService:
         if request.logs is not None:
             hours, source = count_by_hour(request.logs, now=now), "logs"
         else:
+            # Counters are of whole hours, so the hour in which the period begins counts in full.
             since = start_of_hour(now - timedelta(hours=request.hours))
             hours = await self._store.feedback_hours(tx, tenant_id, request.agent_id, since)
             source = "feedback"
@@ -152,6 +153,7 @@ def build_feedback_events(request: AdaptRequest) -> list[FeedbackReceived]:
     """
     events = []
     for index, item in enumerate(request.feedback):
+        # As JSON again, because the check looks for NUL in its escaped form, as bodies have it.
         reject_unstorable(json.dumps(item).encode())
         fields = {_to_snake_case(name): value for name, value in item.items()}
         fields.setdefault("interaction_id", _derive_interaction_id(fields))
@@ -166,6 +168,7 @@ def build_feedback_events(request: AdaptRequest) -> list[FeedbackReceived]:
 
 
 def _derive_interaction_id(fields: dict[str, Any]) -> str:
+    # Sorted, so that the order in which a client writes fields changes no id.
     content = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
     return f"adapt-{derived_id('adapt', content)}"
 

@@ -50,6 +50,7 @@ class BodyLimit:
             nonlocal read, until, complete
             if declared_length(request) > self._max_bytes:
                 raise self._too_large()
+            # From the first read on: the time that the request waited before is not the client's.
             until = until or asyncio.get_running_loop().time() + self._max_seconds
             # After the body the server waits for the client to disconnect, without a limit.
             message = await self._receive_in_time(receive, None if complete else until)

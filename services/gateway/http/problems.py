@@ -148,6 +148,7 @@ def build_error_response(request: Request, error: ArchonError) -> Response:
     """The answer for an ArchonError; retryable ones carry Retry-After."""
     if isinstance(error, Invalid):
         return _build_invalid(request, error.errors)
+    # Before RetryableError, which it is too: this one knows when to come back, and it is counted.
     if isinstance(error, TryLater):
         shed_counter.add(1, {telemetry.LIMIT_NAME: error.limit})
         headers = {"Retry-After": str(error.retry_after_seconds)}

@@ -55,6 +55,7 @@ class OutboxMonitor:
 
     async def poll(self) -> None:
         """Measure the backlog. While the database is away it is unknown, and nothing is shed."""
+        # Twice the limit: a backlog above it can be seen to shrink, and the count stays bounded.
         limit = 2 * self._limits.backlog or MAX_COUNTED_ROWS
         try:
             async with self._database.connection() as connection:
@@ -74,6 +75,7 @@ class OutboxMonitor:
         was, self._overload = self._overload, None
         if broken is not None:
             name, reason = broken
+            # By number there is room again at the limit; by age, only when the oldest row has left.
             keep = self._limits.backlog if name == "outbox_backlog" else 0
             wait = estimate_drain_seconds(before, waiting, between=now - then, keep=keep)
             self._overload = Overloaded(name, f"{reason} to be published", wait)
@@ -92,6 +94,7 @@ class OutboxMonitor:
             Overloaded: the backlog is over a limit.
         """
         if (over := self._overload) is not None:
+            # A new one: an instance that is raised again and again collects tracebacks.
             raise Overloaded(over.limit, over.reason, over.retry_after_seconds)
 
 
@@ -161,6 +164,7 @@ class InFlightLimit:
         """Add to the count, or subtract from it."""
         self.reserved += amount
         self._reserved_by[tenant_id] += amount
+        # A counter of zero per name that was ever seen would grow without a bound.
         if not self._reserved_by[tenant_id]:
             del self._reserved_by[tenant_id]
 

@@ -39,6 +39,7 @@ from services.gateway.sse.events import to_streamed_event
 from shared.messaging.messages import Message
 from shared.postgres.database import Tx
 
+# Feedback is counted once, by the coordinator, and comes here as FeedbackCounted.
 PROJECTED_TOPICS: Final[tuple[Topic, ...]] = tuple(t for t in EVENT_TOPICS if t != FEEDBACK)
 PROJECTED_EVENTS: Final = tuple(c for c in EVENTS if c.topic in PROJECTED_TOPICS)
 STREAMED_EVENTS: Final = frozenset(
@@ -156,6 +157,7 @@ class Projections:
 
     async def _model_rolled_back(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
         event = message.body
+        # First: it compares with the target's `deployed_at`, which the next statement sets anew.
         await self._store.unmark_rolled_back(
             tx, event.tenant_id, event.agent_id, event.model.version
         )

@@ -46,6 +46,7 @@ def build_router(api: GatewayApi) -> APIRouter:
         await _check_suite(api, caller, body)
         catalogue = await _publish_catalogue(api, body)
         event_filter = EventFilter(caller.tenant_id, body.agent_id, frozenset({"AgentConfigured"}))
+        # Before the command is committed: its confirmation may come before a later subscription.
         with api.event_hub.subscribed(event_filter) as subscriber:
             async with api.transactions.begin_write(caller.tenant_id) as tx:
                 identity = await api.idempotency.identify(tx, caller, request)

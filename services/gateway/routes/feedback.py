@@ -73,6 +73,7 @@ def _add_route(
             api.admission.charge_rejected_events(caller, estimate_rejected_events(body))
             raise
         api.admission.consume_events(caller, len(events))
+        # Without a key this route needs no database, and goes on while that is away.
         if read_idempotency_key(request):
             async with api.transactions.begin_write(caller.tenant_id) as tx:
                 await api.idempotency.identify(tx, caller, request)

@@ -78,6 +78,7 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
         )
         api.admission.consume_events(caller, len(events))
         await api.feedback_producer.send(events, traceparent=request.headers.get("traceparent", ""))
+        # A second transaction: none stays open while Kafka is waited for.
         job_request = JobRequest(agent_id=body.agent_id, method=body.method)
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             job = await api.service.request_training(tx, identity, job_request)

@@ -60,6 +60,7 @@ def build_router(api: GatewayApi) -> APIRouter:
             view = await api.key_administration.revoke_key(
                 tx, identity, key_id, tenant_id=tenant_id
             )
+        # After the commit: a look-up before it would cache the key as valid once more.
         api.authenticator.invalidate(key_id)
         return view
 

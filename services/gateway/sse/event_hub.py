@@ -34,6 +34,7 @@ class Subscriber:
         """Queue an event that the stream wants."""
         if self._ended or not self.event_filter.matches(event):
             return
+        # One place stays free for the mark of the end, so that `end` never has to wait.
         if self._queue.qsize() >= MAX_QUEUED_EVENTS - 1:
             log.warning("event_stream_too_slow", tenant_id=self.event_filter.tenant_id)
             self.end()

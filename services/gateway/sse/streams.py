@@ -15,6 +15,7 @@ from services.gateway.errors import NotAllowed, NotAuthenticated, RateLimited
 from shared.errors import RetryableError
 from shared.logging import get_logger
 
+# As CACHE_SECONDS of the authenticator: a stream outlives the database as long as a request does.
 UNCONFIRMED_SECONDS: Final = 30.0
 FULL_RETRY_SECONDS: Final = 5.0
 
