@@ -63,6 +63,7 @@ class AgentService:
                 f"profile.agent_id is {body.profile.agent_id}, agent_id is {body.agent_id}; "
                 "give both the same name"
             )
+        # Locked, so that the audit entry compares with the very profile that is replaced.
         before = await self._agents.lock_profile(tx, AgentKey(body.tenant_id, body.agent_id))
         await self._agents.put_agent(tx, body, self._clock.now())
         configured = AgentConfigured(

@@ -30,6 +30,7 @@ from services.data_prep.domain import GradedItem, PreparationPolicy, PreparedDat
 
 def derive_dataset_id(command: PrepareDataset) -> UUID:
     """The same order names the same dataset, however often it is given."""
+    # Sorted keys: equal commands must have equal bytes.
     content = orjson.dumps(command.to_json(), option=orjson.OPT_SORT_KEYS)
     return derived_id("dataset", sha256(content).hexdigest())
 

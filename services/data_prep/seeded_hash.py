@@ -18,5 +18,6 @@ def seeded_hash(seed: int, *names: str) -> int:
 def derive_seed(secret: bytes, *names: str) -> int:
     """A seed that nobody can foresee without the secret; always the same for the same arguments."""
     text = "\x1f".join(names)
+    # BLAKE2b takes keys of 64 bytes at most.
     keyed = blake2b(text.encode(), key=secret[:64], digest_size=8, person=b"archon-seed")
     return int.from_bytes(keyed.digest(), "big")

@@ -83,6 +83,8 @@ class DataPrepService:
     async def erase_items(self, tx: Tx, message: Message[EraseItems]) -> None:
         """Remove retracted items from the replay buffer and from every later dataset."""
         command = message.body
+        # With the lock of finished datasets: none may bring the items back between the
+        # two statements.
         await self._store.lock_agent(tx, command.tenant_id, command.agent_id)
         await self._store.erase_feedback(tx, command.tenant_id, command.agent_id, command.item_ids)
 
@@ -207,6 +209,7 @@ class DataPrepService:
         Idempotent: two workers that carried out one command give one version.
         """
         last_version = await self._store.lock_agent(tx, command.tenant_id, command.agent_id)
+        # After the lock: another worker may have finished the same command meanwhile.
         if await self.republish_result(tx, command, cause):
             return
         event = DatasetPrepared(
@@ -245,6 +248,7 @@ class DataPrepService:
         """Keep what the dataset may bring to the memory; until its version is deployed it counts
         for nothing."""
         tenant_id, agent_id = event.tenant_id, event.agent_id
+        # Read once more: feedback may have been retracted while the child was at work.
         erased = await self._store.read_erased_feedback_ids(tx, tenant_id, agent_id)
         learned = [item for item in prepared.learned if erased.isdisjoint(item.feedback_ids)]
         seed = self._agent_seed(tenant_id, agent_id)

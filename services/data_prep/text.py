@@ -41,11 +41,14 @@ def normalise_input(text: str) -> str:
     Inner punctuation stays, for `2+2` is not `2-2`. Applying it twice changes nothing.
     """
     composed = _to_seen(unicodedata.normalize("NFKC", limit_marks(_to_seen(text))))
+    # Once more: case mapping can leave the normal form, and applying this twice must
+    # change nothing.
     normalised = unicodedata.normalize("NFKC", composed.casefold())
     if not normalised.isascii():
         # Again: compatibility forms give quotes and dashes, and what was between two signs is gone.
         normalised = unicodedata.normalize("NFKC", _to_seen(normalised))
     collapsed = _SPACE.sub(" ", normalised)
+    # An input of punctuation alone keeps it, or all such inputs would be one.
     return collapsed.strip(_EDGES) or collapsed.strip()
 
 

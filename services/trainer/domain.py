@@ -15,6 +15,7 @@ from archon_contracts.events import MetricPoint
 from archon_inference.devices import Precision
 from services.trainer.errors import NoOptimizerSteps
 
+# A short run makes many steps a second: a message for each would load outbox and topic.
 MAX_BATCH_POINTS = 50
 MAX_BATCH_AGE = timedelta(seconds=1)
 

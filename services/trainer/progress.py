@@ -93,6 +93,8 @@ class TrainingProgress:
                 # The token distinguishes the leases of one attempt: a resumed run repeats steps.
                 part = f"{self._lease.token}/{number}"
                 await self._outbox.append(tx, event, cause=cause, part=part)
+        # After the commit: a failed transaction leaves events pending, with the numbers
+        # that they had.
         self._sent += len(self._pending)
         self._pending.clear()
 

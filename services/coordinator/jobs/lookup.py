@@ -16,6 +16,7 @@ async def find_expected_job(
 ) -> Job | None:
     """The job, locked; None, and a log line, when the event means nothing to it."""
     job = await jobs.lock_job(tx, body.job_id) if body.job_id else None
+    # To a message of another tenant the job does not exist.
     if job is None or job.key.tenant_id != body.tenant_id:
         log.info("unknown_job_ignored", job_id=str(body.job_id))
         return None

@@ -27,6 +27,7 @@ from shared.telemetry.spans import (
 )
 from shared.telemetry.store import insert_spans
 
+# OpenTelemetry's own limit of the links of a span.
 MAX_LINKS: Final = 128
 
 Attributes = Mapping[str, str | bool | int | float]

@@ -122,4 +122,5 @@ def _compute_trust(record: TrainingItem) -> float:
 
 
 def _derived_id(key: str, target: str) -> str:
+    # Twelve bytes: two equal ids are not to be expected below some 2^48 items.
     return blake2b(f"{key}\x1f{target}".encode(), digest_size=12).hexdigest()

@@ -59,6 +59,7 @@ def _excerpts(text: str) -> str:
 
 def _is_similar(first: set[str], second: set[str], threshold: float) -> bool:
     small, large = sorted((len(first), len(second)))
+    # The Jaccard index is small / large at most, so most pairs end here without an intersection.
     if small < threshold * large - TOLERANCE:
         return False
     shared = len(first & second)
@@ -82,6 +83,7 @@ def _join_most_pairs(sets: Sequence[set[str]], threshold: float, roots: list[int
 
     index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, weights=LSH_ERROR_WEIGHTS)
     encoded = ([gram.encode() for gram in grams] for grams in sets)
+    # MinHash takes 32 bits of a hash; the library's default computes a SHA-1 for them.
     signatures = MinHash.generator(encoded, num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
     for position, signature in enumerate(signatures):
         near = sorted(index.query(signature))
@@ -106,6 +108,7 @@ def _join(
             continue
         if _is_similar(sets[position], sets[other], threshold):
             low, high = sorted((own, root))
+            # The first text is the root of its cluster, in whatever order its pairs are found.
             roots[high] = own = low
             continue
         unlike.add(other)
@@ -115,6 +118,7 @@ def _join(
 
 def _root(roots: list[int], position: int) -> int:
     while roots[position] != position:
+        # Path halving keeps the trees flat (Tarjan and van Leeuwen 1984).
         roots[position] = roots[roots[position]]
         position = roots[position]
     return position

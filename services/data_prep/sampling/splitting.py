@@ -13,6 +13,7 @@ from services.data_prep.domain import Item
 from services.data_prep.seeded_hash import seeded_hash
 
 Cluster = list[Item]
+# Sums of proportions miss whole numbers by rounding errors.
 _TOLERANCE = 1e-9
 
 TEST_PROPORTION_PER_RATER: Final = 0.1

@@ -55,6 +55,8 @@ class ClassStatistics:
         labels = tuple(sorted(set(targets)))
         places = {label: place for place, label in enumerate(labels)}
         rows = torch.tensor([places[target] for target in targets], dtype=torch.long)
+        # Double precision: the sums of many versions are added up, and items are
+        # subtracted from them.
         x_NH, w_N = vectors_NH.cpu().double(), torch.tensor(weights, dtype=torch.float64)
         weighted_NH = x_NH * w_N[:, None]
         hidden = x_NH.shape[1]

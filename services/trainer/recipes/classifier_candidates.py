@@ -181,6 +181,7 @@ def _fine_tuned_or(
         train_items, _ = read_training_items(run.dataset)
         save_state(_state_under(tuned, train_items, run), run.output_dir)
         return result
+    # Whole: files of the tuned model must not stay beside those of the closed form.
     shutil.rmtree(run.output_dir)
     _save(candidate.classifier, candidate.state, run)
     result.metrics.update(_accuracy(VALIDATION_ACCURACY, right))

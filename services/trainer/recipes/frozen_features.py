@@ -55,6 +55,8 @@ class FrozenFeatures:
         self.encoder = encoder
         self.ids = ids
         lengths = [len(row) for row in ids]
+        # Four bytes a float; rows are kept from the first on until the limit, the same
+        # ones in each run.
         ends = accumulate(length * encoder.hidden_size * 4 for length in lengths)
         self._groups = LengthGroups(
             [row for row, end in enumerate(ends) if end <= max_cache_bytes], lengths

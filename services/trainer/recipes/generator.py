@@ -49,6 +49,7 @@ def train(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
     adapter = LoraConfig(
         r=run.config.lora_rank,
         lora_alpha=2 * run.config.lora_rank,
+        # Query and value, as in the paper on LoRA (Hu et al. 2021, section 7.1).
         target_modules=["q_proj", "v_proj"],
         task_type="CAUSAL_LM",
     )
