@@ -28,6 +28,7 @@ app = typer.Typer(
     help="Continual learning for AI agents: feedback in, a better deployed model out.",
     no_args_is_help=True,
     add_completion=False,
+    # Typer's own tracebacks show local variables, and so keys and passwords.
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

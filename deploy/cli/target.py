@@ -36,6 +36,7 @@ def connect(url: str | None, api_key: str | None) -> GatewayClient:
     settings = TargetSettings()
     named_url, named_key = url or settings.url, api_key or _secret(settings.api_key)
     if named_url:
+        # Never with the local system's key, which is nobody's business elsewhere.
         return GatewayClient(named_url, named_key or "")
     folder, record = local_system()
     local_key = read_or_create(LocalSettings(data_dir=folder).api_key_path)

@@ -139,6 +139,8 @@ class DemoAgent:
                 aclosing(follow(self._settings.requests)) as requests,
             ):
                 async for request in requests:
+                    # Before the task is made: requests that must wait do so in the file
+                    # and not in memory.
                     await free.acquire()
                     task = handling.create_task(self._handle(request, client_log))
                     task.add_done_callback(lambda _: free.release())
@@ -182,6 +184,7 @@ async def follow(path: Path) -> AsyncGenerator[ProductionRequest, None]:
     with path.open() as file:
         unfinished = ""
         while True:
+            # A line may be half written at the moment when it is read.
             unfinished += file.readline()
             if unfinished.endswith("\n"):
                 yield ProductionRequest.model_validate_json(unfinished)

@@ -115,6 +115,7 @@ def _split(
     texts: defaultdict[str, list[BenchmarkItem]] = defaultdict(list)
     for item in items:
         texts[normalised(item.input)].append(item)
+    # Sorted first: the split depends on the seed alone, not on the order of the package's files.
     keys = sorted(texts)
     generator.shuffle(keys)
     old = [key for key in keys if all(item.group == "old" for item in texts[key])]

@@ -35,6 +35,7 @@ class AnswerRecord(BaseModel):
 def append_line(file: TextIO, line: BaseModel) -> None:
     """Write one line and push it out."""
     file.write(line.model_dump_json() + "\n")
+    # At once: the demo reads along, and an agent that is killed loses no answer it has given.
     file.flush()
 
 

@@ -47,6 +47,7 @@ class HotSwapModel:
             InferenceError: it is not what its digest says, or not of a trusted maker.
         """
         present = self._loaded
+        # A topic that is read again brings older revisions; they must not replace a newer model.
         if present is not None and configuration.revision <= present.revision:
             return False
         loop = asyncio.get_running_loop()

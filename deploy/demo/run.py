@@ -65,6 +65,7 @@ async def run_demo(options: DemoOptions) -> dict[str, Any]:
             with view.stage("start"):
                 runtime = await stack.enter_async_context(Runtime(local))
             result, report = await _run_scenario(runtime, view, options, folder, began)
+        # Before the checks: a demo that shows something else leaves its report all the same.
         path = report.save(folder)
         _show(console, result, report, path)
         if options.keep:

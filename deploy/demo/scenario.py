@@ -97,6 +97,7 @@ class DemoScenario:
         benchmark = self._benchmark
         await self._upload(HELD_OUT, "evaluation", benchmark.held_out)
         await self._upload(FIRST_ITEMS, "training", benchmark.initial)
+        # The last correction fires the trigger, so that one retrain learns from all of them.
         trigger = {"minimum_feedback": corrections, "cooldown_seconds": COOLDOWN_SECONDS}
         profile = {
             "agent_id": AGENT_ID,
@@ -173,6 +174,7 @@ class DemoScenario:
         await poll_until(f"{answers} answers came from version {job['version']}", counted)
 
     async def _collect(self, result: DemoResult) -> None:
+        # First: the agent exports its last spans when it ends.
         await self._agent.stop()
         result.answers = client_log.read_answers(self._client_log)
         result.agent = await self._gateway.get(f"/v1/agents/{AGENT_ID}")

@@ -23,6 +23,8 @@ def read_or_create(path: Path, make: Callable[[], str] = random_text) -> str:
     """Return the secret kept at `path`: made at random the first time, for its owner's eyes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        # With its mode from the beginning: a file that is narrowed afterwards was open
+        # for a moment.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     except FileExistsError:
         return path.read_text().strip()

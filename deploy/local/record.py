@@ -48,6 +48,7 @@ class RuntimeRecord(BaseModel):
     def save(self, data_dir: Path) -> None:
         """Replace the record in one step; only its owner can read it."""
         unfinished = data_dir / f"{FILE_NAME}.unfinished"
+        # Before the content, which has a password in it.
         unfinished.touch(mode=OWNER_ONLY)
         unfinished.write_text(self.model_dump_json(indent=2))
         os.replace(unfinished, data_dir / FILE_NAME)

@@ -57,6 +57,7 @@ def create(
         return
     key, of = shown(made["id"]), shown(made["tenant_id"])
     console.print(f"key {key} of tenant {of}; keep it, it is not shown again")
+    # Alone on its line and without markup, so that a script can take it.
     print(made["key"])
 
 

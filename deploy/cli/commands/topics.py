@@ -71,6 +71,7 @@ async def _read(arguments: Mapping[str, Any], namespace: Namespace) -> list[Topi
     async with AsyncExitStack() as cleanup:
         admin = await cleanup.enter_async_context(admin_client(arguments))
         consumer = AIOKafkaConsumer(**arguments, enable_auto_commit=False)
+        # Before the start: a consumer that fails half-way has to be closed as well.
         cleanup.push_async_callback(stop, consumer, timeout_seconds=CLOSE_SECONDS)
         await consumer.start()
         own_groups = tuple(namespace.qualify(consumer_group(service)) for service in SERVICES)

@@ -97,6 +97,8 @@ class Child:
 def _wrapped(program: Program) -> list[str]:
     user = program.user
     return [
+        # Isolated, without site packages: nothing of the environment runs before
+        # privileges are dropped.
         *(sys.executable, "-I", "-S", str(EXEC_CHILD)),
         *(str(int(program.death_signal)), str(os.getpid())),
         *((str(user.uid), str(user.gid)) if user else ("-", "-")),

@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 
+# Numbers of Linux's prctl.h and capability.h, which Python has no names for.
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
 PR_CAP_AMBIENT = 47
@@ -57,6 +58,7 @@ def main(arguments: list[str]) -> None:
 def _become(linux: ctypes.CDLL | None, uid: int, gid: int, *, keep_reach: bool) -> None:
     if linux is not None and keep_reach:
         _call(linux.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    # Groups before the user: afterwards there is no right to change them.
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)

@@ -67,4 +67,6 @@ async def _evict(admin: AIOKafkaAdminClient, client: AIOKafkaClient, own: str) -
 async def _members(admin: AIOKafkaAdminClient, group: str) -> list[str]:
     (answer,) = await admin.describe_consumer_groups([group])
     (description,) = answer.groups
+    # By position, as aiokafka decodes them: members are a group's sixth field, ids a
+    # member's first.
     return [str(member[0]) for member in description[5]]
