@@ -28,10 +28,20 @@ class KafkaSecuritySettings(BaseSettings):
         description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
     )
     kafka_sasl_mechanism: str = Field(
-        default="PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
+        default="PLAIN", description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."
     )
-    kafka_sasl_username: str | None = Field(default=None, description="SASL user.")
-    kafka_sasl_password: SecretStr | None = Field(default=None, description="SASL password.")
+    kafka_sasl_username: str | None = Field(
+        default=None, description="SASL user; with OAUTHBEARER the client's id."
+    )
+    kafka_sasl_password: SecretStr | None = Field(
+        default=None, description="SASL password; with OAUTHBEARER the client's secret."
+    )
+    kafka_sasl_oauth_token_url: str | None = Field(
+        default=None, description="Where OAUTHBEARER gets its token, https://..."
+    )
+    kafka_sasl_oauth_scope: str = Field(
+        default="", description="Scopes of that token, separated by spaces."
+    )
     kafka_ssl_cafile: str | None = Field(
         default=None, description="CA bundle that signs the brokers, a path; else the system's."
     )

@@ -53,10 +53,12 @@ class AgentSettings(BaseSettings):
     kafka_certificate_file: str | None = Field(default=None, description="For mutual TLS, PEM.")
     kafka_key_file: str | None = Field(default=None, description="Its private key, PEM.")
     kafka_sasl_mechanism: str | None = Field(
-        default=None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; absent: no SASL."
+        default=None, description="PLAIN, SCRAM-SHA-256 or -512, OAUTHBEARER; absent: no SASL."
     )
     kafka_username: str | None = Field(default=None, description="SASL user.")
     kafka_password: SecretStr | None = Field(default=None, description="SASL password.")
+    kafka_token_url: str | None = Field(default=None, description="Of OAUTHBEARER, https://...")
+    kafka_token_scope: str = Field(default="", description="Scopes of its token.")
     gateway_url: str = Field(description="Where spans are exported to.")
     api_key: SecretStr = Field(description="The gateway's key for this agent's tenant.")
     trusted_keys: str = Field(
@@ -75,6 +77,8 @@ class AgentSettings(BaseSettings):
             mechanism=self.kafka_sasl_mechanism,
             username=self.kafka_username,
             password=self.kafka_password.get_secret_value() if self.kafka_password else None,
+            token_url=self.kafka_token_url,
+            scope=self.kafka_token_scope,
         ).connection()
 
 

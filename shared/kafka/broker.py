@@ -32,7 +32,12 @@ from shared.kafka.healing import SupervisedConsumer
 from shared.kafka.patches import use_consumer_class
 from shared.kafka.refusals import MISSING_RIGHT_ERRORS, describe_error, principal_of
 from shared.kafka.retry_policy import RetryPolicy
-from shared.kafka.security import broker_security, client_arguments, explain_refusal
+from shared.kafka.security import (
+    broker_security,
+    client_arguments,
+    explain_refusal,
+    token_provider,
+)
 from shared.kafka.subscriptions import Subscription
 from shared.kafka.tolerant_records import UndecodableValue, install_tolerant_records
 from shared.messaging.messages import RawRecord
@@ -187,6 +192,7 @@ class Broker:
             settings.kafka_bootstrap_servers.split(","),
             client_id=f"archon.{settings.service}",
             security=broker_security(settings),
+            sasl_oauth_token_provider=token_provider(settings),
             acks="all",
             enable_idempotence=True,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,

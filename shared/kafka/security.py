@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+from faststream.security import (
+    BaseSecurity,
+    SASLOAuthBearer,
+    SASLPlaintext,
+    SASLScram256,
+    SASLScram512,
+)
 
 from archon_contracts.client.errors import KafkaSecurityError
-from archon_contracts.client.security import Fault, KafkaSecurity, diagnose_refusal
+from archon_contracts.client.security import (
+    OAUTHBEARER,
+    Fault,
+    KafkaSecurity,
+    diagnose_refusal,
+)
 from shared.errors import StartupFailed
 from shared.settings import KafkaSecuritySettings, ServiceSettings
 
@@ -22,12 +33,14 @@ _VARIABLES: Final = {
     "mechanism": "ARCHON_KAFKA_SASL_MECHANISM",
     "username": "ARCHON_KAFKA_SASL_USERNAME",
     "password": "ARCHON_KAFKA_SASL_PASSWORD",
+    "token_url": "ARCHON_KAFKA_SASL_OAUTH_TOKEN_URL",
 }
 _ADVICE: Final = {
     Fault.CA: "ARCHON_KAFKA_SSL_CAFILE has to name the CA that signed it",
     Fault.HOST_NAME: "ARCHON_KAFKA_BOOTSTRAP_SERVERS has to use a name that is in it",
     Fault.CERTIFICATE: "check ARCHON_KAFKA_SSL_CERTFILE and ARCHON_KAFKA_SSL_KEYFILE",
     Fault.CREDENTIALS: "check ARCHON_KAFKA_SASL_USERNAME and ARCHON_KAFKA_SASL_PASSWORD",
+    Fault.TOKEN: "check ARCHON_KAFKA_SASL_OAUTH_TOKEN_URL, the client's id and its secret",
     Fault.MECHANISM: "check ARCHON_KAFKA_SASL_MECHANISM",
     Fault.PROTOCOL: "check ARCHON_KAFKA_SECURITY_PROTOCOL and ARCHON_KAFKA_SSL_CERTFILE",
 }
@@ -57,12 +70,19 @@ def broker_security(settings: ServiceSettings) -> BaseSecurity:
     tls = arguments["ssl_context"]
     if "sasl_mechanism" not in arguments:
         return BaseSecurity(ssl_context=tls, use_ssl=tls is not None)
+    if arguments["sasl_mechanism"] == OAUTHBEARER:  # its provider is an argument of the broker
+        return SASLOAuthBearer(ssl_context=tls, use_ssl=tls is not None)
     return _FASTSTREAM[arguments["sasl_mechanism"]](
         username=arguments["sasl_plain_username"],
         password=arguments["sasl_plain_password"],
         ssl_context=tls,
         use_ssl=tls is not None,
     )
+
+
+def token_provider(settings: ServiceSettings) -> Any:
+    """What gives FastStream's clients their tokens; None without OAUTHBEARER."""
+    return security_arguments(settings).get("sasl_oauth_token_provider")
 
 
 async def explain_refusal(arguments: dict[str, Any], *, final: bool) -> str | None:
@@ -90,4 +110,6 @@ def _security(settings: KafkaSecuritySettings) -> KafkaSecurity:
         mechanism=settings.kafka_sasl_mechanism if protocol.startswith("SASL") else None,
         username=settings.kafka_sasl_username,
         password=password.get_secret_value() if password else None,
+        token_url=settings.kafka_sasl_oauth_token_url,
+        scope=settings.kafka_sasl_oauth_scope,
     )

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from archon_contracts.client.errors import KafkaSecurityError, MissingExtraError
+from archon_contracts.client.oauth import ClientCredentials
 
 try:
     from aiokafka.client import collect_hosts
@@ -25,7 +27,9 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("aiokafka", "kafka") from error
 
-MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+OAUTHBEARER: Final = "OAUTHBEARER"
+MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", OAUTHBEARER)
+LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
 DIAGNOSIS_TIMEOUT_SECONDS: Final = 5.0
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
 _OTHER_NAME: Final = (62, 64)
@@ -39,6 +43,7 @@ class Fault(Enum):
     CERTIFICATE = "certificate_file"
     CREDENTIALS = "password"
     MECHANISM = "mechanism"
+    TOKEN = "token_url"
     PROTOCOL = "tls"
 
 
@@ -56,7 +61,9 @@ class KafkaSecurity:
 
     With `tls` the broker's certificate and host name are always checked, against `ca_file` or the
     system's authorities. A client certificate (mutual TLS) is a pair of PEM files. `mechanism`
-    turns SASL on.
+    turns SASL on; with OAUTHBEARER `username` and `password` are a client's id and secret,
+    `token_url` is where they are exchanged for a token (https, but on this machine), and `scope` is
+    what is asked for.
     """
 
     tls: bool = True
@@ -67,6 +74,8 @@ class KafkaSecurity:
     mechanism: str | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    token_url: str | None = None
+    scope: str = ""
 
     def connection(self) -> dict[str, Any]:
         """Options of aiokafka's clients: what `connection` of our clients takes.
@@ -84,13 +93,39 @@ class KafkaSecurity:
         for name, value in (("username", self.username), ("password", self.password)):
             if not value:
                 raise KafkaSecurityError(name, f"is needed with SASL {self.mechanism}")
-        return {
+        sasl = {
             "security_protocol": f"SASL_{transport}",
             "ssl_context": self.tls_context(),
             "sasl_mechanism": self.mechanism,
+        }
+        if self.mechanism == OAUTHBEARER:
+            return sasl | {"sasl_oauth_token_provider": self._token_provider()}
+        return sasl | {
             "sasl_plain_username": self.username,
             "sasl_plain_password": self.password,
         }
+
+    def _token_provider(self) -> ClientCredentials:
+        assert self.username is not None
+        assert self.password is not None
+        if not self.token_url:
+            raise KafkaSecurityError("token_url", f"is needed with SASL {OAUTHBEARER}")
+        address = urlsplit(self.token_url)
+        # The secret goes there: in the open only where nobody else can read it.
+        is_open = address.scheme == "http" and address.hostname in LOOPBACK_HOSTS
+        if not address.hostname or not (address.scheme == "https" or is_open):
+            raise KafkaSecurityError("token_url", f"is {self.token_url}; name an https:// address")
+        return ClientCredentials(
+            self.token_url, self.username, self.password, self.scope, self._authorities()
+        )
+
+    def _authorities(self) -> ssl.SSLContext:
+        """Who may sign the token endpoint's certificate: whoever signs the brokers', too."""
+        context = ssl.create_default_context()
+        if self.tls and self.ca_file is not None:
+            self.tls_context()  # which names a file that cannot be read
+            context.load_verify_locations(self.ca_file)
+        return context
 
     def tls_context(self) -> ssl.SSLContext | None:
         """Checks the broker's certificate and its name; None without TLS.
@@ -156,6 +191,7 @@ _CONNECTION_OPTIONS: Final = (
     "sasl_mechanism",
     "sasl_plain_username",
     "sasl_plain_password",
+    "sasl_oauth_token_provider",
 )
 
 
@@ -178,6 +214,8 @@ def _classify_refusal(error: BaseException, protocol: str) -> ConnectionRefusal 
             return ConnectionRefusal(
                 Fault.PROTOCOL, f"it does not speak TLS as {protocol} asks: {cause}"
             )
+        case AuthenticationFailedError() if "token endpoint" in str(cause):
+            return ConnectionRefusal(Fault.TOKEN, str(cause.args[0]))
         case AuthenticationFailedError() | SaslAuthenticationFailed():
             return ConnectionRefusal(Fault.CREDENTIALS, "it does not accept this user and password")
         case UnsupportedSaslMechanismError() | IllegalSaslStateError():

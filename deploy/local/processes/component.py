@@ -7,7 +7,8 @@ from deploy.local.processes.child import Child
 from deploy.local.processes.ports import Component
 
 POLL_SECONDS = 0.05
-START_SECONDS = 30.0
+START_SECONDS = 60.0
+"""Three nodes of Kafka that start together on two busy cores take half a minute."""
 STOP_SECONDS = 10.0
 
 

@@ -27,6 +27,7 @@ from deploy.kafka_access import ROLES
 from deploy.local.processes.tcp_ports import pick_free
 
 START_SECONDS = 60
+PROPAGATION_SECONDS = 10
 USER, PASSWORD = "alice", "alice-secret"
 ROLE_PASSWORD = "role-secret"
 """Of the users that are called as the roles of `deploy.kafka_access`."""
@@ -43,9 +44,12 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
  CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-sasl.enabled.mechanisms=PLAIN
+sasl.enabled.mechanisms=PLAIN,OAUTHBEARER
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\\
  org.apache.kafka.common.security.plain.PlainLoginModule required {users};
+listener.name.sasl_plaintext.oauthbearer.sasl.jaas.config=\\
+ org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \\
+ unsecuredLoginStringClaim_sub="broker";
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
 log.dirs={data}
@@ -85,11 +89,71 @@ def why_not() -> str:
     return "" if shutil.which("java") else "no java on the path"
 
 
-class RealKafka:
+class RealKafkaAdmin:
+    """What a super user does to topics and rights of a running Kafka."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self.admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+
+    def create_topic(self, name: str, partitions: int = 1, **config: str) -> None:
+        """Make a topic; underscores of configuration names stand for dots."""
+        named = {key.replace("_", "."): value for key, value in config.items()}
+        new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=named)
+        _settle(self.admin.create_topics([new]))
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic with its records."""
+        _settle(self.admin.delete_topics([name]))
+
+    def add_partitions(self, name: str, total: int) -> None:
+        """Let the topic have so many partitions."""
+        _settle(self.admin.create_partitions([NewPartitions(name, total)]))
+
+    def delete_records(self, topic: str, before: int) -> None:
+        """Delete what is below an offset of partition 0, as retention would."""
+        _settle(self.admin.delete_records([TopicPartition(topic, 0, before)]))
+
+    def delete_all_records(self, topic: str) -> None:
+        """Delete what stands on a topic now."""
+        partitions = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
+        # -1 is the end of the partition.
+        _settle(self.admin.delete_records([TopicPartition(topic, n, -1) for n in partitions]))
+
+    def configure(self, topic: str, name: str, value: str) -> None:
+        """Set one configuration of a topic."""
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+        _settle(self.admin.incremental_alter_configs([resource]))
+
+    def grant(self, kind: ResourceType, name: str) -> None:
+        """Let `USER` do everything with a topic, a group or the cluster."""
+        binding = AclBinding(
+            kind,
+            name,
+            ResourcePatternType.LITERAL,
+            f"User:{USER}",
+            "*",
+            AclOperation.ALL,
+            AclPermissionType.ALLOW,
+        )
+        _settle(self.admin.create_acls([binding]))
+        # The controller has it; the broker's authorizer, which answers here, a moment later.
+        deadline = time.monotonic() + PROPAGATION_SECONDS
+        while not self.admin.describe_acls(_rights_on(kind, name)).result(15):
+            assert time.monotonic() < deadline, f"no right to {name} after a grant"
+            time.sleep(0.05)
+
+    def revoke(self, kind: ResourceType, name: str) -> None:
+        """Take these rights away."""
+        _settle(self.admin.delete_acls([_rights_on(kind, name)]))
+
+
+class RealKafka(RealKafkaAdmin):
     """A running node: a plain listener for a super user, and one where `USER` needs its rights."""
 
     def __init__(self, folder: Path) -> None:
         plain, sasl, controller = pick_free(), pick_free(), pick_free()
+        super().__init__(f"127.0.0.1:{plain}")
         self.bootstrap_servers = f"127.0.0.1:{plain}"
         self.sasl_servers = f"127.0.0.1:{sasl}"
         self._folder = folder
@@ -130,7 +194,6 @@ class RealKafka:
             stderr=log,
             start_new_session=True,
         )
-        self.admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -151,55 +214,17 @@ class RealKafka:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def create_topic(self, name: str, partitions: int = 1, **config: str) -> None:
-        """Make a topic; underscores of configuration names stand for dots."""
-        named = {key.replace("_", "."): value for key, value in config.items()}
-        new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=named)
-        _settle(self.admin.create_topics([new]))
 
-    def delete_topic(self, name: str) -> None:
-        """Delete a topic with its records."""
-        _settle(self.admin.delete_topics([name]))
-
-    def add_partitions(self, name: str, total: int) -> None:
-        """Let the topic have so many partitions."""
-        _settle(self.admin.create_partitions([NewPartitions(name, total)]))
-
-    def delete_records(self, topic: str, before: int) -> None:
-        """Delete what is below an offset of partition 0, as retention would."""
-        _settle(self.admin.delete_records([TopicPartition(topic, 0, before)]))
-
-    def configure(self, topic: str, name: str, value: str) -> None:
-        """Set one configuration of a topic."""
-        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
-        _settle(self.admin.incremental_alter_configs([resource]))
-
-    def grant(self, kind: ResourceType, name: str) -> None:
-        """Let `USER` do everything with a topic, a group or the cluster."""
-        binding = AclBinding(
-            kind,
-            name,
-            ResourcePatternType.LITERAL,
-            f"User:{USER}",
-            "*",
-            AclOperation.ALL,
-            AclPermissionType.ALLOW,
-        )
-        _settle(self.admin.create_acls([binding]))
-
-    def revoke(self, kind: ResourceType, name: str) -> None:
-        """Take these rights away."""
-        which = AclBindingFilter(
-            kind,
-            name,
-            ResourcePatternType.LITERAL,
-            f"User:{USER}",
-            None,
-            AclOperation.ANY,
-            AclPermissionType.ANY,
-        )
-        _settle(self.admin.delete_acls([which]))
+def _rights_on(kind: ResourceType, name: str) -> AclBindingFilter:
+    return AclBindingFilter(
+        kind,
+        name,
+        ResourcePatternType.LITERAL,
+        f"User:{USER}",
+        None,
+        AclOperation.ANY,
+        AclPermissionType.ANY,
+    )
 
 
 def _settle(futures: dict[object, object]) -> None:
