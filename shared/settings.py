@@ -36,7 +36,7 @@ class KafkaSecuritySettings(BaseSettings):
     kafka_sasl_password: SecretStr | None = Field(
         default=None, description="SASL password; with OAUTHBEARER the client's secret."
     )
-    kafka_sasl_oauth_token_url: str | None = Field(
+    kafka_sasl_oauth_url: str | None = Field(
         default=None, description="Where OAUTHBEARER gets its token, https://..."
     )
     kafka_sasl_oauth_scope: str = Field(

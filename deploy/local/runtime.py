@@ -25,7 +25,6 @@ from shared.artifacts.signing import Signer
 from shared.kafka.security import security_arguments
 from shared.settings import KafkaSecuritySettings
 
-IN_THE_OPEN = {"ARCHON_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
 
 TRAINER: Final = "trainer"
 SIGNING_ROLES: Final = (
@@ -167,10 +166,7 @@ class Runtime:
             "PYTHONUNBUFFERED": "1",
             "ARCHON_DATABASE_URL": endpoints.database_url,
             "ARCHON_KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka_bootstrap_servers,
-            # The embedded broker answers an empty fetch at once; the client has to pause itself.
-            "ARCHON_KAFKA_EMPTY_FETCH_WAIT_MAX_MS": f"{endpoints.idle_fetch_wait_seconds * 1000:g}",
-            # A broker started here is in the open, whatever is set for another one.
-            **({} if endpoints.broker_kind == EXTERNAL else IN_THE_OPEN),
+            **_broker_settings(endpoints),
             "ARCHON_ARTIFACTS_URL": endpoints.artifacts_url,
             "ARCHON_REVISION": code_revision(),
             "ARCHON_GATEWAY_PORT": str(self.record.ports[GATEWAY_HTTP]),
@@ -205,3 +201,15 @@ class Runtime:
 
     def _log_path(self, name: str) -> Path:
         return self._data_dir / "log" / f"{name}.log"
+
+
+def _broker_settings(endpoints: Endpoints) -> dict[str, str]:
+    """What a broker that was started here needs; one elsewhere has the settings of our own
+    environment."""
+    if endpoints.broker_kind == EXTERNAL:
+        return {}
+    return {
+        "ARCHON_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+        # The embedded broker answers an empty fetch at once; the client has to pause itself.
+        "ARCHON_KAFKA_EMPTY_FETCH_WAIT_MAX_MS": f"{endpoints.idle_fetch_wait_seconds * 1000:g}",
+    }

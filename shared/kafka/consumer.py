@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from archon_contracts.client.gaps import OffsetGap, report_gaps
+from archon_contracts.client.healing import OffsetGap, report_gaps
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.namespace import Namespace
 from shared.kafka.patches import keep_member_id, valid_positions
@@ -43,14 +43,14 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
     def __init__(
         self,
         *,
-        group_id: str,
+        group_id: str | None,
         client_id: str,
         namespace: Namespace,
         idle_wait_seconds: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(
-            group_id=namespace.qualify(group_id),
+            group_id=None if group_id is None else namespace.qualify(group_id),
             client_id=namespace.qualify(client_id),
             **options,
         )

@@ -33,14 +33,14 @@ _VARIABLES: Final = {
     "mechanism": "ARCHON_KAFKA_SASL_MECHANISM",
     "username": "ARCHON_KAFKA_SASL_USERNAME",
     "password": "ARCHON_KAFKA_SASL_PASSWORD",
-    "token_url": "ARCHON_KAFKA_SASL_OAUTH_TOKEN_URL",
+    "token_url": "ARCHON_KAFKA_SASL_OAUTH_URL",
 }
 _ADVICE: Final = {
     Fault.CA: "ARCHON_KAFKA_SSL_CAFILE has to name the CA that signed it",
     Fault.HOST_NAME: "ARCHON_KAFKA_BOOTSTRAP_SERVERS has to use a name that is in it",
     Fault.CERTIFICATE: "check ARCHON_KAFKA_SSL_CERTFILE and ARCHON_KAFKA_SSL_KEYFILE",
     Fault.CREDENTIALS: "check ARCHON_KAFKA_SASL_USERNAME and ARCHON_KAFKA_SASL_PASSWORD",
-    Fault.TOKEN: "check ARCHON_KAFKA_SASL_OAUTH_TOKEN_URL, the client's id and its secret",
+    Fault.TOKEN: "check ARCHON_KAFKA_SASL_OAUTH_URL, the client's id and its secret",
     Fault.MECHANISM: "check ARCHON_KAFKA_SASL_MECHANISM",
     Fault.PROTOCOL: "check ARCHON_KAFKA_SECURITY_PROTOCOL and ARCHON_KAFKA_SSL_CERTFILE",
 }
@@ -110,6 +110,6 @@ def _security(settings: KafkaSecuritySettings) -> KafkaSecurity:
         mechanism=settings.kafka_sasl_mechanism if protocol.startswith("SASL") else None,
         username=settings.kafka_sasl_username,
         password=password.get_secret_value() if password else None,
-        token_url=settings.kafka_sasl_oauth_token_url,
+        token_url=settings.kafka_sasl_oauth_url,
         scope=settings.kafka_sasl_oauth_scope,
     )

@@ -2,7 +2,7 @@
 
 Each round first sends its records, then lets the coordinator and a bare loop (fetch, validate, one
 insert, commit) read the same ones, in turn, each in a fresh process beside the embedded PostgreSQL
-and broker. The order changes with every round; the figures are medians over the rounds.
+and the chosen broker. The order changes with every round; the figures are medians over the rounds.
 """
 
 import asyncio
@@ -26,11 +26,13 @@ from archon_contracts.topics import FEEDBACK
 from archon_contracts.values import AgentKind, AgentProfile, TriggerPolicy
 from deploy.local.prepare import prepare
 from deploy.local.processes.tcp_ports import pick_free
-from deploy.local.servers.broker import EmbeddedBroker
 from deploy.local.servers.postgres import EmbeddedPostgres
+from deploy.local.settings import EMBEDDED
 from shared.clock import SystemClock
 from tests.benchmarks.harness import Figure
+from tests.support.infrastructure.brokers import chosen_broker, make_broker
 
+BROKER_CHOICE = True
 ROUNDS, EVENTS, AGENTS = 5, 40_000, 200
 REACH_PER_SECOND, REACH_RATIO = 15_000, 0.7
 TINY = {"ROUNDS": 2, "EVENTS": 400, "AGENTS": 4}
@@ -87,7 +89,8 @@ def _spread(values: list[float]) -> float:
 async def _servers() -> AsyncIterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="archon-bench-") as folder:
         postgres = EmbeddedPostgres(Path(folder) / "postgres", pick_free())
-        broker = EmbeddedBroker(Path(folder) / "broker", pick_free())
+        broker = make_broker(Path(folder) / "broker")
+        embedded = chosen_broker() == EMBEDDED
         await postgres.start()
         await broker.start()
         try:
@@ -96,7 +99,7 @@ async def _servers() -> AsyncIterator[dict[str, str]]:
             yield {
                 "ARCHON_DATABASE_URL": postgres.url,
                 "ARCHON_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-                "ARCHON_KAFKA_EMPTY_FETCH_WAIT_MAX_MS": "100",
+                "ARCHON_KAFKA_EMPTY_FETCH_WAIT_MAX_MS": "100" if embedded else "0",
                 "ARCHON_ARTIFACTS_URL": f"file://{folder}/artifacts",
                 "ARCHON_HEALTH_PORT": "0",
             }

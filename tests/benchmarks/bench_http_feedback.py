@@ -20,6 +20,7 @@ from deploy.local.runtime import Runtime
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system
 
+BROKER_CHOICE = True
 AGENT_ID, BATCH, BATCHES, ROUNDS, SENDERS = "bench", 100, 100, 5, 4
 TINY = {"BATCHES": 4, "ROUNDS": 2, "WARM_UP_SECONDS": 0.0}
 AGENT = {

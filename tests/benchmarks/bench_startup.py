@@ -18,7 +18,9 @@ from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, family
+from tests.support.infrastructure.brokers import local_broker_settings
 
+BROKER_CHOICE = True
 IDLE_SECONDS = 20.0
 SERVICES = LocalSettings.model_fields["services"].default
 TINY = {"IDLE_SECONDS": 0.5, "WARM_UP_SECONDS": 0.0, "SERVICES": ("registry",)}
@@ -28,7 +30,12 @@ MEGABYTE = 1024 * 1024
 def run() -> list[Figure]:
     """Start twice, then look at the idle system."""
     with tempfile.TemporaryDirectory(prefix="archon-bench-") as folder:
-        settings = LocalSettings(data_dir=Path(folder), gateway_port=pick_free(), services=SERVICES)
+        settings = LocalSettings(
+            data_dir=Path(folder),
+            gateway_port=pick_free(),
+            services=SERVICES,
+            **local_broker_settings(),
+        )
         return [*asyncio.run(_first_start(settings)), *asyncio.run(_idle(settings))]
 
 

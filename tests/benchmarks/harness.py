@@ -3,7 +3,8 @@
 A benchmark is a module `bench_NAME.py` here: its docstring's first line says what it measures, its
 `run()` returns the figures. Figures are printed and appended to `var/bench/results.jsonl`.
 `TINY` maps names of the module's constants to the sizes of a tiny run, which shows in seconds that
-the benchmark still works; its figures mean nothing and are not recorded.
+the benchmark still works; its figures mean nothing and are not recorded. `BROKER_CHOICE` says that
+it runs on the broker of `ARCHON_TEST_BROKER`, embedded or Apache Kafka.
 """
 
 import importlib
@@ -85,13 +86,21 @@ def _replaced_constants(module: ModuleType, values: Mapping[str, object]) -> Ite
         vars(module).update(before)
 
 
-def record(name: str, figures: Sequence[Figure], results: Path = RESULTS) -> None:
-    """Append one JSON line per figure."""
+def has_broker_choice(name: str) -> bool:
+    """Whether a benchmark runs on the broker of `ARCHON_TEST_BROKER`."""
+    return bool(getattr(_module(PREFIX + name), "BROKER_CHOICE", False))
+
+
+def record(
+    name: str, figures: Sequence[Figure], results: Path = RESULTS, *, broker: str | None = None
+) -> None:
+    """Append one JSON line per figure, with the broker where there is a choice."""
     revision, at = code_revision(), datetime.now(UTC).isoformat(timespec="seconds")
     results.parent.mkdir(parents=True, exist_ok=True)
     with results.open("a") as file:
         for figure in figures:
-            file.write(json.dumps(_line(name, figure) | {"revision": revision, "at": at}) + "\n")
+            line = _line(name, figure) | ({"broker": broker} if broker else {})
+            file.write(json.dumps(line | {"revision": revision, "at": at}) + "\n")
 
 
 def show(name: str, figures: Sequence[Figure], console: Console) -> None:

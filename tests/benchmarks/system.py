@@ -11,6 +11,7 @@ from deploy.gateway_client import AsyncGatewayClient
 from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.runtime import Runtime
 from deploy.local.settings import LocalSettings
+from tests.support.infrastructure.brokers import local_broker_settings
 
 # The pools of children import torch and warm up after the services are ready.
 WARM_UP_SECONDS = 25.0
@@ -20,8 +21,11 @@ WARM_UP_SECONDS = 25.0
 async def fresh_system() -> AsyncIterator[tuple[Runtime, AsyncGatewayClient]]:
     """Everything running and empty; stopped and removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="archon-bench-") as folder:
+        settings = LocalSettings(
+            data_dir=Path(folder), gateway_port=pick_free(), **local_broker_settings()
+        )
         async with (
-            Runtime(LocalSettings(data_dir=Path(folder), gateway_port=pick_free())) as runtime,
+            Runtime(settings) as runtime,
             AsyncGatewayClient(runtime.endpoints.gateway_url, runtime.api_key) as gateway,
         ):
             yield runtime, gateway

@@ -3,6 +3,10 @@
 An outage, a right that was taken away, a task of aiokafka that has ended: each is logged when it
 begins, every 30 s while it lasts, and when it is over, and is tried again with backoff for as long
 as the subscription is wanted.
+
+Records that were deleted before they were read are reported with their offsets. Retention deletes
+by age or size, read or not: a consumer whose next offset is gone goes on with the first one that is
+there, and aiokafka logs it in a line that names neither of both.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from archon_contracts.client.errors import (
@@ -19,10 +24,17 @@ from archon_contracts.client.errors import (
     SubscriptionError,
     TopicMissingError,
 )
-from archon_contracts.client.gaps import OffsetGap, report_gaps
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.client.lifetime import start, stop
-from archon_contracts.client.patches import abandon, has_ended, unauthorized_topics
+from archon_contracts.client.patches import (
+    Fetch,
+    abandon,
+    has_ended,
+    offsets_out_of_range,
+    unauthorized_topics,
+    valid_offsets,
+    wrap_fetches,
+)
 
 try:
     from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -37,6 +49,51 @@ CLOSE_SECONDS: Final = 5.0
 """Much less than the start's: what is being replaced would not answer for longer either."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetGap:
+    """A partition is read on at `resumed_at`, though `expected` would have been next.
+
+    `resumed_at` below `expected`: the topic was made again, or its end was lost.
+    """
+
+    topic: str
+    partition: int
+    expected: int
+    resumed_at: int
+
+    def __str__(self) -> str:
+        place = f"{self.topic}[{self.partition}]"
+        if self.resumed_at < self.expected:
+            return (
+                f"{place} has no offset {self.expected} any more and is read on from "
+                f"{self.resumed_at}: the topic was made again, or its end was lost"
+            )
+        return (
+            f"offsets {self.expected} to {self.resumed_at - 1} of {place} were deleted before "
+            "they were read; see the topic's retention"
+        )
+
+
+def report_gaps(consumer: AIOKafkaConsumer, report: Callable[[OffsetGap], None]) -> None:
+    """Let a started consumer call `report` for each gap that it meets from now on."""
+    expected: dict[Any, int] = {}
+
+    def wrap(fetch: Fetch) -> Fetch:
+        async def observed_fetch(assignment: Any, node_id: int, request: Any) -> bool:
+            before = valid_offsets(assignment)
+            for partition in expected.keys() & before.keys():
+                resumed, was = before[partition], expected.pop(partition)
+                report(OffsetGap(partition.topic, partition.partition, was, resumed))
+            brought = await fetch(assignment, node_id, request)
+            for partition in offsets_out_of_range(assignment) & before.keys():
+                expected[partition] = before[partition]
+            return brought
+
+        return observed_fetch
+
+    wrap_fetches(consumer, wrap)
 
 
 class FaultLog:

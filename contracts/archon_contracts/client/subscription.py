@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from archon_contracts.base import Contract
 from archon_contracts.client.errors import MissingExtraError, SubscriptionError
-from archon_contracts.client.gaps import OffsetGap
-from archon_contracts.client.healing import HealingConsumer
+from archon_contracts.client.healing import HealingConsumer, OffsetGap
 from archon_contracts.client.producer import CLIENT_ID, METADATA_MAX_AGE_MS
 from archon_contracts.envelope import Envelope, HeaderView, record_time
 from archon_contracts.identifiers import derived_id

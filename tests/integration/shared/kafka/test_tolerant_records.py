@@ -8,7 +8,8 @@ from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 
 from archon_contracts.commands import RollBackModel
-from archon_contracts.topics import REGISTRY_COMMANDS
+from archon_contracts.namespace import NO_NAMESPACE
+from archon_contracts.topics import REGISTRY_COMMANDS, Topic
 from shared.kafka.broker import new_router, raw_subscription, subscription
 from shared.kafka.consumer import ServiceConsumer
 from shared.kafka.tolerant_records import TolerantRecords
@@ -83,10 +84,11 @@ async def test_a_drain_that_fails_gives_back_what_it_had_drained(
 ) -> None:
     partitions = [TopicPartition(f"drain-{uuid4().hex}", 0) for _ in range(2)]
     drained = list[bytes | None]()
+    await _make_topics(kafka, *(partition.topic for partition in partitions))
     with raw_producer(kafka) as producer:
         for number, partition in enumerate(partitions):
             producer.send(partition.topic, b"%d" % number)
-    async with ServiceConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+    async with _consumer(kafka) as consumer:
         consumer.assign(partitions)
         await eventually(lambda: len(consumer._fetcher._records) == 2)
         fetched = list(consumer._fetcher._records.values())
@@ -120,10 +122,25 @@ async def test_the_fetcher_takes_its_batches_from_the_name_that_is_replaced(
 
     monkeypatch.setattr(fetcher, "MemoryRecords", ObservedRecords)
     topic = f"shape-{uuid4().hex}"
+    await _make_topics(kafka, topic)
     with raw_producer(kafka) as producer:
         producer.send(topic, b"1", headers=[ODD], partition=0)
-    async with ServiceConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+    async with _consumer(kafka) as consumer:
         consumer.assign([TopicPartition(topic, 0)])
         record = await consumer.getone()
     assert (record.value, record.headers) == (b"1", (("\\xff\\xfe\\xfd", b"v"),))
     assert made
+
+
+def _consumer(kafka: str) -> ServiceConsumer:
+    return ServiceConsumer(
+        bootstrap_servers=kafka,
+        auto_offset_reset="earliest",
+        group_id=None,
+        client_id="test",
+        namespace=NO_NAMESPACE,
+    )
+
+
+async def _make_topics(kafka: str, *names: str) -> None:
+    await ensure_topics(kafka, topics=tuple(Topic(name, "key", 1) for name in names))

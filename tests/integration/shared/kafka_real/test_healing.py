@@ -11,8 +11,7 @@ from aiokafka import TopicPartition
 from confluent_kafka import Producer
 from confluent_kafka.admin import ResourceType
 
-from archon_contracts.client.gaps import OffsetGap
-from archon_contracts.client.healing import HealingConsumer
+from archon_contracts.client.healing import HealingConsumer, OffsetGap
 from archon_contracts.commands import RollBackModel
 from archon_contracts.topics import REGISTRY_COMMANDS, consumer_group
 from shared.kafka.broker import new_router, subscription

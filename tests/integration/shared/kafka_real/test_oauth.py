@@ -81,7 +81,7 @@ async def test_a_service_starts_with_a_token_or_names_the_setting(
             kafka_sasl_mechanism="OAUTHBEARER",
             kafka_sasl_username=USER,
             kafka_sasl_password=secret,
-            kafka_sasl_oauth_token_url=url,
+            kafka_sasl_oauth_url=url,
             start_timeout_seconds=10,
         )
         context = ServiceContext.build(settings)
@@ -93,6 +93,6 @@ async def test_a_service_starts_with_a_token_or_names_the_setting(
                 assert context.health.started
                 assert "kafka" not in await context.health.problems()
         else:
-            with pytest.raises(StartupFailed, match="ARCHON_KAFKA_SASL_OAUTH_TOKEN_URL"):
+            with pytest.raises(StartupFailed, match="ARCHON_KAFKA_SASL_OAUTH_URL"):
                 async with serving_application(context):
                     pass
