@@ -57,8 +57,8 @@ class AgentSettings(BaseSettings):
     )
     kafka_username: str | None = Field(default=None, description="SASL user.")
     kafka_password: SecretStr | None = Field(default=None, description="SASL password.")
-    kafka_token_url: str | None = Field(default=None, description="Of OAUTHBEARER, https://...")
-    kafka_token_scope: str = Field(default="", description="Scopes of its token.")
+    kafka_oauth_url: str | None = Field(default=None, description="Of OAUTHBEARER, https://...")
+    kafka_oauth_scope: str = Field(default="", description="Scopes of its token.")
     gateway_url: str = Field(description="Where spans are exported to.")
     api_key: SecretStr = Field(description="The gateway's key for this agent's tenant.")
     trusted_keys: str = Field(
@@ -77,8 +77,8 @@ class AgentSettings(BaseSettings):
             mechanism=self.kafka_sasl_mechanism,
             username=self.kafka_username,
             password=self.kafka_password.get_secret_value() if self.kafka_password else None,
-            token_url=self.kafka_token_url,
-            scope=self.kafka_token_scope,
+            token_url=self.kafka_oauth_url,
+            scope=self.kafka_oauth_scope,
         ).connection()
 
 

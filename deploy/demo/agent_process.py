@@ -120,8 +120,8 @@ def _security() -> dict[str, str]:
             services.kafka_sasl_mechanism if protocol.startswith("SASL") else None
         ),
         "AGENT_KAFKA_USERNAME": services.kafka_sasl_username,
-        "AGENT_KAFKA_TOKEN_URL": services.kafka_sasl_oauth_url,
-        "AGENT_KAFKA_TOKEN_SCOPE": services.kafka_sasl_oauth_scope,
+        "AGENT_KAFKA_OAUTH_URL": services.kafka_sasl_oauth_url,
+        "AGENT_KAFKA_OAUTH_SCOPE": services.kafka_sasl_oauth_scope,
         "AGENT_KAFKA_PASSWORD": password.get_secret_value() if password else None,
     }
     return {name: value for name, value in chosen.items() if value is not None}
