@@ -24,13 +24,14 @@ from faststream.message import StreamMessage
 
 from archon_contracts.client.patches import abandon
 from archon_contracts.client.producer import METADATA_MAX_AGE_MS
+from archon_contracts.client.security import MISSING_RIGHT_ERRORS
 from archon_contracts.topics import Topic, consumer_group
 from shared.errors import StartupFailed
 from shared.kafka.connections import ConnectionStates
 from shared.kafka.consumer import ServiceConsumer
 from shared.kafka.healing import SupervisedConsumer
 from shared.kafka.patches import use_consumer_class
-from shared.kafka.refusals import MISSING_RIGHT_ERRORS, describe_error, principal_of
+from shared.kafka.refusals import describe_error, principal_of
 from shared.kafka.retry_policy import RetryPolicy
 from shared.kafka.security import (
     broker_security,

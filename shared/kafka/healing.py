@@ -23,9 +23,10 @@ from typing import Any, Final
 from aiokafka.errors import KafkaError
 
 from archon_contracts.client.patches import has_ended, unauthorized_topics
+from archon_contracts.client.security import missing_right
 from shared.kafka.connections import ConnectionStates
 from shared.kafka.patches import is_group_member
-from shared.kafka.refusals import describe_error, missing_right
+from shared.kafka.refusals import describe_error
 from shared.kafka.watchdog import ConsumerHeartbeat
 
 # Twice the rebalance timeout of `broker.py`: a group that still settles is not stalled.

@@ -5,25 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from aiokafka.errors import (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
     KafkaError,
     MessageSizeTooLargeError,
     NotEnoughReplicasAfterAppendError,
     NotEnoughReplicasError,
     RecordListTooLargeError,
-    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
 
+from archon_contracts.client.security import MISSING_RIGHT_ERRORS, describe_missing_right
 from shared.settings import KafkaSecuritySettings
 
 TOO_LARGE_ERRORS: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
-MISSING_RIGHT_ERRORS: Final = (
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    TopicAuthorizationFailedError,
-)
 
 
 def principal_of(settings: KafkaSecuritySettings) -> str:
@@ -44,13 +37,11 @@ def describe_error(
     group: str = "",
 ) -> str:
     """What a person has to know of it; `operation` is what was tried, and on what."""
+    if isinstance(error, MISSING_RIGHT_ERRORS):
+        return describe_missing_right(
+            error, principal=principal, operation=operation, topic=topic, group=group
+        )
     match error:
-        case TopicAuthorizationFailedError():
-            return missing_right(principal, operation, "topic", topic or _named_in(error))
-        case GroupAuthorizationFailedError():
-            return missing_right(principal, "Read", "group", group or _named_in(error))
-        case ClusterAuthorizationFailedError():
-            return missing_right(principal, "IdempotentWrite", "cluster", "")
         case NotEnoughReplicasError() | NotEnoughReplicasAfterAppendError():
             where = f"topic {topic} has" if topic else "there are"
             return f"{where} fewer in-sync replicas than its min.insync.replicas asks for"
@@ -61,17 +52,3 @@ def describe_error(
         case KafkaError():
             return f"{type(error).__name__}: {error}"
     return str(error) or type(error).__name__
-
-
-def missing_right(principal: str, operation: str, kind: str, name: str) -> str:
-    """Who lacks what, and the command that gives it."""
-    resource = f"{kind} {name}".strip()
-    option = "--cluster" if kind == "cluster" else f"--{kind} {name}"
-    return (
-        f"Kafka does not let {principal} {operation} on {resource}; grant it with kafka-acls.sh "
-        f"--add --allow-principal '{principal}' --operation {operation} {option}"
-    )
-
-
-def _named_in(error: BaseException) -> str:
-    return ", ".join(map(str, error.args))

@@ -25,12 +25,12 @@ from opentelemetry.trace import SpanKind
 
 from archon_contracts import telemetry
 from archon_contracts.client.patches import GapFreeProducer, InvalidRecordError
+from archon_contracts.client.security import MISSING_RIGHT_ERRORS
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import dead_letters
 from shared.errors import ArchonError, PermanentError
 from shared.kafka.producer import HealingProducer
 from shared.kafka.refusals import (
-    MISSING_RIGHT_ERRORS,
     TOO_LARGE_ERRORS,
     describe_error,
     principal_of,

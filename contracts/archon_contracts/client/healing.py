@@ -35,6 +35,12 @@ from archon_contracts.client.patches import (
     valid_offsets,
     wrap_fetches,
 )
+from archon_contracts.client.security import (
+    MISSING_RIGHT_ERRORS,
+    describe_missing_right,
+    missing_right,
+    principal_in,
+)
 
 try:
     from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -217,18 +223,27 @@ class HealingConsumer:
             await self._replace(consumer, "a task of its client has ended")
         elif hidden := unauthorized_topics(consumer):
             # The next refresh of the metadata finds them again.
-            self._faults.report(f"no right to Read on topic {', '.join(sorted(hidden))}")
+            names = ",".join(sorted(hidden))
+            self._faults.report(missing_right(principal_in(self._options), "Read", "topic", names))
         else:
             self._faults.clear()
 
     async def _replace(self, consumer: AIOKafkaConsumer, reason: object) -> None:
-        self._faults.report(repr(reason) if isinstance(reason, BaseException) else reason)
+        self._faults.report(self._describe(reason))
         self.consumer = None
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await consumer.stop()
         except (TimeoutError, KafkaError, OSError, RuntimeError):
             await abandon(consumer)
+
+    def _describe(self, reason: object) -> object:
+        if isinstance(reason, MISSING_RIGHT_ERRORS):
+            group = str(self._options["group_id"] or "")
+            return describe_missing_right(
+                reason, principal=principal_in(self._options), group=group
+            )
+        return repr(reason) if isinstance(reason, BaseException) else reason
 
     async def _connected(self) -> AIOKafkaConsumer | None:
         """The consumer, made again where the last was given up; None while that fails."""

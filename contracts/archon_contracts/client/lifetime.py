@@ -15,7 +15,12 @@ from archon_contracts.client.errors import (
 from archon_contracts.client.log_rate_limit import limit_library_logs
 from archon_contracts.client.patches import abandon
 from archon_contracts.client.ports import KafkaConnection
-from archon_contracts.client.security import diagnose_refusal
+from archon_contracts.client.security import (
+    MISSING_RIGHT_ERRORS,
+    describe_missing_right,
+    diagnose_refusal,
+    principal_in,
+)
 
 try:
     from aiokafka import AIOKafkaProducer
@@ -57,6 +62,9 @@ async def start(
             raise BrokerUnavailableError(
                 f"cannot reach Kafka: {refusal.reason} (KafkaSecurity: {refusal.fault.value})"
             ) from error
+        if isinstance(error, MISSING_RIGHT_ERRORS):
+            lacking = describe_missing_right(error, principal=principal_in(options))
+            raise BrokerUnavailableError(lacking) from error
         reason = str(error) or f"no answer within {timeout_seconds:g} s"
         raise BrokerUnavailableError(f"cannot reach Kafka: {reason}") from error
     except BaseException:

@@ -15,6 +15,11 @@ from archon_contracts.client.errors import (
 )
 from archon_contracts.client.lifetime import start, stop
 from archon_contracts.client.patches import GapFreeProducer
+from archon_contracts.client.security import (
+    MISSING_RIGHT_ERRORS,
+    describe_missing_right,
+    principal_in,
+)
 from archon_contracts.envelope import Headers
 from archon_contracts.namespace import NO_NAMESPACE, Namespace
 
@@ -140,6 +145,12 @@ class ReliableProducer:
             what = "the record" if len(records) == 1 else f"all {len(records)} records"
             raise BrokerUnavailableError(
                 f"Kafka did not acknowledge {what} within {self._timeout:g} s"
+            ) from error
+        except MISSING_RIGHT_ERRORS as error:
+            raise SendRefusedError(
+                describe_missing_right(
+                    error, principal=principal_in(self._options), operation="Write"
+                )
             ) from error
         except KafkaError as error:
             if error.retriable or is_unusable(error):

@@ -1,4 +1,5 @@
-"""TLS and SASL for the Kafka clients, and in words why a broker does not let one in."""
+"""TLS and SASL for the Kafka clients, and in words why a broker does not let one in, or lets it do
+less than it tries."""
 
 from __future__ import annotations
 
@@ -18,9 +19,12 @@ try:
     from aiokafka.conn import create_conn
     from aiokafka.errors import (
         AuthenticationFailedError,
+        ClusterAuthorizationFailedError,
+        GroupAuthorizationFailedError,
         IllegalSaslStateError,
         KafkaError,
         SaslAuthenticationFailed,
+        TopicAuthorizationFailedError,
         UnsupportedSaslMechanismError,
     )
     from aiokafka.protocol.metadata import MetadataRequest
@@ -28,6 +32,11 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("aiokafka", "kafka") from error
 
 OAUTHBEARER: Final = "OAUTHBEARER"
+MISSING_RIGHT_ERRORS: Final = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", OAUTHBEARER)
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
 DIAGNOSIS_TIMEOUT_SECONDS: Final = 5.0
@@ -233,3 +242,42 @@ def _classify_refusal(error: BaseException, protocol: str) -> ConnectionRefusal 
 
 def _message_of(error: ssl.SSLCertVerificationError) -> str:
     return error.verify_message.rstrip(".")
+
+
+def principal_in(options: Mapping[str, Any]) -> str:
+    """Whom the broker takes a client with these options for, as far as we can know."""
+    provider = options.get("sasl_oauth_token_provider")
+    name = options.get("sasl_plain_username") or getattr(provider, "client_id", None)
+    if name:
+        return f"User:{name}"
+    if str(options.get("security_protocol", "PLAINTEXT")) == "SSL":
+        return "the user of the client certificate"
+    return "User:ANONYMOUS"
+
+
+def describe_missing_right(
+    error: BaseException,
+    *,
+    principal: str,
+    operation: str = "Read",
+    topic: str = "",
+    group: str = "",
+) -> str:
+    """What an authorization error of Kafka means: who lacks what, and the command that gives it."""
+    named = ", ".join(map(str, error.args))
+    match error:
+        case GroupAuthorizationFailedError():
+            return missing_right(principal, "Read", "group", group or named)
+        case ClusterAuthorizationFailedError():
+            return missing_right(principal, "IdempotentWrite", "cluster", "")
+    return missing_right(principal, operation, "topic", topic or named)
+
+
+def missing_right(principal: str, operation: str, kind: str, name: str) -> str:
+    """Who lacks what, and the command that gives it."""
+    resource = f"{kind} {name}".strip()
+    option = "--cluster" if kind == "cluster" else f"--{kind} {name}"
+    return (
+        f"Kafka does not let {principal} {operation} on {resource}; grant it with kafka-acls.sh "
+        f"--add --allow-principal '{principal}' --operation {operation} {option}"
+    )

@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from archon_contracts import telemetry
 from archon_contracts.client.patches import GapFreeProducer, InvalidRecordError
 from archon_contracts.client.producer import is_unusable
+from archon_contracts.client.security import MISSING_RIGHT_ERRORS
 from archon_contracts.envelope import Envelope, Headers
 from archon_contracts.topics import FEEDBACK
 from services.gateway.errors import (
@@ -27,7 +28,7 @@ from services.gateway.feedback.body_parser import OutgoingEvent
 from services.gateway.load.load_shedding import InFlightLimit
 from shared.errors import ArchonError, BrokerUnavailable
 from shared.kafka.producer import HealingProducer
-from shared.kafka.refusals import MISSING_RIGHT_ERRORS, TOO_LARGE_ERRORS, describe_error
+from shared.kafka.refusals import TOO_LARGE_ERRORS, describe_error
 from shared.kafka.topic_limits import DEFAULT_RECORD_BYTES, TopicLimits
 from shared.logging import get_logger
 from shared.messaging.gateway_mac import MAC_HEADER, GatewayMac
