@@ -37,7 +37,10 @@ def make_broker(folder: Path) -> Broker:
     os.environ.setdefault("KAFKA_HEAP_OPTS", HEAP)
     controller = pick_free()
     port = pick_free(taken=frozenset({controller}))
-    return KafkaNode(KafkaHome.find(find_kafka_home()), folder, port, controller)
+    # As the embedded broker does: tests send to topics that they make up.
+    properties = {"auto.create.topics.enable": "true"}
+    home = KafkaHome.find(find_kafka_home())
+    return KafkaNode(home, folder, port, controller, properties=properties)
 
 
 def local_broker_settings() -> dict[str, object]:
