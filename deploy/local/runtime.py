@@ -25,7 +25,6 @@ from shared.artifacts.signing import Signer
 from shared.kafka.security import security_arguments
 from shared.settings import KafkaSecuritySettings
 
-
 TRAINER: Final = "trainer"
 SIGNING_ROLES: Final = (
     "gateway",
