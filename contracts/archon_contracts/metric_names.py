@@ -27,6 +27,9 @@ TRAIN_GRADIENT_NORM: Final = "train/grad_norm"
 VALIDATION_ACCURACY: Final = f"validation/{ACCURACY}"
 VALIDATION_ACCURACY_AT_5: Final = f"validation/{ACCURACY_AT_5}"
 
+INTERPOLATION_FACTOR: Final = "continual/interpolation_factor"
+"""How far the weights went from those of the deployed version to those of the run's end, 0 to 1."""
+
 UNKNOWN_TARGETS: Final = "data/unknown_targets"
 """Items left out because their target is no answer of the agent."""
 

@@ -18,6 +18,8 @@ Count = Annotated[int, Strict(), Field(ge=0), COUNT_BOUND]
 PositiveCount = Annotated[int, Strict(), Field(ge=1), COUNT_BOUND]
 Seconds = Annotated[float, Strict(), Field(ge=0), SECONDS_BOUND]
 StarDrop = Annotated[float, Strict(), Field(gt=0), at_most(4, "from best to worst")]
+Escalations = Annotated[int, Strict(), Field(ge=0), at_most(5)]
+Returns = Annotated[int, Strict(), Field(ge=0), at_most(100)]
 AccuracyDrop = Annotated[float, Strict(), Field(ge=0), at_most(1)]
 PositiveSeconds = Annotated[float, Strict(), Field(gt=0), SECONDS_BOUND]
 """Strict: `true` would be read as 1, as stars the worst rating, as a count the smallest."""
@@ -47,6 +49,15 @@ class FineTuning(StrEnum):
     AUTO = "auto"  # when the closed form is right in too few validation items
     ALWAYS = "always"
     NEVER = "never"
+
+
+class RetentionStrategy(StrEnum):
+    """What a continual training does so that the new does not push out the old."""
+
+    STANDARD = "standard"  # some replay; replayed texts are held near where they were
+    MORE_REPLAY = "more_replay"  # an old item per new one, held four times as firmly
+    INTERPOLATION = "interpolation"  # also averages the weights with the deployed version's
+    REHEARSAL = "rehearsal"  # from the base model, on all that is remembered and the window
 
 
 class ArtifactRef(ValueObject):
@@ -217,6 +228,24 @@ class CurriculumPolicy(ValueObject):
     )
 
 
+class LearningPolicy(ValueObject):
+    """How far the system goes to learn a window of feedback."""
+
+    maximum_escalations: Escalations = Field(
+        default=3,
+        description="Stronger strategies that a candidate refused for forgetting is followed by.",
+    )
+    escalation_seconds: Seconds = Field(
+        default=14_400.0,
+        description="Age of a job from which no further escalation begins [s].",
+    )
+    maximum_returns: Returns = Field(
+        default=3,
+        description="Unsuccessful jobs after which feedback is new data again; from the next one "
+        "on it is listed as never learnt.",
+    )
+
+
 class TrainingConfig(ValueObject):
     """Hyper-parameters. An absent one takes the recipe's default for the kind of agent."""
 
@@ -270,4 +299,5 @@ class AgentProfile(ValueObject):
     curriculum: CurriculumPolicy = CurriculumPolicy()
     fast_path: FastPathPolicy = FastPathPolicy()
     training: TrainingConfig = TrainingConfig()
+    learning: LearningPolicy = LearningPolicy()
     priority: Integer = Field(default=0, ge=-100, le=100, description="Higher is scheduled first.")

@@ -17,6 +17,7 @@ from services.coordinator.jobs.audit_entries import build_configured_entry
 from services.coordinator.jobs.ports import AuditLog, Outbox
 from services.coordinator.ports import AgentRecords
 from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.window_ends import WindowEnds
 from shared.messaging.gateway_mac import GatewayMac
 from shared.messaging.messages import Message
 from shared.ports import Clock
@@ -30,12 +31,14 @@ class AgentService:
         self,
         agents: AgentRecords,
         agent_queue: AgentQueue,
+        window_ends: WindowEnds,
         outbox: Outbox,
         audit: AuditLog,
         clock: Clock,
         mac: GatewayMac | None = None,
     ) -> None:
         self._agents = agents
+        self._window_ends = window_ends
         self._agent_queue = agent_queue
         self._outbox = outbox
         self._audit = audit
@@ -43,7 +46,7 @@ class AgentService:
         self._mac = mac
 
     async def configure_agent(self, tx: Tx, message: Message[ConfigureAgent]) -> None:
-        """Store the agent or its new profile; jobs that waited for it begin.
+        """Store the agent or its new profile; jobs and corrections that waited for it go on.
 
         Raises:
             ProfileMismatch: the profile names another agent than the command.
@@ -70,9 +73,9 @@ class AgentService:
             tenant_id=body.tenant_id, agent_id=body.agent_id, profile=body.profile
         )
         await self._outbox.append(tx, configured, cause=message.cause)
-        await self._agent_queue.start_next(
-            tx, AgentKey(body.tenant_id, body.agent_id), message.cause
-        )
+        key = AgentKey(body.tenant_id, body.agent_id)
+        await self._window_ends.release_waiting(tx, key, body.profile)
+        await self._agent_queue.start_next(tx, key, message.cause)
         entry = build_configured_entry(message, before)
         if entry is not None:
             await self._audit.append(tx, entry, cause=message.cause)

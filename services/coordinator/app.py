@@ -23,6 +23,8 @@ from services.coordinator.requests import RequestService
 from services.coordinator.retraining.agent_queue import AgentQueue
 from services.coordinator.retraining.fast_path import FastPath
 from services.coordinator.retraining.sources import SourcePublisher
+from services.coordinator.retraining.window_ends import WindowEnds
+from services.coordinator.retraining.window_store import WindowStore
 from services.coordinator.retraining.windows import Windows
 from services.coordinator.scheduling.slots import SlotAllocator
 from services.coordinator.service import JobService
@@ -70,16 +72,22 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
     agent_queue = AgentQueue(
         feedback, store, windows, fast_path, transitions, dispatcher, outbox, clock
     )
-    lifecycle = JobLifecycle(transitions, dispatcher, agent_queue, slots, limits)
-    jobs = JobService(store, lifecycle, agent_queue, slots)
-    publisher = SourcePublisher(feedback, shared.artifacts)
+    window_ends = WindowEnds(feedback, WindowStore(), store, outbox, clock)
+    lifecycle = JobLifecycle(
+        transitions, dispatcher, agent_queue, slots, window_ends, store, limits, clock
+    )
+    jobs = JobService(store, lifecycle, agent_queue, slots, window_ends)
+    publisher = SourcePublisher(feedback, store, shared.artifacts)
     return CoordinatorComponents(
-        agents=AgentService(store, agent_queue, outbox, shared.audit, clock, build_mac(settings)),
+        agents=AgentService(
+            store, agent_queue, window_ends, outbox, shared.audit, clock, build_mac(settings)
+        ),
         jobs=jobs,
         requests=RequestService(
             store,
             lifecycle,
             agent_queue,
+            window_ends,
             shared.audit,
             clock,
             max_jobs=settings.jobs_per_tenant,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
@@ -19,6 +20,7 @@ from archon_contracts.values import (
     ArtifactRef,
     Estimate,
     ModelRef,
+    RetentionStrategy,
     TrainingConfig,
     TrainingMethod,
 )
@@ -67,6 +69,23 @@ class Window:
     sequence: int
     reason: TriggerReason
     claim: WindowClaim
+
+
+class WindowOutcome(StrEnum):
+    """What became of a window."""
+
+    LEARNT = "learnt"
+    IN_REVIEW = "in_review"
+    RETURNED = "returned"
+    UNLEARNT = "unlearnt"
+
+
+@dataclass(frozen=True, slots=True)
+class UnlearntFeedback:
+    """Feedback that stays in a window that no version came of; the first ids of it."""
+
+    count: int
+    event_ids: tuple[UUID, ...] = ()
 
 
 def derive_window_id(key: AgentKey, sequence: int) -> UUID:
@@ -119,6 +138,17 @@ class EvaluationFacts(ValueObject):
     compared_with: str | None = None
 
 
+class EscalationStep(ValueObject):
+    """A strategy whose candidate was refused for forgetting, and why; a stronger one followed."""
+
+    strategy: RetentionStrategy
+    evaluation_id: UUID
+    dataset_id: UUID | None = None
+    replay_ratio: float
+    attempt: int
+    reason: str
+
+
 class JobFacts(ValueObject):
     """What the stages found out, kept with the job as one document."""
 
@@ -126,6 +156,8 @@ class JobFacts(ValueObject):
     provided_dataset: ArtifactRef | None = None
     new_items: int = 0
     rated_items: int = 0
+    waiting: dict[str, int] = Field(default_factory=dict)
+    """Answers that the agent does not have, and how many corrections wait for each."""
     success_rate: float | None = None
     warm_start: ModelRef | None = None
     window: WindowFacts | None = None
@@ -136,6 +168,8 @@ class JobFacts(ValueObject):
     evaluation: EvaluationFacts | None = None
     learning: LearningReport | None = None
     model: ModelRef | None = None
+    retention: RetentionStrategy = RetentionStrategy.STANDARD
+    escalations: tuple[EscalationStep, ...] = ()
     reevaluations: int = 0
     evaluation_attempts: int = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archon_contracts import topics
-from archon_contracts.commands import CancelJob, ConfigureAgent
+from archon_contracts.commands import CancelJob, ConfigureAgent, ReturnFeedback
 from archon_contracts.events import (
     CurriculumPlanned,
     DatasetPrepared,
@@ -92,6 +92,10 @@ def _on_requests(messages: Subscription, requests: RequestService, inbox: Inbox)
     @messages.on(CancelJob)
     async def cancel_job(message: Message[CancelJob]) -> None:
         await inbox.run_once(message, requests.cancel_job)
+
+    @messages.on(ReturnFeedback)
+    async def return_feedback(message: Message[ReturnFeedback]) -> None:
+        await inbox.run_once(message, requests.return_feedback)
 
 
 def _on_preparation(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:

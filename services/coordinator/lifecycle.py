@@ -9,13 +9,23 @@ from __future__ import annotations
 from archon_contracts.events import JobState
 from archon_contracts.identifiers import derived_id
 from services.coordinator.domain import Job, JobFacts
+from services.coordinator.errors import FactMissing, UnknownAgent
 from services.coordinator.jobs.deadlines import JobLimits
 from services.coordinator.jobs.dispatcher import CommandDispatcher
-from services.coordinator.jobs.state_machine import JobEvent
+from services.coordinator.jobs.escalation import (
+    attempts_of_rung,
+    choose_escalation,
+    describe_escalation,
+    escalate,
+)
+from services.coordinator.jobs.ports import ConfiguredAgents
+from services.coordinator.jobs.state_machine import UNLEARNT_STATES, JobEvent, next_state
 from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.window_ends import WindowEnds
 from services.coordinator.scheduling.slots import SlotAllocator
 from shared.messaging.messages import Cause
+from shared.ports import Clock
 from shared.postgres.database import Tx
 
 
@@ -28,12 +38,18 @@ class JobLifecycle:
         dispatcher: CommandDispatcher,
         agent_queue: AgentQueue,
         slots: SlotAllocator,
+        window_ends: WindowEnds,
+        agents: ConfiguredAgents,
         limits: JobLimits,
+        clock: Clock,
     ) -> None:
         self._transitions = transitions
         self._dispatcher = dispatcher
         self._agent_queue = agent_queue
         self._slots = slots
+        self._window_ends = window_ends
+        self._agents = agents
+        self._clock = clock
         self._limits = limits
 
     async def advance(
@@ -45,16 +61,29 @@ class JobLifecycle:
         *,
         reason: str = "",
         facts: JobFacts | None = None,
+        data_at_fault: bool = False,
     ) -> None:
-        """Make the event's transition and do what follows from it; nothing when it has none."""
+        """Make the event's transition and do what follows from it; nothing when it has none.
+
+        A job that ends without a version gives its window's feedback back, in this transaction:
+        a crash leaves both as they were. `data_at_fault`: trying the window again cannot help.
+        """
+        to_state, returned = next_state(job.state, event), 0
+        if to_state in UNLEARNT_STATES:
+            end = await self._window_ends.end_unlearnt(
+                tx, job, cause, reason=reason, data_at_fault=data_at_fault
+            )
+            reason, returned = end.explain(reason), end.returned
         moved = await self._transitions.apply(tx, job, event, cause, reason=reason, facts=facts)
         if moved is None:
             return
+        if event is JobEvent.REVIEW_REQUESTED:
+            await self._window_ends.await_review(tx, moved)
         # Elsewhere nothing runs that would be worth stopping: late results are ignored.
         if event is JobEvent.CANCELLED and job.state is JobState.TRAINING:
             await self._dispatcher.cancel_training(tx, job, cause, reason)
         if moved.state.is_final:
-            await self._release_agent(tx, job, moved, cause)
+            await self._release_agent(tx, job, moved, cause, returned=returned)
         elif moved.state is not JobState.QUEUED:
             await self._dispatcher.dispatch(tx, moved, cause)
         if job.state is JobState.TRAINING or moved.state is JobState.QUEUED:
@@ -75,11 +104,48 @@ class JobLifecycle:
 
     async def retry_training(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
         """Queue the next attempt, or end the job after the last one."""
-        if job.attempt < self._limits.max_attempts:
+        attempts = attempts_of_rung(job)
+        if attempts < self._limits.max_attempts:
             await self.advance(tx, job, JobEvent.ATTEMPT_LOST, cause, reason=reason)
         else:
-            text = f"{reason} (attempt {job.attempt} of {self._limits.max_attempts})"
+            text = f"{reason} (attempt {attempts} of {self._limits.max_attempts})"
             await self.advance(tx, job, JobEvent.GAVE_UP, cause, reason=text)
+
+    async def escalate_or_reject(
+        self, tx: Tx, job: Job, cause: Cause, rejection_kinds: tuple[str, ...], *, reason: str
+    ) -> None:
+        """The gate refused: try the next stronger strategy on the same window, or end the job.
+
+        `job` holds the evaluation that refused it. The decision and its transition are one
+        transaction, so a crash finds the job before or after the escalation, never between.
+
+        Raises:
+            UnknownAgent: the job's agent is not configured.
+            FactMissing: the job holds no evaluation.
+        """
+        agent, evaluation = await self._agents.find_agent(tx, job.key), job.facts.evaluation
+        if agent is None:
+            raise UnknownAgent(f"agent {job.key.agent_id} is not configured; configure it first")
+        if evaluation is None:
+            raise FactMissing("the job has no evaluation though its candidate is refused")
+        policy = agent.profile.learning
+        decision = choose_escalation(
+            job, agent.profile.kind, policy, rejection_kinds, self._clock.now()
+        )
+        if decision.strategy is None:
+            text = "; ".join(filter(None, (reason, decision.reason)))
+            event, facts = JobEvent.GATE_REJECTED, job.facts
+        else:
+            text = f"{reason}; {describe_escalation(job, decision.strategy, policy)}"
+            event = JobEvent.ESCALATED
+            facts = escalate(
+                job,
+                decision.strategy,
+                agent.deployed,
+                evaluation_id=evaluation.evaluation_id,
+                reason=reason,
+            )
+        await self.advance(tx, job, event, cause, reason=text, facts=facts)
 
     async def retry_command(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
         """Send the state's command once more, or end the job after the last time."""
@@ -135,6 +201,8 @@ class JobLifecycle:
                 reason = f"nobody finished {job.state} within {seconds:g} s; {cause_text}"
                 await self.retry_command(tx, job, cause, reason)
 
-    async def _release_agent(self, tx: Tx, job: Job, ended: Job, cause: Cause) -> None:
+    async def _release_agent(
+        self, tx: Tx, job: Job, ended: Job, cause: Cause, *, returned: int
+    ) -> None:
         if job.state is not JobState.REQUESTED:  # a requested job does not hold its agent
-            await self._agent_queue.release(tx, ended, cause)
+            await self._agent_queue.release(tx, ended, cause, returned=returned)

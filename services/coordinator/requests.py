@@ -1,20 +1,31 @@
-"""Requests of people: to start a training or to cancel a job. The audit log says who asked."""
+"""Requests of people: to start a training, to cancel a job, to give its feedback back.
+
+The audit log says who asked.
+"""
 
 from __future__ import annotations
 
-from archon_contracts.commands import CancelJob
+from archon_contracts.commands import CancelJob, ReturnFeedback
 from archon_contracts.events import JobState, TrainingRequested
 from services.coordinator.domain import AgentKey, Job, JobFacts
-from services.coordinator.jobs.audit_entries import build_cancelled_entry, build_requested_entry
+from services.coordinator.jobs.audit_entries import (
+    build_cancelled_entry,
+    build_requested_entry,
+    build_returned_entry,
+)
 from services.coordinator.jobs.lookup import find_expected_job
 from services.coordinator.jobs.ports import AuditLog, TenantJobs
 from services.coordinator.jobs.spans import build_requested_trace
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.window_ends import WindowEnds
+from shared.logging import get_logger
 from shared.messaging.messages import Cause, Message
 from shared.ports import Clock
 from shared.postgres.database import Tx
+
+log = get_logger(__name__)
 
 
 class RequestService:
@@ -25,12 +36,14 @@ class RequestService:
         jobs: TenantJobs,
         lifecycle: JobLifecycle,
         agent_queue: AgentQueue,
+        window_ends: WindowEnds,
         audit: AuditLog,
         clock: Clock,
         *,
         max_jobs: int,
     ) -> None:
         self._max_jobs = max_jobs
+        self._window_ends = window_ends
         self._jobs = jobs
         self._lifecycle = lifecycle
         self._agent_queue = agent_queue
@@ -79,3 +92,21 @@ class RequestService:
                 tx, job, JobEvent.CANCELLED, message.cause, reason=message.body.reason
             )
             await self._audit.append(tx, build_cancelled_entry(message, job), cause=message.cause)
+
+    async def return_feedback(self, tx: Tx, message: Message[ReturnFeedback]) -> None:
+        """Make the feedback of a job that is over new data again.
+
+        Nothing happens, but for a log line, while the job is under way and where a deployed version
+        has learnt the feedback: it would be learnt twice.
+        """
+        job = await self._jobs.lock_job(tx, message.body.job_id)
+        if job is None or job.key.tenant_id != message.body.tenant_id:
+            log.info("unknown_job_ignored", job_id=str(message.body.job_id))
+            return
+        end = await self._window_ends.return_by_hand(tx, job, message.cause, message.body.reason)
+        if end is None:
+            log.info("feedback_not_returned", job_id=str(job.job_id), state=job.state)
+            return
+        await self._agent_queue.start_next(tx, job.key, message.cause)
+        entry = build_returned_entry(message, job, end.returned)
+        await self._audit.append(tx, entry, cause=message.cause)

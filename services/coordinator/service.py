@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from archon_contracts.base import Contract
-from archon_contracts.commands import DataSource
 from archon_contracts.events import (
     CurriculumPlanned,
     DatasetPrepared,
@@ -29,6 +29,10 @@ from services.coordinator.domain import (
     EvaluationFacts,
     Job,
 )
+from services.coordinator.jobs.escalation import (
+    is_answer_of_earlier_rung,
+    is_dataset_of_earlier_rung,
+)
 from services.coordinator.jobs.learning import assess_learning
 from services.coordinator.jobs.lookup import find_expected_job
 from services.coordinator.jobs.ports import HasJobId
@@ -37,6 +41,9 @@ from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.lifecycle import JobLifecycle
 from services.coordinator.ports import JobRecords
 from services.coordinator.retraining.agent_queue import AgentQueue
+from services.coordinator.retraining.known_answers import describe_waiting
+from services.coordinator.retraining.sources import PublishedSources
+from services.coordinator.retraining.window_ends import WindowEnds
 from services.coordinator.scheduling.slots import SlotAllocator
 from shared.logging import get_logger
 from shared.messaging.messages import Cause, Message
@@ -59,7 +66,9 @@ class JobService:
         lifecycle: JobLifecycle,
         agent_queue: AgentQueue,
         slots: SlotAllocator,
+        window_ends: WindowEnds,
     ) -> None:
+        self._window_ends = window_ends
         self._records = records
         self._lifecycle = lifecycle
         self._agent_queue = agent_queue
@@ -73,15 +82,21 @@ class JobService:
             await self._lifecycle.advance(tx, job, JobEvent.PLANNED, message.cause, facts=facts)
 
     async def record_sources(
-        self, tx: Tx, job_id: UUID, sources: tuple[DataSource, ...], cause: Cause
+        self, tx: Tx, job_id: UUID, published: PublishedSources, cause: Cause
     ) -> None:
         """Let the job go on with its sources, which lie in the artifact store."""
         job = await self._find_without_sources(tx, job_id)
         if job is None:
             return
-        changes: dict[str, Any] = {"sources": sources}
+        await self._window_ends.set_waiting(tx, job, published.waiting, published.catalogue)
+        waiting = published.waiting_by_answer
+        if not published.sources:
+            reason = describe_waiting(waiting)
+            await self._lifecycle.advance(tx, job, JobEvent.GAVE_UP, cause, reason=reason)
+            return
+        changes: dict[str, Any] = {"sources": published.sources, "waiting": waiting}
         if job.facts.provided_dataset is not None:
-            changes["new_items"] = sum(source.items for source in sources)
+            changes["new_items"] = sum(source.items for source in published.sources)
         await self._lifecycle.resume(tx, job, job.facts.model_copy(update=changes), cause)
 
     async def record_source_failure(self, tx: Tx, job_id: UUID, reason: str, cause: Cause) -> None:
@@ -96,11 +111,14 @@ class JobService:
         job = await self._find_expected(tx, body, JobEvent.PREPARED)
         if job is None:
             return
+        if is_dataset_of_earlier_rung(job, body.dataset_id):
+            log.info("dataset_of_earlier_strategy_ignored", job_id=str(job.job_id))
+            return
         prepared = JobEvent.UPDATE_PREPARED if job.is_update else JobEvent.PREPARED
         items = body.items.get("train", 0)
         if items == 0:
             reason = f"none of {body.quality.received} items is left to train on; send more"
-            await self._fail(tx, job, message, reason)
+            await self._fail(tx, job, message, reason, data_at_fault=True)
             return
         dataset = DatasetFacts(
             dataset_id=body.dataset_id,
@@ -109,13 +127,16 @@ class JobService:
             training_items=items,
         )
         facts = job.facts.model_copy(update={"dataset": dataset})
-        await self._lifecycle.advance(tx, job, prepared, message.cause, facts=facts)
+        reason = describe_waiting(facts.waiting)
+        await self._lifecycle.advance(tx, job, prepared, message.cause, reason=reason, facts=facts)
 
     async def record_dataset_rejection(self, tx: Tx, message: Message[DatasetRejected]) -> None:
         """The job cannot go on."""
         job = await self._find_expected(tx, message.body, JobEvent.PREPARED)
         if job is not None:
-            await self._fail(tx, job, message, message.body.reason)
+            # Without a report nothing was read: the configuration or the store is at fault.
+            at_fault = message.body.quality is not None
+            await self._fail(tx, job, message, message.body.reason, data_at_fault=at_fault)
 
     async def record_training_start(self, tx: Tx, message: Message[TrainingStarted]) -> None:
         """Remember the first step; the deadline counts from now."""
@@ -160,6 +181,9 @@ class JobService:
         job = await self._find_expected(tx, body, JobEvent.GATE_PASSED)
         if job is None:
             return
+        if is_answer_of_earlier_rung(job, evaluation_id=body.evaluation_id):
+            log.info("evaluation_of_earlier_candidate_ignored", job_id=str(job.job_id))
+            return
         evaluation = EvaluationFacts(
             evaluation_id=body.evaluation_id,
             accuracy=_accuracy(body),
@@ -169,13 +193,18 @@ class JobService:
         )
         learning = assess_learning(job, body)
         facts = job.facts.model_copy(update={"evaluation": evaluation, "learning": learning})
-        # Whatever the policy lets pass, a run that learnt nothing is no success.
-        passed = body.passed and learning.learnt
-        event = JobEvent.GATE_PASSED if passed else JobEvent.GATE_REJECTED
         reason = "; ".join(body.reasons)
         if not learning.learnt:
             reason = f"it learnt nothing: {', '.join(learning.reasons)}; {reason}"
-        await self._lifecycle.advance(tx, job, event, message.cause, reason=reason, facts=facts)
+        # Whatever the policy lets pass, a run that learnt nothing is no success.
+        if body.passed and learning.learnt:
+            event = JobEvent.GATE_PASSED
+            await self._lifecycle.advance(tx, job, event, message.cause, reason=reason, facts=facts)
+        else:
+            refused = replace(job, facts=facts)
+            await self._lifecycle.escalate_or_reject(
+                tx, refused, message.cause, body.rejection_kinds, reason=reason
+            )
 
     async def record_evaluation_failure(self, tx: Tx, message: Message[EvaluationFailed]) -> None:
         """Have the candidate evaluated again where that can help."""
@@ -214,7 +243,9 @@ class JobService:
         await self._records.set_deployed(
             tx, AgentKey(body.tenant_id, body.agent_id), body.model, body.deployed_at
         )
-        await self._agent_queue.reset_unsuccessful_runs(tx, AgentKey(body.tenant_id, body.agent_id))
+        key = AgentKey(body.tenant_id, body.agent_id)
+        await self._window_ends.record_learnt(tx, key, body.model.version)
+        await self._agent_queue.reset_unsuccessful_runs(tx, key)
         if job is not None:
             await self._lifecycle.advance(
                 tx,
@@ -254,8 +285,18 @@ class JobService:
             return None
         return job
 
-    async def _fail(self, tx: Tx, job: Job, message: Message[Contract], reason: str) -> None:
-        await self._lifecycle.advance(tx, job, JobEvent.GAVE_UP, message.cause, reason=reason)
+    async def _fail(
+        self,
+        tx: Tx,
+        job: Job,
+        message: Message[Contract],
+        reason: str,
+        *,
+        data_at_fault: bool = False,
+    ) -> None:
+        await self._lifecycle.advance(
+            tx, job, JobEvent.GAVE_UP, message.cause, reason=reason, data_at_fault=data_at_fault
+        )
 
 
 def describe_review(version: str, reasons: tuple[str, ...]) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from archon_contracts.commands import DataSource
+from services.coordinator.domain import AgentKey
 from services.coordinator.jobs.source_work import SourceWork
 from services.coordinator.ports import GuardedQueue
 from services.coordinator.retraining.ports import Corrections
-from services.coordinator.retraining.sources import SourcePublisher
+from services.coordinator.retraining.sources import PublishedSources, SourcePublisher
 from services.coordinator.service import JobService
 from shared.postgres.database import Tx
 from shared.work.queue import Lease
@@ -32,7 +32,7 @@ class SourceWorker:
         self._queue = queue
         self._corrections = corrections
 
-    async def run(self, lease: Lease) -> tuple[DataSource, ...]:
+    async def run(self, lease: Lease) -> PublishedSources:
         """Export the window, or look at the dataset; no row stays locked meanwhile."""
         work = SourceWork.model_validate(lease.payload)
         if work.dataset is not None:
@@ -44,9 +44,10 @@ class SourceWorker:
             async with begin() as tx:
                 feedback = await self._corrections.update_feedback(tx, work.window_id)
             return await self._publisher.publish_update(feedback)
-        return await self._publisher.publish_window(begin, work.window_id)
+        key = AgentKey(work.tenant_id, work.agent_id) if work.agent_id else None
+        return await self._publisher.publish_window(begin, work.window_id, key)
 
-    async def complete(self, tx: Tx, lease: Lease, result: tuple[DataSource, ...]) -> None:
+    async def complete(self, tx: Tx, lease: Lease, result: PublishedSources) -> None:
         """Let the job go on with its sources."""
         work = SourceWork.model_validate(lease.payload)
         await self._service.record_sources(tx, work.job_id, result, lease.cause)

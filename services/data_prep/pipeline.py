@@ -80,8 +80,7 @@ def prepare(
     )
     if not merged.new:
         return RejectedDataset(_explain_rejection(counters), counters.report(0, {}, 0))
-    share = inputs.command.plan.replay_ratio
-    replayed = merged.replayed[: replay.count_to_replay(len(merged.new), share)]
+    replayed = merged.replayed[: _count_to_replay(inputs, len(merged.new))]
     parts = _split(inputs, policy, merged, replayed)
     learned = [item for item in parts[Split.TRAIN] if item.source != SourceKind.SYNTHETIC]
     parts[Split.TRAIN] += _augment(inputs, policy, parts)
@@ -118,12 +117,18 @@ def _drop_retracted(
 
 
 def _select_replay_candidates(inputs: PreparationInputs, new: Sequence[Item]) -> list[Item]:
-    command = inputs.command
-    count = replay.count_to_replay(len(new), command.plan.replay_ratio)
+    count = _count_to_replay(inputs, len(new))
     memory = _usable_replay_items(inputs)
     taken = inputs.never_trained.keys() | {item.key for item in new}
     # Twice as many as needed: some may turn out to be near duplicates of new items.
     return replay.select_candidates(memory, taken, 2 * count, inputs.seed)
+
+
+def _count_to_replay(inputs: PreparationInputs, new_items: int) -> int:
+    """How many remembered items go with so many new ones; all of them in a rehearsal."""
+    if inputs.command.rehearse:
+        return len(inputs.memory)
+    return replay.count_to_replay(new_items, inputs.command.plan.replay_ratio)
 
 
 def _usable_replay_items(inputs: PreparationInputs) -> list[Item]:
@@ -185,7 +190,7 @@ def _assemble(
     quarantined: tuple[QuarantinedItem, ...],
 ) -> PreparedDataset:
     items = [item for part in parts.values() for item in part]
-    replayed = inputs.command.plan.replay_ratio > 0
+    replayed = inputs.command.plan.replay_ratio > 0 or inputs.command.rehearse
     known = Counter(item.target for item in inputs.memory if replayed)
     grades = iter(grade_difficulty(items, inputs.targets.descriptions, known))
     splits = {name: tuple(next(grades) for _ in part) for name, part in parts.items()}

@@ -101,7 +101,7 @@ class DataPrepService:
         tenant_id, agent_id = command.tenant_id, command.agent_id
         seed = self._agent_seed(tenant_id, agent_id)
         replay: list[Item] = []
-        if command.plan.replay_ratio or command.trust.enabled:
+        if command.plan.replay_ratio or command.rehearse or command.trust.enabled:
             known = await self._store.read_replay_buffer(tx, tenant_id, agent_id)
             replay = select_retained(known, self._policy.replay_capacity, seed)
         candidates = await self._store.read_reference_candidates(tx, tenant_id, agent_id)

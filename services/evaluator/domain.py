@@ -10,7 +10,7 @@ from pathlib import Path
 
 from archon_contracts.base import ValueObject
 from archon_contracts.commands import EvaluateModel
-from archon_contracts.events import PairedComparison
+from archon_contracts.events import PairedComparison, RejectionKind
 from archon_contracts.formats import SUITE_FILES
 from archon_contracts.values import ArtifactRef, Estimate, MetricResult
 from services.evaluator.errors import EmptySuite, NothingToCompare
@@ -59,6 +59,7 @@ class EvaluationReport(ValueObject):
 
     passed: bool
     reasons: tuple[str, ...]
+    rejection_kinds: tuple[RejectionKind, ...] = ()
     review_reasons: tuple[str, ...] = ()
     """Why the candidate, though it passed, must not be deployed without a person."""
     results: tuple[MetricResult, ...]

@@ -105,6 +105,7 @@ class EvaluationWorker:
             evaluation_id=derived_id("evaluation", command.job_id, command.attempt),
             passed=report.passed,
             reasons=report.reasons,
+            rejection_kinds=report.rejection_kinds,
             review_reasons=report.review_reasons,
             results=report.results,
             accuracy=report.estimates_of(ACCURACY),

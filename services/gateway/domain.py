@@ -166,6 +166,7 @@ class JobView(JobSummary):
     learning: dict[str, Any] | None = Field(
         default=None, description="LearningReport: whether the run learnt something."
     )
+    returned: dict[str, Any] | None = Field(default=None, description="FeedbackReturned.")
     config: dict[str, Any] = Field(default_factory=dict)
     requested_by: str | None = None
     digest: str | None = None
@@ -219,6 +220,17 @@ class ModelView(View):
 def name_synthetic_dataset(request_id: UUID) -> str:
     """The name of the dataset that a request for synthetic data gives."""
     return f"synthetic-{request_id}"
+
+
+def find_return_obstacle(job: JobView, models: Sequence[ModelView]) -> str | None:
+    """Why the feedback of a job cannot be new data again; None: it can."""
+    if not job.state.is_final:
+        return f"is {job.state.value}; cancel it to give its feedback back"
+    if job.trigger is None:
+        return "learnt a dataset and no window of feedback"
+    if any(each.version == job.version and each.deployed_at is not None for each in models):
+        return f"gave version {job.version}, which was deployed and has learnt the feedback"
+    return None
 
 
 class SyntheticView(View):

@@ -19,9 +19,10 @@ PermanentError
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from archon_contracts.values import AgentKind, TrainingMethod
 from shared.errors import PermanentError, RetryableError
 
 
@@ -100,3 +101,14 @@ class Invalid(PermanentError):
     def __init__(self, errors: Sequence[FieldError]) -> None:
         self.errors = tuple(errors)
         super().__init__("; ".join(f"{e.field}: {e.message}" for e in self.errors[:3]))
+
+
+def describe_unavailable_method(
+    method: TrainingMethod, kind: AgentKind, available: Collection[TrainingMethod]
+) -> FieldError:
+    """The refusal of a method, with those that are available for the kind of agent."""
+    names = ", ".join(each.value for each in TrainingMethod if each in available) or "none"
+    message = (
+        f"no trainer has a recipe for {method.value} training of a {kind.value}; available: {names}"
+    )
+    return FieldError("method", "method_not_available", message)

@@ -16,6 +16,8 @@ from pydantic import (
 )
 
 from archon_contracts.base import Identifier, Name
+from archon_contracts.commands import ConfigureAgent
+from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
 from archon_contracts.rules.normal_text import clean_text
 from archon_contracts.values import (
     AgentKind,
@@ -23,6 +25,7 @@ from archon_contracts.values import (
     FastPathPolicy,
     GatePolicy,
     Integer,
+    LearningPolicy,
     Proportion,
     TrainingConfig,
     TrainingMethod,
@@ -30,6 +33,7 @@ from archon_contracts.values import (
     TrustPolicy,
 )
 from services.gateway.auth.credentials import Scope
+from services.gateway.errors import FieldError, Invalid
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 """No control characters, line separators or bidirectional marks: it is shown to other users."""
@@ -104,6 +108,12 @@ class StrictFastPathPolicy(FastPathPolicy):
     model_config = ConfigDict(extra="forbid")
 
 
+class StrictLearningPolicy(LearningPolicy):
+    """A learning policy without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class StrictTrainingConfig(TrainingConfig):
     """Hyper-parameters without unknown fields, and none that would occupy a slot for days."""
 
@@ -147,6 +157,7 @@ class AgentRequest(RequestBody):
     curriculum: StrictCurriculumPolicy = StrictCurriculumPolicy()
     fast_path: StrictFastPathPolicy = StrictFastPathPolicy()
     training: StrictTrainingConfig = StrictTrainingConfig()
+    learning: StrictLearningPolicy = StrictLearningPolicy()
     priority: Integer = Field(default=0, ge=-100, le=100)
     reason: Sentence | None = Field(default=None, description="Why, for the audit log.")
 
@@ -172,6 +183,12 @@ class CancelRequest(RequestBody):
     """Reason for cancelling a job."""
 
     reason: Sentence = "cancelled by request"
+
+
+class ReturnRequest(RequestBody):
+    """Reason for giving the feedback of a job back."""
+
+    reason: Sentence = "returned by request"
 
 
 class DeployRequest(RequestBody):
@@ -223,3 +240,18 @@ class KeyRequest(RequestBody):
     tenant_id: Name | None = Field(
         default=None, description="Another tenant, new or not; only for the operator's keys."
     )
+
+
+def check_size(command: ConfigureAgent) -> None:
+    """Refuse a profile that could not be sent on: it would be accepted, and a dead letter.
+
+    Raises:
+        Invalid: with its size; the labels are what makes one large.
+    """
+    size = len(command.to_bytes())
+    if size > MAX_PROFILE_BYTES:
+        message = (
+            f"the profile has {size} bytes, {MAX_PROFILE_BYTES} are allowed; send fewer or "
+            f"shorter labels ({len(command.profile.labels)} were sent)"
+        )
+        raise Invalid([FieldError("labels", "too_long", message)])

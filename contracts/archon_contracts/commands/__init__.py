@@ -1,6 +1,6 @@
 """Commands, each to one service."""
 
-from archon_contracts.commands.coordination import CancelJob, ConfigureAgent
+from archon_contracts.commands.coordination import CancelJob, ConfigureAgent, ReturnFeedback
 from archon_contracts.commands.curriculum import PlanCurriculum
 from archon_contracts.commands.data import (
     DataSource,
@@ -25,6 +25,7 @@ __all__ = [
     "PlanCurriculum",
     "PrepareDataset",
     "RegisterModel",
+    "ReturnFeedback",
     "RollBackModel",
     "SourceKind",
     "TrainModel",

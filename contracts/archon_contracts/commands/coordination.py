@@ -28,6 +28,17 @@ class ConfigureAgent(Contract):
     )
 
 
+class ReturnFeedback(Contract):
+    """Make the feedback of a job that is over new data again: no version of it was deployed."""
+
+    topic: ClassVar[Topic] = topics.COORDINATOR_COMMANDS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    reason: str = "asked for"
+    requested_by: str = Field(default="", description="Who wants it; empty: not said.")
+
+
 class CancelJob(Contract):
     """Stop a job in any state."""
 

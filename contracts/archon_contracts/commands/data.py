@@ -44,6 +44,10 @@ class PrepareDataset(Contract):
     kind: AgentKind
     sources: tuple[DataSource, ...]
     plan: CurriculumPlan
+    rehearse: bool = Field(
+        default=False,
+        description="Replay all that is remembered, however few the new items are.",
+    )
     evaluation_suite: ArtifactRef | None = Field(
         default=None, description="Items that must not be trained on."
     )

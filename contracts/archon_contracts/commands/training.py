@@ -15,6 +15,7 @@ from archon_contracts.values import (
     AgentKind,
     ArtifactRef,
     ModelRef,
+    RetentionStrategy,
     TrainingConfig,
     TrainingMethod,
 )
@@ -37,6 +38,10 @@ class TrainModel(Contract):
     catalogue: ArtifactRef | None = None
     labels: tuple[str, ...] = ()
     plan: CurriculumPlan | None = None
+    retention: RetentionStrategy = Field(
+        default=RetentionStrategy.STANDARD,
+        description="What a continual training does against forgetting.",
+    )
     config: TrainingConfig = TrainingConfig()
     fast_path: bool = Field(
         default=False,

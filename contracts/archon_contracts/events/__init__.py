@@ -20,6 +20,7 @@ from archon_contracts.events.evaluations import (
     EvaluationFailed,
     PairedComparison,
     RegressionDetected,
+    RejectionKind,
 )
 from archon_contracts.events.feedback import (
     EVERY_SUBMITTER,
@@ -31,6 +32,7 @@ from archon_contracts.events.feedback import (
 )
 from archon_contracts.events.feedback_counts import FeedbackCounted, FeedbackCounts
 from archon_contracts.events.jobs import (
+    FeedbackReturned,
     JobCancelled,
     JobCompleted,
     JobFailed,
@@ -87,6 +89,7 @@ __all__ = [
     "FeedbackCounts",
     "FeedbackReceived",
     "FeedbackRetracted",
+    "FeedbackReturned",
     "FeedbackSource",
     "InteractionLogged",
     "JobCancelled",
@@ -107,6 +110,7 @@ __all__ = [
     "PairedComparison",
     "QualityReport",
     "RegressionDetected",
+    "RejectionKind",
     "RetrainTriggered",
     "ReviewRequested",
     "SyntheticDataGenerated",

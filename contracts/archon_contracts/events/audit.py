@@ -26,6 +26,7 @@ class AuditAction(StrEnum):
     POLICY_CHANGED = "policy_changed"
     TRAINING_REQUESTED = "training_requested"
     JOB_CANCELLED = "job_cancelled"
+    FEEDBACK_RETURNED = "feedback_returned"
     DEAD_LETTER_REPLAYED = "dead_letter_replayed"
     KEY_CREATED = "key_created"
     KEY_REVOKED = "key_revoked"

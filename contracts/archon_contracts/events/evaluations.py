@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
@@ -11,6 +12,13 @@ from archon_contracts import topics
 from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.topics import Topic
 from archon_contracts.values import ArtifactRef, Estimate, MetricResult
+
+
+class RejectionKind(StrEnum):
+    """What a candidate was refused for. Readers take any text: a later release may know more."""
+
+    NO_GAIN = "no_gain"
+    FORGETTING = "forgetting"  # a loss beyond the margin on what the deployed version could do
 
 
 class PairedComparison(ValueObject):
@@ -35,6 +43,9 @@ class EvaluationCompleted(Contract):
     evaluation_id: UUID
     passed: bool
     reasons: tuple[str, ...] = Field(description="Why the gate decided so.")
+    rejection_kinds: tuple[str, ...] = Field(
+        default=(), description="What it was refused for: no_gain, forgetting; empty: it passed."
+    )
     review_reasons: tuple[str, ...] = Field(
         default=(),
         description="Why a version that passed waits for a person; empty: it needs no review.",

@@ -124,6 +124,21 @@ class LearningReport(ValueObject):
     )
 
 
+class FeedbackReturned(Contract):
+    """A job ended without a version: what became of the feedback of its window."""
+
+    topic: ClassVar[Topic] = topics.JOBS
+    key_field: ClassVar[str] = "job_id"
+
+    job_id: UUID
+    agent_id: Name
+    window_id: UUID
+    returned: int = Field(ge=0, description="Feedback events that are new data again.")
+    unlearnt: int = Field(ge=0, description="Feedback events that no job tries again by itself.")
+    unlearnt_ids: tuple[UUID, ...] = Field(default=(), description="The first thousand of them.")
+    reason: str = Field(description="Why they were not learnt.")
+
+
 class JobCompleted(Contract):
     """The job's model is registered, and deployed unless it awaits a review."""
 

@@ -97,6 +97,23 @@ def cancel(
     console.print(f"cancelling job {shown(job)}")
 
 
+@group.command("return", epilog=examples("archon jobs return 01939b1e-... --reason 'fixed it'"))
+def return_feedback(
+    job: JobId,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "asked for",
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Make the feedback of a job that gave no deployed version new data again."""
+    with connect(url, api_key) as gateway:
+        found = gateway.post(f"/v1/jobs/{job}/return-feedback", {"reason": reason})
+    if as_json:
+        print_json(found)
+        return
+    console.print(f"giving the feedback of job {shown(job)} back")
+
+
 @group.command(epilog=examples("archon jobs watch 01939b1e-..."))
 def watch(job: JobId, url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
     """Follow a job to its end; the exit code is 1 when it did not complete."""

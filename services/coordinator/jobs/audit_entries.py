@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from archon_contracts.commands import CancelJob, ConfigureAgent
+from archon_contracts.commands import CancelJob, ConfigureAgent, ReturnFeedback
 from archon_contracts.events import AuditAction, AuditChange, TrainingRequested
 from archon_contracts.values import AgentProfile
 from services.coordinator.domain import Job
@@ -58,6 +58,19 @@ def build_cancelled_entry(message: Message[CancelJob], job: Job) -> AuditEntry:
         subject=str(job.job_id),
         reason=message.body.reason,
         details={"source": message.envelope.source, "state": job.state.value},
+    )
+
+
+def build_returned_entry(message: Message[ReturnFeedback], job: Job, returned: int) -> AuditEntry:
+    """Somebody gave the feedback of a job's window back."""
+    return AuditEntry(
+        tenant_id=job.key.tenant_id,
+        actor=describe_actor(message.body.requested_by, message.envelope.source),
+        action=AuditAction.FEEDBACK_RETURNED,
+        agent_id=job.key.agent_id,
+        subject=str(job.job_id),
+        reason=message.body.reason,
+        details={"source": message.envelope.source, "returned": str(returned)},
     )
 
 

@@ -16,6 +16,7 @@ from archon_contracts.commands import (
     TrainModel,
 )
 from archon_contracts.events import JobState, TriggerReason
+from archon_contracts.values import RetentionStrategy, TrainingMethod
 from services.coordinator.domain import ConfiguredAgent, Job
 from services.coordinator.errors import FactMissing
 
@@ -72,6 +73,7 @@ def _prepare(job: Job, agent: ConfiguredAgent) -> PrepareDataset:
         kind=agent.profile.kind,
         sources=job.facts.sources,
         plan=_require(job.facts.plan, "plan"),
+        rehearse=job.facts.retention is RetentionStrategy.REHEARSAL,
         evaluation_suite=agent.profile.evaluation_suite,
         catalogue=agent.profile.catalogue,
         labels=agent.profile.labels,
@@ -87,19 +89,22 @@ def _prepare(job: Job, agent: ConfiguredAgent) -> PrepareDataset:
 
 
 def _train(job: Job, agent: ConfiguredAgent) -> TrainModel:
+    rehearses = job.facts.retention is RetentionStrategy.REHEARSAL
     return TrainModel(
         tenant_id=job.key.tenant_id,
         agent_id=job.key.agent_id,
         job_id=job.job_id,
         attempt=job.attempt,
         kind=agent.profile.kind,
-        method=job.method,
+        # A rehearsal starts from the base model, like a first training.
+        method=TrainingMethod.SUPERVISED if rehearses else job.method,
         base_model=agent.profile.base_model,
         warm_start=job.facts.warm_start,
         dataset=_require(job.facts.dataset, "dataset").artifact,
         catalogue=agent.profile.catalogue,
         labels=agent.profile.labels,
         plan=job.facts.plan,
+        retention=job.facts.retention,
         config=job.config,
         fast_path=job.is_update,
     )
@@ -156,6 +161,7 @@ def _lineage(job: Job, agent: ConfiguredAgent, revision: str) -> dict[str, JsonV
         "config": job.config.model_dump(mode="json", exclude_none=True),
         "seed": job.config.effective_seed,
         "attempt": job.attempt,
+        "retention": facts.retention.value,
         "steps": candidate.steps,
         "dataset_digest": dataset.artifact.digest,
         "dataset_version": dataset.version,

@@ -25,6 +25,7 @@ class SourceWork(ValueObject):
 
     tenant_id: str
     job_id: UUID
+    agent_id: str = ""  # empty: queued before it was recorded
     window_id: UUID | None = None
     fast_path: bool = False
     """Whether the window is an update of the fast path."""
@@ -42,10 +43,16 @@ def needed_source_work(job: Job) -> SourceWork | None:
         return None
     provided, window = job.facts.provided_dataset, job.facts.window
     if job.state is JobState.PLANNING and provided is not None:
-        return SourceWork(tenant_id=job.key.tenant_id, job_id=job.job_id, dataset=provided)
+        return SourceWork(
+            tenant_id=job.key.tenant_id,
+            agent_id=job.key.agent_id,
+            job_id=job.job_id,
+            dataset=provided,
+        )
     if job.state is JobState.PREPARING and window is not None:
         return SourceWork(
             tenant_id=job.key.tenant_id,
+            agent_id=job.key.agent_id,
             job_id=job.job_id,
             window_id=window.window_id,
             fast_path=window.fast_path,

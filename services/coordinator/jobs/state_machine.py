@@ -30,6 +30,7 @@ class JobEvent(StrEnum):
     ATTEMPT_LOST = "attempt lost"  # the training failed or went silent; another try is left
     GATE_PASSED = "gate passed"
     GATE_REJECTED = "gate rejected"
+    ESCALATED = "escalated"  # refused for forgetting; a stronger strategy follows
     REGISTERED = "registered"
     REVIEW_REQUESTED = "review requested"  # its version is ready, and a person decides
     DEPLOYED = "deployed"
@@ -42,6 +43,9 @@ class JobEvent(StrEnum):
 ACTIVE_STATES: Final = tuple(
     state for state in JobState if not state.is_final and state is not JobState.REQUESTED
 )
+
+UNLEARNT_STATES: Final = frozenset({JobState.REJECTED, JobState.FAILED, JobState.CANCELLED})
+"""Ends without a version: the feedback of the job's window was not learnt."""
 
 _FORWARD: Final = {
     (JobState.REQUESTED, JobEvent.REFUSED): JobState.REJECTED,
@@ -56,6 +60,8 @@ _FORWARD: Final = {
     (JobState.TRAINING, JobEvent.ATTEMPT_LOST): JobState.QUEUED,
     (JobState.EVALUATING, JobEvent.GATE_PASSED): JobState.REGISTERING,
     (JobState.EVALUATING, JobEvent.GATE_REJECTED): JobState.REJECTED,
+    # Its dataset is prepared anew: a stronger strategy replays more.
+    (JobState.EVALUATING, JobEvent.ESCALATED): JobState.PREPARING,
     (JobState.REGISTERING, JobEvent.REGISTERED): JobState.ROLLING_OUT,
     (JobState.REGISTERING, JobEvent.REVIEW_REQUESTED): JobState.COMPLETED,
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED): JobState.COMPLETED,

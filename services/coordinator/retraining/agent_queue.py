@@ -100,9 +100,12 @@ class AgentQueue:
                 return
         await self.evaluate_trigger(tx, stats)
 
-    async def release(self, tx: Tx, job: Job, cause: Cause) -> None:
-        """The job is over: its agent is free for the next one, perhaps after a backoff."""
-        if job.was_unsuccessful:
+    async def release(self, tx: Tx, job: Job, cause: Cause, *, returned: int = 0) -> None:
+        """The job is over: its agent is free for the next one, perhaps after a backoff.
+
+        Feedback that it gave back counts as unused, and would begin the same job at once.
+        """
+        if job.was_unsuccessful or returned:
             await self._stats_store.count_unsuccessful_run(tx, job.key, self._clock.now())
         if job.is_refused_update:
             await self._fast_path.record_end(tx, job.key, deployed=False)

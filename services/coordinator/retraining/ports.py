@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,15 @@ from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.values import ArtifactRef
-from services.coordinator.domain import AgentKey, ConfiguredAgent, Job, Window, WindowClaim
+from services.coordinator.domain import (
+    AgentKey,
+    ConfiguredAgent,
+    Job,
+    UnlearntFeedback,
+    Window,
+    WindowClaim,
+    WindowOutcome,
+)
 from services.coordinator.feedback.stats import FeedbackStats, StoredFeedback
 from shared.postgres.database import Tx
 
@@ -90,6 +98,34 @@ class Corrections(Protocol):
     async def count_refused_update(self, tx: Tx, key: AgentKey, now: datetime) -> None: ...
 
     async def reset_refused_updates(self, tx: Tx, key: AgentKey) -> None: ...
+
+
+class WindowRecords(Protocol):
+    """How windows end. Whoever ends one holds the statistics' lock."""
+
+    async def return_feedback(
+        self, tx: Tx, key: AgentKey, window_id: UUID, *, maximum_returns: int, by_hand: bool
+    ) -> int: ...
+
+    async def set_waiting(self, tx: Tx, window_id: UUID, waiting: Mapping[UUID, str]) -> None: ...
+
+    async def release_waiting(
+        self, tx: Tx, key: AgentKey, answers: Collection[str] | None
+    ) -> int: ...
+
+    async def unlearnt_feedback(self, tx: Tx, window_id: UUID) -> UnlearntFeedback: ...
+
+    async def end_window(
+        self, tx: Tx, window_id: UUID, outcome: WindowOutcome, reason: str, now: datetime
+    ) -> None: ...
+
+    async def window_outcome(self, tx: Tx, window_id: UUID) -> WindowOutcome | None: ...
+
+    async def window_of_version(
+        self, tx: Tx, key: AgentKey, version: str
+    ) -> tuple[UUID, WindowOutcome | None] | None: ...
+
+    async def reclaim_feedback(self, tx: Tx, key: AgentKey, window_id: UUID) -> int: ...
 
 
 class ArtifactStore(Protocol):

@@ -228,16 +228,19 @@ WITH agent AS (
     SET body = NULL, traceparent = NULL, retracted_at = :now
     FROM own n
     WHERE f.event_id = n.event_id AND f.tenant_id = :tenant_id
-    RETURNING f.event_id, f.rating, f.window_id
+    -- What waits for its answer is not counted as unused.
+    RETURNING f.event_id, f.rating, f.window_id, f.returns,
+              f.window_id IS NULL AND f.waiting_for IS NULL AS is_unused
 )
+-- What a window or an update held before may lie in a prepared dataset, so data_prep must erase it.
 SELECT coalesce(array_agg(event_id) FILTER (
-           WHERE window_id IS NOT NULL
+           WHERE window_id IS NOT NULL OR returns > 0
               OR EXISTS (SELECT 1 FROM fast_items i
                          WHERE i.event_id = erased.event_id AND i.tenant_id = :tenant_id)
        ), '{}') AS claimed_ids,
-       (count(*) FILTER (WHERE window_id IS NULL))::int AS unused,
-       (count(rating) FILTER (WHERE window_id IS NULL))::int AS rated,
-       coalesce(sum(rating) FILTER (WHERE window_id IS NULL), 0) AS rating_sum
+       (count(*) FILTER (WHERE is_unused))::int AS unused,
+       (count(rating) FILTER (WHERE is_unused))::int AS rated,
+       coalesce(sum(rating) FILTER (WHERE is_unused), 0) AS rating_sum
 FROM erased;
 
 -- name: claim_feedback(tenant_id, agent_id, window_id, maximum, maximum_bytes)^
@@ -248,7 +251,7 @@ WITH oldest AS (
     WHERE agent_no = (
             SELECT agent_no FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id
           )
-      AND window_id IS NULL AND retracted_at IS NULL
+      AND window_id IS NULL AND retracted_at IS NULL AND waiting_for IS NULL
     ORDER BY received_at
     LIMIT :maximum
 ), summed AS (
@@ -284,9 +287,19 @@ SET unused = unused - :taken,
     oldest_unused_at = (
         SELECT min(received_at) FROM feedback
         WHERE agent_no = t.agent_no AND window_id IS NULL AND retracted_at IS NULL
+          AND waiting_for IS NULL
     )
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 RETURNING *;
+
+-- name: add_to_stats(tenant_id, agent_id, added, rated, rating_sum, oldest)!
+-- What is unused again.
+UPDATE feedback_stats
+SET unused = unused + :added,
+    rated = rated + :rated,
+    rating_sum = rating_sum + :rating_sum,
+    oldest_unused_at = least(oldest_unused_at, :oldest::timestamptz) -- passes nulls over
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: record_window(tenant_id, agent_id, sequence, now, previous_rated, previous_rating_sum)!
 UPDATE feedback_stats
@@ -343,7 +356,7 @@ FROM feedback f
 WHERE agent_no = (
         SELECT agent_no FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id
       )
-  AND window_id IS NULL AND retracted_at IS NULL AND correct IS FALSE
+  AND window_id IS NULL AND retracted_at IS NULL AND waiting_for IS NULL AND correct IS FALSE
   AND NOT EXISTS (SELECT 1 FROM fast_items i
                   WHERE i.event_id = f.event_id AND i.tenant_id = f.tenant_id)
 ORDER BY received_at DESC
@@ -380,6 +393,94 @@ SELECT f.event_id, f.source, f.rating, f.received_at, f.body,
 FROM fast_items i JOIN feedback f USING (event_id, tenant_id)
 WHERE i.update_id = :update_id AND f.retracted_at IS NULL
 ORDER BY f.received_at;
+
+-- How windows end. The caller holds the statistics' lock.
+
+-- name: return_feedback(window_id, maximum_returns, by_hand)^
+-- Make a window's feedback unused again, but for what that happened to often enough. Given back by
+-- hand, it has all its tries again.
+WITH returned AS (
+    UPDATE feedback
+    SET window_id = NULL, returns = CASE WHEN :by_hand::boolean THEN 1 ELSE returns + 1 END
+    WHERE window_id = :window_id AND retracted_at IS NULL
+      AND (:by_hand::boolean OR returns < :maximum_returns::int)
+    RETURNING tenant_id, event_id, rating, received_at
+), noted AS (
+    INSERT INTO window_returns (tenant_id, window_id, event_id)
+    SELECT tenant_id, :window_id, event_id FROM returned
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*)::int AS returned, count(rating)::int AS rated,
+       coalesce(sum(rating), 0) AS rating_sum, min(received_at) AS oldest
+FROM returned;
+
+-- name: unlearnt_feedback(window_id, most)^
+-- What stays in a window: how many, and the first ids.
+SELECT count(*)::int AS unlearnt, coalesce((array_agg(event_id ORDER BY received_at))[1 : :most::int], '{}')
+           AS event_ids
+FROM feedback
+WHERE window_id = :window_id AND retracted_at IS NULL;
+
+-- name: set_waiting(window_id, event_ids, answers)!
+-- Feedback leaves its window until the agent has the answer that it names.
+WITH waiting AS (
+    UPDATE feedback f
+    SET window_id = NULL, waiting_for = w.answer
+    FROM unnest(:event_ids::uuid[], :answers::text[]) AS w (event_id, answer)
+    WHERE f.event_id = w.event_id AND f.window_id = :window_id AND f.retracted_at IS NULL
+    RETURNING f.tenant_id, f.event_id
+)
+INSERT INTO window_returns (tenant_id, window_id, event_id)
+SELECT tenant_id, :window_id, event_id FROM waiting
+ON CONFLICT DO NOTHING;
+
+-- name: release_waiting(tenant_id, agent_id, answers)^
+-- Feedback whose answer the agent has now is unused; answers null: whatever it waits for.
+WITH released AS (
+    UPDATE feedback
+    SET waiting_for = NULL
+    WHERE agent_no = (
+            SELECT agent_no FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+          )
+      AND waiting_for IS NOT NULL AND retracted_at IS NULL
+      AND (:answers::text[] IS NULL OR waiting_for = ANY(:answers::text[]))
+    RETURNING rating, received_at
+)
+SELECT count(*)::int AS returned, count(rating)::int AS rated,
+       coalesce(sum(rating), 0) AS rating_sum, min(received_at) AS oldest
+FROM released;
+
+-- name: end_window(window_id, outcome, reason, now)!
+UPDATE windows SET outcome = :outcome, outcome_reason = :reason, ended_at = :now
+WHERE window_id = :window_id;
+
+-- name: window_outcome(window_id)$
+SELECT outcome FROM windows WHERE window_id = :window_id;
+
+-- name: window_of_version(tenant_id, agent_id, version)^
+-- The window that a version was trained on, and how it stands.
+SELECT w.window_id, w.outcome
+FROM jobs j JOIN windows w ON w.window_id = (j.facts -> 'window' ->> 'window_id')::uuid
+WHERE j.tenant_id = :tenant_id AND j.agent_id = :agent_id
+  AND j.facts -> 'model' ->> 'version' = :version
+ORDER BY j.created_at DESC
+LIMIT 1;
+
+-- name: reclaim_feedback(window_id)^
+-- Take back what a window gave back and no other window has claimed since.
+WITH reclaimed AS (
+    UPDATE feedback f
+    SET window_id = r.window_id
+    FROM window_returns r
+    WHERE r.window_id = :window_id AND f.event_id = r.event_id AND f.tenant_id = r.tenant_id
+      AND f.window_id IS NULL AND f.retracted_at IS NULL AND f.waiting_for IS NULL
+    RETURNING f.tenant_id, f.event_id, f.rating
+), removed AS (
+    DELETE FROM window_returns r USING reclaimed c
+    WHERE r.window_id = :window_id AND r.event_id = c.event_id
+)
+SELECT count(*)::int AS taken, count(rating)::int AS rated, coalesce(sum(rating), 0) AS rating_sum
+FROM reclaimed;
 
 -- Jobs
 

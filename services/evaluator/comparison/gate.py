@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
-from archon_contracts.events import PairedComparison
+from archon_contracts.events import PairedComparison, RejectionKind
 from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import ALL_ITEMS, Estimate, FastPathPolicy, GatePolicy
 
@@ -27,6 +27,8 @@ class GateDecision:
 
     passed: bool
     reasons: tuple[str, ...]
+    rejection_kinds: tuple[RejectionKind, ...] = ()
+    """What it was refused for, each kind once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class SignificantGain:
     metric: str
     minimum_gain: float
     maximum_p_value: float
+    rejection: ClassVar[RejectionKind] = RejectionKind.NO_GAIN
 
     def find_faults(self, comparisons: Comparisons) -> list[str]:
         """Why the rule is not kept; nothing where it is."""
@@ -74,6 +77,7 @@ class NoGroupRegression:
 
     metric: str
     maximum_loss: float
+    rejection: ClassVar[RejectionKind] = RejectionKind.FORGETTING
 
     def find_faults(self, comparisons: Comparisons) -> list[str]:
         """One fault for each group that loses too much."""
@@ -122,6 +126,7 @@ class NoHiddenRegression:
     """
 
     maximum_loss: float
+    rejection: ClassVar[RejectionKind] = RejectionKind.FORGETTING
 
     def find_faults(self, comparisons: Comparisons) -> list[str]:
         """One fault for each target that loses too much, and one for all small groups."""
@@ -152,6 +157,7 @@ class UpdateLearnt:
     right_before: int
     right_after: int
     items: int
+    rejection: ClassVar[RejectionKind] = RejectionKind.NO_GAIN
 
     def find_faults(self, _comparisons: Comparisons) -> list[str]:
         """Why nothing was learnt; nothing where something was."""
@@ -178,6 +184,7 @@ class NoOverallLoss:
 
     metric: str
     maximum_loss: float
+    rejection: ClassVar[RejectionKind] = RejectionKind.FORGETTING
 
     def find_faults(self, comparisons: Comparisons) -> list[str]:
         """The loss, where it exceeds the limit."""
@@ -226,8 +233,10 @@ def build_update_rules(
 
 def decide_gate(comparisons: Comparisons, rules: Sequence[GateRule]) -> GateDecision:
     """Pass a candidate in which no rule finds a fault."""
-    faults = [fault for rule in rules for fault in rule.find_faults(comparisons)]
-    if faults:
-        return GateDecision(False, tuple(faults))
+    found = [(rule.rejection, fault) for rule in rules for fault in rule.find_faults(comparisons)]
+    if found:
+        # In the order of the rules, so that equal evaluations give equal reports.
+        kinds = tuple(dict.fromkeys(kind for kind, _ in found))
+        return GateDecision(False, tuple(fault for _, fault in found), kinds)
     kept = [text for rule in rules if (text := rule.describe_success(comparisons))]
     return GateDecision(True, ("; ".join(kept),))

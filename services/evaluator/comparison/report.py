@@ -53,6 +53,7 @@ def build_evaluation_report(
     return EvaluationReport(
         passed=decision.passed,
         reasons=decision.reasons if deployed else (*decision.reasons, COMPARED_WITH_BASELINE),
+        rejection_kinds=decision.rejection_kinds,
         review_reasons=rule.find_review_reasons(reference) if decision.passed else (),
         results=tuple(
             result for role, rows in predictions.items() for result in measure(role, rows)

@@ -15,6 +15,7 @@ from archon_contracts.events import (
     DatasetPrepared,
     EvaluationCompleted,
     FeedbackCounts,
+    FeedbackReturned,
     JobStateChanged,
     LearningReport,
     MetricPoint,
@@ -90,6 +91,11 @@ class ProjectionStore:
             agent_id=event.agent_id,
             window_trigger=event.to_json(),
             at=at,
+        )
+
+    async def save_feedback_returned(self, tx: Tx, event: FeedbackReturned) -> None:
+        await self._queries.save_feedback_returned(
+            tx, job_id=event.job_id, feedback_returned=event.to_json()
         )
 
     async def save_job_state(self, tx: Tx, event: JobStateChanged, event_id: UUID) -> None:

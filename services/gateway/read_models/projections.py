@@ -14,6 +14,7 @@ from archon_contracts.events import (
     DatasetPrepared,
     EvaluationCompleted,
     FeedbackCounted,
+    FeedbackReturned,
     JobCompleted,
     JobRejected,
     JobStateChanged,
@@ -68,6 +69,7 @@ class Projections:
             SyntheticDataGenerated: self._synthetic_data_generated,
             TrainingRequested: self._training_requested,
             RetrainTriggered: self._retrain_triggered,
+            FeedbackReturned: self._feedback_returned,
             JobStateChanged: self._job_state_changed,
             JobCompleted: self._job_completed,
             JobRejected: self._job_rejected,
@@ -118,6 +120,9 @@ class Projections:
 
     async def _retrain_triggered(self, tx: Tx, message: Message[RetrainTriggered]) -> None:
         await self._store.save_job_trigger(tx, message.body, message.envelope.time)
+
+    async def _feedback_returned(self, tx: Tx, message: Message[FeedbackReturned]) -> None:
+        await self._store.save_feedback_returned(tx, message.body)
 
     async def _job_state_changed(self, tx: Tx, message: Message[JobStateChanged]) -> None:
         await self._store.save_job_state(tx, message.body, message.envelope.id)

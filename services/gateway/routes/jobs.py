@@ -14,7 +14,7 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import JobAccepted, JobSummary, JobView, MetricView, TraceView
 from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.http.pages import PAGE, Page, PageRequest
-from services.gateway.requests import CancelRequest, JobRequest
+from services.gateway.requests import CancelRequest, JobRequest, ReturnRequest
 from services.gateway.routes.dependencies import GatewayApi, build_accepted
 
 
@@ -47,6 +47,17 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             identity = await api.idempotency.identify(tx, caller, request)
             await api.service.cancel_job(tx, identity, job_id, reason)
+        return build_accepted(job_id=job_id)
+
+    @router.post("/jobs/{job_id}/return-feedback", status_code=202)
+    async def return_feedback(
+        job_id: UUID, request: Request, body: ReturnRequest | None = None, caller: Caller = writer
+    ) -> dict[str, str]:
+        """Make the feedback of a job without a deployed version new data again."""
+        reason = (body or ReturnRequest()).reason
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            await api.service.return_feedback(tx, identity, job_id, reason)
         return build_accepted(job_id=job_id)
 
 

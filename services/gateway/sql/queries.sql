@@ -156,6 +156,9 @@ INSERT INTO jobs (job_id, tenant_id, agent_id, window_trigger, created_at)
 VALUES (:job_id, :tenant_id, :agent_id, :window_trigger, :at)
 ON CONFLICT (job_id) DO UPDATE SET window_trigger = excluded.window_trigger;
 
+-- name: save_feedback_returned(job_id, feedback_returned)!
+UPDATE jobs SET feedback_returned = :feedback_returned WHERE job_id = :job_id;
+
 -- name: save_job_state(job_id, tenant_id, agent_id, method, state, attempt, reason, trace_id, at)!
 -- An older transition than the newest seen changes nothing here; it is still in the history.
 INSERT INTO jobs
@@ -231,7 +234,8 @@ WHERE tenant_id = :tenant_id AND state NOT IN ('completed', 'rejected', 'failed'
 
 -- name: find_job(tenant_id, job_id)^
 SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id, j.dataset_name,
-       j.config, j.requested_by, j.learning, j.window_trigger, j.created_at, j.state_at,
+       j.config, j.requested_by, j.learning, j.window_trigger, j.feedback_returned, j.created_at,
+       j.state_at,
        coalesce(j.version, m.version) AS version, coalesce(j.digest, m.digest) AS digest,
        d.body AS prepared, e.body AS evaluation, p.attempt AS training_attempt, p.total_steps,
        p.resumed_from_step, p.first_step_at, p.step, p.loss, p.recorded_at

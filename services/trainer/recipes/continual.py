@@ -6,16 +6,29 @@ Shape suffixes: B texts of a batch, H hidden units.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from archon_contracts.metric_names import INTERPOLATION_FACTOR
+from archon_contracts.values import RetentionStrategy
 from archon_inference.encoder import pad_states
 from services.trainer.recipes.frozen_features import FrozenFeatures, LengthGroups
 from services.trainer.recipes.items import REPLAY, TrainingItem
 from services.trainer.recipes.run import EncoderConfig, TrainingRun
+
+FIRMER: Final = 4.0
+"""Times that the distillation weight is raised by strategies after the standard one."""
+
+INTERPOLATION_FACTORS: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
+"""Fractions of the way from the start to the end of training, the smallest first. Never 0: that is
+the deployed version, which the gate cannot find better than itself."""
+
+ScoreModel = Callable[[], float]
+"""How good the model is as it stands, on held-out new items and on replayed ones together."""
 
 
 class ContinualStrategy:
@@ -28,8 +41,9 @@ class ContinualStrategy:
         """What each text of a batch adds to the loss [B]; `vectors_BH` are its unit vectors."""
         return vectors_BH.new_zeros(len(rows_B))
 
-    def after_fit(self) -> None:
-        """The last step is done and the model is not saved yet."""
+    def after_fit(self, score: ScoreModel) -> dict[str, float]:
+        """The last step is done and the model is not saved yet; returns figures for the report."""
+        return {}
 
 
 class FeatureDistillation(ContinualStrategy):
@@ -50,9 +64,44 @@ class FeatureDistillation(ContinualStrategy):
         targets_BH = self._targets.compute(rows_B.tolist())
         return self._weight * feature_distillation_loss(vectors_BH, targets_BH)
 
-    def after_fit(self) -> None:
+    def after_fit(self, score: ScoreModel) -> dict[str, float]:
         """Free the copy and the targets; saving needs the memory."""
         self._targets = None
+        return {}
+
+
+class WeightInterpolation(FeatureDistillation):
+    """Between the weights that the run started from and those it ended with, by validation.
+
+    Along this line models often are better on old and new together than at either end. Source:
+    Wortsman et al. 2022, Robust fine-tuning of zero-shot models (WiSE-FT), CVPR.
+    """
+
+    def before_fit(self, features: FrozenFeatures, items: Sequence[TrainingItem]) -> None:
+        """Copy the weights that training will move."""
+        super().before_fit(features, items)
+        self._upper = features.encoder.upper
+        self._start = {name: weight.clone() for name, weight in self._upper.state_dict().items()}
+
+    def after_fit(self, score: ScoreModel) -> dict[str, float]:
+        """Leave the weights at the best factor; of equal ones at the one that moved least."""
+        super().after_fit(score)
+        end = {name: weight.clone() for name, weight in self._upper.state_dict().items()}
+        scores = {}
+        for factor in INTERPOLATION_FACTORS:
+            self._load(end, factor)
+            scores[factor] = score()
+        best = max(INTERPOLATION_FACTORS, key=lambda factor: scores[factor])
+        self._load(end, best)
+        return {INTERPOLATION_FACTOR: best}
+
+    def _load(self, end: Mapping[str, Tensor], factor: float) -> None:
+        # Buffers of whole numbers, such as position ids, are no weights and are equal at both ends.
+        mixed = {
+            name: torch.lerp(start, end[name], factor) if start.is_floating_point() else end[name]
+            for name, start in self._start.items()
+        }
+        self._upper.load_state_dict(mixed)
 
 
 class DistillationTargets:
@@ -80,11 +129,17 @@ class DistillationTargets:
 
 
 def choose_strategy(run: TrainingRun[EncoderConfig]) -> ContinualStrategy:
-    """Feature distillation for a run with an earlier model, nothing for a first training."""
+    """What the run's command asks for; nothing for a run without an earlier model."""
     weight = run.config.feature_distillation_weight
-    if run.warm_start_model is None or weight == 0:
+    if run.warm_start_model is None:
         return ContinualStrategy()
-    return FeatureDistillation(weight)
+    match run.retention:
+        case RetentionStrategy.MORE_REPLAY:
+            return FeatureDistillation(FIRMER * weight)
+        case RetentionStrategy.INTERPOLATION:
+            return WeightInterpolation(FIRMER * weight)
+        case _:
+            return FeatureDistillation(weight) if weight else ContinualStrategy()
 
 
 def feature_distillation_loss(vectors_BH: Tensor, targets_BH: Tensor) -> Tensor:

@@ -8,7 +8,13 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from archon_contracts.events.curriculum import CurriculumPlan
-from archon_contracts.values import AgentKind, FineTuning, Proportion, TrainingMethod
+from archon_contracts.values import (
+    AgentKind,
+    FineTuning,
+    Proportion,
+    RetentionStrategy,
+    TrainingMethod,
+)
 from archon_inference.devices import DEVICE_PATTERN, Precision
 
 
@@ -96,6 +102,9 @@ class TrainingRun(BaseModel, Generic[ConfigT]):
     catalogue: Path | None = Field(default=None, description="A selector's tools.")
     labels: tuple[str, ...] = Field(default=(), description="A classifier's labels, if known.")
     plan: CurriculumPlan | None = Field(default=None, description="Order of the items.")
+    retention: RetentionStrategy = Field(
+        default=RetentionStrategy.STANDARD, description="Against forgetting, of a warm start."
+    )
     output_dir: Path = Field(description="The model folder to write.")
     checkpoint_dir: Path = Field(description="Where checkpoints are kept and looked for.")
     cache_dir: Path | None = Field(default=None, description="Keeps converted base models.")

@@ -24,7 +24,11 @@ from tests.support.built import built
 RULES = {
     "windows that do not hold what they say": """
 SELECT w.window_id FROM coordinator.windows w
-LEFT JOIN coordinator.feedback f USING (window_id)
+LEFT JOIN (
+    SELECT window_id, event_id FROM coordinator.feedback
+    UNION ALL
+    SELECT window_id, event_id FROM coordinator.window_returns
+) f USING (window_id)
 GROUP BY w.window_id, w.feedback_count, w.feedback_digest
 HAVING count(f.event_id) <> w.feedback_count OR w.feedback_digest <> encode(sha256(convert_to(
     coalesce(string_agg(f.event_id::text, E'\n' ORDER BY f.event_id), ''), 'UTF8')), 'hex')
@@ -42,8 +46,20 @@ WHERE f.window_id IS NOT NULL AND w.window_id IS NULL
 SELECT t.agent_id FROM coordinator.feedback_stats t
 LEFT JOIN coordinator.feedback f
   ON f.agent_no = t.agent_no AND f.window_id IS NULL AND f.retracted_at IS NULL
+  AND f.waiting_for IS NULL
 GROUP BY t.agent_no, t.agent_id, t.unused, t.rated
 HAVING count(f.event_id) <> t.unused OR count(f.rating) <> t.rated
+""",
+    "windows whose job is over and of which nobody says what became": """
+SELECT w.window_id FROM coordinator.windows w
+JOIN coordinator.jobs j ON j.facts->'window'->>'window_id' = w.window_id::text
+WHERE w.outcome IS NULL AND j.state IN ('completed', 'rejected', 'failed', 'cancelled')
+""",
+    "feedback events that two deployed versions learnt as new": """
+SELECT f.event_id FROM coordinator.feedback f
+JOIN coordinator.windows held ON held.window_id = f.window_id AND held.outcome = 'learnt'
+JOIN coordinator.window_returns r ON r.event_id = f.event_id
+JOIN coordinator.windows former ON former.window_id = r.window_id AND former.outcome = 'learnt'
 """,
     "jobs that did not end": """
 SELECT job_id FROM coordinator.jobs

@@ -30,7 +30,11 @@ WAIT_SECONDS = 90
 CLAIMED = """
 SELECT w.agent_id, w.sequence, w.feedback_count, w.feedback_digest,
        array_agg(f.event_id::text) AS ids
-FROM coordinator.windows w LEFT JOIN coordinator.feedback f USING (window_id)
+FROM coordinator.windows w LEFT JOIN (
+    SELECT window_id, event_id FROM coordinator.feedback
+    UNION ALL
+    SELECT window_id, event_id FROM coordinator.window_returns
+) f USING (window_id)
 GROUP BY w.window_id
 ORDER BY w.agent_id, w.sequence
 """

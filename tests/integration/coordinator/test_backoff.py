@@ -12,6 +12,7 @@ from tests.support.coordinator.coordinator import (
     World,
     configure,
     feedback,
+    given_dataset,
     record_of,
     requested,
     run_to_the_end,
@@ -74,7 +75,7 @@ async def test_the_first_window_after_a_backoff_claims_all_that_came_meanwhile(
 
     assert (resting, await world.value(WINDOWS)) == (1, 2)
     newest = "SELECT feedback_count FROM windows ORDER BY sequence DESC LIMIT 1"
-    assert await world.value(newest) == 6
+    assert await world.value(newest) == 9  # with the three that the rejected job gave back
 
 
 async def test_a_deployment_ends_the_backoff(world: World) -> None:
@@ -113,10 +114,20 @@ async def test_a_requested_job_ignores_the_backoff(world: World) -> None:
     assert await world.value(WINDOWS) == 2
 
 
-async def test_an_unsuccessful_requested_job_delays_no_retrain(world: World) -> None:
+async def test_a_requested_job_that_gives_its_window_back_delays_the_next_retrain(
+    world: World,
+) -> None:
     await world.deliver(configure(trigger_backoff_seconds=HOUR))
     await world.consume([record_of(feedback("lonely"))])
     await world.deliver(requested())
+
+    await refuse(world)
+
+    assert await world.value(UNSUCCESSFUL_RUNS) == 1
+
+
+async def test_a_requested_job_on_a_dataset_delays_no_retrain(world: World) -> None:
+    await world.deliver(configure(trigger_backoff_seconds=HOUR), await given_dataset(world))
 
     await refuse(world)
 
@@ -124,7 +135,7 @@ async def test_an_unsuccessful_requested_job_delays_no_retrain(world: World) -> 
 
 
 @pytest.mark.parametrize("trained", [False, True])
-async def test_a_failed_job_is_an_unsuccessful_run_only_if_it_trained(
+async def test_a_failed_job_is_an_unsuccessful_run_unless_its_data_was_at_fault(
     world: World, trained: bool
 ) -> None:
     await world.deliver(configure())
@@ -140,7 +151,9 @@ async def test_a_failed_job_is_an_unsuccessful_run_only_if_it_trained(
     assert await world.value(UNSUCCESSFUL_RUNS) == int(trained)
 
 
-async def test_a_cancelled_job_is_no_unsuccessful_run(world: World) -> None:
+async def test_a_cancelled_job_is_not_repeated_at_once(
+    world: World,
+) -> None:
     await world.deliver(configure())
     await decide(world, "a")
     job_id = await world.value(NEWEST_JOB)
@@ -148,7 +161,8 @@ async def test_a_cancelled_job_is_no_unsuccessful_run(world: World) -> None:
 
     await world.deliver(answers.plan(), answers.dataset(), CancelJob(job_id=job_id, reason="no"))
 
-    assert await world.value(UNSUCCESSFUL_RUNS) == 0
+    assert await world.value(UNSUCCESSFUL_RUNS) == 1
+    assert await world.value(WINDOWS) == 1
 
 
 async def test_a_redelivered_rejection_is_counted_once(world: World) -> None:

@@ -19,6 +19,7 @@ from archon_contracts.events import (
 )
 from archon_contracts.topics import dead_letters
 from archon_contracts.traffic_classes import TrafficClass, internal_interaction_id
+from archon_contracts.values import LearningPolicy
 from services.coordinator.sweeper import RetentionJob
 from shared.messaging.outbox import decode_headers
 from tests.support.coordinator.coordinator import (
@@ -202,26 +203,29 @@ async def test_the_end_of_a_job_its_deployment_and_a_rollback_begin_nothing(worl
 
 
 @pytest.mark.parametrize("end", ["cancelled", "failed", "rejected"])
-async def test_a_job_that_ends_without_a_model_is_not_followed_by_another(
+async def test_jobs_that_end_without_a_model_are_followed_by_a_bounded_number(
     world: World, end: str
 ) -> None:
-    await world.deliver(configure(trigger_minimum_feedback=3))
+    await world.deliver(
+        configure(trigger_minimum_feedback=3, learning=LearningPolicy(maximum_returns=2))
+    )
     await world.consume(record_of(feedback(f"i{n}")) for n in range(3))
-    job_id: UUID = await world.value("SELECT job_id FROM jobs")
-    answers = JobReplies(job_id)
 
-    await world.deliver(answers.plan(), answers.dataset())
-    if end == "rejected":
-        await world.deliver(answers.trained(), answers.evaluated(passed=False))
-    elif end == "failed":
-        await world.deliver(_failed(job_id))
-    else:
-        await world.deliver(CancelJob(job_id=job_id, reason="not now"))
-    world.clock.move(86_400)
-    await world.components.sweeper.sweep()
+    for _ in range(5):
+        job_id: UUID = await world.value("SELECT job_id FROM jobs ORDER BY created_at DESC LIMIT 1")
+        answers = JobReplies(job_id)
+        await world.deliver(answers.plan(), answers.dataset())
+        if end == "rejected":
+            await world.deliver(answers.trained(), answers.evaluated(passed=False))
+        elif end == "failed":
+            await world.deliver(_failed(job_id))
+        else:
+            await world.deliver(CancelJob(job_id=job_id, reason="not now"))
+        world.clock.move(86_400)
+        await world.components.sweeper.sweep()
 
-    assert await world.value("SELECT state FROM jobs") == end
-    assert await world.value(WINDOWS) == 1
+    assert [row["state"] for row in await world.fetch("SELECT state FROM jobs")] == [end] * 3
+    assert await world.value(WINDOWS) == 3
 
 
 async def test_a_new_profile_begins_nothing_without_feedback(world: World) -> None:

@@ -133,12 +133,12 @@ class JobReplies:
         """The curriculum service planned."""
         return CurriculumPlanned(agent_id=self.agent_id, job_id=self.job_id, plan=PLAN)
 
-    def dataset(self, train: int = 3) -> DatasetPrepared:
+    def dataset(self, train: int = 3, dataset_id: UUID = DATASET_ID) -> DatasetPrepared:
         """A dataset is there."""
         return DatasetPrepared(
             agent_id=self.agent_id,
             job_id=self.job_id,
-            dataset_id=DATASET_ID,
+            dataset_id=dataset_id,
             dataset_version=1,
             artifact=artifact("dataset"),
             items={"train": train, "validation": 1, "test": 1},
@@ -158,15 +158,21 @@ class JobReplies:
         )
 
     def evaluated(
-        self, *, passed: bool = True, review_reasons: tuple[str, ...] = ()
+        self,
+        *,
+        passed: bool = True,
+        review_reasons: tuple[str, ...] = (),
+        rejection_kinds: tuple[str, ...] = (),
+        evaluation_id: UUID = EVALUATION_ID,
     ) -> EvaluationCompleted:
         """The gate decided."""
         share = Estimate(value=0.7, low=0.6, high=0.8, n=100)
         return EvaluationCompleted(
             agent_id=self.agent_id,
             job_id=self.job_id,
-            evaluation_id=EVALUATION_ID,
+            evaluation_id=evaluation_id,
             passed=passed,
+            rejection_kinds=rejection_kinds,
             reasons=("it gained 0.1" if passed else "it lost 0.1",),
             review_reasons=review_reasons,
             accuracy={"candidate": {"all": share, "new": share}},
@@ -271,6 +277,7 @@ class World:
             "ConfigureAgent": agents.configure_agent,
             "TrainingRequested": requests.request_training,
             "CancelJob": requests.cancel_job,
+            "ReturnFeedback": requests.return_feedback,
             "CurriculumPlanned": jobs.record_plan,
             "DatasetPrepared": jobs.record_dataset,
             "DatasetRejected": jobs.record_dataset_rejection,

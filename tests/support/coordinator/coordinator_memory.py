@@ -23,6 +23,7 @@ from services.coordinator.requests import RequestService
 from services.coordinator.retraining.agent_queue import AgentQueue
 from services.coordinator.retraining.fast_path import FastPath
 from services.coordinator.retraining.sources import SourcePublisher
+from services.coordinator.retraining.window_ends import WindowEnds
 from services.coordinator.retraining.windows import Windows
 from services.coordinator.scheduling.slots import SlotAllocator
 from services.coordinator.service import JobService
@@ -147,16 +148,32 @@ class InMemoryCoordinator:
         self.agent_queue = AgentQueue(
             self.feedback, store, windows, fast_path, self.transitions, dispatcher, outbox, clock
         )
+        self.window_ends = window_ends = WindowEnds(
+            self.feedback, self.feedback, store, outbox, clock
+        )
         self.lifecycle = JobLifecycle(
-            self.transitions, dispatcher, self.agent_queue, self.slots, LIMITS
+            self.transitions,
+            dispatcher,
+            self.agent_queue,
+            self.slots,
+            window_ends,
+            store,
+            LIMITS,
+            clock,
         )
         self.audit = RecordingAudit()
-        self.agents = AgentService(store, self.agent_queue, outbox, self.audit, clock)
-        self.jobs = JobService(store, self.lifecycle, self.agent_queue, self.slots)
+        self.agents = AgentService(store, self.agent_queue, window_ends, outbox, self.audit, clock)
+        self.jobs = JobService(store, self.lifecycle, self.agent_queue, self.slots, window_ends)
         self.requests = RequestService(
-            store, self.lifecycle, self.agent_queue, self.audit, clock, max_jobs=self.max_jobs
+            store,
+            self.lifecycle,
+            self.agent_queue,
+            window_ends,
+            self.audit,
+            clock,
+            max_jobs=self.max_jobs,
         )
-        publisher = SourcePublisher(self.feedback, self.artifacts)
+        publisher = SourcePublisher(self.feedback, store, self.artifacts)
         self.source_worker = SourceWorker(self.jobs, publisher, self.work, self.feedback)
 
     async def do_work(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -11,17 +12,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from archon_contracts.base import Contract
 from archon_contracts.commands import CancelJob
 from archon_contracts.events import (
+    DatasetPrepared,
     DatasetRejected,
     DeploymentRefused,
+    EvaluationCompleted,
     EvaluationFailed,
     JobState,
     ModelDeployed,
+    ModelRegistered,
     ModelRolledBack,
     TrainingFailed,
     TrainingStarted,
     WorkerReported,
 )
-from archon_contracts.identifiers import new_id
+from archon_contracts.identifiers import derived_id, new_id
+from archon_contracts.values import RetentionStrategy
 from services.coordinator.domain import AgentKey
 from services.coordinator.feedback.records import FeedbackRow
 from services.coordinator.jobs.state_machine import ACTIVE_STATES
@@ -58,6 +63,7 @@ class JobEvents(RuleBasedStateMachine):
         self.world = InMemoryCoordinator()
         self.sent = 0
         self.delivered: list[tuple[str, Contract]] = []
+        self.versions: dict[UUID, int] = {}
 
     def teardown(self) -> None:
         self.runner.close()
@@ -132,8 +138,16 @@ class JobEvents(RuleBasedStateMachine):
 
     @rule(agent=agents, train=st.integers(0, 5))
     def prepare(self, agent: str, train: int) -> None:
-        body = self.answers(agent).dataset(train)
+        body = self.prepared(self.answers(agent), train)
         self.deliver("record_dataset", body)
+
+    def prepared(self, answers: JobReplies, train: int = 3) -> DatasetPrepared:
+        """Data preparation's answer; its id is that of its command, so of the job's plan."""
+        job = self.world.store.jobs.get(answers.job_id)
+        plan = job.facts.plan if job else None
+        rehearses = job is not None and job.facts.retention is RetentionStrategy.REHEARSAL
+        ratio = plan.replay_ratio if plan else 0
+        return answers.dataset(train, derived_id("dataset", answers.job_id, ratio, rehearses))
 
     @rule(agent=agents)
     def reject(self, agent: str) -> None:
@@ -158,11 +172,31 @@ class JobEvents(RuleBasedStateMachine):
         )
         self.deliver("record_training_failure", body)
 
-    @rule(agent=agents, passed=flags, reviewed=flags)
-    def evaluate(self, agent: str, passed: bool, reviewed: bool = False) -> None:
+    @rule(agent=agents, passed=flags, reviewed=flags, regressed=flags)
+    def evaluate(
+        self, agent: str, passed: bool, reviewed: bool = False, regressed: bool = False
+    ) -> None:
         reasons = ("too few reference items",) if passed and reviewed else ()
-        body = self.answers(agent).evaluated(passed=passed, review_reasons=reasons)
-        self.deliver("record_evaluation", body)
+        self.deliver("record_evaluation", self.evaluated(agent, passed, regressed, reasons))
+
+    def evaluated(
+        self, agent: str, passed: bool, regressed: bool, review_reasons: tuple[str, ...] = ()
+    ) -> EvaluationCompleted:
+        """The evaluator's answer; each evaluation has an id of its own."""
+        return self.answers(agent).evaluated(
+            passed=passed,
+            review_reasons=review_reasons,
+            rejection_kinds=("forgetting",) if regressed and not passed else (),
+            evaluation_id=new_id(),
+        )
+
+    def version_of(self, answers: JobReplies) -> str:
+        """Every job's version is its own, as the registry numbers them."""
+        return f"1.0.{self.versions.setdefault(answers.job_id, len(self.versions))}"
+
+    def registered(self, answers: JobReplies) -> ModelRegistered:
+        """The registry's answer to a job's candidate."""
+        return answers.registered(self.version_of(answers))
 
     @rule(agent=agents, retryable=flags)
     def fail_evaluation(self, agent: str, retryable: bool) -> None:
@@ -177,7 +211,7 @@ class JobEvents(RuleBasedStateMachine):
 
     @rule(agent=agents)
     def register(self, agent: str) -> None:
-        self.deliver("record_registration", self.answers(agent).registered())
+        self.deliver("record_registration", self.registered(self.answers(agent)))
 
     @rule(agent=agents)
     def deploy(self, agent: str) -> None:
@@ -185,7 +219,8 @@ class JobEvents(RuleBasedStateMachine):
 
     def deployed_now(self, answers: JobReplies) -> ModelDeployed:
         """The registry's answer at this moment."""
-        return answers.deployed().model_copy(update={"deployed_at": self.world.clock.now()})
+        deployed = answers.deployed(self.version_of(answers))
+        return deployed.model_copy(update={"deployed_at": self.world.clock.now()})
 
     @rule(agent=agents)
     def refuse_deployment(self, agent: str) -> None:
@@ -220,6 +255,12 @@ class JobEvents(RuleBasedStateMachine):
         self.lead_on(agent, 2, passed=True)
         self.fail_training(agent, attempt, retryable=True)
 
+    @rule(agent=agents, steps=st.integers(1, 10))
+    def climb_the_ladder(self, agent: str, steps: int) -> None:
+        """Something is deployed, so candidates can be refused for forgetting."""
+        self.deploy_by_hand(agent, 0)
+        self.lead_on(agent, 4 + steps, passed=False)
+
     @rule(agent=agents)
     def lead_to_a_refusal(self, agent: str) -> None:
         self.lead_on(agent, 4, passed=False)
@@ -235,13 +276,13 @@ class JobEvents(RuleBasedStateMachine):
             case JobState.PLANNING:
                 self.deliver("record_plan", answers.plan())
             case JobState.PREPARING:
-                self.deliver("record_dataset", answers.dataset())
+                self.deliver("record_dataset", self.prepared(answers))
             case JobState.TRAINING:
                 self.deliver("record_candidate", answers.trained(job.attempt))
             case JobState.EVALUATING:
-                self.deliver("record_evaluation", answers.evaluated(passed=passed))
+                self.deliver("record_evaluation", self.evaluated(agent, passed, regressed=True))
             case JobState.REGISTERING:
-                self.deliver("record_registration", answers.registered())
+                self.deliver("record_registration", self.registered(answers))
             case JobState.ROLLING_OUT:
                 self.deliver("record_deployment", self.deployed_now(answers))
             case _:
@@ -300,6 +341,17 @@ class JobEvents(RuleBasedStateMachine):
             .deployed("8.0.0")
             .model_copy(update={"job_id": None, "deployed_at": at}),
         )
+
+    @rule(agent=agents)
+    def deploy_a_reviewed_version(self, agent: str) -> None:
+        """A person deploys what a finished job registered."""
+        jobs = [job for job in self.world.store.jobs.values() if job.key.agent_id == agent]
+        # Not a rejected one: another version may have learnt its feedback meanwhile.
+        ended = [job for job in jobs if job.state in (JobState.COMPLETED, JobState.FAILED)]
+        ready = [job for job in ended if job.facts.model]
+        if ready:
+            body = self.deployed_now(JobReplies(ready[-1].job_id, agent))
+            self.deliver("record_deployment", body.model_copy(update={"job_id": None}))
 
     @rule(agent=agents)
     def roll_back(self, agent: str) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,10 @@ from uuid import UUID
 from archon_contracts.identifiers import derived_id
 from services.coordinator.domain import (
     AgentKey,
+    UnlearntFeedback,
     Window,
     WindowClaim,
+    WindowOutcome,
 )
 from services.coordinator.feedback.records import (
     FeedbackRow,
@@ -46,11 +48,15 @@ class StoredRow:
     update_id: UUID | None = None
     rater: str = ""
     updated_at: datetime | None = None
+    returns: int = 0
+    waiting_for: str | None = None
+    left: set[UUID] = field(default_factory=set)
+    """Windows that gave it back."""
 
     @property
     def unused(self) -> bool:
         """Whether the next window may claim it."""
-        return self.window_id is None and not self.retracted
+        return self.window_id is None and not self.retracted and self.waiting_for is None
 
 
 class MemoryFeedback:
@@ -64,6 +70,8 @@ class MemoryFeedback:
         self.pending_counts: list[bytes] = []
         self.open_jobs: dict[AgentKey, UUID] = {}
         self.windows: list[tuple[Window, FeedbackStats, datetime]] = []
+        self.claims: dict[UUID, set[UUID]] = {}
+        self.outcomes: dict[UUID, tuple[WindowOutcome, str]] = {}
 
     @property
     def claimed(self) -> list[StoredRow]:
@@ -215,9 +223,9 @@ class MemoryFeedback:
         used = tuple(
             each.row.event_id
             for each in erased
-            if each.window_id is not None or each.update_id is not None
+            if each.window_id is not None or each.update_id is not None or each.returns
         )
-        changed = any(each.window_id is None for each in erased)
+        changed = any(each.window_id is None and each.waiting_for is None for each in erased)
         return RetractionResult(used, self.stats(retraction.key) if changed else None)
 
     def savepoint(self, _tx: object) -> contextlib.AbstractAsyncContextManager[None]:
@@ -229,6 +237,7 @@ class MemoryFeedback:
         for each in taken:
             each.window_id = window_id
         rows = [each.row for each in taken]
+        self.claims[window_id] = {row.event_id for row in rows}
         ratings = [row.rating for row in rows if row.rating is not None]
         labels = [row.correct for row in rows if row.correct is not None]
         ids = "\n".join(sorted(str(row.event_id) for row in rows))
@@ -279,6 +288,65 @@ class MemoryFeedback:
         rows = [each.row for each in reversed(self._in_window(window_id)) if not each.retracted]
         contexts = [row.traceparent for row in rows if row.traceparent]
         return list(dict.fromkeys(contexts))[:most]
+
+    async def return_feedback(
+        self, _tx: object, _key: AgentKey, window_id: UUID, *, maximum_returns: int, by_hand: bool
+    ) -> int:
+        held = [each for each in self._in_window(window_id) if not each.retracted]
+        returned = [each for each in held if by_hand or each.returns < maximum_returns]
+        for each in returned:
+            each.window_id, each.returns = None, 1 if by_hand else each.returns + 1
+            each.left.add(window_id)
+        return len(returned)
+
+    async def set_waiting(self, _tx: object, window_id: UUID, waiting: Mapping[UUID, str]) -> None:
+        for each in self._in_window(window_id):
+            if each.row.event_id in waiting and not each.retracted:
+                each.window_id, each.waiting_for = None, waiting[each.row.event_id]
+                each.left.add(window_id)
+
+    async def release_waiting(
+        self, _tx: object, key: AgentKey, answers: Collection[str] | None
+    ) -> int:
+        waiting = [r for r in self.rows.values() if r.row.key == key and r.waiting_for is not None]
+        due = [each for each in waiting if answers is None or each.waiting_for in answers]
+        for each in due:
+            each.waiting_for = None
+        return len([each for each in due if not each.retracted])
+
+    async def unlearnt_feedback(self, _tx: object, window_id: UUID) -> UnlearntFeedback:
+        held = [each for each in self._in_window(window_id) if not each.retracted]
+        return UnlearntFeedback(len(held), tuple(each.row.event_id for each in held[:1000]))
+
+    async def end_window(
+        self, _tx: object, window_id: UUID, outcome: WindowOutcome, reason: str, _now: datetime
+    ) -> None:
+        self.outcomes[window_id] = (outcome, reason)
+
+    async def window_outcome(self, _tx: object, window_id: UUID) -> WindowOutcome | None:
+        return self.outcomes[window_id][0] if window_id in self.outcomes else None
+
+    async def window_of_version(
+        self, _tx: object, key: AgentKey, version: str
+    ) -> tuple[UUID, WindowOutcome | None] | None:
+        jobs = [
+            job
+            for job in self._store.jobs.values()
+            if job.key == key and job.facts.model and job.facts.model.version == version
+        ]
+        newest = max(jobs, key=lambda job: job.created_at, default=None)
+        # An update of the fast path has no window of its own.
+        if newest is None or newest.facts.window is None or newest.is_update:
+            return None
+        window_id = newest.facts.window.window_id
+        return window_id, await self.window_outcome(None, window_id)
+
+    async def reclaim_feedback(self, _tx: object, _key: AgentKey, window_id: UUID) -> int:
+        taken = [each for each in self.rows.values() if window_id in each.left and each.unused]
+        for each in taken:
+            each.window_id = window_id
+            each.left.discard(window_id)
+        return len(taken)
 
     def _in_window(self, window_id: UUID) -> list[StoredRow]:
         rows = [each for each in self.rows.values() if each.window_id == window_id]

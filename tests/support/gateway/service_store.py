@@ -42,6 +42,11 @@ class InMemoryServiceStore:
             stage_seconds={},
         )
 
+    def change_job(self, tenant_id: str, job_id: UUID, **fields: Any) -> None:
+        """As later events are projected."""
+        job = self._jobs[tenant_id, job_id]
+        self._jobs[tenant_id, job_id] = job.model_copy(update=fields)
+
     def add_models(self, tenant_id: str, models: Sequence[ModelView]) -> None:
         """As the registry's events are projected."""
         self._models += [(tenant_id, model) for model in models]

@@ -16,7 +16,15 @@ FOLDER = "file:///models/mine"
 
 def service() -> AgentService:
     world = InMemoryCoordinator()
-    return AgentService(world.store, world.agent_queue, world.outbox, world.audit, world.clock, MAC)
+    return AgentService(
+        world.store,
+        world.agent_queue,
+        world.window_ends,
+        world.outbox,
+        world.audit,
+        world.clock,
+        MAC,
+    )
 
 
 def command(base_model: str, mac: bytes = b"") -> ConfigureAgent:

@@ -1,6 +1,8 @@
 """Jobs under any sequence of answers, late ones and restarts: none is stuck or illegal."""
 
+from collections import Counter
 from datetime import timedelta
+from itertools import chain
 
 from hypothesis import settings
 from hypothesis.stateful import invariant
@@ -15,13 +17,16 @@ from archon_contracts.events import (
     RetrainTriggered,
     TriggerReason,
 )
-from services.coordinator.domain import AgentKey
-from services.coordinator.jobs.state_machine import ACTIVE_STATES, next_state
+from archon_contracts.values import AgentKind, LearningPolicy
+from services.coordinator.domain import AgentKey, WindowOutcome
+from services.coordinator.jobs.escalation import LADDERS
+from services.coordinator.jobs.state_machine import ACTIVE_STATES, JobEvent, next_state
 from services.coordinator.retraining.triggers import backoff_seconds
 from tests.support.coordinator.job_events import AGENTS, FAST, JobEvents
 
-MOST_TRANSITIONS = 40
-"""Three attempts, six evaluations and what lies before, between and after, with room to spare."""
+MOST_TRANSITIONS = 60
+"""Three attempts of each of four strategies, six evaluations and what lies before, between and
+after."""
 ENDS = {JobCompleted, JobRejected, JobFailed, JobCancelled}
 
 
@@ -55,9 +60,29 @@ class JobLife(JobEvents):
     def attempts_only_grow_and_stay_within_their_limit(self) -> None:
         commands = self.world.outbox.of(TrainModel)
         for job_id in {command.job_id for command in commands}:
-            numbers = [command.attempt for command in commands if command.job_id == job_id]
-            assert numbers == list(range(1, len(numbers) + 1))
-            assert len(numbers) <= 3
+            own = [command for command in commands if command.job_id == job_id]
+            assert [command.attempt for command in own] == list(range(1, len(own) + 1))
+            # Each strategy has all its tries, and only stronger ones follow.
+            tries = Counter(command.retention for command in own)
+            assert max(tries.values()) <= 3
+            ladder = LADDERS[AgentKind.SELECTOR]
+            places = [ladder.index(command.retention) for command in own]
+            assert places == sorted(places)
+
+    @invariant()
+    def an_escalation_is_bounded_and_said_with_its_reason(self) -> None:
+        for job in self.world.store.jobs.values():
+            steps = job.facts.escalations
+            assert len(steps) <= LearningPolicy().maximum_escalations
+            assert all(step.reason for step in steps)
+        made = Counter(
+            job_id for job_id, _, event, _ in self.world.store.events if event is JobEvent.ESCALATED
+        )
+        assert made == {
+            job.job_id: len(job.facts.escalations)
+            for job in self.world.store.jobs.values()
+            if job.facts.escalations
+        }
 
     @invariant()
     def a_job_makes_a_bounded_number_of_transitions(self) -> None:
@@ -87,7 +112,8 @@ class JobLife(JobEvents):
         claimed = [each.feedback_count for each in triggered if not each.fast_path]
         borrowed = [each.feedback_count for each in triggered if each.fast_path]
         rows = self.world.feedback.rows.values()
-        assert sum(claimed) == len(self.world.feedback.claimed)
+        held = [len(ids) for ids in self.world.feedback.claims.values()]
+        assert sum(claimed) == sum(held)
         assert sum(borrowed) == sum(each.update_id is not None for each in rows)
 
     @invariant()
@@ -97,6 +123,37 @@ class JobLife(JobEvents):
                 assert (job.key.agent_id, job.facts.warm_start is None) == (FAST, False)
                 states = [step.to_state for step in self.world.store.history[job.job_id]]
                 assert JobState.PLANNING not in states
+
+    @invariant()
+    def feedback_is_new_data_of_at_most_one_deployed_version(self) -> None:
+        outcomes, claims = self.world.feedback.outcomes, self.world.feedback.claims
+        learnt = [
+            event_id
+            for window_id, (outcome, _) in outcomes.items()
+            if outcome is WindowOutcome.LEARNT
+            for event_id in claims[window_id]
+        ]
+        assert len(learnt) == len(set(learnt))
+
+    @invariant()
+    def no_feedback_is_lost_when_a_job_is_over(self) -> None:
+        """What no open job and no version has is unused again, or listed with a reason."""
+        is_over = {
+            job.facts.window.window_id: job.state.is_final
+            for job in self.world.store.jobs.values()
+            if job.facts.window
+        }
+        for window_id in {stored.window_id for stored in self.world.feedback.claimed}:
+            assert window_id is not None
+            outcome, reason = self.world.feedback.outcomes.get(window_id, (None, ""))
+            assert (outcome is not None and bool(reason)) == is_over[window_id]
+
+    @invariant()
+    def feedback_comes_back_a_bounded_number_of_times(self) -> None:
+        limit = LearningPolicy().maximum_returns
+        assert all(each.returns <= limit for each in self.world.feedback.rows.values())
+        tries = Counter(chain.from_iterable(self.world.feedback.claims.values()))
+        assert all(count <= limit + 1 for count in tries.values())
 
     @invariant()
     def whatever_is_not_over_has_a_deadline(self) -> None:

@@ -12,6 +12,7 @@ from archon_contracts.commands import (
     ConfigureAgent,
     DeployModel,
     GenerateSyntheticData,
+    ReturnFeedback,
     RollBackModel,
 )
 from archon_contracts.events import Capability, JobState, TrainingRequested
@@ -247,6 +248,33 @@ async def test_a_running_job_is_cancelled_and_a_finished_one_is_not() -> None:
     assert [c.job_id for c in outbox.of(CancelJob)] == [JOB]
     with pytest.raises(Conflict, match="completed"):
         await finished.cancel_job(None, identify_request(CALLER), JOB, "too late")
+
+
+@pytest.mark.parametrize(
+    ("state", "trigger", "version", "obstacle"),
+    [
+        (JobState.REJECTED, {"window_id": "w"}, None, None),
+        (JobState.COMPLETED, {"window_id": "w"}, "1.1.0", None),  # it awaits a review
+        (JobState.TRAINING, {"window_id": "w"}, None, "cancel it"),
+        (JobState.FAILED, None, None, "no window of feedback"),
+        (JobState.COMPLETED, {"window_id": "w"}, "1.2.0", "was deployed"),
+    ],
+)
+async def test_feedback_is_given_back_unless_a_version_learnt_it(
+    state: JobState, trigger: dict[str, str] | None, version: str | None, obstacle: str | None
+) -> None:
+    store = await build_store(state, [NEVER_DEPLOYED, LATER])
+    store.change_job("acme", JOB, trigger=trigger, version=version)
+    gateway, outbox = await service(store)
+
+    if obstacle is None:
+        await gateway.return_feedback(None, identify_request(CALLER), JOB, "mended")
+    else:
+        with pytest.raises(Conflict, match=obstacle):
+            await gateway.return_feedback(None, identify_request(CALLER), JOB, "mended")
+
+    sent = [(c.job_id, c.requested_by) for c in outbox.of(ReturnFeedback)]
+    assert sent == ([] if obstacle else [(JOB, ACTOR)])
 
 
 async def test_an_unknown_version_is_not_deployed() -> None:

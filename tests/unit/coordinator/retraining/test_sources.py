@@ -11,6 +11,7 @@ from services.coordinator.retraining import sources
 from services.coordinator.retraining.sources import PAGE_ROWS, SourcePublisher
 from tests.support.coordinator.coordinator import feedback, items_in
 from tests.support.coordinator.coordinator_memory import MemoryArtifacts
+from tests.support.coordinator.memory_store import MemoryStore
 from tests.support.messaging.messages import NOON
 
 WINDOW = UUID(int=1)
@@ -53,7 +54,8 @@ async def test_an_export_holds_one_page_and_writes_every_item() -> None:
     rows = 3 * PAGE_ROWS + 1
     window, artifacts = CountedWindow(rows), MemoryArtifacts()
 
-    (source,) = await SourcePublisher(window, artifacts).publish_window(window.begin, WINDOW)
+    publisher = SourcePublisher(window, MemoryStore(), artifacts)
+    (source,) = (await publisher.publish_window(window.begin, WINDOW)).sources
 
     assert (source.kind, source.items) == (SourceKind.FEEDBACK, rows)
     content = await artifacts.read(source.artifact, "items.jsonl")
@@ -71,6 +73,7 @@ async def test_no_transaction_is_open_while_lines_are_written(monkeypatch: Any) 
 
     monkeypatch.setattr(sources, "_append", append)
 
-    await SourcePublisher(window, MemoryArtifacts()).publish_window(window.begin, WINDOW)
+    publisher = SourcePublisher(window, MemoryStore(), MemoryArtifacts())
+    await publisher.publish_window(window.begin, WINDOW)
 
     assert seen == [0, 0]
