@@ -72,6 +72,7 @@ class QuarantineReason(StrEnum):
     CONTRADICTED = "contradicted"  # it contradicts what is known, where policy gives that no weight
     SOURCE_SHARE = "source_share"  # its source gave more than its limit
     UNIT_SHARE = "unit_proportion"  # its unit gave more than its limit
+    CONFLICTING = "conflicting"  # its input has another target, or several that weigh the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,8 @@ class PreparationCounters:
     unusable: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
     conflicting: int = 0
+    set_aside: list[QuarantinedItem] = field(default_factory=list)
+    """What `conflicting` counts, by name."""
     held_out: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
 

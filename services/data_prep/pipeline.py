@@ -101,7 +101,8 @@ def _select_new_items(
     )
     counters.quarantined.update(str(quarantined.reason) for quarantined in trusted.quarantined)
     items = deduplicate(trusted.items, counters)
-    return drop_held_out(items, inputs.never_trained, counters), trusted.quarantined
+    quarantined = (*trusted.quarantined, *counters.set_aside)
+    return drop_held_out(items, inputs.never_trained, counters), quarantined
 
 
 def _drop_retracted(
@@ -230,6 +231,11 @@ def _explain_rejection(counters: PreparationCounters) -> str:
             f"{count} {reason}" for reason, count in sorted(counters.quarantined.items())
         )
         parts.append(f"{counters.quarantined.total()} not trusted ({reasons})")
+    if counters.conflicting:
+        parts.append(
+            f"{counters.conflicting} contradict each other, for instance "
+            f"{counters.set_aside[0].explanation}: state one target for an input"
+        )
     if counters.held_out:
         parts.append(f"{counters.held_out} in the evaluation suite or nearly so")
     return f"none of {counters.received} items can be trained on: {', '.join(parts)}"

@@ -140,7 +140,7 @@ class SuiteItem(ValueObject):
 
 
 class QuarantinedItem(ValueObject):
-    """A feedback item that was kept out of a dataset."""
+    """An item that was kept out of a dataset: not trusted, or contradicted by others."""
 
     id: Text
     reason: str = Field(description="Rule that applied.")

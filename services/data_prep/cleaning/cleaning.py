@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import reduce
 from hashlib import blake2b
+from typing import Final
 
 from archon_contracts.commands import SourceKind
-from archon_contracts.formats import TrainingItem
+from archon_contracts.formats import QuarantinedItem, TrainingItem
 from services.data_prep.cleaning.annotation import last_labels, majority_label
 from services.data_prep.domain import (
     TRUST_BY_FEEDBACK_SOURCE,
     TRUST_BY_KIND,
     Item,
     PreparationCounters,
+    QuarantineReason,
     Targets,
     merge_items,
 )
@@ -27,6 +31,10 @@ NO_TARGET = "no target"
 UNKNOWN_TARGET = "target is no answer of the agent"
 TIED_LABELS = "annotators disagree"
 NO_INPUT = "no input"
+
+# An explanation is read by a person, and repeated for each item that it is about.
+NAMED_TARGETS: Final = 5
+NAMED_CHARACTERS: Final = 80
 
 
 def build_items(
@@ -44,22 +52,60 @@ def build_items(
 
 
 def deduplicate(items: Iterable[Item], counters: PreparationCounters) -> list[Item]:
-    """Each input once; what is left out is counted in `counters`.
+    """Each input once; what is left out is counted in `counters`, and contradictions are named.
 
-    Of two items with one input and different targets the more trusted, then the newer one stays.
+    Of items with one input and different targets the most trusted decide; see `_choose_between`.
     """
-    kept: dict[str, Item] = {}
+    by_key: dict[str, list[Item]] = {}
     for item in items:
-        known = kept.get(item.key)
-        if known is None:
-            kept[item.key] = item
-        elif known.target == item.target:
-            counters.duplicates += 1
-            kept[item.key] = merge_items(known, item)
-        else:
+        by_key.setdefault(item.key, []).append(item)
+    kept: list[Item] = []
+    for group in by_key.values():
+        target = _choose_between(group)
+        agreeing = [item for item in group if item.target == target]
+        if agreeing:
+            counters.duplicates += len(agreeing) - 1
+            kept.append(reduce(merge_items, agreeing))
+        if len(agreeing) < len(group):
+            _set_aside(group, target, counters)
+    return kept
+
+
+def _choose_between(group: Sequence[Item]) -> str | None:
+    """The target of an input that several items state; None where nothing speaks for one of them.
+
+    Feedback corrects what was said before, so the one received last counts; several raters are
+    weighed against each other by trust, before this. The lines of an uploaded file have no such
+    order: most of them decide, and where two targets are equally frequent, the later dated one.
+    """
+    trust = max(item.trust for item in group)
+    strongest = [item for item in group if item.trust == trust]
+    if any(item.source == SourceKind.FEEDBACK for item in strongest):
+        return reduce(lambda one, other: other if other.outranks(one) else one, strongest).target
+    counts = Counter(item.target for item in strongest)
+    most = max(counts.values())
+    leading = [item for item in strongest if counts[item.target] == most]
+    targets = {item.target for item in leading}
+    if len(targets) > 1:
+        newest = max(item.known_at for item in leading)
+        targets = {item.target for item in leading if item.known_at == newest}
+    return targets.pop() if len(targets) == 1 else None
+
+
+def _set_aside(group: Sequence[Item], target: str | None, counters: PreparationCounters) -> None:
+    """Count and name the items of an input that contradict the chosen target."""
+    counts = Counter(item.target for item in group)
+    # Sorted, so that equal sources give equal files whatever the order of their lines.
+    stated = ", ".join(f"{n} x {name!r}" for name, n in sorted(counts.items())[:NAMED_TARGETS])
+    explanation = f"input {group[0].input[:NAMED_CHARACTERS]!r} has several targets: {stated}"
+    for item in group:
+        if item.target != target:
             counters.conflicting += 1
-            kept[item.key] = item if item.outranks(known) else known
-    return list(kept.values())
+            counters.set_aside.append(
+                QuarantinedItem(
+                    id=item.id, reason=QuarantineReason.CONFLICTING, explanation=explanation
+                )
+            )
 
 
 def to_item(record: TrainingItem, targets: Targets) -> Item | str:

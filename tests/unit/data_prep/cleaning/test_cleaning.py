@@ -117,6 +117,58 @@ def test_a_more_trusted_source_wins_over_a_newer_one() -> None:
     assert [i.target for i in items] == ["human"]
 
 
+@pytest.mark.parametrize("source", [k for k in SourceKind if k is not SourceKind.FEEDBACK])
+def test_most_lines_of_an_upload_decide_whichever_comes_last(source: SourceKind) -> None:
+    lines = [record("a", id=f"r{n}", target="refund", source=source) for n in range(9)]
+    odd = record("a", id="odd", target="status", source=source)
+
+    for found in ([*lines, odd], [odd, *lines]):
+        items, counters = cleaned(*found)
+
+        assert [item.target for item in items] == ["refund"]
+        assert (counters.duplicates, counters.conflicting) == (8, 1)
+        assert [item.id for item in counters.set_aside] == ["odd"]
+
+
+def test_lines_that_contradict_each_other_equally_often_are_all_set_aside_and_named() -> None:
+    found = [
+        record("a b", id=target, target=target, source=SourceKind.HUMAN)
+        for target in ("refund", "status")
+    ]
+
+    items, counters = cleaned(*found)
+
+    assert (items, counters.conflicting) == ([], 2)
+    assert [(one.id, one.reason) for one in counters.set_aside] == [
+        ("refund", "conflicting"),
+        ("status", "conflicting"),
+    ]
+    assert "'a b'" in counters.set_aside[0].explanation
+
+
+def test_of_equally_frequent_targets_the_later_dated_one_stays() -> None:
+    items, _ = cleaned(
+        record("a", target="new", source=SourceKind.HISTORICAL, occurred_at=2.0),
+        record("a", target="old", source=SourceKind.HISTORICAL, occurred_at=1.0),
+    )
+
+    assert [item.target for item in items] == ["new"]
+
+
+@given(records(), st.randoms())
+def test_the_targets_of_an_upload_do_not_depend_on_the_order_of_its_lines(
+    found: list[TrainingItem], shuffle: object
+) -> None:
+    found = [each.model_copy(update={"source": SourceKind.HUMAN}) for each in found]
+    shuffled = [*found]
+    shuffle.shuffle(shuffled)
+
+    def targets(lines: list[TrainingItem]) -> dict[str, str]:
+        return {item.key: item.target for item in cleaned(*lines)[0]}
+
+    assert targets(found) == targets(shuffled)
+
+
 def test_only_feedback_has_feedback_ids() -> None:
     found = to_item(record("a", target="b", source=SourceKind.EXTERNAL), ANY)
 
