@@ -71,6 +71,7 @@ class GapFreeProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships
         # Expiry would use up sequence numbers of a batch that was never sent; whoever waits for an
         # idempotent producer has a timeout of its own.
         accumulator._batch_ttl = math.inf
+        accumulator._pending_batches = _PendingBatches()
         self._sender: _GapFreeSender = _GapFreeSender(
             self.client,
             acks=sender._acks,
@@ -94,6 +95,16 @@ class GapFreeProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships
     def retried_error(self) -> BaseException | None:
         """The last error after which a batch was sent again: why an acknowledgement is late."""
         return self._sender.retried_error
+
+
+# aiokafka takes a batch that is to be sent again out of its set of pending ones, and once more when
+# it fails meanwhile, as when its producer is given up: a traceback each. Can go when its callback
+# discards.
+class _PendingBatches(set[Any]):
+    """A set from which a batch may be removed twice."""
+
+    def remove(self, batch: Any) -> None:
+        self.discard(batch)
 
 
 class _GapFreeSender(Sender):  # type: ignore[misc]  # aiokafka ships no types
@@ -210,7 +221,7 @@ async def abandon(connection: Any) -> None:
         await connection.client.close()
         if sender is not None:
             await asyncio.wait([sender], timeout=ABANDON_SECONDS)
-        connection._message_accumulator.fail_all(KafkaError("the producer was closed"))
+        _fail_quietly(connection._message_accumulator, KafkaError("the producer was closed"))
         return
     coordinator, fetcher = connection._coordinator, connection._fetcher
     for task in _coordinator_tasks(coordinator):
@@ -219,6 +230,17 @@ async def abandon(connection: Any) -> None:
         with contextlib.suppress(asyncio.CancelledError, KafkaError):  # of a fetch in flight
             await fetcher.close()
     await connection._client.close()
+
+
+def _fail_quietly(accumulator: Any, error: BaseException) -> None:
+    """Fail what was not sent; that nobody asks for it any more is no error of the process."""
+    queued = [batch for batches in accumulator._batches.values() for batch in batches]
+    batches = {*queued, *accumulator._pending_batches}
+    accumulator.fail_all(error)
+    for batch in batches:
+        for future in (batch.future, *(future for future, _ in batch._msg_futures)):
+            if future.done() and not future.cancelled():
+                future.exception()
 
 
 def _coordinator_tasks(coordinator: Any) -> list[asyncio.Task[Any]]:

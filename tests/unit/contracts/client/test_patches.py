@@ -1,6 +1,7 @@
 """What the clients rely on inside aiokafka is there; a new version has to be looked at."""
 
 import asyncio
+import gc
 import inspect
 from importlib.metadata import version
 
@@ -8,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import MessageSizeTooLargeError, UnknownError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownError
 from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.producer.transaction_manager import TransactionManager
@@ -19,6 +20,7 @@ from archon_contracts.client.patches import (
     MESSAGE_TOO_LARGE,
     TOPIC_AUTHORIZATION_FAILED,
     GapFreeProducer,
+    abandon,
 )
 
 PARTITION = TopicPartition("topic", 0)
@@ -138,3 +140,34 @@ async def test_a_batch_that_may_be_stored_already_costs_the_producer(
 
     assert isinstance(producer.fault, MessageSizeTooLargeError)
     assert isinstance(future.exception(), MessageSizeTooLargeError)
+
+
+async def test_a_batch_that_fails_while_it_waits_to_be_sent_again_raises_nothing(
+    producer: GapFreeProducer,
+) -> None:
+    """Fails when upstream's callback discards; then `_PendingBatches` can go."""
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    accumulator = producer._message_accumulator
+    batch, pending = await _queued(producer, b"1")
+    accumulator.reenqueue(batch)
+    accumulator.fail_all(KafkaError("given up"))
+    await asyncio.gather(*pending, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert failures == []
+    assert "_pending_batches.remove" in inspect.getsource(type(accumulator)._pop_batch)
+
+
+async def test_what_an_abandoned_producer_still_held_is_no_error_of_the_process(
+    producer: GapFreeProducer,
+) -> None:
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    await _queued(producer, b"1")  # nobody waits for it
+
+    await abandon(producer)
+    producer._message_accumulator._pending_batches.clear()
+    gc.collect()
+    await asyncio.sleep(0)
+
+    assert failures == []
