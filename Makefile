@@ -26,7 +26,7 @@ TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up check test test-kafka why-no-kafka faults faults-long lint bench lock audit sbom clean
+.PHONY: help demo up check test test-kafka why-no-kafka faults faults-kafka faults-long lint bench lock audit sbom clean
 
 help:
 	@echo "make demo            run one complete cycle: feedback in, a better model out"
@@ -35,6 +35,7 @@ help:
 	@echo "make test            run every test"
 	@echo "make test-kafka      the integration tests on Apache Kafka (KAFKA_HOME)"
 	@echo "make faults          attack the guarantees: kills, cuts, full disks, rubbish (minutes)"
+	@echo "make faults-kafka    attack three nodes of Apache Kafka under it (KAFKA_HOME)"
 	@echo "make faults-long     the same with the loads of the acceptance table (hours)"
 	@echo "make lint            style, types and import rules"
 	@echo "make bench           list the benchmarks; make bench NAME=... runs one"
@@ -91,6 +92,10 @@ faults: $(READY)
 
 faults-long: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --long --seed $(SEED) $(if $(ONLY),--only "$(ONLY)") --jobs $(JOBS) $(ARGS)
+
+# Three nodes of Apache Kafka are killed, paused and reconfigured: minutes each, one at a time.
+faults-kafka: $(READY)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only "$(if $(ONLY),$(ONLY),K1,K2,K3)" --jobs 1 $(ARGS)
 
 lint: $(READY)
 	$(LINT)

@@ -27,7 +27,12 @@ def main(arguments: list[str]) -> int:
     wanted = {name.strip() for name in chosen.only.split(",") if name.strip()}
     scenarios = [each for each in ALL if wanted & {each.id, each.id.rstrip("abc")}]
     if not wanted:
-        scenarios = [each for each in ALL if chosen.long or not getattr(each, "long_only", False)]
+        scenarios = [
+            each
+            for each in ALL
+            if chosen.long
+            or not (getattr(each, "long_only", False) or getattr(each, "on_request", False))
+        ]
     if not scenarios:
         parser.error(f"there is no scenario {chosen.only}")
     seeds = _seeds(chosen.seed, parser)

@@ -144,6 +144,27 @@ class Fleet:
         """Send a probe a signal; the supervisor starts a dead one again."""
         self._own[name].kill(name, number)
 
+    def port(self, name: str) -> int:
+        """Where a probe's health is asked."""
+        return self._status(name).port
+
+    def restarts(self, name: str) -> int:
+        """How often a probe's process has ended."""
+        return self._status(name).restarts
+
+    def log_lines(self, name: str) -> int:
+        """How many lines a probe has logged that are no plain facts of its work, such as that a
+        redelivered message was passed over."""
+        lines = (self._folder / f"{name}.log").read_text(errors="replace").splitlines()
+        return sum(bool(line.strip()) and '"level": "info"' not in line for line in lines)
+
+    def logged(self, event: str) -> int:
+        """How often the probes logged this."""
+        return sum(path.read_text(errors="replace").count(event) for path in self._logs())
+
+    def _logs(self) -> list[Path]:
+        return sorted(self._folder.glob(f"{self.schema}-*.log"))
+
     def pid(self, name: str) -> int | None:
         """The process id of a probe, while it lives."""
         return self._status(name).pid

@@ -126,7 +126,8 @@ def _run_one(scenario: Scenario, *, seed: int, long: bool, keep: Path) -> Line:
     folder = Path(tempfile.mkdtemp(prefix=f"archon-{scenario.id.lower()}-"))
     context = Context(scenario.id, folder, seed, long)
     at, started = datetime.now(UTC), time.monotonic()
-    limit = LONGEST_LONG_SECONDS if long else LONGEST_SHORT_SECONDS
+    short = getattr(scenario, "longest_short_seconds", LONGEST_SHORT_SECONDS)
+    limit = LONGEST_LONG_SECONDS if long else short
     try:
         outcome = uvloop.run(_bounded(scenario, context, limit))
     except Exception as error:  # noqa: BLE001  whatever goes wrong is the scenario's result
@@ -145,7 +146,8 @@ async def _bounded(scenario: Scenario, context: Context, seconds: float) -> Scen
 
 def _bulky(_folder: str, names: list[str]) -> list[str]:
     """Databases are not kept; logs are."""
-    return [name for name in names if name in {"postgres", "broker", "artifacts", "trainer"}]
+    bulky = {"postgres", "broker", "artifacts", "trainer", "kafka-1", "kafka-2", "kafka-3"}
+    return [name for name in names if name in bulky]
 
 
 def _print_line(line: Line, console: Console) -> None:

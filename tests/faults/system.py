@@ -30,6 +30,7 @@ from tests.faults.brokers.servers import STOP_SECONDS, Reader
 from tests.faults.brokers.topics import generations_of
 from tests.faults.waiting import until, until_still
 from tests.faults.workload.load import send_commands
+from tests.support.infrastructure.brokers import local_broker_settings
 
 FEEDBACK_ROWS = "SELECT event_id::text, window_id FROM coordinator.feedback"
 DEAD_LETTERS_OF = "SELECT headers::text FROM {schema}.outbox WHERE topic LIKE '%dead-letter%'"
@@ -272,7 +273,9 @@ async def local_system(
     folder: Path, *, services: tuple[str, ...] = SERVICES, **settings: object
 ) -> AsyncIterator[LocalSystem]:
     """The chosen services on their real parts; stopped at the end."""
-    local = LocalSettings(data_dir=folder, services=services, gateway_port=pick_free())
+    local = LocalSettings(
+        data_dir=folder, services=services, gateway_port=pick_free(), **local_broker_settings()
+    )
     with environment(**settings):
         async with Runtime(local) as runtime:
             system = LocalSystem(runtime)

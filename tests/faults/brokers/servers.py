@@ -1,4 +1,4 @@
-"""A PostgreSQL and a broker of one scenario's own, whose processes can be stopped and killed."""
+"""A PostgreSQL and the broker of `ARCHON_TEST_BROKER`, of one scenario, to be stopped or killed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from deploy.local.processes.child import Child
 from deploy.local.processes.component import start_unsupervised
 from deploy.local.processes.ports import Component
 from deploy.local.processes.tcp_ports import LOOPBACK, pick_free
-from deploy.local.servers.broker import EmbeddedBroker
 from deploy.local.servers.postgres import EmbeddedPostgres
 from shared.kafka.topic_admin import ensure_topics
 from tests.faults.brokers.proxy import Proxy
+from tests.support.infrastructure.brokers import make_broker
 
 STOP_SECONDS = 20.0
 IMMEDIATE = signal.SIGQUIT
@@ -74,11 +74,9 @@ class Servers:
     """Both servers, and the addresses at which a probe finds them."""
 
     def __init__(self, folder: Path) -> None:
-        ports = [pick_free()]
-        ports.append(pick_free(taken=frozenset(ports)))
-        self._postgres = EmbeddedPostgres(folder / "postgres", ports[0])
+        self._postgres = EmbeddedPostgres(folder / "postgres", pick_free())
         self.postgres = Server(self._postgres)
-        self.broker = Server(EmbeddedBroker(folder / "broker", ports[1]))
+        self.broker = Server(make_broker(folder / "broker"))
 
     @property
     def database_url(self) -> str:

@@ -5,6 +5,8 @@ from tests.faults.scenarios.bad_inputs import BadInputs
 from tests.faults.scenarios.database import DatabaseRestarts
 from tests.faults.scenarios.hostile_tenant import HostileTenantBeside
 from tests.faults.scenarios.job_life import JobsUnderAnySequence
+from tests.faults.scenarios.kafka.nodes import KilledNodes, PausedNodes
+from tests.faults.scenarios.kafka.topics import RightsAndTopics
 from tests.faults.scenarios.messaging.backlog import SlowConsumer
 from tests.faults.scenarios.messaging.broker import BrokerFaults
 from tests.faults.scenarios.messaging.mock_cluster import FaultyCluster
@@ -44,4 +46,7 @@ ALL: tuple[Scenario, ...] = (
     JobsUnderAnySequence(),
     Poisoning(),
     HostileTenantBeside(),
+    KilledNodes(),
+    PausedNodes(),
+    RightsAndTopics(),
 )

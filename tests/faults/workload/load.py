@@ -209,6 +209,10 @@ class CommandLoad:
         )
         return event_id, _record(body, envelope)
 
+    def make_unlisted(self) -> tuple[UUID, OutgoingRecord]:
+        """A command that must never take effect: of a key of its own, in no client_log."""
+        return self.make("unlisted", agent="unlisted")
+
     async def deliver(self, made: Sequence[tuple[UUID, OutgoingRecord]]) -> None:
         """Send these until they are acknowledged; a second send carries the same ids."""
         for event_id, _ in made:
