@@ -137,6 +137,14 @@ class TriggerPolicy(ValueObject):
     enabled: bool = True
 
 
+class UndecidedGroups(StrEnum):
+    """What follows a loss beyond the limit that a group is too small to show."""
+
+    ACCEPT = "accept"  # it is stated
+    REVIEW = "review"  # a person decides on the deployment
+    REJECT = "reject"
+
+
 class GatePolicy(ValueObject):
     """What a candidate must show against the deployed version."""
 
@@ -148,6 +156,19 @@ class GatePolicy(ValueObject):
     )
     maximum_forgetting: AccuracyDrop = Field(
         default=0.05, description="Largest drop in accuracy allowed in any group."
+    )
+    undecided_groups: UndecidedGroups = Field(
+        default=UndecidedGroups.ACCEPT,
+        description="Where a group loses more than that and has too few items to show it.",
+    )
+    never_regress: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Ids of evaluation items that must never regress.",
+    )
+    maximum_answer_drift: Proportion | None = Field(
+        default=None,
+        description="Largest part of all answers that may move to others; absent: reported only.",
     )
 
 

@@ -24,6 +24,7 @@ from archon_contracts.formats import (
     to_jsonl,
 )
 from archon_contracts.metric_names import TOP_K
+from archon_contracts.rules.normal_text import clean_text
 from archon_contracts.values import REFERENCE_ITEMS, AgentKind, GatePolicy
 from archon_inference.devices import claim_device
 from services.evaluator.domain import Role
@@ -136,13 +137,25 @@ def read_suite(path: Path) -> list[SuiteItem]:
     return items
 
 
+def count_once(items: Sequence[SuiteItem]) -> list[SuiteItem]:
+    """The items without those that ask and expect what an earlier one does.
+
+    Fifty copies of two items are two pieces of evidence: counted as a hundred they make any
+    difference significant.
+    """
+    first: dict[tuple[str, str], SuiteItem] = {}
+    for item in items:
+        first.setdefault((" ".join(clean_text(item.input).split()), item.target), item)
+    return list(first.values())
+
+
 def read_exam(path: Path) -> list[SuiteItem]:
     """All items that the models answer: a suite's, or a dataset's test part and its reference set.
 
     Raises:
         EmptySuite, SuiteInvalid: see `read_suite`.
     """
-    items = read_suite(path)
+    items = count_once(read_suite(path))
     if path.name != TEST_FILE:
         return items
     # Feedback names its own groups: none of its items may pass for a protected one.

@@ -15,7 +15,7 @@ from archon_contracts.formats import SUITE_FILES
 from archon_contracts.values import ArtifactRef, Estimate, MetricResult
 from services.evaluator.errors import EmptySuite, NothingToCompare
 
-SCORING_VERSION = 2
+SCORING_VERSION = 3
 """Raised when the scoring code changes what it gives; older scores are then not used again."""
 
 

@@ -18,6 +18,7 @@ class RejectionKind(StrEnum):
     """What a candidate was refused for. Readers take any text: a later release may know more."""
 
     NO_GAIN = "no_gain"
+    DRIFT = "drift"  # the mix of its answers moved further than allowed
     FORGETTING = "forgetting"  # a loss beyond the margin on what the deployed version could do
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from archon_contracts.events import PairedComparison, RejectionKind
 from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import ALL_ITEMS, Estimate, FastPathPolicy, GatePolicy
+from services.evaluator.comparison.group_rule import Comparisons, NoGroupRegression
+from services.evaluator.comparison.loss_tests import adjust_holm
+from services.evaluator.comparison.policy_rules import AnswerDrift, NeverRegress
 
 MIN_GROUP_SIZE: Final = 30
 """With fewer items, one answer more or less moves a proportion by more than most limits."""
@@ -16,9 +19,6 @@ MIN_GROUP_SIZE: Final = 30
 HIDDEN_GROUPS: Final = "accuracy of what no group guards"
 """Where the comparisons of `compare_hidden_groups` are, beside those of the metrics."""
 SMALL_GROUPS: Final = "all small groups together"
-
-Comparisons = Mapping[str, Mapping[str, PairedComparison]]
-"""Metric -> group -> candidate beside control."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,12 @@ class GateDecision:
 
 @dataclass(frozen=True, slots=True)
 class SignificantGain:
-    """The metric must rise over all items, by enough and significantly."""
+    """The metric must rise by enough and significantly: over all items, or in a group of them.
+
+    A window teaches its own topics. Where they are a small part of the items, their gain is lost in
+    the noise of the others; so a group's gain counts too, among all groups together (Holm), if
+    nothing is lost over all items.
+    """
 
     metric: str
     minimum_gain: float
@@ -42,6 +47,8 @@ class SignificantGain:
 
     def find_faults(self, comparisons: Comparisons) -> list[str]:
         """Why the rule is not kept; nothing where it is."""
+        if self._find_gaining_group(comparisons):
+            return []
         whole = comparisons[self.metric][ALL_ITEMS]
         gain = whole.difference.value
         if gain <= 0 or gain < self.minimum_gain:
@@ -58,62 +65,30 @@ class SignificantGain:
 
     def describe_success(self, comparisons: Comparisons) -> str:
         """The gain, with the evidence for it."""
-        whole = comparisons[self.metric][ALL_ITEMS]
-        change = whole.difference
+        group = self._find_gaining_group(comparisons)
+        gaining = comparisons[self.metric][group or ALL_ITEMS]
+        change = gaining.difference
         return (
             f"{self.metric} rises by {change.value:.1%} (95 % interval {change.low:+.1%} to "
-            f"{change.high:+.1%}, p = {whole.p_value:.2g}, n = {change.n})"
+            f"{change.high:+.1%}, p = {gaining.p_value:.2g}, n = {change.n})"
+            + (f" in group {group!r}" if group else "")
         )
 
+    def _find_gaining_group(self, comparisons: Comparisons) -> str | None:
+        """The group whose gain stands for the whole; None where the whole gains, or none does."""
+        pairs = comparisons[self.metric]
+        if self._gains(pairs[ALL_ITEMS], pairs[ALL_ITEMS].p_value):
+            return None
+        if pairs[ALL_ITEMS].difference.value < 0:
+            return None
+        groups = {group: pair for group, pair in pairs.items() if group != ALL_ITEMS}
+        adjusted = adjust_holm({group: pair.p_value for group, pair in groups.items()})
+        gaining = [group for group in groups if self._gains(groups[group], adjusted[group])]
+        return max(gaining, key=lambda group: (groups[group].difference.value, group), default=None)
 
-@dataclass(frozen=True, slots=True)
-class NoGroupRegression:
-    """No group may lose more than the limit: non-inferiority with a margin, group by group.
-
-    A loss within the limit passes, also a significant one, and is stated: with many groups some
-    would be refused at random, and an agent whose labels grow loses a little on each old group.
-    In a group of few items the loss must be beyond the limit with 95 % confidence.
-    """
-
-    metric: str
-    maximum_loss: float
-    rejection: ClassVar[RejectionKind] = RejectionKind.FORGETTING
-
-    def find_faults(self, comparisons: Comparisons) -> list[str]:
-        """One fault for each group that loses too much."""
-        return [
-            f"group {group!r} loses {-change.value:.1%}, "
-            f"more than the {self.maximum_loss:.1%} allowed"
-            for group, change in self._groups(comparisons)
-            if self._exceeds_limit(change)
-        ]
-
-    def describe_success(self, comparisons: Comparisons) -> str:
-        """Said only where there are groups; with the losses that the limit allows."""
-        groups = self._groups(comparisons)
-        if not groups:
-            return ""
-        losses = [loss for group, change in groups if (loss := self._describe_loss(group, change))]
-        return "; ".join(["no group loses more than allowed", *losses])
-
-    def _groups(self, comparisons: Comparisons) -> list[tuple[str, Estimate]]:
-        found = comparisons[self.metric].items()
-        return [(group, pair.difference) for group, pair in found if group != ALL_ITEMS]
-
-    def _exceeds_limit(self, change: Estimate) -> bool:
-        if change.n >= MIN_GROUP_SIZE:
-            return -change.value > self.maximum_loss
-        return -change.high > self.maximum_loss
-
-    def _describe_loss(self, group: str, change: Estimate) -> str:
-        if change.high < 0:
-            return f"group {group!r} loses {-change.value:.1%} significantly, within the limit"
-        if change.n < MIN_GROUP_SIZE and -change.value > self.maximum_loss:
-            return (
-                f"group {group!r} loses {-change.value:.1%} of {change.n} items, "
-                "too few to show a loss beyond the limit"
-            )
-        return ""
+    def _gains(self, pair: PairedComparison, p_value: float) -> bool:
+        gain = pair.difference.value
+        return gain > 0 and gain >= self.minimum_gain and p_value <= self.maximum_p_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +177,23 @@ class NoOverallLoss:
         return f"{self.metric} changes by {change.value:+.1%} (n = {change.n})"
 
 
-GateRule = SignificantGain | NoGroupRegression | NoHiddenRegression | UpdateLearnt | NoOverallLoss
+GateRule = (
+    SignificantGain
+    | NoGroupRegression
+    | NoHiddenRegression
+    | UpdateLearnt
+    | NoOverallLoss
+    | NeverRegress
+    | AnswerDrift
+)
 
 
 def build_rules(policy: GatePolicy, *, deployed: bool) -> list[GateRule]:
     """The rules of a policy. Nobody is served by the base model, so no group can lose by it."""
     rules: list[GateRule] = [SignificantGain(ACCURACY, policy.minimum_gain, policy.maximum_p_value)]
     if deployed:
-        rules.append(NoGroupRegression(ACCURACY, policy.maximum_forgetting))
+        limit = policy.maximum_forgetting
+        rules.append(NoGroupRegression(ACCURACY, limit, policy.undecided_groups))
         rules.append(NoHiddenRegression(policy.maximum_forgetting))
     return rules
 
@@ -226,7 +210,7 @@ def build_update_rules(
     return [
         UpdateLearnt(right_before, right_after, items),
         NoOverallLoss(ACCURACY, fast_path.maximum_loss),
-        NoGroupRegression(ACCURACY, policy.maximum_forgetting),
+        NoGroupRegression(ACCURACY, policy.maximum_forgetting, policy.undecided_groups),
         NoHiddenRegression(policy.maximum_forgetting),
     ]
 

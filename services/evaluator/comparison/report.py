@@ -10,12 +10,14 @@ from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import REFERENCE_ITEMS, GatePolicy
 from services.evaluator.comparison.gate import HIDDEN_GROUPS, GateRule, build_rules, decide_gate
+from services.evaluator.comparison.group_rule import NoGroupRegression
 from services.evaluator.comparison.paired_tests import (
     QUALITY_METRICS,
     compare,
     compare_hidden_groups,
     measure,
 )
+from services.evaluator.comparison.policy_rules import AnswerDrift, NeverRegress
 from services.evaluator.comparison.reference_rule import NoReferenceLoss
 from services.evaluator.domain import EvaluationReport, Role
 
@@ -47,14 +49,26 @@ def build_evaluation_report(
     # A loss of reference items is for a person to decide on: the gate's rules look at the others.
     guarded = {name: _without_reference(groups) for name, groups in comparisons.items()}
     guarded[HIDDEN_GROUPS] = compare_hidden_groups(candidate, other)
-    decision = decide_gate(guarded, rules or build_rules(policy, deployed=deployed))
+    chosen = [*(rules or build_rules(policy, deployed=deployed))]
+    if deployed:
+        chosen.append(NeverRegress.of(policy.never_regress, candidate, other))
+        chosen.append(AnswerDrift.of(candidate, other, policy.maximum_answer_drift))
+    decision = decide_gate(guarded, chosen)
+    open_groups = [
+        reason
+        for rule in chosen
+        if isinstance(rule, NoGroupRegression)
+        for reason in rule.find_review_reasons(guarded)
+    ]
     rule = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
     reference = comparisons[ACCURACY].get(REFERENCE_ITEMS)
     return EvaluationReport(
         passed=decision.passed,
         reasons=decision.reasons if deployed else (*decision.reasons, COMPARED_WITH_BASELINE),
         rejection_kinds=decision.rejection_kinds,
-        review_reasons=rule.find_review_reasons(reference) if decision.passed else (),
+        review_reasons=(*rule.find_review_reasons(reference), *open_groups)
+        if decision.passed
+        else (),
         results=tuple(
             result for role, rows in predictions.items() for result in measure(role, rows)
         ),

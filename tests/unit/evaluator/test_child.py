@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from archon_contracts.formats import PredictionRow, predictions_file, read_jsonl
+from archon_contracts.formats import PredictionRow, SuiteItem, predictions_file, read_jsonl
 from archon_contracts.values import REFERENCE_ITEMS, GatePolicy
-from services.evaluator.child import ENTRY, read_exam, run, score_models
+from services.evaluator.child import ENTRY, count_once, read_exam, run, score_models
 from services.evaluator.comparison.paired_tests import compare
 from services.evaluator.errors import EmptySuite
 from services.trainer.child import run as train
@@ -115,3 +115,14 @@ def test_a_suite_is_asked_as_it_is(tmp_path: Path) -> None:
     write_lines(tmp_path / "reference.jsonl", [{"id": "r", "input": "!"}])
 
     assert [(item.id, item.group) for item in read_exam(suite)] == [("a", "g")]
+
+
+def test_copies_of_an_item_are_one_piece_of_evidence() -> None:
+    items = [
+        SuiteItem(id=str(n), input=text, target=target)
+        for n, (text, target) in enumerate(
+            [("a  b", "x"), (" a b", "x"), ("a b", "y"), ("c", "x"), ("c", "x")]
+        )
+    ]
+
+    assert [item.id for item in count_once(items)] == ["0", "2", "3"]

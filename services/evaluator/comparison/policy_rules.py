@@ -1,0 +1,116 @@
+"""Rules that a user adds to the gate: cases that must never regress, and bounds of drift."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from archon_contracts.events import PairedComparison, RejectionKind
+from archon_contracts.formats import PredictionRow
+
+MAX_NAMED: Final = 5
+"""Cases or answers that a sentence names."""
+ABSTAINED: Final = ""
+"""The answer of a model that gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeverRegress:
+    """No case of the user's choice may be wrong that the deployed version has right.
+
+    Without statistics: one case is enough. `missing` are ids that the evaluation does not have.
+    """
+
+    regressed: tuple[str, ...]
+    missing: tuple[str, ...]
+    count: int
+    rejection: ClassVar[RejectionKind] = RejectionKind.FORGETTING
+
+    @classmethod
+    def of(
+        cls,
+        ids: Sequence[str],
+        candidate: Sequence[PredictionRow],
+        control: Sequence[PredictionRow],
+    ) -> NeverRegress:
+        """The rule for the cases with these ids."""
+        now = {row.id: row.correct for row in candidate}
+        before = {row.id: row.correct for row in control}
+        known = [each for each in ids if each in now]
+        regressed = tuple(each for each in known if before.get(each) and not now[each])
+        missing = tuple(each for each in ids if each not in now)
+        return cls(regressed, missing, len(known))
+
+    def find_faults(self, _comparisons: Mapping[str, Mapping[str, PairedComparison]]) -> list[str]:
+        """The cases that regressed."""
+        if not self.regressed:
+            return []
+        named = _name(self.regressed)
+        return [f"{len(self.regressed)} of {self.count} protected items regress: {named}"]
+
+    def describe_success(self, _comparisons: Mapping[str, Mapping[str, PairedComparison]]) -> str:
+        """That they are kept, and which ones nobody could look at."""
+        stated = [f"all {self.count} protected items are kept"] if self.count else []
+        if self.missing:
+            stated.append(
+                f"{len(self.missing)} protected items are not evaluated: {_name(self.missing)}"
+            )
+        return "; ".join(stated)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDrift:
+    """How far the candidate's answers move from the control's, and how far they may.
+
+    The distance is the total variation of the two distributions: the part of all items whose answer
+    would have to change to make them equal.
+    """
+
+    distance: float
+    moved: tuple[tuple[str, float], ...]
+    """The answers that moved most, each with the change of its proportion."""
+    maximum: float | None
+    rejection: ClassVar[RejectionKind] = RejectionKind.DRIFT
+
+    @classmethod
+    def of(
+        cls,
+        candidate: Sequence[PredictionRow],
+        control: Sequence[PredictionRow],
+        maximum: float | None,
+    ) -> AnswerDrift:
+        """The drift between two models' answers to the same items."""
+        now = Counter(row.output for row in candidate)
+        before = Counter(row.output for row in control)
+        n = max(1, len(candidate))
+        changes = {answer: (now[answer] - before[answer]) / n for answer in now | before}
+        moved = sorted(changes.items(), key=lambda change: (-abs(change[1]), change[0]))
+        return cls(
+            sum(map(abs, changes.values())) / 2,
+            tuple(each for each in moved[:MAX_NAMED] if each[1]),
+            maximum,
+        )
+
+    def find_faults(self, _comparisons: Mapping[str, Mapping[str, PairedComparison]]) -> list[str]:
+        """The drift, where it exceeds the policy's bound."""
+        if self.maximum is None or self.distance <= self.maximum:
+            return []
+        return [f"{self._describe()}; at most {self.maximum:.1%} is allowed"]
+
+    def describe_success(self, _comparisons: Mapping[str, Mapping[str, PairedComparison]]) -> str:
+        """The drift."""
+        return self._describe() if self.moved else ""
+
+    def _describe(self) -> str:
+        named = ", ".join(
+            f"{'no answer' if answer == ABSTAINED else repr(answer)} {change:+.1%}"
+            for answer, change in self.moved
+        )
+        return f"answers move by {self.distance:.1%} ({named})"
+
+
+def _name(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - MAX_NAMED} more" if len(ids) > MAX_NAMED else ""
+    return ", ".join(repr(each) for each in ids[:MAX_NAMED]) + more
