@@ -4,7 +4,8 @@ The real model (MiniLM) and CLINC150. A first version knows some intents; then o
 time names an intent that no version has seen, sent by an agent that serves in this process and
 swaps to each new version. The clock starts before the send and stops at the first right answer to
 the same request. Everything is on its defaults; each correction comes from a rater of its own, on a
-system that has ended the job before.
+system that has ended the job before. A correction whose request resembles known ones of another
+intent is kept for a window by the trust rules: such are counted, and have no time.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ DATA_FILE = "clinc150/clinc150_full.jsonl"
 KNOWN, PER_INTENT, SUITE_PER_INTENT, CORRECTIONS, WARM_UPS = 60, 10, 6, 24, 2
 TINY = {"KNOWN": 6, "PER_INTENT": 5, "SUITE_PER_INTENT": 6, "CORRECTIONS": 2, "WARM_UPS": 1}
 POLL_SECONDS, TIMEOUT_SECONDS, SEED = 0.01, 90.0, 0
+LOOK_SECONDS = 8.0
+"""After so long the job is looked at: before, the look would slow down what is measured."""
 # The embedded broker answers an empty fetch at once; the client pauses itself.
 IDLE_WAIT_SECONDS = 0.05
 
@@ -46,16 +49,23 @@ class Intent:
 
 def run() -> list[Figure]:
     """Correct, wait for the answer that follows, and so on; the first rounds warm up."""
-    seconds = sorted(asyncio.run(_measure())[WARM_UPS:])
+    followed = asyncio.run(_measure())[WARM_UPS:]
+    seconds = sorted(each for each in followed if each is not None)
     # The nearest rank: of few rounds the slowest.
     slowest = seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))]
     return [
         _figure("correction to the answer that follows it, median", statistics.median(seconds), 2),
         _figure("correction to the answer that follows it, 95th percentile", slowest, 4),
+        Figure(
+            name="corrections kept for a window by the trust rules",
+            figure=(len(followed) - len(seconds)) / len(followed),
+            unit="",
+            higher_is_better=False,
+        ),
     ]
 
 
-async def _measure() -> list[float]:
+async def _measure() -> list[float | None]:
     intents = _intents()
     known, unknown = intents[:KNOWN], intents[KNOWN : KNOWN + CORRECTIONS + WARM_UPS]
     async with fresh_system() as (runtime, gateway):
@@ -150,8 +160,8 @@ async def _correct(
     model: HotSwapModel,
     intent: Intent,
     number: int,
-) -> float:
-    """Seconds from the send of a correction to the first answer that follows it."""
+) -> float | None:
+    """Seconds from the send of a correction to the first answer that follows it; None: kept."""
     text = intent.train[0]
     answer, serving = await model.answer(text)
     correction = FeedbackReceived(
@@ -167,9 +177,12 @@ async def _correct(
     began = time.perf_counter()
     await client.send(correction)
     while answer != intent.name:
-        if time.perf_counter() - began > TIMEOUT_SECONDS:
-            jobs = (await gateway.get("/v1/jobs", agent_id=AGENT_ID))["items"]
-            raise RuntimeError(f"correction {number} was not followed; the jobs: {jobs[:2]}")
+        if time.perf_counter() - began > LOOK_SECONDS:
+            newest = (await gateway.get("/v1/jobs", agent_id=AGENT_ID))["items"][0]
+            if newest["state"] == "failed" and "not trusted" in newest["reason"]:
+                return None
+            if time.perf_counter() - began > TIMEOUT_SECONDS:
+                raise RuntimeError(f"correction {number} was not followed; its job: {newest}")
         await asyncio.sleep(POLL_SECONDS)
         answer, _ = await model.answer(text)
     seconds = time.perf_counter() - began
