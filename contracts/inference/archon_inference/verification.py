@@ -22,7 +22,7 @@ def verify_folder(folder: Path, digest: str, *, trusted_keys: Iterable[str] = ()
             signed by one of the keys.
     """
     try:
-        verify_maker(folder, trusted_keys)
+        _verify_maker(folder, trusted_keys)
         check_folder(folder, digest)
     except FileNotFoundError as error:
         raise ModelFolderInvalid(f"{folder} has no {MANIFEST_FILE}") from error
@@ -30,7 +30,7 @@ def verify_folder(folder: Path, digest: str, *, trusted_keys: Iterable[str] = ()
         raise ModelFolderInvalid(f"{folder}: {error}") from error
 
 
-def verify_maker(folder: Path, trusted_keys: Iterable[str]) -> None:
+def _verify_maker(folder: Path, trusted_keys: Iterable[str]) -> None:
     """Check the manifest's signature; without keys, a folder need not be signed.
 
     Raises:

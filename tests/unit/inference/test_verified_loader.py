@@ -92,8 +92,13 @@ def test_another_encoder_is_read(first: Path, second: Path, loads: list[Path]) -
     assert loads == [first, second]
 
 
-@pytest.mark.parametrize("name", ["archon.json", HEAD_FILE, "learnt.safetensors", MANIFEST_FILE])
-def test_a_changed_file_of_the_version_is_refused(first: Path, second: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["archon.json", HEAD_FILE, "learnt.safetensors", MANIFEST_FILE, "model.safetensors"],
+)
+def test_a_changed_file_is_refused_though_the_encoder_is_known(
+    first: Path, second: Path, name: str
+) -> None:
     loader = VerifiedLoader()
     loader.load(first, seal(first))
     digest = seal(second)
