@@ -9,7 +9,6 @@ import asyncio
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,11 +30,12 @@ from deploy.local.settings import EMBEDDED
 from shared.clock import SystemClock
 from tests.benchmarks.harness import Figure
 from tests.support.infrastructure.brokers import chosen_broker, make_broker
+from tests.support.infrastructure.python_process import python_process
 
 BROKER_CHOICE = True
 ROUNDS, EVENTS, AGENTS = 5, 40_000, 200
 REACH_PER_SECOND, REACH_RATIO = 15_000, 0.7
-TINY = {"ROUNDS": 2, "EVENTS": 400, "AGENTS": 4}
+TINY = {"ROUNDS": 1, "EVENTS": 400, "AGENTS": 4}
 LOOPS = ("coordinator", "bare")
 # Evaluated with every batch, never met: a retrain is not what is measured here.
 TRIGGER = TriggerPolicy(minimum_feedback=10**6, maximum_feedback=10**6, rating_drop=4)
@@ -80,7 +80,9 @@ def _figures(rates: dict[str, list[float]]) -> list[Figure]:
     ]
 
 
-def _spread(values: list[float]) -> float:
+def _spread(values: list[float]) -> float | None:
+    if len(values) < 2:
+        return None
     first, _, third = statistics.quantiles(values, n=4)
     return third - first
 
@@ -174,12 +176,10 @@ def _headers(body: Contract) -> list[tuple[str, bytes]]:
 
 
 async def _seconds(loop: str, environment: dict[str, str]) -> float:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.benchmarks.intake_loops", loop, str(EVENTS)),
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-    )
-    printed, _ = await process.communicate()
+    command = ("-m", "tests.benchmarks.intake_loops", loop, str(EVENTS))
+    environment = {**os.environ, **environment}
+    async with python_process(*command, env=environment, stdout=subprocess.PIPE) as process:
+        printed, _ = await process.communicate()
     if process.returncode != 0:
         raise RuntimeError(f"the {loop} loop ended with code {process.returncode}")
     return float(printed.decode().split()[-1])

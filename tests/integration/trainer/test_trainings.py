@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from services.trainer.domain import TrainingState
 from shared.errors import LeaseLost
 from shared.process.service_context import ServiceContext
 from tests.support.eventually import eventually
+from tests.support.infrastructure.python_process import python_process
 from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
 from tests.support.messaging.stored import events_of, states_of, until_over
@@ -244,11 +245,11 @@ async def test_a_trainer_killed_in_the_middle_is_resumed_by_the_next_one(
 ) -> None:
     trainer = environment.trainer("pause_after_two_steps")
     await environment.handle(trainer, train(environment.dataset, steps=5))
-    process = await _trainer_process(environment, "pause_after_two_steps")
-    await _until_checkpoint(environment, 2)
+    async with _trainer_process(environment, "pause_after_two_steps") as process:
+        await _until_checkpoint(environment, 2)
 
-    os.kill(process.pid, signal.SIGKILL)
-    await process.wait()
+        os.kill(process.pid, signal.SIGKILL)
+        await process.wait()
     async with working(trainer.worker):
         await environment.until_over()
 
@@ -316,11 +317,10 @@ async def _until_checkpoint(environment: TrainingEnvironment, step: int) -> None
     await eventually(saved, timeout=30)
 
 
-async def _trainer_process(
+def _trainer_process(
     environment: TrainingEnvironment, entry: str
-) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
+) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    return python_process(
         "-m",
         "tests.support.training.trainer_process",
         environment.shared.database.dsn,

@@ -23,6 +23,10 @@ def in_child(entry: Entry, spec: dict[str, Any]) -> dict[str, Any]:
     try:
         result: dict[str, Any] = ours.recv()
         return result
+    except BaseException:
+        # A test that ran out of time would otherwise wait here for the training's end.
+        process.kill()
+        raise
     finally:
         process.join()
 

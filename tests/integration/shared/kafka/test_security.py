@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -34,6 +33,7 @@ from tests.support.infrastructure.guarded_kafka import (
     USER,
     guarded_kafka,
 )
+from tests.support.infrastructure.python_process import python_process
 from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
 ROOT = Path(__file__).parents[4]
@@ -159,14 +159,14 @@ async def test_topics_are_made_over_tls_with_a_password(kafka: str, tmp_path: Pa
 async def _finished(*command: str, **environment: str) -> tuple[int | None, str]:
     """Exit code and all words of a program that ends by itself."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("ARCHON_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *command),
+    started = python_process(
+        *command,
         cwd=ROOT,
         env=clean | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(50):
+    async with started as process, asyncio.timeout(50):
         output, _ = await process.communicate()
     return process.returncode, output.decode()
 

@@ -33,12 +33,16 @@ def run_ignoring(ignored: signal.Signals, sent: signal.Signals) -> list[str]:
     finally:
         signal.signal(ignored, kept)
     with child:
-        assert child.stdout is not None
-        lines = [child.stdout.readline().strip()]
-        child.send_signal(sent)
-        if sent is ignored:
-            child.terminate()
-        return lines + child.communicate(timeout=20)[0].split("\n")[:-1]
+        try:
+            assert child.stdout is not None
+            lines = [child.stdout.readline().strip()]
+            child.send_signal(sent)
+            if sent is ignored:
+                child.terminate()
+            return lines + child.communicate(timeout=20)[0].split("\n")[:-1]
+        finally:
+            # The end of the block waits for the child, which a lost signal leaves running.
+            child.kill()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

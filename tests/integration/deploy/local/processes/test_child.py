@@ -8,6 +8,7 @@ import pytest
 
 from deploy.local.servers.service_process import PROJECT_ROOT
 from tests.support.eventually import eventually
+from tests.support.infrastructure.python_process import python_process
 from tests.support.infrastructure.script_component import has_ended
 
 # A supervisor that starts one child, says its number, and waits.
@@ -27,13 +28,12 @@ asyncio.run(main())
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone signals orphaned children")
 async def test_a_child_ends_when_its_supervisor_is_killed(tmp_path):
-    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path / "log")]
-    supervisor = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, cwd=PROJECT_ROOT
-    )
-    child = psutil.Process(int(await supervisor.stdout.readline()))
+    command = ("-c", SUPERVISOR, str(tmp_path / "log"))
+    started = python_process(*command, stdout=asyncio.subprocess.PIPE, cwd=PROJECT_ROOT)
+    async with started as supervisor:
+        child = psutil.Process(int(await supervisor.stdout.readline()))
 
-    supervisor.kill()
-    await supervisor.communicate()
+        supervisor.kill()
+        await supervisor.communicate()
 
     await eventually(lambda: has_ended(child))

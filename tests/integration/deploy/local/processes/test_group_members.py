@@ -2,13 +2,13 @@
 
 import asyncio
 import signal
-import sys
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from archon_contracts.topics import consumer_group
 from deploy.local.processes.group_members import evict_members
+from tests.support.infrastructure.python_process import python_process
 
 MEMBER = """
 import asyncio, sys
@@ -26,13 +26,12 @@ asyncio.run(main())
 
 async def killed_member(kafka: str, topic: str, group: str) -> None:
     """Let a process join the group, and kill it."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", MEMBER, kafka, topic, group), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    await process.stdout.readline()
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
+    member = python_process("-c", MEMBER, kafka, topic, group, stdout=asyncio.subprocess.PIPE)
+    async with member as process:
+        assert process.stdout is not None
+        await process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
 
 
 async def test_a_group_outlives_its_killed_member(kafka: str) -> None:
