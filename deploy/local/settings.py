@@ -53,6 +53,10 @@ class LocalSettings(BaseSettings):
     gateway_port: int | None = Field(
         default=None, ge=1, le=65535, description="Port of the HTTP API; absent: a free one."
     )
+    durable: bool = Field(
+        default=True,
+        description="Whether PostgreSQL waits for the disk; false only for a throw-away system.",
+    )
     services: tuple[str, ...] = Field(default=SERVICES, description="Services to start.")
     ready_timeout_seconds: float = Field(
         default=60.0, gt=0, description="How long a stage of the start may take [s]."

@@ -4,6 +4,7 @@ Each test process starts one of each, in a temporary directory. They die with th
 """
 
 import asyncio
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -12,7 +13,7 @@ import pytest
 
 from archon_contracts.topics import SERVICES
 from deploy.local.processes.tcp_ports import pick_free
-from deploy.local.servers.postgres import EmbeddedPostgres
+from deploy.local.servers.postgres import NOT_DURABLE, EmbeddedPostgres
 from shared.postgres.migrations import migrate
 from tests.support.eventually import eventually
 from tests.support.infrastructure.brokers import make_broker
@@ -20,10 +21,16 @@ from tests.support.infrastructure.brokers import make_broker
 TEMPLATE = "archon_template"
 PROBE = "probe"
 """The made-up service of `tests.support.infrastructure.service_contexts`."""
-# The data of a test dies with it, so nothing has to survive a power cut; waiting for the disk was
-# a third of the time of creating and dropping a database. Tests of durability start servers of
-# their own, with the product's settings.
-NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def pytest_configure() -> None:
+    """Let no local system that a test starts, itself or by a command, wait for the disk.
+
+    The data of a test dies with it, so nothing has to survive a power cut; waiting for the disk was
+    a third of the time of creating and dropping a database, and most of that of a new cluster.
+    Tests of durability start servers of their own, with the product's settings.
+    """
+    os.environ.setdefault("ARCHON_LOCAL_DURABLE", "false")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from deploy.local.servers.broker import EmbeddedBroker
 from deploy.local.servers.external import require_broker, require_database
 from deploy.local.servers.kafka_home import KafkaHome
 from deploy.local.servers.kafka_node import KafkaNode
-from deploy.local.servers.postgres import EmbeddedPostgres
+from deploy.local.servers.postgres import NOT_DURABLE, EmbeddedPostgres
 from deploy.local.settings import EMBEDDED, KAFKA, LocalSettings
 from shared.settings import KafkaSecuritySettings
 
@@ -43,7 +43,10 @@ class ChosenServers:
         broker: EmbeddedBroker | KafkaNode | None = None
         if settings.database == EMBEDDED:
             postgres = EmbeddedPostgres(
-                data_dir / "postgres", ports[POSTGRES], log_path=logs / f"{POSTGRES}.log"
+                data_dir / "postgres",
+                ports[POSTGRES],
+                log_path=logs / f"{POSTGRES}.log",
+                settings=None if settings.durable else NOT_DURABLE,
             )
         log = logs / f"{BROKER}.log"
         if settings.broker == EMBEDDED:
