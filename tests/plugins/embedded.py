@@ -76,8 +76,7 @@ def database_url(
 ) -> Iterator[str]:
     """A database with every service's schema, for one test: a copy of a prepared one."""
     name = f"test_{uuid.uuid4().hex}"
-    copy = f"CREATE DATABASE {name} TEMPLATE {migrated_template}"
-    _server_loop.run(_execute(postgres.url, copy))
+    _server_loop.run(_execute(postgres.url, copy_statement(name, migrated_template)))
     yield _url_of(postgres, name)
     _server_loop.run(_drop(postgres.url, name))
 
@@ -88,6 +87,15 @@ def migrated_template(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) 
     _server_loop.run(_execute(postgres.url, f"CREATE DATABASE {TEMPLATE}"))
     _server_loop.run(_migrate_all(_url_of(postgres, TEMPLATE)))
     return TEMPLATE
+
+
+def copy_statement(name: str, template: str) -> str:
+    """The statement that makes a database as a copy of a prepared one.
+
+    Copying files takes a third of the time of the default, which writes every page to the log;
+    what makes it slow elsewhere, two checkpoints, costs little where nobody waits for the disk.
+    """
+    return f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
 
 
 async def _migrate_all(url: str) -> None:

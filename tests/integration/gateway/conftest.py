@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from deploy.local.servers.postgres import EmbeddedPostgres
 from shared.kafka.topic_admin import ensure_topics
+from tests.plugins.embedded import copy_statement
 from tests.support.gateway.gateway import Serve, ServedGateway, served_gateway
 
 
@@ -24,7 +25,7 @@ async def gateway(
     """A served gateway that the module's tests share; use names of your own."""
     name = f"gateway_{uuid.uuid4().hex}"
     url = f"{postgres.url.rpartition('/')[0]}/{name}"
-    await _execute(postgres.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    await _execute(postgres.url, copy_statement(name, migrated_template))
     await ensure_topics(kafka)
     folder: Path = tmp_path_factory.mktemp("artifacts")
     async with served_gateway(url, kafka, folder) as served:

@@ -130,7 +130,9 @@ async def served_gateway(
     client = httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {KEY}"}, timeout=20
     )
-    async with client, AIOKafkaProducer(bootstrap_servers=kafka) as producer:
-        yield ServedGateway(client, producer, application, kafka)
-    application.stop()
-    await task
+    try:
+        async with client, AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+            yield ServedGateway(client, producer, application, kafka)
+    finally:
+        application.stop()
+        await task
