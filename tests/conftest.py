@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.plugins.embedded",
+    "tests.plugins.fork_server",
     "tests.plugins.garbage",
     "tests.plugins.properties",
     "tests.plugins.real_kafka",
