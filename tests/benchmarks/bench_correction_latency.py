@@ -36,7 +36,7 @@ TINY = {
     "SUITE_PER_INTENT": 6,
     "CORRECTIONS": 2,
     "WARM_UPS": 1,
-    # A tiny run compares nothing, so nothing has to be warm.
+    # A tiny run compares nothing, so there is nothing to wait for.
     "WARM_UP_SECONDS": 0.0,
 }
 POLL_SECONDS, TIMEOUT_SECONDS, SEED = 0.01, 90.0, 0
