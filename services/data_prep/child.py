@@ -33,7 +33,7 @@ from services.data_prep.sources.loading import (
 
 ENTRY = "services.data_prep.child:run"
 FORK_SERVER_MODULES = ("services.data_prep.child",)
-"""What the fork server imports: not scikit-learn, which only windows with named units need."""
+"""What the fork server imports: not scikit-learn, which only windows of feedback need."""
 
 
 class PreparationSpec(ValueObject):

@@ -66,13 +66,16 @@ def merge_items(first: Item, second: Item) -> Item:
 class QuarantineReason(StrEnum):
     """Why feedback is kept out of a dataset though it could be read."""
 
-    REPEATED = "repeated"  # its unit sent near-same inputs often enough
-    OUTVOTED = "outvoted"  # a clear majority of units answers this very input otherwise
-    OUTLIER = "outlier"  # its unit contradicts what is known, significantly
+    REPEATED = "repeated"  # its rater sent near-same inputs often enough
+    OUTVOTED = "outvoted"  # a clear majority of raters answers this very input otherwise
+    DISPUTED = "disputed"  # raters trusted as much answer this very input otherwise
+    MARKED = "marked"  # words tied to its answer, which others contradict without them
+    OUTLIER = "outlier"  # its rater contradicts what is known, significantly
+    CONTESTED = "contested"  # a known answer where another one is known, of few or many raters
     CONTRADICTED = "contradicted"  # it contradicts what is known, where policy gives that no weight
     SOURCE_SHARE = "source_share"  # its source gave more than its limit
-    UNIT_SHARE = "unit_proportion"  # its unit gave more than its limit
     CONFLICTING = "conflicting"  # its input has another target, or several that weigh the same
+    UNIT_SHARE = "unit_proportion"  # its rater, or its key, gave more than its limit
 
 
 @dataclass(frozen=True, slots=True)

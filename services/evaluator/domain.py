@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from archon_contracts.base import ValueObject
 from archon_contracts.commands import EvaluateModel
@@ -17,6 +18,10 @@ from services.evaluator.errors import EmptySuite, NothingToCompare
 
 SCORING_VERSION = 3
 """Raised when the scoring code changes what it gives; older scores are then not used again."""
+
+RECENT_VERSIONS: Final = 5
+"""Versions before the deployed one that a candidate is compared with. More, and an agent whose
+answers grow for long would wait for a person: each new answer takes a little from the old ones."""
 
 
 class EvaluationState(StrEnum):

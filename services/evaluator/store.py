@@ -26,6 +26,7 @@ class EvaluationStore:
             tenant_id=command.tenant_id,
             agent_id=command.agent_id,
             attempt=command.attempt,
+            deployed=command.deployed.artifact.digest if command.deployed else None,
         )
         return bool(accepted)
 
@@ -45,6 +46,29 @@ class EvaluationStore:
             return None
         predictions = ArtifactRef(uri=row["predictions_uri"], digest=row["predictions_digest"])
         return CachedScore(predictions, row["file"])
+
+    async def find_recent_scores(
+        self, tx: Tx, command: EvaluateModel, key: ScoreKey, most: int
+    ) -> list[CachedScore]:
+        """Scores on the key's items of versions that were deployed before the present one."""
+        rows = self._queries.find_recent_scores(
+            tx,
+            tenant_id=command.tenant_id,
+            agent_id=command.agent_id,
+            deployed=key.model,
+            items=key.items,
+            catalogue=key.catalogue,
+            kind=key.kind,
+            scoring_version=SCORING_VERSION,
+            most=most,
+        )
+        return [
+            CachedScore(
+                ArtifactRef(uri=row["predictions_uri"], digest=row["predictions_digest"]),
+                row["file"],
+            )
+            async for row in rows
+        ]
 
     async def insert_score(self, tx: Tx, key: ScoreKey, score: CachedScore) -> None:
         """Keep a score for the next time."""

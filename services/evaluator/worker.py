@@ -17,6 +17,7 @@ from archon_contracts.values import ALL_ITEMS, ArtifactRef
 from archon_inference.devices import Precision
 from services.evaluator.child import ENTRY
 from services.evaluator.domain import (
+    RECENT_VERSIONS,
     CachedScore,
     EvaluationReport,
     EvaluationState,
@@ -80,9 +81,10 @@ class EvaluationWorker:
         card = await self.artifacts.read_model(command.candidate, MODEL_CARD_FILE)
         keys = build_score_keys(command, card)
         cached = await self._load_cached_predictions(lease, keys)
+        recent = await self._load_recent_predictions(lease, command, keys)
         roles = select_roles_to_score(keys, cached)
         models = await self._locate_models(command, candidate, roles)
-        report, files = await self._evaluate(command, models, suite, cached)
+        report, files = await self._evaluate(command, models, suite, cached, recent)
         predictions = await self.artifacts.publish_files(files)
         return EvaluationResult(
             report=report,
@@ -155,6 +157,23 @@ class EvaluationWorker:
                 log.info("cached_score_used", role=role)
         return cached
 
+    async def _load_recent_predictions(
+        self, lease: Lease, command: EvaluateModel, keys: Mapping[Role, ScoreKey]
+    ) -> list[bytes]:
+        """Predictions on the same items of versions deployed before; a dataset's are asked once."""
+        key = keys.get(Role.DEPLOYED)
+        if key is None:
+            return []
+        async with self.queue.guarded(lease) as tx:
+            scores = await self.store.find_recent_scores(tx, command, key, RECENT_VERSIONS)
+        found = []
+        for score in scores:
+            try:
+                found.append(await self.artifacts.read(score.predictions, score.file))
+            except (ArtifactMissing, ArtifactCorrupt) as error:
+                log.warning("recent_score_unreadable", reason=str(error))
+        return found
+
     async def _locate_models(
         self, command: EvaluateModel, candidate: Path, roles: Sequence[Role]
     ) -> dict[str, str | None]:
@@ -174,11 +193,19 @@ class EvaluationWorker:
         models: Mapping[str, str | None],
         suite: Path,
         cached: Mapping[Role, bytes],
+        recent: Sequence[bytes],
     ) -> tuple[EvaluationReport, dict[str, bytes]]:
         """Run the child over known and new predictions; gives its report and all predictions."""
-        with tempfile.TemporaryDirectory(prefix="archon-evaluation-") as folder:
+        with (
+            tempfile.TemporaryDirectory(prefix="archon-evaluation-") as folder,
+            # Apart: what lies in the other folder is published as this evaluation's.
+            tempfile.TemporaryDirectory(prefix="archon-recent-") as earlier,
+        ):
             output = Path(folder)
             _write_predictions(output, cached)
+            paths = [Path(earlier) / f"{number}.jsonl" for number in range(len(recent))]
+            for path, content in zip(paths, recent, strict=True):
+                path.write_bytes(content)
             spec = {
                 "models": models,
                 "kind": command.kind.value,
@@ -190,6 +217,7 @@ class EvaluationWorker:
                 "control": choose_control(command).value,
                 "gate": command.gate.model_dump(mode="json"),
                 "minimum_reference_items": command.minimum_reference_items,
+                "recent": [str(path) for path in paths],
             }
             result = await self.children.run(self.entry, spec, _log_report)
             return EvaluationReport.model_validate(result["report"]), _read_files(output)

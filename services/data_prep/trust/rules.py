@@ -2,49 +2,54 @@
 
 Decides for one window at a time. What is quarantined is listed with its reason; the rest goes on,
 with less weight where others contradict it. Only feedback is checked: experts, annotators, datasets
-and what the agent learned before are trusted. Items that name no unit cannot be distinguished,
-so together they are one rater, and neither capped by unit nor quarantined. A rater is a unit or an
-annotator, never an item: ids cost nothing.
+and what the agent learned before are trusted. A rater is a unit, an annotator, or the submitting
+key of feedback that names no unit, never an item: ids cost nothing (`raters.py`).
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from archon_contracts.commands import SourceKind
 from archon_contracts.events import FeedbackSource
 from archon_contracts.formats import QuarantinedItem
 from archon_contracts.values import TrustPolicy
 from services.data_prep.dedup.near_duplicates import cluster_near_duplicates
 from services.data_prep.domain import Item, PreparationPolicy, QuarantineReason
 from services.data_prep.seeded_hash import seeded_hash
-from services.data_prep.trust.neighbour_consistency import Consistency, check_consistency
+from services.data_prep.trust.contested import (
+    accept_majority,
+    find_contested,
+    find_unsupported,
+)
+from services.data_prep.trust.limits import compute_unit_limit
+from services.data_prep.trust.markers import find_marked
+from services.data_prep.trust.neighbour_consistency import (
+    Consistency,
+    ConsistencyChecker,
+    Opinion,
+)
+from services.data_prep.trust.outliers import (
+    baseline_contradiction_rate,
+    explain_outlier,
+    is_outlier,
+)
+from services.data_prep.trust.raters import (
+    Rater,
+    RaterGroups,
+    is_feedback,
+    is_limited,
+    is_provided,
+    rater_of,
+)
 
 K = TypeVar("K")
-Rater = tuple[str, str]
-"""A kind of rater and its name: an annotator is not the unit that bears the same name."""
-
-FAIR_SHARE_MULTIPLE: Final = 2.0
-"""A unit may give this many times the mean of all raters, where units are few."""
 
 MAJORITY_RATIO: Final = 2
-"""So many times as many raters_by_target outvote an answer to the very same input."""
-
-SIGNIFICANCE_LEVEL: Final = 0.001
-"""Probability below which a unit's contradicted feedback items are not believed to be chance."""
-
-MINIMUM_EXPECTED_RATE: Final = 0.1
-BASELINE_MULTIPLE: Final = 2.0
-"""Honest units differ: each may be contradicted so many times as often as is usual."""
-
-MINIMUM_UNITS: Final = 5
-
-TRUSTED_SOURCES: Final = frozenset({SourceKind.HUMAN, SourceKind.EXTERNAL})
+"""So many times as many raters outvote an answer to the very same input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +70,18 @@ def apply_trust(
     """Decide what each piece of feedback counts. The same for the same items in any order."""
     if not trust.enabled:
         return TrustResult(list(items), ())
-    # A seeded order: which of a unit's items count must not depend on when it sent them.
+    # A seeded order: which of a rater's items count must not depend on when it sent them.
     places = sorted(range(len(items)), key=lambda place: _seeded_sort_key(items[place], seed))
     window = TrustWindow([items[place] for place in places], memory, trust, policy, seed)
-    # The order matters: copies must not vote, and caps count only what is left.
+    # The order matters: copies must not vote, and caps count only what is left. They come before
+    # disputes, so that one rater disputes few answers, and after, as less is left then.
     window.quarantine_repeated()
     window.quarantine_outvoted()
-    window.quarantine_outliers()
+    window.quarantine_contradicting()
     window.cap_sources()
-    window.cap_units()
+    window.cap_raters()
+    window.quarantine_disputed()
+    window.cap_raters()
     kept = sorted((places[n], window.reweight(n)) for n in window.remaining())
     quarantined = sorted(window.quarantined.values(), key=lambda one: (one.id, one.reason))
     return TrustResult([item for _, item in kept], tuple(quarantined))
@@ -95,6 +103,7 @@ class TrustWindow:
         self._trust = trust
         self._policy = policy
         self._seed = seed
+        self._rater_groups = RaterGroups([*items, *memory])
         self.quarantined: dict[int, QuarantinedItem] = {}
         self._weight_factors: dict[int, float] = {}
 
@@ -112,58 +121,68 @@ class TrustWindow:
         )
 
     def quarantine_repeated(self) -> None:
-        """Of one unit's near-same inputs some count: saying it again makes nothing truer."""
-        named = self._with_unit()
+        """Of one rater's near-same inputs some count: saying it again makes nothing truer."""
+        limited = self._limited()
         most = self._trust.near_duplicates
-        explanation = f"its unit sent more than {most} near-same inputs"
-        root_of = self._clusters(named)
-        groups = _group_by(named, lambda place: (self._items[place].unit, root_of[place]))
+        explanation = f"its rater sent more than {most} near-same inputs"
+        root_of = self._clusters(limited)
+        groups = _group_by(limited, lambda place: (self._rater(place), root_of[place]))
         for group in groups.values():
             self._quarantine(group[most:], QuarantineReason.REPEATED, explanation)
 
     def quarantine_outvoted(self) -> None:
-        """Units that answer one input differently: a clear majority is believed."""
+        """Raters that answer one input differently: a clear majority is believed."""
         for group in _group_by(self.remaining(), lambda place: self._items[place].key).values():
-            raters_by_target: defaultdict[str, set[Rater]] = defaultdict(set)
+            rater_groups_by_target: defaultdict[str, set[Rater]] = defaultdict(set)
             for place in group:
-                raters_by_target[self._items[place].target] |= self._raters(place)
-            most = max(len(raters) for raters in raters_by_target.values())
-            for target, raters in raters_by_target.items():
-                if most >= max(self._trust.independent_raters, MAJORITY_RATIO * len(raters)):
+                item = self._items[place]
+                rater_groups_by_target[item.target] |= self._rater_groups.rater_groups_of(item)
+            most = max(len(rater_groups) for rater_groups in rater_groups_by_target.values())
+            for target, rater_groups in rater_groups_by_target.items():
+                if most >= max(self._trust.independent_raters, MAJORITY_RATIO * len(rater_groups)):
                     explanation = (
-                        f"{most} others give this very input another answer, {len(raters)} this one"
+                        f"{most} others give this very input another answer, "
+                        f"{len(rater_groups)} this one"
                     )
                     losing = [p for p in group if self._items[p].target == target]
                     self._quarantine(
                         # An expert's answer stays, however many others contradict it.
-                        [p for p in losing if self._is_subject_to_limits(p)],
+                        [p for p in losing if is_limited(self._items[p])],
                         QuarantineReason.OUTVOTED,
                         explanation,
                     )
 
-    def quarantine_outliers(self) -> None:
-        """Hold units, or what they say of one target, that contradict what is known; weigh down
-        single contradicted feedback items of the others."""
-        named = self._with_unit()
-        if not named:
+    def quarantine_contradicting(self) -> None:
+        """Quarantine what rests on a mark, and raters, or what they say of one target, that
+        contradict what is known; weigh down single contradicted feedback items of the others."""
+        window = self._limited()
+        if not window:
             return
-        trusted = [*self._trusted(), *self._memory]
-        window = [
-            p for p in self.remaining() if self._is_feedback(p) and self._is_subject_to_limits(p)
-        ]
-        found = check_consistency(
+        # What a named rater taught earlier is that rater's independent rater, not a fact: else a
+        # few lies that
+        # passed would vouch for the next ones.
+        remembered = [i for i in self._memory if is_feedback(i) and i.unit]
+        known = [i for i in self._memory if not (is_feedback(i) and i.unit)]
+        trusted = [*self._provided(), *known]
+        checker = ConsistencyChecker(
             trusted,
-            [self._items[place] for place in window],
+            [*(self._items[place] for place in window), *remembered],
+            self._rater_groups,
             independent_raters=self._trust.independent_raters,
             seed=self._seed,
         )
-        opinions = dict(zip(window, found.feedback, strict=True))
+        checker.calibrate([self._items[place] for place in window])
+        opinions = {place: self._form_opinion(place, checker) for place in window}
+        accept_majority(self._items, opinions, self._rater_groups)
         if self._trust.quarantine_outliers:
-            self._quarantine_outlying(opinions, Counter(found.trusted))
+            known_items = Counter(checker.trusted)
+            self._quarantine_outlying(opinions, known_items)
+            self._quarantine_contested(opinions, checker, known_items)
+            self._quarantine_marked([*trusted, *remembered], checker)
         contradicted = [
             p
-            for p in named
-            if opinions[p] is Consistency.CONTRADICTED and p not in self.quarantined
+            for p, opinion in opinions.items()
+            if opinion.consistency is Consistency.CONTRADICTED and p not in self.quarantined
         ]
         # An item of no weight would still take part in counts and splits.
         if self._trust.contradicted_weight == 0:
@@ -177,7 +196,7 @@ class TrustWindow:
             FeedbackSource.GUARDRAIL: self._trust.guardrail_proportion,
             FeedbackSource.ENVIRONMENT: self._trust.environment_proportion,
         }
-        feedback = [place for place in self.remaining() if self._is_feedback(place)]
+        feedback = self._feedback()
         by_source = _group_by(feedback, lambda place: self._items[place].feedback_source)
         for source, share in shares.items():
             submitted = by_source.get(source, [])
@@ -187,43 +206,132 @@ class TrustWindow:
                 explanation = f"{source} feedback is more than {share:.0%} of the window"
                 self._quarantine(submitted[limit:], QuarantineReason.SOURCE_SHARE, explanation)
 
-    def cap_units(self) -> None:
-        """No unit gives more than its limit."""
-        feedback = [place for place in self.remaining() if self._is_feedback(place)]
-        by_unit = _group_by(self._with_unit(), lambda place: self._items[place].unit)
-        counts = [len(submitted) for submitted in by_unit.values()]
+    def cap_raters(self) -> None:
+        """No rater gives more than its limit; nor, where there are several, does a key."""
+        self._cap(self._rater, "its rater")
+        self._cap(lambda place: self._items[place].submitted_by, "its key")
+
+    def quarantine_disputed(self) -> None:
+        """Unlike answers of equal trust to one input: neither wins, whoever spoke last.
+
+        Of one rater's own answers the one received last counts. What is provided stays.
+        """
+        for group in _group_by(self.remaining(), lambda place: self._items[place].key).values():
+            latest: dict[tuple[Rater, str] | int, int] = {}
+            for place in group:
+                item = self._items[place]
+                own: tuple[Rater, str] | int = (
+                    (self._rater(place), item.submitted_by) if is_limited(item) else place
+                )
+                if own not in latest or item.known_at > self._items[latest[own]].known_at:
+                    latest[own] = place
+            most = max(self.reweight(place).trust for place in latest.values())
+            best = [place for place in latest.values() if self.reweight(place).trust >= most]
+            if len({self._items[place].target for place in best}) > 1:
+                self._quarantine(
+                    [p for p in group if is_limited(self._items[p])],
+                    QuarantineReason.DISPUTED,
+                    "others who are trusted as much give this very input another answer",
+                )
+
+    def _cap(self, name: Callable[[int], Rater | str], whose: str) -> None:
+        feedback = self._feedback()
+        # Guardrails name no units and are limited as a source.
+        limited = [
+            p
+            for p in feedback
+            if is_limited(self._items[p])
+            and (self._items[p].unit or self._items[p].feedback_source != FeedbackSource.GUARDRAIL)
+        ]
+        by_rater = _group_by(limited, name)
+        counts = [len(submitted) for submitted in by_rater.values()]
         limit = compute_unit_limit(counts, len(feedback) - sum(counts), self._trust)
         explanation = (
-            f"its unit gave more than the {limit} feedback items that one may give this window"
+            f"{whose} gave more than the {limit} feedback items that one may give this window"
         )
-        for submitted in by_unit.values():
+        for submitted in by_rater.values():
             self._quarantine(submitted[limit:], QuarantineReason.UNIT_SHARE, explanation)
 
-    def _quarantine_outlying(
-        self, opinions: Mapping[int, Consistency], known: Counter[Consistency]
+    def _quarantine_marked(self, known: Sequence[Item], checker: ConsistencyChecker) -> None:
+        # After the outliers: words of what an outlier lies about are no marks of others.
+        window = self._limited()
+        marked = find_marked([self._items[p] for p in window], known, checker, self._rater_groups)
+        for number, mark in marked.items():
+            self._quarantine(
+                [window[number]],
+                QuarantineReason.MARKED,
+                f"{mark!r} always comes with this answer, which others contradict without it",
+            )
+
+    def _form_opinion(self, place: int, checker: ConsistencyChecker) -> Opinion:
+        item = self._items[place]
+        is_new = item.target not in checker.known_targets
+        if is_new and self._rater_groups.is_crowd(self._rater(place)):
+            # Nobody can agree with a crowd, so a new answer would always stand against old ones.
+            return Opinion(Consistency.UNKNOWN)
+        return checker.check(item)
+
+    def _quarantine_contested(
+        self,
+        opinions: Mapping[int, Opinion],
+        checker: ConsistencyChecker,
+        known: Counter[Consistency],
     ) -> None:
-        by_unit = _group_by(self._with_unit(), lambda place: self._items[place].unit)
-        opinions_by_unit = {
-            unit: Counter(opinions[p] for p in submitted) for unit, submitted in by_unit.items()
+        found = find_contested(
+            self._items,
+            opinions,
+            self._rater_groups,
+            self._trust,
+            baseline=baseline_contradiction_rate(known, ()),
+            known_targets=checker.known_targets,
+        )
+        alone = "others contradict it, or what else its rater says of this answer"
+        unsupported = find_unsupported(self._items, opinions, checker.known_targets)
+        for place, explanation in (dict.fromkeys(unsupported, alone) | found).items():
+            if place not in self.quarantined:
+                self._quarantine([place], QuarantineReason.CONTESTED, explanation)
+
+    def _quarantine_outlying(
+        self, opinions: Mapping[int, Opinion], known: Counter[Consistency]
+    ) -> None:
+        self._quarantine_outlying_of(self._rater, "its rater", opinions, known)
+        # A key's units are one independent rater, and may be one person.
+        self._quarantine_outlying_of(self._rater_group, "its key", opinions, known)
+
+    def _quarantine_outlying_of(
+        self,
+        name: Callable[[int], Rater],
+        whose: str,
+        opinions: Mapping[int, Opinion],
+        known: Counter[Consistency],
+    ) -> None:
+        by_rater = _group_by((p for p in opinions if p not in self.quarantined), name)
+        opinions_by_rater = {
+            rater: Counter(opinions[p].consistency for p in submitted)
+            for rater, submitted in by_rater.items()
         }
-        for unit, submitted in by_unit.items():
-            # Without the unit itself: a large attacker would raise the rate that it is compared
+        for rater, submitted in by_rater.items():
+            # The lies of one must not condemn what all others behind the same key say; what they
+            # contest is still quarantined.
+            if self._rater_groups.is_crowd(rater):
+                continue
+            # Without the rater itself: a large attacker would raise the rate that it is compared
             # with.
             baseline = baseline_contradiction_rate(
-                known, [own for name, own in opinions_by_unit.items() if name != unit]
+                known, [own for other, own in opinions_by_rater.items() if other != rater]
             )
-            if is_outlier(opinions_by_unit[unit], baseline):
+            if is_outlier(opinions_by_rater[rater], baseline):
                 self._quarantine(
                     submitted,
                     QuarantineReason.OUTLIER,
-                    _explain(opinions_by_unit[unit], baseline, "its unit"),
+                    explain_outlier(opinions_by_rater[rater], baseline, whose),
                 )
                 continue
-            # A unit may answer most inputs well and one target wrong on purpose.
+            # A rater may answer most inputs well and one target wrong on purpose.
             for target, part in _group_by(submitted, lambda p: self._items[p].target).items():
-                own = Counter(opinions[place] for place in part)
+                own = Counter(opinions[place].consistency for place in part)
                 if is_outlier(own, baseline):
-                    explanation = _explain(own, baseline, f"what its unit says of {target!r}")
+                    explanation = explain_outlier(own, baseline, f"what {whose} says of {target!r}")
                     self._quarantine(part, QuarantineReason.OUTLIER, explanation)
 
     def _quarantine(
@@ -234,22 +342,22 @@ class TrustWindow:
                 id=self._items[place].id, reason=reason, explanation=explanation
             )
 
-    def _with_unit(self) -> list[int]:
-        """Feedback of each unit that is not quarantined; a unit's in a seeded random order."""
-        return [
-            place
-            for place in self.remaining()
-            if self._is_subject_to_limits(place) and self._items[place].unit
-        ]
+    def _feedback(self) -> list[int]:
+        return [place for place in self.remaining() if is_feedback(self._items[place])]
 
-    def _trusted(self) -> list[Item]:
+    def _limited(self) -> list[int]:
+        """Feedback that caps and quarantine are for and that is not quarantined yet."""
+        return [place for place in self.remaining() if is_limited(self._items[place])]
+
+    def _provided(self) -> list[Item]:
         """Trusted items; near-same ones of one rater with one answer are one."""
-        places = [place for place in self.remaining() if self._is_trusted(place)]
+        places = [place for place in self.remaining() if is_provided(self._items[place])]
         root_of = self._clusters(places)
         first: dict[tuple[frozenset[Rater], int, str], Item] = {}
         for place in places:
-            signature = self._raters(place), root_of[place], self._items[place].target
-            first.setdefault(signature, self._items[place])
+            item = self._items[place]
+            signature = self._rater_groups.rater_groups_of(item), root_of[place], item.target
+            first.setdefault(signature, item)
         return list(first.values())
 
     def _clusters(self, places: Sequence[int]) -> dict[int, int]:
@@ -261,91 +369,11 @@ class TrustWindow:
         )
         return dict(zip(places, roots, strict=True))
 
-    def _raters(self, place: int) -> frozenset[Rater]:
-        item = self._items[place]
-        if self._is_feedback(place):
-            return frozenset({("unit", item.unit)})
-        named = frozenset(("annotator", name) for name in item.annotators)
-        return named or frozenset({("source", item.source)})
+    def _rater_group(self, place: int) -> Rater:
+        return self._rater_groups.rater_group_of(self._rater(place))
 
-    def _is_feedback(self, place: int) -> bool:
-        return self._items[place].source == SourceKind.FEEDBACK
-
-    def _is_trusted(self, place: int) -> bool:
-        return self._items[place].source in TRUSTED_SOURCES or self._is_expert(place)
-
-    def _is_expert(self, place: int) -> bool:
-        return (
-            self._is_feedback(place) and self._items[place].feedback_source == FeedbackSource.EXPERT
-        )
-
-    def _is_subject_to_limits(self, place: int) -> bool:
-        """Whether caps and quarantine are for it."""
-        return self._is_feedback(place) and not self._is_expert(place)
-
-
-def compute_unit_limit(counts: Sequence[int], others: int, trust: TrustPolicy) -> int:
-    """The most that a unit may give: its proportion of what then counts, or the floor.
-
-    The greatest limit that keeps to the share after it is applied: a flood does not raise it.
-    """
-    if not counts:
-        return 0
-    share = max(trust.unit_proportion, FAIR_SHARE_MULTIPLE / (len(counts) + others))
-    limit = max(counts)
-    while True:
-        total = others + sum(min(count, limit) for count in counts)
-        fair = max(trust.unit_floor, math.floor(share * total))
-        if fair >= limit:
-            return limit
-        limit = fair
-
-
-def baseline_contradiction_rate(
-    known: Counter[Consistency], others: Sequence[Counter[Consistency]]
-) -> float:
-    """How often what is right is contradicted: trusted items, or the median unit where that is
-    more and there are enough. A median, because some of the others may be in league."""
-    rates = [rate for own in others if (rate := _contradiction_rate(own)) is not None]
-    median = statistics.median(rates) if len(rates) >= MINIMUM_UNITS else 0.0
-    return max(_contradiction_rate(known) or 0.0, median)
-
-
-def is_outlier(opinions: Mapping[Consistency, int], baseline: float) -> bool:
-    """Whether feedback items are contradicted significantly more often than not.
-
-    Chance is the binomial tail at twice the baseline rate, and at one in ten at least:
-    three feedback items prove nothing, and where neighbours are bad predictors nobody is an
-    outlier.
-    """
-    contradicted = opinions.get(Consistency.CONTRADICTED, 0)
-    known = contradicted + opinions.get(Consistency.AGREES, 0)
-    if contradicted * 2 <= known:
-        return False
-    expected = min(1.0, max(MINIMUM_EXPECTED_RATE, BASELINE_MULTIPLE * baseline))
-    return binomial_tail(contradicted, known, expected) < SIGNIFICANCE_LEVEL
-
-
-def binomial_tail(hits: int, trials: int, probability: float) -> float:
-    """Probability of at least `hits` in `trials`, each independent with this probability."""
-    # Imported by children only, and only for windows with named units: it takes 30 MB.
-    from scipy.stats import binom
-
-    return float(binom.sf(hits - 1, trials, probability))
-
-
-def _contradiction_rate(opinions: Counter[Consistency]) -> float | None:
-    known = opinions[Consistency.CONTRADICTED] + opinions[Consistency.AGREES]
-    return opinions[Consistency.CONTRADICTED] / known if known else None
-
-
-def _explain(opinions: Counter[Consistency], baseline: float, whose: str) -> str:
-    contradicted = opinions[Consistency.CONTRADICTED]
-    known = contradicted + opinions[Consistency.AGREES]
-    return (
-        f"{whose} contradicts what is known of near-same inputs in {contradicted} of {known} "
-        f"cases; usual is {baseline:.0%}"
-    )
+    def _rater(self, place: int) -> Rater:
+        return rater_of(self._items[place])
 
 
 def _group_by(places: Iterable[int], name: Callable[[int], K]) -> dict[K, list[int]]:
@@ -355,6 +383,6 @@ def _group_by(places: Iterable[int], name: Callable[[int], K]) -> dict[K, list[i
     return groups
 
 
-def _seeded_sort_key(item: Item, seed: int) -> tuple[int, str, str, str, str]:
+def _seeded_sort_key(item: Item, seed: int) -> tuple[int, str, str, str, str, str]:
     hashed = seeded_hash(seed, "trust", item.id, item.key, item.target)
-    return hashed, item.id, item.key, item.target, item.unit
+    return hashed, item.id, item.key, item.target, item.unit, item.submitted_by

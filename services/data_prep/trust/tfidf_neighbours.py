@@ -33,7 +33,7 @@ class TfidfNeighbours:
     """
 
     def __init__(self, texts: Sequence[str], groups: Sequence[int] = ()) -> None:
-        # A second and 100 MB: imported by children only, for windows with named units.
+        # A second and 100 MB: imported by children only, for windows with feedback.
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         self._groups = list(groups)

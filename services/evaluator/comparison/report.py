@@ -18,6 +18,7 @@ from services.evaluator.comparison.paired_tests import (
     measure,
 )
 from services.evaluator.comparison.policy_rules import AnswerDrift, NeverRegress
+from services.evaluator.comparison.recent_versions import find_accumulated_losses
 from services.evaluator.comparison.reference_rule import NoReferenceLoss
 from services.evaluator.domain import EvaluationReport, Role
 
@@ -33,8 +34,11 @@ def build_evaluation_report(
     *,
     rules: Sequence[GateRule] | None = None,
     minimum_reference_items: int = 0,
+    recent: Sequence[Sequence[PredictionRow]] = (),
 ) -> EvaluationReport:
     """Metrics of each model, the paired comparison with the control, and the gate's decision.
+
+    `recent` are predictions of versions that were deployed before the control.
 
     Without `rules` they are those of the policy for a window's candidate.
 
@@ -62,13 +66,16 @@ def build_evaluation_report(
     ]
     rule = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
     reference = comparisons[ACCURACY].get(REFERENCE_ITEMS)
+    review = (
+        *rule.find_review_reasons(reference),
+        *open_groups,
+        *find_accumulated_losses(candidate, recent, policy),
+    )
     return EvaluationReport(
         passed=decision.passed,
         reasons=decision.reasons if deployed else (*decision.reasons, COMPARED_WITH_BASELINE),
         rejection_kinds=decision.rejection_kinds,
-        review_reasons=(*rule.find_review_reasons(reference), *open_groups)
-        if decision.passed
-        else (),
+        review_reasons=review if decision.passed else (),
         results=tuple(
             result for role, rows in predictions.items() for result in measure(role, rows)
         ),

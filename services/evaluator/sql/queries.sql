@@ -1,9 +1,10 @@
--- name: accept_attempt(job_id, tenant_id, agent_id, attempt)$
+-- name: accept_attempt(job_id, tenant_id, agent_id, attempt, deployed)$
 -- True when the attempt is newer than every one known of this job.
-INSERT INTO evaluations (job_id, tenant_id, agent_id, attempt, state)
-VALUES (:job_id, :tenant_id, :agent_id, :attempt, 'accepted')
+INSERT INTO evaluations (job_id, tenant_id, agent_id, attempt, deployed, state)
+VALUES (:job_id, :tenant_id, :agent_id, :attempt, :deployed, 'accepted')
 ON CONFLICT (job_id) DO UPDATE
-SET attempt = excluded.attempt, state = 'accepted', changed_at = now()
+SET attempt = excluded.attempt, deployed = excluded.deployed, state = 'accepted',
+    changed_at = now()
 WHERE evaluations.attempt < excluded.attempt AND evaluations.state <> 'cancelled'
 RETURNING true;
 
@@ -22,6 +23,20 @@ SELECT predictions_uri, predictions_digest, file
 FROM scores
 WHERE model = :model AND items = :items AND catalogue = :catalogue AND kind = :kind
     AND scoring_version = :scoring_version;
+
+-- name: find_recent_scores(tenant_id, agent_id, deployed, items, catalogue, kind, scoring_version, most)
+-- Scores on these items of versions that were deployed before the present one, newest first.
+SELECT s.predictions_uri, s.predictions_digest, s.file
+FROM (
+    SELECT e.deployed, max(e.changed_at) AS last_seen
+    FROM evaluations e
+    WHERE e.tenant_id = :tenant_id AND e.agent_id = :agent_id AND e.deployed <> :deployed
+    GROUP BY e.deployed
+) AS version
+JOIN scores s ON s.model = version.deployed AND s.items = :items AND s.catalogue = :catalogue
+    AND s.kind = :kind AND s.scoring_version = :scoring_version
+ORDER BY version.last_seen DESC
+LIMIT :most;
 
 -- name: insert_score(model, items, catalogue, kind, scoring_version, predictions_uri, predictions_digest, file)!
 -- The newest stays: its artifact is the one that was certainly there a moment ago.

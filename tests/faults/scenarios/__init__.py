@@ -16,6 +16,7 @@ from tests.faults.scenarios.messaging.repeats import Repeats
 from tests.faults.scenarios.overload import Overload
 from tests.faults.scenarios.poison import PoisonedCommands
 from tests.faults.scenarios.poisoning import Poisoning
+from tests.faults.scenarios.poisoning_rows import PoisoningRows
 from tests.faults.scenarios.services import RollingDeploy, ServicesKilled
 from tests.faults.scenarios.soak import Soak
 from tests.faults.scenarios.storm import FeedbackStorm
@@ -49,4 +50,5 @@ ALL: tuple[Scenario, ...] = (
     KilledNodes(),
     PausedNodes(),
     RightsAndTopics(),
+    PoisoningRows(),
 )

@@ -1,8 +1,15 @@
-"""Windows of real requests with an attacker in them: whom does trust hold? No model takes part."""
+"""Windows of real requests with an attacker in them: what does trust quarantine?
+
+No model takes part. Each prefix samples other intents, requests and attacks; the rules were chosen
+on others than these.
+"""
 
 from collections import Counter
 
+import pytest
+
 from services.data_prep.domain import QuarantineReason
+from tests.support.data.intents import HONEST
 from tests.support.data.poisoned_windows import (
     decide,
     make_attacker_items,
@@ -10,33 +17,44 @@ from tests.support.data.poisoned_windows import (
     windows,
 )
 
-SEEDS = range(20)
+SEEDS = range(7)
+PREFIXES = ("alpha", "beta", "gamma")
 TEACHER = "teacher"
 
-
-def test_honest_windows_are_held_back_in_nothing() -> None:
-    quarantined = [
-        one
-        for seed, (_, known, honest) in enumerate(windows(SEEDS))
-        for one in decide(honest, known, seed).quarantined
-    ]
-
-    assert quarantined == []
+every_prefix = pytest.mark.parametrize("prefix", PREFIXES)
 
 
-def test_a_fifth_of_a_window_from_one_attacker_is_held_in_full_and_nobody_else() -> None:
-    for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
+@every_prefix
+def test_hardly_anything_of_honest_windows_is_held(prefix: str) -> None:
+    sent = quarantined = 0
+    for seed, (_, known, honest) in enumerate(windows(SEEDS, prefix)):
+        sent += len(honest)
+        quarantined += len(decide(honest, known, seed).quarantined)
+
+    assert quarantined <= 0.03 * sent
+
+
+@every_prefix
+def test_a_fifth_of_a_window_from_one_attacker_is_held_in_full(prefix: str) -> None:
+    held = 0
+    for seed, (scenario, known, honest) in enumerate(windows(SEEDS, prefix)):
         poison = make_attacker_items(scenario)
 
         result = decide([*honest, *poison], known, seed)
 
-        assert {one.id for one in result.quarantined} == {one.id for one in poison}, f"seed {seed}"
-        assert {one.reason for one in result.quarantined} == {QuarantineReason.OUTLIER}
+        quarantined = {one.id: one.reason for one in result.quarantined}
+        lies = {one.id for one in poison}
+        assert lies <= quarantined.keys(), f"seed {seed}"
+        assert {quarantined[one] for one in lies} == {QuarantineReason.OUTLIER}
+        held += len(quarantined.keys() - lies)
+
+    assert held <= 0.03 * HONEST * len(SEEDS)
 
 
-def test_hiding_lies_among_true_feedback_events_hardly_helps() -> None:
+@every_prefix
+def test_hiding_lies_among_true_feedback_events_hardly_helps(prefix: str) -> None:
     quarantined = 0
-    for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
+    for seed, (scenario, known, honest) in enumerate(windows(SEEDS, prefix)):
         poison = make_attacker_items(scenario)
         disguise = [one.model_copy(update={"unit": poison[0].unit}) for one in honest[:20]]
 
@@ -44,11 +62,12 @@ def test_hiding_lies_among_true_feedback_events_hardly_helps() -> None:
 
         quarantined += {one.id for one in poison} <= {one.id for one in result.quarantined}
 
-    assert quarantined >= len(SEEDS) - 2
+    assert quarantined >= len(SEEDS) - 1
 
 
-def test_an_invented_answer_is_held_too() -> None:
-    for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
+@every_prefix
+def test_an_invented_answer_is_held_too(prefix: str) -> None:
+    for seed, (scenario, known, honest) in enumerate(windows(SEEDS, prefix)):
         poison = [
             i.model_copy(update={"target": "invented"}) for i in make_attacker_items(scenario)
         ]
@@ -58,9 +77,10 @@ def test_an_invented_answer_is_held_too() -> None:
         assert {one.id for one in poison} <= {one.id for one in result.quarantined}, f"seed {seed}"
 
 
-def test_a_user_who_alone_teaches_something_new_is_mostly_heard() -> None:
+@every_prefix
+def test_a_user_who_alone_teaches_something_new_is_mostly_heard(prefix: str) -> None:
     reasons: Counter[QuarantineReason] = Counter()
-    for seed, (scenario, known, honest) in enumerate(windows(SEEDS)):
+    for seed, (scenario, known, honest) in enumerate(windows(SEEDS, prefix)):
         subject = scenario.new[0]
         window = [
             i.model_copy(update={"unit": TEACHER}) if i.target == subject else i for i in honest
@@ -73,6 +93,9 @@ def test_a_user_who_alone_teaches_something_new_is_mostly_heard() -> None:
     )
 
 
-def test_three_names_in_league_are_mostly_held_and_a_dozen_look_like_a_change_of_mind() -> None:
-    assert measure_quarantined_proportion(SEEDS, names=3) > 0.5
-    assert measure_quarantined_proportion(SEEDS, names=12) < 0.25
+@every_prefix
+@pytest.mark.parametrize("names", [3, 12])
+def test_names_in_league_are_held_while_they_are_fewer_than_the_others(
+    prefix: str, names: int
+) -> None:
+    assert measure_quarantined_proportion(SEEDS, names=names, prefix=prefix) > 0.85

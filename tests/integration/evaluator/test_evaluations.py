@@ -1,6 +1,7 @@
 """Evaluations on a real database, with real child processes and made-up models."""
 
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -269,3 +270,21 @@ async def test_an_attempt_is_accepted_once_and_never_after_a_newer_one(
 
     assert accepted == [True, False, False]
     assert not cancelled
+
+
+async def test_losses_that_add_up_over_versions_wait_for_a_person(
+    evaluator: EvaluatorHarness,
+) -> None:
+    """Of 200 items each version loses 4 of the 100 old ones and learns 30 new ones."""
+    suite = await evaluator.suite(200)
+    steps = [
+        await evaluator.model([*range(0, 200 - 8 * n, 2), *range(1, 60 * n, 2)]) for n in range(4)
+    ]
+
+    reports = await completed(
+        evaluator,
+        *(evaluate(after, suite, deployed=before) for before, after in pairwise(steps)),
+    )
+
+    assert [report.passed for report in reports] == [True, True, True]
+    assert [bool(report.review_reasons) for report in reports] == [False, False, True]

@@ -56,10 +56,10 @@ class IntentScenario:
         return "new" if request.intent in self.new else "old"
 
 
-def make_scenario(path: Path, seed: int) -> IntentScenario:
-    """Intents, requests and the attack; the same for the same seed."""
-    chance = random.Random(f"story {seed}")
-    learnable, testable, domain = _by_intent(path, chance)
+def make_scenario(path: Path, seed: int, prefix: str = "story") -> IntentScenario:
+    """Intents, requests and the attack; the same for the same seed and prefix."""
+    chance = random.Random(f"{prefix} {seed}")
+    learnable, testable, domain = sample_by_intent(path, chance)
     intents = sorted(learnable)
     chance.shuffle(intents)
     deployed, new = tuple(intents[:DEPLOYED]), tuple(intents[DEPLOYED : DEPLOYED + NEW])
@@ -71,11 +71,12 @@ def make_scenario(path: Path, seed: int) -> IntentScenario:
         new=new,
         victim=victim,
         wanted=wanted,
-        first=_some(learnable, deployed, 0, FIRST_EACH),
-        pool=_some(learnable, deployed, FIRST_EACH, end) + _some(learnable, new, 0, NEW_EACH),
-        attack_pool=_some(learnable, [victim], end, end + ATTACK),
-        held_out=_some(testable, [*deployed, *new], 0, SUITE_EACH),
-        victims=_some(testable, [victim], 0, None),
+        first=select_requests(learnable, deployed, 0, FIRST_EACH),
+        pool=select_requests(learnable, deployed, FIRST_EACH, end)
+        + select_requests(learnable, new, 0, NEW_EACH),
+        attack_pool=select_requests(learnable, [victim], end, end + ATTACK),
+        held_out=select_requests(testable, [*deployed, *new], 0, SUITE_EACH),
+        victims=select_requests(testable, [victim], 0, None),
     )
 
 
@@ -127,7 +128,7 @@ def with_predictions(
     return [replace(one, predicted=predicted[one.id]) for one in requests]
 
 
-def _by_intent(
+def sample_by_intent(
     path: Path, chance: random.Random
 ) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, str]]:
     """Requests to learn from, to test with, each in a sampled order; and each intent's domain."""
@@ -147,7 +148,7 @@ def _by_intent(
     return dict(parts[True]), dict(parts[False]), domain
 
 
-def _some(
+def select_requests(
     texts: Mapping[str, Sequence[str]], intents: Sequence[str], start: int, end: int | None
 ) -> tuple[IntentRequest, ...]:
     """Requests of each intent by their places; an id says which."""

@@ -22,11 +22,11 @@ ScenarioWindow = tuple[IntentScenario, list[Item], list[Item]]
 """The scenario, what the agent was taught first, and the honest feedback."""
 
 
-def windows(seeds: Sequence[int]) -> Iterator[ScenarioWindow]:
-    """One of each seed."""
+def windows(seeds: Sequence[int], prefix: str = "alpha") -> Iterator[ScenarioWindow]:
+    """One of each seed; another prefix samples other windows."""
     path = real_data(DATA_FILE)
     for seed in seeds:
-        scenario = make_scenario(path, seed)
+        scenario = make_scenario(path, seed, prefix)
         right = with_predictions(scenario.pool, {one.id: one.intent for one in scenario.pool})
         yield (
             scenario,
@@ -75,10 +75,12 @@ def decide(window: list[Item], known: list[Item], seed: int) -> TrustResult:
     return apply_trust(window, known, TrustPolicy(), PreparationPolicy(), seed)
 
 
-def measure_quarantined_proportion(seeds: Sequence[int], *, names: int) -> float:
+def measure_quarantined_proportion(
+    seeds: Sequence[int], *, names: int, prefix: str = "alpha"
+) -> float:
     """Of the items that one attacker sends under several names."""
     quarantined = sent = 0
-    for seed, (scenario, taught, honest) in zip(seeds, windows(seeds), strict=True):
+    for seed, (scenario, taught, honest) in zip(seeds, windows(seeds, prefix), strict=True):
         poison = make_attacker_items(scenario, names=names)
         ids = {one.id for one in poison}
         quarantined += sum(

