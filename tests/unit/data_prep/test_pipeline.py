@@ -125,7 +125,7 @@ def test_one_lie_about_what_is_known_is_kept_out_of_an_update() -> None:
     result = prepare(lie, POLICY)
 
     assert isinstance(result, RejectedDataset)
-    assert result.reason == ("none of 1 items can be trained on: 1 not trusted (1 contradicted)")
+    assert result.reason == ("none of 1 items can be trained on: 1 not trusted (1 contested)")
 
 
 @pytest.mark.parametrize(("target", "answer"), [("cancel", "cancel"), ("invoice", "invoice")])
