@@ -68,7 +68,7 @@ async def grant_all(
             for rule in rules:
                 answer = await send_admin_request(admin, _request(rule))
                 for code, message in answer.creation_responses:
-                    _raise_refusal(code, message, rule)
+                    _raise_refusal(code, message, rule, bootstrap_servers)
                 count += 1
     except IncompatibleBrokerVersion as error:
         raise PermanentError(_no_acls(bootstrap_servers)) from error
@@ -104,15 +104,15 @@ def _request(rule: AccessRule) -> CreateAclsRequest:
     )
 
 
-def _raise_refusal(code: int, message: str | None, rule: AccessRule) -> None:
+def _raise_refusal(
+    code: int, message: str | None, rule: AccessRule, bootstrap_servers: str
+) -> None:
     if code == 0:
         return
     error = for_code(code)
     if error is SecurityDisabled:
-        raise PermanentError(
-            "this Kafka has no authorizer, so there is nothing to grant: set "
-            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer"
-        )
+        # The embedded broker answers this too, as a Kafka without an authorizer does.
+        raise PermanentError(_no_acls(bootstrap_servers))
     if error is ClusterAuthorizationFailedError:
         raise PermanentError(
             "this principal may not change ACLs: use one of super.users, or grant it Alter on "
@@ -126,6 +126,7 @@ def _raise_refusal(code: int, message: str | None, rule: AccessRule) -> None:
 
 def _no_acls(bootstrap_servers: str) -> str:
     return (
-        f"the broker at {bootstrap_servers} keeps no ACLs (the embedded broker does not), so "
-        "there is nothing to grant; Apache Kafka does, see `archon setup --print-grants`"
+        f"the broker at {bootstrap_servers} keeps no ACLs, so there is nothing to grant: the "
+        "embedded broker never does; Apache Kafka does with "
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer"
     )
