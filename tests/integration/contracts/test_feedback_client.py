@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from archon_contracts.client import KafkaFeedbackClient, ReceivedEvent, subscribe, subscription
 from archon_contracts.client.errors import (
     BrokerUnavailableError,
+    EventTooLargeError,
     SendRefusedError,
     TopicMissingError,
 )
@@ -150,6 +151,18 @@ async def test_an_event_too_large_is_refused(feedback_topic: str, tenant: str) -
     large = feedback(tenant).model_copy(update={"actual": "x" * 2_000_000})
 
     async with KafkaFeedbackClient(feedback_topic, source="test") as client:
+        with pytest.raises(EventTooLargeError, match="65536 are allowed"):
+            await client.send(large)
+
+
+async def test_an_event_larger_than_the_broker_takes_is_refused(
+    feedback_topic: str, tenant: str
+) -> None:
+    large = feedback(tenant).model_copy(update={"actual": "x" * 2_000_000})
+
+    async with KafkaFeedbackClient(
+        feedback_topic, source="test", max_event_bytes=4_000_000
+    ) as client:
         with pytest.raises(SendRefusedError, match="2000"):
             await client.send(large)
 

@@ -126,8 +126,14 @@ async def test_data_of_all_tenants_is_shown_only_to_the_operator(
     ]
     operator = set(await gateway.get("/v1/status"))
 
-    assert seen == [{"feedback_totals", "open_jobs", "shedding"}] * 2
-    assert operator - seen[0] == {"workers", "dead_letters", "outbox_age_seconds"}
+    assert seen == [{"feedback_totals", "open_jobs", "parked_agents", "shedding"}] * 2
+    assert operator - seen[0] == {
+        "dead_letters",
+        "kafka",
+        "outbox_age_seconds",
+        "refused_audit_entries",
+        "workers",
+    }
 
 
 async def test_a_repeated_request_makes_one_key(gateway: ServedGateway) -> None:

@@ -67,6 +67,6 @@ async def test_a_key_opens_what_its_scopes_name_and_shows_its_tenant_alone(
         forbidden = await gateway.http.post("/v1/jobs", json={}, headers=headers)
         letters = await gateway.http.get("/v1/dead-letters", headers=headers)
 
-    assert (agents.status_code, agents.json()) == (200, {"items": []})
+    assert (agents.status_code, agents.json()) == (200, {"items": [], "next_cursor": None})
     assert (forbidden.status_code, letters.status_code) == (403, 403)
     assert "'write'" in forbidden.json()["detail"]
