@@ -1,22 +1,71 @@
-"""Rights on Apache Kafka with its own authorizer: a role's writes pass, all others do not."""
+"""Each role's rights on Apache Kafka with its own authorizer: allowed acts pass, others do not."""
 
+import asyncio
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+)
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from archon_contracts.namespace import Namespace
-from archon_contracts.topics import ALL_TOPICS
-from deploy.kafka_access import ROLES, WRITERS, Resource, list_grants, principal_of_role
+from archon_contracts.topics import (
+    AGENT_CONFIGURATIONS,
+    ALL_TOPICS,
+    AUDIT,
+    FEEDBACK,
+    JOBS,
+    SERVICES,
+    TRAINER_COMMANDS,
+    consumer_group,
+)
+from deploy.kafka_access import (
+    AGENT,
+    OPERATOR,
+    READERS,
+    ROLES,
+    SETUP,
+    WRITERS,
+    Resource,
+    list_grants,
+    list_groups,
+    principal_of_role,
+)
 from shared.errors import PermanentError
 from shared.kafka.access_control import AccessRule, grant_all
 from shared.kafka.topic_admin import ensure_topics
 from tests.support.infrastructure.real_kafka import ROLE_PASSWORD, RealKafka
+from tests.support.infrastructure.role_users import sasl_security, user_of
 
 REFUSED = KafkaError.TOPIC_AUTHORIZATION_FAILED
+GROUP_REFUSED = KafkaError.GROUP_AUTHORIZATION_FAILED
+# The first consumer of a node waits for the topic of the offsets to be made; a loaded machine takes
+# many seconds for it.
+READ_SECONDS = 30
 
 
 def client_settings(node: RealKafka, role: str) -> dict[str, Any]:
@@ -53,6 +102,68 @@ class GuardedTopics:
                 codes[name] = error.args[0].code()
         producer.flush(15)
         return codes
+
+    def read(self, role: str, names: list[str]) -> dict[str, int]:
+        """The error code of each topic, read in the role's group; 0: a record came.
+
+        By subscription, as the services read: for a partition that is assigned by hand, librdkafka
+        says nothing of a topic that the principal may not even describe.
+        """
+        group = self.namespace.qualify(consumer_group(role))
+        consumer = Consumer(reader_settings(self.node, user_of(role), group))
+        consumer.subscribe([self.namespace.qualify(name) for name in names])
+        codes: dict[str, int] = {}
+        deadline = time.monotonic() + READ_SECONDS
+        try:
+            while len(codes) < len(names) and time.monotonic() < deadline:
+                for message in consumer.consume(100, timeout=1):
+                    # Without a topic: a connection that was lost, which librdkafka makes again.
+                    if topic := self.namespace.plain(message.topic() or ""):
+                        error = message.error()
+                        codes[topic] = error.code() if error is not None else 0
+        finally:
+            consumer.close()
+        return codes
+
+    def list_offsets(self, role: str, groups: list[str]) -> dict[str, int]:
+        """The error code of asking for each group's offsets, which begins as joining does."""
+        admin = AdminClient(client_settings(self.node, user_of(role)))
+        asked = {
+            group: admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
+            for group in groups
+        }
+        return {group: error_code(settled) for group, settled in asked.items()}
+
+
+def right_to_read(principal: str, topic: str) -> AclBinding:
+    return AclBinding(
+        ResourceType.TOPIC,
+        topic,
+        ResourcePatternType.LITERAL,
+        principal,
+        "*",
+        AclOperation.READ,
+        AclPermissionType.ALLOW,
+    )
+
+
+def error_code(settled: Future[Any]) -> int:
+    """What the broker refused a request with; 0: nothing."""
+    try:
+        settled.result(20)
+    except KafkaException as refused:
+        return int(refused.args[0].code())
+    return 0
+
+
+def reader_settings(node: RealKafka, user: str, group: str) -> dict[str, Any]:
+    """A consumer that leaves the group's offsets as they are, so that each test reads all."""
+    return {
+        **client_settings(node, user),
+        "group.id": group,
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +202,95 @@ async def test_a_role_writes_to_its_topics_and_to_no_other(
         if (each.resource, each.operation) == (Resource.TOPIC, "Write")
     }
 
-    codes = guarded.write(role.replace("_", "-"), names)
+    codes = guarded.write(user_of(role), names)
 
     assert {name for name, code in codes.items() if code == 0} == allowed
     assert {code for code in codes.values() if code} <= {REFUSED}
     assert allowed >= {t.name for t, roles in WRITERS.items() if role in roles}
+
+
+@pytest.mark.parametrize("role", SERVICES)
+async def test_a_service_reads_its_topics_and_no_other(guarded: GuardedTopics, role: str) -> None:
+    codes = guarded.read(role, [topic.name for topic in ALL_TOPICS])
+
+    own = {topic.name for topic, roles in READERS.items() if role in roles}
+    assert codes == {topic.name: 0 if topic.name in own else REFUSED for topic in ALL_TOPICS}
+
+
+async def test_an_agent_reads_what_is_deployed_without_a_group(guarded: GuardedTopics) -> None:
+    deployed, feedback = (
+        TopicPartition(guarded.namespace.qualify(topic.name), 0)
+        for topic in (AGENT_CONFIGURATIONS, FEEDBACK)
+    )
+    async with AIOKafkaConsumer(
+        bootstrap_servers=guarded.node.sasl_servers, **sasl_security(AGENT)
+    ) as consumer:
+        consumer.assign([deployed])
+        await consumer.seek_to_beginning()
+        record = await asyncio.wait_for(consumer.getone(), READ_SECONDS)
+        consumer.assign([feedback])
+        consumer.seek(feedback, 0)
+        with pytest.raises(TopicAuthorizationFailedError):
+            await asyncio.wait_for(consumer.getone(), READ_SECONDS)
+
+    assert record.value == b"{}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_role_reads_the_offsets_of_its_groups_alone(
+    guarded: GuardedTopics, role: str
+) -> None:
+    granted = list_grants(role, guarded.namespace)
+    own = {each.name for each in granted if each.resource is Resource.GROUP}
+    groups = list_groups(guarded.namespace)
+
+    codes = guarded.list_offsets(role, groups)
+
+    assert codes == {group: 0 if group in own else GROUP_REFUSED for group in groups}
+
+
+@pytest.mark.parametrize("role", ["trainer", OPERATOR])
+async def test_who_may_not_join_a_group_is_refused(guarded: GuardedTopics, role: str) -> None:
+    """The operator may describe the group; the trainer may not even that."""
+    group = guarded.namespace.qualify(consumer_group("registry"))
+    consumer = Consumer(reader_settings(guarded.node, user_of(role), group))
+    consumer.subscribe([guarded.namespace.qualify(TRAINER_COMMANDS.name)])
+    try:
+        errors = [message.error() for message in consumer.consume(1, timeout=READ_SECONDS)]
+    finally:
+        consumer.close()
+
+    assert [error.code() for error in errors if error is not None] == [GROUP_REFUSED]
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != SETUP])
+async def test_no_role_but_setup_administers_topics_groups_or_rights(
+    guarded: GuardedTopics, role: str
+) -> None:
+    admin = AdminClient(client_settings(guarded.node, user_of(role)))
+    name, new = (guarded.namespace.qualify(each) for each in (JOBS.name, f"new-{uuid4().hex}"))
+    entry = ConfigEntry("retention.ms", "1", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry])
+    group = guarded.namespace.qualify(consumer_group("registry"))
+    right = right_to_read(f"User:{user_of(role)}", guarded.namespace.qualify(AUDIT.name))
+
+    codes = {
+        "create a topic": error_code(admin.create_topics([NewTopic(new, 1, 1)])[new]),
+        "delete a topic": error_code(admin.delete_topics([name])[name]),
+        "change a topic": error_code(admin.incremental_alter_configs([resource])[resource]),
+        "add partitions": error_code(admin.create_partitions([NewPartitions(name, 99)])[name]),
+        "delete a group": error_code(admin.delete_consumer_groups([group])[group]),
+        "grant a right": error_code(admin.create_acls([right])[right]),
+    }
+
+    assert codes == {
+        "create a topic": REFUSED,
+        "delete a topic": REFUSED,
+        "change a topic": REFUSED,
+        "add partitions": REFUSED,
+        "delete a group": GROUP_REFUSED,
+        "grant a right": KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
 
 
 async def test_rights_that_are_there_may_be_granted_again(guarded: GuardedTopics) -> None:
@@ -105,11 +300,6 @@ async def test_rights_that_are_there_may_be_granted_again(guarded: GuardedTopics
 
 
 async def test_a_principal_without_alter_is_named_as_such(guarded: GuardedTopics) -> None:
-    security = {
-        "security_protocol": "SASL_PLAINTEXT",
-        "sasl_mechanism": "PLAIN",
-        "sasl_plain_username": "trainer",
-        "sasl_plain_password": ROLE_PASSWORD,
-    }
+    security = sasl_security("trainer")
     with pytest.raises(PermanentError, match="may not change ACLs"):
         await grant_all(guarded.node.sasl_servers, rules(guarded.namespace), security=security)
