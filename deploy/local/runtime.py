@@ -140,20 +140,25 @@ class Runtime:
             "ARCHON_ARTIFACTS_TRUSTED_KEYS": ",".join(public.values()),
             "ARCHON_ARTIFACTS_MODEL_KEYS": public[TRAINER],
         }
-        secret = read_or_create(self._settings.sampling_secret_path, random_key)
-        mac = {"ARCHON_GATEWAY_MAC_KEY": read_or_create(self._settings.mac_key_path, random_key)}
-        # Each secret goes to the services that need it, and to no other.
-        own: dict[str, dict[str, str]] = {name: {} for name in self._settings.services}
-        own.setdefault("data_prep", {})["ARCHON_DATA_PREP_SAMPLING_SECRET"] = secret
-        own.setdefault("gateway", {})["ARCHON_GATEWAY_BOOTSTRAP_API_KEY"] = self.api_key
-        for name in ("gateway", "coordinator"):
-            own.setdefault(name, {}).update(mac)
-        for role in SIGNING_ROLES:
-            own.setdefault(role, {})["ARCHON_ARTIFACTS_SIGNING_KEY"] = self._signing_key(role)
+        own = self._own_settings()
         return [
-            ServiceProcess(name, ports[name], environment | own[name], self._log_path(name))
+            ServiceProcess(name, ports[name], environment | own.get(name, {}), self._log_path(name))
             for name in self._settings.services
         ]
+
+    def _own_settings(self) -> dict[str, dict[str, str]]:
+        """Give each secret to the services that need it, and to no other."""
+        mac = {"ARCHON_GATEWAY_MAC_KEY": read_or_create(self._settings.mac_key_path, random_key)}
+        secret = read_or_create(self._settings.sampling_secret_path, random_key)
+        own = {
+            "gateway": {"ARCHON_GATEWAY_BOOTSTRAP_API_KEY": self.api_key, **mac},
+            "coordinator": dict(mac),
+            "data_prep": {"ARCHON_DATA_PREP_SAMPLING_SECRET": secret},
+        }
+        for role in SIGNING_ROLES:
+            signing = {"ARCHON_ARTIFACTS_SIGNING_KEY": self._signing_key(role)}
+            own.setdefault(role, {}).update(signing)
+        return own
 
     def _service_environment(self) -> dict[str, str]:
         """Say where everything is; other settings of the services pass through from our own."""
