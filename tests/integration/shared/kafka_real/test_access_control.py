@@ -293,8 +293,10 @@ async def test_no_role_but_setup_administers_topics_groups_or_rights(
     }
 
 
-async def test_rights_that_are_there_may_be_granted_again(guarded: GuardedTopics) -> None:
-    count = await grant_all(guarded.node.bootstrap_servers, rules(guarded.namespace))
+async def test_setup_may_grant_again_what_is_granted(guarded: GuardedTopics) -> None:
+    security = sasl_security(SETUP)
+
+    count = await grant_all(guarded.node.sasl_servers, rules(guarded.namespace), security=security)
 
     assert count == sum(len(list_grants(role)) for role in ROLES)
 
