@@ -53,7 +53,7 @@ def _problem(response: httpx.Response) -> str:
 
 def _unreachable(url: str, error: httpx.TransportError) -> ApiError:
     why = (
-        "did not read_response in time"
+        "did not answer in time"
         if isinstance(error, httpx.TimeoutException)
         else "is not there"
     )

@@ -23,7 +23,7 @@ class GeneratorService:
         self._queue = queue
 
     async def accept_request(self, tx: Tx, message: Message[GenerateSyntheticData]) -> None:
-        """WorkQueue the work; a request that was carried out before is answered at once."""
+        """Queue the work; a request that was carried out before is answered at once."""
         command = message.body
         known = await self._store.find_result(tx, command.tenant_id, command.request_id)
         if known is not None:

@@ -23,7 +23,7 @@ class TrainerService:
         self._queue = queue
 
     async def accept_training(self, tx: Tx, message: Message[TrainModel]) -> bool:
-        """WorkQueue the attempt and end older ones of its job; one that is not newer is dropped."""
+        """Queue the attempt and end older ones of its job; one that is not newer is dropped."""
         command = message.body
         if not await self._attempts.accept_attempt(tx, command):
             log.info("stale_attempt_ignored", job_id=command.job_id, attempt=command.attempt)

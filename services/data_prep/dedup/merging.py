@@ -1,4 +1,4 @@
-"""NeighbourMatches duplicates: those with one answer become one item, the others stay together in a
+"""Near duplicates: those with one answer become one item, the others stay together in a
 split.
 
 What is one with a question of the evaluation suite, near enough and with its answer, is left out.
@@ -37,7 +37,7 @@ def merge_near_duplicates(
 ) -> MergedItems:
     """Unite near duplicates with one target; a new item replaces a replayed one.
 
-    NeighbourMatches duplicates with different targets are all kept: it may be the one word that
+    Near duplicates with different targets are all kept: it may be the one word that
     matters.
     """
     keys = [item.key for item in (*new, *replayed)]

@@ -1,4 +1,4 @@
-"""ServiceContexts of a made-up service, `probe`, on the embedded parts."""
+"""Service contexts of a made-up service, `probe`, on the embedded parts."""
 
 import asyncio
 import contextlib
