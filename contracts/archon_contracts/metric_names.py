@@ -30,6 +30,16 @@ VALIDATION_ACCURACY_AT_5: Final = f"validation/{ACCURACY_AT_5}"
 INTERPOLATION_FACTOR: Final = "continual/interpolation_factor"
 """How far the weights went from those of the deployed version to those of the run's end, 0 to 1."""
 
+BEST_EPOCH: Final = "train/best_epoch"
+"""The epoch whose weights were kept, where it is not the last."""
+
+MAX_LENGTH: Final = "data/max_length"
+"""Tokens of a text that the model reads."""
+CUT_TEXTS: Final = "data/cut_texts"
+"""Proportion of the training texts that are longer, so that their ends were not read."""
+TOO_LONG_ITEMS: Final = "data/too_long_items"
+"""A generator's items left out because prompt and answer are longer than the limit."""
+
 UNKNOWN_TARGETS: Final = "data/unknown_targets"
 """Items left out because their target is no answer of the agent."""
 

@@ -22,7 +22,7 @@ from services.data_prep.domain import (
     RejectedDataset,
     SamplingSeeds,
 )
-from services.data_prep.pipeline import PreparationInputs, prepare
+from services.data_prep.pipeline import PreparationInputs, prepare, refuse_untestable
 from services.data_prep.sampling.replay_buffer import select_retained
 from services.data_prep.sources.loading import (
     SourceFolders,
@@ -75,6 +75,8 @@ def run(spec: dict[str, Any], _report: Callable[[dict[str, Any]], None]) -> dict
     result = prepare(inputs, task.policy)
     if isinstance(result, RejectedDataset):
         return _dump(result)
+    if (refused := refuse_untestable(inputs, task.policy, result)) is not None:
+        return _dump(refused)
     _write(task.output_dir, build_files(command, result, task.policy, task.erased_feedback_ids))
     # More than the replay buffer holds would be thrown away by the service.
     remembered = select_retained(result.learned, task.policy.replay_capacity, task.seeds.agent)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archon_contracts.commands import PrepareDataset, SourceKind
-from archon_contracts.formats import QuarantinedItem, Split, TrainingItem
+from archon_contracts.formats import REPLAY, QuarantinedItem, Split, TrainingItem
 from archon_contracts.values import AgentKind
 from services.data_prep.cleaning.annotation import Agreement, krippendorff_alpha, last_labels
 from services.data_prep.cleaning.cleaning import build_items, deduplicate
@@ -154,6 +154,26 @@ def _split(
         stratified=command.kind is not AgentKind.GENERATOR,
     )
     return cap_raters(parts, merged.cluster_of, seed=inputs.seed)
+
+
+def refuse_untestable(
+    inputs: PreparationInputs, policy: PreparationPolicy, prepared: PreparedDataset
+) -> RejectedDataset | None:
+    """Why nothing could be decided about a model of this dataset; None where it could.
+
+    Said here, before a training is paid for whose result cannot be evaluated.
+    """
+    shares = compute_split_shares(inputs.command, policy)
+    if not shares.get(Split.TEST) or prepared.splits[Split.TEST]:
+        return None
+    stated = " and ".join(f"{share:.0%} for {part}" for part, share in shares.items())
+    new = sum(g.item.source != REPLAY for part in prepared.splits.values() for g in part)
+    return RejectedDataset(
+        f"{new} items with {stated} leave none for the test that decides about the new version, "
+        "as at least half of each target's items are trained on: give more items a target, lower "
+        "validation.split, or name an evaluation suite",
+        prepared.quality,
+    )
 
 
 def compute_split_shares(command: PrepareDataset, policy: PreparationPolicy) -> dict[Split, float]:

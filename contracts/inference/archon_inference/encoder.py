@@ -94,6 +94,13 @@ class TextEncoder:
         """Units of a pooled vector (H)."""
         return int(self.lower.config.hidden_size)
 
+    @property
+    def longest(self) -> int:
+        """Most tokens of a text that the model can read."""
+        # A tokenizer that knows no limit names an enormous number.
+        positions = int(getattr(self.lower.config, "max_position_embeddings", 512))
+        return min(int(self.tokenizer.model_max_length), positions)
+
     def tokenize(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut at `max_length`."""
         if not texts:

@@ -20,6 +20,8 @@ from services.trainer.recipes.continual import ContinualStrategy
 from services.trainer.recipes.encoder_recipe import (
     EncoderObjective,
     EncoderTask,
+    TextLimit,
+    measure_limit,
     select_learnable_items,
     train_encoder,
 )
@@ -50,14 +52,17 @@ def train(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
     items = select_learnable_items(train_items, validation_items, places)
     base = run.warm_start_model or resolve_base_model(run.base_model, run.cache_dir)
     encoder = TextEncoder.load(base, run.config.frozen_layers, device=run.device)
+    texts = [item.input for item in items.train]
+    limit = measure_limit(encoder, texts, run.config.max_length, before.max_length if before else 0)
     head = _head(encoder, labels, warm_start).to(encoder.device)
 
     def build_objective(strategy: ContinualStrategy) -> LabelSoftmax:
         return LabelSoftmax(encoder.upper, strategy, head)
 
     task = EncoderTask(
-        model=Classifier(encoder, _build_card(run, labels, warm_start), head),
+        model=Classifier(encoder, _build_card(run, labels, warm_start, limit), head),
         items=items,
+        limit=limit,
         targets=_build_targets(items.train, places),
         build_objective=build_objective,
     )
@@ -109,12 +114,15 @@ def _head(encoder: TextEncoder, labels: Sequence[str], warm_start: Classifier | 
 
 
 def _build_card(
-    run: TrainingRun[ClassifierConfig], labels: tuple[str, ...], warm_start: Classifier | None
+    run: TrainingRun[ClassifierConfig],
+    labels: tuple[str, ...],
+    warm_start: Classifier | None,
+    limit: TextLimit,
 ) -> ModelCard:
     return ModelCard(
         kind="classifier",
         base_model=run.base_model,
-        max_length=run.config.max_length,
+        max_length=limit.max_length,
         frozen_layers=frozen_layers(run, warm_start.card if warm_start else None),
         labels=labels,
     )

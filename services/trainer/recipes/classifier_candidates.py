@@ -44,6 +44,7 @@ from services.trainer.closed_form.learnt_items import (
 from services.trainer.closed_form.statistics import build_head
 from services.trainer.errors import EmptyDataset
 from services.trainer.recipes.classifier import train as fine_tune_classifier
+from services.trainer.recipes.encoder_recipe import TextLimit, measure_limit
 from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.items import REPLAY, TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import Report
@@ -67,6 +68,7 @@ class ClosedFormCandidate:
 
     classifier: Classifier
     state: ClosedFormState
+    limit: TextLimit
     train_loss: float
     unlearnt_items: int
     seconds: float
@@ -119,15 +121,18 @@ def fit_closed_form(
     state = before or ClosedFormState.empty(encoder.hidden_size)
     # What was retracted since leaves with this version; its text is erased, its vector is there.
     state = state.unlearn(read_retracted(run.dataset))
-    vectors_NH = embed_new(encoder, learnt, run.config.max_length, state)
+    texts = [item.input for item in items]
+    limit = measure_limit(encoder, texts, run.config.max_length, card.max_length if card else 0)
+    vectors_NH = embed_new(encoder, learnt, limit.max_length, state)
     state = state.learn([learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)])
     if not (labels := state.statistics.known(wanted)):
         raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
     head = build_head(state.statistics, labels).to(encoder.device)
-    classifier = Classifier(encoder, _card(run, labels, frozen), head)
+    classifier = Classifier(encoder, _card(run, labels, frozen, limit), head)
     return ClosedFormCandidate(
         classifier=classifier,
         state=state,
+        limit=limit,
         train_loss=_loss(classifier, vectors_NH, [item.target for item in learnt]),
         unlearnt_items=sum(item.target not in set(wanted) for item in items),
         seconds=time.perf_counter() - started,
@@ -146,6 +151,7 @@ def _closed_form(
     metrics = {
         TRAIN_LOSS: candidate.train_loss,
         UNKNOWN_TARGETS: float(candidate.unlearnt_items),
+        **candidate.limit.metrics,
         **_accuracy(VALIDATION_ACCURACY, right),
     }
     report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
@@ -179,7 +185,7 @@ def _fine_tuned_or(
     )
     if chosen:
         train_items, _ = read_training_items(run.dataset)
-        save_state(_state_under(tuned, train_items, run), run.output_dir)
+        save_state(_state_under(tuned, train_items), run.output_dir)
         return result
     # Whole: files of the tuned model must not stay beside those of the closed form.
     shutil.rmtree(run.output_dir)
@@ -205,14 +211,12 @@ def _is_better(tuned: Sequence[bool], closed_form: Sequence[bool]) -> bool:
     return float(bdtrc(gained - 1, gained + lost, 0.5)) <= MAXIMUM_P_VALUE
 
 
-def _state_under(
-    classifier: Classifier, items: Sequence[TrainingItem], run: TrainingRun[ClassifierConfig]
-) -> ClosedFormState:
+def _state_under(classifier: Classifier, items: Sequence[TrainingItem]) -> ClosedFormState:
     """What is learnt of the items under the tuned encoder, for the next version to go on from."""
     known = [item for item in items if item.target in set(classifier.card.labels)]
     encoder = classifier.encoder
     state = ClosedFormState.empty(encoder.hidden_size)
-    vectors_NH = encoder.embed([item.input for item in known], run.config.max_length).cpu()
+    vectors_NH = encoder.embed([item.input for item in known], classifier.card.max_length).cpu()
     return state.learn([learnt_item(i, v) for i, v in zip(known, vectors_NH, strict=True)])
 
 
@@ -236,11 +240,13 @@ def _loss(classifier: Classifier, vectors_NH: Tensor, targets: Sequence[str]) ->
     return float(cross_entropy(classifier.head(vectors_NH[rows]), wanted))
 
 
-def _card(run: TrainingRun[ClassifierConfig], labels: tuple[str, ...], frozen: int) -> ModelCard:
+def _card(
+    run: TrainingRun[ClassifierConfig], labels: tuple[str, ...], frozen: int, limit: TextLimit
+) -> ModelCard:
     return ModelCard(
         kind="classifier",
         base_model=run.base_model,
-        max_length=run.config.max_length,
+        max_length=limit.max_length,
         frozen_layers=frozen,
         labels=labels,
     )

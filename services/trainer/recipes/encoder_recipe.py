@@ -7,6 +7,7 @@ Shape suffixes: B texts, T tokens, H hidden units, R rejected targets.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,13 +16,15 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from archon_contracts.metric_names import (
+    CUT_TEXTS,
+    MAX_LENGTH,
     TOP_K,
     UNKNOWN_TARGETS,
     VALIDATION_ACCURACY,
     VALIDATION_ACCURACY_AT_5,
 )
 from archon_inference.classifier import Classifier
-from archon_inference.encoder import UpperLayers
+from archon_inference.encoder import TextEncoder, UpperLayers
 from archon_inference.selector import Selector
 from services.trainer.errors import EmptyDataset
 from services.trainer.recipes.continual import ContinualStrategy, choose_strategy
@@ -38,6 +41,42 @@ from services.trainer.recipes.run import EncoderConfig, TrainingRun
 
 MAX_SCORED: Final = 500
 """Replayed items that an interpolation is chosen by: a point of accuracy shows in as many."""
+
+
+SHORTEST_LIMIT: Final = 32
+"""Tokens that a model reads at least: later inputs may be longer than the first ones, and the cost
+of short texts does not depend on the limit."""
+COVERED_PROPORTION: Final = 0.95
+"""Of the texts are read whole; a few very long ones must not slow every batch down."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextLimit:
+    """How much of a text the model reads, and how many of the training texts are longer."""
+
+    max_length: int
+    cut: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """As published of a run."""
+        return {MAX_LENGTH: float(self.max_length), CUT_TEXTS: self.cut}
+
+
+def measure_limit(
+    encoder: TextEncoder, texts: Sequence[str], most: int, before: int = 0
+) -> TextLimit:
+    """The length that nearly all the texts fit in, up to `most` and to what the model can read.
+
+    Not below that of the version `before`, which read its own texts with it.
+    """
+    limit = min(most, encoder.longest)
+    # One more than can be read tells a text that just fits from one that is cut.
+    lengths = sorted(len(ids) for ids in encoder.tokenize(texts, limit + 1))
+    covered = lengths[math.ceil(COVERED_PROPORTION * len(lengths)) - 1] if lengths else 0
+    chosen = min(limit, max(SHORTEST_LIMIT, before, covered))
+    cut = sum(length > chosen for length in lengths) / len(lengths) if lengths else 0.0
+    return TextLimit(chosen, cut)
 
 
 class EncoderObjective(nn.Module):
@@ -89,6 +128,7 @@ class EncoderTask:
 
     model: Selector | Classifier
     items: LearnableItems
+    limit: TextLimit
     targets: ItemTargets
     build_objective: Callable[[ContinualStrategy], EncoderObjective]
 
@@ -115,7 +155,8 @@ def train_encoder(
 ) -> TrainResult:
     """Train the task's model and save it."""
     encoder, items = task.model.encoder, task.items
-    ids = encoder.tokenize([item.input for item in items.train], run.config.max_length)
+    texts = [item.input for item in items.train]
+    ids = encoder.tokenize(texts, task.model.card.max_length)
     features = FrozenFeatures(encoder, ids)
     strategy = choose_strategy(run)
     # Before any weight moves: a strategy may record what the starting model computes.
@@ -128,6 +169,7 @@ def train_encoder(
     if changed:  # the figures of the run's last validation are of other weights
         result.metrics.update(validate() | changed)
     task.model.save(run.output_dir)
+    result.metrics.update(task.limit.metrics)
     result.metrics[UNKNOWN_TARGETS] = float(items.unknown_targets)
     return result
 

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from transformers import PrinterCallback, TrainingArguments
 
 from archon_contracts import metric_names
+from services.trainer.checkpoints.best_epoch import BestEpoch
 from services.trainer.checkpoints.store import find_newest_checkpoint
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.errors import NoOptimizerSteps
@@ -159,10 +160,21 @@ def fit(
     trainer.run_metadata = run_metadata(run)
     # It would print every log entry between the lines of the structured log.
     trainer.remove_callback(PrinterCallback)
+    # After the callback that validates, whose figure it reads.
+    best = BestEpoch(
+        run.checkpoint_dir,
+        lambda: progress.validation.get(metric_names.VALIDATION_ACCURACY),
+        run.config.patience,
+    )
+    trainer.add_callback(best)
     checkpoint = find_newest_checkpoint(run.checkpoint_dir)
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if result.global_step < 1:
         raise NoOptimizerSteps(f"Job {run.job_id} did no optimizer step")
+    assert trainer.model is not None
+    restored = best.restore(trainer.model, result.global_step)
+    if restored is not None:  # the last figures are of other weights
+        progress.validate()
     # From the log, which a resumed run brings along; the Trainer's own mean begins anew.
     losses = [e["loss"] for e in trainer.state.log_history if "loss" in e]
     train_loss = statistics.fmean(losses)
@@ -173,6 +185,7 @@ def fit(
             metric_names.TRAIN_LOSS: train_loss,
             **describe_losses(losses),
             **progress.validation,
+            **({metric_names.BEST_EPOCH: float(restored.epoch)} if restored else {}),
         },
         seconds={
             "train": result.metrics["train_runtime"] - progress.validation_seconds,

@@ -13,17 +13,22 @@ from transformers import PreTrainedTokenizerBase, set_seed
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from archon_contracts.metric_names import VALIDATION_ACCURACY
+from archon_contracts.metric_names import TOO_LONG_ITEMS, VALIDATION_ACCURACY
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, write_card
 from archon_inference.generator import Generator, build_prompt, load_causal_model
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
+from services.trainer.errors import EmptyDataset
 from services.trainer.recipes.fitting import TrainResult, build_training_arguments, fit
 from services.trainer.recipes.items import TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import ProgressCallback, Report, Validate
 from services.trainer.recipes.run import GeneratorConfig, TrainingRun
 from services.trainer.recipes.warm_start import read_warm_start_card
+from shared.logging import get_logger
 
+log = get_logger(__name__)
+
+NAMED = 20  # a log line of more is not read
 VALIDATED = 50  # completions are slow; so many show the trend
 
 
@@ -31,7 +36,7 @@ def train(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
     """Train and save a generator.
 
     Raises:
-        EmptyDataset: there is no item.
+        EmptyDataset: there is no item, or none short enough.
         RunInvalid: the warm-start model comes from another base model.
     """
     set_seed(run.seed)
@@ -45,6 +50,8 @@ def train(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
     folder = run.warm_start_model or resolve_base_model(run.base_model, run.cache_dir)
     model, tokenizer = load_causal_model(folder, device=run.device)
 
+    rows = build_rows(items, tokenizer, run.config.max_length)
+
     # method: supervised fine-tuning of an adapter
     adapter = LoraConfig(
         r=run.config.lora_rank,
@@ -54,7 +61,7 @@ def train(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
         task_type="CAUSAL_LM",
     )
     settings = SFTConfig(
-        **build_training_arguments(run, len(items)) | {"remove_unused_columns": True},
+        **build_training_arguments(run, len(rows)) | {"remove_unused_columns": True},
         max_length=run.config.max_length,
         completion_only_loss=True,
         activation_checkpointing=False,
@@ -68,12 +75,13 @@ def train(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
     trainer = AdapterTrainer(
         model=model,
         args=settings,
-        train_dataset=_dataset(items, tokenizer),
+        train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=adapter,
         callbacks=[progress],
     )
     result = fit(trainer, run, progress)
+    result.metrics[TOO_LONG_ITEMS] = float(len(items) - len(rows))
     _save(trainer.model, tokenizer, card, run)
     return result
 
@@ -82,12 +90,35 @@ class AdapterTrainer(CheckpointedTrainer, SFTTrainer):
     """TRL's supervised fine-tuning with our checkpoints."""
 
 
-def _dataset(items: Sequence[TrainingItem], tokenizer: PreTrainedTokenizerBase) -> Dataset:
-    """Prompt and completion; the trainer adds the end token, which is learnt like the rest."""
-    rows = [
-        {"prompt": build_prompt(tokenizer, item.input), "completion": item.target} for item in items
-    ]
-    return Dataset.from_list(rows)
+def build_rows(
+    items: Sequence[TrainingItem], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> list[dict[str, str]]:
+    """Prompt and completion; the trainer adds the end token, which is learnt like the rest.
+
+    What is longer than the limit is left out by name: cut, a long prompt has no answer to learn,
+    and a cut answer teaches to break off.
+
+    Raises:
+        EmptyDataset: none is left.
+    """
+    rows, too_long = [], []
+    for item in items:
+        row = {"prompt": build_prompt(tokenizer, item.input), "completion": item.target}
+        # One for the end token.
+        if len(tokenizer(row["prompt"] + row["completion"])["input_ids"]) + 1 > max_length:
+            too_long.append(item.id)
+        else:
+            rows.append(row)
+    if too_long:
+        log.warning(
+            "items_too_long", count=len(too_long), ids=too_long[:NAMED], max_length=max_length
+        )
+    if not rows:
+        raise EmptyDataset(
+            f"All {len(items)} items are longer than {max_length} tokens, "
+            f"{too_long[0]!r} among them: shorten them, or raise max_length"
+        )
+    return rows
 
 
 def _build_validator(generator: Generator, items: Sequence[TrainingItem]) -> Validate:

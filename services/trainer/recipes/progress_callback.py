@@ -80,11 +80,15 @@ class ProgressCallback(TrainerCallback):
         if self._epoch_span is not None:
             self._epoch_span.set_attribute(telemetry.TRAINING_STEP, state.global_step)
             self._epoch_span.end()
+        self.validate()
+        if self.validation:
+            self._report_metrics(state, self.validation)
+
+    def validate(self) -> None:
+        """Measure the model as it is."""
         started = time.perf_counter()
         self.validation = self._validate()
         self.validation_seconds += time.perf_counter() - started
-        if self.validation:
-            self._report_metrics(state, self.validation)
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object

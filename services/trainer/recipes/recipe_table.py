@@ -61,22 +61,22 @@ def _train_generator(run: TrainingRun[GeneratorConfig], report: Report) -> Train
 RECIPES: Final[Mapping[tuple[AgentKind, TrainingMethod], Recipe]] = {
     (AgentKind.SELECTOR, TrainingMethod.SUPERVISED): Recipe(
         TrainingRun[SelectorConfig],
-        {"epochs": 2, "batch_size": 16, "learning_rate": 1e-4, "max_length": 32},
+        {"epochs": 2, "batch_size": 16, "learning_rate": 1e-4, "max_length": 512},
         _train_selector,
     ),
     (AgentKind.SELECTOR, TrainingMethod.CONTINUAL): Recipe(
         TrainingRun[SelectorConfig],
-        {"epochs": 1, "batch_size": 16, "learning_rate": 1e-4, "max_length": 32},
+        {"epochs": 1, "batch_size": 16, "learning_rate": 1e-4, "max_length": 512},
         _train_selector,
     ),
     (AgentKind.CLASSIFIER, TrainingMethod.SUPERVISED): Recipe(
         TrainingRun[ClassifierConfig],
-        {"epochs": 4, "batch_size": 16, "learning_rate": 5e-4, "max_length": 32},
+        {"epochs": 4, "batch_size": 16, "learning_rate": 5e-4, "max_length": 512},
         _train_classifier,
     ),
     (AgentKind.CLASSIFIER, TrainingMethod.CONTINUAL): Recipe(
         TrainingRun[ClassifierConfig],
-        {"epochs": 4, "batch_size": 16, "learning_rate": 2e-4, "max_length": 32},
+        {"epochs": 4, "batch_size": 16, "learning_rate": 2e-4, "max_length": 512},
         _train_classifier,
     ),
     (AgentKind.GENERATOR, TrainingMethod.SUPERVISED): Recipe(

@@ -30,9 +30,20 @@ class RunConfig(BaseModel):
     warmup_ratio: Proportion = Field(
         default=0.1, description="Proportion of steps with a rising rate."
     )
-    max_length: int = Field(ge=4, le=8192, description="Tokens per input; the rest is cut.")
+    max_length: int = Field(
+        ge=4,
+        le=8192,
+        description="Most tokens per input. An encoder reads as many as 95 in 100 of the training "
+        "texts need, no more than this and than the model can; the rest is cut, and counted.",
+    )
     max_steps: int | None = Field(default=None, ge=1, description="Stop after so many steps.")
     checkpoint_steps: int = Field(default=20, ge=1, description="Steps between two checkpoints.")
+    patience: int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="Epochs in a row below the best one that end a run.",
+    )
     max_grad_norm: float = Field(default=1.0, gt=0, description="Longer gradients are scaled.")
 
 

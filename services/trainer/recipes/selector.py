@@ -25,6 +25,8 @@ from services.trainer.recipes.continual import ContinualStrategy
 from services.trainer.recipes.encoder_recipe import (
     EncoderObjective,
     EncoderTask,
+    TextLimit,
+    measure_limit,
     select_learnable_items,
     train_encoder,
 )
@@ -43,7 +45,7 @@ def train(run: TrainingRun[SelectorConfig], report: Report) -> TrainResult:
         EmptyDataset: no item asks for a tool of the catalogue.
         RunInvalid: there is no catalogue, or the warm-start model comes from another base model.
     """
-    card = _build_card(run)
+    before = read_warm_start_card(run)  # raises when it does not fit
     base = resolve_base_model(run.base_model, run.cache_dir)
     catalogue = _embed_catalogue(run, base)
     places = {tool.name: place for place, tool in enumerate(catalogue.tools)}
@@ -52,13 +54,16 @@ def train(run: TrainingRun[SelectorConfig], report: Report) -> TrainResult:
     encoder = TextEncoder.load(
         run.warm_start_model or base, run.config.frozen_layers, device=run.device
     )
+    texts = [item.input for item in items.train]
+    limit = measure_limit(encoder, texts, run.config.max_length, before.max_length if before else 0)
 
     def build_objective(strategy: ContinualStrategy) -> CatalogueSoftmax:
         return CatalogueSoftmax(encoder.upper, strategy, catalogue.vectors_CH, run.config)
 
     task = EncoderTask(
-        model=Selector(encoder, card, catalogue),
+        model=Selector(encoder, _build_card(run, before, limit), catalogue),
         items=items,
+        limit=limit,
         targets=_build_targets(items.train, places),
         build_objective=build_objective,
     )
@@ -111,12 +116,14 @@ def _build_targets(items: Sequence[TrainingItem], places: dict[str, int]) -> Ite
     )
 
 
-def _build_card(run: TrainingRun[SelectorConfig]) -> ModelCard:
+def _build_card(
+    run: TrainingRun[SelectorConfig], before: ModelCard | None, limit: TextLimit
+) -> ModelCard:
     return ModelCard(
         kind="selector",
         base_model=run.base_model,
-        max_length=run.config.max_length,
-        frozen_layers=frozen_layers(run, read_warm_start_card(run)),
+        max_length=limit.max_length,
+        frozen_layers=frozen_layers(run, before),
         temperature=run.config.temperature,
         catalogue=CATALOGUE_FILE,
         catalogue_max_length=run.config.catalogue_max_length,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon_contracts.formats import Split, TrainingItem
-from archon_contracts.values import AgentKind, TrustPolicy
+from archon_contracts.values import AgentKind, ArtifactRef, TrustPolicy
 from services.data_prep.dataset_writer import collect_feedback_ids
 from services.data_prep.domain import (
     PreparationPolicy,
@@ -13,7 +13,12 @@ from services.data_prep.domain import (
     RejectedDataset,
     Targets,
 )
-from services.data_prep.pipeline import PreparationInputs, compute_split_shares, prepare
+from services.data_prep.pipeline import (
+    PreparationInputs,
+    compute_split_shares,
+    prepare,
+    refuse_untestable,
+)
 from tests.support.data.datasets import (
     REF,
     annotations,
@@ -94,6 +99,27 @@ def test_what_is_held_is_neither_learned_nor_kept_out_of_sight() -> None:
     )
     assert len(quarantined) == 3
     assert quarantined.isdisjoint(collect_feedback_ids(result))
+
+
+@pytest.mark.parametrize(
+    ("count", "validation", "suite", "refused"),
+    [(5, 0.15, None, True), (40, 0.9, None, True), (40, 0.15, None, False), (5, 0.15, REF, False)],
+)
+def test_a_dataset_that_leaves_nothing_to_test_with_is_refused_before_training(
+    count: int, validation: float, suite: ArtifactRef | None, refused: bool
+) -> None:
+    command = prepare_dataset(validation_proportion=validation, evaluation_suite=suite)
+    found = [record(f"question {n} {n * 7919:x}", target="b") for n in range(count)]
+    inputs = preparation_inputs(found, command=command)
+    prepared = prepare(inputs, POLICY)
+    assert isinstance(prepared, PreparedDataset)
+
+    rejected = refuse_untestable(inputs, POLICY, prepared)
+
+    assert (rejected is not None) == refused
+    if rejected is not None:
+        assert rejected.reason.startswith(f"{count} items with {validation:.0%} for validation")
+        assert "validation.split" in rejected.reason
 
 
 def test_a_window_that_only_contradicts_is_refused_with_the_reason() -> None:

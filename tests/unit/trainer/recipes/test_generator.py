@@ -5,6 +5,7 @@ import pytest
 
 from archon_inference import load_predictor
 from services.trainer.child import run
+from services.trainer.errors import EmptyDataset
 from tests.support.training.tiny_models import tiny_causal_model
 from tests.support.training.training_runs import run_spec, write_lines
 
@@ -38,6 +39,29 @@ def test_a_generator_learns_what_it_is_shown_and_serves_without_its_adapter(
     answers = load_predictor(Path(result["model_dir"])).predict(["what is the weather"])
     assert answers[0].output.split()[0] == "rain"
     assert not list((tmp_path / "model").glob("adapter*"))
+
+
+def test_items_longer_than_the_limit_are_left_out_and_counted(tmp_path: Path) -> None:
+    spec = _spec(tmp_path, tiny_causal_model(tmp_path / "base"))
+    rows = [
+        {"id": "short", "input": "what is the weather", "target": "rain"},
+        {"id": "long prompt", "input": "weather " * 40, "target": "rain"},
+        {"id": "long answer", "input": "what is the weather", "target": "rain " * 40},
+    ]
+    write_lines(tmp_path / "dataset" / "train.jsonl", rows)
+
+    result = run(spec, lambda event: None)
+
+    assert result["metrics"]["data/too_long_items"] == 2
+
+
+def test_a_dataset_of_nothing_but_too_long_items_is_refused_by_name(tmp_path: Path) -> None:
+    spec = _spec(tmp_path, tiny_causal_model(tmp_path / "base"))
+    rows = [{"id": "novel", "input": "weather " * 40, "target": "rain"}]
+    write_lines(tmp_path / "dataset" / "train.jsonl", rows)
+
+    with pytest.raises(EmptyDataset, match="'novel'"):
+        run(spec, lambda event: None)
 
 
 def test_a_generator_that_died_ends_with_the_same_weights(tmp_path: Path) -> None:

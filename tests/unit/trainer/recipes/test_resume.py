@@ -71,7 +71,7 @@ def test_a_torn_checkpoint_costs_steps_but_not_the_result(tmp_path: Path) -> Non
 def test_checkpoints_hold_no_pickle_and_only_the_newest_are_kept(tmp_path: Path) -> None:
     run(run_spec(tmp_path, tiny_encoder(tmp_path / "base"), checkpoint_steps=3), lambda event: None)
 
-    kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").glob("checkpoint-*"))
     suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
     assert kept == ["checkpoint-12", "checkpoint-9"]
     assert not suffixes & PICKLES

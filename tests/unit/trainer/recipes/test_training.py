@@ -146,3 +146,34 @@ def test_a_loss_that_is_not_a_number_stops_before_the_step(
 
     assert [report["event"] for report in reports] == ["started"]
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fine_tuning", ["always", "never"])
+def test_the_length_that_is_read_comes_from_the_texts(
+    tmp_path: Path, base: Path, kind: str, fine_tuning: str
+) -> None:
+    """Texts whose last words decide are read to their end."""
+    spec = run_spec(tmp_path, base, kind=kind, epochs=12, max_length=60, fine_tuning=fine_tuning)
+    filler = "please could you help me with this " * 6
+    rows = [{**row, "input": filler + row["input"]} for row in items(repeat=2)]
+    write_lines(tmp_path / "dataset" / "train.jsonl", rows)
+
+    result = run(spec, _ignore)
+
+    card = json.loads((Path(result["model_dir"]) / "archon.json").read_text())
+    assert card["max_length"] > 42
+    assert result["metrics"]["data/max_length"] == card["max_length"]
+    assert result["metrics"]["data/cut_texts"] <= 0.05
+
+
+def test_the_proportion_of_texts_that_are_cut_is_reported(tmp_path: Path, base: Path) -> None:
+    spec = run_spec(tmp_path, base, max_length=16)
+    rows = items()
+    long = [{**row, "id": f"long {row['id']}", "input": "weather " * 40} for row in rows[:3]]
+    write_lines(tmp_path / "dataset" / "train.jsonl", [*rows, *long])
+
+    result = run(spec, _ignore)
+
+    assert result["metrics"]["data/max_length"] == 16
+    assert result["metrics"]["data/cut_texts"] == pytest.approx(3 / (len(rows) + 3))
