@@ -52,11 +52,7 @@ def _problem(response: httpx.Response) -> str:
 
 
 def _unreachable(url: str, error: httpx.TransportError) -> ApiError:
-    why = (
-        "did not answer in time"
-        if isinstance(error, httpx.TimeoutException)
-        else "is not there"
-    )
+    why = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "is not there"
     return ApiError(
         f"The gateway at {without_credentials(url)} {why}: start the system with `archon up`, "
         "or name another one with --url or ARCHON_URL."
