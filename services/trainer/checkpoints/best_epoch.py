@@ -38,10 +38,10 @@ class BestEpoch(TrainerCallback):
     Register it after the callback that validates: `score` gives that figure, None without items.
     """
 
-    def __init__(self, root: Path, score: Score, patience: int) -> None:
+    def __init__(self, root: Path, score: Score, maximum_worse_epochs: int) -> None:
         self._root = root
         self._score = score
-        self._patience = patience
+        self._maximum_worse_epochs = maximum_worse_epochs
         self._best: BestWeights | None = None
         self._last_step = 0
 
@@ -69,7 +69,7 @@ class BestEpoch(TrainerCallback):
             self._keep(model, is_last=state.global_step >= state.max_steps)
         # Only epochs below the best count: a generator's first ones are all at zero, and a stop
         # there would end the run before it learnt anything.
-        elif epoch - best.epoch >= self._patience:
+        elif epoch - best.epoch >= self._maximum_worse_epochs:
             control.should_training_stop = True
 
     def restore(self, model: nn.Module, last_step: int) -> BestWeights | None:

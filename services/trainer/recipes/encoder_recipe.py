@@ -71,7 +71,7 @@ def measure_limit(
     Not below that of the version `before`, which read its own texts with it.
     """
     limit = min(most, encoder.longest)
-    # One more than can be read tells a text that just fits from one that is cut.
+    # With one more than can be read, a text that just fits differs from one that is cut.
     lengths = sorted(len(ids) for ids in encoder.tokenize(texts, limit + 1))
     covered = lengths[math.ceil(COVERED_PROPORTION * len(lengths)) - 1] if lengths else 0
     chosen = min(limit, max(SHORTEST_LIMIT, before, covered))

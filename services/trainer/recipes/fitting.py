@@ -164,7 +164,7 @@ def fit(
     best = BestEpoch(
         run.checkpoint_dir,
         lambda: progress.validation.get(metric_names.VALIDATION_ACCURACY),
-        run.config.patience,
+        run.config.maximum_worse_epochs,
     )
     trainer.add_callback(best)
     checkpoint = find_newest_checkpoint(run.checkpoint_dir)

@@ -38,7 +38,7 @@ class RunConfig(BaseModel):
     )
     max_steps: int | None = Field(default=None, ge=1, description="Stop after so many steps.")
     checkpoint_steps: int = Field(default=20, ge=1, description="Steps between two checkpoints.")
-    patience: int = Field(
+    maximum_worse_epochs: int = Field(
         default=5,
         ge=1,
         le=100,

@@ -6,7 +6,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from services.trainer.checkpoints.best_epoch import BestEpoch
 
-PATIENCE = 2
+LIMIT = 2
 
 
 class Epochs:
@@ -18,7 +18,7 @@ class Epochs:
         self.done = 0
         self._figures = figures
         self._arguments = TrainingArguments(output_dir=str(root), use_cpu=True)
-        self.best = BestEpoch(root, lambda: self._figures[self.done - 1], PATIENCE)
+        self.best = BestEpoch(root, lambda: self._figures[self.done - 1], LIMIT)
 
     def run(self, after: int = 0, until: int | None = None) -> "Epochs":
         """Go from one epoch to another, of a step each, unless the callback stops it."""
@@ -51,7 +51,7 @@ def test_of_equally_good_epochs_the_later_is_kept(tmp_path: Path) -> None:
 def test_a_run_that_became_worse_ends_early(tmp_path: Path) -> None:
     epochs = Epochs(tmp_path, [0.9, 0.8, 0.7, 0.6, 0.5]).run()
 
-    assert (epochs.done, epochs.restored()) == (1 + PATIENCE, 1)
+    assert (epochs.done, epochs.restored()) == (1 + LIMIT, 1)
 
 
 def test_a_run_that_has_not_begun_to_learn_goes_on(tmp_path: Path) -> None:
