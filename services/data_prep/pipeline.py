@@ -58,6 +58,12 @@ class PreparationInputs:
         return self.seeds.job if self.seeds else self.command.seed
 
     @property
+    def split_seed(self) -> int:
+        """One for ever: what a version was trained on must not test a later one, whatever seed
+        its job names."""
+        return self.seeds.agent if self.seeds else replay.RESERVOIR_SEED
+
+    @property
     def never_trained(self) -> HeldOut:
         """What the evaluation asks: the suite, and without one the reference set."""
         if self.command.evaluation_suite is not None:
@@ -149,11 +155,11 @@ def _split(
         merged.new,
         merged.cluster_of,
         compute_split_shares(command, policy),
-        seed=inputs.seed,
+        seed=inputs.split_seed,
         pinned={merged.cluster_of[item.key] for item in replayed},
         stratified=command.kind is not AgentKind.GENERATOR,
     )
-    return cap_raters(parts, merged.cluster_of, seed=inputs.seed)
+    return cap_raters(parts, merged.cluster_of, seed=inputs.split_seed)
 
 
 def refuse_untestable(

@@ -33,7 +33,8 @@ def split(
 
     Each target is parted by itself where it has enough clusters, and at least half of them stay
     for training; what a small target cannot give, larger ones do. `pinned` clusters are for
-    training. Deterministic, whatever the order of the items.
+    training. Deterministic, whatever the order of the items; which items are tested with
+    depends on the seed and the test share alone.
     """
     parts: dict[Split, list[Item]] = {name: [] for name in Split}
     remaining_quota = {Split.VALIDATION: 0.0, Split.TEST: 0.0}
@@ -42,17 +43,34 @@ def split(
             remaining_quota[name] += shares.get(name, 0.0) * sum(
                 len(cluster) for cluster in stratum
             )
-        remaining_clusters = len(stratum) // 2
-        for cluster in stratum:
-            name = max(remaining_quota, key=lambda part: remaining_quota[part])
-            if remaining_clusters == 0 or remaining_quota[name] < len(cluster) - _TOLERANCE:
-                name = Split.TRAIN
-            else:
-                remaining_quota[name] -= len(cluster)
-                remaining_clusters -= 1
-            parts[name].extend(cluster)
+        rest = stratum
+        most = len(stratum) // 2
+        # The test first, and the validation from the other end of the order: another validation
+        # share then moves nothing into the test or out of it.
+        for name in (Split.TEST, Split.VALIDATION):
+            taken, rest = _take(rest, remaining_quota[name], most)
+            remaining_quota[name] -= sum(len(cluster) for cluster in taken)
+            most -= len(taken)
+            parts[name].extend(item for cluster in taken for item in cluster)
+            rest = rest[::-1]
+        parts[Split.TRAIN].extend(item for cluster in rest for item in cluster)
     parts[Split.TRAIN].extend(item for item in items if cluster_of[item.key] in pinned)
     return {name: _restore_order(part, items) for name, part in parts.items()}
+
+
+def _take(
+    clusters: Sequence[Cluster], quota: float, most: int
+) -> tuple[list[Cluster], list[Cluster]]:
+    """The first clusters that the quota has room for, at most so many, and the others."""
+    taken: list[Cluster] = []
+    others: list[Cluster] = []
+    for cluster in clusters:
+        if len(taken) < most and quota >= len(cluster) - _TOLERANCE:
+            quota -= len(cluster)
+            taken.append(cluster)
+        else:
+            others.append(cluster)
+    return taken, others
 
 
 def cap_raters(

@@ -42,7 +42,7 @@ def test_a_line_says_what_to_learn_and_where_it_comes_from() -> None:
     assert (first.target, first.actual, first.rejected) == ("b", "a", ("a",))
     assert first.source == "feedback"
     # A retraction names feedback: the trainer subtracts the items that it alone speaks for.
-    assert first.feedback_ids == ("f1",)
+    assert first.feedback_ids == ("f0",)
 
 
 def test_feedback_is_named_once_and_replayed_feedback_is_not_new() -> None:

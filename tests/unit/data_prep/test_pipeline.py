@@ -19,6 +19,7 @@ from services.data_prep.pipeline import (
     prepare,
     refuse_untestable,
 )
+from services.data_prep.service import DataPrepService
 from tests.support.data.datasets import (
     REF,
     annotations,
@@ -103,7 +104,7 @@ def test_what_is_held_is_neither_learned_nor_kept_out_of_sight() -> None:
 
 @pytest.mark.parametrize(
     ("count", "validation", "suite", "refused"),
-    [(5, 0.15, None, True), (40, 0.9, None, True), (40, 0.15, None, False), (5, 0.15, REF, False)],
+    [(5, 0.15, None, True), (5, 0.9, None, True), (40, 0.15, None, False), (5, 0.15, REF, False)],
 )
 def test_a_dataset_that_leaves_nothing_to_test_with_is_refused_before_training(
     count: int, validation: float, suite: ArtifactRef | None, refused: bool
@@ -120,6 +121,25 @@ def test_a_dataset_that_leaves_nothing_to_test_with_is_refused_before_training(
     if rejected is not None:
         assert rejected.reason.startswith(f"{count} items with {validation:.0%} for validation")
         assert "validation.split" in rejected.reason
+
+
+def test_no_item_that_a_version_was_trained_on_tests_a_later_one_of_other_seed_and_split() -> None:
+    service = DataPrepService(None, None, None, POLICY, b"secret")
+    found = [record(f"question {n} {n * 7919:x}", target="ab"[n % 2]) for n in range(200)]
+
+    def parts(seed: int, validation: float) -> dict[Split, set[str]]:
+        command = prepare_dataset(seed=seed, validation_proportion=validation)
+        seeds = service.derive_seeds(command)
+        result = prepare(preparation_inputs(found, command=command, seeds=seeds), POLICY)
+        assert isinstance(result, PreparedDataset)
+        return keys_of(result)
+
+    first = parts(0, 0.15)
+
+    for seed, validation in ((1, 0.15), (0, 0.4), (7, 0.9), (3, 0.0)):
+        later = parts(seed, validation)
+        assert later[Split.TEST] == first[Split.TEST]
+        assert not later[Split.TEST] & first[Split.TRAIN]
 
 
 def test_a_window_that_only_contradicts_is_refused_with_the_reason() -> None:
