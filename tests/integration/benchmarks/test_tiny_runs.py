@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import ModuleType
 
 import pytest
 
@@ -25,6 +26,8 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.mark.parametrize("name", ALONE)
 def test_a_benchmark_ends_and_returns_figures(name: str) -> None:
+    require_data(importlib.import_module(f"tests.benchmarks.bench_{name}"))
+
     check(harness.run(name, tiny=True))
 
 
@@ -41,11 +44,16 @@ async def test_a_benchmark_of_a_running_system_ends_and_returns_figures(
             yield system.runtime, gateway
 
     module = importlib.import_module(f"tests.benchmarks.bench_{name}")
-    if hasattr(module, "DATA_FILE"):
-        real_data(module.DATA_FILE)
+    require_data(module)
     monkeypatch.setattr(module, "fresh_system", shared_system)
 
     check(await asyncio.to_thread(harness.run, name, tiny=True))
+
+
+def require_data(module: ModuleType) -> None:
+    """Skip, with the reason, where the public data that a benchmark reads is absent."""
+    if hasattr(module, "DATA_FILE"):
+        real_data(module.DATA_FILE)
 
 
 def test_the_demo_benchmark_reads_the_figures_of_a_report(

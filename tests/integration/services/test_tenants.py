@@ -23,6 +23,7 @@ OF_NO_TENANT = {
     "migrations": "names of files",
     "workers": "machines; they serve everybody",
     "dead_letters": "for operators, who have a scope of their own",
+    "pending_counts": "the coordinator alone publishes them; a row has many tenants' counts",
     "scores": "named by the content that was scored; whoever finds one has that content",
     "logs": "for operators; no route shows them",
     "metrics": "for operators; no route shows them",
