@@ -116,6 +116,9 @@ class DatasetFacts(ValueObject):
     version: int
     artifact: ArtifactRef
     training_items: int
+    left_out: int | None = None
+    """New items that are not in it: not trusted, contradicting, unusable, in the suite, or waiting
+    for their answer. None: not known, the job is older than this field."""
 
 
 class CandidateFacts(ValueObject):

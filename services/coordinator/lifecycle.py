@@ -22,7 +22,7 @@ from services.coordinator.jobs.ports import ConfiguredAgents
 from services.coordinator.jobs.state_machine import UNLEARNT_STATES, JobEvent, next_state
 from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.retraining.agent_queue import AgentQueue
-from services.coordinator.retraining.window_ends import WindowEnds
+from services.coordinator.retraining.window_ends import WindowEnd, WindowEnds
 from services.coordinator.scheduling.slots import SlotAllocator
 from shared.messaging.messages import Cause
 from shared.ports import Clock
@@ -68,12 +68,12 @@ class JobLifecycle:
         A job that ends without a version gives its window's feedback back, in this transaction:
         a crash leaves both as they were. `data_at_fault`: trying the window again cannot help.
         """
-        to_state, returned = next_state(job.state, event), 0
+        to_state, end = next_state(job.state, event), WindowEnd()
         if to_state in UNLEARNT_STATES:
             end = await self._window_ends.end_unlearnt(
                 tx, job, cause, reason=reason, data_at_fault=data_at_fault
             )
-            reason, returned = end.explain(reason), end.returned
+            reason = end.explain(reason)
         moved = await self._transitions.apply(tx, job, event, cause, reason=reason, facts=facts)
         if moved is None:
             return
@@ -83,7 +83,7 @@ class JobLifecycle:
         if event is JobEvent.CANCELLED and job.state is JobState.TRAINING:
             await self._dispatcher.cancel_training(tx, job, cause, reason)
         if moved.state.is_final:
-            await self._release_agent(tx, job, moved, cause, returned=returned)
+            await self._release_agent(tx, job, moved, cause, end)
         elif moved.state is not JobState.QUEUED:
             await self._dispatcher.dispatch(tx, moved, cause)
         if job.state is JobState.TRAINING or moved.state is JobState.QUEUED:
@@ -202,7 +202,9 @@ class JobLifecycle:
                 await self.retry_command(tx, job, cause, reason)
 
     async def _release_agent(
-        self, tx: Tx, job: Job, ended: Job, cause: Cause, *, returned: int
+        self, tx: Tx, job: Job, ended: Job, cause: Cause, end: WindowEnd
     ) -> None:
         if job.state is not JobState.REQUESTED:  # a requested job does not hold its agent
-            await self._agent_queue.release(tx, ended, cause, returned=returned)
+            await self._agent_queue.release(
+                tx, ended, cause, returned=end.returned, was_learnt=end.is_learnt
+            )

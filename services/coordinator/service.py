@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from archon_contracts.events import (
     EvaluationFailed,
     ModelDeployed,
     ModelRegistered,
+    QualityReport,
     TrainingCompleted,
     TrainingFailed,
     TrainingStarted,
@@ -125,6 +127,7 @@ class JobService:
             version=body.dataset_version,
             artifact=body.artifact,
             training_items=items,
+            left_out=count_left_out(body.quality, job.facts.waiting),
         )
         facts = job.facts.model_copy(update={"dataset": dataset})
         reason = describe_waiting(facts.waiting)
@@ -302,6 +305,12 @@ class JobService:
 def describe_review(version: str, reasons: tuple[str, ...]) -> str:
     """What a person reads who looks at the job."""
     return f"version {version} is ready and not deployed, it awaits a review: {'; '.join(reasons)}"
+
+
+def count_left_out(quality: QualityReport, waiting: Mapping[str, int]) -> int:
+    """How many new items a dataset does not teach. A duplicate is taught by the item it equals."""
+    left_out = quality.unusable + quality.conflicting + quality.held_out + quality.quarantined
+    return left_out + sum(waiting.values())
 
 
 def _accuracy(body: EvaluationCompleted) -> dict[str, Estimate]:

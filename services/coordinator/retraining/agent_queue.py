@@ -100,12 +100,15 @@ class AgentQueue:
                 return
         await self.evaluate_trigger(tx, stats)
 
-    async def release(self, tx: Tx, job: Job, cause: Cause, *, returned: int = 0) -> None:
+    async def release(
+        self, tx: Tx, job: Job, cause: Cause, *, returned: int = 0, was_learnt: bool = False
+    ) -> None:
         """The job is over: its agent is free for the next one, perhaps after a backoff.
 
-        Feedback that it gave back counts as unused, and would begin the same job at once.
+        Feedback that it gave back counts as unused, and would begin the same job at once. A window
+        that updates of the fast path had learnt before delays nobody: nothing went wrong.
         """
-        if job.was_unsuccessful or returned:
+        if returned or (job.was_unsuccessful and not was_learnt):
             await self._stats_store.count_unsuccessful_run(tx, job.key, self._clock.now())
         if job.is_refused_update:
             await self._fast_path.record_end(tx, job.key, deployed=False)

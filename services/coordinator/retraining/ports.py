@@ -103,8 +103,19 @@ class Corrections(Protocol):
 class WindowRecords(Protocol):
     """How windows end. Whoever ends one holds the statistics' lock."""
 
+    async def learnt_by_updates(
+        self, tx: Tx, key: AgentKey, window_id: UUID
+    ) -> frozenset[UUID]: ...
+
     async def return_feedback(
-        self, tx: Tx, key: AgentKey, window_id: UUID, *, maximum_returns: int, by_hand: bool
+        self,
+        tx: Tx,
+        key: AgentKey,
+        window_id: UUID,
+        *,
+        maximum_returns: int,
+        by_hand: bool,
+        learnt: Collection[UUID] = (),
     ) -> int: ...
 
     async def set_waiting(self, tx: Tx, window_id: UUID, waiting: Mapping[UUID, str]) -> None: ...
@@ -113,7 +124,9 @@ class WindowRecords(Protocol):
         self, tx: Tx, key: AgentKey, answers: Collection[str] | None
     ) -> int: ...
 
-    async def unlearnt_feedback(self, tx: Tx, window_id: UUID) -> UnlearntFeedback: ...
+    async def unlearnt_feedback(
+        self, tx: Tx, window_id: UUID, *, learnt: Collection[UUID] = ()
+    ) -> UnlearntFeedback: ...
 
     async def end_window(
         self, tx: Tx, window_id: UUID, outcome: WindowOutcome, reason: str, now: datetime

@@ -2,7 +2,8 @@
 
 A feedback event is new data of exactly one deployed version, or it is listed as never learnt with
 the reason. So the feedback of a job that gave no version is unused again, a bounded number of
-times: without a bound, a window that cannot be learnt would be tried for ever.
+times: without a bound, a window that cannot be learnt would be tried for ever. What the deployed
+version has from updates of the fast path, which borrow their feedback, is learnt: it stays.
 """
 
 from __future__ import annotations
@@ -24,14 +25,30 @@ from shared.postgres.database import Tx
 
 @dataclass(frozen=True, slots=True)
 class WindowEnd:
-    """How many feedback events of a window are unused again, and how many stay unlearnt."""
+    """Feedback events of a window: unused again, not learnt, and learnt before by updates."""
 
     returned: int = 0
     unlearnt: int = 0
+    learnt: int = 0
+
+    @property
+    def is_learnt(self) -> bool:
+        """Whether updates of the fast path had learnt all of it: nothing was left to learn."""
+        return self.learnt > 0 and not self.returned and not self.unlearnt
+
+    @property
+    def outcome(self) -> WindowOutcome:
+        """What became of the window."""
+        if self.returned:
+            return WindowOutcome.RETURNED
+        return WindowOutcome.LEARNT if self.is_learnt else WindowOutcome.UNLEARNT
 
     def explain(self, reason: str) -> str:
         """The end's reason, with what became of the feedback."""
         parts = [reason] if reason else []
+        if self.learnt:
+            which = f"all {self.learnt} items" if self.is_learnt else f"{self.learnt} of its items"
+            parts.append(f"deployed updates of the fast path had learnt {which} already")
         if self.returned:
             parts.append(f"{self.returned} feedback events of its window are new data again")
         if self.unlearnt:
@@ -86,7 +103,8 @@ class WindowEnds:
         await self._stats.lock_stats(tx, job.key)
         if await self._windows.window_outcome(tx, window.window_id) is WindowOutcome.LEARNT:
             return None
-        return await self._give_back(tx, job, cause, reason, maximum=0, by_hand=True)
+        end = await self._give_back(tx, job, cause, reason, maximum=0, by_hand=True)
+        return None if end.is_learnt else end
 
     async def set_waiting(
         self, tx: Tx, job: Job, waiting: Mapping[UUID, str], exported_for: ArtifactRef | None
@@ -148,12 +166,25 @@ class WindowEnds:
         window = job.facts.window
         assert window is not None, "callers have looked"
         await self._stats.lock_stats(tx, job.key)
+        learnt = await self._windows.learnt_by_updates(tx, job.key, window.window_id)
         returned = await self._windows.return_feedback(
-            tx, job.key, window.window_id, maximum_returns=maximum, by_hand=by_hand
+            tx,
+            job.key,
+            window.window_id,
+            maximum_returns=maximum,
+            by_hand=by_hand,
+            learnt=learnt,
         )
-        left = await self._windows.unlearnt_feedback(tx, window.window_id)
-        outcome = WindowOutcome.RETURNED if returned else WindowOutcome.UNLEARNT
-        await self._end(tx, window.window_id, outcome, reason)
+        left = await self._windows.unlearnt_feedback(tx, window.window_id, learnt=learnt)
+        end = WindowEnd(returned, left.count, len(learnt))
+        if end.is_learnt and by_hand:
+            # The window may have given the rest back before: what became of that stays said.
+            return end
+        await self._end(
+            tx, window.window_id, end.outcome, end.explain(reason) if end.learnt else reason
+        )
+        if end.is_learnt:
+            return end
         event = FeedbackReturned(
             tenant_id=job.key.tenant_id,
             agent_id=job.key.agent_id,
@@ -165,7 +196,7 @@ class WindowEnds:
             reason=reason,
         )
         await self._outbox.append(tx, event, cause=cause_of_job(cause, job))
-        return WindowEnd(returned, left.count)
+        return end
 
     async def _end(self, tx: Tx, window_id: UUID, outcome: WindowOutcome, reason: str) -> None:
         await self._windows.end_window(tx, window_id, outcome, reason, self._clock.now())

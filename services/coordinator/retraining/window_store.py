@@ -21,12 +21,33 @@ class WindowStore:
     def __init__(self) -> None:
         self._queries = load_queries("services.coordinator")
 
+    async def learnt_by_updates(self, tx: Tx, key: AgentKey, window_id: UUID) -> frozenset[UUID]:
+        """The window's feedback that the deployed version has from updates of the fast path."""
+        rows = self._queries.learnt_by_updates(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, window_id=window_id
+        )
+        return frozenset([row["event_id"] async for row in rows])
+
     async def return_feedback(
-        self, tx: Tx, key: AgentKey, window_id: UUID, *, maximum_returns: int, by_hand: bool
+        self,
+        tx: Tx,
+        key: AgentKey,
+        window_id: UUID,
+        *,
+        maximum_returns: int,
+        by_hand: bool,
+        learnt: Collection[UUID] = (),
     ) -> int:
-        """Make the window's feedback unused again; returns how many. Counts them in the stats."""
+        """Make the window's feedback unused again, but for what is learnt; returns how many.
+
+        Counts them in the stats.
+        """
         row = await self._queries.return_feedback(
-            tx, window_id=window_id, maximum_returns=maximum_returns, by_hand=by_hand
+            tx,
+            window_id=window_id,
+            maximum_returns=maximum_returns,
+            by_hand=by_hand,
+            learnt=list(learnt),
         )
         return await self._count_unused(tx, key, row)
 
@@ -46,9 +67,13 @@ class WindowStore:
         )
         return await self._count_unused(tx, key, row)
 
-    async def unlearnt_feedback(self, tx: Tx, window_id: UUID) -> UnlearntFeedback:
-        """What is still in the window."""
-        row = await self._queries.unlearnt_feedback(tx, window_id=window_id, most=MAX_LISTED)
+    async def unlearnt_feedback(
+        self, tx: Tx, window_id: UUID, *, learnt: Collection[UUID] = ()
+    ) -> UnlearntFeedback:
+        """What is still in the window, but for what is learnt."""
+        row = await self._queries.unlearnt_feedback(
+            tx, window_id=window_id, most=MAX_LISTED, learnt=list(learnt)
+        )
         return UnlearntFeedback(row["unlearnt"], tuple(row["event_ids"]))
 
     async def end_window(

@@ -396,14 +396,41 @@ ORDER BY f.received_at;
 
 -- How windows end. The caller holds the statistics' lock.
 
--- name: return_feedback(window_id, maximum_returns, by_hand)^
--- Make a window's feedback unused again, but for what that happened to often enough. Given back by
--- hand, it has all its tries again.
+-- name: learnt_by_updates(tenant_id, agent_id, window_id)
+-- The feedback in a window that the deployed version holds already: an update of the fast path among
+-- the version's ancestors learnt it. The way back from what is deployed leaves rolled-back updates out.
+WITH RECURSIVE borrowed AS MATERIALIZED (
+    SELECT f.event_id, i.update_id
+    FROM feedback f JOIN fast_items i USING (event_id, tenant_id)
+    WHERE f.window_id = :window_id AND f.retracted_at IS NULL
+), ancestors (version) AS (
+    SELECT deployed ->> 'version' FROM agents
+    -- Most windows have no such feedback; then no ancestor is looked up.
+    WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND EXISTS (SELECT 1 FROM borrowed)
+    -- Without ALL: it ends even if versions named each other.
+    UNION
+    SELECT j.facts -> 'warm_start' ->> 'version'
+    FROM ancestors a JOIN jobs j ON j.facts -> 'model' ->> 'version' = a.version
+    WHERE j.tenant_id = :tenant_id AND j.agent_id = :agent_id
+), updates AS (
+    SELECT (j.facts -> 'window' ->> 'window_id')::uuid AS update_id
+    FROM ancestors a JOIN jobs j ON j.facts -> 'model' ->> 'version' = a.version
+    WHERE j.tenant_id = :tenant_id AND j.agent_id = :agent_id
+      AND (j.facts -> 'window' ->> 'fast_path')::boolean
+      -- Which item was kept out is not known here, so such an update counts for none of its items.
+      AND (j.facts -> 'dataset' ->> 'left_out')::int = 0
+)
+SELECT event_id FROM borrowed WHERE update_id IN (SELECT update_id FROM updates);
+
+-- name: return_feedback(window_id, maximum_returns, by_hand, learnt)^
+-- Make a window's feedback unused again, but for what is learnt and what that happened to often
+-- enough. Given back by hand, it has all its tries again.
 WITH returned AS (
     UPDATE feedback
     SET window_id = NULL, returns = CASE WHEN :by_hand::boolean THEN 1 ELSE returns + 1 END
     WHERE window_id = :window_id AND retracted_at IS NULL
       AND (:by_hand::boolean OR returns < :maximum_returns::int)
+      AND NOT EXISTS (SELECT 1 FROM unnest(:learnt::uuid[]) AS l (id) WHERE l.id = event_id)
     RETURNING tenant_id, event_id, rating, received_at
 ), noted AS (
     INSERT INTO window_returns (tenant_id, window_id, event_id)
@@ -414,12 +441,13 @@ SELECT count(*)::int AS returned, count(rating)::int AS rated,
        coalesce(sum(rating), 0) AS rating_sum, min(received_at) AS oldest
 FROM returned;
 
--- name: unlearnt_feedback(window_id, most)^
--- What stays in a window: how many, and the first ids.
+-- name: unlearnt_feedback(window_id, most, learnt)^
+-- What stays in a window and is not learnt: how many, and the first ids.
 SELECT count(*)::int AS unlearnt, coalesce((array_agg(event_id ORDER BY received_at))[1 : :most::int], '{}')
            AS event_ids
 FROM feedback
-WHERE window_id = :window_id AND retracted_at IS NULL;
+WHERE window_id = :window_id AND retracted_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM unnest(:learnt::uuid[]) AS l (id) WHERE l.id = event_id);
 
 -- name: set_waiting(window_id, event_ids, answers)!
 -- Feedback leaves its window until the agent has the answer that it names.

@@ -22,6 +22,7 @@ NAMES = (
     "window_feedback",
     "window_annotations",
     "lock_due_stats",
+    "learnt_by_updates",
 )
 
 

@@ -17,12 +17,14 @@ from archon_contracts.events import (
     FeedbackReturned,
     JobFailed,
     JobRejected,
+    ModelRolledBack,
     QualityReport,
     TrainingFailed,
 )
 from archon_contracts.values import AgentKind, LearningPolicy, ModelRef, RetentionStrategy
 from tests.support.coordinator.coordinator import (
     AGENT,
+    CLASSIFIER,
     JobReplies,
     World,
     artifact,
@@ -288,6 +290,76 @@ async def test_a_window_is_given_back_by_hand_unless_a_version_learnt_it(
     assert await world.value(COUNTED) == (0 if deployed else 3)
     entries = [e for e in await world.published(AuditRecorded) if e.action == "feedback_returned"]
     assert len(entries) == (0 if deployed else 2)
+
+
+async def window_after_update(world: World, *later: str) -> JobReplies:
+    """The retrain on two corrections that a deployed update has learnt, and `later` feedback."""
+    policy = {"trigger_minimum_feedback": 9, "trigger_maximum_age_seconds": HOUR}
+    await world.deliver(configure(**policy, **CLASSIFIER))
+    deployed = JobReplies(uuid4()).deployed("0.1.0").model_copy(update={"job_id": None})
+    await world.deliver(deployed)
+    await world.consume(record_of(feedback(f"i{n}", rating=2)) for n in range(2))
+    update = JobReplies(await world.value(NEWEST_JOB))
+    await run_to_the_end(world, update.job_id, "0.1.1")
+    await world.consume(
+        record_of(feedback(name, expected=None, rating=1), offset=9) for name in later
+    )
+    window = await next_retrain(world)
+    assert window.job_id != update.job_id
+    return window
+
+
+@pytest.mark.parametrize("later", [(), ("late",)])
+async def test_what_a_deployed_update_learnt_is_neither_given_back_nor_listed(
+    world: World, later: tuple[str, ...]
+) -> None:
+    job = await window_after_update(world, *later)
+    await world.deliver(job.plan())
+
+    await refuse(world, job, "no_gain")
+
+    rejected = await world.last(JobRejected)
+    returned = await world.published(FeedbackReturned)
+    runs = await world.value("SELECT unsuccessful_runs FROM feedback_stats")
+    which = "2 of its items" if later else "all 2 items"
+    assert f"deployed updates of the fast path had learnt {which} already" in rejected.reason
+    assert [(each.returned, each.unlearnt) for each in returned] == [(1, 0)] * len(later)
+    assert await outcomes(world) == ["returned" if later else "learnt"]
+    assert (await world.value(UNUSED), await world.value(COUNTED), runs) == (len(later),) * 3
+    assert all(row["feedback_count"] == row["held"] for row in await world.fetch(HELD))
+    reason = await world.value("SELECT outcome_reason FROM windows")
+    assert "deployed updates of the fast path" in reason
+
+
+async def test_what_is_learnt_by_updates_stays_when_a_person_gives_the_window_back(
+    world: World,
+) -> None:
+    job = await window_after_update(world)
+    await world.deliver(job.plan())
+    command = ReturnFeedback(job_id=job.job_id, reason="mended", requested_by="ann")
+
+    await refuse(world, job, "no_gain")
+    await world.deliver(command)
+
+    assert (await outcomes(world), await world.value(COUNTED)) == (["learnt"], 0)
+
+
+async def test_an_update_that_was_rolled_back_has_learnt_nothing(world: World) -> None:
+    job = await window_after_update(world)
+    await world.deliver(
+        job.plan(),
+        ModelRolledBack(
+            agent_id=AGENT,
+            model=ModelRef(version="0.1.0", artifact=artifact("earlier")),
+            from_version="0.1.1",
+            reason="worse",
+            rolled_back_at=world.clock.now(),
+        ),
+    )
+
+    await refuse(world, job, "no_gain")
+
+    assert (await outcomes(world), await world.value(COUNTED)) == (["returned"], 2)
 
 
 def _failed(job: JobReplies) -> TrainingFailed:

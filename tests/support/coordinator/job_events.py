@@ -265,6 +265,19 @@ class JobEvents(RuleBasedStateMachine):
     def lead_to_a_refusal(self, agent: str) -> None:
         self.lead_on(agent, 4, passed=False)
 
+    @rule(steps=st.integers(0, 5), cancelled=flags)
+    def lead_to_the_end_of_a_window_that_an_update_learnt(
+        self, steps: int, cancelled: bool
+    ) -> None:
+        """An update is deployed, and a retrain on its feedback is refused or cancelled."""
+        self.deploy_by_hand(FAST, 0)
+        self.lead_on(FAST, 5, passed=True)
+        self.request_training(FAST)
+        for _ in range(steps):
+            self.answer_as_asked(FAST, passed=False)
+        if cancelled:
+            self.cancel(FAST)
+
     def answer_as_asked(self, agent: str, passed: bool) -> None:
         """The right answer for the newest job's state, after the work that it waits for."""
         self.do_work()

@@ -289,10 +289,40 @@ class MemoryFeedback:
         contexts = [row.traceparent for row in rows if row.traceparent]
         return list(dict.fromkeys(contexts))[:most]
 
+    async def learnt_by_updates(
+        self, _tx: object, key: AgentKey, window_id: UUID
+    ) -> frozenset[UUID]:
+        own = [job for job in self._store.jobs.values() if job.key == key]
+        versions, updates = set[str](), set[UUID]()
+        deployed = self._store.agents[key].deployed if key in self._store.agents else None
+        next_ones = {deployed.version} if deployed else set()
+        while next_ones:
+            versions |= next_ones
+            facts = [
+                job.facts for job in own if job.facts.model and job.facts.model.version in next_ones
+            ]
+            updates |= {
+                each.window.window_id
+                for each in facts
+                if each.window and each.window.fast_path
+                if each.dataset and each.dataset.left_out == 0
+            }
+            next_ones = {each.warm_start.version for each in facts if each.warm_start} - versions
+        return frozenset(
+            each.row.event_id for each in self._kept(window_id) if each.update_id in updates
+        )
+
     async def return_feedback(
-        self, _tx: object, _key: AgentKey, window_id: UUID, *, maximum_returns: int, by_hand: bool
+        self,
+        _tx: object,
+        _key: AgentKey,
+        window_id: UUID,
+        *,
+        maximum_returns: int,
+        by_hand: bool,
+        learnt: Collection[UUID] = (),
     ) -> int:
-        held = [each for each in self._in_window(window_id) if not each.retracted]
+        held = [each for each in self._kept(window_id) if each.row.event_id not in learnt]
         returned = [each for each in held if by_hand or each.returns < maximum_returns]
         for each in returned:
             each.window_id, each.returns = None, 1 if by_hand else each.returns + 1
@@ -314,8 +344,10 @@ class MemoryFeedback:
             each.waiting_for = None
         return len([each for each in due if not each.retracted])
 
-    async def unlearnt_feedback(self, _tx: object, window_id: UUID) -> UnlearntFeedback:
-        held = [each for each in self._in_window(window_id) if not each.retracted]
+    async def unlearnt_feedback(
+        self, _tx: object, window_id: UUID, *, learnt: Collection[UUID] = ()
+    ) -> UnlearntFeedback:
+        held = [each for each in self._kept(window_id) if each.row.event_id not in learnt]
         return UnlearntFeedback(len(held), tuple(each.row.event_id for each in held[:1000]))
 
     async def end_window(

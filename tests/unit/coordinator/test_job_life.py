@@ -149,6 +149,24 @@ class JobLife(JobEvents):
             assert (outcome is not None and bool(reason)) == is_over[window_id]
 
     @invariant()
+    def a_window_that_updates_learnt_has_all_its_feedback_from_them(self) -> None:
+        learnt = [
+            window_id
+            for window_id, (outcome, reason) in self.world.feedback.outcomes.items()
+            if outcome is WindowOutcome.LEARNT and "updates of the fast path" in reason
+        ]
+        versions = {
+            job.facts.window.window_id: job.facts.model
+            for job in self.world.store.jobs.values()
+            if job.is_update and job.facts.window
+        }
+        for each in self.world.feedback.rows.values():
+            if each.window_id in learnt and not each.retracted:
+                assert each.update_id is not None
+                assert versions[each.update_id] is not None
+            assert each.left.isdisjoint(learnt) or each.waiting_for is not None
+
+    @invariant()
     def feedback_comes_back_a_bounded_number_of_times(self) -> None:
         limit = LearningPolicy().maximum_returns
         assert all(each.returns <= limit for each in self.world.feedback.rows.values())

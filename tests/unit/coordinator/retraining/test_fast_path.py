@@ -7,10 +7,18 @@ from typing import Any
 import pytest
 
 from archon_contracts.commands import EvaluateModel, PrepareDataset, TrainModel
-from archon_contracts.events import JobState, RetrainTriggered
+from archon_contracts.events import (
+    FeedbackReturned,
+    JobRejected,
+    JobState,
+    ModelRolledBack,
+    QualityReport,
+    RetrainTriggered,
+    WorkerReported,
+)
 from archon_contracts.identifiers import derived_id, new_id
-from archon_contracts.values import AgentKind, FastPathPolicy, ModelRef
-from services.coordinator.domain import AgentKey
+from archon_contracts.values import AgentKind, FastPathPolicy, LearningPolicy, ModelRef
+from services.coordinator.domain import AgentKey, WindowOutcome
 from services.coordinator.feedback.records import FeedbackRow, RetractionRow
 from services.coordinator.feedback.stats import FeedbackStats, StoredFeedback
 from services.coordinator.retraining.fast_path import (
@@ -139,14 +147,17 @@ class Updated:
     def replies(self) -> JobReplies:
         return JobReplies(list(self.world.store.jobs.values())[-1].job_id)
 
-    async def prepare(self) -> None:
+    async def prepare(self, quality: QualityReport | None = None) -> None:
         await self.world.do_work()
-        await self.world.jobs.record_dataset(None, message_of(self.replies.dataset(1)))
+        dataset = self.replies.dataset(1)
+        if quality is not None:
+            dataset = dataset.model_copy(update={"quality": quality})
+        await self.world.jobs.record_dataset(None, message_of(dataset))
 
-    async def finish(self, *, passed: bool) -> None:
+    async def finish(self, *, passed: bool, quality: QualityReport | None = None) -> None:
         """Lead the newest update to its end."""
         jobs, replies = self.world.jobs, self.replies
-        await self.prepare()
+        await self.prepare(quality)
         await jobs.record_candidate(None, message_of(replies.trained()))
         await jobs.record_evaluation(None, message_of(replies.evaluated(passed=passed)))
         if passed:
@@ -237,3 +248,106 @@ async def test_what_was_retracted_is_not_learnt_and_is_erased_elsewhere() -> Non
     (job,) = agent.world.store.jobs.values()
     assert job.state is JobState.FAILED
     assert len(result.claimed_ids) == 1
+
+
+async def update_then_window(
+    *later: str, quality: QualityReport | None = None, **fields: Any
+) -> Updated:
+    """Two corrections that a deployed update learnt, `later` ones refused, and all in a window."""
+    agent = await Updated(trigger_maximum_age_seconds=60, **fields).start()
+    await agent.correct("one", "two")
+    await agent.finish(passed=True, quality=quality)
+    if later:
+        await agent.correct(*later)
+        await agent.finish(passed=False)
+    agent.world.clock.move(60)
+    stats = await agent.world.feedback.lock_stats(None, KEY)
+    assert stats is not None
+    await agent.world.agent_queue.evaluate_trigger(None, stats)
+    return agent
+
+
+async def refuse_window(agent: Updated) -> None:
+    await agent.world.jobs.record_plan(None, message_of(agent.replies.plan()))
+    report = WorkerReported(worker_id="w", service="trainer", slots=1, busy=0)
+    await agent.world.jobs.record_worker_report(None, message_of(report))
+    await agent.finish(passed=False)
+
+
+async def window_end(agent: Updated) -> tuple[WindowOutcome, int, int]:
+    """How the only window ended, its agent's unused feedback and unsuccessful runs."""
+    stats = await agent.world.feedback.lock_stats(None, KEY)
+    assert stats is not None
+    ((outcome, _),) = agent.world.feedback.outcomes.values()
+    return outcome, stats.unused, stats.unsuccessful_runs
+
+
+async def test_a_window_that_a_deployed_update_learnt_is_learnt_and_delays_nobody() -> None:
+    agent = await update_then_window()
+
+    await refuse_window(agent)
+
+    assert await window_end(agent) == (WindowOutcome.LEARNT, 0, 0)
+    assert agent.world.outbox.of(FeedbackReturned) == []
+    said = "deployed updates of the fast path had learnt all 2 items already"
+    ((_, reason),) = agent.world.feedback.outcomes.values()
+    assert said in reason
+    assert said in agent.world.outbox.of(JobRejected)[-1].reason
+
+
+async def test_a_window_that_is_learnt_in_part_gives_back_the_rest_alone() -> None:
+    agent = await update_then_window("late")
+
+    await refuse_window(agent)
+
+    assert await window_end(agent) == (WindowOutcome.RETURNED, 1, 1)
+    (returned,) = agent.world.outbox.of(FeedbackReturned)
+    assert (returned.returned, returned.unlearnt) == (1, 0)
+    assert "had learnt 2 of its items already" in agent.world.outbox.of(JobRejected)[-1].reason
+
+
+async def test_only_the_rest_of_a_window_is_listed_as_never_learnt() -> None:
+    agent = await update_then_window("late", learning=LearningPolicy(maximum_returns=0))
+    late = next(
+        each for each in agent.world.feedback.rows.values() if each.row.interaction_id == "late"
+    )
+
+    await refuse_window(agent)
+
+    assert await window_end(agent) == (WindowOutcome.UNLEARNT, 0, 1)
+    (listed,) = agent.world.outbox.of(FeedbackReturned)
+    assert listed.unlearnt_ids == (late.row.event_id,)
+
+
+async def test_what_an_update_learnt_is_new_data_again_once_it_is_rolled_back() -> None:
+    agent = await update_then_window()
+    rollback = ModelRolledBack(
+        agent_id=AGENT,
+        model=ModelRef(version="0.9.0", artifact=artifact("an earlier model")),
+        from_version="1.0.0",
+        reason="worse",
+        rolled_back_at=agent.world.clock.now(),
+    )
+    await agent.world.agents.record_rollback(None, message_of(rollback))
+
+    await refuse_window(agent)
+
+    assert await window_end(agent) == (WindowOutcome.RETURNED, 2, 1)
+
+
+@pytest.mark.parametrize("kept_out", ["unusable", "conflicting", "held_out", "quarantined"])
+async def test_an_update_that_kept_an_item_out_counts_for_none_of_its_items(kept_out: str) -> None:
+    quality = QualityReport(received=2, kept=1, **{kept_out: 1})
+    agent = await update_then_window(quality=quality)
+
+    await refuse_window(agent)
+
+    assert await window_end(agent) == (WindowOutcome.RETURNED, 2, 1)
+
+
+async def test_a_duplicate_in_an_update_is_learnt_with_the_item_it_equals() -> None:
+    agent = await update_then_window(quality=QualityReport(received=2, kept=1, duplicates=1))
+
+    await refuse_window(agent)
+
+    assert await window_end(agent) == (WindowOutcome.LEARNT, 0, 0)
