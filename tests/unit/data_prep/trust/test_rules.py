@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.data_prep.domain import Item, QuarantineReason
+from services.data_prep.trust.raters import is_limited, rater_of
 from services.data_prep.trust.rules import TrustResult
 from tests.support.data.datasets import item, targets, texts, units
 from tests.support.data.raters import apply_policy, make_request, memory, rated
@@ -19,11 +20,12 @@ from tests.support.data.raters import apply_policy, make_request, memory, rated
 def windows(draw: st.DrawFn) -> list[Item]:
     """Feedback of a few units, experts and nobody, and items of other sources among it."""
     inputs = draw(st.lists(texts, max_size=30))
-    sources = st.sampled_from(("user", "user", "guardrail", "environment", "expert"))
+    feedback_sources = st.sampled_from(("user", "user", "guardrail", "environment", "expert"))
     sources = st.sampled_from(("feedback", "feedback", "feedback", "human", "external"))
     return [
         item(
-            text, draw(targets), id=str(n), unit=draw(units), feedback_source=draw(sources),
+            text, draw(targets), id=str(n), unit=draw(units),
+            feedback_source=draw(feedback_sources),
             source=draw(sources),
         )
         for n, text in enumerate(inputs)
@@ -76,11 +78,16 @@ def test_used_items_keep_their_order_and_never_gain_weight(window: list[Item]) -
 
 
 @given(windows())
-def test_no_unit_gives_more_than_its_limit_of_what_counts(window: list[Item]) -> None:
+def test_no_rater_gives_more_than_its_limit_of_what_counts(window: list[Item]) -> None:
     result = apply_policy(window, unit_proportion=0.2, unit_floor=2)
 
     feedback = [one for one in result.items if one.source == "feedback"]
-    bound = Counter(one.unit for one in feedback if one.unit and one.feedback_source != "expert")
+    # Guardrails without a unit are limited as a source, and experts are not.
+    bound = Counter(
+        rater_of(one)
+        for one in feedback
+        if is_limited(one) and (one.unit or one.feedback_source != "guardrail")
+    )
     others = len(feedback) - bound.total()
     share = max(0.2, 2 / (len(bound) + others)) if bound else 0
     assert all(count <= max(2, share * len(feedback)) for count in bound.values())
