@@ -206,7 +206,7 @@ JOIN LATERAL (
 ORDER BY e.place;
 
 -- name: erase_feedback(tenant_id, agent_id, interaction_id, source, submitted_by, annotator_id, now)^
--- The content goes, the row stays; only feedback in no window change the stats. Two branches,
+-- The content goes, the row stays; only feedback in no window change the stats. Three branches,
 -- each with an index of its own. Rows from before submitters were recorded are anybody's.
 WITH agent AS (
     SELECT agent_no FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id
@@ -216,7 +216,11 @@ WITH agent AS (
       AND f.source = :source AND f.retracted_at IS NULL
     UNION ALL
     SELECT f.event_id, f.submitted_by, f.source, f.body FROM feedback f JOIN agent USING (agent_no)
-    WHERE f.interaction_id = :interaction_id AND f.window_id IS NULL
+    WHERE f.interaction_id = :interaction_id AND f.window_id IS NULL AND f.waiting_for IS NULL
+      AND f.source = :source AND f.retracted_at IS NULL
+    UNION ALL
+    SELECT f.event_id, f.submitted_by, f.source, f.body FROM feedback f JOIN agent USING (agent_no)
+    WHERE f.interaction_id = :interaction_id AND f.window_id IS NULL AND f.waiting_for IS NOT NULL
       AND f.source = :source AND f.retracted_at IS NULL
 ), own AS (
     SELECT event_id FROM named

@@ -30,6 +30,7 @@ QUEUED = {
     "/v1/functions/trainAgent",
     "/v1/jobs",
     "/v1/jobs/{job_id}/cancel",
+    "/v1/jobs/{job_id}/return-feedback",
 }
 SENT = {"/v1/annotations", "/v1/feedback", "/v1/feedback/retractions", "/v1/interactions"}
 UUID = "0198c5a4-7d1e-7c3a-9f00-1f2e3d4c5b6a"
