@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import sys
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
 
@@ -22,12 +17,18 @@ from tests.faults.scenario import Context, ScenarioResult
 from tests.faults.system import LocalSystem, local_system
 from tests.faults.waiting import beside, until
 from tests.faults.workload import hostile
+from tests.faults.workload.attacker import Attacker, attacker
 from tests.faults.workload.hostile import Answers
-from tests.faults.workload.jobs import AGENT, TinyJobs, tiny_jobs
+from tests.faults.workload.jobs import TinyJobs, tiny_jobs
 from tests.faults.workload.load import HttpFeedbackLoad, submitter_of_first_key
 from tests.support.data.tiny_world import first_items
 
 TENANT = "hostile"
+TIMED_AGENT = "timed"
+"""The honest agent whose events are timed. The one that retrains has only its corrections: timed
+events of its own, of which a slower run sends more, would begin its retrain before them."""
+JOBS_PER_TENANT = 60
+"""Lower than as installed, so that a busy machine too takes so many jobs within the short run."""
 STORED_SECONDS = 2.0
 QUIET_EVENTS = 5
 QUIET_MULTIPLE = 4.0
@@ -35,6 +36,10 @@ QUIET_MULTIPLE = 4.0
 is then so many times the longest of the quiet ones."""
 PAUSE_SECONDS = 0.5
 RETRAIN_SECONDS = 120.0
+BEGUN_SECONDS = 60.0
+SEEN_THROUGH_SECONDS = 90.0
+"""The attacker has the lowest claim to the processors: on a busy machine it needs a while until
+each of its attacks has met its limit. Bounded, so that a limit that is gone is reported."""
 MOST_MEGABYTES = {"gateway": 500.0, "coordinator": 400.0}
 SCOPES = ["read", "write", "feedback"]
 STORED = "SELECT count(*) FROM coordinator.feedback WHERE event_id = $1::text::uuid"
@@ -78,37 +83,39 @@ class HostileTenantBeside:
 
     async def run(self, context: Context) -> ScenarioResult:
         path, observed, quiet = context.folder / "client_log", HonestSide(), HonestSide()
-        answers_path = context.folder / "answers.json"
         async with (
             local_system(
                 context.folder / "data",
                 trainer_work_dir=context.folder / "trainer",
                 synthetic_generator_deadline_seconds=10,
                 data_prep_deadline_seconds=60,
+                gateway_jobs_per_tenant=JOBS_PER_TENANT,
             ) as system,
             tiny_jobs(system, context.folder) as jobs,
             HttpFeedbackLoad(
-                system.runtime.endpoints.gateway_url, system.runtime.api_key, path, [AGENT]
+                system.runtime.endpoints.gateway_url, system.runtime.api_key, path, [TIMED_AGENT]
             ) as load,
         ):
-            key = await self._hostile_tenant(system)
+            key = await self._set_up(system)
             problems = [] if await jobs.ended(await jobs.begin()) == "completed" else ["no first"]
             await self._send(system, load, quiet, QUIET_EVENTS)
+            url = system.runtime.endpoints.gateway_url
             async with (
-                _attacker(system, key, answers_path),
+                attacker(url, key, context.folder / "answers.json") as attack,
                 beside(self._measure(system, observed)),
                 beside(self._send(system, load, observed)),
             ):
-                await asyncio.sleep(context.size(short=15, long=600))
+                problems += await self._in_force(attack, context.size(short=15, long=600))
                 await jobs.correct(load)
                 problems += await self._retrained(jobs)
+                problems += attack.find_problems()
             account = balance(
                 read_client_log(path),
                 stored=[row["event_id"] for row in await system.reader.fetch(HONEST_ROWS)],
                 used=[],
                 quarantined=[],
             )
-            answers = _read_answers(answers_path)
+            answers = attack.read()
             problems += [*self._find_problems(answers, observed, _limit(quiet)), *_restarts(system)]
         attacks = len(answers.statuses)
         return ScenarioResult(
@@ -128,12 +135,14 @@ class HostileTenantBeside:
             },
         )
 
-    async def _hostile_tenant(self, system: LocalSystem) -> str:
-        """The key of a tenant of its own, with an agent that it can train."""
+    async def _set_up(self, system: LocalSystem) -> str:
+        """The key of a tenant with an agent that it can train; and the honest one's timed agent."""
         runtime = system.runtime
         async with AsyncGatewayClient(runtime.endpoints.gateway_url, runtime.api_key) as operator:
             body = {"name": "hostile", "scopes": SCOPES, "tenant_id": TENANT}
             key = (await operator.post("/v1/keys", body))["key"]
+            timed = hostile.make_agent(TIMED_AGENT, trigger={"minimum_feedback": 10_000})
+            await operator.post("/v1/agents", timed)
         async with AsyncGatewayClient(runtime.endpoints.gateway_url, key) as own:
             bait = [
                 {"input": each["input"], "target": "ab"[number % 2]}
@@ -175,6 +184,22 @@ class HostileTenantBeside:
                     observed.megabytes[name] = max(observed.megabytes.get(name, 0.0), size)
             await asyncio.sleep(0.5)
 
+    async def _in_force(self, attack: Attacker, seconds: float) -> list[str]:
+        """The attack for so long, and until each of its parts has met its limit.
+
+        The retrain that follows then runs against the whole of it. Without this wait a busy
+        machine decides how much of the attack there was.
+        """
+        if not await attack.began(timeout=BEGUN_SECONDS):
+            return [f"the attacker wrote no answers within {BEGUN_SECONDS:.0f} s"]
+
+        async def is_seen_through() -> bool:
+            return not _find_unanswered(attack.read())
+
+        await asyncio.sleep(seconds)
+        await until(is_seen_through, timeout=SEEN_THROUGH_SECONDS)
+        return []  # an attack that met no limit is reported from its answers, at the end
+
     async def _retrained(self, jobs: TinyJobs) -> list[str]:
         await jobs.retrained(1, timeout=RETRAIN_SECONDS)
         states = await jobs.retrains()
@@ -195,27 +220,7 @@ class HostileTenantBeside:
         for name, most in MOST_MEGABYTES.items():
             if observed.megabytes.get(name, 0.0) > most:
                 problems.append(f"the {name} held {observed.megabytes[name]:.0f} MB")
-        for name, status in EXPECTED_REFUSALS.items():
-            closed = name in CLOSES and answers.statuses[name][0]
-            if not (answers.statuses[name][status] or closed):
-                seen = dict(answers.statuses[name])
-                problems.append(f"{name} was never answered {status}, but {seen}")
-        return problems
-
-
-@contextlib.asynccontextmanager
-async def _attacker(system: LocalSystem, key: str, answers: Path) -> AsyncIterator[None]:
-    """All attacks from a process of their own, while the block runs."""
-    url, log = system.runtime.endpoints.gateway_url, answers.with_suffix(".log")
-    with log.open("wb") as file:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", hostile.__name__, url, key, str(answers), stdout=file, stderr=file
-        )
-    try:
-        yield
-    finally:
-        process.kill()
-        await process.wait()
+        return [*problems, *_find_unanswered(answers)]
 
 
 def _limit(quiet: HonestSide) -> float:
@@ -223,17 +228,16 @@ def _limit(quiet: HonestSide) -> float:
     return max(STORED_SECONDS, QUIET_MULTIPLE * max(quiet.seconds, default=0.0))
 
 
-def _read_answers(path: Path) -> Answers:
-    """What was answered until the attacker's last note; none: it never began."""
-    answers = Answers()
-    if not path.is_file():
-        answers.problems.append("the attacker wrote no answers; see answers.log")
-        return answers
-    seen = json.loads(path.read_text())
-    answers.problems += seen["problems"]
-    for name, counts in seen["statuses"].items():
-        answers.statuses[name].update({int(status): count for status, count in counts.items()})
-    return answers
+def _find_unanswered(answers: Answers) -> list[str]:
+    """The attacks that did not happen, or that no limit has met."""
+    problems = []
+    for name, status in EXPECTED_REFUSALS.items():
+        closed = name in CLOSES and answers.statuses[name][0]
+        if not (answers.statuses[name][status] or closed):
+            problems.append(
+                f"{name} was never answered {status}, but {dict(answers.statuses[name])}"
+            )
+    return problems
 
 
 def _restarts(system: LocalSystem) -> list[str]:
