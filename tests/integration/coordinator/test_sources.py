@@ -62,13 +62,13 @@ async def test_planning_waits_for_the_size_of_a_provided_dataset(world: World) -
 async def test_feedback_of_the_agent_is_stored_while_its_window_is_exported(world: World) -> None:
     await job_to_prepare(world)
     lease = await world.lease()
-    sources = await world.components.source_worker.run(lease)
+    published = await world.components.source_worker.run(lease)
 
     async with asyncio.timeout(10):
         await world.consume([record_of(feedback("meanwhile"))])
         await world.deliver(configure(priority=1))
 
-    assert sources[0].items == 2
+    assert published.sources[0].items == 2
     assert await world.value("SELECT unused FROM feedback_stats") == 1
 
 
@@ -80,7 +80,7 @@ async def test_a_crash_after_publishing_leads_to_the_same_sources(world: World) 
     await finish(world, await world.lease())
 
     (command,) = await world.published(PrepareDataset)
-    assert (command.job_id, command.sources) == (job_id, lost)
+    assert (command.job_id, command.sources) == (job_id, lost.sources)
     assert await world.value(OPEN_WORK) == 0
 
 
