@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from dataclasses import dataclass, field
 
@@ -34,6 +35,9 @@ QUIET_EVENTS = 5
 QUIET_MULTIPLE = 4.0
 """On a machine that is busy with other work an event takes its time without any attack; the limit
 is then so many times the longest of the quiet ones."""
+LONGEST_SECONDS = 10.0
+"""No single event may take longer. The limit above is for the median: other scenarios run beside
+this one, and a single event that they delay by a tenth of a second is not the attacker's doing."""
 PAUSE_SECONDS = 0.5
 RETRAIN_SECONDS = 120.0
 BEGUN_SECONDS = 60.0
@@ -210,12 +214,13 @@ class HostileTenantBeside:
     def _find_problems(self, answers: Answers, observed: HonestSide, limit: float) -> list[str]:
         """What the honest tenant noticed, and attacks that did not happen."""
         problems = list(answers.problems[:5])
-        slow = [each for each in observed.seconds if each > limit]
-        if slow or observed.not_stored or not observed.seconds:
+        median = statistics.median(observed.seconds or [float("inf")])
+        longest = max(observed.seconds, default=0.0)
+        if median > limit or longest > LONGEST_SECONDS or observed.not_stored:
             problems.append(
-                f"{len(slow)} of {len(observed.seconds)} honest events were stored after more than "
-                f"{limit:.1f} s, the last after {max(slow, default=0):.1f} s; "
-                f"{observed.not_stored} not within 20 s"
+                f"{len(observed.seconds)} honest events were stored after {median:.1f} s (median; "
+                f"{limit:.1f} s are allowed) and {longest:.1f} s (longest; {LONGEST_SECONDS:.0f} s "
+                f"are allowed); {observed.not_stored} not within 20 s"
             )
         for name, most in MOST_MEGABYTES.items():
             if observed.megabytes.get(name, 0.0) > most:
