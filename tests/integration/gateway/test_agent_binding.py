@@ -52,6 +52,7 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/v1/jobs/{job}/trace", None, 404),
     ("GET", "/v1/jobs/{job}/metrics", None, 404),
     ("POST", "/v1/jobs/{job}/cancel", {"reason": "not mine"}, 404),
+    ("POST", "/v1/jobs/{job}/return-feedback", {"reason": "not mine"}, 404),
     ("GET", "/v1/synthetic/{request}", None, 404),
     (
         "POST",

@@ -49,6 +49,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/jobs/{job}/trace", None),
     ("GET", "/v1/jobs/{job}/metrics", None),
     ("POST", "/v1/jobs/{job}/cancel", {"reason": "not mine"}),
+    ("POST", "/v1/jobs/{job}/return-feedback", {"reason": "not mine"}),
     ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "continual"}),
     ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "supervised", "dataset": "{dataset}"}),
     ("GET", "/v1/synthetic/{request}", None),
