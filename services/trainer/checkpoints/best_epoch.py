@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 BEST_FILE: Final = "best.json"
+WHOLE_EPOCH: Final = 1e-6
+"""The Trainer counts epochs in fractions of steps, which need not add up to a whole number."""
 
 Score = Callable[[], float | None]
 
@@ -38,18 +40,38 @@ class BestEpoch(TrainerCallback):
     Register it after the callback that validates: `score` gives that figure, None without items.
     """
 
-    def __init__(self, root: Path, score: Score, maximum_worse_epochs: int) -> None:
+    def __init__(
+        self,
+        root: Path,
+        score: Score,
+        maximum_worse_epochs: int,
+        validate: Callable[[], object] | None = None,
+    ) -> None:
         self._root = root
+        self._validate = validate
         self._score = score
         self._maximum_worse_epochs = maximum_worse_epochs
         self._best: BestWeights | None = None
         self._last_step = 0
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: nn.Module | None = None,
+        **_: object,
     ) -> None:
         """Go on from what an earlier process of this run kept."""
         self._best = self._read(state.global_step)
+        # A checkpoint is written before its epoch ends. A process that died between the two left
+        # an epoch that was not compared, and the resumed run begins with the next one.
+        epoch = state.epoch or 0.0
+        is_whole = state.global_step > 0 and abs(epoch - round(epoch)) < WHOLE_EPOCH
+        is_compared = self._best is not None and self._best.step == state.global_step
+        if self._validate is not None and is_whole and not is_compared:
+            self._validate()
+            self.on_epoch_end(args, state, control, model=model)
 
     def on_epoch_end(
         self,

@@ -165,6 +165,7 @@ def fit(
         run.checkpoint_dir,
         lambda: progress.validation.get(metric_names.VALIDATION_ACCURACY),
         run.config.maximum_worse_epochs,
+        progress.validate,
     )
     trainer.add_callback(best)
     checkpoint = find_newest_checkpoint(run.checkpoint_dir)
