@@ -71,8 +71,8 @@ class ChildPool:
         ours, process = await self._fork(child_main)
         log.info("child_started", entry=entry, pid=process.pid)
         try:
-            ours.send_bytes(encode(self._request(entry, spec)))
-            return await self._exchange_messages(ours, process, on_report)
+            request = self._request(entry, spec)
+            return await self._exchange_messages(ours, process, request, on_report)
         finally:
             # Shielded: a cancelled run must not leave its child behind.
             await asyncio.shield(stop_child(ours, process))
@@ -102,14 +102,23 @@ class ChildPool:
         self,
         connection: Connection,
         process: BaseProcess,
+        request: Mapping[str, Any],
         on_report: OnReport,
     ) -> dict[str, Any]:
+        """Send the request and handle what the child says, up to its result.
+
+        Raises:
+            ChildFailed, ChildCrashed: see `run`.
+        """
+        try:
+            connection.send_bytes(encode(request))
+        except ConnectionError as error:
+            raise await _crash_of(process) from error
         while True:
             try:
                 message = orjson.loads(await _receive(connection))
             except (EOFError, ConnectionError) as error:
-                await asyncio.to_thread(process.join, STOP_SECONDS)
-                raise ChildCrashed(_describe_exit(process.exitcode)) from error
+                raise await _crash_of(process) from error
             match message["type"]:
                 case "span":
                     self._telemetry.add(parse_span_row(message["span"]))
@@ -122,6 +131,12 @@ class ChildPool:
                     raise ChildCrashed(message["message"])
                 case _:
                     raise ChildFailed(message["message"], message["error_type"])
+
+
+async def _crash_of(process: BaseProcess) -> ChildCrashed:
+    """The error of a child whose pipe is closed; its exit status comes a moment later."""
+    await asyncio.to_thread(process.join, STOP_SECONDS)
+    return ChildCrashed(_describe_exit(process.exitcode))
 
 
 async def _receive(connection: Connection) -> bytes:

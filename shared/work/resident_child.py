@@ -14,11 +14,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
-from shared.errors import ChildFailed
+from shared.errors import ChildCrashed, ChildFailed
 from shared.logging import get_logger
 from shared.telemetry.store import TelemetryStore
 from shared.work.child_pool import ChildPool, OnReport, stop_child
-from shared.work.child_process import encode, resident_main
+from shared.work.child_process import resident_main
 
 IDLE_SECONDS: Final = 300.0
 """A loaded model takes some 150 MB: an installation without corrections gets them back."""
@@ -57,9 +57,7 @@ class ResidentChild(ChildPool):
             self._stop_waiting()
             kept = False
             try:
-                connection, process = await self._alive()
-                connection.send_bytes(encode(self._request(entry, spec)))
-                result = await self._exchange_messages(connection, process, on_report)
+                result = await self._run_in_child(self._request(entry, spec), on_report)
                 kept = True
                 return result
             except ChildFailed:
@@ -76,9 +74,21 @@ class ResidentChild(ChildPool):
         self._stop_waiting()
         await self._stop()
 
-    async def _alive(self) -> tuple[Connection, BaseProcess]:
-        if self._child is not None and not self._child[1].is_alive():
-            await self._stop()
+    async def _run_in_child(
+        self, request: Mapping[str, Any], on_report: OnReport
+    ) -> dict[str, Any]:
+        try:
+            return await self._exchange_messages(*await self._start(), request, on_report)
+        except ChildCrashed as error:
+            # A reset pipe, unlike one at its end, held a request that nobody read: the child had
+            # ended since the last run, and another one may do this run.
+            if not isinstance(error.__cause__, ConnectionError):
+                raise
+        await self._stop()
+        return await self._exchange_messages(*await self._start(), request, on_report)
+
+    async def _start(self) -> tuple[Connection, BaseProcess]:
+        """The child's pipe and process; it is started if there is none."""
         if self._child is None:
             self._child = await self._fork(resident_main)
             log.info("resident_child_started", pid=self._child[1].pid)
