@@ -32,7 +32,13 @@ SERVICES = sorted(path.parent.name for path in (PROJECT_ROOT / "services").glob(
 DEPLOYMENT_FOLDERS = [PROJECT_ROOT / "deploy" / name for name in ("docker", "otel", "grafana")]
 DEPLOYMENT_FILES = [
     PROJECT_ROOT / "docker-compose.yml",
-    *(path for folder in DEPLOYMENT_FOLDERS for path in folder.rglob("*") if path.is_file()),
+    *(
+        path
+        for folder in DEPLOYMENT_FOLDERS
+        for path in folder.rglob("*")
+        # Not the bytecode that a run of the scripts there leaves.
+        if path.is_file() and path.suffix != ".pyc"
+    ),
 ]
 
 
