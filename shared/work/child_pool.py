@@ -102,7 +102,7 @@ class ChildPool:
         self,
         connection: Connection,
         process: BaseProcess,
-        request: Mapping[str, Any],
+        request: dict[str, Any],
         on_report: OnReport,
     ) -> dict[str, Any]:
         """Send the request and handle what the child says, up to its result.

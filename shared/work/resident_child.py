@@ -74,9 +74,7 @@ class ResidentChild(ChildPool):
         self._stop_waiting()
         await self._stop()
 
-    async def _run_in_child(
-        self, request: Mapping[str, Any], on_report: OnReport
-    ) -> dict[str, Any]:
+    async def _run_in_child(self, request: dict[str, Any], on_report: OnReport) -> dict[str, Any]:
         try:
             return await self._exchange_messages(*await self._start(), request, on_report)
         except ChildCrashed as error:

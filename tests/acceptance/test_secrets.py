@@ -10,7 +10,6 @@ from pathlib import Path
 
 import asyncpg
 import httpx
-import psutil
 import pytest
 import pytest_asyncio
 
@@ -19,6 +18,7 @@ from deploy.local.settings import LocalSettings
 from shared.messaging.outbox import decode_headers
 from tests.support.data.tiny_world import agent, held_out_items
 from tests.support.eventually import eventually
+from tests.support.infrastructure.command_lines import command_lines_below
 from tests.support.infrastructure.system import publish_raw_feedback
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -210,8 +210,10 @@ async def test_no_refusal_repeats_what_was_sent(observed: Observed) -> None:
 
 
 async def test_no_command_line_holds_a_secret(observed: Observed) -> None:
-    processes = psutil.Process().children(recursive=True)
-    lines = [(process.name(), " ".join(process.cmdline())) for process in processes]
+    lines = [
+        (f"process {process.pid}", " ".join(line))
+        for process, line in command_lines_below(recursive=True)
+    ]
 
     assert len(lines) >= len(SERVICES)
     assert found(lines) == []

@@ -8,6 +8,7 @@ from deploy.local.errors import PortInUseError
 from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.broker import EmbeddedBroker
 from tests.support.eventually import eventually
+from tests.support.infrastructure.command_lines import command_lines_below
 
 TOPIC = "kept"
 
@@ -62,7 +63,7 @@ async def test_a_taken_port_is_reported_in_one_sentence(broker, tmp_path):
 
 def process_serving(data_dir):
     """The broker of this data; the run's own broker is a child of this process too."""
-    (child,) = [p for p in psutil.Process().children() if str(data_dir) in p.cmdline()]
+    (child,) = [process for process, line in command_lines_below() if str(data_dir) in line]
     return child
 
 
