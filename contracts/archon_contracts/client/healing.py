@@ -33,6 +33,7 @@ from archon_contracts.client.patches import (
     offsets_out_of_range,
     unauthorized_topics,
     valid_offsets,
+    wait_for_partitions,
     wrap_fetches,
 )
 from archon_contracts.client.security import (
@@ -50,7 +51,6 @@ except ModuleNotFoundError as error:
 
 REPORT_SECONDS: Final = 30.0
 MAXIMUM_BACKOFF_SECONDS: Final = 8.0
-ASSIGNMENT_POLL_SECONDS: Final = 0.02
 CLOSE_SECONDS: Final = 5.0
 """Much less than the start's: what is being replaced would not answer for longer either."""
 
@@ -262,9 +262,7 @@ class HealingConsumer:
         """Go on after what was read; at the first start, remember where each partition begins."""
         try:
             async with asyncio.timeout(self._timeout):
-                # The metadata are on their way, and aiokafka has no event for their arrival
-                while not consumer.assignment():  # noqa: ASYNC110
-                    await asyncio.sleep(ASSIGNMENT_POLL_SECONDS)
+                await wait_for_partitions(consumer)
                 for partition in consumer.assignment():
                     if partition in self._positions:
                         consumer.seek(partition, self._positions[partition])

@@ -270,6 +270,14 @@ def offsets_out_of_range(assignment: Any) -> set[TopicPartition]:
     return {p for p in assignment.tps if assignment.state_value(p).awaiting_reset}
 
 
+# aiokafka calls a listener for the partitions of a group only. Can go when it calls one without.
+async def wait_for_partitions(consumer: AIOKafkaConsumer) -> None:
+    """Wait until a consumer that has subscribed has partitions."""
+    # Its future is for the next assignment, which may be one without partitions.
+    while not consumer.assignment():
+        await consumer._subscription.wait_for_assignment()
+
+
 # aiokafka says nothing of a task of its own that has ended. Can go when its consumer has such a
 # state.
 def has_ended(consumer: Any) -> bool:
