@@ -169,7 +169,10 @@ class _Progress:
         self._committed_at = time.monotonic()
         consumer = self._reader.consumer
         if consumer is None:
-            return  # being made again: what was handled is committed then
+            # Being made again: what is not committed comes again. Another member may have gone on
+            # meanwhile, and these offsets, committed later, would put the group back.
+            self._next_offsets.clear()
+            return
         owned = consumer.assignment()
         offsets = {tp: offset for tp, offset in self._next_offsets.items() if tp in owned}
         if not offsets:
