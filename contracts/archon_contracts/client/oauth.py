@@ -28,6 +28,17 @@ DEFAULT_LIFETIME_SECONDS: Final = 300.0
 """Where the answer names none, which RFC 6749 allows."""
 
 
+class TokenRefusedError(AuthenticationFailedError):  # type: ignore[misc]  # aiokafka ships no types
+    """The token endpoint gives no token."""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would send the client's secret to whatever address it names, also without TLS."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Not followed: it becomes an HTTPError."""
+
+
 @dataclass(slots=True)
 class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ships no types
     """Asks a token endpoint with a client's id and secret; one token serves all connections."""
@@ -45,7 +56,7 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafk
         """A token that is valid now.
 
         Raises:
-            AuthenticationFailedError: the endpoint does not give one; the text holds no secret.
+            TokenRefusedError: the endpoint does not give one; the text holds no secret.
         """
         # Connections are made side by side; each would ask for a token of its own.
         async with self._asking:
@@ -65,9 +76,10 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafk
             headers={"Authorization": f"Basic {basic}", "Accept": "application/json"},
         )
         try:
-            with urllib.request.urlopen(
-                request, timeout=REQUEST_SECONDS, context=self.tls
-            ) as answer:
+            opener = urllib.request.build_opener(
+                _NoRedirects, urllib.request.HTTPSHandler(context=self.tls)
+            )
+            with opener.open(request, timeout=REQUEST_SECONDS) as answer:
                 found = json.load(answer)
             return str(found["access_token"]), float(
                 found.get("expires_in", DEFAULT_LIFETIME_SECONDS)
@@ -76,4 +88,4 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafk
             reason = f"answers {error.code} {error.reason}"
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = f"gives no token ({type(error).__name__}: {error})"
-        raise AuthenticationFailedError(f"the token endpoint {self.token_url} {reason}")
+        raise TokenRefusedError(f"the token endpoint {self.token_url} {reason}")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from archon_contracts.client.errors import KafkaSecurityError, MissingExtraError
-from archon_contracts.client.oauth import ClientCredentials
+from archon_contracts.client.oauth import ClientCredentials, TokenRefusedError
 
 try:
     from aiokafka.client import collect_hosts
@@ -223,7 +223,7 @@ def _classify_refusal(error: BaseException, protocol: str) -> ConnectionRefusal 
             return ConnectionRefusal(
                 Fault.PROTOCOL, f"it does not speak TLS as {protocol} asks: {cause}"
             )
-        case AuthenticationFailedError() if "token endpoint" in str(cause):
+        case TokenRefusedError():
             return ConnectionRefusal(Fault.TOKEN, str(cause.args[0]))
         case AuthenticationFailedError() | SaslAuthenticationFailed():
             return ConnectionRefusal(Fault.CREDENTIALS, "it does not accept this user and password")

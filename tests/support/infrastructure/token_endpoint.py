@@ -16,9 +16,13 @@ from typing import Any
 class TokenEndpoint:
     """Knows one client; counts what it was asked, and with which scopes."""
 
-    def __init__(self, client_id: str, secret: str, *, lifetime_seconds: int = 300) -> None:
+    def __init__(
+        self, client_id: str, secret: str, *, lifetime_seconds: int = 300, redirects_to: str = ""
+    ) -> None:
         self.client_id = client_id
         self.lifetime_seconds = lifetime_seconds
+        self.redirects_to = redirects_to
+        self.requests = 0
         self.scopes: list[str] = []
         pair = ":".join(map(urllib.parse.quote_plus, (client_id, secret)))
         self._basic = "Basic " + base64.b64encode(pair.encode()).decode()
@@ -47,12 +51,20 @@ def serving_tokens(endpoint: TokenEndpoint) -> Iterator[str]:
     """The endpoint's URL on this machine, while the block runs."""
 
     class TokenHandler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            # What a redirected POST becomes.
+            endpoint.requests += 1
+            self.send_error(405)
+
         def do_POST(self) -> None:
+            endpoint.requests += 1
             size = int(self.headers["Content-Length"])
             form = urllib.parse.parse_qs(self.rfile.read(size).decode())
             status, body = endpoint.answer(self.headers.get("Authorization", ""), form)
             content = json.dumps(body).encode()
-            self.send_response(status)
+            self.send_response(302 if endpoint.redirects_to else status)
+            if endpoint.redirects_to:
+                self.send_header("Location", endpoint.redirects_to)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiokafka.errors import AuthenticationFailedError
 
 from archon_contracts.client import oauth
 from archon_contracts.client.errors import KafkaSecurityError
-from archon_contracts.client.oauth import ClientCredentials
+from archon_contracts.client.oauth import ClientCredentials, TokenRefusedError
 from archon_contracts.client.security import KafkaSecurity
 from tests.support.infrastructure.token_endpoint import TokenEndpoint, serving_tokens
 
@@ -44,15 +43,28 @@ async def test_a_token_is_renewed_before_it_ends() -> None:
 async def test_a_refused_client_is_named_without_its_secret() -> None:
     with serving_tokens(TokenEndpoint("agent", SECRET)) as url:
         credentials = ClientCredentials(url, "agent", "wrong-secret")
-        with pytest.raises(AuthenticationFailedError, match="answers 401") as refused:
+        with pytest.raises(TokenRefusedError, match="answers 401") as refused:
             await credentials.token()
 
     assert "wrong-secret" not in f"{refused.value}{credentials!r}"
 
 
+async def test_a_secret_does_not_follow_a_redirect() -> None:
+    elsewhere = TokenEndpoint("agent", SECRET)
+    with (
+        serving_tokens(elsewhere) as target,
+        serving_tokens(TokenEndpoint("agent", SECRET, redirects_to=target)) as url,
+    ):
+        credentials = ClientCredentials(url, "agent", SECRET)
+        with pytest.raises(TokenRefusedError, match="answers 302"):
+            await credentials.token()
+
+    assert elsewhere.requests == 0
+
+
 async def test_an_endpoint_that_is_away_is_named() -> None:
     credentials = ClientCredentials("http://127.0.0.1:9/token", "agent", SECRET)
-    with pytest.raises(AuthenticationFailedError, match=r"127\.0\.0\.1:9/token gives no token"):
+    with pytest.raises(TokenRefusedError, match=r"127\.0\.0\.1:9/token gives no token"):
         await credentials.token()
 
 
