@@ -45,7 +45,14 @@ async def require_database(url: str) -> None:
     """
     try:
         connection = await asyncpg.connect(url, timeout=ANSWER_SECONDS)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+    except ValueError:  # asyncpg's ClientConfigurationError is one
+        # Without the driver's text, which quotes parts of the URL, the password's too.
+        raise UnusableChoiceError(
+            "The address of --database cannot be read: write "
+            "postgresql://user:password@host:port/name, with what is special in the password "
+            "percent-encoded (/ is %2F)."
+        ) from None
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         reason = str(error) or "no answer in time"
         raise UnusableChoiceError(
             f"The database of --database does not let us in ({reason}): check its address, user "

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,13 @@ async def test_a_database_that_lets_nobody_in_is_named_without_its_password() ->
     with pytest.raises(UnusableChoiceError, match="--database does not let us in") as refused:
         await require_database("postgresql://me:hidden@127.0.0.1:9/none")
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("database", ["me:hid#den@h/db", "me:hid/den@h/db", "me:1:c?den@h/db"])
+async def test_a_database_url_that_cannot_be_read_is_not_shown(database: str) -> None:
+    with pytest.raises(UnusableChoiceError, match="percent-encoded") as refused:
+        await require_database(f"postgresql://{database}")
+    assert not {"hid", "den"} & set(re.findall(r"\w+", str(refused.value)))
 
 
 async def test_servers_that_run_elsewhere_are_used_and_left_running(
