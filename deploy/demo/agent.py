@@ -52,6 +52,7 @@ class AgentSettings(BaseSettings):
     kafka_ca_file: str | None = Field(default=None, description="CA bundle; else the system's.")
     kafka_certificate_file: str | None = Field(default=None, description="For mutual TLS, PEM.")
     kafka_key_file: str | None = Field(default=None, description="Its private key, PEM.")
+    kafka_key_password: SecretStr | None = Field(default=None, description="Of an encrypted key.")
     kafka_sasl_mechanism: str | None = Field(
         default=None, description="PLAIN, SCRAM-SHA-256 or -512, OAUTHBEARER; absent: no SASL."
     )
@@ -74,12 +75,17 @@ class AgentSettings(BaseSettings):
             ca_file=self.kafka_ca_file,
             certificate_file=self.kafka_certificate_file,
             key_file=self.kafka_key_file,
+            key_password=_reveal(self.kafka_key_password),
             mechanism=self.kafka_sasl_mechanism,
             username=self.kafka_username,
-            password=self.kafka_password.get_secret_value() if self.kafka_password else None,
+            password=_reveal(self.kafka_password),
             token_url=self.kafka_oauth_url,
             scope=self.kafka_oauth_scope,
         ).connection()
+
+
+def _reveal(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 class DemoAgent:

@@ -111,11 +111,13 @@ def _security() -> dict[str, str]:
     """How the services reach a Kafka that runs elsewhere, as the agent's own settings."""
     services = KafkaSecuritySettings()
     protocol, password = services.kafka_security_protocol, services.kafka_sasl_password
+    key_password = services.kafka_ssl_key_password
     chosen = {
         "AGENT_KAFKA_TLS": str(protocol.endswith("SSL")),
         "AGENT_KAFKA_CA_FILE": services.kafka_ssl_cafile,
         "AGENT_KAFKA_CERTIFICATE_FILE": services.kafka_ssl_certfile,
         "AGENT_KAFKA_KEY_FILE": services.kafka_ssl_keyfile,
+        "AGENT_KAFKA_KEY_PASSWORD": key_password.get_secret_value() if key_password else None,
         "AGENT_KAFKA_SASL_MECHANISM": (
             services.kafka_sasl_mechanism if protocol.startswith("SASL") else None
         ),
