@@ -117,8 +117,9 @@ class KafkaNode:
         if not meta.exists():
             if not known.exists():
                 known.write_text(new_cluster_id())
-            self._format(known.read_text())
+            # First: a start that is killed in between must not leave data of an unknown version.
             (self._directory / VERSION).write_text(self._home.version)
+            self._format(known.read_text())
             return
         lines = meta.read_text().splitlines()
         stored = next((line[11:] for line in lines if line.startswith("cluster.id=")), "")

@@ -99,6 +99,26 @@ def test_data_of_a_newer_version_is_not_opened(tmp_path: Path) -> None:
         node._prepare_data()
 
 
+def test_a_start_that_ends_in_the_format_is_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = _node(tmp_path, "4.3.1")
+    (tmp_path / "data").mkdir()
+
+    def format_and_end(cluster_id: str) -> None:
+        (tmp_path / "data" / "data").mkdir()
+        meta = tmp_path / "data" / "data" / "meta.properties"
+        meta.write_text(f"cluster.id={cluster_id}\n")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(node, "_format", format_and_end)
+    with pytest.raises(KeyboardInterrupt):
+        node._prepare_data()
+
+    node._prepare_data()
+    assert (tmp_path / "data" / "kafka-version").read_text() == "4.3.1"
+
+
 def _node(tmp_path: Path, version: str) -> KafkaNode:
     home = KafkaHome.find(_home(tmp_path / "kafka", version), _java(tmp_path / "java"))
     return KafkaNode(home, tmp_path / "data", 1, 2)
