@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from archon_contracts.topics import SERVICES
 from deploy.cli.commands.processes import processes
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import console, print_json, shown, table
@@ -16,7 +17,9 @@ def status(url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> No
     with connect(url, api_key) as gateway:
         found: dict[str, Any] = gateway.get("/v1/status")
     here = local_processes(gateway.url)
-    problems = {each.name: found for each in here if (found := problems_of(each.port))}
+    # Services alone have the endpoint; PostgreSQL and Kafka would log a broken packet.
+    services = (each for each in here if each.name in SERVICES)
+    problems = {each.name: found for each in services if (found := problems_of(each.port))}
     if as_json:
         processes_here = [each.model_dump(mode="json") for each in here]
         print_json({"processes": processes_here, "problems": problems, **found})
