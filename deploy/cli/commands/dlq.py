@@ -6,6 +6,7 @@ import typer
 
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import ago, console, print_json, shown, table
+from deploy.cli.sending import send_command
 from deploy.cli.target import connect
 
 group = typer.Typer(help="List, show and replay dead letters.", no_args_is_help=True)
@@ -61,9 +62,5 @@ def replay(
     letter: DeadLetterId, url: Url = None, api_key: ApiKey = None, as_json: Json = False
 ) -> None:
     """Send a dead letter again to the topic it came from."""
-    with connect(url, api_key) as gateway:
-        found = gateway.post(f"/v1/dead-letters/{letter}/replay")
-    if as_json:
-        print_json(found)
-        return
-    console.print(f"replayed {shown(letter)}")
+    path, done = f"/v1/dead-letters/{letter}/replay", f"replayed {shown(letter)}"
+    send_command(url, api_key, path, done=done, as_json=as_json)

@@ -20,6 +20,7 @@ from deploy.cli.output import (
     shown,
     table,
 )
+from deploy.cli.sending import send_command
 from deploy.cli.target import connect
 from deploy.gateway_client import GatewayClient
 
@@ -89,12 +90,8 @@ def cancel(
     as_json: Json = False,
 ) -> None:
     """Stop a job wherever it stands."""
-    with connect(url, api_key) as gateway:
-        found = gateway.post(f"/v1/jobs/{job}/cancel", {"reason": reason})
-    if as_json:
-        print_json(found)
-        return
-    console.print(f"cancelling job {shown(job)}")
+    path, done = f"/v1/jobs/{job}/cancel", f"cancelling job {shown(job)}"
+    send_command(url, api_key, path, {"reason": reason}, done=done, as_json=as_json)
 
 
 @group.command("return", epilog=examples("archon jobs return 01939b1e-... --reason 'fixed it'"))
@@ -106,12 +103,8 @@ def return_feedback(
     as_json: Json = False,
 ) -> None:
     """Make the feedback of a job that gave no deployed version new data again."""
-    with connect(url, api_key) as gateway:
-        found = gateway.post(f"/v1/jobs/{job}/return-feedback", {"reason": reason})
-    if as_json:
-        print_json(found)
-        return
-    console.print(f"giving the feedback of job {shown(job)} back")
+    path, done = f"/v1/jobs/{job}/return-feedback", f"giving the feedback of job {shown(job)} back"
+    send_command(url, api_key, path, {"reason": reason}, done=done, as_json=as_json)
 
 
 @group.command(epilog=examples("archon jobs watch 01939b1e-..."))

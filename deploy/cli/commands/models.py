@@ -7,6 +7,7 @@ import typer
 from archon_contracts.metric_names import ACCURACY
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import coloured, console, estimate, print_json, shown, table
+from deploy.cli.sending import send_command
 from deploy.cli.target import connect
 
 group = typer.Typer(
@@ -81,12 +82,8 @@ def rollback(
 ) -> None:
     """Deploy an earlier version again."""
     body = {"reason": reason} | ({"to_version": to} if to else {})
-    with connect(url, api_key) as gateway:
-        found = gateway.post(f"/v1/agents/{agent}/rollback", body)
-    if as_json:
-        print_json(found)
-        return
-    console.print(f"rolling {shown(agent)} back to {shown(to or 'the version before')}")
+    done = f"rolling {shown(agent)} back to {shown(to or 'the version before')}"
+    send_command(url, api_key, f"/v1/agents/{agent}/rollback", body, done=done, as_json=as_json)
 
 
 @group.command(epilog=examples("archon models deploy tool-picker 1.0.0 --reason 'by hand'"))
@@ -98,13 +95,10 @@ def deploy(
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
-    """Make a registered version live."""
-    with connect(url, api_key) as gateway:
-        found = gateway.post(f"/v1/agents/{agent}/models/{version}/deploy", {"reason": reason})
-    if as_json:
-        print_json(found)
-        return
-    console.print(f"deploying {shown(agent)} {shown(version)}")
+    """Make a registered version the deployed one."""
+    path = f"/v1/agents/{agent}/models/{version}/deploy"
+    done = f"deploying {shown(agent)} {shown(version)}"
+    send_command(url, api_key, path, {"reason": reason}, done=done, as_json=as_json)
 
 
 def compared(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str, str, str, str]]:
