@@ -80,7 +80,7 @@ test: $(READY)
 # The integration tests that talk to the broker, once more on Apache Kafka (KAFKA_HOME, or a home
 # beside the checkout).
 test-kafka: $(READY)
-	HF_HUB_OFFLINE=1 ARCHON_TEST_BROKER=kafka $(BIN)/python -m pytest -n 2 --dist loadfile --broker-tests \
+	$(TEST_ENVIRONMENT) ARCHON_TEST_BROKER=kafka $(BIN)/python -m pytest -n 2 --dist loadfile --broker-tests \
 		$(if $(filter tests/%,$(ARGS)),,tests/integration) $(ARGS)
 
 # Why `test-kafka` cannot run here, or nothing.

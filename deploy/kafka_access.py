@@ -22,6 +22,7 @@ from archon_contracts.topics import (
     consumer_group,
     dead_letters,
 )
+from shared.kafka.access_control import AccessRule
 
 AGENT: Final = "agent"
 """An agent that sends feedback to Kafka itself and follows its deployed versions."""
@@ -132,8 +133,7 @@ def _topic_grants(role: str, namespace: Namespace) -> Iterator[Grant]:
 
 def _other_grants(role: str, namespace: Namespace) -> Iterator[Grant]:
     if role in SERVICES:
-        for suffix in ("", *GROUP_SUFFIXES.get(role, ())):
-            name = namespace.qualify(consumer_group(role, suffix))
+        for name in _groups_of(role, namespace):
             yield Grant(role, Resource.GROUP, name, "Read")
     if role == OPERATOR:
         for each in list_groups(namespace):
@@ -150,16 +150,26 @@ CLUSTER_NAME: Final = "kafka-cluster"
 
 def list_groups(namespace: Namespace = NO_NAMESPACE) -> list[str]:
     """Every consumer group of the services."""
-    return [
-        namespace.qualify(consumer_group(service, suffix))
-        for service in SERVICES
-        for suffix in ("", *GROUP_SUFFIXES.get(service, ()))
-    ]
+    return [name for service in SERVICES for name in _groups_of(service, namespace)]
+
+
+def _groups_of(service: str, namespace: Namespace) -> list[str]:
+    suffixes = ("", *GROUP_SUFFIXES.get(service, ()))
+    return [namespace.qualify(consumer_group(service, suffix)) for suffix in suffixes]
 
 
 def principal_of_role(role: str, pattern: str) -> str:
     """The principal that a role has; `pattern` names it with `{role}`."""
     return pattern.replace("{role}", role.replace("_", "-"))
+
+
+def list_rules(pattern: str, namespace: Namespace = NO_NAMESPACE) -> list[AccessRule]:
+    """Every right of every role, for the principals of `pattern`."""
+    return [
+        AccessRule(principal_of_role(role, pattern), each.resource, each.name, each.operation)
+        for role in ROLES
+        for each in list_grants(role, namespace)
+    ]
 
 
 def build_commands(

@@ -10,9 +10,9 @@ from archon_contracts.topics import ALL_TOPICS, SERVICES
 from deploy.cli.errors import CommandError
 from deploy.cli.options import Json, examples
 from deploy.cli.output import console, print_json
-from deploy.kafka_access import ROLES, build_commands, list_grants, principal_of_role
+from deploy.kafka_access import build_commands, list_rules
 from deploy.local.prepare import prepare
-from shared.kafka.access_control import AccessRule, grant_all
+from shared.kafka.access_control import grant_all
 from shared.kafka.security import security_arguments
 from shared.kafka.topic_limits import DEFAULT_RECORD_BYTES, read_topic_limits
 from shared.postgres.tenants import SERVICES_ROLE
@@ -113,13 +113,11 @@ def _print_grants(settings: SetupSettings, principal: str) -> None:
 
 async def _grant(settings: SetupSettings, principal: str) -> int:
     """Give every role its rights; returns how many they are."""
-    rules = [
-        AccessRule(principal_of_role(role, principal), each.resource, each.name, each.operation)
-        for role in ROLES
-        for each in list_grants(role, settings.kafka_namespace)
-    ]
+    assert settings.kafka_bootstrap_servers is not None
     return await grant_all(
-        settings.kafka_bootstrap_servers or "", rules, security=security_arguments(settings)
+        settings.kafka_bootstrap_servers,
+        list_rules(principal, settings.kafka_namespace),
+        security=security_arguments(settings),
     )
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from deploy.kafka_access import ROLES
+from deploy.kafka_access import ROLES, principal_of_role
+from deploy.local.processes.child import EXEC_CHILD
 from deploy.local.processes.tcp_ports import pick_free
 
 START_SECONDS = 60
@@ -79,7 +81,7 @@ def _main_checkout() -> Path | None:
 
 
 def _users() -> dict[str, str]:
-    return {USER: PASSWORD} | {role.replace("_", "-"): ROLE_PASSWORD for role in ROLES}
+    return {USER: PASSWORD} | {principal_of_role(role, "{role}"): ROLE_PASSWORD for role in ROLES}
 
 
 def why_not() -> str:
@@ -127,16 +129,7 @@ class RealKafkaAdmin:
 
     def grant(self, kind: ResourceType, name: str) -> None:
         """Let `USER` do everything with a topic, a group or the cluster."""
-        binding = AclBinding(
-            kind,
-            name,
-            ResourcePatternType.LITERAL,
-            f"User:{USER}",
-            "*",
-            AclOperation.ALL,
-            AclPermissionType.ALLOW,
-        )
-        _settle(self.admin.create_acls([binding]))
+        _settle(self.admin.create_acls([build_right(kind, name, USER, AclOperation.ALL)]))
         # The controller has it; the broker's authorizer, which answers here, a moment later.
         deadline = time.monotonic() + PROPAGATION_SECONDS
         while not self.admin.describe_acls(_rights_on(kind, name)).result(15):
@@ -187,8 +180,10 @@ class RealKafka(RealKafkaAdmin):
             stdout=log,
             stderr=log,
         )
+        # A run of tests that is cut off ends the node with it, though it is in another session.
+        tied = [sys.executable, "-I", "-S", EXEC_CHILD, str(int(signal.SIGTERM)), str(os.getpid())]
         self._process = subprocess.Popen(
-            [home / "bin/kafka-server-start.sh", self._properties],
+            [*tied, "-", "-", "-", home / "bin/kafka-server-start.sh", self._properties],
             env=environment,
             stdout=log,
             stderr=log,
@@ -213,6 +208,14 @@ class RealKafka(RealKafkaAdmin):
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+def build_right(kind: ResourceType, name: str, user: str, operation: AclOperation) -> AclBinding:
+    """A user's right to a topic, a group or the cluster, from any host."""
+    allow = AclPermissionType.ALLOW
+    return AclBinding(
+        kind, name, ResourcePatternType.LITERAL, f"User:{user}", "*", operation, allow
+    )
 
 
 def _rights_on(kind: ResourceType, name: str) -> AclBindingFilter:

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+from deploy.kafka_access import principal_of_role
 from deploy.local.runtime import Runtime
 from tests.support.infrastructure.real_kafka import ROLE_PASSWORD
+
+ROLE_PRINCIPALS = "User:{role}"
+"""Principals of the roles' users, as `deploy.kafka_access` takes them."""
 
 
 def user_of(role: str) -> str:
     """The name of a role's user on `RealKafka`."""
-    return role.replace("_", "-")
+    return principal_of_role(role, "{role}")
 
 
 def sasl_variables(role: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -19,16 +18,13 @@ from confluent_kafka import (
     Producer,
 )
 from confluent_kafka.admin import (
-    AclBinding,
     AclOperation,
-    AclPermissionType,
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewPartitions,
     NewTopic,
-    ResourcePatternType,
     ResourceType,
 )
 
@@ -53,13 +49,13 @@ from deploy.kafka_access import (
     Resource,
     list_grants,
     list_groups,
-    principal_of_role,
+    list_rules,
 )
 from shared.errors import PermanentError
-from shared.kafka.access_control import AccessRule, grant_all
+from shared.kafka.access_control import grant_all
 from shared.kafka.topic_admin import ensure_topics
-from tests.support.infrastructure.real_kafka import ROLE_PASSWORD, RealKafka
-from tests.support.infrastructure.role_users import sasl_security, user_of
+from tests.support.infrastructure.real_kafka import ROLE_PASSWORD, RealKafka, build_right
+from tests.support.infrastructure.role_users import ROLE_PRINCIPALS, sasl_security, user_of
 
 REFUSED = KafkaError.TOPIC_AUTHORIZATION_FAILED
 GROUP_REFUSED = KafkaError.GROUP_AUTHORIZATION_FAILED
@@ -135,18 +131,6 @@ class GuardedTopics:
         return {group: error_code(settled) for group, settled in asked.items()}
 
 
-def right_to_read(principal: str, topic: str) -> AclBinding:
-    return AclBinding(
-        ResourceType.TOPIC,
-        topic,
-        ResourcePatternType.LITERAL,
-        principal,
-        "*",
-        AclOperation.READ,
-        AclPermissionType.ALLOW,
-    )
-
-
 def error_code(settled: Future[Any]) -> int:
     """What the broker refused a request with; 0: nothing."""
     try:
@@ -176,19 +160,12 @@ async def guarded(real_kafka: RealKafka, space: Namespace) -> GuardedTopics:
     """Topics with a record each, and the rights of every role; both are made once only."""
     servers = real_kafka.bootstrap_servers
     if await ensure_topics(servers, namespace=space):
-        await grant_all(servers, rules(space))
+        await grant_all(servers, list_rules(ROLE_PRINCIPALS, space))
         producer = Producer({"bootstrap.servers": servers, "log_level": 0})
         for topic in ALL_TOPICS:
             producer.produce(space.qualify(topic.name), b"{}", b"k", partition=0)
         assert producer.flush(20) == 0
     return GuardedTopics(real_kafka, space)
-
-
-def rules(space: Namespace) -> Iterator[AccessRule]:
-    for role in ROLES:
-        for each in list_grants(role, space):
-            principal = principal_of_role(role, "User:{role}")
-            yield AccessRule(principal, each.resource, each.name, each.operation)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -272,7 +249,8 @@ async def test_no_role_but_setup_administers_topics_groups_or_rights(
     entry = ConfigEntry("retention.ms", "1", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry])
     group = guarded.namespace.qualify(consumer_group("registry"))
-    right = right_to_read(f"User:{user_of(role)}", guarded.namespace.qualify(AUDIT.name))
+    audit = guarded.namespace.qualify(AUDIT.name)
+    right = build_right(ResourceType.TOPIC, audit, user_of(role), AclOperation.READ)
 
     codes = {
         "create a topic": error_code(admin.create_topics([NewTopic(new, 1, 1)])[new]),
@@ -295,13 +273,15 @@ async def test_no_role_but_setup_administers_topics_groups_or_rights(
 
 async def test_setup_may_grant_again_what_is_granted(guarded: GuardedTopics) -> None:
     security = sasl_security(SETUP)
+    rules = list_rules(ROLE_PRINCIPALS, guarded.namespace)
 
-    count = await grant_all(guarded.node.sasl_servers, rules(guarded.namespace), security=security)
+    count = await grant_all(guarded.node.sasl_servers, rules, security=security)
 
     assert count == sum(len(list_grants(role)) for role in ROLES)
 
 
 async def test_a_principal_without_alter_is_named_as_such(guarded: GuardedTopics) -> None:
     security = sasl_security("trainer")
+    rules = list_rules(ROLE_PRINCIPALS, guarded.namespace)
     with pytest.raises(PermanentError, match="may not change ACLs"):
-        await grant_all(guarded.node.sasl_servers, rules(guarded.namespace), security=security)
+        await grant_all(guarded.node.sasl_servers, rules, security=security)

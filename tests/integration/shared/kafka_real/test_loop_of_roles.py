@@ -12,13 +12,18 @@ from archon_contracts.events import FeedbackReceived
 from archon_contracts.namespace import Namespace
 from deploy.demo.audit import FeedbackAudit, audit_feedback
 from deploy.gateway_client import AsyncGatewayClient
-from deploy.kafka_access import AGENT, ROLES, SETUP, list_grants, principal_of_role
+from deploy.kafka_access import AGENT, SETUP, list_rules
 from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.settings import LocalSettings
-from shared.kafka.access_control import AccessRule, grant_all
+from shared.kafka.access_control import grant_all
 from tests.support.data.tiny_world import corrections, first_items, held_out_items, tiny_model
 from tests.support.infrastructure.real_kafka import RealKafka
-from tests.support.infrastructure.role_users import RuntimeOfRoles, sasl_security, sasl_variables
+from tests.support.infrastructure.role_users import (
+    ROLE_PRINCIPALS,
+    RuntimeOfRoles,
+    sasl_security,
+    sasl_variables,
+)
 from tests.support.infrastructure.system import System
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(380)]
@@ -36,16 +41,7 @@ async def guarded_system(
 ) -> AsyncIterator[System]:
     """Rights first, then topics as the setup's user, then the services."""
     data_dir = tmp_path_factory.mktemp("roles")
-    await grant_all(
-        real_kafka.bootstrap_servers,
-        [
-            AccessRule(
-                principal_of_role(role, "User:{role}"), each.resource, each.name, each.operation
-            )
-            for role in ROLES
-            for each in list_grants(role, space)
-        ],
-    )
+    await grant_all(real_kafka.bootstrap_servers, list_rules(ROLE_PRINCIPALS, space))
     variables = sasl_variables(SETUP) | {
         "ARCHON_NAMESPACE": space.name,
         "ARCHON_TRAINER_WORK_DIR": str(data_dir / "trainer"),
