@@ -191,7 +191,8 @@ class Broker:
         self.routers: list[Router] = []
         self._broker = KafkaBroker(
             settings.kafka_bootstrap_servers.split(","),
-            client_id=f"archon.{settings.service}",
+            # Here and not by `ServiceConsumer`: the library's producer and admin have it too.
+            client_id=settings.kafka_namespace.qualify(f"archon.{settings.service}"),
             security=broker_security(settings),
             sasl_oauth_token_provider=token_provider(settings),
             acks="all",
@@ -212,7 +213,7 @@ class Broker:
         for bound in router.subscriptions:
             bound.bind(self._retry_policy, namespace)
         self.routers.append(router)
-        # Only topics take the library's prefix; `ServiceConsumer` qualifies group and client id.
+        # Only topics take the library's prefix; `ServiceConsumer` qualifies the group.
         self._broker.include_router(router, prefix=namespace.prefix)
 
     async def start(self) -> None:

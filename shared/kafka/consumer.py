@@ -44,14 +44,12 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
         self,
         *,
         group_id: str | None,
-        client_id: str,
         namespace: Namespace,
         idle_wait_seconds: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(
             group_id=None if group_id is None else namespace.qualify(group_id),
-            client_id=namespace.qualify(client_id),
             **options,
         )
         self._idle_wait_seconds = idle_wait_seconds

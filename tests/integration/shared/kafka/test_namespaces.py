@@ -86,6 +86,7 @@ async def test_services_in_two_namespaces_do_not_mix(
     async with AsyncExitStack() as running:
         for deployment in (first, second):
             await running.enter_async_context(serving_application(deployment.context))
+        assert _client_ids(first) == {f"{namespaces[0].name}.archon.registry"}
         await first.command("mine")
         await second.command("yours")
         await eventually(lambda: first.seen and second.seen, timeout=30)
@@ -128,6 +129,15 @@ async def test_clients_in_two_namespaces_do_not_mix(
             groups = await _groups(kafka)
             assert namespace.qualify("readers") in groups
     assert "readers" not in groups
+
+
+def _client_ids(probe: NamespacedProbe) -> set[str]:
+    """Of every client that the library has made for a service."""
+    broker = probe.context.broker
+    config = broker._broker.config.broker_config
+    readers = [each.consumer._client for router in broker.routers for _, each in router.readers]
+    clients = [*readers, config.producer._producer.producer.client, config.admin_client._client]
+    return {client._client_id for client in clients}
 
 
 async def _groups(kafka: str) -> list[str]:

@@ -137,7 +137,6 @@ def _consumer(kafka: str) -> ServiceConsumer:
         bootstrap_servers=kafka,
         auto_offset_reset="earliest",
         group_id=None,
-        client_id="test",
         namespace=NO_NAMESPACE,
     )
 

@@ -19,7 +19,7 @@ async def test_an_idle_consumer_waits_long_for_a_batch(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(AIOKafkaConsumer, "getmany", getmany)
 
-    consumer = ServiceConsumer(group_id="group", client_id="client", namespace=Namespace())
+    consumer = ServiceConsumer(group_id="group", namespace=Namespace())
     try:
         await consumer.getmany(timeout_ms=10)
     finally:
