@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from archon_contracts.topics import MODELS, REGISTRY_COMMANDS, dead_letters
-from deploy.local.processes.probes import problems_of
+from deploy.local.processes.probes import answers_ready, problems_of
 from tests.faults.accounting.client_log import Account
 from tests.faults.accounting.reconciliation import reconcile
 from tests.faults.brokers.kafka_cluster import KafkaCluster, kafka_cluster
@@ -113,7 +113,7 @@ class FaultWatch:
         return "kafka" in await asyncio.to_thread(problems_of, self.probes.port(self.name))
 
     async def _is_clear(self) -> bool:
-        return not await asyncio.to_thread(problems_of, self.probes.port(self.name))
+        return await answers_ready(self.probes.port(self.name))
 
     def result(
         self, account: Account, problems: Sequence[str], *, load: str, trials: int
