@@ -45,7 +45,8 @@ class EvaluationCompleted(Contract):
     passed: bool
     reasons: tuple[str, ...] = Field(description="Why the gate decided so.")
     rejection_kinds: tuple[str, ...] = Field(
-        default=(), description="What it was refused for: no_gain, forgetting; empty: it passed."
+        default=(),
+        description="What it was refused for: no_gain, drift, forgetting; empty: it passed.",
     )
     review_reasons: tuple[str, ...] = Field(
         default=(),
