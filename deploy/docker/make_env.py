@@ -2,7 +2,8 @@
 
 python -m deploy.docker.make_env > .env
 
-A variable that is set in the environment keeps its value, so that a file can be completed:
+A variable that is set in the environment keeps its value, but for the public keys, which are always
+those of the signing keys. So a file can be completed:
 `env $(grep -v '^#' .env) python -m deploy.docker.make_env > new.env`.
 """
 

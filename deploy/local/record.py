@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from deploy.local import lock
 from deploy.local.credentials import OWNER_ONLY
 from deploy.local.processes.status import ProcessStatus
+from deploy.local.settings import EMBEDDED
 
 FILE_NAME = "runtime.json"
 
@@ -24,12 +25,12 @@ class Endpoints(BaseModel):
     kafka_namespace: str = ""
     # `embedded`, `kafka` or `external`: the first does not long-poll, the last has the security
     # settings of the environment.
-    broker_kind: str = "embedded"
+    broker_kind: str = EMBEDDED
 
     @property
     def idle_fetch_wait_seconds(self) -> float:
         """How long a consumer pauses after an empty fetch; Apache Kafka holds it back by itself."""
-        return 0.1 if self.broker_kind == "embedded" else 0.0
+        return 0.1 if self.broker_kind == EMBEDDED else 0.0
 
 
 class RuntimeRecord(BaseModel):

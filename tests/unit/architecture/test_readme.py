@@ -54,6 +54,21 @@ def test_every_function_is_in_the_file_that_its_link_names(page: Path) -> None:
     assert missing == []
 
 
+def test_every_make_target_that_a_page_names_is_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {".venv/.ready", *re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)}
+    pages = [*PAGES, ROOT / "docker-compose.yml", ROOT / "deploy/docker/env.example"]
+
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"(?:`|#   )make ([\w./-]+)", page.read_text())
+    }
+
+    assert "test" in named
+    assert named <= targets
+
+
 def test_a_decision_page_states_number_title_status_and_date() -> None:
     assert [page.name for page in DECISION_PAGES if not TITLE.match(page.read_text())] == []
 

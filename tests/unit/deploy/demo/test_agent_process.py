@@ -1,4 +1,4 @@
-"""The agent's settings carry what the services are told of a Kafka elsewhere."""
+"""The demo agent's settings for a Kafka elsewhere are those of the services."""
 
 from dataclasses import fields
 from typing import Any
