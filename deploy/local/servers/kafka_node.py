@@ -30,7 +30,7 @@ class KafkaNode:
 
     What it acknowledged survives kill -9 of the node; one node keeps one copy, so a lost disk or a
     power cut before the disk is written loses records. `properties` add to or replace the
-    settings; those of further nodes name all `voters` of the cluster.
+    settings; nodes of one cluster each name all of them in `controller.quorum.voters`.
     """
 
     name = "broker"
