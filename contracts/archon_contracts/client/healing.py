@@ -85,16 +85,23 @@ class OffsetGap:
 def report_gaps(consumer: AIOKafkaConsumer, report: Callable[[OffsetGap], None]) -> None:
     """Let a started consumer call `report` for each gap that it meets from now on."""
     expected: dict[Any, int] = {}
+    current: Any = None
 
     def wrap(fetch: Fetch) -> Fetch:
         async def observed_fetch(assignment: Any, node_id: int, request: Any) -> bool:
+            nonlocal current
+            if assignment is not current:
+                # A rebalance: another member may have read on, and what it read is no gap.
+                expected.clear()
+                current = assignment
             before = valid_offsets(assignment)
             for partition in expected.keys() & before.keys():
                 resumed, was = before[partition], expected.pop(partition)
                 report(OffsetGap(partition.topic, partition.partition, was, resumed))
             brought = await fetch(assignment, node_id, request)
-            for partition in offsets_out_of_range(assignment) & before.keys():
-                expected[partition] = before[partition]
+            if assignment is current:
+                for partition in offsets_out_of_range(assignment) & before.keys():
+                    expected[partition] = before[partition]
             return brought
 
         return observed_fetch
