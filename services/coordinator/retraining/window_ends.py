@@ -101,7 +101,9 @@ class WindowEnds:
             return None
         # Before the window is looked at: a deployment that marks it takes this lock first, too.
         await self._stats.lock_stats(tx, job.key)
-        if await self._windows.window_outcome(tx, window.window_id) is WindowOutcome.LEARNT:
+        outcome = await self._windows.window_outcome(tx, window.window_id)
+        # A job that ended before outcomes were kept has none; complete, it was learnt, too.
+        if outcome is WindowOutcome.LEARNT or (outcome is None and job.state is JobState.COMPLETED):
             return None
         end = await self._give_back(tx, job, cause, reason, maximum=0, by_hand=True)
         return None if end.is_learnt else end
@@ -177,8 +179,9 @@ class WindowEnds:
         )
         left = await self._windows.unlearnt_feedback(tx, window.window_id, learnt=learnt)
         end = WindowEnd(returned, left.count, len(learnt))
-        if end.is_learnt and by_hand:
-            # The window may have given the rest back before: what became of that stays said.
+        if by_hand and not returned:
+            # The window may have given everything back before, or all but what updates learnt: what
+            # became of it stays said, as a late deployment goes by it (`record_learnt`).
             return end
         await self._end(
             tx, window.window_id, end.outcome, end.explain(reason) if end.learnt else reason

@@ -288,6 +288,8 @@ async def test_a_window_is_given_back_by_hand_unless_a_version_learnt_it(
 
     assert kept == 0
     assert await world.value(COUNTED) == (0 if deployed else 3)
+    # The second request finds nothing to give back, and what the first one did stays said.
+    assert await outcomes(world) == ["learnt" if deployed else "returned"]
     entries = [e for e in await world.published(AuditRecorded) if e.action == "feedback_returned"]
     assert len(entries) == (0 if deployed else 2)
 

@@ -3,12 +3,14 @@
 from collections import Counter
 from datetime import timedelta
 from itertools import chain
+from uuid import UUID
 
 from hypothesis import settings
 from hypothesis.stateful import invariant
 
-from archon_contracts.commands import TrainModel
+from archon_contracts.commands import ReturnFeedback, TrainModel
 from archon_contracts.events import (
+    FeedbackReturned,
     JobCancelled,
     JobCompleted,
     JobFailed,
@@ -215,4 +217,38 @@ def test_a_late_deployment_event_does_not_replace_a_newer_one() -> None:
 
     newest = life.world.store.agents[AgentKey("default", "a")].deployed
     assert (late and late.version, newest and newest.version) == ("1.0.0", "8.0.0")
+    life.teardown()
+
+
+def end_of_first_job(life: JobLife, *, passed: bool) -> tuple[ReturnFeedback, UUID]:
+    """Lead the first job of `b`, which backs off, to its end; the command to return its window."""
+    life.configure()
+    life.report(1)
+    life.lead_on("b", 7, passed=passed)
+    job = next(iter(life.world.store.jobs.values()))
+    assert job.facts.window is not None
+    return ReturnFeedback(job_id=job.job_id, reason="mended"), job.facts.window.window_id
+
+
+def test_a_window_that_is_given_back_twice_stays_given_back() -> None:
+    life = JobLife()
+    command, window_id = end_of_first_job(life, passed=False)
+    before = life.world.feedback.outcomes[window_id]
+
+    life.deliver("return_feedback", command)
+
+    assert before[0] is WindowOutcome.RETURNED
+    assert life.world.feedback.outcomes[window_id] == before
+    assert len(life.world.outbox.of(FeedbackReturned)) == 1
+    life.teardown()
+
+
+def test_a_version_of_before_outcomes_were_kept_has_learnt_its_window() -> None:
+    life = JobLife()
+    command, window_id = end_of_first_job(life, passed=True)
+    del life.world.feedback.outcomes[window_id]
+
+    life.deliver("return_feedback", command)
+
+    assert {each.window_id for each in life.world.feedback.rows.values()} == {window_id}
     life.teardown()
