@@ -116,6 +116,9 @@ def escalate(
             "dataset": None,
             "candidate": None,
             "evaluation": None,
+            # It reports on the refused candidate, and would stand for the next one until that is
+            # evaluated, or in the job's end if it never is.
+            "learning": None,
         }
     )
 

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from archon_contracts.events import CurriculumPlan, CurriculumStage, JobState, TriggerReason
+from archon_contracts.events import (
+    CurriculumPlan,
+    CurriculumStage,
+    JobState,
+    LearningReport,
+    TriggerReason,
+)
 from archon_contracts.identifiers import derived_id
 from archon_contracts.values import (
     AgentKind,
@@ -129,6 +135,17 @@ def test_the_next_strategy_starts_from_what_is_deployed_now() -> None:
     assert (held.warm_start, anew.warm_start) == (newer, None)
     assert held.plan is not None
     assert held.plan.replay_ratio == 1.0
+
+
+def test_the_next_strategy_begins_without_what_was_found_of_the_refused_candidate() -> None:
+    report = LearningReport(learnt=True, reasons=("weights moved",))
+    job = refused_job(learning=report)
+
+    facts = escalate(
+        job, RetentionStrategy.MORE_REPLAY, DEPLOYED, evaluation_id=EVALUATION_ID, reason="x"
+    )
+
+    assert (facts.dataset, facts.candidate, facts.evaluation, facts.learning) == (None,) * 4
 
 
 def test_an_answer_of_an_earlier_strategy_is_recognised() -> None:
