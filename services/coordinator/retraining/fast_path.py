@@ -106,7 +106,10 @@ def read_correction(stored: StoredFeedback, traceparent: str | None) -> Correcti
     body = orjson.loads(stored.body)
     if body.get("expected") in (None, "") or not body.get("input"):
         return None
-    rater = str(body.get("unit_id") or "") or f"key:{stored.submitted_by}"
+    # A unit as its key names it: another key could else use up the limit of somebody else's unit.
+    unit = body.get("unit_id")
+    key = f"key:{stored.submitted_by}"
+    rater = f"{unit} of {key}" if unit else key
     return Correction(stored.event_id, rater, stored.received_at, traceparent)
 
 
@@ -129,10 +132,14 @@ class FastPath:
             await self._record_nothing(tx, stats, key)
             return None
         now = self._clock.now()
-        open_ones = await self._corrections.open_corrections(tx, key, most=LOOKED_AT)
-        read = [read_correction(*each) for each in open_ones]
         since = now - timedelta(seconds=policy.period_seconds)
         had = await self._corrections.items_of_raters(tx, key, since)
+        if sum(had.values()) >= policy.agent_items:
+            # Nothing is taken, so nothing is read: this runs with each batch of feedback.
+            await self._record_nothing(tx, stats, key)
+            return None
+        open_ones = await self._corrections.open_corrections(tx, key, most=LOOKED_AT)
+        read = [read_correction(*each) for each in open_ones]
         choice = choose([each for each in read if each is not None], had, policy)
         if not choice.taken:
             await self._record_nothing(tx, stats, key)

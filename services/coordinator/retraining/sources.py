@@ -106,7 +106,8 @@ class SourcePublisher:
         Raises:
             NothingToLearn: all of it was retracted.
         """
-        # Everybody is a rater here: the trust rules look at named units only.
+        # A key that names no units would be a crowd, which the trust rules spare much: among a
+        # handful of corrections it is one rater.
         lines = feedback_lines(feedback, name_submitters=True)
         if not lines.items:
             raise NothingToLearn("all feedback of the update was retracted")

@@ -114,8 +114,16 @@ def test_a_rating_is_no_correction_and_an_api_key_is_a_rater() -> None:
     assert found.rater == "key:agent/picker"
 
 
-def stored(body: bytes) -> StoredFeedback:
-    return StoredFeedback(new_id(), "user", None, NOON, body, "agent/picker")
+def test_a_unit_is_a_rater_as_its_key_names_it() -> None:
+    body = feedback("i", unit_id="ann").to_bytes()
+
+    raters = [read_correction(stored(body, key), None) for key in ("key:1", "key:2")]
+
+    assert len({each.rater for each in raters if each}) == 2
+
+
+def stored(body: bytes, submitted_by: str = "agent/picker") -> StoredFeedback:
+    return StoredFeedback(new_id(), "user", None, NOON, body, submitted_by)
 
 
 class Updated:
@@ -192,6 +200,23 @@ async def test_an_update_is_evaluated_by_its_own_items() -> None:
 
     assert evaluate.update is not None
     assert evaluate.items == CLASSIFIER["evaluation_suite"]
+
+
+async def test_a_period_whose_limit_is_reached_reads_no_feedback() -> None:
+    agent = await Updated(fast_path=FastPathPolicy(agent_items=1)).start()
+    await agent.correct("one")
+    await agent.finish(passed=True)
+    agent.world.feedback.open_corrections = refuse_to_read  # type: ignore[method-assign]  # counts
+
+    await agent.correct("two")
+
+    stats = await agent.world.feedback.lock_stats(None, KEY)
+    assert stats is not None
+    assert (stats.corrections, len(agent.world.store.jobs)) == (0, 1)
+
+
+async def refuse_to_read(*_: Any, **__: Any) -> list[tuple[StoredFeedback, str | None]]:
+    raise AssertionError("feedback is read though nothing of it may be taken")
 
 
 async def test_the_items_of_an_update_stay_new_data_of_the_next_window() -> None:
