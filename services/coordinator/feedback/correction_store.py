@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from services.coordinator.domain import AgentKey
@@ -23,7 +24,7 @@ class CorrectionStore:
     ) -> list[tuple[StoredFeedback, str | None]]:
         """Unused wrong answers that no update has had, newest first, with their traceparents."""
         rows = self._queries.open_corrections(tx, **_place(key), most=most)
-        return [_stored(dict(row)) async for row in rows]
+        return [_stored(row) async for row in rows]
 
     async def items_of_raters(self, tx: Tx, key: AgentKey, since: datetime) -> dict[str, int]:
         """How many items of each rater updates have had since then."""
@@ -74,6 +75,7 @@ def _place(key: AgentKey) -> dict[str, str]:
     return {"tenant_id": key.tenant_id, "agent_id": key.agent_id}
 
 
-def _stored(row: dict[str, object]) -> tuple[StoredFeedback, str | None]:
-    traceparent = row.pop("traceparent")
-    return StoredFeedback(**row), traceparent  # type: ignore[arg-type,return-value]  # as the query names them
+def _stored(row: Mapping[str, Any]) -> tuple[StoredFeedback, str | None]:
+    columns = dict(row)
+    traceparent = columns.pop("traceparent")
+    return StoredFeedback(**columns), traceparent

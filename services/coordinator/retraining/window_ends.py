@@ -102,7 +102,7 @@ class WindowEnds:
         # Before the window is looked at: a deployment that marks it takes this lock first, too.
         await self._stats.lock_stats(tx, job.key)
         outcome = await self._windows.window_outcome(tx, window.window_id)
-        # A job that ended before outcomes were kept has none; complete, it was learnt, too.
+        # A job that ended before outcomes were kept has none; complete, a version has learnt it.
         if outcome is WindowOutcome.LEARNT or (outcome is None and job.state is JobState.COMPLETED):
             return None
         end = await self._give_back(tx, job, cause, reason, maximum=0, by_hand=True)
