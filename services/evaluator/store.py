@@ -26,7 +26,11 @@ class EvaluationStore:
             tenant_id=command.tenant_id,
             agent_id=command.agent_id,
             attempt=command.attempt,
-            deployed=command.deployed.artifact.digest if command.deployed else None,
+            # Not of an update of the fast path: five of them are minutes, and the look at recent
+            # versions would be no longer than that.
+            deployed=command.deployed.artifact.digest
+            if command.deployed and not command.update
+            else None,
         )
         return bool(accepted)
 

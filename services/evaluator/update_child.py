@@ -81,6 +81,7 @@ def _decide(
         policy,
         rules=rules,
         minimum_reference_items=int(spec["minimum_reference_items"]),
+        recent=[list(read_jsonl(Path(path), PredictionRow)) for path in spec["recent"]],
     )
     return found.model_dump(mode="json")
 

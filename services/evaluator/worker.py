@@ -203,9 +203,6 @@ class EvaluationWorker:
         ):
             output = Path(folder)
             _write_predictions(output, cached)
-            paths = [Path(earlier) / f"{number}.jsonl" for number in range(len(recent))]
-            for path, content in zip(paths, recent, strict=True):
-                path.write_bytes(content)
             spec = {
                 "models": models,
                 "kind": command.kind.value,
@@ -217,7 +214,7 @@ class EvaluationWorker:
                 "control": choose_control(command).value,
                 "gate": command.gate.model_dump(mode="json"),
                 "minimum_reference_items": command.minimum_reference_items,
-                "recent": [str(path) for path in paths],
+                "recent": _write_recent(Path(earlier), recent),
             }
             result = await self.children.run(self.entry, spec, _log_report)
             return EvaluationReport.model_validate(result["report"]), _read_files(output)
@@ -243,8 +240,12 @@ class UpdateEvaluationWorker(EvaluationWorker):
         card = await self.artifacts.read_model(command.candidate, MODEL_CARD_FILE)
         keys = build_score_keys(command, card)
         cached = await self._load_cached_predictions(lease, keys)
+        recent = await self._load_recent_predictions(lease, command, keys)
         update = await self.artifacts.fetch(command.update)
-        with tempfile.TemporaryDirectory(prefix="archon-evaluation-") as folder:
+        with (
+            tempfile.TemporaryDirectory(prefix="archon-evaluation-") as folder,
+            tempfile.TemporaryDirectory(prefix="archon-recent-") as earlier,
+        ):
             output = Path(folder)
             _write_predictions(output, cached)
             spec = {
@@ -261,6 +262,7 @@ class UpdateEvaluationWorker(EvaluationWorker):
                 "gate": command.gate.model_dump(mode="json"),
                 "fast_path": command.fast_path.model_dump(mode="json"),
                 "minimum_reference_items": command.minimum_reference_items,
+                "recent": _write_recent(Path(earlier), recent),
             }
             result = await self.children.run(self.entry, spec, _log_report)
             report = EvaluationReport.model_validate(result["report"])
@@ -275,6 +277,14 @@ class UpdateEvaluationWorker(EvaluationWorker):
 
     async def _locate(self, ref: ArtifactRef) -> dict[str, str]:
         return {"folder": str(await self.artifacts.locate(ref)), "digest": ref.digest}
+
+
+def _write_recent(folder: Path, recent: Sequence[bytes]) -> list[str]:
+    """Where the child reads the predictions of recent versions."""
+    paths = [folder / f"{number}.jsonl" for number in range(len(recent))]
+    for path, content in zip(paths, recent, strict=True):
+        path.write_bytes(content)
+    return [str(path) for path in paths]
 
 
 def _write_predictions(folder: Path, predictions: Mapping[Role, bytes]) -> None:

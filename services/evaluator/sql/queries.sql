@@ -25,7 +25,8 @@ WHERE model = :model AND items = :items AND catalogue = :catalogue AND kind = :k
     AND scoring_version = :scoring_version;
 
 -- name: find_recent_scores(tenant_id, agent_id, deployed, items, catalogue, kind, scoring_version, most)
--- Scores on these items of versions that were deployed before the present one, newest first.
+-- Scores on these items of versions that candidates of windows were compared with before the present
+-- one, newest first.
 SELECT s.predictions_uri, s.predictions_digest, s.file
 FROM (
     SELECT e.deployed, max(e.changed_at) AS last_seen

@@ -1,6 +1,7 @@
 """Evaluations on a real database, with real child processes and made-up models."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.events import EvaluationCompleted, EvaluationFailed, JobCancelled
-from archon_contracts.values import ArtifactRef
-from services.evaluator.domain import EvaluationState
+from archon_contracts.values import AgentKind, ArtifactRef
+from services.evaluator.domain import RECENT_VERSIONS, CachedScore, EvaluationState, ScoreKey
 from shared.errors import LeaseLost
 from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
@@ -288,3 +289,25 @@ async def test_losses_that_add_up_over_versions_wait_for_a_person(
 
     assert [report.passed for report in reports] == [True, True, True]
     assert [bool(report.review_reasons) for report in reports] == [False, False, True]
+
+
+async def test_updates_of_the_fast_path_do_not_shorten_the_look_at_recent_versions(
+    evaluator: EvaluatorHarness,
+) -> None:
+    """Two versions that windows were compared with, and six that updates were."""
+    suite, database = await evaluator.suite(), evaluator.shared.database
+    versions = [await evaluator.model(range(number)) for number in range(8)]
+    key = ScoreKey("the present one", suite.digest, "", AgentKind.SELECTOR)
+
+    for number, version in enumerate(versions):
+        command = evaluate(suite, suite, deployed=version)
+        if number > 1:
+            command = command.model_copy(update={"update": suite})
+        async with database.transaction("default") as tx:
+            await evaluator.store.accept_attempt(tx, command)
+            score = CachedScore(suite, f"{number}.jsonl")
+            await evaluator.store.insert_score(tx, replace(key, model=version.digest), score)
+
+    async with database.transaction("default") as tx:
+        found = await evaluator.store.find_recent_scores(tx, command, key, RECENT_VERSIONS)
+    assert [score.file for score in found] == ["1.jsonl", "0.jsonl"]

@@ -11,7 +11,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from archon_contracts.formats import MANIFEST_FILE, PredictionRow, predictions_file, read_jsonl
+from archon_contracts.formats import (
+    MANIFEST_FILE,
+    PredictionRow,
+    predictions_file,
+    read_jsonl,
+    to_jsonl,
+)
 from archon_contracts.formats.manifest import build_manifest, list_files
 from archon_contracts.values import FastPathPolicy, GatePolicy
 from archon_inference.classifier import HEAD_FILE
@@ -64,6 +70,7 @@ def spec_of(
         "gate": GatePolicy().model_dump(mode="json"),
         "fast_path": FastPathPolicy().model_dump(mode="json"),
         "minimum_reference_items": 0,
+        "recent": [],
     }
 
 
@@ -121,3 +128,33 @@ def test_known_predictions_are_used_and_the_suite_is_embedded_once(
     assert embedded == [len(items())]
     assert known.read_bytes() == first
     assert len(list(read_jsonl(known, PredictionRow))) == len(items())
+
+
+def answered(path: Path, old: int, new: int) -> Path:
+    """Predictions of a version that gets so many of a hundred old and of a hundred new items."""
+    rows = [
+        PredictionRow(
+            id=f"{group} {n}", group=group, target="x", output="x", score=1,
+            correct=n < right, correct_at_k=n < right,
+        )
+        for group, right in (("old", old), ("new", new))
+        for n in range(100)
+    ]  # fmt: skip
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(to_jsonl(rows))
+    return path
+
+
+def test_losses_that_add_up_over_updates_wait_for_a_person(tmp_path: Path, deployed: Path) -> None:
+    candidate = always(deployed, tmp_path, "book_hotel")
+    spec = spec_of(tmp_path, candidate, deployed, correction("book_hotel"))
+    answered(tmp_path / "out" / predictions_file("deployed"), 92, 60)
+    answered(tmp_path / "out" / predictions_file("candidate"), 88, 90)
+
+    alone = update_child.run(spec, ignore)["report"]
+    recent = [str(answered(tmp_path / "recent.jsonl", 100, 0))]
+    beside = update_child.run(spec | {"recent": recent}, ignore)["report"]
+
+    assert (alone["passed"], alone["review_reasons"]) == (True, [])
+    assert beside["passed"]
+    assert "old lost 12.0% of 100 items" in beside["review_reasons"][0]
