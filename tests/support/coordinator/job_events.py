@@ -1,36 +1,24 @@
 """What may happen to jobs: answers in any sequence, late and double ones, timeouts, restarts."""
 
-import asyncio
-from collections.abc import Awaitable
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import initialize, rule
 
-from archon_contracts.base import Contract
 from archon_contracts.commands import CancelJob
 from archon_contracts.events import (
-    DatasetPrepared,
     DatasetRejected,
     DeploymentRefused,
-    EvaluationCompleted,
     EvaluationFailed,
     JobState,
-    ModelDeployed,
-    ModelRegistered,
     ModelRolledBack,
     TrainingFailed,
     TrainingStarted,
     WorkerReported,
 )
-from archon_contracts.identifiers import derived_id, new_id
-from archon_contracts.values import RetentionStrategy
+from archon_contracts.identifiers import new_id
 from services.coordinator.domain import AgentKey
 from services.coordinator.feedback.records import FeedbackRow
-from services.coordinator.jobs.state_machine import ACTIVE_STATES
-from services.coordinator.requests import RequestService
 from tests.support.coordinator.coordinator import (
     CLASSIFIER,
     JobReplies,
@@ -38,66 +26,17 @@ from tests.support.coordinator.coordinator import (
     feedback,
     requested,
 )
-from tests.support.coordinator.coordinator_memory import HOUR, InMemoryCoordinator
+from tests.support.coordinator.coordinator_memory import HOUR
+from tests.support.coordinator.job_answers import AGENTS, FAST, POLICIES, JobAnswers
 from tests.support.messaging.messages import message_of
 
-POLICIES = {
-    "a": {"cooldown_seconds": 0, "backoff_seconds": 0},
-    "b": {"cooldown_seconds": 90, "backoff_seconds": 40, "maximum_backoff_seconds": 100},
-    "c": {"minimum_feedback": 5, "cooldown_seconds": 0, "backoff_seconds": 0},
-}
-FAST = "c"
-"""The agent that has a fast path."""
-AGENTS = tuple(POLICIES)
 agents = st.sampled_from(AGENTS)
 attempts = st.integers(1, 4)
 flags = st.booleans()
 
 
-class JobEvents(RuleBasedStateMachine):
+class JobEvents(JobAnswers):
     """Two agents, one training slot, and services that answer as they like."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.runner = asyncio.Runner()
-        self.world = InMemoryCoordinator()
-        self.sent = 0
-        self.delivered: list[tuple[str, Contract]] = []
-        self.versions: dict[UUID, int] = {}
-
-    def teardown(self) -> None:
-        self.runner.close()
-
-    def happened(self) -> None:
-        """One more thing came from outside: a message, feedback, time, or a restart."""
-
-    def do(self, work: Awaitable[Any]) -> None:
-        async def wait() -> None:
-            await work
-
-        self.runner.run(wait())
-
-    def deliver(self, use_case: str, body: Contract) -> None:
-        """A message comes; it may come again at any later time.
-
-        What is over never changes again, and an answer of another attempt changes nothing.
-        """
-        self.happened()
-        self.delivered.append((use_case, body))
-        before = self.world.store.jobs.get(getattr(body, "job_id", None) or new_id())
-        service = self.world.requests if hasattr(RequestService, use_case) else self.world.jobs
-        self.do(getattr(service, use_case)(None, message_of(body)))
-        if before is not None and (
-            before.state.is_final or getattr(body, "attempt", before.attempt) != before.attempt
-        ):
-            assert self.world.store.jobs[before.job_id] == before
-
-    def answers(self, agent: str) -> JobReplies:
-        """JobReplies for the agent's newest job under way, or for one that nobody knows."""
-        jobs = [job for job in self.world.store.jobs.values() if job.key.agent_id == agent]
-        open_jobs = [job.job_id for job in jobs if job.state in ACTIVE_STATES]
-        known = open_jobs or [job.job_id for job in jobs] or [new_id()]
-        return JobReplies(known[-1], agent)
 
     @initialize()
     def configure(self) -> None:
@@ -141,14 +80,6 @@ class JobEvents(RuleBasedStateMachine):
         body = self.prepared(self.answers(agent), train)
         self.deliver("record_dataset", body)
 
-    def prepared(self, answers: JobReplies, train: int = 3) -> DatasetPrepared:
-        """Data preparation's answer; its id is that of its command, so of the job's plan."""
-        job = self.world.store.jobs.get(answers.job_id)
-        plan = job.facts.plan if job else None
-        rehearses = job is not None and job.facts.retention is RetentionStrategy.REHEARSAL
-        ratio = plan.replay_ratio if plan else 0
-        return answers.dataset(train, derived_id("dataset", answers.job_id, ratio, rehearses))
-
     @rule(agent=agents)
     def reject(self, agent: str) -> None:
         job_id = self.answers(agent).job_id
@@ -179,25 +110,6 @@ class JobEvents(RuleBasedStateMachine):
         reasons = ("too few reference items",) if passed and reviewed else ()
         self.deliver("record_evaluation", self.evaluated(agent, passed, regressed, reasons))
 
-    def evaluated(
-        self, agent: str, passed: bool, regressed: bool, review_reasons: tuple[str, ...] = ()
-    ) -> EvaluationCompleted:
-        """The evaluator's answer; each evaluation has an id of its own."""
-        return self.answers(agent).evaluated(
-            passed=passed,
-            review_reasons=review_reasons,
-            rejection_kinds=("forgetting",) if regressed and not passed else (),
-            evaluation_id=new_id(),
-        )
-
-    def version_of(self, answers: JobReplies) -> str:
-        """Every job's version is its own, as the registry numbers them."""
-        return f"1.0.{self.versions.setdefault(answers.job_id, len(self.versions))}"
-
-    def registered(self, answers: JobReplies) -> ModelRegistered:
-        """The registry's answer to a job's candidate."""
-        return answers.registered(self.version_of(answers))
-
     @rule(agent=agents, retryable=flags)
     def fail_evaluation(self, agent: str, retryable: bool) -> None:
         body = EvaluationFailed(
@@ -216,11 +128,6 @@ class JobEvents(RuleBasedStateMachine):
     @rule(agent=agents)
     def deploy(self, agent: str) -> None:
         self.deliver("record_deployment", self.deployed_now(self.answers(agent)))
-
-    def deployed_now(self, answers: JobReplies) -> ModelDeployed:
-        """The registry's answer at this moment."""
-        deployed = answers.deployed(self.version_of(answers))
-        return deployed.model_copy(update={"deployed_at": self.world.clock.now()})
 
     @rule(agent=agents)
     def refuse_deployment(self, agent: str) -> None:

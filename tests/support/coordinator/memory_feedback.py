@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,10 +14,8 @@ from uuid import UUID
 from archon_contracts.identifiers import derived_id
 from services.coordinator.domain import (
     AgentKey,
-    UnlearntFeedback,
     Window,
     WindowClaim,
-    WindowOutcome,
 )
 from services.coordinator.feedback.records import (
     FeedbackRow,
@@ -35,43 +33,20 @@ from services.coordinator.feedback.stats import (
 )
 from shared.messaging.messages import RawRecord
 from tests.support.coordinator.memory_store import MemoryStore
+from tests.support.coordinator.memory_windows import MemoryWindowEnds, StoredRow, stored_feedback
 
 
-@dataclass(slots=True)
-class StoredRow:
-    """A feedback row and what became of it."""
-
-    row: FeedbackRow
-    received_at: datetime
-    window_id: UUID | None = None
-    retracted: bool = False
-    update_id: UUID | None = None
-    rater: str = ""
-    updated_at: datetime | None = None
-    returns: int = 0
-    waiting_for: str | None = None
-    left: set[UUID] = field(default_factory=set)
-    """Windows that gave it back."""
-
-    @property
-    def unused(self) -> bool:
-        """Whether the next window may claim it."""
-        return self.window_id is None and not self.retracted and self.waiting_for is None
-
-
-class MemoryFeedback:
+class MemoryFeedback(MemoryWindowEnds):
     """Feedback, its statistics and windows. Passes `tests/contract/coordinator`."""
 
     def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-        self.rows: dict[tuple[str, UUID], StoredRow] = {}
+        super().__init__(store)
         self.retractions: dict[tuple[str, UUID], RetractionRow] = {}
         self.internal_traffic: dict[UUID, InternalRecord] = {}
         self.pending_counts: list[bytes] = []
         self.open_jobs: dict[AgentKey, UUID] = {}
         self.windows: list[tuple[Window, FeedbackStats, datetime]] = []
         self.claims: dict[UUID, set[UUID]] = {}
-        self.outcomes: dict[UUID, tuple[WindowOutcome, str]] = {}
 
     @property
     def claimed(self) -> list[StoredRow]:
@@ -267,7 +242,9 @@ class MemoryFeedback:
     async def window_feedback(
         self, _tx: object, window_id: UUID, *, after: StoredFeedback | None = None, limit: int
     ) -> list[StoredFeedback]:
-        found = [_stored(each) for each in self._kept(window_id) if each.row.source != ANNOTATION]
+        found = [
+            stored_feedback(each) for each in self._kept(window_id) if each.row.source != ANNOTATION
+        ]
         found.sort(key=_place)
         return [each for each in found if after is None or _place(each) > _place(after)][:limit]
 
@@ -279,110 +256,12 @@ class MemoryFeedback:
         named = sorted(item for item in items if item > after_item)[:limit]
         found = [each for each in found if each.row.interaction_id in named]
         found.sort(key=lambda each: (each.row.interaction_id, each.received_at, each.row.event_id))
-        return [_stored(each) for each in found]
-
-    def _kept(self, window_id: UUID) -> list[StoredRow]:
-        return [each for each in self._in_window(window_id) if not each.retracted]
+        return [stored_feedback(each) for each in found]
 
     async def window_contexts(self, _tx: object, window_id: UUID, *, most: int) -> list[str]:
         rows = [each.row for each in reversed(self._in_window(window_id)) if not each.retracted]
         contexts = [row.traceparent for row in rows if row.traceparent]
         return list(dict.fromkeys(contexts))[:most]
-
-    async def learnt_by_updates(
-        self, _tx: object, key: AgentKey, window_id: UUID
-    ) -> frozenset[UUID]:
-        own = [job for job in self._store.jobs.values() if job.key == key]
-        versions, updates = set[str](), set[UUID]()
-        deployed = self._store.agents[key].deployed if key in self._store.agents else None
-        next_ones = {deployed.version} if deployed else set()
-        while next_ones:
-            versions |= next_ones
-            facts = [
-                job.facts for job in own if job.facts.model and job.facts.model.version in next_ones
-            ]
-            updates |= {
-                each.window.window_id
-                for each in facts
-                if each.window and each.window.fast_path
-                if each.dataset and each.dataset.left_out == 0
-            }
-            next_ones = {each.warm_start.version for each in facts if each.warm_start} - versions
-        return frozenset(
-            each.row.event_id for each in self._kept(window_id) if each.update_id in updates
-        )
-
-    async def return_feedback(
-        self,
-        _tx: object,
-        _key: AgentKey,
-        window_id: UUID,
-        *,
-        maximum_returns: int,
-        by_hand: bool,
-        learnt: Collection[UUID] = (),
-    ) -> int:
-        held = [each for each in self._kept(window_id) if each.row.event_id not in learnt]
-        returned = [each for each in held if by_hand or each.returns < maximum_returns]
-        for each in returned:
-            each.window_id, each.returns = None, 1 if by_hand else each.returns + 1
-            each.left.add(window_id)
-        return len(returned)
-
-    async def set_waiting(self, _tx: object, window_id: UUID, waiting: Mapping[UUID, str]) -> None:
-        for each in self._in_window(window_id):
-            if each.row.event_id in waiting and not each.retracted:
-                each.window_id, each.waiting_for = None, waiting[each.row.event_id]
-                each.left.add(window_id)
-
-    async def release_waiting(
-        self, _tx: object, key: AgentKey, answers: Collection[str] | None
-    ) -> int:
-        waiting = [r for r in self.rows.values() if r.row.key == key and r.waiting_for is not None]
-        due = [each for each in waiting if answers is None or each.waiting_for in answers]
-        for each in due:
-            each.waiting_for = None
-        return len([each for each in due if not each.retracted])
-
-    async def unlearnt_feedback(
-        self, _tx: object, window_id: UUID, *, learnt: Collection[UUID] = ()
-    ) -> UnlearntFeedback:
-        held = [each for each in self._kept(window_id) if each.row.event_id not in learnt]
-        return UnlearntFeedback(len(held), tuple(each.row.event_id for each in held[:1000]))
-
-    async def end_window(
-        self, _tx: object, window_id: UUID, outcome: WindowOutcome, reason: str, _now: datetime
-    ) -> None:
-        self.outcomes[window_id] = (outcome, reason)
-
-    async def window_outcome(self, _tx: object, window_id: UUID) -> WindowOutcome | None:
-        return self.outcomes[window_id][0] if window_id in self.outcomes else None
-
-    async def window_of_version(
-        self, _tx: object, key: AgentKey, version: str
-    ) -> tuple[UUID, WindowOutcome | None] | None:
-        jobs = [
-            job
-            for job in self._store.jobs.values()
-            if job.key == key and job.facts.model and job.facts.model.version == version
-        ]
-        newest = max(jobs, key=lambda job: job.created_at, default=None)
-        # An update of the fast path has no window of its own.
-        if newest is None or newest.facts.window is None or newest.is_update:
-            return None
-        window_id = newest.facts.window.window_id
-        return window_id, await self.window_outcome(None, window_id)
-
-    async def reclaim_feedback(self, _tx: object, _key: AgentKey, window_id: UUID) -> int:
-        taken = [each for each in self.rows.values() if window_id in each.left and each.unused]
-        for each in taken:
-            each.window_id = window_id
-            each.left.discard(window_id)
-        return len(taken)
-
-    def _in_window(self, window_id: UUID) -> list[StoredRow]:
-        rows = [each for each in self.rows.values() if each.window_id == window_id]
-        return sorted(rows, key=lambda each: each.received_at)
 
     async def open_corrections(
         self, _tx: object, key: AgentKey, *, most: int
@@ -392,7 +271,7 @@ class MemoryFeedback:
             for each in reversed(self.unused(key))
             if each.row.correct is False and each.update_id is None
         ]
-        return [(_stored(each), each.row.traceparent) for each in rows[:most]]
+        return [(stored_feedback(each), each.row.traceparent) for each in rows[:most]]
 
     async def items_of_raters(self, _tx: object, key: AgentKey, since: datetime) -> dict[str, int]:
         return dict(
@@ -423,7 +302,7 @@ class MemoryFeedback:
     async def update_feedback(self, _tx: object, update_id: UUID) -> list[StoredFeedback]:
         rows = [each for each in self.rows.values() if each.update_id == update_id]
         rows.sort(key=lambda each: each.received_at)
-        return [_stored(each) for each in rows if not each.retracted]
+        return [stored_feedback(each) for each in rows if not each.retracted]
 
     async def count_refused_update(self, _tx: object, key: AgentKey, now: datetime) -> None:
         if key in self._store.stats:
@@ -432,13 +311,6 @@ class MemoryFeedback:
 
     async def reset_refused_updates(self, _tx: object, key: AgentKey) -> None:
         self._change(key, refused_updates=0, last_refused_update_at=None)
-
-
-def _stored(each: StoredRow) -> StoredFeedback:
-    row = each.row
-    return StoredFeedback(
-        row.event_id, row.source, row.rating, each.received_at, row.body, row.submitted_by
-    )
 
 
 def _place(stored: StoredFeedback) -> tuple[datetime, UUID]:

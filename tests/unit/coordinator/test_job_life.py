@@ -24,7 +24,8 @@ from services.coordinator.domain import AgentKey, WindowOutcome
 from services.coordinator.jobs.escalation import LADDERS
 from services.coordinator.jobs.state_machine import ACTIVE_STATES, JobEvent, next_state
 from services.coordinator.retraining.triggers import backoff_seconds
-from tests.support.coordinator.job_events import AGENTS, FAST, JobEvents
+from tests.support.coordinator.job_answers import AGENTS, FAST
+from tests.support.coordinator.job_events import JobEvents
 
 MOST_TRANSITIONS = 60
 """Three attempts of each of four strategies, six evaluations and what lies before, between and
