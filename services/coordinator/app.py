@@ -77,11 +77,9 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
         transitions, dispatcher, agent_queue, slots, window_ends, store, limits, clock
     )
     jobs = JobService(store, lifecycle, agent_queue, slots, window_ends)
-    publisher = SourcePublisher(feedback, store, shared.artifacts)
+    publisher, mac = SourcePublisher(feedback, store, shared.artifacts), build_mac(settings)
     return CoordinatorComponents(
-        agents=AgentService(
-            store, agent_queue, window_ends, outbox, shared.audit, clock, build_mac(settings)
-        ),
+        agents=AgentService(store, agent_queue, window_ends, outbox, shared.audit, clock, mac),
         jobs=jobs,
         requests=RequestService(
             store,
@@ -93,7 +91,7 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
             max_jobs=settings.jobs_per_tenant,
         ),
         consumer=_build_consumer(
-            settings, shared, FeedbackWriter(feedback, agent_queue, outbox, clock), feedback
+            settings, shared, FeedbackWriter(feedback, agent_queue, outbox, clock), feedback, mac
         ),
         count_publisher=CountPublisher(shared.database, shared.notifier, feedback, outbox),
         sweeper=Sweeper(shared.database, shared.notifier, store, lifecycle, agent_queue, clock),
@@ -112,6 +110,7 @@ def _build_consumer(
     shared: ServiceContext,
     writer: FeedbackWriter,
     feedback: FeedbackStore,
+    mac: GatewayMac | None,
 ) -> FeedbackConsumer:
     wait = settings.unknown_agent_wait_seconds
     agents = ConfiguredAgentsCache(shared.database, feedback, wait_seconds=wait)
@@ -122,7 +121,7 @@ def _build_consumer(
         agents,
         writer,
         maximum_bytes=limit,
-        mac=build_mac(settings),
+        mac=mac,
     )
 
 
