@@ -273,8 +273,9 @@ async def test_an_attempt_is_accepted_once_and_never_after_a_newer_one(
     assert not cancelled
 
 
+@pytest.mark.parametrize("is_update", [False, True])
 async def test_losses_that_add_up_over_versions_wait_for_a_person(
-    evaluator: EvaluatorHarness,
+    evaluator: EvaluatorHarness, is_update: bool
 ) -> None:
     """Of 200 items each version loses 4 of the 100 old ones and learns 30 new ones."""
     suite = await evaluator.suite(200)
@@ -282,10 +283,11 @@ async def test_losses_that_add_up_over_versions_wait_for_a_person(
         await evaluator.model([*range(0, 200 - 8 * n, 2), *range(1, 60 * n, 2)]) for n in range(4)
     ]
 
-    reports = await completed(
-        evaluator,
-        *(evaluate(after, suite, deployed=before) for before, after in pairwise(steps)),
-    )
+    commands = [evaluate(after, suite, deployed=before) for before, after in pairwise(steps)]
+    if is_update:
+        commands[-1] = commands[-1].model_copy(update={"update": suite})
+
+    reports = await completed(evaluator, *commands)
 
     assert [report.passed for report in reports] == [True, True, True]
     assert [bool(report.review_reasons) for report in reports] == [False, False, True]

@@ -7,9 +7,9 @@ from uuid import UUID
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
-from services.evaluator.service import WORK_KIND, EvaluatorService
+from services.evaluator.service import UPDATE_KIND, WORK_KIND, EvaluatorService
 from services.evaluator.store import EvaluationStore
-from services.evaluator.worker import EvaluationWorker
+from services.evaluator.worker import EvaluationWorker, UpdateEvaluationWorker
 from shared.process.service_context import ServiceContext
 from shared.work.child_pool import ChildPool
 from shared.work.worker import Worker
@@ -36,7 +36,17 @@ class EvaluatorHarness:
             threads=1,
             entry=f"{SCORINGS}:{entry}",
         )
-        self.worker: Worker = shared.worker({WORK_KIND: self.handler})
+        updates = UpdateEvaluationWorker(
+            children=self.handler.children,
+            artifacts=shared.artifacts,
+            store=self.store,
+            queue=shared.work,
+            outbox=shared.outbox,
+            clock=shared.clock,
+            threads=1,
+            entry=f"{SCORINGS}:score_update",
+        )
+        self.worker: Worker = shared.worker({WORK_KIND: self.handler, UPDATE_KIND: updates})
 
     async def suite(self, count: int = ITEMS, *, with_targets: bool = True) -> ArtifactRef:
         """Items of two groups, old and new by turns."""

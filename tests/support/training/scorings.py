@@ -34,6 +34,12 @@ def score(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     return {"report": compare_models(spec)}
 
 
+def score_update(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """The same for an update, whose models are named with their digests."""
+    models = {role: model["folder"] for role, model in spec["models"].items()}
+    return score(spec | {"models": models, "control": "deployed"}, report)
+
+
 def die(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     """End without an answer."""
     os.kill(os.getpid(), 9)
