@@ -64,11 +64,11 @@ class CountPublisher:
                 totals = CountTotals()
                 for each in counted:
                     totals.add(each)
-                # A new cause each time: the same agents' next counts are other events, and must
-                # not be taken for these.
-                cause_id = new_id()
-                events = list(totals.events())
-                await self._outbox.append_all(tx, events, cause=Cause(cause_id, str(cause_id)))
+                for events in totals.batches():
+                    # A new cause each time: the same agents' next counts are other events, and
+                    # must not be taken for these.
+                    cause_id = new_id()
+                    await self._outbox.append_all(tx, events, cause=Cause(cause_id, str(cause_id)))
         if counted:
             self._notifier.notify()
         return len(counted)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -60,6 +60,11 @@ class Counters:
                 setattr(self, name, getattr(self, name) + value)
 
 
+MAX_COUNTS_BYTES: Final = 500_000
+"""Of one event, as JSON. Kafka takes records up to 1 MB, and whoever names another model version
+with each event would have the counts of all the others refused with theirs."""
+
+
 class CountTotals:
     """Sums of what transactions counted, per agent, hour and model version."""
 
@@ -74,16 +79,27 @@ class CountTotals:
             place = AgentKey(tenant_id, agent_id), hour, version
             self._totals.setdefault(place, Counters()).add(fields)
 
-    def events(self) -> Iterator[FeedbackCounted]:
-        """One event per agent."""
-        by_agent: dict[AgentKey, list[FeedbackCounts]] = {}
+    def batches(self) -> Iterator[list[FeedbackCounted]]:
+        """Events of at most `MAX_COUNTS_BYTES`, one per agent in a batch; mostly in one batch."""
+        parts: dict[AgentKey, list[list[FeedbackCounts]]] = {}
+        sizes: dict[AgentKey, int] = {}
         for (key, hour, version), counters in self._totals.items():
             counts = FeedbackCounts(hour=hour, model_version=version, **counters.fields())
-            by_agent.setdefault(key, []).append(counts)
-        for key, each in by_agent.items():
-            yield FeedbackCounted(
-                tenant_id=key.tenant_id, agent_id=key.agent_id, counts=tuple(each)
-            )
+            size = len(counts.model_dump_json())
+            own = parts.setdefault(key, [[]])
+            sizes[key] = sizes.get(key, 0) + size
+            if own[-1] and sizes[key] > MAX_COUNTS_BYTES:
+                own.append([])
+                sizes[key] = size
+            own[-1].append(counts)
+        for number in range(max(map(len, parts.values()), default=0)):
+            yield [
+                FeedbackCounted(
+                    tenant_id=key.tenant_id, agent_id=key.agent_id, counts=tuple(own[number])
+                )
+                for key, own in parts.items()
+                if number < len(own)
+            ]
 
 
 class FeedbackCounter:

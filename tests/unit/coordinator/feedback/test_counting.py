@@ -38,7 +38,7 @@ def published(*counters: FeedbackCounter) -> list[FeedbackCounted]:
     totals = CountTotals()
     for each in counters:
         totals.add(each.encode())
-    return list(totals.events())
+    return [event for batch in totals.batches() for event in batch]
 
 
 def counted(counter: FeedbackCounter) -> dict[str | None, FeedbackCounts]:
@@ -125,3 +125,20 @@ def test_transactions_are_added_up_to_one_event_per_agent_with_its_hours() -> No
     assert (both.rated, both.rating_sum, both.failed) == (2, 8, 2)
     assert both.by_source == {"user": 2, "expert": 2}
     assert both.latencies == {str(bucket_of(0.25)): 2}
+
+
+def test_an_event_stays_below_what_kafka_takes_whatever_versions_are_named() -> None:
+    counter, totals = FeedbackCounter(RECEIVED_AT), CountTotals()
+    other = row(0)._replace(key=AgentKey("default", "other"))
+    rows = [row(n)._replace(model_version=f"{n} " + "\x01" * 50_000) for n in range(6)]
+    counter.add_feedback([other, *rows], None)
+    totals.add(counter.encode())
+
+    batches = list(totals.batches())
+
+    events = [event for batch in batches for event in batch if event.agent_id == "picker"]
+    assert max(len(event.to_bytes()) for event in events) < 1_000_000
+    assert sum(counts.feedback for event in events for counts in event.counts) == 6
+    # An event's id derives from its agent and its batch's cause.
+    assert all(len({event.agent_id for event in batch}) == len(batch) for batch in batches)
+    assert len(batches[0]) == 2
