@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,7 +11,7 @@ from opentelemetry import metrics
 from archon_contracts import telemetry
 from archon_contracts.events import AgentParked, JobState, TriggerReason
 from archon_contracts.identifiers import new_id
-from archon_contracts.values import AgentProfile, TrainingMethod
+from archon_contracts.values import AgentProfile, FastPathPolicy, TrainingMethod, TriggerPolicy
 from services.coordinator.domain import (
     AgentKey,
     ConfiguredAgent,
@@ -52,6 +53,20 @@ POSTPONEMENT: Final = timedelta(hours=1)
 """Until an agent that could not be considered is looked at again."""
 
 
+@dataclass(frozen=True, slots=True)
+class RetrainPolicies:
+    """What a profile says of when to learn."""
+
+    trigger: TriggerPolicy
+    fast_path: FastPathPolicy | None
+    """None: the agent has no fast path."""
+
+    @classmethod
+    def of(cls, profile: AgentProfile) -> RetrainPolicies:
+        """The policies of a profile."""
+        return cls(profile.trigger, profile.fast_path if has_fast_path(profile) else None)
+
+
 class AgentQueue:
     """Begins jobs. The caller holds the lock of the agent's statistics, or takes it here."""
 
@@ -74,8 +89,9 @@ class AgentQueue:
         self._transitions = transitions
         self._dispatcher = dispatcher
         self._clock = clock
-        # Read once per profile revision: the decision runs for every batch of feedback.
-        self._profiles: dict[AgentKey, tuple[int, AgentProfile]] = {}
+        # Read once per profile revision: the decision runs for every batch of feedback. Not whole
+        # profiles: they have up to 400 kB, and all agents stay here.
+        self._policies: dict[AgentKey, tuple[int, RetrainPolicies]] = {}
         # In memory: a restart tries a parked agent once more, which does no harm.
         self._parked: dict[AgentKey, tuple[int, datetime]] = {}
 
@@ -180,21 +196,21 @@ class AgentQueue:
         revision, until = self._parked.get(key, (0, now))
         if revision == stats.profile_revision and now < until:
             return TriggerDecision(check_at=until)
-        profile = await self._profile(tx, key, stats)
-        decision = decide(stats, profile.trigger, now)
-        if decision.reason is not None or not is_update_wanted(stats, profile):
+        policies = await self._read_policies(tx, key, stats)
+        decision = decide(stats, policies.trigger, now)
+        if decision.reason is not None or policies.fast_path is None or not may_update(stats):
             return decision
         # A window that is due comes first: it has the corrections too.
-        until = backoff_until(stats, profile.fast_path, now)
+        until = backoff_until(stats, policies.fast_path, now)
         return decision.with_update() if until <= now else decision.check_by(until)
 
-    async def _profile(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> AgentProfile:
-        known = self._profiles.get(key)
+    async def _read_policies(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> RetrainPolicies:
+        known = self._policies.get(key)
         if known is None or known[0] != stats.profile_revision:
             async with self._stats_store.savepoint(tx):  # for its translation of driver errors
                 agent = await self._agent(tx, key)
-            known = (stats.profile_revision, agent.profile)
-            self._profiles[key] = known
+            known = (stats.profile_revision, RetrainPolicies.of(agent.profile))
+            self._policies[key] = known
         return known[1]
 
     async def _agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent:
@@ -308,9 +324,9 @@ def report_parked(key: AgentKey, error: Exception) -> None:
     parked_counter.add(1, {telemetry.ERROR_TYPE: type(error).__name__})
 
 
-def is_update_wanted(stats: FeedbackStats, profile: AgentProfile) -> bool:
+def may_update(stats: FeedbackStats) -> bool:
     """Whether there may be corrections for the fast path; constant time."""
-    return stats.corrections > 0 and not stats.busy and has_fast_path(profile)
+    return stats.corrections > 0 and not stats.busy
 
 
 def cause_of_window(window: Window, job: Job) -> Cause:
