@@ -506,6 +506,8 @@ WITH reclaimed AS (
     FROM window_returns r
     WHERE r.window_id = :window_id AND f.event_id = r.event_id AND f.tenant_id = r.tenant_id
       AND f.window_id IS NULL AND f.retracted_at IS NULL AND f.waiting_for IS NULL
+      -- What left the window to wait for its answer was not exported, so no version has it.
+      AND f.returns > 0
     RETURNING f.tenant_id, f.event_id, f.rating
 ), removed AS (
     DELETE FROM window_returns r USING reclaimed c

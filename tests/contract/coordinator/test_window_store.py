@@ -110,3 +110,19 @@ async def test_what_is_learnt_stays_in_its_window_and_is_not_listed(
     stats = await stores.stats()
     assert (before.count, returned, left.count, kept.event_ids) == (2, 2, 0, (UUID(int=1),))
     assert (stats.unused, stats.rated, stats.rating_sum) == (2, 2, 5)
+
+
+async def test_a_late_deployment_takes_back_only_what_its_version_has(stores: Stores) -> None:
+    await stores.insert(row(1, rating=1), row(2, rating=2))
+    window, _ = await stores.claim()
+    await stores.call("insert_window", window, (0, 0.0), NOON)
+    await stores.call("set_waiting", window.window_id, {UUID(int=1): "refund"})
+    await stores.call(
+        "return_feedback", KEY, window.window_id, maximum_returns=1, by_hand=False, learnt=()
+    )
+    assert await stores.call("release_waiting", KEY, ["refund"]) == 1
+
+    taken = await stores.call("reclaim_feedback", KEY, window.window_id)
+
+    assert taken == 1
+    assert ((await stores.stats()).unused, (await stores.stats()).rating_sum) == (1, 1)

@@ -128,7 +128,8 @@ class MemoryWindowEnds:
         return window_id, await self.window_outcome(None, window_id)
 
     async def reclaim_feedback(self, _tx: object, _key: AgentKey, window_id: UUID) -> int:
-        taken = [each for each in self.rows.values() if window_id in each.left and each.unused]
+        left = [each for each in self.rows.values() if window_id in each.left and each.unused]
+        taken = [each for each in left if each.returns]
         for each in taken:
             each.window_id = window_id
             each.left.discard(window_id)
