@@ -29,13 +29,15 @@ def build_app(settings: Settings) -> Application:
     store = TrainingStore()
     service = TrainerService(store, shared.work)
     shared.broker.include_router(build_router(service, shared.inbox))
+    # Of both alike: they have one fork server.
+    warm_up_modules = (*FORK_SERVER_MODULES, FORK_SERVER_WARM_UP)
     children = ChildPool(
-        warm_up_modules=(*FORK_SERVER_MODULES, FORK_SERVER_WARM_UP),
+        warm_up_modules=warm_up_modules,
         threads=settings.trainer_threads,
         telemetry=shared.telemetry,
     )
     resident = ResidentChild(
-        warm_up_modules=(*FORK_SERVER_MODULES, FORK_SERVER_WARM_UP),
+        warm_up_modules=warm_up_modules,
         threads=settings.trainer_threads,
         telemetry=shared.telemetry,
     )

@@ -158,11 +158,6 @@ class Application:
 
     async def _run_all(self, own: Sequence[Background]) -> None:
         """Run until a stop signal or a death; then stop consuming, and hand work back beside it."""
-        for part in (*own, *self._background):
-            if isinstance(part, Periodic):
-                self.service_context.health.add_warning(
-                    part.name, partial(getattr, part, "problem")
-                )
         ours, theirs = (
             {asyncio.create_task(part.run(), name=part.name) for part in parts}
             for parts in (own, self._background)

@@ -35,7 +35,11 @@ OnReport = Callable[[Report], Awaitable[None]]
 
 
 class ChildPool:
-    """Forks a child per run from one fork server. One pool per process."""
+    """Forks a child per run from the process's fork server.
+
+    There is one a process, and the first pool to start it settles what it imports: pools of one
+    process name the same modules.
+    """
 
     name = "child pool"
 
