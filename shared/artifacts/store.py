@@ -12,11 +12,11 @@ than its manifest names is refused too, because libraries load files by name.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -113,9 +113,10 @@ class ArtifactStore:
         return await asyncio.to_thread(self._read, ref, name, self._model_makers)
 
     async def locate(self, ref: ArtifactRef) -> Path:
-        """The local folder of a model, whose manifest and signature alone are checked.
+        """The local folder of a model; of a local store's only manifest and signature are checked.
 
-        For readers that check each file themselves before they use it. Raises as `fetch` does.
+        For readers that check each file themselves before they use it. Of a remote store it is
+        `fetch_model`: the check finds what the cache lacks. Raises as `fetch` does.
         """
         return await asyncio.to_thread(self._locate, ref)
 
@@ -227,7 +228,7 @@ class ArtifactStore:
         with self._replacing(target) as partial:
             self._fs.pipe_file(partial, content)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _replacing(self, target: str) -> Iterator[str]:
         """A name to write to. Object stores write whole objects; a disk needs the rename."""
         if not self._local:
@@ -244,18 +245,23 @@ class ArtifactStore:
         manifest = self._manifest(place, ref, trusted)
         folder = Path(place) if self._local else self._cache / ref.digest
         for name, entry in manifest.items():
-            path = folder / name
-            if not self._local and not _is_intact(folder, name, entry):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
-                self._fs.get_file(f"{place}/{name}", str(partial))
-                os.replace(partial, path)
             # At every fetch, also of a cached file: others may write to the disk that it is on.
+            if not self._local:
+                with contextlib.suppress(ManifestInvalid):
+                    check_file(folder, name, entry)
+                    continue
+                self._download(f"{place}/{name}", folder / name)
             with _translated(ref):
                 check_file(folder, name, entry)
         with _translated(ref):
             check_unlisted(folder, manifest)
         return folder
+
+    def _download(self, source: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.{uuid4().hex}{PARTIAL_SUFFIX}")
+        self._fs.get_file(source, str(partial))
+        os.replace(partial, path)
 
     def _locate(self, ref: ArtifactRef) -> Path:
         if not self._local:
@@ -294,7 +300,7 @@ class ArtifactStore:
         return entries
 
 
-@contextmanager
+@contextlib.contextmanager
 def _translated(ref: ArtifactRef) -> Iterator[None]:
     """Faults of a manifest or its files as errors of the artifact."""
     try:
@@ -303,8 +309,3 @@ def _translated(ref: ArtifactRef) -> Iterator[None]:
         raise ArtifactUnsafe(f"artifact {ref.digest[:12]}: {error}") from error
     except ManifestInvalid as error:
         raise ArtifactCorrupt(f"artifact {ref.digest[:12]}: {error}") from error
-
-
-def _is_intact(folder: Path, name: str, entry: FileEntry) -> bool:
-    path = folder / name
-    return path.is_file() and describe_file(path)["sha256"] == entry["sha256"]
