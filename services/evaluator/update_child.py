@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from torch import Tensor
 
 from archon_contracts.formats import PredictionRow, TrainingItem, predictions_file, read_jsonl
@@ -42,13 +41,12 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
         Unscorable: no item has a right answer, or earlier predictions are of other items.
         InferenceError: a model cannot be loaded.
     """
-    torch.set_num_threads(int(spec["threads"]))
     items = read_exam(Path(spec["items"]))
     folder = Path(spec["output_dir"])
     learnt: dict[str, int] = {}
     update = list(read_jsonl(Path(spec["update"]), TrainingItem))
     for role in (Role.CANDIDATE, Role.DEPLOYED):
-        model = _load(spec["models"][role.value])
+        model = _load(spec["models"][role.value], int(spec["threads"]))
         if not (folder / predictions_file(role)).exists():
             inputs = [item.input for item in items]
             vectors_NH = _suites().vectors(model, inputs, str(spec["items_digest"]))
@@ -111,17 +109,17 @@ class SuiteVectors:
         return self._known[key][1]
 
 
-def _load(model: Mapping[str, str]) -> Classifier:
-    loaded = _loader().load(Path(model["folder"]), model["digest"])
+def _load(model: Mapping[str, str], threads: int) -> Classifier:
+    loaded = _loader(threads).load(Path(model["folder"]), model["digest"])
     if not isinstance(loaded, Classifier):
         raise SuiteInvalid("only classifiers have a fast path")
     return loaded
 
 
 @cache
-def _loader() -> VerifiedLoader:
+def _loader(threads: int) -> VerifiedLoader:
     """The process's loader: addressed by content, so that no run can change another's encoder."""
-    return VerifiedLoader(capacity=ENCODERS_IN_MEMORY)
+    return VerifiedLoader(threads=threads, capacity=ENCODERS_IN_MEMORY)
 
 
 @cache

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from archon_contracts.formats import MANIFEST_FILE, SIGNATURE_FILE
-from archon_contracts.formats.manifest import ManifestInvalid, check_folder
+from archon_contracts.formats.manifest import FileEntry, ManifestInvalid, check_folder
 from archon_inference.errors import ModelFolderInvalid
 
 
-def verify_folder(folder: Path, digest: str, *, trusted_keys: Iterable[str] = ()) -> None:
-    """Check every byte of an artifact's folder, and who made it.
+def verify_folder(
+    folder: Path, digest: str, *, trusted_keys: Iterable[str] = ()
+) -> dict[str, FileEntry]:
+    """Check every byte of an artifact's folder, and who made it; returns its manifest's entries.
 
     `digest` is that of `ArtifactRef`; `trusted_keys` are Ed25519 public keys in hex. Without any,
     a folder need not be signed.
@@ -23,7 +25,7 @@ def verify_folder(folder: Path, digest: str, *, trusted_keys: Iterable[str] = ()
     """
     try:
         _verify_maker(folder, trusted_keys)
-        check_folder(folder, digest)
+        return check_folder(folder, digest)
     except FileNotFoundError as error:
         raise ModelFolderInvalid(f"{folder} has no {MANIFEST_FILE}") from error
     except ManifestInvalid as error:

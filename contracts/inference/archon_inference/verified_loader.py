@@ -15,9 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from archon_contracts.formats import MANIFEST_FILE
-from archon_contracts.formats.manifest import FileEntry, parse_manifest
-from archon_inference.card import CARD_FILE, read_card
+from archon_contracts.formats.manifest import FileEntry
+from archon_inference.card import CARD_FILE, ModelCard, read_card
 from archon_inference.devices import Precision
 from archon_inference.loading import load_predictor
 from archon_inference.ports import Predictor
@@ -56,32 +55,22 @@ class VerifiedLoader:
             ModelFolderInvalid: it is not what its digest says, not of a trusted maker, or lacks a
                 file.
         """
-        verify_folder(folder, digest, trusted_keys=self._trusted_keys)
-        key = self._encoder_in_memory(folder, digest)
-        if key is None:
-            return self._load_whole(folder, digest)
+        key = encoder_key(verify_folder(folder, digest, trusted_keys=self._trusted_keys))
+        card, encoder = read_card(folder), self._encoders.get(key)
+        # Its lower layers were cut off where the card of the version it was loaded with said.
+        if encoder is None or encoder.frozen_layers != card.frozen_layers:
+            return self._load_whole(folder, card, key)
         from archon_inference.classifier import Classifier
 
         self._encoders.move_to_end(key)
-        return Classifier.from_head(folder, read_card(folder), self._encoders[key])
+        return Classifier.from_head(folder, card, encoder)
 
-    def _encoder_in_memory(self, folder: Path, digest: str) -> str | None:
-        """The key of the checked folder's encoder, if it is there."""
-        key = encoder_key(parse_manifest((folder / MANIFEST_FILE).read_bytes(), digest))
-        if key not in self._encoders:
-            return None
-        # Its lower layers were cut off where the card of the version it was loaded with said.
-        if read_card(folder).frozen_layers != self._encoders[key].frozen_layers:
-            return None
-        return key
-
-    def _load_whole(self, folder: Path, digest: str) -> Predictor:
+    def _load_whole(self, folder: Path, card: ModelCard, key: str) -> Predictor:
         predictor = load_predictor(
             folder, threads=self._threads, device=self._device, precision=self._precision
         )
-        if read_card(folder).kind == "classifier":
-            entries = parse_manifest((folder / MANIFEST_FILE).read_bytes(), digest)
-            self._encoders[encoder_key(entries)] = predictor.encoder  # type: ignore[attr-defined]  # classifiers have one
+        if card.kind == "classifier":
+            self._encoders[key] = predictor.encoder  # type: ignore[attr-defined]  # classifiers have one
             while len(self._encoders) > self._capacity:
                 self._encoders.popitem(last=False)
         return predictor

@@ -59,7 +59,6 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
         InferenceError: the warm-start version cannot be loaded.
     """
     started = time.perf_counter()
-    torch.set_num_threads(int(spec["threads"]))
     report({"event": "started", "total_steps": 1, "resumed_from_step": 0})
     before = _load(spec)
     items = _read_items(Path(spec["dataset"]))
@@ -161,9 +160,8 @@ def _read_items(dataset: Path) -> list[TrainingItem]:
 
 
 def _load(spec: Mapping[str, Any]) -> Classifier:
-    model = _loader(str(spec["device"]), str(spec["precision"])).load(
-        Path(spec["warm_start"]), str(spec["digest"])
-    )
+    loader = _loader(str(spec["device"]), str(spec["precision"]), int(spec["threads"]))
+    model = loader.load(Path(spec["warm_start"]), str(spec["digest"]))
     if not isinstance(model, Classifier):
         raise RunInvalid("only classifiers are updated in closed form; retrain this agent instead")
     return model
@@ -180,6 +178,11 @@ def _state_of(spec: Mapping[str, Any]) -> ClosedFormState:
 
 
 @cache
-def _loader(device: str, precision: str) -> VerifiedLoader:
+def _loader(device: str, precision: str, threads: int) -> VerifiedLoader:
     """The process's loader: addressed by content, so that no run can change another's encoder."""
-    return VerifiedLoader(device=device, precision=precision, capacity=ENCODERS_IN_MEMORY)  # type: ignore[arg-type]  # one of the names of `Precision`
+    return VerifiedLoader(
+        threads=threads,
+        device=device,
+        precision=precision,  # type: ignore[arg-type]  # one of the names of `Precision`
+        capacity=ENCODERS_IN_MEMORY,
+    )

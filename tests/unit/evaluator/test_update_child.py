@@ -158,3 +158,16 @@ def test_losses_that_add_up_over_updates_wait_for_a_person(tmp_path: Path, deplo
     assert (alone["passed"], alone["review_reasons"]) == (True, [])
     assert beside["passed"]
     assert "old lost 12.0% of 100 items" in beside["review_reasons"][0]
+
+
+def test_the_first_update_of_a_child_computes_with_all_its_threads(
+    tmp_path: Path, deployed: Path
+) -> None:
+    before = torch.get_num_threads()
+    update_child._loader.cache_clear()  # the encoder is read anew, as in a child just started
+    spec = spec_of(tmp_path, deployed, deployed, correction("book_hotel"))
+    try:
+        update_child.run(spec | {"threads": before + 1}, ignore)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)

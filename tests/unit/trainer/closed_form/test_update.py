@@ -177,3 +177,15 @@ def test_what_was_retracted_leaves_with_the_next_window(
     )
 
     assert set(model.card.labels) == set(REQUESTS) - {"get_weather"}
+
+
+def test_the_first_update_of_a_child_computes_with_all_its_threads(
+    tmp_path: Path, version: Path
+) -> None:
+    before = torch.get_num_threads()
+    update._loader.cache_clear()  # the encoder is read anew, as in a child that has just started
+    try:
+        update.run(update_spec(tmp_path, version, items()) | {"threads": before + 1}, ignore)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
