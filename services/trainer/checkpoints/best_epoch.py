@@ -18,8 +18,6 @@ from torch import Tensor, nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 BEST_FILE: Final = "best.json"
-WHOLE_EPOCH: Final = 1e-6
-"""The Trainer counts epochs in fractions of steps, which need not add up to a whole number."""
 
 Score = Callable[[], float | None]
 
@@ -37,7 +35,12 @@ class BestEpoch(TrainerCallback):
     """Keeps the trainable weights of the best epoch and stops a run that has become worse.
 
     What is kept lies on disk, so that a resumed run ends with the weights of one that never died.
-    Register it after the callback that validates: `score` gives that figure, None without items.
+    Register it after the callback that validates: `score` gives that figure, None without items;
+    `validate` measures it anew.
+
+    Not by `load_best_model_at_end` and `EarlyStoppingCallback`: those compare whole checkpoints,
+    which would have to lie at the ends of epochs in place of every few steps, and count an epoch
+    that is as good as the best as a worse one.
     """
 
     def __init__(
@@ -45,14 +48,13 @@ class BestEpoch(TrainerCallback):
         root: Path,
         score: Score,
         maximum_worse_epochs: int,
-        validate: Callable[[], object] | None = None,
+        validate: Callable[[], object],
     ) -> None:
         self._root = root
         self._validate = validate
         self._score = score
         self._maximum_worse_epochs = maximum_worse_epochs
         self._best: BestWeights | None = None
-        self._last_step = 0
 
     def on_train_begin(
         self,
@@ -66,10 +68,10 @@ class BestEpoch(TrainerCallback):
         self._best = self._read(state.global_step)
         # A checkpoint is written before its epoch ends. A process that died between the two left
         # an epoch that was not compared, and the resumed run begins with the next one.
-        epoch = state.epoch or 0.0
-        is_whole = state.global_step > 0 and abs(epoch - round(epoch)) < WHOLE_EPOCH
-        is_compared = self._best is not None and self._best.step == state.global_step
-        if self._validate is not None and is_whole and not is_compared:
+        is_whole = state.global_step > 0 and float(state.epoch or 0).is_integer()
+        is_best = self._best is not None and self._best.step == state.global_step
+        if is_whole and not is_best:
+            # The state of the random numbers is loaded after this: nothing else is drawn.
             self._validate()
             self.on_epoch_end(args, state, control, model=model)
 
@@ -84,8 +86,7 @@ class BestEpoch(TrainerCallback):
         """Compare the epoch with the best one, and stop when that lies too far back."""
         if model is None or (score := self._score()) is None:
             return
-        self._last_step, epoch = state.global_step, round(state.epoch or 0)
-        best = self._best
+        best, epoch = self._best, round(state.epoch or 0)
         if best is None or score >= best.score:
             self._best = BestWeights(score, state.global_step, epoch)
             self._keep(model, is_last=state.global_step >= state.max_steps)
@@ -99,8 +100,7 @@ class BestEpoch(TrainerCallback):
 
         Returns what was put back; None when the model is as it should be.
         """
-        # A run resumed after its last step validates no more: its last epoch is not known to lose.
-        if self._best is None or self._best.step >= last_step or self._last_step < last_step:
+        if self._best is None or self._best.step >= last_step:
             return None
         kept = load_file(self._tensors(self._best.step))
         with torch.no_grad():

@@ -172,9 +172,11 @@ def fit(
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if result.global_step < 1:
         raise NoOptimizerSteps(f"Job {run.job_id} did no optimizer step")
+    train_seconds = result.metrics["train_runtime"] - progress.validation_seconds
     assert trainer.model is not None
     restored = best.restore(trainer.model, result.global_step)
-    if restored is not None:  # the last figures are of other weights
+    # The last figures are of other weights, or of a process that died after its last epoch.
+    if restored is not None or not progress.validation:
         progress.validate()
     # From the log, which a resumed run brings along; the Trainer's own mean begins anew.
     losses = [e["loss"] for e in trainer.state.log_history if "loss" in e]
@@ -189,7 +191,7 @@ def fit(
             **({metric_names.BEST_EPOCH: float(restored.epoch)} if restored else {}),
         },
         seconds={
-            "train": result.metrics["train_runtime"] - progress.validation_seconds,
+            "train": train_seconds,
             "validate": progress.validation_seconds,
         },
     )

@@ -18,12 +18,19 @@ class Epochs:
         self.done = 0
         self._figures = figures
         self._arguments = TrainingArguments(output_dir=str(root), use_cpu=True)
-        self.best = BestEpoch(root, lambda: self._figures[self.done - 1], LIMIT)
+        self.validated = 0
+        self.best = BestEpoch(root, lambda: self._figures[self.done - 1], LIMIT, self._validate)
+
+    def _validate(self) -> None:
+        self.validated += 1
 
     def run(self, after: int = 0, until: int | None = None) -> "Epochs":
         """Go from one epoch to another, of a step each, unless the callback stops it."""
-        state = TrainerState(max_steps=len(self._figures), global_step=after)
-        self.best.on_train_begin(self._arguments, state, self.control)
+        self.done = after
+        state = TrainerState(max_steps=len(self._figures), global_step=after, epoch=float(after))
+        with torch.no_grad():
+            self.model.weight.fill_(after)
+        self.best.on_train_begin(self._arguments, state, self.control, model=self.model)
         for epoch in range(after + 1, (until or len(self._figures)) + 1):
             self.done = state.global_step = epoch
             state.epoch = float(epoch)
@@ -73,3 +80,26 @@ def test_what_lies_after_the_point_of_resuming_is_measured_again(tmp_path: Path)
     Epochs(tmp_path, [0.1, 0.9, 0.8]).run(until=2)
 
     assert Epochs(tmp_path, [0.1, 0.2, 0.8]).run(after=1).restored() == 3
+
+
+def test_an_epoch_whose_end_a_killed_process_did_not_reach_is_compared(tmp_path: Path) -> None:
+    figures: list[float | None] = [0.5, 0.9, 0.8]
+    Epochs(tmp_path, figures).run(until=1)
+
+    resumed = Epochs(tmp_path, figures).run(after=2)
+
+    assert (resumed.validated, resumed.restored()) == (1, 2)
+
+
+def test_a_run_that_was_killed_after_its_last_step_ends_with_its_best_epoch(tmp_path: Path) -> None:
+    figures: list[float | None] = [0.5, 0.9, 0.8]
+    Epochs(tmp_path, figures).run(until=2)
+
+    assert Epochs(tmp_path, figures).run(after=3).restored() == 2
+
+
+def test_the_best_epoch_itself_is_not_measured_again(tmp_path: Path) -> None:
+    figures: list[float | None] = [0.5, 0.9, 0.8]
+    Epochs(tmp_path, figures).run(until=2)
+
+    assert Epochs(tmp_path, figures).run(after=2).validated == 0

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from archon_contracts.metric_names import VALIDATION_ACCURACY
 from services.trainer.checkpoints.store import find_newest_checkpoint
 from services.trainer.child import run
 from tests.support.training.tiny_models import tiny_encoder
@@ -49,6 +50,15 @@ def test_a_run_that_died_and_resumed_ends_with_the_weights_of_one_that_did_not(
     assert reports[0]["resumed_from_step"] == stopped_at
     assert result["steps"] == 12
     assert _digest(tmp_path / "halves") == _digest(tmp_path / "whole")
+
+
+def test_a_run_that_died_after_its_last_epoch_has_its_validation_figures(tmp_path: Path) -> None:
+    spec = run_spec(tmp_path, tiny_encoder(tmp_path / "base"), checkpoint_steps=3)
+    first = run(spec, lambda event: None)["metrics"]
+
+    again = run(spec, lambda event: None)["metrics"]
+
+    assert again[VALIDATION_ACCURACY] == first[VALIDATION_ACCURACY]
 
 
 def test_a_torn_checkpoint_costs_steps_but_not_the_result(tmp_path: Path) -> None:
