@@ -19,6 +19,7 @@ from archon_inference.devices import Precision
 from archon_inference.encoder import TextEncoder
 from archon_inference.errors import ModelFolderInvalid
 from archon_inference.prediction import Prediction
+from archon_inference.ranking import rank_answers
 
 HEAD_FILE = "head.safetensors"
 
@@ -85,9 +86,4 @@ class Classifier:
     def predict_from_vectors(self, vectors_NH: Tensor, *, k: int) -> list[Prediction]:
         """Predictions for texts whose pooled vectors are known."""
         probabilities_NL = torch.softmax(self.head(vectors_NH), dim=-1)
-        best = probabilities_NL.topk(min(k, len(self.card.labels)), dim=-1)
-        labels = self.card.labels
-        return [
-            Prediction(labels[row[0]], score, tuple(labels[column] for column in row[1:]))
-            for row, score in zip(best.indices.tolist(), best.values[:, 0].tolist(), strict=True)
-        ]
+        return rank_answers(probabilities_NL, self.card.labels, k)

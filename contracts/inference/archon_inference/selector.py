@@ -31,6 +31,7 @@ from archon_inference.devices import Precision
 from archon_inference.encoder import TextEncoder
 from archon_inference.errors import ModelFolderInvalid
 from archon_inference.prediction import Prediction
+from archon_inference.ranking import rank_answers
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,4 @@ class Selector:
         requests_NH = normalize(self.encoder.pool_states(states), dim=-1)
         cosines_NC = requests_NH @ self.catalogue.vectors_CH.T
         probabilities_NC = torch.softmax(cosines_NC / self.card.temperature, dim=-1)
-        best = probabilities_NC.topk(min(k, len(self.catalogue.tools)), dim=-1)
-        names = [tool.name for tool in self.catalogue.tools]
-        return [
-            Prediction(names[row[0]], score, tuple(names[column] for column in row[1:]))
-            for row, score in zip(best.indices.tolist(), best.values[:, 0].tolist(), strict=True)
-        ]
+        return rank_answers(probabilities_NC, tuple(t.name for t in self.catalogue.tools), k)
