@@ -38,7 +38,7 @@ DEFAULT_VALIDATION_SHARE: float = PrepareDataset.model_fields["validation_propor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationInputs:
-    """All that a dataset is made of. Equal inputs gives equal datasets."""
+    """All that a dataset is made of. Equal inputs give equal datasets."""
 
     command: PrepareDataset
     parsed_sources: Sequence[ParsedSource]
@@ -167,7 +167,7 @@ def refuse_untestable(
 ) -> RejectedDataset | None:
     """Why nothing could be decided about a model of this dataset; None where it could.
 
-    Said here, before a training is paid for whose result cannot be evaluated.
+    Refused before a training is paid for whose result cannot be evaluated.
     """
     shares = compute_split_shares(inputs.command, policy)
     if not shares.get(Split.TEST) or prepared.splits[Split.TEST]:

@@ -83,8 +83,8 @@ class DataPrepService:
     async def erase_items(self, tx: Tx, message: Message[EraseItems]) -> None:
         """Remove retracted items from the replay buffer and from every later dataset."""
         command = message.body
-        # With the lock of finished datasets: none may bring the items back between the
-        # two statements.
+        # With the lock of finished datasets: none may bring the items back between the two
+        # statements.
         await self._store.lock_agent(tx, command.tenant_id, command.agent_id)
         await self._store.erase_feedback(tx, command.tenant_id, command.agent_id, command.item_ids)
 

@@ -41,8 +41,8 @@ def normalise_input(text: str) -> str:
     Inner punctuation stays, for `2+2` is not `2-2`. Applying it twice changes nothing.
     """
     composed = _to_seen(unicodedata.normalize("NFKC", limit_marks(_to_seen(text))))
-    # Once more: case mapping can leave the normal form, and applying this twice must
-    # change nothing.
+    # Once more: case mapping can leave the normal form, and applying this twice must change
+    # nothing.
     normalised = unicodedata.normalize("NFKC", composed.casefold())
     if not normalised.isascii():
         # Again: compatibility forms give quotes and dashes, and what was between two signs is gone.

@@ -1,4 +1,4 @@
-"""Answers that many give where another one is known: a change of mind, or an attack in league.
+"""Answers that many give where another one is known: a change of mind, or a joint attack.
 
 Each of several raters may give so few of them that none is an outlier. Items are named by their
 positions.

@@ -23,7 +23,7 @@ def baseline_contradiction_rate(
     known: Counter[Consistency], others: Sequence[Counter[Consistency]]
 ) -> float:
     """How often what is right is contradicted: trusted items, or the median rater where that is
-    more and there are enough. A median, because some of the others may be in league."""
+    more and there are enough. A median, because some of the others may collude."""
     rates = [rate for own in others if (rate := _contradiction_rate(own)) is not None]
     median = statistics.median(rates) if len(rates) >= MINIMUM_UNITS else 0.0
     return max(_contradiction_rate(known) or 0.0, median)

@@ -1,9 +1,9 @@
 """Who gave an item, and whose agreement counts by itself.
 
 A rater is a unit as its submitting key names it; feedback that names no unit is that of its key.
-Unit ids cost whoever holds a key nothing, so only the key that gives most of the feedback has a
-independent rater for each of its units: every other key has one independent rater, however many
-units it names.
+Unit ids cost whoever holds a key nothing, so only the key that gives most of the feedback has an
+independent rater in each of its units: every other key is one independent rater, however many units
+it names.
 """
 
 from __future__ import annotations

@@ -158,9 +158,8 @@ class TrustWindow:
         window = self._limited()
         if not window:
             return
-        # What a named rater taught earlier is that rater's independent rater, not a fact: else a
-        # few lies that
-        # passed would vouch for the next ones.
+        # What a named rater taught earlier is that rater's word and not a fact: else a few lies
+        # that passed would vouch for the next ones.
         remembered = [i for i in self._memory if is_feedback(i) and i.unit]
         known = [i for i in self._memory if not (is_feedback(i) and i.unit)]
         trusted = [*self._provided(), *known]
