@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 
 from archon_contracts.values import TrustPolicy
 from services.data_prep.domain import Item, PreparationPolicy
@@ -54,3 +55,18 @@ def apply_policy(
     return apply_trust(
         items, known or [], TrustPolicy.model_validate(trust), PreparationPolicy(), seed
     )
+
+
+def one_each(about: str, said: str) -> list[Item]:
+    """Feedback of eight units, one each."""
+    return [one for n in range(8, 16) for one in rated(about, said, f"u{n}", start=n, count=1)]
+
+
+def count_reasons(result: TrustResult) -> Counter[str]:
+    """How many items are quarantined for which reason."""
+    return Counter(one.reason for one in result.quarantined)
+
+
+def ids_of(result: TrustResult) -> list[str]:
+    """The items that count."""
+    return [one.id for one in result.items]
