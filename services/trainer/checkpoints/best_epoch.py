@@ -71,7 +71,7 @@ class BestEpoch(TrainerCallback):
         is_whole = state.global_step > 0 and float(state.epoch or 0).is_integer()
         is_best = self._best is not None and self._best.step == state.global_step
         if is_whole and not is_best:
-            # The state of the random numbers is loaded after this: nothing else is drawn.
+            # It disturbs no random number: the Trainer loads their state after this.
             self._validate()
             self.on_epoch_end(args, state, control, model=model)
 
