@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from archon_contracts.base_model_uris import read_base_model_uri
+from archon_contracts.formats.manifest import describe_file
 from archon_contracts.private_folder import private_temporary_folder
 from archon_inference.errors import BaseModelChanged, BaseModelMissing
 from archon_inference.model_files import CONFIG_FILE, SAFE_LOADING_OPTIONS, WEIGHTS_FILE
@@ -98,8 +99,7 @@ def digest_of_files(folder: Path) -> str:
     lines = []
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in _LOADED_SUFFIXES:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = describe_file(path)["sha256"]
             lines.append(f"{digest}  {path.relative_to(folder).as_posix()}\n")
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
