@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
@@ -148,12 +148,7 @@ def _closed_form(
     """Save the closed-form candidate; solving for its head counts as the run's one step."""
     report({"event": "started", "total_steps": 1, "resumed_from_step": 0})
     report({"event": "first_step", "at": time.time()})
-    metrics = {
-        TRAIN_LOSS: candidate.train_loss,
-        UNKNOWN_TARGETS: float(candidate.unlearnt_items),
-        **candidate.limit.metrics,
-        **_accuracy(VALIDATION_ACCURACY, right),
-    }
+    metrics = _metrics_of(candidate, right)
     report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
     _save(candidate.classifier, candidate.state, run)
     return TrainResult(1, candidate.train_loss, metrics, {"train": candidate.seconds})
@@ -174,24 +169,33 @@ def _fine_tuned_or(
     tuned = Classifier.load(run.output_dir, read_card(run.output_dir), device=run.device)
     tuned_right = _right_answers(tuned, validation_items)
     chosen = run.config.fine_tuning is FineTuning.ALWAYS or _is_better(tuned_right, right)
-    result.metrics.update(
-        {
-            **_accuracy(CLOSED_FORM_ACCURACY, right),
-            **_accuracy(FINE_TUNED_ACCURACY, tuned_right),
-            CLOSED_FORM_SECONDS: candidate.seconds,
-            FINE_TUNED_SECONDS: seconds,
-            FINE_TUNED_CHOSEN: float(chosen),
-        }
-    )
+    comparison = {
+        **_accuracy(CLOSED_FORM_ACCURACY, right),
+        **_accuracy(FINE_TUNED_ACCURACY, tuned_right),
+        CLOSED_FORM_SECONDS: candidate.seconds,
+        FINE_TUNED_SECONDS: seconds,
+        FINE_TUNED_CHOSEN: float(chosen),
+    }
     if chosen:
+        result.metrics.update(comparison)
         train_items, _ = read_training_items(run.dataset)
         save_state(_state_under(tuned, train_items), run.output_dir)
         return result
     # Whole: files of the tuned model must not stay beside those of the closed form.
     shutil.rmtree(run.output_dir)
     _save(candidate.classifier, candidate.state, run)
-    result.metrics.update(_accuracy(VALIDATION_ACCURACY, right))
-    return result
+    # None of the tuned model's own figures: its losses and its best epoch are not of this version.
+    metrics = _metrics_of(candidate, right) | comparison
+    return replace(result, train_loss=candidate.train_loss, metrics=metrics)
+
+
+def _metrics_of(candidate: ClosedFormCandidate, right: Sequence[bool]) -> dict[str, float]:
+    return {
+        TRAIN_LOSS: candidate.train_loss,
+        UNKNOWN_TARGETS: float(candidate.unlearnt_items),
+        **candidate.limit.metrics,
+        **_accuracy(VALIDATION_ACCURACY, right),
+    }
 
 
 def _wants_fine_tuning(run: TrainingRun[ClassifierConfig], right: Sequence[bool]) -> bool:

@@ -9,6 +9,7 @@ import torch
 
 from archon_contracts.metric_names import (
     CLOSED_FORM_ACCURACY,
+    CLOSED_FORM_SECONDS,
     FINE_TUNED_ACCURACY,
     FINE_TUNED_CHOSEN,
     FINE_TUNED_SECONDS,
@@ -121,6 +122,32 @@ def test_fine_tuning_that_is_not_significantly_better_is_not_taken(
     assert set(json.loads((tmp_path / "model" / "archon.json").read_text())["labels"]) == set(
         REQUESTS
     )
+
+
+def test_a_closed_form_that_is_kept_is_described_by_its_own_figures(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier_candidates, "SUFFICIENT_ACCURACY", 1.01)
+    alone = run(run_spec(tmp_path / "alone", base, kind="classifier", fine_tuning="never"), ignore)[
+        "metrics"
+    ]
+
+    kept = run(
+        run_spec(
+            tmp_path / "kept", base, kind="classifier", fine_tuning="auto", learning_rate=1e-9
+        ),
+        ignore,
+    )["metrics"]
+
+    comparison = {
+        CLOSED_FORM_ACCURACY,
+        CLOSED_FORM_SECONDS,
+        FINE_TUNED_ACCURACY,
+        FINE_TUNED_CHOSEN,
+        FINE_TUNED_SECONDS,
+    }
+    assert kept[FINE_TUNED_CHOSEN] == 0.0
+    assert {name: value for name, value in kept.items() if name not in comparison} == alone
 
 
 def test_after_fine_tuning_the_closed_form_goes_on_from_the_new_encoder(
