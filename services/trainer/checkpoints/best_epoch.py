@@ -55,6 +55,7 @@ class BestEpoch(TrainerCallback):
         self._score = score
         self._maximum_worse_epochs = maximum_worse_epochs
         self._best: BestWeights | None = None
+        self._is_over = False
 
     def on_train_begin(
         self,
@@ -74,6 +75,8 @@ class BestEpoch(TrainerCallback):
             # It disturbs no random number: the Trainer loads their state after this.
             self._validate()
             self.on_epoch_end(args, state, control, model=model)
+            # The Trainer takes a step before it looks whether to stop: that one does not count.
+            self._is_over = control.should_training_stop
 
     def on_epoch_end(
         self,
@@ -84,7 +87,7 @@ class BestEpoch(TrainerCallback):
         **_: object,
     ) -> None:
         """Compare the epoch with the best one, and stop when that lies too far back."""
-        if model is None or (score := self._score()) is None:
+        if self._is_over or model is None or (score := self._score()) is None:
             return
         best, epoch = self._best, round(state.epoch or 0)
         if best is None or score >= best.score:

@@ -103,3 +103,10 @@ def test_the_best_epoch_itself_is_not_measured_again(tmp_path: Path) -> None:
     Epochs(tmp_path, figures).run(until=2)
 
     assert Epochs(tmp_path, figures).run(after=2).validated == 0
+
+
+def test_a_run_that_was_killed_at_its_early_end_learns_no_more(tmp_path: Path) -> None:
+    figures: list[float | None] = [0.9, 0.8, 0.7, 0.95]
+    Epochs(tmp_path, figures).run(until=2)
+
+    assert Epochs(tmp_path, figures).run(after=3).restored() == 1
