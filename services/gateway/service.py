@@ -26,6 +26,7 @@ from services.gateway.domain import (
     JobAccepted,
     JobSummary,
     JobView,
+    ModelView,
     find_return_obstacle,
 )
 from services.gateway.errors import (
@@ -203,7 +204,11 @@ class GatewayService:
             NotFound, Conflict: see `find_return_obstacle`.
         """
         job = await self._require_job(tx, identity, job_id)
-        models = await self._store.models(tx, identity.tenant_id, job.agent_id)
+        models: list[ModelView] = []
+        if job.version is not None:
+            models = await self._store.models(
+                tx, identity.tenant_id, job.agent_id, version=job.version
+            )
         if obstacle := find_return_obstacle(job, models):
             raise Conflict(f"job {job_id} {obstacle}")
         who = {"tenant_id": identity.tenant_id, "requested_by": identity.actor}

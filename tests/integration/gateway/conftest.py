@@ -40,6 +40,12 @@ async def serve(database_url: str, kafka: str, tmp_path: Path) -> Serve:
     return partial(served_gateway, database_url, kafka, tmp_path)
 
 
+@pytest.fixture
+def name() -> str:
+    """A name of the test's own, since the gateway is the module's."""
+    return f"agent-{uuid.uuid4().hex[:12]}"
+
+
 async def _execute(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)
     try:

@@ -1,11 +1,8 @@
 """Use cases that write: what is checked, and which command leaves."""
 
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
-from uuid import UUID
+from collections.abc import Collection
 
 import pytest
-from pydantic import ValidationError
 
 from archon_contracts.commands import (
     CancelJob,
@@ -17,162 +14,26 @@ from archon_contracts.commands import (
 )
 from archon_contracts.events import Capability, JobState, TrainingRequested
 from archon_contracts.identifiers import new_id
-from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef, TrainingMethod
-from services.gateway.auth.credentials import ALL_SCOPES, Caller, Scope
 from services.gateway.auth.request_identity import RequestIdentity, identify_request
-from services.gateway.domain import AgentView, Lineage, ModelView
-from services.gateway.errors import Conflict, Invalid, NotFound, Overloaded
-from services.gateway.load.tenant_limits import TenantLimits
-from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest
-from services.gateway.routes.agents import check_change
-from services.gateway.service import (
-    GatewayService,
-    check_base_model,
-    check_kind,
+from services.gateway.domain import ModelView
+from services.gateway.errors import Conflict, Invalid, NotFound
+from services.gateway.requests import JobRequest, SyntheticDataRequest
+from tests.support.gateway.gateway_service import (
+    ACTOR,
+    ANNOUNCED,
+    BEFORE,
+    CALLER,
+    FIRST,
+    ITEMS,
+    JOB,
+    LATER,
+    NEVER_DEPLOYED,
+    PREFERENCE,
+    build_store,
+    model,
+    selector,
+    service,
 )
-from tests.support.clocks import SetClock
-from tests.support.gateway.service_store import InMemoryServiceStore
-from tests.support.messaging.outbox import RecordingOutbox
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ITEMS = ArtifactRef(uri="file:///items", digest="a" * 64)
-KEY_ID = UUID(int=7)
-CALLER = Caller("acme", "ci", ALL_SCOPES, KEY_ID)
-ACTOR = f"ci (key {KEY_ID})"
-JOB = new_id()
-ANNOUNCED = [
-    Capability(kind=AgentKind.SELECTOR, method=method)
-    for method in (TrainingMethod.CONTINUAL, TrainingMethod.SUPERVISED)
-]
-
-
-async def build_store(
-    job_state: JobState = JobState.TRAINING,
-    models: Sequence[ModelView] = (),
-    announced: Collection[Capability] = ANNOUNCED,
-) -> InMemoryServiceStore:
-    """Tenant acme has the selector `a`, two datasets, one job and these models."""
-    store = InMemoryServiceStore()
-    store.add_agent("acme", "a", AgentKind.SELECTOR)
-    for name, purpose in (("learn", "training"), ("suite", "evaluation")):
-        await store.add_dataset(None, "acme", name=name, purpose=purpose, items=3, artifact=ITEMS)
-    store.add_job("acme", JOB, job_state, NOON)
-    store.add_models("acme", models)
-    store.add_worker(announced, NOON)
-    return store
-
-
-def model(version: str, status: str, *, was_deployed: bool) -> ModelView:
-    return ModelView(
-        agent_id="a",
-        version=version,
-        status=status,
-        digest=ITEMS.digest,
-        uri=ITEMS.uri,
-        metrics={},
-        lineage=Lineage(),
-        deployed_at=NOON if was_deployed else None,
-    )
-
-
-FIRST = model("1.0.0", "deployed", was_deployed=True)
-NEVER_DEPLOYED = model("1.1.0", "ready", was_deployed=False)
-LATER = model("1.2.0", "deployed", was_deployed=True)
-BEFORE = model("1.0.0", "ready", was_deployed=True)
-
-
-async def service(
-    store: InMemoryServiceStore | None = None,
-) -> tuple[GatewayService, RecordingOutbox]:
-    outbox, store = RecordingOutbox(), store or await build_store()
-    limits = TenantLimits(store, SetClock(NOON), max_jobs=0)
-    return GatewayService(store, outbox, SetClock(NOON), limits), outbox
-
-
-def selector(**fields: object) -> AgentRequest:
-    entries = [{"name": name} for name in ("one", "two")]
-    values = {"agent_id": "a", "kind": "selector", "base_model": "pypi:m", "catalogue": entries}
-    return AgentRequest(**(values | fields))
-
-
-async def test_an_agent_is_configured_for_the_callers_tenant() -> None:
-    gateway, outbox = await service()
-
-    await gateway.configure_agent(
-        None, identify_request(CALLER), selector(evaluation_dataset="suite"), ITEMS
-    )
-
-    (command,) = outbox.of(ConfigureAgent)
-    assert command.tenant_id == "acme"
-    assert command.profile.evaluation_suite == command.profile.catalogue == ITEMS
-
-
-def test_max_steps_of_a_training_is_bounded() -> None:
-    JobRequest(agent_id="a", method="supervised", config={"max_steps": 100_000})
-
-    with pytest.raises(ValidationError, match="max_steps"):
-        JobRequest(agent_id="a", method="supervised", config={"max_steps": 100_001})
-    with pytest.raises(ValidationError, match="max_steps"):
-        selector(training={"max_steps": 100_001})
-
-
-WRITER = Caller("acme", "ci", frozenset({Scope.WRITE, Scope.ADMIN}), KEY_ID)
-
-
-async def test_only_the_operator_may_name_a_folder_as_base_model() -> None:
-    gateway, outbox = await service()
-    request_body = selector(base_model="file:///srv/models/encoder")
-
-    await gateway.configure_agent(None, identify_request(CALLER), request_body, ITEMS)
-    with pytest.raises(Invalid, match="ask the operator") as refusal:
-        await gateway.configure_agent(None, identify_request(WRITER), request_body, ITEMS)
-
-    assert [error.field for error in refusal.value.errors] == ["base_model"]
-    assert len(outbox.of(ConfigureAgent)) == 1
-
-
-@pytest.mark.parametrize("uri", ["FILE:///etc", " file:///etc", "fi\tle:/etc", "file:etc"])
-def test_other_spellings_of_a_folder_are_refused_too(uri: str) -> None:
-    with pytest.raises(Invalid, match="operate"):
-        check_base_model(uri, WRITER)
-
-
-@pytest.mark.parametrize("uri", ["pypi:this.x", "pypi:../x", "pypi:", "m", "hub:a/b", "http://["])
-def test_an_invalid_base_model_is_refused_with_its_field(uri: str) -> None:
-    with pytest.raises(Invalid) as refusal:
-        check_base_model(uri, CALLER)
-
-    assert [error.field for error in refusal.value.errors] == ["base_model"]
-
-
-async def test_a_training_dataset_is_refused_as_evaluation_suite() -> None:
-    gateway, _ = await service()
-
-    with pytest.raises(Invalid, match="for training, not for evaluation"):
-        await gateway.configure_agent(
-            None, identify_request(CALLER), selector(evaluation_dataset="learn"), ITEMS
-        )
-
-
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"catalogue": []}, "catalogue"),
-        ({"catalogue": [{"name": "x"}, {"name": "x"}]}, "catalogue"),
-        ({"kind": "classifier", "catalogue": []}, "labels"),
-        ({"kind": "classifier", "catalogue": [], "labels": ["x", "y", "x"]}, "labels"),
-    ],
-)
-def test_each_kind_of_agent_requires_its_fields(fields: dict[str, object], field: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        check_kind(selector(**fields))
-
-    assert refused.value.errors[0].field == field
-
-
-def test_a_misspelt_policy_is_refused_instead_of_becoming_the_default() -> None:
-    with pytest.raises(ValidationError, match="minimum_feedbak"):
-        selector(trigger={"minimum_feedbak": 5})
 
 
 async def test_a_request_sent_again_is_one_job() -> None:
@@ -208,9 +69,6 @@ async def test_an_invalid_training_request_publishes_nothing(
 
     assert outbox.events == {}
     assert store.requested == {}
-
-
-PREFERENCE = JobRequest(agent_id="a", method="preference")
 
 
 @pytest.mark.parametrize(
@@ -275,6 +133,16 @@ async def test_feedback_is_given_back_unless_a_version_learnt_it(
 
     sent = [(c.job_id, c.requested_by) for c in outbox.of(ReturnFeedback)]
     assert sent == ([] if obstacle else [(JOB, ACTOR)])
+
+
+async def test_a_deployed_version_is_found_however_many_came_after_it() -> None:
+    newer = [model(f"2.{number}.0", "ready", was_deployed=False) for number in range(1_000)]
+    store = await build_store(JobState.COMPLETED, [*newer, BEFORE])
+    store.change_job("acme", JOB, trigger={"window_id": "w"}, version=BEFORE.version)
+    gateway, _ = await service(store)
+
+    with pytest.raises(Conflict, match=r"version 1\.0\.0, which was deployed"):
+        await gateway.return_feedback(None, identify_request(CALLER), JOB, "again")
 
 
 async def test_an_unknown_version_is_not_deployed() -> None:
@@ -345,74 +213,3 @@ async def test_every_command_names_the_key_of_its_caller() -> None:
     commands = [command for kind in kinds for command in outbox.of(kind)]
     assert [command.requested_by for command in commands] == [ACTOR] * 4
     assert [command.reason for command in commands] == ["a new desk", "wrong data", "better", "odd"]
-
-
-def test_a_body_that_names_the_caller_is_refused() -> None:
-    with pytest.raises(ValidationError, match="requested_by"):
-        selector(requested_by="somebody else")
-
-
-async def test_a_tenant_with_too_many_jobs_is_refused_for_now() -> None:
-    outbox, store = RecordingOutbox(), await build_store()
-    limits = TenantLimits(store, SetClock(NOON), max_jobs=2)
-    gateway = GatewayService(store, outbox, SetClock(NOON), limits)
-    job = JobRequest(agent_id="a", method="supervised")
-    first = identify_request(CALLER)
-    await gateway.request_training(None, first, job)
-
-    with pytest.raises(Overloaded, match="2 jobs of this tenant have not ended") as refusal:
-        await gateway.request_training(None, identify_request(CALLER), job)
-    await gateway.request_training(None, first, job)  # a repetition adds none
-
-    assert (refusal.value.limit, refusal.value.retry_after_seconds) == ("jobs_per_tenant", 30)
-    assert {event.job_id for event in outbox.of(TrainingRequested)} == {first.id}
-
-
-async def test_requests_for_synthetic_data_are_bounded_until_they_have_a_result_or_are_old() -> (
-    None
-):
-    clock = SetClock(NOON)
-    store = await build_store()
-    limits = TenantLimits(store, clock, max_jobs=1)
-    gateway = GatewayService(store, RecordingOutbox(), clock, limits)
-    items = SyntheticDataRequest(
-        agent_id="a", scenario_type="customer-support", count=1, difficulty="easy"
-    )
-    await gateway.generate_synthetic(None, identify_request(CALLER), items)
-
-    with pytest.raises(Overloaded, match="no result yet"):
-        await gateway.generate_synthetic(None, identify_request(CALLER), items)
-    clock.move(3_601)
-
-    await gateway.generate_synthetic(None, identify_request(CALLER), items)
-
-
-async def test_a_profile_that_is_too_large_to_be_sent_on_is_refused_at_once() -> None:
-    gateway, outbox = await service()
-    labels = [f"{number} {'x' * 400}" for number in range(1_000)]
-    body = AgentRequest(agent_id="a", kind="classifier", base_model="pypi:m", labels=labels)
-
-    with pytest.raises(Invalid, match=r"400000 are allowed; send fewer or shorter labels \(1000"):
-        await gateway.configure_agent(None, identify_request(CALLER), body, None)
-
-    assert outbox.of(ConfigureAgent) == []
-    with pytest.raises(ValidationError, match="20000 items"):
-        selector(labels=["x"] * 20_001)
-
-
-def deployed_agent(**fields: object) -> AgentView:
-    profile = AgentProfile(agent_id="a", kind="selector", base_model="pypi:m")
-    values = {"agent_id": "a", "kind": "selector", "base_model": "pypi:m", "profile": profile}
-    return AgentView(**(values | {"deployed_version": "1.0.0"} | fields))
-
-
-@pytest.mark.parametrize("change", [{"base_model": "pypi:other"}, {"kind": "classifier"}])
-def test_an_agent_with_a_deployed_version_keeps_its_kind_and_base_model(
-    change: dict[str, object],
-) -> None:
-    with pytest.raises(Conflict, match=r"version 1\.0\.0 of agent a is deployed, a selector"):
-        check_change(selector(**change), deployed_agent())
-
-    check_change(selector(**change), deployed_agent(deployed_version=None))
-    check_change(selector(), deployed_agent())
-    check_change(selector(**change), None)
