@@ -9,6 +9,7 @@ from typing import Any
 from archon_contracts.audit_chain import GENESIS_HASH
 from archon_contracts.events import AuditRecorded
 from services.gateway.audit.entries import AuditEntryView
+from services.gateway.store import to_array
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -40,7 +41,7 @@ class AuditStore:
             tx,
             tenant_id=tenant_id,
             agent_id=agent_id,
-            agents=None if only is None else sorted(only),
+            agents=to_array(only),
             action=action,
             since=since,
             limit=limit,

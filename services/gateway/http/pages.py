@@ -1,4 +1,9 @@
-"""Pages of lists: every list has a limit, and a cursor to what lies beyond it."""
+"""Pages of lists: a limit, and a cursor to what lies beyond it.
+
+A cursor is the number of rows before the page, so pages belong together while the list stays as it
+is: what is added at its beginning meanwhile shows a row twice, and what leaves it (a job that is no
+longer in the `state` that is asked for) lets one be skipped.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +35,9 @@ class PageRequest(NamedTuple):
         """How many rows to read: one more than is shown, for whether there is a next page."""
         return self.limit + 1
 
-    def has_next(self, *found: Sequence[object]) -> bool:
-        """Whether one of the lists that were read goes on."""
-        return any(len(each) > self.limit for each in found)
-
     def next_cursor(self, *found: Sequence[object]) -> str | None:
-        """The cursor of the next page, if there is one."""
-        if not self.has_next(*found):
+        """The cursor of the next page; None: no list that was read goes on."""
+        if all(len(each) <= self.limit for each in found):
             return None
         return base64.urlsafe_b64encode(PREFIX + str(self.offset + self.limit).encode()).decode()
 
@@ -46,7 +47,7 @@ class PageRequest(NamedTuple):
 
 
 class Page(BaseModel, Generic[T]):
-    """A part of a list. What is added or changed while pages are read may be on two of them."""
+    """A part of a list. A row may be on two pages, or on none, when the list changes meanwhile."""
 
     items: list[T]
     next_cursor: str | None = Field(

@@ -20,7 +20,7 @@ from tests.faults.waiting import beside, until
 from tests.faults.workload import hostile
 from tests.faults.workload.attacker import Attacker, attacker
 from tests.faults.workload.hostile import Answers
-from tests.faults.workload.jobs import TinyJobs, tiny_jobs
+from tests.faults.workload.jobs import AGENT, TinyJobs, tiny_jobs
 from tests.faults.workload.load import HttpFeedbackLoad, submitter_of_first_key
 from tests.support.data.tiny_world import first_items
 
@@ -51,8 +51,8 @@ HONEST_ROWS = """
 SELECT event_id::text, window_id FROM coordinator.feedback WHERE tenant_id = 'default'
 """
 DEPLOYED = """
-SELECT count(*) FROM coordinator.agents
-WHERE tenant_id = 'default' AND agent_id = $1 AND deployed ->> 'version' = $2
+SELECT deployed ->> 'version' AS version FROM coordinator.agents
+WHERE tenant_id = 'default' AND agent_id = $1
 """
 EXPECTED_REFUSALS = {
     "policies": 422,
@@ -102,6 +102,7 @@ class HostileTenantBeside:
         ):
             key = await self._set_up(system)
             problems = [] if await jobs.ended(await jobs.begin()) == "completed" else ["no first"]
+            first = await self._deployed_version(system)
             await self._send(system, load, quiet, QUIET_EVENTS)
             url = system.runtime.endpoints.gateway_url
             async with (
@@ -111,7 +112,7 @@ class HostileTenantBeside:
             ):
                 problems += await self._in_force(attack, context.size(short=15, long=600))
                 await jobs.correct(load)
-                problems += await self._retrained(jobs)
+                problems += await self._retrained(system, jobs, first)
                 problems += attack.find_problems()
             account = balance(
                 read_client_log(path),
@@ -204,12 +205,20 @@ class HostileTenantBeside:
         await until(is_seen_through, timeout=SEEN_THROUGH_SECONDS)
         return []  # an attack that met no limit is reported from its answers, at the end
 
-    async def _retrained(self, jobs: TinyJobs) -> list[str]:
+    async def _retrained(self, system: LocalSystem, jobs: TinyJobs, first: str | None) -> list[str]:
         await jobs.retrained(1, timeout=RETRAIN_SECONDS)
         states = await jobs.retrains()
-        if states == ["completed"]:
-            return []
-        return [f"the honest retrain is {', '.join(states) or 'not begun'}"]
+        if states != ["completed"]:
+            return [f"the honest retrain is {', '.join(states) or 'not begun'}"]
+        # A job whose version waits for a review is completed too.
+        if await self._deployed_version(system) == first:
+            return [f"the honest retrain is completed, and {first} is still the deployed version"]
+        return []
+
+    async def _deployed_version(self, system: LocalSystem) -> str | None:
+        """The version that the honest agent which retrains serves with."""
+        rows = await system.reader.fetch(DEPLOYED, AGENT)
+        return rows[0]["version"] if rows else None
 
     def _find_problems(self, answers: Answers, observed: HonestSide, limit: float) -> list[str]:
         """What the honest tenant noticed, and attacks that did not happen."""
