@@ -23,6 +23,13 @@ NAMES = (
     "window_annotations",
     "lock_due_stats",
     "learnt_by_updates",
+    "open_corrections",
+    "update_feedback",
+    "return_feedback",
+    "unlearnt_feedback",
+    "set_waiting",
+    "release_waiting",
+    "reclaim_feedback",
 )
 
 
