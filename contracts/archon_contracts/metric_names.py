@@ -12,6 +12,10 @@ ACCURACY: Final = "accuracy"
 TOP_K: Final = 5
 ACCURACY_AT_5: Final = "accuracy_at_5"
 """Proportion of scored items with the right answer among the five best."""
+BALANCED_ACCURACY: Final = "balanced_accuracy"
+"""Mean of the recall of all classes: each counts the same, however many items it has."""
+RECALL: Final = "recall"
+"""Proportion of a class's items that are answered right; `group` names the class."""
 LATENCY_SECONDS: Final = "latency_seconds"
 """Median time of a request with one item."""
 

@@ -101,8 +101,12 @@ class MetricResult(ValueObject):
 
     name: str = Field(description="See archon_contracts.metric_names.")
     family: MetricFamily
-    model: str = Field(description="candidate, deployed or baseline.")
-    group: str = Field(default=ALL_ITEMS, description="Segment of the items; all: every item.")
+    model: str = Field(
+        description="candidate, deployed, baseline, or majority: always the most frequent answer."
+    )
+    group: str = Field(
+        default=ALL_ITEMS, description="Segment of the items, or a class; all: every item."
+    )
     estimate: Estimate
     unit: str = Field(default="1", description="UCUM unit: 1 for proportions, s for seconds.")
     higher_is_better: bool = True

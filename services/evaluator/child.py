@@ -118,6 +118,7 @@ def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
         policy,
         minimum_reference_items=int(spec.get("minimum_reference_items", 0)),
         recent=[list(read_jsonl(Path(path), PredictionRow)) for path in spec.get("recent", ())],
+        answers=spec.get("answers"),
     )
     return report.model_dump(mode="json")
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from archon_contracts.base import ValueObject
 from archon_contracts.commands import EvaluateModel
-from archon_contracts.events import PairedComparison, RejectionKind
+from archon_contracts.events import PairedComparison, RejectionKind, UnscoredTarget
 from archon_contracts.formats import SUITE_FILES
 from archon_contracts.values import ArtifactRef, Estimate, MetricResult
 from services.evaluator.errors import EmptySuite, NothingToCompare
@@ -71,6 +71,8 @@ class EvaluationReport(ValueObject):
     changed_answers: int | None = None
     """Items that the candidate answers otherwise than the control."""
     answered_items: int | None = None
+    unscored_items: int = 0
+    unscored_targets: tuple[UnscoredTarget, ...] = ()
     comparison: dict[str, PairedComparison]
 
     def estimates_of(self, metric: str) -> dict[str, dict[str, Estimate]]:

@@ -80,6 +80,7 @@ def _decide(
         rules=rules,
         minimum_reference_items=int(spec["minimum_reference_items"]),
         recent=[list(read_jsonl(Path(path), PredictionRow)) for path in spec["recent"]],
+        answers=spec.get("answers"),
     )
     return found.model_dump(mode="json")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +11,10 @@ from typing import Any, Final
 
 from archon_contracts.commands import EvaluateModel
 from archon_contracts.events import EvaluationCompleted, EvaluationFailed
-from archon_contracts.formats import MODEL_CARD_FILE, TRAIN_FILE, predictions_file
+from archon_contracts.formats import CATALOGUE_FILE, MODEL_CARD_FILE, TRAIN_FILE, predictions_file
 from archon_contracts.identifiers import derived_id
 from archon_contracts.metric_names import ACCURACY, ACCURACY_AT_5, LATENCY_SECONDS
-from archon_contracts.values import ALL_ITEMS, ArtifactRef
+from archon_contracts.values import ALL_ITEMS, AgentKind, ArtifactRef
 from archon_inference.devices import Precision
 from services.evaluator.child import ENTRY
 from services.evaluator.domain import (
@@ -84,7 +85,8 @@ class EvaluationWorker:
         recent = await self._load_recent_predictions(lease, command, keys)
         roles = select_roles_to_score(keys, cached)
         models = await self._locate_models(command, candidate, roles)
-        report, files = await self._evaluate(command, models, suite, cached, recent)
+        answers = await self._read_answers(command, card)
+        report, files = await self._evaluate(command, models, suite, cached, recent, answers)
         predictions = await self.artifacts.publish_files(files)
         return EvaluationResult(
             report=report,
@@ -115,6 +117,8 @@ class EvaluationWorker:
             comparison=report.comparison,
             changed_answers=report.changed_answers,
             answered_items=report.answered_items,
+            unscored_items=report.unscored_items,
+            unscored_targets=report.unscored_targets,
             latency_seconds={
                 role: groups[ALL_ITEMS].value
                 for role, groups in report.estimates_of(LATENCY_SECONDS).items()
@@ -174,6 +178,15 @@ class EvaluationWorker:
                 log.warning("recent_score_unreadable", reason=str(error))
         return found
 
+    async def _read_answers(self, command: EvaluateModel, card: bytes) -> list[str] | None:
+        """All answers that the candidate can give; None: any text is one, or it does not say."""
+        if command.kind is AgentKind.CLASSIFIER:
+            return list(json.loads(card).get("labels", ())) or None
+        if command.kind is AgentKind.SELECTOR and command.catalogue is not None:
+            catalogue = await self.artifacts.read(command.catalogue, CATALOGUE_FILE)
+            return [entry["name"] for entry in json.loads(catalogue)]
+        return None
+
     async def _locate_models(
         self, command: EvaluateModel, candidate: Path, roles: Sequence[Role]
     ) -> dict[str, str | None]:
@@ -194,6 +207,7 @@ class EvaluationWorker:
         suite: Path,
         cached: Mapping[Role, bytes],
         recent: Sequence[bytes],
+        answers: Sequence[str] | None,
     ) -> tuple[EvaluationReport, dict[str, bytes]]:
         """Run the child over known and new predictions; gives its report and all predictions."""
         with (
@@ -215,6 +229,7 @@ class EvaluationWorker:
                 "gate": command.gate.model_dump(mode="json"),
                 "minimum_reference_items": command.minimum_reference_items,
                 "recent": _write_recent(Path(earlier), recent),
+                "answers": answers,
             }
             result = await self.children.run(self.entry, spec, _log_report)
             return EvaluationReport.model_validate(result["report"]), _read_files(output)
@@ -263,6 +278,7 @@ class UpdateEvaluationWorker(EvaluationWorker):
                 "fast_path": command.fast_path.model_dump(mode="json"),
                 "minimum_reference_items": command.minimum_reference_items,
                 "recent": _write_recent(Path(earlier), recent),
+                "answers": await self._read_answers(command, card),
             }
             result = await self.children.run(self.entry, spec, _log_report)
             report = EvaluationReport.model_validate(result["report"])

@@ -21,6 +21,7 @@ from archon_contracts.events.evaluations import (
     PairedComparison,
     RegressionDetected,
     RejectionKind,
+    UnscoredTarget,
 )
 from archon_contracts.events.feedback import (
     EVERY_SUBMITTER,
@@ -118,6 +119,7 @@ __all__ = [
     "TrainingFailed",
     "TrainingRequested",
     "TrainingStarted",
+    "UnscoredTarget",
     "TriggerReason",
     "WorkerReported",
 ]

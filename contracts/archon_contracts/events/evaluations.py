@@ -33,6 +33,14 @@ class PairedComparison(ValueObject):
     deployed_only: int = Field(ge=0, description="Items that only the deployed version got right.")
 
 
+class UnscoredTarget(ValueObject):
+    """A right answer of evaluation items that the agent cannot give."""
+
+    target: str
+    items: int = Field(ge=1, description="Items that ask for it.")
+    ids: tuple[str, ...] = Field(description="Their ids, the first 20.")
+
+
 class EvaluationCompleted(Contract):
     """All models of an evaluation are scored and the gate has decided."""
 
@@ -56,7 +64,8 @@ class EvaluationCompleted(Contract):
         default=(), description="Every metric of every model, per group."
     )
     accuracy: dict[str, dict[str, Estimate]] = Field(
-        description="Model (candidate, deployed, baseline) -> group (all or an item's) -> accuracy."
+        description="Model (candidate, deployed, baseline, majority) -> group (all or an item's) "
+        "-> accuracy."
     )
     accuracy_at_5: dict[str, dict[str, Estimate]] = Field(default_factory=dict)
     comparison: dict[str, PairedComparison] = Field(
@@ -72,6 +81,14 @@ class EvaluationCompleted(Contract):
         "absent: not counted.",
     )
     answered_items: int | None = Field(default=None, ge=0, description="Items that both answered.")
+    unscored_items: int | None = Field(
+        default=None,
+        ge=0,
+        description="Items that ask for what is no answer of the agent; absent: not counted.",
+    )
+    unscored_targets: tuple[UnscoredTarget, ...] = Field(
+        default=(), description="What they ask for, the 20 most frequent targets."
+    )
     compared_with: str | None = Field(
         default=None, description="Deployed version that it was compared with; absent: none."
     )

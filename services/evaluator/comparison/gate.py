@@ -9,16 +9,14 @@ from typing import ClassVar, Final
 from archon_contracts.events import PairedComparison, RejectionKind
 from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import ALL_ITEMS, Estimate, FastPathPolicy, GatePolicy
+from services.evaluator.comparison.class_recall import BeatsMajority, NoLostClass
 from services.evaluator.comparison.group_rule import Comparisons, NoGroupRegression
 from services.evaluator.comparison.loss_tests import adjust_holm
+from services.evaluator.comparison.paired_tests import SMALL_GROUPS
 from services.evaluator.comparison.policy_rules import AnswerDrift, NeverRegress
-
-MIN_GROUP_SIZE: Final = 30
-"""With fewer items, one answer more or less moves a proportion by more than most limits."""
 
 HIDDEN_GROUPS: Final = "accuracy of what no group guards"
 """Where the comparisons of `compare_hidden_groups` are, beside those of the metrics."""
-SMALL_GROUPS: Final = "all small groups together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +183,8 @@ GateRule = (
     | NoOverallLoss
     | NeverRegress
     | AnswerDrift
+    | BeatsMajority
+    | NoLostClass
 )
 
 

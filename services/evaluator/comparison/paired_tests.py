@@ -19,10 +19,13 @@ from services.evaluator.comparison.estimates import (
     estimate_paired_difference,
     estimate_proportion,
 )
-from services.evaluator.comparison.gate import MIN_GROUP_SIZE, SMALL_GROUPS
 from services.evaluator.errors import Unscorable
 
 ItemScorer = Callable[[PredictionRow], bool | None]
+
+MIN_GROUP_SIZE: Final = 30
+"""With fewer items, one answer more or less moves a proportion by more than most limits."""
+SMALL_GROUPS: Final = "all small groups together"
 
 QUALITY_METRICS: Final[dict[str, ItemScorer]] = {
     ACCURACY: lambda row: row.correct,

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from archon_contracts.events import PairedComparison
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY
-from archon_contracts.values import REFERENCE_ITEMS, GatePolicy
+from archon_contracts.values import REFERENCE_ITEMS, GatePolicy, MetricResult
+from services.evaluator.comparison.answerable import (
+    MAX_TARGETS,
+    describe_unanswerable,
+    drop_unanswerable,
+    find_unanswerable,
+)
+from services.evaluator.comparison.class_recall import (
+    BeatsMajority,
+    NoLostClass,
+    measure_classes,
+    measure_majority,
+    select_worst_classes,
+)
 from services.evaluator.comparison.gate import HIDDEN_GROUPS, GateRule, build_rules, decide_gate
 from services.evaluator.comparison.group_rule import NoGroupRegression
 from services.evaluator.comparison.paired_tests import (
@@ -35,16 +48,20 @@ def build_evaluation_report(
     rules: Sequence[GateRule] | None = None,
     minimum_reference_items: int = 0,
     recent: Sequence[Sequence[PredictionRow]] = (),
+    answers: Collection[str] | None = None,
 ) -> EvaluationReport:
     """Metrics of each model, the paired comparison with the control, and the gate's decision.
 
-    `recent` are predictions of versions that were deployed before the control.
+    `recent` are predictions of versions that were deployed before the control; `answers` all that
+    the candidate can give, None where any text is one.
 
     Without `rules` they are those of the policy for a window's candidate.
 
     Raises:
         Unscorable: no item has a right answer, or the models answered different items.
     """
+    unscored = find_unanswerable(predictions[Role.CANDIDATE], answers)
+    predictions = {role: drop_unanswerable(rows, answers) for role, rows in predictions.items()}
     candidate, other = predictions[Role.CANDIDATE], predictions[control]
     comparisons = {
         name: compare(candidate, other, score_item) for name, score_item in QUALITY_METRICS.items()
@@ -57,32 +74,72 @@ def build_evaluation_report(
     if deployed:
         chosen.append(NeverRegress.of(policy.never_regress, candidate, other))
         chosen.append(AnswerDrift.of(candidate, other, policy.maximum_answer_drift))
+    if answers is not None:
+        chosen += _build_class_rules(candidate, other, policy, deployed=deployed)
     decision = decide_gate(guarded, chosen)
-    open_groups = [
-        reason
-        for rule in chosen
-        if isinstance(rule, NoGroupRegression)
-        for reason in rule.find_review_reasons(guarded)
-    ]
     rule = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
     reference = comparisons[ACCURACY].get(REFERENCE_ITEMS)
     review = (
         *rule.find_review_reasons(reference),
-        *open_groups,
+        *_find_open_groups(chosen, guarded),
         *find_accumulated_losses(candidate, recent, policy),
+    )
+    said = (
+        describe_unanswerable(unscored, len(candidate)),
+        "" if deployed else COMPARED_WITH_BASELINE,
     )
     return EvaluationReport(
         passed=decision.passed,
-        reasons=decision.reasons if deployed else (*decision.reasons, COMPARED_WITH_BASELINE),
+        reasons=(*decision.reasons, *filter(None, said)),
         rejection_kinds=decision.rejection_kinds,
         review_reasons=review if decision.passed else (),
-        results=tuple(
-            result for role, rows in predictions.items() for result in measure(role, rows)
-        ),
+        results=_measure(predictions, has_classes=answers is not None),
         changed_answers=_count_changed(candidate, other),
         answered_items=len(candidate),
+        unscored_items=sum(each.items for each in unscored),
+        unscored_targets=tuple(unscored[:MAX_TARGETS]),
         comparison=comparisons[ACCURACY] if deployed else {},
     )
+
+
+def _build_class_rules(
+    candidate: Sequence[PredictionRow],
+    control: Sequence[PredictionRow],
+    policy: GatePolicy,
+    *,
+    deployed: bool,
+) -> list[GateRule]:
+    """What an agent with a fixed set of answers must show beside the policy's rules."""
+    majority = BeatsMajority.of(candidate, policy.maximum_p_value, is_required=not deployed)
+    # Nobody is served by the base model, so no class can be lost by it.
+    before = control if deployed else ()
+    return [majority, NoLostClass.of(candidate, before, policy.undecided_groups)]
+
+
+def _find_open_groups(
+    rules: Sequence[GateRule], comparisons: Mapping[str, Mapping[str, PairedComparison]]
+) -> list[str]:
+    found: list[str] = []
+    for rule in rules:
+        if isinstance(rule, NoGroupRegression):
+            found += rule.find_review_reasons(comparisons)
+        if isinstance(rule, NoLostClass):
+            found += rule.find_review_reasons()
+    return found
+
+
+def _measure(
+    predictions: Mapping[Role, Sequence[PredictionRow]], *, has_classes: bool
+) -> tuple[MetricResult, ...]:
+    """Each model's metrics; of classes those that the candidate answers worst."""
+    results = [result for role, rows in predictions.items() for result in measure(role, rows)]
+    if has_classes:
+        candidate = predictions[Role.CANDIDATE]
+        shown = select_worst_classes(candidate)
+        for role, rows in predictions.items():
+            results += measure_classes(role, rows, shown)
+        results += measure_majority(candidate)
+    return tuple(results)
 
 
 def _without_reference(groups: Mapping[str, PairedComparison]) -> dict[str, PairedComparison]:
