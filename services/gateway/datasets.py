@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from archon_contracts.formats import CATALOGUE_FILE, ITEMS_FILE, TrainingItem, to_jsonl
 from archon_contracts.rules.json_values import parse_json
 from archon_contracts.values import ArtifactRef
-from services.gateway.domain import DatasetView
+from services.gateway.domain import DatasetView, SuiteMisfit
 from services.gateway.errors import Conflict, FieldError, Invalid
 from services.gateway.http.body_gate import MAX_JSON_ELEMENTS, count_elements
 from services.gateway.http.validation import MAX_ERRORS_REPORTED
@@ -145,17 +146,48 @@ def _find_excess(items: int, line: bytes) -> str | None:
     return None
 
 
-def check_suite(content: bytes, answers: Collection[str]) -> None:
-    """Refuse a suite of which the agent could answer nothing right.
+def check_suite(content: bytes, answers: Collection[str]) -> list[SuiteMisfit]:
+    """The items of a suite that ask for what the agent cannot answer, by what they ask for.
+
+    They are accepted, as an agent may get their answers later; until then they are not scored.
 
     Raises:
-        Invalid: none of its targets is an answer of the agent; some of both are named.
+        Invalid: a target is an answer but for case or separators, which no agent can be meant to
+            tell apart, or none of the targets is an answer; items and answers are named.
     """
-    targets = {orjson.loads(line).get("target", "") for line in content.splitlines() if line}
-    if targets.isdisjoint(answers):
-        wanted, given = (", ".join(map(repr, sorted(each)[:3])) for each in (targets, answers))
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for line in filter(None, content.splitlines()):
+        item = orjson.loads(line)
+        ids[item.get("target", "")].append(item.get("id", ""))
+    unknown = {target: ids[target] for target in sorted(ids.keys() - set(answers))}
+    spellings = {_fold(answer): answer for answer in sorted(answers)}
+    errors = [
+        FieldError(
+            "evaluation_dataset",
+            "spelling",
+            f"item {each!r} asks for {target!r}, the agent's answer is "
+            f"{spellings[_fold(target)]!r}; spell both alike",
+        )
+        for target, items in unknown.items()
+        if _fold(target) in spellings
+        for each in items
+    ]
+    if errors:
+        raise Invalid(errors[:MAX_ERRORS_REPORTED])
+    if len(unknown) == len(ids):
+        wanted, given = (", ".join(map(repr, sorted(each)[:3])) for each in (ids, answers))
         message = f"no item asks for an answer of this agent: targets are {wanted}, answers {given}"
         raise Invalid([FieldError("evaluation_dataset", "targets", message)])
+    ranked = sorted(unknown.items(), key=lambda found: (-len(found[1]), found[0]))
+    return [
+        SuiteMisfit(target=target, items=len(items), ids=items[:MAX_ERRORS_REPORTED])
+        for target, items in ranked[:MAX_ERRORS_REPORTED]
+    ]
+
+
+def _fold(name: str) -> str:
+    """What two spellings of one name share."""
+    return "".join(each for each in name.casefold() if each not in " _-\t\u00a0")
 
 
 def catalogue_file(entries: Sequence[CatalogueEntry]) -> dict[str, bytes]:

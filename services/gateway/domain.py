@@ -55,6 +55,14 @@ class ParkedView(View):
     )
 
 
+class SuiteMisfit(View):
+    """What items of an evaluation dataset ask for though it is no answer of the agent."""
+
+    target: str
+    items: int
+    ids: list[str] = Field(description="Ids of these items, the first 20.")
+
+
 class AgentView(View):
     """An agent with its deployed version and open job."""
 
@@ -71,6 +79,11 @@ class AgentView(View):
         default=None, description="Present: its trigger could not be evaluated."
     )
     configured_at: datetime | None = Field(default=None, description="Absent: not confirmed yet.")
+    unscored_targets: list[SuiteMisfit] = Field(
+        default=[],
+        description="Only in the answer to a configuration: what items of the evaluation dataset "
+        "ask for that the agent cannot answer. They are not scored until it can. At most 20.",
+    )
 
 
 class KeyView(View):

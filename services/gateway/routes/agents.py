@@ -14,7 +14,7 @@ from archon_contracts.values import AgentProfile, ArtifactRef
 from services.gateway.auth.agent_binding import BoundKeys, require_agents
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.datasets import catalogue_file, check_suite
-from services.gateway.domain import AgentView
+from services.gateway.domain import AgentView, SuiteMisfit
 from services.gateway.errors import Conflict
 from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.http.pages import PAGE, Page, PageRequest
@@ -43,7 +43,7 @@ def build_router(api: GatewayApi) -> APIRouter:
         require_agents(caller, [body.agent_id])  # before its catalogue is published
         check_kind(body)
         check_base_model(body.base_model, caller)
-        await _check_suite(api, caller, body)
+        misfits = await _check_suite(api, caller, body)
         catalogue = await _publish_catalogue(api, body)
         event_filter = EventFilter(caller.tenant_id, body.agent_id, frozenset({"AgentConfigured"}))
         # Before the command is committed: its confirmation may come before a later subscription.
@@ -55,9 +55,10 @@ def build_router(api: GatewayApi) -> APIRouter:
                 profile = await api.service.configure_agent(tx, identity, body, catalogue)
             if not await _confirmed(api, subscriber, caller.tenant_id, profile):
                 response.status_code = HTTPStatus.ACCEPTED
-                return _unconfirmed(profile, body.evaluation_dataset)
+                return _unconfirmed(profile, body.evaluation_dataset, misfits)
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return await api.queries.agent(tx, caller.tenant_id, body.agent_id)
+            view = await api.queries.agent(tx, caller.tenant_id, body.agent_id)
+        return view.model_copy(update={"unscored_targets": misfits})
 
     @router.get("/agents")
     async def list_agents(page: PageRequest = PAGE, caller: Caller = reader) -> Page[AgentView]:
@@ -77,20 +78,21 @@ def build_router(api: GatewayApi) -> APIRouter:
     return router
 
 
-async def _check_suite(api: GatewayApi, caller: Caller, body: AgentRequest) -> None:
-    """Refuse a suite that asks for answers that the agent cannot give: every job would fail it.
+async def _check_suite(api: GatewayApi, caller: Caller, body: AgentRequest) -> list[SuiteMisfit]:
+    """Check the suite against the agent's answers: see `check_suite`.
 
     A dataset that is missing, or for training, is refused by the service, with its reason.
     """
     answers = {*body.labels, *(entry.name for entry in body.catalogue)}
     if body.evaluation_dataset is None or not answers:
-        return
+        return []
     async with api.transactions.begin_read(caller.tenant_id) as tx:
         found = await api.queries.store.datasets(tx, caller.tenant_id, name=body.evaluation_dataset)
-    if found and found[0].purpose == "evaluation":
-        content = await api.artifacts.read(found[0].artifact, ITEMS_FILE)
-        # In a thread: a suite may have some hundred thousand items.
-        await asyncio.to_thread(check_suite, content, answers)
+    if not found or found[0].purpose != "evaluation":
+        return []
+    content = await api.artifacts.read(found[0].artifact, ITEMS_FILE)
+    # In a thread: a suite may have some hundred thousand items.
+    return await asyncio.to_thread(check_suite, content, answers)
 
 
 async def _publish_catalogue(api: GatewayApi, body: AgentRequest) -> ArtifactRef | None:
@@ -135,13 +137,16 @@ async def _is_stored(api: GatewayApi, tenant_id: str, profile: AgentProfile) -> 
     return bool(agents) and agents[0].profile == profile
 
 
-def _unconfirmed(profile: AgentProfile, evaluation_dataset: str | None) -> AgentView:
+def _unconfirmed(
+    profile: AgentProfile, evaluation_dataset: str | None, misfits: list[SuiteMisfit]
+) -> AgentView:
     return AgentView(
         agent_id=profile.agent_id,
         kind=profile.kind,
         base_model=profile.base_model,
         profile=profile,
         evaluation_dataset=evaluation_dataset,
+        unscored_targets=misfits,
     )
 
 

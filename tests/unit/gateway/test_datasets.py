@@ -150,9 +150,45 @@ def test_more_items_or_elements_than_can_be_checked_in_time_are_refused(
     assert [error.field for error in refused.value.errors] == [field]
 
 
-def test_a_suite_that_asks_for_none_of_the_agents_answers_is_refused() -> None:
-    suite = items_file([{"input": "q", "target": name} for name in ("Bug", "bill")])["items.jsonl"]
+def _suite(*targets: str) -> bytes:
+    items = [{"id": f"i{n}", "input": f"q{n}", "target": each} for n, each in enumerate(targets)]
+    return items_file(items)["items.jsonl"]
 
-    check_suite(suite, {"bill", "bug"})
-    with pytest.raises(Invalid, match="targets are 'Bug', 'bill', answers 'bug', 'praise'"):
-        check_suite(suite, {"bug", "praise"})
+
+def test_a_suite_that_asks_for_none_of_the_agents_answers_is_refused() -> None:
+    with pytest.raises(Invalid, match="targets are 'bill', 'crash', answers 'bug', 'praise'"):
+        check_suite(_suite("crash", "bill"), {"bug", "praise"})
+
+
+def test_what_a_suite_asks_for_beyond_the_agents_answers_is_told_item_by_item() -> None:
+    suite = _suite("bug", "bill", "crash", "bill")
+
+    assert [(each.target, each.items, each.ids) for each in check_suite(suite, {"bug", "x"})] == [
+        ("bill", 2, ["i1", "i3"]),
+        ("crash", 1, ["i2"]),
+    ]
+    assert check_suite(suite, {"bug", "bill", "crash"}) == []
+
+
+@pytest.mark.parametrize("target", ["Bug report", "bug-report", "BUG_REPORT", "bugreport"])
+def test_another_spelling_of_an_answer_is_refused_with_the_item_and_both_spellings(
+    target: str,
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_suite(_suite("praise", target), {"praise", "bug_report", "other"})
+
+    (error,) = refused.value.errors
+    assert "'i1'" in error.message
+    assert repr(target) in error.message
+    assert "'bug_report'" in error.message
+
+
+def test_two_answers_that_differ_in_spelling_alone_are_both_answers() -> None:
+    assert check_suite(_suite("Bug", "bug"), {"Bug", "bug"}) == []
+
+
+def test_what_is_told_of_a_large_suite_is_bounded() -> None:
+    found = check_suite(_suite("bug", *(f"t{n % 100}" for n in range(5_000))), {"bug", "x"})
+
+    assert len(found) == MAX_ERRORS_REPORTED
+    assert all(len(each.ids) == MAX_ERRORS_REPORTED for each in found)
