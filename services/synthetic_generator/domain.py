@@ -27,7 +27,9 @@ class RejectionReason(StrEnum):
     DUPLICATE = "duplicate"
     LABEL_LOST = "label_lost"
     TOO_SIMILAR = "too_similar"
+    NEARER_TO_ANOTHER_ANSWER = "nearer_to_another_answer"
     PERSONAL_DATA = "personal_data"
+    LANGUAGE = "no_phrases_in_this_language"
     NO_SOURCE = "no_template_and_no_examples"
 
 

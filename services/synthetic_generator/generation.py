@@ -64,7 +64,8 @@ def generate(request: GenerationRequest, examples: Sequence[Sample]) -> Generati
             request, generator, target, random.Random(f"{request.seed}/{attempt}")
         )
         attempt += 1
-        rejection = validator.validate(candidate.sample)
+        misleading = candidate.method is Method.ADVERSARIAL
+        rejection = validator.validate(candidate.sample, misleading=misleading)
         if rejection is None:
             result.accepted.append(candidate)
             failures[target] = 0
@@ -73,6 +74,10 @@ def generate(request: GenerationRequest, examples: Sequence[Sample]) -> Generati
         failures[target] += 1
         if failures[target] >= MAXIMUM_CONSECUTIVE_REJECTIONS:
             del failures[target]
+    missing = request.count - len(result.accepted)
+    if missing and not generator.is_english:
+        # Said beside the reasons of the candidates: more examples help, another try does not.
+        result.rejections[RejectionReason.LANGUAGE] = missing
     return result
 
 
@@ -93,7 +98,8 @@ def _generate_candidate(
         return sampled
     others = [name for name in generator.targets if name != target]
     other = [generator.generate(rng.choice(others), "easy", rng).sample] if others else []
-    return Candidate(make_adversarial(sampled.sample, other, rng), Method.ADVERSARIAL)
+    disturbed = make_adversarial(sampled.sample, other, rng, english=generator.is_english)
+    return Candidate(disturbed, Method.ADVERSARIAL)
 
 
 def _redact_examples(examples: Sequence[Sample], result: GenerationResult) -> list[Sample]:

@@ -56,9 +56,15 @@ def noise(real: Sample, _other: Sample, rng: random.Random) -> str:
 ATTACKS: tuple[Attack, ...] = (distractor, negation, prompt_injection, noise)
 
 
-def make_adversarial(real: Sample, others: Sequence[Sample], rng: random.Random) -> Sample:
-    """The sample, disturbed by one with another answer; by noise alone where there is none."""
-    if not others:
+def make_adversarial(
+    real: Sample, others: Sequence[Sample], rng: random.Random, *, english: bool = True
+) -> Sample:
+    """The sample, disturbed by one with another answer.
+
+    By noise alone where there is none, and where the phrases around it would be in another language
+    than the sample.
+    """
+    if not others or not english:
         return Sample(noise(real, real, rng), real.target)
     attack = rng.choice(ATTACKS)
     return Sample(attack(real, rng.choice(others), rng), real.target)

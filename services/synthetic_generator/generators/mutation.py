@@ -1,4 +1,7 @@
-"""Surface edits that leave the meaning alone: typos, case, add_courtesy, the order of clauses."""
+"""Surface edits that leave the meaning alone: typos, case, courtesy, the order of clauses.
+
+Polite words are English, so they stand around English texts only.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from collections.abc import Callable
 
 Edit = Callable[[str, random.Random], str]
 
-_LETTERS = re.compile(r"[A-Za-z]{4,}")
+_LETTERS = re.compile(r"[^\W\d_]{4,}")
 _PLACEHOLDER = re.compile(r"<[A-Z]+>")
-_CLAUSES = re.compile(r"(?<=[.!?]) +")
+_CLAUSES = re.compile("(?<=[.!?\u061f]) +|(?<=[\u3002\uff01\uff1f])")
 _BEFORE = ("Please: ", "Could you help me? ", "I would like to ask: ", "Hello, ", "Kindly: ")
 _AFTER = (" Thank you.", " Thanks a lot!", " Please.", " Much appreciated.", " Cheers.")
 
@@ -25,6 +28,9 @@ def add_typo(text: str, rng: random.Random) -> str:
         match
         for match in _LETTERS.finditer(text)
         if not any(start <= match.start() < end for start, end in shielded)
+        # Signs without upper and lower case are mostly syllables or words: another one means
+        # something else.
+        and match.group().lower() != match.group().upper()
     ]
     if not words:
         return text
@@ -50,9 +56,12 @@ def add_courtesy(text: str, rng: random.Random) -> str:
 
 def reorder(text: str, rng: random.Random) -> str:
     """The sentences in another order; one sentence stays as it is."""
-    clauses = _CLAUSES.split(text)
+    clauses = list(filter(None, _CLAUSES.split(text)))
+    if not clauses:
+        return text
     at = rng.randrange(len(clauses))
-    return " ".join((*clauses[at:], *clauses[:at]))
+    separator = " " if " " in text else ""
+    return separator.join((*clauses[at:], *clauses[:at]))
 
 
 EDITS: dict[str, tuple[Edit, ...]] = {
@@ -63,9 +72,9 @@ EDITS: dict[str, tuple[Edit, ...]] = {
 """What an item of a difficulty may meet."""
 
 
-def mutate(text: str, difficulty: str, rng: random.Random) -> str:
+def mutate(text: str, difficulty: str, rng: random.Random, *, english: bool = True) -> str:
     """The text after one (easy), two (medium) or three (hard) edits."""
-    edits = EDITS[difficulty]
+    edits = [edit for edit in EDITS[difficulty] if english or edit is not add_courtesy]
     count = {"easy": 1, "medium": 2, "hard": 3}[difficulty]
     for edit in rng.sample(edits, k=min(count, len(edits))):
         text = edit(text, rng)

@@ -1,4 +1,8 @@
-"""Real sentences with the details of other real sentences: numbers, dates, names, quotations."""
+"""Real sentences with the details of other real sentences: numbers, dates, names, quotations.
+
+Details come from examples of the same answer: a product, an amount or a place may decide the
+answer, and the examples of two answers do not say whether it does.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from services.synthetic_generator.domain import Sample
 
@@ -22,6 +27,10 @@ _DETAIL = re.compile(
 )
 
 
+NEUTRAL_KINDS: Final = ("quotation", "number")
+"""Details that are found by the same signs in every language."""
+
+
 @dataclass(frozen=True, slots=True)
 class Details:
     """Kinds of details and the values that the examples have of each, sorted."""
@@ -29,12 +38,17 @@ class Details:
     values: Mapping[str, Sequence[str]]
 
     @classmethod
-    def of(cls, samples: Sequence[Sample]) -> Details:
-        """All details of the samples' inputs."""
+    def of(cls, samples: Sequence[Sample], *, english: bool = True) -> Details:
+        """All details of the samples' inputs.
+
+        Weekdays, months and names are found by English rules: elsewhere a capital letter may
+        begin any noun.
+        """
         found: defaultdict[str, set[str]] = defaultdict(set)
         for sample in samples:
             for match in _DETAIL.finditer(sample.input):
-                found[_kind(match)].add(match.group())
+                if english or _kind(match) in NEUTRAL_KINDS:
+                    found[_kind(match)].add(match.group())
         return cls({kind: sorted(values) for kind, values in found.items()})
 
 
@@ -54,9 +68,10 @@ def recombine(sample: Sample, details: Details, rng: random.Random) -> Sample:
     """The sample with other details of the same kinds; those that the answer names stay."""
 
     def other(match: re.Match[str]) -> str:
-        if match.group() in sample.target:
+        values = details.values.get(_kind(match))
+        if match.group() in sample.target or not values:
             return match.group()
-        return rng.choice(details.values[_kind(match)])
+        return rng.choice(values)
 
     return Sample(_DETAIL.sub(other, sample.input), sample.target)
 

@@ -14,6 +14,7 @@ from services.synthetic_generator.generators.recombination import (
     recombine,
     select_class_samples,
 )
+from services.synthetic_generator.quality.language import is_english
 
 MUTATION_PROPORTION = 0.5
 
@@ -23,6 +24,7 @@ class GrammarGenerator:
 
     def __init__(self, grammar: Grammar) -> None:
         self._grammar = grammar
+        self.is_english = True
         self.targets: Sequence[str] = grammar.targets
 
     def generate(self, target: str, difficulty: str, rng: random.Random) -> Candidate:
@@ -37,19 +39,24 @@ class ExampleGenerator:
     """Variations of real examples."""
 
     def __init__(self, examples: Sequence[Sample]) -> None:
-        self._details = Details.of(examples)
+        self.is_english = is_english(example.input for example in examples)
         self._by_target: defaultdict[str, list[Sample]] = defaultdict(list)
         for example in examples:
             self._by_target[example.target].append(example)
         self._classes = frozenset(sample.target for sample in select_class_samples(examples))
         self.targets: Sequence[str] = sorted(self._by_target)
+        self._details = {
+            target: Details.of(samples, english=self.is_english)
+            for target, samples in self._by_target.items()
+        }
 
     def generate(self, target: str, difficulty: str, rng: random.Random) -> Candidate:
         """An example of this answer with other details, or with another surface."""
         sample = rng.choice(self._by_target[target])
         if target in self._classes and rng.random() >= MUTATION_PROPORTION:
-            other = recombine(sample, self._details, rng)
+            other = recombine(sample, self._details[target], rng)
             if other != sample:
                 return Candidate(other, Method.RECOMBINATION)
-        changed = Sample(mutate(sample.input, difficulty, rng), target)
+        text = mutate(sample.input, difficulty, rng, english=self.is_english)
+        changed = Sample(text, target)
         return Candidate(changed, Method.MUTATION)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from services.synthetic_generator.quality.language import split_words
 from shared.similarity import LSH_ERROR_WEIGHTS, PERMUTATIONS, PrefixIndex
 
 LOWEST_SIMILARITY_LIMIT = 0.4
@@ -51,7 +52,8 @@ class MinHashIndex:
 class DiverseCollection:
     """Accepted items of one answer; refuses what is too similar to one of them.
 
-    Similar means that the Jaccard index of the word pairs is above the limit.
+    Similar means that the Jaccard index of the word pairs is above the limit; a word is what
+    `split_words` takes for one.
     """
 
     def __init__(self, limit: float, expected: int) -> None:
@@ -87,7 +89,7 @@ def distinct_n(texts: Iterable[str], length: int) -> float | None:
     seen: set[tuple[str, ...]] = set()
     total = 0
     for text in texts:
-        grams = _ngrams(text.casefold().split(), length)
+        grams = _ngrams(split_words(text.casefold()), length)
         seen.update(grams)
         total += len(grams)
     return len(seen) / total if total else None
@@ -98,7 +100,7 @@ def _ngrams(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
 
 
 def _hash_word_pairs(text: str) -> Iterable[int]:
-    words = ["", *text.casefold().split(), ""]
+    words = ["", *split_words(text.casefold()), ""]
     for pair in _ngrams(words, 2):
         yield int.from_bytes(blake2b(" ".join(pair).encode(), digest_size=8).digest(), "big")
 

@@ -44,4 +44,4 @@ def test_items_of_one_answer_must_differ_and_those_of_others_need_not() -> None:
 
     near = "please find me a quiet room in the town"
     assert door.validate(Sample(near, "hotel")) is RejectionReason.TOO_SIMILAR
-    assert door.validate(Sample(near, "train")) is None
+    assert door.validate(Sample(near, "train"), misleading=True) is None
