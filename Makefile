@@ -120,11 +120,12 @@ $(AUDIT)/.ready:
 	@$(AUDIT)/bin/python -m pip install --quiet 'pip-audit==2.*' 'cyclonedx-bom==7.*'
 	@touch $@
 
-# --no-deps: the lock names everything, and hashes are compared by `make` itself.
+# --no-deps: the lock names everything, and hashes are compared by `make` itself. --strict: where the
+# advisories cannot be read (a mirror of the package index has none) each package is skipped, and
+# without it the audit would succeed without having looked anything up.
 audit: $(AUDIT)/.ready
-	$(AUDIT)/bin/pip-audit --no-deps --disable-pip \
-		-r requirements.lock -r requirements-no-deps.lock $(ARGS)
-	$(AUDIT)/bin/pip-audit --no-deps -r requirements-torch.lock $(ARGS)
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip \
+		-r requirements.lock -r requirements-no-deps.lock -r requirements-torch.lock $(ARGS)
 
 sbom: $(READY) $(AUDIT)/.ready
 	@mkdir -p build

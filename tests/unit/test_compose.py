@@ -311,3 +311,13 @@ def test_a_service_has_no_more_rights_than_it_needs(service):
     assert any(each.startswith("/tmp:") for each in made["tmpfs"])
     assert made["pids_limit"] > 0
     assert made["mem_limit"]
+
+
+def test_an_audit_that_looks_nothing_up_fails() -> None:
+    makefile = (PROJECT_ROOT / "Makefile").read_text().replace("\\\n", " ")
+
+    (command,) = re.findall(r"^\t.*pip-audit (.*)$", makefile, flags=re.MULTILINE)
+
+    assert "--strict" in command
+    locks = {path.name for path in PROJECT_ROOT.glob("requirements*.lock")}
+    assert locks == set(re.findall(r"-r (\S+)", command))
