@@ -311,6 +311,15 @@ class TrainingConfig(ValueObject):
         return self.seed or 0
 
 
+class AllowedAnswers(ValueObject):
+    """What an agent may answer by its present profile, whatever its deployed version learnt."""
+
+    labels: tuple[Annotated[str, AfterValidator(clean_text)], ...] = Field(
+        default=(), description="A classifier's labels."
+    )
+    catalogue: ArtifactRef | None = Field(default=None, description="A selector's entries.")
+
+
 class AgentProfile(ValueObject):
     """Configuration of an agent that is to be improved."""
 

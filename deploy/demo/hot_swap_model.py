@@ -12,7 +12,8 @@ from archon_contracts.events import AgentConfiguration
 from archon_contracts.formats import MANIFEST_FILE
 from archon_contracts.private_folder import private_temporary_folder
 from archon_contracts.values import ArtifactRef
-from archon_inference import Predictor, VerifiedLoader
+from archon_inference import Predictor, VerifiedLoader, limit_answers
+from archon_inference.catalogue import read_catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,7 @@ class HotSwapModel:
         if present is not None and configuration.revision <= present.revision:
             return False
         loop = asyncio.get_running_loop()
-        predictor = await loop.run_in_executor(
-            self._loading, _load, self._loader, configuration.model.artifact
-        )
+        predictor = await loop.run_in_executor(self._loading, _load, self._loader, configuration)
         self._loaded = LoadedModel(
             predictor,
             configuration.model.version,
@@ -81,8 +80,14 @@ class HotSwapModel:
         self._loading.shutdown(wait=False, cancel_futures=True)
 
 
-def _load(loader: VerifiedLoader, artifact: ArtifactRef) -> Predictor:
-    return loader.load(_local(artifact), artifact.digest)
+def _load(loader: VerifiedLoader, configuration: AgentConfiguration) -> Predictor:
+    artifact, allowed = configuration.model.artifact, configuration.allowed_answers
+    predictor = loader.load(_local(artifact), artifact.digest)
+    if allowed is None:
+        return predictor
+    tools = read_catalogue(_local(allowed.catalogue)) if allowed.catalogue else []
+    names = {*allowed.labels, *(tool.name for tool in tools)}
+    return limit_answers(predictor, names)
 
 
 def _local(artifact: ArtifactRef) -> Path:

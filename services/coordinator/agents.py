@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from archon_contracts.base_model_uris import read_base_model_uri
-from archon_contracts.commands import ConfigureAgent
+from archon_contracts.commands import ConfigureAgent, LimitAnswers
 from archon_contracts.events import AgentConfigured, ModelRolledBack
 from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
+from archon_contracts.values import AgentProfile, AllowedAnswers
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import (
+    FixedByDeployment,
     InvalidBaseModel,
     NotVouchedFor,
     OversizedProfile,
@@ -53,6 +55,7 @@ class AgentService:
             OversizedProfile: it has more bytes than the records that repeat it may have.
             InvalidBaseModel: its base model is no such URI.
             NotVouchedFor: its base model is a folder, and the gateway did not check the key.
+            FixedByDeployment: a version of another kind or base model is deployed.
         """
         body = message.body
         if (size := len(body.to_bytes())) > MAX_PROFILE_BYTES:
@@ -68,11 +71,21 @@ class AgentService:
             )
         # Locked, so that the audit entry compares with the very profile that is replaced.
         before = await self._agents.lock_profile(tx, AgentKey(body.tenant_id, body.agent_id))
+        await self._check_change(tx, body)
         await self._agents.put_agent(tx, body, self._clock.now())
         configured = AgentConfigured(
             tenant_id=body.tenant_id, agent_id=body.agent_id, profile=body.profile
         )
         await self._outbox.append(tx, configured, cause=message.cause)
+        if before is not None and _allowed_answers(before) != _allowed_answers(body.profile):
+            limit = LimitAnswers(
+                tenant_id=body.tenant_id,
+                agent_id=body.agent_id,
+                allowed_answers=_allowed_answers(body.profile),
+                reason=body.reason or "the agent's answers changed",
+                requested_by=body.requested_by,
+            )
+            await self._outbox.append(tx, limit, cause=message.cause)
         key = AgentKey(body.tenant_id, body.agent_id)
         await self._window_ends.release_waiting(tx, key, body.profile)
         await self._agent_queue.start_next(tx, key, message.cause)
@@ -98,9 +111,27 @@ class AgentService:
                 "this command did not come through the gateway; configure the agent over HTTP"
             )
 
+    async def _check_change(self, tx: Tx, body: ConfigureAgent) -> None:
+        """What the gateway checks against its read model, which may be older than this."""
+        known = await self._agents.find_agent(tx, AgentKey(body.tenant_id, body.agent_id))
+        if known is None or known.deployed is None:
+            return
+        before, after = known.profile, body.profile
+        if (before.kind, before.base_model) != (after.kind, after.base_model):
+            raise FixedByDeployment(
+                f"version {known.deployed.version} of agent {body.agent_id} is deployed, a "
+                f"{before.kind} of {before.base_model}: no training of a {after.kind} of "
+                f"{after.base_model} can continue from it; keep kind and base_model, or configure "
+                "another agent"
+            )
+
     async def record_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
         """Record which version is deployed."""
         body = message.body
         await self._agents.set_deployed(
             tx, AgentKey(body.tenant_id, body.agent_id), body.model, body.rolled_back_at
         )
+
+
+def _allowed_answers(profile: AgentProfile) -> AllowedAnswers:
+    return AllowedAnswers(labels=profile.labels, catalogue=profile.catalogue)

@@ -8,6 +8,7 @@ PermanentError
 ├── OversizedProfile    a profile that the records that repeat it could not hold
 ├── InvalidBaseModel    a profile whose base model is no such URI
 ├── NotVouchedFor       what needs the gateway's proof, without it
+├── FixedByDeployment   another kind or base model than the deployed version has
 ├── ProfileMismatch     a profile for another agent than the command's
 ├── NothingToLearn      a job whose sources hold no item
 └── FactMissing         a job in a state that an earlier stage's answer is missing for
@@ -38,6 +39,10 @@ class NotVouchedFor(PermanentError):
 
 class OversizedProfile(PermanentError):
     """A profile that the records that repeat it could not hold."""
+
+
+class FixedByDeployment(PermanentError):
+    """A profile from which no training could continue with the deployed version."""
 
 
 class ProfileMismatch(PermanentError):

@@ -153,23 +153,23 @@ def check_suite(content: bytes, answers: Collection[str]) -> list[SuiteMisfit]:
 
     Raises:
         Invalid: a target is an answer but for case or separators, which no agent can be meant to
-            tell apart, or none of the targets is an answer; items and answers are named.
+            separate, or none of the targets is an answer; items and answers are named.
     """
     ids: defaultdict[str, list[str]] = defaultdict(list)
     for line in filter(None, content.splitlines()):
         item = orjson.loads(line)
         ids[item.get("target", "")].append(item.get("id", ""))
     unknown = {target: ids[target] for target in sorted(ids.keys() - set(answers))}
-    spellings = {_fold(answer): answer for answer in sorted(answers)}
+    spellings = {_spelling_key(answer): answer for answer in sorted(answers)}
     errors = [
         FieldError(
             "evaluation_dataset",
             "spelling",
             f"item {each!r} asks for {target!r}, the agent's answer is "
-            f"{spellings[_fold(target)]!r}; spell both alike",
+            f"{spellings[_spelling_key(target)]!r}; spell both alike",
         )
         for target, items in unknown.items()
-        if _fold(target) in spellings
+        if _spelling_key(target) in spellings
         for each in items
     ]
     if errors:
@@ -185,7 +185,7 @@ def check_suite(content: bytes, answers: Collection[str]) -> list[SuiteMisfit]:
     ]
 
 
-def _fold(name: str) -> str:
+def _spelling_key(name: str) -> str:
     """What two spellings of one name share."""
     return "".join(each for each in name.casefold() if each not in " _-\t\u00a0")
 

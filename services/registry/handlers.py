@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archon_contracts import topics
-from archon_contracts.commands import DeployModel, RegisterModel, RollBackModel
+from archon_contracts.commands import DeployModel, LimitAnswers, RegisterModel, RollBackModel
 from services.registry.service import RegistryService
 from shared.kafka.broker import Router, new_router, subscription
 from shared.messaging.inbox import Inbox
@@ -26,5 +26,9 @@ def build_router(service: RegistryService, inbox: Inbox) -> Router:
     @commands.on(RollBackModel)
     async def roll_back_model(message: Message[RollBackModel]) -> None:
         await inbox.run_once(message, service.roll_back_model)
+
+    @commands.on(LimitAnswers)
+    async def limit_answers(message: Message[LimitAnswers]) -> None:
+        await inbox.run_once(message, service.limit_answers)
 
     return router

@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.commands import RegisterModel
+from archon_contracts.values import AllowedAnswers
 from services.registry.domain import Deployment, ModelVersion, SemanticVersion
 from shared.postgres.database import Tx
 
@@ -34,3 +35,13 @@ class ModelRepository(Protocol):
     async def set_deployed(self, tx: Tx, model: ModelVersion, change: Deployment) -> None: ...
 
     async def list_deployments(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Deployment]: ...
+
+    async def find_allowed_answers(
+        self, tx: Tx, tenant_id: str, agent_id: str
+    ) -> AllowedAnswers | None: ...
+
+    async def set_allowed_answers(
+        self, tx: Tx, tenant_id: str, agent_id: str, allowed: AllowedAnswers
+    ) -> None: ...
+
+    async def set_revision(self, tx: Tx, tenant_id: str, agent_id: str, revision: int) -> None: ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archon_contracts.commands import DeployModel, RegisterModel, RollBackModel
+from datetime import datetime
+
+from archon_contracts.commands import DeployModel, LimitAnswers, RegisterModel, RollBackModel
 from archon_contracts.events import (
     AgentConfiguration,
     DeploymentRefused,
@@ -158,6 +160,28 @@ class RegistryService:
         await self._audit.append(tx, rolled_back_entry(message, model, change), cause=message.cause)
         return model
 
+    async def limit_answers(self, tx: Tx, message: Message[LimitAnswers]) -> None:
+        """Keep what the agent may answer, and publish it where a version is deployed.
+
+        A label taken from the profile is in the deployed version, and in those that a rollback may
+        return to: what they know is fixed, so the agent's configuration says what counts of it.
+        """
+        command = message.body
+        revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
+        known = await self._models.find_allowed_answers(tx, command.tenant_id, command.agent_id)
+        if known == command.allowed_answers:
+            return
+        await self._models.set_allowed_answers(
+            tx, command.tenant_id, command.agent_id, command.allowed_answers
+        )
+        current = await self._models.find_deployed(tx, command.tenant_id, command.agent_id)
+        if current is None:
+            return
+        await self._models.set_revision(tx, command.tenant_id, command.agent_id, revision + 1)
+        await self._publish(
+            tx, message.cause, current, revision + 1, command.reason, self._clock.now()
+        )
+
     async def _new_model(self, tx: Tx, command: RegisterModel) -> ModelVersion:
         highest = await self._models.find_highest_version(tx, command.tenant_id, command.agent_id)
         return ModelVersion(
@@ -203,16 +227,7 @@ class RegistryService:
     async def _deploy(self, tx: Tx, cause: Cause, model: ModelVersion, change: Deployment) -> None:
         """Record the change and publish the agent's configuration."""
         await self._models.set_deployed(tx, model, change)
-        configuration = AgentConfiguration(
-            tenant_id=model.tenant_id,
-            agent_id=model.agent_id,
-            kind=model.kind,
-            model=model.ref,
-            revision=change.revision,
-            reason=change.reason,
-            effective_at=change.at,
-        )
-        await self._outbox.append(tx, configuration, cause=cause)
+        await self._publish(tx, cause, model, change.revision, change.reason, change.at)
         log.info(
             "deployed_version_changed",
             agent_id=model.agent_id,
@@ -220,6 +235,29 @@ class RegistryService:
             action=change.action,
             revision=change.revision,
         )
+
+    async def _publish(
+        self,
+        tx: Tx,
+        cause: Cause,
+        model: ModelVersion,
+        revision: int,
+        reason: str,
+        at: datetime,
+    ) -> None:
+        configuration = AgentConfiguration(
+            tenant_id=model.tenant_id,
+            agent_id=model.agent_id,
+            kind=model.kind,
+            model=model.ref,
+            revision=revision,
+            allowed_answers=await self._models.find_allowed_answers(
+                tx, model.tenant_id, model.agent_id
+            ),
+            reason=reason,
+            effective_at=at,
+        )
+        await self._outbox.append(tx, configuration, cause=cause)
 
 
 def _refused_event(

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from archon_contracts.commands import RegisterModel
-from archon_contracts.values import AgentKind, ArtifactRef, Estimate
+from archon_contracts.values import AgentKind, AllowedAnswers, ArtifactRef, Estimate
 from services.registry.domain import (
     Action,
     Deployment,
@@ -103,6 +103,30 @@ class ModelStore:
             reason=change.reason,
             job_id=change.job_id,
             at=change.at,
+        )
+
+    async def find_allowed_answers(
+        self, tx: Tx, tenant_id: str, agent_id: str
+    ) -> AllowedAnswers | None:
+        """What the agent may answer; None: whatever its version knows."""
+        found = await self._queries.find_allowed_answers(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return AllowedAnswers.model_validate(found) if found is not None else None
+
+    async def set_allowed_answers(
+        self, tx: Tx, tenant_id: str, agent_id: str, allowed: AllowedAnswers
+    ) -> None:
+        """Keep what the agent may answer."""
+        await self._queries.set_allowed_answers(
+            tx,
+            tenant_id=tenant_id,
+            agent_id=agent_id,
+            allowed_answers=allowed.model_dump(mode="json"),
+        )
+
+    async def set_revision(self, tx: Tx, tenant_id: str, agent_id: str, revision: int) -> None:
+        """Keep the revision of a configuration that deploys nothing else."""
+        await self._queries.set_revision(
+            tx, tenant_id=tenant_id, agent_id=agent_id, revision=revision
         )
 
     async def list_deployments(self, tx: Tx, tenant_id: str, agent_id: str) -> list[Deployment]:

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from uuid import UUID
 
-from archon_contracts.commands import DeployModel, RegisterModel, RollBackModel
+from archon_contracts.commands import DeployModel, LimitAnswers, RegisterModel, RollBackModel
 from archon_contracts.identifiers import derived_id, new_id
-from archon_contracts.values import AgentKind, ArtifactRef
+from archon_contracts.values import AgentKind, AllowedAnswers, ArtifactRef
 from services.registry.domain import Deployment, ModelStatus, ModelVersion, SemanticVersion
 
 
@@ -15,10 +15,11 @@ class InMemoryModelStore:
     def __init__(self) -> None:
         self.models: dict[tuple[str, str, str], ModelVersion] = {}
         self.deployments: list[tuple[str, str, Deployment]] = []
+        self.allowed: dict[tuple[str, str], AllowedAnswers] = {}
+        self.revisions: dict[tuple[str, str], int] = {}
 
     async def lock_agent(self, _tx: object, tenant_id: str, agent_id: str) -> int:
-        history = await self.list_deployments(_tx, tenant_id, agent_id)
-        return history[-1].revision if history else 0
+        return self.revisions.get((tenant_id, agent_id), 0)
 
     async def find_of_job(self, _tx: object, tenant_id: str, job_id: UUID) -> ModelVersion | None:
         found = [m for m in self.models.values() if (m.tenant_id, m.job_id) == (tenant_id, job_id)]
@@ -54,7 +55,21 @@ class InMemoryModelStore:
                 is_deployed = str(known.version) == change.version
                 status = ModelStatus.DEPLOYED if is_deployed else ModelStatus.READY
                 self.models[key] = replace(known, status=status)
+        self.revisions[(model.tenant_id, model.agent_id)] = change.revision
         self.deployments.append((model.tenant_id, model.agent_id, change))
+
+    async def find_allowed_answers(
+        self, _tx: object, tenant_id: str, agent_id: str
+    ) -> AllowedAnswers | None:
+        return self.allowed.get((tenant_id, agent_id))
+
+    async def set_allowed_answers(
+        self, _tx: object, tenant_id: str, agent_id: str, allowed: AllowedAnswers
+    ) -> None:
+        self.allowed[(tenant_id, agent_id)] = allowed
+
+    async def set_revision(self, _tx: object, tenant_id: str, agent_id: str, revision: int) -> None:
+        self.revisions[(tenant_id, agent_id)] = revision
 
     async def list_deployments(
         self, _tx: object, tenant_id: str, agent_id: str
@@ -98,3 +113,12 @@ def deploy_for_job(version: str, compared_with: str | None) -> DeployModel:
 def roll_back(to_version: str | None = None, agent_id: str = "picker") -> RollBackModel:
     """The command to return to an earlier version."""
     return RollBackModel(agent_id=agent_id, to_version=to_version, reason="it got worse")
+
+
+def limit(*labels: str, agent_id: str = "picker") -> LimitAnswers:
+    """The command that follows a profile with other labels."""
+    return LimitAnswers(
+        agent_id=agent_id,
+        allowed_answers=AllowedAnswers(labels=labels),
+        reason="a label was withdrawn",
+    )

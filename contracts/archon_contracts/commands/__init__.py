@@ -10,7 +10,7 @@ from archon_contracts.commands.data import (
     SourceKind,
 )
 from archon_contracts.commands.evaluation import EvaluateModel
-from archon_contracts.commands.models import DeployModel, RegisterModel, RollBackModel
+from archon_contracts.commands.models import DeployModel, LimitAnswers, RegisterModel, RollBackModel
 from archon_contracts.commands.training import CancelTraining, TrainModel
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "EraseItems",
     "EvaluateModel",
     "GenerateSyntheticData",
+    "LimitAnswers",
     "PlanCurriculum",
     "PrepareDataset",
     "RegisterModel",

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, ArtifactRef, Estimate
+from archon_contracts.values import AgentKind, AllowedAnswers, ArtifactRef, Estimate
 
 
 class RegisterModel(Contract):
@@ -59,5 +59,17 @@ class RollBackModel(Contract):
 
     agent_id: Name
     to_version: str | None = Field(default=None, description="Absent: the one before.")
+    reason: str
+    requested_by: str = Field(default="", description="Who wants it; empty: not said.")
+
+
+class LimitAnswers(Contract):
+    """Let the agent give no other answers than these, whichever version is deployed."""
+
+    topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    allowed_answers: AllowedAnswers
     reason: str
     requested_by: str = Field(default="", description="Who wants it; empty: not said.")

@@ -119,7 +119,7 @@ __all__ = [
     "TrainingFailed",
     "TrainingRequested",
     "TrainingStarted",
-    "UnscoredTarget",
     "TriggerReason",
+    "UnscoredTarget",
     "WorkerReported",
 ]

@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, Estimate, ModelRef
+from archon_contracts.values import AgentKind, AllowedAnswers, Estimate, ModelRef
 
 
 class ModelRegistered(Contract):
@@ -118,5 +118,10 @@ class AgentConfiguration(Contract):
     model: ModelRef
     revision: int = Field(ge=1, description="Grows with every change; an older one is stale.")
     settings: dict[str, JsonValue] = Field(default_factory=dict)
+    allowed_answers: AllowedAnswers | None = Field(
+        default=None,
+        description="Answers that the profile names now; the model may know others, which must not "
+        "be given any more. Absent: all that the model knows.",
+    )
     reason: str
     effective_at: datetime

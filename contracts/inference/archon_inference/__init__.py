@@ -8,12 +8,13 @@ loaded, so a process may name these types and stay small.
     predictor.predict(["will it rain in Oslo tomorrow?"])[0].output
 
 An agent that swaps versions while it serves uses `VerifiedLoader().load(folder, digest)`, which
-does both, and reads the encoder once for all versions that share it.
+does both, and reads the encoder once for all versions that share it, and `limit_answers` to keep to
+what `AgentConfiguration.allowed_answers` names.
 """
 
 from archon_inference.card import ModelCard, read_card
 from archon_inference.errors import BaseModelMissing, InferenceError, ModelFolderInvalid
-from archon_inference.loading import load_predictor
+from archon_inference.loading import limit_answers, load_predictor
 from archon_inference.ports import Predictor
 from archon_inference.prediction import Prediction
 from archon_inference.verification import verify_folder
@@ -27,6 +28,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "VerifiedLoader",
+    "limit_answers",
     "load_predictor",
     "read_card",
     "verify_folder",

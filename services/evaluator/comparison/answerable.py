@@ -1,7 +1,7 @@
 """Items that ask for an answer the agent does not have: counted and named, never scored. Pure.
 
 Scored, such an item is wrong for ever: a suite that is wider than the agent hides its gains, and a
-label taken from the profile would count as forgotten.
+label taken from the profile would count as lost.
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ class NoLostClass:
 
 
 def _scored(rows: Sequence[PredictionRow]) -> list[PredictionRow]:
-    """The rows of classes; the protected reference set is judged apart."""
+    """The rows of classes; the protected reference set has a rule of its own."""
     return [
         row
         for row in rows

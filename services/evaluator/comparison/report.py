@@ -84,13 +84,13 @@ def build_evaluation_report(
         *_find_open_groups(chosen, guarded),
         *find_accumulated_losses(candidate, recent, policy),
     )
-    said = (
+    remarks = (
         describe_unanswerable(unscored, len(candidate)),
         "" if deployed else COMPARED_WITH_BASELINE,
     )
     return EvaluationReport(
         passed=decision.passed,
-        reasons=(*decision.reasons, *filter(None, said)),
+        reasons=(*decision.reasons, *filter(None, remarks)),
         rejection_kinds=decision.rejection_kinds,
         review_reasons=review if decision.passed else (),
         results=_measure(predictions, has_classes=answers is not None),

@@ -56,6 +56,15 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
 UPDATE models SET status = 'deployed'
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
 
+-- name: find_allowed_answers(tenant_id, agent_id)$
+SELECT allowed_answers
+FROM agents
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: set_allowed_answers(tenant_id, agent_id, allowed_answers)!
+UPDATE agents SET allowed_answers = :allowed_answers
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
 -- name: set_revision(tenant_id, agent_id, revision)!
 UPDATE agents SET revision = :revision
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from archon_contracts.identifiers import new_id
+from archon_contracts.values import AllowedAnswers
 from services.registry.domain import Action, Deployment, ModelStatus, ModelVersion, SemanticVersion
 from services.registry.ports import ModelRepository
 from services.registry.store import ModelStore
@@ -122,3 +123,22 @@ async def test_the_history_keeps_every_change_in_order(opened: Opened) -> None:
 
     assert await models.list_deployments(tx, TENANT, AGENT) == changes
     assert await models.lock_agent(tx, TENANT, AGENT) == 2
+
+
+async def test_what_an_agent_may_answer_is_kept(opened: Opened) -> None:
+    models, tx = opened
+    assert await models.find_allowed_answers(tx, TENANT, AGENT) is None
+
+    allowed = AllowedAnswers(labels=("a", "\u00e9"), catalogue=register().artifact)
+    await models.set_allowed_answers(tx, TENANT, AGENT, allowed)
+
+    assert await models.find_allowed_answers(tx, TENANT, AGENT) == allowed
+    assert await models.find_allowed_answers(tx, TENANT, "another") is None
+
+
+async def test_a_configuration_without_a_deployment_has_a_revision_too(opened: Opened) -> None:
+    models, tx = opened
+
+    await models.set_revision(tx, TENANT, AGENT, 5)
+
+    assert await models.lock_agent(tx, TENANT, AGENT) == 5

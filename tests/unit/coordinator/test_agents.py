@@ -2,20 +2,26 @@
 
 import pytest
 
-from archon_contracts.commands import ConfigureAgent
-from archon_contracts.values import AgentProfile
+from archon_contracts.commands import ConfigureAgent, LimitAnswers
+from archon_contracts.values import AgentProfile, ArtifactRef, ModelRef
 from services.coordinator.agents import AgentService
-from services.coordinator.errors import InvalidBaseModel, NotVouchedFor, OversizedProfile
+from services.coordinator.domain import AgentKey
+from services.coordinator.errors import (
+    FixedByDeployment,
+    InvalidBaseModel,
+    NotVouchedFor,
+    OversizedProfile,
+)
 from shared.messaging.gateway_mac import GatewayMac
 from tests.support.coordinator.coordinator_memory import InMemoryCoordinator
-from tests.support.messaging.messages import message_of
+from tests.support.messaging.messages import NOON, message_of
 
 MAC = GatewayMac("ab" * 32)
 FOLDER = "file:///models/mine"
 
 
-def service() -> AgentService:
-    world = InMemoryCoordinator()
+def service(world: InMemoryCoordinator | None = None) -> AgentService:
+    world = world or InMemoryCoordinator()
     return AgentService(
         world.store,
         world.agent_queue,
@@ -67,3 +73,51 @@ async def test_a_profile_above_the_limit_is_refused_over_kafka_too() -> None:
 
     with pytest.raises(OversizedProfile, match="shorter labels"):
         await service().configure_agent(None, message_of(large))
+
+
+def classifier(*labels: str) -> ConfigureAgent:
+    profile = AgentProfile(
+        agent_id="a", kind="classifier", base_model="pypi:m", labels=labels, priority=len(labels)
+    )
+    return ConfigureAgent(agent_id="a", profile=profile, requested_by="key ada")
+
+
+async def test_other_labels_limit_what_the_deployed_version_may_answer() -> None:
+    world = InMemoryCoordinator()
+    agents = service(world)
+    await agents.configure_agent(None, message_of(classifier("x", "y", "z")))
+    assert world.outbox.of(LimitAnswers) == []
+
+    await agents.configure_agent(None, message_of(classifier("x", "y")))
+
+    (sent,) = world.outbox.of(LimitAnswers)
+    assert (sent.agent_id, sent.allowed_answers.labels) == ("a", ("x", "y"))
+    assert sent.requested_by == "key ada"
+
+
+async def test_a_profile_with_the_same_answers_limits_nothing() -> None:
+    world = InMemoryCoordinator()
+    agents = service(world)
+    sent = classifier("x", "y")
+    other = sent.profile.model_copy(update={"priority": 7})
+
+    await agents.configure_agent(None, message_of(sent))
+    await agents.configure_agent(None, message_of(sent.model_copy(update={"profile": other})))
+
+    assert world.outbox.of(LimitAnswers) == []
+
+
+@pytest.mark.parametrize("change", [{"base_model": "pypi:other"}, {"kind": "selector"}])
+async def test_what_the_deployed_version_fixes_cannot_change_over_kafka_either(
+    change: dict[str, str],
+) -> None:
+    world = InMemoryCoordinator()
+    agents, sent = service(world), classifier("x", "y")
+    await agents.configure_agent(None, message_of(sent))
+    artifact = ArtifactRef(uri="file:///store/m", digest="ab" * 32)
+    deployed = ModelRef(version="1.0.0", artifact=artifact)
+    await world.store.set_deployed(None, AgentKey("default", "a"), deployed, NOON)
+    other = AgentProfile.model_validate(sent.profile.model_dump() | change)
+
+    with pytest.raises(FixedByDeployment, match="configure another agent"):
+        await agents.configure_agent(None, message_of(sent.model_copy(update={"profile": other})))

@@ -160,7 +160,7 @@ def test_a_suite_that_asks_for_none_of_the_agents_answers_is_refused() -> None:
         check_suite(_suite("crash", "bill"), {"bug", "praise"})
 
 
-def test_what_a_suite_asks_for_beyond_the_agents_answers_is_told_item_by_item() -> None:
+def test_what_a_suite_asks_for_beyond_the_agents_answers_is_listed_item_by_item() -> None:
     suite = _suite("bug", "bill", "crash", "bill")
 
     assert [(each.target, each.items, each.ids) for each in check_suite(suite, {"bug", "x"})] == [
@@ -187,7 +187,7 @@ def test_two_answers_that_differ_in_spelling_alone_are_both_answers() -> None:
     assert check_suite(_suite("Bug", "bug"), {"Bug", "bug"}) == []
 
 
-def test_what_is_told_of_a_large_suite_is_bounded() -> None:
+def test_what_is_listed_of_a_large_suite_is_bounded() -> None:
     found = check_suite(_suite("bug", *(f"t{n % 100}" for n in range(5_000))), {"bug", "x"})
 
     assert len(found) == MAX_ERRORS_REPORTED

@@ -17,7 +17,14 @@ from tests.support.audit import RecordingAudit
 from tests.support.clocks import SetClock
 from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.outbox import RecordingOutbox
-from tests.support.registry import InMemoryModelStore, deploy, deploy_for_job, register, roll_back
+from tests.support.registry import (
+    InMemoryModelStore,
+    deploy,
+    deploy_for_job,
+    limit,
+    register,
+    roll_back,
+)
 
 TX = object()
 
@@ -258,3 +265,58 @@ async def test_a_refused_deployment_is_recorded_with_the_job(registry: RegistryH
     assert (recorded.action, recorded.subject) == ("deployment_refused", "1.1.0")
     assert recorded.details["job_id"] == str(command.job_id)
     assert "1.0.0 is deployed" in recorded.reason
+
+
+async def test_what_an_agent_may_answer_reaches_it_with_its_present_version(
+    registry: RegistryHarness,
+) -> None:
+    await registry.register()
+    await registry.deploy("1.0.0")
+
+    await registry.service.limit_answers(TX, message_of(limit("a", "b")))
+
+    assert registry.configured == [(1, "1.0.0"), (2, "1.0.0")]
+    allowed = registry.outbox.of(AgentConfiguration)[-1].allowed_answers
+    assert allowed is not None
+    assert allowed.labels == ("a", "b")
+
+
+async def test_neither_a_deployment_nor_a_rollback_brings_a_withdrawn_answer_back(
+    registry: RegistryHarness,
+) -> None:
+    await registry.register(times=2)
+    await registry.deploy("1.0.0")
+    await registry.service.limit_answers(TX, message_of(limit("a")))
+
+    await registry.deploy("1.1.0")
+    await registry.service.roll_back_model(TX, message_of(roll_back()))
+
+    sent = registry.outbox.of(AgentConfiguration)
+    assert [(each.revision, each.model.version) for each in sent[-2:]] == [
+        (3, "1.1.0"),
+        (4, "1.0.0"),
+    ]
+    assert all(each.allowed_answers and each.allowed_answers.labels == ("a",) for each in sent[1:])
+
+
+async def test_answers_of_an_agent_without_a_version_are_kept_until_it_has_one(
+    registry: RegistryHarness,
+) -> None:
+    await registry.service.limit_answers(TX, message_of(limit("a")))
+    assert registry.configured == []
+
+    await registry.register()
+    await registry.deploy("1.0.0")
+
+    (sent,) = registry.outbox.of(AgentConfiguration)
+    assert sent.allowed_answers is not None
+
+
+async def test_the_same_answers_again_change_nothing(registry: RegistryHarness) -> None:
+    await registry.register()
+    await registry.deploy("1.0.0")
+
+    for _ in range(2):
+        await registry.service.limit_answers(TX, message_of(limit("a")))
+
+    assert len(registry.configured) == 2

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from archon_contracts.events import AgentConfiguration
-from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
-from archon_inference import InferenceError
+from archon_contracts.formats import CATALOGUE_FILE
+from archon_contracts.values import AgentKind, AllowedAnswers, ArtifactRef, ModelRef
+from archon_inference import InferenceError, read_card
 from deploy.demo.hot_swap_model import HotSwapModel
 from shared.artifacts.signing import Signer
 from shared.artifacts.store import ArtifactStore
@@ -77,4 +78,38 @@ async def test_an_unsigned_model_is_refused_where_keys_are_trusted(
 
     with pytest.raises(InferenceError, match="not signed"):
         await model.adopt(configuration(artifact))
+    model.close()
+
+
+async def test_a_label_taken_from_the_agent_is_never_answered_again(
+    trained: Path, tmp_path: Path
+) -> None:
+    artifact = await ArtifactStore(tmp_path.as_uri(), signer=SIGNER).publish(trained)
+    model = HotSwapModel([SIGNER.public_key])
+    await model.adopt(configuration(artifact))
+    withdrawn, _ = await model.answer("play a song")
+    labels = tuple(set(read_card(trained).labels) - {withdrawn})
+
+    allowed = AllowedAnswers(labels=labels)
+    await model.adopt(
+        configuration(artifact, revision=2).model_copy(update={"allowed_answers": allowed})
+    )
+
+    assert (await model.answer("play a song"))[0] in labels
+    model.close()
+
+
+async def test_a_tool_taken_from_the_catalogue_is_not_allowed(
+    trained: Path, tmp_path: Path
+) -> None:
+    store = ArtifactStore(tmp_path.as_uri(), signer=SIGNER)
+    catalogue = b'[{"name": "none of the labels", "description": "a tool"}]'
+    allowed = AllowedAnswers(catalogue=await store.publish_files({CATALOGUE_FILE: catalogue}))
+    model = HotSwapModel([SIGNER.public_key])
+
+    await model.adopt(
+        configuration(await store.publish(trained)).model_copy(update={"allowed_answers": allowed})
+    )
+
+    assert (await model.answer("play a song"))[0] == ""
     model.close()

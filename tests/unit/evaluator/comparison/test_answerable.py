@@ -39,7 +39,7 @@ def test_items_that_ask_for_no_answer_of_the_agent_are_not_scored_and_named() ->
     assert any("3 of 43 items are not scored" in reason for reason in found.reasons)
 
 
-def test_a_label_that_was_taken_from_the_agent_does_not_count_as_forgotten() -> None:
+def test_a_label_that_was_taken_from_the_agent_does_not_count_as_lost() -> None:
     targets = [*FITTING, *["withdrawn"] * 40]
     candidate = predict(targets, [*FITTING, *["a"] * 40])
     deployed = predict(targets, [*["a"] * 40, *["withdrawn"] * 40])

@@ -134,7 +134,7 @@ def test_a_report_on_thousands_of_classes_stays_small() -> None:
     assert len(found.estimates_of(RECALL)["candidate"]) == MAX_CLASSES
 
 
-def test_items_without_classes_are_judged_without_these_rules() -> None:
+def test_items_without_classes_are_evaluated_without_these_rules() -> None:
     rows = predict(["a long text"] * 40, ["a long text"] * 40)
     wrong = predict(["a long text"] * 40, ["another"] * 40)
 
