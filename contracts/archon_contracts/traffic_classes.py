@@ -17,7 +17,6 @@ RESERVED_PREFIX: Final = "archon:"
 
 _GATEWAY: Final = b"archon/gateway"
 _SERVICES: Final = b"archon/"
-_BAGGAGE: Final = BAGGAGE_KEY.encode()
 
 
 class TrafficClass(StrEnum):
@@ -80,9 +79,12 @@ def detect_internal_traffic(
 ) -> InternalTraffic | None:
     """The traffic class that marks a record of the feedback topic as internal; None: production.
 
-    `traffic_class` is the body's, `subject` the interaction or item concerned. Any one of five
-    signals (body, header, id, source, baggage) suffices, so a sender may omit some. Records that
-    the gateway forwards for clients have its source too, but no causation id.
+    `traffic_class` is the body's, `subject` the interaction or item concerned. Any one of four
+    signals (body, header, id, source) suffices, so a sender may omit some. Records that the gateway
+    forwards for clients have its source too, but no causation id.
+
+    W3C baggage is none: instrumented producers copy it from the request that is being handled, and
+    whoever calls an agent could so keep its reports from counting.
 
     Raises:
         ValueError: header ce_trafficclass is no traffic class.
@@ -99,7 +101,4 @@ def detect_internal_traffic(
     passed_on = source == _GATEWAY and not headers.get("ce_causationid")
     if source and source.startswith(_SERVICES) and not passed_on:
         return InternalTraffic("service", "source")
-    if (baggage := headers.get("baggage")) and _BAGGAGE in baggage:
-        travelled = parse_traffic_class(traffic_class_in_baggage(baggage.decode(errors="replace")))
-        return InternalTraffic(travelled, "baggage") if travelled else None
     return None

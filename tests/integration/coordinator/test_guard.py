@@ -86,15 +86,28 @@ async def test_each_sign_alone_is_enough(world: World) -> None:
         record_of(feedback("i2"), ce_trafficclass=b"benchmark"),
         record_of(feedback("i3"), ce_source=b"archon/synthetic_generator"),
         record_of(feedback("i4"), ce_source=b"archon/gateway", ce_causationid=b"job"),
-        record_of(feedback("i5"), baggage=b"archon.traffic_class=shadow"),
         record_of(feedback(reserved)),
     ]
 
     await world.consume(records)
 
     signals = Counter(row["signal"] for row in await world.fetch(NOTED))
-    assert signals == Counter(body=1, header=1, source=2, baggage=1, interaction=1)
+    assert signals == Counter(body=1, header=1, source=2, interaction=1)
     assert await world.value(WINDOWS) == 0
+
+
+async def test_baggage_that_an_agents_caller_wrote_keeps_no_record_from_counting(
+    world: World,
+) -> None:
+    """An instrumented producer copies it from the request that the agent answers."""
+    await world.deliver(configure(trigger_minimum_feedback=100))
+    baggage = b"userId=alice,archon.traffic_class=test"
+    bodies: list[Contract] = [feedback("i1", rating=1), LABEL, ANSWER]
+
+    await world.consume(record_of(body, baggage=baggage) for body in bodies)
+
+    assert await world.fetch(NOTED) == []
+    assert await world.value("SELECT count(*) FROM feedback") > 0
 
 
 async def test_internal_traffic_is_recorded_once_however_often_it_comes(world: World) -> None:

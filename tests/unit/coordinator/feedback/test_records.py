@@ -208,7 +208,6 @@ def test_a_record_is_an_item_only_if_it_has_no_sign_of_the_system(
         interaction.startswith("archon:"),
         given_marks.get("ce_source") == b"archon/evaluator",
         given_marks.get("ce_source") == b"archon/gateway" and "ce_causationid" in given_marks,
-        given_marks.get("baggage") == b"archon.traffic_class=test",
     ]
     assert isinstance(item, InternalRecord) is any(signals)
 
