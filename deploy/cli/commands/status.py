@@ -1,5 +1,6 @@
 """`archon status`: what runs, what waits, what went wrong."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from archon_contracts.topics import SERVICES
@@ -20,6 +21,7 @@ def status(url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> No
     # Services alone have the endpoint; PostgreSQL and Kafka would log a broken packet.
     services = (each for each in here if each.name in SERVICES)
     problems = {each.name: found for each in services if (found := problems_of(each.port))}
+    problems |= find_problems(found)
     if as_json:
         processes_here = [each.model_dump(mode="json") for each in here]
         print_json({"processes": processes_here, "problems": problems, **found})
@@ -31,6 +33,18 @@ def status(url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> No
             console.print(f"[yellow]{shown(name)}[/yellow] {shown(check)}: {shown(reason)}")
     for title, value in found.items():
         _show(title, value)
+
+
+def find_problems(status: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What of a system's status somebody must look at, by part; a plain figure is overlooked."""
+    refused = status.get("refused_audit_entries", 0)
+    if not refused:
+        return {}
+    text = (
+        f"{refused} entries are dead letters, so the audit log has gaps: find them with "
+        "`archon dlq list`, mend what their reason names, and `archon dlq replay` them"
+    )
+    return {"gateway": {"audit": text}}
 
 
 def _show(title: str, value: Any) -> None:
