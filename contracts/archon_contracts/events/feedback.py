@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Self
 
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_
 from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier, Name
 from archon_contracts.rules.json_values import NonNullJson, StorableJson, check_storable
+from archon_contracts.rules.moments import UtcTime
 from archon_contracts.topics import Topic
 from archon_contracts.traffic_classes import TrafficClass
 
@@ -53,7 +53,7 @@ class FeedbackReceived(Contract):
     context: Annotated[dict[str, JsonValue], AfterValidator(check_storable)] = Field(
         default_factory=dict
     )
-    occurred_at: datetime | None = None
+    occurred_at: UtcTime | None = None
     traffic_class: TrafficClass | None = TRAFFIC_CLASS
 
     @model_validator(mode="after")
@@ -106,7 +106,7 @@ class InteractionLogged(Contract):
     input_tokens: int | None = Field(default=None, strict=True, ge=0)
     output_tokens: int | None = Field(default=None, strict=True, ge=0)
     error: str | None = Field(default=None, description="Why the agent failed, if it did.")
-    occurred_at: datetime | None = None
+    occurred_at: UtcTime | None = None
     traffic_class: TrafficClass | None = TRAFFIC_CLASS
 
 

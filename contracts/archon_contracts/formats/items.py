@@ -8,13 +8,13 @@ a model reads.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StringConstraints
 
 from archon_contracts.base import ValueObject
 from archon_contracts.rules.json_values import check_storable
+from archon_contracts.rules.moments import UtcTime
 from archon_contracts.rules.normal_text import clean_text
 from archon_contracts.values import Proportion
 
@@ -45,17 +45,11 @@ def canonical_text(value: JsonValue) -> str:
         raise ValueError("nested too deeply") from error
 
 
-def _assume_utc(moment: datetime) -> datetime:
-    # Times with and without an offset cannot be compared in Python, and files hold both.
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 Text = Annotated[str, BeforeValidator(canonical_text)]
 RequiredText = Annotated[str, BeforeValidator(canonical_text), StringConstraints(min_length=1)]
 Answer = Annotated[Text, AfterValidator(clean_text)]
 """A label or answer in the normal form in which answers are compared."""
 RequiredAnswer = Annotated[Answer, StringConstraints(min_length=1)]
-Timestamp = Annotated[datetime, AfterValidator(_assume_utc)]
 
 
 class Annotation(ValueObject):
@@ -121,10 +115,10 @@ class TrainingItem(ValueObject):
     group: Text = Field(default="", description="Segment to report on.")
     skill: Text = Field(default="", description="Capability that the item exercises.")
     model_version: Text = Field(default="", description="Version that gave `actual`.")
-    occurred_at: Timestamp | None = Field(
+    occurred_at: UtcTime | None = Field(
         default=None, description="By its sender's clock, at most when it was received."
     )
-    received_at: Timestamp | None = Field(
+    received_at: UtcTime | None = Field(
         default=None, description="By our clock: of two answers the one received later is newer."
     )
 

@@ -15,6 +15,7 @@ from archon_contracts.latency_buckets import (
     bucket_midpoint_seconds,
     bucket_of,
 )
+from archon_contracts.rules.moments import UtcTime
 
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 SUMMED_FIELDS: Final = (
@@ -139,13 +140,13 @@ class LogLine(BaseModel):
     input: JsonValue = None
     actual: JsonValue = None
     expected: JsonValue = None
-    rating: float | None = Field(default=None, ge=1, le=5)
-    reward: float | None = Field(default=None, ge=-1, le=1)
+    rating: float | None = Field(default=None, strict=True, ge=1, le=5)
+    reward: float | None = Field(default=None, strict=True, ge=-1, le=1)
     error: str | None = None
     latency_seconds: float | None = Field(
-        default=None, ge=0, le=MAX_LATENCY_SECONDS, alias="latencySeconds"
+        default=None, strict=True, ge=0, le=MAX_LATENCY_SECONDS, alias="latencySeconds"
     )
-    at: datetime | None = None
+    at: UtcTime | None = None
 
     @property
     def is_feedback(self) -> bool:

@@ -35,7 +35,7 @@ class FunctionResponse(BaseModel):
 class ValidationOptions(FunctionRequest):
     """How a training validates itself. `frequency` is per epoch in every recipe."""
 
-    split: float | None = Field(default=None, ge=0, le=1)
+    split: float | None = Field(default=None, strict=True, ge=0, le=1)
     frequency: Literal["epoch"] = "epoch"
 
 

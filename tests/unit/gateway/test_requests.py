@@ -1,9 +1,13 @@
 """What callers send: texts that others will read are one line of what can be seen."""
 
-import pytest
-from pydantic import TypeAdapter, ValidationError
+from collections.abc import Iterator
+from typing import Any, get_args
 
-from services.gateway.requests import KeyRequest, Label, Sentence
+import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
+
+from services.gateway.functions import requests as function_requests
+from services.gateway.requests import KeyRequest, Label, RequestBody, Sentence
 
 CONTROLS = ["\x00", "\n", "\r", "\x1b[2J", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066"]
 
@@ -24,3 +28,30 @@ def test_the_name_of_a_key_has_no_control_characters(control: str) -> None:
 @pytest.mark.parametrize("text", ["ja, größer [v2] ✓", "日本語", "a/b: c (d)"])
 def test_any_other_text_is_accepted(text: str) -> None:
     assert TypeAdapter(Sentence).validate_python(text) == text
+
+
+def _numbers(model: type[BaseModel]) -> Iterator[Any]:
+    """The fields of a model and of those in it that are numbers."""
+    for name, field in model.model_fields.items():
+        parts = [field.annotation, *get_args(field.annotation)]
+        for part in parts:
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _numbers(part)
+        if {int, float} & {origin for part in parts for origin in (part, *get_args(part)[:1])}:
+            holder = create_model("Holder", **{name: (field.annotation, field)})
+            yield pytest.param(holder, field.alias or name, id=f"{model.__name__}.{name}")
+
+
+def _request_models() -> list[type[BaseModel]]:
+    return [*RequestBody.__subclasses__(), *function_requests.FunctionRequest.__subclasses__()]
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [number for model in _request_models() for number in _numbers(model)]
+)
+@pytest.mark.parametrize("value", [True, "1"])
+def test_no_number_of_a_request_is_made_of_true_or_of_a_text(
+    model: type[BaseModel], name: str, value: object
+) -> None:
+    with pytest.raises(ValidationError):
+        model.model_validate({name: value})

@@ -93,3 +93,25 @@ def test_the_model_versions_of_an_hour_are_added_up() -> None:
         FeedbackCounts(hour=NOON, latencies={"3": 1, "4": 3}, **twos),
         FeedbackCounts(hour=later, feedback=7),
     ]
+
+
+def test_times_with_and_without_an_offset_are_counted_in_utc() -> None:
+    sent = [
+        "2026-03-01T12:10:00",
+        "2026-03-01T12:50:00Z",
+        "2026-03-01T18:00:00+05:30",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-12:00",
+    ]
+
+    found = count_by_hour([LogLine(at=each) for each in sent], now=NOON)
+
+    assert [(each.hour.year, each.interactions) for each in found] == [(1, 1), (2026, 3), (9999, 1)]
+    assert found[1].hour == NOON
+
+
+@pytest.mark.parametrize("field", ["rating", "reward", "latencySeconds"])
+@pytest.mark.parametrize("value", [True, "1"])
+def test_a_line_whose_number_is_none_is_refused(field: str, value: object) -> None:
+    with pytest.raises(ValidationError):
+        LogLine.model_validate({field: value})
