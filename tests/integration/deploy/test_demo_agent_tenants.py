@@ -19,7 +19,7 @@ from tests.support.eventually import eventually
 
 
 class _AdoptedModels:
-    """Stands for the loaded model: what the agent was told to serve."""
+    """Stands for the loaded model: keeps which configurations the agent takes."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, int]] = []
