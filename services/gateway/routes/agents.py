@@ -113,7 +113,7 @@ async def _confirmed(
     expected = profile.model_dump(mode="json", exclude_none=True)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(api.settings.gateway_agent_wait_seconds):
-            while not await _is_stored(api, tenant_id, profile):
+            while not await _is_stored(api, tenant_id, profile.agent_id, expected):
                 if await _is_announced(subscriber, expected):
                     return True
             return True
@@ -131,10 +131,15 @@ async def _is_announced(subscriber: Subscriber, expected: dict[str, Any]) -> boo
     return False
 
 
-async def _is_stored(api: GatewayApi, tenant_id: str, profile: AgentProfile) -> bool:
+async def _is_stored(
+    api: GatewayApi, tenant_id: str, agent_id: str, expected: dict[str, Any]
+) -> bool:
     async with api.transactions.begin_read(tenant_id) as tx:
-        agents = await api.queries.store.agents(tx, tenant_id, agent_id=profile.agent_id)
-    return bool(agents) and agents[0].profile == profile
+        agents = await api.queries.store.agents(tx, tenant_id, agent_id=agent_id)
+    # As JSON: a request's policies are of stricter classes, which never equal those of the store.
+    return any(
+        each.profile.model_dump(mode="json", exclude_none=True) == expected for each in agents
+    )
 
 
 def _unconfirmed(
