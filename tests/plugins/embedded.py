@@ -7,15 +7,17 @@ import asyncio
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import asyncpg
 import pytest
 
 from archon_contracts.topics import SERVICES
+from deploy.local.credentials import read_or_create
 from deploy.local.processes.tcp_ports import pick_free
-from deploy.local.servers.postgres import NOT_DURABLE, EmbeddedPostgres
+from deploy.local.servers.postgres import NOT_DURABLE, SUPERUSER, EmbeddedPostgres
 from shared.postgres.migrations import migrate
-from tests.support.eventually import eventually
+from tests.support.database_pool import DatabasePool, drop_database
 from tests.support.infrastructure.brokers import make_broker
 
 TEMPLATE = "archon_template"
@@ -31,6 +33,8 @@ def pytest_configure() -> None:
     Tests of durability start servers of their own, with the product's settings.
     """
     os.environ.setdefault("ARCHON_LOCAL_DURABLE", "false")
+    # A node of Apache Kafka lives for seconds here: too short for the second compiler to pay off.
+    os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:+UseSerialGC -XX:TieredStopAtLevel=1")
 
 
 @pytest.fixture(scope="session")
@@ -64,56 +68,58 @@ def kafka(_server_loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def empty_database_url(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> Iterator[str]:
     """A database without any schema, for one test."""
-    name = f"test_{uuid.uuid4().hex}"
+    name = f"empty_{uuid.uuid4().hex}"
     _server_loop.run(_execute(postgres.url, f"CREATE DATABASE {name}"))
     yield _url_of(postgres, name)
-    _server_loop.run(_drop(postgres.url, name))
+    _server_loop.run(drop_database(postgres.url, name))
 
 
 @pytest.fixture
 def database_url(
-    _server_loop: asyncio.Runner, postgres: EmbeddedPostgres, migrated_template: str
+    _server_loop: asyncio.Runner, postgres: EmbeddedPostgres, database_pool: DatabasePool
 ) -> Iterator[str]:
-    """A database with every service's schema, for one test: a copy of a prepared one."""
-    name = f"test_{uuid.uuid4().hex}"
-    _server_loop.run(_execute(postgres.url, copy_statement(name, migrated_template)))
-    yield _url_of(postgres, name)
-    _server_loop.run(_drop(postgres.url, name))
+    """A database with every service's schema, as good as new, for one test."""
+    with _taken(_server_loop, database_pool) as name:
+        yield _url_of(postgres, name)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(
+    _server_loop: asyncio.Runner, postgres: EmbeddedPostgres, database_pool: DatabasePool
+) -> Iterator[str]:
+    """The same for all tests of a module together."""
+    with _taken(_server_loop, database_pool) as name:
+        yield _url_of(postgres, name)
 
 
 @pytest.fixture(scope="session")
-def migrated_template(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> str:
-    """The name of a database with every service's schema, to be copied and not used."""
-    _server_loop.run(_execute(postgres.url, f"CREATE DATABASE {TEMPLATE}"))
-    _server_loop.run(_migrate_all(_url_of(postgres, TEMPLATE)))
-    return TEMPLATE
+def database_pool(_server_loop: asyncio.Runner, postgres: EmbeddedPostgres) -> DatabasePool:
+    """The databases with every service's schema that the tests of this process use in turn."""
+    pool = DatabasePool(superuser_url(postgres), TEMPLATE)
+    _server_loop.run(_make_template(postgres))
+    _server_loop.run(pool.open())
+    return pool
 
 
-def copy_statement(name: str, template: str) -> str:
-    """The statement that makes a database as a copy of a prepared one.
+@contextmanager
+def _taken(loop: asyncio.Runner, pool: DatabasePool) -> Iterator[str]:
+    name = loop.run(pool.take())
+    try:
+        yield name
+    finally:
+        loop.run(pool.put_back(name))
 
-    Copying files takes a third of the time of the default, which writes every page to the log;
-    what makes it slow elsewhere, two checkpoints, costs little where nobody waits for the disk.
-    """
-    return f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
+
+def superuser_url(postgres: EmbeddedPostgres) -> str:
+    """The same database as the superuser sees it: an operator of a server has that login too."""
+    password = read_or_create(postgres._directory / "superuser-password")
+    return f"postgresql://{SUPERUSER}:{password}@{postgres.url.partition('@')[2]}"
 
 
-async def _migrate_all(url: str) -> None:
+async def _make_template(postgres: EmbeddedPostgres) -> None:
+    await _execute(postgres.url, f"CREATE DATABASE {TEMPLATE}")
     for service in (*SERVICES, PROBE):
-        await migrate(url, service)
-
-
-async def _drop(url: str, name: str) -> None:
-    """Drop a database, once no vacuum worker of the server is at work in it."""
-
-    async def dropped() -> bool:
-        try:
-            await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
-        except asyncpg.InsufficientPrivilegeError:
-            return False
-        return True
-
-    await eventually(dropped, timeout=30)
+        await migrate(_url_of(postgres, TEMPLATE), service)
 
 
 async def _execute(url: str, statement: str) -> None:

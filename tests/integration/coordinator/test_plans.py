@@ -1,14 +1,17 @@
 """The hot queries keep to their indexes, however much is stored."""
 
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from shared.postgres.queries import load_queries
-from tests.support.coordinator.coordinator import AGENT, World, configure
+from tests.support.coordinator.coordinator import AGENT, World, configure, coordinator_world
 from tests.support.infrastructure.owner import as_owner
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 FILL = """
     INSERT INTO feedback (tenant_id, event_id, agent_id, agent_no, interaction_id, source,
                           received_at, body, window_id)
@@ -33,15 +36,18 @@ NAMES = (
 )
 
 
-@pytest.fixture
-async def full(world: World) -> World:
-    """Much feedback of many agents, and statistics that know of it."""
-    await world.deliver(configure())
-    async with world.shared.database.transaction() as tx:
-        await as_owner(tx)
-        await tx.execute(FILL, AGENT)
-        await tx.execute("ANALYZE")
-    return world
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def full(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """Much feedback of many agents, and statistics that know of it; these tests only look."""
+    async with coordinator_world(module_database_url, tmp_path_factory.mktemp("full")) as world:
+        await world.deliver(configure())
+        async with world.shared.database.transaction() as tx:
+            await as_owner(tx)
+            await tx.execute(FILL, AGENT)
+            await tx.execute("ANALYZE")
+        yield world
 
 
 def plain_sql(name: str) -> str:

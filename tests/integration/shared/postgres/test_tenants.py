@@ -5,7 +5,6 @@ import uuid
 import asyncpg
 import pytest
 
-from deploy.local.credentials import read_or_create
 from deploy.local.servers.postgres import EmbeddedPostgres
 from shared.errors import AccessRefused, MigrationFailed, StartupFailed
 from shared.postgres.database import Database
@@ -13,6 +12,7 @@ from shared.postgres.migrations import migrate
 from shared.postgres.tenants import EVERY_TENANT, SERVICES_ROLE, across_tenants
 from shared.process.application import Application
 from shared.process.service_context import ServiceContext
+from tests.plugins.embedded import superuser_url
 from tests.support.infrastructure.service_contexts import probe_settings, serving_application
 
 SPAN = """
@@ -149,9 +149,9 @@ async def test_a_login_that_is_only_a_member_of_the_role_is_enough_for_a_service
     postgres: EmbeddedPostgres, empty_database_url: str, kafka: str
 ) -> None:
     role, login = (f"{kind}_{uuid.uuid4().hex}" for kind in ("role", "login"))
-    superuser = await asyncpg.connect(superuser_url(postgres, empty_database_url))
+    superuser = await asyncpg.connect(of_superuser(postgres, empty_database_url))
     try:
-        await migrate(superuser_url(postgres, empty_database_url), "probe", role=role)
+        await migrate(of_superuser(postgres, empty_database_url), "probe", role=role)
         await superuser.execute(f"CREATE ROLE {login} LOGIN PASSWORD 'x'; GRANT {role} TO {login}")
         url = f"postgresql://{login}:x@{empty_database_url.partition('@')[2]}"
         service_context = ServiceContext.build(probe_settings(url, kafka, database_role=role))
@@ -166,7 +166,6 @@ async def test_a_login_that_is_only_a_member_of_the_role_is_enough_for_a_service
         await superuser.close()
 
 
-def superuser_url(postgres: EmbeddedPostgres, url: str) -> str:
-    """The server's superuser, as an operator of a server of their own has it."""
-    password = read_or_create(postgres._directory / "superuser-password")
-    return f"postgresql://postgres:{password}@{url.partition('@')[2]}"
+def of_superuser(postgres: EmbeddedPostgres, url: str) -> str:
+    """A database as the server's superuser sees it."""
+    return f"{superuser_url(postgres).rpartition('/')[0]}/{url.rpartition('/')[2]}"
