@@ -70,7 +70,7 @@ def trained(root: Path, warm_start: Path | None) -> Path:
         "output_dir": str(root / "model"),
         "checkpoint_dir": str(root / "checkpoints"),
         "seed": 0,
-        "threads": 2,
+        "threads": 1,
         "config": {},
         "plan": None,
     }
@@ -104,7 +104,7 @@ def test_a_window_of_moved_labels_passes_its_own_test_and_waits_for_a_person(
             "kind": "classifier",
             "items": str(second / "data" / "test.jsonl"),
             "output_dir": str(tmp_path / "scores"),
-            "threads": 2,
+            "threads": 1,
             "control": "deployed",
             "gate": GatePolicy().model_dump(mode="json"),
             "minimum_reference_items": MINIMUM_REFERENCE_ITEMS,

@@ -47,7 +47,7 @@ def test_a_selector_gets_better_at_real_requests_than_its_base_model(root: Path)
         "output_dir": str(root / "model"),
         "checkpoint_dir": str(root / "checkpoints"),
         "seed": 0,
-        "threads": 2,
+        "threads": 1,
     }
     scoring = {
         "models": {"candidate": str(root / "model"), "baseline": BASE_MODEL},
