@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -197,6 +198,10 @@ class Fleet:
         What was sent before may be read first, and events are read by the same consumer.
         """
         event_id = await load.send_witness()
+        return await self.takes_effect(event_id, stall_seconds=stall_seconds)
+
+    async def takes_effect(self, event_id: UUID, *, stall_seconds: float = 30) -> bool:
+        """Whether a command that was sent takes effect; False once nothing moves any more."""
 
         async def took_effect() -> bool:
             query = f"SELECT count(*) FROM {self.schema}.effects WHERE event_id = $1"

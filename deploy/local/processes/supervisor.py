@@ -76,7 +76,8 @@ class Supervisor:
         try:
             async with asyncio.timeout(self._ready_timeout_seconds):
                 while not watch.status.ready:
-                    if watch.failure and watch.restarts >= DEATHS_BEFORE_GIVING_UP:
+                    is_hopeless = watch.is_unusable or watch.restarts >= DEATHS_BEFORE_GIVING_UP
+                    if watch.failure and is_hopeless:
                         raise watch.failure
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:

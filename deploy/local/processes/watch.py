@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from deploy.local.errors import LocalRuntimeError, StartError
+from deploy.local.errors import LocalRuntimeError, StartError, UnusableChoiceError
 from deploy.local.processes.backoff import Backoff
 from deploy.local.processes.child import Child
 from deploy.local.processes.component import POLL_SECONDS
@@ -54,6 +54,11 @@ class Watch:
             port=self.component.port,
         )
 
+    @property
+    def is_unusable(self) -> bool:
+        """Whether it never ran, and cannot before the caller has chosen otherwise."""
+        return self._child is None and isinstance(self.failure, UnusableChoiceError)
+
     def start(self) -> None:
         """Begin to keep the component running."""
         self._task = asyncio.create_task(self._keep_running(), name=f"watch {self.component.name}")
@@ -78,6 +83,8 @@ class Watch:
             self._enter(ProcessState.STARTING)
             started = time.monotonic()
             self.failure = await self._run_once()
+            if self.is_unusable:
+                return  # to try again would say the same, after lines about restarts
             failures = self._backoff.next_failures(failures, time.monotonic() - started)
             delay = self._backoff.delay_seconds(failures)
             self.restarts += 1

@@ -48,6 +48,8 @@ class FaultWatch:
     survived: int = 0
     problems: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    acknowledged: dict[str, float] = field(default_factory=dict)
+    """The part of `seconds` until Kafka had acknowledged the command: the sender's."""
     most_lines: float = 0.0
     _sending: asyncio.Task[None] | None = None
 
@@ -94,10 +96,14 @@ class FaultWatch:
         if not await self.cluster.well():
             self.problems.append(f"{fault}: the cluster itself did not come back")
         well = time.monotonic()
-        goes_on = await self.probes.goes_on(self.load)
-        self.survived += goes_on
+        event_id = await self.load.send_witness()
+        acknowledged = time.monotonic()
+        self.survived += await self.probes.takes_effect(event_id)
         took = time.monotonic() - well
         self.seconds[fault] = max(self.seconds.get(fault, 0.0), round(took, 1))
+        self.acknowledged[fault] = max(
+            self.acknowledged.get(fault, 0.0), round(acknowledged - well, 1)
+        )
         if reported and not await until(self._is_clear, timeout=REPORT_SECONDS):
             self.problems.append(f"{fault}: readiness did not become clear again")
         self._count_lines(fault, lines, time.monotonic() - began)
@@ -136,6 +142,7 @@ class FaultWatch:
             problems=tuple(found),
             facts={
                 "works again after, s": self.seconds,
+                "of which until acknowledged, s": self.acknowledged,
                 "log lines a minute at most": self.most_lines,
             },
         )

@@ -58,6 +58,61 @@ def test_a_kafka_without_its_home_is_refused(tmp_path: Path) -> None:
     assert "KAFKA_HOME, which is not set" in _refused(tmp_path, "--broker", "kafka")
 
 
+@pytest.mark.parametrize(
+    ("libs", "java", "what"),
+    [
+        (None, "17.0.1", "holds no bin/kafka-server-start.sh and libs"),
+        ("", "17.0.1", "the installation is not complete"),
+        ("kafka-clients-3.9.0.jar", "17.0.1", "holds Kafka 3.9.0, and 4.0 or newer is needed"),
+        ("kafka-clients-4.3.1.jar", None, "Kafka needs Java 17 or newer"),
+        ("kafka-clients-4.3.1.jar", "11.0.2", "is version 11"),
+    ],
+)
+def test_an_installation_that_cannot_be_run_is_refused(
+    tmp_path: Path, libs: str | None, java: str | None, what: str
+) -> None:
+    home, java_home, data = (tmp_path / name for name in ("kafka", "java", "data"))
+    _script(home / "bin" / "kafka-server-start.sh", "exit 1")
+    if libs is not None:
+        (home / "libs").mkdir()
+        (home / "libs" / (libs or "other.jar")).touch()
+    if java is not None:
+        _script(java_home / "bin" / "java", f"echo 'openjdk version \"{java}\"' >&2")
+
+    text = _refused(data, "--broker", "kafka", KAFKA_HOME=str(home), JAVA_HOME=str(java_home))
+
+    assert what in text
+
+
+def _script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+@needs_kafka
+def test_data_of_another_cluster_is_refused_after_the_database_has_started(tmp_path: Path) -> None:
+    stored = tmp_path / "kafka" / "data" / "meta.properties"
+    stored.parent.mkdir(parents=True)
+    stored.write_text("version=1\ncluster.id=somebodyelses\n")
+
+    text = _refused(tmp_path, "--broker", "kafka", KAFKA_HOME=str(find_kafka_home()))
+
+    assert "is of another Kafka cluster (somebodyelses)" in text
+
+
+@needs_kafka
+async def test_a_kafka_port_in_use_is_refused_after_the_database_has_started(
+    tmp_path: Path,
+) -> None:
+    async with await asyncio.start_server(_hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        home = str(find_kafka_home())
+        taken = {"KAFKA_HOME": home, "ARCHON_LOCAL_BROKER_PORT": str(port)}
+        text = await asyncio.to_thread(_refused, tmp_path, "--broker", "kafka", **taken)
+    assert f"Port {port}, chosen for broker, is in use" in text
+
+
 def test_a_word_that_is_no_broker_is_refused(tmp_path: Path) -> None:
     assert "name embedded, kafka or HOST:PORT" in _refused(tmp_path, "--broker", "rabbit")
 
@@ -80,8 +135,8 @@ async def test_a_broker_that_speaks_tls_when_none_is_set_is_named(tmp_path: Path
     server = await asyncio.start_server(_hang_up, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        with pytest.raises(UnusableChoiceError, match="ARCHON_KAFKA_SECURITY_PROTOCOL"):
-            await require_broker(f"127.0.0.1:{port}", KafkaSecuritySettings())
+        text = await asyncio.to_thread(_refused, tmp_path, "--broker", f"127.0.0.1:{port}")
+    assert "ARCHON_KAFKA_SECURITY_PROTOCOL" in text
 
 
 def _hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,7 +6,7 @@ import signal
 import psutil
 import pytest
 
-from deploy.local.errors import StartError
+from deploy.local.errors import StartError, UnusableChoiceError
 from deploy.local.processes.backoff import Backoff
 from deploy.local.processes.status import ProcessState
 from deploy.local.processes.supervisor import Supervisor
@@ -80,6 +80,27 @@ async def test_the_status_shows_how_the_previous_process_ended(supervisor, tmp_p
 async def test_a_part_that_keeps_dying_is_reported_with_the_end_of_its_log(supervisor, tmp_path):
     with pytest.raises(StartError, match=r"one ended with 1; its log .* no database here"):
         await supervisor.start([ScriptComponent("one", tmp_path, FAILING)])
+
+
+async def test_a_part_that_cannot_run_as_chosen_is_tried_once_and_says_why(supervisor, tmp_path):
+    component = UnusableComponent("one", tmp_path, OBEDIENT)
+
+    with pytest.raises(UnusableChoiceError, match="choose another folder"):
+        await supervisor.start([component])
+
+    assert component.launches == 1
+    assert supervisor.status()[0].restarts == 0
+
+
+class UnusableComponent(ScriptComponent):
+    """A component whose data belongs to somebody else."""
+
+    launches = 0
+
+    async def launch(self):
+        """Refuse."""
+        self.launches += 1
+        raise UnusableChoiceError("choose another folder")
 
 
 async def test_a_part_that_never_becomes_ready_is_reported(tmp_path):
