@@ -40,6 +40,7 @@ CREATE TABLE {schema}.witness (
     pid integer NOT NULL, rss_bytes bigint NOT NULL, generation integer NOT NULL
 );
 """
+PROBE = "tests.support.infrastructure.probe_process"
 STOP_SECONDS = 30.0  # nobody is killed for stopping slowly: that it does not is tested
 QUICK_RESTARTS = Backoff(first_seconds=0.05, longest_seconds=0.2)
 
@@ -52,6 +53,7 @@ class ProbeComponent:
     port: int
     log_path: Path
     environment: dict[str, str]
+    module: str = PROBE
     launches: int = 0
 
     async def launch(self) -> Child:
@@ -62,7 +64,7 @@ class ProbeComponent:
         self.launches += 1
         return await Child.spawn(
             Program(
-                argv=(sys.executable, "-m", "tests.support.infrastructure.probe_process"),
+                argv=(sys.executable, "-m", self.module),
                 log_path=self.log_path,
                 environment={**os.environ, **self.environment},
                 directory=PROJECT_ROOT,
@@ -96,11 +98,12 @@ class ProbeEffects:
 
 
 class Fleet:
-    """Supervised probe processes of one schema."""
+    """Supervised processes of one schema: probes, or a service that `module` runs."""
 
-    def __init__(self, servers: Servers, folder: Path, schema: str) -> None:
+    def __init__(self, servers: Servers, folder: Path, schema: str, *, module: str = PROBE) -> None:
         self.servers = servers
         self.schema = schema
+        self._module = module
         self.reader: Reader = servers.reader()
         self._own: dict[str, Supervisor] = {}
         self._folder = folder
@@ -139,7 +142,8 @@ class Fleet:
             **settings,
         }
         environment = {f"ARCHON_{key.upper()}": str(value) for key, value in values.items()}
-        return ProbeComponent(name, port, self._folder / f"{name}.log", environment)
+        log_path = self._folder / f"{name}.log"
+        return ProbeComponent(name, port, log_path, environment, self._module)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a probe a signal; the supervisor starts a dead one again."""
@@ -251,9 +255,11 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(servers: Servers, folder: Path, schema: str = "probe") -> AsyncIterator[Fleet]:
+async def fleet(
+    servers: Servers, folder: Path, schema: str = "probe", *, module: str = PROBE
+) -> AsyncIterator[Fleet]:
     """Probes that are stopped at the end."""
-    probes = Fleet(servers, folder, schema)
+    probes = Fleet(servers, folder, schema, module=module)
     await probes.prepare()
     try:
         yield probes

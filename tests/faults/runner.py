@@ -145,8 +145,8 @@ async def _bounded(scenario: Scenario, context: Context, seconds: float) -> Scen
 
 
 def _bulky(_folder: str, names: list[str]) -> list[str]:
-    """Databases are not kept; logs are."""
-    bulky = {"postgres", "broker", "artifacts", "trainer", "kafka-1", "kafka-2", "kafka-3"}
+    """Databases and the records of nodes (`data`) are not kept; logs are."""
+    bulky = {"postgres", "broker", "artifacts", "trainer", "data"}
     return [name for name in names if name in bulky]
 
 

@@ -238,7 +238,8 @@ def _fail_quietly(accumulator: Any, error: BaseException) -> None:
     batches = {*queued, *accumulator._pending_batches}
     accumulator.fail_all(error)
     for batch in batches:
-        for future in (batch.future, *(future for future, _ in batch._msg_futures)):
+        sends = (future for future, _ in batch._msg_futures)
+        for future in (batch.future, batch._drain_waiter, *sends):
             if future.done() and not future.cancelled():
                 future.exception()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import IllegalGenerationError, NoError, RebalanceInProgressError, for_code
 from aiokafka.protocol.group import HeartbeatRequest
 
+from archon_contracts.envelope import HeaderView
 from archon_contracts.topics import consumer_group
 
 MOST_GENERATIONS = 1_000
@@ -22,6 +25,26 @@ async def count_records(bootstrap_servers: str, topic: str) -> int:
         begin = await consumer.beginning_offsets(partitions)
         end = await consumer.end_offsets(partitions)
     return sum(end[p] - begin[p] for p in partitions)
+
+
+async def event_ids_on(bootstrap_servers: str, topics: Sequence[str]) -> list[str]:
+    """The id of every event that these topics hold now, repeated where it was sent again."""
+    found: list[str] = []
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap_servers) as consumer:
+        await consumer._client.force_metadata_update()
+        parts = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in consumer.partitions_for_topic(topic) or ()
+        ]
+        consumer.assign(parts)
+        end = await consumer.end_offsets(parts)
+        await consumer.seek_to_beginning(*parts)
+        for part in parts:
+            while await consumer.position(part) < end[part]:
+                for records in (await consumer.getmany(part, timeout_ms=1_000)).values():
+                    found += [HeaderView.of(each.headers).text("ce_id") for each in records]
+    return found
 
 
 async def generations_of(bootstrap_servers: str, service: str) -> dict[str, int]:

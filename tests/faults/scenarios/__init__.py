@@ -7,6 +7,7 @@ from tests.faults.scenarios.hostile_tenant import HostileTenantBeside
 from tests.faults.scenarios.job_life import JobsUnderAnySequence
 from tests.faults.scenarios.kafka.nodes import KilledNodes, PausedNodes
 from tests.faults.scenarios.kafka.topics import RightsAndTopics
+from tests.faults.scenarios.kafka.training import TrainingWithoutMajority
 from tests.faults.scenarios.messaging.backlog import SlowConsumer
 from tests.faults.scenarios.messaging.broker import BrokerFaults
 from tests.faults.scenarios.messaging.mock_cluster import FaultyCluster
@@ -50,5 +51,6 @@ ALL: tuple[Scenario, ...] = (
     KilledNodes(),
     PausedNodes(),
     RightsAndTopics(),
+    TrainingWithoutMajority(),
     PoisoningRows(),
 )

@@ -32,7 +32,8 @@ START_SECONDS = 60
 PROPAGATION_SECONDS = 10
 USER, PASSWORD = "alice", "alice-secret"
 ROLE_PASSWORD = "role-secret"
-"""Of the users that are called as the roles of `deploy.kafka_access`."""
+"""Of the SCRAM users that are called as the roles of `deploy.kafka_access`; `USER` is of PLAIN."""
+ROLE_MECHANISM = "SCRAM-SHA-512"
 PROJECT = Path(__file__).resolve().parents[3]
 
 _PROPERTIES = """
@@ -46,9 +47,11 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
  CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-sasl.enabled.mechanisms=PLAIN,OAUTHBEARER
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512,OAUTHBEARER
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\\
- org.apache.kafka.common.security.plain.PlainLoginModule required {users};
+ org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=\\
+ org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_plaintext.oauthbearer.sasl.jaas.config=\\
  org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \\
  unsecuredLoginStringClaim_sub="broker";
@@ -80,8 +83,11 @@ def _main_checkout() -> Path | None:
     return Path(pointer.read_text().removeprefix("gitdir:").strip()).parents[2]
 
 
-def _users() -> dict[str, str]:
-    return {USER: PASSWORD} | {principal_of_role(role, "{role}"): ROLE_PASSWORD for role in ROLES}
+def _scram_users() -> list[str]:
+    """What makes a user of each role when the node's data is formatted."""
+    names = [principal_of_role(role, "{role}") for role in ROLES]
+    made = [f"{ROLE_MECHANISM}=[name={name},password={ROLE_PASSWORD}]" for name in names]
+    return [word for user in made for word in ("--add-scram", user)]
 
 
 def why_not() -> str:
@@ -157,7 +163,8 @@ class RealKafka(RealKafkaAdmin):
                 sasl=sasl,
                 controller=controller,
                 data=folder / "data",
-                users=" ".join(f'user_{name}="{word}"' for name, word in _users().items()),
+                user=USER,
+                password=PASSWORD,
             )
         )
         self._process: subprocess.Popen[bytes] | None = None
@@ -174,7 +181,7 @@ class RealKafka(RealKafkaAdmin):
         self._log = log = (self._folder / "kafka.log").open("ab")
         format_ = [home / "bin/kafka-storage.sh", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg"]
         subprocess.run(
-            [*format_, "-c", self._properties],
+            [*format_, "-c", self._properties, *_scram_users()],
             check=True,
             env=environment,
             stdout=log,

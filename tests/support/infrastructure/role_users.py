@@ -1,10 +1,10 @@
-"""A local system on an external Kafka whose services are each a user of their own."""
+"""A local system on an external Kafka whose services are each a SCRAM user of their own."""
 
 from typing import Any
 
 from deploy.kafka_access import principal_of_role
 from deploy.local.runtime import Runtime
-from tests.support.infrastructure.real_kafka import ROLE_PASSWORD
+from tests.support.infrastructure.real_kafka import ROLE_MECHANISM, ROLE_PASSWORD
 
 ROLE_PRINCIPALS = "User:{role}"
 """Principals of the roles' users, as `deploy.kafka_access` takes them."""
@@ -19,7 +19,7 @@ def sasl_variables(role: str) -> dict[str, str]:
     """Kafka settings in the environment of a process of this role."""
     return {
         "ARCHON_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "ARCHON_KAFKA_SASL_MECHANISM": "PLAIN",
+        "ARCHON_KAFKA_SASL_MECHANISM": ROLE_MECHANISM,
         "ARCHON_KAFKA_SASL_USERNAME": user_of(role),
         "ARCHON_KAFKA_SASL_PASSWORD": ROLE_PASSWORD,
     }
@@ -29,7 +29,7 @@ def sasl_security(role: str) -> dict[str, Any]:
     """How a client of aiokafka connects as this role."""
     return {
         "security_protocol": "SASL_PLAINTEXT",
-        "sasl_mechanism": "PLAIN",
+        "sasl_mechanism": ROLE_MECHANISM,
         "sasl_plain_username": user_of(role),
         "sasl_plain_password": ROLE_PASSWORD,
     }

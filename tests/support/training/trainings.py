@@ -81,6 +81,23 @@ def learn_when_signalled(spec: Spec, report: Report) -> dict[str, Any]:
     return learn(spec, report)
 
 
+def learn_until_signalled(spec: Spec, report: Report) -> dict[str, Any]:
+    """A step a second, with its metrics and checkpoint, until the file `go` is beside these."""
+    root = Path(spec["checkpoint_dir"])
+    done = first = _steps_done(root)
+    total = spec["config"]["max_steps"]
+    report({"event": "started", "total_steps": total, "resumed_from_step": done})
+    while done < total and not (root / "go").exists():
+        done += 1
+        if done == first + 1:
+            report({"event": "first_step", "at": time.time()})
+        report({"event": "metrics", "step": done, "epoch": 1.0, "values": {"loss": 1 / done}})
+        _write(root, done)
+        report({"event": "checkpoint", "step": done, "path": str(root)})
+        time.sleep(1.0)
+    return _result(spec, done)
+
+
 def _two_steps(spec: Spec, report: Report) -> None:
     learn({**spec, "config": {"max_steps": 2}}, report)
     report({"event": "paused", "pid": os.getpid()})

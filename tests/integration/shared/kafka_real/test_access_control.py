@@ -54,7 +54,12 @@ from deploy.kafka_access import (
 from shared.errors import PermanentError
 from shared.kafka.access_control import grant_all
 from shared.kafka.topic_admin import ensure_topics
-from tests.support.infrastructure.real_kafka import ROLE_PASSWORD, RealKafka, build_right
+from tests.support.infrastructure.real_kafka import (
+    ROLE_MECHANISM,
+    ROLE_PASSWORD,
+    RealKafka,
+    build_right,
+)
 from tests.support.infrastructure.role_users import ROLE_PRINCIPALS, sasl_security, user_of
 
 REFUSED = KafkaError.TOPIC_AUTHORIZATION_FAILED
@@ -69,7 +74,7 @@ def client_settings(node: RealKafka, role: str) -> dict[str, Any]:
     return {
         "bootstrap.servers": node.sasl_servers,
         "security.protocol": "SASL_PLAINTEXT",
-        "sasl.mechanism": "PLAIN",
+        "sasl.mechanism": ROLE_MECHANISM,
         "sasl.username": role,
         "sasl.password": ROLE_PASSWORD,
         "log_level": 0,

@@ -1,4 +1,4 @@
-"""The whole loop on Apache Kafka: each service is a user with the rights of its role, no more."""
+"""The whole loop on Apache Kafka: each service is a SCRAM user with its role's rights, no more."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

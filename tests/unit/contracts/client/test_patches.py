@@ -158,15 +158,20 @@ async def test_a_batch_that_fails_while_it_waits_to_be_sent_again_raises_nothing
     assert "_pending_batches.remove" in inspect.getsource(type(accumulator)._pop_batch)
 
 
+@pytest.mark.parametrize("waits_to_be_sent_again", [False, True])
 async def test_what_an_abandoned_producer_still_held_is_no_error_of_the_process(
-    producer: GapFreeProducer,
+    producer: GapFreeProducer, *, waits_to_be_sent_again: bool
 ) -> None:
     failures: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
-    await _queued(producer, b"1")  # nobody waits for it
+    batch, _ = await _queued(producer, b"1")  # nobody waits for it
+    if waits_to_be_sent_again:
+        producer._message_accumulator.reenqueue(batch)
 
     await abandon(producer)
     producer._message_accumulator._pending_batches.clear()
+    producer._message_accumulator._batches.clear()
+    del batch
     gc.collect()
     await asyncio.sleep(0)
 
