@@ -25,6 +25,7 @@ from faststream.message import StreamMessage
 from archon_contracts.client.patches import abandon
 from archon_contracts.client.producer import METADATA_MAX_AGE_MS
 from archon_contracts.client.security import MISSING_RIGHT_ERRORS
+from archon_contracts.client.subscription import READER_REQUEST_TIMEOUT_MS
 from archon_contracts.topics import Topic, consumer_group
 from shared.errors import StartupFailed
 from shared.kafka.connections import ConnectionStates
@@ -198,6 +199,7 @@ class Broker:
             acks="all",
             enable_idempotence=True,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
+            request_timeout_ms=READER_REQUEST_TIMEOUT_MS,
             # A misspelt topic must fail at the start and not come into being with one partition.
             allow_auto_create_topics=False,
             # The library would cast arguments by their annotations; records stay as they were read.

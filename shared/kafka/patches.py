@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer import fetcher
 from aiokafka.errors import UnknownMemberIdError
 from aiokafka.protocol.group import JoinGroupRequest
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
 from faststream.kafka import KafkaBroker
 
@@ -46,6 +47,22 @@ def undecoded_records(batch: RecordBatch) -> tuple[bytearray, int, int]:
 async def send_admin_request(admin: AIOKafkaAdminClient, request: Any) -> Any:
     """Send a request of the admin protocol to the controller; returns its answer."""
     return await admin._send_to_controller(request)
+
+
+# aiokafka's admin client asks any node, not each. Can go when describe_topics() takes a node.
+def node_ids(admin: AIOKafkaAdminClient) -> list[int]:
+    """The brokers of a started admin client's cluster."""
+    return [broker.nodeId for broker in admin._client.cluster.brokers()]
+
+
+async def topics_led(admin: AIOKafkaAdminClient, node_id: int) -> set[str]:
+    """Topics of which this node knows a leader of every partition."""
+    answer = await admin._send_request(MetadataRequest(None), node_id)
+    return {
+        topic["topic"]
+        for topic in answer.to_object()["topics"]
+        if topic["partitions"] and all(each["leader"] >= 0 for each in topic["partitions"])
+    }
 
 
 # aiokafka's position() waits for partitions that have none yet. Can go when it can be asked

@@ -8,7 +8,11 @@ from typing import Any
 
 from archon_contracts.client.lifetime import stop
 from archon_contracts.client.patches import GapFreeProducer, abandon
-from archon_contracts.client.producer import METADATA_MAX_AGE_MS, NamespacedProducer
+from archon_contracts.client.producer import (
+    METADATA_MAX_AGE_MS,
+    REQUEST_TIMEOUT_MS,
+    NamespacedProducer,
+)
 from shared.errors import BrokerUnavailable
 from shared.kafka.connections import ConnectionStates
 from shared.kafka.security import client_arguments
@@ -33,7 +37,7 @@ def producer_factory(
         "acks": "all",
         "enable_idempotence": True,
         "metadata_max_age_ms": METADATA_MAX_AGE_MS,
-        "request_timeout_ms": 10_000,
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
         **options,
     }
     return lambda: NamespacedProducer(**arguments)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -13,11 +14,14 @@ from aiokafka.errors import KafkaError, for_code
 from archon_contracts.namespace import NO_NAMESPACE, Namespace
 from archon_contracts.topics import ALL_TOPICS, Topic
 from shared.errors import BrokerUnavailable, PermanentError
+from shared.kafka.patches import node_ids, topics_led
 from shared.kafka.security import explain_refusal
 
 # Kafka's error code; another set-up may have made the topic after the list was read.
 TOPIC_ALREADY_EXISTS = 36
 CLOSE_TIMEOUT_SECONDS = 5.0
+KNOWN_SECONDS = 10.0
+KNOWN_POLL_SECONDS = 0.05
 MOST_COPIES = 3
 """With min.insync.replicas one less, one broker may be away without a record being refused."""
 
@@ -51,12 +55,36 @@ async def ensure_topics(
                     replication_factor = min(MOST_COPIES, await _count_brokers(admin))
                 new = [_new_topic(name, wanted[name], replication_factor) for name in missing]
                 _raise_creation_errors(await admin.create_topics(new))
+                known_to = partial(topics_led, admin)
+                await wait_until_known(missing, node_ids(admin), known_to)
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(
             await explain_refusal(arguments, final=True)
             or f"Kafka at {bootstrap_servers} does not answer: {str(error) or 'no answer in time'}"
         ) from error
     return missing
+
+
+async def wait_until_known(
+    names: Sequence[str],
+    nodes: Sequence[int],
+    known_to: Callable[[int], Awaitable[set[str]]],
+    *,
+    most_seconds: float = KNOWN_SECONDS,
+) -> None:
+    """Wait until each node knows these topics, since whoever connects next may ask any of them.
+
+    The controller answers once it has made a topic; brokers learn of it a moment later. A node that
+    cannot be asked will know when it is back. After `most_seconds` it is left at that: a principal
+    that may create topics and not describe them never sees them.
+    """
+    deadline = asyncio.get_running_loop().time() + most_seconds
+    for node in nodes:
+        with contextlib.suppress(KafkaError, OSError):
+            while not await known_to(node) >= set(names):
+                if asyncio.get_running_loop().time() >= deadline:
+                    return
+                await asyncio.sleep(KNOWN_POLL_SECONDS)
 
 
 async def _count_brokers(admin: AIOKafkaAdminClient) -> int:

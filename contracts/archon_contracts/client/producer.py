@@ -38,6 +38,9 @@ except ModuleNotFoundError as error:
 CLIENT_ID: Final = "archon-client"
 METADATA_MAX_AGE_MS: Final = 10_000
 """How soon new partitions, a topic made again and a right given back are noticed."""
+REQUEST_TIMEOUT_MS: Final = 10_000
+"""A request unanswered for so long is made again on a new connection. A node that was cut off or
+lost its power closes no connection, and aiokafka would wait 40 s for its answer."""
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +104,7 @@ class ReliableProducer:
             "enable_idempotence": True,
             "max_batch_size": 131_072,
             "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+            "request_timeout_ms": REQUEST_TIMEOUT_MS,
             **(connection or {}),
         }
         self._namespace = namespace

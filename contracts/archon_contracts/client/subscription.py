@@ -32,6 +32,9 @@ T = TypeVar("T", bound=Contract)
 
 COMMIT_INTERVAL_SECONDS: Final = 1.0
 TIMEOUT_SECONDS: Final = 15.0
+READER_REQUEST_TIMEOUT_MS: Final = 12_000
+"""As a producer's, but longer than a session: a join waits until a member that was killed is out of
+the group."""
 READER_OPTIONS: Final[Mapping[str, Any]] = {
     # An event counts as handled when the next one is asked for, which aiokafka cannot know.
     "enable_auto_commit": False,
@@ -39,6 +42,7 @@ READER_OPTIONS: Final[Mapping[str, Any]] = {
     "isolation_level": "read_committed",
     # New partitions, a topic made again and a right given back are noticed as soon.
     "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+    "request_timeout_ms": READER_REQUEST_TIMEOUT_MS,
 }
 
 
