@@ -16,7 +16,12 @@ from aiokafka.errors import KafkaError
 from archon_contracts.client.healing import OffsetGap, report_gaps
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.namespace import Namespace
-from shared.kafka.patches import keep_member_id, valid_positions
+from shared.kafka.patches import (
+    keep_member_id,
+    lacks_coordinator,
+    observe_fetches,
+    valid_positions,
+)
 from shared.kafka.tolerant_records import UNDECODABLE_ERRORS
 from shared.logging import get_logger
 
@@ -53,8 +58,9 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
             **options,
         )
         self._idle_wait_seconds = idle_wait_seconds
-        self._error: BaseException | None = None
-        self._error_since = self._error_at = 0.0
+        self._errors = _LastingError()
+        self._fetch_errors: dict[int, _LastingError] = {}
+        self._coordinator_known_at = time.monotonic()
 
     async def start(self) -> None:
         """Connect, and join the group."""
@@ -62,6 +68,8 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
         pace_idle_fetches(self, maximum_wait_seconds=self._idle_wait_seconds)
         keep_member_id(self)
         report_gaps(self, _log_gap)
+        observe_fetches(self, self._record_fetch)
+        self._coordinator_known_at = time.monotonic()
 
     async def commit(self, offsets: Any = None) -> None:
         """aiokafka's waits for ever while the group's coordinator is away.
@@ -73,7 +81,7 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                 await super().commit(offsets)
         except KafkaError as error:
-            self._remember(error)
+            self._errors.record(error)
             raise
 
     async def getone(self, *partitions: TopicPartition) -> ConsumerRecord[Any, Any]:
@@ -81,9 +89,9 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
         try:
             record: ConsumerRecord[Any, Any] = await super().getone(*partitions)
         except KafkaError as error:
-            self._remember(error)
+            self._errors.record(error)
             raise
-        self._error = None
+        self._errors.record(None)
         return record
 
     async def getmany(
@@ -103,24 +111,53 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
             for partition in before.keys() & after.keys():
                 if before[partition] < after[partition]:
                     self.seek(partition, before[partition])
-            self._remember(error)
+            self._errors.record(error)
             raise
         if found:
-            self._error = None
+            self._errors.record(None)
         return found
 
     def lasting_error(self, at_least_seconds: float) -> BaseException | None:
         """The error that has come again and again for so long, up to now."""
-        is_over = time.monotonic() - self._error_at > ERROR_MEMORY_SECONDS
-        if is_over or self._error_at - self._error_since < at_least_seconds:
-            return None
-        return self._error
+        return self._errors.lasting(at_least_seconds)
 
-    def _remember(self, error: BaseException) -> None:
+    def outage(self, at_least_seconds: float) -> str:
+        """What it has waited for since so long, and goes on to try by itself; empty: nothing.
+
+        To be asked every few seconds: whether a coordinator is known is only looked at then.
+        """
         now = time.monotonic()
-        if self._error is None or now - self._error_at > ERROR_MEMORY_SECONDS:
-            self._error_since = now
-        self._error, self._error_at = error, now
+        if not lacks_coordinator(self):
+            self._coordinator_known_at = now
+        elif now - self._coordinator_known_at >= at_least_seconds:
+            return "no coordinator of its group answers; too few of Kafka's nodes may be there"
+        for node, errors in self._fetch_errors.items():
+            if error := errors.lasting(at_least_seconds):
+                return f"node {node} has records to read and does not answer: {error!r}"
+        return ""
+
+    def _record_fetch(self, node: int, error: KafkaError | None) -> None:
+        self._fetch_errors.setdefault(node, _LastingError()).record(error)
+
+
+class _LastingError:
+    """An error that comes again and again, and since when."""
+
+    def __init__(self) -> None:
+        self._error: BaseException | None = None
+        self._since = self._at = 0.0
+
+    def record(self, error: BaseException | None) -> None:
+        """It came (again), or what it kept from happening has happened: None."""
+        now = time.monotonic()
+        if self._error is None or now - self._at > ERROR_MEMORY_SECONDS:
+            self._since = now
+        self._error, self._at = error, now
+
+    def lasting(self, at_least_seconds: float) -> BaseException | None:
+        """The error, if it has come for so long, up to now."""
+        is_over = time.monotonic() - self._at > ERROR_MEMORY_SECONDS
+        return None if is_over or self._at - self._since < at_least_seconds else self._error
 
 
 def _log_gap(gap: OffsetGap) -> None:

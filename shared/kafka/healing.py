@@ -100,7 +100,10 @@ class ConsumerSupervisor:
             return
         if fault.reason:
             self._states.report(each.connection, fault.reason)
-        if not fault.heals_by_itself and time.monotonic() >= self._next_try.get(each.group_id, 0):
+        if fault.heals_by_itself:
+            # Or what heals after minutes would be taken for a stall the moment that it reads on.
+            each.heartbeat.beat()
+        elif time.monotonic() >= self._next_try.get(each.group_id, 0):
             await self._replace(each)
 
     async def _replace(self, each: SupervisedConsumer) -> None:
@@ -130,6 +133,8 @@ class ConsumerSupervisor:
             return _ConsumerFault(reason, heals_by_itself=True)
         if error := consumer.lasting_error(0.0):
             return _ConsumerFault(self._describe(each, error), heals_by_itself=True)
+        if outage := consumer.outage(LASTING_ERROR_SECONDS):
+            return _ConsumerFault(outage, heals_by_itself=True)
         return await self._stall_of(each)
 
     async def _stall_of(self, each: SupervisedConsumer) -> _ConsumerFault | None:

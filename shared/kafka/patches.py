@@ -14,7 +14,8 @@ from typing import Any, Final, TypeAlias
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer import fetcher
-from aiokafka.errors import UnknownMemberIdError
+from aiokafka.errors import KafkaError, UnknownMemberIdError
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
@@ -85,6 +86,35 @@ def is_group_member(consumer: Any) -> bool:
         and not coordinator._rejoin_needed_fut.done()
         and not consumer._subscription.reassignment_in_progress
     )
+
+
+# aiokafka tries a fetch and the search for a coordinator again for ever, and only logs it. Can go
+# when its consumer says what it waits for.
+def observe_fetches(
+    consumer: AIOKafkaConsumer, report: Callable[[int, KafkaError | None], None]
+) -> None:
+    """Tell `report` how each fetch of a started consumer ended: its node, and the error if any."""
+    client = consumer._client
+    send = client.send
+
+    async def observed_send(node_id: int, request: Any, **options: Any) -> Any:
+        try:
+            response = await send(node_id, request, **options)
+        except KafkaError as error:
+            if isinstance(request, FetchRequest):
+                report(node_id, error)
+            raise
+        if isinstance(request, FetchRequest):
+            report(node_id, None)
+        return response
+
+    client.send = observed_send
+
+
+def lacks_coordinator(consumer: AIOKafkaConsumer) -> bool:
+    """Whether a member of a group knows no coordinator that answers it."""
+    # A consumer without a group has a coordinator without this name.
+    return getattr(consumer._coordinator, "coordinator_id", NO_GENERATION) is None
 
 
 # aiokafka drops its member id as soon as a commit or heartbeat names an old generation, and joins

@@ -1,6 +1,7 @@
 """A consumer that will not read again is replaced; a waiting or a working one is not."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
@@ -44,6 +45,10 @@ class FakeConsumer:
         self._subscription = self._client = ConsumerInternals()
         self.error: BaseException | None = None
         self.error_lasted = 0.0
+        self.waits_for = ""
+
+    def outage(self, _at_least_seconds: float) -> str:
+        return self.waits_for
 
     def lasting_error(self, at_least_seconds: float) -> BaseException | None:
         return self.error if self.error_lasted >= at_least_seconds else None
@@ -173,6 +178,15 @@ async def test_a_passing_error_is_reported_and_the_consumer_kept() -> None:
     consumer.error = TopicAuthorizationFailedError("feedback")
     assert not await _is_replaced(consumer, states=states)
     assert "Read on topic feedback" in states.summary()
+
+
+async def test_an_outage_is_reported_and_the_consumer_kept_however_long_it_lasts() -> None:
+    consumer, states = FakeConsumer(end=5, position=3), ConnectionStates()
+    consumer.waits_for = "no coordinator of its group answers"
+    heartbeat = ConsumerHeartbeat()
+    assert not await _is_replaced(consumer, states=states, heartbeat=heartbeat)
+    assert "no coordinator" in states.summary()
+    assert time.monotonic() - heartbeat.at < module.STALLED_CONSUMER_SECONDS
 
 
 async def test_a_topic_that_the_broker_hides_is_reported_with_the_right_that_is_missing() -> None:

@@ -41,6 +41,11 @@ def test_aiokafka_has_what_shows_a_consumers_state() -> None:
         assert f"self.{name} = " in consumer
 
 
+def test_aiokafka_sends_its_fetches_through_its_client() -> None:
+    source = inspect.getsource(Fetcher._proc_fetch_request)
+    assert "await self._client.send(node_id, request)" in source
+
+
 def test_faststream_builds_a_consumer_from_the_broker_configuration_at_each_start() -> None:
     assert "self.builder(" in inspect.getsource(LogicSubscriber.start)
     assert KafkaBroker("127.0.0.1:1").config.broker_config is not None
