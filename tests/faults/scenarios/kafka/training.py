@@ -39,7 +39,7 @@ from tests.support.infrastructure.service_contexts import open_service_context, 
 from tests.support.training.trainer import train
 
 TOPICS = (TRAINER_COMMANDS, TRAINING, METRICS, WORKERS, dead_letters("trainer"))
-MODULE = "tests.support.training.trainer_service"
+MODULE = "tests.faults.workload.trainer_service"
 MOST_STEPS = 900
 """Of a second each: the scenario ends the training long before."""
 STARTED_SECONDS = 60.0
