@@ -93,7 +93,7 @@ def is_group_member(consumer: Any) -> bool:
 def observe_fetches(
     consumer: AIOKafkaConsumer, report: Callable[[int, KafkaError | None], None]
 ) -> None:
-    """Call `report` with how each fetch of a started consumer ended: its node, and the error if any."""
+    """Call `report` after each fetch of a started consumer: with its node, and its error if any."""
     client = consumer._client
     send = client.send
 
