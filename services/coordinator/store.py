@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
@@ -48,10 +48,18 @@ class JobStore:
     async def find_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None:
         """The agent as configured."""
         row = await self._queries.find_agent(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
-        if row is None:
-            return None
-        deployed = ModelRef.model_validate(row["deployed"]) if row["deployed"] else None
-        return ConfiguredAgent(key, _profile(row), deployed)
+        return _configured(row) if row else None
+
+    async def find_agents(
+        self, tx: Tx, keys: Collection[AgentKey]
+    ) -> AsyncIterator[ConfiguredAgent]:
+        """Those of the agents that are configured, a part of them in memory at a time."""
+        async for row in self._queries.find_agents(
+            tx,
+            tenant_ids=[key.tenant_id for key in keys],
+            agent_ids=[key.agent_id for key in keys],
+        ):
+            yield _configured(row)
 
     async def set_deployed(
         self, tx: Tx, key: AgentKey, deployed: ModelRef, since: datetime
@@ -199,6 +207,12 @@ class JobStore:
             busy=report.busy,
             now=now,
         )
+
+
+def _configured(row: Mapping[str, Any]) -> ConfiguredAgent:
+    deployed = ModelRef.model_validate(row["deployed"]) if row["deployed"] else None
+    key = AgentKey(row["tenant_id"], row["agent_id"])
+    return ConfiguredAgent(key, _profile(row), deployed)
 
 
 def _profile(row: Mapping[str, Any]) -> AgentProfile:

@@ -76,9 +76,8 @@ class FeedbackWriter:
         newest = {AgentKey(stats.tenant_id, stats.agent_id): stats for _, stats in changed}
         # A retraction changes a mean without new evidence: only added feedback may begin a retrain.
         added = {AgentKey(t.tenant_id, t.agent_id) for is_new, t in changed if is_new}
-        for key, stats in newest.items():
-            if key in added:
-                await self._triggers.evaluate_trigger(tx, stats)
+        evaluated = [stats for key, stats in newest.items() if key in added]
+        await self._triggers.evaluate_triggers(tx, evaluated)
 
     async def _store_items(
         self, tx: Tx, items: Sequence[FeedbackItem], agents: Mapping[AgentKey, int]

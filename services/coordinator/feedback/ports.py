@@ -75,9 +75,9 @@ class FeedbackOutbox(Protocol):
 
 
 class Triggers(Protocol):
-    """Begins a retrain when an agent's statistics make one due."""
+    """Begins a retrain for each agent whose statistics make one due."""
 
-    async def evaluate_trigger(self, tx: Tx, stats: FeedbackStats) -> None: ...
+    async def evaluate_triggers(self, tx: Tx, changed: Sequence[FeedbackStats]) -> None: ...
 
 
 class AgentNames(Protocol):

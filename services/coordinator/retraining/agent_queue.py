@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,7 +11,7 @@ from opentelemetry import metrics
 from archon_contracts import telemetry
 from archon_contracts.events import AgentParked, JobState, TriggerReason
 from archon_contracts.identifiers import new_id
-from archon_contracts.values import AgentProfile, FastPathPolicy, TrainingMethod, TriggerPolicy
+from archon_contracts.values import TrainingMethod
 from services.coordinator.domain import (
     AgentKey,
     ConfiguredAgent,
@@ -29,12 +29,8 @@ from services.coordinator.jobs.ports import Outbox
 from services.coordinator.jobs.spans import build_trigger_context, build_triggered_trace
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
-from services.coordinator.retraining.fast_path import (
-    UPDATE_PLAN,
-    FastPath,
-    backoff_until,
-    has_fast_path,
-)
+from services.coordinator.retraining.fast_path import UPDATE_PLAN, FastPath, backoff_until
+from services.coordinator.retraining.policies import PolicyCache
 from services.coordinator.retraining.ports import RequestedJobs, StatsStore
 from services.coordinator.retraining.triggers import TriggerDecision, decide
 from services.coordinator.retraining.windows import Windows
@@ -51,20 +47,6 @@ parked_counter = meter.create_counter(telemetry.METRIC_AGENTS_PARKED, unit="{eva
 MAX_REASON: Final = 500
 POSTPONEMENT: Final = timedelta(hours=1)
 """Until an agent that could not be considered is looked at again."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetrainPolicies:
-    """What a profile says of when to learn."""
-
-    trigger: TriggerPolicy
-    fast_path: FastPathPolicy | None
-    """None: the agent has no fast path."""
-
-    @classmethod
-    def of(cls, profile: AgentProfile) -> RetrainPolicies:
-        """The policies of a profile."""
-        return cls(profile.trigger, profile.fast_path if has_fast_path(profile) else None)
 
 
 class AgentQueue:
@@ -89,9 +71,7 @@ class AgentQueue:
         self._transitions = transitions
         self._dispatcher = dispatcher
         self._clock = clock
-        # Read once per profile revision: the decision runs for every batch of feedback. Not whole
-        # profiles: they have up to 400 kB, and all agents stay here.
-        self._policies: dict[AgentKey, tuple[int, RetrainPolicies]] = {}
+        self._policies = PolicyCache(stats_store, requests)
         # In memory: a restart tries a parked agent once more, which does no harm.
         self._parked: dict[AgentKey, tuple[int, datetime]] = {}
 
@@ -136,6 +116,16 @@ class AgentQueue:
         """A version was deployed: earlier unsuccessful runs no longer delay the next retrain."""
         await self._stats_store.reset_unsuccessful_runs(tx, key)
         await self._fast_path.record_end(tx, key, deployed=True)
+
+    async def evaluate_triggers(self, tx: Tx, changed: Sequence[FeedbackStats]) -> None:
+        """Evaluate the trigger of each agent of a batch.
+
+        Raises:
+            RetryableError: see `evaluate_trigger`.
+        """
+        await self._policies.read_ahead(tx, changed)
+        for stats in changed:
+            await self.evaluate_trigger(tx, stats)
 
     async def evaluate_trigger(self, tx: Tx, stats: FeedbackStats) -> None:
         """Begin a retrain if the agent's policy wants one now. Constant time while it does not.
@@ -196,22 +186,13 @@ class AgentQueue:
         revision, until = self._parked.get(key, (0, now))
         if revision == stats.profile_revision and now < until:
             return TriggerDecision(check_at=until)
-        policies = await self._read_policies(tx, key, stats)
+        policies = await self._policies.read(tx, key, stats)
         decision = decide(stats, policies.trigger, now)
         if decision.reason is not None or policies.fast_path is None or not may_update(stats):
             return decision
         # A window that is due comes first: it has the corrections too.
         until = backoff_until(stats, policies.fast_path, now)
         return decision.with_update() if until <= now else decision.check_by(until)
-
-    async def _read_policies(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> RetrainPolicies:
-        known = self._policies.get(key)
-        if known is None or known[0] != stats.profile_revision:
-            async with self._stats_store.savepoint(tx):  # for its translation of driver errors
-                agent = await self._agent(tx, key)
-            known = (stats.profile_revision, RetrainPolicies.of(agent.profile))
-            self._policies[key] = known
-        return known[1]
 
     async def _agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent:
         agent = await self._requests.find_agent(tx, key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -47,6 +47,8 @@ class RequestedJobs(Protocol):
     """Agents, and the jobs that were requested."""
 
     async def find_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None: ...
+
+    def find_agents(self, tx: Tx, keys: Collection[AgentKey]) -> AsyncIterator[ConfiguredAgent]: ...
 
     async def lock_next_requested(self, tx: Tx, key: AgentKey) -> Job | None: ...
 

@@ -18,6 +18,11 @@ DO UPDATE SET profile_revision = feedback_stats.profile_revision + 1;
 SELECT tenant_id, agent_id, profile, deployed
 FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
+-- name: find_agents(tenant_ids, agent_ids)
+SELECT a.tenant_id, a.agent_id, a.profile, a.deployed
+FROM unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
+JOIN agents a USING (tenant_id, agent_id);
+
 -- name: lock_profile(tenant_id, agent_id)^
 SELECT profile FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id FOR UPDATE;
 

@@ -32,6 +32,14 @@ async def test_an_older_deployment_does_not_replace_a_newer_one(stores: Stores) 
     assert (await stores.call("find_agent", KEY)).deployed.version == "2.0.0"
 
 
+async def test_configured_agents_are_found_together(stores: Stores) -> None:
+    async with stores.transaction() as tx:
+        found = [agent async for agent in stores.jobs.find_agents(tx, {UNKNOWN, KEY})]
+
+    assert [agent.key for agent in found] == [KEY]
+    assert found[0] == await stores.call("find_agent", KEY)
+
+
 async def test_a_job_is_inserted_once_and_updated_from_the_version_that_was_read(
     stores: Stores,
 ) -> None:

@@ -15,6 +15,7 @@ from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.retraining import agent_queue
 from services.coordinator.retraining.triggers import TriggerDecision, decide
 from services.coordinator.retraining.windows import Windows
+from services.coordinator.store import JobStore
 from shared.errors import PermanentError
 from tests.support.coordinator.coordinator import (
     JobReplies,
@@ -194,6 +195,34 @@ async def test_feedback_beside_that_of_a_parked_agent_is_stored_and_begins_a_ret
     unused = dict(await world.fetch("SELECT agent_id, unused FROM feedback_stats"))
     assert unused == {"bad": 1, "good": 0}
     assert await world.value("SELECT check_at FROM feedback_stats WHERE agent_id = 'bad'")
+
+
+async def test_the_policies_of_many_agents_are_read_by_one_query(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("a", "b", "c")
+    for name in names:
+        await world.deliver(configure(name, trigger_minimum_feedback=10))
+    monkeypatch.setattr(JobStore, "find_agent", None)  # would be a query for each agent
+
+    await world.consume([record_of(feedback("i1", name)) for name in names])
+    await world.consume([record_of(feedback("i2", name)) for name in names])
+
+    assert await world.value("SELECT sum(unused) FROM feedback_stats") == 6
+    assert await world.published(AgentParked) == []
+
+
+async def test_an_unreadable_profile_parks_its_agent_alone(world: World) -> None:
+    for name in ("a", "bad", "good"):
+        await world.deliver(configure(name, trigger_minimum_feedback=1))
+    await world.fetch("UPDATE agents SET profile = '{}' WHERE agent_id = 'bad'")
+
+    await world.consume([record_of(feedback("i1", name)) for name in ("a", "bad", "good")])
+
+    unused = dict(await world.fetch("SELECT agent_id, unused FROM feedback_stats"))
+    assert unused == {"a": 0, "bad": 1, "good": 0}
+    (parked,) = await world.published(AgentParked)
+    assert parked.agent_id == "bad"
 
 
 async def test_a_retrain_that_fails_half_way_is_undone_alone(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -50,6 +51,13 @@ class MemoryStore:
 
     async def find_agent(self, _tx: object, key: AgentKey) -> ConfiguredAgent | None:
         return self.agents.get(key)
+
+    async def find_agents(
+        self, _tx: object, keys: Collection[AgentKey]
+    ) -> AsyncIterator[ConfiguredAgent]:
+        for key in keys:
+            if key in self.agents:
+                yield self.agents[key]
 
     async def set_deployed(
         self, _tx: object, key: AgentKey, deployed: ModelRef, since: datetime

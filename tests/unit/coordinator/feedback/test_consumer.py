@@ -74,9 +74,9 @@ class IntakeHarness:
         )
         self.considered: list[FeedbackStats] = []
 
-    async def evaluate_trigger(self, _tx: object, stats: FeedbackStats) -> None:
+    async def evaluate_triggers(self, _tx: object, changed: Sequence[FeedbackStats]) -> None:
         """Stands in for the triggers."""
-        self.considered.append(stats)
+        self.considered += changed
 
     async def configure(self) -> None:
         await self.world.agents.configure_agent(None, message_of(configure()))
