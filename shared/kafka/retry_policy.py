@@ -240,8 +240,8 @@ def _batch_starts(records: Sequence[RawRecord]) -> list[RecordPosition]:
     """
     first: dict[tuple[str, int], int] = {}
     for record in records:
-        first.setdefault((f"{record.topic} batch", record.partition), record.offset)
-    return sorted((topic, number, offset) for (topic, number), offset in first.items())
+        first.setdefault((record.topic, record.partition), record.offset)
+    return sorted((f"{topic} batch", number, offset) for (topic, number), offset in first.items())
 
 
 def _columns(positions: Sequence[RecordPosition]) -> dict[str, Any]:
