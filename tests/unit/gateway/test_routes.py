@@ -71,7 +71,8 @@ def overloaded_backpressure() -> Iterator[Backpressure]:
     """Both kinds of load are too much."""
     watch = OutboxMonitor(None, None, OutboxLimits(age_seconds=10, backlog=0))  # type: ignore[arg-type]  # never looks
     watch.evaluate(OutboxBacklog(age_seconds=42, backlog=1))
-    events = InFlightLimit("inflight_events", 1, "events")
+    # The wait grows with the age of the oldest reservation: no time passes in these tests.
+    events = InFlightLimit("inflight_events", 1, "events", lambda: 0.0)
     with events.reserve(1, "acme"):
         yield Backpressure(watch, events, InFlightLimit("inflight_bytes", 0, "bytes"))
 
