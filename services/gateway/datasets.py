@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from archon_contracts.formats import CATALOGUE_FILE, ITEMS_FILE, TrainingItem, to_jsonl
 from archon_contracts.rules.json_values import parse_json
+from archon_contracts.rules.normal_text import is_blank
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import DatasetView, SuiteMisfit
 from services.gateway.errors import Conflict, FieldError, Invalid
@@ -97,8 +98,10 @@ def _problems(items: Sequence[Item]) -> Iterable[FieldError]:
     seen: set[str] = set()
     for index, item in enumerate(items):
         for name in ("input", "target"):
-            if item.get(name) in (None, "", [], {}):
-                yield FieldError(f"items[{index}].{name}", "missing", f"an item needs its {name}")
+            if _is_missing(item.get(name)):
+                yield FieldError(
+                    f"items[{index}].{name}", "missing", f"an item needs a visible {name}"
+                )
         identifier = item.get("id", str(index))
         if not isinstance(identifier, str) or not identifier:
             yield FieldError(f"items[{index}].id", "string_type", "an id is a text")
@@ -106,6 +109,12 @@ def _problems(items: Sequence[Item]) -> Iterable[FieldError]:
             yield FieldError(f"items[{index}].id", "unique", "an id appears twice")
         else:
             seen.add(identifier)
+
+
+def _is_missing(value: Any) -> bool:
+    # What nobody sees would be an input of no words, or a target that cleaning takes away: the
+    # item would stay, and neither be trained on nor scored.
+    return is_blank(value) if isinstance(value, str) else value in (None, [], {})
 
 
 def read_lines(body: bytes) -> list[Item]:

@@ -18,7 +18,7 @@ from pydantic import (
 from archon_contracts.base import Identifier, Name
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
-from archon_contracts.rules.normal_text import clean_text
+from archon_contracts.rules.normal_text import clean_text, is_blank
 from archon_contracts.values import (
     AgentKind,
     CurriculumPolicy,
@@ -43,10 +43,9 @@ Sentence = Annotated[str, StringConstraints(min_length=1, max_length=1000, patte
 
 
 def _normal_label(text: str) -> str:
-    label = clean_text(text)
-    if not label:
+    if is_blank(text):
         raise ValueError("only spaces; give it a visible character")
-    return label
+    return clean_text(text)
 
 
 Label = Annotated[

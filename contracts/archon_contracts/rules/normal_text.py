@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_UNSEEN: Final = frozenset({"Cc", "Cf"})
 MAXIMUM_MARKS: Final = 30
 """As in the Stream-Safe Text Format of Unicode Standard Annex 15."""
 
@@ -24,6 +25,11 @@ def clean_text(text: str) -> str:
     if visible.isascii():  # composed already
         return visible.strip()
     return unicodedata.normalize("NFC", limit_marks(visible)).strip()
+
+
+def is_blank(text: str) -> bool:
+    """Whether a reader sees nothing: spaces, controls and signs that only format others."""
+    return all(sign.isspace() or unicodedata.category(sign) in _UNSEEN for sign in text)
 
 
 def same_text(one: str, other: str) -> bool:

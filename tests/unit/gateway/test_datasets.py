@@ -192,3 +192,19 @@ def test_what_is_listed_of_a_large_suite_is_bounded() -> None:
 
     assert len(found) == MAX_ERRORS_REPORTED
     assert all(len(each.ids) == MAX_ERRORS_REPORTED for each in found)
+
+
+@pytest.mark.parametrize("field", ["input", "target"])
+@pytest.mark.parametrize(
+    "unseen", [" ", "\n\t", "\x00", "\u200b", "\ufeff\u00ad", "\u00a0", "\u2028"]
+)
+def test_an_item_whose_text_nobody_sees_is_refused(field: str, unseen: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        items_file([{"input": "q", "target": "a"} | {field: unseen}])
+
+    assert [error.field for error in refused.value.errors] == [f"items[0].{field}"]
+
+
+@pytest.mark.parametrize("value", [0, False, {"a": 1}, "\u0301", "0", "\U0001f600"])
+def test_any_other_value_is_a_text_of_its_item(value: object) -> None:
+    assert items_file([{"input": value, "target": value}])

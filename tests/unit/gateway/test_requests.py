@@ -55,3 +55,9 @@ def test_no_number_of_a_request_is_made_of_true_or_of_a_text(
 ) -> None:
     with pytest.raises(ValidationError):
         model.model_validate({name: value})
+
+
+@pytest.mark.parametrize("unseen", [" ", "\u00a0", "\u200b", "\ufeff", "\u00ad\u200d"])
+def test_a_label_that_nobody_sees_is_refused(unseen: str) -> None:
+    with pytest.raises(ValidationError, match="visible"):
+        TypeAdapter(Label).validate_python(unseen)
