@@ -67,11 +67,12 @@ def build_http(api: GatewayApi) -> Any:
         backpressure=api.backpressure,
         uncounted_paths=("/v1" + telemetry.PATH, "/v1" + datasets.PATH),
     )
-    app.add_middleware(SecurityHeaders)
     app.add_middleware(
         BodyLimit,
         max_bytes=api.settings.gateway_body_limit_bytes,
         max_seconds=api.settings.gateway_body_timeout_seconds,
         compressed_paths=("/v1" + telemetry.PATH,),
     )
+    # Outermost, so that what the others refuse has them too.
+    app.add_middleware(SecurityHeaders)
     return app

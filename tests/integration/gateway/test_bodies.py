@@ -182,3 +182,35 @@ async def test_a_list_ends_with_its_first_wrong_item(gateway: ServedGateway, for
     assert {error["field"].partition(".")[0] for error in response.json()["errors"]} == {
         f"{form}[0]"
     }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/v1/agents", b"", 200),
+        ("GET", "/openapi.json", b"", 200),
+        ("GET", "/docs", b"", 404),
+        ("GET", "/redoc", b"", 404),
+        ("POST", "/v1/agents", b"[" * 300_000, 413),
+    ],
+)
+async def test_no_answer_is_a_page_that_a_browser_runs(
+    gateway: ServedGateway, method: str, path: str, body: bytes, status: int
+) -> None:
+    answer = await gateway.http.request(method, path, content=body)
+
+    assert answer.status_code == status
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_a_log_of_times_of_all_kinds_is_counted(gateway: ServedGateway, name: str) -> None:
+    agent = await gateway.configure_agent(name)
+    times = ["2026-03-01T12:10:00", "2026-03-01T12:50:00Z", "0001-01-01T00:00:00+14:00"]
+    logs = [{"rating": 3, "at": each} for each in times]
+
+    answer = await gateway.http.post(
+        "/v1/functions/analyzeAgentLogs", json={"agentId": agent, "logs": logs}
+    )
+
+    assert (answer.status_code, answer.json()["interactions"]) == (200, 3)

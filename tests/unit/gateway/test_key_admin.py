@@ -1,5 +1,6 @@
 """API keys over the API: who may make which, for whom, and end which."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -208,3 +209,29 @@ async def test_a_key_of_another_tenant_is_not_found(
     )
 
     assert view.revoked_at == NOON
+
+
+async def test_a_key_with_a_scope_that_the_caller_lacks_cannot_be_revoked(
+    office: KeyAdministrationFixture,
+) -> None:
+    stronger = await office.make(OPERATOR, tenant_id="acme", scopes=["read", "write"])
+
+    with pytest.raises(NotAllowed, match="cannot revoke one with the scope 'write'"):
+        await office.administration.revoke_key(
+            TX, identify_request(ADMIN), stronger.id, tenant_id=None
+        )
+
+    assert await office.store.find_key(TX, hash_key(stronger.key)) is not None
+
+
+@pytest.mark.parametrize("later", [None, NOON + timedelta(hours=2)])
+async def test_a_key_that_expires_makes_none_that_lives_longer(
+    office: KeyAdministrationFixture, later: datetime | None
+) -> None:
+    caller = replace(ADMIN, expires_at=NOON + timedelta(hours=1))
+
+    with pytest.raises(Invalid) as refused:
+        await office.make(caller, expires_at=later)
+
+    assert [error.rule for error in refused.value.errors] == ["outlives_caller"]
+    assert (await office.make(caller, expires_at=NOON + timedelta(minutes=30))).expires_at

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
 from services.gateway.functions import requests as function_requests
-from services.gateway.requests import KeyRequest, Label, RequestBody, Sentence
+from services.gateway.requests import AgentRequest, KeyRequest, Label, RequestBody, Sentence
 
 CONTROLS = ["\x00", "\n", "\r", "\x1b[2J", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066"]
 
@@ -61,3 +61,10 @@ def test_no_number_of_a_request_is_made_of_true_or_of_a_text(
 def test_a_label_that_nobody_sees_is_refused(unseen: str) -> None:
     with pytest.raises(ValidationError, match="visible"):
         TypeAdapter(Label).validate_python(unseen)
+
+
+def test_a_trigger_that_could_never_fire_as_asked_is_refused() -> None:
+    agent = {"agent_id": "a", "kind": "classifier", "base_model": "pypi:m", "labels": ["a", "b"]}
+
+    with pytest.raises(ValidationError, match="maximum_feedback"):
+        AgentRequest.model_validate(agent | {"trigger": {"minimum_feedback": 100_000}})
