@@ -28,7 +28,7 @@ from services.evaluator.errors import SuiteInvalid
 
 ENCODERS_IN_MEMORY: Final = 2
 SUITES_IN_MEMORY: Final = 4
-"""Suites whose vectors are kept: 1.5 MB per thousand items of MiniLM's."""
+"""Suites whose vectors are kept: 3 MB per thousand items of MiniLM's."""
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -91,19 +91,19 @@ def _count_right(model: Classifier, items: Sequence[TrainingItem]) -> int:
 
 
 class SuiteVectors:
-    """Pooled vectors of whole suites, kept for the encoders and suites that were used last."""
+    """Vectors of whole suites, kept for the encoders and suites that were used last."""
 
     def __init__(self, capacity: int = SUITES_IN_MEMORY) -> None:
         self._capacity = capacity
         # With the encoder itself: while it is a key here, no other one can get its identity.
-        self._known: OrderedDict[tuple[int, int, str], tuple[TextEncoder, Tensor]] = OrderedDict()
+        self._known: OrderedDict[tuple[int, int, str, str], tuple[TextEncoder, Tensor]] = OrderedDict()
 
     def vectors(self, model: Classifier, inputs: Sequence[str], digest: str) -> Tensor:
-        """The vectors [N, H] of the suite with this digest under the model's encoder."""
-        encoder, longest = model.encoder, model.card.max_length
-        key = (id(encoder), longest, digest)
+        """The vectors [N, H] of the suite with this digest as the model's head reads them."""
+        encoder, card = model.encoder, model.card
+        key = (id(encoder), card.max_length, card.features, digest)
         if key not in self._known:
-            self._known[key] = (encoder, encoder.embed(inputs, longest))
+            self._known[key] = (encoder, model.embed(inputs))
         self._known.move_to_end(key)
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)

@@ -11,17 +11,27 @@ from archon_inference.errors import ModelFolderInvalid
 
 CARD_FILE = "archon.json"
 
+Features = Literal["pooled", "layers"]
+"""What a classifier's head reads of a text; see `TextEncoder.pool_states`."""
+
 
 class ModelCard(BaseModel):
     """How the files of a model folder are to be used. Written once, when training ends."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    format_version: Literal[1] = Field(default=1, description="Raised when readers must change.")
+    format_version: Literal[1, 2] = Field(
+        default=1, description="Raised when readers must change; 2 has `features` other than pooled."
+    )
     kind: Literal["selector", "classifier", "generator"]
     base_model: str = Field(min_length=1, description="URI of the model it descends from.")
     max_length: int = Field(ge=4, le=8192, description="Tokens per input; the rest is cut.")
     pooling: Literal["mean"] = Field(default="mean", description="How an encoder sums up a text.")
+    features: Features = Field(
+        default="pooled",
+        description="What a classifier's head reads: the pooled last layer (pooled), or the pooled "
+        "highest frozen layer and the pooled last one, each of length one (layers).",
+    )
     frozen_layers: int = Field(
         default=0, ge=0, description="Lowest encoder layers that are still the base model's."
     )

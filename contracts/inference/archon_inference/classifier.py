@@ -1,4 +1,4 @@
-"""A classifier: encoder, mean pooling and one linear layer over a fixed set of labels.
+"""A classifier: encoder, pooled features and one linear layer over a fixed set of labels.
 
 Shape suffixes: N texts, L labels, H hidden units.
 """
@@ -56,7 +56,7 @@ class Classifier:
         Raises:
             ModelFolderInvalid: see `load`.
         """
-        head = nn.Linear(encoder.hidden_size, len(card.labels))
+        head = nn.Linear(encoder.feature_size(card.features), len(card.labels))
         try:
             head.load_state_dict(load_file(folder / HEAD_FILE))
         except (FileNotFoundError, SafetensorError, RuntimeError) as error:
@@ -75,15 +75,20 @@ class Classifier:
         ids = self.encoder.tokenize(inputs, self.card.max_length)
         return self.predict_from_states(self.encoder.compute_frozen_states(ids), k=k)
 
+    def embed(self, inputs: Sequence[str]) -> Tensor:
+        """What the head reads of each text [N, H]."""
+        return self.encoder.embed(inputs, self.card.max_length, self.card.features)
+
     @torch.no_grad()
     def predict_from_states(self, states: Sequence[Tensor], *, k: int) -> list[Prediction]:
         """Predictions for texts that went through the frozen layers already."""
         if not states:
             return []
-        return self.predict_from_vectors(self.encoder.pool_states(states), k=k)
+        vectors_NH = self.encoder.pool_states(states, self.card.features)
+        return self.predict_from_vectors(vectors_NH, k=k)
 
     @torch.no_grad()
     def predict_from_vectors(self, vectors_NH: Tensor, *, k: int) -> list[Prediction]:
-        """Predictions for texts whose pooled vectors are known."""
+        """Predictions for texts whose vectors are known, as `embed` makes them."""
         probabilities_NL = torch.softmax(self.head(vectors_NH), dim=-1)
         return rank_answers(probabilities_NL, self.card.labels, k)

@@ -14,8 +14,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from archon_inference.card import Features
 from archon_inference.devices import Precision
 from archon_inference.errors import ModelFolderInvalid
 from archon_inference.model_files import SAFE_LOADING_OPTIONS, WEIGHTS_FILE, quiet_loading
@@ -42,9 +44,7 @@ class UpperLayers(nn.Module):
         output_BTH: Tensor = self.shell(
             inputs_embeds=states_BTH, attention_mask=mask_BT
         ).last_hidden_state
-        weight_BT1 = mask_BT.unsqueeze(-1).to(output_BTH.dtype)
-        # Never divided by zero: each text has at least its special tokens.
-        return (output_BTH * weight_BT1).sum(1) / weight_BT1.sum(1)
+        return mean_over_tokens(output_BTH, mask_BT)
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,10 @@ class TextEncoder:
         """Units of a pooled vector (H)."""
         return int(self.lower.config.hidden_size)
 
+    def feature_size(self, features: Features) -> int:
+        """Units of a vector of these features."""
+        return self.hidden_size * (2 if features == "layers" else 1)
+
     @property
     def longest(self) -> int:
         """Most tokens of a text that the model can read."""
@@ -124,21 +128,35 @@ class TextEncoder:
         return states
 
     @torch.no_grad()
-    def pool_states(self, states: Sequence[Tensor]) -> Tensor:
-        """Pooled vectors [N, H] of texts that went through the lower layers; dropout is off.
+    def pool_states(self, states: Sequence[Tensor], features: Features = "pooled") -> Tensor:
+        """Vectors [N, H] of texts that went through the lower layers; dropout is off.
+
+        "pooled" is the mean over the tokens of the last layer. "layers" is two vectors of length
+        one in a row, [N, 2H]: the mean of the highest frozen layer, and that of the last one. A
+        middle layer knows words that the last one has merged into the sentence's meaning, and
+        reading it costs nothing: its states are the input here.
 
         In float32 whatever the encoder computes in: cosines and logits are compared closely.
         """
         self.upper.eval()
-        vectors_NH = torch.empty(len(states), self.hidden_size, device=self.device)
+        vectors_NH = torch.empty(len(states), self.feature_size(features), device=self.device)
         for rows in length_batches([len(state) for state in states]):
-            pooled_BH = self.upper(*pad_states([states[row] for row in rows]))
-            vectors_NH[rows] = pooled_BH.float()
+            states_BTH, mask_BT = pad_states([states[row] for row in rows])
+            pooled_BH = self.upper(states_BTH, mask_BT).float()
+            if features == "layers":
+                lower_BH = mean_over_tokens(states_BTH.float(), mask_BT)
+                pooled_BH = torch.cat(
+                    [normalize(lower_BH, dim=-1), normalize(pooled_BH, dim=-1)], dim=-1
+                )
+            vectors_NH[rows] = pooled_BH
         return vectors_NH
 
-    def embed(self, texts: Sequence[str], max_length: int) -> Tensor:
-        """Pooled vectors [N, H] of `texts`."""
-        return self.pool_states(self.compute_frozen_states(self.tokenize(texts, max_length)))
+    def embed(
+        self, texts: Sequence[str], max_length: int, features: Features = "pooled"
+    ) -> Tensor:
+        """Vectors [N, H] of `texts`."""
+        states = self.compute_frozen_states(self.tokenize(texts, max_length))
+        return self.pool_states(states, features)
 
     def lower_digest(self) -> str:
         """Equal for encoders whose vocabulary and frozen part give the same states."""
@@ -160,6 +178,13 @@ class TextEncoder:
         save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
         self.lower.config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+
+def mean_over_tokens(states_BTH: Tensor, mask_BT: Tensor) -> Tensor:
+    """The mean [B, H] over a text's own tokens, padding left out."""
+    weight_BT1 = mask_BT.unsqueeze(-1).to(states_BTH.dtype)
+    # Never divided by zero: each text has at least its special tokens.
+    return (states_BTH * weight_BT1).sum(1) / weight_BT1.sum(1)
 
 
 def length_batches(lengths: Sequence[int], size: int = BATCH) -> Iterator[list[int]]:

@@ -37,7 +37,7 @@ def load_baseline_predictor(
             return _load_selector(base, uri, candidate, card, device, precision)
         case "classifier":
             encoder = TextEncoder.load(base, card.frozen_layers, device=device, precision=precision)
-            head = _zero_head(encoder, len(card.labels)).to(encoder.device)
+            head = _zero_head(encoder, card).to(encoder.device)
             return Classifier(encoder, card, head)
         case "generator":
             return Generator.load(base, card, device=device, precision=precision)
@@ -57,9 +57,9 @@ def _load_selector(
     return Selector(encoder, card, catalogue)
 
 
-def _zero_head(encoder: TextEncoder, labels: int) -> nn.Linear:
+def _zero_head(encoder: TextEncoder, card: ModelCard) -> nn.Linear:
     """A head that has learnt nothing: all labels tie and the first one is answered."""
-    head = nn.Linear(encoder.hidden_size, labels)
+    head = nn.Linear(encoder.feature_size(card.features), len(card.labels))
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     return head

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from archon_contracts.formats import TrainingItem
+from archon_inference.card import Features
 from archon_inference.encoder import TextEncoder
 from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
 
@@ -22,19 +23,23 @@ def learnt_item(item: TrainingItem, vector_H: Tensor) -> LearntItem:
 
 
 def embed_new(
-    encoder: TextEncoder, items: Sequence[TrainingItem], max_length: int, state: ClosedFormState
+    encoder: TextEncoder,
+    items: Sequence[TrainingItem],
+    max_length: int,
+    state: ClosedFormState,
+    features: Features,
 ) -> Tensor:
     """The vectors [N, H] of the items, on the encoder's device.
 
-    The state's vectors are those of the same encoder: it lies in the same folder.
+    The state's vectors are the same features of the same encoder: it lies in the same folder.
     """
     if not items:
-        return torch.empty(0, encoder.hidden_size, device=encoder.device)
+        return torch.empty(0, encoder.feature_size(features), device=encoder.device)
     known = state.vectors()
     digests = [text_digest(item.input) for item in items]
     # Equal texts are embedded once; the first of them stands for all.
     missing = {d: i.input for d, i in zip(digests, items, strict=True) if d not in known}
     if missing:
-        vectors_NH = encoder.embed(list(missing.values()), max_length).cpu()
+        vectors_NH = encoder.embed(list(missing.values()), max_length, features).cpu()
         known |= dict(zip(missing, vectors_NH, strict=True))
     return torch.stack([known[digest] for digest in digests]).to(encoder.device)

@@ -33,7 +33,7 @@ from services.trainer.closed_form.statistics import (
 LEARNT_FILE: Final = "learnt.safetensors"
 
 MAXIMUM_ITEMS: Final = 20_000
-"""Items whose vectors a version keeps: 30 MB of MiniLM's. Older ones stay in the sums alone, where
+"""Items whose vectors a version keeps: 60 MB of MiniLM's. Older ones stay in the sums alone, where
 a retraction can no longer subtract them."""
 
 

@@ -105,7 +105,9 @@ def update(
     learnt = [item for item in items if item.target in set(labels)]
     if not learnt:
         raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
-    vectors_NH = embed_new(before.encoder, learnt, before.card.max_length, state)
+    vectors_NH = embed_new(
+        before.encoder, learnt, before.card.max_length, state, before.card.features
+    )
     changed = state.learn(
         [learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)]
     )

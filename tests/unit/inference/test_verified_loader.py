@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from archon_contracts.formats import MANIFEST_FILE
 from archon_contracts.formats.manifest import build_manifest, list_files
@@ -48,10 +48,10 @@ def second(trained: Path, tmp_path: Path) -> Path:
     """The same encoder with another head."""
     folder = Path(shutil.copytree(trained, tmp_path / "second"))
     labels = len(json.loads((folder / "archon.json").read_text())["labels"])
-    hidden = json.loads((folder / "config.json").read_text())["hidden_size"]
+    weight = torch.zeros_like(load_file(folder / HEAD_FILE)["weight"])
     bias = torch.zeros(labels)
     bias[-1] = 100.0
-    save_file({"weight": torch.zeros(labels, hidden), "bias": bias}, folder / HEAD_FILE)
+    save_file({"weight": weight, "bias": bias}, folder / HEAD_FILE)
     return folder
 
 

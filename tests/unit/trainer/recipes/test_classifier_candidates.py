@@ -38,10 +38,18 @@ def head_of(model: str | Path) -> dict[str, torch.Tensor]:
     return dict(zip(predictor.card.labels, predictor.head.weight.detach(), strict=True))
 
 
-def train(root: Path, base: Path, rows: list[dict[str, Any]], **spec: Any) -> dict[str, Any]:
-    """A closed-form run on these rows."""
+def train(
+    root: Path,
+    base: Path,
+    rows: list[dict[str, Any]],
+    validation: list[dict[str, Any]] | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    """A closed-form run on these rows; the spec's own validation items unless others are named."""
     run_of = run_spec(root, base, kind="classifier", fine_tuning="never") | spec
     write_lines(root / "dataset" / "train.jsonl", rows)
+    if validation is not None:
+        write_lines(root / "dataset" / "validation.jsonl", validation)
     return run(run_of, ignore)
 
 
@@ -162,3 +170,65 @@ def test_after_fine_tuning_the_closed_form_goes_on_from_the_new_encoder(
     after, before = load_predictor(Path(model)).encoder, load_predictor(Path(tuned)).encoder
     texts = ["will it rain in oslo"]
     torch.testing.assert_close(after.embed(texts, 16), before.embed(texts, 16))
+
+
+def test_the_saved_head_is_that_of_training_and_validation_items(
+    tmp_path: Path, base: Path
+) -> None:
+    rows = items()
+    kept = [row for place, row in enumerate(rows) if place % 4]
+
+    parted = train(tmp_path / "parted", base, kept, validation=rows[::4])["model_dir"]
+    whole = train(tmp_path / "whole", base, rows, validation=[])["model_dir"]
+
+    ours, theirs = head_of(parted), head_of(whole)
+    assert ours.keys() == theirs.keys()
+    for label, row in ours.items():
+        torch.testing.assert_close(row, theirs[label], rtol=1e-4, atol=1e-4)
+
+
+def test_the_validation_figure_is_of_a_head_without_the_validation_items(
+    tmp_path: Path, base: Path
+) -> None:
+    # One text of each label as the other label's validation item: a head that had learnt those
+    # two would answer them as the validation wants.
+    rows = [row for row in items() if row["target"] in ("get_weather", "book_hotel")]
+    swapped = {"get_weather": "book_hotel", "book_hotel": "get_weather"}
+    validation = [row | {"target": swapped[row["target"]]} for row in rows]
+
+    result = train(tmp_path, base, rows, validation=validation)
+
+    answers = load_predictor(Path(result["model_dir"])).predict([row["input"] for row in rows])
+    learnt = [a.output == v["target"] for a, v in zip(answers, validation, strict=True)]
+    assert sum(learnt) > len(rows) / 2
+    assert result["metrics"]["validation/accuracy"] < 0.5
+
+
+def test_a_closed_form_reads_two_layers_and_goes_on_with_the_features_it_began_with(
+    tmp_path: Path, base: Path
+) -> None:
+    first = train(tmp_path / "one", base, items())["model_dir"]
+    tuned = run(
+        run_spec(tmp_path / "tuned", base, kind="classifier", fine_tuning="always"), ignore
+    )["model_dir"]
+
+    after = train(tmp_path / "two", base, items(), warm_start_model=first)["model_dir"]
+    after_tuned = train(tmp_path / "three", base, items(), warm_start_model=tuned)["model_dir"]
+
+    cards = [load_predictor(Path(each)).card for each in (first, after, tuned, after_tuned)]
+    assert [card.features for card in cards] == ["layers", "layers", "pooled", "pooled"]
+    assert [card.format_version for card in cards] == [2, 2, 1, 1]
+
+
+def test_fine_tuning_starts_from_what_the_closed_form_answers(tmp_path: Path, base: Path) -> None:
+    first = train(tmp_path / "one", base, items(repeat=2))["model_dir"]
+    spec = run_spec(
+        tmp_path / "two", base, kind="classifier", fine_tuning="always", learning_rate=1e-9
+    )
+
+    tuned = run(spec | {"warm_start_model": first, "method": "continual"}, ignore)["model_dir"]
+
+    texts = [row["input"] for row in items()]
+    before, after = (load_predictor(Path(each)).predict(texts) for each in (first, tuned))
+    same = sum(a.output == b.output for a, b in zip(before, after, strict=True))
+    assert same >= 0.8 * len(texts)
