@@ -4,7 +4,7 @@ Each step registers the agent with one domain's labels more, sends 20 correction
 for the retrain that the trigger starts, and scores the deployed version outside the system on all
 test rows of the domains so far. Everything is on its defaults. Beside it stand two closed forms
 fitted to all domains at once, and again at each step to the domains so far, which shows what more
-classes cost any model: scikit-learn's on mean-pooled unit vectors, and the product's own.
+classes cost any model: a plain one on mean-pooled unit vectors, and the product's own.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ def run() -> list[Figure]:
     return [
         Figure(name="windows deployed, fewest", figure=fewest, unit="", reach=DOMAINS),
         figure("final mean accuracy", lambda r: r.final, reach=0.90, up=True),
-        figure("closed form fitted jointly (scikit-learn)", lambda r: mean(r.plain[-1]), up=True),
+        figure("closed form fitted jointly (plain)", lambda r: mean(r.plain[-1]), up=True),
         figure("closed form fitted jointly (ours)", lambda r: mean(r.own[-1]), up=True),
         figure(
             "final mean below the better joint fit",

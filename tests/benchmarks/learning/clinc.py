@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import Features
@@ -146,21 +145,24 @@ def unit(vectors: Vectors) -> Vectors:
 def plain_closed_form(
     frozen: FrozenVectors, train: Sequence[Row], domains: Sequence[Domain]
 ) -> dict[str, float]:
-    """Accuracy by domain of scikit-learn's discriminant analysis on unit vectors, fitted once."""
+    """Accuracy by domain of a discriminant analysis on unit vectors in plain numpy, fitted once."""
     intents = sorted({intent for _, intent in train})
-    model = LinearDiscriminantAnalysis(
-        solver="lsqr", shrinkage=PLAIN_SHRINKAGE, priors=[1 / len(intents)] * len(intents)
-    )
-    model.fit(unit(frozen.embed([text for text, _ in train])), [intent for _, intent in train])
-    return {
-        domain.name: float(
-            np.mean(
-                model.predict(unit(frozen.embed([t for t, _ in domain.test])))
-                == np.array([i for _, i in domain.test])
-            )
-        )
-        for domain in domains
-    }
+    places = {intent: place for place, intent in enumerate(intents)}
+    vectors = unit(frozen.embed([text for text, _ in train]))
+    rows = np.array([places[intent] for _, intent in train])
+    means = np.stack([vectors[rows == place].mean(0) for place in range(len(intents))])
+    spread = (vectors - means[rows]).T @ (vectors - means[rows]) / len(vectors)
+    sphere = np.trace(spread) / len(spread) * np.eye(len(spread))
+    covariance = (1 - PLAIN_SHRINKAGE) * spread + PLAIN_SHRINKAGE * sphere
+    weight = np.linalg.solve(covariance, means.T)
+    bias = -0.5 * (means.T * weight).sum(0)
+
+    def accuracy(domain: Domain) -> float:
+        scores = unit(frozen.embed([text for text, _ in domain.test])) @ weight + bias
+        wanted = np.array([places[intent] for _, intent in domain.test])
+        return float((scores.argmax(1) == wanted).mean())
+
+    return {domain.name: accuracy(domain) for domain in domains}
 
 
 def own_closed_form(

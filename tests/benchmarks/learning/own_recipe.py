@@ -1,0 +1,109 @@
+"""The product's recipe for classifiers, window by window, without its services and gate."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from types import TracebackType
+from typing import Any, Final, Self
+
+import torch
+
+from archon_contracts.formats import TRAIN_FILE, VALIDATION_FILE, TrainingItem, to_jsonl
+from archon_contracts.metric_names import FINE_TUNED_CHOSEN
+from archon_inference.classifier import Classifier
+from archon_inference.loading import load_predictor
+from services.trainer import child as trainer
+from services.trainer.recipes.classifier_candidates import FEATURES
+from tests.benchmarks.learning.clinc import BASE_MODEL, Domain, FrozenVectors, Row
+
+VALIDATION_STRIDE: Final = 10
+"""One row in so many is held out for validation, as where the agent has a suite."""
+
+
+class OwnClassifier:
+    """A classifier that learns windows by the product's recipe; its folder is temporary."""
+
+    def __init__(self, seed: int, config: Mapping[str, Any] | None = None) -> None:
+        self.seconds: list[float] = []
+        self._seed = seed
+        self._config = dict(config or {})
+        self._root = Path(mkdtemp(prefix="archon-bench-"))
+        self._version: Path | None = None
+        self._tuned = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self._root)
+
+    def learn(self, rows: Sequence[Row], labels: Sequence[str]) -> None:
+        """One window: the agent has these labels from now on."""
+        step = self._root / str(len(self.seconds))
+        items = [
+            TrainingItem(id=f"{len(self.seconds)}-{n}", input=text, target=intent)
+            for n, (text, intent) in enumerate(rows)
+        ]
+        held_out = items[VALIDATION_STRIDE - 1 :: VALIDATION_STRIDE]
+        kept = [item for n, item in enumerate(items) if (n + 1) % VALIDATION_STRIDE]
+        (step / "data").mkdir(parents=True)
+        (step / "data" / TRAIN_FILE).write_bytes(to_jsonl(kept))
+        (step / "data" / VALIDATION_FILE).write_bytes(to_jsonl(held_out))
+        began = time.perf_counter()
+        result = trainer.run(self._spec(step, labels), lambda _: None)
+        self.seconds.append(time.perf_counter() - began)
+        self._tuned = self._tuned or bool(result["metrics"].get(FINE_TUNED_CHOSEN))
+        before, self._version = self._version, Path(result["model_dir"])
+        if before is not None:
+            shutil.rmtree(before.parent)  # 90 MB each
+
+    def accuracy(self, domains: Sequence[Domain], frozen: FrozenVectors) -> dict[str, float]:
+        """By domain. The vectors are used while no version's encoder was tuned."""
+        assert self._version is not None, "learn comes first"
+        assert frozen.features == FEATURES
+        model = load_predictor(self._version)
+        assert isinstance(model, Classifier)
+        return {
+            domain.name: sum(
+                answer == intent
+                for answer, (_, intent) in zip(
+                    self._answers(model, [t for t, _ in domain.test], frozen),
+                    domain.test,
+                    strict=True,
+                )
+            )
+            / len(domain.test)
+            for domain in domains
+        }
+
+    def _answers(self, model: Classifier, texts: Sequence[str], frozen: FrozenVectors) -> list[str]:
+        if self._tuned:
+            return [answer.output for answer in model.predict(texts, k=1)]
+        vectors = torch.from_numpy(frozen.embed(texts))
+        return [answer.output for answer in model.predict_from_vectors(vectors, k=1)]
+
+    def _spec(self, step: Path, labels: Sequence[str]) -> dict[str, Any]:
+        return {
+            "job_id": step.name,
+            "attempt": 1,
+            "kind": "classifier",
+            "method": "continual" if self._version else "supervised",
+            "base_model": BASE_MODEL,
+            "warm_start_model": str(self._version) if self._version else None,
+            "dataset": str(step / "data"),
+            "labels": list(labels),
+            "output_dir": str(step / "model"),
+            "checkpoint_dir": str(step / "checkpoints"),
+            "seed": self._seed,
+            "threads": torch.get_num_threads(),
+            "config": self._config,
+        }
