@@ -96,7 +96,9 @@ class SuiteVectors:
     def __init__(self, capacity: int = SUITES_IN_MEMORY) -> None:
         self._capacity = capacity
         # With the encoder itself: while it is a key here, no other one can get its identity.
-        self._known: OrderedDict[tuple[int, int, str, str], tuple[TextEncoder, Tensor]] = OrderedDict()
+        self._known: OrderedDict[tuple[int, int, str, str], tuple[TextEncoder, Tensor]] = (
+            OrderedDict()
+        )
 
     def vectors(self, model: Classifier, inputs: Sequence[str], digest: str) -> Tensor:
         """The vectors [N, H] of the suite with this digest as the model's head reads them."""

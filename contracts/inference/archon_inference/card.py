@@ -21,7 +21,7 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     format_version: Literal[1, 2] = Field(
-        default=1, description="Raised when readers must change; 2 has `features` other than pooled."
+        default=1, description="Raised when readers must change; 2: `features` is not pooled."
     )
     kind: Literal["selector", "classifier", "generator"]
     base_model: str = Field(min_length=1, description="URI of the model it descends from.")

@@ -151,9 +151,7 @@ class TextEncoder:
             vectors_NH[rows] = pooled_BH
         return vectors_NH
 
-    def embed(
-        self, texts: Sequence[str], max_length: int, features: Features = "pooled"
-    ) -> Tensor:
+    def embed(self, texts: Sequence[str], max_length: int, features: Features = "pooled") -> Tensor:
         """Vectors [N, H] of `texts`."""
         states = self.compute_frozen_states(self.tokenize(texts, max_length))
         return self.pool_states(states, features)

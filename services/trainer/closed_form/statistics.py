@@ -28,7 +28,7 @@ STATISTICS_FILE: Final = "statistics.safetensors"
 
 PRIOR_ITEMS: Final = 30.0
 """Items of a label at which the pooled covariance counts as much as the sphere. Chosen on
-validation rows of CLINC150 and examples that no benchmark reports, 2 to 40 of a label (decision 74)."""
+validation rows of CLINC150 and examples that no benchmark reports (decision 74)."""
 
 TINY: Final = 1e-12
 
@@ -110,18 +110,27 @@ def fit_linear_discriminant(
     went wrong than of what is asked. The covariance is pooled over every label that is known, also
     those that the head leaves out.
     """
-    means_KH = statistics.sum_LH / statistics.weight_L.clamp(min=TINY)[:, None]
-    total = statistics.weight_L.sum().clamp(min=TINY)
-    scatter_HH = (
-        statistics.outer_HH - means_KH.T @ (means_KH * statistics.weight_L[:, None])
-    ) / total
-    covariance_HH = _shrink(scatter_HH, statistics)
+    covariance_HH = shrunk_covariance(statistics)
     rows = [statistics.labels.index(label) for label in labels]
-    means_LH = means_KH[rows]
+    means_LH = _means(statistics)[rows]
     # Solved and not inverted: cheaper, and exact to more digits.
     weight_LH = torch.linalg.solve(covariance_HH, means_LH.T).T
     bias_L = -0.5 * (means_LH * weight_LH).sum(1)
     return weight_LH.float(), bias_L.float()
+
+
+def shrunk_covariance(statistics: ClassStatistics) -> Tensor:
+    """The covariance [H, H] within a label, pooled over all that are known; never singular."""
+    means_KH = _means(statistics)
+    total = statistics.weight_L.sum().clamp(min=TINY)
+    scatter_HH = (
+        statistics.outer_HH - means_KH.T @ (means_KH * statistics.weight_L[:, None])
+    ) / total
+    return _shrink(scatter_HH, statistics)
+
+
+def _means(statistics: ClassStatistics) -> Tensor:
+    return statistics.sum_LH / statistics.weight_L.clamp(min=TINY)[:, None]
 
 
 @torch.no_grad()

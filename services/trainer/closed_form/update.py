@@ -40,7 +40,7 @@ from services.trainer.closed_form.learnt_items import (
     read_retracted,
     save_state,
 )
-from services.trainer.closed_form.statistics import build_head
+from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.errors import DatasetInvalid, EmptyDataset, RunInvalid
 
 ENCODERS_IN_MEMORY: Final = 2
@@ -113,7 +113,7 @@ def update(
     )
     known = changed.statistics.known(labels)
     card = before.card.model_copy(update={"labels": known})
-    head = build_head(changed.statistics, known).to(before.encoder.device)
+    head = fit_head(changed, known).to(before.encoder.device)
     after = Classifier(before.encoder, card, head)
     metrics = _measure(before, after, vectors_NH, learnt)
     metrics[UNKNOWN_TARGETS] = float(len(items) - len(learnt))

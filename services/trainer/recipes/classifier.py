@@ -33,7 +33,6 @@ from services.trainer.recipes.progress_callback import Report
 from services.trainer.recipes.run import ClassifierConfig, TrainingRun
 from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
 
-
 CONVERSION_TEXTS: Final = 200
 """Training texts that the means in `_pooled_head` are of."""
 
@@ -136,7 +135,7 @@ def _pooled_head(before: Classifier, texts: Sequence[str]) -> tuple[Tensor, Tens
     states = encoder.compute_frozen_states(ids)
     lower_H = encoder.pool_states(states, before.card.features)[:, :hidden].mean(0)
     length = encoder.pool_states(states).norm(dim=-1).mean()
-    of_lower_LH, of_last_LH = before.head.weight.split(hidden, dim=1)
+    of_lower_LH, of_last_LH = before.head.weight[:, :hidden], before.head.weight[:, hidden:]
     return of_last_LH / length, before.head.bias + of_lower_LH @ lower_H
 
 

@@ -41,7 +41,7 @@ from services.trainer.closed_form.learnt_items import (
     read_retracted,
     save_state,
 )
-from services.trainer.closed_form.statistics import build_head
+from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.errors import EmptyDataset
 from services.trainer.recipes.classifier import train as fine_tune_classifier
 from services.trainer.recipes.encoder_recipe import TextLimit, measure_limit
@@ -136,7 +136,7 @@ def fit_closed_form(
     state = state.learn([learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)])
     if not (labels := state.statistics.known(wanted)):
         raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
-    head = build_head(state.statistics, labels).to(encoder.device)
+    head = fit_head(state, labels).to(encoder.device)
     classifier = Classifier(encoder, _card(run, labels, frozen, limit, features), head)
     return ClosedFormCandidate(
         classifier=classifier,
@@ -168,7 +168,7 @@ def _learn_validation(
     state = candidate.state.learn(
         [learnt_item(i, v) for i, v in zip(known, vectors_NH, strict=True)]
     )
-    head = build_head(state.statistics, card.labels).to(before.encoder.device)
+    head = fit_head(state, card.labels).to(before.encoder.device)
     return replace(
         candidate,
         classifier=Classifier(before.encoder, card, head),

@@ -18,7 +18,8 @@ import torch
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import Features
 from archon_inference.encoder import TextEncoder
-from services.trainer.closed_form.statistics import ClassStatistics, build_head
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
+from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.recipes.classifier_candidates import FEATURES
 from services.trainer.recipes.run import EncoderConfig
 from tests.support.data.real_data import RealData
@@ -171,16 +172,20 @@ def own_closed_form(
     """Accuracy by domain of the product's closed form, fitted to all rows at once."""
     assert frozen.features == FEATURES
     vectors = torch.from_numpy(frozen.embed([text for text, _ in train]))
-    targets = [intent for _, intent in train]
-    known = ClassStatistics.of(vectors, targets, [1.0] * len(targets))
-    head = build_head(known, known.labels)
+    items = [
+        LearntItem(text_digest(text), intent, 1.0, vector)
+        for (text, intent), vector in zip(train, vectors, strict=True)
+    ]
+    state = ClosedFormState.empty(vectors.shape[1]).learn(items)
+    labels = state.statistics.labels
+    head = fit_head(state, labels)
     answers = {
         domain.name: head(torch.from_numpy(frozen.embed([t for t, _ in domain.test]))).argmax(1)
         for domain in domains
     }
     return {
         domain.name: statistics.fmean(
-            known.labels[place] == intent
+            labels[place] == intent
             for place, (_, intent) in zip(answers[domain.name].tolist(), domain.test, strict=True)
         )
         for domain in domains
