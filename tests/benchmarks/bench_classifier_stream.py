@@ -8,7 +8,6 @@ classes cost any model: a plain one on mean-pooled unit vectors, and the product
 """
 
 import asyncio
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from archon_contracts.events import JobState
+from archon_inference.classifier import Classifier
 from archon_inference.loading import load_predictor
 from deploy.gateway_client import AsyncGatewayClient
 from tests.benchmarks.harness import Figure, median
@@ -23,6 +23,7 @@ from tests.benchmarks.learning.clinc import (
     BASE_MODEL,
     Domain,
     FrozenVectors,
+    accuracy_by_domain,
     forgetting,
     mean,
     own_closed_form,
@@ -119,6 +120,8 @@ async def _stream(seed: int, count: int) -> StreamResult:
     domains = read_domains(seed, PER_INTENT, SUITE_PER_INTENT, TEST_PER_INTENT)[:count]
     agent = f"clinc-{seed}"
     states, seconds, accuracy = [], [], []
+    frozen = FrozenVectors("layers")
+    frozen.embed([text for domain in domains for text, _ in domain.test])
     async with fresh_system() as (_, gateway):
         for step, domain in enumerate(domains):
             labels = [intent for known in domains[: step + 1] for intent in known.intents]
@@ -127,7 +130,7 @@ async def _stream(seed: int, count: int) -> StreamResult:
             state = await _teach(gateway, agent, step, domain, labels)
             seconds.append(time.perf_counter() - began)
             states.append(state)
-            accuracy.append(await _accuracy(gateway, agent, domains[: step + 1]))
+            accuracy.append(await _accuracy(gateway, agent, domains[: step + 1], frozen))
             print(f"seed {seed}, {domain.name}: {state}, {mean(accuracy[-1]):.4f}", flush=True)
     plain, own = _joint_fits(domains)
     return StreamResult(tuple(states), tuple(seconds), tuple(accuracy), plain, own)
@@ -228,20 +231,13 @@ async def _final_state(gateway: AsyncGatewayClient, job_id: str) -> str:
 
 
 async def _accuracy(
-    gateway: AsyncGatewayClient, agent: str, domains: Sequence[Domain]
-) -> dict[str, float]:
+    gateway: AsyncGatewayClient, agent: str, domains: Sequence[Domain], frozen: FrozenVectors
+) -> Accuracies:
     """Accuracy of the deployed version on the test rows of each domain."""
     version = (await gateway.get(f"/v1/agents/{agent}"))["deployed_version"]
     if version is None:
         return dict.fromkeys((domain.name for domain in domains), 0.0)
-    model = await gateway.get(f"/v1/agents/{agent}/models/{version}")
-    predictor = load_predictor(Path(model["uri"].removeprefix("file://")))
-    return {
-        domain.name: statistics.fmean(
-            answer.output == intent
-            for answer, (_, intent) in zip(
-                predictor.predict([text for text, _ in domain.test]), domain.test, strict=True
-            )
-        )
-        for domain in domains
-    }
+    record = await gateway.get(f"/v1/agents/{agent}/models/{version}")
+    model = load_predictor(Path(record["uri"].removeprefix("file://")))
+    assert isinstance(model, Classifier)
+    return accuracy_by_domain(model, domains, frozen)

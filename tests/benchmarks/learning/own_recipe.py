@@ -13,12 +13,16 @@ from typing import Any, Final, Self
 import torch
 
 from archon_contracts.formats import TRAIN_FILE, VALIDATION_FILE, TrainingItem, to_jsonl
-from archon_contracts.metric_names import FINE_TUNED_CHOSEN
 from archon_inference.classifier import Classifier
 from archon_inference.loading import load_predictor
 from services.trainer import child as trainer
-from services.trainer.recipes.classifier_candidates import FEATURES
-from tests.benchmarks.learning.clinc import BASE_MODEL, Domain, FrozenVectors, Row
+from tests.benchmarks.learning.clinc import (
+    BASE_MODEL,
+    Domain,
+    FrozenVectors,
+    Row,
+    accuracy_by_domain,
+)
 
 VALIDATION_STRIDE: Final = 10
 """One row in so many is held out for validation, as where the agent has a suite."""
@@ -33,7 +37,6 @@ class OwnClassifier:
         self._config = dict(config or {})
         self._root = Path(mkdtemp(prefix="archon-bench-"))
         self._version: Path | None = None
-        self._tuned = False
 
     def __enter__(self) -> Self:
         return self
@@ -61,35 +64,16 @@ class OwnClassifier:
         began = time.perf_counter()
         result = trainer.run(self._spec(step, labels), lambda _: None)
         self.seconds.append(time.perf_counter() - began)
-        self._tuned = self._tuned or bool(result["metrics"].get(FINE_TUNED_CHOSEN))
         before, self._version = self._version, Path(result["model_dir"])
         if before is not None:
             shutil.rmtree(before.parent)  # 90 MB each
 
     def accuracy(self, domains: Sequence[Domain], frozen: FrozenVectors) -> dict[str, float]:
-        """By domain. The vectors are used while no version's encoder was tuned."""
+        """By domain, of the newest version."""
         assert self._version is not None, "learn comes first"
-        assert frozen.features == FEATURES
         model = load_predictor(self._version)
         assert isinstance(model, Classifier)
-        return {
-            domain.name: sum(
-                answer == intent
-                for answer, (_, intent) in zip(
-                    self._answers(model, [t for t, _ in domain.test], frozen),
-                    domain.test,
-                    strict=True,
-                )
-            )
-            / len(domain.test)
-            for domain in domains
-        }
-
-    def _answers(self, model: Classifier, texts: Sequence[str], frozen: FrozenVectors) -> list[str]:
-        if self._tuned:
-            return [answer.output for answer in model.predict(texts, k=1)]
-        vectors = torch.from_numpy(frozen.embed(texts))
-        return [answer.output for answer in model.predict_from_vectors(vectors, k=1)]
+        return accuracy_by_domain(model, domains, frozen)
 
     def _spec(self, step: Path, labels: Sequence[str]) -> dict[str, Any]:
         return {

@@ -124,10 +124,10 @@ class FineTuned:
         parameters = [*self.upper.parameters(), *self.head.parameters()]
         optimizer = torch.optim.AdamW(parameters, lr=self._rate, weight_decay=0.01)
         total = self._epochs * math.ceil(len(rows) / BATCH)
-        warm = max(1, math.ceil(WARM_UP * total))
+        rising = max(1, math.ceil(WARM_UP * total))
 
         def rate(step: int) -> float:
-            return min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
+            return min((step + 1) / rising, max(0.0, (total - step) / max(1, total - rising)))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         self.upper.train()
@@ -181,7 +181,7 @@ class Ewc(FineTuned):
     def __init__(self, *arguments: object, **named: object) -> None:
         super().__init__(*arguments, **named)  # type: ignore[arg-type]
         self._fisher = [torch.zeros_like(p) for p in self._shared()]
-        self._anchor = [p.detach().clone() for p in self._shared()]
+        self._start = [p.detach().clone() for p in self._shared()]
 
     def _shared(self) -> list[Tensor]:
         return [*self.upper.parameters(), *self.head.parameters()]
@@ -189,8 +189,8 @@ class Ewc(FineTuned):
     def loss(self, texts: Sequence[str], logits_BL: Tensor, wanted_B: Tensor) -> Tensor:
         """With the quadratic penalty."""
         pull = sum(
-            (fisher * (p - anchor).square()).sum()
-            for fisher, p, anchor in zip(self._fisher, self._shared(), self._anchor, strict=True)
+            (fisher * (p - start).square()).sum()
+            for fisher, p, start in zip(self._fisher, self._shared(), self._start, strict=True)
         )
         return cross_entropy(logits_BL, wanted_B) + self.STRENGTH / 2 * pull
 
@@ -205,7 +205,7 @@ class Ewc(FineTuned):
             for fisher, p in zip(self._fisher, self._shared(), strict=True):
                 if p.grad is not None:
                     fisher += p.grad.square() * len(batch) / len(rows)
-        self._anchor = [p.detach().clone() for p in self._shared()]
+        self._start = [p.detach().clone() for p in self._shared()]
 
 
 class Lwf(FineTuned):
