@@ -38,6 +38,17 @@ def read_response(response: httpx.Response) -> Any:
     raise ApiError(_problem(response), response.status_code)
 
 
+def read_text(response: httpx.Response) -> str:
+    """The text of a successful response.
+
+    Raises:
+        ApiError: as of `read_response`.
+    """
+    if not response.is_success:
+        read_response(response)
+    return response.text
+
+
 def _problem(response: httpx.Response) -> str:
     try:
         problem = response.json()
@@ -71,6 +82,13 @@ class GatewayClient:
     def get(self, path: str, **query: Any) -> Any:
         """GET `path`; query values that are None are left out."""
         return self._send("GET", path, params=_drop_none(query))
+
+    def get_text(self, path: str) -> str:
+        """GET `path`, which gives no JSON but a page."""
+        try:
+            return read_text(self._http.get(path))
+        except httpx.TransportError as error:
+            raise _unreachable(self.url, error) from error
 
     def items(self, path: str, *, most: int | None = None, **query: Any) -> list[Any]:
         """The first `most` items of a list, or all of them, page by page."""
@@ -113,6 +131,13 @@ class AsyncGatewayClient:
     async def get(self, path: str, **query: Any) -> Any:
         """GET `path`; query values that are None are left out."""
         return await self._send("GET", path, params=_drop_none(query))
+
+    async def get_text(self, path: str) -> str:
+        """GET `path`, which gives no JSON but a page."""
+        try:
+            return read_text(await self._http.get(path))
+        except httpx.TransportError as error:
+            raise _unreachable(self.url, error) from error
 
     async def post(self, path: str, body: Any = None) -> Any:
         """POST `body` as JSON to `path`."""

@@ -139,6 +139,8 @@ class EvaluationFacts(ValueObject):
     review_reasons: tuple[str, ...] = ()
     """Why a person decides on the deployment; empty: nobody needs to."""
     compared_with: str | None = None
+    artifact: ArtifactRef | None = None
+    """Predictions of all models, and what the candidate changed."""
 
 
 class EscalationStep(ValueObject):

@@ -193,6 +193,7 @@ class JobService:
             reasons=body.reasons,
             review_reasons=body.review_reasons,
             compared_with=body.compared_with,
+            artifact=body.predictions,
         )
         learning = assess_learning(job, body)
         facts = job.facts.model_copy(update={"evaluation": evaluation, "learning": learning})

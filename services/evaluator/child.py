@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import trace
 
 from archon_contracts import telemetry
+from archon_contracts.commands import RunSummary
 from archon_contracts.formats import (
+    CHANGES_FILE,
     REFERENCE_FILE,
     TEST_FILE,
+    EvaluationChanges,
     LineInvalid,
     PredictionRow,
     SuiteItem,
@@ -41,6 +44,7 @@ FORK_SERVER_MODULES: Final = (
     "transformers.models.bert.modeling_bert",
     "services.evaluator.scoring.suite_prediction",
     "services.evaluator.comparison.report",
+    "services.evaluator.comparison.changes",
 )
 
 ENTRY: Final = "services.evaluator.child:run"
@@ -102,6 +106,7 @@ def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         Unscorable: no item has a right answer, or the models answered different items.
     """
+    from services.evaluator.comparison.changes import build_changes
     from services.evaluator.comparison.report import build_evaluation_report
 
     folder, control = Path(spec["output_dir"]), Role(spec["control"])
@@ -112,11 +117,21 @@ def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
         for role in (Role.CANDIDATE, control)
     }
     policy = GatePolicy.model_validate(spec["gate"])
+    minimum_reference_items = int(spec.get("minimum_reference_items", 0))
+    changes = build_changes(
+        predictions,
+        control,
+        policy,
+        AgentKind(spec["kind"]),
+        run=read_run_summary(spec),
+        minimum_reference_items=minimum_reference_items,
+    )
+    write_changes(folder, changes)
     report = build_evaluation_report(
         predictions,
         control,
         policy,
-        minimum_reference_items=int(spec.get("minimum_reference_items", 0)),
+        minimum_reference_items=minimum_reference_items,
         recent=[list(read_jsonl(Path(path), PredictionRow)) for path in spec.get("recent", ())],
         answers=spec.get("answers"),
     )
@@ -217,6 +232,17 @@ def _score(
         correct_at_k=among,
         latency_seconds=latency,
     )
+
+
+def read_run_summary(spec: Mapping[str, Any]) -> RunSummary | None:
+    """How the candidate was made, where the command says so."""
+    run = spec.get("run")
+    return None if run is None else RunSummary.model_validate(run)
+
+
+def write_changes(folder: Path, changes: EvaluationChanges) -> None:
+    """Keep what the candidate changed beside the predictions: both are published together."""
+    (folder / CHANGES_FILE).write_text(changes.model_dump_json())
 
 
 def write_predictions(folder: Path, name: str, rows: Iterable[PredictionRow]) -> None:

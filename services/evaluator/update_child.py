@@ -20,7 +20,14 @@ from archon_contracts.values import AgentKind, FastPathPolicy, GatePolicy
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
 from archon_inference.verified_loader import VerifiedLoader
-from services.evaluator.child import read_exam, score_predictions, write_predictions
+from services.evaluator.child import (
+    read_exam,
+    read_run_summary,
+    score_predictions,
+    write_changes,
+    write_predictions,
+)
+from services.evaluator.comparison.changes import build_changes
 from services.evaluator.comparison.gate import build_update_rules
 from services.evaluator.comparison.report import build_evaluation_report
 from services.evaluator.domain import Role
@@ -73,12 +80,22 @@ def _decide(
         role: list(read_jsonl(folder / predictions_file(role), PredictionRow))
         for role in (Role.CANDIDATE, Role.DEPLOYED)
     }
+    minimum_reference_items = int(spec["minimum_reference_items"])
+    changes = build_changes(
+        predictions,
+        Role.DEPLOYED,
+        policy,
+        AgentKind.CLASSIFIER,
+        run=read_run_summary(spec),
+        minimum_reference_items=minimum_reference_items,
+    )
+    write_changes(folder, changes)
     found = build_evaluation_report(
         predictions,
         Role.DEPLOYED,
         policy,
         rules=rules,
-        minimum_reference_items=int(spec["minimum_reference_items"]),
+        minimum_reference_items=minimum_reference_items,
         recent=[list(read_jsonl(Path(path), PredictionRow)) for path in spec["recent"]],
         answers=spec.get("answers"),
     )

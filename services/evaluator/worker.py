@@ -228,6 +228,7 @@ class EvaluationWorker:
                 "control": choose_control(command).value,
                 "gate": command.gate.model_dump(mode="json"),
                 "minimum_reference_items": command.minimum_reference_items,
+                "run": command.run.model_dump(mode="json") if command.run else None,
                 "recent": _write_recent(Path(earlier), recent),
                 "answers": answers,
             }
@@ -277,6 +278,7 @@ class UpdateEvaluationWorker(EvaluationWorker):
                 "gate": command.gate.model_dump(mode="json"),
                 "fast_path": command.fast_path.model_dump(mode="json"),
                 "minimum_reference_items": command.minimum_reference_items,
+                "run": command.run.model_dump(mode="json") if command.run else None,
                 "recent": _write_recent(Path(earlier), recent),
                 "answers": await self._read_answers(command, card),
             }

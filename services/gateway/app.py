@@ -27,6 +27,7 @@ from services.gateway.load.tenant_limits import TenantLimits
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
 from services.gateway.read_models.queries import QueryService
+from services.gateway.reports.service import RunReports
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
 from services.gateway.service import GatewayService
@@ -130,6 +131,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
             check_seconds=settings.gateway_stream_check_seconds,
         ),
         queries=QueryService(store, letters, shared.clock),
+        reports=RunReports(shared.artifacts),
     )
 
 

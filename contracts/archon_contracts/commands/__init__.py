@@ -9,7 +9,7 @@ from archon_contracts.commands.data import (
     PrepareDataset,
     SourceKind,
 )
-from archon_contracts.commands.evaluation import EvaluateModel
+from archon_contracts.commands.evaluation import EvaluateModel, RefusedAttempt, RunSummary
 from archon_contracts.commands.models import DeployModel, LimitAnswers, RegisterModel, RollBackModel
 from archon_contracts.commands.training import CancelTraining, TrainModel
 
@@ -25,9 +25,11 @@ __all__ = [
     "LimitAnswers",
     "PlanCurriculum",
     "PrepareDataset",
+    "RefusedAttempt",
     "RegisterModel",
     "ReturnFeedback",
     "RollBackModel",
+    "RunSummary",
     "SourceKind",
     "TrainModel",
 ]

@@ -8,9 +8,45 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Name
+from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, ArtifactRef, FastPathPolicy, GatePolicy, ModelRef
+from archon_contracts.values import (
+    AgentKind,
+    ArtifactRef,
+    FastPathPolicy,
+    GatePolicy,
+    ModelRef,
+    RetentionStrategy,
+    TrainingMethod,
+)
+
+
+class RefusedAttempt(ValueObject):
+    """A strategy of the same job whose candidate the gate refused before."""
+
+    strategy: RetentionStrategy
+    replay_ratio: float = Field(description="Replayed items per new item.")
+    reason: str
+
+
+class RunSummary(ValueObject):
+    """How a candidate was made: kept beside what its evaluation finds, and decides nothing."""
+
+    method: TrainingMethod
+    strategy: RetentionStrategy = RetentionStrategy.STANDARD
+    fast_path: bool = False
+    parent_version: str | None = Field(default=None, description="Version it started from.")
+    replay_ratio: float | None = Field(default=None, description="Replayed items per new item.")
+    new_items: int = Field(default=0, ge=0, description="Items offered to the run as new.")
+    training_items: int | None = Field(default=None, ge=0, description="Items of the train part.")
+    left_out: int | None = Field(default=None, ge=0, description="New items that are not in it.")
+    steps: int = Field(ge=0, description="Optimizer steps; a closed form counts as one.")
+    metrics: dict[str, float] = Field(
+        default_factory=dict, description="Figures of the training (`metric_names`)."
+    )
+    refused: tuple[RefusedAttempt, ...] = Field(
+        default=(), description="Strategies that were tried before, oldest first."
+    )
 
 
 class EvaluateModel(Contract):
@@ -44,4 +80,7 @@ class EvaluateModel(Contract):
         ge=0,
         description="Protected reference items without which a passing version waits for a "
         "review; 0: the items are a suite or were provided by a person.",
+    )
+    run: RunSummary | None = Field(
+        default=None, description="How the candidate was made, for the report; absent: not said."
     )

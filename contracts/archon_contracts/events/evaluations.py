@@ -92,7 +92,11 @@ class EvaluationCompleted(Contract):
     compared_with: str | None = Field(
         default=None, description="Deployed version that it was compared with; absent: none."
     )
-    predictions: ArtifactRef | None = None
+    predictions: ArtifactRef | None = Field(
+        default=None,
+        description="Folder with one file of predictions per model, and changes.json: what the "
+        "candidate changed, topic by topic and answer by answer.",
+    )
     duration_seconds: float = Field(ge=0)
 
 

@@ -7,6 +7,7 @@ with a default that means the same as its absence.
 from archon_contracts.formats.dataset_card import DatasetCard, SourceEntry
 from archon_contracts.formats.file_names import (
     CATALOGUE_FILE,
+    CHANGES_FILE,
     DATASET_CARD_FILE,
     FEEDBACK_IDS_FILE,
     ITEMS_FILE,
@@ -43,9 +44,22 @@ from archon_contracts.formats.jsonl import (
     to_jsonl,
 )
 from archon_contracts.formats.predictions import PredictionRow
+from archon_contracts.formats.run_report import (
+    CandidateFigures,
+    CurvePoint,
+    EvaluationChanges,
+    LearningCurve,
+    MovedAnswer,
+    MoveEffect,
+    RunReport,
+    TopicChange,
+    TopicDecision,
+    TopicKind,
+)
 
 __all__ = [
     "CATALOGUE_FILE",
+    "CHANGES_FILE",
     "DATASET_CARD_FILE",
     "FEEDBACK_IDS_FILE",
     "ITEMS_FILE",
@@ -62,13 +76,23 @@ __all__ = [
     "TRAIN_FILE",
     "VALIDATION_FILE",
     "Annotation",
+    "CandidateFigures",
+    "CurvePoint",
     "DatasetCard",
+    "EvaluationChanges",
+    "LearningCurve",
     "LineInvalid",
+    "MoveEffect",
+    "MovedAnswer",
     "PredictionRow",
     "QuarantinedItem",
+    "RunReport",
     "SourceEntry",
     "Split",
     "SuiteItem",
+    "TopicChange",
+    "TopicDecision",
+    "TopicKind",
     "TrainingItem",
     "canonical_text",
     "count_lines",

@@ -39,6 +39,9 @@ QUARANTINED_FILE: Final = "quarantined.jsonl"
 REPORT_FILE: Final = "report.json"
 """Statistics on generated items."""
 
+CHANGES_FILE: Final = "changes.json"
+"""What a candidate changed against the version before it, beside the predictions it is made of."""
+
 CATALOGUE_FILE: Final = "catalogue.json"
 """A selector's entries."""
 MODEL_CARD_FILE: Final = "archon.json"

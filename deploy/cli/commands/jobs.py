@@ -20,6 +20,7 @@ from deploy.cli.output import (
     shown,
     table,
 )
+from deploy.cli.run_reports import ReportFile, announce, write_page
 from deploy.cli.sending import send_command
 from deploy.cli.target import connect
 from deploy.gateway_client import GatewayClient
@@ -60,11 +61,23 @@ def list_jobs(
     console.print(table("jobs", columns, rows))
 
 
-@group.command(epilog=examples("archon jobs show 01939b1e-..."))
-def show(job: JobId, url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
+@group.command(
+    epilog=examples(
+        "archon jobs show 01939b1e-...", "archon jobs show 01939b1e-... --report refused.html"
+    )
+)
+def show(
+    job: JobId,
+    report: ReportFile = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
     """Show a job: its history with reasons, its data, its evaluation."""
     with connect(url, api_key) as gateway:
         found = gateway.get(f"/v1/jobs/{job}")
+        if report:
+            write_page(gateway, f"/v1/jobs/{job}/report.html", report)
     if as_json:
         print_json(found)
         return
@@ -79,6 +92,8 @@ def show(job: JobId, url: Url = None, api_key: ApiKey = None, as_json: Json = Fa
     console.print(table("history", ("state", "since", "seconds", "reason"), rows))
     _show_evaluation(found.get("evaluation"))
     _show_learning(found.get("learning"))
+    if report:
+        announce(report)
 
 
 @group.command(epilog=examples("archon jobs cancel 01939b1e-... --reason 'wrong dataset'"))

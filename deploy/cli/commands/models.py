@@ -7,6 +7,7 @@ import typer
 from archon_contracts.metric_names import ACCURACY
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import coloured, console, estimate, print_json, shown, table
+from deploy.cli.run_reports import ReportFile, announce, print_report, write_page
 from deploy.cli.sending import send_command
 from deploy.cli.target import connect
 
@@ -35,21 +36,41 @@ def list_models(
     console.print(table(f"models of {agent}", ("version", "status", "digest", ACCURACY), rows))
 
 
-@group.command(epilog=examples("archon models show tool-picker 1.1.0"))
+@group.command(
+    epilog=examples(
+        "archon models show tool-picker 1.1.0",
+        "archon models show tool-picker 1.1.0 --report changed.html",
+    )
+)
 def show(
-    agent: Agent, version: Version, url: Url = None, api_key: ApiKey = None, as_json: Json = False
+    agent: Agent,
+    version: Version,
+    report: ReportFile = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
 ) -> None:
-    """Show a version: where it lies, what it was made from, how good it is."""
+    """Show a version: where it lies, what it was made from, what it changed and why."""
+    path = f"/v1/agents/{agent}/models/{version}"
     with connect(url, api_key) as gateway:
-        found = gateway.get(f"/v1/agents/{agent}/models/{version}")
+        found = gateway.get(path)
+        # A version whose registration has not arrived yet has no run that is known.
+        has_run = (found.get("lineage") or {}).get("job_id") is not None
+        changed = gateway.get(f"{path}/report") if has_run else None
+        if report:
+            write_page(gateway, f"{path}/report.html", report)
     if as_json:
-        print_json(found)
+        print_json(found | {"report": changed})
         return
     plain = {name: value for name, value in found.items() if not isinstance(value, dict)}
     console.print(table(f"{agent} {version}", ("what", "value"), plain.items()))
     console.print(table("lineage", ("what", "value"), (found.get("lineage") or {}).items()))
     metrics = ((name, estimate(value)) for name, value in (found.get("metrics") or {}).items())
     console.print(table("metrics", ("metric", "value (95 % interval)"), metrics))
+    if changed:
+        print_report(changed)
+    if report:
+        announce(report)
 
 
 @group.command(epilog=examples("archon models compare tool-picker 1.0.0 1.1.0"))

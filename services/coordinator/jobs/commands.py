@@ -12,7 +12,9 @@ from archon_contracts.commands import (
     EvaluateModel,
     PlanCurriculum,
     PrepareDataset,
+    RefusedAttempt,
     RegisterModel,
+    RunSummary,
     TrainModel,
 )
 from archon_contracts.events import JobState, TriggerReason
@@ -129,6 +131,30 @@ def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
         update=_require(job.facts.dataset, "dataset").artifact if job.is_update else None,
         fast_path=agent.profile.fast_path,
         minimum_reference_items=0 if trusted else MINIMUM_REFERENCE_ITEMS,
+        run=_summarise(job),
+    )
+
+
+def _summarise(job: Job) -> RunSummary:
+    """How the job's candidate was made, for the report."""
+    facts, candidate = job.facts, _require(job.facts.candidate, "candidate")
+    return RunSummary(
+        method=job.method,
+        strategy=facts.retention,
+        fast_path=job.is_update,
+        parent_version=facts.warm_start.version if facts.warm_start else None,
+        replay_ratio=facts.plan.replay_ratio if facts.plan else None,
+        new_items=facts.new_items,
+        training_items=facts.dataset.training_items if facts.dataset else None,
+        left_out=facts.dataset.left_out if facts.dataset else None,
+        steps=candidate.steps,
+        metrics=candidate.metrics,
+        refused=tuple(
+            RefusedAttempt(
+                strategy=step.strategy, replay_ratio=step.replay_ratio, reason=step.reason
+            )
+            for step in facts.escalations
+        ),
     )
 
 
@@ -170,6 +196,9 @@ def _lineage(job: Job, agent: ConfiguredAgent, revision: str) -> dict[str, JsonV
         "requested_by": job.requested_by,
         "revision": revision,
     }
+    if (artifact := _require(facts.evaluation, "evaluation").artifact) is not None:
+        # Predictions and changes: what the version's report is made of.
+        lineage["evaluation"] = artifact.model_dump(mode="json")
     if facts.window is not None:
         lineage |= {
             "window_id": str(facts.window.window_id),

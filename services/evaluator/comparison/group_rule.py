@@ -49,7 +49,7 @@ class NoGroupRegression:
     def find_faults(self, comparisons: Comparisons) -> list[str]:
         """One fault for each group that loses too much."""
         faults = []
-        for group, loss in self._losses(comparisons).items():
+        for group, loss in self.classify_losses(comparisons).items():
             pair = comparisons[self.metric][group]
             if loss is GroupLoss.BEYOND_LIMIT:
                 faults.append(
@@ -66,13 +66,13 @@ class NoGroupRegression:
             return ()
         return tuple(
             self._describe_undecided(group, comparisons[self.metric][group])
-            for group, loss in self._losses(comparisons).items()
+            for group, loss in self.classify_losses(comparisons).items()
             if loss is GroupLoss.UNDECIDED
         )
 
     def describe_success(self, comparisons: Comparisons) -> str:
         """Said only where there are groups: losses that are allowed or open, and the power."""
-        losses = self._losses(comparisons)
+        losses = self.classify_losses(comparisons)
         if not losses:
             return ""
         stated = ["no group loses more than allowed"]
@@ -85,7 +85,8 @@ class NoGroupRegression:
                 stated.append(self._describe_undecided(group, pair))
         return "; ".join([*stated, self._describe_power(comparisons)])
 
-    def _losses(self, comparisons: Comparisons) -> dict[str, GroupLoss]:
+    def classify_losses(self, comparisons: Comparisons) -> dict[str, GroupLoss]:
+        """What each group's items say about a loss."""
         pairs = {g: pair for g, pair in comparisons[self.metric].items() if g != ALL_ITEMS}
         adjusted = adjust_holm({g: compute_loss_p_value(pair) for g, pair in pairs.items()})
         return {g: self._classify(pair, adjusted[g]) for g, pair in pairs.items()}

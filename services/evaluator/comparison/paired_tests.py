@@ -105,7 +105,7 @@ def compare(
                 pairs[group].append((now, then))
     if ALL_ITEMS not in pairs:
         raise Unscorable(f"None of {len(candidate)} items has a right answer.")
-    return {group: _compare_pairs(scores) for group, scores in sorted(pairs.items())}
+    return {group: compare_pairs(scores) for group, scores in sorted(pairs.items())}
 
 
 def compare_hidden_groups(
@@ -132,14 +132,15 @@ def compare_hidden_groups(
         # A group that is large enough has its own comparison in `compare`.
         elif name.startswith("target"):
             hidden[name] = scores
-    return {name: _compare_pairs(scores) for name, scores in sorted(hidden.items())}
+    return {name: compare_pairs(scores) for name, scores in sorted(hidden.items())}
 
 
 def _is_grouped(row: PredictionRow) -> bool:
     return bool(row.group) and row.group != ALL_ITEMS
 
 
-def _compare_pairs(scores: Sequence[tuple[bool, bool]]) -> PairedComparison:
+def compare_pairs(scores: Sequence[tuple[bool, bool]]) -> PairedComparison:
+    """The comparison of (candidate right, control right) for each of some items."""
     candidate_only = sum(now and not then for now, then in scores)
     control_only = sum(then and not now for now, then in scores)
     both = sum(now and then for now, then in scores)

@@ -81,6 +81,20 @@ class QueryService:
             raise NotFound(f"model version of agent {agent_id}", version)
         return found[0]
 
+    async def run(self, tx: Tx, caller: Caller, job_id: UUID) -> tuple[JobView, list[MetricView]]:
+        """A job and the metric points of its trainings."""
+        return await self.job(tx, caller, job_id), await self.store.job_metrics(tx, job_id)
+
+    async def run_of_version(
+        self, tx: Tx, caller: Caller, agent_id: str, version: str
+    ) -> tuple[JobView, list[MetricView]]:
+        """The job that gave a version, and the metric points of its trainings."""
+        model = await self.model(tx, caller.tenant_id, agent_id, version)
+        if model.lineage.job_id is None:
+            # Deployed, but its registration has not arrived here yet.
+            raise NotFound(f"run of a version of agent {agent_id}", version)
+        return await self.run(tx, caller, model.lineage.job_id)
+
     async def synthetic(self, tx: Tx, caller: Caller, request_id: UUID) -> SyntheticView:
         """A request for synthetic data."""
         found = await self.store.find_synthetic_request(tx, caller.tenant_id, request_id)

@@ -22,6 +22,7 @@ from services.gateway.routes import (
     jobs,
     keys,
     models,
+    reports,
     status,
     telemetry,
 )
@@ -33,6 +34,7 @@ RESOURCES = (
     datasets,
     jobs,
     models,
+    reports,
     functions,
     events,
     dead_letters,

@@ -34,6 +34,7 @@ from services.gateway.idempotency import Idempotency
 from services.gateway.key_admin import KeyAdministration
 from services.gateway.load.load_shedding import Backpressure
 from services.gateway.read_models.queries import QueryService
+from services.gateway.reports.service import RunReports
 from services.gateway.service import GatewayService
 from services.gateway.settings import Settings
 from services.gateway.sse.event_hub import EventHub
@@ -73,6 +74,7 @@ class GatewayApi:
     event_hub: EventHub
     stream_limiter: StreamLimiter
     queries: QueryService
+    reports: RunReports
 
     def require_caller(self, scope: Scope, *, bound: BoundKeys = BoundKeys.REFUSED) -> Any:
         """A dependency on the caller, whose key must have `scope`.

@@ -37,7 +37,7 @@ def score(spec: dict[str, Any], report: Report) -> dict[str, Any]:
 def score_update(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     """The same for an update, whose models are named with their digests."""
     models = {role: model["folder"] for role, model in spec["models"].items()}
-    return score(spec | {"models": models, "control": "deployed"}, report)
+    return score(spec | {"models": models, "control": "deployed", "kind": "classifier"}, report)
 
 
 def die(spec: dict[str, Any], report: Report) -> dict[str, Any]:

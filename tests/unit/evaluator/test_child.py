@@ -4,8 +4,16 @@ from typing import Any
 
 import pytest
 
-from archon_contracts.formats import PredictionRow, SuiteItem, predictions_file, read_jsonl
-from archon_contracts.values import REFERENCE_ITEMS, GatePolicy
+from archon_contracts.commands import RunSummary
+from archon_contracts.formats import (
+    CHANGES_FILE,
+    EvaluationChanges,
+    PredictionRow,
+    SuiteItem,
+    predictions_file,
+    read_jsonl,
+)
+from archon_contracts.values import REFERENCE_ITEMS, GatePolicy, TrainingMethod
 from services.evaluator.child import ENTRY, count_once, read_exam, run, score_models
 from services.evaluator.comparison.paired_tests import compare
 from services.evaluator.errors import EmptySuite
@@ -55,6 +63,25 @@ def test_candidate_deployed_and_base_model_answer_the_same_items(tmp_path: Path,
     assert against_base["old"].difference.n + against_base["new"].difference.n == 12
     assert all(rows[0].latency_seconds for rows in scored.values())
     assert {result["model"] for result in report["results"]} == {"candidate", "baseline"}
+
+
+def test_what_the_candidate_changed_stands_beside_the_predictions(tmp_path: Path) -> None:
+    candidate = _trained(tmp_path / "candidate", "classifier", epochs=12)
+    base = (tmp_path / "candidate" / "baseline").as_uri()
+    spec = _spec(tmp_path, "classifier", candidate=candidate, baseline=base)
+    summary = RunSummary(method=TrainingMethod.SUPERVISED, steps=12)
+
+    report = run(spec | {"run": summary.model_dump(mode="json")}, lambda event: None)["report"]
+
+    written = (Path(spec["output_dir"]) / CHANGES_FILE).read_text()
+    changes = EvaluationChanges.model_validate_json(written)
+    rows = {row.topic: row for row in changes.topics}
+    results = {(r["name"], r["model"], r["group"]): r["estimate"] for r in report["results"]}
+    for group in ("all", "old", "new"):
+        shown = rows[group].candidate.model_dump(), rows[group].before.model_dump()
+        assert shown == tuple(results["accuracy", m, group] for m in ("candidate", "baseline"))
+    assert changes.run == summary
+    assert changes.corrected > 0
 
 
 def test_the_entry_names_the_function_that_the_pool_runs() -> None:

@@ -11,15 +11,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from archon_contracts.commands import RunSummary
 from archon_contracts.formats import (
+    CHANGES_FILE,
     MANIFEST_FILE,
+    EvaluationChanges,
     PredictionRow,
     predictions_file,
     read_jsonl,
     to_jsonl,
 )
 from archon_contracts.formats.manifest import build_manifest, list_files
-from archon_contracts.values import FastPathPolicy, GatePolicy
+from archon_contracts.values import FastPathPolicy, GatePolicy, TrainingMethod
 from archon_inference.classifier import HEAD_FILE
 from archon_inference.encoder import TextEncoder
 from services.evaluator import update_child
@@ -91,6 +94,21 @@ def test_a_candidate_that_answers_one_label_alone_is_refused(
     assert "more than the 1.0% that an update may lose" in "; ".join(report["reasons"])
     assert report["changed_answers"] > 0
     assert report["answered_items"] == len(items())
+
+
+def test_an_update_says_answer_by_answer_what_it_changed(tmp_path: Path, deployed: Path) -> None:
+    candidate = always(deployed, tmp_path, "book_hotel")
+    spec = spec_of(tmp_path, candidate, deployed, correction("book_hotel"))
+    run = RunSummary(method=TrainingMethod.CONTINUAL, steps=1, fast_path=True)
+
+    report = update_child.run(spec | {"run": run.model_dump(mode="json")}, ignore)["report"]
+
+    content = (tmp_path / "out" / CHANGES_FILE).read_text()
+    changes = EvaluationChanges.model_validate_json(content)
+    assert changes.run == run
+    assert {move.after for move in changes.moved} == {"book_hotel"}
+    assert sum(move.items for move in changes.moved) == report["changed_answers"]
+    assert changes.broken == report["comparison"]["all"]["deployed_only"]
 
 
 def test_a_candidate_that_does_not_answer_its_correction_is_refused(

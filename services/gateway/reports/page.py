@@ -1,0 +1,119 @@
+"""The report as one HTML page that loads and runs nothing.
+
+Its only style stands in the page and is named by its hash, so that neither a browser nor what the
+report quotes can bring another one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from archon_contracts.formats import MoveEffect, RunReport, TopicDecision
+from archon_contracts.values import Estimate
+from services.gateway.reports import charts
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_STYLE: Final = (_TEMPLATES / "run_report.css").read_text()
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+CONTENT_SECURITY_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
+)
+"""Also in the page itself, which is mostly opened as a file. Where it is served, the header adds
+what only a header can say."""
+HEADER_POLICY: Final = f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'; sandbox"
+
+DECISIONS: Final[Mapping[TopicDecision, tuple[str, str]]] = {
+    # A sign beside each word: colour alone must not carry a meaning.
+    TopicDecision.GAIN: ("good", "▲ gain"),
+    TopicDecision.NO_CHANGE: ("plain", "= no change"),
+    TopicDecision.LOSS_WITHIN_LIMIT: ("warn", "▽ loss within the limit"),
+    TopicDecision.LOSS_BEYOND_LIMIT: ("bad", "▼ loss beyond the limit"),
+    TopicDecision.UNDECIDED: ("warn", "? too few items to tell"),
+    TopicDecision.NEEDS_REVIEW: ("warn", "! a person decides"),
+    TopicDecision.TOO_FEW_ITEMS: ("plain", "· guarded with the other small ones"),
+    TopicDecision.NOT_LIMITED: ("plain", "▽ below the base model"),
+}
+EFFECTS: Final[Mapping[MoveEffect, tuple[str, str]]] = {
+    MoveEffect.CORRECTED: ("good", "▲ corrected"),
+    MoveEffect.BROKEN: ("bad", "▼ broken"),
+    MoveEffect.STILL_WRONG: ("plain", "= still wrong"),
+}
+
+
+def render_page(report: RunReport) -> str:
+    """The whole page."""
+    topics = report.changes.topics if report.changes else ()
+    return _template().render(
+        report=report,
+        changes=report.changes,
+        rows=list(zip(topics, charts.place_intervals(topics), strict=True)),
+        line_charts=charts.draw_curves(report.curves),
+        geometry=charts,
+        verdict=_verdict(report),
+        sentences=[part for reason in report.reasons for part in reason.split("; ") if part],
+        total_seconds=sum(report.stage_seconds.values()),
+        decisions=DECISIONS,
+        effects=EFFECTS,
+        policy=CONTENT_SECURITY_POLICY,
+    )
+
+
+def _verdict(report: RunReport) -> tuple[str, str]:
+    """How the gate decided: a class of the style, and words."""
+    if report.passed is None:
+        return "plain", f"not evaluated: the job is {report.state}"
+    if not report.passed:
+        return "bad", "▼ refused by the gate"
+    if report.review_reasons:
+        return "warn", "! passed the gate; a person decides on the deployment"
+    return "good", "▲ passed the gate"
+
+
+@cache
+def _template() -> Template:
+    # Imported with the first page: an idle gateway does not need it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": _percent,
+        "points": _points,
+        "interval": _interval,
+        "seconds": _seconds,
+    }
+    environment.globals["style"] = Markup(_STYLE)
+    return environment.get_template("run_report.html")
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _points(value: float) -> str:
+    """A difference of proportions, in points; a true minus sign is as wide as a plus."""
+    return f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{_points(estimate.low)} to {_points(estimate.high)}"
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
