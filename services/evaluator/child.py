@@ -125,6 +125,7 @@ def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
         AgentKind(spec["kind"]),
         run=read_run_summary(spec),
         minimum_reference_items=minimum_reference_items,
+        answers=spec.get("answers"),
     )
     write_changes(folder, changes)
     report = build_evaluation_report(

@@ -88,6 +88,7 @@ def _decide(
         AgentKind.CLASSIFIER,
         run=read_run_summary(spec),
         minimum_reference_items=minimum_reference_items,
+        answers=spec.get("answers"),
     )
     write_changes(folder, changes)
     found = build_evaluation_report(

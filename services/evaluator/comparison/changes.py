@@ -6,7 +6,7 @@ It decides nothing: the rows say what the rules of the gate made of the same fig
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from archon_contracts.commands import RunSummary
@@ -29,11 +29,17 @@ from archon_contracts.values import (
     GatePolicy,
     UndecidedGroups,
 )
+from services.evaluator.comparison.answerable import drop_unanswerable
+from services.evaluator.comparison.class_recall import NoLostClass
 from services.evaluator.comparison.estimates import estimate_proportion
-from services.evaluator.comparison.gate import MIN_GROUP_SIZE
 from services.evaluator.comparison.group_rule import LEVEL, GroupLoss, NoGroupRegression
 from services.evaluator.comparison.loss_tests import adjust_holm, estimate_detectable_loss
-from services.evaluator.comparison.paired_tests import compare, compare_pairs, estimate_groups
+from services.evaluator.comparison.paired_tests import (
+    MIN_GROUP_SIZE,
+    compare,
+    compare_pairs,
+    estimate_groups,
+)
 from services.evaluator.comparison.reference_rule import NoReferenceLoss
 from services.evaluator.domain import Role
 
@@ -51,19 +57,24 @@ def build_changes(
     *,
     run: RunSummary | None = None,
     minimum_reference_items: int = 0,
+    answers: Collection[str] | None = None,
 ) -> EvaluationChanges:
     """The matrix of topics and the answers that moved.
 
-    Topics are the groups of the items; of items without any, the right answers.
+    Topics are the groups of the items; of items without any, the right answers. `answers` are all
+    that the candidate can give: items that ask for another are not scored, as at the gate.
 
     Raises:
         Unscorable: no item has a right answer, or the models answered different items.
     """
-    candidate, before = predictions[Role.CANDIDATE], predictions[control]
+    candidate = drop_unanswerable(predictions[Role.CANDIDATE], answers)
+    before = drop_unanswerable(predictions[control], answers)
     decide = _Decisions(policy, control, minimum_reference_items)
     rows = _rows(compare(candidate, before), candidate, before, decide)
     if len(rows) == 1 and kind is not AgentKind.GENERATOR:
-        rows += _target_rows(candidate, before, decide)
+        guarded = control is Role.DEPLOYED and answers is not None
+        lost = NoLostClass.of(candidate, before if guarded else (), policy.undecided_groups)
+        rows += _target_rows(candidate, before, decide, lost)
     whole = [row for row in rows if row.kind is TopicKind.ALL]
     topics = sorted(
         (row for row in rows if row.kind is not TopicKind.ALL),
@@ -92,6 +103,11 @@ class _Decisions:
         self._limited = control is Role.DEPLOYED
         self._rule = NoGroupRegression(ACCURACY, policy.maximum_forgetting, policy.undecided_groups)
         self._reference = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
+        self._undecided = {
+            UndecidedGroups.ACCEPT: TopicDecision.UNDECIDED,
+            UndecidedGroups.REVIEW: TopicDecision.NEEDS_REVIEW,
+            UndecidedGroups.REJECT: TopicDecision.LOSS_BEYOND_LIMIT,
+        }[policy.undecided_groups]
 
     def of_groups(self, pairs: Mapping[str, PairedComparison]) -> dict[str, TopicDecision]:
         groups = {name: pair for name, pair in pairs.items() if name != REFERENCE_ITEMS}
@@ -111,10 +127,15 @@ class _Decisions:
             )
         return found
 
-    def of_targets(self, pairs: Mapping[str, PairedComparison]) -> dict[str, TopicDecision]:
-        """As `NoHiddenRegression` sees them: each one alone where it has enough items."""
+    def of_targets(
+        self, pairs: Mapping[str, PairedComparison], lost: NoLostClass
+    ) -> dict[str, TopicDecision]:
+        """As `NoLostClass` and `NoHiddenRegression` see them: the latter where items suffice."""
         adjusted = adjust_holm({name: pair.p_value for name, pair in pairs.items()})
-        return {name: self._of_target(pair, adjusted[name]) for name, pair in pairs.items()}
+        found = {name: self._of_target(pair, adjusted[name]) for name, pair in pairs.items()}
+        gone = dict.fromkeys(lost.unsure, self._undecided)
+        gone |= dict.fromkeys(lost.lost, TopicDecision.LOSS_BEYOND_LIMIT)
+        return found | {name: decision for name, decision in gone.items() if name in found}
 
     def _of_target(self, pair: PairedComparison, adjusted: float) -> TopicDecision:
         if pair.difference.value > 0 and adjusted <= self._policy.maximum_p_value:
@@ -140,11 +161,7 @@ class _Decisions:
             case GroupLoss.WITHIN_LIMIT:
                 return TopicDecision.LOSS_WITHIN_LIMIT
             case GroupLoss.UNDECIDED:
-                return {
-                    UndecidedGroups.ACCEPT: TopicDecision.UNDECIDED,
-                    UndecidedGroups.REVIEW: TopicDecision.NEEDS_REVIEW,
-                    UndecidedGroups.REJECT: TopicDecision.LOSS_BEYOND_LIMIT,
-                }[self._policy.undecided_groups]
+                return self._undecided
             case GroupLoss.NONE:
                 return TopicDecision.NO_CHANGE
 
@@ -176,7 +193,10 @@ def _rows(
 
 
 def _target_rows(
-    candidate: Sequence[PredictionRow], before: Sequence[PredictionRow], decide: _Decisions
+    candidate: Sequence[PredictionRow],
+    before: Sequence[PredictionRow],
+    decide: _Decisions,
+    lost: NoLostClass,
 ) -> list[TopicChange]:
     """The same by right answer."""
     earlier = {row.id: row.correct for row in before}
@@ -186,7 +206,7 @@ def _target_rows(
         if row.target and row.correct is not None and then is not None:
             scores[row.target].append((row.correct, then))
     pairs = {target: compare_pairs(outcomes) for target, outcomes in sorted(scores.items())}
-    decisions = decide.of_targets(pairs)
+    decisions = decide.of_targets(pairs, lost)
     return [
         TopicChange(
             topic=target,

@@ -48,9 +48,11 @@ def changes(
     control: Role = Role.DEPLOYED,
     policy: GatePolicy = POLICY,
     kind: AgentKind = AgentKind.CLASSIFIER,
+    known: list[str] | None = None,
 ) -> EvaluationChanges:
     """What changed from `before` to `candidate`."""
-    return build_changes({Role.CANDIDATE: candidate, control: before}, control, policy, kind)
+    predictions = {Role.CANDIDATE: candidate, control: before}
+    return build_changes(predictions, control, policy, kind, answers=known)
 
 
 def decisions(found: EvaluationChanges) -> dict[str, TopicDecision]:
@@ -122,6 +124,34 @@ def test_items_without_groups_are_shown_by_their_right_answer() -> None:
     rows = {(row.kind, row.topic): row.decision for row in found.topics}
     assert rows[TopicKind.TARGET, "yes"] is TopicDecision.GAIN
     assert rows[TopicKind.TARGET, "no"] is TopicDecision.TOO_FEW_ITEMS
+
+
+@pytest.mark.parametrize("items", [4, 8])
+def test_a_class_that_is_lost_is_shown_as_the_gate_sees_it(items: int) -> None:
+    before = [*answers(["no"] * 40, target="yes"), *answers(["no"] * items, target="no")]
+    now = [*answers(["yes"] * 40, target="yes"), *answers(["yes"] * items, target="no")]
+
+    found = changes(now, before, known=["yes", "no"])
+
+    report = build_evaluation_report(
+        {Role.CANDIDATE: now, Role.DEPLOYED: before},
+        Role.DEPLOYED,
+        POLICY,
+        answers=["yes", "no"],
+    )
+    refused = any("no longer answered right" in reason for reason in report.reasons)
+    expected = TopicDecision.LOSS_BEYOND_LIMIT if refused else TopicDecision.UNDECIDED
+    assert decisions(found)["no"] is expected
+    assert refused is (items == 8)
+
+
+def test_items_that_ask_for_no_answer_of_the_agent_are_in_no_row() -> None:
+    rows = [*answers(["yes"] * 4, target="yes"), *answers(["yes"] * 9, target="gone")]
+
+    found = changes(rows, rows, known=["yes"])
+
+    assert [row.topic for row in found.topics] == ["all", "yes"]
+    assert found.topics[0].difference.n == 4
 
 
 def test_nothing_is_limited_against_the_base_model() -> None:
