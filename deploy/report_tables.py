@@ -34,8 +34,8 @@ def build_report_tables(report: RunReport) -> list[RenderableType]:
     if report.candidates:
         made.append(_candidates(report))
     if report.learning:
-        verdict = "it learnt" if report.learning.learnt else "it learnt nothing"
-        made.append(_line(f"{verdict}: {'; '.join(report.learning.reasons)}"))
+        conclusion = "it learnt" if report.learning.learnt else "it learnt nothing"
+        made.append(_line(f"{conclusion}: {'; '.join(report.learning.reasons)}"))
     if report.quality and report.quality.quarantined_by_reason:
         kept_out = report.quality.quarantined_by_reason.items()
         made.append(_line(f"quarantined: {', '.join(f'{n} {name}' for name, n in kept_out)}"))

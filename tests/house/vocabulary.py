@@ -147,6 +147,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "deploy/": "a view is drawn",
         "tests/unit/deploy/": "as above",
     },
+    "feed": {"tests/unit/gateway/reports/test_page.py": "a method of the standard library"},
     "story": {"tests/support/data/intents.py": "a seed: another word would sample other data"},
     "judgement": {"tests/support/data/intents.py": "as above"},
     "live": {

@@ -36,7 +36,7 @@ DECISIONS: Final[Mapping[TopicDecision, tuple[str, str]]] = {
     TopicDecision.NO_CHANGE: ("plain", "= no change"),
     TopicDecision.LOSS_WITHIN_LIMIT: ("warn", "▽ loss within the limit"),
     TopicDecision.LOSS_BEYOND_LIMIT: ("bad", "▼ loss beyond the limit"),
-    TopicDecision.UNDECIDED: ("warn", "? too few items to tell"),
+    TopicDecision.UNDECIDED: ("warn", "? not enough items"),
     TopicDecision.NEEDS_REVIEW: ("warn", "! a person decides"),
     TopicDecision.TOO_FEW_ITEMS: ("plain", "· guarded with the other small ones"),
     TopicDecision.NOT_LIMITED: ("plain", "▽ below the base model"),
@@ -57,7 +57,7 @@ def render_page(report: RunReport) -> str:
         rows=list(zip(topics, charts.place_intervals(topics), strict=True)),
         line_charts=charts.draw_curves(report.curves),
         geometry=charts,
-        verdict=_verdict(report),
+        conclusion=_conclusion(report),
         sentences=[part for reason in report.reasons for part in reason.split("; ") if part],
         total_seconds=sum(report.stage_seconds.values()),
         decisions=DECISIONS,
@@ -66,7 +66,7 @@ def render_page(report: RunReport) -> str:
     )
 
 
-def _verdict(report: RunReport) -> tuple[str, str]:
+def _conclusion(report: RunReport) -> tuple[str, str]:
     """How the gate decided: a class of the style, and words."""
     if report.passed is None:
         return "plain", f"not evaluated: the job is {report.state}"

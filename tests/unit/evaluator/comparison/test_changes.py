@@ -26,7 +26,7 @@ SECRET = "my card is 4111 1111 1111 1111"
 
 
 def answers(outputs: list[str], *, target: str = "yes", group: str = "") -> list[PredictionRow]:
-    """Answers to items of one target and group; ids tell groups and targets apart."""
+    """Answers to items of one target and group; ids name group and target."""
     return [
         PredictionRow(
             id=f"{group}/{target}/{n}",

@@ -55,6 +55,6 @@ def test_ticks_span_the_range_and_are_few(one: float, other: float) -> None:
         assert ticks[-1] >= high - 1e-9
 
 
-def test_only_the_newest_attempt_is_drawn_and_no_single_point() -> None:
+def test_charts_are_of_the_newest_attempt_and_of_no_single_point() -> None:
     assert [c.attempt for c in draw_curves([curve([2, 1], 1), curve([2, 1], 2)])] == [2]
     assert draw_curves([curve([1.0])]) == []

@@ -137,7 +137,7 @@ def test_texts_stand_out_from_their_background_in_both_schemes() -> None:
 def test_the_matrix_and_the_moves_say_in_words_what_colours_show() -> None:
     page = page_of()
 
-    for shown in ("60.0 %", "+20.0", "▲ gain", "? too few items to tell", "refund", "i1"):
+    for shown in ("60.0 %", "+20.0", "▲ gain", "? not enough items", "refund", "i1"):
         assert shown in page
     assert set(DECISIONS) == set(TopicDecision)
     assert set(EFFECTS) == set(MoveEffect)
