@@ -12,7 +12,12 @@ from archon_contracts.topics import MODELS, REGISTRY_COMMANDS, consumer_group
 from shared.kafka.topic_admin import ensure_topics
 from tests.faults.brokers.kafka_cluster import KafkaCluster
 from tests.faults.scenario import Context, ScenarioResult
-from tests.faults.scenarios.kafka.watch import LONGEST_SECONDS, FaultWatch, attack
+from tests.faults.scenarios.kafka.watch import (
+    LONGEST_SECONDS,
+    REFRESHED_SECONDS,
+    FaultWatch,
+    attack,
+)
 
 COMMANDS = REGISTRY_COMMANDS.name
 HANGING_MS = 5_000
@@ -95,14 +100,15 @@ async def _more_partitions(watch: FaultWatch) -> None:
     await watch.quiet()
     twice = 2 * REGISTRY_COMMANDS.partitions
     more = partial(asyncio.to_thread, watch.cluster.admin.add_partitions, COMMANDS, twice)
-    await watch.through("partitions doubled", more, _nothing, lasts=0.0)
+    await watch.through("partitions doubled", more, _nothing, lasts=0.0, within=REFRESHED_SECONDS)
     watch.send_on()
 
 
 async def _made_again(watch: FaultWatch) -> None:
     await watch.quiet()
     delete = partial(asyncio.to_thread, watch.cluster.admin.delete_topic, COMMANDS)
-    await watch.through("the topic made again", delete, partial(_make, watch.cluster), lasts=2.0)
+    again = partial(_make, watch.cluster)
+    await watch.through("the topic made again", delete, again, lasts=2.0, within=REFRESHED_SECONDS)
     watch.send_on()
 
 
