@@ -190,6 +190,8 @@ class Broker:
         self._stopping = False
         self.states = ConnectionStates()
         self.routers: list[Router] = []
+        # Of consumers that were replaced, by their group: the next one rejoins in their place.
+        self._member_ids: dict[str, str] = {}
         self._broker = KafkaBroker(
             settings.kafka_bootstrap_servers.split(","),
             # Here and not by `ServiceConsumer`: the library's producer and admin have it too.
@@ -245,7 +247,16 @@ class Broker:
         await self._broker.connect()
         wait = self._settings.kafka_empty_fetch_wait_max_ms / 1000
         namespace = self._settings.kafka_namespace
-        build = partial(ServiceConsumer, namespace=namespace, idle_wait_seconds=wait)
+
+        def build(*, group_id: str, **options: Any) -> ServiceConsumer:
+            return ServiceConsumer(
+                group_id=group_id,
+                member_id=self._member_ids.get(group_id, ""),
+                namespace=namespace,
+                idle_wait_seconds=wait,
+                **options,
+            )
+
         use_consumer_class(self._broker, build)
 
     async def stop(self) -> None:
@@ -290,6 +301,8 @@ class Broker:
             TimeoutError: the new one could not join its group in time.
             KafkaError: Kafka does not answer, or refuses it.
         """
+        if reader.consumer is not None and reader.consumer.member_id:
+            self._member_ids[reader.group_id] = reader.consumer.member_id
         await self._close(reader)
         try:
             async with asyncio.timeout(self._settings.start_timeout_seconds):

@@ -10,14 +10,14 @@ import asyncio
 import time
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from archon_contracts.client.healing import OffsetGap, report_gaps
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.namespace import Namespace
 from shared.kafka.patches import (
-    keep_member_id,
+    RejoiningConsumer,
     lacks_coordinator,
     observe_fetches,
     valid_positions,
@@ -42,7 +42,7 @@ log = get_logger(__name__)
 Records = dict[TopicPartition, list[ConsumerRecord[Any, Any]]]
 
 
-class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
+class ServiceConsumer(RejoiningConsumer):
     """As aiokafka's, but that a failed drain puts every position back."""
 
     def __init__(
@@ -66,7 +66,6 @@ class ServiceConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
         """Connect, and join the group."""
         await super().start()
         pace_idle_fetches(self, maximum_wait_seconds=self._idle_wait_seconds)
-        keep_member_id(self)
         report_gaps(self, _log_gap)
         observe_fetches(self, self._record_fetch)
         self._coordinator_known_at = time.monotonic()

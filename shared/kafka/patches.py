@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer import fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError, UnknownMemberIdError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import JoinGroupRequest
@@ -145,6 +146,34 @@ def keep_member_id(consumer: AIOKafkaConsumer) -> None:
 
     coordinator._send_req = recording_send
     coordinator.reset_generation = reset_generation
+
+
+# aiokafka's consumer makes its coordinator within start() and joins at once, as somebody new. Where
+# the consumer that it replaces could not leave, the group then waits for that one until its session
+# times out. Can go when a consumer takes its member id as an argument.
+class RejoiningConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
+    """A consumer that joins its group as `member_id`, if it has one, and keeps its id."""
+
+    def __init__(self, *, member_id: str = "", **options: Any) -> None:
+        # First: aiokafka's constructor sets the attribute that is a property here.
+        self._first_member_id = member_id
+        super().__init__(**options)
+
+    @property
+    def _coordinator(self) -> Any:
+        return self.__dict__["_coordinator"]
+
+    @_coordinator.setter
+    def _coordinator(self, coordinator: Any) -> None:
+        self.__dict__["_coordinator"] = coordinator
+        if isinstance(coordinator, GroupCoordinator):
+            keep_member_id(self)
+            coordinator.member_id = self._first_member_id
+
+    @property
+    def member_id(self) -> str:
+        """Its id in the group; empty before the first join, and without a group."""
+        return getattr(self._coordinator, "member_id", "")
 
 
 # FastStream builds its consumers from a class that it names itself. Can go when a broker takes the

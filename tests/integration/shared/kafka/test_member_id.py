@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from shared.kafka.patches import keep_member_id
+from archon_contracts.client.patches import abandon
+from shared.kafka.patches import RejoiningConsumer, keep_member_id
 from tests.support.eventually import eventually
 
 TOPIC = f"membership-{uuid4().hex}"
@@ -66,3 +68,26 @@ async def test_a_member_that_commits_is_not_taken_for_a_new_one(kafka: str) -> N
                 await eventually(lambda: first._coordinator.generation > 0)
         await eventually(lambda: len(first.assignment()) > 0)
         assert first._coordinator.member_id == own_id
+
+
+async def test_a_consumer_takes_the_place_of_one_that_could_not_leave(kafka: str) -> None:
+    group, session_ms = f"group-{uuid4().hex}", 10_000
+    options = {"bootstrap_servers": kafka, "group_id": group, "session_timeout_ms": session_ms}
+    async with producing(kafka):
+        first = RejoiningConsumer(**options)
+        first.subscribe([TOPIC])
+        await first.start()
+        own_id = first.member_id
+        await abandon(first)
+
+        began = time.monotonic()
+        async with asyncio.timeout(40):
+            second = RejoiningConsumer(member_id=own_id, **options)
+            second.subscribe([TOPIC])
+            await second.start()
+            await second.getone()
+        took = time.monotonic() - began
+        await second.stop()
+
+    assert second.member_id == own_id
+    assert took < session_ms / 1000 / 2
