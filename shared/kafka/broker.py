@@ -22,7 +22,7 @@ from faststream import AckPolicy, BaseMiddleware
 from faststream.kafka import KafkaBroker, KafkaRouter
 from faststream.message import StreamMessage
 
-from archon_contracts.client.patches import abandon
+from archon_contracts.client.patches import abandon, member_id
 from archon_contracts.client.producer import METADATA_MAX_AGE_MS
 from archon_contracts.client.security import MISSING_RIGHT_ERRORS
 from archon_contracts.client.subscription import READER_REQUEST_TIMEOUT_MS
@@ -301,8 +301,8 @@ class Broker:
             TimeoutError: the new one could not join its group in time.
             KafkaError: Kafka does not answer, or refuses it.
         """
-        if reader.consumer is not None and reader.consumer.member_id:
-            self._member_ids[reader.group_id] = reader.consumer.member_id
+        if reader.consumer is not None and (own := member_id(reader.consumer)):
+            self._member_ids[reader.group_id] = own
         await self._close(reader)
         try:
             async with asyncio.timeout(self._settings.start_timeout_seconds):

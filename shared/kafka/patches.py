@@ -14,7 +14,6 @@ from typing import Any, Final, TypeAlias
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer import fetcher
-from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError, UnknownMemberIdError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import JoinGroupRequest
@@ -22,7 +21,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
 from faststream.kafka import KafkaBroker
 
-from archon_contracts.client.patches import valid_offsets
+from archon_contracts.client.patches import take_place, valid_offsets
 
 FASTSTREAM_VERSION: Final = "0.7.8"
 """The version that these names were read in; aiokafka's is in the clients' module."""
@@ -148,11 +147,10 @@ def keep_member_id(consumer: AIOKafkaConsumer) -> None:
     coordinator.reset_generation = reset_generation
 
 
-# aiokafka's consumer makes its coordinator within start() and joins at once, as somebody new. Where
-# the consumer that it replaces could not leave, the group then waits for that one until its session
-# times out. Can go when a consumer takes its member id as an argument.
+# aiokafka's consumer makes its coordinator within start() and joins at once: only then can it be
+# given a member id. Can go with `take_place`.
 class RejoiningConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
-    """A consumer that joins its group as `member_id`, if it has one, and keeps its id."""
+    """A consumer that joins its group in another's place, if it is given one, and keeps its id."""
 
     def __init__(self, *, member_id: str = "", **options: Any) -> None:
         # First: aiokafka's constructor sets the attribute that is a property here.
@@ -166,14 +164,9 @@ class RejoiningConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka shi
     @_coordinator.setter
     def _coordinator(self, coordinator: Any) -> None:
         self.__dict__["_coordinator"] = coordinator
-        if isinstance(coordinator, GroupCoordinator):
+        if coordinator is not None:
             keep_member_id(self)
-            coordinator.member_id = self._first_member_id
-
-    @property
-    def member_id(self) -> str:
-        """Its id in the group; empty before the first join, and without a group."""
-        return getattr(self._coordinator, "member_id", "")
+            take_place(self, self._first_member_id)
 
 
 # FastStream builds its consumers from a class that it names itself. Can go when a broker takes the

@@ -30,7 +30,9 @@ from archon_contracts.client.patches import (
     Fetch,
     abandon,
     has_ended,
+    member_id,
     offsets_out_of_range,
+    take_place,
     unauthorized_topics,
     valid_offsets,
     wait_for_partitions,
@@ -165,6 +167,7 @@ class HealingConsumer:
         self._faults = FaultLog()
         # Where a reader without a group goes on: Kafka keeps no offsets for it.
         self._positions: dict[TopicPartition, int] = {}
+        self._member_id = ""
         self.consumer: AIOKafkaConsumer | None = None
 
     async def start(self) -> None:
@@ -183,6 +186,7 @@ class HealingConsumer:
         )
         pace_idle_fetches(consumer, maximum_wait_seconds=self._idle_wait)
         report_gaps(consumer, self._on_gap)
+        take_place(consumer, self._member_id)
         # After the hooks above: the first fetch has to go through them.
         consumer.subscribe(self._topics)
         try:
@@ -237,7 +241,7 @@ class HealingConsumer:
 
     async def _replace(self, consumer: AIOKafkaConsumer, reason: object) -> None:
         self._faults.report(self._describe(reason))
-        self.consumer = None
+        self.consumer, self._member_id = None, member_id(consumer) or self._member_id
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await consumer.stop()

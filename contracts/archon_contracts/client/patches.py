@@ -17,6 +17,7 @@ from archon_contracts.client.errors import MissingExtraError
 
 try:
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+    from aiokafka.consumer.group_coordinator import GroupCoordinator
     from aiokafka.errors import BrokerResponseError, KafkaError, for_code
     from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
     from aiokafka.producer.sender import Sender, SendProduceReqHandler
@@ -249,6 +250,20 @@ def _coordinator_tasks(coordinator: Any) -> list[asyncio.Task[Any]]:
     names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")
     tasks = (getattr(coordinator, name, None) for name in names)
     return [task for task in tasks if task is not None and not task.done()]
+
+
+# aiokafka's consumer always joins its group as somebody new, and where the one before it could not
+# leave, the group waits for that one until its session times out. Can go when a consumer takes its
+# member id as an argument.
+def member_id(consumer: AIOKafkaConsumer) -> str:
+    """A consumer's id in its group; empty before the first join, and without a group."""
+    return getattr(consumer._coordinator, "member_id", "")
+
+
+def take_place(consumer: AIOKafkaConsumer, member_id: str) -> None:
+    """Let a consumer that has not joined its group yet rejoin it as this member."""
+    if isinstance(consumer._coordinator, GroupCoordinator):
+        consumer._coordinator.member_id = member_id
 
 
 # aiokafka has no hook between two fetches. Can go when the embedded broker long-polls.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import aclosing
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 
 from archon_contracts.client import KafkaFeedbackClient, subscribe
 from archon_contracts.client.healing import FaultLog, HealingConsumer
-from archon_contracts.client.patches import has_ended
+from archon_contracts.client.patches import has_ended, member_id
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.topics import FEEDBACK, Topic
 from shared.kafka.topic_admin import ensure_topics
@@ -21,6 +23,8 @@ from tests.support.eventually import eventually
 from tests.support.infrastructure.brokers import Broker, make_broker
 
 IDLE_WAIT_SECONDS = 0.02
+SESSION_SECONDS = 10.0
+"""aiokafka's default."""
 
 pytestmark = pytest.mark.broker
 
@@ -93,10 +97,36 @@ async def test_a_consumer_whose_task_has_ended_is_made_again_where_it_was(kafka:
         await reader.stop()
 
 
-def _reader(kafka: str, topic: str) -> HealingConsumer:
+async def test_a_consumer_made_again_takes_the_place_of_one_that_could_not_leave(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = f"place-{uuid4().hex}"
+    await _records(kafka, topic, b"1")
+    reader = _reader(kafka, topic, group=f"group-{uuid4().hex}")
+    await reader.start()
+    try:
+        assert await _value(reader) == b"1"
+        first = reader.consumer
+        assert first is not None
+        monkeypatch.setattr(first._coordinator, "_maybe_leave_group", _refuse)
+        began, own_id = time.monotonic(), member_id(first)
+        await reader._replace(first, "an error that it holds")
+        assert await _value(reader) == b"1"  # never committed
+        assert reader.consumer is not None
+        assert member_id(reader.consumer) == own_id
+        assert time.monotonic() - began < SESSION_SECONDS / 2
+    finally:
+        await reader.stop()
+
+
+async def _refuse() -> None:
+    raise KafkaConnectionError("the coordinator is away")
+
+
+def _reader(kafka: str, topic: str, group: str | None = None) -> HealingConsumer:
     options = {
         "bootstrap_servers": kafka,
-        "group_id": None,
+        "group_id": group,
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
     }

@@ -41,6 +41,11 @@ def test_aiokafka_has_what_shows_a_consumers_state() -> None:
         assert f"self.{name} = " in consumer
 
 
+def test_aiokafka_makes_a_coordinator_at_the_start_and_keeps_its_member_id_there() -> None:
+    assert "self._coordinator = GroupCoordinator(" in inspect.getsource(AIOKafkaConsumer.start)
+    assert "self.member_id = " in inspect.getsource(GroupCoordinator.__init__)
+
+
 def test_aiokafka_sends_its_fetches_through_its_client() -> None:
     source = inspect.getsource(Fetcher._proc_fetch_request)
     assert "await self._client.send(node_id, request)" in source
