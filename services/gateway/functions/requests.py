@@ -45,7 +45,7 @@ class TrainConfigRequest(StrictTrainingConfig):
     model_config = ConfigDict(alias_generator=to_camel)
 
     method: TrainingMethod
-    dataset: Identifier | None = None
+    dataset: Name | None = None
     validation: ValidationOptions = ValidationOptions()
 
     def training_config(self) -> StrictTrainingConfig:
@@ -92,7 +92,7 @@ class GenerateRequest(FunctionRequest):
     difficulty: Literal["easy", "medium", "hard"] = "medium"
     edge_cases: bool = False
     diversity: Proportion = 0.5
-    examples: Identifier | None = None
+    examples: Name | None = None
     seed: Integer = Field(default=0, ge=0, le=2**31 - 1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
@@ -131,6 +131,9 @@ class FunctionService:
         return ValidationCheck(name="integrity", passed=True, detail=detail)
 
 
+UNNAMED_INTERACTION: Final = "adapt"
+
+
 def build_job_request(request: TrainAgentRequest) -> JobRequest:
     """trainAgent as a job."""
     return JobRequest(
@@ -156,13 +159,15 @@ def build_feedback_events(request: AdaptRequest) -> list[FeedbackReceived]:
         # As JSON again, because the check looks for NUL in its escaped form, as bodies have it.
         reject_unstorable(json.dumps(item).encode())
         fields = {_to_snake_case(name): value for name, value in item.items()}
-        fields.setdefault("interaction_id", _derive_interaction_id(fields))
+        provided = {"interaction_id": UNNAMED_INTERACTION, **fields, "agent_id": request.agent_id}
         try:
-            event = FeedbackReceived.model_validate(
-                {**fields, "agent_id": request.agent_id}, extra="forbid"
-            )
+            event = FeedbackReceived.model_validate(provided, extra="forbid")
         except ValidationError as error:
             raise to_request_error(error, ("feedback", index)) from error
+        if "interaction_id" not in fields:
+            # After the check: of what cannot be stored no id can be derived either.
+            derived = {"interaction_id": _derive_interaction_id(fields)}
+            event = event.model_copy(update=derived)
         events.append(event)
     return events
 

@@ -14,6 +14,7 @@ from services.gateway.functions.requests import (
     AdaptRequest,
     AnalyseRequest,
     BenchmarkRequest,
+    GenerateRequest,
     TrainAgentRequest,
     ValidateRequest,
 )
@@ -221,3 +222,26 @@ def test_an_item_that_cannot_be_feedback_is_named() -> None:
     with pytest.raises(Invalid) as refused:
         build_feedback_events(request_body)
     assert refused.value.errors[0].field.startswith("feedback[0]")
+
+
+@pytest.mark.parametrize("value", [10**40, {"a": [2**64]}])
+@pytest.mark.parametrize("field", ["input", "actual", "expected"])
+def test_an_item_to_adapt_to_that_cannot_be_stored_is_refused_by_its_field(
+    field: str, value: object
+) -> None:
+    item = {"input": "q", "expected": "a"} | {field: value}
+    request = AdaptRequest(agentId="picker", method="continual", feedback=[item])
+
+    with pytest.raises(Invalid) as refused:
+        build_feedback_events(request)
+
+    assert refused.value.errors[0].field.startswith(f"feedback[0].{field}")
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "\u200b", "x" * 300])
+def test_a_function_refuses_a_dataset_that_its_command_would_refuse(name: str) -> None:
+    training = {"agentId": "a", "config": {"method": "supervised", "dataset": name}}
+    with pytest.raises(ValidationError):
+        TrainAgentRequest.model_validate(training)
+    with pytest.raises(ValidationError):
+        GenerateRequest.model_validate({"scenarioType": "s", "count": 1, "examples": name})
