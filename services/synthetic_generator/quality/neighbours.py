@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.synthetic_generator.domain import Sample
 from services.synthetic_generator.quality.language import split_words
 
 RAREST_WORDS: Final = 8
-MOST_EXAMPLES: Final = 2_000
-"""Examples compared with one text: those that share its rarest words, so that none costs long."""
+MOST_EXAMPLES: Final = 100
+"""Examples of either side that are compared with one text: those that share its rarest words. A
+hundred thousand texts among as many examples are minutes so, and were an hour with all of them."""
+
+Places = defaultdict[str, list[int]]
+"""Word -> the examples that have it."""
 
 
 class ExampleNeighbours:
@@ -20,32 +24,39 @@ class ExampleNeighbours:
     def __init__(self, examples: Sequence[Sample]) -> None:
         self._words = [frozenset(split_words(example.key)) for example in examples]
         self._targets = [example.target for example in examples]
-        self._with_word: defaultdict[str, list[int]] = defaultdict(list)
-        for place, words in enumerate(self._words):
+        self._places: Places = defaultdict(list)
+        # Apart, so that many examples of other answers never crowd out the text's own.
+        self._of_target: defaultdict[str, Places] = defaultdict(lambda: defaultdict(list))
+        for place, (words, example) in enumerate(zip(self._words, examples, strict=True)):
             for word in words:
-                self._with_word[word].append(place)
+                self._places[word].append(place)
+                self._of_target[example.target][word].append(place)
 
     def agree(self, sample: Sample) -> bool:
         """Whether no example of another answer is nearer than all of the sample's own answer."""
         words = frozenset(split_words(sample.key))
-        own = other = 0.0
-        for place in self._find_candidates(words):
-            shared = len(words & self._words[place])
-            similarity = shared / (len(words) + len(self._words[place]) - shared)
-            if self._targets[place] == sample.target:
-                own = max(own, similarity)
-            else:
-                other = max(other, similarity)
-        return own >= other
+        own = self._find_similar(words, self._of_target.get(sample.target, {}))
+        others = {
+            place
+            for place in self._find_similar(words, self._places)
+            if self._targets[place] != sample.target
+        }
+        return self._largest_similarity(words, own) >= self._largest_similarity(words, others)
 
-    def _find_candidates(self, words: frozenset[str]) -> set[int]:
+    def _largest_similarity(self, words: frozenset[str], places: set[int]) -> float:
+        def compare(place: int) -> float:
+            shared = len(words & self._words[place])
+            return shared / (len(words) + len(self._words[place]) - shared)
+
+        return max(map(compare, places), default=0.0)
+
+    def _find_similar(self, words: frozenset[str], places: Mapping[str, list[int]]) -> set[int]:
         known = sorted(
-            (word for word in words if word in self._with_word),
-            key=lambda word: (len(self._with_word[word]), word),
+            (word for word in words if word in places), key=lambda word: (len(places[word]), word)
         )
         found: set[int] = set()
         for word in known[:RAREST_WORDS]:
-            found.update(self._with_word[word][:MOST_EXAMPLES])
+            found.update(places[word][: MOST_EXAMPLES - len(found)])
             if len(found) >= MOST_EXAMPLES:
                 break
         return found
