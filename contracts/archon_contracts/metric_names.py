@@ -49,6 +49,8 @@ UNKNOWN_TARGETS: Final = "data/unknown_targets"
 
 LEARNT_ITEMS: Final = "update/learnt_items"
 """Items that a fast-path update added to the sums."""
+WITHDRAWN_ITEMS: Final = "update/withdrawn_items"
+"""Items that it subtracted, because all feedback behind them was retracted."""
 NEW_ITEMS_RIGHT_BEFORE: Final = "update/right_before"
 NEW_ITEMS_RIGHT_AFTER: Final = "update/right_after"
 """Of a run's new items, those that the version before and the candidate answer right."""

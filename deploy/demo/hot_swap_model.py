@@ -24,6 +24,7 @@ class LoadedModel:
     version: str
     digest: str
     revision: int
+    uri: str = ""
 
 
 class HotSwapModel:
@@ -58,18 +59,20 @@ class HotSwapModel:
             configuration.model.version,
             configuration.model.artifact.digest,
             configuration.revision,
+            configuration.model.artifact.uri,
         )
         self._first.set()
         return True
 
     async def answer(self, question: str) -> tuple[str, LoadedModel]:
         """The answer, and the model that gave it; waits until a first model is there."""
-        serving = await self._serving()
+        serving = await self.serving()
         loop = asyncio.get_running_loop()
         answers = await loop.run_in_executor(self._answering, serving.predictor.predict, [question])
         return answers[0].output, serving
 
-    async def _serving(self) -> LoadedModel:
+    async def serving(self) -> LoadedModel:
+        """The model that answers now; waits until a first one is there."""
         while self._loaded is None:
             await self._first.wait()
         return self._loaded

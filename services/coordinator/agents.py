@@ -131,6 +131,10 @@ class AgentService:
         await self._agents.set_deployed(
             tx, AgentKey(body.tenant_id, body.agent_id), body.model, body.rolled_back_at
         )
+        # The earlier version may hold feedback that was retracted since.
+        key = AgentKey(body.tenant_id, body.agent_id)
+        await self._agent_queue.record_rollback(tx, key)
+        await self._agent_queue.start_next(tx, key, message.cause)
 
 
 def _allowed_answers(profile: AgentProfile) -> AllowedAnswers:

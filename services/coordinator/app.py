@@ -26,6 +26,8 @@ from services.coordinator.retraining.sources import SourcePublisher
 from services.coordinator.retraining.window_ends import WindowEnds
 from services.coordinator.retraining.window_store import WindowStore
 from services.coordinator.retraining.windows import Windows
+from services.coordinator.retraining.withdrawal_store import WithdrawalStore
+from services.coordinator.retraining.withdrawals import Withdrawals
 from services.coordinator.scheduling.slots import SlotAllocator
 from services.coordinator.service import JobService
 from services.coordinator.settings import HOUR, Settings
@@ -69,8 +71,9 @@ def build_components(settings: Settings, shared: ServiceContext) -> CoordinatorC
     slots = SlotAllocator(store, transitions, dispatcher, clock, report_timeout_seconds=timeout)
     windows, corrections = Windows(feedback, spans, outbox, clock), CorrectionStore()
     fast_path = FastPath(corrections, clock)
+    withdrawals = Withdrawals(WithdrawalStore(), transitions, outbox, clock)
     agent_queue = AgentQueue(
-        feedback, store, windows, fast_path, transitions, dispatcher, outbox, clock
+        feedback, store, windows, fast_path, withdrawals, transitions, dispatcher, outbox, clock
     )
     window_ends = WindowEnds(feedback, WindowStore(), store, outbox, clock)
     lifecycle = JobLifecycle(

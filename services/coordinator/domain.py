@@ -88,6 +88,34 @@ class UnlearntFeedback:
     event_ids: tuple[UUID, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TrainedVersion:
+    """A version as far as it matters for what it holds.
+
+    `holder` is the window or update that it was trained on; `parent` the version that it continues,
+    or from the base model the one that was deployed then, whose memory it was trained on.
+    """
+
+    version: str
+    parent: str | None
+    holder: UUID | None
+    is_from_base: bool
+    is_closed_form: bool
+    """Whether its training changed the sums alone, so that items can be subtracted again."""
+    prepared_at: datetime
+    """What was retracted before is not in its dataset, and left its sums."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawnItem:
+    """Retracted feedback that a window or an update has had; `tries` counts withdrawal jobs."""
+
+    event_id: UUID
+    withdrawn_at: datetime
+    holders: frozenset[UUID]
+    tries: int = 0
+
+
 def derive_window_id(key: AgentKey, sequence: int) -> UUID:
     """The same window has the same id, whoever claims it."""
     return derived_id("window", key.tenant_id, key.agent_id, sequence)
@@ -107,6 +135,15 @@ class WindowFacts(ValueObject):
     feedback_digest: str
     fast_path: bool = False
     """Whether it is an update of the fast path: its feedback stays unused."""
+
+
+class WithdrawalFacts(ValueObject):
+    """What a job knows of the retracted feedback that its version must not hold."""
+
+    items: int
+    subtracted: bool
+    """Whether a closed form subtracts them; otherwise a training from the base model leaves
+    them out."""
 
 
 class DatasetFacts(ValueObject):
@@ -166,6 +203,7 @@ class JobFacts(ValueObject):
     success_rate: float | None = None
     warm_start: ModelRef | None = None
     window: WindowFacts | None = None
+    withdrawal: WithdrawalFacts | None = None
     plan: CurriculumPlan | None = None
     dataset: DatasetFacts | None = None
     first_step_at: datetime | None = None
@@ -216,17 +254,26 @@ class Job:
 
     @property
     def is_update(self) -> bool:
-        """Whether it is an update of the fast path."""
+        """Whether it is an update of the fast path, which adds corrections or subtracts items."""
+        withdrawal = self.facts.withdrawal
+        if withdrawal is not None:
+            return withdrawal.subtracted
         return self.facts.window is not None and self.facts.window.fast_path
 
     @property
+    def is_withdrawal(self) -> bool:
+        """Whether it makes a version without feedback that was retracted."""
+        return self.facts.withdrawal is not None
+
+    @property
     def is_refused_update(self) -> bool:
-        """Whether it is an update that trained, and whose version is not deployed.
+        """Whether it is an update or a withdrawal that trained, and whose version is not deployed.
 
         One that data preparation kept out does not count: whoever sends nonsense would delay the
         others' corrections.
         """
-        return self.is_update and self.attempt > 0 and self._gave_no_version
+        waits = self.is_update or self.is_withdrawal
+        return waits and self.attempt > 0 and self._gave_no_version
 
     @property
     def was_unsuccessful(self) -> bool:

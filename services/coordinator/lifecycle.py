@@ -82,6 +82,8 @@ class JobLifecycle:
         # Elsewhere nothing runs that would be worth stopping: late results are ignored.
         if event is JobEvent.CANCELLED and job.state is JobState.TRAINING:
             await self._dispatcher.cancel_training(tx, job, cause, reason)
+        if moved.state.is_final and moved.is_withdrawal:
+            await self._agent_queue.record_withdrawal_end(tx, moved, hopeless=data_at_fault)
         if moved.state.is_final:
             await self._release_agent(tx, job, moved, cause, end)
         elif moved.state is not JobState.QUEUED:

@@ -118,7 +118,8 @@ class JobService:
             return
         prepared = JobEvent.UPDATE_PREPARED if job.is_update else JobEvent.PREPARED
         items = body.items.get("train", 0)
-        if items == 0:
+        # A withdrawal by subtraction teaches nothing: its dataset lists what leaves.
+        if items == 0 and not (job.is_withdrawal and job.is_update):
             reason = f"none of {body.quality.received} items is left to train on; send more"
             await self._fail(tx, job, message, reason, data_at_fault=True)
             return
@@ -176,7 +177,8 @@ class JobService:
         if body.retryable:
             await self._lifecycle.retry_training(tx, job, message.cause, body.reason)
         else:
-            await self._fail(tx, job, message, body.reason)
+            at_fault = job.is_withdrawal
+            await self._fail(tx, job, message, body.reason, data_at_fault=at_fault)
 
     async def record_evaluation(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
         """Register what the gate passed; end the job of what it rejected."""
@@ -249,8 +251,11 @@ class JobService:
         )
         key = AgentKey(body.tenant_id, body.agent_id)
         await self._window_ends.record_learnt(tx, key, body.model.version)
-        await self._agent_queue.reset_unsuccessful_runs(tx, key)
-        if job is not None:
+        await self._agent_queue.record_deployment(tx, key, by_hand=body.job_id is None)
+        if job is None:
+            # Deployed by hand: it may hold feedback that was retracted since.
+            await self._agent_queue.start_next(tx, key, message.cause)
+        else:
             await self._lifecycle.advance(
                 tx,
                 job,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archon_contracts.commands import PrepareDataset, SourceKind
 from archon_contracts.formats import REPLAY, QuarantinedItem, Split, TrainingItem
@@ -80,6 +80,8 @@ def prepare(
     RejectedDataset when nothing new is left: training on old items alone teaches nothing.
     """
     counters = PreparationCounters()
+    if inputs.command.withdrawal:
+        return _prepare_withdrawal(inputs, policy, counters)
     new, quarantined = _select_new_items(inputs, policy, counters)
     merged = merge_near_duplicates(
         new, _select_replay_candidates(inputs, new), inputs.never_trained, policy, counters
@@ -92,6 +94,32 @@ def prepare(
     parts[Split.TRAIN] += _augment(inputs, policy, parts)
     parts[Split.TRAIN] += replayed
     return _assemble(inputs, counters, parts, learned, quarantined)
+
+
+def _prepare_withdrawal(
+    inputs: PreparationInputs, policy: PreparationPolicy, counters: PreparationCounters
+) -> PreparedDataset | RejectedDataset:
+    """Nothing new: what is remembered, without what was retracted, or only a list of that.
+
+    What is remembered is split like new items, so that the training has items to validate on.
+    """
+    if not inputs.command.rehearse:
+        return _assemble(inputs, counters, {split: [] for split in Split}, [], ())
+    memory = _usable_replay_items(inputs)
+    merged = merge_near_duplicates(memory, [], inputs.never_trained, policy, counters)
+    if not merged.new:
+        return RejectedDataset(
+            "nothing is left to train on without the retracted feedback; send feedback, or request "
+            "a training on a dataset",
+            counters.report(0, {}, 0),
+        )
+    parts = {
+        part: [item.model_copy(update={"source": REPLAY}) for item in items]
+        for part, items in _split(inputs, policy, merged, ()).items()
+    }
+    prepared = _assemble(inputs, counters, parts, [], ())
+    # They were trained on before, so none of them may guard later versions.
+    return replace(prepared, reference_candidates=())
 
 
 def _select_new_items(

@@ -101,7 +101,9 @@ class DataPrepService:
         tenant_id, agent_id = command.tenant_id, command.agent_id
         seed = self._agent_seed(tenant_id, agent_id)
         replay: list[Item] = []
-        if command.plan.replay_ratio or command.rehearse or command.trust.enabled:
+        # A withdrawal trusts nothing new; one that is subtracted needs nothing that is remembered.
+        learns = not command.withdrawal
+        if command.rehearse or (learns and (command.plan.replay_ratio or command.trust.enabled)):
             known = await self._store.read_replay_buffer(tx, tenant_id, agent_id)
             replay = select_retained(known, self._policy.replay_capacity, seed)
         candidates = await self._store.read_reference_candidates(tx, tenant_id, agent_id)

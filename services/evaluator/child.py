@@ -132,6 +132,7 @@ def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
         predictions,
         control,
         policy,
+        withdrawal=bool(spec.get("withdrawal")),
         minimum_reference_items=minimum_reference_items,
         recent=[list(read_jsonl(Path(path), PredictionRow)) for path in spec.get("recent", ())],
         answers=spec.get("answers"),

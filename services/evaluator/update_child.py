@@ -61,7 +61,7 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
             rows = score_predictions(items, answers, AgentKind.CLASSIFIER)
             write_predictions(folder, role, rows)
             report({"event": "scored", "model": role.value, "items": len(items)})
-        learnt[role.value] = _count_right(model, update)
+        learnt[role.value] = _count_right(model, update) if update else 0
     return {"report": _decide(spec, folder, learnt, len(update))}
 
 
@@ -69,13 +69,15 @@ def _decide(
     spec: Mapping[str, Any], folder: Path, learnt: Mapping[str, int], items: int
 ) -> dict[str, Any]:
     policy = GatePolicy.model_validate(spec["gate"])
-    rules = build_update_rules(
-        policy,
-        FastPathPolicy.model_validate(spec["fast_path"]),
-        right_before=learnt[Role.DEPLOYED],
-        right_after=learnt[Role.CANDIDATE],
-        items=items,
-    )
+    rules = None
+    if not spec["withdrawal"]:
+        rules = build_update_rules(
+            policy,
+            FastPathPolicy.model_validate(spec["fast_path"]),
+            right_before=learnt[Role.DEPLOYED],
+            right_after=learnt[Role.CANDIDATE],
+            items=items,
+        )
     predictions = {
         role: list(read_jsonl(folder / predictions_file(role), PredictionRow))
         for role in (Role.CANDIDATE, Role.DEPLOYED)
@@ -96,6 +98,7 @@ def _decide(
         Role.DEPLOYED,
         policy,
         rules=rules,
+        withdrawal=bool(spec["withdrawal"]),
         minimum_reference_items=minimum_reference_items,
         recent=[list(read_jsonl(Path(path), PredictionRow)) for path in spec["recent"]],
         answers=spec.get("answers"),

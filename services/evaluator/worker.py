@@ -229,6 +229,7 @@ class EvaluationWorker:
                 "gate": command.gate.model_dump(mode="json"),
                 "minimum_reference_items": command.minimum_reference_items,
                 "run": command.run.model_dump(mode="json") if command.run else None,
+                "withdrawal": command.withdrawal,
                 "recent": _write_recent(Path(earlier), recent),
                 "answers": answers,
             }
@@ -279,6 +280,7 @@ class UpdateEvaluationWorker(EvaluationWorker):
                 "fast_path": command.fast_path.model_dump(mode="json"),
                 "minimum_reference_items": command.minimum_reference_items,
                 "run": command.run.model_dump(mode="json") if command.run else None,
+                "withdrawal": command.withdrawal,
                 "recent": _write_recent(Path(earlier), recent),
                 "answers": await self._read_answers(command, card),
             }

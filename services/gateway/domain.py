@@ -228,6 +228,9 @@ class ModelView(View):
     registered_at: datetime | None = None
     deployed_at: datetime | None = None
     evaluation: dict[str, Any] | None = None
+    withdrawn_items: int = Field(
+        default=0, description="Items of retracted feedback that it may hold; at most so many."
+    )
 
 
 def name_synthetic_dataset(request_id: UUID) -> str:

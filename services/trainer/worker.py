@@ -150,6 +150,7 @@ class UpdateWorker(TrainingWorker):
             "digest": parent.digest,
             "dataset": str(await self.artifacts.fetch(command.dataset)),
             "labels": list(command.labels),
+            "withdrawal": command.withdrawal,
             "output_dir": str(output),
             "threads": self.threads,
             "device": "cpu",

@@ -74,13 +74,13 @@ def run() -> list[Figure]:
 
 
 async def _measure() -> list[float | None]:
-    intents = _intents()
+    intents = read_intents()
     known, unknown = intents[:KNOWN], intents[KNOWN : KNOWN + CORRECTIONS + WARM_UPS]
     async with fresh_system() as (runtime, gateway):
-        await _deploy_first(gateway, known, unknown)
+        await deploy_first(gateway, known, unknown)
         servers = runtime.endpoints.kafka_bootstrap_servers
         async with (
-            _serving_agent(servers) as model,
+            serving_agent(servers) as model,
             KafkaFeedbackClient(servers, source=f"agent/{AGENT_ID}") as client,
         ):
             return [
@@ -89,7 +89,7 @@ async def _measure() -> list[float | None]:
             ]
 
 
-def _intents() -> list[Intent]:
+def read_intents() -> list[Intent]:
     """The intents in a seeded random order."""
     path = RealData().test_data / DATA_FILE
     if not path.is_file():
@@ -109,14 +109,14 @@ def _intents() -> list[Intent]:
     ]
 
 
-async def _deploy_first(
+async def deploy_first(
     gateway: AsyncGatewayClient, known: Sequence[Intent], unknown: Sequence[Intent]
 ) -> None:
     """An agent that answers the known intents, and has the unknown ones among its labels."""
     suite = [{"input": t, "target": i.name} for i in (*known, *unknown) for t in i.suite]
-    await _upload(gateway, "correction-suite", "evaluation", suite)
+    await upload(gateway, "correction-suite", "evaluation", suite)
     first = [{"input": text, "target": intent.name} for intent in known for text in intent.train]
-    await _upload(gateway, "correction-first", "training", first)
+    await upload(gateway, "correction-first", "training", first)
     agent = {
         "agent_id": AGENT_ID,
         "kind": "classifier",
@@ -127,20 +127,21 @@ async def _deploy_first(
     await gateway.post("/v1/agents", agent)
     request = {"agent_id": AGENT_ID, "method": "supervised", "dataset": "correction-first"}
     accepted = await gateway.post("/v1/jobs", request)
-    job = await _ended(gateway, str(accepted["job_id"]))
+    job = await wait_for_end(gateway, str(accepted["job_id"]))
     if job["state"] != "completed":
         raise RuntimeError(f"no first version: {job['state']}, {job['reason']}")
     await asyncio.sleep(WARM_UP_SECONDS)
 
 
-async def _upload(
+async def upload(
     gateway: AsyncGatewayClient, name: str, purpose: str, items: Sequence[dict[str, str]]
 ) -> None:
+    """Keep a dataset."""
     await gateway.post("/v1/datasets", {"name": name, "purpose": purpose, "items": items})
 
 
 @asynccontextmanager
-async def _serving_agent(servers: str) -> AsyncIterator[HotSwapModel]:
+async def serving_agent(servers: str) -> AsyncIterator[HotSwapModel]:
     """The agent's model, kept at the deployed version while the block runs."""
     model = HotSwapModel()
     following = asyncio.create_task(_follow(model, servers))
@@ -194,18 +195,19 @@ async def _correct(
         await asyncio.sleep(POLL_SECONDS)
         answer, _ = await model.answer(text)
     seconds = time.perf_counter() - began
-    await _quiet(gateway)
+    await wait_until_quiet(gateway)
     return seconds
 
 
-async def _quiet(gateway: AsyncGatewayClient) -> None:
+async def wait_until_quiet(gateway: AsyncGatewayClient) -> None:
     """Wait until no job of the agent is under way."""
     jobs = (await gateway.get("/v1/jobs", agent_id=AGENT_ID))["items"]
     for job in jobs:
-        await _ended(gateway, str(job["job_id"]))
+        await wait_for_end(gateway, str(job["job_id"]))
 
 
-async def _ended(gateway: AsyncGatewayClient, job_id: str) -> dict[str, Any]:
+async def wait_for_end(gateway: AsyncGatewayClient, job_id: str) -> dict[str, Any]:
+    """The job, once it is over."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         job: dict[str, Any] = await gateway.get(f"/v1/jobs/{job_id}")

@@ -60,6 +60,11 @@ class PrepareDataset(Contract):
     fast_path: bool = Field(
         default=False, description="A few corrections: none is kept from training."
     )
+    withdrawal: bool = Field(
+        default=False,
+        description="Nothing new is learnt: with `rehearse` all that is remembered is trained on "
+        "again, otherwise the dataset only lists what was retracted.",
+    )
 
 
 class EraseItems(Contract):

@@ -75,6 +75,11 @@ class EvaluateModel(Contract):
         "and lose nothing that `fast_path` does not allow.",
     )
     fast_path: FastPathPolicy = FastPathPolicy()
+    withdrawal: bool = Field(
+        default=False,
+        description="The candidate is without retracted feedback: no gain is asked of it, and a "
+        "loss beyond the gate's limits is a person's to accept.",
+    )
     minimum_reference_items: int = Field(
         default=0,
         ge=0,

@@ -47,6 +47,10 @@ class TrainModel(Contract):
         default=False,
         description="Add the items to the warm start's closed form; takes no training slot.",
     )
+    withdrawal: bool = Field(
+        default=False,
+        description="With `fast_path`: only subtract what the dataset lists as retracted.",
+    )
 
 
 class CancelTraining(Contract):

@@ -1,6 +1,6 @@
 """Events: facts in the past tense."""
 
-from archon_contracts.events.agents import AgentConfigured, AgentParked
+from archon_contracts.events.agents import AgentConfigured, AgentParked, FeedbackWithdrawn
 from archon_contracts.events.audit import AuditAction, AuditChange, AuditRecorded
 from archon_contracts.events.curriculum import (
     CurriculumPlan,
@@ -92,6 +92,7 @@ __all__ = [
     "FeedbackRetracted",
     "FeedbackReturned",
     "FeedbackSource",
+    "FeedbackWithdrawn",
     "InteractionLogged",
     "JobCancelled",
     "JobCompleted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import ClassVar
+from uuid import UUID
 
 from pydantic import Field
 
@@ -32,3 +33,21 @@ class AgentParked(Contract):
     agent_id: Name
     reason: str = Field(description="What went wrong.")
     until: datetime = Field(description="When it is evaluated again.")
+
+
+class FeedbackWithdrawn(Contract):
+    """Feedback was retracted that versions have learnt: which ones, and what is done about it."""
+
+    topic: ClassVar[Topic] = topics.AGENTS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    affected_versions: dict[str, int] = Field(
+        description="Every version that may hold retracted feedback, and how many items of it; it "
+        "replaces an earlier list. An upper bound: what data preparation left out counts too."
+    )
+    deployed: str = Field(default="", description="Version deployed now; empty: none.")
+    job_id: UUID | None = Field(
+        default=None, description="Job that makes a version without them; absent: none is begun."
+    )
+    reason: str = Field(default="", description="What the job does, or why there is none.")

@@ -30,10 +30,17 @@ def list_models(
         print_json(found)
         return
     rows = (
-        (model["version"], coloured(model["status"]), model["digest"][:12], _accuracy(model))
+        (
+            model["version"],
+            coloured(model["status"]),
+            model["digest"][:12],
+            _accuracy(model),
+            str(model.get("withdrawn_items") or ""),
+        )
         for model in found
     )
-    console.print(table(f"models of {agent}", ("version", "status", "digest", ACCURACY), rows))
+    headers = ("version", "status", "digest", ACCURACY, "retracted items held")
+    console.print(table(f"models of {agent}", headers, rows))
 
 
 @group.command(

@@ -78,6 +78,9 @@ class FeedbackWriter:
         added = {AgentKey(t.tenant_id, t.agent_id) for is_new, t in changed if is_new}
         evaluated = [stats for key, stats in newest.items() if key in added]
         await self._triggers.evaluate_triggers(tx, evaluated)
+        for key, stats in newest.items():
+            if key not in added and stats.withdrawals:
+                await self._triggers.evaluate_withdrawal(tx, stats)
 
     async def _store_items(
         self, tx: Tx, items: Sequence[FeedbackItem], agents: Mapping[AgentKey, int]

@@ -79,6 +79,8 @@ class Triggers(Protocol):
 
     async def evaluate_triggers(self, tx: Tx, changed: Sequence[FeedbackStats]) -> None: ...
 
+    async def evaluate_withdrawal(self, tx: Tx, stats: FeedbackStats) -> None: ...
+
 
 class AgentNames(Protocol):
     """Agents as configured."""

@@ -30,7 +30,8 @@ class FeedbackStats:
     `previous_...` counts the ratings of the last window that had enough of them;
     `unsuccessful_runs` the retrains in a row that trained and gave no version, the last of them at
     `last_unsuccessful_at`. `corrections` bounds the wrong answers that the fast path has not looked
-    at, `refused_updates` counts its updates in a row that gave no version.
+    at, `refused_updates` counts its updates in a row that gave no version. `withdrawals` bounds the
+    retracted feedback that nobody has looked for in the deployed version.
     """
 
     tenant_id: str
@@ -50,6 +51,7 @@ class FeedbackStats:
     updates: int = 0
     refused_updates: int = 0
     last_refused_update_at: datetime | None = None
+    withdrawals: int = 0
     busy: bool = False
     check_at: datetime | None = None
 

@@ -248,9 +248,11 @@ class FeedbackStore:
         ):
             return RetractionResult(is_new=False)
         erased = await self._queries.erase_feedback(tx, **place, **named, now=now)
-        used = tuple(erased["claimed_ids"])
+        used, row = tuple(erased["claimed_ids"]), None
+        if used:
+            row = await self._queries.record_withdrawals(tx, **place, event_ids=used, now=now)
         if not erased["unused"]:
-            return RetractionResult(used)
+            return RetractionResult(used, _stats(row) if row else None)
         row = await self._queries.subtract_from_stats(
             tx,
             **place,
@@ -358,6 +360,7 @@ def _stats(row: Mapping[str, Any]) -> FeedbackStats:
         updates=row["updates"],
         refused_updates=row["refused_updates"],
         last_refused_update_at=row["last_refused_update_at"],
+        withdrawals=row["withdrawals"],
         busy=row["open_job_id"] is not None,
         check_at=row["check_at"],
     )

@@ -81,6 +81,7 @@ def _prepare(job: Job, agent: ConfiguredAgent) -> PrepareDataset:
         labels=agent.profile.labels,
         trust=agent.profile.trust,
         seed=job.config.effective_seed,
+        withdrawal=job.is_withdrawal,
     )
     if job.is_update:
         # A window weighs contradicted items down, beside many others. Here there are no others.
@@ -109,6 +110,7 @@ def _train(job: Job, agent: ConfiguredAgent) -> TrainModel:
         retention=job.facts.retention,
         config=job.config,
         fast_path=job.is_update,
+        withdrawal=job.is_withdrawal,
     )
 
 
@@ -130,6 +132,7 @@ def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
         gate=agent.profile.gate,
         update=_require(job.facts.dataset, "dataset").artifact if job.is_update else None,
         fast_path=agent.profile.fast_path,
+        withdrawal=job.is_withdrawal,
         minimum_reference_items=0 if trusted else MINIMUM_REFERENCE_ITEMS,
         run=_summarise(job),
     )
@@ -207,6 +210,8 @@ def _lineage(job: Job, agent: ConfiguredAgent, revision: str) -> dict[str, JsonV
             "feedback_digest": facts.window.feedback_digest,
             "fast_path": facts.window.fast_path,
         }
+    if facts.withdrawal is not None:
+        lineage |= {"withdrawn_items": facts.withdrawal.items, "fast_path": job.is_update}
     return lineage
 
 
@@ -226,6 +231,8 @@ def _deploy(job: Job) -> DeployModel:
 def _requester(job: Job) -> str:
     """What started the job: its trigger, or who requested it."""
     window = job.facts.window
+    if job.is_withdrawal:
+        return "withdrawal"
     if job.is_update:
         return "fast path"
     if window is not None and window.reason is not TriggerReason.MANUAL:

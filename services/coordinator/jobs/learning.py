@@ -39,9 +39,12 @@ def assess_learning(job: Job, evaluation: EvaluationCompleted) -> LearningReport
     moved = _weights_moved(job, candidate)
     changed, items = _changed_answers(evaluation, metrics)
     gained = _right_gained(evaluation, metrics)
+    withdrawal = job.facts.withdrawal
     return LearningReport(
-        learnt=moved is not False and changed != 0,
+        # A withdrawal is to learn nothing: its weights are others, its answers need not be.
+        learnt=moved is not False and (changed != 0 or withdrawal is not None),
         reasons=(
+            *([f"{withdrawal.items} retracted items leave"] if withdrawal else ()),
             *_describe(before, after, moved, changed, items, gained),
             *_describe_choice(metrics),
         ),

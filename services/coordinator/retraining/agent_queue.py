@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,14 +12,13 @@ from opentelemetry import metrics
 from archon_contracts import telemetry
 from archon_contracts.events import AgentParked, JobState, TriggerReason
 from archon_contracts.identifiers import new_id
-from archon_contracts.values import TrainingMethod
+from archon_contracts.values import TrainingMethod, TriggerPolicy
 from services.coordinator.domain import (
     AgentKey,
     ConfiguredAgent,
     Job,
     JobFacts,
     Window,
-    WindowFacts,
     derive_job_id,
     merge_config,
 )
@@ -33,7 +33,8 @@ from services.coordinator.retraining.fast_path import UPDATE_PLAN, FastPath, bac
 from services.coordinator.retraining.policies import PolicyCache
 from services.coordinator.retraining.ports import RequestedJobs, StatsStore
 from services.coordinator.retraining.triggers import TriggerDecision, decide
-from services.coordinator.retraining.windows import Windows
+from services.coordinator.retraining.windows import Windows, add_window_facts
+from services.coordinator.retraining.withdrawals import Withdrawals
 from shared.errors import PermanentError, RetryableError
 from shared.logging import get_logger
 from shared.messaging.messages import Cause
@@ -58,6 +59,7 @@ class AgentQueue:
         requests: RequestedJobs,
         windows: Windows,
         fast_path: FastPath,
+        withdrawals: Withdrawals,
         transitions: JobTransitions,
         dispatcher: CommandDispatcher,
         outbox: Outbox,
@@ -65,6 +67,7 @@ class AgentQueue:
     ) -> None:
         self._outbox = outbox
         self._fast_path = fast_path
+        self._withdrawals = withdrawals
         self._stats_store = stats_store
         self._requests = requests
         self._windows = windows
@@ -112,10 +115,28 @@ class AgentQueue:
         await self._stats_store.clear_open_job(tx, job.key, job.job_id)
         await self.start_next(tx, job.key, cause)
 
-    async def reset_unsuccessful_runs(self, tx: Tx, key: AgentKey) -> None:
+    async def record_deployment(self, tx: Tx, key: AgentKey, *, by_hand: bool) -> None:
         """A version was deployed: earlier unsuccessful runs no longer delay the next retrain."""
         await self._stats_store.reset_unsuccessful_runs(tx, key)
         await self._fast_path.record_end(tx, key, deployed=True)
+        await self._withdrawals.recheck(tx, key, by_hand=by_hand)
+
+    async def record_rollback(self, tx: Tx, key: AgentKey) -> None:
+        """An earlier version is deployed again; it may hold what was retracted since."""
+        await self._stats_store.lock_stats(tx, key)
+        await self._withdrawals.recheck(tx, key, by_hand=True)
+
+    async def record_withdrawal_end(self, tx: Tx, job: Job, *, hopeless: bool) -> None:
+        """A withdrawal job is over. `hopeless`: another try could not end otherwise."""
+        await self._stats_store.lock_stats(tx, job.key)
+        await self._withdrawals.record_end(tx, job, hopeless=hopeless)
+
+    async def evaluate_withdrawal(self, tx: Tx, stats: FeedbackStats) -> None:
+        """Feedback was retracted and none came: begin a withdrawal, but never a retrain.
+
+        A retraction changes a mean rating without new evidence.
+        """
+        await self._evaluate(tx, stats, retrains=False)
 
     async def evaluate_triggers(self, tx: Tx, changed: Sequence[FeedbackStats]) -> None:
         """Evaluate the trigger of each agent of a batch.
@@ -136,9 +157,21 @@ class AgentQueue:
         Raises:
             RetryableError: the database is away, or the transaction met another one.
         """
+        await self._evaluate(tx, stats, retrains=True)
+
+    async def _evaluate(self, tx: Tx, stats: FeedbackStats, *, retrains: bool) -> None:
         key, now = AgentKey(stats.tenant_id, stats.agent_id), self._clock.now()
         try:
             decision = await self._decide(tx, key, stats, now)
+            if decision.withdrawal:
+                async with self._stats_store.savepoint(tx):
+                    if await self._withdraw(tx, key, stats):
+                        return
+                # Nothing is to be withdrawn: what else is due?
+                stats = replace(stats, withdrawals=0)
+                decision = await self._decide(tx, key, stats, now)
+            if not retrains:
+                decision = decision.without_start(stats.check_at)
             if decision.reason is not None or decision.update:
                 # An error of this agent must undo its half-made job and nothing of the others.
                 async with self._stats_store.savepoint(tx):
@@ -187,6 +220,12 @@ class AgentQueue:
         if revision == stats.profile_revision and now < until:
             return TriggerDecision(check_at=until)
         policies = await self._policies.read(tx, key, stats)
+        if may_withdraw(stats, policies.trigger):
+            # Not the cooldown and the backoff of windows: what was retracted is to leave at once.
+            until = backoff_until(stats, policies.updates, now)
+            if until <= now:
+                return TriggerDecision(withdrawal=True)
+            return decide(stats, policies.trigger, now).check_by(until)
         decision = decide(stats, policies.trigger, now)
         if decision.reason is not None or policies.fast_path is None or not may_update(stats):
             return decision
@@ -218,6 +257,13 @@ class AgentQueue:
         job = await self._open(tx, agent, window, requested_by="fast path", fast_path=True)
         await self._start(tx, job, cause_of_window(window, job))
         return True
+
+    async def _withdraw(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> bool:
+        """Begin a withdrawal; False when the deployed version holds nothing that was retracted."""
+        job = await self._withdrawals.open(tx, await self._agent(tx, key), stats)
+        if job is not None:
+            await self._start(tx, job, Cause(job.job_id, str(job.job_id)))
+        return job is not None
 
     async def _open(
         self,
@@ -305,6 +351,11 @@ def report_parked(key: AgentKey, error: Exception) -> None:
     parked_counter.add(1, {telemetry.ERROR_TYPE: type(error).__name__})
 
 
+def may_withdraw(stats: FeedbackStats, policy: TriggerPolicy) -> bool:
+    """Whether there may be retracted feedback in the deployed version; constant time."""
+    return stats.withdrawals > 0 and not stats.busy and policy.enabled
+
+
 def may_update(stats: FeedbackStats) -> bool:
     """Whether there may be corrections for the fast path; constant time."""
     return stats.corrections > 0 and not stats.busy
@@ -314,21 +365,3 @@ def cause_of_window(window: Window, job: Job) -> Cause:
     """What causes a job that a policy began: its window, below the trigger's span."""
     context = build_trigger_context(job.job_id, window.claim.completed_by)
     return Cause(window.window_id, str(job.job_id), context.traceparent)
-
-
-def add_window_facts(facts: JobFacts, window: Window, *, fast_path: bool = False) -> JobFacts:
-    """The facts of a job that learns from a window."""
-    return facts.model_copy(
-        update={
-            "new_items": window.claim.feedback_count,
-            "rated_items": window.claim.labelled,
-            "success_rate": window.claim.success_rate,
-            "window": WindowFacts(
-                window_id=window.window_id,
-                reason=window.reason,
-                feedback_count=window.claim.feedback_count,
-                feedback_digest=window.claim.feedback_digest,
-                fast_path=fast_path,
-            ),
-        }
-    )

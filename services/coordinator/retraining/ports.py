@@ -14,10 +14,12 @@ from services.coordinator.domain import (
     AgentKey,
     ConfiguredAgent,
     Job,
+    TrainedVersion,
     UnlearntFeedback,
     Window,
     WindowClaim,
     WindowOutcome,
+    WithdrawnItem,
 )
 from services.coordinator.feedback.stats import FeedbackStats, StoredFeedback
 from shared.postgres.database import Tx
@@ -141,6 +143,26 @@ class WindowRecords(Protocol):
     ) -> tuple[UUID, WindowOutcome | None] | None: ...
 
     async def reclaim_feedback(self, tx: Tx, key: AgentKey, window_id: UUID) -> int: ...
+
+
+class WithdrawalRecords(Protocol):
+    """Retracted feedback that versions may hold. The caller holds the statistics' lock."""
+
+    async def withdrawn_items(self, tx: Tx, key: AgentKey, *, most: int) -> list[WithdrawnItem]: ...
+
+    async def trained_versions(self, tx: Tx, key: AgentKey) -> list[TrainedVersion]: ...
+
+    async def count_try(
+        self, tx: Tx, key: AgentKey, event_ids: Sequence[UUID], sequence: int
+    ) -> None: ...
+
+    async def give_up_tried(self, tx: Tx, key: AgentKey, tries: int) -> None: ...
+
+    async def reset_tries(self, tx: Tx, key: AgentKey) -> None: ...
+
+    async def set_withdrawals(self, tx: Tx, key: AgentKey, count: int) -> None: ...
+
+    async def mark_withdrawals(self, tx: Tx, key: AgentKey) -> None: ...
 
 
 class ArtifactStore(Protocol):

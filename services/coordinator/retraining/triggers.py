@@ -27,7 +27,7 @@ BEST_RATING: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class TriggerDecision:
-    """Fire now for `reason`, or begin an update of the fast path, or look again at `check_at`.
+    """Fire now for `reason`, or begin an update or a withdrawal, or look again at `check_at`.
 
     None of them: wait for feedback.
     """
@@ -35,10 +35,17 @@ class TriggerDecision:
     reason: TriggerReason | None = None
     check_at: datetime | None = None
     update: bool = False
+    withdrawal: bool = False
+    """Whether to look for retracted feedback in the deployed version first."""
 
     def with_update(self) -> TriggerDecision:
         """The same, and an update begins now."""
         return replace(self, update=True)
+
+    def without_start(self, known: datetime | None) -> TriggerDecision:
+        """Nothing begins now; the earlier of its check and the known one stays."""
+        decision = TriggerDecision(check_at=known)
+        return decision if self.check_at is None else decision.check_by(self.check_at)
 
     def check_by(self, moment: datetime) -> TriggerDecision:
         """The same, looked at again at that moment or before."""

@@ -6,7 +6,14 @@ from datetime import datetime
 
 from archon_contracts import telemetry
 from archon_contracts.events import RetrainTriggered, TriggerReason
-from services.coordinator.domain import AgentKey, Job, Window, derive_window_id
+from services.coordinator.domain import (
+    AgentKey,
+    Job,
+    JobFacts,
+    Window,
+    WindowFacts,
+    derive_window_id,
+)
 from services.coordinator.errors import NothingToLearn
 from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.jobs.ports import Outbox, Spans
@@ -95,3 +102,21 @@ class Windows:
             fast_path=job.is_update,
         )
         await self._outbox.append(tx, triggered, cause=cause_of_job(cause, job))
+
+
+def add_window_facts(facts: JobFacts, window: Window, *, fast_path: bool = False) -> JobFacts:
+    """The facts of a job that learns from a window."""
+    return facts.model_copy(
+        update={
+            "new_items": window.claim.feedback_count,
+            "rated_items": window.claim.labelled,
+            "success_rate": window.claim.success_rate,
+            "window": WindowFacts(
+                window_id=window.window_id,
+                reason=window.reason,
+                feedback_count=window.claim.feedback_count,
+                feedback_digest=window.claim.feedback_digest,
+                fast_path=fast_path,
+            ),
+        }
+    )

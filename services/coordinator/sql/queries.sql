@@ -403,6 +403,76 @@ FROM fast_items i JOIN feedback f USING (event_id, tenant_id)
 WHERE i.update_id = :update_id AND f.retracted_at IS NULL
 ORDER BY f.received_at;
 
+-- Withdrawals. The caller holds the statistics' lock.
+
+-- name: record_withdrawals(tenant_id, agent_id, event_ids, now)^
+WITH recorded AS (
+    INSERT INTO withdrawals (tenant_id, event_id, agent_id, withdrawn_at)
+    SELECT :tenant_id, g.event_id, :agent_id, :now
+    FROM unnest(:event_ids::uuid[]) AS g (event_id)
+    ON CONFLICT DO NOTHING
+)
+UPDATE feedback_stats SET withdrawals = withdrawals + cardinality(:event_ids::uuid[])
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+RETURNING *;
+
+-- name: withdrawn_items(tenant_id, agent_id, most)
+-- With the windows and updates that have had each.
+SELECT w.event_id, w.withdrawn_at, w.tries,
+       array_remove(ARRAY[f.window_id, i.update_id] || ARRAY(
+           SELECT r.window_id FROM window_returns r
+           WHERE r.event_id = w.event_id AND r.tenant_id = w.tenant_id
+       ), NULL) AS holders
+FROM withdrawals w
+JOIN feedback f USING (event_id, tenant_id)
+LEFT JOIN fast_items i USING (event_id, tenant_id)
+WHERE w.tenant_id = :tenant_id AND w.agent_id = :agent_id
+ORDER BY w.withdrawn_at DESC
+LIMIT :most;
+
+-- name: trained_versions(tenant_id, agent_id)
+-- From the base model a version has the memory of what was deployed then. A closed form is only the
+-- classifiers', where fine-tuning was not chosen; an update never fine-tunes.
+SELECT j.facts -> 'model' ->> 'version' AS version,
+       coalesce(j.facts -> 'warm_start' ->> 'version',
+                j.facts -> 'evaluation' ->> 'compared_with') AS parent,
+       (j.facts -> 'window' ->> 'window_id')::uuid AS holder,
+       j.facts -> 'warm_start' ->> 'version' IS NULL AS is_from_base,
+       a.profile ->> 'kind' = 'classifier'
+           AND coalesce((j.facts #>> '{candidate,metrics,train/fine_tuned_chosen}')::float8, 0) = 0
+           AS is_closed_form,
+       (SELECT max(h.occurred_at) FROM job_history h
+        WHERE h.job_id = j.job_id AND h.to_state = 'preparing') AS prepared_at
+FROM jobs j JOIN agents a USING (tenant_id, agent_id)
+WHERE j.tenant_id = :tenant_id AND j.agent_id = :agent_id
+  AND j.facts -> 'model' ->> 'version' IS NOT NULL;
+
+-- name: count_withdrawal_try(tenant_id, agent_id, event_ids, sequence)!
+WITH tried AS (
+    UPDATE withdrawals SET tries = tries + 1
+    WHERE tenant_id = :tenant_id AND event_id = ANY(:event_ids::uuid[])
+)
+UPDATE feedback_stats SET updates = :sequence
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: give_up_withdrawals(tenant_id, agent_id, tries)!
+UPDATE withdrawals SET tries = :tries
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND tries > 0;
+
+-- name: reset_withdrawal_tries(tenant_id, agent_id)!
+UPDATE withdrawals SET tries = 0
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND tries > 0;
+
+-- name: set_withdrawals(tenant_id, agent_id, withdrawals)!
+UPDATE feedback_stats SET withdrawals = :withdrawals
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: mark_withdrawals(tenant_id, agent_id)!
+UPDATE feedback_stats s
+SET withdrawals = (SELECT count(*) FROM withdrawals w
+                   WHERE w.tenant_id = s.tenant_id AND w.agent_id = s.agent_id)
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
 -- How windows end. The caller holds the statistics' lock.
 
 -- name: learnt_by_updates(tenant_id, agent_id, window_id)
@@ -607,7 +677,8 @@ LIMIT :most;
 -- name: running_jobs()
 -- Updates of the fast path take no slot.
 SELECT tenant_id, agent_id FROM jobs
-WHERE state = 'training' AND facts #>> '{window,fast_path}' IS DISTINCT FROM 'true';
+WHERE state = 'training' AND facts #>> '{window,fast_path}' IS DISTINCT FROM 'true'
+  AND facts #>> '{withdrawal,subtracted}' IS DISTINCT FROM 'true';
 
 -- name: lock_queued_job(job_id)^
 SELECT * FROM jobs WHERE job_id = :job_id AND state = 'queued' FOR UPDATE SKIP LOCKED;

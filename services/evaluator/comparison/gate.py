@@ -166,7 +166,7 @@ class NoOverallLoss:
             return []
         return [
             f"{self.metric} falls by {-change.value:.1%} of {change.n} items, "
-            f"more than the {self.maximum_loss:.1%} that an update may lose"
+            f"more than the {self.maximum_loss:.1%} that it may lose"
         ]
 
     def describe_success(self, comparisons: Comparisons) -> str:
@@ -210,6 +210,15 @@ def build_update_rules(
     return [
         UpdateLearnt(right_before, right_after, items),
         NoOverallLoss(ACCURACY, fast_path.maximum_loss),
+        NoGroupRegression(ACCURACY, policy.maximum_forgetting, policy.undecided_groups),
+        NoHiddenRegression(policy.maximum_forgetting),
+    ]
+
+
+def build_withdrawal_rules(policy: GatePolicy) -> list[GateRule]:
+    """The rules of a version without retracted feedback, which is not made to gain anything."""
+    return [
+        NoOverallLoss(ACCURACY, policy.maximum_forgetting),
         NoGroupRegression(ACCURACY, policy.maximum_forgetting, policy.undecided_groups),
         NoHiddenRegression(policy.maximum_forgetting),
     ]

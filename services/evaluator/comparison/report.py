@@ -22,7 +22,14 @@ from services.evaluator.comparison.class_recall import (
     measure_majority,
     select_worst_classes,
 )
-from services.evaluator.comparison.gate import HIDDEN_GROUPS, GateRule, build_rules, decide_gate
+from services.evaluator.comparison.gate import (
+    HIDDEN_GROUPS,
+    GateDecision,
+    GateRule,
+    build_rules,
+    build_withdrawal_rules,
+    decide_gate,
+)
 from services.evaluator.comparison.group_rule import NoGroupRegression
 from services.evaluator.comparison.paired_tests import (
     QUALITY_METRICS,
@@ -46,6 +53,7 @@ def build_evaluation_report(
     policy: GatePolicy,
     *,
     rules: Sequence[GateRule] | None = None,
+    withdrawal: bool = False,
     minimum_reference_items: int = 0,
     recent: Sequence[Sequence[PredictionRow]] = (),
     answers: Collection[str] | None = None,
@@ -55,7 +63,7 @@ def build_evaluation_report(
     `recent` are predictions of versions that were deployed before the control; `answers` all that
     the candidate can give, None where any text is one.
 
-    Without `rules` they are those of the policy for a window's candidate.
+    Without `rules` they are those of the policy for a window's candidate, or for a `withdrawal`.
 
     Raises:
         Unscorable: no item has a right answer, or the models answered different items.
@@ -70,27 +78,26 @@ def build_evaluation_report(
     # A loss of reference items is for a person to decide on: the gate's rules look at the others.
     guarded = {name: _without_reference(groups) for name, groups in comparisons.items()}
     guarded[HIDDEN_GROUPS] = compare_hidden_groups(candidate, other)
-    chosen = [*(rules or build_rules(policy, deployed=deployed))]
-    if deployed:
-        chosen.append(NeverRegress.of(policy.never_regress, candidate, other))
-        chosen.append(AnswerDrift.of(candidate, other, policy.maximum_answer_drift))
+    usual = build_withdrawal_rules(policy) if withdrawal else build_rules(policy, deployed=deployed)
+    chosen = [*(rules or usual), *_build_added_rules(candidate, other, policy, deployed=deployed)]
     if answers is not None:
         chosen += _build_class_rules(candidate, other, policy, deployed=deployed)
     decision = decide_gate(guarded, chosen)
+    losses = _find_withdrawal_losses(decision) if withdrawal else ()
+    decision = GateDecision(True, losses) if losses else decision
     rule = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
     reference = comparisons[ACCURACY].get(REFERENCE_ITEMS)
     review = (
+        *losses,
         *rule.find_review_reasons(reference),
         *_find_open_groups(chosen, guarded),
         *find_accumulated_losses(candidate, recent, policy),
     )
-    remarks = (
-        describe_unanswerable(unscored, len(candidate)),
-        "" if deployed else COMPARED_WITH_BASELINE,
-    )
+    baseline = "" if deployed else COMPARED_WITH_BASELINE
+    remarks = filter(None, (describe_unanswerable(unscored, len(candidate)), baseline))
     return EvaluationReport(
         passed=decision.passed,
-        reasons=(*decision.reasons, *filter(None, remarks)),
+        reasons=(*decision.reasons, *remarks),
         rejection_kinds=decision.rejection_kinds,
         review_reasons=review if decision.passed else (),
         results=_measure(predictions, has_classes=answers is not None),
@@ -100,6 +107,31 @@ def build_evaluation_report(
         unscored_targets=tuple(unscored[:MAX_TARGETS]),
         comparison=comparisons[ACCURACY] if deployed else {},
     )
+
+
+def _find_withdrawal_losses(decision: GateDecision) -> tuple[str, ...]:
+    """Why a person decides on a withdrawal that the rules would refuse.
+
+    Refused, the deployed version would go on with data that its owner withdrew; deployed by itself,
+    it might be useless.
+    """
+    if decision.passed:
+        return ()
+    return tuple(f"without the retracted feedback {each}" for each in decision.reasons)
+
+
+def _build_added_rules(
+    candidate: Sequence[PredictionRow],
+    control: Sequence[PredictionRow],
+    policy: GatePolicy,
+    *,
+    deployed: bool,
+) -> list[GateRule]:
+    """What a policy adds for an agent that serves."""
+    if not deployed:
+        return []
+    drift = AnswerDrift.of(candidate, control, policy.maximum_answer_drift)
+    return [NeverRegress.of(policy.never_regress, candidate, control), drift]
 
 
 def _build_class_rules(

@@ -16,6 +16,7 @@ from archon_contracts.events import (
     EvaluationCompleted,
     FeedbackCounts,
     FeedbackReturned,
+    FeedbackWithdrawn,
     JobStateChanged,
     LearningReport,
     MetricPoint,
@@ -220,6 +221,15 @@ class ProjectionStore:
         """Take `deployed_at` from what was deployed after this version."""
         await self._queries.unmark_rolled_back(
             tx, tenant_id=tenant_id, agent_id=agent_id, version=version
+        )
+
+    async def save_withdrawn_items(self, tx: Tx, event: FeedbackWithdrawn) -> None:
+        """Which versions may hold retracted feedback; it replaces what was listed before."""
+        await self._queries.save_withdrawn_items(
+            tx,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            affected=event.affected_versions,
         )
 
     async def archive_model(

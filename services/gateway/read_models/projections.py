@@ -15,6 +15,7 @@ from archon_contracts.events import (
     EvaluationCompleted,
     FeedbackCounted,
     FeedbackReturned,
+    FeedbackWithdrawn,
     JobCompleted,
     JobRejected,
     JobStateChanged,
@@ -70,6 +71,7 @@ class Projections:
             TrainingRequested: self._training_requested,
             RetrainTriggered: self._retrain_triggered,
             FeedbackReturned: self._feedback_returned,
+            FeedbackWithdrawn: self._feedback_withdrawn,
             JobStateChanged: self._job_state_changed,
             JobCompleted: self._job_completed,
             JobRejected: self._job_rejected,
@@ -123,6 +125,9 @@ class Projections:
 
     async def _feedback_returned(self, tx: Tx, message: Message[FeedbackReturned]) -> None:
         await self._store.save_feedback_returned(tx, message.body)
+
+    async def _feedback_withdrawn(self, tx: Tx, message: Message[FeedbackWithdrawn]) -> None:
+        await self._store.save_withdrawn_items(tx, message.body)
 
     async def _job_state_changed(self, tx: Tx, message: Message[JobStateChanged]) -> None:
         await self._store.save_job_state(tx, message.body, message.envelope.id)

@@ -296,13 +296,19 @@ VALUES (:tenant_id, :agent_id, :version, 'deployed', :uri, :digest, :reason, :at
 ON CONFLICT (tenant_id, agent_id, version) DO UPDATE
 SET status = 'deployed', reason = excluded.reason, deployed_at = excluded.deployed_at;
 
+-- name: save_withdrawn_items(tenant_id, agent_id, affected)!
+-- The list is whole: what it does not name holds nothing that was retracted.
+UPDATE models SET withdrawn_items = coalesce((:affected::jsonb ->> version)::int, 0)
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+  AND (withdrawn_items > 0 OR :affected::jsonb ? version);
+
 -- name: archive_model(tenant_id, agent_id, version, reason)!
 UPDATE models SET status = 'archived', reason = :reason
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
 
 -- name: models(tenant_id, agent_id, version, limit, offset)
 SELECT m.agent_id, m.version, m.status, m.uri, m.digest, m.model_id, m.job_id, m.parent_version,
-       m.dataset_id, m.metrics, m.reason, m.registered_at, m.deployed_at,
+       m.dataset_id, m.metrics, m.reason, m.registered_at, m.deployed_at, m.withdrawn_items,
        j.window_trigger ->> 'feedback_digest' AS feedback_digest, e.body AS evaluation
 FROM models m
 LEFT JOIN jobs j ON j.job_id = m.job_id

@@ -29,6 +29,7 @@ from archon_contracts.metric_names import (
     TRAIN_LOSS_AFTER,
     TRAIN_LOSS_BEFORE,
     UNKNOWN_TARGETS,
+    WITHDRAWN_ITEMS,
 )
 from archon_inference.card import write_card
 from archon_inference.classifier import HEAD_FILE, Classifier
@@ -50,10 +51,12 @@ Report = Callable[[dict[str, Any]], None]
 
 
 def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Learn the spec's items; leaves the files of the version in the spec's output folder.
+    """Learn the spec's items, or only subtract what was retracted.
+
+    Leaves the files of the version in the spec's output folder.
 
     Raises:
-        RunInvalid: the warm-start version has no closed form.
+        RunInvalid: the warm-start version has no closed form, or there is nothing to withdraw.
         EmptyDataset: no item has a label of the agent.
         DatasetInvalid: a line is not an item.
         InferenceError: the warm-start version cannot be loaded.
@@ -63,8 +66,14 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     before = _load(spec)
     items = _read_items(Path(spec["dataset"]))
     report({"event": "first_step", "at": time.time()})
-    state = _state_of(spec).unlearn(read_retracted(Path(spec["dataset"])))
-    after, metrics = update(before, state, items, spec["labels"])
+    known = _state_of(spec)
+    state = known.unlearn(read_retracted(Path(spec["dataset"])))
+    withdrawn = len(known.items) - len(state.items)
+    if spec["withdrawal"]:
+        after, metrics = withdraw(before, state, spec["labels"], withdrawn)
+    else:
+        after, metrics = update(before, state, items, spec["labels"])
+    metrics[WITHDRAWN_ITEMS] = float(withdrawn)
     report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
     output = Path(spec["output_dir"])
     output.mkdir(parents=True, exist_ok=True)
@@ -111,14 +120,43 @@ def update(
     changed = state.learn(
         [learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)]
     )
-    known = changed.statistics.known(labels)
-    card = before.card.model_copy(update={"labels": known})
-    head = fit_head(changed, known).to(before.encoder.device)
-    after = Classifier(before.encoder, card, head)
+    after = _refit(before, changed, labels)
     metrics = _measure(before, after, vectors_NH, learnt)
     metrics[UNKNOWN_TARGETS] = float(len(items) - len(learnt))
     metrics[LEARNT_ITEMS] = float(len(learnt))
     return UpdatedClassifier(after, changed), metrics
+
+
+def withdraw(
+    before: Classifier, state: ClosedFormState, wanted: Collection[str], withdrawn: int
+) -> tuple[UpdatedClassifier, dict[str, float]]:
+    """The classifier of what is left in the sums after so many items were subtracted.
+
+    Raises:
+        RunInvalid: nothing was subtracted, or no label has an item left.
+    """
+    if not withdrawn:
+        raise RunInvalid(
+            "none of the retracted feedback is among the items of the deployed version: there is "
+            "nothing to withdraw"
+        )
+    labels = tuple(wanted) or before.card.labels
+    if not state.statistics.known(labels):
+        raise RunInvalid(
+            "without the retracted feedback no label has an item left; train on a dataset, or "
+            "send feedback"
+        )
+    # Nothing is trained on, so there is no loss: the run must report one.
+    metrics = {TRAIN_LOSS: 0.0, LEARNT_ITEMS: 0.0}
+    return UpdatedClassifier(_refit(before, state, labels), state), metrics
+
+
+def _refit(before: Classifier, state: ClosedFormState, labels: Sequence[str]) -> Classifier:
+    """The classifier with the head of these sums, on the same encoder."""
+    known = state.statistics.known(labels)
+    card = before.card.model_copy(update={"labels": known})
+    head = fit_head(state, known).to(before.encoder.device)
+    return Classifier(before.encoder, card, head)
 
 
 @torch.no_grad()

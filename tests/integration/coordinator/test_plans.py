@@ -33,6 +33,8 @@ NAMES = (
     "set_waiting",
     "release_waiting",
     "reclaim_feedback",
+    "withdrawn_items",
+    "trained_versions",
 )
 
 

@@ -3,18 +3,19 @@
 from uuid import UUID
 
 from archon_contracts.commands import EraseItems, PrepareDataset
-from archon_contracts.events import (
-    JobFailed,
-)
+from archon_contracts.events import FeedbackWithdrawn, JobFailed
 from tests.support.coordinator.coordinator import (
     AGENT,
+    CLASSIFIER,
     JobReplies,
     World,
     configure,
     feedback,
     record_of,
     retracted,
+    run_to_the_end,
 )
+from tests.support.messaging.stored import events_of
 
 UNUSED = "SELECT unused FROM feedback_stats"
 STORED = "SELECT count(*) FROM feedback"
@@ -125,3 +126,23 @@ async def test_statistics_stay_equal_to_what_is_stored(world: World) -> None:
         "FROM feedback WHERE window_id IS NULL AND retracted_at IS NULL GROUP BY 1 ORDER BY 1"
     )
     assert [tuple(row) for row in counted] == [tuple(row) for row in stored]
+
+
+async def test_feedback_that_the_deployed_version_has_learnt_is_withdrawn(world: World) -> None:
+    await world.deliver(configure(**CLASSIFIER))
+    await world.consume([record_of(feedback(f"i{n}"), offset=n) for n in range(3)])
+    learnt = JobReplies(await world.value("SELECT job_id FROM jobs"))
+    await run_to_the_end(world, learnt.job_id)
+    world.clock.move(1)
+
+    await world.consume([record_of(retracted("i1"), offset=9)])
+
+    (event,) = (await world.published(FeedbackWithdrawn))[-1:]
+    assert event.affected_versions == {"1.0.0": 1}
+    prepare = await world.last(PrepareDataset)
+    assert (prepare.withdrawal, prepare.fast_path) == (True, True)
+    # After the erasure, on the same key: the dataset lists what left.
+    types = [type(each).__name__ for each in await events_of(world.shared.database)]
+    assert types.index("EraseItems") < len(types) - 1 - types[::-1].index("PrepareDataset")
+    states = await world.states(event.job_id)
+    assert states == ["requested", "preparing"]

@@ -25,6 +25,7 @@ from services.coordinator.retraining.fast_path import FastPath
 from services.coordinator.retraining.sources import SourcePublisher
 from services.coordinator.retraining.window_ends import WindowEnds
 from services.coordinator.retraining.windows import Windows
+from services.coordinator.retraining.withdrawals import Withdrawals
 from services.coordinator.scheduling.slots import SlotAllocator
 from services.coordinator.service import JobService
 from services.coordinator.worker import SourceWorker
@@ -146,7 +147,15 @@ class InMemoryCoordinator:
         windows = Windows(self.feedback, self.spans, outbox, clock)
         fast_path = FastPath(self.feedback, clock)
         self.agent_queue = AgentQueue(
-            self.feedback, store, windows, fast_path, self.transitions, dispatcher, outbox, clock
+            self.feedback,
+            store,
+            windows,
+            fast_path,
+            Withdrawals(self.feedback, self.transitions, outbox, clock),
+            self.transitions,
+            dispatcher,
+            outbox,
+            clock,
         )
         self.window_ends = window_ends = WindowEnds(
             self.feedback, self.feedback, store, outbox, clock

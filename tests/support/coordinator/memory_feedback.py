@@ -33,10 +33,11 @@ from services.coordinator.feedback.stats import (
 )
 from shared.messaging.messages import RawRecord
 from tests.support.coordinator.memory_store import MemoryStore
-from tests.support.coordinator.memory_windows import MemoryWindowEnds, StoredRow, stored_feedback
+from tests.support.coordinator.memory_windows import StoredRow, stored_feedback
+from tests.support.coordinator.memory_withdrawals import MemoryWithdrawals
 
 
-class MemoryFeedback(MemoryWindowEnds):
+class MemoryFeedback(MemoryWithdrawals):
     """Feedback, its statistics and windows. Passes `tests/contract/coordinator`."""
 
     def __init__(self, store: MemoryStore) -> None:
@@ -177,7 +178,7 @@ class MemoryFeedback(MemoryWindowEnds):
         return len(self.internal_traffic) - before
 
     async def retract(
-        self, _tx: object, retraction: RetractionRow, _now: datetime
+        self, _tx: object, retraction: RetractionRow, now: datetime
     ) -> RetractionResult:
         name = (retraction.key.tenant_id, retraction.event_id)
         known = self.retractions.get(name)
@@ -200,8 +201,14 @@ class MemoryFeedback(MemoryWindowEnds):
             for each in erased
             if each.window_id is not None or each.update_id is not None or each.returns
         )
+        for each in erased:
+            if each.row.event_id in used:
+                each.withdrawn_at = now
+        if used:
+            known_ones = self._store.stats[retraction.key].withdrawals
+            self._change(retraction.key, withdrawals=known_ones + len(used))
         changed = any(each.window_id is None and each.waiting_for is None for each in erased)
-        return RetractionResult(used, self.stats(retraction.key) if changed else None)
+        return RetractionResult(used, self.stats(retraction.key) if changed or used else None)
 
     def savepoint(self, _tx: object) -> contextlib.AbstractAsyncContextManager[None]:
         """Nothing is undone."""

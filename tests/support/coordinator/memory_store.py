@@ -147,7 +147,7 @@ class MemoryStore:
         ]
 
     async def running_jobs(self, _tx: object) -> list[RunningJob]:
-        return [RunningJob(*job.key) for job in self._in(JobState.TRAINING)]
+        return [RunningJob(*job.key) for job in self._in(JobState.TRAINING) if not job.is_update]
 
     async def lock_queued_job(self, _tx: object, job_id: UUID) -> Job | None:
         job = self.jobs.get(job_id)

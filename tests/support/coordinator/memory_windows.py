@@ -28,6 +28,8 @@ class StoredRow:
     waiting_for: str | None = None
     left: set[UUID] = field(default_factory=set)
     """Windows that gave it back."""
+    withdrawn_at: datetime | None = None
+    tries: int = 0
 
     @property
     def unused(self) -> bool:

@@ -24,6 +24,7 @@ from services.coordinator.feedback.records import FeedbackRow, RetractionRow
 from services.coordinator.feedback.stats import FeedbackStats, InsertResult
 from services.coordinator.feedback.store import FeedbackStore
 from services.coordinator.retraining.window_store import WindowStore
+from services.coordinator.retraining.withdrawal_store import WithdrawalStore
 from services.coordinator.store import JobStore
 from tests.support.coordinator.coordinator import AGENT, configure, coordinator_world, feedback
 from tests.support.coordinator.memory_feedback import MemoryFeedback
@@ -45,10 +46,11 @@ class Stores:
     transaction: Callable[[], AbstractAsyncContextManager[Any]]
     corrections: Any = None
     windows: Any = None
+    withdrawals: Any = None
 
     async def call(self, method: str, *arguments: object, **named: object) -> Any:
         """Call a method of either store in a transaction of its own."""
-        stores = (self.feedback, self.corrections, self.windows, self.jobs)
+        stores = (self.feedback, self.corrections, self.windows, self.withdrawals, self.jobs)
         store = next(each for each in stores if hasattr(each, method))
         async with self.transaction() as tx:
             return await getattr(store, method)(tx, *arguments, **named)
@@ -84,7 +86,12 @@ async def open_stores(url: str | None, tmp_path: Path) -> AsyncIterator[Stores]:
             world = await stack.enter_async_context(coordinator_world(url, tmp_path))
             transaction = world.shared.database.across_tenants
             made = Stores(
-                JobStore(), FeedbackStore(), transaction, CorrectionStore(), WindowStore()
+                JobStore(),
+                FeedbackStore(),
+                transaction,
+                CorrectionStore(),
+                WindowStore(),
+                WithdrawalStore(),
             )
         await made.call("put_agent", configure(), NOON)
         yield made

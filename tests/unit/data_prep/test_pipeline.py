@@ -313,3 +313,38 @@ def test_agreement_of_annotators_is_reported() -> None:
     assert isinstance(result, PreparedDataset)
     assert result.agreement["units"] == 3
     assert 0 < (result.agreement["alpha"] or 0) < 1
+
+
+def test_a_withdrawal_by_subtraction_teaches_nothing() -> None:
+    command = prepare_dataset(withdrawal=True, fast_path=True)
+
+    prepared = prepare(preparation_inputs([], command=command, memory=memory("refund")), POLICY)
+
+    assert isinstance(prepared, PreparedDataset)
+    assert not any(prepared.splits.values())
+    assert prepared.learned == ()
+
+
+def test_a_withdrawal_from_the_base_model_trains_on_all_that_is_remembered() -> None:
+    known = memory("refund", "invoice", each=20)
+    command = prepare_dataset(
+        withdrawal=True, rehearse=True, evaluation_suite=REF, test_proportion=0.0
+    )
+
+    prepared = prepare(preparation_inputs([], command=command, memory=known), POLICY)
+
+    assert isinstance(prepared, PreparedDataset)
+    keys = keys_of(prepared)
+    assert set().union(*keys.values()) == {item.key for item in known}
+    assert keys[Split.VALIDATION]
+    # Nothing of it is new: it enters no memory a second time, and guards no later version.
+    assert (prepared.learned, prepared.reference_candidates) == ((), ())
+
+
+def test_a_withdrawal_after_which_nothing_is_left_says_what_to_do() -> None:
+    command = prepare_dataset(withdrawal=True, rehearse=True)
+
+    rejected = prepare(preparation_inputs([], command=command), POLICY)
+
+    assert isinstance(rejected, RejectedDataset)
+    assert "send feedback" in rejected.reason

@@ -74,6 +74,7 @@ def spec_of(
         "fast_path": FastPathPolicy().model_dump(mode="json"),
         "minimum_reference_items": 0,
         "recent": [],
+        "withdrawal": False,
     }
 
 
@@ -91,7 +92,7 @@ def test_a_candidate_that_answers_one_label_alone_is_refused(
     )["report"]
 
     assert not report["passed"]
-    assert "more than the 1.0% that an update may lose" in "; ".join(report["reasons"])
+    assert "more than the 1.0% that it may lose" in "; ".join(report["reasons"])
     assert report["changed_answers"] > 0
     assert report["answered_items"] == len(items())
 
@@ -189,3 +190,24 @@ def test_the_first_update_of_a_child_computes_with_all_its_threads(
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_withdrawal_is_asked_for_no_gain_and_needs_no_items(
+    tmp_path: Path, deployed: Path
+) -> None:
+    same = Path(shutil.copytree(deployed, tmp_path / "same"))
+    spec = spec_of(tmp_path, same, deployed, []) | {"withdrawal": True}
+
+    report = update_child.run(spec, ignore)["report"]
+
+    assert (report["passed"], report["review_reasons"]) == (True, [])
+
+
+def test_what_a_withdrawal_loses_is_for_a_person_to_accept(tmp_path: Path, deployed: Path) -> None:
+    worse = always(deployed, tmp_path, "get_weather")
+    spec = spec_of(tmp_path, worse, deployed, []) | {"withdrawal": True}
+
+    report = update_child.run(spec, ignore)["report"]
+
+    assert report["passed"]
+    assert "without the retracted feedback accuracy falls" in report["review_reasons"][0]

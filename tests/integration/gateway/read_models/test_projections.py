@@ -12,6 +12,7 @@ from archon_contracts.events import (
     EvaluationCompleted,
     FeedbackCounted,
     FeedbackCounts,
+    FeedbackWithdrawn,
     JobCompleted,
     JobState,
     LearningReport,
@@ -89,6 +90,31 @@ async def test_a_parked_agent_shows_the_reason_until_it_is_configured_again(
         return not await is_parked()
 
     await eventually(is_free)
+
+
+async def test_versions_show_how_many_retracted_items_they_may_hold(
+    gateway: ServedGateway, name: str
+) -> None:
+    await gateway.configure_agent(name)
+    for version in ("1.0.0", "1.0.1"):
+        await gateway.publish(deployed(name, version))
+
+    async def held() -> dict[str, int]:
+        found = (await gateway.get(f"/v1/agents/{name}/models"))["items"]
+        return {each["version"]: each["withdrawn_items"] for each in found}
+
+    async def holds(expected: dict[str, int]) -> bool:
+        return await held() == expected
+
+    await eventually(lambda: holds({"1.0.0": 0, "1.0.1": 0}))
+    both = {"1.0.0": 2, "1.0.1": 1}
+    await gateway.publish(FeedbackWithdrawn(agent_id=name, affected_versions=both))
+    await eventually(lambda: holds(both))
+
+    # The list is whole: what a later one does not name holds nothing any more.
+    await gateway.publish(FeedbackWithdrawn(agent_id=name, affected_versions={"1.0.0": 3}))
+
+    await eventually(lambda: holds({"1.0.0": 3, "1.0.1": 0}))
 
 
 async def test_a_dataset_keeps_its_name_and_content(gateway: ServedGateway, name: str) -> None:

@@ -78,6 +78,9 @@ class IntakeHarness:
         """Stands in for the triggers."""
         self.considered += changed
 
+    async def evaluate_withdrawal(self, _tx: object, _stats: FeedbackStats) -> None:
+        """Stands in for the withdrawals."""
+
     async def configure(self) -> None:
         await self.world.agents.configure_agent(None, message_of(configure()))
 

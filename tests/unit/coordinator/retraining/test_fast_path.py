@@ -18,8 +18,8 @@ from archon_contracts.events import (
 )
 from archon_contracts.identifiers import derived_id, new_id
 from archon_contracts.values import AgentKind, FastPathPolicy, LearningPolicy, ModelRef
-from services.coordinator.domain import AgentKey, WindowOutcome
-from services.coordinator.feedback.records import FeedbackRow, RetractionRow
+from services.coordinator.domain import WindowOutcome
+from services.coordinator.feedback.records import RetractionRow
 from services.coordinator.feedback.stats import FeedbackStats, StoredFeedback
 from services.coordinator.retraining.fast_path import (
     Correction,
@@ -31,15 +31,13 @@ from services.coordinator.retraining.fast_path import (
 from tests.support.coordinator.coordinator import (
     AGENT,
     CLASSIFIER,
-    JobReplies,
     artifact,
     configure,
     feedback,
 )
-from tests.support.coordinator.coordinator_memory import InMemoryCoordinator
+from tests.support.coordinator.updated_agent import KEY, Updated
 from tests.support.messaging.messages import NOON, message_of
 
-KEY = AgentKey("default", AGENT)
 STATS = FeedbackStats(tenant_id="default", agent_id=AGENT)
 
 
@@ -124,54 +122,6 @@ def test_a_unit_is_a_rater_as_its_key_names_it() -> None:
 
 def stored(body: bytes, submitted_by: str = "agent/picker") -> StoredFeedback:
     return StoredFeedback(new_id(), "user", None, NOON, body, submitted_by)
-
-
-class Updated:
-    """A classifier with a deployed version, whose policy wants windows of many."""
-
-    def __init__(self, **fields: Any) -> None:
-        self.world = InMemoryCoordinator()
-        self.command = configure(trigger_minimum_feedback=10, **(CLASSIFIER | fields))
-
-    async def start(self) -> "Updated":
-        await self.world.agents.configure_agent(None, message_of(self.command))
-        earlier = ModelRef(version="0.9.0", artifact=artifact("an earlier model"))
-        deployed = JobReplies(new_id()).deployed().model_copy(update={"model": earlier})
-        await self.world.jobs.record_deployment(None, message_of(deployed))
-        return self
-
-    async def correct(self, *names: str) -> None:
-        rows = [
-            FeedbackRow(
-                KEY, new_id(), name, "user", None, False, None, feedback(name).to_bytes(), name
-            )
-            for name in names
-        ]
-        result = await self.world.feedback.insert_feedback(None, rows, {}, self.world.clock.now())
-        for stats in result.stats:
-            await self.world.agent_queue.evaluate_trigger(None, stats)
-
-    @property
-    def replies(self) -> JobReplies:
-        return JobReplies(list(self.world.store.jobs.values())[-1].job_id)
-
-    async def prepare(self, quality: QualityReport | None = None) -> None:
-        await self.world.do_work()
-        dataset = self.replies.dataset(1)
-        if quality is not None:
-            dataset = dataset.model_copy(update={"quality": quality})
-        await self.world.jobs.record_dataset(None, message_of(dataset))
-
-    async def finish(self, *, passed: bool, quality: QualityReport | None = None) -> None:
-        """Lead the newest update to its end."""
-        jobs, replies = self.world.jobs, self.replies
-        await self.prepare(quality)
-        await jobs.record_candidate(None, message_of(replies.trained()))
-        await jobs.record_evaluation(None, message_of(replies.evaluated(passed=passed)))
-        if passed:
-            await jobs.record_registration(None, message_of(replies.registered()))
-            deployed = replies.deployed().model_copy(update={"deployed_at": self.world.clock.now()})
-            await jobs.record_deployment(None, message_of(deployed))
 
 
 async def test_one_correction_begins_an_update_that_needs_no_plan_and_no_slot() -> None:

@@ -276,7 +276,7 @@ def test_an_update_that_costs_more_than_it_may_is_refused() -> None:
     passed, why = _decide_update(_answers(78, 100, ""), _answers(80, 100, ""))
 
     assert not passed
-    assert "accuracy falls by 2.0% of 100 items, more than the 1.0% that an update may lose" in why
+    assert "accuracy falls by 2.0% of 100 items, more than the 1.0% that it may lose" in why
 
 
 def test_an_update_that_a_group_pays_for_is_refused() -> None:

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from archon_contracts.formats import MANIFEST_FILE
+from archon_contracts.formats import MANIFEST_FILE, RETRACTED_IDS_FILE
 from archon_contracts.formats.manifest import build_manifest, list_files
 from archon_contracts.metric_names import (
     CHANGED_ANSWERS,
     LEARNT_ITEMS,
     NEW_ITEMS_RIGHT_AFTER,
     NEW_ITEMS_RIGHT_BEFORE,
+    WITHDRAWN_ITEMS,
 )
+from archon_inference.classifier import HEAD_FILE
 from archon_inference.loading import load_predictor
 from services.trainer.child import run as train
 from services.trainer.closed_form import update
@@ -58,6 +61,7 @@ def version(tmp_path: Path, base: Path) -> Path:
 def update_spec(root: Path, version: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
     write_lines(root / "update" / "train.jsonl", rows)
     return {
+        "withdrawal": False,
         "warm_start": str(version),
         "digest": published(version),
         "dataset": str(root / "update"),
@@ -190,3 +194,57 @@ def test_the_first_update_of_a_child_computes_with_all_its_threads(
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
+
+
+def withdrawal_spec(root: Path, version: Path, retracted: list[str]) -> dict[str, Any]:
+    spec = update_spec(root, version, []) | {"withdrawal": True}
+    (root / "update" / RETRACTED_IDS_FILE).write_text("".join(f"{name}\n" for name in retracted))
+    return spec
+
+
+def test_a_withdrawal_gives_the_head_of_a_run_without_the_items(
+    tmp_path: Path, version: Path, base: Path
+) -> None:
+    known = [row for row in items() if row["target"] != NEW]
+    retracted = [row["id"] for row in known][::3]
+    result = update.run(withdrawal_spec(tmp_path, version, retracted), ignore)
+    spec = run_spec(tmp_path / "without", base, kind="classifier", fine_tuning="never")
+    left = [row for row in known if row["id"] not in retracted]
+    write_lines(tmp_path / "without" / "dataset" / "train.jsonl", left)
+    # A classifier learns its validation items too.
+    write_lines(tmp_path / "without" / "dataset" / "validation.jsonl", left)
+    without = Path(train(spec, ignore)["model_dir"])
+
+    heads = [load_file(Path(f) / HEAD_FILE) for f in (result["model_dir"], without)]
+
+    assert result["metrics"][WITHDRAWN_ITEMS] == len(retracted)
+    for name in ("weight", "bias"):
+        torch.testing.assert_close(heads[0][name], heads[1][name], rtol=0, atol=1e-5)
+
+
+def test_a_label_all_of_whose_items_are_withdrawn_leaves_the_head(
+    tmp_path: Path, version: Path
+) -> None:
+    gone = "get_weather"
+    retracted = [row["id"] for row in items() if row["target"] == gone]
+
+    result = update.run(withdrawal_spec(tmp_path, version, retracted), ignore)
+
+    labels = json.loads((Path(result["model_dir"]) / "archon.json").read_text())["labels"]
+    assert sorted(labels) == sorted(set(REQUESTS) - {gone, NEW})
+
+
+def test_a_withdrawal_of_items_that_the_version_does_not_have_is_refused(
+    tmp_path: Path, version: Path
+) -> None:
+    with pytest.raises(RunInvalid, match="nothing to withdraw"):
+        update.run(withdrawal_spec(tmp_path, version, ["somebody else's"]), ignore)
+
+
+def test_a_withdrawal_of_everything_is_refused_with_what_to_do(
+    tmp_path: Path, version: Path
+) -> None:
+    everything = [row["id"] for row in items()]
+
+    with pytest.raises(RunInvalid, match="no label has an item left"):
+        update.run(withdrawal_spec(tmp_path, version, everything), ignore)
