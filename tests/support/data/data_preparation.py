@@ -23,6 +23,9 @@ from tests.support.messaging.stored import events_of
 from tests.support.messaging.working import working
 
 Line = Mapping[str, Any]
+# Imported once a module of tests; the product's fork server leaves them to the children, since a
+# service is idle for longer than a child takes to import them: 1.5 s of a core.
+LIBRARIES = ("sklearn.feature_extraction.text", "scipy.stats", "datasketch")
 
 
 def jsonl(lines: Iterable[Line]) -> bytes:
@@ -58,7 +61,9 @@ class RunningDataPrep:
             queue=shared.work,
             artifacts=shared.artifacts,
             children=ChildPool(
-                warm_up_modules=FORK_SERVER_MODULES, threads=1, telemetry=shared.telemetry
+                warm_up_modules=(*FORK_SERVER_MODULES, *LIBRARIES),
+                threads=1,
+                telemetry=shared.telemetry,
             ),
             policy=policy,
             deadline_seconds=deadline_seconds,

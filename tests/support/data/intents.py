@@ -12,6 +12,7 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 DATA_FILE = "clinc150/clinc150_full.jsonl"
@@ -137,15 +138,21 @@ def sample_by_intent(
         False: defaultdict(list),
     }
     domain: dict[str, str] = {}
-    for line in path.read_text().splitlines():
-        row = json.loads(line)
-        if row["intent"] != OUT_OF_SCOPE:
-            parts[row["split"] == "train"][row["intent"]].append(row["text"])
-            domain[row["intent"]] = row["domain"]
+    for split, intent, text, of in _read_rows(path):
+        if intent != OUT_OF_SCOPE:
+            parts[split == "train"][intent].append(text)
+            domain[intent] = of
     for part in parts.values():
         for name in sorted(part):
             chance.shuffle(part[name])
     return dict(parts[True]), dict(parts[False]), domain
+
+
+@cache
+def _read_rows(path: Path) -> tuple[tuple[str, str, str, str], ...]:
+    """Split, intent, text and domain of each line; read once, since many windows are sampled."""
+    rows = map(json.loads, path.read_text().splitlines())
+    return tuple((row["split"], row["intent"], row["text"], row["domain"]) for row in rows)
 
 
 def select_requests(

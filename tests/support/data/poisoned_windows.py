@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 
 from archon_contracts.values import TrustPolicy
 from services.data_prep.domain import Item, PreparationPolicy
@@ -24,15 +25,18 @@ ScenarioWindow = tuple[IntentScenario, list[Item], list[Item]]
 
 def windows(seeds: Sequence[int], prefix: str = "alpha") -> Iterator[ScenarioWindow]:
     """One of each seed; another prefix samples other windows."""
-    path = real_data(DATA_FILE)
     for seed in seeds:
-        scenario = make_scenario(path, seed, prefix)
-        right = with_predictions(scenario.pool, {one.id: one.intent for one in scenario.pool})
-        yield (
-            scenario,
-            [known(one) for one in scenario.first],
-            items(make_feedback(scenario, right, seed)),
-        )
+        scenario, first, honest = _window(seed, prefix)
+        yield scenario, list(first), list(honest)
+
+
+# Each rule's tests look at the same windows.
+@cache
+def _window(seed: int, prefix: str) -> tuple[IntentScenario, tuple[Item, ...], tuple[Item, ...]]:
+    scenario = make_scenario(real_data(DATA_FILE), seed, prefix)
+    right = with_predictions(scenario.pool, {one.id: one.intent for one in scenario.pool})
+    first = tuple(known(one) for one in scenario.first)
+    return scenario, first, tuple(items(make_feedback(scenario, right, seed)))
 
 
 def known(request: IntentRequest) -> Item:
