@@ -56,9 +56,12 @@ TEST_ENVIRONMENT := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
 # Modules that train models take a fifth of the unit tests' time; `make test` runs them too, and
 # more examples of each property. Files and not single tests go to the workers, because a file's
-# fixtures are made once.
+# fixtures are made once; with them what shares a system or a Kafka (tests/plugins/distribution.py).
+# In the order of collection: the runner's own, most tests first, would leave the files with few and
+# slow tests to the end, where one worker waits for the other.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 TRAINING_TESTS := tests/unit/trainer/recipes tests/unit/evaluator/test_child.py
-CHECK_TESTS = $(TEST_ENVIRONMENT) $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+CHECK_TESTS = $(TEST_ENVIRONMENT) $(BIN)/python -m pytest -q $(WORKERS) \
 	--hypothesis-profile quick tests/unit $(addprefix --ignore=,$(TRAINING_TESTS)) $(ARGS)
 
 LINT = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -68,19 +71,19 @@ check: $(READY)
 	@began=$$(date +%s); set -x; { $(LINT) && $(CHECK_TESTS); }; code=$$?; set +x; \
 	echo "make check: $$(( $$(date +%s) - began )) s"; exit $$code
 
-# The whole-system modules take longest and come first: the many short unit tests at the end then
-# keep both workers busy. The runner's own order, most tests first, would do the opposite.
-SLOWEST_FIRST := tests/acceptance tests/integration tests/golden tests/contract tests/unit
+# What takes longest comes first: the many short unit tests at the end then keep both workers busy.
+SLOWEST_FIRST = tests/acceptance tests/integration tests/unit/trainer tests/golden tests/contract \
+	$(filter-out %/__pycache__ %/trainer,$(wildcard tests/unit/*))
 
 # ARGS that name tests replace the order above.
 test: $(READY)
-	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest $(WORKERS) \
 		$(if $(filter tests/%,$(ARGS)),,$(SLOWEST_FIRST)) $(ARGS)
 
 # The integration tests that talk to the broker, once more on Apache Kafka (KAFKA_HOME, or a home
 # beside the checkout).
 test-kafka: $(READY)
-	$(TEST_ENVIRONMENT) ARCHON_TEST_BROKER=kafka $(BIN)/python -m pytest -n 2 --dist loadfile --broker-tests \
+	$(TEST_ENVIRONMENT) ARCHON_TEST_BROKER=kafka $(BIN)/python -m pytest $(WORKERS) --broker-tests \
 		$(if $(filter tests/%,$(ARGS)),,tests/integration) $(ARGS)
 
 # Why `test-kafka` cannot run here, or nothing.

@@ -1,6 +1,7 @@
 """Fixtures come from plugins and helpers from `tests.support`; nothing is imported from here."""
 
 pytest_plugins = [
+    "tests.plugins.distribution",
     "tests.plugins.embedded",
     "tests.plugins.fork_server",
     "tests.plugins.garbage",

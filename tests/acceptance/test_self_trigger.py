@@ -12,7 +12,7 @@ from tests.support.data.tiny_world import corrections
 from tests.support.eventually import eventually
 from tests.support.infrastructure.system import System
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 AGENT = "guarded"
 COUNTERS_GROUP = """
 SELECT unused, rated, windows, interactions, open_job_id FROM coordinator.feedback_stats

@@ -16,7 +16,7 @@ from tests.support.data.tiny_world import agent, corrections, production_request
 from tests.support.eventually import eventually
 from tests.support.infrastructure.system import System
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 SERVICES = {
     "gateway", "coordinator", "data_prep", "trainer", "trainer.child", "evaluator", "registry"
 }  # fmt: skip

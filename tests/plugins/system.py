@@ -1,4 +1,4 @@
-"""The whole system on small input, started once per test module that asks for it."""
+"""The whole system on small input, started once for all tests that ask for it."""
 
 from collections.abc import AsyncIterator
 
@@ -14,9 +14,12 @@ from tests.support.infrastructure.brokers import local_broker_settings
 from tests.support.infrastructure.system import System
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    """All services on their real parts, with the held-out and the first items uploaded."""
+    """All services on their real parts, with the held-out and the first items uploaded.
+
+    Use agents of your own. `tests.plugins.distribution` ends it after the last test that asks.
+    """
     data_dir = tmp_path_factory.mktemp("system")
     base_model = tiny_model(data_dir / "tiny-encoder")
     with pytest.MonkeyPatch.context() as environment:

@@ -32,7 +32,7 @@ def test_a_benchmark_ends_and_returns_figures(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ON_A_SYSTEM)
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_benchmark_of_a_running_system_ends_and_returns_figures(
     name: str, system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
