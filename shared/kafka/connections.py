@@ -4,7 +4,7 @@ the log."""
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from opentelemetry import metrics
@@ -26,26 +26,29 @@ faults_now = meter.create_up_down_counter(
 @dataclass(slots=True)
 class _ConnectionFault:
     reason: str
-    since: float = field(default_factory=time.monotonic)
-    logged_at: float = field(default_factory=time.monotonic)
+    since: float
     failures: int = 0
 
 
 class ConnectionStates:
     """The faults of a process's connections, by the name of the connection.
 
-    A change is logged once, and what lasts every 30 s with the number of failures since.
+    A change is logged once, and what lasts every 30 s with the number of failures since: all of it
+    in one line, since an outage takes all connections of a process at a time.
     """
 
     def __init__(self) -> None:
         self._faults: dict[str, _ConnectionFault] = {}
+        self._logged_at = 0.0
 
     def report(self, connection: str, reason: str) -> None:
         """The connection does not do its work."""
         fault = self._faults.get(connection)
         if fault is None:
-            fault = self._faults[connection] = _ConnectionFault(reason)
+            fault = self._faults[connection] = _ConnectionFault(reason, time.monotonic())
             _count(connection, reason, 1)
+            if len(self._faults) == 1:
+                self._logged_at = fault.since
             log.warning("kafka_connection_failed", connection=connection, reason=reason)
         if fault.reason != reason:
             _count(connection, fault.reason, -1)
@@ -53,14 +56,13 @@ class ConnectionStates:
             fault.reason = reason
         fault.failures += 1
         now = time.monotonic()
-        if now - fault.logged_at >= REPORT_SECONDS:
-            fault.logged_at = now
+        if now - self._logged_at >= REPORT_SECONDS:
+            self._logged_at = now
             log.warning(
-                "kafka_connection_still_failing",
-                connection=connection,
-                reason=reason,
-                failures=fault.failures,
-                seconds=round(now - fault.since),
+                "kafka_connections_still_failing",
+                reasons=self.summary(),
+                failures={name: each.failures for name, each in self._faults.items()},
+                seconds={name: round(now - each.since) for name, each in self._faults.items()},
             )
 
     def clear(self, connection: str) -> None:

@@ -8,7 +8,8 @@ from collections import Counter
 from typing import Final
 
 INTERVAL_SECONDS: Final = 30.0
-LINES_PER_INTERVAL: Final = 3
+LINES_PER_INTERVAL: Final = 2
+"""Ten lines a minute of a process are to be enough, and its own connections report, too."""
 LIBRARIES: Final = ("aiokafka", "archon.faststream")
 
 _Kind = tuple[str, object]
