@@ -219,7 +219,7 @@ async def abandon(connection: Any) -> None:
         if sender is not None:
             sender.cancel()
         # Before the sender: it ends only when its requests do, and they end with the connections.
-        await connection.client.close()
+        await _close_client(connection.client)
         if sender is not None:
             await asyncio.wait([sender], timeout=ABANDON_SECONDS)
         _fail_quietly(connection._message_accumulator, KafkaError("the producer was closed"))
@@ -230,7 +230,15 @@ async def abandon(connection: Any) -> None:
     if fetcher is not None:
         with contextlib.suppress(asyncio.CancelledError, KafkaError):  # of a fetch in flight
             await fetcher.close()
-    await connection._client.close()
+    await _close_client(connection._client)
+
+
+async def _close_client(client: Any) -> None:
+    """Disconnect, and let no task wait for metadata that a closed client never gets."""
+    await client.close()
+    waited_for = client._md_update_fut
+    if waited_for is not None and not waited_for.done():
+        waited_for.set_result(False)
 
 
 def _fail_quietly(accumulator: Any, error: BaseException) -> None:

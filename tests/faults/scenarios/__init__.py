@@ -6,7 +6,7 @@ from tests.faults.scenarios.database import DatabaseRestarts
 from tests.faults.scenarios.hostile_tenant import HostileTenantBeside
 from tests.faults.scenarios.job_life import JobsUnderAnySequence
 from tests.faults.scenarios.kafka.nodes import KilledNodes, PausedNodes
-from tests.faults.scenarios.kafka.topics import RightsAndTopics
+from tests.faults.scenarios.kafka.topics import RightsTakenAway, TopicsChanged
 from tests.faults.scenarios.kafka.training import TrainingWithoutMajority
 from tests.faults.scenarios.messaging.backlog import SlowConsumer
 from tests.faults.scenarios.messaging.broker import BrokerFaults
@@ -50,7 +50,8 @@ ALL: tuple[Scenario, ...] = (
     HostileTenantBeside(),
     KilledNodes(),
     PausedNodes(),
-    RightsAndTopics(),
+    RightsTakenAway(),
+    TopicsChanged(),
     TrainingWithoutMajority(),
     PoisoningRows(),
 )

@@ -1,4 +1,4 @@
-"""K3: rights taken away, topics made again and grown, records deleted unread or never valid."""
+"""K3a, K3b: rights taken away; topics made again and grown, records deleted unread or not valid."""
 
 from __future__ import annotations
 
@@ -25,30 +25,26 @@ UNREAD = 40
 GAP = "records_deleted_unread"
 
 
-class RightsAndTopics:
-    """What an operator may do to a running system, by mistake or on purpose."""
+class RightsTakenAway:
+    """What the probe may do is taken from it and given back, resource by resource."""
 
-    id = "K3"
-    what = (
-        "Apache Kafka: rights taken away, a topic made again and grown, transactions aborted and "
-        "hanging, records deleted unread"
-    )
+    id = "K3a"
+    what = "Apache Kafka: rights to topics, the group and the cluster taken away in turn"
     on_request = True
     longest_short_seconds = LONGEST_SECONDS
 
     async def run(self, context: Context) -> ScenarioResult:
         lasts = context.size(short=8, long=60)
-        chance = context.random()
+        rights = [
+            (ResourceType.TOPIC, COMMANDS),
+            (ResourceType.TOPIC, MODELS.name),
+            (ResourceType.GROUP, consumer_group("probe")),
+            (ResourceType.BROKER, "kafka-cluster"),
+        ]
+        context.random().shuffle(rights)
 
         async def faults(watch: FaultWatch) -> None:
             watch.send_on()
-            rights = [
-                (ResourceType.TOPIC, COMMANDS),
-                (ResourceType.TOPIC, MODELS.name),
-                (ResourceType.GROUP, consumer_group("probe")),
-                (ResourceType.BROKER, "kafka-cluster"),
-            ]
-            chance.shuffle(rights)
             for kind, name in rights:
                 await watch.through(
                     f"no right to the {kind.name.lower()}",
@@ -58,6 +54,24 @@ class RightsAndTopics:
                     # Topic rights suffice to write with idempotence since Kafka 2.8.
                     reported=kind is not ResourceType.BROKER,
                 )
+
+        return await attack(context, faults, with_rights=True)
+
+
+class TopicsChanged:
+    """What an operator or another client may do to a running system's topics."""
+
+    id = "K3b"
+    what = (
+        "Apache Kafka: transactions aborted and hanging, a topic grown and made again, records "
+        "deleted unread"
+    )
+    on_request = True
+    longest_short_seconds = LONGEST_SECONDS
+
+    async def run(self, context: Context) -> ScenarioResult:
+        async def faults(watch: FaultWatch) -> None:
+            watch.send_on()
             await _transactions(watch)
             await _more_partitions(watch)
             await _made_again(watch)

@@ -176,3 +176,15 @@ async def test_what_an_abandoned_producer_still_held_is_no_error_of_the_process(
     await asyncio.sleep(0)
 
     assert failures == []
+
+
+async def test_what_waits_for_metadata_ends_with_its_abandoned_connection(
+    producer: GapFreeProducer,
+) -> None:
+    """As a send does after an error; its task, and the sender with it, would be left for ever."""
+    waiting = asyncio.ensure_future(producer.client.force_metadata_update())
+
+    await abandon(producer)
+
+    async with asyncio.timeout(1):
+        assert await waiting is False
