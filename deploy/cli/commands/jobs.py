@@ -1,13 +1,14 @@
 """`archon jobs`: list, look at, follow and stop trainings."""
 
 import time
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from archon_contracts.events import JobState
-from archon_contracts.metric_names import ACCURACY
+from archon_contracts.metric_names import ACCURACY, RECALL
 from deploy.cli.errors import FAILED
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import (
@@ -173,8 +174,22 @@ def _show_evaluation(evaluation: dict[str, Any] | None) -> None:
         for model, scores in accuracy.items()
     )
     console.print(table(ACCURACY, ("model", *groups), rows))
+    _show_recall(evaluation.get("results", ()))
     for reason in evaluation.get("reasons", ()):
         console.print(f"  {shown(reason)}")
+
+
+def _show_recall(results: Iterable[dict[str, Any]]) -> None:
+    """The classes that the candidate answers worst, beside what the other model makes of them."""
+    found: dict[str, dict[str, Any]] = {}
+    for result in results:
+        if result["name"] == RECALL:
+            found.setdefault(result["group"], {})[result["model"]] = result["estimate"]
+    if not found:
+        return
+    models = list(dict.fromkeys(model for scores in found.values() for model in scores))
+    rows = ((name, *(estimate(scores.get(m)) for m in models)) for name, scores in found.items())
+    console.print(table("recall of the worst classes", ("class", *models), rows))
 
 
 def _show_learning(report: dict[str, Any] | None) -> None:

@@ -128,3 +128,25 @@ def test_a_page_that_is_refused_is_a_sentence_and_no_file(
 
     assert (result.exit_code, file.exists()) == (1, False)
     assert "no model version" in result.output
+
+
+def test_a_job_shows_the_recall_of_the_classes_that_are_answered_worst(
+    answers: dict[str, httpx.Response],
+) -> None:
+    job = job_of().model_dump(mode="json")
+    results = [
+        {"name": "recall", "model": model, "group": "rare class", "estimate": score}
+        for model, score in (
+            ("candidate", {"value": 0.125, "low": 0.0, "high": 0.4, "n": 8}),
+            ("deployed", {"value": 0.75, "low": 0.4, "high": 0.9, "n": 8}),
+        )
+    ]
+    job["evaluation"] |= {"results": results}
+    answers[JOB] = httpx.Response(200, json=job)
+
+    output = run("jobs", "show", "a-job")
+
+    assert "recall of the worst classes" in output
+    (line,) = [each for each in output.splitlines() if "rare class" in each]
+    assert "0.125" in line
+    assert "0.750" in line
