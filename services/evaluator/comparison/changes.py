@@ -73,7 +73,7 @@ def build_changes(
     rows = _rows(compare(candidate, before), candidate, before, decide)
     if len(rows) == 1 and kind is not AgentKind.GENERATOR:
         guarded = control is Role.DEPLOYED and answers is not None
-        lost = NoLostClass.of(candidate, before if guarded else (), policy.undecided_groups)
+        lost = NoLostClass.of(candidate, before if guarded else (), policy)
         rows += _target_rows(candidate, before, decide, lost)
     whole = [row for row in rows if row.kind is TopicKind.ALL]
     topics = sorted(

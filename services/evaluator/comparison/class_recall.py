@@ -19,6 +19,7 @@ from archon_contracts.values import (
     ALL_ITEMS,
     REFERENCE_ITEMS,
     Estimate,
+    GatePolicy,
     MetricFamily,
     MetricResult,
     UndecidedGroups,
@@ -188,17 +189,19 @@ class NoLostClass:
         cls,
         candidate: Sequence[PredictionRow],
         control: Sequence[PredictionRow],
-        undecided: UndecidedGroups,
+        policy: GatePolicy,
     ) -> NoLostClass:
-        """The rule for two models' predictions."""
+        """The rule for two models' predictions; a loss within the policy's limit is none."""
         now, before = count_right(candidate), count_right(control)
-        gone = sorted(target for target, (right, _) in now.items() if right == 0)
-        had = {target: before.get(target, (0, 0))[0] for target in gone}
+        never_right = sorted(target for target, (right, _) in now.items() if right == 0)
+        limits = {target: policy.maximum_forgetting * now[target][1] for target in never_right}
+        had = {target: before.get(target, (0, 0))[0] for target in never_right}
+        gone = [target for target in never_right if had[target] > limits[target]]
         return cls(
             tuple(target for target in gone if had[target] >= LEAST_LOST),
             tuple(target for target in gone if 0 < had[target] < LEAST_LOST),
-            tuple(gone),
-            undecided,
+            tuple(never_right),
+            policy.undecided_groups,
         )
 
     def find_faults(self, _comparisons: Mapping[str, Mapping[str, PairedComparison]]) -> list[str]:

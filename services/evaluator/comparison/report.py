@@ -145,7 +145,7 @@ def _build_class_rules(
     majority = BeatsMajority.of(candidate, policy.maximum_p_value, is_required=not deployed)
     # Nobody is served by the base model, so no class can be lost by it.
     before = control if deployed else ()
-    return [majority, NoLostClass.of(candidate, before, policy.undecided_groups)]
+    return [majority, NoLostClass.of(candidate, before, policy)]
 
 
 def _find_open_groups(

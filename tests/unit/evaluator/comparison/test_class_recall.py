@@ -168,3 +168,22 @@ def test_no_decision_depends_on_the_names_or_the_order_of_labels(
     )
 
     assert plain.passed == other.passed
+
+
+def test_a_loss_that_the_policy_allows_loses_no_class() -> None:
+    targets = ["often"] * 195 + ["rare"] * 5
+    before = ["rare"] * 20 + ["often"] * 175 + ["rare"] * 5
+
+    anything = GatePolicy(maximum_forgetting=1.0)
+
+    assert report(targets, ["often"] * 200, before, policy=anything).passed
+    assert not report(targets, ["often"] * 200, before).passed
+
+
+def test_a_class_that_was_hardly_known_is_not_lost() -> None:
+    targets = ["often"] * 100 + ["rare"] * 200
+    before = ["often"] * 80 + ["rare"] * 20 + ["rare"] * 5 + ["often"] * 195
+
+    found = report(targets, ["often"] * 300, before)
+
+    assert not any("no longer" in reason for reason in found.reasons)
