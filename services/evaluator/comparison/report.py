@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from archon_contracts.events import PairedComparison
+from archon_contracts.events import PairedComparison, UnscoredTarget
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import REFERENCE_ITEMS, GatePolicy, MetricResult
@@ -40,6 +40,7 @@ from services.evaluator.comparison.paired_tests import (
 from services.evaluator.comparison.policy_rules import AnswerDrift, NeverRegress
 from services.evaluator.comparison.recent_versions import find_accumulated_losses
 from services.evaluator.comparison.reference_rule import NoReferenceLoss
+from services.evaluator.comparison.report_bounds import bound_report
 from services.evaluator.domain import EvaluationReport, Role
 
 COMPARED_WITH_BASELINE: Final = (
@@ -93,11 +94,9 @@ def build_evaluation_report(
         *_find_open_groups(chosen, guarded),
         *find_accumulated_losses(candidate, recent, policy),
     )
-    baseline = "" if deployed else COMPARED_WITH_BASELINE
-    remarks = filter(None, (describe_unanswerable(unscored, len(candidate)), baseline))
-    return EvaluationReport(
+    report = EvaluationReport(
         passed=decision.passed,
-        reasons=(*decision.reasons, *remarks),
+        reasons=(*decision.reasons, *_build_remarks(unscored, len(candidate), deployed)),
         rejection_kinds=decision.rejection_kinds,
         review_reasons=review if decision.passed else (),
         results=_measure(predictions, has_classes=answers is not None),
@@ -107,6 +106,13 @@ def build_evaluation_report(
         unscored_targets=tuple(unscored[:MAX_TARGETS]),
         comparison=comparisons[ACCURACY] if deployed else {},
     )
+    return bound_report(report)
+
+
+def _build_remarks(unscored: Sequence[UnscoredTarget], items: int, deployed: bool) -> list[str]:
+    """What a reader must know beside the decision's reasons."""
+    baseline = "" if deployed else COMPARED_WITH_BASELINE
+    return [each for each in (describe_unanswerable(unscored, items), baseline) if each]
 
 
 def _find_withdrawal_losses(decision: GateDecision) -> tuple[str, ...]:
