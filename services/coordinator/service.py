@@ -23,6 +23,7 @@ from archon_contracts.events import (
     TrainingStarted,
     WorkerReported,
 )
+from archon_contracts.formats import NEGATIVES
 from archon_contracts.values import ALL_ITEMS, Estimate
 from services.coordinator.domain import (
     AgentKey,
@@ -117,7 +118,7 @@ class JobService:
             log.info("dataset_of_earlier_strategy_ignored", job_id=str(job.job_id))
             return
         prepared = JobEvent.UPDATE_PREPARED if job.is_update else JobEvent.PREPARED
-        items = body.items.get("train", 0)
+        items = body.items.get("train", 0) + body.items.get(NEGATIVES, 0)
         # A withdrawal by subtraction teaches nothing: its dataset lists what leaves.
         if items == 0 and not (job.is_withdrawal and job.is_update):
             reason = f"none of {body.quality.received} items is left to train on; send more"

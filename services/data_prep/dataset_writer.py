@@ -12,6 +12,7 @@ from archon_contracts.commands import PrepareDataset
 from archon_contracts.formats import (
     DATASET_CARD_FILE,
     FEEDBACK_IDS_FILE,
+    NEGATIVES_FILE,
     QUARANTINED_FILE,
     REFERENCE_FILE,
     REPLAY,
@@ -52,6 +53,7 @@ def build_files(
         },
         **({REFERENCE_FILE: to_jsonl(_to_reference(prepared))} if prepared.reference else {}),
         **({RETRACTED_IDS_FILE: _to_lines(retracted)} if retracted else {}),
+        **({NEGATIVES_FILE: to_jsonl(_to_negatives(prepared))} if prepared.negatives else {}),
         FEEDBACK_IDS_FILE: _to_lines(feedback),
         QUARANTINED_FILE: to_jsonl(prepared.quarantined),
         DATASET_CARD_FILE: card.model_dump_json(indent=2).encode(),
@@ -64,8 +66,13 @@ def _to_lines(names: Collection[str]) -> bytes:
 
 def collect_feedback_ids(prepared: PreparedDataset) -> list[str]:
     """The feedback that speaks for the new items, sorted, each once."""
-    new = (graded.item for part in prepared.splits.values() for graded in part)
+    new = [graded.item for part in prepared.splits.values() for graded in part]
+    new += prepared.negatives
     return sorted({origin for item in new if item.source != REPLAY for origin in item.feedback_ids})
+
+
+def _to_negatives(prepared: PreparedDataset) -> list[TrainingItem]:
+    return [item.to_training_item(difficulty=1.0) for item in prepared.negatives]
 
 
 def _to_reference(prepared: PreparedDataset) -> list[SuiteItem]:

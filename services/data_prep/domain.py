@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from archon_contracts.commands import SourceKind
 from archon_contracts.events import FeedbackSource, QualityReport
-from archon_contracts.formats import QuarantinedItem, Split, TrainingItem
+from archon_contracts.formats import NEGATIVES, QuarantinedItem, Split, TrainingItem
 
 NEVER = datetime.fromtimestamp(0, UTC)
 """Stands in for an unknown time: older than any known one."""
@@ -173,6 +173,8 @@ class PreparedDataset:
     """The protected reference set as it stands: the evaluation asks it beside the test part."""
     reference_candidates: tuple[Item, ...] = ()
     """Items of the test part that may enter the set later."""
+    negatives: tuple[Item, ...] = ()
+    """Items of which only wrong answers are known."""
     unusable: Mapping[str, int]
     agreement: Mapping[str, float | int | None]
     quarantined: tuple[QuarantinedItem, ...] = ()
@@ -180,7 +182,8 @@ class PreparedDataset:
     @property
     def counts(self) -> dict[str, int]:
         """Items per split."""
-        return {str(split): len(items) for split, items in self.splits.items()}
+        parts = {str(split): len(items) for split, items in self.splits.items()}
+        return parts | ({NEGATIVES: len(self.negatives)} if self.negatives else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,15 @@ from archon_contracts.commands import PrepareDataset, SourceKind
 from archon_contracts.formats import REPLAY, QuarantinedItem, Split, TrainingItem
 from archon_contracts.values import AgentKind
 from services.data_prep.cleaning.annotation import Agreement, krippendorff_alpha, last_labels
-from services.data_prep.cleaning.cleaning import build_items, deduplicate
+from services.data_prep.cleaning.cleaning import (
+    build_items,
+    build_negatives,
+    deduplicate,
+    merge_negatives,
+)
 from services.data_prep.dedup.leakage import drop_held_out
 from services.data_prep.dedup.merging import MergedItems, merge_near_duplicates
+from services.data_prep.dedup.near_duplicates import cluster_near_duplicates
 from services.data_prep.domain import (
     HeldOut,
     Item,
@@ -30,7 +36,8 @@ from services.data_prep.sampling.reference_set import select_candidates
 from services.data_prep.sampling.splitting import cap_raters, split
 from services.data_prep.sources.records import ParsedSource
 from services.data_prep.text import to_text
-from services.data_prep.trust.rules import apply_trust
+from services.data_prep.trust.negatives import apply_trust_to_negatives
+from services.data_prep.trust.rules import TrustResult, apply_trust
 
 RETRACTED = "retracted"
 DEFAULT_VALIDATION_SHARE: float = PrepareDataset.model_fields["validation_proportion"].default
@@ -72,6 +79,18 @@ class PreparationInputs:
         return {**asked, **self.held_out}
 
 
+@dataclass(frozen=True, slots=True)
+class NewItems:
+    """What the sources teach: items with an answer, and items with wrong ones alone.
+
+    `quarantined` are those that are not believed.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    negatives: tuple[Item, ...] = ()
+    quarantined: tuple[QuarantinedItem, ...] = ()
+
+
 def prepare(
     inputs: PreparationInputs, policy: PreparationPolicy
 ) -> PreparedDataset | RejectedDataset:
@@ -82,18 +101,17 @@ def prepare(
     counters = PreparationCounters()
     if inputs.command.withdrawal:
         return _prepare_withdrawal(inputs, policy, counters)
-    new, quarantined = _select_new_items(inputs, policy, counters)
-    merged = merge_near_duplicates(
-        new, _select_replay_candidates(inputs, new), inputs.never_trained, policy, counters
-    )
-    if not merged.new:
+    new = _select_new_items(inputs, policy, counters)
+    replayable = _select_replay_candidates(inputs, new.items)
+    merged = merge_near_duplicates(new.items, replayable, inputs.never_trained, policy, counters)
+    if not merged.new and not new.negatives:
         return RejectedDataset(_explain_rejection(counters), counters.report(0, {}, 0))
     replayed = merged.replayed[: _count_to_replay(inputs, len(merged.new))]
     parts = _split(inputs, policy, merged, replayed)
     learned = [item for item in parts[Split.TRAIN] if item.source != SourceKind.SYNTHETIC]
     parts[Split.TRAIN] += _augment(inputs, policy, parts)
     parts[Split.TRAIN] += replayed
-    return _assemble(inputs, counters, parts, learned, quarantined)
+    return _assemble(inputs, counters, parts, learned, new)
 
 
 def _prepare_withdrawal(
@@ -104,7 +122,7 @@ def _prepare_withdrawal(
     What is remembered is split like new items, so that the training has items to validate on.
     """
     if not inputs.command.rehearse:
-        return _assemble(inputs, counters, {split: [] for split in Split}, [], ())
+        return _assemble(inputs, counters, {split: [] for split in Split}, [], NewItems())
     memory = _usable_replay_items(inputs)
     merged = merge_near_duplicates(memory, [], inputs.never_trained, policy, counters)
     if not merged.new:
@@ -117,26 +135,53 @@ def _prepare_withdrawal(
         part: [item.model_copy(update={"source": REPLAY}) for item in items]
         for part, items in _split(inputs, policy, merged, ()).items()
     }
-    prepared = _assemble(inputs, counters, parts, [], ())
+    prepared = _assemble(inputs, counters, parts, [], NewItems())
     # They were trained on before, so none of them may guard later versions.
     return replace(prepared, reference_candidates=())
 
 
 def _select_new_items(
     inputs: PreparationInputs, policy: PreparationPolicy, counters: PreparationCounters
-) -> tuple[list[Item], tuple[QuarantinedItem, ...]]:
+) -> NewItems:
     for reading in inputs.parsed_sources:
         counters.received += reading.received
         counters.unusable.update(reading.unreadable)
-    candidates = build_items(_drop_retracted(inputs, counters), inputs.targets, counters)
-    command = inputs.command
-    trusted = apply_trust(
-        candidates, _usable_replay_items(inputs), command.trust, policy, inputs.seed
-    )
+    records = list(_drop_retracted(inputs, counters))
+    candidates = build_items(records, inputs.targets, counters)
+    memory, trust = _usable_replay_items(inputs), inputs.command.trust
+    trusted = apply_trust(candidates, memory, trust, policy, inputs.seed)
     counters.quarantined.update(str(quarantined.reason) for quarantined in trusted.quarantined)
     items = deduplicate(trusted.items, counters)
-    quarantined = (*trusted.quarantined, *counters.set_aside)
-    return drop_held_out(items, inputs.never_trained, counters), quarantined
+    negatives = TrustResult([], ())
+    # Only a closed form learns from them, and an update is made of corrections.
+    if inputs.command.kind is AgentKind.CLASSIFIER and not inputs.command.fast_path:
+        rated = build_negatives(records, inputs.targets, counters)
+        negatives = apply_trust_to_negatives(rated, items, memory, trust, policy, inputs.seed)
+        counters.duplicates += len(rated) - len(negatives.items) - len(negatives.quarantined)
+        counters.quarantined.update(str(each.reason) for each in negatives.quarantined)
+    return NewItems(
+        drop_held_out(items, inputs.never_trained, counters),
+        _keep_out_of_suite(merge_negatives(negatives.items, counters), inputs, policy, counters),
+        (*trusted.quarantined, *negatives.quarantined, *counters.set_aside),
+    )
+
+
+def _keep_out_of_suite(
+    negatives: Sequence[Item],
+    inputs: PreparationInputs,
+    policy: PreparationPolicy,
+    counters: PreparationCounters,
+) -> tuple[Item, ...]:
+    """Those whose input no question of the evaluation equals, nearly or word for word."""
+    asked = inputs.never_trained
+    texts = [*(item.key for item in negatives), *asked]
+    roots = cluster_near_duplicates(
+        texts, policy.near_duplicate_threshold, policy.exact_comparison_limit
+    )
+    taken = set(roots[len(negatives) :])
+    kept = tuple(i for i, root in zip(negatives, roots, strict=False) if root not in taken)
+    counters.held_out += len(negatives) - len(kept)
+    return kept
 
 
 def _drop_retracted(
@@ -242,7 +287,7 @@ def _assemble(
     counters: PreparationCounters,
     parts: dict[Split, list[Item]],
     learned: list[Item],
-    quarantined: tuple[QuarantinedItem, ...],
+    new: NewItems,
 ) -> PreparedDataset:
     items = [item for part in parts.values() for item in part]
     replayed = inputs.command.plan.replay_ratio > 0 or inputs.command.rehearse
@@ -263,7 +308,8 @@ def _assemble(
             "units": agreement.units,
             "ratings": agreement.ratings,
         },
-        quarantined=quarantined,
+        negatives=new.negatives,
+        quarantined=new.quarantined,
     )
 
 

@@ -23,6 +23,7 @@ from services.data_prep.domain import (
 from services.data_prep.text import normalise_input, to_text
 
 POSITIVE_RATING = 4.0
+NEGATIVE_RATING = 2.0
 POSITIVE_FEEDBACK_WEIGHT = 0.5
 """An answer that somebody liked is weaker evidence than one that somebody wrote."""
 
@@ -49,6 +50,65 @@ def build_items(
         else:
             items.append(item)
     return items
+
+
+def build_negatives(
+    records: Iterable[TrainingItem], targets: Targets, counters: PreparationCounters
+) -> list[Item]:
+    """What was rated wrong without the right answer. They count as usable from here on."""
+    found: list[Item] = []
+    for record in records:
+        if to_item(record, targets) != UNCORRECTED or not is_negative(record):
+            continue
+        text, actual = to_text(record.input), to_text(record.actual)
+        # An answer that the agent cannot give says nothing of those that it can.
+        if not targets.accepts(actual):
+            continue
+        counters.unusable[UNCORRECTED] -= 1
+        found.append(_to_negative(record, text, actual))
+    counters.unusable += Counter()  # without what is zero now
+    return found
+
+
+def merge_negatives(items: Iterable[Item], counters: PreparationCounters) -> list[Item]:
+    """Each input once, with all its wrong answers."""
+    by_key: dict[str, Item] = {}
+    for item in items:
+        known = by_key.get(item.key)
+        counters.duplicates += known is not None
+        by_key[item.key] = item if known is None else _merge_negatives(known, item)
+    return list(by_key.values())
+
+
+def is_negative(record: TrainingItem) -> bool:
+    """Whether its answer was rated wrong; a middling rating says nothing."""
+    disliked = record.rating is not None and record.rating <= NEGATIVE_RATING
+    return disliked or (record.reward is not None and record.reward < 0)
+
+
+def _to_negative(record: TrainingItem, text: str, actual: str) -> Item:
+    values = dict(record)
+    values |= {
+        "id": record.id or _derived_id(normalise_input(text), NO_TARGET + actual),
+        "input": text,
+        "actual": actual,
+        "rejected": (actual,),
+        "weight": record.weight * POSITIVE_FEEDBACK_WEIGHT,
+        "trust": _compute_trust(record) * POSITIVE_FEEDBACK_WEIGHT,
+        "key": normalise_input(text),
+        "was_answered_wrong": True,
+        "feedback_ids": (record.id,) if record.source == SourceKind.FEEDBACK and record.id else (),
+    }
+    return Item(**values)
+
+
+def _merge_negatives(first: Item, second: Item) -> Item:
+    return first.model_copy(
+        update={
+            "rejected": tuple(dict.fromkeys((*first.rejected, *second.rejected))),
+            "feedback_ids": tuple(dict.fromkeys((*first.feedback_ids, *second.feedback_ids))),
+        }
+    )
 
 
 def deduplicate(items: Iterable[Item], counters: PreparationCounters) -> list[Item]:

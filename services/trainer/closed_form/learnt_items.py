@@ -32,6 +32,8 @@ from services.trainer.closed_form.statistics import (
 
 LEARNT_FILE: Final = "learnt.safetensors"
 
+ESTIMATE: Final = "~"
+"""After the digest of a text whose answer is estimated; no digest holds it."""
 MAXIMUM_ITEMS: Final = 20_000
 """Items whose vectors a version keeps: 60 MB of MiniLM's. Older ones stay in the sums alone, where
 a retraction can no longer subtract them."""
@@ -73,13 +75,20 @@ class ClosedFormState:
         """These items too. What is known already is not counted again.
 
         A new answer to the very same text replaces the earlier one, unless it weighs less: data
-        preparation gives little weight to what others contradict.
+        preparation gives little weight to what others contradict. Estimates count where nobody
+        stated an answer, and the newest of a text replace its earlier ones.
         """
-        known, of_text = dict(self.items), defaultdict[str, set[str]](set)
+        known, removed = self._without_estimates_of({_text_of(item.text) for item in items})
+        of_text = defaultdict[str, set[str]](set)
         for text, target in known:
             of_text[text].add(target)
-        added, removed = list[LearntItem](), list[LearntItem]()
+        stated = {item.text for item in items if not is_estimate(item)}
+        added = list[LearntItem]()
         for item in items:
+            if is_estimate(item) and (
+                of_text[_text_of(item.text)] or _text_of(item.text) in stated
+            ):
+                continue
             same = known.pop(item.key, None)
             others = [known[item.text, target] for target in of_text[item.text] - {item.target}]
             replaced = [other for other in others if other.weight <= item.weight]
@@ -93,6 +102,16 @@ class ClosedFormState:
         changed = self.statistics.plus(_sum(added, self.hidden))
         changed = changed.plus(_sum(removed, self.hidden), sign=-1.0)
         return ClosedFormState(changed, dict(list(known.items())[-MAXIMUM_ITEMS:]))
+
+    def _without_estimates_of(
+        self, texts: AbstractSet[str]
+    ) -> tuple[dict[tuple[str, str], LearntItem], list[LearntItem]]:
+        """The items that stay, and the estimates of these texts."""
+        known = dict(self.items)
+        gone = [i for i in known.values() if is_estimate(i) and _text_of(i.text) in texts]
+        for item in gone:
+            del known[item.key]
+        return known, gone
 
     def unlearn(self, erased: AbstractSet[str]) -> ClosedFormState:
         """Without the items of which all feedback was retracted (exact unlearning)."""
@@ -118,6 +137,20 @@ def read_retracted(dataset: Path) -> frozenset[str]:
     """Ids of feedback that was retracted, as data preparation listed them in a dataset's folder."""
     path = dataset / RETRACTED_IDS_FILE
     return frozenset(path.read_text().split()) if path.is_file() else frozenset()
+
+
+def estimate_name(digest: str, label: str) -> str:
+    """Names a text together with a label that it may have; nobody stated its answer."""
+    return f"{digest}{ESTIMATE}{label}"
+
+
+def is_estimate(item: LearntItem) -> bool:
+    """Whether nobody stated the answer: it is one of several that the head found probable."""
+    return ESTIMATE in item.text
+
+
+def _text_of(name: str) -> str:
+    return name.partition(ESTIMATE)[0]
 
 
 def text_digest(text: str) -> str:

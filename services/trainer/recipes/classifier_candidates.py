@@ -19,6 +19,7 @@ from scipy.special import bdtrc
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from archon_contracts.formats import TRAIN_FILE, VALIDATION_FILE
 from archon_contracts.metric_names import (
     CLOSED_FORM_ACCURACY,
     CLOSED_FORM_SECONDS,
@@ -42,11 +43,18 @@ from services.trainer.closed_form.learnt_items import (
     save_state,
 )
 from services.trainer.closed_form.logistic_head import fit_head
+from services.trainer.closed_form.negative_feedback import learn_negatives
 from services.trainer.errors import EmptyDataset
 from services.trainer.recipes.classifier import train as fine_tune_classifier
 from services.trainer.recipes.encoder_recipe import TextLimit, measure_limit
 from services.trainer.recipes.fitting import TrainResult
-from services.trainer.recipes.items import REPLAY, TrainingItem, read_training_items
+from services.trainer.recipes.items import (
+    REPLAY,
+    TrainingItem,
+    read_items,
+    read_negatives,
+    read_training_items,
+)
 from services.trainer.recipes.progress_callback import Report
 from services.trainer.recipes.run import ClassifierConfig, TrainingRun
 from services.trainer.recipes.warm_start import read_warm_start_card
@@ -90,11 +98,17 @@ def train(
         EmptyDataset: no item has a label of the agent.
         RunInvalid: the warm-start model comes from another base model.
     """
-    train_items, validation_items = read_training_items(run.dataset)
+    if read_negatives(run.dataset):
+        # A window in which nobody said a right answer teaches what is wrong.
+        train_items = read_items(run.dataset / TRAIN_FILE)
+        validation_items = read_items(run.dataset / VALIDATION_FILE)
+    else:
+        train_items, validation_items = read_training_items(run.dataset)
     candidate = fit_closed_form(run, train_items)
     right = _right_answers(candidate.classifier, validation_items)
     final = _learn_validation(candidate, validation_items)
-    if _wants_fine_tuning(run, right):
+    # Gradient descent needs answers that somebody stated.
+    if train_items and _wants_fine_tuning(run, right):
         return _fine_tuned_or(final, run, report, fine_tune, validation_items, right)
     return _closed_form(final, run, report, right)
 
@@ -130,12 +144,15 @@ def fit_closed_form(
     state = before or ClosedFormState.empty(encoder.feature_size(features))
     # What was retracted since leaves with this version; its text is erased, its vector is there.
     state = state.unlearn(read_retracted(run.dataset))
-    texts = [item.input for item in items]
+    negatives = read_negatives(run.dataset)
+    texts = [item.input for item in (*items, *negatives)]
     limit = measure_limit(encoder, texts, run.config.max_length, card.max_length if card else 0)
     vectors_NH = embed_new(encoder, learnt, limit.max_length, state, features)
     state = state.learn([learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)])
     if not (labels := state.statistics.known(wanted)):
         raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
+    negative_NH = embed_new(encoder, negatives, limit.max_length, state, features)
+    state = learn_negatives(state, negatives, negative_NH, labels)
     head = fit_head(state, labels).to(encoder.device)
     classifier = Classifier(encoder, _card(run, labels, frozen, limit, features), head)
     return ClosedFormCandidate(
@@ -217,7 +234,8 @@ def _fine_tuned_or(
     if chosen:
         result.metrics.update(comparison)
         train_items, _ = read_training_items(run.dataset)
-        save_state(_state_under(tuned, train_items), run.output_dir)
+        negatives = read_negatives(run.dataset)
+        save_state(_state_under(tuned, train_items, negatives), run.output_dir)
         return result
     # Whole: files of the tuned model must not stay beside those of the closed form.
     shutil.rmtree(run.output_dir)
@@ -253,12 +271,19 @@ def _is_better(tuned: Sequence[bool], closed_form: Sequence[bool]) -> bool:
     return float(bdtrc(gained - 1, gained + lost, 0.5)) <= MAXIMUM_P_VALUE
 
 
-def _state_under(classifier: Classifier, items: Sequence[TrainingItem]) -> ClosedFormState:
+def _state_under(
+    classifier: Classifier, items: Sequence[TrainingItem], negatives: Sequence[TrainingItem]
+) -> ClosedFormState:
     """What is learnt of the items under the tuned encoder, for the next version to go on from."""
-    known = [item for item in items if item.target in set(classifier.card.labels)]
+    labels = classifier.card.labels
+    known = [item for item in items if item.target in set(labels)]
     state = ClosedFormState.empty(classifier.encoder.feature_size(classifier.card.features))
     vectors_NH = classifier.embed([item.input for item in known]).cpu()
-    return state.learn([learnt_item(i, v) for i, v in zip(known, vectors_NH, strict=True)])
+    state = state.learn([learnt_item(i, v) for i, v in zip(known, vectors_NH, strict=True)])
+    if not negatives:
+        return state
+    negative_NH = classifier.embed([item.input for item in negatives])
+    return learn_negatives(state, negatives, negative_NH, state.statistics.known(labels))
 
 
 def _right_answers(classifier: Classifier, items: Sequence[TrainingItem]) -> list[bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from archon_contracts.formats import (
+    NEGATIVES_FILE,
     REPLAY,
     TRAIN_FILE,
     VALIDATION_FILE,
@@ -14,7 +15,7 @@ from archon_contracts.formats import (
 )
 from services.trainer.errors import DatasetInvalid, EmptyDataset
 
-__all__ = ["REPLAY", "TrainingItem", "read_items", "read_training_items"]
+__all__ = ["REPLAY", "TrainingItem", "read_items", "read_negatives", "read_training_items"]
 
 
 def read_items(path: Path) -> list[TrainingItem]:
@@ -33,6 +34,21 @@ def read_items(path: Path) -> list[TrainingItem]:
         if not item.target:
             raise DatasetInvalid(f"{path.name}: item {item.id!r} has no target")
     return items
+
+
+def read_negatives(dataset: Path) -> list[TrainingItem]:
+    """Items of which only wrong answers are known; none when the dataset has no such file.
+
+    Raises:
+        DatasetInvalid: a line is not an item.
+    """
+    path = dataset / NEGATIVES_FILE
+    if not path.is_file():
+        return []
+    try:
+        return list(read_jsonl(path, TrainingItem))
+    except LineInvalid as error:
+        raise DatasetInvalid(str(error)) from error
 
 
 def read_training_items(dataset: Path) -> tuple[list[TrainingItem], list[TrainingItem]]:

@@ -16,6 +16,7 @@ from archon_contracts.metric_names import (
 )
 from archon_inference.loading import load_predictor
 from services.trainer.child import run
+from services.trainer.closed_form.learnt_items import is_estimate, load_state
 from services.trainer.closed_form.statistics import STATISTICS_FILE, load_statistics
 from services.trainer.errors import EmptyDataset
 from services.trainer.recipes import classifier_candidates
@@ -234,3 +235,32 @@ def test_fine_tuning_starts_from_what_the_closed_form_answers(tmp_path: Path, ba
     before, after = (load_predictor(Path(each)).predict(texts) for each in (first, tuned))
     same = sum(a.output == b.output for a, b in zip(before, after, strict=True))
     assert same >= 0.8 * len(texts)
+
+
+def test_answers_rated_wrong_are_learnt_beside_the_others(tmp_path: Path, base: Path) -> None:
+    negatives = [{"id": "f1", "input": "a room for tonight", "rejected": ["get_weather"]}]
+    write_lines(tmp_path / "dataset" / "negatives.jsonl", negatives)
+
+    model = Path(train(tmp_path, base, items())["model_dir"])
+
+    state = load_state(model)
+    assert state is not None
+    estimates = [item for item in state.items.values() if is_estimate(item)]
+    assert estimates
+    assert {item.ids for item in estimates} == {("f1",)}
+    assert "get_weather" not in {item.target for item in estimates}
+
+
+def test_a_window_of_answers_rated_wrong_alone_continues_a_version(
+    tmp_path: Path, base: Path
+) -> None:
+    first = train(tmp_path / "one", base, items())["model_dir"]
+    negatives = [{"id": "f1", "input": "a room for tonight", "rejected": ["get_weather"]}]
+    write_lines(tmp_path / "two" / "dataset" / "negatives.jsonl", negatives)
+
+    second = train(tmp_path / "two", base, [], [], warm_start_model=first, labels=sorted(REQUESTS))[
+        "model_dir"
+    ]
+
+    before, after = head_of(first), head_of(second)
+    assert any(not torch.equal(before[label], after[label]) for label in before)

@@ -1,0 +1,79 @@
+"""Which answers that were rated wrong are believed, where nobody said the right one.
+
+One such rating says little, and a few attackers could say it of every right answer. The caps of
+a window hold for them, and what is known decides: where it says that the answer was right, the
+rating is quarantined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from archon_contracts.formats import QuarantinedItem
+from archon_contracts.values import TrustPolicy
+from services.data_prep.domain import Item, PreparationPolicy, QuarantineReason
+from services.data_prep.trust.neighbour_consistency import Consistency, ConsistencyChecker
+from services.data_prep.trust.raters import RaterGroups, is_feedback, is_provided
+from services.data_prep.trust.rules import TrustResult, TrustWindow
+
+DENIED: Final = "not "
+"""Before a label: the target under which the rules of a window see a rating."""
+
+
+def apply_trust_to_negatives(
+    negatives: Sequence[Item],
+    accepted: Sequence[Item],
+    memory: Sequence[Item],
+    trust: TrustPolicy,
+    policy: PreparationPolicy,
+    seed: int,
+) -> TrustResult:
+    """Decide which ratings count; `accepted` are the window's items with an answer."""
+    answered = {item.key for item in accepted}
+    # Somebody said what is right: the rating adds nothing, or is wrong.
+    left = [item for item in negatives if item.key not in answered]
+    if not trust.enabled or not left:
+        return TrustResult(left, ())
+    ordered = sorted(left, key=lambda item: (item.key, item.id))
+    denied = [item.model_copy(update={"target": DENIED + item.rejected[0]}) for item in ordered]
+    window = TrustWindow(denied, memory, trust, policy, seed)
+    window.quarantine_repeated()
+    window.cap_sources()
+    window.cap_raters()
+    quarantined = dict(window.quarantined)
+    checker = _build_checker(denied, accepted, memory, trust, seed)
+    for place in window.remaining():
+        opinion = checker.check(denied[place])
+        known = opinion.consistency is Consistency.CONTRADICTED
+        if known and opinion.other_target == ordered[place].rejected[0]:
+            quarantined[place] = QuarantinedItem(
+                id=ordered[place].id,
+                reason=QuarantineReason.CONTRADICTED,
+                explanation="what is known near it says that the answer was right",
+            )
+    kept = [item for place, item in enumerate(ordered) if place not in quarantined]
+    return TrustResult(kept, tuple(quarantined[place] for place in sorted(quarantined)))
+
+
+def _build_checker(
+    denied: Sequence[Item],
+    accepted: Sequence[Item],
+    memory: Sequence[Item],
+    trust: TrustPolicy,
+    seed: int,
+) -> ConsistencyChecker:
+    """What is known near an input: as for a window, a named rater's word is no fact."""
+    spoken = [item for item in memory if is_feedback(item) and item.unit]
+    facts = [item for item in memory if not (is_feedback(item) and item.unit)]
+    facts += [item for item in accepted if is_provided(item)]
+    spoken += [item for item in accepted if not is_provided(item)]
+    checker = ConsistencyChecker(
+        facts,
+        spoken,
+        RaterGroups([*denied, *accepted, *memory]),
+        independent_raters=trust.independent_raters,
+        seed=seed,
+    )
+    checker.calibrate(list(accepted))
+    return checker

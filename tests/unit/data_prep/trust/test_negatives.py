@@ -1,0 +1,71 @@
+"""Which answers that were rated wrong are believed."""
+
+from archon_contracts.values import TrustPolicy
+from services.data_prep.domain import Item, PreparationPolicy
+from services.data_prep.trust.negatives import apply_trust_to_negatives
+from services.data_prep.trust.rules import TrustResult
+from tests.support.data.datasets import item
+from tests.support.data.raters import make_request, memory
+
+
+def denied(text: str, answer: str, unit: str = "ann") -> Item:
+    """Somebody says that this answer was wrong."""
+    return item(text, "", actual=answer, rejected=(answer,), unit=unit, submitted_by="key:1")
+
+
+def believe(
+    negatives: list[Item], accepted: list[Item] | None = None, **trust: bool
+) -> TrustResult:
+    return apply_trust_to_negatives(
+        negatives, accepted or [], memory(), TrustPolicy(**trust), PreparationPolicy(), 0
+    )
+
+
+def test_a_rating_that_contradicts_what_is_known_is_quarantined() -> None:
+    """Whoever denies right answers would else teach any other one."""
+    lies = [denied(make_request("refund", n), "refund", f"u{n}") for n in range(8, 12)]
+
+    result = believe(lies)
+
+    assert result.items == []
+    assert {each.reason for each in result.quarantined} == {"contradicted"}
+    assert "was right" in result.quarantined[0].explanation
+
+
+def test_a_rating_that_agrees_with_what_is_known_counts() -> None:
+    honest = [denied(make_request("refund", n), "status", f"u{n}") for n in range(8, 12)]
+
+    assert len(believe(honest).items) == 4
+
+
+def test_a_rating_of_what_nothing_is_known_near_counts() -> None:
+    assert len(believe([denied("open the garage door", "refund")]).items) == 1
+
+
+def test_one_rater_rates_no_more_than_its_limit_and_no_text_again_and_again() -> None:
+    words = ("garage", "window", "kettle", "lamp", "door", "oven", "fan", "radio", "lock", "tap")
+    many = [
+        denied(f"{verb} the {word} of room {n}", "refund", "eve")
+        for verb in ("open", "close", "mend", "clean")
+        for n, word in enumerate(words)
+    ]
+    others = [denied(f"sing song number {n} {w}", "refund", w) for n, w in enumerate(words)]
+
+    kept = believe([*many, *others]).items
+
+    assert sum(each.unit == "eve" for each in kept) < len(many) / 2
+    assert sum(each.unit != "eve" for each in kept) == len(others)
+
+
+def test_where_somebody_said_the_right_answer_the_rating_adds_nothing() -> None:
+    text = "open the garage door"
+
+    result = believe([denied(text, "refund")], [item(text, "status")])
+
+    assert (result.items, result.quarantined) == ([], ())
+
+
+def test_without_trust_rules_every_rating_counts() -> None:
+    lies = [denied(make_request("refund", n), "refund", f"u{n}") for n in range(8, 12)]
+
+    assert len(believe(lies, enabled=False).items) == 4

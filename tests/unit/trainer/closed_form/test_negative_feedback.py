@@ -1,0 +1,127 @@
+"""Answers rated wrong in a closed form: what they teach, and what a stated answer changes."""
+
+import torch
+from torch import Tensor
+
+from archon_contracts.formats import TrainingItem
+from services.trainer.closed_form.embedding import learnt_item
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, is_estimate
+from services.trainer.closed_form.logistic_head import fit_head
+from services.trainer.closed_form.negative_feedback import learn_negatives
+
+HIDDEN, PER_LABEL = 16, 16
+LABELS = tuple("abcdefghijkl")
+
+
+def cloud(label: str, seed: int, count: int) -> Tensor:
+    """Vectors of one label, all of which lie around its own axis."""
+    generator = torch.Generator().manual_seed(seed)
+    centre_H = torch.eye(HIDDEN)[LABELS.index(label)] * 2
+    return centre_H + torch.randn(count, HIDDEN, generator=generator) * 0.7
+
+
+def known(label: str, seed: int, count: int = 1) -> list[LearntItem]:
+    return [
+        LearntItem(f"{label}-{seed}-{n}", label, 1.0, vector_H, (f"{label}-{seed}-{n}",))
+        for n, vector_H in enumerate(cloud(label, seed, count))
+    ]
+
+
+def few_items() -> ClosedFormState:
+    items = [item for n, label in enumerate(LABELS) for item in known(label, n)]
+    return ClosedFormState.empty(HIDDEN).learn(items)
+
+
+def with_right_answers(state: ClosedFormState) -> ClosedFormState:
+    """The state with the requests that its head answers right, which somebody liked."""
+    head, liked = fit_head(state, LABELS), list[LearntItem]()
+    for place, label in enumerate(LABELS):
+        for n, vector_H in enumerate(cloud(label, 100 + place, PER_LABEL)):
+            if int(head(vector_H).argmax()) == place:
+                liked.append(LearntItem(f"liked {label}:{n}", label, 0.5, vector_H))
+    return state.learn(liked)
+
+
+def rated(state: ClosedFormState) -> tuple[list[TrainingItem], Tensor]:
+    """Requests that the state's head answers wrong, each with that answer; and their vectors."""
+    head = fit_head(state, LABELS)
+    items, vectors = list[TrainingItem](), list[Tensor]()
+    for place, label in enumerate(LABELS):
+        for n, vector_H in enumerate(cloud(label, 100 + place, PER_LABEL)):
+            answer = LABELS[int(head(vector_H).argmax())]
+            if answer != label:
+                name = f"{label}:{n}"
+                items.append(TrainingItem(id=name, input=name, rejected=(answer,), weight=0.5))
+                vectors.append(vector_H)
+    return items, torch.stack(vectors)
+
+
+def accuracy(state: ClosedFormState) -> float:
+    head = fit_head(state, LABELS)
+    right = [
+        (head(cloud(label, 200 + place, 200)).argmax(1) == place).float().mean()
+        for place, label in enumerate(LABELS)
+    ]
+    return float(torch.stack(right).mean())
+
+
+def test_answers_rated_wrong_teach_beyond_those_rated_right() -> None:
+    before = few_items()
+    items, vectors_NH = rated(before)
+    liked = with_right_answers(before)
+
+    after = learn_negatives(liked, items, vectors_NH, LABELS)
+
+    assert len(items) >= 10
+    assert accuracy(after) > accuracy(liked) + 0.03
+
+
+def test_an_answer_rated_wrong_is_no_candidate_and_weights_are_probabilities() -> None:
+    before = few_items()
+    items, vectors_NH = rated(before)
+
+    after = learn_negatives(before, items, vectors_NH, LABELS)
+
+    estimates = [item for item in after.items.values() if is_estimate(item)]
+    rejected = {item.id: item.rejected for item in items}
+    assert estimates
+    assert all(each.target not in rejected[each.ids[0]] for each in estimates)
+    for item in items:
+        weight = sum(each.weight for each in estimates if item.id in each.ids)
+        assert 0 < weight <= item.weight + 1e-6
+
+
+def test_a_stated_answer_replaces_the_estimates_of_its_text_whichever_came_first() -> None:
+    before = few_items()
+    items, vectors_NH = rated(before)
+    item = TrainingItem(id="correction", input=items[0].input, target="d")
+    stated = learnt_item(item, vectors_NH[0])
+
+    later = learn_negatives(before, items[:1], vectors_NH[:1], LABELS).learn([stated])
+    first = learn_negatives(before.learn([stated]), items[:1], vectors_NH[:1], LABELS)
+
+    for state in (later, first):
+        assert not any(is_estimate(each) for each in state.items.values())
+        torch.testing.assert_close(
+            state.statistics.sum_LH, before.learn([stated]).statistics.sum_LH
+        )
+
+
+def test_a_retracted_rating_leaves_the_sums() -> None:
+    before = few_items()
+    items, vectors_NH = rated(before)
+
+    after = learn_negatives(before, items, vectors_NH, LABELS)
+    left = after.unlearn(frozenset(item.id for item in items))
+
+    assert left.items.keys() == before.items.keys()
+    torch.testing.assert_close(left.statistics.outer_HH, before.statistics.outer_HH)
+
+
+def test_nothing_is_concluded_where_every_label_was_rated_wrong_or_there_is_one() -> None:
+    before = few_items()
+    vector_NH = cloud("a", 5, 1)
+    everything = [TrainingItem(id="x", input="x", rejected=LABELS)]
+
+    assert learn_negatives(before, everything, vector_NH, LABELS).items == before.items
+    assert learn_negatives(before, everything, vector_NH, LABELS[:1]) is before
