@@ -85,7 +85,9 @@ class EvaluationChanges(ValueObject):
     control: str = Field(description="What the candidate is compared with: deployed or baseline.")
     topics: tuple[TopicChange, ...] = Field(description="All items first, then topic by topic.")
     topics_left_out: int = Field(default=0, ge=0, description="Rows that changed least.")
-    moved: tuple[MovedAnswer, ...] = Field(default=(), description="The most frequent first.")
+    moved: tuple[MovedAnswer, ...] = Field(
+        default=(), description="Broken ones first, then the most frequent."
+    )
     moved_left_out: int = Field(default=0, ge=0, description="Items of rarer moves.")
     corrected: int = Field(default=0, ge=0, description="Items that only the candidate has right.")
     broken: int = Field(default=0, ge=0, description="Items that only the control had right.")

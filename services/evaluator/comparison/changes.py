@@ -45,6 +45,7 @@ from services.evaluator.domain import Role
 
 MOST_TOPICS: Final = 200
 MOST_MOVES: Final = 40
+MOST_BROKEN: Final = 20
 MOST_EXAMPLES: Final = 5
 """A report is read by people, and written once for each update of the fast path."""
 
@@ -82,13 +83,14 @@ def build_changes(
     )
     shown = sorted(topics[:MOST_TOPICS], key=lambda row: (row.difference.value, row.topic))
     moves = _moves(candidate, before, kind)
+    named = _choose(moves)
     return EvaluationChanges(
         kind=kind,
         control=control.value,
         topics=(*whole, *shown),
         topics_left_out=len(topics) - len(shown),
-        moved=tuple(moves[:MOST_MOVES]),
-        moved_left_out=sum(move.items for move in moves[MOST_MOVES:]),
+        moved=named,
+        moved_left_out=sum(move.items for move in moves) - sum(move.items for move in named),
         corrected=sum(m.items for m in moves if m.effect is MoveEffect.CORRECTED),
         broken=sum(m.items for m in moves if m.effect is MoveEffect.BROKEN),
         run=run,
@@ -255,6 +257,13 @@ def _moves(
         for (target, was, now, effect), ids in items.items()
     ]
     return sorted(moves, key=lambda m: (-m.items, m.effect, m.target, m.before, m.after))
+
+
+def _choose(moves: Sequence[MovedAnswer]) -> tuple[MovedAnswer, ...]:
+    """The most frequent ones, the broken first: few as they are, a reader must see them."""
+    broken = [move for move in moves if move.effect is MoveEffect.BROKEN][:MOST_BROKEN]
+    others = [move for move in moves if move.effect is not MoveEffect.BROKEN]
+    return (*broken, *others[: MOST_MOVES - len(broken)])
 
 
 def _effect(right_before: bool, right_now: bool) -> MoveEffect | None:

@@ -9,7 +9,9 @@ from typing import Final
 
 from archon_contracts.formats import LearningCurve, TopicChange
 
-INTERVAL_WIDTH: Final = 180.0
+INTERVAL_WIDTH: Final = 140.0
+WIDEST: Final = 0.2
+"""Differences beyond it end at the axis: one new topic would make all others invisible."""
 CHART_WIDTH: Final = 640.0
 CHART_HEIGHT: Final = 260.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 12.0, 34.0
@@ -50,14 +52,13 @@ class LineChart:
 
 def place_intervals(rows: Sequence[TopicChange]) -> list[IntervalMark]:
     """The marks of the rows; zero is in the middle, and the widest interval fills the axis."""
-    reach = max(
-        (abs(end) for row in rows for end in (row.difference.low, row.difference.high)), default=0.0
-    )
-    scale = (INTERVAL_WIDTH / 2 - 4) / (reach or 1.0)
+    ends = (abs(end) for row in rows for end in (row.difference.low, row.difference.high))
+    reach = min(WIDEST, max(ends, default=0.0)) or WIDEST
     middle = INTERVAL_WIDTH / 2
+    scale = (middle - 6) / reach
 
     def place(value: float) -> float:
-        return round(middle + scale * value, 1)
+        return round(middle + scale * max(-reach, min(reach, value)), 1)
 
     return [
         IntervalMark(

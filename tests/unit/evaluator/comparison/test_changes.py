@@ -17,7 +17,12 @@ from archon_contracts.values import (
     TrainingMethod,
     UndecidedGroups,
 )
-from services.evaluator.comparison.changes import MOST_EXAMPLES, MOST_TOPICS, build_changes
+from services.evaluator.comparison.changes import (
+    MOST_EXAMPLES,
+    MOST_MOVES,
+    MOST_TOPICS,
+    build_changes,
+)
 from services.evaluator.comparison.report import build_evaluation_report
 from services.evaluator.domain import Role
 
@@ -172,12 +177,26 @@ def test_moved_answers_are_counted_by_right_answer_and_named_by_id_only() -> Non
 
     moves = [(m.target, m.before, m.after, m.effect, m.items) for m in found.moved]
     assert moves == [
-        ("yes", "no", "yes", MoveEffect.CORRECTED, 7),
         ("no", "no", "maybe", MoveEffect.BROKEN, 1),
+        ("yes", "no", "yes", MoveEffect.CORRECTED, 7),
         ("no", "maybe", "yes", MoveEffect.STILL_WRONG, 1),
     ]
     assert (found.corrected, found.broken) == (7, 1)
-    assert found.moved[0].examples == tuple(f"/yes/{n}" for n in range(MOST_EXAMPLES))
+    assert found.moved[1].examples == tuple(f"/yes/{n}" for n in range(MOST_EXAMPLES))
+
+
+def test_what_was_broken_is_named_among_very_many_corrections() -> None:
+    names = [f"t{n:02}" for n in range(MOST_MOVES + 5)]
+    before = [row for name in names for row in answers(["wrong"] * 2, target=name)]
+    now = [row for name in names for row in answers([name] * 2, target=name)]
+
+    found = changes(
+        [*now, *answers(["x"], target="known")], [*before, *answers(["known"], target="known")]
+    )
+
+    assert found.moved[0].effect is MoveEffect.BROKEN
+    assert len(found.moved) == MOST_MOVES
+    assert found.moved_left_out == 2 * len(names) + 1 - sum(move.items for move in found.moved)
 
 
 def test_a_generator_s_texts_are_not_in_the_changes() -> None:

@@ -31,7 +31,16 @@ def test_intervals_share_an_axis_with_zero_in_the_middle() -> None:
 
     assert gain.zero == loss.zero == INTERVAL_WIDTH / 2
     assert gain.value > gain.zero > loss.value
-    assert gain.high == pytest.approx(INTERVAL_WIDTH - 4)
+    assert gain.high == pytest.approx(INTERVAL_WIDTH - 6)
+
+
+def test_one_large_gain_does_not_hide_the_small_differences() -> None:
+    rows = [topic("new", 0.0, 0.95, TopicDecision.GAIN), topic("a", 0.5, 0.55, TopicDecision.GAIN)]
+
+    large, small = place_intervals(rows)
+
+    assert large.value == large.high == INTERVAL_WIDTH - 6
+    assert small.value - small.zero > 10
 
 
 @given(st.lists(FINITE, min_size=2, max_size=30))
