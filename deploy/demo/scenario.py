@@ -158,7 +158,9 @@ class DemoScenario:
             "candidate": job.get("version") or "candidate",
         }
         for model, scores in (job.get("evaluation") or {}).get(ACCURACY, {}).items():
-            view.set_accuracy(versions[model], scores)
+            # Others are floors of the statistics, and no version of the agent.
+            if model in versions:
+                view.set_accuracy(versions[model], scores)
         if job["state"] != "completed":
             raise DemoError(f"Job {job_id} ended as {job['state']}: {job.get('reason')}.")
         view.log(f"version {job['version']} is deployed")

@@ -103,13 +103,14 @@ def _list_candidates(
     passed = bool(evaluation.get("passed"))
     for model, scores in evaluation.get(ACCURACY, {}).items():
         is_candidate = model == "candidate"
+        serves = model in ("candidate", "deployed", "baseline")
         found.append(
             CandidateFigures(
                 name=_name_model(model, evaluation, run),
-                chosen=is_candidate is passed,
+                chosen=serves and is_candidate is passed,
                 score=scores.get(ALL_ITEMS, {}).get("value"),
                 measured_on=EVALUATION_ITEMS,
-                reason=_fate(is_candidate, passed, job),
+                reason=_fate(is_candidate, passed, job) if serves else "a floor, no version",
             )
         )
     return found
@@ -184,6 +185,8 @@ def _name_model(model: str, evaluation: Mapping[str, Any], run: RunSummary | Non
         return f"candidate (strategy {run.strategy})" if run else "candidate"
     if model == "baseline":
         return "base model"
+    if model == "majority":
+        return "always the most frequent answer"
     return f"deployed version {evaluation.get('compared_with') or ''}".strip()
 
 

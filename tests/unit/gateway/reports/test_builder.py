@@ -99,6 +99,19 @@ def test_of_a_refused_run_the_deployed_version_is_the_one_that_was_kept() -> Non
     assert candidates(report)["candidate (strategy rehearsal)"].reason == "refused by the gate"
 
 
+@pytest.mark.parametrize("passed", [True, False])
+def test_the_floor_of_the_most_frequent_answer_is_never_what_was_taken(passed: bool) -> None:
+    scores = {"all": estimate(0.5).model_dump()}
+    models = dict.fromkeys(("candidate", "deployed", "majority"), scores)
+    evaluation = {"passed": passed, "accuracy": models, "compared_with": "1.0.0"}
+
+    report = build_run_report(job_of(evaluation=evaluation), [], changes_of())
+
+    found = candidates(report)
+    assert not found["always the most frequent answer"].chosen
+    assert found["deployed version 1.0.0"].chosen is not passed
+
+
 @pytest.mark.parametrize("missing", ["dataset", "evaluation", "trigger", "learning"])
 def test_what_is_not_known_is_left_out(missing: str) -> None:
     report = build_run_report(job_of(**{missing: None}), [], None)
