@@ -10,7 +10,7 @@ script used on other domains; nothing is chosen on the test rows.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sklearn.linear_model import LogisticRegression
@@ -56,7 +56,10 @@ def run() -> list[Figure]:
     for seed in SEEDS:
         domains = read_domains(seed, PER_INTENT, test=TEST_PER_INTENT)[:DOMAINS]
         for name, learnt in _learn(domains, seed, pooled, layers, states):
-            print(f"seed {seed}, {name}: {mean(learnt.history[-1]):.4f}, {learnt.seconds:.0f} s")
+            print(
+                f"seed {seed}, {name}: {mean(learnt.history[-1]):.4f}, {learnt.seconds:.0f} s",
+                flush=True,
+            )
             found.setdefault(name, []).append(learnt)
     figures = [figure for name, results in found.items() for figure in _figures(name, results)]
     return [
@@ -93,16 +96,15 @@ def _learn(
     pooled: FrozenVectors,
     layers: FrozenVectors,
     states: LowerStates,
-) -> list[tuple[str, Learnt]]:
+) -> Iterator[tuple[str, Learnt]]:
     """All methods on one order of the domains."""
-    return [
-        ("ours", _ours(domains, seed, layers)),
-        ("closed form fitted jointly (plain)", _timed(plain_closed_form, pooled, domains)),
-        ("closed form fitted jointly (ours)", _timed(own_closed_form, layers, domains)),
-        ("logistic regression fitted jointly", _timed(_logistic_regression, pooled, domains)),
-        ("fine-tuning on all at once", _joint_fine_tuning(domains, seed, states)),
-        *((rival.name, _continual(rival, domains, seed, states)) for rival in RIVALS),
-    ]
+    yield "ours", _ours(domains, seed, layers)
+    yield "closed form fitted jointly (plain)", _timed(plain_closed_form, pooled, domains)
+    yield "closed form fitted jointly (ours)", _timed(own_closed_form, layers, domains)
+    yield "logistic regression fitted jointly", _timed(_logistic_regression, pooled, domains)
+    yield "fine-tuning on all at once", _joint_fine_tuning(domains, seed, states)
+    for rival in RIVALS:
+        yield rival.name, _continual(rival, domains, seed, states)
 
 
 def _ours(domains: Sequence[Domain], seed: int, frozen: FrozenVectors) -> Learnt:
