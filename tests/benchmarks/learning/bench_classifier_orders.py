@@ -50,6 +50,18 @@ class OrderResult:
         """How far the end is below the better joint fit."""
         return max(mean(self.plain[-1]), mean(self.own[-1])) - mean(self.history[-1])
 
+    @property
+    def summary(self) -> str:
+        """The figures of one seed in a line."""
+        lost, joint = forgetting(self.history), forgetting(self.own)
+        beyond = max(lost[name] - joint[name] for name in lost)
+        average = statistics.fmean(mean(step) for step in self.history)
+        return (
+            f"final {mean(self.history[-1]):.4f}, average {average:.4f}, joint fits "
+            f"{mean(self.plain[-1]):.4f} and {mean(self.own[-1]):.4f}, forgetting {mean(lost):.4f} "
+            f"(joint {mean(joint):.4f}), worst {max(lost.values()):.4f} ({beyond:.4f} beyond)"
+        )
+
 
 def run() -> list[Figure]:
     """All orders once per seed; figures are medians over the seeds."""
@@ -59,11 +71,14 @@ def run() -> list[Figure]:
         "a domain that returns": _returning,
         "15 tasks": _tasks,
     }
-    results = {
-        name: [_run_order(order(seed), seed, pooled, layers) for seed in SEEDS]
-        for name, order in orders.items()
-    }
-    withdrawn = [_withdraw(seed, layers) for seed in SEEDS]
+    results: dict[str, list[OrderResult]] = {name: [] for name in orders}
+    withdrawn = []
+    for seed in SEEDS:
+        withdrawn.append(_withdraw(seed, layers))
+        print(f"seed {seed}, a label withdrawn: {withdrawn[-1]}", flush=True)
+        for name, order in orders.items():
+            results[name].append(_run_order(order(seed), seed, pooled, layers))
+            print(f"seed {seed}, {name}: {results[name][-1].summary}", flush=True)
     figures = [figure for name, found in results.items() for figure in _figures(name, found)]
     average = [statistics.fmean(mean(step) for step in r.history) for r in results["15 tasks"]]
     return [
