@@ -49,8 +49,8 @@ class OwnClassifier:
     ) -> None:
         shutil.rmtree(self._root)
 
-    def learn(self, rows: Sequence[Row], labels: Sequence[str]) -> None:
-        """One window: the agent has these labels from now on."""
+    def learn(self, rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
+        """One window: the agent has these labels from now on. Returns the run's result."""
         step = self._root / str(len(self.seconds))
         items = [
             TrainingItem(id=f"{len(self.seconds)}-{n}", input=text, target=intent)
@@ -67,6 +67,7 @@ class OwnClassifier:
         before, self._version = self._version, Path(result["model_dir"])
         if before is not None:
             shutil.rmtree(before.parent)  # 90 MB each
+        return result
 
     def accuracy(self, domains: Sequence[Domain], frozen: FrozenVectors) -> dict[str, float]:
         """By domain, of the newest version."""
