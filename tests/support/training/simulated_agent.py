@@ -9,6 +9,7 @@ from typing import Final
 
 import orjson
 import torch
+from torch import nn
 
 from archon_contracts.commands import SourceKind
 from archon_contracts.formats import PredictionRow, Split
@@ -34,7 +35,8 @@ from services.data_prep.sources.records import read_source
 from services.data_prep.text import normalise_input
 from services.evaluator.comparison.report import build_evaluation_report
 from services.evaluator.domain import EvaluationReport, Role
-from services.trainer.closed_form.statistics import ClassStatistics, fit_linear_discriminant
+from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
+from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.recipes.classifier_candidates import FEATURES
 from services.trainer.recipes.run import EncoderConfig
 from tests.support.data.datasets import REF, plan, prepare_dataset
@@ -54,6 +56,11 @@ class FrozenEncoder:
         self._encoder = TextEncoder.load(resolve_base_model(BASE_MODEL), FROZEN_LAYERS)
         self.vectors: dict[str, torch.Tensor] = {}
 
+    @property
+    def size(self) -> int:
+        """Units of a vector."""
+        return self._encoder.feature_size(FEATURES)
+
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
         """A vector per text."""
         missing = [text for text in dict.fromkeys(texts) if text not in self.vectors]
@@ -68,15 +75,16 @@ class SimulatedModel:
     """A closed-form head and what it was fitted to."""
 
     encoder: FrozenEncoder
-    statistics: ClassStatistics
+    state: ClosedFormState
     labels: tuple[str, ...]
+    head: nn.Linear | None = None
 
     def predict(self, texts: Sequence[str]) -> list[str]:
         """The answer to each text."""
-        known = self.statistics.known(self.labels)
-        weight_LH, bias_L = fit_linear_discriminant(self.statistics, known)
-        scores_NL = self.encoder.embed(texts) @ weight_LH.T + bias_L
-        return [known[place] for place in scores_NL.argmax(1).tolist()]
+        assert self.head is not None, "an agent learns before it answers"
+        known = self.state.statistics.known(self.labels)
+        places = self.head(self.encoder.embed(texts)).argmax(1).tolist()
+        return [known[place] for place in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +116,7 @@ class SimulatedAgent:
         self._memory: dict[str, Item] = {}
         self._candidates: list[ReferenceCandidate] = []
         self._windows = 0
-        self._model = SimulatedModel(
-            encoder, ClassStatistics.of(torch.zeros(0, 384), (), ()), self._labels
-        )
+        self._model = SimulatedModel(encoder, ClosedFormState.empty(encoder.size), self._labels)
 
     def answers(self, texts: Sequence[str]) -> list[str]:
         """What the deployed version answers."""
@@ -174,13 +180,15 @@ class SimulatedAgent:
 
     def _train(self, prepared: PreparedDataset) -> SimulatedModel:
         new = [g.item for g in prepared.splits[Split.TRAIN] if g.item.source != "replay"]
-        added = ClassStatistics.of(
-            self._encoder.embed([item.input for item in new]),
-            [item.target for item in new],
-            [item.weight for item in new],
+        vectors = self._encoder.embed([item.input for item in new])
+        state = self._model.state.learn(
+            [
+                LearntItem(text_digest(item.input), item.target, item.weight, vector)
+                for item, vector in zip(new, vectors, strict=True)
+            ]
         )
-        before = self._model.statistics
-        return replace(self._model, statistics=before.plus(added) if before.labels else added)
+        head = fit_head(state, state.statistics.known(self._labels))
+        return replace(self._model, state=state, head=head)
 
     def _evaluate(self, prepared: PreparedDataset, candidate: SimulatedModel) -> EvaluationReport:
         exam = [(r.id, r.text, r.intent, "") for r in self._suite]
