@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -63,9 +63,11 @@ def run() -> list[Figure]:
     pooled, layers, states = FrozenVectors(), FrozenVectors("layers"), LowerStates()
     for seed in SEEDS:
         chosen = _choose(seed)
-        found.append(_learn(chosen, seed, pooled, layers, states))
-        for name, result in found[-1].items():
+        results: dict[str, FewShotResult] = {}
+        for name, result in _learn(chosen, seed, pooled, layers, states):
             print(f"seed {seed}, {name}: {result.accuracy:.4f}, {result.seconds:.1f} s", flush=True)
+            results[name] = result
+        found.append(results)
     figures = []
     for name in found[0]:
         results = [each[name] for each in found]
@@ -104,24 +106,27 @@ def _learn(
     pooled: FrozenVectors,
     layers: FrozenVectors,
     states: LowerStates,
-) -> dict[str, FewShotResult]:
+) -> Iterator[tuple[str, FewShotResult]]:
+    """All methods on one choice of intents."""
     states.batch([text for text, _ in (*chosen.train, *chosen.test)])  # before any is timed
     layers.embed([text for text, _ in chosen.test])
-    results = {OURS: _ours(chosen, seed, layers)}
+    yield OURS, _ours(chosen, seed, layers)
+    yield (
+        "closed form (plain)",
+        _timed(
+            lambda: plain_closed_form(pooled, chosen.train, [chosen])[chosen.name], pooled, chosen
+        ),
+    )
+    yield "logistic regression", _timed(lambda: _regress(pooled, chosen), pooled, chosen)
     for epochs in EPOCHS:
         model = FineTuned(states, chosen.intents, seed, epochs)
         model.learn(chosen.train, INTENTS)
         accuracy = mean(model.accuracy([chosen]))
-        results[f"fine-tuning, {epochs} epochs"] = FewShotResult(accuracy, model.seconds)
+        yield f"fine-tuning, {epochs} epochs", FewShotResult(accuracy, model.seconds)
     if find_spec("setfit") is None:
         print("SetFit is not installed: its row is missing", flush=True)
     else:
-        results[SETFIT] = _setfit(chosen, seed)
-    results["closed form (plain)"] = _timed(
-        lambda: plain_closed_form(pooled, chosen.train, [chosen])[chosen.name], pooled, chosen
-    )
-    results["logistic regression"] = _timed(lambda: _regress(pooled, chosen), pooled, chosen)
-    return results
+        yield SETFIT, _setfit(chosen, seed)
 
 
 def _ours(chosen: Domain, seed: int, frozen: FrozenVectors) -> FewShotResult:
