@@ -1,4 +1,4 @@
-"""A classifier that learns from ratings alone: how much of what full corrections teach?
+"""A classifier that learns from ratings alone, beside full corrections.
 
 CLINC150, all intents. A first version knows one example of each, which is right in about 60 of 100
 requests; it answers further requests, and their users give 5 stars to a right answer and 1 to a
