@@ -14,7 +14,11 @@ T = TypeVar("T")
 
 
 async def poll_until(
-    fact: str, probe: Callable[[], Awaitable[T | None]], *, seconds: float = TIMEOUT_SECONDS
+    fact: str,
+    probe: Callable[[], Awaitable[T | None]],
+    *,
+    seconds: float = TIMEOUT_SECONDS,
+    every: float = POLL_SECONDS,
 ) -> T:
     """Ask `probe` until it gives something; a gateway that is away is asked again.
 
@@ -31,5 +35,5 @@ async def poll_until(
             found = None
         if found is not None:
             return found
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(every)
     raise DemoError(f"The demo waited {seconds:.0f} s without success for this: {fact}.")

@@ -12,8 +12,9 @@ LAST_NOTES = 6
 STAGES = {
     "start": "start database, broker and services",
     "benchmark": "read the benchmark",
-    "register": "register the agent and its held-out items",
+    "register": "register the agents and their held-out items",
     "initial_training": "train the first version on half of the tool families",
+    "fast_path": "correct a second, small agent: it follows within seconds",
     "production": "serve requests of all families, take corrections",
     "retrain": "retrain, triggered by the feedback itself",
     "hot_swap": "swap the agent to the new version while it serves",

@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from archon_contracts.formats import TopicChange
 from archon_contracts.metric_names import ACCURACY
 from deploy.demo import client_log
 from deploy.demo.audit import FeedbackAudit
 from deploy.demo.progress_view import ProgressView
+from deploy.demo.router.scenario import FollowedCorrection
 from deploy.demo.scenario import DemoResult
 from deploy.local.revision import code_revision
 
@@ -51,6 +53,8 @@ class Report(BaseModel):
     difference: dict[str, dict[str, Any]]
     served_by_digest: dict[str, int]
     trace: TraceSummary
+    fast_path: list[FollowedCorrection]
+    topics: list[TopicChange]
     seconds: dict[str, float]
     peak_memory_mb: dict[str, float]
     restarts: dict[str, int]
@@ -96,6 +100,8 @@ def build_report(
             spans=len(result.trace["spans"]),
             orphans=len(result.trace["orphans"]),
         ),
+        fast_path=result.corrections,
+        topics=(result.run_report.get("changes") or {}).get("topics", []),
         seconds=_seconds(result, view, began),
         peak_memory_mb=watched.peak_memory_mb,
         restarts=watched.restarts,
@@ -118,6 +124,8 @@ def find_failed_checks(report: Report) -> list[str]:
             new is None or new["difference"]["low"] <= 0
         ),
         "the old families lost beyond the interval": (old is None or old["difference"]["high"] < 0),
+        "no correction was followed by the fast path": not report.fast_path,
+        "the retrain's report has no topics": not report.topics,
         "no answer came from the new weights": not report.served_by_digest.get(newest),
         f"the trace lacks {', '.join(missing)}": bool(missing),
         # A process that is killed takes its last spans with it; their children stay behind.

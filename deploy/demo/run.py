@@ -3,14 +3,15 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
+from archon_contracts.formats import RunReport
 from deploy.demo import client_log
 from deploy.demo.agent_process import AgentFiles, AgentProcess
 from deploy.demo.audit import audit_feedback
@@ -20,6 +21,7 @@ from deploy.demo.memory import PeakMemory
 from deploy.demo.paths import demo_folder, system_folder
 from deploy.demo.progress_view import ProgressView
 from deploy.demo.report import ProcessObservations, Report, build_report, find_failed_checks
+from deploy.demo.router.scenario import ROUTER_ID, FastPathScenario
 from deploy.demo.scenario import AGENT_ID, DemoResult, DemoScenario
 from deploy.demo.terminal import build_accuracy_table, show_progress
 from deploy.gateway_client import AsyncGatewayClient
@@ -28,7 +30,10 @@ from deploy.local.record import running
 from deploy.local.runtime import Runtime
 from deploy.local.servers.choice import EMBEDDED_BROKER_NOTICE
 from deploy.local.settings import EMBEDDED, LocalSettings
+from deploy.report_tables import build_topic_table
 from deploy.waterfall import arrange, draw, read_spans
+
+PAGE_FILE: Final = "changes.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,10 @@ async def run_demo(options: DemoOptions) -> dict[str, Any]:
             result, report = await _run_scenario(runtime, view, options, folder, began)
         # Before the checks: a demo that shows something else leaves its report all the same.
         path = report.save(folder)
+        page = folder / PAGE_FILE
+        page.write_text(result.report_page, encoding="utf-8")
         _show(console, result, report, path)
+        _show_changes(console, result, page, kept=options.keep)
         if options.keep:
             console.print("Everything keeps running: try `archon status`. Ctrl-C stops it.")
             await asyncio.Event().wait()
@@ -81,15 +89,16 @@ async def _run_scenario(
 ) -> tuple[DemoResult, Report]:
     with view.stage("benchmark"):
         benchmark = await asyncio.to_thread(load_benchmark, options.seed)
-    files, endpoints = AgentFiles.fresh(folder), runtime.endpoints
+    files, router_files = AgentFiles.fresh(folder), AgentFiles.fresh(folder / ROUTER_ID)
+    endpoints = runtime.endpoints
     async with (
-        AgentProcess(
-            AGENT_ID, files, endpoints, runtime.api_key, trusted_key=runtime.public_key
-        ) as agent,
+        _agent_process(AGENT_ID, files, runtime) as agent,
+        _agent_process(ROUTER_ID, router_files, runtime) as router,
         AsyncGatewayClient(endpoints.gateway_url, runtime.api_key) as gateway,
-        _sample_memory(runtime, agent, view) as memory,
+        _sample_memory(runtime, {"agent": agent, ROUTER_ID: router}, view) as memory,
     ):
-        scenario = DemoScenario(gateway, agent, files, view, benchmark)
+        fast_path = FastPathScenario(gateway, router, router_files, view, benchmark)
+        scenario = DemoScenario(gateway, agent, files, view, benchmark, fast_path)
         result = await scenario.run(seed=options.seed)
     sent = client_log.feedback_ids(result.answers)
     audit = await audit_feedback(endpoints.database_url, AGENT_ID, sent)
@@ -99,15 +108,21 @@ async def _run_scenario(
     return result, report
 
 
+def _agent_process(agent_id: str, files: AgentFiles, runtime: Runtime) -> AgentProcess:
+    return AgentProcess(
+        agent_id, files, runtime.endpoints, runtime.api_key, trusted_key=runtime.public_key
+    )
+
+
 @asynccontextmanager
 async def _sample_memory(
-    runtime: Runtime, agent: AgentProcess, view: ProgressView
+    runtime: Runtime, agents: Mapping[str, AgentProcess], view: ProgressView
 ) -> AsyncIterator[PeakMemory]:
     """Sample every process's memory while the block runs, and show the peaks."""
 
     def pids() -> dict[str, int | None]:
         parts = {process.name: process.pid for process in runtime.record.processes}
-        return {**parts, "agent": agent.pid}
+        return {**parts, **{name: agent.pid for name, agent in agents.items()}}
 
     memory = PeakMemory(pids)
     view.memory_mb = memory.peaks_mb
@@ -129,6 +144,19 @@ def _show(console: Console, result: DemoResult, report: Report, path: Path) -> N
         f"{feedback.lost} lost, {feedback.double} double"
     )
     console.print(f"{report.seconds['total']:.0f} s in all; the report is in {path}")
+
+
+def _show_changes(console: Console, result: DemoResult, page: Path, *, kept: bool) -> None:
+    """Both time-scales: the corrections that were followed at once, and the retrain's matrix."""
+    for each in result.corrections:
+        console.print(
+            f"fast path: {each.answer_before!r} corrected to {each.topic!r}, followed after "
+            f"{each.seconds:.1f} s by version {each.version}"
+        )
+    console.print(build_topic_table(RunReport.model_validate(result.run_report)))
+    console.print(f"what changed and why, as a page: {page}")
+    if kept:
+        console.print(f"or: archon models show {AGENT_ID} {result.retrain['version']}")
 
 
 def _make_empty(folder: Path) -> Path:

@@ -1,5 +1,8 @@
 """The scenario: a first version, production, corrections, a better version, all by itself.
 
+Both time-scales: a second agent follows a correction within seconds (`router`), and the
+corrections of production become a window, a retrain and a report.
+
 Every step waits for a fact that the system states, never for a time.
 """
 
@@ -17,6 +20,7 @@ from deploy.demo.client_log import ProductionRequest
 from deploy.demo.errors import DemoError
 from deploy.demo.polling import poll_until
 from deploy.demo.progress_view import ProgressView
+from deploy.demo.router.scenario import FastPathScenario, FollowedCorrection
 from deploy.demo.traffic import Traffic, make_requests
 from deploy.gateway_client import AsyncGatewayClient
 
@@ -41,6 +45,9 @@ class DemoResult:
     models: list[dict[str, Any]] = field(default_factory=list)
     trace: dict[str, Any] = field(default_factory=dict)
     answers: list[client_log.AnswerRecord] = field(default_factory=list)
+    corrections: list[FollowedCorrection] = field(default_factory=list)
+    run_report: dict[str, Any] = field(default_factory=dict)
+    report_page: str = ""
 
 
 class DemoScenario:
@@ -53,8 +60,10 @@ class DemoScenario:
         files: AgentFiles,
         view: ProgressView,
         benchmark: Benchmark,
+        fast_path: FastPathScenario,
     ) -> None:
         self._gateway = gateway
+        self._fast_path = fast_path
         self._agent = agent
         self._client_log = files.client_log
         self._view = view
@@ -73,8 +82,11 @@ class DemoScenario:
         with view.stage("register"):
             corrections = sum(request.correction is not None for request in corrected_traffic)
             await self._register(corrections=corrections, seed=seed)
+            router_job = await self._fast_path.register()
         with view.stage("initial_training"):
             result.first = await self._train_first(seed)
+        with view.stage("fast_path"):
+            result.corrections = await self._fast_path.run(router_job)
         with view.stage("production"):
             job_id = await self._serve_until_triggered(
                 corrected_traffic, first=result.first["job_id"]
@@ -182,6 +194,9 @@ class DemoScenario:
         result.agent = await self._gateway.get(f"/v1/agents/{AGENT_ID}")
         result.models = (await self._gateway.get(f"/v1/agents/{AGENT_ID}/models"))["items"]
         result.trace = await self._read_whole_trace(result.retrain["job_id"])
+        retrained = f"/v1/agents/{AGENT_ID}/models/{result.retrain['version']}"
+        result.run_report = await self._gateway.get(f"{retrained}/report")
+        result.report_page = await self._gateway.get_text(f"{retrained}/report.html")
 
     async def _read_whole_trace(self, job_id: str) -> dict[str, Any]:
         """The trace once all its spans have arrived; what there is when they do not."""

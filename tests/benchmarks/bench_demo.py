@@ -33,6 +33,15 @@ def figures(report: dict[str, Any]) -> list[Figure]:
             reach=240,
             higher_is_better=False,
         ),
+        *(
+            Figure(
+                name=f"correction of {each['topic']} to the answer that follows it",
+                figure=each["seconds"],
+                unit="s",
+                higher_is_better=False,
+            )
+            for each in report.get("fast_path", ())
+        ),
         *_accuracy(report),
         *_differences(report),
         *_feedback(report["feedback"]),

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from archon_contracts.formats import TopicDecision, TopicKind
 from deploy.demo.audit import FeedbackAudit
 from deploy.demo.report import Report, ReportedVersion, TraceSummary
+from deploy.demo.router.scenario import FollowedCorrection
+from tests.support.gateway.reported_runs import topic
 
 GAIN = {"difference": {"value": 0.1, "low": 0.05, "high": 0.15, "n": 200}}
 EVEN = {"difference": {"value": -0.01, "low": -0.04, "high": 0.02, "n": 300}}
@@ -25,6 +28,10 @@ def demo_report(**changed: Any) -> Report:
         "difference": {"old": EVEN, "new": GAIN},
         "served_by_digest": {"d0": 5, "d1": 3},
         "trace": TraceSummary(job="j", trace_id="t", services=SERVICES, spans=9, orphans=0),
+        "fast_path": [
+            FollowedCorrection(topic="a", answer_before="b", version="1.1.0", seconds=2.0)
+        ],
+        "topics": [topic("all", 0.5, 0.6, TopicDecision.GAIN, TopicKind.ALL)],
         "seconds": {},
         "peak_memory_mb": {},
         "restarts": {},

@@ -21,6 +21,8 @@ def test_a_successful_demo_has_no_failed_check() -> None:
         ({"difference": {}}, "the new families gained nothing"),
         ({"served_by_digest": {"d0": 5}}, "no answer came from the new weights"),
         ({"versions": []}, "0 versions were deployed"),
+        ({"fast_path": []}, "no correction was followed"),
+        ({"topics": []}, "the retrain's report has no topics"),
     ],
 )
 def test_each_failed_check_is_named(changed: dict[str, Any], sentence: str) -> None:

@@ -1,0 +1,1 @@
+"""The demo's second agent, `topic-router`: small, and corrected on the fast path."""
