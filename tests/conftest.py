@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.plugins.embedded",
     "tests.plugins.fork_server",
     "tests.plugins.garbage",
+    "tests.plugins.logging",
     "tests.plugins.properties",
     "tests.plugins.real_kafka",
     "tests.plugins.system",

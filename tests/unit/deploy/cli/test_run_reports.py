@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 from deploy.cli.commands import jobs, models
+from deploy.cli.output import console
 from deploy.gateway_client import GatewayClient
 from services.gateway.reports.builder import build_run_report
 from tests.support.gateway.reported_runs import changes_of, job_of, points_of
@@ -61,9 +62,15 @@ def connected(
     return connect
 
 
+@pytest.fixture(autouse=True)
+def wide_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables that cut no cell. The console has read COLUMNS when it was imported, not later."""
+    monkeypatch.setattr(console, "_width", 200)
+
+
 def run(*arguments: str) -> str:
     """The output of a command that succeeds."""
-    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     return result.output
 
