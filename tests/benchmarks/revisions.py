@@ -62,10 +62,12 @@ def check_out(revision: str, folder: Path) -> None:
     ).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
-    # This tree is installed, as packages with an `__init__`: a folder without one would lose
-    # against them, wherever it stands on the path.
-    for package in HERE.glob("*/__init__.py"):
-        (folder / package.relative_to(HERE)).touch()
+    # This tree is installed too: a folder without an `__init__` would be one package with its
+    # namesake here, or lose against it, wherever it stands on the path.
+    for module in list(folder.rglob("*.py")):
+        for package in (module.parent, module.parent.parent):
+            if package != folder and folder in package.parents:
+                (package / "__init__.py").touch()
 
 
 def measure(name: str, tree: Path) -> Figures:
