@@ -24,9 +24,10 @@ def drop_unanswerable(
     """The rows, without a score where the target is none of the answers; None: any text is one."""
     if answers is None:
         return list(rows)
-    unscored = {"correct": None, "correct_at_k": None}
+    # A catalogue may have thousands of them, and every row is looked up.
+    known, unscored = frozenset(answers), {"correct": None, "correct_at_k": None}
     return [
-        row if not row.target or row.target in answers else row.model_copy(update=unscored)
+        row if not row.target or row.target in known else row.model_copy(update=unscored)
         for row in rows
     ]
 
@@ -35,9 +36,11 @@ def find_unanswerable(
     rows: Sequence[PredictionRow], answers: Collection[str] | None
 ) -> list[UnscoredTarget]:
     """The targets that are no answers, the most frequent first, with the ids of their items."""
-    ids: defaultdict[str, list[str]] = defaultdict(list)
-    for row in rows if answers is not None else ():
-        if row.target and row.target not in (answers or ()):
+    if answers is None:
+        return []
+    known, ids = frozenset(answers), defaultdict[str, list[str]](list)
+    for row in rows:
+        if row.target and row.target not in known:
             ids[row.target].append(row.id)
     ranked = sorted(ids, key=lambda target: (-len(ids[target]), target))
     return [

@@ -26,6 +26,7 @@ from archon_contracts.values import (
 )
 from services.evaluator.comparison.estimates import estimate_proportion
 from services.evaluator.comparison.paired_tests import compare
+from services.evaluator.comparison.policy_rules import list_names
 
 MAJORITY: Final = "majority"
 """Beside the models' names: always the most frequent right answer of the items."""
@@ -33,7 +34,6 @@ LEAST_LOST: Final = 5
 """Right answers of which none is left; of fewer the loss may be chance (one-sided p < 0.05)."""
 MAX_CLASSES: Final = 20
 """Classes whose recall is reported, the worst first: an agent may have thousands."""
-MAX_NAMED: Final = 5
 
 
 def build_majority_rows(rows: Sequence[PredictionRow]) -> list[PredictionRow]:
@@ -211,20 +211,20 @@ class NoLostClass:
             gone = (*gone, *self.unsure)
         if not gone:
             return []
-        return [f"{len(gone)} classes are no longer answered right at all: {_name(gone)}"]
+        return [f"{len(gone)} classes are no longer answered right at all: {list_names(gone)}"]
 
     def find_review_reasons(self) -> tuple[str, ...]:
         """The classes that are left to a person, where the policy says so."""
         if self.undecided is not UndecidedGroups.REVIEW or not self.unsure:
             return ()
-        return (f"{len(self.unsure)} small classes may be lost: {_name(self.unsure)}",)
+        return (f"{len(self.unsure)} small classes may be lost: {list_names(self.unsure)}",)
 
     def describe_success(self, _comparisons: Mapping[str, Mapping[str, PairedComparison]]) -> str:
         """The classes of which no item is right."""
         if not self.never_right:
             return ""
         before = f", {len(self.unsure)} of them were before" if self.unsure else ""
-        named = _name(self.never_right)
+        named = list_names(self.never_right)
         return f"{len(self.never_right)} classes are right on none of their items: {named}{before}"
 
 
@@ -241,8 +241,3 @@ def _metric(name: str, model: str, group: str, estimate: Estimate) -> MetricResu
     return MetricResult(
         name=name, family=MetricFamily.QUALITY, model=model, group=group, estimate=estimate
     )
-
-
-def _name(classes: Sequence[str]) -> str:
-    more = f" and {len(classes) - MAX_NAMED} more" if len(classes) > MAX_NAMED else ""
-    return ", ".join(repr(each) for each in classes[:MAX_NAMED]) + more

@@ -11,7 +11,7 @@ from archon_contracts.events import PairedComparison, RejectionKind
 from archon_contracts.formats import PredictionRow
 
 MAX_NAMED: Final = 5
-"""Cases or answers that a sentence names."""
+"""Cases, answers or classes that a sentence names."""
 ABSTAINED: Final = ""
 """The answer of a model that gives none."""
 
@@ -47,7 +47,7 @@ class NeverRegress:
         """The cases that regressed."""
         if not self.regressed:
             return []
-        named = _name(self.regressed)
+        named = list_names(self.regressed)
         return [f"{len(self.regressed)} of {self.count} protected items regress: {named}"]
 
     def describe_success(self, _comparisons: Mapping[str, Mapping[str, PairedComparison]]) -> str:
@@ -55,7 +55,7 @@ class NeverRegress:
         stated = [f"all {self.count} protected items are kept"] if self.count else []
         if self.missing:
             stated.append(
-                f"{len(self.missing)} protected items are not evaluated: {_name(self.missing)}"
+                f"{len(self.missing)} protected items are not evaluated: {list_names(self.missing)}"
             )
         return "; ".join(stated)
 
@@ -111,6 +111,7 @@ class AnswerDrift:
         return f"answers move by {self.distance:.1%} ({named})"
 
 
-def _name(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - MAX_NAMED} more" if len(ids) > MAX_NAMED else ""
-    return ", ".join(repr(each) for each in ids[:MAX_NAMED]) + more
+def list_names(names: Sequence[str]) -> str:
+    """The first of the names, quoted, and how many more there are."""
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(repr(each) for each in names[:MAX_NAMED]) + more
