@@ -7,6 +7,7 @@ no longer holds it, follows (decision 85).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -57,12 +58,20 @@ def trace_held_items(
     versions: Sequence[TrainedVersion], items: Sequence[WithdrawnItem]
 ) -> dict[str, HeldItems]:
     """What each version may hold of the items, followed from each version to those after it."""
+    # By holder: an agent may have thousands of versions, and of items, and is locked meanwhile.
+    withdrawn_at = {item.event_id: item.withdrawn_at for item in items}
+    learnt_from: defaultdict[UUID | None, set[UUID]] = defaultdict(set)
+    for item in items:
+        for holder in item.holders:
+            learnt_from[holder].add(item.event_id)
     known: dict[str, HeldItems] = {}
     for each in sorted(versions, key=lambda version: version.prepared_at):
         before = known.get(each.parent or "", HeldItems())
-        own = {item.event_id for item in items if each.holder in item.holders}
-        gone = {item.event_id for item in items if item.withdrawn_at <= each.prepared_at}
-        taught = frozenset((before.items | own) - gone)
+        taught = frozenset(
+            event_id
+            for event_id in before.items | learnt_from.get(each.holder, set())
+            if withdrawn_at[event_id] > each.prepared_at
+        )
         if not each.is_closed_form:
             # Weights that are trained on keep what they were trained on before.
             inherited = frozenset() if each.is_from_base else before.items
