@@ -7,7 +7,7 @@ from archon_contracts.commands import ConfigureAgent, LimitAnswers
 from archon_contracts.events import AgentConfigured, ModelRolledBack
 from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
 from archon_contracts.values import AgentProfile, AllowedAnswers
-from services.coordinator.domain import AgentKey
+from services.coordinator.domain import AgentKey, ConfiguredAgent
 from services.coordinator.errors import (
     FixedByDeployment,
     InvalidBaseModel,
@@ -69,9 +69,12 @@ class AgentService:
                 f"profile.agent_id is {body.profile.agent_id}, agent_id is {body.agent_id}; "
                 "give both the same name"
             )
+        key = AgentKey(body.tenant_id, body.agent_id)
         # Locked, so that the audit entry compares with the very profile that is replaced.
-        before = await self._agents.lock_profile(tx, AgentKey(body.tenant_id, body.agent_id))
-        await self._check_change(tx, body)
+        known = await self._agents.lock_agent(tx, key)
+        if known is not None:
+            _check_change(known, body.profile)
+        before = known.profile if known else None
         await self._agents.put_agent(tx, body, self._clock.now())
         configured = AgentConfigured(
             tenant_id=body.tenant_id, agent_id=body.agent_id, profile=body.profile
@@ -86,7 +89,6 @@ class AgentService:
                 requested_by=body.requested_by,
             )
             await self._outbox.append(tx, limit, cause=message.cause)
-        key = AgentKey(body.tenant_id, body.agent_id)
         await self._window_ends.release_waiting(tx, key, body.profile)
         await self._agent_queue.start_next(tx, key, message.cause)
         entry = build_configured_entry(message, before)
@@ -111,30 +113,28 @@ class AgentService:
                 "this command did not come through the gateway; configure the agent over HTTP"
             )
 
-    async def _check_change(self, tx: Tx, body: ConfigureAgent) -> None:
-        """What the gateway checks against its read model, which may be older than this."""
-        known = await self._agents.find_agent(tx, AgentKey(body.tenant_id, body.agent_id))
-        if known is None or known.deployed is None:
-            return
-        before, after = known.profile, body.profile
-        if (before.kind, before.base_model) != (after.kind, after.base_model):
-            raise FixedByDeployment(
-                f"version {known.deployed.version} of agent {body.agent_id} is deployed, a "
-                f"{before.kind} of {before.base_model}: no training of a {after.kind} of "
-                f"{after.base_model} can continue from it; keep kind and base_model, or configure "
-                "another agent"
-            )
-
     async def record_rollback(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
         """Record which version is deployed."""
         body = message.body
-        await self._agents.set_deployed(
-            tx, AgentKey(body.tenant_id, body.agent_id), body.model, body.rolled_back_at
-        )
-        # The earlier version may hold feedback that was retracted since.
         key = AgentKey(body.tenant_id, body.agent_id)
+        await self._agents.set_deployed(tx, key, body.model, body.rolled_back_at)
+        # The earlier version may hold feedback that was retracted since.
         await self._agent_queue.record_rollback(tx, key)
         await self._agent_queue.start_next(tx, key, message.cause)
+
+
+def _check_change(known: ConfiguredAgent, after: AgentProfile) -> None:
+    """What the gateway checks against its read model, which may be older than this."""
+    before = known.profile
+    if known.deployed is None:
+        return
+    if (before.kind, before.base_model) != (after.kind, after.base_model):
+        raise FixedByDeployment(
+            f"version {known.deployed.version} of agent {known.key.agent_id} is deployed, a "
+            f"{before.kind} of {before.base_model}: no training of a {after.kind} of "
+            f"{after.base_model} can continue from it; keep kind and base_model, or configure "
+            "another agent"
+        )
 
 
 def _allowed_answers(profile: AgentProfile) -> AllowedAnswers:

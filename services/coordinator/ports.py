@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.commands import ConfigureAgent
-from archon_contracts.values import AgentProfile, ModelRef
+from archon_contracts.values import ModelRef
 from services.coordinator.domain import AgentKey, ConfiguredAgent, Job
 from shared.postgres.database import Tx
 from shared.work.queue import Lease
@@ -17,9 +17,7 @@ from shared.work.queue import Lease
 class AgentRecords(Protocol):
     """Agents as configured, and what they run."""
 
-    async def find_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None: ...
-
-    async def lock_profile(self, tx: Tx, key: AgentKey) -> AgentProfile | None: ...
+    async def lock_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None: ...
 
     async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None: ...
 

@@ -178,8 +178,8 @@ class JobService:
         if body.retryable:
             await self._lifecycle.retry_training(tx, job, message.cause, body.reason)
         else:
-            at_fault = job.is_withdrawal
-            await self._fail(tx, job, message, body.reason, data_at_fault=at_fault)
+            # What such a training lacks it lacks again: there is nothing to subtract or to learn.
+            await self._fail(tx, job, message, body.reason, data_at_fault=job.is_withdrawal)
 
     async def record_evaluation(self, tx: Tx, message: Message[EvaluationCompleted]) -> None:
         """Register what the gate passed; end the job of what it rejected."""
@@ -247,10 +247,8 @@ class JobService:
         job = None
         if body.job_id is not None:
             job = await self._find_expected(tx, body, JobEvent.DEPLOYED)
-        await self._records.set_deployed(
-            tx, AgentKey(body.tenant_id, body.agent_id), body.model, body.deployed_at
-        )
         key = AgentKey(body.tenant_id, body.agent_id)
+        await self._records.set_deployed(tx, key, body.model, body.deployed_at)
         await self._window_ends.record_learnt(tx, key, body.model.version)
         await self._agent_queue.record_deployment(tx, key, by_hand=body.job_id is None)
         if job is None:

@@ -33,10 +33,10 @@ class JobStore:
     def __init__(self) -> None:
         self._queries = load_queries("services.coordinator")
 
-    async def lock_profile(self, tx: Tx, key: AgentKey) -> AgentProfile | None:
-        """The agent's profile, locked until the transaction ends."""
-        row = await self._queries.lock_profile(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
-        return _profile(row) if row else None
+    async def lock_agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent | None:
+        """The agent as configured, locked until the transaction ends."""
+        row = await self._queries.lock_agent(tx, tenant_id=key.tenant_id, agent_id=key.agent_id)
+        return _configured(row) if row else None
 
     async def put_agent(self, tx: Tx, command: ConfigureAgent, now: datetime) -> None:
         """Insert the agent, or replace its profile."""

@@ -23,8 +23,9 @@ SELECT a.tenant_id, a.agent_id, a.profile, a.deployed
 FROM unnest(:tenant_ids::text[], :agent_ids::text[]) AS k (tenant_id, agent_id)
 JOIN agents a USING (tenant_id, agent_id);
 
--- name: lock_profile(tenant_id, agent_id)^
-SELECT profile FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id FOR UPDATE;
+-- name: lock_agent(tenant_id, agent_id)^
+SELECT tenant_id, agent_id, profile, deployed
+FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id FOR UPDATE;
 
 -- name: set_deployed(tenant_id, agent_id, deployed, since)!
 -- An older fact never replaces a newer one.

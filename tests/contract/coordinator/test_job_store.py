@@ -21,7 +21,7 @@ async def test_each_profile_has_a_revision_of_its_own(stores: Stores) -> None:
     await stores.call("put_agent", configure(priority=3), NOON)
 
     assert (await stores.stats()).profile_revision == before + 1
-    assert (await stores.call("lock_profile", KEY)).priority == 3
+    assert (await stores.call("lock_agent", KEY)).profile.priority == 3
 
 
 async def test_an_older_deployment_does_not_replace_a_newer_one(stores: Stores) -> None:

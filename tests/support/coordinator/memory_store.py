@@ -10,7 +10,7 @@ from uuid import UUID
 
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import JobState, WorkerReported
-from archon_contracts.values import AgentProfile, ModelRef
+from archon_contracts.values import ModelRef
 from services.coordinator.domain import (
     AgentKey,
     ConfiguredAgent,
@@ -37,8 +37,8 @@ class MemoryStore:
         self.stats: dict[AgentKey, FeedbackStats] = {}
         self.served_at: dict[str, datetime] = {}
 
-    async def lock_profile(self, _tx: object, key: AgentKey) -> AgentProfile | None:
-        return self.agents[key].profile if key in self.agents else None
+    async def lock_agent(self, _tx: object, key: AgentKey) -> ConfiguredAgent | None:
+        return self.agents.get(key)
 
     async def put_agent(self, _tx: object, command: ConfigureAgent, _now: datetime) -> None:
         key = AgentKey(command.tenant_id, command.agent_id)
