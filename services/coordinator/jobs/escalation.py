@@ -56,7 +56,8 @@ def choose_escalation(
     """What follows a refused candidate.
 
     A first training cannot lose what it never had. A job without a window was asked for with a
-    dataset and a configuration of somebody's choice, which is theirs to change.
+    dataset and a configuration of somebody's choice, which is theirs to change, or is a withdrawal,
+    whose losses are for a person to accept.
     """
     # An update of the fast path keeps its sums: the window that follows it is trained properly.
     if RejectionKind.FORGETTING not in rejection_kinds or job.is_update:

@@ -7,12 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archon_contracts.commands import EvaluateModel, PrepareDataset, RegisterModel, TrainModel
-from archon_contracts.events import FeedbackWithdrawn, JobState, ModelRolledBack, QualityReport
+from archon_contracts.events import (
+    FeedbackWithdrawn,
+    JobState,
+    ModelRolledBack,
+    QualityReport,
+    TrainingFailed,
+)
 from archon_contracts.metric_names import FINE_TUNED_CHOSEN
 from archon_contracts.values import ModelRef, RetentionStrategy
 from services.coordinator.domain import TrainedVersion, WithdrawnItem
 from services.coordinator.retraining.withdrawals import MAX_TRIES, HeldItems, trace_held_items
-from tests.support.coordinator.coordinator import artifact
+from tests.support.coordinator.coordinator import CLASSIFIER, artifact, configure
 from tests.support.coordinator.updated_agent import KEY, Updated
 from tests.support.messaging.messages import NOON, message_of
 
@@ -216,6 +222,44 @@ async def test_a_version_that_awaits_a_review_is_not_made_again() -> None:
 
     assert agent.newest.state is JobState.COMPLETED
     assert len(agent.world.store.jobs) == 2
+
+
+async def test_what_cannot_be_withdrawn_is_tried_again_after_a_deployment_by_hand_only() -> None:
+    agent = await learnt()
+    await agent.retract("one")
+    await agent.prepare()
+    failed = TrainingFailed(
+        agent_id=KEY.agent_id,
+        job_id=agent.newest.job_id,
+        attempt=1,
+        retryable=False,
+        error_type="NothingToSubtract",
+        reason="none of the items is in the sums",
+    )
+    await agent.world.jobs.record_training_failure(None, message_of(failed))
+    agent.world.clock.move(3600)
+    await agent.retract()
+    tried_by_itself = len(agent.world.store.jobs) - 1
+
+    by_hand = agent.replies.deployed("1.0.0").model_copy(
+        update={"job_id": None, "deployed_at": agent.world.clock.now()}
+    )
+    await agent.world.jobs.record_deployment(None, message_of(by_hand))
+
+    assert tried_by_itself == 1
+    assert (agent.newest.is_withdrawal, agent.newest.state) == (True, JobState.PREPARING)
+
+
+async def test_where_nothing_may_begin_by_itself_a_withdrawal_waits() -> None:
+    agent = await learnt()
+    disabled = configure(trigger_enabled=False, **CLASSIFIER)
+    await agent.world.agents.configure_agent(None, message_of(disabled))
+
+    await agent.retract("one")
+    begun = agent.newest.is_withdrawal
+    await agent.world.agents.configure_agent(None, message_of(agent.command))
+
+    assert (begun, agent.newest.is_withdrawal) == (False, True)
 
 
 async def test_a_rollback_to_a_version_that_holds_retracted_feedback_is_followed() -> None:
