@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from archon_contracts.topics import FEEDBACK
 from deploy.gateway_client import read_response
 from deploy.local.runtime import Runtime
-from tests.benchmarks.harness import Figure
+from tests.benchmarks.harness import Figure, median
 from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system
 
 BROKER_CHOICE = True
@@ -35,15 +35,8 @@ AGENT = {
 def run() -> list[Figure]:
     """Send, count, compare; the first round is left out."""
     rates, waits = asyncio.run(_measure())
-    first, _, third = statistics.quantiles(rates, n=4)
     return [
-        Figure(
-            name="durable events",
-            figure=statistics.median(rates),
-            unit="events/s",
-            reach=5000,
-            spread=third - first,
-        ),
+        median("durable events", rates, unit="events/s", reach=5000),
         Figure(
             name="answer to a batch of 100, median",
             figure=statistics.median(waits) * 1000,

@@ -7,7 +7,6 @@ its end, less the time in which its preparing, training and evaluating ran, as i
 """
 
 import asyncio
-import statistics
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -18,7 +17,7 @@ from archon_contracts.client import ReceivedEvent, subscribe
 from archon_contracts.events import JobState, TrainingStarted
 from deploy.demo.bfcl import Benchmark, BenchmarkItem, load_benchmark
 from deploy.gateway_client import AsyncGatewayClient
-from tests.benchmarks.harness import Figure
+from tests.benchmarks.harness import Figure, median
 from tests.benchmarks.small_catalogue import limit_tools
 from tests.benchmarks.system import fresh_system
 
@@ -42,7 +41,7 @@ def run() -> list[Figure]:
     """Send window after window, each once the job before it has ended."""
     firsts, costs = asyncio.run(_measure())
     return [
-        _figure("last feedback to first optimizer step, median", firsts, reach=2),
+        _figure("last feedback to first optimizer step, median", firsts, reach=1),
         _figure("job without its work, median", costs, reach=3),
     ]
 
@@ -171,15 +170,4 @@ def _seconds(span: dict[str, Any]) -> float:
 
 
 def _figure(name: str, seconds: list[float], *, reach: float) -> Figure:
-    spread = None
-    if len(seconds) > 1:
-        first, _, third = statistics.quantiles(seconds, n=4)
-        spread = third - first
-    return Figure(
-        name=name,
-        figure=statistics.median(seconds),
-        unit="s",
-        reach=reach,
-        higher_is_better=False,
-        spread=spread,
-    )
+    return median(name, seconds, unit="s", reach=reach, higher_is_better=False)

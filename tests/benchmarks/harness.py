@@ -115,18 +115,22 @@ def median(
     unit: str = "",
 ) -> Figure:
     """The median of repeated measurements as a figure, with its spread."""
-    spread = None
-    if len(values) > 1:
-        first, _, third = statistics.quantiles(values, n=4)
-        spread = third - first
     return Figure(
         name=name,
         figure=statistics.median(values),
         unit=unit,
         reach=reach,
         higher_is_better=higher_is_better,
-        spread=spread,
+        spread=spread_of(values),
     )
+
+
+def spread_of(values: Sequence[float]) -> float | None:
+    """Third minus first quartile; None of a single measurement."""
+    if len(values) < 2:
+        return None
+    first, _, third = statistics.quantiles(values, n=4)
+    return third - first
 
 
 def record(
