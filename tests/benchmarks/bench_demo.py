@@ -30,7 +30,7 @@ def figures(report: dict[str, Any]) -> list[Figure]:
             name="whole demo",
             figure=report["seconds"]["total"],
             unit="s",
-            reach=240,
+            reach=120,
             higher_is_better=False,
         ),
         *(
