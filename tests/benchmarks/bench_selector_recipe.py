@@ -12,7 +12,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +92,12 @@ def _run_seed(seed: int) -> dict[str, float]:
         write_catalogue(root / "catalogue.json", benchmark.catalogue)
         _write(root / "held_out.jsonl", [_line(item) for item in held_out])
         initial = [_line(item) for item in benchmark.initial]
-        trained = _train(root, "initial", None, initial, seed)
+        trained = _seconds(root, "initial", None, initial, seed)
         first = _evaluate(root, {"candidate": root / "initial", "baseline": BASE_MODEL})
         corrections = _feedback(root, benchmark, generator)
         again = generator.sample(initial, k=len(corrections) // 2)
         replay = [row | {"source": "replay"} for row in again]
-        retrained = _train(root, "retrained", root / "initial", corrections + replay, seed)
+        retrained = _seconds(root, "retrained", root / "initial", corrections + replay, seed)
         second = _evaluate(root, {"candidate": root / "retrained", "deployed": root / "initial"})
     return {
         **_accuracies("baseline", first["baseline"]),
@@ -110,10 +110,26 @@ def _run_seed(seed: int) -> dict[str, float]:
     }
 
 
-def _train(
-    root: Path, name: str, parent: Path | None, rows: list[dict[str, Any]], seed: int
+def _seconds(
+    root: Path, name: str, before: Path | None, rows: list[dict[str, Any]], seed: int
 ) -> float:
-    rows = random.Random(seed).sample(rows, k=len(rows))
+    return float(
+        train_selector(root, name, before, rows, {"seed": seed, "config": CONFIG})["seconds"]
+    )
+
+
+def train_selector(
+    root: Path,
+    name: str,
+    before: Path | None,
+    rows: Sequence[dict[str, Any]],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Train a version in `root / name` on the catalogue in `root`, going on from `before`.
+
+    `settings` are further fields of the training's specification: its seed, and what differs.
+    """
+    rows = random.Random(settings["seed"]).sample(rows, k=len(rows))
     trained_at = int(len(rows) * TRAIN_FRACTION)
     _write(root / f"{name}-data" / "train.jsonl", rows[:trained_at])
     _write(root / f"{name}-data" / "validation.jsonl", rows[trained_at:])
@@ -121,17 +137,16 @@ def _train(
         "job_id": name,
         "attempt": 1,
         "kind": "selector",
-        "method": "continual" if parent else "supervised",
+        "method": "continual" if before else "supervised",
         "base_model": BASE_MODEL,
-        "warm_start_model": str(parent) if parent else None,
+        "warm_start_model": str(before) if before else None,
         "dataset": str(root / f"{name}-data"),
         "catalogue": str(root / "catalogue.json"),
         "output_dir": str(root / name),
         "checkpoint_dir": str(root / f"{name}-checkpoints"),
-        "seed": seed,
-        "config": CONFIG,
+        **settings,
     }
-    return float(trainer.run(spec, lambda report: None)["seconds"])
+    return trainer.run(spec, lambda report: None)
 
 
 def _evaluate(root: Path, models: dict[str, Path | str]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ texts, the mean of the requests that used a tool, and that mean added to the too
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -31,13 +30,13 @@ from archon_inference.encoder import TextEncoder
 from archon_inference.loading import load_predictor
 from archon_inference.selector import embed_tools
 from deploy.demo.bfcl import BenchmarkItem, family_of, load_benchmark
-from services.trainer import child as trainer
+from tests.benchmarks.bench_selector_recipe import train_selector
 from tests.benchmarks.harness import Figure, median
 from tests.benchmarks.learning.clinc import BASE_MODEL, FROZEN_LAYERS, Vectors, unit
 from tests.benchmarks.small_catalogue import limit_tools
 
 SEEDS, STEPS = (0, 1, 2), 5
-NEVER_TAUGHT, REPLAY_RATIO, TRAIN_FRACTION = 0.2, 0.5, 0.9
+NEVER_TAUGHT, REPLAY_RATIO = 0.2, 0.5
 MAXIMUM_TOKENS, TOOL_TOKENS = 128, 32
 CONFIG: dict[str, Any] = {}
 TOOLS: int | None = None
@@ -164,26 +163,8 @@ def _train(
         {"id": f"r-{i.id}", "input": i.input, "target": i.target, "source": "replay"}
         for i in replayed
     ]
-    random.Random(seed).shuffle(rows)
-    cut = int(len(rows) * TRAIN_FRACTION)
-    _write(root / f"{name}-data" / "train.jsonl", rows[:cut])
-    _write(root / f"{name}-data" / "validation.jsonl", rows[cut:])
-    spec = {
-        "job_id": name,
-        "attempt": 1,
-        "kind": "selector",
-        "method": "continual" if before else "supervised",
-        "base_model": BASE_MODEL,
-        "warm_start_model": str(before) if before else None,
-        "dataset": str(root / f"{name}-data"),
-        "catalogue": str(root / "catalogue.json"),
-        "output_dir": str(root / name),
-        "checkpoint_dir": str(root / f"{name}-checkpoints"),
-        "seed": seed,
-        "threads": torch.get_num_threads(),
-        "config": CONFIG,
-    }
-    return Path(trainer.run(spec, lambda _: None)["model_dir"])
+    settings = {"seed": seed, "threads": torch.get_num_threads(), "config": CONFIG}
+    return Path(train_selector(root, name, before, rows, settings)["model_dir"])
 
 
 def _score(version: Path, stream: Stream) -> Scores:
@@ -268,8 +249,3 @@ def _words(text: str) -> list[str]:
 
 def _fraction(right: Sequence[bool]) -> float:
     return sum(map(bool, right)) / len(right) if right else 0.0
-
-
-def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
