@@ -170,7 +170,7 @@ def check_suite(content: bytes, answers: Collection[str]) -> list[SuiteMisfit]:
         ids[item.get("target", "")].append(item.get("id", ""))
     unknown = {target: ids[target] for target in sorted(ids.keys() - set(answers))}
     spellings = {_spelling_key(answer): answer for answer in sorted(answers)}
-    errors = [
+    misspelt = (
         FieldError(
             "evaluation_dataset",
             "spelling",
@@ -180,9 +180,9 @@ def check_suite(content: bytes, answers: Collection[str]) -> list[SuiteMisfit]:
         for target, items in unknown.items()
         if _spelling_key(target) in spellings
         for each in items
-    ]
-    if errors:
-        raise Invalid(errors[:MAX_ERRORS_REPORTED])
+    )
+    if errors := list(islice(misspelt, MAX_ERRORS_REPORTED)):
+        raise Invalid(errors)
     if len(unknown) == len(ids):
         wanted, given = (", ".join(map(repr, sorted(each)[:3])) for each in (ids, answers))
         message = f"no item asks for an answer of this agent: targets are {wanted}, answers {given}"

@@ -7,9 +7,7 @@ from services.gateway.auth.request_identity import identify_request
 from services.gateway.errors import Overloaded
 from services.gateway.load.tenant_limits import TenantLimits
 from services.gateway.requests import JobRequest, SyntheticDataRequest
-from services.gateway.service import (
-    GatewayService,
-)
+from services.gateway.service import GatewayService
 from tests.support.clocks import SetClock
 from tests.support.gateway.gateway_service import CALLER, NOON, build_store
 from tests.support.messaging.outbox import RecordingOutbox
