@@ -57,6 +57,6 @@ def build_router(api: GatewayApi) -> APIRouter:
 
 
 async def _page(report: RunReport) -> HTMLResponse:
-    # In a thread: two hundred rows take some ten milliseconds, and others wait for answers.
+    # In a thread: rendering up to two hundred rows is CPU work, and others wait for answers.
     page = await asyncio.to_thread(render_page, report)
     return HTMLResponse(page, headers={"content-security-policy": HEADER_POLICY})
