@@ -29,6 +29,7 @@ from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.closed_form.negative_feedback import learn_negatives
 from services.trainer.recipes.classifier_candidates import FEATURES
 from tests.benchmarks.harness import Figure
+from tests.benchmarks.learning.clinc import DATA_FILE as DATA_FILE
 from tests.benchmarks.learning.clinc import FrozenVectors, Row, read_domains
 
 SEEDS: tuple[int, ...] = (0, 1, 2)

@@ -40,6 +40,7 @@ from tests.benchmarks.bench_correction_latency import (
     serving_agent,
     wait_until_quiet,
 )
+from tests.benchmarks.bench_correction_latency import DATA_FILE as DATA_FILE
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import fresh_system
 

@@ -62,6 +62,15 @@ def test_a_benchmark_in_a_folder_is_found_and_runs_with_the_seeds_that_are_named
     assert 7 not in module.SEEDS
 
 
+@pytest.mark.parametrize("name", sorted(harness.benchmarks()))
+def test_a_benchmark_that_reads_public_data_names_its_file(name: str) -> None:
+    module = harness.module_of(name)
+
+    # Where the file is absent, the tiny run is then skipped with the reason, instead of failing.
+    if {"read_domains", "read_intents"} & vars(module).keys():
+        assert hasattr(module, "DATA_FILE")
+
+
 def test_bm25_prefers_the_rare_word_that_request_and_text_share() -> None:
     texts = ["get the weather of a city", "get the price of a stock", "get the time of a city"]
 
