@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -23,11 +23,11 @@ from tests.benchmarks.learning.clinc import (
     BASE_MODEL,
     Domain,
     FrozenVectors,
+    logistic_regression,
     mean,
     merge,
     plain_closed_form,
     read_domains,
-    unit,
 )
 from tests.benchmarks.learning.clinc import (
     DATA_FILE as DATA_FILE,
@@ -117,7 +117,12 @@ def _learn(
             lambda: plain_closed_form(pooled, chosen.train, [chosen])[chosen.name], pooled, chosen
         ),
     )
-    yield "logistic regression", _timed(lambda: _regress(pooled, chosen), pooled, chosen)
+    yield (
+        "logistic regression",
+        _timed(
+            lambda: logistic_regression(pooled, chosen.train, [chosen])[chosen.name], pooled, chosen
+        ),
+    )
     for epochs in EPOCHS:
         model = FineTuned(states, chosen.intents, seed, epochs)
         model.learn(chosen.train, INTENTS)
@@ -141,15 +146,6 @@ def _timed(fit: Callable[[], float], frozen: FrozenVectors, chosen: Domain) -> F
     frozen.embed([text for text, _ in (*chosen.train, *chosen.test)])
     began = time.perf_counter()
     return FewShotResult(fit(), time.perf_counter() - began)
-
-
-def _regress(frozen: FrozenVectors, chosen: Domain) -> float:
-    def split(rows: Sequence[tuple[str, str]]) -> tuple[object, list[str]]:
-        return unit(frozen.embed([text for text, _ in rows])), [intent for _, intent in rows]
-
-    model = LogisticRegression(C=100.0, max_iter=500)
-    model.fit(*split(chosen.train))
-    return float(model.score(*split(chosen.test)))
 
 
 def _setfit(chosen: Domain, seed: int) -> FewShotResult:

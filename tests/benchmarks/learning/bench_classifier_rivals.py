@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sklearn.linear_model import LogisticRegression
-
 from tests.benchmarks.harness import Figure, median
 from tests.benchmarks.learning.clinc import (
     DATA_FILE as DATA_FILE,
@@ -23,12 +21,12 @@ from tests.benchmarks.learning.clinc import (
     Domain,
     FrozenVectors,
     forgetting,
+    logistic_regression,
     mean,
     merge,
     own_closed_form,
     plain_closed_form,
     read_domains,
-    unit,
 )
 from tests.benchmarks.learning.own_recipe import OwnClassifier
 from tests.benchmarks.learning.rivals import RIVALS, FineTuned, LowerStates
@@ -37,8 +35,6 @@ SEEDS, DOMAINS, PER_INTENT = (0, 1, 2), 10, 20
 TEST_PER_INTENT: int | None = None
 EPOCHS = 4
 TINY = {"SEEDS": (0,), "DOMAINS": 2, "PER_INTENT": 3, "TEST_PER_INTENT": 1, "EPOCHS": 1}
-INVERSE_PENALTY = 100.0
-"""Of the logistic regression on unit vectors; chosen on validation rows and other examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +97,7 @@ def _learn(
     yield "ours", _ours(domains, seed, layers)
     yield "closed form fitted jointly (plain)", _timed(plain_closed_form, pooled, domains)
     yield "closed form fitted jointly (ours)", _timed(own_closed_form, layers, domains)
-    yield "logistic regression fitted jointly", _timed(_logistic_regression, pooled, domains)
+    yield "logistic regression fitted jointly", _timed(logistic_regression, pooled, domains)
     yield "fine-tuning on all at once", _joint_fine_tuning(domains, seed, states)
     for rival in RIVALS:
         yield rival.name, _continual(rival, domains, seed, states)
@@ -127,21 +123,6 @@ def _timed(fit: Fit, frozen: FrozenVectors, domains: Sequence[Domain]) -> Learnt
     began = time.perf_counter()
     accuracy = fit(frozen, rows, domains)
     return Learnt((accuracy,), time.perf_counter() - began)
-
-
-def _logistic_regression(
-    frozen: FrozenVectors, train: Sequence[tuple[str, str]], domains: Sequence[Domain]
-) -> dict[str, float]:
-    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=500)
-    model.fit(unit(frozen.embed([text for text, _ in train])), [intent for _, intent in train])
-    return {
-        domain.name: float(
-            model.score(
-                unit(frozen.embed([text for text, _ in domain.test])), [i for _, i in domain.test]
-            )
-        )
-        for domain in domains
-    }
 
 
 def _joint_fine_tuning(domains: Sequence[Domain], seed: int, states: LowerStates) -> Learnt:
