@@ -18,18 +18,19 @@ def status(url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> No
     with connect(url, api_key) as gateway:
         found: dict[str, Any] = gateway.get("/v1/status")
     here = local_processes(gateway.url)
-    # Services alone have the endpoint; PostgreSQL and Kafka would log a broken packet.
-    services = (each for each in here if each.name in SERVICES)
-    problems = {each.name: found for each in services if (found := problems_of(each.port))}
-    problems |= find_problems(found)
+    problems = find_problems(found)
+    for each in here:
+        # Services alone have the endpoint; PostgreSQL and Kafka would log a broken packet.
+        if each.name in SERVICES and (reasons := problems_of(each.port)):
+            problems[each.name] = problems.get(each.name, {}) | reasons
     if as_json:
         processes_here = [each.model_dump(mode="json") for each in here]
         print_json({"processes": processes_here, "problems": problems, **found})
         return
     if here:
         console.print(processes(here))
-    for name, reasons in problems.items():
-        for check, reason in reasons.items():
+    for name, wrong in problems.items():
+        for check, reason in wrong.items():
             console.print(f"[yellow]{shown(name)}[/yellow] {shown(check)}: {shown(reason)}")
     for title, value in found.items():
         _show(title, value)

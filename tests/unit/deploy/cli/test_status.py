@@ -1,6 +1,7 @@
 """What `archon status` makes stand out."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from deploy.cli.commands import status as command
 from deploy.cli.main import app
+from deploy.local.processes.status import ProcessState, ProcessStatus
 
 
 class _Gateway:
@@ -21,13 +23,18 @@ class _Gateway:
         return self._status
 
 
-def _run(monkeypatch: pytest.MonkeyPatch, status: dict[str, Any], *options: str) -> str:
+def _run(
+    monkeypatch: pytest.MonkeyPatch,
+    status: dict[str, Any],
+    *options: str,
+    here: Sequence[ProcessStatus] = (),
+) -> str:
     @contextmanager
     def connect(_url: object, _key: object) -> Iterator[_Gateway]:
         yield _Gateway(status)
 
     monkeypatch.setattr(command, "connect", connect)
-    monkeypatch.setattr(command, "local_processes", lambda _url: [])
+    monkeypatch.setattr(command, "local_processes", lambda _url: here)
     result = CliRunner().invoke(app, ["status", *options])
     assert result.exit_code == 0, result.output
     return " ".join(result.output.split())
@@ -48,3 +55,20 @@ def test_an_audit_log_without_gaps_is_no_problem(
     monkeypatch: pytest.MonkeyPatch, status: dict[str, Any]
 ) -> None:
     assert "dead letters" not in _run(monkeypatch, status)
+
+
+def test_problems_of_services_hide_neither_the_status_nor_one_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = {"gateway": {"kafka": "away"}, "trainer": {}, "broker": {"kafka": "no service"}}
+    monkeypatch.setattr(command, "problems_of", dict(enumerate(here.values())).__getitem__)
+    processes = [
+        ProcessStatus(name=name, pid=None, state=ProcessState.READY, restarts=0, port=port)
+        for port, name in enumerate(here)
+    ]
+
+    found = json.loads(_run(monkeypatch, {"refused_audit_entries": 3}, "--json", here=processes))
+
+    assert found["refused_audit_entries"] == 3
+    assert found["problems"].keys() == {"gateway"}
+    assert found["problems"]["gateway"].keys() == {"kafka", "audit"}
