@@ -86,13 +86,14 @@ def limit_answers(predictor: Predictor, allowed: Collection[str]) -> Predictor:
     from archon_inference.classifier import Classifier
     from archon_inference.selector import Selector
 
+    names = set(allowed)
     if isinstance(predictor, Classifier):
         labels = predictor.card.labels
-        kept = [place for place, label in enumerate(labels) if label in set(allowed)]
+        kept = [place for place, label in enumerate(labels) if label in names]
         return _limit_classifier(predictor, kept) if len(kept) < len(labels) else predictor
     if isinstance(predictor, Selector):
         tools = predictor.catalogue.tools
-        kept = [place for place, tool in enumerate(tools) if tool.name in set(allowed)]
+        kept = [place for place, tool in enumerate(tools) if tool.name in names]
         return _limit_selector(predictor, kept) if len(kept) < len(tools) else predictor
     return predictor
 
