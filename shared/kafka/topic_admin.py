@@ -75,16 +75,17 @@ async def wait_until_known(
     """Wait until each node knows these topics, since whoever connects next may ask any of them.
 
     The controller answers once it has made a topic; brokers learn of it a moment later. A node that
-    cannot be asked will know when it is back. After `most_seconds` it is left at that: a principal
-    that may create topics and not describe them never sees them.
+    cannot be asked will know when it is back. After `most_seconds` it is left at that: a node that
+    is paused does not answer for longer, and a principal that may create topics and not describe
+    them never sees them.
     """
-    deadline = asyncio.get_running_loop().time() + most_seconds
+    wanted, deadline = set(names), asyncio.get_running_loop().time() + most_seconds
     for node in nodes:
         with contextlib.suppress(KafkaError, OSError):
-            while not await known_to(node) >= set(names):
-                if asyncio.get_running_loop().time() >= deadline:
-                    return
-                await asyncio.sleep(KNOWN_POLL_SECONDS)
+            async with asyncio.timeout_at(deadline):
+                # Kafka has no event for what a node learns of
+                while not await known_to(node) >= wanted:  # noqa: ASYNC110
+                    await asyncio.sleep(KNOWN_POLL_SECONDS)
 
 
 async def _count_brokers(admin: AIOKafkaAdminClient) -> int:

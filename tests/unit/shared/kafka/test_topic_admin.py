@@ -1,5 +1,6 @@
 """A topic is made when whoever connects next finds it, at whichever node."""
 
+import asyncio
 from collections import Counter
 
 from aiokafka.errors import KafkaConnectionError
@@ -37,3 +38,12 @@ async def test_who_may_not_see_what_was_made_is_not_kept_for_long() -> None:
     nodes = Nodes(a=1_000_000)
     await wait_until_known(["new"], [0], nodes.topics, most_seconds=0.1)
     assert 1 < nodes.asked[0] < 10
+
+
+async def test_a_node_that_never_answers_is_left_out_in_time() -> None:
+    async def silent(_node: int) -> set[str]:
+        await asyncio.Event().wait()
+        return set()
+
+    async with asyncio.timeout(5):
+        await wait_until_known(["new"], [0, 1], silent, most_seconds=0.05)
