@@ -12,6 +12,7 @@ from archon_contracts.formats import TrainingItem
 from archon_contracts.rules.moments import UtcTime, to_utc
 
 zones = st.none() | st.integers(-1439, 1439).map(lambda m: timezone(timedelta(minutes=m)))
+LAST = datetime.max.replace(tzinfo=UTC)
 moments = st.datetimes(timezones=zones)
 
 
@@ -20,7 +21,15 @@ def test_moments_of_all_kinds_can_be_compared(sent: list[datetime]) -> None:
     found = [to_utc(each) for each in sent]
 
     assert all(each.tzinfo is UTC for each in found)
-    assert len({each.replace(minute=0, second=0, microsecond=0) for each in sorted(found)}) >= 1
+    assert [to_utc(each) for each in sorted(found)] == sorted(found)
+
+
+@given(moments)
+def test_a_moment_that_has_an_offset_stays_the_same_moment(sent: datetime) -> None:
+    found = to_utc(sent)
+
+    is_out_of_the_calendar = found in (datetime.min.replace(tzinfo=UTC), LAST)
+    assert sent.tzinfo is None or is_out_of_the_calendar or found == sent
 
 
 @pytest.mark.parametrize(

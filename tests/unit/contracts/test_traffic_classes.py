@@ -66,7 +66,7 @@ def test_an_agents_own_id_says_nothing(own: str) -> None:
         ),
     ],
 )
-def test_any_one_sign_is_enough(
+def test_any_one_signal_is_enough(
     headers: dict[str, bytes | None],
     traffic_class: TrafficClass | None,
     subject: str,
