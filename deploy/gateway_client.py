@@ -1,5 +1,6 @@
 """The gateway's HTTP API, as the `archon` command and the demo use it."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import httpx
@@ -85,10 +86,8 @@ class GatewayClient:
 
     def get_text(self, path: str) -> str:
         """GET `path`, which gives no JSON but a page."""
-        try:
-            return read_text(self._http.get(path))
-        except httpx.TransportError as error:
-            raise _unreachable(self.url, error) from error
+        page: str = self._send("GET", path, read=read_text)
+        return page
 
     def items(self, path: str, *, most: int | None = None, **query: Any) -> list[Any]:
         """The first `most` items of a list, or all of them, page by page."""
@@ -106,9 +105,16 @@ class GatewayClient:
         """POST `body` as JSON to `path`; query values that are None are left out."""
         return self._send("POST", path, json=body, params=_drop_none(query))
 
-    def _send(self, method: str, path: str, **request: Any) -> Any:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        read: Callable[[httpx.Response], Any] = read_response,
+        **request: Any,
+    ) -> Any:
         try:
-            return read_response(self._http.request(method, path, **request))
+            return read(self._http.request(method, path, **request))
         except httpx.TransportError as error:
             raise _unreachable(self.url, error) from error
 
@@ -134,18 +140,23 @@ class AsyncGatewayClient:
 
     async def get_text(self, path: str) -> str:
         """GET `path`, which gives no JSON but a page."""
-        try:
-            return read_text(await self._http.get(path))
-        except httpx.TransportError as error:
-            raise _unreachable(self.url, error) from error
+        page: str = await self._send("GET", path, read=read_text)
+        return page
 
     async def post(self, path: str, body: Any = None) -> Any:
         """POST `body` as JSON to `path`."""
         return await self._send("POST", path, json=body)
 
-    async def _send(self, method: str, path: str, **request: Any) -> Any:
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        read: Callable[[httpx.Response], Any] = read_response,
+        **request: Any,
+    ) -> Any:
         try:
-            return read_response(await self._http.request(method, path, **request))
+            return read(await self._http.request(method, path, **request))
         except httpx.TransportError as error:
             raise _unreachable(self.url, error) from error
 
