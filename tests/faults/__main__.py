@@ -33,8 +33,8 @@ def main(arguments: list[str]) -> int:
             if chosen.long
             or not (getattr(each, "long_only", False) or getattr(each, "on_request", False))
         ]
-    if not scenarios:
-        parser.error(f"there is no scenario {chosen.only}")
+    if unknown := wanted.difference(*({each.id, each.id.rstrip("abc")} for each in ALL)):
+        parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
     seeds = _seeds(chosen.seed, parser)
     console, began = Console(width=140), time.monotonic()
     lines = run_all(
