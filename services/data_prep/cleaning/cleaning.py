@@ -58,7 +58,7 @@ def build_negatives(
     """What was rated wrong without the right answer. They count as usable from here on."""
     found: list[Item] = []
     for record in records:
-        if to_item(record, targets) != UNCORRECTED or not is_negative(record):
+        if not is_negative(record) or to_item(record, targets) != UNCORRECTED:
             continue
         text, actual = to_text(record.input), to_text(record.actual)
         # An answer that the agent cannot give says nothing of those that it can.

@@ -15,7 +15,7 @@ from archon_contracts.values import TrustPolicy
 from services.data_prep.domain import Item, PreparationPolicy, QuarantineReason
 from services.data_prep.trust.neighbour_consistency import Consistency, ConsistencyChecker
 from services.data_prep.trust.raters import RaterGroups, is_feedback, is_provided
-from services.data_prep.trust.rules import TrustResult, TrustWindow
+from services.data_prep.trust.rules import TrustResult, TrustWindow, seeded_sort_key
 
 DENIED: Final = "not "
 """Before a label: the target under which the rules of a window see a rating."""
@@ -35,7 +35,7 @@ def apply_trust_to_negatives(
     left = [item for item in negatives if item.key not in answered]
     if not trust.enabled or not left:
         return TrustResult(left, ())
-    ordered = sorted(left, key=lambda item: (item.key, item.id))
+    ordered = sorted(left, key=lambda item: seeded_sort_key(item, seed))
     denied = [item.model_copy(update={"target": DENIED + item.rejected[0]}) for item in ordered]
     window = TrustWindow(denied, memory, trust, policy, seed)
     window.quarantine_repeated()
@@ -53,7 +53,9 @@ def apply_trust_to_negatives(
                 explanation="what is known near it says that the answer was right",
             )
     kept = [item for place, item in enumerate(ordered) if place not in quarantined]
-    return TrustResult(kept, tuple(quarantined[place] for place in sorted(quarantined)))
+    kept.sort(key=lambda item: (item.key, item.id))
+    explained = sorted(quarantined.values(), key=lambda one: (one.id, one.reason))
+    return TrustResult(kept, tuple(explained))
 
 
 def _build_checker(

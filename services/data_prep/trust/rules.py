@@ -71,7 +71,7 @@ def apply_trust(
     if not trust.enabled:
         return TrustResult(list(items), ())
     # A seeded order: which of a rater's items count must not depend on when it sent them.
-    places = sorted(range(len(items)), key=lambda place: _seeded_sort_key(items[place], seed))
+    places = sorted(range(len(items)), key=lambda place: seeded_sort_key(items[place], seed))
     window = TrustWindow([items[place] for place in places], memory, trust, policy, seed)
     # The order matters: copies must not vote, and caps count only what is left. They come before
     # disputes, so that one rater disputes few answers, and after, as less is left then.
@@ -382,6 +382,7 @@ def _group_by(places: Iterable[int], name: Callable[[int], K]) -> dict[K, list[i
     return groups
 
 
-def _seeded_sort_key(item: Item, seed: int) -> tuple[int, str, str, str, str, str]:
+def seeded_sort_key(item: Item, seed: int) -> tuple[int, str, str, str, str, str]:
+    """Where an item stands in a window: nobody can choose its words or its time to be first."""
     hashed = seeded_hash(seed, "trust", item.id, item.key, item.target)
     return hashed, item.id, item.key, item.target, item.unit, item.submitted_by

@@ -1,5 +1,6 @@
 """Which answers that were rated wrong are believed."""
 
+from archon_contracts.events import FeedbackSource
 from archon_contracts.values import TrustPolicy
 from services.data_prep.domain import Item, PreparationPolicy
 from services.data_prep.trust.negatives import apply_trust_to_negatives
@@ -69,3 +70,28 @@ def test_without_trust_rules_every_rating_counts() -> None:
     lies = [denied(make_request("refund", n), "refund", f"u{n}") for n in range(8, 12)]
 
     assert len(believe(lies, enabled=False).items) == 4
+
+
+def test_no_choice_of_words_puts_a_rating_before_others_under_a_cap() -> None:
+    words = ("garage", "window", "kettle", "lamp", "door", "oven", "fan", "radio", "lock", "tap")
+    mine, others = (
+        [denied(f"{start} the {w} of room {n * 7919}", "refund", f"{start}{n}") for n, w in found]
+        for start, found in (("aa", list(enumerate(words))), ("zz", list(enumerate(words))))
+    )
+    found_by_guardrail = [
+        item(f"sing song number {n} {w}", "", actual="refund", rejected=("refund",))
+        for n, w in enumerate(words)
+    ]
+    guarded = [
+        each.model_copy(update={"feedback_source": FeedbackSource.GUARDRAIL})
+        for each in found_by_guardrail
+    ]
+    trust = TrustPolicy(user_proportion=0.4, unit_floor=1)
+
+    kept = apply_trust_to_negatives(
+        [*mine, *others, *guarded], [], memory(), trust, PreparationPolicy(), 0
+    ).items
+
+    starts = [each.input[:2] for each in kept]
+    assert starts.count("zz") > 0
+    assert starts.count("aa") + starts.count("zz") < len(mine) + len(others)
