@@ -69,7 +69,11 @@ class ClosedFormState:
 
     def vectors(self) -> dict[str, Tensor]:
         """The known vectors by the digest of their text."""
-        return {item.text: item.vector_H for item in self.items.values()}
+        return {_text_of(item.text): item.vector_H for item in self.items.values()}
+
+    def count(self) -> int:
+        """Items whose vectors are kept; all estimates of a text are one."""
+        return len({_text_of(i.text) if is_estimate(i) else i.key for i in self.items.values()})
 
     def learn(self, items: Sequence[LearntItem]) -> ClosedFormState:
         """These items too. What is known already is not counted again.
@@ -112,6 +116,13 @@ class ClosedFormState:
         for item in gone:
             del known[item.key]
         return known, gone
+
+    def drop_estimates(self, texts: AbstractSet[str]) -> ClosedFormState:
+        """Without what was estimated of the texts of these digests."""
+        known, removed = self._without_estimates_of(texts)
+        if not removed:
+            return self
+        return ClosedFormState(self.statistics.plus(_sum(removed, self.hidden), sign=-1.0), known)
 
     def unlearn(self, erased: AbstractSet[str]) -> ClosedFormState:
         """Without the items of which all feedback was retracted (exact unlearning)."""

@@ -45,6 +45,11 @@ def learn_negatives(
     """
     if len(labels) < 2 or not items:
         return state
+    # A new rating replaces what was estimated of its text, also where it teaches nothing itself.
+    state = state.drop_estimates({text_digest(item.input) for item in items})
+    labels = state.statistics.known(labels)
+    if len(labels) < 2:
+        return state
     vectors_NH = vectors_NH.cpu()
     excluded_NL = torch.tensor(
         [[label in item.rejected for label in labels] for item in items], dtype=torch.bool

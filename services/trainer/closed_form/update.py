@@ -68,7 +68,7 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     report({"event": "first_step", "at": time.time()})
     known = _state_of(spec)
     state = known.unlearn(read_retracted(Path(spec["dataset"])))
-    withdrawn = len(known.items) - len(state.items)
+    withdrawn = known.count() - state.count()
     if spec["withdrawal"]:
         after, metrics = withdraw(before, state, spec["labels"], withdrawn)
     else:
@@ -111,7 +111,8 @@ def update(
         EmptyDataset: no item has a wanted label.
     """
     labels = tuple(wanted) or before.card.labels
-    learnt = [item for item in items if item.target in set(labels)]
+    targets = frozenset(labels)
+    learnt = [item for item in items if item.target in targets]
     if not learnt:
         raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
     vectors_NH = embed_new(

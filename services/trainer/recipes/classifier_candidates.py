@@ -105,8 +105,9 @@ def train(
     else:
         train_items, validation_items = read_training_items(run.dataset)
     candidate = fit_closed_form(run, train_items)
-    right = _right_answers(candidate.classifier, validation_items)
-    final = _learn_validation(candidate, validation_items)
+    vectors_NH = candidate.classifier.embed([item.input for item in validation_items])
+    right = _right_answers(candidate.classifier, validation_items, vectors_NH)
+    final = _learn_validation(candidate, validation_items, vectors_NH.cpu())
     # Gradient descent needs answers that somebody stated.
     if train_items and _wants_fine_tuning(run, right):
         return _fine_tuned_or(final, run, report, fine_tune, validation_items, right)
@@ -131,10 +132,11 @@ def fit_closed_form(
     wanted = run.labels or tuple(
         dict.fromkeys((*(card.labels if card else ()), *sorted({i.target for i in items})))
     )
+    targets = frozenset(wanted)
     learnt = [
         item
         for item in items
-        if item.target in set(wanted) and not (before is not None and item.source == REPLAY)
+        if item.target in targets and not (before is not None and item.source == REPLAY)
     ]
     # The statistics belong to vectors of that very encoder, so its layers stay as they are.
     frozen = card.frozen_layers if card and source else run.config.frozen_layers
@@ -153,6 +155,8 @@ def fit_closed_form(
         raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
     negative_NH = embed_new(encoder, negatives, limit.max_length, state, features)
     state = learn_negatives(state, negatives, negative_NH, labels)
+    # Ratings may have replaced all that was estimated of a label.
+    labels = state.statistics.known(labels)
     head = fit_head(state, labels).to(encoder.device)
     classifier = Classifier(encoder, _card(run, labels, frozen, limit, features), head)
     return ClosedFormCandidate(
@@ -160,13 +164,13 @@ def fit_closed_form(
         state=state,
         limit=limit,
         train_loss=_loss(classifier, vectors_NH, [item.target for item in learnt]),
-        unlearnt_items=sum(item.target not in set(wanted) for item in items),
+        unlearnt_items=sum(item.target not in targets for item in items),
         seconds=time.perf_counter() - started,
     )
 
 
 def _learn_validation(
-    candidate: ClosedFormCandidate, items: Sequence[TrainingItem]
+    candidate: ClosedFormCandidate, items: Sequence[TrainingItem], vectors_NH: Tensor
 ) -> ClosedFormCandidate:
     """The candidate that is saved: its head is fitted to the validation items too.
 
@@ -175,17 +179,19 @@ def _learn_validation(
     """
     started = time.perf_counter()
     before = candidate.classifier
-    known = [item for item in items if item.target in set(before.card.labels)]
+    targets = frozenset(before.card.labels)
+    known = [
+        learnt_item(item, vector_H)
+        for item, vector_H in zip(items, vectors_NH, strict=True)
+        if item.target in targets
+    ]
     if not known:
         return candidate
-    card = before.card
-    vectors_NH = embed_new(
-        before.encoder, known, card.max_length, candidate.state, card.features
-    ).cpu()
-    state = candidate.state.learn(
-        [learnt_item(i, v) for i, v in zip(known, vectors_NH, strict=True)]
-    )
-    head = fit_head(state, card.labels).to(before.encoder.device)
+    state = candidate.state.learn(known)
+    # A new answer may have replaced the only item of a label.
+    labels = state.statistics.known(before.card.labels)
+    card = before.card.model_copy(update={"labels": labels})
+    head = fit_head(state, labels).to(before.encoder.device)
     return replace(
         candidate,
         classifier=Classifier(before.encoder, card, head),
@@ -222,7 +228,8 @@ def _fine_tuned_or(
     result = fine_tune(run, report)
     seconds = time.perf_counter() - started
     tuned = Classifier.load(run.output_dir, read_card(run.output_dir), device=run.device)
-    tuned_right = _right_answers(tuned, validation_items)
+    tuned_NH = tuned.embed([item.input for item in validation_items])
+    tuned_right = _right_answers(tuned, validation_items, tuned_NH)
     chosen = run.config.fine_tuning is FineTuning.ALWAYS or _is_better(tuned_right, right)
     comparison = {
         **_accuracy(CLOSED_FORM_ACCURACY, right),
@@ -276,7 +283,8 @@ def _state_under(
 ) -> ClosedFormState:
     """What is learnt of the items under the tuned encoder, for the next version to go on from."""
     labels = classifier.card.labels
-    known = [item for item in items if item.target in set(labels)]
+    targets = frozenset(labels)
+    known = [item for item in items if item.target in targets]
     state = ClosedFormState.empty(classifier.encoder.feature_size(classifier.card.features))
     vectors_NH = classifier.embed([item.input for item in known]).cpu()
     state = state.learn([learnt_item(i, v) for i, v in zip(known, vectors_NH, strict=True)])
@@ -286,8 +294,10 @@ def _state_under(
     return learn_negatives(state, negatives, negative_NH, state.statistics.known(labels))
 
 
-def _right_answers(classifier: Classifier, items: Sequence[TrainingItem]) -> list[bool]:
-    answers = classifier.predict([item.input for item in items]) if items else []
+def _right_answers(
+    classifier: Classifier, items: Sequence[TrainingItem], vectors_NH: Tensor
+) -> list[bool]:
+    answers = classifier.predict_from_vectors(vectors_NH, k=1)
     return [item.target == answer.output for item, answer in zip(items, answers, strict=True)]
 
 

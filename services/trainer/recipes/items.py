@@ -24,12 +24,7 @@ def read_items(path: Path) -> list[TrainingItem]:
     Raises:
         DatasetInvalid: a line is not an item, or an item has no target.
     """
-    if not path.is_file():
-        return []
-    try:
-        items = list(read_jsonl(path, TrainingItem))
-    except LineInvalid as error:
-        raise DatasetInvalid(str(error)) from error
+    items = _read_lines(path)
     for item in items:
         if not item.target:
             raise DatasetInvalid(f"{path.name}: item {item.id!r} has no target")
@@ -42,13 +37,7 @@ def read_negatives(dataset: Path) -> list[TrainingItem]:
     Raises:
         DatasetInvalid: a line is not an item.
     """
-    path = dataset / NEGATIVES_FILE
-    if not path.is_file():
-        return []
-    try:
-        return list(read_jsonl(path, TrainingItem))
-    except LineInvalid as error:
-        raise DatasetInvalid(str(error)) from error
+    return _read_lines(dataset / NEGATIVES_FILE)
 
 
 def read_training_items(dataset: Path) -> tuple[list[TrainingItem], list[TrainingItem]]:
@@ -62,3 +51,12 @@ def read_training_items(dataset: Path) -> tuple[list[TrainingItem], list[Trainin
     if not train:
         raise EmptyDataset(f"{dataset} has no item in {TRAIN_FILE}: there is nothing to learn from")
     return train, read_items(dataset / VALIDATION_FILE)
+
+
+def _read_lines(path: Path) -> list[TrainingItem]:
+    if not path.is_file():
+        return []
+    try:
+        return list(read_jsonl(path, TrainingItem))
+    except LineInvalid as error:
+        raise DatasetInvalid(str(error)) from error

@@ -5,7 +5,13 @@ from torch import Tensor
 
 from archon_contracts.formats import TrainingItem
 from services.trainer.closed_form.embedding import learnt_item
-from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, is_estimate
+from services.trainer.closed_form.learnt_items import (
+    ClosedFormState,
+    LearntItem,
+    estimate_name,
+    is_estimate,
+    text_digest,
+)
 from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.closed_form.negative_feedback import learn_negatives
 
@@ -125,3 +131,30 @@ def test_nothing_is_concluded_where_every_label_was_rated_wrong_or_there_is_one(
 
     assert learn_negatives(before, everything, vector_NH, LABELS).items == before.items
     assert learn_negatives(before, everything, vector_NH, LABELS[:1]) is before
+
+
+def test_a_new_rating_of_a_text_replaces_what_was_estimated_of_it() -> None:
+    vector_NH = cloud("l", 5, 1)
+    stated = [i for n, label in enumerate(LABELS[:-1]) for i in known(label, n)]
+    without = ClosedFormState.empty(HIDDEN).learn(stated)
+    estimate = LearntItem(estimate_name(text_digest("x"), "l"), "l", 0.5, vector_NH[0], ("r1",))
+    before = without.learn([estimate])
+
+    for rejected in (("l",), LABELS):
+        rating = [TrainingItem(id="r2", input="x", rejected=rejected)]
+        after = learn_negatives(before, rating, vector_NH, LABELS)
+
+        assert after.statistics.known(LABELS) == LABELS[:-1]
+        anew = learn_negatives(without, rating, vector_NH, LABELS[:-1])
+        assert after.items.keys() == anew.items.keys()
+
+
+def test_the_vector_of_a_rated_text_is_known_and_its_estimates_count_as_one() -> None:
+    before = few_items()
+    items, vectors_NH = rated(before)
+
+    after = learn_negatives(before, items[:1], vectors_NH[:1], LABELS)
+
+    torch.testing.assert_close(after.vectors()[text_digest(items[0].input)], vectors_NH[0])
+    assert sum(map(is_estimate, after.items.values())) > 1
+    assert after.count() == before.count() + 1

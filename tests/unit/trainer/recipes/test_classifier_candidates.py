@@ -190,6 +190,18 @@ def test_the_saved_head_is_that_of_training_and_validation_items(
         torch.testing.assert_close(row, theirs[label], rtol=2e-3, atol=2e-3)
 
 
+def test_a_label_whose_only_item_validation_answers_anew_is_no_longer_answered(
+    tmp_path: Path, base: Path
+) -> None:
+    rows = [row for row in items() if row["target"] != "book_hotel"]
+    only = {"id": "only", "input": "a bed for tonight", "target": "book_hotel"}
+    answered_anew = only | {"id": "anew", "target": "get_weather"}
+
+    model = train(tmp_path, base, [*rows, only], validation=[answered_anew])["model_dir"]
+
+    assert set(head_of(model)) == set(REQUESTS) - {"book_hotel"}
+
+
 def test_the_validation_figure_is_of_a_head_without_the_validation_items(
     tmp_path: Path, base: Path
 ) -> None:
