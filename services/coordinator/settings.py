@@ -24,7 +24,7 @@ class Settings(ServiceSettings):
         "coordinator alone, 64 hex digits; absent: writers of the topics are believed.",
     )
     feedback_batch: int = Field(
-        default=8_000, ge=1, le=50_000, description="Most feedback records fetched at once."
+        default=16_000, ge=1, le=50_000, description="Most feedback records fetched at once."
     )
     feedback_max_bytes: int = Field(
         default=MAX_EVENT_BYTES,

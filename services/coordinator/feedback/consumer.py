@@ -37,7 +37,7 @@ from shared.messaging.notifier import Notifier
 from shared.ports import Clock
 from shared.postgres.database import Database, Tx
 
-TRANSACTION_RECORDS: Final = 4_000
+TRANSACTION_RECORDS: Final = 8_000
 """Records in one transaction."""
 PARSE_SLICE: Final = 64
 """Records read before others get their turn in the loop."""
