@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.house.body_parses import count_body_parses
 from tests.house.details import DETAILS
 from tests.house.report import (
     REACH,
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
     if options.list:
         print("\n".join(DETAILS[options.list](read_tree(ROOT))))
         return 0
-    columns = {"working tree": measure(ROOT) | _test_seconds(options)}
+    columns = {"working tree": measure(ROOT) | count_body_parses() | _test_seconds(options)}
     if options.revision:
         columns = {options.revision: measure_revision(options.revision, ROOT)} | columns
     print(json.dumps(columns, indent=2) if options.json else table(columns))

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.__main__ import table
+from tests.house.body_parses import count_body_parses
 from tests.house.report import REACH, measure, measure_revision, read_test_seconds
 
 
@@ -19,7 +20,14 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_every_figure_but_the_test_time_is_measured(repository: Path) -> None:
-    assert set(measure(repository)) == set(REACH) - {"test seconds"}
+    assert set(measure(repository)) | set(count_body_parses()) == set(REACH) - {"test seconds"}
+
+
+def test_each_process_parses_a_feedback_body_once_and_the_export_once_more() -> None:
+    assert count_body_parses() == {
+        "parses of a feedback body, over Kafka": 2,
+        "parses of a feedback body, over HTTP": 3,
+    }
 
 
 def test_a_revision_is_measured_as_it_was_committed(repository: Path) -> None:
