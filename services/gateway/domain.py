@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -231,6 +231,20 @@ class ModelView(View):
     withdrawn_items: int = Field(
         default=0, description="Items of retracted feedback that it may hold; at most so many."
     )
+
+
+class DeploymentView(View):
+    """A change of the deployed version of an agent."""
+
+    revision: int = Field(description="Numbers the changes of the agent's configuration.")
+    version: str
+    previous_version: str | None = None
+    digest: str
+    action: Literal["deploy", "rollback"]
+    actor: str = Field(description="Who asked for it: a person's key, or a service.")
+    reason: str
+    job_id: UUID | None = None
+    at: datetime
 
 
 def name_synthetic_dataset(request_id: UUID) -> str:

@@ -10,6 +10,7 @@ PermanentError
 ├── NotAuthenticated      no key, or one that is not known
 ├── NotAllowed            the key lacks the scope, for the request or for fields of it
 ├── NotFound              this tenant has no such resource
+│   └── NothingDeployed   the agent had no deployed version at the moment
 ├── Conflict              the request contradicts the stored state
 ├── MalformedBody         the body cannot be read at all
 ├── TooLarge              one item is larger than a Kafka record may be
@@ -21,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from archon_contracts.values import AgentKind, TrainingMethod
 from shared.errors import PermanentError, RetryableError
@@ -64,6 +66,18 @@ class NotFound(PermanentError):
 
     def __init__(self, what: str, name: object) -> None:
         super().__init__(f"no {what} is named {str(name)[:200]!r}")
+
+
+class NothingDeployed(NotFound):
+    """The agent had no deployed version at the moment that is asked about."""
+
+    def __init__(self, agent_id: str, moment: datetime | None) -> None:
+        when = f"at {moment.isoformat()}" if moment else "so far"
+        PermanentError.__init__(
+            self,
+            f"agent {agent_id} had no deployed version {when}; "
+            f"its deployments are listed at /v1/agents/{agent_id}/deployments",
+        )
 
 
 class Conflict(PermanentError):

@@ -13,6 +13,7 @@ from services.gateway.auth.credentials import Caller, StoredKey, parse_scopes
 from services.gateway.domain import (
     AgentView,
     DatasetView,
+    DeploymentView,
     FeedbackTotals,
     JobSummary,
     JobView,
@@ -276,6 +277,21 @@ class GatewayStore:
             tx, tenant_id=tenant_id, agent_id=agent_id, version=version, limit=limit, offset=offset
         )
         return [ModelView(**dict(row), lineage=Lineage(**dict(row))) async for row in rows]
+
+    async def deployments(
+        self,
+        tx: Tx,
+        tenant_id: str,
+        agent_id: str,
+        *,
+        until: datetime | None = None,
+        limit: int,
+        offset: int = 0,
+    ) -> list[DeploymentView]:
+        rows = self._queries.deployments(
+            tx, tenant_id=tenant_id, agent_id=agent_id, until=until, limit=limit, offset=offset
+        )
+        return [DeploymentView(**dict(row)) async for row in rows]
 
     async def deployed_version(self, tx: Tx, tenant_id: str, agent_id: str) -> str | None:
         version: str | None = await self._queries.deployed_version(

@@ -50,7 +50,7 @@ def _of_change(
 ) -> AuditEntry:
     return AuditEntry(
         tenant_id=model.tenant_id,
-        actor=describe_actor(message.body.requested_by, message.envelope.source),
+        actor=change.actor,
         action=action,
         agent_id=model.agent_id,
         subject=change.version,

@@ -100,6 +100,7 @@ class Deployment:
     version: str
     previous_version: str | None
     action: Action
+    actor: str
     reason: str
     job_id: UUID | None
     at: datetime

@@ -25,7 +25,7 @@ from services.registry.domain import (
 )
 from services.registry.errors import NothingToRollBackTo, UnknownVersion
 from services.registry.ports import ModelRepository
-from shared.audit import AuditLog
+from shared.audit import AuditLog, describe_actor
 from shared.logging import get_logger
 from shared.messaging.messages import Cause, Message
 from shared.messaging.outbox import Outbox
@@ -96,6 +96,7 @@ class RegistryService:
                 version=str(model.version),
                 previous_version=str(current.version) if current else None,
                 action=Action.DEPLOY,
+                actor=_actor(message),
                 reason=command.reason,
                 job_id=command.job_id,
                 at=self._clock.now(),
@@ -106,6 +107,8 @@ class RegistryService:
             agent_id=model.agent_id,
             model=model.ref,
             previous_version=change.previous_version,
+            revision=change.revision,
+            actor=change.actor,
             reason=command.reason,
             job_id=command.job_id,
             deployed_at=change.at,
@@ -143,6 +146,7 @@ class RegistryService:
             version=str(model.version),
             previous_version=str(current.version),
             action=Action.ROLLBACK,
+            actor=_actor(message),
             reason=command.reason,
             job_id=None,
             at=self._clock.now(),
@@ -153,6 +157,8 @@ class RegistryService:
             agent_id=model.agent_id,
             model=model.ref,
             from_version=str(current.version),
+            revision=change.revision,
+            actor=change.actor,
             reason=command.reason,
             rolled_back_at=change.at,
         )
@@ -258,6 +264,10 @@ class RegistryService:
             effective_at=at,
         )
         await self._outbox.append(tx, configuration, cause=cause)
+
+
+def _actor(message: Message[DeployModel] | Message[RollBackModel]) -> str:
+    return describe_actor(message.body.requested_by, message.envelope.source)
 
 
 def _refused_event(

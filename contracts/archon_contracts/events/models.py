@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field, JsonValue
@@ -12,6 +12,11 @@ from archon_contracts import topics
 from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentKind, AllowedAnswers, Estimate, ModelRef
+
+Revision = Annotated[
+    int, Field(ge=1, description="Numbers the changes of the agent's configuration, from 1.")
+]
+Actor = Annotated[str, Field(description="Who asked for it: a person's key, or a service.")]
 
 
 class ModelRegistered(Contract):
@@ -38,6 +43,8 @@ class ModelDeployed(Contract):
     agent_id: Name
     model: ModelRef
     previous_version: str | None = None
+    revision: Revision
+    actor: Actor
     reason: str
     job_id: UUID | None = None
     deployed_at: datetime
@@ -66,6 +73,8 @@ class ModelRolledBack(Contract):
     agent_id: Name
     model: ModelRef
     from_version: str
+    revision: Revision
+    actor: Actor
     reason: str
     rolled_back_at: datetime
 

@@ -16,6 +16,8 @@ group = typer.Typer(
 )
 Agent = Annotated[str, typer.Argument(help="Agent, such as tool-picker.")]
 Version = Annotated[str, typer.Argument(help="Version, such as 1.1.0.")]
+DEPLOYMENT = ("from", "version", "action", "before", "by", "why", "digest")
+"""Columns of a deployment."""
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 
 
@@ -80,6 +82,39 @@ def show(
         announce(report)
 
 
+@group.command(epilog=examples("archon models history tool-picker"))
+def history(agent: Agent, url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
+    """List which versions were deployed, from when, by whom and why."""
+    with connect(url, api_key) as gateway:
+        found = gateway.items(f"/v1/agents/{agent}/deployments")
+    if as_json:
+        print_json(found)
+        return
+    console.print(table(f"deployments of {agent}", DEPLOYMENT, map(_deployment, found)))
+
+
+@group.command(
+    epilog=examples(
+        "archon models deployed tool-picker",
+        "archon models deployed tool-picker --at 2026-11-30T09:00:00Z",
+    )
+)
+def deployed(
+    agent: Agent,
+    at: Annotated[str | None, typer.Option(help="ISO time, with its offset; absent: now.")] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Show the version that was deployed at a time, and who deployed it, when and why."""
+    with connect(url, api_key) as gateway:
+        found = gateway.get(f"/v1/agents/{agent}/deployed", **({"at": at} if at else {}))
+    if as_json:
+        print_json(found)
+        return
+    console.print(table(f"{agent} at {at or 'present'}", DEPLOYMENT, [_deployment(found)]))
+
+
 @group.command(epilog=examples("archon models compare tool-picker 1.0.0 1.1.0"))
 def compare(
     agent: Agent,
@@ -141,3 +176,15 @@ def compared(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str, str
 
 def _accuracy(model: dict[str, Any]) -> str:
     return estimate((model.get("metrics") or {}).get(ACCURACY))
+
+
+def _deployment(found: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        found["at"],
+        found["version"],
+        found["action"],
+        found["previous_version"] or "-",
+        found["actor"],
+        found["reason"],
+        found["digest"][:12],
+    )

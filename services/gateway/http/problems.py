@@ -157,7 +157,8 @@ def build_error_response(request: Request, error: ArchonError) -> Response:
     if isinstance(error, RetryableError):
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return build_problem(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
-    status = STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    kinds = (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    status = next(kinds, HTTPStatus.INTERNAL_SERVER_ERROR)
     challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     errors = error.errors if isinstance(error, NotAllowed) else ()
     return build_problem(request, status, str(error), errors=errors, headers=challenge)

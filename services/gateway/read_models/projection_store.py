@@ -21,7 +21,9 @@ from archon_contracts.events import (
     LearningReport,
     MetricPoint,
     MetricsRecorded,
+    ModelDeployed,
     ModelRegistered,
+    ModelRolledBack,
     RetrainTriggered,
     SyntheticDataGenerated,
     TrainingRequested,
@@ -29,7 +31,7 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from archon_contracts.values import AgentProfile, ModelRef
-from services.gateway.domain import name_synthetic_dataset
+from services.gateway.domain import DeploymentView, name_synthetic_dataset
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -215,6 +217,14 @@ class ProjectionStore:
             digest=model.artifact.digest,
             reason=reason,
             at=at,
+        )
+
+    async def save_deployment(
+        self, tx: Tx, event: ModelDeployed | ModelRolledBack, deployment: DeploymentView
+    ) -> None:
+        """Add a change of the deployed version to the agent's history; one that is known stays."""
+        await self._queries.save_deployment(
+            tx, tenant_id=event.tenant_id, agent_id=event.agent_id, **dict(deployment)
         )
 
     async def unmark_rolled_back(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> None:

@@ -34,6 +34,7 @@ from archon_contracts.metric_names import TRAIN_LOSS
 from archon_contracts.topics import EVENT_TOPICS, FEEDBACK, FEEDBACK_COUNTS, METRICS, Topic
 from services.gateway.audit.entries import require_genuine
 from services.gateway.audit.store import AuditStore
+from services.gateway.domain import DeploymentView
 from services.gateway.feedback.hourly_stats import merge_by_hour
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.sse.event_store import EventStore
@@ -164,6 +165,7 @@ class Projections:
         await self._store.save_deployed_model(
             tx, event, event.agent_id, event.model, reason=event.reason, at=event.deployed_at
         )
+        await self._store.save_deployment(tx, event, to_deployment(event))
 
     async def _model_rolled_back(self, tx: Tx, message: Message[ModelRolledBack]) -> None:
         event = message.body
@@ -174,6 +176,7 @@ class Projections:
         await self._store.save_deployed_model(
             tx, event, event.agent_id, event.model, reason=event.reason, at=event.rolled_back_at
         )
+        await self._store.save_deployment(tx, event, to_deployment(event))
 
     async def _model_archived(self, tx: Tx, message: Message[ModelArchived]) -> None:
         event = message.body
@@ -183,3 +186,27 @@ class Projections:
 
     async def _worker_reported(self, tx: Tx, message: Message[WorkerReported]) -> None:
         await self._store.save_worker(tx, message.body, message.envelope.time)
+
+
+def to_deployment(event: ModelDeployed | ModelRolledBack) -> DeploymentView:
+    """The change of the deployed version that an event says."""
+    if isinstance(event, ModelDeployed):
+        action, previous, job_id, at = (
+            "deploy",
+            event.previous_version,
+            event.job_id,
+            event.deployed_at,
+        )
+    else:
+        action, previous, job_id, at = "rollback", event.from_version, None, event.rolled_back_at
+    return DeploymentView(
+        revision=event.revision,
+        version=event.model.version,
+        previous_version=previous,
+        digest=event.model.artifact.digest,
+        action=action,
+        actor=event.actor,
+        reason=event.reason,
+        job_id=job_id,
+        at=at,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from services.gateway.domain import (
     WORKER_TIMEOUT,
     AgentView,
     DatasetView,
+    DeploymentView,
     JobView,
     MetricView,
     ModelView,
@@ -19,7 +21,7 @@ from services.gateway.domain import (
     TraceView,
     build_trace,
 )
-from services.gateway.errors import NotFound
+from services.gateway.errors import NotFound, NothingDeployed
 from services.gateway.store import GatewayStore
 from shared.ports import Clock
 from shared.postgres.database import Tx
@@ -79,6 +81,25 @@ class QueryService:
         found = await self.store.models(tx, tenant_id, agent_id, version=version)
         if not found:
             raise NotFound(f"model version of agent {agent_id}", version)
+        return found[0]
+
+    async def deployments(
+        self, tx: Tx, tenant_id: str, agent_id: str, *, limit: int, offset: int
+    ) -> list[DeploymentView]:
+        """The changes of an agent's deployed version, newest first."""
+        if not await self.store.has_agent(tx, tenant_id, agent_id):
+            raise NotFound("agent", agent_id)
+        return await self.store.deployments(tx, tenant_id, agent_id, limit=limit, offset=offset)
+
+    async def deployed_at(
+        self, tx: Tx, tenant_id: str, agent_id: str, moment: datetime | None
+    ) -> DeploymentView:
+        """The change that deployed what the agent answered with at the moment; None: the last."""
+        if not await self.store.has_agent(tx, tenant_id, agent_id):
+            raise NotFound("agent", agent_id)
+        found = await self.store.deployments(tx, tenant_id, agent_id, until=moment, limit=1)
+        if not found:
+            raise NothingDeployed(agent_id, moment)
         return found[0]
 
     async def run(self, tx: Tx, caller: Caller, job_id: UUID) -> tuple[JobView, list[MetricView]]:

@@ -296,6 +296,26 @@ VALUES (:tenant_id, :agent_id, :version, 'deployed', :uri, :digest, :reason, :at
 ON CONFLICT (tenant_id, agent_id, version) DO UPDATE
 SET status = 'deployed', reason = excluded.reason, deployed_at = excluded.deployed_at;
 
+-- name: save_deployment(tenant_id, agent_id, revision, version, previous_version, digest, action, actor, reason, job_id, at)!
+-- A change that is published again has its revision and stays as it is.
+INSERT INTO deployments (
+    tenant_id, agent_id, revision, version, previous_version, digest, action, actor, reason, job_id,
+    at
+)
+VALUES (
+    :tenant_id, :agent_id, :revision, :version, :previous_version, :digest, :action, :actor,
+    :reason, :job_id, :at
+)
+ON CONFLICT DO NOTHING;
+
+-- name: deployments(tenant_id, agent_id, until, limit, offset)
+SELECT revision, version, previous_version, digest, action, actor, reason, job_id, at
+FROM deployments
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+  AND (:until::timestamptz IS NULL OR at <= :until)
+ORDER BY at DESC, revision DESC
+LIMIT :limit OFFSET :offset;
+
 -- name: save_withdrawn_items(tenant_id, agent_id, affected)!
 -- The list is whole: what it does not name holds nothing that was retracted.
 UPDATE models SET withdrawn_items = coalesce((:affected::jsonb ->> version)::int, 0)

@@ -69,16 +69,18 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 UPDATE agents SET revision = :revision
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
--- name: insert_deployment(tenant_id, agent_id, revision, version, previous_version, action, reason, job_id, at)!
+-- name: insert_deployment(tenant_id, agent_id, revision, version, previous_version, action, actor, reason, job_id, at)!
 INSERT INTO deployments (
-    tenant_id, agent_id, revision, version, previous_version, action, reason, job_id, at
+    tenant_id, agent_id, revision, version, previous_version, action, actor, reason,
+    job_id, at
 )
 VALUES (
-    :tenant_id, :agent_id, :revision, :version, :previous_version, :action, :reason, :job_id, :at
+    :tenant_id, :agent_id, :revision, :version, :previous_version, :action, :actor, :reason,
+    :job_id, :at
 );
 
 -- name: list_deployments(tenant_id, agent_id)
-SELECT revision, version, previous_version, action, reason, job_id, at
+SELECT revision, version, previous_version, action, actor, reason, job_id, at
 FROM deployments
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 ORDER BY revision;

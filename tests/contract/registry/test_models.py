@@ -66,6 +66,7 @@ def change(revision: int, model: ModelVersion) -> Deployment:
         version=str(model.version),
         previous_version=None,
         action=Action.DEPLOY,
+        actor="somebody",
         reason="better",
         job_id=model.job_id,
         at=NOON,

@@ -203,6 +203,8 @@ async def test_the_end_of_a_job_its_deployment_and_a_rollback_begin_nothing(worl
     await run_to_the_end(world, job_id)
     deployed = JobReplies(job_id).deployed().model_copy(update={"job_id": None})
     back = ModelRolledBack(
+        revision=1,
+        actor="somebody",
         agent_id=AGENT,
         model=deployed.model,
         from_version="1.0.0",

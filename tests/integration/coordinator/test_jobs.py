@@ -303,7 +303,13 @@ async def test_the_next_candidate_is_compared_with_the_rolled_back_version(world
 
     await world.deliver(
         ModelRolledBack(
-            agent_id=AGENT, model=old, from_version="1.0.0", reason="worse", rolled_back_at=NOON
+            revision=1,
+            actor="somebody",
+            agent_id=AGENT,
+            model=old,
+            from_version="1.0.0",
+            reason="worse",
+            rolled_back_at=NOON,
         )
     )
     await world.deliver(second)
@@ -326,7 +332,14 @@ async def test_a_candidate_is_evaluated_again_when_another_version_was_deployed(
     other = ModelRef(version="0.9.0", artifact=artifact("other"))
 
     await world.deliver(
-        ModelDeployed(agent_id=AGENT, model=other, reason="by hand", deployed_at=NOON),
+        ModelDeployed(
+            revision=1,
+            actor="somebody",
+            agent_id=AGENT,
+            model=other,
+            reason="by hand",
+            deployed_at=NOON,
+        ),
         DeploymentRefused(
             agent_id=AGENT,
             job_id=request.job_id,

@@ -351,6 +351,8 @@ async def test_an_update_that_was_rolled_back_has_learnt_nothing(world: World) -
     await world.deliver(
         job.plan(),
         ModelRolledBack(
+            revision=1,
+            actor="somebody",
             agent_id=AGENT,
             model=ModelRef(version="0.1.0", artifact=artifact("earlier")),
             from_version="0.1.1",

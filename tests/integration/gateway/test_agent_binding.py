@@ -43,6 +43,8 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/v1/agents", {"agent_id": "{agent}"} | CONFIGURED, 403),
     ("GET", "/v1/agents/{agent}", None, 403),
     ("GET", "/v1/agents/{agent}/models", None, 403),
+    ("GET", "/v1/agents/{agent}/deployments", None, 403),
+    ("GET", "/v1/agents/{agent}/deployed", None, 403),
     ("GET", "/v1/agents/{agent}/models/{version}", None, 403),
     ("GET", "/v1/agents/{agent}/models/{version}/report", None, 403),
     ("GET", "/v1/agents/{agent}/models/{version}/report.html", None, 403),

@@ -23,6 +23,10 @@ FILLS = (
     """INSERT INTO models (tenant_id, agent_id, version, status, uri, digest, metrics)
        SELECT 'default', 'list-0', name, 'ready', 'file:///x', repeat('a', 64), '{}'
        FROM unnest($1::text[]) AS name""",
+    """INSERT INTO deployments (tenant_id, agent_id, revision, version, digest, action, actor,
+              reason, at)
+       SELECT 'default', 'list-0', 8 - place, name, repeat('a', 64), 'deploy', 'a', '', now()
+       FROM unnest($1::text[]) WITH ORDINALITY AS names (name, place)""",
     """INSERT INTO api_keys (id, key_hash, tenant_id, name, scopes)
        SELECT gen_random_uuid(), sha256(name::bytea), 'default', name, ARRAY['read']
        FROM unnest($1::text[]) AS name""",
@@ -41,6 +45,7 @@ LISTS = (
     ("/v1/datasets", "name"),
     ("/v1/jobs", "agent_id"),
     ("/v1/agents/list-0/models", "version"),
+    ("/v1/agents/list-0/deployments", "version"),
     ("/v1/keys", "name"),
     ("/v1/dead-letters", "id"),
     ("/v1/audit", "subject"),

@@ -40,6 +40,8 @@ RATED = {"agent_id": "{agent}", "interaction_id": "i", "input": "q", "actual": "
 NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/agents/{agent}", None),
     ("GET", "/v1/agents/{agent}/models", None),
+    ("GET", "/v1/agents/{agent}/deployments", None),
+    ("GET", "/v1/agents/{agent}/deployed", None),
     ("GET", "/v1/agents/{agent}/models/{version}", None),
     ("GET", "/v1/agents/{agent}/models/{version}/report", None),
     ("GET", "/v1/agents/{agent}/models/{version}/report.html", None),

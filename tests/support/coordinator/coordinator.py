@@ -192,6 +192,8 @@ class JobReplies:
     def deployed(self, version: str = "1.0.0") -> ModelDeployed:
         """The version is deployed."""
         return ModelDeployed(
+            revision=1,
+            actor="somebody",
             agent_id=self.agent_id,
             job_id=self.job_id,
             model=ModelRef(version=version, artifact=self.candidate),

@@ -277,6 +277,8 @@ class JobEvents(JobAnswers):
     def roll_back(self, agent: str) -> None:
         deployed = JobReplies(new_id(), agent).deployed()
         body = ModelRolledBack(
+            revision=1,
+            actor="somebody",
             agent_id=agent,
             model=deployed.model,
             from_version="8.0.0",

@@ -207,6 +207,8 @@ def model_registered(dataset: DatasetPrepared, version: str) -> ModelRegistered:
 def model_deployed(registered: ModelRegistered, *, by_person: bool = False) -> ModelDeployed:
     """The registry's event for its deployment, by its job or by a person."""
     return ModelDeployed(
+        revision=1,
+        actor="somebody",
         tenant_id=registered.tenant_id,
         agent_id=registered.agent_id,
         model=registered.model,
@@ -219,6 +221,8 @@ def model_deployed(registered: ModelRegistered, *, by_person: bool = False) -> M
 def model_rolled_back(agent_id: str, version: str, from_version: str) -> ModelRolledBack:
     """The registry's event for a rollback."""
     return ModelRolledBack(
+        revision=1,
+        actor="somebody",
         agent_id=agent_id,
         model=ModelRef(version=version, artifact=REF),
         from_version=from_version,

@@ -44,7 +44,14 @@ def registered(agent: str, job: UUID, version: str) -> ModelRegistered:
 
 def deployed(agent: str, version: str) -> ModelDeployed:
     model = ModelRef(version=version, artifact=WEIGHTS)
-    return ModelDeployed(agent_id=agent, model=model, reason="better", deployed_at=NOON)
+    return ModelDeployed(
+        agent_id=agent,
+        model=model,
+        revision=1 + int(version.split(".")[1]),
+        actor="somebody",
+        reason="better",
+        deployed_at=NOON,
+    )
 
 
 async def is_answered(gateway: ServedGateway, path: str) -> bool:

@@ -146,7 +146,14 @@ def belongings(names: Names) -> list[Contract]:
         ModelRegistered(
             **job, model_id=new_id(), model=model, dataset_id=new_id(), metrics={"accuracy": share}
         ),
-        ModelDeployed(**who, model=model, reason=f"{MARK} reason", deployed_at=NOON),
+        ModelDeployed(
+            revision=1,
+            actor="somebody",
+            **who,
+            model=model,
+            reason=f"{MARK} reason",
+            deployed_at=NOON,
+        ),
     ]
 
 

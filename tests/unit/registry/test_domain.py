@@ -26,6 +26,7 @@ def history(*changes: str) -> list[Deployment]:
             version=change.removeprefix("<"),
             previous_version=None,
             action=Action.ROLLBACK if change.startswith("<") else Action.DEPLOY,
+            actor="somebody",
             reason="",
             job_id=None,
             at=NOON,

@@ -221,6 +221,22 @@ async def test_a_deployment_is_recorded_with_who_and_why(registry: RegistryHarne
     assert (recorded.agent_id, recorded.subject) == ("picker", "1.1.0")
     assert recorded.reason == "the gate passed"
     assert recorded.details["previous_version"] == "1.0.0"
+    published = registry.outbox.of(ModelDeployed)[-1]
+    assert (published.revision, published.actor) == (2, "ci (key 1)")
+
+
+async def test_a_deployment_that_is_published_again_names_its_first_actor(
+    registry: RegistryHarness,
+) -> None:
+    await registry.register()
+    first = deploy("1.0.0").model_copy(update={"requested_by": "ann (key 2)"})
+    again = deploy("1.0.0").model_copy(update={"requested_by": "ben (key 3)"})
+
+    for command in (first, again):
+        await registry.service.deploy_model(TX, message_of(command))
+
+    published = registry.outbox.of(ModelDeployed)
+    assert [(each.revision, each.actor) for each in published] == [(1, "ann (key 2)")] * 2
 
 
 async def test_a_command_without_a_requester_is_recorded_with_its_source(
@@ -252,6 +268,8 @@ async def test_a_rollback_is_recorded_with_who_and_why(registry: RegistryHarness
     assert (recorded.action, recorded.actor) == ("rolled_back", "ann (key 2)")
     assert (recorded.subject, recorded.reason) == ("1.0.0", "it got worse")
     assert recorded.details["previous_version"] == "1.1.0"
+    published = registry.outbox.of(ModelRolledBack)[-1]
+    assert (published.revision, published.actor) == (3, "ann (key 2)")
 
 
 async def test_a_refused_deployment_is_recorded_with_the_job(registry: RegistryHarness) -> None:

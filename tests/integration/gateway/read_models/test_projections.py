@@ -238,7 +238,13 @@ async def test_a_rollback_from_the_first_version_has_nothing_to_return_to(
     times = [NOON + timedelta(minutes=minute) for minute in range(3)]
     later = deployed(agent, "1.1.0").model_copy(update={"deployed_at": times[1]})
     back = ModelRolledBack(
-        agent_id=agent, model=first, from_version="1.1.0", reason="odd", rolled_back_at=times[2]
+        revision=1,
+        actor="somebody",
+        agent_id=agent,
+        model=first,
+        from_version="1.1.0",
+        reason="odd",
+        rolled_back_at=times[2],
     )
     path = f"/v1/agents/{agent}/rollback"
     await gateway.publish(deployed(agent, "1.0.0"), later)
@@ -257,6 +263,51 @@ async def test_a_rollback_from_the_first_version_has_nothing_to_return_to(
     assert "was deployed before 1.0.0" in refused.json()["detail"]
 
 
+async def test_who_deployed_what_is_known_for_every_moment(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent = await gateway.configure_agent(name)
+    times = [NOON + timedelta(minutes=minute) for minute in range(3)]
+    first = deployed(agent, "1.0.0")
+    second = deployed(agent, "1.1.0").model_copy(
+        update={"deployed_at": times[1], "previous_version": "1.0.0", "actor": "ann (key 2)"}
+    )
+    back = ModelRolledBack(
+        agent_id=agent,
+        model=first.model,
+        from_version="1.1.0",
+        revision=3,
+        actor="ben (key 3)",
+        reason="odd answers",
+        rolled_back_at=times[2],
+    )
+    # An event that comes again changes nothing.
+    await gateway.publish(first, second, second, back)
+
+    async def is_whole() -> None:
+        found = (await gateway.get(f"/v1/agents/{agent}/deployments"))["items"]
+        assert [(each["version"], each["action"], each["actor"]) for each in found] == [
+            ("1.0.0", "rollback", "ben (key 3)"),
+            ("1.1.0", "deploy", "ann (key 2)"),
+            ("1.0.0", "deploy", "somebody"),
+        ]
+
+    await eventually(is_whole)
+    path = f"/v1/agents/{agent}/deployed"
+    moments = [times[0], times[1] - timedelta(seconds=1), times[1], times[2]]
+    found = [await gateway.get(path, at=each.isoformat()) for each in moments]
+    before = await gateway.http.get(path, params={"at": (NOON - timedelta(days=1)).isoformat()})
+    vague = await gateway.http.get(path, params={"at": "2026-11-30T09:00:00"})
+
+    assert [each["version"] for each in found] == ["1.0.0", "1.0.0", "1.1.0", "1.0.0"]
+    assert (found[2]["previous_version"], found[3]["previous_version"]) == ("1.0.0", "1.1.0")
+    assert await gateway.get(path) == found[3]
+    assert before.status_code == 404
+    assert "had no deployed version at" in before.json()["detail"]
+    assert vague.status_code == 422
+    assert vague.json()["errors"][0]["field"] == "query.at"
+
+
 async def test_one_version_is_deployed_through_deployments_and_rollbacks(
     gateway: ServedGateway, name: str
 ) -> None:
@@ -268,7 +319,13 @@ async def test_one_version_is_deployed_through_deployments_and_rollbacks(
         registered(agent, new_id(), "1.1.0"),
         deployed(agent, "1.1.0"),
         ModelRolledBack(
-            agent_id=agent, model=first, from_version="1.1.0", reason="odd", rolled_back_at=NOON
+            revision=1,
+            actor="somebody",
+            agent_id=agent,
+            model=first,
+            from_version="1.1.0",
+            reason="odd",
+            rolled_back_at=NOON,
         ),
         ModelArchived(agent_id=agent, version_archived="1.1.0", reason="worse"),
     )

@@ -63,7 +63,12 @@ class Climb:
         model = ModelRef(version=version, artifact=artifact(version))
         now = self.world.clock.now()
         deployed = ModelDeployed(
-            agent_id=KEY.agent_id, model=model, reason="by hand", deployed_at=now
+            revision=1,
+            actor="somebody",
+            agent_id=KEY.agent_id,
+            model=model,
+            reason="by hand",
+            deployed_at=now,
         )
         await self.send("record_deployment", deployed)
 

@@ -297,6 +297,8 @@ async def test_only_the_rest_of_a_window_is_listed_as_never_learnt() -> None:
 async def test_what_an_update_learnt_is_new_data_again_once_it_is_rolled_back() -> None:
     agent = await update_then_window()
     rollback = ModelRolledBack(
+        revision=1,
+        actor="somebody",
         agent_id=AGENT,
         model=ModelRef(version="0.9.0", artifact=artifact("an earlier model")),
         from_version="1.0.0",

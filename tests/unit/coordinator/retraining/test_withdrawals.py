@@ -269,6 +269,8 @@ async def test_a_rollback_to_a_version_that_holds_retracted_feedback_is_followed
     agent.world.clock.move(1)
     model = ModelRef(version="1.0.0", artifact=artifact("the first"))
     rolled_back = ModelRolledBack(
+        revision=1,
+        actor="somebody",
         agent_id=KEY.agent_id,
         model=model,
         from_version="1.0.1",

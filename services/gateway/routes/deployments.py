@@ -1,0 +1,46 @@
+"""The history of an agent's deployed version."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from services.gateway.auth.agent_binding import BoundKeys
+from services.gateway.auth.credentials import Caller, Scope
+from services.gateway.domain import DeploymentView
+from services.gateway.http.field_limit import FieldLimitedRoute
+from services.gateway.http.pages import PAGE, Page, PageRequest
+from services.gateway.routes.dependencies import AgentId, GatewayApi
+
+
+def build_router(api: GatewayApi) -> APIRouter:
+    """Routes of what was deployed, and when."""
+    router = APIRouter(route_class=FieldLimitedRoute, tags=["models"], prefix="/agents/{agent_id}")
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
+
+    @router.get("/deployments")
+    async def list_deployments(
+        agent_id: AgentId, page: PageRequest = PAGE, caller: Caller = reader
+    ) -> Page[DeploymentView]:
+        """Which versions were deployed, from when, by whom and why, newest first."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            found = await api.queries.deployments(
+                tx, caller.tenant_id, agent_id, limit=page.rows, offset=page.offset
+            )
+        return page.build(found)
+
+    @router.get("/deployed")
+    async def show_deployed(
+        agent_id: AgentId,
+        at: Annotated[
+            AwareDatetime | None, Query(description="A time with its offset; absent: now.")
+        ] = None,
+        caller: Caller = reader,
+    ) -> DeploymentView:
+        """The version that was deployed at a time, and who deployed it, when and why."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.queries.deployed_at(tx, caller.tenant_id, agent_id, at)
+
+    return router
