@@ -93,12 +93,13 @@ def _candidates(report: RunReport) -> Table:
             "-" if each.score is None else f"{100 * each.score:.1f}",
             each.measured_on or "-",
             "-" if each.seconds is None else f"{each.seconds:.2f} s",
+            "-" if each.answer_seconds is None else f"{1000 * each.answer_seconds:.1f} ms",
             each.reason,
         )
         for each in report.candidates
     )
-    columns = ("candidate", "taken", "accuracy", "of the", "time", "why")
-    return _table("candidates", columns, rows, right=(2, 4))
+    columns = ("candidate", "taken", "accuracy", "of the", "training", "answer", "why")
+    return _table("candidates", columns, rows, right=(2, 4, 5))
 
 
 def _table(

@@ -102,7 +102,8 @@ class MetricResult(ValueObject):
     name: str = Field(description="See archon_contracts.metric_names.")
     family: MetricFamily
     model: str = Field(
-        description="candidate, deployed, baseline, or majority: always the most frequent answer."
+        description="candidate, deployed, closed_form, baseline, or majority: always the most "
+        "frequent answer."
     )
     group: str = Field(
         default=ALL_ITEMS, description="Segment of the items, or a class; all: every item."

@@ -13,7 +13,13 @@ from pydantic import Field
 
 from archon_contracts.base import ValueObject
 from archon_contracts.commands import DataSource
-from archon_contracts.events import CurriculumPlan, JobState, LearningReport, TriggerReason
+from archon_contracts.events import (
+    ClosedFormModel,
+    CurriculumPlan,
+    JobState,
+    LearningReport,
+    TriggerReason,
+)
 from archon_contracts.identifiers import derived_id
 from archon_contracts.values import (
     AgentProfile,
@@ -165,6 +171,10 @@ class CandidateFacts(ValueObject):
     steps: int
     metrics: dict[str, float] = Field(default_factory=dict)
     library_versions: dict[str, str] = Field(default_factory=dict)
+    seconds: float | None = None
+    """Of the whole training. None: the job is older than this field."""
+    closed_form: ClosedFormModel | None = None
+    """The free option beside a fine-tuned model."""
 
 
 class EvaluationFacts(ValueObject):
@@ -191,6 +201,15 @@ class EscalationStep(ValueObject):
     reason: str
 
 
+class ReplacedCandidate(ValueObject):
+    """A fine-tuned model that the gate refused; its training's closed form took its place."""
+
+    evaluation_id: UUID
+    artifact: ArtifactRef
+    closed_form: ArtifactRef
+    reason: str
+
+
 class JobFacts(ValueObject):
     """What the stages found out, kept with the job as one document."""
 
@@ -213,6 +232,8 @@ class JobFacts(ValueObject):
     model: ModelRef | None = None
     retention: RetentionStrategy = RetentionStrategy.STANDARD
     escalations: tuple[EscalationStep, ...] = ()
+    replaced: tuple[ReplacedCandidate, ...] = ()
+    """One at most of each strategy."""
     reevaluations: int = 0
     evaluation_attempts: int = 0
 
@@ -251,6 +272,14 @@ class Job:
     def review_reasons(self) -> tuple[str, ...]:
         """Why its version is not deployed by itself."""
         return self.facts.evaluation.review_reasons if self.facts.evaluation else ()
+
+    @property
+    def replaced_candidate(self) -> ReplacedCandidate | None:
+        """The fine-tuned model whose place the present candidate took."""
+        candidate, replaced = self.facts.candidate, self.facts.replaced
+        if candidate is None or not replaced or replaced[-1].closed_form != candidate.artifact:
+            return None
+        return replaced[-1]
 
     @property
     def is_update(self) -> bool:

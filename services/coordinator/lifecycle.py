@@ -17,6 +17,7 @@ from services.coordinator.jobs.escalation import (
     choose_escalation,
     describe_escalation,
     escalate,
+    take_closed_form,
 )
 from services.coordinator.jobs.ports import ConfiguredAgents
 from services.coordinator.jobs.state_machine import UNLEARNT_STATES, JobEvent, next_state
@@ -116,7 +117,8 @@ class JobLifecycle:
     async def escalate_or_reject(
         self, tx: Tx, job: Job, cause: Cause, rejection_kinds: tuple[str, ...], *, reason: str
     ) -> None:
-        """The gate refused: try the next stronger strategy on the same window, or end the job.
+        """The gate refused: try the closed form, then the next stronger strategy on the same
+        window, or end the job.
 
         `job` holds the evaluation that refused it. The decision and its transition are one
         transaction, so a crash finds the job before or after the escalation, never between.
@@ -130,6 +132,12 @@ class JobLifecycle:
             raise UnknownAgent(f"agent {job.key.agent_id} is not configured; configure it first")
         if evaluation is None:
             raise FactMissing("the job has no evaluation though its candidate is refused")
+        facts = take_closed_form(job, evaluation_id=evaluation.evaluation_id, reason=reason)
+        if facts is not None:
+            text = f"{reason}; the closed form of the same training takes its place"
+            event = JobEvent.CLOSED_FORM_TAKEN
+            await self.advance(tx, job, event, cause, reason=text, facts=facts)
+            return
         policy = agent.profile.learning
         decision = choose_escalation(
             job, agent.profile.kind, policy, rejection_kinds, self._clock.now()

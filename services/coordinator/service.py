@@ -33,7 +33,7 @@ from services.coordinator.domain import (
     Job,
 )
 from services.coordinator.jobs.escalation import (
-    is_answer_of_earlier_rung,
+    is_answer_of_earlier_candidate,
     is_dataset_of_earlier_rung,
 )
 from services.coordinator.jobs.learning import assess_learning
@@ -165,6 +165,8 @@ class JobService:
             steps=body.steps,
             metrics=body.metrics,
             library_versions=body.library_versions,
+            seconds=body.duration_seconds,
+            closed_form=body.closed_form,
         )
         facts = job.facts.model_copy(update={"candidate": candidate})
         await self._lifecycle.advance(tx, job, JobEvent.TRAINED, message.cause, facts=facts)
@@ -187,7 +189,7 @@ class JobService:
         job = await self._find_expected(tx, body, JobEvent.GATE_PASSED)
         if job is None:
             return
-        if is_answer_of_earlier_rung(job, evaluation_id=body.evaluation_id):
+        if is_answer_of_earlier_candidate(job, evaluation_id=body.evaluation_id):
             log.info("evaluation_of_earlier_candidate_ignored", job_id=str(job.job_id))
             return
         evaluation = EvaluationFacts(

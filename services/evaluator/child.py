@@ -110,12 +110,7 @@ def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
     from services.evaluator.comparison.report import build_evaluation_report
 
     folder, control = Path(spec["output_dir"]), Role(spec["control"])
-    # Read from the files, so that new predictions and those of earlier evaluations are
-    # treated alike.
-    predictions = {
-        role: list(read_jsonl(folder / predictions_file(role), PredictionRow))
-        for role in (Role.CANDIDATE, control)
-    }
+    predictions = read_predictions(folder, control)
     policy = GatePolicy.model_validate(spec["gate"])
     minimum_reference_items = int(spec.get("minimum_reference_items", 0))
     changes = build_changes(
@@ -136,8 +131,24 @@ def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
         minimum_reference_items=minimum_reference_items,
         recent=[list(read_jsonl(Path(path), PredictionRow)) for path in spec.get("recent", ())],
         answers=spec.get("answers"),
+        run=read_run_summary(spec),
     )
     return report.model_dump(mode="json")
+
+
+def read_predictions(folder: Path, control: Role) -> dict[Role, list[PredictionRow]]:
+    """The predictions of all who answered, the candidate's and the control's first.
+
+    Read from the files, so that new predictions and those of earlier evaluations are treated alike.
+    """
+    wanted = dict.fromkeys((Role.CANDIDATE, control, *Role))
+    files = {role: folder / predictions_file(role) for role in wanted}
+    return {
+        role: list(read_jsonl(path, PredictionRow))
+        for role, path in files.items()
+        # The candidate and the control must be there.
+        if role in (Role.CANDIDATE, control) or path.is_file()
+    }
 
 
 def read_suite(path: Path) -> list[SuiteItem]:

@@ -11,7 +11,12 @@ from typing import Final
 
 from archon_contracts.base import ValueObject
 from archon_contracts.commands import EvaluateModel
-from archon_contracts.events import PairedComparison, RejectionKind, UnscoredTarget
+from archon_contracts.events import (
+    EvaluationArm,
+    PairedComparison,
+    RejectionKind,
+    UnscoredTarget,
+)
 from archon_contracts.formats import SUITE_FILES
 from archon_contracts.values import ArtifactRef, Estimate, MetricResult
 from services.evaluator.errors import EmptySuite, NothingToCompare
@@ -39,6 +44,7 @@ class Role(StrEnum):
     CANDIDATE = "candidate"
     DEPLOYED = "deployed"
     BASELINE = "baseline"
+    CLOSED_FORM = "closed_form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class EvaluationReport(ValueObject):
     unscored_items: int = 0
     unscored_targets: tuple[UnscoredTarget, ...] = ()
     comparison: dict[str, PairedComparison]
+    arms: tuple[EvaluationArm, ...] = ()
 
     def estimates_of(self, metric: str) -> dict[str, dict[str, Estimate]]:
         """One metric: model -> group -> estimate."""
@@ -109,9 +116,12 @@ def build_score_keys(command: EvaluateModel, candidate_card: bytes) -> dict[Role
         NothingToCompare: see `choose_control`.
     """
     models = {Role.CANDIDATE: command.candidate.digest}
-    if choose_control(command) is Role.DEPLOYED and command.deployed is not None:
+    choose_control(command)  # raises where there is none
+    if command.deployed is not None:
         models[Role.DEPLOYED] = command.deployed.artifact.digest
-    else:
+    if command.closed_form is not None:
+        models[Role.CLOSED_FORM] = command.closed_form.digest
+    if command.base_model is not None:
         models[Role.BASELINE] = (
             f"{command.base_model} as {hashlib.sha256(candidate_card).hexdigest()}"
         )

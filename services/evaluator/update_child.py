@@ -22,6 +22,7 @@ from archon_inference.encoder import TextEncoder
 from archon_inference.verified_loader import VerifiedLoader
 from services.evaluator.child import (
     read_exam,
+    read_predictions,
     read_run_summary,
     score_predictions,
     write_changes,
@@ -32,6 +33,7 @@ from services.evaluator.comparison.gate import build_update_rules
 from services.evaluator.comparison.report import build_evaluation_report
 from services.evaluator.domain import Role
 from services.evaluator.errors import SuiteInvalid
+from services.evaluator.scoring.baseline import UntrainedClassifier
 
 ENCODERS_IN_MEMORY: Final = 2
 SUITES_IN_MEMORY: Final = 4
@@ -62,6 +64,10 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
             write_predictions(folder, role, rows)
             report({"event": "scored", "model": role.value, "items": len(items)})
         learnt[role.value] = _count_right(model, update) if update else 0
+        if role is Role.CANDIDATE and not (folder / predictions_file(Role.BASELINE)).exists():
+            base = UntrainedClassifier(model.card).predict([item.input for item in items], k=TOP_K)
+            rows = score_predictions(items, base, AgentKind.CLASSIFIER)
+            write_predictions(folder, Role.BASELINE, rows)
     return {"report": _decide(spec, folder, learnt, len(update))}
 
 
@@ -78,10 +84,7 @@ def _decide(
             right_after=learnt[Role.CANDIDATE],
             items=items,
         )
-    predictions = {
-        role: list(read_jsonl(folder / predictions_file(role), PredictionRow))
-        for role in (Role.CANDIDATE, Role.DEPLOYED)
-    }
+    predictions = read_predictions(folder, Role.DEPLOYED)
     minimum_reference_items = int(spec["minimum_reference_items"])
     changes = build_changes(
         predictions,
@@ -102,6 +105,7 @@ def _decide(
         minimum_reference_items=minimum_reference_items,
         recent=[list(read_jsonl(Path(path), PredictionRow)) for path in spec["recent"]],
         answers=spec.get("answers"),
+        run=read_run_summary(spec),
     )
     return found.model_dump(mode="json")
 

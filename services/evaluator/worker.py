@@ -114,6 +114,7 @@ class EvaluationWorker:
             results=report.results,
             accuracy=report.estimates_of(ACCURACY),
             accuracy_at_5=report.estimates_of(ACCURACY_AT_5),
+            arms=report.arms,
             comparison=report.comparison,
             changed_answers=report.changed_answers,
             answered_items=report.answered_items,
@@ -196,6 +197,8 @@ class EvaluationWorker:
             models[Role.CANDIDATE] = str(candidate)
         if Role.DEPLOYED in roles and command.deployed is not None:
             models[Role.DEPLOYED] = str(await self.artifacts.fetch_model(command.deployed.artifact))
+        if Role.CLOSED_FORM in roles and command.closed_form is not None:
+            models[Role.CLOSED_FORM] = str(await self.artifacts.fetch_model(command.closed_form))
         if Role.BASELINE in roles:
             models[Role.BASELINE] = command.base_model
         return models

@@ -49,6 +49,12 @@ def run(spec: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> dict[
         "train_loss": result.train_loss,
         "metrics": result.metrics,
         "model_dir": str(training.output_dir),
+        "closed_form": None
+        if result.closed_form_metrics is None
+        else {
+            "model_dir": str(training.closed_form_dir),
+            "metrics": result.closed_form_metrics,
+        },
         "seconds": total,
         "stage_seconds": {**result.seconds, "other": total - sum(result.seconds.values())},
         # Linux counts in KiB.

@@ -59,6 +59,9 @@ class TrainedModel:
     seconds: float
     peak_memory_mb: float
     library_versions: Mapping[str, str]
+    closed_form: Path | None = None
+    """Folder of the closed form beside a fine-tuned model."""
+    closed_form_metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def build_run_spec(command: TrainModel, folders: RunFolders, hardware: Hardware) -> dict[str, Any]:
@@ -96,6 +99,7 @@ def read_trained_model(result: Mapping[str, Any]) -> TrainedModel:
             "The training did no optimizer step; look at the number of items, "
             "batch_size and max_steps."
         )
+    closed_form = result.get("closed_form") or {}
     return TrainedModel(
         folder=Path(result["model_dir"]),
         steps=result["steps"],
@@ -103,6 +107,8 @@ def read_trained_model(result: Mapping[str, Any]) -> TrainedModel:
         seconds=result["seconds"],
         peak_memory_mb=result["peak_memory_mb"],
         library_versions=result["library_versions"],
+        closed_form=Path(closed_form["model_dir"]) if closed_form else None,
+        closed_form_metrics=_keep_finite(closed_form.get("metrics", {})),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from archon_contracts.commands import TrainModel
-from archon_contracts.events import TrainingCompleted, TrainingFailed
+from archon_contracts.events import ClosedFormModel, TrainingCompleted, TrainingFailed
 from archon_contracts.formats import CATALOGUE_FILE
 from archon_contracts.values import ArtifactRef
 from archon_inference.devices import Precision
@@ -37,6 +37,7 @@ class PublishedModel:
 
     model: TrainedModel
     artifact: ArtifactRef
+    closed_form: ArtifactRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,11 @@ class TrainingWorker:
             model = read_trained_model(result)
             # Before the transaction: an artifact without an event is garbage, an event without
             # its artifact would be a lie.
-            return PublishedModel(model, await self.artifacts.publish(model.folder))
+            return PublishedModel(
+                model,
+                await self.artifacts.publish(model.folder),
+                await self.artifacts.publish(model.closed_form) if model.closed_form else None,
+            )
 
     def _progress(self, command: TrainModel, lease: Lease) -> TrainingProgress:
         return TrainingProgress(
@@ -97,6 +102,11 @@ class TrainingWorker:
             duration_seconds=result.model.seconds,
             peak_memory_mb=result.model.peak_memory_mb,
             library_versions=dict(result.model.library_versions),
+            closed_form=None
+            if result.closed_form is None
+            else ClosedFormModel(
+                artifact=result.closed_form, metrics=dict(result.model.closed_form_metrics)
+            ),
         )
         await self.outbox.append(tx, completed, cause=_cause(lease))
 

@@ -41,11 +41,17 @@ class RunSummary(ValueObject):
     training_items: int | None = Field(default=None, ge=0, description="Items of the train part.")
     left_out: int | None = Field(default=None, ge=0, description="New items that are not in it.")
     steps: int = Field(ge=0, description="Optimizer steps; a closed form counts as one.")
+    training_seconds: float | None = Field(default=None, ge=0, description="Of the whole training.")
     metrics: dict[str, float] = Field(
         default_factory=dict, description="Figures of the training (`metric_names`)."
     )
     refused: tuple[RefusedAttempt, ...] = Field(
         default=(), description="Strategies that were tried before, oldest first."
+    )
+    replaced: str = Field(
+        default="",
+        description="Why the fine-tuned model of this training was refused, whose closed form the "
+        "candidate is.",
     )
 
 
@@ -64,7 +70,13 @@ class EvaluateModel(Contract):
     candidate: ArtifactRef
     deployed: ModelRef | None = None
     base_model: str | None = Field(
-        default=None, description="Also scored as the baseline when nothing is deployed."
+        default=None,
+        description="Scored too, as the baseline: the control when nothing is deployed.",
+    )
+    closed_form: ArtifactRef | None = Field(
+        default=None,
+        description="Closed form of the same training, which a fine-tuned candidate must beat; "
+        "absent: the candidate is the closed form, or its kind has none.",
     )
     catalogue: ArtifactRef | None = None
     items: ArtifactRef = Field(description="Folder with items.jsonl or test.jsonl.")

@@ -16,6 +16,7 @@ from archon_contracts.events.datasets import (
     SyntheticDataGenerated,
 )
 from archon_contracts.events.evaluations import (
+    EvaluationArm,
     EvaluationCompleted,
     EvaluationFailed,
     PairedComparison,
@@ -59,6 +60,7 @@ from archon_contracts.events.models import (
 )
 from archon_contracts.events.training import (
     CheckpointSaved,
+    ClosedFormModel,
     TrainingCompleted,
     TrainingFailed,
     TrainingStarted,
@@ -76,12 +78,14 @@ __all__ = [
     "AuditRecorded",
     "Capability",
     "CheckpointSaved",
+    "ClosedFormModel",
     "CurriculumPlan",
     "CurriculumPlanned",
     "CurriculumStage",
     "DatasetPrepared",
     "DatasetRejected",
     "DeploymentRefused",
+    "EvaluationArm",
     "EvaluationCompleted",
     "EvaluationFailed",
     "ExperimentConcluded",

@@ -20,6 +20,8 @@ class RejectionKind(StrEnum):
     NO_GAIN = "no_gain"
     DRIFT = "drift"  # the mix of its answers moved further than allowed
     FORGETTING = "forgetting"  # a loss beyond the margin on what the deployed version could do
+    # Fine-tuned, and not better than the closed form of the same training beyond noise.
+    NOT_ABOVE_CLOSED_FORM = "not_above_closed_form"
 
 
 class PairedComparison(ValueObject):
@@ -41,6 +43,26 @@ class UnscoredTarget(ValueObject):
     ids: tuple[str, ...] = Field(description="Their ids, the first 20.")
 
 
+class EvaluationArm(ValueObject):
+    """One of the models that answered an evaluation's items, and what it costs."""
+
+    model: str = Field(description="candidate, deployed, closed_form, or baseline: the base model.")
+    accuracy: Estimate
+    difference: Estimate | None = Field(
+        default=None,
+        description="Accuracy of the candidate minus this model's; absent: it is the candidate.",
+    )
+    p_value: float | None = Field(
+        default=None, ge=0, le=1, description="Exact McNemar test of the difference, two-sided."
+    )
+    training_seconds: float | None = Field(
+        default=None, ge=0, description="Absent: the run did not train it."
+    )
+    answer_seconds: float | None = Field(
+        default=None, ge=0, description="Median time of one answer; absent: not measured."
+    )
+
+
 class EvaluationCompleted(Contract):
     """All models of an evaluation are scored and the gate has decided."""
 
@@ -54,7 +76,8 @@ class EvaluationCompleted(Contract):
     reasons: tuple[str, ...] = Field(description="Why the gate decided so.")
     rejection_kinds: tuple[str, ...] = Field(
         default=(),
-        description="What it was refused for: no_gain, drift, forgetting; empty: it passed.",
+        description="What it was refused for: no_gain, drift, forgetting, not_above_closed_form; "
+        "empty: it passed.",
     )
     review_reasons: tuple[str, ...] = Field(
         default=(),
@@ -64,10 +87,15 @@ class EvaluationCompleted(Contract):
         default=(), description="Every metric of every model, per group."
     )
     accuracy: dict[str, dict[str, Estimate]] = Field(
-        description="Model (candidate, deployed, baseline, majority) -> group (all or an item's) "
-        "-> accuracy."
+        description="Model (candidate, deployed, closed_form, baseline, majority) -> group (all or "
+        "an item's) -> accuracy."
     )
     accuracy_at_5: dict[str, dict[str, Estimate]] = Field(default_factory=dict)
+    arms: tuple[EvaluationArm, ...] = Field(
+        default=(),
+        description="Candidate, deployed version, closed form and base model on the same items, as "
+        "far as there are such.",
+    )
     comparison: dict[str, PairedComparison] = Field(
         default_factory=dict, description="Per group; absent when nothing is deployed."
     )

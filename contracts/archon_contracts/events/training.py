@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Name
+from archon_contracts.base import Contract, Name, ValueObject
 from archon_contracts.topics import Topic
 from archon_contracts.values import ArtifactRef
 
@@ -42,6 +42,13 @@ class CheckpointSaved(Contract):
     uri: str
 
 
+class ClosedFormModel(ValueObject):
+    """The closed form of a training whose fine-tuned model was better on the validation items."""
+
+    artifact: ArtifactRef
+    metrics: dict[str, float] = Field(default_factory=dict, description="See `metric_names`.")
+
+
 class TrainingCompleted(Contract):
     """An attempt gave a model."""
 
@@ -57,6 +64,11 @@ class TrainingCompleted(Contract):
     duration_seconds: float = Field(ge=0)
     peak_memory_mb: float = Field(ge=0)
     library_versions: dict[str, str] = Field(default_factory=dict)
+    closed_form: ClosedFormModel | None = Field(
+        default=None,
+        description="The free option beside a fine-tuned model; absent: the model is the closed "
+        "form itself, or its kind has none.",
+    )
 
 
 class TrainingFailed(Contract):

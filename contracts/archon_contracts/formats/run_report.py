@@ -101,7 +101,8 @@ class CandidateFigures(ValueObject):
     chosen: bool
     score: float | None = Field(default=None, description="Accuracy; of what, `measured_on` says.")
     measured_on: str = ""
-    seconds: float | None = Field(default=None, ge=0)
+    seconds: float | None = Field(default=None, ge=0, description="Of its training.")
+    answer_seconds: float | None = Field(default=None, ge=0, description="Median of one answer.")
     reason: str = Field(default="", description="Why it was taken or not.")
 
 

@@ -18,7 +18,7 @@ from archon_contracts.commands import (
     TrainModel,
 )
 from archon_contracts.events import JobState, TriggerReason
-from archon_contracts.values import RetentionStrategy, TrainingMethod
+from archon_contracts.values import ArtifactRef, RetentionStrategy, TrainingMethod
 from services.coordinator.domain import ConfiguredAgent, Job
 from services.coordinator.errors import FactMissing
 
@@ -126,7 +126,8 @@ def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
         kind=agent.profile.kind,
         candidate=_require(job.facts.candidate, "candidate").artifact,
         deployed=agent.deployed,
-        base_model=None if agent.deployed else agent.profile.base_model,
+        base_model=agent.profile.base_model,
+        closed_form=_closed_form(job),
         catalogue=agent.profile.catalogue,
         items=agent.profile.evaluation_suite or _require(job.facts.dataset, "dataset").artifact,
         gate=agent.profile.gate,
@@ -136,6 +137,12 @@ def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
         minimum_reference_items=0 if trusted else MINIMUM_REFERENCE_ITEMS,
         run=_summarise(job),
     )
+
+
+def _closed_form(job: Job) -> ArtifactRef | None:
+    """What a fine-tuned candidate must beat."""
+    candidate = _require(job.facts.candidate, "candidate")
+    return candidate.closed_form.artifact if candidate.closed_form else None
 
 
 def _summarise(job: Job) -> RunSummary:
@@ -151,7 +158,9 @@ def _summarise(job: Job) -> RunSummary:
         training_items=facts.dataset.training_items if facts.dataset else None,
         left_out=facts.dataset.left_out if facts.dataset else None,
         steps=candidate.steps,
+        training_seconds=candidate.seconds,
         metrics=candidate.metrics,
+        replaced=job.replaced_candidate.reason if job.replaced_candidate else "",
         refused=tuple(
             RefusedAttempt(
                 strategy=step.strategy, replay_ratio=step.replay_ratio, reason=step.reason
@@ -199,6 +208,10 @@ def _lineage(job: Job, agent: ConfiguredAgent, revision: str) -> dict[str, JsonV
         "requested_by": job.requested_by,
         "revision": revision,
     }
+    if job.replaced_candidate is not None:
+        # The refused model stays in the store: what it was is a matter of record.
+        replaced = job.replaced_candidate.model_dump(mode="json", include={"artifact", "reason"})
+        lineage["replaced_candidate"] = replaced
     if (artifact := _require(facts.evaluation, "evaluation").artifact) is not None:
         # Predictions and changes: what the version's report is made of.
         lineage["evaluation"] = artifact.model_dump(mode="json")

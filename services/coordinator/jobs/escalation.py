@@ -13,10 +13,13 @@ from uuid import UUID
 
 from archon_contracts.events import CurriculumPlan, RejectionKind
 from archon_contracts.values import AgentKind, LearningPolicy, ModelRef, RetentionStrategy
-from services.coordinator.domain import EscalationStep, Job, JobFacts
+from services.coordinator.domain import EscalationStep, Job, JobFacts, ReplacedCandidate
 
 MORE_REPLAY_RATIO: Final = 1.0
 """Replayed items per new item from the second rung on: the most that a plan allows."""
+
+CLOSED_FORM_STEPS: Final = 1
+"""Solving for its head counts as one optimizer step."""
 
 LADDERS: Final[Mapping[AgentKind, tuple[RetentionStrategy, ...]]] = {
     # Cheapest first: each costs more data or more steps than the one before.
@@ -124,15 +127,51 @@ def escalate(
     )
 
 
+def take_closed_form(job: Job, *, evaluation_id: UUID, reason: str) -> JobFacts | None:
+    """The facts of a job whose refused fine-tuned candidate is replaced by its closed form.
+
+    None where there is none beside it. It comes before any stronger strategy: it is there already,
+    and it is evaluated by the same rules.
+    """
+    candidate = job.facts.candidate
+    if candidate is None or candidate.closed_form is None:
+        return None
+    closed_form = candidate.closed_form
+    replaced = ReplacedCandidate(
+        evaluation_id=evaluation_id,
+        artifact=candidate.artifact,
+        closed_form=closed_form.artifact,
+        reason=reason,
+    )
+    taken = candidate.model_copy(
+        update={
+            "artifact": closed_form.artifact,
+            "metrics": closed_form.metrics,
+            "steps": CLOSED_FORM_STEPS,
+            "closed_form": None,
+        }
+    )
+    return job.facts.model_copy(
+        update={
+            "candidate": taken,
+            "replaced": (*job.facts.replaced, replaced),
+            # Both report on the refused candidate.
+            "evaluation": None,
+            "learning": None,
+        }
+    )
+
+
 def _with_more_replay(plan: CurriculumPlan | None) -> CurriculumPlan | None:
     if plan is None:
         return None
     return plan.model_copy(update={"replay_ratio": MORE_REPLAY_RATIO})
 
 
-def is_answer_of_earlier_rung(job: Job, *, evaluation_id: UUID) -> bool:
+def is_answer_of_earlier_candidate(job: Job, *, evaluation_id: UUID) -> bool:
     """Whether an evaluation is of a candidate that was refused before: it came again, late."""
-    return any(step.evaluation_id == evaluation_id for step in job.facts.escalations)
+    refused = {each.evaluation_id for each in job.facts.escalations}
+    return evaluation_id in refused | {each.evaluation_id for each in job.facts.replaced}
 
 
 def is_dataset_of_earlier_rung(job: Job, dataset_id: UUID) -> bool:

@@ -46,7 +46,7 @@ def assess_learning(job: Job, evaluation: EvaluationCompleted) -> LearningReport
         reasons=(
             *([f"{withdrawal.items} retracted items leave"] if withdrawal else ()),
             *_describe(before, after, moved, changed, items, gained),
-            *_describe_choice(metrics),
+            *_describe_choice(job, metrics),
         ),
         loss_before=before,
         loss_after=after,
@@ -108,8 +108,10 @@ def _describe(
     return tuple(sentences)
 
 
-def _describe_choice(metrics: Mapping[str, float]) -> tuple[str, ...]:
+def _describe_choice(job: Job, metrics: Mapping[str, float]) -> tuple[str, ...]:
     """The free option beside the costly one, where a run tried both."""
+    if job.replaced_candidate is not None:
+        return (f"the gate took the closed form: {job.replaced_candidate.reason}",)
     names = (CLOSED_FORM_ACCURACY, FINE_TUNED_ACCURACY, CLOSED_FORM_SECONDS, FINE_TUNED_SECONDS)
     if any(name not in metrics for name in names):
         return ()

@@ -30,6 +30,8 @@ class JobEvent(StrEnum):
     ATTEMPT_LOST = "attempt lost"  # the training failed or went silent; another try is left
     GATE_PASSED = "gate passed"
     GATE_REJECTED = "gate rejected"
+    # The fine-tuned candidate was refused; the closed form of its training takes its place.
+    CLOSED_FORM_TAKEN = "closed form taken"
     ESCALATED = "escalated"  # refused for forgetting; a stronger strategy follows
     REGISTERED = "registered"
     REVIEW_REQUESTED = "review requested"  # its version is ready, and a person decides
@@ -60,6 +62,8 @@ _FORWARD: Final = {
     (JobState.TRAINING, JobEvent.ATTEMPT_LOST): JobState.QUEUED,
     (JobState.EVALUATING, JobEvent.GATE_PASSED): JobState.REGISTERING,
     (JobState.EVALUATING, JobEvent.GATE_REJECTED): JobState.REJECTED,
+    # Its predictions are known: it answered the same items beside the refused candidate.
+    (JobState.EVALUATING, JobEvent.CLOSED_FORM_TAKEN): JobState.EVALUATING,
     # Its dataset is prepared anew: a stronger strategy replays more.
     (JobState.EVALUATING, JobEvent.ESCALATED): JobState.PREPARING,
     (JobState.REGISTERING, JobEvent.REGISTERED): JobState.ROLLING_OUT,

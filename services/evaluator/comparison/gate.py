@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from archon_contracts.events import PairedComparison, RejectionKind
 from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import ALL_ITEMS, Estimate, FastPathPolicy, GatePolicy
+from services.evaluator.comparison.arms import BeatsClosedForm
 from services.evaluator.comparison.class_recall import BeatsMajority, NoLostClass
 from services.evaluator.comparison.group_rule import Comparisons, NoGroupRegression
 from services.evaluator.comparison.loss_tests import adjust_holm
@@ -184,6 +185,7 @@ GateRule = (
     | NeverRegress
     | AnswerDrift
     | BeatsMajority
+    | BeatsClosedForm
     | NoLostClass
 )
 
@@ -233,3 +235,11 @@ def decide_gate(comparisons: Comparisons, rules: Sequence[GateRule]) -> GateDeci
         return GateDecision(False, tuple(fault for _, fault in found), kinds)
     kept = [text for rule in rules if (text := rule.describe_success(comparisons))]
     return GateDecision(True, ("; ".join(kept),))
+
+
+def combine(first: GateDecision, second: GateDecision) -> GateDecision:
+    """Both decisions as one: a candidate passes where both let it, and its faults are of both."""
+    if first.passed is not second.passed:
+        return second if first.passed else first
+    kinds = dict.fromkeys((*first.rejection_kinds, *second.rejection_kinds))
+    return GateDecision(first.passed, (*first.reasons, *second.reasons), tuple(kinds))

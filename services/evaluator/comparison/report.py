@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from archon_contracts.commands import RunSummary
 from archon_contracts.events import PairedComparison, UnscoredTarget
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY
@@ -15,6 +16,7 @@ from services.evaluator.comparison.answerable import (
     drop_unanswerable,
     find_unanswerable,
 )
+from services.evaluator.comparison.arms import BeatsClosedForm, build_arms
 from services.evaluator.comparison.class_recall import (
     BeatsMajority,
     NoLostClass,
@@ -28,6 +30,7 @@ from services.evaluator.comparison.gate import (
     GateRule,
     build_rules,
     build_withdrawal_rules,
+    combine,
     decide_gate,
 )
 from services.evaluator.comparison.group_rule import NoGroupRegression
@@ -58,8 +61,12 @@ def build_evaluation_report(
     minimum_reference_items: int = 0,
     recent: Sequence[Sequence[PredictionRow]] = (),
     answers: Collection[str] | None = None,
+    run: RunSummary | None = None,
 ) -> EvaluationReport:
     """Metrics of each model, the paired comparison with the control, and the gate's decision.
+
+    `predictions` are of the candidate, the control, and of whoever else answered, such as the
+    closed form that a fine-tuned candidate must beat. `run` says what they cost.
 
     `recent` are predictions of versions that were deployed before the control; `answers` all that
     the candidate can give, None where any text is one.
@@ -86,6 +93,9 @@ def build_evaluation_report(
     decision = decide_gate(guarded, chosen)
     losses = _find_withdrawal_losses(decision) if withdrawal else ()
     decision = GateDecision(True, losses) if losses else decision
+    # Not for a person to accept: the closed form takes the candidate's place.
+    if free := _find_free_option(predictions, policy, run):
+        decision = combine(decision, decide_gate(guarded, [free]))
     rule = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
     reference = comparisons[ACCURACY].get(REFERENCE_ITEMS)
     review = (
@@ -105,8 +115,19 @@ def build_evaluation_report(
         unscored_items=sum(each.items for each in unscored),
         unscored_targets=tuple(unscored[:MAX_TARGETS]),
         comparison=comparisons[ACCURACY] if deployed else {},
+        arms=build_arms(predictions, run),
     )
     return bound_report(report)
+
+
+def _find_free_option(
+    predictions: Mapping[Role, Sequence[PredictionRow]], policy: GatePolicy, run: RunSummary | None
+) -> BeatsClosedForm | None:
+    """The rule against the closed form; None where the candidate has none beside it."""
+    closed_form = predictions.get(Role.CLOSED_FORM)
+    if closed_form is None:
+        return None
+    return BeatsClosedForm.of(predictions[Role.CANDIDATE], closed_form, policy, run)
 
 
 def _build_remarks(unscored: Sequence[UnscoredTarget], items: int, deployed: bool) -> list[str]:

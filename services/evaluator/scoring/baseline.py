@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
-from torch import nn
+import torch
 
 from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard, read_card
-from archon_inference.classifier import Classifier
 from archon_inference.devices import Precision
 from archon_inference.encoder import TextEncoder
 from archon_inference.generator import Generator
 from archon_inference.ports import Predictor
+from archon_inference.prediction import Prediction
+from archon_inference.ranking import rank_answers
 from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
 
 
@@ -36,9 +38,7 @@ def load_baseline_predictor(
         case "selector":
             return _load_selector(base, uri, candidate, card, device, precision)
         case "classifier":
-            encoder = TextEncoder.load(base, card.frozen_layers, device=device, precision=precision)
-            head = _zero_head(encoder, card).to(encoder.device)
-            return Classifier(encoder, card, head)
+            return UntrainedClassifier(card)
         case "generator":
             return Generator.load(base, card, device=device, precision=precision)
         case _:
@@ -57,9 +57,16 @@ def _load_selector(
     return Selector(encoder, card, catalogue)
 
 
-def _zero_head(encoder: TextEncoder, card: ModelCard) -> nn.Linear:
-    """A head that has learnt nothing: all labels tie and the first one is answered."""
-    head = nn.Linear(encoder.feature_size(card.features), len(card.labels))
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
-    return head
+class UntrainedClassifier:
+    """A base model under a head that has learnt nothing: all labels tie, whatever the input is.
+
+    So nothing is embedded: the first label by name is the answer, as `rank_answers` orders ties.
+    """
+
+    def __init__(self, card: ModelCard) -> None:
+        self._labels = card.labels
+
+    def predict(self, inputs: Sequence[str], *, k: int = 5) -> list[Prediction]:
+        """The same prediction for each text."""
+        scores_NL = torch.full((1, len(self._labels)), 1 / len(self._labels))
+        return rank_answers(scores_NL, self._labels, k) * len(inputs)

@@ -100,20 +100,42 @@ def _list_candidates(
                 name=f"strategy {attempt.strategy}", chosen=False, reason=attempt.reason
             )
         )
+    return found + _at_the_gate(job, evaluation, run)
+
+
+def _at_the_gate(
+    job: JobView, evaluation: Mapping[str, Any], run: RunSummary | None
+) -> list[CandidateFigures]:
+    """Everybody who answered the evaluation's items, with what it costs."""
     passed = bool(evaluation.get("passed"))
+    arms = {arm["model"]: arm for arm in evaluation.get("arms", ())}
+    control = "deployed" if evaluation.get("compared_with") else "baseline"
+    found = []
     for model, scores in evaluation.get(ACCURACY, {}).items():
-        is_candidate = model == "candidate"
-        serves = model in ("candidate", "deployed", "baseline")
+        is_candidate, arm = model == "candidate", arms.get(model, {})
+        serves = model in ("candidate", control)
         found.append(
             CandidateFigures(
                 name=_name_model(model, evaluation, run),
                 chosen=serves and is_candidate is passed,
                 score=scores.get(ALL_ITEMS, {}).get("value"),
                 measured_on=EVALUATION_ITEMS,
-                reason=_fate(is_candidate, passed, job) if serves else "a floor, no version",
+                seconds=arm.get("training_seconds"),
+                answer_seconds=arm.get("answer_seconds"),
+                reason=_fate(is_candidate, passed, job) if serves else _why_beside(model, passed),
             )
         )
     return found
+
+
+def _why_beside(model: str, passed: bool) -> str:
+    if model == "closed_form":
+        return (
+            "the fine-tuned candidate is significantly better on these items"
+            if passed
+            else "takes the candidate's place at the gate"
+        )
+    return "a floor, no version"
 
 
 def _of_training(run: RunSummary) -> list[CandidateFigures]:
@@ -129,11 +151,17 @@ def _of_training(run: RunSummary) -> list[CandidateFigures]:
             score=metrics[f"validation/{name}_{ACCURACY}"],
             measured_on=VALIDATION_ITEMS,
             seconds=metrics.get(f"train/{name}_seconds"),
-            reason=_why(name == taken, name),
+            reason=_why_replaced(name, run) if run.replaced else _why(name == taken, name),
         )
         for name in names
     ]
     return found or [_only_candidate(run)]
+
+
+def _why_replaced(name: str, run: RunSummary) -> str:
+    if name == "closed_form":
+        return "took the place of the fine-tuned candidate at the gate"
+    return f"better on these items, and refused by the gate: {run.replaced}"
 
 
 def _why(taken: bool, name: str) -> str:
@@ -183,6 +211,8 @@ def _only_candidate(run: RunSummary) -> CandidateFigures:
 def _name_model(model: str, evaluation: Mapping[str, Any], run: RunSummary | None) -> str:
     if model == "candidate":
         return f"candidate (strategy {run.strategy})" if run else "candidate"
+    if model == "closed_form":
+        return "closed form of the same training"
     if model == "baseline":
         return "base model"
     if model == "majority":

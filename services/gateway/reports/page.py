@@ -95,6 +95,7 @@ def _template() -> Template:
         "points": _points,
         "interval": _interval,
         "seconds": _seconds,
+        "milliseconds": _milliseconds,
     }
     environment.globals["style"] = Markup(_STYLE)
     return environment.get_template("run_report.html")
@@ -117,3 +118,7 @@ def _seconds(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{1000 * value:.1f} ms"

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -211,7 +212,7 @@ def _closed_form(
     report({"event": "first_step", "at": time.time()})
     metrics = _metrics_of(candidate, right)
     report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
-    _save(candidate.classifier, candidate.state, run)
+    _save(candidate.classifier, candidate.state, run.output_dir)
     return TrainResult(1, candidate.train_loss, metrics, {"train": candidate.seconds})
 
 
@@ -243,10 +244,13 @@ def _fine_tuned_or(
         train_items, _ = read_training_items(run.dataset)
         negatives = read_negatives(run.dataset)
         save_state(_state_under(tuned, train_items, negatives), run.output_dir)
-        return result
+        # The gate decides between the two once more, on its own items.
+        _save(candidate.classifier, candidate.state, run.closed_form_dir)
+        kept = _metrics_of(candidate, right) | comparison | {FINE_TUNED_CHOSEN: 0.0}
+        return replace(result, closed_form_metrics=kept)
     # Whole: files of the tuned model must not stay beside those of the closed form.
     shutil.rmtree(run.output_dir)
-    _save(candidate.classifier, candidate.state, run)
+    _save(candidate.classifier, candidate.state, run.output_dir)
     # None of the tuned model's own figures: its losses and its best epoch are not of this version.
     metrics = _metrics_of(candidate, right) | comparison
     return replace(result, train_loss=candidate.train_loss, metrics=metrics)
@@ -334,9 +338,7 @@ def _card(
     )
 
 
-def _save(
-    classifier: Classifier, state: ClosedFormState, run: TrainingRun[ClassifierConfig]
-) -> None:
-    run.output_dir.mkdir(parents=True, exist_ok=True)
-    save_state(state, run.output_dir)
-    classifier.save(run.output_dir)  # the card last: its presence means complete
+def _save(classifier: Classifier, state: ClosedFormState, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    save_state(state, folder)
+    classifier.save(folder)  # the card last: its presence means complete

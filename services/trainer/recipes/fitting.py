@@ -44,6 +44,9 @@ class TrainResult:
     train_loss: float
     metrics: dict[str, float]
     seconds: dict[str, float] = field(default_factory=dict)
+    closed_form_metrics: dict[str, float] | None = None
+    """Of the closed form, which lies in the run's `closed_form_dir`; None: there is none beside
+    the model."""
 
 
 class _Rows(Dataset[int]):

@@ -127,3 +127,8 @@ class TrainingRun(BaseModel, Generic[ConfigT]):
         description="Of the forward pass; weights and optimizer stay in float32.",
     )
     config: ConfigT
+
+    @property
+    def closed_form_dir(self) -> Path:
+        """Where a classifier's closed form is written, when a fine-tuned model is the output."""
+        return self.output_dir.with_name(f"{self.output_dir.name}-closed-form")

@@ -14,6 +14,7 @@ import orjson
 from archon_contracts.base import Contract
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import (
+    ClosedFormModel,
     CurriculumPlan,
     CurriculumPlanned,
     CurriculumStage,
@@ -145,8 +146,14 @@ class JobReplies:
             quality=QualityReport(received=train, kept=train),
         )
 
-    def trained(self, attempt: int = 1) -> TrainingCompleted:
-        """An attempt gave a model."""
+    @property
+    def closed_form(self) -> ArtifactRef:
+        """The free option beside the job's fine-tuned candidate."""
+        return artifact(f"closed form of {self.job_id}")
+
+    def trained(self, attempt: int = 1, *, fine_tuned: bool = False) -> TrainingCompleted:
+        """An attempt gave a model; a fine-tuned one has a closed form beside it."""
+        free = ClosedFormModel(artifact=self.closed_form, metrics={"train/fine_tuned_chosen": 0.0})
         return TrainingCompleted(
             agent_id=self.agent_id,
             job_id=self.job_id,
@@ -155,6 +162,7 @@ class JobReplies:
             steps=12,
             duration_seconds=3,
             peak_memory_mb=100,
+            closed_form=free if fine_tuned else None,
         )
 
     def evaluated(

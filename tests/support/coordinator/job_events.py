@@ -86,9 +86,9 @@ class JobEvents(JobAnswers):
         body = DatasetRejected(agent_id=agent, job_id=job_id, reason="nothing")
         self.deliver("record_dataset_rejection", body)
 
-    @rule(agent=agents, attempt=attempts)
-    def train(self, agent: str, attempt: int) -> None:
-        body = self.answers(agent).trained(attempt)
+    @rule(agent=agents, attempt=attempts, fine_tuned=flags)
+    def train(self, agent: str, attempt: int, fine_tuned: bool = False) -> None:
+        body = self.answers(agent).trained(attempt, fine_tuned=fine_tuned)
         self.deliver("record_candidate", body)
 
     @rule(agent=agents, attempt=attempts, retryable=flags)
@@ -145,13 +145,13 @@ class JobEvents(JobAnswers):
         body = CancelJob(job_id=self.answers(agent).job_id)
         self.deliver("cancel_job", body)
 
-    @rule(agent=agents, steps=st.integers(1, 7), passed=flags)
-    def lead_on(self, agent: str, steps: int, passed: bool) -> None:
+    @rule(agent=agents, steps=st.integers(1, 7), passed=flags, fine_tuned=flags)
+    def lead_on(self, agent: str, steps: int, passed: bool, fine_tuned: bool = False) -> None:
         """What a job waits for, some times: chance alone would hardly ever lead one to its end."""
         if AgentKey("default", agent) not in self.world.feedback.open_jobs:
             self.send_feedback(agent, 3)
         for _ in range(steps):
-            self.answer_as_asked(agent, passed)
+            self.answer_as_asked(agent, passed, fine_tuned)
 
     @rule(agent=agents)
     def lead_to_the_roll_out(self, agent: str) -> None:
@@ -162,11 +162,11 @@ class JobEvents(JobAnswers):
         self.lead_on(agent, 2, passed=True)
         self.fail_training(agent, attempt, retryable=True)
 
-    @rule(agent=agents, steps=st.integers(1, 10))
-    def climb_the_ladder(self, agent: str, steps: int) -> None:
+    @rule(agent=agents, steps=st.integers(1, 10), fine_tuned=flags)
+    def climb_the_ladder(self, agent: str, steps: int, fine_tuned: bool) -> None:
         """Something is deployed, so candidates can be refused for forgetting."""
         self.deploy_by_hand(agent, 0)
-        self.lead_on(agent, 4 + steps, passed=False)
+        self.lead_on(agent, 4 + steps, passed=False, fine_tuned=fine_tuned)
 
     @rule(agent=agents)
     def lead_to_a_refusal(self, agent: str) -> None:
@@ -185,7 +185,7 @@ class JobEvents(JobAnswers):
         if cancelled:
             self.cancel(FAST)
 
-    def answer_as_asked(self, agent: str, passed: bool) -> None:
+    def answer_as_asked(self, agent: str, passed: bool, fine_tuned: bool = False) -> None:
         """The right answer for the newest job's state, after the work that it waits for."""
         self.do_work()
         answers = self.answers(agent)
@@ -198,7 +198,9 @@ class JobEvents(JobAnswers):
             case JobState.PREPARING:
                 self.deliver("record_dataset", self.prepared(answers))
             case JobState.TRAINING:
-                self.deliver("record_candidate", answers.trained(job.attempt))
+                self.deliver(
+                    "record_candidate", answers.trained(job.attempt, fine_tuned=fine_tuned)
+                )
             case JobState.EVALUATING:
                 self.deliver("record_evaluation", self.evaluated(agent, passed, regressed=True))
             case JobState.REGISTERING:

@@ -88,6 +88,12 @@ class JobLife(JobEvents):
         }
 
     @invariant()
+    def a_closed_form_takes_a_place_once_for_each_strategy(self) -> None:
+        for job in self.world.store.jobs.values():
+            assert len(job.facts.replaced) <= len(job.facts.escalations) + 1
+            assert all(each.reason for each in job.facts.replaced)
+
+    @invariant()
     def a_job_makes_a_bounded_number_of_transitions(self) -> None:
         assert all(len(steps) <= MOST_TRANSITIONS for steps in self.world.store.history.values())
 

@@ -62,7 +62,7 @@ def test_candidate_deployed_and_base_model_answer_the_same_items(tmp_path: Path,
     assert against_base["all"].difference.value > 0
     assert against_base["old"].difference.n + against_base["new"].difference.n == 12
     assert all(rows[0].latency_seconds for rows in scored.values())
-    assert {result["model"] for result in report["results"]} == {"candidate", "baseline"}
+    assert {arm["model"] for arm in report["arms"]} == scored.keys()
 
 
 def test_what_the_candidate_changed_stands_beside_the_predictions(tmp_path: Path) -> None:

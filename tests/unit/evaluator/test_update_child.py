@@ -119,6 +119,7 @@ def test_a_candidate_that_does_not_answer_its_correction_is_refused(
         spec_of(tmp_path, deployed, deployed, correction("book_hotel")), ignore
     )["report"]
 
+    assert [arm["model"] for arm in report["arms"]] == ["candidate", "deployed", "baseline"]
     assert not report["passed"]
     assert report["reasons"][0].startswith("of 1 corrections the candidate answers 0 right")
     assert report["changed_answers"] == 0
@@ -169,6 +170,7 @@ def test_losses_that_add_up_over_updates_wait_for_a_person(tmp_path: Path, deplo
     spec = spec_of(tmp_path, candidate, deployed, correction("book_hotel"))
     answered(tmp_path / "out" / predictions_file("deployed"), 92, 60)
     answered(tmp_path / "out" / predictions_file("candidate"), 88, 90)
+    answered(tmp_path / "out" / predictions_file("baseline"), 0, 0)
 
     alone = update_child.run(spec, ignore)["report"]
     recent = [str(answered(tmp_path / "recent.jsonl", 100, 0))]

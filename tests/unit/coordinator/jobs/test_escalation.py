@@ -28,7 +28,7 @@ from services.coordinator.jobs.escalation import (
     attempts_of_rung,
     choose_escalation,
     escalate,
-    is_answer_of_earlier_rung,
+    is_answer_of_earlier_candidate,
     is_dataset_of_earlier_rung,
 )
 from tests.support.coordinator.coordinator import DATASET_ID, EVALUATION_ID, artifact
@@ -156,8 +156,8 @@ def test_an_answer_of_an_earlier_strategy_is_recognised() -> None:
     step = facts.escalations[0].model_copy(update={"dataset_id": DATASET_ID})
     later = replace(job, facts=facts.model_copy(update={"escalations": (step,)}))
 
-    assert is_answer_of_earlier_rung(later, evaluation_id=EVALUATION_ID)
-    assert not is_answer_of_earlier_rung(later, evaluation_id=derived_id("another"))
+    assert is_answer_of_earlier_candidate(later, evaluation_id=EVALUATION_ID)
+    assert not is_answer_of_earlier_candidate(later, evaluation_id=derived_id("another"))
     assert is_dataset_of_earlier_rung(later, DATASET_ID)
     assert not is_dataset_of_earlier_rung(later, derived_id("another"))
 

@@ -152,3 +152,35 @@ def test_a_generator_s_report_is_built_like_any_other() -> None:
     found = candidates(build_run_report(job_of(), [], changes))
 
     assert found["fine-tuned"].reason == "the only candidate of this training"
+
+
+def test_every_arm_of_the_gate_has_its_figure_and_its_costs() -> None:
+    models = ("candidate", "deployed", "closed_form", "baseline")
+    accuracy = {model: {"all": estimate(0.5).model_dump()} for model in models}
+    arms = [
+        {"model": model, "training_seconds": 1.0 + place, "answer_seconds": 0.01}
+        for place, model in enumerate(models)
+    ]
+    evaluation = {"passed": True, "accuracy": accuracy, "arms": arms, "compared_with": "1.0.0"}
+
+    found = candidates(build_run_report(job_of(evaluation=evaluation), [], changes_of()))
+
+    names = ("closed form of the same training", "base model", "deployed version 1.0.0")
+    assert [found[name].chosen for name in names] == [False] * 3
+    assert found["closed form of the same training"].seconds == 3.0
+    assert found["base model"].answer_seconds == 0.01
+
+
+def test_a_closed_form_that_took_the_place_of_a_fine_tuned_one_says_why() -> None:
+    metrics = {
+        "validation/closed_form_accuracy": 0.7,
+        "validation/fine_tuned_accuracy": 0.9,
+        "train/fine_tuned_chosen": 0.0,
+    }
+    run = run_of(metrics=metrics, replaced="fine-tuned 80.0%, closed form 81.0%")
+
+    found = candidates(build_run_report(job_of(), [], changes_of(run=run)))
+
+    assert found["closed form"].chosen
+    assert "took the place" in found["closed form"].reason
+    assert "fine-tuned 80.0%, closed form 81.0%" in found["fine tuned"].reason

@@ -160,6 +160,23 @@ def test_a_closed_form_that_is_kept_is_described_by_its_own_figures(
     assert {name: value for name, value in kept.items() if name not in comparison} == alone
 
 
+def test_a_fine_tuned_model_leaves_the_closed_form_of_the_same_items_beside_it(
+    tmp_path: Path, base: Path
+) -> None:
+    free = run(run_spec(tmp_path / "free", base, kind="classifier", fine_tuning="never"), ignore)
+
+    tuned = run(run_spec(tmp_path / "one", base, kind="classifier", fine_tuning="always"), ignore)
+
+    beside = tuned["closed_form"]
+    ours, theirs = head_of(beside["model_dir"]), head_of(free["model_dir"])
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(row, theirs[label]) for label, row in ours.items())
+    assert load_state(Path(beside["model_dir"])) is not None
+    assert (tuned["metrics"][FINE_TUNED_CHOSEN], beside["metrics"][FINE_TUNED_CHOSEN]) == (1, 0)
+    assert {CLOSED_FORM_SECONDS, FINE_TUNED_SECONDS} <= beside["metrics"].keys()
+    assert free["closed_form"] is None
+
+
 def test_after_fine_tuning_the_closed_form_goes_on_from_the_new_encoder(
     tmp_path: Path, base: Path
 ) -> None:
