@@ -70,12 +70,12 @@ async def test_a_better_candidate_passes_and_every_group_is_reported(
     (event,) = await completed(evaluator, evaluate(candidate, suite, deployed=deployed))
 
     assert event.passed
-    assert set(event.accuracy) == {"candidate", "deployed"}
+    assert [arm.model for arm in event.arms] == ["candidate", "deployed", "baseline"]
     assert set(event.accuracy["candidate"]) == {"all", "old", "new"}
     assert event.accuracy["candidate"]["all"].value == pytest.approx(38 / ITEMS)
     assert event.accuracy["deployed"]["old"].value == pytest.approx(10 / 20)
     assert event.comparison["all"].candidate_only == 18
-    assert event.latency_seconds == {"candidate": 0.01, "deployed": 0.01}
+    assert event.latency_seconds == {"candidate": 0.01, "deployed": 0.01, "baseline": 0.01}
 
 
 async def test_a_candidate_that_is_no_better_is_rejected_with_a_reason(
@@ -119,6 +119,26 @@ async def test_a_deployed_versions_scores_are_cached_from_its_candidacy(
     )
     assert await predictions(evaluator, after, "candidate") != await predictions(
         evaluator, before, "candidate"
+    )
+
+
+async def test_a_closed_form_that_takes_a_candidates_place_is_not_scored_again(
+    evaluator: EvaluatorHarness,
+) -> None:
+    suite = await evaluator.suite()
+    deployed, tuned = await evaluator.model(range(20)), await evaluator.model(range(38))
+    free = await evaluator.model(range(37))
+
+    refused, taken = await completed(
+        evaluator,
+        evaluate(tuned, suite, deployed=deployed, closed_form=free),
+        evaluate(free, suite, deployed=deployed),
+    )
+
+    assert (refused.passed, refused.rejection_kinds) == (False, ("not_above_closed_form",))
+    assert taken.passed
+    assert await predictions(evaluator, taken, "candidate") == await predictions(
+        evaluator, refused, "closed_form"
     )
 
 

@@ -70,6 +70,7 @@ def evaluate(
     items: ArtifactRef,
     *,
     deployed: ArtifactRef | None = None,
+    closed_form: ArtifactRef | None = None,
     base_model: str | None = BASE_MODEL,
     job_id: UUID | None = None,
     attempt: int = 1,
@@ -83,5 +84,6 @@ def evaluate(
         candidate=candidate,
         deployed=ModelRef(version="1.0.0", artifact=deployed) if deployed else None,
         base_model=base_model,
+        closed_form=closed_form,
         items=items,
     )
