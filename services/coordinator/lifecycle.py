@@ -17,7 +17,7 @@ from services.coordinator.jobs.escalation import (
     choose_escalation,
     describe_escalation,
     escalate,
-    take_closed_form,
+    replace_by_closed_form,
 )
 from services.coordinator.jobs.ports import ConfiguredAgents
 from services.coordinator.jobs.state_machine import UNLEARNT_STATES, JobEvent, next_state
@@ -132,7 +132,7 @@ class JobLifecycle:
             raise UnknownAgent(f"agent {job.key.agent_id} is not configured; configure it first")
         if evaluation is None:
             raise FactMissing("the job has no evaluation though its candidate is refused")
-        facts = take_closed_form(job, evaluation_id=evaluation.evaluation_id, reason=reason)
+        facts = replace_by_closed_form(job, evaluation_id=evaluation.evaluation_id, reason=reason)
         if facts is not None:
             text = f"{reason}; the closed form of the same training takes its place"
             event = JobEvent.CLOSED_FORM_TAKEN

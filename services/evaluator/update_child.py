@@ -33,7 +33,7 @@ from services.evaluator.comparison.gate import build_update_rules
 from services.evaluator.comparison.report import build_evaluation_report
 from services.evaluator.domain import Role
 from services.evaluator.errors import SuiteInvalid
-from services.evaluator.scoring.baseline import UntrainedClassifier
+from services.evaluator.scoring.baseline import BaselineClassifier
 
 ENCODERS_IN_MEMORY: Final = 2
 SUITES_IN_MEMORY: Final = 4
@@ -65,7 +65,7 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
             report({"event": "scored", "model": role.value, "items": len(items)})
         learnt[role.value] = _count_right(model, update) if update else 0
         if role is Role.CANDIDATE and not (folder / predictions_file(Role.BASELINE)).exists():
-            base = UntrainedClassifier(model.card).predict([item.input for item in items], k=TOP_K)
+            base = BaselineClassifier(model.card).predict([item.input for item in items], k=TOP_K)
             rows = score_predictions(items, base, AgentKind.CLASSIFIER)
             write_predictions(folder, Role.BASELINE, rows)
     return {"report": _decide(spec, folder, learnt, len(update))}

@@ -127,7 +127,7 @@ def escalate(
     )
 
 
-def take_closed_form(job: Job, *, evaluation_id: UUID, reason: str) -> JobFacts | None:
+def replace_by_closed_form(job: Job, *, evaluation_id: UUID, reason: str) -> JobFacts | None:
     """The facts of a job whose refused fine-tuned candidate is replaced by its closed form.
 
     None where there is none beside it. It comes before any stronger strategy: it is there already,

@@ -38,7 +38,7 @@ def load_baseline_predictor(
         case "selector":
             return _load_selector(base, uri, candidate, card, device, precision)
         case "classifier":
-            return UntrainedClassifier(card)
+            return BaselineClassifier(card)
         case "generator":
             return Generator.load(base, card, device=device, precision=precision)
         case _:
@@ -57,7 +57,7 @@ def _load_selector(
     return Selector(encoder, card, catalogue)
 
 
-class UntrainedClassifier:
+class BaselineClassifier:
     """A base model under a head that has learnt nothing: all labels tie, whatever the input is.
 
     So nothing is embedded: the first label by name is the answer, as `rank_answers` orders ties.
