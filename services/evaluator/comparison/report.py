@@ -33,7 +33,7 @@ from services.evaluator.comparison.gate import (
     combine,
     decide_gate,
 )
-from services.evaluator.comparison.group_rule import NoGroupRegression
+from services.evaluator.comparison.group_rule import Comparisons, NoGroupRegression
 from services.evaluator.comparison.paired_tests import (
     QUALITY_METRICS,
     compare,
@@ -65,13 +65,10 @@ def build_evaluation_report(
 ) -> EvaluationReport:
     """Metrics of each model, the paired comparison with the control, and the gate's decision.
 
-    `predictions` are of the candidate, the control, and of whoever else answered, such as the
-    closed form that a fine-tuned candidate must beat. `run` says what they cost.
-
-    `recent` are predictions of versions that were deployed before the control; `answers` all that
-    the candidate can give, None where any text is one.
-
-    Without `rules` they are those of the policy for a window's candidate, or for a `withdrawal`.
+    `predictions` are of all who answered, such as the closed form that a fine-tuned candidate must
+    beat; `recent` of versions deployed before the control. `answers` are all that the candidate can
+    give, None where any text is one; `run` says what it cost. Without `rules` they are those of the
+    policy for a window's candidate, or for a `withdrawal`.
 
     Raises:
         Unscorable: no item has a right answer, or the models answered different items.
@@ -87,20 +84,16 @@ def build_evaluation_report(
     guarded = {name: _without_reference(groups) for name, groups in comparisons.items()}
     guarded[HIDDEN_GROUPS] = compare_hidden_groups(candidate, other)
     usual = build_withdrawal_rules(policy) if withdrawal else build_rules(policy, deployed=deployed)
-    chosen = [*(rules or usual), *_build_added_rules(candidate, other, policy, deployed=deployed)]
-    if answers is not None:
-        chosen += _build_class_rules(candidate, other, policy, deployed=deployed)
-    decision = decide_gate(guarded, chosen)
-    losses = _find_withdrawal_losses(decision) if withdrawal else ()
-    decision = GateDecision(True, losses) if losses else decision
-    # Not for a person to accept: the closed form takes the candidate's place.
-    if free := _find_free_option(predictions, policy, run):
-        decision = combine(decision, decide_gate(guarded, [free]))
-    rule = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
-    reference = comparisons[ACCURACY].get(REFERENCE_ITEMS)
+    added = _build_added_rules(
+        candidate, other, policy, deployed=deployed, has_classes=answers is not None
+    )
+    chosen = [*(rules or usual), *added]
+    free = _build_free_rules(predictions, policy, run)
+    decision, losses = _decide(guarded, chosen, free, withdrawal=withdrawal)
+    reference = NoReferenceLoss(policy.maximum_forgetting, minimum_reference_items)
     review = (
         *losses,
-        *rule.find_review_reasons(reference),
+        *reference.find_review_reasons(comparisons[ACCURACY].get(REFERENCE_ITEMS)),
         *_find_open_groups(chosen, guarded),
         *find_accumulated_losses(candidate, recent, policy),
     )
@@ -120,14 +113,29 @@ def build_evaluation_report(
     return bound_report(report)
 
 
-def _find_free_option(
+def _decide(
+    comparisons: Comparisons,
+    rules: Sequence[GateRule],
+    free: Sequence[GateRule],
+    *,
+    withdrawal: bool,
+) -> tuple[GateDecision, tuple[str, ...]]:
+    """The gate's decision, and the losses of a withdrawal that a person may accept."""
+    decision = decide_gate(comparisons, rules)
+    losses = _find_withdrawal_losses(decision) if withdrawal else ()
+    decision = GateDecision(True, losses) if losses else decision
+    # Not for a person to accept: the closed form takes the candidate's place.
+    return combine(decision, decide_gate(comparisons, free)), losses
+
+
+def _build_free_rules(
     predictions: Mapping[Role, Sequence[PredictionRow]], policy: GatePolicy, run: RunSummary | None
-) -> BeatsClosedForm | None:
-    """The rule against the closed form; None where the candidate has none beside it."""
+) -> list[GateRule]:
+    """The rule against the closed form; none where the candidate has none beside it."""
     closed_form = predictions.get(Role.CLOSED_FORM)
     if closed_form is None:
-        return None
-    return BeatsClosedForm.of(predictions[Role.CANDIDATE], closed_form, policy, run)
+        return []
+    return [BeatsClosedForm.of(predictions[Role.CANDIDATE], closed_form, policy, run)]
 
 
 def _build_remarks(unscored: Sequence[UnscoredTarget], items: int, deployed: bool) -> list[str]:
@@ -153,12 +161,15 @@ def _build_added_rules(
     policy: GatePolicy,
     *,
     deployed: bool,
+    has_classes: bool,
 ) -> list[GateRule]:
-    """What a policy adds for an agent that serves."""
+    """What a policy adds for an agent that serves, and what a fixed set of answers does."""
+    classes = _build_class_rules(candidate, control, policy, deployed=deployed)
+    rules = classes if has_classes else []
     if not deployed:
-        return []
+        return rules
     drift = AnswerDrift.of(candidate, control, policy.maximum_answer_drift)
-    return [NeverRegress.of(policy.never_regress, candidate, control), drift]
+    return [NeverRegress.of(policy.never_regress, candidate, control), drift, *rules]
 
 
 def _build_class_rules(
