@@ -1,34 +1,33 @@
 """The consumer of a service: loses no record of a failed drain, and knows what keeps it.
 
-Its commits end in time, it keeps its member id, and it remembers the error that it meets again and
-again, so that `ConsumerSupervisor` can replace it.
+Its commits end in time, those of single records are gathered, it keeps its member id, and it
+remembers the error that it meets again and again, so that `ConsumerSupervisor` can replace it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from archon_contracts.client.healing import OffsetGap, report_gaps
+from archon_contracts.client.healing import LastingError, OffsetGap, ReadOutage, report_gaps
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.namespace import Namespace
-from shared.kafka.patches import (
-    RejoiningConsumer,
-    lacks_coordinator,
-    observe_fetches,
-    valid_positions,
-)
+from shared.kafka.patches import RejoiningConsumer, active_assignment, valid_positions
 from shared.kafka.tolerant_records import UNDECODABLE_ERRORS
 from shared.logging import get_logger
 
 COMMIT_TIMEOUT_SECONDS: Final = 15.0
-ERROR_MEMORY_SECONDS: Final = 12.0
-"""FastStream asks again 5 s after an error; an error not met for so long is over."""
-
+COMMIT_INTERVAL_SECONDS: Final = 0.1
+"""Between commits of single records: each takes Kafka a write to all copies, some 50 ms on three
+busy nodes, and a record of a topic of commands is handled in a few."""
+COMMIT_RETRY_SECONDS: Final = 1.0
+LAST_COMMIT_SECONDS: Final = 2.0
+"""What the stop waits for a commit, as for the rest of the consumer's end."""
 BATCH_WAIT_MS: Final = 1_000
 """How long a batch is waited for; the wait ends with the first record.
 
@@ -40,6 +39,7 @@ then asks once a second and not ten times, and a record is read sooner.
 log = get_logger(__name__)
 
 Records = dict[TopicPartition, list[ConsumerRecord[Any, Any]]]
+Offsets = dict[TopicPartition, int]
 
 
 class ServiceConsumer(RejoiningConsumer):
@@ -58,24 +58,32 @@ class ServiceConsumer(RejoiningConsumer):
             **options,
         )
         self._idle_wait_seconds = idle_wait_seconds
-        self._errors = _LastingError()
-        self._fetch_errors: dict[int, _LastingError] = {}
-        self._coordinator_known_at = time.monotonic()
+        self._errors = LastingError()
+        self._outage = ReadOutage(self)
+        self._reads_single_records = False
+        self._gathered = _GatheredCommits(self._commit_gathered)
 
     async def start(self) -> None:
         """Connect, and join the group."""
         await super().start()
         pace_idle_fetches(self, maximum_wait_seconds=self._idle_wait_seconds)
         report_gaps(self, _log_gap)
-        observe_fetches(self, self._record_fetch)
-        self._coordinator_known_at = time.monotonic()
+        self._outage.observe()
 
-    async def commit(self, offsets: Any = None) -> None:
-        """aiokafka's waits for ever while the group's coordinator is away.
+    async def commit(self, offsets: Offsets | None = None) -> None:
+        """Commit what was handled: after a batch now, after single records soon and together.
 
-        A commit that is given up is no loss: the next one covers it, and until then a redelivered
-        record meets its inbox row.
+        A commit that is given up, or that the end of the process forestalls, is no loss: the next
+        one covers it, and until then a redelivered record meets its inbox row.
         """
+        if offsets is None and self._reads_single_records:
+            # Now, not when it is sent: the next record is handed out before it is handled.
+            self._gathered.record(active_assignment(self), valid_positions(self))
+        else:
+            await self._commit_now(offsets)
+
+    async def _commit_now(self, offsets: Offsets | None) -> None:
+        """aiokafka's waits for ever while the group's coordinator is away."""
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                 await super().commit(offsets)
@@ -83,8 +91,19 @@ class ServiceConsumer(RejoiningConsumer):
             self._errors.record(error)
             raise
 
+    async def _commit_gathered(self, assignment: Any, offsets: Offsets) -> None:
+        # After a rebalance another member may have gone on from there.
+        if assignment is not None and assignment is active_assignment(self):
+            await self._commit_now(offsets)
+
+    async def stop(self) -> None:
+        """Commit what is gathered, leave the group and disconnect."""
+        await self._gathered.finish()
+        await super().stop()
+
     async def getone(self, *partitions: TopicPartition) -> ConsumerRecord[Any, Any]:
         """The next record."""
+        self._reads_single_records = True
         try:
             record: ConsumerRecord[Any, Any] = await super().getone(*partitions)
         except KafkaError as error:
@@ -125,38 +144,50 @@ class ServiceConsumer(RejoiningConsumer):
 
         To be asked every few seconds: whether a coordinator is known is only looked at then.
         """
-        now = time.monotonic()
-        if not lacks_coordinator(self):
-            self._coordinator_known_at = now
-        elif now - self._coordinator_known_at >= at_least_seconds:
-            return "no coordinator of its group answers; too few of Kafka's nodes may be there"
-        for node, errors in self._fetch_errors.items():
-            if error := errors.lasting(at_least_seconds):
-                return f"node {node} has records to read and does not answer: {error!r}"
-        return ""
-
-    def _record_fetch(self, node: int, error: KafkaError | None) -> None:
-        self._fetch_errors.setdefault(node, _LastingError()).record(error)
+        return self._outage.describe(at_least_seconds)
 
 
-class _LastingError:
-    """An error that comes again and again, and since when."""
+class _GatheredCommits:
+    """Commits the newest offsets in a task of its own: at once, then again after an interval."""
 
-    def __init__(self) -> None:
-        self._error: BaseException | None = None
-        self._since = self._at = 0.0
+    def __init__(self, commit: Callable[[Any, Offsets], Awaitable[None]]) -> None:
+        self._commit = commit
+        self._waiting: tuple[Any, Offsets] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._finishing = asyncio.Event()
 
-    def record(self, error: BaseException | None) -> None:
-        """It came (again), or what it kept from happening has happened: None."""
-        now = time.monotonic()
-        if self._error is None or now - self._at > ERROR_MEMORY_SECONDS:
-            self._since = now
-        self._error, self._at = error, now
+    def record(self, assignment: Any, offsets: Offsets) -> None:
+        """Offsets of an assignment below which all is handled; they cover those before."""
+        self._waiting = (assignment, offsets)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="gathered commits")
 
-    def lasting(self, at_least_seconds: float) -> BaseException | None:
-        """The error, if it has come for so long, up to now."""
-        is_over = time.monotonic() - self._at > ERROR_MEMORY_SECONDS
-        return None if is_over or self._at - self._since < at_least_seconds else self._error
+    async def _run(self) -> None:
+        while self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            pause = COMMIT_INTERVAL_SECONDS
+            try:
+                await self._commit(*waiting)
+            # RuntimeError: uvloop's, of a connection that was cut while it was written to.
+            except (KafkaError, TimeoutError, OSError, RuntimeError) as error:
+                log.debug("commit_failed", reason=repr(error))
+                pause = COMMIT_RETRY_SECONDS
+                self._retry(*waiting)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._finishing.wait()
+
+    def _retry(self, assignment: Any, offsets: Offsets) -> None:
+        if self._waiting is None and not self._finishing.is_set():
+            self._waiting = (assignment, offsets)
+
+    async def finish(self) -> None:
+        """Commit what waits, if that does not take long."""
+        self._finishing.set()
+        if self._task is not None:
+            _, late = await asyncio.wait([self._task], timeout=LAST_COMMIT_SECONDS)
+            for task in late:
+                task.cancel()
 
 
 def _log_gap(gap: OffsetGap) -> None:

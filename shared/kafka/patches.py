@@ -14,14 +14,13 @@ from typing import Any, Final, TypeAlias
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer import fetcher
-from aiokafka.errors import KafkaError, UnknownMemberIdError
-from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.errors import UnknownMemberIdError
 from aiokafka.protocol.group import JoinGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
 from faststream.kafka import KafkaBroker
 
-from archon_contracts.client.patches import take_place, valid_offsets
+from archon_contracts.client.patches import group_coordinator, take_place, valid_offsets
 
 FASTSTREAM_VERSION: Final = "0.7.8"
 """The version that these names were read in; aiokafka's is in the clients' module."""
@@ -70,51 +69,31 @@ async def topics_led(admin: AIOKafkaAdminClient, node_id: int) -> set[str]:
 # without waiting.
 def valid_positions(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
     """Of the assigned partitions that have one."""
+    assignment = active_assignment(consumer)
+    return {} if assignment is None else valid_offsets(assignment)
+
+
+# aiokafka gives an assignment no number by which it could be compared with the next. Can go when it
+# shows the group's generation.
+def active_assignment(consumer: AIOKafkaConsumer) -> Any | None:
+    """The assignment in force, another object after each rebalance; none of a closed consumer."""
     subscription = consumer._subscription.subscription
-    assignment = subscription.assignment if subscription else None
-    return valid_offsets(assignment) if assignment is not None and assignment.active else {}
+    assignment = subscription.assignment if subscription and not consumer._closed else None
+    return assignment if assignment is not None and assignment.active else None
 
 
 # aiokafka says nothing of a rejoin that never ends (aio-libs/aiokafka#625, #1037). Can go when its
 # consumer has such a state.
 def is_group_member(consumer: Any) -> bool:
     """Whether its group knows it, and no rejoin is under way."""
-    coordinator = consumer._coordinator
+    coordinator = group_coordinator(consumer)
     return (
-        coordinator.coordinator_id is not None
+        coordinator is not None
+        and coordinator.coordinator_id is not None
         and coordinator.generation > 0
         and not coordinator._rejoin_needed_fut.done()
         and not consumer._subscription.reassignment_in_progress
     )
-
-
-# aiokafka tries a fetch and the search for a coordinator again for ever, and only logs it. Can go
-# when its consumer says what it waits for.
-def observe_fetches(
-    consumer: AIOKafkaConsumer, report: Callable[[int, KafkaError | None], None]
-) -> None:
-    """Call `report` after each fetch of a started consumer: with its node, and its error if any."""
-    client = consumer._client
-    send = client.send
-
-    async def observed_send(node_id: int, request: Any, **options: Any) -> Any:
-        try:
-            response = await send(node_id, request, **options)
-        except KafkaError as error:
-            if isinstance(request, FetchRequest):
-                report(node_id, error)
-            raise
-        if isinstance(request, FetchRequest):
-            report(node_id, None)
-        return response
-
-    client.send = observed_send
-
-
-def lacks_coordinator(consumer: AIOKafkaConsumer) -> bool:
-    """Whether a member of a group knows no coordinator that answers it."""
-    # A consumer without a group has a coordinator without this name.
-    return getattr(consumer._coordinator, "coordinator_id", NO_GENERATION) is None
 
 
 # aiokafka drops its member id as soon as a commit or heartbeat names an old generation, and joins
@@ -123,9 +102,9 @@ def lacks_coordinator(consumer: AIOKafkaConsumer) -> bool:
 # does not know it. Can go when aiokafka keeps it, too.
 def keep_member_id(consumer: AIOKafkaConsumer) -> None:
     """Make a started consumer rejoin under its own id; it goes when a join refuses it."""
-    coordinator = consumer._coordinator
-    if not hasattr(coordinator, "reset_generation"):
-        return  # a consumer without a group
+    coordinator = group_coordinator(consumer)
+    if coordinator is None:
+        return
     reset, send = coordinator.reset_generation, coordinator._send_req
     member_id_rejected = False
 

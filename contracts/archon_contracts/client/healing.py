@@ -2,7 +2,8 @@
 
 An outage, a right that was taken away, a task of aiokafka that has ended: each is logged when it
 begins, every 30 s while it lasts, and when it is over, and is tried again with backoff for as long
-as the subscription is wanted.
+as the subscription is wanted. aiokafka waits an outage out by itself and raises nothing, so its
+fetches are observed.
 
 Records that were deleted before they were read are reported with their offsets. Retention deletes
 by age or size, read or not: a consumer whose next offset is gone goes on with the first one that is
@@ -30,8 +31,11 @@ from archon_contracts.client.patches import (
     Fetch,
     abandon,
     has_ended,
+    lacks_coordinator,
     member_id,
+    observe_fetches,
     offsets_out_of_range,
+    partitions_without_leader,
     take_place,
     unauthorized_topics,
     valid_offsets,
@@ -55,6 +59,10 @@ REPORT_SECONDS: Final = 30.0
 MAXIMUM_BACKOFF_SECONDS: Final = 8.0
 CLOSE_SECONDS: Final = 5.0
 """Much less than the start's: what is being replaced would not answer for longer either."""
+ERROR_MEMORY_SECONDS: Final = 12.0
+"""An error not met for so long is over: tries come at most 8 s apart, FastStream's 5 s."""
+OUTAGE_SECONDS: Final = 3.0
+"""What is over sooner, as the change of a leader is, is no outage."""
 
 log = logging.getLogger(__name__)
 
@@ -111,12 +119,79 @@ def report_gaps(consumer: AIOKafkaConsumer, report: Callable[[OffsetGap], None])
     wrap_fetches(consumer, wrap)
 
 
-class FaultLog:
-    """One line when a fault begins and when it is over, and one every 30 s between."""
+class LastingError:
+    """An error that comes again and again, and since when."""
 
     def __init__(self) -> None:
-        self._since: float | None = None
-        self._logged_at = 0.0
+        self._error: BaseException | None = None
+        self._since = self._at = 0.0
+
+    def record(self, error: BaseException | None) -> None:
+        """It came (again), or what it kept from happening has happened: None."""
+        now = time.monotonic()
+        if self._error is None or now - self._at > ERROR_MEMORY_SECONDS:
+            self._since = now
+        self._error, self._at = error, now
+
+    def lasting(self, at_least_seconds: float) -> BaseException | None:
+        """The error, if it has come for so long, up to now."""
+        is_over = time.monotonic() - self._at > ERROR_MEMORY_SECONDS
+        return None if is_over or self._at - self._since < at_least_seconds else self._error
+
+
+class ReadOutage:
+    """What a consumer waits for in silence: a coordinator, a leader, a node's answer to a fetch."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._fetch_errors: dict[int, LastingError] = {}
+        self._first_seen: dict[str, float] = {}
+
+    def observe(self) -> None:
+        """Begin, once the consumer has started."""
+        observe_fetches(self._consumer, self.record_fetch)
+
+    def record_fetch(self, node: int, error: KafkaError | None) -> None:
+        """A node answered a fetch, or did not."""
+        self._fetch_errors.setdefault(node, LastingError()).record(error)
+
+    def describe(self, at_least_seconds: float) -> str:
+        """What it has waited for since so long, and goes on to try by itself; empty: nothing.
+
+        To be asked every few seconds: who leads and coordinates is only looked at then.
+        """
+        without_coordinator = self._lasted("coordinator", seen=lacks_coordinator(self._consumer))
+        leaderless = partitions_without_leader(self._consumer)
+        without_leader = self._lasted("leader", seen=bool(leaderless))
+        if without_coordinator >= at_least_seconds:
+            return "no coordinator of its group answers; too few of Kafka's nodes may be there"
+        if without_leader >= at_least_seconds:
+            topic, partition = leaderless[0]
+            return f"{len(leaderless)} of its partitions have no leader: {topic}[{partition}], ..."
+        for node, errors in self._fetch_errors.items():
+            if error := errors.lasting(at_least_seconds):
+                return f"node {node} has records to read and does not answer: {error!r}"
+        return ""
+
+    def _lasted(self, lack: str, *, seen: bool) -> float:
+        """For how many seconds something has been lacking at every look; -1: it is not."""
+        if not seen:
+            self._first_seen.pop(lack, None)
+            return -1.0
+        now = time.monotonic()
+        return now - self._first_seen.setdefault(lack, now)
+
+
+class FaultLog:
+    """One line when a fault begins and when it is over, and one every 30 s between.
+
+    `on_change` is called with each new reason, and with an empty text when the fault is over.
+    """
+
+    def __init__(self, on_change: Callable[[str], None] | None = None) -> None:
+        self._on_change = on_change
+        self._reason = ""
+        self._since = self._logged_at = 0.0
         self._failures = 0
 
     @property
@@ -126,25 +201,31 @@ class FaultLog:
 
     def report(self, reason: object) -> None:
         """It does not work, for this reason."""
-        now = time.monotonic()
+        now, before = time.monotonic(), self._reason
         self._failures += 1
-        if self._since is None:
+        self._reason = str(reason) or type(reason).__name__
+        if not before:
             self._since = self._logged_at = now
-            log.warning("the subscription cannot read, and tries again: %s", reason)
+            log.warning("the subscription cannot read, and tries again: %s", self._reason)
         elif now - self._logged_at >= REPORT_SECONDS:
             self._logged_at = now
             log.warning(
                 "the subscription has not read for %d s (%d failures): %s",
                 now - self._since,
                 self._failures,
-                reason,
+                self._reason,
             )
+        if self._on_change is not None and self._reason != before:
+            self._on_change(self._reason)
 
     def clear(self) -> None:
         """It works (again)."""
-        if self._since is not None:
-            log.info("the subscription reads again after %d s", time.monotonic() - self._since)
-        self._since, self._failures = None, 0
+        if not self._reason:
+            return
+        log.info("the subscription reads again after %d s", time.monotonic() - self._since)
+        self._reason, self._failures = "", 0
+        if self._on_change is not None:
+            self._on_change("")
 
 
 class HealingConsumer:
@@ -158,13 +239,15 @@ class HealingConsumer:
         timeout_seconds: float,
         idle_wait_seconds: float,
         on_gap: Callable[[OffsetGap], None],
+        on_fault: Callable[[str], None] | None = None,
     ) -> None:
         self._options = dict(options)
         self._topics = topics
         self._timeout = timeout_seconds
         self._idle_wait = idle_wait_seconds
         self._on_gap = on_gap
-        self._faults = FaultLog()
+        self._faults = FaultLog(on_fault)
+        self._outage: ReadOutage | None = None
         # Where a reader without a group goes on: Kafka keeps no offsets for it.
         self._positions: dict[TopicPartition, int] = {}
         self._member_id = ""
@@ -186,6 +269,8 @@ class HealingConsumer:
         )
         pace_idle_fetches(consumer, maximum_wait_seconds=self._idle_wait)
         report_gaps(consumer, self._on_gap)
+        outage = ReadOutage(consumer)
+        outage.observe()
         take_place(consumer, self._member_id)
         # After the hooks above: the first fetch has to go through them.
         consumer.subscribe(self._topics)
@@ -195,7 +280,7 @@ class HealingConsumer:
         except BaseException:
             await stop(consumer, timeout_seconds=CLOSE_SECONDS)
             raise
-        self.consumer = consumer
+        self.consumer, self._outage = consumer, outage
 
     async def next_record(self, wait_seconds: float) -> ConsumerRecord | None:
         """The next record; None when none came in time.
@@ -217,7 +302,9 @@ class HealingConsumer:
         except KafkaError as error:
             await self._replace(consumer, error)
             return None
-        self._faults.clear()
+        # Other nodes may bring records while one is away.
+        if self._faults.failures and not self._describe_outage():
+            self._faults.clear()
         place = TopicPartition(record.topic, record.partition)
         self._positions[place] = record.offset + 1
         return record
@@ -236,8 +323,13 @@ class HealingConsumer:
             # The next refresh of the metadata finds them again.
             names = ",".join(sorted(hidden))
             self._faults.report(missing_right(principal_in(self._options), "Read", "topic", names))
+        elif outage := self._describe_outage():
+            self._faults.report(outage)
         else:
             self._faults.clear()
+
+    def _describe_outage(self) -> str:
+        return "" if self._outage is None else self._outage.describe(OUTAGE_SECONDS)
 
     async def _replace(self, consumer: AIOKafkaConsumer, reason: object) -> None:
         self._faults.report(self._describe(reason))

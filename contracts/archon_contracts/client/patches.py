@@ -17,10 +17,11 @@ from archon_contracts.client.errors import MissingExtraError
 
 try:
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-    from aiokafka.consumer.group_coordinator import GroupCoordinator
+    from aiokafka.consumer.group_coordinator import NoGroupCoordinator
     from aiokafka.errors import BrokerResponseError, KafkaError, for_code
     from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
     from aiokafka.producer.sender import Sender, SendProduceReqHandler
+    from aiokafka.protocol.fetch import FetchRequest
     from aiokafka.record.memory_records import MemoryRecords
 except ModuleNotFoundError as error:
     raise MissingExtraError("aiokafka", "kafka") from error
@@ -224,8 +225,8 @@ async def abandon(connection: Any) -> None:
             await asyncio.wait([sender], timeout=ABANDON_SECONDS)
         _fail_quietly(connection._message_accumulator, KafkaError("the producer was closed"))
         return
-    coordinator, fetcher = connection._coordinator, connection._fetcher
-    for task in _coordinator_tasks(coordinator):
+    fetcher = connection._fetcher
+    for task in _coordinator_tasks(group_coordinator(connection)):
         task.cancel()
     if fetcher is not None:
         with contextlib.suppress(asyncio.CancelledError, KafkaError):  # of a fetch in flight
@@ -254,10 +255,18 @@ def _fail_quietly(accumulator: Any, error: BaseException) -> None:
 
 
 def _coordinator_tasks(coordinator: Any) -> list[asyncio.Task[Any]]:
-    """A consumer without a group has a coordinator without these tasks."""
+    """What runs for a member of a group; nothing without a group."""
     names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")
-    tasks = (getattr(coordinator, name, None) for name in names)
+    tasks = (getattr(coordinator, name) for name in names) if coordinator is not None else ()
     return [task for task in tasks if task is not None and not task.done()]
+
+
+# aiokafka gives a consumer without a group a coordinator that shares next to nothing with a
+# group's. Can go when it has none.
+def group_coordinator(consumer: Any) -> Any | None:
+    """What keeps a started consumer in its group; None without a group, and before the start."""
+    coordinator = consumer._coordinator
+    return None if isinstance(coordinator, NoGroupCoordinator) else coordinator
 
 
 # aiokafka's consumer always joins its group as somebody new, and where the one before it could not
@@ -265,13 +274,15 @@ def _coordinator_tasks(coordinator: Any) -> list[asyncio.Task[Any]]:
 # member id as an argument.
 def member_id(consumer: AIOKafkaConsumer) -> str:
     """A consumer's id in its group; empty before the first join, and without a group."""
-    return getattr(consumer._coordinator, "member_id", "")
+    coordinator = group_coordinator(consumer)
+    return "" if coordinator is None else str(coordinator.member_id)
 
 
 def take_place(consumer: AIOKafkaConsumer, member_id: str) -> None:
     """Let a consumer that has not joined its group yet rejoin it as this member."""
-    if isinstance(consumer._coordinator, GroupCoordinator):
-        consumer._coordinator.member_id = member_id
+    coordinator = group_coordinator(consumer)
+    if coordinator is not None:
+        coordinator.member_id = member_id
 
 
 # aiokafka has no hook between two fetches. Can go when the embedded broker long-polls.
@@ -308,8 +319,8 @@ def has_ended(consumer: Any) -> bool:
     """Whether a task that an open consumer lives by is over."""
     if consumer._closed or consumer._fetcher is None:
         return False
-    # A consumer without a group has a coordinator without this task.
-    coordination = getattr(consumer._coordinator, "_coordination_task", None)
+    coordinator = group_coordinator(consumer)
+    coordination = None if coordinator is None else coordinator._coordination_task
     tasks = (consumer._fetcher._fetch_task, coordination)
     return any(task is not None and task.done() for task in tasks)
 
@@ -319,3 +330,38 @@ def has_ended(consumer: Any) -> bool:
 def unauthorized_topics(consumer: Any) -> set[str]:
     """Topics that the broker does not let this consumer see."""
     return set(consumer._client.cluster.unauthorized_topics)
+
+
+# aiokafka tries a fetch and the search for a coordinator or a leader again for ever, and only logs
+# it. Can go when its consumer says what it waits for.
+def observe_fetches(
+    consumer: AIOKafkaConsumer, report: Callable[[int, KafkaError | None], None]
+) -> None:
+    """Call `report` after each fetch of a started consumer: with its node, and its error if any."""
+    client = consumer._client
+    send = client.send
+
+    async def observed_send(node_id: int, request: Any, **options: Any) -> Any:
+        try:
+            response = await send(node_id, request, **options)
+        except KafkaError as error:
+            if isinstance(request, FetchRequest):
+                report(node_id, error)
+            raise
+        if isinstance(request, FetchRequest):
+            report(node_id, None)
+        return response
+
+    client.send = observed_send
+
+
+def lacks_coordinator(consumer: AIOKafkaConsumer) -> bool:
+    """Whether a member of a group knows no coordinator that answers it."""
+    coordinator = group_coordinator(consumer)
+    return coordinator is not None and coordinator.coordinator_id is None
+
+
+def partitions_without_leader(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+    """Assigned partitions that no node serves now, in order."""
+    leader_of = consumer._client.cluster.leader_for_partition
+    return sorted(each for each in consumer.assignment() if leader_of(each) in (None, -1))

@@ -85,6 +85,7 @@ async def subscribe(
     from_beginning: bool = True,
     idle_wait_seconds: float = 0.0,
     on_unreadable: Callable[[UnreadableRecord], None] = log_unreadable,
+    on_fault: Callable[[str], None] | None = None,
     connection: Mapping[str, Any] | None = None,
     namespace: str = "",
 ) -> AsyncGenerator[ReceivedEvent[T], None]:
@@ -99,7 +100,8 @@ async def subscribe(
     compacted configuration topic. `from_beginning` matters where no progress is kept yet.
     `idle_wait_seconds` is for brokers that do not long-poll (see `idle_fetch`); `connection` holds
     further options of aiokafka's consumer; `namespace` is the deployment's, before `group_id` too.
-    Wrap it in `contextlib.aclosing` to leave at once. Any outage is waited out (see `healing`).
+    Wrap it in `contextlib.aclosing` to leave at once. Any outage is waited out (see `healing`);
+    `on_fault` is called with each new reason, and with "" when events can be read again.
 
     Raises:
         BrokerUnavailableError: Kafka could not be reached at the start.
@@ -111,19 +113,17 @@ async def subscribe(
     topics = sorted({prefix.qualify(contract.topic.name) for contract in types})
     if not topics:
         raise SubscriptionError("name at least one type of event")
+    names = {
+        "bootstrap_servers": bootstrap_servers,
+        "group_id": prefix.qualify(group_id) if group_id is not None else None,
+    }
     reader = HealingConsumer(
-        {
-            **READER_OPTIONS,
-            "bootstrap_servers": bootstrap_servers,
-            "group_id": prefix.qualify(group_id) if group_id is not None else None,
-            "client_id": prefix.qualify(CLIENT_ID),
-            "auto_offset_reset": "earliest" if from_beginning else "latest",
-            **(connection or {}),
-        },
+        {**names, **_reader_options(prefix, from_beginning), **(connection or {})},
         topics,
         timeout_seconds=TIMEOUT_SECONDS,
         idle_wait_seconds=idle_wait_seconds,
         on_gap=_log_gap,
+        on_fault=on_fault,
     )
     await reader.start()
     progress = _Progress(reader, kept=group_id is not None)
@@ -137,6 +137,14 @@ async def subscribe(
     finally:
         await progress.commit()
         await reader.stop()
+
+
+def _reader_options(prefix: Namespace, from_beginning: bool) -> dict[str, Any]:
+    return {
+        **READER_OPTIONS,
+        "client_id": prefix.qualify(CLIENT_ID),
+        "auto_offset_reset": "earliest" if from_beginning else "latest",
+    }
 
 
 def _log_gap(gap: OffsetGap) -> None:

@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
-from archon_contracts.client import KafkaFeedbackClient, subscribe
+from archon_contracts.client import KafkaFeedbackClient, healing, subscribe
 from archon_contracts.client.healing import FaultLog, HealingConsumer
 from archon_contracts.client.patches import has_ended, member_id
 from archon_contracts.events import FeedbackReceived
@@ -40,14 +40,19 @@ async def _send(broker: Broker, *interactions: str) -> None:
 
 
 @pytest.mark.parametrize("group", [None, "notes"])
-async def test_a_subscription_reads_on_after_an_outage_of_its_broker(
-    tmp_path: Path, group: str | None, caplog: pytest.LogCaptureFixture
+async def test_a_subscription_says_that_its_broker_is_away_and_reads_on_afterwards(
+    tmp_path: Path,
+    group: str | None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(healing, "OUTAGE_SECONDS", 0.5)
+    caplog.set_level(logging.INFO, logger=healing.__name__)
     broker = make_broker(tmp_path)
     await broker.start()
     await ensure_topics(broker.bootstrap_servers, topics=(FEEDBACK,))
     await _send(broker, "before")
-    seen: list[str] = []
+    seen, faults = list[str](), list[str]()
 
     async def read() -> None:
         events = subscribe(
@@ -55,6 +60,7 @@ async def test_a_subscription_reads_on_after_an_outage_of_its_broker(
             FeedbackReceived,
             tenant_id=None,
             group_id=group,
+            on_fault=faults.append,
             idle_wait_seconds=IDLE_WAIT_SECONDS,
         )
         async with aclosing(events):
@@ -66,16 +72,22 @@ async def test_a_subscription_reads_on_after_an_outage_of_its_broker(
         await eventually(lambda: seen == ["before"], timeout=30)
         await asyncio.sleep(1.5)  # the group's offset is committed
         await broker.stop()
-        await asyncio.sleep(3)
+        await eventually(lambda: any(faults), timeout=15)
         await broker.start()
         await _send(broker, "after")
         await eventually(lambda: "after" in seen, timeout=30)
         assert seen == ["before", "after"]
+        await eventually(lambda: faults[-1] == "", timeout=30)
         assert not reading.done()
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         await broker.stop()
+    states = [each.message for each in caplog.records if each.name == healing.__name__]
+    assert [state.split(" after ")[0].split(",")[0] for state in states] == [
+        "the subscription cannot read",
+        "the subscription reads again",
+    ]
     assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) <= 10
 
 
@@ -160,11 +172,13 @@ def test_a_lasting_fault_is_logged_when_it_begins_every_half_minute_and_at_its_e
     caplog.set_level(logging.INFO, logger="archon_contracts.client.healing")
     now = [1000.0]
     monkeypatch.setattr("archon_contracts.client.healing.time.monotonic", lambda: now[0])
-    faults = FaultLog()
+    changes = list[str]()
+    faults = FaultLog(changes.append)
     for _ in range(60):
         faults.report("away")
         now[0] += 1
     faults.clear()
     faults.clear()
+    assert changes == ["away", ""]
     assert len(caplog.records) == 3
     assert "for 30 s (31 failures)" in caplog.records[1].message

@@ -4,9 +4,16 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer
 
-from archon_contracts.client.patches import has_ended
+from archon_contracts.client.patches import (
+    abandon,
+    group_coordinator,
+    has_ended,
+    lacks_coordinator,
+    member_id,
+    take_place,
+)
 from archon_contracts.topics import REGISTRY_COMMANDS
-from shared.kafka.patches import is_group_member
+from shared.kafka.patches import RejoiningConsumer, is_group_member
 from shared.kafka.topic_admin import ensure_topics
 from shared.process.service_context import ServiceContext
 from tests.support.eventually import eventually
@@ -27,6 +34,23 @@ async def test_a_consumer_is_seen_to_have_joined_its_group(kafka: str) -> None:
         assert not is_group_member(consumer)
         consumer.subscribe([REGISTRY_COMMANDS.name])
         await eventually(lambda: is_group_member(consumer), timeout=20)
+
+
+async def test_a_consumer_without_a_group_is_no_member_and_lacks_no_coordinator(kafka: str) -> None:
+    await ensure_topics(kafka)
+    consumer = RejoiningConsumer(bootstrap_servers=kafka, group_id=None)
+    assert group_coordinator(consumer) is None  # not started yet
+    await consumer.start()
+    try:
+        consumer.subscribe([REGISTRY_COMMANDS.name])
+        take_place(consumer, "nobody")
+        assert group_coordinator(consumer) is None
+        assert (member_id(consumer), lacks_coordinator(consumer)) == ("", False)
+        assert not is_group_member(consumer)
+        assert not has_ended(consumer)
+    finally:
+        await abandon(consumer)
+        await consumer.stop()
 
 
 async def test_kafka_is_asked_over_a_connection_of_its_own(database_url: str, kafka: str) -> None:

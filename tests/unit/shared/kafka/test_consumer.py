@@ -1,17 +1,22 @@
 """The consumer of a service."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from archon_contracts.namespace import Namespace
+from shared.kafka import consumer as module
 from shared.kafka.consumer import BATCH_WAIT_MS, ServiceConsumer
-from shared.kafka.patches import observe_fetches
+from tests.support.eventually import eventually
+
+PARTITION = TopicPartition("topic", 0)
 
 
 async def test_an_idle_consumer_waits_long_for_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +43,7 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.error: Exception | None = None
+        self.cluster = ClusterMetadata()
 
     async def send(self, _node_id: int, _request: object, **_options: object) -> str:
         if self.error is not None:
@@ -48,8 +54,11 @@ class FakeClient:
 def _consumer(client: FakeClient, **coordinator: object) -> ServiceConsumer:
     """Not started, with these parts in place of its own."""
     consumer = ServiceConsumer(group_id="group", namespace=Namespace())
-    consumer._client, consumer._coordinator = client, SimpleNamespace(**coordinator)
-    observe_fetches(consumer, consumer._record_fetch)
+    consumer._client = client
+    consumer._coordinator = SimpleNamespace(
+        reset_generation=None, _send_req=None, member_id="", **coordinator
+    )
+    consumer._outage.observe()
     consumer._closed = True  # nothing of it needs an end
     return consumer
 
@@ -60,10 +69,6 @@ async def test_a_member_without_a_coordinator_says_so_after_a_while() -> None:
     assert "no coordinator of its group" in consumer.outage(0.0)
     consumer._coordinator.coordinator_id = 1
     assert consumer.outage(0.0) == ""
-
-
-async def test_a_consumer_without_a_group_lacks_no_coordinator() -> None:
-    assert _consumer(FakeClient()).outage(0.0) == ""
 
 
 async def test_a_node_that_answers_no_fetch_is_named_until_it_does() -> None:
@@ -81,3 +86,70 @@ async def test_a_node_that_answers_no_fetch_is_named_until_it_does() -> None:
     client.error = None
     await consumer._client.send(2, fetch)
     assert consumer.outage(0.0) == ""
+
+
+class CommittedOffsets:
+    """What a consumer of one partition committed; a commit takes a while, or fails."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made, self.failures = list[int](), list[Exception]()
+        self.assignment: object = object()
+        self.position = 0
+        monkeypatch.setattr(AIOKafkaConsumer, "commit", self._commit)
+        monkeypatch.setattr(AIOKafkaConsumer, "getone", self._getone)
+        monkeypatch.setattr(module, "active_assignment", lambda _consumer: self.assignment)
+        monkeypatch.setattr(module, "valid_positions", lambda _: {PARTITION: self.position})
+        monkeypatch.setattr(module, "COMMIT_INTERVAL_SECONDS", 0.01)
+        monkeypatch.setattr(module, "COMMIT_RETRY_SECONDS", 0.01)
+
+    async def _getone(self, *_: Any) -> None:
+        self.position += 1
+
+    async def _commit(self, offsets: dict[TopicPartition, int] | None) -> None:
+        await asyncio.sleep(0.002)
+        if self.failures:
+            raise self.failures.pop()
+        self.made.append(self.position if offsets is None else offsets[PARTITION])
+
+
+@pytest.fixture
+def committed(monkeypatch: pytest.MonkeyPatch) -> CommittedOffsets:
+    return CommittedOffsets(monkeypatch)
+
+
+async def _handle(consumer: ServiceConsumer, records: int) -> None:
+    for _ in range(records):
+        await consumer.getone()
+        await asyncio.sleep(0)  # its handler
+        await consumer.commit()
+
+
+async def test_commits_of_single_records_are_gathered_and_the_last_is_made_at_the_stop(
+    committed: CommittedOffsets,
+) -> None:
+    consumer = ServiceConsumer(group_id="group", namespace=Namespace())
+    await _handle(consumer, 200)
+    await consumer.getone()  # handed out, not handled
+    await consumer.stop()
+    assert committed.made[-1] == 200
+    assert len(committed.made) < 50
+    assert committed.made == sorted(committed.made)
+
+
+async def test_a_gathered_commit_that_fails_is_made_again(committed: CommittedOffsets) -> None:
+    committed.failures = [KafkaConnectionError("away"), RuntimeError("the handler is closed")]
+    consumer = ServiceConsumer(group_id="group", namespace=Namespace())
+    await _handle(consumer, 3)
+    await eventually(lambda: committed.made == [3], timeout=5)
+    await consumer.stop()
+
+
+async def test_what_was_handled_before_a_rebalance_is_not_committed_after_it(
+    committed: CommittedOffsets,
+) -> None:
+    """Another member may have gone on from there, and be put back."""
+    consumer = ServiceConsumer(group_id="group", namespace=Namespace())
+    await _handle(consumer, 1)
+    committed.assignment = object()
+    await consumer.stop()
+    assert committed.made == []
