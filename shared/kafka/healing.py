@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from aiokafka.errors import KafkaError
 
-from archon_contracts.client.patches import has_ended, unauthorized_topics
+from archon_contracts.client.patches import has_ended, refresh_metadata, unauthorized_topics
 from archon_contracts.client.security import missing_right
 from shared.kafka.connections import ConnectionStates
 from shared.kafka.patches import is_group_member
@@ -128,7 +128,8 @@ class ConsumerSupervisor:
             return _ConsumerFault(self._describe(each, error))
         if hidden := unauthorized_topics(consumer):
             names = ",".join(sorted(hidden))
-            # The next refresh of the metadata finds them again.
+            # Found again by the first look after the right was given back, not 10 s later.
+            refresh_metadata(consumer)
             reason = missing_right(self._principal, "Read", "topic", names)
             return _ConsumerFault(reason, heals_by_itself=True)
         if error := consumer.lasting_error(0.0):

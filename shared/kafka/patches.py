@@ -7,6 +7,7 @@ these names changes its shape: then look at each of them again. What producers n
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -126,6 +127,28 @@ def keep_member_id(consumer: AIOKafkaConsumer) -> None:
     coordinator.reset_generation = reset_generation
 
 
+# aiokafka goes on with a commit whose caller has given it up, and nobody then asks for its error: a
+# traceback each. Can go when a commit takes a timeout.
+def retrieve_late_commits(consumer: AIOKafkaConsumer) -> None:
+    """Let the error of a commit that was given up be no error of the process."""
+    coordinator = group_coordinator(consumer)
+    if coordinator is None:
+        return
+    commit = coordinator._do_commit_offsets
+
+    def commit_offsets(assignment: Any, offsets: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.ensure_future(commit(assignment, offsets))
+        task.add_done_callback(_retrieve_error)
+        return task
+
+    coordinator._do_commit_offsets = commit_offsets
+
+
+def _retrieve_error(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
 # aiokafka's consumer makes its coordinator within start() and joins at once: only then can it be
 # given a member id. Can go with `take_place`.
 class RejoiningConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
@@ -145,6 +168,7 @@ class RejoiningConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka shi
         self.__dict__["_coordinator"] = coordinator
         if coordinator is not None:
             keep_member_id(self)
+            retrieve_late_commits(self)
             take_place(self, self._first_member_id)
 
 

@@ -36,6 +36,7 @@ from archon_contracts.client.patches import (
     observe_fetches,
     offsets_out_of_range,
     partitions_without_leader,
+    refresh_metadata,
     take_place,
     unauthorized_topics,
     valid_offsets,
@@ -320,7 +321,7 @@ class HealingConsumer:
         if has_ended(consumer):
             await self._replace(consumer, "a task of its client has ended")
         elif hidden := unauthorized_topics(consumer):
-            # The next refresh of the metadata finds them again.
+            refresh_metadata(consumer)
             names = ",".join(sorted(hidden))
             self._faults.report(missing_right(principal_in(self._options), "Read", "topic", names))
         elif outage := self._describe_outage():

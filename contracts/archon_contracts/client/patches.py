@@ -332,6 +332,13 @@ def unauthorized_topics(consumer: Any) -> set[str]:
     return set(consumer._client.cluster.unauthorized_topics)
 
 
+# aiokafka looks for such a topic again only when its metadata are old. Can go when it does so with
+# its retry backoff.
+def refresh_metadata(consumer: Any) -> None:
+    """Have the metadata of topics read now; the consumer then joins its group again if needed."""
+    consumer._client.force_metadata_update()
+
+
 # aiokafka tries a fetch and the search for a coordinator or a leader again for ever, and only logs
 # it. Can go when its consumer says what it waits for.
 def observe_fetches(

@@ -1,6 +1,7 @@
 """The consumer of a service."""
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from archon_contracts.namespace import Namespace
 from shared.kafka import consumer as module
 from shared.kafka.consumer import BATCH_WAIT_MS, ServiceConsumer
+from shared.kafka.patches import retrieve_late_commits
 from tests.support.eventually import eventually
 
 PARTITION = TopicPartition("topic", 0)
@@ -56,7 +58,11 @@ def _consumer(client: FakeClient, **coordinator: object) -> ServiceConsumer:
     consumer = ServiceConsumer(group_id="group", namespace=Namespace())
     consumer._client = client
     consumer._coordinator = SimpleNamespace(
-        reset_generation=None, _send_req=None, member_id="", **coordinator
+        reset_generation=None,
+        _send_req=None,
+        _do_commit_offsets=None,
+        member_id="",
+        **coordinator,
     )
     consumer._outage.observe()
     consumer._closed = True  # nothing of it needs an end
@@ -153,3 +159,21 @@ async def test_what_was_handled_before_a_rebalance_is_not_committed_after_it(
     committed.assignment = object()
     await consumer.stop()
     assert committed.made == []
+
+
+async def test_the_error_of_a_commit_that_was_given_up_is_no_error_of_the_process() -> None:
+    unhandled = list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, seen: unhandled.append(seen))
+
+    async def fail(_assignment: object, _offsets: object) -> None:
+        await asyncio.sleep(0.01)
+        raise KafkaConnectionError("the coordinator is away")
+
+    coordinator = SimpleNamespace(_do_commit_offsets=fail)
+    retrieve_late_commits(SimpleNamespace(_coordinator=coordinator))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await asyncio.shield(coordinator._do_commit_offsets(None, {}))  # as aiokafka does
+    await asyncio.sleep(0.02)
+    gc.collect()
+    assert unhandled == []

@@ -30,6 +30,10 @@ class ConsumerInternals:
         self.reassignment_in_progress = False
         self.cluster = self
         self.unauthorized_topics: set[str] = set()
+        self.metadata_updates = 0
+
+    def force_metadata_update(self) -> None:
+        self.metadata_updates += 1
 
 
 class FakeConsumer:
@@ -194,6 +198,7 @@ async def test_a_topic_that_the_broker_hides_is_reported_with_the_right_that_is_
     consumer._client.unauthorized_topics = {"feedback"}
     assert not await _is_replaced(consumer, states=states)
     assert "--operation Read --topic feedback" in states.summary()
+    assert consumer._client.metadata_updates > 0  # or its return were seen 10 s later
 
 
 async def test_a_replacement_that_fails_is_reported_and_the_supervisor_goes_on() -> None:

@@ -46,6 +46,11 @@ def test_aiokafka_makes_a_coordinator_at_the_start_and_keeps_its_member_id_there
     assert "self.member_id = " in inspect.getsource(GroupCoordinator.__init__)
 
 
+def test_aiokafka_goes_on_with_a_commit_that_was_given_up() -> None:
+    source = inspect.getsource(GroupCoordinator.commit_offsets)
+    assert "asyncio.shield(self._do_commit_offsets(assignment, offsets))" in source
+
+
 def test_aiokafka_sends_its_fetches_through_its_client() -> None:
     source = inspect.getsource(Fetcher._proc_fetch_request)
     assert "await self._client.send(node_id, request)" in source
