@@ -172,6 +172,13 @@ def _build_backpressure(settings: Settings, shared: ServiceContext) -> Backpress
         OutboxMonitor(shared.database, OutboxBacklogStore(), limits),
         InFlightLimit("inflight_events", events, "events", tenant_fraction=fraction),
         InFlightLimit("inflight_bytes", size, "bytes", tenant_fraction=fraction),
+        InFlightLimit(
+            "inflight_requests",
+            settings.gateway_inflight_requests_limit,
+            "requests",
+            tenant_fraction=fraction,
+            until="answered",
+        ),
     )
 
 

@@ -101,11 +101,16 @@ class Settings(ServiceSettings):
         ge=0,
         description="Feedback bodies received and not answered yet [bytes]; 0: no limit.",
     )
+    gateway_inflight_requests_limit: int = Field(
+        default=1_000,
+        ge=0,
+        description="Requests that are being answered, and open event streams; 0: no limit.",
+    )
     gateway_inflight_tenant_fraction: float = Field(
         default=0.5,
         gt=0,
         le=1,
-        description="Fraction of both in-flight limits that one tenant may use.",
+        description="Fraction of the in-flight limits that one tenant may use.",
     )
     gateway_recent_events: int = Field(
         default=10_000, ge=100, description="Events kept for streams that resume."

@@ -1,8 +1,12 @@
-"""Admission before the body: no byte of it is read for a caller that is not let in."""
+"""Admission before the body: no byte of it is read for a caller that is not let in.
+
+A request holds its tenant's place among the requests under way until it is answered.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, MutableMapping
+from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,6 +26,7 @@ MAX_JSON_ELEMENTS: Final = 400_000
 STRUCTURAL: Final = (b",", b":", b"{", b"[")
 """Characters of which a JSON body has at least one for each element; texts may add some."""
 CALLER: Final = "archon.caller"
+HELD: Final = "archon.held"
 
 
 class BodyGate:
@@ -47,15 +52,24 @@ class BodyGate:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["method"] in BODILESS:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with ExitStack() as held:
+            scope[HELD] = held
+            if scope["method"] in BODILESS:
+                await self._app(scope, receive, send)
+            else:
+                await self._admit(scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Any, send: Any) -> None:
         request = Request(scope)
         try:
             caller = await self._admission.authenticate(
                 key=bearer_key(request.headers.get("authorization", "")),
                 address=request.client.host if request.client else "",
             )
+            hold_place(request, caller, self._backpressure)
             self._backpressure.size.require_room(caller.tenant_id)
         except ArchonError as error:
             response = build_error_response(request, error)
@@ -81,6 +95,18 @@ class BodyGate:
             return message
 
         return receive_counted
+
+
+def hold_place(request: Request, caller: Caller, backpressure: Backpressure) -> None:
+    """Count the request as one of its tenant's until it is answered.
+
+    Slow answers and streams would otherwise take all connections of the gateway for one tenant.
+
+    Raises:
+        Overloaded: too many are under way, of all tenants or of this one.
+    """
+    held: ExitStack = request.scope[HELD]
+    held.enter_context(backpressure.requests.reserve(1, caller.tenant_id))
 
 
 def admitted_caller(request: Request) -> Caller | None:

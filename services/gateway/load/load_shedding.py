@@ -112,11 +112,13 @@ class InFlightLimit:
         monotonic: Callable[[], float] = time.monotonic,
         *,
         tenant_fraction: float = 1.0,
+        until: str = "acknowledged",
     ) -> None:
         self._name = name
         self._max = limit
         self._max_per_tenant = max(1, math.floor(limit * tenant_fraction))
         self._unit = unit
+        self._until = until
         self._monotonic = monotonic
         self._reservations: dict[Reservation, float] = {}  # in order: the first is the oldest
         self._reserved_by: Counter[str] = Counter()
@@ -172,7 +174,7 @@ class InFlightLimit:
         oldest = next(iter(self._reservations.values()), self._monotonic())
         wait = min(self._monotonic() - oldest, MAX_WAIT_SECONDS)
         return Overloaded(
-            self._name, f"{self.reserved} {self._unit} are not acknowledged yet", wait
+            self._name, f"{self.reserved} {self._unit} are not {self._until} yet", wait
         )
 
 
@@ -202,6 +204,7 @@ class Backpressure:
     outbox: OutboxMonitor
     events: InFlightLimit
     size: InFlightLimit
+    requests: InFlightLimit
 
     def describe_shedding(self) -> list[dict[str, str | int]]:
         """What is refused at present, with its reason and Retry-After."""
@@ -209,6 +212,7 @@ class Backpressure:
             ("commands", self.outbox.overload),
             ("feedback", self.events.overload),
             ("feedback", self.size.overload),
+            ("requests", self.requests.overload),
         )
         return [
             {

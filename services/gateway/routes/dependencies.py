@@ -28,7 +28,7 @@ from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.feedback.known_agents import KnownAgents
 from services.gateway.feedback.producer import FeedbackProducer
 from services.gateway.functions.service import FunctionService
-from services.gateway.http.body_gate import admitted_caller
+from services.gateway.http.body_gate import admitted_caller, hold_place
 from services.gateway.http.transactions import Transactions
 from services.gateway.idempotency import Idempotency
 from services.gateway.key_admin import KeyAdministration
@@ -133,6 +133,7 @@ class GatewayApi:
                 address=request.client.host if request.client else "",
                 scope=scope,
             )
+            hold_place(request, caller, self.backpressure)
         else:
             require_scope(caller, scope)
         require_binding(request, caller, bound)

@@ -120,6 +120,25 @@ async def test_a_stream_ends_with_its_key(serve: Serve) -> None:
                 ] == []
 
 
+async def test_one_tenants_streams_leave_room_for_other_tenants(serve: Serve) -> None:
+    async with serve(gateway_inflight_requests_limit=4) as gateway:
+        other = await other_key(gateway)
+        body = {"name": "reader", "scopes": ["read"], "tenant_id": "acme"}
+        made = (await gateway.http.post("/v1/keys", json=body)).json()
+        acme = {"Authorization": f"Bearer {made['key']}"}
+
+        async with (
+            gateway.http.stream("GET", ONLY_JOBS) as first,
+            gateway.http.stream("GET", ONLY_JOBS, headers=other) as second,
+        ):
+            # Another key of the tenant: a tenant may make as many as it likes.
+            refused = await gateway.http.get("/v1/agents", headers=other)
+            served = await gateway.http.get("/v1/agents", headers=acme)
+
+    assert (first.status_code, second.status_code, served.status_code) == (200, 200, 200)
+    assert is_for_later(refused, "inflight_requests")
+
+
 async def test_a_closed_stream_frees_its_place_in_the_limit(serve: Serve) -> None:
     async with serve(gateway_streams_per_key=2) as gateway:
 

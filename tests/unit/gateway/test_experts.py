@@ -87,7 +87,10 @@ async def http(fakes: RouteFakes) -> AsyncIterator[httpx.AsyncClient]:
     plenty = [RateLimit("plenty", rate=0, capacity=1, reason="") for _ in fields(RateLimits)]
     watch = OutboxMonitor(None, None, OutboxLimits(age_seconds=10, backlog=10))  # type: ignore[arg-type]  # never looks
     backpressure = Backpressure(
-        watch, InFlightLimit("e", 1000, "events"), InFlightLimit("b", 10**6, "bytes")
+        watch,
+        InFlightLimit("e", 1000, "events"),
+        InFlightLimit("b", 10**6, "bytes"),
+        InFlightLimit("r", 1000, "requests"),
     )
     given: dict[str, Any] = dict.fromkeys(each.name for each in fields(GatewayApi)) | {
         "settings": SimpleNamespace(

@@ -66,6 +66,9 @@ class UnavailableTransactions:
     begin_write = begin_read
 
 
+NO_LIMITS = InFlightLimit("inflight_bytes", 0, "bytes"), InFlightLimit("requests", 0, "requests")
+
+
 @pytest.fixture
 def overloaded_backpressure() -> Iterator[Backpressure]:
     """Both kinds of load are too much."""
@@ -74,7 +77,7 @@ def overloaded_backpressure() -> Iterator[Backpressure]:
     # The wait grows with the age of the oldest reservation: no time passes in these tests.
     events = InFlightLimit("inflight_events", 1, "events", lambda: 0.0)
     with events.reserve(1, "acme"):
-        yield Backpressure(watch, events, InFlightLimit("inflight_bytes", 0, "bytes"))
+        yield Backpressure(watch, events, *NO_LIMITS)
 
 
 @pytest.fixture

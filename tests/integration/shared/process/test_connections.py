@@ -1,8 +1,9 @@
-"""Connections that send half a request, over real sockets: closed, and nobody is kept out."""
+"""Connections that keep us waiting, over real sockets: closed, and nobody is kept out."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -13,16 +14,32 @@ from shared.process.connections import ConnectionLimit, bounded_protocol
 from tests.support.eventually import eventually
 
 WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LARGE, CHUNK = 6_000_000, 100_000
+LARGE_REQUEST = b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+PAGES = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n" * 100
+HALF_BODY = b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answers at once and reads no body; `/slow` is answered after a while."""
+    """Answers at once; `/slow` after a while, `/large` with much, `/body` once it has the body,
+    `/page` with a page."""
     if scope["path"] == "/slow":
         await asyncio.sleep(0.6)
+    if scope["path"] == "/body":
+        while (await receive()).get("more_body"):
+            continue
+    if scope["path"] == "/large":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(LARGE // CHUNK):
+            await send({"type": "http.response.body", "body": b"x" * CHUNK, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    body = b"x" * CHUNK if scope["path"] == "/page" else b"ok"
+    length = str(len(body)).encode()
     await send(
-        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]}
     )
-    await send({"type": "http.response.body", "body": b"ok"})
+    await send({"type": "http.response.body", "body": body})
 
 
 @contextlib.asynccontextmanager
@@ -56,6 +73,18 @@ async def answer(port: int, request: bytes = WHOLE) -> bytes:
             start = await reader.read(15)
         writer.close()
         return start
+
+
+@contextlib.contextmanager
+def unread_connection(port: int, request: bytes, kept: int = 4096) -> Iterator[socket.socket]:
+    """A connection that sent what it could of the request, and of which nothing is read."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, kept)
+        connection.connect(("127.0.0.1", port))
+        connection.setblocking(False)
+        with contextlib.suppress(OSError):
+            connection.send(request)
+        yield connection
 
 
 async def is_closed(reader: asyncio.StreamReader) -> bool:
@@ -103,16 +132,45 @@ async def test_a_slow_answer_has_no_deadline() -> None:
         assert await answer(port, WHOLE.replace(b" / ", b" /slow ")) == b"HTTP/1.1 200 OK"
 
 
-async def test_half_requests_do_not_keep_others_out() -> None:
-    async with listening(20, 60) as port:
-        halves = [await asyncio.open_connection("127.0.0.1", port) for _ in range(60)]
-        for _, writer in halves:
-            with contextlib.suppress(OSError):
-                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+@pytest.mark.parametrize("request_sent", [LARGE_REQUEST, PAGES])
+async def test_an_answer_that_nobody_reads_ends_the_connection(request_sent: bytes) -> None:
+    async with listening(10, 0.3) as port, asyncio.timeout(10):
+        with unread_connection(port, request_sent) as connection:
 
-        assert [await answer(port) for _ in range(5)] == [b"HTTP/1.1 200 OK"] * 5
-        for _, writer in halves:
-            writer.close()
+            async def is_reset() -> bool:
+                return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+            await eventually(is_reset)
+
+
+async def test_a_slow_reader_gets_its_whole_answer() -> None:
+    async with listening(10, 0.3) as port, asyncio.timeout(20):
+        with unread_connection(port, LARGE_REQUEST, kept=100_000) as connection:
+            received, loop = 0, asyncio.get_running_loop()
+            # Longer than the deadline: the kernel keeps megabytes, which are read before it is
+            # seen that there is room for more.
+            while part := await loop.sock_recv(connection, 100_000):
+                received += len(part)
+                await asyncio.sleep(0.01)
+
+    assert received > LARGE
+
+
+@pytest.mark.parametrize(
+    "start", [b"GET / HTTP/1.1\r\nHost: x\r\n", HALF_BODY, LARGE_REQUEST, PAGES]
+)
+async def test_those_who_keep_us_waiting_keep_nobody_out(start: bytes) -> None:
+    async with listening(5, 60) as port:
+        with contextlib.ExitStack() as waiting:
+            for _ in range(12):
+                waiting.enter_context(unread_connection(port, start))
+            await asyncio.sleep(0.3)  # until all are accepted, and their requests read
+
+            async def is_answered() -> bool:
+                return await answer(port) == b"HTTP/1.1 200 OK"
+
+            # What has come of their answers takes a moment to make.
+            await eventually(is_answered)
 
 
 async def test_requests_that_are_being_answered_keep_their_connections() -> None:

@@ -37,6 +37,7 @@ class Exchange:
         self.reserved = 0
         self.caller: Caller | None = None
         self.size = InFlightLimit("inflight_bytes", limit, "bytes")
+        self.requests = InFlightLimit("inflight_requests", 2, "requests", until="answered")
         self.keys = OneKey()
         self._key = key
 
@@ -44,7 +45,9 @@ class Exchange:
         gate = BodyGate(
             self._application,
             admission=self.keys,  # type: ignore[arg-type]  # only authenticates
-            backpressure=SimpleNamespace(size=self.size),  # type: ignore[arg-type]  # only sizes
+            backpressure=SimpleNamespace(  # type: ignore[arg-type]  # has no other limits
+                size=self.size, requests=self.requests
+            ),
             uncounted_paths=("/v1/traces",),
         )
         headers = [(b"authorization", f"Bearer {self._key}".encode())]
@@ -91,6 +94,15 @@ async def test_a_body_beyond_the_limit_in_flight_is_not_read_on() -> None:
         await exchange.run()
 
     assert exchange.reads == 2
+
+
+async def test_a_tenant_with_too_many_requests_under_way_is_refused_before_the_body() -> None:
+    exchange = Exchange("good", [b"x"])
+    with exchange.requests.reserve(2, "acme"):
+        await exchange.run()
+
+        assert (exchange.reads, exchange.sent[0]["status"]) == (0, 429)
+    assert exchange.requests.reserved == 0
 
 
 async def test_a_full_limit_refuses_before_the_body() -> None:

@@ -135,7 +135,10 @@ async def test_the_status_lists_what_is_shed_and_for_how_long(
     watch: OutboxMonitor, outbox: OutboxStub
 ) -> None:
     backpressure = Backpressure(
-        watch, InFlightLimit("inflight_events", 5, "events"), InFlightLimit("b", 0, "bytes")
+        watch,
+        InFlightLimit("inflight_events", 5, "events"),
+        InFlightLimit("b", 0, "bytes"),
+        InFlightLimit("r", 0, "requests"),
     )
     quiet = backpressure.describe_shedding()
     outbox.waiting = OutboxBacklog(12, 1)
