@@ -46,13 +46,7 @@ class ServiceStore(Protocol):
     ) -> int: ...
 
     async def models(
-        self,
-        tx: Tx,
-        tenant_id: str,
-        agent_id: str,
-        *,
-        version: str | None = None,
-        limit: int = 1000,
+        self, tx: Tx, tenant_id: str, agent_id: str, *, version: str | None = None
     ) -> list[ModelView]: ...
 
     async def add_synthetic_request(

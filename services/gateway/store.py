@@ -32,6 +32,7 @@ from services.gateway.domain import (
     name_synthetic_dataset,
     sum_stage_seconds,
 )
+from services.gateway.load.list_parts import read_part
 from shared.postgres.database import Tx
 from shared.postgres.queries import load_queries
 
@@ -126,16 +127,21 @@ class GatewayStore:
         kind = await self._queries.agent_kind(tx, tenant_id=tenant_id, agent_id=agent_id)
         return None if kind is None else AgentKind(kind)
 
-    async def agents(
+    async def agents(self, tx: Tx, tenant_id: str, *, agent_id: str) -> list[AgentView]:
+        """The agent; none: there is no such agent."""
+        return (await self.agents_part(tx, tenant_id, agent_id=agent_id, limit=1))[0]
+
+    async def agents_part(
         self,
         tx: Tx,
         tenant_id: str,
         *,
         agent_id: str | None = None,
         only: Collection[str] | None = None,
-        limit: int = 1000,
+        limit: int,
         offset: int = 0,
-    ) -> list[AgentView]:
+    ) -> tuple[list[AgentView], bool]:
+        """Agents by name; see `read_part`."""
         rows = self._queries.agents(
             tx,
             tenant_id=tenant_id,
@@ -145,10 +151,11 @@ class GatewayStore:
             offset=offset,
             final_states=FINAL_STATES,
         )
-        found = [row async for row in rows]
+        found, is_cut = await read_part(rows, "profile")
         totals = self._queries.feedback_totals(tx, tenant_id=tenant_id, agent_id=agent_id)
         counters = {r["agent_id"]: FeedbackTotals(**dict(r)) async for r in totals}
-        return [build_agent(row, counters.get(row["agent_id"], FeedbackTotals())) for row in found]
+        none = FeedbackTotals()
+        return [build_agent(row, counters.get(row["agent_id"], none)) for row in found], is_cut
 
     async def parked_agents(self, tx: Tx, tenant_id: str) -> list[dict[str, Any]]:
         """The parked agents of a tenant, the first hundred by name."""
@@ -264,17 +271,10 @@ class GatewayStore:
         return count
 
     async def models(
-        self,
-        tx: Tx,
-        tenant_id: str,
-        agent_id: str,
-        *,
-        version: str | None = None,
-        limit: int = 1000,
-        offset: int = 0,
+        self, tx: Tx, tenant_id: str, agent_id: str, *, version: str | None = None
     ) -> list[ModelView]:
         rows = self._queries.models(
-            tx, tenant_id=tenant_id, agent_id=agent_id, version=version, limit=limit, offset=offset
+            tx, tenant_id=tenant_id, agent_id=agent_id, version=version, limit=1000, offset=0
         )
         return [ModelView(**dict(row), lineage=Lineage(**dict(row))) async for row in rows]
 
@@ -293,10 +293,19 @@ class GatewayStore:
         )
         return [DeploymentView(**dict(row)) async for row in rows]
 
-    async def deployed_version(self, tx: Tx, tenant_id: str, agent_id: str) -> str | None:
-        version: str | None = await self._queries.deployed_version(
-            tx, tenant_id=tenant_id, agent_id=agent_id
+    async def models_part(
+        self, tx: Tx, tenant_id: str, agent_id: str, *, limit: int, offset: int
+    ) -> tuple[list[ModelView], bool]:
+        """Versions, newest first; see `read_part`."""
+        rows = self._queries.models(
+            tx, tenant_id=tenant_id, agent_id=agent_id, version=None, limit=limit, offset=offset
         )
+        found, is_cut = await read_part(rows, "evaluation")
+        return [ModelView(**dict(row), lineage=Lineage(**dict(row))) for row in found], is_cut
+
+    async def deployed_version(self, tx: Tx, tenant_id: str, agent_id: str) -> str | None:
+        place = {"tenant_id": tenant_id, "agent_id": agent_id}
+        version: str | None = await self._queries.deployed_version(tx, **place)
         return version
 
     async def add_synthetic_request(

@@ -39,10 +39,13 @@ class PageRequest(NamedTuple):
         """The cursor of the next page; None: no list that was read goes on."""
         if all(len(each) <= self.limit for each in found):
             return None
-        return base64.urlsafe_b64encode(PREFIX + str(self.offset + self.limit).encode()).decode()
+        return _cursor(self.offset + self.limit)
 
-    def build(self, found: Sequence[T]) -> Page[T]:
-        """The page of what was read."""
+    def build(self, found: Sequence[T], *, is_cut: bool = False) -> Page[T]:
+        """The page of what was read; `is_cut`: the last row that was read did not fit."""
+        if is_cut:
+            shown = list(found[:-1])
+            return Page(items=shown, next_cursor=_cursor(self.offset + len(shown)))
         return Page(items=list(found[: self.limit]), next_cursor=self.next_cursor(found))
 
 
@@ -67,6 +70,10 @@ def read_page(
         Invalid: the cursor is none of ours.
     """
     return PageRequest(limit, 0 if cursor is None else _offset(cursor))
+
+
+def _cursor(offset: int) -> str:
+    return base64.urlsafe_b64encode(PREFIX + str(offset).encode()).decode()
 
 
 def _offset(cursor: str) -> int:

@@ -70,11 +70,11 @@ class QueryService:
 
     async def models(
         self, tx: Tx, tenant_id: str, agent_id: str, *, limit: int, offset: int
-    ) -> list[ModelView]:
-        """An agent's versions, newest first."""
+    ) -> tuple[list[ModelView], bool]:
+        """An agent's versions, newest first; see `GatewayStore.models_part`."""
         if not await self.store.has_agent(tx, tenant_id, agent_id):
             raise NotFound("agent", agent_id)
-        return await self.store.models(tx, tenant_id, agent_id, limit=limit, offset=offset)
+        return await self.store.models_part(tx, tenant_id, agent_id, limit=limit, offset=offset)
 
     async def model(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> ModelView:
         """A version."""

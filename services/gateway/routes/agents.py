@@ -64,10 +64,10 @@ def build_router(api: GatewayApi) -> APIRouter:
     async def list_agents(page: PageRequest = PAGE, caller: Caller = reader) -> Page[AgentView]:
         """The tenant's agents."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            agents = await api.queries.store.agents(
+            agents, is_cut = await api.queries.store.agents_part(
                 tx, caller.tenant_id, only=caller.agents, limit=page.rows, offset=page.offset
             )
-        return page.build(agents)
+        return page.build(agents, is_cut=is_cut)
 
     @router.get("/agents/{agent_id}")
     async def show_agent(agent_id: AgentId, caller: Caller = reader) -> AgentView:

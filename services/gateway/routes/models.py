@@ -27,10 +27,10 @@ def build_router(api: GatewayApi) -> APIRouter:
     ) -> Page[ModelView]:
         """An agent's versions, newest first."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            found = await api.queries.models(
+            found, is_cut = await api.queries.models(
                 tx, caller.tenant_id, agent_id, limit=page.rows, offset=page.offset
             )
-        return page.build(found)
+        return page.build(found, is_cut=is_cut)
 
     @router.get("/models/{version}")
     async def show_model(agent_id: AgentId, version: Version, caller: Caller = reader) -> ModelView:

@@ -1,5 +1,6 @@
 """Every row of every list is reached by its cursor, once, in the list's order."""
 
+import json
 from typing import Any
 
 import pytest
@@ -80,6 +81,46 @@ async def test_a_cursor_reaches_every_row_of_every_list(gateway: ServedGateway) 
         assert [each for each in found if each in before] == before, path
         assert len(whole) == 1
         assert sorted(each for each in found if each in NAMES) == NAMES, path
+
+
+LONG_PROFILES = """INSERT INTO agents (tenant_id, agent_id, profile, configured_at)
+    SELECT 'default', name, jsonb_build_object('agent_id', name, 'kind', 'classifier',
+           'base_model', 'pypi:m', 'labels', (SELECT jsonb_agg('label ' || number)
+                                              FROM generate_series(1, 25000) AS number)), now()
+    FROM unnest($1::text[]) AS name"""
+LONG_EVALUATIONS = """WITH made AS (
+        INSERT INTO models (tenant_id, agent_id, version, status, uri, digest, metrics, job_id)
+        SELECT 'default', 'list-0', name, 'ready', 'file:///x', repeat('a', 64), '{}',
+               gen_random_uuid()
+        FROM unnest($1::text[]) AS name RETURNING job_id)
+    INSERT INTO evaluations (evaluation_id, job_id, tenant_id, agent_id, at, body)
+    SELECT gen_random_uuid(), job_id, 'default', 'list-0', now(),
+           jsonb_build_object('job_id', job_id, 'passed', true, 'reasons',
+           jsonb_build_array(repeat('long ', 80000))) FROM made"""
+
+
+@pytest.mark.parametrize(
+    ("fill", "path", "name"),
+    [
+        (LONG_PROFILES, "/v1/agents", "agent_id"),
+        (LONG_EVALUATIONS, "/v1/agents/list-0/models", "version"),
+    ],
+)
+async def test_a_page_of_long_rows_is_short_and_its_cursor_goes_on(
+    gateway: ServedGateway, fill: str, path: str, name: str
+) -> None:
+    names = [f"long-{number}" for number in range(ROWS)]
+    async with gateway.application.service_context.database.across_tenants() as tx:
+        await as_owner(tx)
+        await tx.execute(fill, names)
+
+    pages = await walk(gateway, path, limit=1000)
+
+    # All requests of a gateway wait while one answer is written.
+    assert max(len(json.dumps(page)) for page in pages) < 2_000_000
+    found = [row[name] for page in pages for row in page]
+    assert sorted(each for each in found if each in names) == names
+    assert len(found) == len(set(found))
 
 
 @pytest.mark.parametrize(

@@ -121,16 +121,10 @@ class InMemoryServiceStore:
         )
 
     async def models(
-        self,
-        _tx: object,
-        tenant_id: str,
-        agent_id: str,
-        *,
-        version: str | None = None,
-        limit: int = 1000,
+        self, _tx: object, tenant_id: str, agent_id: str, *, version: str | None = None
     ) -> list[ModelView]:
         found = [m for owner, m in self._models if owner == tenant_id and m.agent_id == agent_id]
-        return [model for model in found if version in (None, model.version)][:limit]
+        return [model for model in found if version in (None, model.version)]
 
     async def add_synthetic_request(
         self,
