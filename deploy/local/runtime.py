@@ -165,6 +165,8 @@ class Runtime:
         endpoints = self.endpoints
         return {
             "HF_HUB_OFFLINE": "1",
+            # Beside the rest of the system, and gone with it.
+            "ARCHON_TRAINER_WORK_DIR": str(self._data_dir / "trainer"),
             **os.environ,
             # A killed service shall not take its last log lines with it.
             "PYTHONUNBUFFERED": "1",

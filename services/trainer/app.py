@@ -41,7 +41,7 @@ def build_app(settings: Settings) -> Application:
         threads=settings.trainer_threads,
         telemetry=shared.telemetry,
     )
-    folders = WorkFolders(settings.trainer_work_dir)
+    folders = WorkFolders(settings.work_dir)
     capacity = Capacity(
         settings.worker_id,
         slots=settings.trainer_slots,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from pathlib import Path
@@ -22,10 +23,6 @@ def _half_of_the_cores() -> int:
     return max(1, (os.cpu_count() or 2) // 2)
 
 
-def _default_work_dir() -> Path:
-    return private_temporary_folder("archon-trainer")
-
-
 class Settings(ServiceSettings):
     """Settings of the trainer; ARCHON_TRAINER_SLOTS sets `trainer_slots`, and so on."""
 
@@ -34,9 +31,10 @@ class Settings(ServiceSettings):
     trainer_threads: int = Field(
         default_factory=_half_of_the_cores, ge=1, le=256, description="CPU threads of one run."
     )
-    trainer_work_dir: Path = Field(
-        default_factory=_default_work_dir,
-        description="Folder for checkpoints; keep it on a disk that outlives the process.",
+    trainer_work_dir: Path | None = Field(
+        default=None,
+        description="Folder for checkpoints, of one deployment alone; keep it on a disk that "
+        "outlives the process. Absent: one in the temporary directory, named by the database.",
     )
     trainer_worker_id: Identifier | None = Field(
         default=None, description="Name in capacity reports; absent: host name and health port."
@@ -52,6 +50,18 @@ class Settings(ServiceSettings):
     trainer_report_seconds: float = Field(
         default=30.0, gt=0, description="Longest time between two capacity reports [s]."
     )
+
+    @property
+    def work_dir(self) -> Path:
+        """The folder for checkpoints, made where it is the default.
+
+        Of this database alone: a trainer removes the folders of jobs that it does not know, and
+        two deployments give jobs of agents of one name the same ids.
+        """
+        if self.trainer_work_dir is not None:
+            return self.trainer_work_dir
+        database = hashlib.sha256(self.database_url.get_secret_value().encode()).hexdigest()
+        return private_temporary_folder("archon-trainer") / database[:16]
 
     @property
     def worker_id(self) -> str:

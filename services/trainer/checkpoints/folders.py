@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from archon_contracts.commands import TrainModel
+from archon_contracts.private_folder import OWNER_ONLY
 from shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -21,6 +22,7 @@ class WorkFolders:
 
     async def make(self, command: TrainModel, lease: UUID) -> tuple[Path, Path]:
         """Folders for the attempt's checkpoints and for this lease's model."""
+        await asyncio.to_thread(self._root.mkdir, mode=OWNER_ONLY, parents=True, exist_ok=True)
         attempt = self._root / str(command.job_id) / str(command.attempt)
         folders = attempt / "checkpoints", attempt / f"output-{lease.hex}"
         await asyncio.to_thread(_make, *folders)

@@ -1,5 +1,7 @@
 """Settings of the trainer."""
 
+from pathlib import Path
+
 import pytest
 
 from services.trainer.settings import Settings
@@ -15,6 +17,18 @@ REQUIRED = {
 def test_a_worker_keeps_its_name_over_a_restart() -> None:
     assert Settings(**REQUIRED).worker_id == Settings(**REQUIRED).worker_id
     assert Settings(**REQUIRED).worker_id.endswith(":8086")
+
+
+def test_two_deployments_on_a_machine_have_work_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    other = REQUIRED | {"database_url": "postgresql://localhost/other"}
+
+    # Else each would remove the checkpoints of the other's running jobs, or continue from them.
+    assert Settings(**REQUIRED).work_dir != Settings(**other).work_dir
+    assert Settings(**REQUIRED).work_dir == Settings(**REQUIRED).work_dir
+    assert Settings(**REQUIRED, trainer_work_dir=tmp_path / "own").work_dir == tmp_path / "own"
 
 
 def test_a_run_leaves_cores_for_the_rest_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Which secrets the local runtime gives to which service."""
+"""Which secrets and folders the local runtime gives to which service."""
 
 from pathlib import Path
 
@@ -49,6 +49,12 @@ def test_a_secret_goes_to_the_services_that_need_it(
     environments: dict[str, dict[str, str]], variable: str
 ) -> None:
     assert {name for name, values in environments.items() if variable in values} == OWN[variable]
+
+
+def test_checkpoints_lie_with_the_system_they_are_of(
+    environments: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    assert environments["trainer"]["ARCHON_TRAINER_WORK_DIR"] == str(tmp_path / "trainer")
 
 
 def test_no_two_services_sign_with_the_same_key(environments: dict[str, dict[str, str]]) -> None:
