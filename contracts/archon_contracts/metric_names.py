@@ -57,9 +57,12 @@ NEW_ITEMS_RIGHT_AFTER: Final = "update/right_after"
 CHANGED_ANSWERS: Final = "update/changed_answers"
 """New items that the candidate answers otherwise than the version before."""
 
+CLOSED_FORM: Final = "train/closed_form"
+"""1 where a version learnt its items by adding them to sums, from which they can be subtracted; 0
+where it was trained on them."""
 CLOSED_FORM_ACCURACY: Final = f"validation/closed_form_{ACCURACY}"
 FINE_TUNED_ACCURACY: Final = f"validation/fine_tuned_{ACCURACY}"
-"""Of a classifier's two candidates, on the same validation items."""
+"""Of the two candidates of a classifier or selector, on the same validation items."""
 CLOSED_FORM_SECONDS: Final = "train/closed_form_seconds"
 FINE_TUNED_SECONDS: Final = "train/fine_tuned_seconds"
 """What each of them cost."""

@@ -44,7 +44,7 @@ class TrainingMethod(StrEnum):
 
 
 class FineTuning(StrEnum):
-    """When a classifier's encoder is fine-tuned beside its closed-form head."""
+    """When an encoder is fine-tuned beside its closed-form head."""
 
     AUTO = "auto"  # when the closed form is right in too few validation items
     ALWAYS = "always"
@@ -213,8 +213,8 @@ class TrustPolicy(ValueObject):
 class FastPathPolicy(ValueObject):
     """When single corrections become a version without waiting for a window.
 
-    Classifiers with a deployed closed-form version and an evaluation suite; others have no fast
-    path. An item that the fast path has learnt stays unused feedback of the next window.
+    Of classifiers and selectors with a deployed closed-form version and an evaluation suite; no
+    others have one. An item that the fast path has learnt stays unused feedback of the next window.
     """
 
     enabled: bool = True
@@ -297,8 +297,9 @@ class TrainingConfig(ValueObject):
     validation_split: Proportion | None = None
     fine_tuning: FineTuning | None = Field(
         default=None,
-        description="Classifiers: fine-tune the encoder beside the closed-form head. Absent: auto, "
-        "when the closed form is right in under 0.8 of the validation items.",
+        description="Classifiers and selectors: fine-tune the encoder beside the closed-form head. "
+        "Absent: auto, when the closed form is right in under 0.8 (selectors: 0.6) of the "
+        "validation items.",
     )
     seed: Integer | None = Field(default=None, ge=0, le=2**31 - 1, description="Absent: 0.")
 

@@ -119,6 +119,8 @@ class DemoScenario:
             "evaluation_dataset": HELD_OUT,
             "trigger": trigger,
             "gate": GATE,
+            # All corrections are to become one window; the router shows the fast path.
+            "fast_path": {"enabled": False},
             "training": {"seed": seed},
         }
         await self._gateway.post("/v1/agents", profile)

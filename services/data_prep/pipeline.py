@@ -154,7 +154,7 @@ def _select_new_items(
     items = deduplicate(trusted.items, counters)
     negatives = TrustResult([], ())
     # Only a closed form learns from them, and an update is made of corrections.
-    if inputs.command.kind is AgentKind.CLASSIFIER and not inputs.command.fast_path:
+    if inputs.command.kind is not AgentKind.GENERATOR and not inputs.command.fast_path:
         rated = build_negatives(records, inputs.targets, counters)
         negatives = apply_trust_to_negatives(rated, items, memory, trust, policy, inputs.seed)
         counters.duplicates += len(rated) - len(negatives.items) - len(negatives.quarantined)

@@ -19,6 +19,7 @@ from archon_contracts.metric_names import TOP_K
 from archon_contracts.values import AgentKind, FastPathPolicy, GatePolicy
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
+from archon_inference.selector import Selector
 from archon_inference.verified_loader import VerifiedLoader
 from services.evaluator.child import (
     read_exam,
@@ -54,25 +55,31 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     folder = Path(spec["output_dir"])
     learnt: dict[str, int] = {}
     update = list(read_jsonl(Path(spec["update"]), TrainingItem))
+    kind = AgentKind.CLASSIFIER
     for role in (Role.CANDIDATE, Role.DEPLOYED):
         model = _load(spec["models"][role.value], int(spec["threads"]))
+        kind = AgentKind(model.card.kind)
         if not (folder / predictions_file(role)).exists():
             inputs = [item.input for item in items]
             vectors_NH = _suites().vectors(model, inputs, str(spec["items_digest"]))
             answers = model.predict_from_vectors(vectors_NH, k=TOP_K)
-            rows = score_predictions(items, answers, AgentKind.CLASSIFIER)
+            rows = score_predictions(items, answers, kind)
             write_predictions(folder, role, rows)
             report({"event": "scored", "model": role.value, "items": len(items)})
         learnt[role.value] = _count_right(model, update) if update else 0
-        if role is Role.CANDIDATE and not (folder / predictions_file(Role.BASELINE)).exists():
+        # A selector's base model would have to be loaded: its version's encoder may be a tuned one.
+        if (
+            isinstance(model, Classifier)
+            and role is Role.CANDIDATE
+            and not (folder / predictions_file(Role.BASELINE)).exists()
+        ):
             base = BaselineClassifier(model.card).predict([item.input for item in items], k=TOP_K)
-            rows = score_predictions(items, base, AgentKind.CLASSIFIER)
-            write_predictions(folder, Role.BASELINE, rows)
-    return {"report": _decide(spec, folder, learnt, len(update))}
+            write_predictions(folder, Role.BASELINE, score_predictions(items, base, kind))
+    return {"report": _decide(spec, folder, learnt, len(update), kind)}
 
 
 def _decide(
-    spec: Mapping[str, Any], folder: Path, learnt: Mapping[str, int], items: int
+    spec: Mapping[str, Any], folder: Path, learnt: Mapping[str, int], items: int, kind: AgentKind
 ) -> dict[str, Any]:
     policy = GatePolicy.model_validate(spec["gate"])
     rules = None
@@ -90,7 +97,7 @@ def _decide(
         predictions,
         Role.DEPLOYED,
         policy,
-        AgentKind.CLASSIFIER,
+        kind,
         run=read_run_summary(spec),
         minimum_reference_items=minimum_reference_items,
         answers=spec.get("answers"),
@@ -110,7 +117,7 @@ def _decide(
     return found.model_dump(mode="json")
 
 
-def _count_right(model: Classifier, items: Sequence[TrainingItem]) -> int:
+def _count_right(model: Classifier | Selector, items: Sequence[TrainingItem]) -> int:
     answers = model.predict([item.input for item in items], k=1)
     return sum(a.output == i.target for a, i in zip(answers, items, strict=True))
 
@@ -125,10 +132,10 @@ class SuiteVectors:
             OrderedDict()
         )
 
-    def vectors(self, model: Classifier, inputs: Sequence[str], digest: str) -> Tensor:
+    def vectors(self, model: Classifier | Selector, inputs: Sequence[str], digest: str) -> Tensor:
         """The vectors [N, H] of the suite with this digest as the model's head reads them."""
         encoder, card = model.encoder, model.card
-        key = (id(encoder), card.max_length, card.features, digest)
+        key = (id(encoder), card.max_length, model.features, digest)
         if key not in self._known:
             self._known[key] = (encoder, model.embed(inputs))
         self._known.move_to_end(key)
@@ -137,10 +144,10 @@ class SuiteVectors:
         return self._known[key][1]
 
 
-def _load(model: Mapping[str, str], threads: int) -> Classifier:
+def _load(model: Mapping[str, str], threads: int) -> Classifier | Selector:
     loaded = _loader(threads).load(Path(model["folder"]), model["digest"])
-    if not isinstance(loaded, Classifier):
-        raise SuiteInvalid("only classifiers have a fast path")
+    if not isinstance(loaded, Classifier | Selector):
+        raise SuiteInvalid("a generator has no fast path")
     return loaded
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from archon_contracts.commands import TrainModel
 from archon_contracts.events import ClosedFormModel, TrainingCompleted, TrainingFailed
@@ -127,14 +128,20 @@ class TrainingWorker:
 
     async def _fetch(self, command: TrainModel, lease: Lease) -> RunFolders:
         checkpoints, output = await self.folders.make(command, lease.token)
-        parent, catalogue = command.warm_start, command.catalogue
+        parent, catalogue = command.warm_start, await self._fetch_catalogue(command)
         return RunFolders(
             dataset=await self.artifacts.fetch(command.dataset),
             warm_start_model=await self.artifacts.fetch_model(parent.artifact) if parent else None,
-            catalogue=await self.artifacts.fetch(catalogue) / CATALOGUE_FILE if catalogue else None,
+            catalogue=Path(catalogue) if catalogue else None,
             checkpoints=checkpoints,
             output=output,
         )
+
+    async def _fetch_catalogue(self, command: TrainModel) -> str | None:
+        """Where the tools of a selector lie."""
+        if command.catalogue is None:
+            return None
+        return str(await self.artifacts.fetch(command.catalogue) / CATALOGUE_FILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +166,7 @@ class UpdateWorker(TrainingWorker):
             "warm_start": str(await self.artifacts.locate(parent)),
             "digest": parent.digest,
             "dataset": str(await self.artifacts.fetch(command.dataset)),
+            "catalogue": await self._fetch_catalogue(command),
             "labels": list(command.labels),
             "withdrawal": command.withdrawal,
             "output_dir": str(output),

@@ -12,7 +12,7 @@ from archon_inference.errors import ModelFolderInvalid
 CARD_FILE = "archon.json"
 
 Features = Literal["pooled", "layers"]
-"""What a classifier's head reads of a text; see `TextEncoder.pool_states`."""
+"""What a head reads of a text; see `TextEncoder.pool_states`."""
 
 
 class ModelCard(BaseModel):
@@ -20,8 +20,10 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    format_version: Literal[1, 2] = Field(
-        default=1, description="Raised when readers must change; 2: `features` is not pooled."
+    format_version: Literal[1, 2, 3] = Field(
+        default=1,
+        description="Raised when readers must change; 2: a classifier's `features` are not "
+        "pooled; 3: a selector has a head.",
     )
     kind: Literal["selector", "classifier", "generator"]
     base_model: str = Field(min_length=1, description="URI of the model it descends from.")
@@ -29,8 +31,9 @@ class ModelCard(BaseModel):
     pooling: Literal["mean"] = Field(default="mean", description="How an encoder sums up a text.")
     features: Features = Field(
         default="pooled",
-        description="What a classifier's head reads: the pooled last layer (pooled), or the pooled "
-        "highest frozen layer and the pooled last one, each of length one (layers).",
+        description="What the head reads: the pooled last layer (pooled), or the pooled highest "
+        "frozen layer and the pooled last one, each of length one (layers). A selector has a head "
+        "where they are layers.",
     )
     frozen_layers: int = Field(
         default=0, ge=0, description="Lowest encoder layers that are still the base model's."

@@ -10,18 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from archon_inference.card import ModelCard, write_card
+from archon_inference.card import Features, ModelCard, write_card
 from archon_inference.devices import Precision
-from archon_inference.encoder import TextEncoder
-from archon_inference.errors import ModelFolderInvalid
+from archon_inference.encoder import TextEncoder, load_head
+from archon_inference.model_files import HEAD_FILE
 from archon_inference.prediction import Prediction
 from archon_inference.ranking import rank_answers
-
-HEAD_FILE = "head.safetensors"
 
 
 @dataclass(frozen=True)
@@ -47,26 +44,34 @@ class Classifier:
             ModelFolderInvalid: the head is missing or has other labels than the card.
         """
         encoder = TextEncoder.load(folder, card.frozen_layers, device=device, precision=precision)
-        return cls.from_head(folder, card, encoder)
+        return cls.from_encoder(folder, card, encoder)
 
     @classmethod
-    def from_head(cls, folder: Path, card: ModelCard, encoder: TextEncoder) -> Classifier:
+    def from_encoder(cls, folder: Path, card: ModelCard, encoder: TextEncoder) -> Classifier:
         """The classifier in `folder`, whose encoder is loaded already.
 
         Raises:
             ModelFolderInvalid: see `load`.
         """
-        head = nn.Linear(encoder.feature_size(card.features), len(card.labels))
-        try:
-            head.load_state_dict(load_file(folder / HEAD_FILE))
-        except (FileNotFoundError, SafetensorError, RuntimeError) as error:
-            raise ModelFolderInvalid(f"{folder} has no head for its labels: {error}") from error
-        # The head stays in float32: pooled vectors are, whatever the encoder computes in.
-        return cls(encoder, card, head.to(encoder.device))
+        return cls(encoder, card, load_head(folder, encoder, card.features, len(card.labels)))
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What it can answer, by the rows of its head."""
+        return self.card.labels
+
+    @property
+    def features(self) -> Features:
+        """What its vectors are made of."""
+        return self.card.features
 
     def save(self, folder: Path) -> None:
         """Write a complete model folder; the card last."""
         self.encoder.save(folder)
+        self.save_version(folder)
+
+    def save_version(self, folder: Path) -> None:
+        """Write all but the encoder, which versions of the fast path share; the card last."""
         save_file(self.head.state_dict(), folder / HEAD_FILE)
         write_card(folder, self.card)
 
@@ -77,7 +82,12 @@ class Classifier:
 
     def embed(self, inputs: Sequence[str]) -> Tensor:
         """What the head reads of each text [N, H]."""
-        return self.encoder.embed(inputs, self.card.max_length, self.card.features)
+        return self.encoder.embed(inputs, self.card.max_length, self.features)
+
+    def logits(self, vectors_NH: Tensor) -> Tensor:
+        """The scores [N, L] of all labels, before the softmax."""
+        scores_NL: Tensor = self.head(vectors_NH)
+        return scores_NL
 
     @torch.no_grad()
     def predict_from_states(self, states: Sequence[Tensor], *, k: int) -> list[Prediction]:
@@ -90,5 +100,5 @@ class Classifier:
     @torch.no_grad()
     def predict_from_vectors(self, vectors_NH: Tensor, *, k: int) -> list[Prediction]:
         """Predictions for texts whose vectors are known, as `embed` makes them."""
-        probabilities_NL = torch.softmax(self.head(vectors_NH), dim=-1)
-        return rank_answers(probabilities_NL, self.card.labels, k)
+        probabilities_NL = torch.softmax(self.logits(vectors_NH), dim=-1)
+        return rank_answers(probabilities_NL, self.answers, k)

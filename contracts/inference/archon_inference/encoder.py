@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -20,7 +21,12 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 from archon_inference.card import Features
 from archon_inference.devices import Precision
 from archon_inference.errors import ModelFolderInvalid
-from archon_inference.model_files import SAFE_LOADING_OPTIONS, WEIGHTS_FILE, quiet_loading
+from archon_inference.model_files import (
+    HEAD_FILE,
+    SAFE_LOADING_OPTIONS,
+    WEIGHTS_FILE,
+    quiet_loading,
+)
 
 BATCH = 64
 
@@ -176,6 +182,21 @@ class TextEncoder:
         save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
         self.lower.config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+
+def load_head(folder: Path, encoder: TextEncoder, features: Features, answers: int) -> nn.Linear:
+    """The head in `folder`, one row for each answer, on the encoder's device.
+
+    Raises:
+        ModelFolderInvalid: it is missing, or not for so many answers and these features.
+    """
+    head = nn.Linear(encoder.feature_size(features), answers)
+    try:
+        head.load_state_dict(load_file(folder / HEAD_FILE))
+    except (FileNotFoundError, SafetensorError, RuntimeError) as error:
+        raise ModelFolderInvalid(f"{folder} has no head for its answers: {error}") from error
+    # The head stays in float32: pooled vectors are, whatever the encoder computes in.
+    return head.to(encoder.device)
 
 
 def mean_over_tokens(states_BTH: Tensor, mask_BT: Tensor) -> Tensor:

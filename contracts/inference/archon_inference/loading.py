@@ -19,6 +19,8 @@ from archon_inference.ports import Predictor
 from archon_inference.prediction import Prediction
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from archon_inference.classifier import Classifier
     from archon_inference.selector import Selector
 
@@ -98,17 +100,21 @@ def limit_answers(predictor: Predictor, allowed: Collection[str]) -> Predictor:
     return predictor
 
 
-def _limit_classifier(classifier: Classifier, kept: Sequence[int]) -> Predictor:
+def _limit_head(head: nn.Linear, kept: Sequence[int]) -> nn.Linear:
+    """A head of these rows alone."""
     from torch import nn
 
+    limited = nn.Linear(head.in_features, len(kept)).to(head.weight.device)
+    limited.load_state_dict({name: rows[list(kept)] for name, rows in head.state_dict().items()})
+    return limited
+
+
+def _limit_classifier(classifier: Classifier, kept: Sequence[int]) -> Predictor:
     from archon_inference.classifier import Classifier
 
     if not kept:
         return NoAnswer()
-    head = nn.Linear(classifier.head.in_features, len(kept)).to(classifier.head.weight.device)
-    head.load_state_dict(
-        {name: rows[list(kept)] for name, rows in classifier.head.state_dict().items()}
-    )
+    head = _limit_head(classifier.head, kept)
     labels = tuple(classifier.card.labels[place] for place in kept)
     card = classifier.card.model_copy(update={"labels": labels})
     return Classifier(classifier.encoder, card, head)
@@ -123,4 +129,5 @@ def _limit_selector(selector: Selector, kept: Sequence[int]) -> Predictor:
         tuple(selector.catalogue.tools[place] for place in kept),
         selector.catalogue.vectors_CH[list(kept)],
     )
-    return Selector(selector.encoder, selector.card, catalogue)
+    head = None if selector.head is None else _limit_head(selector.head, kept)
+    return Selector(selector.encoder, selector.card, catalogue, head)

@@ -9,6 +9,7 @@ from typing import Final
 
 WEIGHTS_FILE: Final = "model.safetensors"
 CONFIG_FILE: Final = "config.json"
+HEAD_FILE: Final = "head.safetensors"
 TOKENIZER_FILE: Final = "tokenizer_config.json"
 
 # What transformers gets at each load: no download, and no code out of the folder.

@@ -17,15 +17,24 @@ from typing import Any, Final
 
 from archon_contracts.formats.manifest import FileEntry
 from archon_inference.card import CARD_FILE, ModelCard, read_card
+from archon_inference.catalogue import CATALOGUE_FILE, EMBEDDINGS_FILE
 from archon_inference.devices import Precision
 from archon_inference.loading import load_predictor
+from archon_inference.model_files import HEAD_FILE
 from archon_inference.ports import Predictor
 from archon_inference.verification import verify_folder
 
 VERSION_FILES: Final = frozenset(
-    {CARD_FILE, "head.safetensors", "statistics.safetensors", "learnt.safetensors"}
+    {
+        CARD_FILE,
+        CATALOGUE_FILE,
+        EMBEDDINGS_FILE,
+        HEAD_FILE,
+        "statistics.safetensors",
+        "learnt.safetensors",
+    }
 )
-"""Files of a classifier that are its version's own; all others are its encoder's."""
+"""Files of a model with an encoder that are its version's own; all others are its encoder's."""
 
 
 class VerifiedLoader:
@@ -61,22 +70,24 @@ class VerifiedLoader:
         if encoder is None or encoder.frozen_layers != card.frozen_layers:
             return self._load_whole(folder, card, key)
         from archon_inference.classifier import Classifier
+        from archon_inference.selector import Selector
 
         self._encoders.move_to_end(key)
-        return Classifier.from_head(folder, card, encoder)
+        kind = Selector if card.kind == "selector" else Classifier
+        return kind.from_encoder(folder, card, encoder)
 
     def _load_whole(self, folder: Path, card: ModelCard, key: str) -> Predictor:
         predictor = load_predictor(
             folder, threads=self._threads, device=self._device, precision=self._precision
         )
-        if card.kind == "classifier":
-            self._encoders[key] = predictor.encoder  # type: ignore[attr-defined]  # classifiers have one
+        if card.kind != "generator":
+            self._encoders[key] = predictor.encoder  # type: ignore[attr-defined]  # both have one
             while len(self._encoders) > self._capacity:
                 self._encoders.popitem(last=False)
         return predictor
 
 
 def encoder_key(entries: Mapping[str, FileEntry]) -> str:
-    """Equal for folders of classifiers whose encoder and tokenizer are equal byte for byte."""
+    """Equal for folders of models whose encoder and tokenizer are equal byte for byte."""
     own = {name: entry["sha256"] for name, entry in entries.items() if name not in VERSION_FILES}
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()

@@ -30,6 +30,8 @@ from shared.postgres.database import Tx
 
 LOOKED_AT: Final = 500
 """Corrections considered for one update: a bound on what one look costs."""
+CLOSED_FORM_KINDS: Final = frozenset({AgentKind.CLASSIFIER, AgentKind.SELECTOR})
+"""Kinds of agents whose versions can keep what they learnt in sums."""
 MAX_DOUBLINGS: Final = 40
 """Of the backoff: beyond it any backoff is longer than any maximum."""
 
@@ -63,11 +65,11 @@ class Choice:
 def has_fast_path(profile: AgentProfile) -> bool:
     """Whether the agent's updates could be learnt and evaluated at all.
 
-    Only classifiers have a head in closed form; and without a suite the gate of one correction
-    would have nothing to ask but the correction itself.
+    Generators have no closed form; and without a suite the gate of one correction would have
+    nothing to ask but the correction itself.
     """
     return (
-        profile.kind is AgentKind.CLASSIFIER
+        profile.kind in CLOSED_FORM_KINDS
         and profile.evaluation_suite is not None
         and profile.fast_path.enabled
         # Where nothing may begin by itself, neither may an update.

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from archon_contracts.events import FeedbackWithdrawn, JobState
 from archon_contracts.identifiers import derived_id, new_id
-from archon_contracts.values import AgentKind, AgentProfile, RetentionStrategy, TrainingMethod
+from archon_contracts.values import AgentProfile, RetentionStrategy, TrainingMethod
 from services.coordinator.domain import (
     AgentKey,
     ConfiguredAgent,
@@ -29,7 +29,7 @@ from services.coordinator.feedback.stats import FeedbackStats
 from services.coordinator.jobs.ports import Outbox
 from services.coordinator.jobs.spans import build_requested_trace
 from services.coordinator.jobs.transitions import JobTransitions
-from services.coordinator.retraining.fast_path import UPDATE_PLAN
+from services.coordinator.retraining.fast_path import CLOSED_FORM_KINDS, UPDATE_PLAN
 from services.coordinator.retraining.ports import WithdrawalRecords
 from shared.messaging.messages import Cause
 from shared.ports import Clock
@@ -85,7 +85,7 @@ def trace_held_items(
 
 def can_subtract(profile: AgentProfile) -> bool:
     """Whether a version without some items can be made and evaluated on the fast path."""
-    return profile.kind is AgentKind.CLASSIFIER and profile.evaluation_suite is not None
+    return profile.kind in CLOSED_FORM_KINDS and profile.evaluation_suite is not None
 
 
 def choose_items(

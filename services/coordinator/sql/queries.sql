@@ -432,16 +432,19 @@ ORDER BY w.withdrawn_at DESC
 LIMIT :most;
 
 -- name: trained_versions(tenant_id, agent_id)
--- From the base model a version has the memory of what was deployed then. A closed form is only the
--- classifiers', where fine-tuning was not chosen; an update never fine-tunes.
+-- From the base model a version has the memory of what was deployed then. Versions from before their
+-- trainings said whether they are a closed form: only the classifiers', where fine-tuning was not
+-- chosen.
 SELECT j.facts -> 'model' ->> 'version' AS version,
        coalesce(j.facts -> 'warm_start' ->> 'version',
                 j.facts -> 'evaluation' ->> 'compared_with') AS parent,
        (j.facts -> 'window' ->> 'window_id')::uuid AS holder,
        j.facts -> 'warm_start' ->> 'version' IS NULL AS is_from_base,
-       a.profile ->> 'kind' = 'classifier'
-           AND coalesce((j.facts #>> '{candidate,metrics,train/fine_tuned_chosen}')::float8, 0) = 0
-           AS is_closed_form,
+       coalesce(
+           (j.facts #>> '{candidate,metrics,train/closed_form}')::float8 = 1,
+           a.profile ->> 'kind' = 'classifier'
+               AND coalesce((j.facts #>> '{candidate,metrics,train/fine_tuned_chosen}')::float8, 0) = 0
+       ) AS is_closed_form,
        (SELECT max(h.occurred_at) FROM job_history h
         WHERE h.job_id = j.job_id AND h.to_state = 'preparing') AS prepared_at
 FROM jobs j JOIN agents a USING (tenant_id, agent_id)

@@ -6,6 +6,7 @@ Shape suffixes: N items, H hidden units.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -14,6 +15,15 @@ from archon_contracts.formats import TrainingItem
 from archon_inference.card import Features
 from archon_inference.encoder import TextEncoder
 from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
+
+FEATURES: Final[Features] = "layers"
+"""What a closed form reads where it does not go on from a version with other features; measured on
+validation rows (decision 74)."""
+
+
+def features_of(encoder: TextEncoder, state: ClosedFormState) -> Features:
+    """What the state's vectors are made of."""
+    return FEATURES if state.hidden == encoder.feature_size(FEATURES) else "pooled"
 
 
 def learnt_item(item: TrainingItem, vector_H: Tensor) -> LearntItem:
@@ -27,12 +37,13 @@ def embed_new(
     items: Sequence[TrainingItem],
     max_length: int,
     state: ClosedFormState,
-    features: Features,
 ) -> Tensor:
     """The vectors [N, H] of the items, on the encoder's device.
 
-    The state's vectors are the same features of the same encoder: it lies in the same folder.
+    They have the state's features, and its vectors are of the same encoder: it lies in the same
+    folder.
     """
+    features = features_of(encoder, state)
     if not items:
         return torch.empty(0, encoder.feature_size(features), device=encoder.device)
     known = state.vectors()

@@ -61,6 +61,8 @@ class ClosedFormState:
 
     statistics: ClassStatistics
     items: Mapping[tuple[str, str], LearntItem] = field(default_factory=dict)
+    denied: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    """By the digest of a text the answers that were rated wrong, with the feedback behind each."""
 
     @classmethod
     def empty(cls, hidden: int) -> ClosedFormState:
@@ -105,7 +107,8 @@ class ClosedFormState:
             of_text[item.text].add(item.target)
         changed = self.statistics.plus(_sum(added, self.hidden))
         changed = changed.plus(_sum(removed, self.hidden), sign=-1.0)
-        return ClosedFormState(changed, dict(list(known.items())[-MAXIMUM_ITEMS:]))
+        kept = dict(list(known.items())[-MAXIMUM_ITEMS:])
+        return replace(self, statistics=changed, items=kept)
 
     def _without_estimates_of(
         self, texts: AbstractSet[str]
@@ -122,21 +125,58 @@ class ClosedFormState:
         known, removed = self._without_estimates_of(texts)
         if not removed:
             return self
-        return ClosedFormState(self.statistics.plus(_sum(removed, self.hidden), sign=-1.0), known)
+        without = self.statistics.plus(_sum(removed, self.hidden), sign=-1.0)
+        return replace(self, statistics=without, items=known)
+
+    def deny(self, denials: Mapping[str, Mapping[str, tuple[str, ...]]]) -> ClosedFormState:
+        """With these answers excluded too, beside those that were denied of the texts before.
+
+        What was estimated of the texts is dropped: it may be what was denied now.
+        """
+        denied = dict(self.denied)
+        for text, of_text in denials.items():
+            merged = dict(denied.pop(text, {}))
+            for label, ids in of_text.items():
+                merged[label] = tuple(dict.fromkeys((*merged.get(label, ()), *ids)))
+            denied[text] = merged
+        kept = dict(list(denied.items())[-MAXIMUM_ITEMS:])
+        return replace(self.drop_estimates(denials.keys()), denied=kept)
 
     def unlearn(self, erased: AbstractSet[str]) -> ClosedFormState:
-        """Without the items of which all feedback was retracted (exact unlearning)."""
+        """Without the items of which all feedback was retracted (exact unlearning).
+
+        Estimates of a text leave with the first denial that is retracted: each had a part in them.
+        """
+        denied, changed_texts = self._denied_without(erased)
         known, removed = dict[tuple[str, str], LearntItem](), list[LearntItem]()
         for key, item in self.items.items():
             left = tuple(name for name in item.ids if name not in erased)
-            if item.ids and not left:
+            is_changed = is_estimate(item) and _text_of(item.text) in changed_texts
+            if (item.ids and not left) or is_changed:
                 removed.append(item)
             else:
                 known[key] = item if left == item.ids else replace(item, ids=left)
-        if not removed:
-            return ClosedFormState(self.statistics, known)
-        without = self.statistics.plus(_sum(removed, self.hidden), sign=-1.0)
-        return ClosedFormState(without, known)
+        statistics = self.statistics
+        if removed:
+            statistics = statistics.plus(_sum(removed, self.hidden), sign=-1.0)
+        return ClosedFormState(statistics, known, denied)
+
+    def _denied_without(
+        self, erased: AbstractSet[str]
+    ) -> tuple[dict[str, dict[str, tuple[str, ...]]], set[str]]:
+        """What is still denied, and the texts of which less is denied than before."""
+        denied, changed = dict[str, dict[str, tuple[str, ...]]](), set[str]()
+        for text, of_text in self.denied.items():
+            left = {
+                label: tuple(name for name in ids if name not in erased)
+                for label, ids in of_text.items()
+                if not ids or any(name not in erased for name in ids)
+            }
+            if len(left) < len(of_text):
+                changed.add(text)
+            if left:
+                denied[text] = left
+        return denied, changed
 
     @property
     def hidden(self) -> int:
@@ -179,7 +219,7 @@ def save_state(state: ClosedFormState, folder: Path) -> None:
     save_file(
         {"vectors": vectors_NH.float().contiguous(), "weights": weights_N},
         folder / LEARNT_FILE,
-        metadata={"items": json.dumps(named)},
+        metadata={"items": json.dumps(named), "denied": json.dumps(state.denied)},
     )
 
 
@@ -191,15 +231,19 @@ def load_state(folder: Path) -> ClosedFormState | None:
     statistics = load_statistics(folder)
     if statistics is None:
         return None
-    return ClosedFormState(statistics, _load_items(folder / LEARNT_FILE))
+    return ClosedFormState(statistics, *_load_items(folder / LEARNT_FILE))
 
 
-def _load_items(path: Path) -> dict[tuple[str, str], LearntItem]:
+def _load_items(
+    path: Path,
+) -> tuple[dict[tuple[str, str], LearntItem], dict[str, dict[str, tuple[str, ...]]]]:
     if not path.is_file():
-        return {}
+        return {}, {}
     try:
         with safe_open(path, framework="pt") as file:
             named = json.loads(file.metadata()["items"])
+            # Versions from before remember no denials.
+            stored = json.loads(file.metadata().get("denied", "{}"))
             vectors_NH, weights_N = file.get_tensor("vectors"), file.get_tensor("weights")
         items = [
             LearntItem(text, target, weight, vector_H, tuple(ids))
@@ -207,9 +251,13 @@ def _load_items(path: Path) -> dict[tuple[str, str], LearntItem]:
                 named, weights_N.tolist(), vectors_NH, strict=True
             )
         ]
-    except (SafetensorError, KeyError, TypeError, ValueError):
-        return {}
-    return {item.key: item for item in items}
+        denied = {
+            text: {label: tuple(ids) for label, ids in of_text.items()}
+            for text, of_text in stored.items()
+        }
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError):
+        return {}, {}
+    return {item.key: item for item in items}, denied
 
 
 def _merge(before: LearntItem, again: LearntItem) -> LearntItem:

@@ -18,17 +18,17 @@ import torch
 from torch import Tensor
 
 from archon_contracts.formats import TrainingItem
+from services.trainer.closed_form.heads import Heads
 from services.trainer.closed_form.learnt_items import (
     ClosedFormState,
     LearntItem,
     estimate_name,
     text_digest,
 )
-from services.trainer.closed_form.logistic_head import fit_head
 
 ROUNDS: Final = 3
 CANDIDATES: Final = 3
-"""Labels that an item counts for, the most probable first; with one, and with one round, less is
+"""Answers that an item counts for, the most probable first; with one, and with one round, less is
 learnt (validation rows of CLINC150, seeds that no benchmark reports)."""
 LEAST_PROBABILITY: Final = 0.05
 
@@ -37,50 +37,65 @@ def learn_negatives(
     state: ClosedFormState,
     items: Sequence[TrainingItem],
     vectors_NH: Tensor,
-    labels: Sequence[str],
+    heads: Heads,
 ) -> ClosedFormState:
-    """The state with items of which only wrong labels are known.
+    """The state with items of which only wrong answers are known.
 
-    `labels` have an item each. Nothing is learnt of fewer than two of them.
+    Nothing is estimated where fewer than two answers can be given; what was denied is remembered,
+    so that a later rating of the same text excludes it too.
     """
-    if len(labels) < 2 or not items:
+    if not items:
         return state
-    # A new rating replaces what was estimated of its text, also where it teaches nothing itself.
-    state = state.drop_estimates({text_digest(item.input) for item in items})
-    labels = state.statistics.known(labels)
-    if len(labels) < 2:
+    state = state.deny(_denials(items))
+    answers = heads.answers(state)
+    if len(answers) < 2:
         return state
     vectors_NH = vectors_NH.cpu()
+    digests = [text_digest(item.input) for item in items]
     excluded_NL = torch.tensor(
-        [[label in item.rejected for label in labels] for item in items], dtype=torch.bool
+        [[answer in state.denied[digest] for answer in answers] for digest in digests],
+        dtype=torch.bool,
     )
     changed = state
     for _ in range(ROUNDS):
         with torch.no_grad():
-            logits_NL = fit_head(changed, labels)(vectors_NH)
+            logits_NL = heads.fit(changed, answers)(vectors_NH)
         probability_NL = logits_NL.masked_fill(excluded_NL, float("-inf")).softmax(1)
         # From the state without estimates each time: a round corrects the one before.
-        changed = state.learn(_estimates(items, vectors_NH, probability_NL, labels))
+        changed = state.learn(_estimates(state, items, vectors_NH, probability_NL, answers))
     return changed
 
 
+def _denials(items: Sequence[TrainingItem]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """By text the answers that were rated wrong, with the feedback that says so."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for item in items:
+        of_text = found.setdefault(text_digest(item.input), {})
+        ids = item.feedback_ids or ((item.id,) if item.id else ())
+        for answer in item.rejected:
+            of_text[answer] = (*of_text.get(answer, ()), *ids)
+    return found
+
+
 def _estimates(
+    state: ClosedFormState,
     items: Sequence[TrainingItem],
     vectors_NH: Tensor,
     probability_NL: Tensor,
-    labels: Sequence[str],
+    answers: Sequence[str],
 ) -> list[LearntItem]:
-    most = probability_NL.topk(min(CANDIDATES, len(labels)), dim=1)
+    most = probability_NL.topk(min(CANDIDATES, len(answers)), dim=1)
     found = []
     for item, vector_H, values, places in zip(
         items, vectors_NH, most.values.tolist(), most.indices.tolist(), strict=True
     ):
-        ids = item.feedback_ids or ((item.id,) if item.id else ())
         digest = text_digest(item.input)
+        # Every denial of the text has a part in what is left.
+        ids = tuple(dict.fromkeys(n for each in state.denied[digest].values() for n in each))
         for value, place in zip(values, places, strict=True):
-            # An item all of whose labels are excluded has no probability at all.
+            # An item all of whose answers are excluded has no probability at all.
             if value >= LEAST_PROBABILITY:
-                name = estimate_name(digest, labels[place])
+                name = estimate_name(digest, answers[place])
                 weight = item.weight * value
-                found.append(LearntItem(name, labels[place], weight, vector_H, ids))
+                found.append(LearntItem(name, answers[place], weight, vector_H, ids))
     return found

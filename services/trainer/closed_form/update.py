@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from archon_contracts.formats import TRAIN_FILE, LineInvalid, TrainingItem, read_jsonl
 from archon_contracts.metric_names import (
     CHANGED_ANSWERS,
+    CLOSED_FORM,
     LEARNT_ITEMS,
     NEW_ITEMS_RIGHT_AFTER,
     NEW_ITEMS_RIGHT_BEFORE,
@@ -31,17 +31,21 @@ from archon_contracts.metric_names import (
     UNKNOWN_TARGETS,
     WITHDRAWN_ITEMS,
 )
-from archon_inference.card import write_card
-from archon_inference.classifier import HEAD_FILE, Classifier
+from archon_inference.base_models import resolve_base_model
+from archon_inference.catalogue import read_catalogue
+from archon_inference.classifier import Classifier
+from archon_inference.encoder import TextEncoder
+from archon_inference.selector import Selector
 from archon_inference.verified_loader import VerifiedLoader
-from services.trainer.closed_form.embedding import embed_new, learnt_item
+from services.trainer.closed_form.embedding import embed_new, features_of, learnt_item
+from services.trainer.closed_form.heads import Heads, LabelHeads, ToolHeads
 from services.trainer.closed_form.learnt_items import (
     ClosedFormState,
     load_state,
     read_retracted,
     save_state,
 )
-from services.trainer.closed_form.logistic_head import fit_head
+from services.trainer.closed_form.tool_vectors import embed_catalogue
 from services.trainer.errors import DatasetInvalid, EmptyDataset, RunInvalid
 
 ENCODERS_IN_MEMORY: Final = 2
@@ -57,7 +61,7 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
 
     Raises:
         RunInvalid: the warm-start version has no closed form, or there is nothing to withdraw.
-        EmptyDataset: no item has a label of the agent.
+        EmptyDataset: no item has an answer of the agent.
         DatasetInvalid: a line is not an item.
         InferenceError: the warm-start version cannot be loaded.
     """
@@ -69,17 +73,17 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     known = _state_of(spec)
     state = known.unlearn(read_retracted(Path(spec["dataset"])))
     withdrawn = known.count() - state.count()
+    heads = build_heads(before, spec)
     if spec["withdrawal"]:
-        after, metrics = withdraw(before, state, spec["labels"], withdrawn)
+        after, metrics = withdraw(before, state, heads, withdrawn)
     else:
-        after, metrics = update(before, state, items, spec["labels"])
-    metrics[WITHDRAWN_ITEMS] = float(withdrawn)
+        after, metrics = update(before, state, items, heads)
+    metrics |= {WITHDRAWN_ITEMS: float(withdrawn), CLOSED_FORM: 1.0}
     report({"event": "metrics", "step": 1, "epoch": 1.0, "values": metrics})
     output = Path(spec["output_dir"])
     output.mkdir(parents=True, exist_ok=True)
     save_state(after.state, output)
-    save_file(after.classifier.head.state_dict(), output / HEAD_FILE)
-    write_card(output, after.classifier.card)
+    after.model.save_version(output)
     return {
         "steps": 1,
         "metrics": metrics,
@@ -92,105 +96,119 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class UpdatedClassifier:
-    """A classifier after an update, and what its head is fitted to."""
+class UpdatedModel:
+    """A model after an update, and what its head is fitted to."""
 
-    classifier: Classifier
+    model: Classifier | Selector
     state: ClosedFormState
 
 
+def build_heads(before: Classifier | Selector, spec: Mapping[str, Any]) -> Heads:
+    """What the agent answers now: its labels or its tools may have come and gone."""
+    if isinstance(before, Classifier):
+        return LabelHeads(tuple(spec["labels"]) or before.card.labels)
+    card, known = before.card, before.catalogue
+    location = spec.get("catalogue")
+    tools = read_catalogue(Path(location)) if location else known.tools
+
+    def load_base() -> TextEncoder:
+        return _base_encoder(card.base_model, card.frozen_layers)
+
+    return ToolHeads(embed_catalogue(tools, known, load_base, card.catalogue_max_length))
+
+
 def update(
-    before: Classifier,
+    before: Classifier | Selector,
     state: ClosedFormState,
     items: Sequence[TrainingItem],
-    wanted: Collection[str],
-) -> tuple[UpdatedClassifier, dict[str, float]]:
-    """The classifier with the items learnt, and the update's metrics. Replaces nothing in place.
+    heads: Heads,
+) -> tuple[UpdatedModel, dict[str, float]]:
+    """The model with the items learnt, and the update's metrics. Replaces nothing in place.
 
     Raises:
-        EmptyDataset: no item has a wanted label.
+        EmptyDataset: no item has an answer of the agent.
     """
-    labels = tuple(wanted) or before.card.labels
-    targets = frozenset(labels)
+    targets = frozenset(heads.names)
     learnt = [item for item in items if item.target in targets]
     if not learnt:
-        raise EmptyDataset("No item has one of the agent's labels: there is nothing to learn from")
-    vectors_NH = embed_new(
-        before.encoder, learnt, before.card.max_length, state, before.card.features
-    )
+        raise EmptyDataset(
+            "No item has one of the agent's labels or tools: there is nothing to learn from"
+        )
+    vectors_NH = embed_new(before.encoder, learnt, before.card.max_length, state)
     changed = state.learn(
         [learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)]
     )
-    after = _refit(before, changed, labels)
-    metrics = _measure(before, after, vectors_NH, learnt)
+    after = heads.build(before.encoder, before.card, changed)
+    # A version after fine-tuning may read other features than its sums are made of.
+    same = before.features == features_of(before.encoder, state)
+    before_NH = vectors_NH if same else before.embed([item.input for item in learnt])
+    metrics = _measure(
+        _Answers.of(before, before_NH, learnt), _Answers.of(after, vectors_NH, learnt)
+    )
     metrics[UNKNOWN_TARGETS] = float(len(items) - len(learnt))
     metrics[LEARNT_ITEMS] = float(len(learnt))
-    return UpdatedClassifier(after, changed), metrics
+    return UpdatedModel(after, changed), metrics
 
 
 def withdraw(
-    before: Classifier, state: ClosedFormState, wanted: Collection[str], withdrawn: int
-) -> tuple[UpdatedClassifier, dict[str, float]]:
-    """The classifier of what is left in the sums after so many items were subtracted.
+    before: Classifier | Selector, state: ClosedFormState, heads: Heads, withdrawn: int
+) -> tuple[UpdatedModel, dict[str, float]]:
+    """The model of what is left in the sums after so many items were subtracted.
 
     Raises:
-        RunInvalid: nothing was subtracted, or no label has an item left.
+        RunInvalid: nothing was subtracted, or nothing can be answered without it.
     """
     if not withdrawn:
         raise RunInvalid(
             "none of the retracted feedback is among the items of the deployed version: there is "
             "nothing to withdraw"
         )
-    labels = tuple(wanted) or before.card.labels
-    if not state.statistics.known(labels):
+    if not heads.answers(state):
         raise RunInvalid(
             "without the retracted feedback no label has an item left; train on a dataset, or "
             "send feedback"
         )
     # Nothing is trained on, so there is no loss: the run must report one.
     metrics = {TRAIN_LOSS: 0.0, LEARNT_ITEMS: 0.0}
-    return UpdatedClassifier(_refit(before, state, labels), state), metrics
+    return UpdatedModel(heads.build(before.encoder, before.card, state), state), metrics
 
 
-def _refit(before: Classifier, state: ClosedFormState, labels: Sequence[str]) -> Classifier:
-    """The classifier with the head of these sums, on the same encoder."""
-    known = state.statistics.known(labels)
-    card = before.card.model_copy(update={"labels": known})
-    head = fit_head(state, known).to(before.encoder.device)
-    return Classifier(before.encoder, card, head)
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What a version answers to the new items; no loss where it lacks one of their answers."""
+
+    given: list[str]
+    right: int
+    loss: float | None
+
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls, model: Classifier | Selector, vectors_NH: Tensor, items: Sequence[TrainingItem]
+    ) -> _Answers:
+        given = [answer.output for answer in model.predict_from_vectors(vectors_NH, k=1)]
+        right = sum(answer == item.target for answer, item in zip(given, items, strict=True))
+        places = {name: place for place, name in enumerate(model.answers)}
+        if any(item.target not in places for item in items):
+            return cls(given, right, None)
+        targets = torch.tensor([places[item.target] for item in items], device=vectors_NH.device)
+        # Mean in nats.
+        return cls(given, right, float(cross_entropy(model.logits(vectors_NH), targets)))
 
 
-@torch.no_grad()
-def _measure(
-    before: Classifier, after: Classifier, vectors_NH: Tensor, items: Sequence[TrainingItem]
-) -> dict[str, float]:
+def _measure(before: _Answers, after: _Answers) -> dict[str, float]:
     """What the update changed on its own items."""
-    then = [answer.output for answer in before.predict_from_vectors(vectors_NH, k=1)]
-    now = [answer.output for answer in after.predict_from_vectors(vectors_NH, k=1)]
-    loss, loss_before = _loss(after, vectors_NH, items), _loss(before, vectors_NH, items)
-    # A label that the version before did not have has no loss there.
-    losses = {} if loss_before is None else {TRAIN_LOSS_BEFORE: loss_before}
+    losses = {} if before.loss is None else {TRAIN_LOSS_BEFORE: before.loss}
     return {
         **losses,
-        TRAIN_LOSS: loss or 0.0,
-        TRAIN_LOSS_AFTER: loss or 0.0,
-        NEW_ITEMS_RIGHT_BEFORE: float(sum(_right(then, items))),
-        NEW_ITEMS_RIGHT_AFTER: float(sum(_right(now, items))),
-        CHANGED_ANSWERS: float(sum(a != b for a, b in zip(then, now, strict=True))),
+        TRAIN_LOSS: after.loss or 0.0,
+        TRAIN_LOSS_AFTER: after.loss or 0.0,
+        NEW_ITEMS_RIGHT_BEFORE: float(before.right),
+        NEW_ITEMS_RIGHT_AFTER: float(after.right),
+        CHANGED_ANSWERS: float(
+            sum(then != now for then, now in zip(before.given, after.given, strict=True))
+        ),
     }
-
-
-def _loss(model: Classifier, vectors_NH: Tensor, items: Sequence[TrainingItem]) -> float | None:
-    """Mean cross-entropy in nats; None where the model lacks a label."""
-    places = {label: place for place, label in enumerate(model.card.labels)}
-    if any(item.target not in places for item in items):
-        return None
-    targets = torch.tensor([places[item.target] for item in items], device=vectors_NH.device)
-    return float(cross_entropy(model.head(vectors_NH), targets))
-
-
-def _right(answers: Sequence[str], items: Sequence[TrainingItem]) -> list[bool]:
-    return [answer == item.target for answer, item in zip(answers, items, strict=True)]
 
 
 def _read_items(dataset: Path) -> list[TrainingItem]:
@@ -200,12 +218,18 @@ def _read_items(dataset: Path) -> list[TrainingItem]:
         raise DatasetInvalid(str(error)) from error
 
 
-def _load(spec: Mapping[str, Any]) -> Classifier:
+def _load(spec: Mapping[str, Any]) -> Classifier | Selector:
     loader = _loader(str(spec["device"]), str(spec["precision"]), int(spec["threads"]))
     model = loader.load(Path(spec["warm_start"]), str(spec["digest"]))
-    if not isinstance(model, Classifier):
-        raise RunInvalid("only classifiers are updated in closed form; retrain this agent instead")
+    if not isinstance(model, Classifier | Selector):
+        raise RunInvalid("a generator has no closed form to update; retrain this agent instead")
     return model
+
+
+@cache
+def _base_encoder(uri: str, frozen_layers: int) -> TextEncoder:
+    """For tools that came since the version was trained."""
+    return TextEncoder.load(resolve_base_model(uri, None), frozen_layers)
 
 
 def _state_of(spec: Mapping[str, Any]) -> ClosedFormState:

@@ -17,6 +17,7 @@ from archon_contracts.values import AgentKind, TrainingMethod
 from services.trainer.errors import RunInvalid
 from services.trainer.recipes.run import (
     ClassifierConfig,
+    EncoderConfig,
     GeneratorConfig,
     SelectorConfig,
     TrainingRun,
@@ -38,14 +39,8 @@ class Recipe:
     train: Callable[[TrainingRun[Any], Report], TrainResult]
 
 
-def _train_selector(run: TrainingRun[SelectorConfig], report: Report) -> TrainResult:
-    from services.trainer.recipes.selector import train
-
-    return train(run, report)
-
-
-def _train_classifier(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
-    from services.trainer.recipes.classifier_candidates import train
+def _train_encoder(run: TrainingRun[EncoderConfig], report: Report) -> TrainResult:
+    from services.trainer.recipes.candidates import train
 
     return train(run, report)
 
@@ -62,22 +57,22 @@ RECIPES: Final[Mapping[tuple[AgentKind, TrainingMethod], Recipe]] = {
     (AgentKind.SELECTOR, TrainingMethod.SUPERVISED): Recipe(
         TrainingRun[SelectorConfig],
         {"epochs": 2, "batch_size": 16, "learning_rate": 1e-4, "max_length": 512},
-        _train_selector,
+        _train_encoder,
     ),
     (AgentKind.SELECTOR, TrainingMethod.CONTINUAL): Recipe(
         TrainingRun[SelectorConfig],
         {"epochs": 1, "batch_size": 16, "learning_rate": 1e-4, "max_length": 512},
-        _train_selector,
+        _train_encoder,
     ),
     (AgentKind.CLASSIFIER, TrainingMethod.SUPERVISED): Recipe(
         TrainingRun[ClassifierConfig],
         {"epochs": 4, "batch_size": 16, "learning_rate": 5e-4, "max_length": 512},
-        _train_classifier,
+        _train_encoder,
     ),
     (AgentKind.CLASSIFIER, TrainingMethod.CONTINUAL): Recipe(
         TrainingRun[ClassifierConfig],
         {"epochs": 4, "batch_size": 16, "learning_rate": 2e-4, "max_length": 512},
-        _train_classifier,
+        _train_encoder,
     ),
     (AgentKind.GENERATOR, TrainingMethod.SUPERVISED): Recipe(
         TrainingRun[GeneratorConfig],

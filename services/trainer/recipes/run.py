@@ -57,6 +57,10 @@ class EncoderConfig(RunConfig):
         le=100,
         description="Weight of the feature-distillation loss of replayed items.",
     )
+    fine_tuning: FineTuning = Field(
+        default=FineTuning.AUTO,
+        description="Whether the encoder is fine-tuned beside the closed-form head.",
+    )
 
 
 class SelectorConfig(EncoderConfig):
@@ -78,12 +82,7 @@ class SelectorConfig(EncoderConfig):
 
 
 class ClassifierConfig(EncoderConfig):
-    """What the classifier's recipe adds."""
-
-    fine_tuning: FineTuning = Field(
-        default=FineTuning.AUTO,
-        description="Whether the encoder is fine-tuned beside the closed-form head.",
-    )
+    """A classifier's: nothing beyond that of every encoder."""
 
 
 class GeneratorConfig(RunConfig):
@@ -130,5 +129,5 @@ class TrainingRun(BaseModel, Generic[ConfigT]):
 
     @property
     def closed_form_dir(self) -> Path:
-        """Where a classifier's closed form is written, when a fine-tuned model is the output."""
+        """Where the closed form is written, when a fine-tuned model is the output."""
         return self.output_dir.with_name(f"{self.output_dir.name}-closed-form")

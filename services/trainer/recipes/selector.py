@@ -9,7 +9,6 @@ Shape suffixes: B requests, T tokens, H hidden units, C tools, R rejected tools.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -19,7 +18,8 @@ from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard
 from archon_inference.catalogue import CATALOGUE_FILE, Tool, read_catalogue
 from archon_inference.encoder import TextEncoder, UpperLayers
-from archon_inference.selector import EmbeddedCatalogue, Selector, embed_tools
+from archon_inference.selector import EmbeddedCatalogue, Selector
+from services.trainer.closed_form.tool_vectors import embed_catalogue
 from services.trainer.errors import RunInvalid
 from services.trainer.recipes.continual import ContinualStrategy
 from services.trainer.recipes.encoder_recipe import (
@@ -34,7 +34,7 @@ from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.frozen_features import ItemTargets
 from services.trainer.recipes.items import TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import Report
-from services.trainer.recipes.run import SelectorConfig, TrainingRun
+from services.trainer.recipes.run import EncoderConfig, SelectorConfig, TrainingRun
 from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card
 
 
@@ -47,7 +47,7 @@ def train(run: TrainingRun[SelectorConfig], report: Report) -> TrainResult:
     """
     before = read_warm_start_card(run)  # raises when it does not fit
     base = resolve_base_model(run.base_model, run.cache_dir)
-    catalogue = _embed_catalogue(run, base)
+    catalogue = embed_run_catalogue(run)
     places = {tool.name: place for place, tool in enumerate(catalogue.tools)}
     items = select_learnable_items(*read_training_items(run.dataset), places)
     # From the warm-start model on; its frozen layers are still the base model's.
@@ -130,20 +130,27 @@ def _build_card(
     )
 
 
-def _embed_catalogue(run: TrainingRun[SelectorConfig], base: Path) -> EmbeddedCatalogue:
-    """The run's tools with their vectors: the warm-start model's where it has the same tool."""
-    known: dict[Tool, Tensor] = {}
+def embed_run_catalogue(run: TrainingRun[EncoderConfig]) -> EmbeddedCatalogue:
+    """The run's tools with their vectors: the warm-start model's where it has the same tool.
+
+    Raises:
+        RunInvalid: there is no catalogue.
+    """
+    known = None
     if run.warm_start_model:
-        warm_start = EmbeddedCatalogue.load(run.warm_start_model, device=run.device)
-        known = dict(zip(warm_start.tools, warm_start.vectors_CH, strict=True))
-    if run.catalogue is None and not known:
+        known = EmbeddedCatalogue.load(run.warm_start_model, device=run.device)
+    if run.catalogue is not None:
+        tools: Sequence[Tool] = read_catalogue(run.catalogue)
+    elif known is not None:
+        tools = known.tools
+    else:
         raise RunInvalid(
             "A selector needs a catalogue: give one, or a warm-start model that has it"
         )
-    tools = tuple(read_catalogue(run.catalogue)) if run.catalogue else tuple(known)
-    new = [tool for tool in tools if tool not in known]
-    if new:
-        encoder = TextEncoder.load(base, run.config.frozen_layers, device=run.device)
-        vectors = embed_tools(encoder, new, run.config.catalogue_max_length)
-        known.update(zip(new, vectors, strict=True))
-    return EmbeddedCatalogue(tools, torch.stack([known[tool] for tool in tools]))
+
+    def load_base() -> TextEncoder:
+        base = resolve_base_model(run.base_model, run.cache_dir)
+        return TextEncoder.load(base, run.config.frozen_layers, device=run.device)
+
+    assert isinstance(run.config, SelectorConfig)
+    return embed_catalogue(tools, known, load_base, run.config.catalogue_max_length)

@@ -23,11 +23,10 @@ from services.data_prep.domain import Item, PreparationPolicy, PreparedDataset, 
 from services.data_prep.pipeline import PreparationInputs, prepare
 from services.data_prep.sources.records import ParsedSource
 from services.data_prep.text import normalise_input
-from services.trainer.closed_form.embedding import learnt_item
+from services.trainer.closed_form.embedding import FEATURES, learnt_item
 from services.trainer.closed_form.learnt_items import ClosedFormState
 from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.closed_form.negative_feedback import learn_negatives
-from services.trainer.recipes.classifier_candidates import FEATURES
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.learning.clinc import DATA_FILE as DATA_FILE
 from tests.benchmarks.learning.clinc import FrozenVectors, Row, read_domains

@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from archon_contracts.events import JobState, TriggerReason
-from archon_contracts.metric_names import FINE_TUNED_CHOSEN
+from archon_contracts.metric_names import CLOSED_FORM, FINE_TUNED_CHOSEN
 from archon_contracts.values import AgentKind, ModelRef
 from services.coordinator.domain import (
     CandidateFacts,
@@ -112,6 +112,19 @@ async def test_versions_are_those_of_jobs_with_what_they_continue(stores: Stores
         TrainedVersion("1.0.1", "1.0.0", UPDATE, False, True, PREPARED_AT),
         TrainedVersion("1.1.0", "1.0.0", None, True, False, PREPARED_AT),
     ]
+
+
+async def test_a_selectors_version_is_a_closed_form_where_its_training_said_so(
+    stores: Stores,
+) -> None:
+    await stores.call("put_agent", configure(), NOON)
+    for number, metrics in enumerate(({}, {CLOSED_FORM: 0.0}, {CLOSED_FORM: 1.0}), start=1):
+        facts = JobFacts(model=model(f"1.0.{number}"), candidate=candidate(metrics))
+        await keep(stores, number, facts)
+
+    found = await stores.call("trained_versions", KEY)
+
+    assert {each.version for each in found if each.is_closed_form} == {"1.0.3"}
 
 
 def model(version: str) -> ModelRef:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from archon_contracts.events import JobState
-from archon_contracts.metric_names import FINE_TUNED_CHOSEN
+from archon_contracts.metric_names import CLOSED_FORM, FINE_TUNED_CHOSEN
 from archon_contracts.values import AgentKind
 from services.coordinator.domain import AgentKey, Job, TrainedVersion, WithdrawnItem
 from tests.support.coordinator.memory_windows import MemoryWindowEnds, StoredRow
@@ -46,7 +46,9 @@ class MemoryWithdrawals(MemoryWindowEnds):
             parent=facts.warm_start.version if facts.warm_start else compared,
             holder=facts.window.window_id if facts.window else None,
             is_from_base=facts.warm_start is None,
-            is_closed_form=self._store.agents[job.key].profile.kind is AgentKind.CLASSIFIER
+            is_closed_form=metrics[CLOSED_FORM] == 1
+            if CLOSED_FORM in metrics
+            else self._store.agents[job.key].profile.kind is AgentKind.CLASSIFIER
             and not metrics.get(FINE_TUNED_CHOSEN),
             prepared_at=max(t.occurred_at for t in history if t.to_state is JobState.PREPARING),
         )

@@ -23,7 +23,13 @@ TOOLS = [
 # So few items prove nothing by themselves: any gain is to pass. The gate is tested elsewhere.
 GATE = {"minimum_gain": 0.0, "maximum_p_value": 1.0, "maximum_forgetting": 1.0}
 # Enough for thousands of parameters to learn a dozen tools, and to lose none of them.
-TRAINING = {"epochs": 100, "batch_size": 8, "learning_rate": 0.01, "frozen_layers": 0}
+TRAINING = {
+    "epochs": 100,
+    "batch_size": 8,
+    "learning_rate": 0.01,
+    "frozen_layers": 0,
+    "fine_tuning": "always",
+}
 
 
 def items(requests: Sequence[str], verbs: Sequence[str] = VERBS) -> list[dict[str, Any]]:
@@ -66,6 +72,8 @@ def agent(agent_id: str, base_model: str, *, steps: int) -> dict[str, Any]:
         "evaluation_dataset": "held-out",
         "trigger": {"minimum_feedback": len(corrections(agent_id)), "cooldown_seconds": 0},
         "gate": GATE,
+        # What is tested with this agent is the window's retrain, with steps to kill and resume.
+        "fast_path": {"enabled": False},
         "training": {**TRAINING, "max_steps": steps, "checkpoint_steps": 5},
     }
 

@@ -35,9 +35,9 @@ from services.data_prep.sources.records import read_source
 from services.data_prep.text import normalise_input
 from services.evaluator.comparison.report import build_evaluation_report
 from services.evaluator.domain import EvaluationReport, Role
+from services.trainer.closed_form.embedding import FEATURES
 from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
 from services.trainer.closed_form.logistic_head import fit_head
-from services.trainer.recipes.classifier_candidates import FEATURES
 from services.trainer.recipes.run import EncoderConfig
 from tests.support.data.datasets import REF, plan, prepare_dataset
 from tests.support.data.intents import IntentRequest

@@ -235,8 +235,11 @@ def test_sources_that_the_suite_nearly_asks_are_no_dataset() -> None:
 
 def test_a_refusal_names_every_reason() -> None:
     found = [record("a", rating=1, actual="x"), record("b", target="c")]
+    command = prepare_dataset(kind=AgentKind.GENERATOR)
 
-    result = prepare(preparation_inputs(found, held_out={"b": frozenset({"c"})}), POLICY)
+    result = prepare(
+        preparation_inputs(found, command=command, held_out={"b": frozenset({"c"})}), POLICY
+    )
 
     assert isinstance(result, RejectedDataset)
     assert result.reason == (

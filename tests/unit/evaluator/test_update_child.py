@@ -23,8 +23,8 @@ from archon_contracts.formats import (
 )
 from archon_contracts.formats.manifest import build_manifest, list_files
 from archon_contracts.values import FastPathPolicy, GatePolicy, TrainingMethod
-from archon_inference.classifier import HEAD_FILE
 from archon_inference.encoder import TextEncoder
+from archon_inference.model_files import HEAD_FILE
 from services.evaluator import update_child
 from services.trainer.child import run as train
 from tests.support.training.tiny_models import tiny_encoder

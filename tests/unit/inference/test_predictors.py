@@ -99,5 +99,5 @@ def test_a_head_of_other_labels_is_refused(tmp_path: Path) -> None:
     card = (folder / "archon.json").read_text().replace('"b"', '"b", "c"')
     (folder / "archon.json").write_text(card)
 
-    with pytest.raises(ModelFolderInvalid, match="no head for its labels"):
+    with pytest.raises(ModelFolderInvalid, match="no head for its answers"):
         load_predictor(folder)

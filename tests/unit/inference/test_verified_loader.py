@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from archon_contracts.formats import MANIFEST_FILE
 from archon_contracts.formats.manifest import build_manifest, list_files
 from archon_inference import ModelFolderInvalid, VerifiedLoader
-from archon_inference.classifier import HEAD_FILE
 from archon_inference.encoder import TextEncoder
+from archon_inference.model_files import HEAD_FILE
 from services.trainer.child import run as train
 from shared.artifacts.signing import Signer
 from tests.support.training.tiny_models import tiny_encoder

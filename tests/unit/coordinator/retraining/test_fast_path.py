@@ -28,6 +28,7 @@ from services.coordinator.retraining.fast_path import (
     has_fast_path,
     read_correction,
 )
+from services.coordinator.retraining.withdrawals import can_subtract
 from tests.support.coordinator.coordinator import (
     AGENT,
     CLASSIFIER,
@@ -90,7 +91,7 @@ def test_each_refused_update_doubles_the_backoff_up_to_its_maximum(refused: int)
 @pytest.mark.parametrize(
     "other",
     [
-        {"kind": AgentKind.SELECTOR},
+        {"kind": AgentKind.GENERATOR},
         {"evaluation_suite": None},
         {"fast_path": FastPathPolicy(enabled=False)},
         {"trigger_enabled": False},
@@ -99,6 +100,13 @@ def test_each_refused_update_doubles_the_backoff_up_to_its_maximum(refused: int)
 def test_agents_without_one_have_no_fast_path(other: dict[str, Any]) -> None:
     assert has_fast_path(configure(**CLASSIFIER).profile)
     assert not has_fast_path(configure(**(CLASSIFIER | other)).profile)
+
+
+def test_a_selector_has_a_fast_path_and_its_items_can_be_subtracted() -> None:
+    profile = configure(**(CLASSIFIER | {"kind": AgentKind.SELECTOR})).profile
+
+    assert has_fast_path(profile)
+    assert can_subtract(profile)
 
 
 def test_a_rating_is_no_correction_and_an_api_key_is_a_rater() -> None:

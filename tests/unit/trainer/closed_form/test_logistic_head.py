@@ -116,3 +116,12 @@ def test_equal_vectors_of_all_labels_are_fitted_without_a_number_that_is_none() 
 
     assert torch.isfinite(head.weight).all()
     assert torch.isfinite(head.bias).all()
+
+
+def test_the_whitening_of_many_items_counts_as_work_where_labels_are_few() -> None:
+    wide = 3_000  # squared, ten times what 20,000 items of MiniLM's two layers cost
+
+    assert logistic_head._work(20_000, 2, wide) > logistic_head.MAXIMUM_WORK
+    assert logistic_head._work(20_000, 2, 768) <= logistic_head.MAXIMUM_WORK
+    # Of many labels the work is that of the steps, as before.
+    assert logistic_head._work(10_000, 150, 768) <= logistic_head.MAXIMUM_WORK

@@ -1,15 +1,20 @@
 """Answers rated wrong in a closed form: what they teach, and what a stated answer changes."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from archon_contracts.formats import TrainingItem
 from services.trainer.closed_form.embedding import learnt_item
+from services.trainer.closed_form.heads import LabelHeads
 from services.trainer.closed_form.learnt_items import (
     ClosedFormState,
     LearntItem,
     estimate_name,
     is_estimate,
+    load_state,
+    save_state,
     text_digest,
 )
 from services.trainer.closed_form.logistic_head import fit_head
@@ -17,6 +22,7 @@ from services.trainer.closed_form.negative_feedback import learn_negatives
 
 HIDDEN, PER_LABEL = 16, 16
 LABELS = tuple("abcdefghijkl")
+HEADS = LabelHeads(LABELS)
 
 
 def cloud(label: str, seed: int, count: int) -> Tensor:
@@ -76,7 +82,7 @@ def test_answers_rated_wrong_teach_beyond_those_rated_right() -> None:
     items, vectors_NH = rated(before)
     liked = with_right_answers(before)
 
-    after = learn_negatives(liked, items, vectors_NH, LABELS)
+    after = learn_negatives(liked, items, vectors_NH, HEADS)
 
     assert len(items) >= 10
     assert accuracy(after) > accuracy(liked) + 0.03
@@ -86,7 +92,7 @@ def test_an_answer_rated_wrong_is_no_candidate_and_weights_are_probabilities() -
     before = few_items()
     items, vectors_NH = rated(before)
 
-    after = learn_negatives(before, items, vectors_NH, LABELS)
+    after = learn_negatives(before, items, vectors_NH, HEADS)
 
     estimates = [item for item in after.items.values() if is_estimate(item)]
     rejected = {item.id: item.rejected for item in items}
@@ -103,8 +109,8 @@ def test_a_stated_answer_replaces_the_estimates_of_its_text_whichever_came_first
     item = TrainingItem(id="correction", input=items[0].input, target="d")
     stated = learnt_item(item, vectors_NH[0])
 
-    later = learn_negatives(before, items[:1], vectors_NH[:1], LABELS).learn([stated])
-    first = learn_negatives(before.learn([stated]), items[:1], vectors_NH[:1], LABELS)
+    later = learn_negatives(before, items[:1], vectors_NH[:1], HEADS).learn([stated])
+    first = learn_negatives(before.learn([stated]), items[:1], vectors_NH[:1], HEADS)
 
     for state in (later, first):
         assert not any(is_estimate(each) for each in state.items.values())
@@ -117,7 +123,7 @@ def test_a_retracted_rating_leaves_the_sums() -> None:
     before = few_items()
     items, vectors_NH = rated(before)
 
-    after = learn_negatives(before, items, vectors_NH, LABELS)
+    after = learn_negatives(before, items, vectors_NH, HEADS)
     left = after.unlearn(frozenset(item.id for item in items))
 
     assert left.items.keys() == before.items.keys()
@@ -129,8 +135,9 @@ def test_nothing_is_concluded_where_every_label_was_rated_wrong_or_there_is_one(
     vector_NH = cloud("a", 5, 1)
     everything = [TrainingItem(id="x", input="x", rejected=LABELS)]
 
-    assert learn_negatives(before, everything, vector_NH, LABELS).items == before.items
-    assert learn_negatives(before, everything, vector_NH, LABELS[:1]) is before
+    assert learn_negatives(before, everything, vector_NH, HEADS).items == before.items
+    alone = learn_negatives(before, everything, vector_NH, LabelHeads(LABELS[:1]))
+    assert alone.items == before.items
 
 
 def test_a_new_rating_of_a_text_replaces_what_was_estimated_of_it() -> None:
@@ -142,10 +149,10 @@ def test_a_new_rating_of_a_text_replaces_what_was_estimated_of_it() -> None:
 
     for rejected in (("l",), LABELS):
         rating = [TrainingItem(id="r2", input="x", rejected=rejected)]
-        after = learn_negatives(before, rating, vector_NH, LABELS)
+        after = learn_negatives(before, rating, vector_NH, HEADS)
 
         assert after.statistics.known(LABELS) == LABELS[:-1]
-        anew = learn_negatives(without, rating, vector_NH, LABELS[:-1])
+        anew = learn_negatives(without, rating, vector_NH, LabelHeads(LABELS[:-1]))
         assert after.items.keys() == anew.items.keys()
 
 
@@ -153,8 +160,58 @@ def test_the_vector_of_a_rated_text_is_known_and_its_estimates_count_as_one() ->
     before = few_items()
     items, vectors_NH = rated(before)
 
-    after = learn_negatives(before, items[:1], vectors_NH[:1], LABELS)
+    after = learn_negatives(before, items[:1], vectors_NH[:1], HEADS)
 
     torch.testing.assert_close(after.vectors()[text_digest(items[0].input)], vectors_NH[0])
     assert sum(map(is_estimate, after.items.values())) > 1
     assert after.count() == before.count() + 1
+
+
+def rating(name: str, *rejected: str) -> list[TrainingItem]:
+    return [TrainingItem(id=name, input="x", rejected=rejected, weight=0.5)]
+
+
+def estimated(state: ClosedFormState) -> set[str]:
+    return {item.target for item in state.items.values() if is_estimate(item)}
+
+
+def test_a_later_rating_of_a_text_does_not_bring_back_what_was_denied_before(
+    tmp_path: Path,
+) -> None:
+    vector_NH = cloud("a", 5, 1)
+    once = learn_negatives(few_items(), rating("r1", "a"), vector_NH, HEADS)
+    save_state(once, tmp_path)  # the next version reads it from the folder
+    stored = load_state(tmp_path)
+    assert stored is not None
+    second = next(iter(estimated(once)))
+
+    twice = learn_negatives(stored, rating("r2", second), vector_NH, HEADS)
+
+    # Alone, the second rating leaves the first denied answer as the most probable one.
+    assert "a" in estimated(learn_negatives(few_items(), rating("r2", second), vector_NH, HEADS))
+    assert estimated(twice)
+    assert not estimated(twice) & {"a", second}
+
+
+def test_a_retracted_denial_takes_the_estimates_that_it_shaped_with_it() -> None:
+    vector_NH, before = cloud("a", 5, 1), few_items()
+    state = learn_negatives(before, rating("r1", "a"), vector_NH, HEADS)
+    state = learn_negatives(state, rating("r2", "b"), vector_NH, HEADS)
+
+    without = state.unlearn(frozenset({"r1"}))
+
+    assert not estimated(without)
+    assert without.denied == {text_digest("x"): {"b": ("r2",)}}
+    torch.testing.assert_close(without.statistics.outer_HH, before.statistics.outer_HH)
+    assert not without.unlearn(frozenset({"r2"})).denied
+
+
+def test_a_denial_that_somebody_else_repeated_stays_when_one_is_retracted() -> None:
+    vector_NH = cloud("a", 5, 1)
+    state = learn_negatives(few_items(), rating("r1", "a"), vector_NH, HEADS)
+    state = learn_negatives(state, rating("r2", "a"), vector_NH, HEADS)
+
+    left = state.unlearn(frozenset({"r1"}))
+
+    assert estimated(left) == estimated(state) != set()
+    assert left.denied == {text_digest("x"): {"a": ("r2",)}}

@@ -18,8 +18,8 @@ from archon_contracts.metric_names import (
     NEW_ITEMS_RIGHT_BEFORE,
     WITHDRAWN_ITEMS,
 )
-from archon_inference.classifier import HEAD_FILE
 from archon_inference.loading import load_predictor
+from archon_inference.model_files import HEAD_FILE
 from services.trainer.child import run as train
 from services.trainer.closed_form import update
 from services.trainer.closed_form.learnt_items import LEARNT_FILE

@@ -14,12 +14,13 @@ from archon_contracts.metric_names import (
     FINE_TUNED_CHOSEN,
     FINE_TUNED_SECONDS,
 )
+from archon_contracts.values import AgentKind
 from archon_inference.loading import load_predictor
 from services.trainer.child import run
 from services.trainer.closed_form.learnt_items import is_estimate, load_state
 from services.trainer.closed_form.statistics import STATISTICS_FILE, load_statistics
 from services.trainer.errors import EmptyDataset
-from services.trainer.recipes import classifier_candidates
+from services.trainer.recipes import candidates
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import REQUESTS, items, run_spec, write_lines
 
@@ -117,7 +118,7 @@ def test_it_reports_start_step_and_loss(tmp_path: Path, base: Path) -> None:
 def test_fine_tuning_that_is_not_significantly_better_is_not_taken(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifier_candidates, "SUFFICIENT_ACCURACY", 1.01)
+    monkeypatch.setattr(candidates, "SUFFICIENT_ACCURACY", {AgentKind.CLASSIFIER: 1.01})
     spec = run_spec(
         tmp_path, base, kind="classifier", fine_tuning="auto", max_steps=1, learning_rate=1e-9
     )
@@ -137,7 +138,7 @@ def test_fine_tuning_that_is_not_significantly_better_is_not_taken(
 def test_a_closed_form_that_is_kept_is_described_by_its_own_figures(
     tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifier_candidates, "SUFFICIENT_ACCURACY", 1.01)
+    monkeypatch.setattr(candidates, "SUFFICIENT_ACCURACY", {AgentKind.CLASSIFIER: 1.01})
     alone = run(run_spec(tmp_path / "alone", base, kind="classifier", fine_tuning="never"), ignore)[
         "metrics"
     ]
@@ -293,3 +294,16 @@ def test_a_window_of_answers_rated_wrong_alone_continues_a_version(
 
     before, after = head_of(first), head_of(second)
     assert any(not torch.equal(before[label], after[label]) for label in before)
+
+
+def test_the_sums_after_fine_tuning_hold_the_validation_items_too(
+    tmp_path: Path, base: Path
+) -> None:
+    spec = run_spec(tmp_path, base, kind="classifier", fine_tuning="always", max_steps=1)
+    only = [{"id": "held", "input": "a bed for tonight", "target": "book_hotel"}]
+    write_lines(tmp_path / "dataset" / "validation.jsonl", only)
+
+    state = load_state(Path(run(spec, ignore)["model_dir"]))
+
+    assert state is not None
+    assert ("held",) in {item.ids for item in state.items.values()}
