@@ -78,6 +78,7 @@ async def _measure() -> list[float | None]:
     known, unknown = intents[:KNOWN], intents[KNOWN : KNOWN + CORRECTIONS + WARM_UPS]
     async with fresh_system() as (runtime, gateway):
         await deploy_first(gateway, known, unknown)
+        await asyncio.sleep(WARM_UP_SECONDS)
         servers = runtime.endpoints.kafka_bootstrap_servers
         async with (
             serving_agent(servers) as model,
@@ -110,27 +111,34 @@ def read_intents() -> list[Intent]:
 
 
 async def deploy_first(
-    gateway: AsyncGatewayClient, known: Sequence[Intent], unknown: Sequence[Intent]
+    gateway: AsyncGatewayClient,
+    known: Sequence[Intent],
+    unknown: Sequence[Intent],
+    agent_id: str = AGENT_ID,
+    **policies: object,
 ) -> None:
-    """An agent that answers the known intents, and has the unknown ones among its labels."""
+    """An agent that answers the known intents, and has the unknown ones among its labels.
+
+    `policies` are further fields of its configuration.
+    """
     suite = [{"input": t, "target": i.name} for i in (*known, *unknown) for t in i.suite]
-    await upload(gateway, "correction-suite", "evaluation", suite)
+    await upload(gateway, f"{agent_id}-suite", "evaluation", suite)
     first = [{"input": text, "target": intent.name} for intent in known for text in intent.train]
-    await upload(gateway, "correction-first", "training", first)
+    await upload(gateway, f"{agent_id}-first", "training", first)
     agent = {
-        "agent_id": AGENT_ID,
+        "agent_id": agent_id,
         "kind": "classifier",
         "base_model": BASE_MODEL,
         "labels": [intent.name for intent in (*known, *unknown)],
-        "evaluation_dataset": "correction-suite",
+        "evaluation_dataset": f"{agent_id}-suite",
+        **policies,
     }
     await gateway.post("/v1/agents", agent)
-    request = {"agent_id": AGENT_ID, "method": "supervised", "dataset": "correction-first"}
+    request = {"agent_id": agent_id, "method": "supervised", "dataset": f"{agent_id}-first"}
     accepted = await gateway.post("/v1/jobs", request)
     job = await wait_for_end(gateway, str(accepted["job_id"]))
     if job["state"] != "completed":
         raise RuntimeError(f"no first version: {job['state']}, {job['reason']}")
-    await asyncio.sleep(WARM_UP_SECONDS)
 
 
 async def upload(
@@ -141,10 +149,10 @@ async def upload(
 
 
 @asynccontextmanager
-async def serving_agent(servers: str) -> AsyncIterator[HotSwapModel]:
+async def serving_agent(servers: str, agent_id: str = AGENT_ID) -> AsyncIterator[HotSwapModel]:
     """The agent's model, kept at the deployed version while the block runs."""
     model = HotSwapModel()
-    following = asyncio.create_task(_follow(model, servers))
+    following = asyncio.create_task(_follow(model, servers, agent_id))
     try:
         yield model
     finally:
@@ -153,13 +161,13 @@ async def serving_agent(servers: str) -> AsyncIterator[HotSwapModel]:
         model.close()
 
 
-async def _follow(model: HotSwapModel, servers: str) -> None:
+async def _follow(model: HotSwapModel, servers: str, agent_id: str) -> None:
     configurations = subscribe(
         servers, AgentConfiguration, tenant_id="default", idle_wait_seconds=IDLE_WAIT_SECONDS
     )
     async with aclosing(configurations):
         async for received in configurations:
-            if received.event.agent_id == AGENT_ID:
+            if received.event.agent_id == agent_id:
                 await model.adopt(received.event)
 
 
@@ -199,9 +207,9 @@ async def _correct(
     return seconds
 
 
-async def wait_until_quiet(gateway: AsyncGatewayClient) -> None:
+async def wait_until_quiet(gateway: AsyncGatewayClient, agent_id: str = AGENT_ID) -> None:
     """Wait until no job of the agent is under way."""
-    jobs = (await gateway.get("/v1/jobs", agent_id=AGENT_ID))["items"]
+    jobs = (await gateway.get("/v1/jobs", agent_id=agent_id))["items"]
     for job in jobs:
         await wait_for_end(gateway, str(job["job_id"]))
 

@@ -39,7 +39,7 @@ TINY = {
     "FEEDBACK": 20,
     "HELD_OUT_STRIDE": 20,
     "CONFIG": {"max_steps": 2},
-    "TOOLS": 40,
+    "TOOLS": 16,
 }
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tests.benchmarks.harness import Figure, median
 from tests.benchmarks.learning.clinc import (
@@ -32,8 +33,21 @@ from tests.benchmarks.learning.own_recipe import OwnClassifier
 
 SEEDS, DOMAINS, PER_INTENT = (0, 1, 2), 10, 20
 TEST_PER_INTENT: int | None = None
+INTENTS: int | None = None
+"""Of each domain; None: all."""
 PARTS, TASKS = 5, 15
-TINY = {"SEEDS": (0,), "DOMAINS": 2, "PER_INTENT": 4, "TEST_PER_INTENT": 2, "TASKS": 2}
+CONFIG: dict[str, Any] = {}
+"""Of each training, beyond the defaults."""
+TINY = {
+    "SEEDS": (0,),
+    "DOMAINS": 2,
+    "INTENTS": 4,
+    "PER_INTENT": 4,
+    "TEST_PER_INTENT": 1,
+    "PARTS": 2,
+    "TASKS": 2,
+    "CONFIG": {"max_steps": 2},
+}
 PUBLISHED_FINAL, PUBLISHED_AVERAGE = 0.845, 0.894
 
 
@@ -135,7 +149,8 @@ def _figures(name: str, results: Sequence[OrderResult]) -> list[Figure]:
 
 
 def _domains(seed: int) -> list[Domain]:
-    return read_domains(seed, PER_INTENT, test=TEST_PER_INTENT)[:DOMAINS]
+    domains = read_domains(seed, PER_INTENT, test=TEST_PER_INTENT)[:DOMAINS]
+    return [domain.part(domain.name, domain.intents[:INTENTS]) for domain in domains]
 
 
 def _split(seed: int) -> list[Domain]:
@@ -173,7 +188,7 @@ def _run_order(
     order: Sequence[Domain], seed: int, pooled: FrozenVectors, layers: FrozenVectors
 ) -> OrderResult:
     history, plain, own = [], [], []
-    with OwnClassifier(seed) as classifier:
+    with OwnClassifier(seed, CONFIG) as classifier:
         for step, window in enumerate(order):
             known = order[: step + 1]
             # A domain that returns is scored once.
@@ -198,7 +213,7 @@ def _withdraw(seed: int, frozen: FrozenVectors) -> tuple[float, float, float]:
     gone = everything.intents[0]
     kept = [intent for intent in everything.intents if intent != gone]
     others, own = everything.part("others", kept), everything.part("own", [gone])
-    with OwnClassifier(seed) as classifier:
+    with OwnClassifier(seed, CONFIG) as classifier:
         for domain in taught:
             classifier.learn(domain.train, everything.intents)
         before = classifier.accuracy([own], frozen)["own"]

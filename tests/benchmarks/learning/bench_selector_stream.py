@@ -41,11 +41,14 @@ MAXIMUM_TOKENS, TOOL_TOKENS = 128, 32
 CONFIG: dict[str, Any] = {}
 TOOLS: int | None = None
 HELD_OUT_STRIDE = 1
+REQUEST_STRIDE = 1
+"""Distance of the requests that are learnt; 1 takes all."""
 TINY = {
     "SEEDS": (0,),
     "STEPS": 2,
     "CONFIG": {"max_steps": 2},
-    "TOOLS": 40,
+    "TOOLS": 16,
+    "REQUEST_STRIDE": 4,
     "HELD_OUT_STRIDE": 10,
 }
 
@@ -137,7 +140,7 @@ def _read(seed: int) -> Stream:
     never = set(families[: round(NEVER_TAUGHT * len(families))])
     step_of = {family: place % STEPS for place, family in enumerate(families)}
     steps: list[list[BenchmarkItem]] = [[] for _ in range(STEPS)]
-    for item in (*benchmark.initial, *benchmark.production):
+    for item in (*benchmark.initial, *benchmark.production)[::REQUEST_STRIDE]:
         family = family_of(item.target)
         if family not in never:
             steps[step_of[family]].append(item)

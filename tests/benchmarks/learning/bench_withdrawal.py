@@ -32,22 +32,38 @@ from services.trainer.closed_form.learnt_items import (
     text_digest,
 )
 from services.trainer.closed_form.logistic_head import fit_head
+from tests.benchmarks.bench_correction_latency import DATA_FILE as DATA_FILE
 from tests.benchmarks.bench_correction_latency import (
-    AGENT_ID,
     Intent,
     deploy_first,
     read_intents,
     serving_agent,
     wait_until_quiet,
 )
-from tests.benchmarks.bench_correction_latency import DATA_FILE as DATA_FILE
 from tests.benchmarks.harness import Figure
-from tests.benchmarks.system import fresh_system
+from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system
 
+AGENT_ID = "withdrawn"
 KNOWN, FIRST, CORRECTIONS, WITHDRAWN, WARM_UP = 60, 5, 5, 200, 12
+POLICIES: dict[str, object] = {}
+"""Of the agent, beyond the defaults."""
 # So few examples of so many intents that corrections change answers: a version that learns nothing
-# is not deployed.
-TINY = {"KNOWN": 24, "FIRST": 1, "CORRECTIONS": 2, "WITHDRAWN": 6, "WARM_UP": 2}
+# is not deployed. No backoff after one that is not, which is no part of what is shown.
+TINY = {
+    "KNOWN": 24,
+    "FIRST": 1,
+    "CORRECTIONS": 2,
+    "WITHDRAWN": 3,
+    "WARM_UP": 1,
+    "WARM_UP_SECONDS": 0.0,
+    "POLICIES": {
+        "fast_path": {"backoff_seconds": 0, "maximum_items": 48},
+        "trigger": {"minimum_feedback": 200},
+    },
+    "QUIET_SECONDS": 0.5,
+}
+QUIET_SECONDS = 2.0
+"""After the last correction: by then a job for it has begun."""
 POLL_SECONDS, TIMEOUT_SECONDS = 0.01, 90.0
 WINDOW_SECONDS = 180.0
 SOURCE = f"agent/{AGENT_ID}"
@@ -79,16 +95,17 @@ async def _measure() -> tuple[float, float, int]:
     intents = read_intents()[:KNOWN]
     known = [Intent(i.name, i.train[:FIRST], i.suite) for i in intents]
     async with fresh_system() as (runtime, gateway):
-        await deploy_first(gateway, known, [])
+        await deploy_first(gateway, known, [], AGENT_ID, **POLICIES)
+        await asyncio.sleep(WARM_UP_SECONDS)
         servers = runtime.endpoints.kafka_bootstrap_servers
         async with (
-            serving_agent(servers) as model,
+            serving_agent(servers, AGENT_ID) as model,
             KafkaFeedbackClient(servers, source=SOURCE) as client,
         ):
             sent = await _teach(gateway, client, intents)
             learnt = await _learnt(gateway, model, sent)
             await _withdraw(client, model, learnt[:WARM_UP])
-            await wait_until_quiet(gateway)
+            await wait_until_quiet(gateway, AGENT_ID)
             chosen = learnt[WARM_UP : WARM_UP + WITHDRAWN]
             seconds = await _withdraw(client, model, chosen)
             folder = await _folder(model)
@@ -118,8 +135,8 @@ async def _teach(
     ]
     for event in sent:
         await client.send(event)
-    await asyncio.sleep(2.0)  # until the last of them has begun a job
-    await wait_until_quiet(gateway)
+    await asyncio.sleep(QUIET_SECONDS)
+    await wait_until_quiet(gateway, AGENT_ID)
     return sent
 
 
@@ -129,7 +146,7 @@ async def _learnt(
     """Those that the served version holds, once it holds enough; the trust rules keep some out."""
     deadline = time.monotonic() + WINDOW_SECONDS
     while time.monotonic() < deadline:
-        await wait_until_quiet(gateway)
+        await wait_until_quiet(gateway, AGENT_ID)
         ids = _ids(await _folder(model))
         found = [event for event in sent if str(event_id_of(event, SOURCE)) in ids]
         if len(found) >= WARM_UP + WITHDRAWN:

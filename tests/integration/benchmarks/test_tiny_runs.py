@@ -17,7 +17,13 @@ from tests.support.data.real_data import real_data
 from tests.support.infrastructure.demo_reports import demo_report
 from tests.support.infrastructure.system import System
 
-ON_A_SYSTEM = ("classifier_stream", "correction_latency", "http_feedback", "retrain_latency")
+ON_A_SYSTEM = (
+    "classifier_stream",
+    "correction_latency",
+    "http_feedback",
+    "retrain_latency",
+    "withdrawal",
+)
 DEMO = "demo"
 ALONE = sorted(set(harness.benchmarks()) - {*ON_A_SYSTEM, DEMO})
 
