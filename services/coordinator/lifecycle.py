@@ -75,6 +75,9 @@ class JobLifecycle:
                 tx, job, cause, reason=reason, data_at_fault=data_at_fault
             )
             reason = end.explain(reason)
+        if to_state is JobState.PREPARING:
+            # What was retracted before this moment is not in the dataset.
+            await self._agent_queue.lock_feedback(tx, job.key)
         moved = await self._transitions.apply(tx, job, event, cause, reason=reason, facts=facts)
         if moved is None:
             return

@@ -31,7 +31,8 @@ class FeedbackStats:
     `unsuccessful_runs` the retrains in a row that trained and gave no version, the last of them at
     `last_unsuccessful_at`. `corrections` bounds the wrong answers that the fast path has not looked
     at, `refused_updates` counts its updates in a row that gave no version. `withdrawals` bounds the
-    retracted feedback that nobody has looked for in the deployed version.
+    retracted feedback that nobody has looked for in the deployed version; `fresh_withdrawals` says
+    whether some of it came since the last withdrawal began.
     """
 
     tenant_id: str
@@ -52,6 +53,7 @@ class FeedbackStats:
     refused_updates: int = 0
     last_refused_update_at: datetime | None = None
     withdrawals: int = 0
+    fresh_withdrawals: bool = False
     busy: bool = False
     check_at: datetime | None = None
 

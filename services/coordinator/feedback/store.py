@@ -361,6 +361,7 @@ def _stats(row: Mapping[str, Any]) -> FeedbackStats:
         refused_updates=row["refused_updates"],
         last_refused_update_at=row["last_refused_update_at"],
         withdrawals=row["withdrawals"],
+        fresh_withdrawals=row["fresh_withdrawals"],
         busy=row["open_job_id"] is not None,
         check_at=row["check_at"],
     )

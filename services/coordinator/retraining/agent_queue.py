@@ -115,6 +115,13 @@ class AgentQueue:
         await self._stats_store.clear_open_job(tx, job.key, job.job_id)
         await self.start_next(tx, job.key, cause)
 
+    async def lock_feedback(self, tx: Tx, key: AgentKey) -> None:
+        """Wait for retractions that are being stored; later ones wait for this transaction.
+
+        So each is before or after what the transaction commands, as its time says.
+        """
+        await self._stats_store.lock_stats(tx, key)
+
     async def record_deployment(self, tx: Tx, key: AgentKey, *, by_hand: bool) -> None:
         """A version was deployed: earlier unsuccessful runs no longer delay the next retrain."""
         await self._stats_store.reset_unsuccessful_runs(tx, key)
@@ -168,7 +175,7 @@ class AgentQueue:
                     if await self._withdraw(tx, key, stats):
                         return
                 # Nothing is to be withdrawn: what else is due?
-                stats = replace(stats, withdrawals=0)
+                stats = replace(stats, withdrawals=0, fresh_withdrawals=False)
                 decision = await self._decide(tx, key, stats, now)
             if not retrains:
                 decision = decision.without_start(stats.check_at)
@@ -222,8 +229,10 @@ class AgentQueue:
         policies = await self._policies.read(tx, key, stats)
         if may_withdraw(stats, policies.trigger):
             # Not the cooldown and the backoff of windows: what was retracted is to leave at once.
+            # Only what a withdrawal has tried waits: somebody's refused corrections must not keep
+            # data in service that its owner withdrew.
             until = backoff_until(stats, policies.updates, now)
-            if until <= now:
+            if until <= now or stats.fresh_withdrawals:
                 return TriggerDecision(withdrawal=True)
             return decide(stats, policies.trigger, now).check_by(until)
         decision = decide(stats, policies.trigger, now)

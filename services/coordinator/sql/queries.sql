@@ -407,13 +407,20 @@ ORDER BY f.received_at;
 -- Withdrawals. The caller holds the statistics' lock.
 
 -- name: record_withdrawals(tenant_id, agent_id, event_ids, now)^
-WITH recorded AS (
+-- After the preparation that the open job has begun, whatever this process's clock says: that dataset
+-- may hold the items, and by its time alone it would pass for one that was commanded later.
+WITH begun AS (
+    SELECT max(h.occurred_at) + interval '1 microsecond' AS occurred_at
+    FROM feedback_stats s JOIN job_history h ON h.job_id = s.open_job_id
+    WHERE s.tenant_id = :tenant_id AND s.agent_id = :agent_id AND h.to_state = 'preparing'
+), recorded AS (
     INSERT INTO withdrawals (tenant_id, event_id, agent_id, withdrawn_at)
-    SELECT :tenant_id, g.event_id, :agent_id, :now
-    FROM unnest(:event_ids::uuid[]) AS g (event_id)
+    SELECT :tenant_id, g.event_id, :agent_id, greatest(:now, b.occurred_at)
+    FROM unnest(:event_ids::uuid[]) AS g (event_id), begun b
     ON CONFLICT DO NOTHING
 )
-UPDATE feedback_stats SET withdrawals = withdrawals + cardinality(:event_ids::uuid[])
+UPDATE feedback_stats
+SET withdrawals = withdrawals + cardinality(:event_ids::uuid[]), fresh_withdrawals = true
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 RETURNING *;
 
@@ -456,7 +463,7 @@ WITH tried AS (
     UPDATE withdrawals SET tries = tries + 1
     WHERE tenant_id = :tenant_id AND event_id = ANY(:event_ids::uuid[])
 )
-UPDATE feedback_stats SET updates = :sequence
+UPDATE feedback_stats SET updates = :sequence, fresh_withdrawals = false
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: give_up_withdrawals(tenant_id, agent_id, tries)!
@@ -468,7 +475,7 @@ UPDATE withdrawals SET tries = 0
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND tries > 0;
 
 -- name: set_withdrawals(tenant_id, agent_id, withdrawals)!
-UPDATE feedback_stats SET withdrawals = :withdrawals
+UPDATE feedback_stats SET withdrawals = :withdrawals, fresh_withdrawals = false
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: mark_withdrawals(tenant_id, agent_id)!

@@ -161,12 +161,12 @@ async def _withdraw(
     """Seconds until the served version holds none of them."""
     gone = {str(event_id_of(event, SOURCE)) for event in events}
     began = time.perf_counter()
-    for event in events:
-        await client.send(
-            FeedbackRetracted(
-                tenant_id="default", agent_id=AGENT_ID, interaction_id=event.interaction_id
-            )
+    await client.send_many(
+        FeedbackRetracted(
+            tenant_id="default", agent_id=AGENT_ID, interaction_id=event.interaction_id
         )
+        for event in events
+    )
     looked_at: Path | None = None
     while time.perf_counter() - began < TIMEOUT_SECONDS:
         folder = await _folder(model)

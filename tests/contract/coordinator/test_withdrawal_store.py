@@ -72,9 +72,11 @@ async def test_tries_are_counted_given_up_and_reset(stores: Stores) -> None:
         found = await stores.call("withdrawn_items", KEY, most=10)
         return {item.event_id.int: item.tries for item in found}
 
+    assert (await stores.stats()).fresh_withdrawals
     await stores.call("count_try", KEY, [UUID(int=1)], 4)
     assert await tries() == {1: 1, 2: 0}
     assert (await stores.stats()).updates == 4
+    assert not (await stores.stats()).fresh_withdrawals
     await stores.call("give_up_tried", KEY, 3)
     assert await tries() == {1: 3, 2: 0}
     await stores.call("reset_tries", KEY)

@@ -1,5 +1,6 @@
 """Retracted feedback: erased, uncounted, left out of windows and erased where it was exported."""
 
+import asyncio
 from uuid import UUID
 
 from archon_contracts.commands import EraseItems, PrepareDataset
@@ -146,3 +147,38 @@ async def test_feedback_that_the_deployed_version_has_learnt_is_withdrawn(world:
     assert types.index("EraseItems") < len(types) - 1 - types[::-1].index("PrepareDataset")
     states = await world.states(event.job_id)
     assert states == ["requested", "preparing"]
+
+
+PREPARED_AT = "SELECT max(occurred_at) FROM job_history WHERE to_state = 'preparing'"
+
+
+async def test_a_retraction_during_a_preparation_is_dated_after_it_by_any_clock(
+    world: World,
+) -> None:
+    await world.deliver(configure(**CLASSIFIER))
+    await world.consume([record_of(feedback(f"i{n}"), offset=n) for n in range(3)])
+    await world.deliver(JobReplies(await world.value("SELECT job_id FROM jobs")).plan())
+
+    world.clock.move(-5)  # of another coordinator
+    await world.consume([record_of(retracted("i1"), offset=9)])
+
+    withdrawn_at = await world.value("SELECT withdrawn_at FROM withdrawals")
+    assert withdrawn_at > await world.value(PREPARED_AT)
+
+
+async def test_a_preparation_begins_after_a_retraction_that_is_being_stored(world: World) -> None:
+    await world.deliver(configure(**CLASSIFIER))
+    await world.consume([record_of(feedback(f"i{n}"), offset=n) for n in range(3)])
+    plan = JobReplies(await world.value("SELECT job_id FROM jobs")).plan()
+
+    async with world.shared.database.across_tenants() as tx:
+        # What a batch with a retraction holds until it commits.
+        await tx.fetch("SELECT 1 FROM feedback_stats FOR UPDATE")
+        planned = asyncio.create_task(world.hand_over(plan))
+        done, _ = await asyncio.wait([planned], timeout=0.2)
+        stored_at = world.clock.now()
+        world.clock.move(1)
+    await planned
+
+    assert not done
+    assert await world.value(PREPARED_AT) > stored_at

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from archon_contracts.events import JobState
 from archon_contracts.identifiers import derived_id
 from services.coordinator.domain import (
     AgentKey,
@@ -203,12 +204,19 @@ class MemoryFeedback(MemoryWithdrawals):
         )
         for each in erased:
             if each.row.event_id in used:
-                each.withdrawn_at = now
+                each.withdrawn_at = self._after_preparation(retraction.key, now)
         if used:
             known_ones = self._store.stats[retraction.key].withdrawals
-            self._change(retraction.key, withdrawals=known_ones + len(used))
+            count = known_ones + len(used)
+            self._change(retraction.key, withdrawals=count, fresh_withdrawals=True)
         changed = any(each.window_id is None and each.waiting_for is None for each in erased)
         return RetractionResult(used, self.stats(retraction.key) if changed or used else None)
+
+    def _after_preparation(self, key: AgentKey, now: datetime) -> datetime:
+        """The time of a retraction: after the preparation that the open job has begun."""
+        history = self._store.history.get(self.open_jobs.get(key, UUID(int=0)), [])
+        begun = [t.occurred_at for t in history if t.to_state is JobState.PREPARING]
+        return max([now, *(at + timedelta(microseconds=1) for at in begun)])
 
     def savepoint(self, _tx: object) -> contextlib.AbstractAsyncContextManager[None]:
         """Nothing is undone."""

@@ -58,7 +58,9 @@ class MemoryWithdrawals(MemoryWindowEnds):
     ) -> None:
         for each in self._withdrawn(key):
             each.tries += each.row.event_id in event_ids
-        self._store.stats[key] = replace(self._store.stats[key], updates=sequence)
+        self._store.stats[key] = replace(
+            self._store.stats[key], updates=sequence, fresh_withdrawals=False
+        )
 
     async def give_up_tried(self, _tx: object, key: AgentKey, tries: int) -> None:
         for each in self._withdrawn(key):
@@ -69,11 +71,14 @@ class MemoryWithdrawals(MemoryWindowEnds):
             each.tries = 0
 
     async def set_withdrawals(self, _tx: object, key: AgentKey, count: int) -> None:
-        self._store.stats[key] = replace(self._store.stats[key], withdrawals=count)
+        self._store.stats[key] = replace(
+            self._store.stats[key], withdrawals=count, fresh_withdrawals=False
+        )
 
     async def mark_withdrawals(self, _tx: object, key: AgentKey) -> None:
         if key in self._store.stats:
-            await self.set_withdrawals(None, key, len(self._withdrawn(key)))
+            count = len(self._withdrawn(key))
+            self._store.stats[key] = replace(self._store.stats[key], withdrawals=count)
 
     def _withdrawn(self, key: AgentKey) -> list[StoredRow]:
         return [each for each in self.rows.values() if each.row.key == key and each.withdrawn_at]

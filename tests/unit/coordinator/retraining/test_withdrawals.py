@@ -209,6 +209,18 @@ async def test_a_failing_withdrawal_is_tried_again_with_backoff_and_not_for_ever
     assert "may hold 1 retracted items" in agent.world.outbox.of(FeedbackWithdrawn)[-1].reason
 
 
+async def test_a_refused_update_delays_no_withdrawal() -> None:
+    agent = await learnt()
+    await agent.correct("two")
+    await agent.finish(passed=False)
+
+    await agent.retract("one")
+
+    assert agent.newest.is_withdrawal
+    await agent.finish(passed=False)
+    assert agent.newest.state.is_final  # that one is tried again after a backoff
+
+
 async def test_a_version_that_awaits_a_review_is_not_made_again() -> None:
     agent = await learnt()
     await agent.retract("one")
