@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,8 @@ from services.coordinator.app import CoordinatorComponents, build_components
 from services.coordinator.jobs.source_work import PUBLISH_SOURCES
 from services.coordinator.settings import Settings
 from shared.errors import PermanentError
-from shared.messaging.messages import RawRecord
+from shared.messaging.messages import Message, RawRecord
+from shared.postgres.database import Tx
 from shared.postgres.migrations import migrate
 from shared.process.service_context import ServiceContext
 from shared.work.queue import Lease
@@ -226,8 +227,19 @@ class World:
 
     async def hand_over(self, body: Contract) -> None:
         """Hand a message over as its handler does; the work that it queues waits."""
-        message = message_of(body, time=self.clock.now())
-        await self.shared.inbox.run_once(message, self._use_case(body))
+        await self.handle(message_of(body, time=self.clock.now()))
+
+    async def handle(
+        self, message: Message[Any], before_commit: Callable[[], None] | None = None
+    ) -> None:
+        """Handle a message; `before_commit` is called when its transaction has done everything."""
+
+        async def use_case(tx: Tx, taken: Message[Any]) -> None:
+            await self._use_case(taken.body)(tx, taken)
+            if before_commit is not None:
+                before_commit()
+
+        await self.shared.inbox.run_once(message, use_case)
 
     async def lease(self) -> Lease:
         """The next piece of work, leased."""
@@ -306,10 +318,16 @@ class World:
 
 @contextlib.asynccontextmanager
 async def coordinator_world(
-    database_url: str, folder: Path, *, clock: SetClock | None = None, **settings: Any
+    database_url: str,
+    folder: Path,
+    *,
+    clock: SetClock | None = None,
+    is_migrated: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[World]:
     """A coordinator on a migrated database; a second one may share it."""
-    await migrate(database_url, "coordinator")
+    if not is_migrated:
+        await migrate(database_url, "coordinator")
     values = {
         "database_url": database_url,
         "kafka_bootstrap_servers": "127.0.0.1:1",

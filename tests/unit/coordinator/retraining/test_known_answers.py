@@ -27,6 +27,7 @@ def stored(number: int, body: bytes, source: str = "user") -> StoredFeedback:
         ({"expected": "billing"}, None),
         ({"expected": " billing\n"}, None),
         ({"expected": "cafe\u0301"}, None),  # the same label, decomposed
+        ({"expected": "Billing"}, "Billing"),  # another label, which the sentence names
         ({"expected": "refund"}, "refund"),
         ({"expected": {"tool": "x"}}, '{"tool":"x"}'),
         ({"expected": None, "rating": 1}, None),

@@ -95,6 +95,37 @@ def test_a_withdrawn_label_is_answered_no_more_and_comes_back(tmp_path: Path, ba
     assert set(head_of(third)) == set(REQUESTS)
 
 
+def test_a_renamed_label_is_learnt_from_its_new_examples_and_the_old_ones_are_counted(
+    tmp_path: Path, base: Path
+) -> None:
+    first = train(tmp_path / "one", base, items())["model_dir"]
+    renamed = [label for label in sorted(REQUESTS) if label != "book_hotel"] + ["Book_Hotel"]
+    old = [row | {"source": "replay"} for row in items() if row["target"] == "book_hotel"]
+    new = [{"id": "new", "input": "a bed for tonight", "target": "Book_Hotel"}]
+
+    second = train(tmp_path / "two", base, [*old, *new], [], warm_start_model=first, labels=renamed)
+
+    assert set(head_of(second["model_dir"])) == set(renamed)
+    assert second["metrics"]["data/unknown_targets"] == len(old)
+
+
+def test_a_window_of_one_label_alone_is_learnt_and_unlearns_no_other(
+    tmp_path: Path, base: Path
+) -> None:
+    rows = items()
+    alone = [row for row in rows if row["target"] == "book_hotel"]
+
+    first = train(tmp_path / "one", base, alone, [])["model_dir"]
+    second = train(tmp_path / "two", base, alone, [], warm_start_model=first)["model_dir"]
+    third = train(tmp_path / "three", base, rows, [], warm_start_model=second)["model_dir"]
+    fourth = train(tmp_path / "four", base, alone, [], warm_start_model=third)["model_dir"]
+
+    assert set(head_of(first)) == set(head_of(second)) == {"book_hotel"}
+    assert set(head_of(fourth)) == set(REQUESTS)
+    answers = load_predictor(Path(first)).predict(["will it rain in oslo"])
+    assert [answer.output for answer in answers] == ["book_hotel"]
+
+
 def test_a_run_without_a_known_label_is_empty(tmp_path: Path, base: Path) -> None:
     with pytest.raises(EmptyDataset):
         train(tmp_path, base, items(), labels=["something else"])
