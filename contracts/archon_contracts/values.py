@@ -89,6 +89,12 @@ REFERENCE_ITEMS: Final = "protected reference"
 """Group of the protected reference items; no other item belongs to it."""
 
 
+NEW_LABEL_PREFIX: Final = "new label: "
+"""Begins the group of held-out items of a label that a suite does not ask, and no other group."""
+ALL_NEW_LABELS: Final = "new labels"
+"""The group of all of them: a label by itself has few items."""
+
+
 class MetricFamily(StrEnum):
     """What a metric is about."""
 

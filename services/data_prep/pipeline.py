@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from archon_contracts.commands import PrepareDataset, SourceKind
 from archon_contracts.formats import REPLAY, QuarantinedItem, Split, TrainingItem
@@ -43,7 +44,7 @@ RETRACTED = "retracted"
 DEFAULT_VALIDATION_SHARE: float = PrepareDataset.model_fields["validation_proportion"].default
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparationInputs:
     """All that a dataset is made of. Equal inputs give equal datasets."""
 
@@ -72,11 +73,27 @@ class PreparationInputs:
 
     @property
     def never_trained(self) -> HeldOut:
-        """What the evaluation asks: the suite, and without one the reference set."""
-        if self.command.evaluation_suite is not None:
-            return self.held_out
-        asked = {item.key: frozenset({item.target}) for item in self.reference}
+        """What the evaluation asks: the suite, and what is asked of the reference set."""
+        asked = {item.key: frozenset({item.target}) for item in self.asked_reference}
         return {**asked, **self.held_out}
+
+    @property
+    def asked_reference(self) -> tuple[Item, ...]:
+        """The reference items that the evaluation asks: beside a suite those of new labels."""
+        if self.command.evaluation_suite is None:
+            return tuple(self.reference)
+        return tuple(item for item in self.reference if self.is_new_label(item.target))
+
+    def is_new_label(self, target: str) -> bool:
+        """Whether a classifier's suite asks for no such label: it could not show what is learnt."""
+        command = self.command
+        if command.kind is not AgentKind.CLASSIFIER or command.evaluation_suite is None:
+            return False
+        return target not in self._suite_labels
+
+    @cached_property
+    def _suite_labels(self) -> frozenset[str]:
+        return frozenset().union(*self.held_out.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,17 +241,31 @@ def _split(
     merged: MergedItems,
     replayed: Sequence[Item],
 ) -> dict[Split, list[Item]]:
-    """New items by their shares; what lies near a replayed item is for training like it."""
-    command = inputs.command
-    parts = split(
-        merged.new,
-        merged.cluster_of,
+    """New items by their shares; what lies near a replayed item is for training like it.
+
+    Beside a suite only labels that it does not ask give a test part.
+    """
+    command, cluster_of = inputs.command, merged.cluster_of
+    shares, pinned = (
         compute_split_shares(command, policy),
-        seed=inputs.split_seed,
-        pinned={merged.cluster_of[item.key] for item in replayed},
-        stratified=command.kind is not AgentKind.GENERATOR,
+        {cluster_of[item.key] for item in replayed},
     )
-    return cap_raters(parts, merged.cluster_of, seed=inputs.split_seed)
+
+    def part(items: Sequence[Item], shares: Mapping[Split, float]) -> dict[Split, list[Item]]:
+        stratified = command.kind is not AgentKind.GENERATOR
+        seed = inputs.split_seed
+        return split(items, cluster_of, shares, seed=seed, pinned=pinned, stratified=stratified)
+
+    tested = [item for item in merged.new if inputs.is_new_label(item.target)]
+    parts = part([item for item in merged.new if not inputs.is_new_label(item.target)], shares)
+    if tested and shares:
+        # What lies near an item of a known label is for training like it.
+        pinned |= {cluster_of[item.key] for each in parts.values() for item in each}
+        more = part(tested, {**shares, Split.TEST: command.test_proportion})
+        parts = {name: parts[name] + more[name] for name in Split}
+    elif tested:
+        parts[Split.TRAIN] += tested
+    return cap_raters(parts, cluster_of, seed=inputs.split_seed)
 
 
 def refuse_untestable(
@@ -301,7 +332,7 @@ def _assemble(
     return PreparedDataset(
         splits=splits,
         learned=tuple(learned),
-        reference=tuple(inputs.reference) if inputs.command.evaluation_suite is None else (),
+        reference=inputs.asked_reference,
         reference_candidates=tuple(select_candidates(parts[Split.TEST], inputs.seed)),
         quality=counters.report(len(items), by_source, len({item.target for item in items})),
         unusable=dict(sorted(counters.unusable.items())),

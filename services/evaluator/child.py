@@ -28,7 +28,13 @@ from archon_contracts.formats import (
 )
 from archon_contracts.metric_names import TOP_K
 from archon_contracts.rules.normal_text import clean_text
-from archon_contracts.values import REFERENCE_ITEMS, AgentKind, GatePolicy
+from archon_contracts.values import (
+    ALL_NEW_LABELS,
+    NEW_LABEL_PREFIX,
+    REFERENCE_ITEMS,
+    AgentKind,
+    GatePolicy,
+)
 from archon_inference.devices import claim_device
 from services.evaluator.domain import Role
 from services.evaluator.errors import EmptySuite, SuiteInvalid
@@ -82,7 +88,7 @@ def score_models(spec: Mapping[str, Any], report: Report) -> dict[str, list[Pred
     spec = {**spec, "device": claim_device(str(spec.get("device", "cpu")))}
     # Left alone, torch would start a thread on each core of a machine that it shares.
     torch.set_num_threads(int(spec.get("threads", 1)))
-    items, kind = read_exam(Path(spec["items"])), AgentKind(spec["kind"])
+    items, kind = read_exam_of(spec), AgentKind(spec["kind"])
     suite_predictor = SuitePredictor([item.input for item in items], TOP_K)
     tracer, scored = trace.get_tracer(__name__), {}
     for name, location in spec["models"].items():
@@ -179,26 +185,47 @@ def count_once(items: Sequence[SuiteItem]) -> list[SuiteItem]:
     return list(first.values())
 
 
-def read_exam(path: Path) -> list[SuiteItem]:
+def read_exam(path: Path, new_labels: Sequence[Path] = ()) -> list[SuiteItem]:
     """All items that the models answer: a suite's, or a dataset's test part and its reference set.
+
+    Beside a suite stand the items of `new_labels` whose label it does not ask.
 
     Raises:
         EmptySuite, SuiteInvalid: see `read_suite`.
     """
-    items = count_once(read_suite(path))
+    # Whoever wrote the items names their groups: none may pass for one of the system's own.
+    items = [_without_own_group(item) for item in count_once(read_suite(path))]
     if path.name != TEST_FILE:
-        return items
-    # Feedback names its own groups: none of its items may pass for a protected one.
-    items = [
-        item.model_copy(update={"group": ""}) if item.group == REFERENCE_ITEMS else item
-        for item in items
-    ]
+        return items + _read_new_labels(items, new_labels)
     reference = path.with_name(REFERENCE_FILE)
     if reference.is_file():
         # The group is all that a prediction row keeps of where its item came from.
         marked = {"group": REFERENCE_ITEMS}
         items += [item.model_copy(update=marked) for item in read_suite(reference)]
     return items
+
+
+def read_exam_of(spec: Mapping[str, Any]) -> list[SuiteItem]:
+    """The items of a spec. Raises as `read_exam` does."""
+    return read_exam(Path(spec["items"]), [Path(each) for each in spec.get("new_labels", ())])
+
+
+def _without_own_group(item: SuiteItem) -> SuiteItem:
+    own = (REFERENCE_ITEMS, ALL_NEW_LABELS)
+    is_own = item.group in own or item.group.startswith(NEW_LABEL_PREFIX)
+    return item.model_copy(update={"group": ""}) if is_own else item
+
+
+def _read_new_labels(suite: Sequence[SuiteItem], paths: Sequence[Path]) -> list[SuiteItem]:
+    """Held-out items of labels that the suite does not ask, each label a group."""
+    asked, taken = {item.target for item in suite}, {item.id for item in suite}
+    found = count_once([item for path in paths for item in read_suite(path)])
+    return [
+        item.model_copy(update={"group": f"{NEW_LABEL_PREFIX}{item.target}"})
+        for item in found
+        # Equal ids would be compared with the wrong item.
+        if item.target and item.target not in asked and item.id not in taken
+    ]
 
 
 def score_predictions(

@@ -17,7 +17,7 @@ from archon_contracts.events import (
     RejectionKind,
     UnscoredTarget,
 )
-from archon_contracts.formats import SUITE_FILES
+from archon_contracts.formats import REFERENCE_FILE, SUITE_FILES, TEST_FILE
 from archon_contracts.values import ArtifactRef, Estimate, MetricResult
 from services.evaluator.errors import EmptySuite, NothingToCompare
 
@@ -106,7 +106,23 @@ def choose_control(command: EvaluateModel) -> Role:
     )
 
 
-def build_score_keys(command: EvaluateModel, candidate_card: bytes) -> dict[Role, ScoreKey]:
+def find_new_labels(folder: Path) -> list[Path]:
+    """The files of a dataset that hold items out, as far as there are items in them."""
+    paths = (folder / TEST_FILE, folder / REFERENCE_FILE)
+    return [path for path in paths if path.is_file() and path.read_bytes().strip()]
+
+
+def digest_items(items: ArtifactRef, new_labels: Iterable[Path]) -> str:
+    """What a score depends on: the suite alone, unless there are items beside it."""
+    beside = [hashlib.sha256(path.read_bytes()).hexdigest() for path in new_labels]
+    if not beside:
+        return items.digest
+    return hashlib.sha256("\n".join([items.digest, *beside]).encode()).hexdigest()
+
+
+def build_score_keys(
+    command: EvaluateModel, candidate_card: bytes, items_digest: str | None = None
+) -> dict[Role, ScoreKey]:
     """Under which key each model's score on these items is kept.
 
     A base model is used as the candidate's card says (labels, lengths), so its score depends on
@@ -127,7 +143,7 @@ def build_score_keys(command: EvaluateModel, candidate_card: bytes) -> dict[Role
         )
     catalogue = command.catalogue.digest if command.catalogue else ""
     return {
-        role: ScoreKey(model, command.items.digest, catalogue, command.kind.value)
+        role: ScoreKey(model, items_digest or command.items.digest, catalogue, command.kind.value)
         for role, model in models.items()
     }
 

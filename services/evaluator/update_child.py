@@ -22,7 +22,7 @@ from archon_inference.encoder import TextEncoder
 from archon_inference.selector import Selector
 from archon_inference.verified_loader import VerifiedLoader
 from services.evaluator.child import (
-    read_exam,
+    read_exam_of,
     read_predictions,
     read_run_summary,
     score_predictions,
@@ -51,7 +51,7 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
         Unscorable: no item has a right answer, or earlier predictions are of other items.
         InferenceError: a model cannot be loaded.
     """
-    items = read_exam(Path(spec["items"]))
+    items = read_exam_of(spec)
     folder = Path(spec["output_dir"])
     learnt: dict[str, int] = {}
     update = list(read_jsonl(Path(spec["update"]), TrainingItem))

@@ -26,7 +26,9 @@ from services.evaluator.domain import (
     ScoreKey,
     build_score_keys,
     choose_control,
+    digest_items,
     find_items_file,
+    find_new_labels,
     select_roles_to_score,
 )
 from services.evaluator.errors import NothingToCompare
@@ -57,6 +59,15 @@ class EvaluationResult:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """What the models are asked, and all answers that the candidate can give."""
+
+    suite: Path
+    new_labels: Sequence[Path]
+    answers: Sequence[str] | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationWorker:
     """The evaluator's `WorkHandler`: everything is repeatable until `complete` commits."""
@@ -78,20 +89,23 @@ class EvaluationWorker:
         started = self.clock.now()
         choose_control(command)  # before anything is fetched: it may not be possible at all
         suite = find_items_file(await self.artifacts.fetch(command.items))
+        new_labels = await self._find_new_labels(command)
         candidate = await self.artifacts.fetch_model(command.candidate)
         card = await self.artifacts.read_model(command.candidate, MODEL_CARD_FILE)
-        keys = build_score_keys(command, card)
+        digest = digest_items(command.items, new_labels)
+        keys = build_score_keys(command, card, digest)
         cached = await self._load_cached_predictions(lease, keys)
         recent = await self._load_recent_predictions(lease, command, keys)
         roles = select_roles_to_score(keys, cached)
         models = await self._locate_models(command, candidate, roles)
         answers = await self._read_answers(command, card)
-        report, files = await self._evaluate(command, models, suite, cached, recent, answers)
+        exam = Exam(suite, new_labels, answers)
+        report, files = await self._evaluate(command, models, exam, cached, recent)
         predictions = await self.artifacts.publish_files(files)
         return EvaluationResult(
             report=report,
             predictions=predictions,
-            scored={keys[role]: CachedScore(predictions, predictions_file(role)) for role in roles},
+            scored=_list_scores(keys, roles, predictions, files),
             seconds=(self.clock.now() - started).total_seconds(),
         )
 
@@ -179,6 +193,12 @@ class EvaluationWorker:
                 log.warning("recent_score_unreadable", reason=str(error))
         return found
 
+    async def _find_new_labels(self, command: EvaluateModel) -> list[Path]:
+        """What is asked beside the suite."""
+        if command.new_labels is None:
+            return []
+        return find_new_labels(await self.artifacts.fetch(command.new_labels))
+
     async def _read_answers(self, command: EvaluateModel, card: bytes) -> list[str] | None:
         """All answers that the candidate can give; None: any text is one, or it does not say."""
         if command.kind is AgentKind.CLASSIFIER:
@@ -207,10 +227,9 @@ class EvaluationWorker:
         self,
         command: EvaluateModel,
         models: Mapping[str, str | None],
-        suite: Path,
+        exam: Exam,
         cached: Mapping[Role, bytes],
         recent: Sequence[bytes],
-        answers: Sequence[str] | None,
     ) -> tuple[EvaluationReport, dict[str, bytes]]:
         """Run the child over known and new predictions; gives its report and all predictions."""
         with (
@@ -223,7 +242,8 @@ class EvaluationWorker:
             spec = {
                 "models": models,
                 "kind": command.kind.value,
-                "items": str(suite),
+                "items": str(exam.suite),
+                "new_labels": [str(path) for path in exam.new_labels],
                 "threads": self.threads,
                 "device": self.device,
                 "precision": self.precision,
@@ -234,7 +254,7 @@ class EvaluationWorker:
                 "run": command.run.model_dump(mode="json") if command.run else None,
                 "withdrawal": command.withdrawal,
                 "recent": _write_recent(Path(earlier), recent),
-                "answers": answers,
+                "answers": exam.answers,
             }
             result = await self.children.run(self.entry, spec, _log_report)
             return EvaluationReport.model_validate(result["report"]), _read_files(output)
@@ -257,8 +277,10 @@ class UpdateEvaluationWorker(EvaluationWorker):
             raise NothingToCompare("An update is compared with the deployed version; name both.")
         started = self.clock.now()
         suite = find_items_file(await self.artifacts.fetch(command.items))
+        new_labels = await self._find_new_labels(command)
         card = await self.artifacts.read_model(command.candidate, MODEL_CARD_FILE)
-        keys = build_score_keys(command, card)
+        digest = digest_items(command.items, new_labels)
+        keys = build_score_keys(command, card, digest)
         cached = await self._load_cached_predictions(lease, keys)
         recent = await self._load_recent_predictions(lease, command, keys)
         update = await self.artifacts.fetch(command.update)
@@ -275,7 +297,8 @@ class UpdateEvaluationWorker(EvaluationWorker):
                     Role.DEPLOYED.value: await self._locate(command.deployed.artifact),
                 },
                 "items": str(suite),
-                "items_digest": command.items.digest,
+                "new_labels": [str(path) for path in new_labels],
+                "items_digest": digest,
                 "update": str(update / TRAIN_FILE),
                 "threads": self.threads,
                 "output_dir": folder,
@@ -289,17 +312,31 @@ class UpdateEvaluationWorker(EvaluationWorker):
             }
             result = await self.children.run(self.entry, spec, _log_report)
             report = EvaluationReport.model_validate(result["report"])
-            predictions = await self.artifacts.publish_files(_read_files(output))
+            files = _read_files(output)
+            predictions = await self.artifacts.publish_files(files)
         roles = select_roles_to_score(keys, cached)
         return EvaluationResult(
             report=report,
             predictions=predictions,
-            scored={keys[role]: CachedScore(predictions, predictions_file(role)) for role in roles},
+            scored=_list_scores(keys, roles, predictions, files),
             seconds=(self.clock.now() - started).total_seconds(),
         )
 
     async def _locate(self, ref: ArtifactRef) -> dict[str, str]:
         return {"folder": str(await self.artifacts.locate(ref)), "digest": ref.digest}
+
+
+def _list_scores(
+    keys: Mapping[Role, ScoreKey],
+    roles: Sequence[Role],
+    predictions: ArtifactRef,
+    files: Mapping[str, bytes],
+) -> dict[ScoreKey, CachedScore]:
+    """What was scored and is kept; an update does not score a selector's base model."""
+    names = {role: predictions_file(role) for role in roles}
+    return {
+        keys[role]: CachedScore(predictions, name) for role, name in names.items() if name in files
+    }
 
 
 def _write_recent(folder: Path, recent: Sequence[bytes]) -> list[str]:

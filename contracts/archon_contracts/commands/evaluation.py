@@ -80,6 +80,11 @@ class EvaluateModel(Contract):
     )
     catalogue: ArtifactRef | None = None
     items: ArtifactRef = Field(description="Folder with items.jsonl or test.jsonl.")
+    new_labels: ArtifactRef | None = Field(
+        default=None,
+        description="Dataset whose test and reference items are asked beside a suite, each label "
+        "of theirs a group of its own: labels that the suite does not ask.",
+    )
     gate: GatePolicy = GatePolicy()
     update: ArtifactRef | None = Field(
         default=None,

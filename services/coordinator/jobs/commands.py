@@ -18,7 +18,7 @@ from archon_contracts.commands import (
     TrainModel,
 )
 from archon_contracts.events import JobState, TriggerReason
-from archon_contracts.values import ArtifactRef, RetentionStrategy, TrainingMethod
+from archon_contracts.values import AgentKind, ArtifactRef, RetentionStrategy, TrainingMethod
 from services.coordinator.domain import ConfiguredAgent, Job
 from services.coordinator.errors import FactMissing
 
@@ -130,6 +130,7 @@ def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
         closed_form=_closed_form(job),
         catalogue=agent.profile.catalogue,
         items=agent.profile.evaluation_suite or _require(job.facts.dataset, "dataset").artifact,
+        new_labels=_new_labels(job, agent),
         gate=agent.profile.gate,
         update=_require(job.facts.dataset, "dataset").artifact if job.is_update else None,
         fast_path=agent.profile.fast_path,
@@ -143,6 +144,14 @@ def _closed_form(job: Job) -> ArtifactRef | None:
     """What a fine-tuned candidate must beat."""
     candidate = _require(job.facts.candidate, "candidate")
     return candidate.closed_form.artifact if candidate.closed_form else None
+
+
+def _new_labels(job: Job, agent: ConfiguredAgent) -> ArtifactRef | None:
+    """The dataset that asks for labels which a classifier's suite does not ask."""
+    profile = agent.profile
+    if profile.kind is not AgentKind.CLASSIFIER or profile.evaluation_suite is None:
+        return None
+    return _require(job.facts.dataset, "dataset").artifact
 
 
 def _summarise(job: Job) -> RunSummary:

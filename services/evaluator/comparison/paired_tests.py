@@ -12,7 +12,15 @@ from typing import Final
 from archon_contracts.events import PairedComparison
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY, ACCURACY_AT_5, LATENCY_SECONDS
-from archon_contracts.values import ALL_ITEMS, REFERENCE_ITEMS, Estimate, MetricFamily, MetricResult
+from archon_contracts.values import (
+    ALL_ITEMS,
+    ALL_NEW_LABELS,
+    NEW_LABEL_PREFIX,
+    REFERENCE_ITEMS,
+    Estimate,
+    MetricFamily,
+    MetricResult,
+)
 from services.evaluator.comparison.estimates import (
     compute_mcnemar_p_value,
     estimate_median,
@@ -154,6 +162,9 @@ def compare_pairs(scores: Sequence[tuple[bool, bool]]) -> PairedComparison:
 
 
 def _groups(row: PredictionRow) -> tuple[str, ...]:
+    # Beside the items of the suite or the window, never among them: feedback wrote them.
     if row.group == REFERENCE_ITEMS:
-        return (REFERENCE_ITEMS,)  # beside the items of the window, never among them
+        return (REFERENCE_ITEMS,)
+    if row.group.startswith(NEW_LABEL_PREFIX):
+        return (ALL_NEW_LABELS, row.group)
     return (ALL_ITEMS, row.group) if _is_grouped(row) else (ALL_ITEMS,)

@@ -13,7 +13,12 @@ from archon_contracts.formats import (
     predictions_file,
     read_jsonl,
 )
-from archon_contracts.values import REFERENCE_ITEMS, GatePolicy, TrainingMethod
+from archon_contracts.values import (
+    NEW_LABEL_PREFIX,
+    REFERENCE_ITEMS,
+    GatePolicy,
+    TrainingMethod,
+)
 from services.evaluator.child import ENTRY, count_once, read_exam, run, score_models
 from services.evaluator.comparison.paired_tests import compare
 from services.evaluator.errors import EmptySuite
@@ -142,6 +147,25 @@ def test_a_suite_is_asked_as_it_is(tmp_path: Path) -> None:
     write_lines(tmp_path / "reference.jsonl", [{"id": "r", "input": "!"}])
 
     assert [(item.id, item.group) for item in read_exam(suite)] == [("a", "g")]
+
+
+def test_beside_a_suite_each_label_that_it_does_not_ask_is_a_group(tmp_path: Path) -> None:
+    group = f"{NEW_LABEL_PREFIX}forged"
+    suite = write_lines(
+        tmp_path / "items.jsonl", [{"id": "a", "input": "?", "target": "x", "group": group}]
+    )
+    held_out = [
+        {"id": "n", "input": "!", "target": "y", "group": "mine"},
+        {"id": "again", "input": "!", "target": "y"},
+        {"id": "k", "input": "known", "target": "x"},
+        {"id": "a", "input": "of an id that is taken", "target": "y"},
+    ]
+    reference = write_lines(tmp_path / "r.jsonl", [{"id": "r", "input": "r", "target": "z"}])
+
+    found = read_exam(suite, [write_lines(tmp_path / "test.jsonl", held_out), reference])
+
+    groups = [("a", ""), ("n", f"{NEW_LABEL_PREFIX}y"), ("r", f"{NEW_LABEL_PREFIX}z")]
+    assert [(each.id, each.group) for each in found] == groups
 
 
 def test_copies_of_an_item_are_one_piece_of_evidence() -> None:

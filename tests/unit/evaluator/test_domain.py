@@ -10,7 +10,9 @@ from services.evaluator.domain import (
     Role,
     build_score_keys,
     choose_control,
+    digest_items,
     find_items_file,
+    find_new_labels,
     select_roles_to_score,
 )
 from services.evaluator.errors import EmptySuite, NothingToCompare
@@ -82,3 +84,17 @@ def test_a_suite_without_items_is_refused(tmp_path: Path, content: str | None) -
 
     with pytest.raises(EmptySuite):
         find_items_file(tmp_path)
+
+
+def test_a_score_depends_on_what_is_asked_beside_the_suite(tmp_path: Path) -> None:
+    suite = ITEMS
+    (tmp_path / "test.jsonl").write_text("")
+    assert find_new_labels(tmp_path) == []
+    assert digest_items(suite, []) == suite.digest
+
+    (tmp_path / "test.jsonl").write_text("{}")
+    one = digest_items(suite, find_new_labels(tmp_path))
+    (tmp_path / "reference.jsonl").write_text("{}")
+    two = digest_items(suite, find_new_labels(tmp_path))
+
+    assert len({suite.digest, one, two}) == 3

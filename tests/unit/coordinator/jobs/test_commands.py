@@ -11,6 +11,7 @@ from archon_contracts.identifiers import derived_id
 from archon_contracts.values import (
     AgentKind,
     AgentProfile,
+    ArtifactRef,
     ModelRef,
     RetentionStrategy,
     TrainingConfig,
@@ -119,3 +120,24 @@ def test_a_job_without_a_candidate_cannot_be_evaluated() -> None:
             AGENT,
             revision="r",
         )
+
+
+@pytest.mark.parametrize(
+    ("kind", "suite", "asked"),
+    [
+        (AgentKind.CLASSIFIER, artifact("suite"), True),
+        (AgentKind.CLASSIFIER, None, False),
+        (AgentKind.SELECTOR, artifact("suite"), False),
+    ],
+)
+def test_beside_a_classifiers_suite_the_dataset_asks_for_new_labels(
+    kind: AgentKind, suite: ArtifactRef | None, asked: bool
+) -> None:
+    profile = AGENT.profile.model_copy(update={"kind": kind, "evaluation_suite": suite})
+    job = job_in(JobState.EVALUATING)
+
+    command = build_command(job, replace(AGENT, profile=profile), revision="r")
+
+    assert isinstance(command, EvaluateModel)
+    assert job.facts.dataset is not None
+    assert command.new_labels == (job.facts.dataset.artifact if asked else None)

@@ -2,11 +2,12 @@
 
 import pytest
 
+from archon_contracts.events import RejectionKind
 from archon_contracts.formats import PredictionRow
 from archon_contracts.metric_names import ACCURACY, ACCURACY_AT_5, LATENCY_SECONDS
-from archon_contracts.values import GatePolicy
+from archon_contracts.values import NEW_LABEL_PREFIX, GatePolicy
 from services.evaluator.comparison.report import COMPARED_WITH_BASELINE, build_evaluation_report
-from services.evaluator.domain import Role
+from services.evaluator.domain import EvaluationReport, Role
 from services.evaluator.errors import Unscorable
 
 
@@ -95,3 +96,37 @@ def test_what_cannot_be_compared_is_refused(
         build_evaluation_report(
             {Role.CANDIDATE: candidate, Role.DEPLOYED: deployed}, Role.DEPLOYED, GatePolicy()
         )
+
+
+def of_new_labels(right: int) -> list[PredictionRow]:
+    """Answers to four held-out items of each of three labels that the suite does not ask."""
+    return [_row(f"h{n}", f"{NEW_LABEL_PREFIX}{n % 3}", n < right, True) for n in range(12)]
+
+
+def on_new_labels(candidate: int, deployed: int, *, suite_loss: int = 0) -> EvaluationReport:
+    """The report on models that differ in held-out items of new labels."""
+    after = scores([False] * suite_loss + [True] * (60 - suite_loss)) + of_new_labels(candidate)
+    before = scores([True] * 60) + of_new_labels(deployed)
+    predictions = {Role.CANDIDATE: after, Role.DEPLOYED: before}
+    return build_evaluation_report(predictions, Role.DEPLOYED, GatePolicy())
+
+
+def test_a_window_of_labels_that_the_suite_does_not_ask_passes_by_their_gain() -> None:
+    found = on_new_labels(12, 0)
+
+    assert found.passed
+    assert "in group 'new labels'" in found.reasons[0]
+    accuracy = found.estimates_of(ACCURACY)["candidate"]
+    # They are counted beside the suite, never in it.
+    assert (accuracy["all"].n, accuracy[f"{NEW_LABEL_PREFIX}1"].n) == (60, 4)
+
+
+def test_no_gain_on_new_labels_makes_up_for_a_loss_on_the_suite() -> None:
+    assert not on_new_labels(12, 0, suite_loss=1).passed
+
+
+def test_what_was_new_once_may_not_be_lost_later() -> None:
+    found = on_new_labels(0, 12)
+
+    assert RejectionKind.FORGETTING in found.rejection_kinds
+    assert "new labels" in "; ".join(found.reasons)
