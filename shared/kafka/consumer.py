@@ -139,6 +139,10 @@ class ServiceConsumer(RejoiningConsumer):
         """The error that has come again and again for so long, up to now."""
         return self._errors.lasting(at_least_seconds)
 
+    def reset_errors(self) -> None:
+        """What it met so far has a cause that is known and not its own."""
+        self._errors.record(None)
+
     def outage(self, at_least_seconds: float) -> str:
         """What it has waited for since so long, and goes on to try by itself; empty: nothing.
 

@@ -124,14 +124,15 @@ class ConsumerSupervisor:
             return _ConsumerFault("")
         if has_ended(consumer):
             return _ConsumerFault("a task of its client has ended; see the log")
+        if hidden := unauthorized_topics(consumer):
+            # Found again by the first look after the right was given back, not 10 s later. A new
+            # consumer would join its group without these topics, and once more with them.
+            refresh_metadata(consumer)
+            consumer.reset_errors()
+            reason = missing_right(self._principal, "Read", "topic", *sorted(hidden))
+            return _ConsumerFault(reason, heals_by_itself=True)
         if error := consumer.lasting_error(LASTING_ERROR_SECONDS):
             return _ConsumerFault(self._describe(each, error))
-        if hidden := unauthorized_topics(consumer):
-            names = ",".join(sorted(hidden))
-            # Found again by the first look after the right was given back, not 10 s later.
-            refresh_metadata(consumer)
-            reason = missing_right(self._principal, "Read", "topic", names)
-            return _ConsumerFault(reason, heals_by_itself=True)
         if error := consumer.lasting_error(0.0):
             return _ConsumerFault(self._describe(each, error), heals_by_itself=True)
         if outage := consumer.outage(LASTING_ERROR_SECONDS):

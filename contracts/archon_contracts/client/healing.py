@@ -322,8 +322,8 @@ class HealingConsumer:
             await self._replace(consumer, "a task of its client has ended")
         elif hidden := unauthorized_topics(consumer):
             refresh_metadata(consumer)
-            names = ",".join(sorted(hidden))
-            self._faults.report(missing_right(principal_in(self._options), "Read", "topic", names))
+            principal = principal_in(self._options)
+            self._faults.report(missing_right(principal, "Read", "topic", *sorted(hidden)))
         elif outage := self._describe_outage():
             self._faults.report(outage)
         else:

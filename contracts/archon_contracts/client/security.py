@@ -264,20 +264,25 @@ def describe_missing_right(
     group: str = "",
 ) -> str:
     """What an authorization error of Kafka means: who lacks what, and the command that gives it."""
-    named = ", ".join(map(str, error.args))
+    # aiokafka names one topic, or the set of those that it may not commit to.
+    named = [
+        str(name)
+        for argument in error.args
+        for name in (sorted(argument) if isinstance(argument, set | frozenset) else [argument])
+    ]
     match error:
         case GroupAuthorizationFailedError():
-            return missing_right(principal, "Read", "group", group or named)
+            return missing_right(principal, "Read", "group", *([group] if group else named))
         case ClusterAuthorizationFailedError():
-            return missing_right(principal, "IdempotentWrite", "cluster", "")
-    return missing_right(principal, operation, "topic", topic or named)
+            return missing_right(principal, "IdempotentWrite", "cluster")
+    return missing_right(principal, operation, "topic", *([topic] if topic else named))
 
 
-def missing_right(principal: str, operation: str, kind: str, name: str) -> str:
+def missing_right(principal: str, operation: str, kind: str, *names: str) -> str:
     """Who lacks what, and the command that gives it."""
-    resource = f"{kind} {name}".strip()
-    option = "--cluster" if kind == "cluster" else f"--{kind} {name}"
+    resource = f"{kind} {', '.join(names)}".strip()
+    options = " ".join(f"--{kind} {name}" for name in names) or f"--{kind}"
     return (
         f"Kafka does not let {principal} {operation} on {resource}; grant it with kafka-acls.sh "
-        f"--add --allow-principal '{principal}' --operation {operation} {option}"
+        f"--add --allow-principal '{principal}' --operation {operation} {options}"
     )

@@ -16,6 +16,7 @@ from deploy.local.errors import StartError, UnusableChoiceError
 from deploy.local.processes import leftovers
 from deploy.local.processes.child import Child, Program
 from deploy.local.processes.component import STOP_SECONDS, start_unsupervised
+from deploy.local.processes.probes import accepts_connections
 from deploy.local.processes.tcp_ports import LOOPBACK, require_free
 from deploy.local.servers.kafka_home import KafkaHome
 
@@ -100,6 +101,9 @@ class KafkaNode:
 
     async def is_ready(self) -> bool:
         """Return whether the node has joined its cluster and answers."""
+        # A client logs each refused connection as an error: hundreds while the node starts.
+        if not await accepts_connections(self.port):
+            return False
         client = AIOKafkaClient(bootstrap_servers=self.bootstrap_servers)
         try:
             async with asyncio.timeout(READY_SECONDS):

@@ -20,6 +20,7 @@ def test_each_kind_of_right_has_its_command() -> None:
         describe_missing_right(error, principal="User:a", operation="Write", group="g")
         for error in (
             TopicAuthorizationFailedError("t"),
+            TopicAuthorizationFailedError({"t", "s"}),
             GroupAuthorizationFailedError("other"),
             ClusterAuthorizationFailedError(),
         )
@@ -27,6 +28,7 @@ def test_each_kind_of_right_has_its_command() -> None:
 
     assert [text.partition("kafka-acls.sh ")[2] for text in found] == [
         "--add --allow-principal 'User:a' --operation Write --topic t",
+        "--add --allow-principal 'User:a' --operation Write --topic s --topic t",
         "--add --allow-principal 'User:a' --operation Read --group g",
         "--add --allow-principal 'User:a' --operation IdempotentWrite --cluster",
     ]

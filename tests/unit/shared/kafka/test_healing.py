@@ -54,6 +54,9 @@ class FakeConsumer:
     def outage(self, _at_least_seconds: float) -> str:
         return self.waits_for
 
+    def reset_errors(self) -> None:
+        self.error = None
+
     def lasting_error(self, at_least_seconds: float) -> BaseException | None:
         return self.error if self.error_lasted >= at_least_seconds else None
 
@@ -199,6 +202,17 @@ async def test_a_topic_that_the_broker_hides_is_reported_with_the_right_that_is_
     assert not await _is_replaced(consumer, states=states)
     assert "--operation Read --topic feedback" in states.summary()
     assert consumer._client.metadata_updates > 0  # or its return were seen 10 s later
+
+
+async def test_a_consumer_is_kept_while_the_broker_hides_a_topic_that_it_reads() -> None:
+    """Replaced when the right comes back, it would be away for the join of its group."""
+    consumer = FakeConsumer(end=5, position=5)
+    consumer._client.unauthorized_topics = {"feedback"}
+    consumer.error = TopicAuthorizationFailedError("feedback")
+    consumer.error_lasted = 60.0
+    assert not await _is_replaced(consumer)
+    consumer._client.unauthorized_topics.clear()
+    assert not await _is_replaced(consumer)
 
 
 async def test_a_replacement_that_fails_is_reported_and_the_supervisor_goes_on() -> None:
