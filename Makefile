@@ -100,7 +100,7 @@ faults-long: $(READY)
 
 # Three nodes of Apache Kafka are killed, paused and reconfigured: minutes each, one at a time.
 faults-kafka: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only "$(if $(ONLY),$(ONLY),K1,K2,K3,K4)" --jobs 1 $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.faults --seed $(SEED) --only "$(if $(ONLY),$(ONLY),K1,K2,K3,K4,K5)" --jobs 1 $(ARGS)
 
 lint: $(READY)
 	$(LINT)

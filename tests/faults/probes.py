@@ -97,6 +97,13 @@ class ProbeEffects:
         return len(wrong)
 
 
+def count_fault_lines(log: Path) -> int:
+    """Lines that are no plain facts of a service's work, such as that a redelivered message was
+    passed over."""
+    lines = log.read_text(errors="replace").splitlines()
+    return sum(bool(line.strip()) and '"level": "info"' not in line for line in lines)
+
+
 class Fleet:
     """Supervised processes of one schema: probes, or a service that `module` runs."""
 
@@ -158,10 +165,8 @@ class Fleet:
         return self._status(name).restarts
 
     def log_lines(self, name: str) -> int:
-        """How many lines a probe has logged that are no plain facts of its work, such as that a
-        redelivered message was passed over."""
-        lines = (self._folder / f"{name}.log").read_text(errors="replace").splitlines()
-        return sum(bool(line.strip()) and '"level": "info"' not in line for line in lines)
+        """How many lines a probe has logged that are no plain facts of its work."""
+        return count_fault_lines(self._folder / f"{name}.log")
 
     def logged(self, event: str) -> int:
         """How often the probes logged this."""

@@ -270,12 +270,14 @@ def environment(**settings: object) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def local_system(
-    folder: Path, *, services: tuple[str, ...] = SERVICES, **settings: object
+    folder: Path, *, services: tuple[str, ...] = SERVICES, broker: str = "", **settings: object
 ) -> AsyncIterator[LocalSystem]:
-    """The chosen services on their real parts; stopped at the end."""
-    local = LocalSettings(
-        data_dir=folder, services=services, gateway_port=pick_free(), **local_broker_settings()
-    )
+    """The chosen services on their real parts; stopped at the end.
+
+    `broker`: HOST:PORT,... of one that runs already, in place of the tests' chosen one.
+    """
+    chosen = {"broker": broker} if broker else local_broker_settings()
+    local = LocalSettings(data_dir=folder, services=services, gateway_port=pick_free(), **chosen)
     with environment(**settings):
         async with Runtime(local) as runtime:
             system = LocalSystem(runtime)

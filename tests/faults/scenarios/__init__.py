@@ -5,6 +5,7 @@ from tests.faults.scenarios.bad_inputs import BadInputs
 from tests.faults.scenarios.database import DatabaseRestarts
 from tests.faults.scenarios.hostile_tenant import HostileTenantBeside
 from tests.faults.scenarios.job_life import JobsUnderAnySequence
+from tests.faults.scenarios.kafka.feedback import FeedbackWithoutMajority
 from tests.faults.scenarios.kafka.nodes import KilledNodes, PausedNodes
 from tests.faults.scenarios.kafka.topics import RightsTakenAway, TopicsChanged
 from tests.faults.scenarios.kafka.training import TrainingWithoutMajority
@@ -53,5 +54,6 @@ ALL: tuple[Scenario, ...] = (
     RightsTakenAway(),
     TopicsChanged(),
     TrainingWithoutMajority(),
+    FeedbackWithoutMajority(),
     PoisoningRows(),
 )
