@@ -1,7 +1,6 @@
 """`python -m services.coordinator` runs the service until it gets a signal to stop."""
 
-from services.coordinator.app import build_app
-from services.coordinator.settings import Settings
-from shared.process.application import run
+from shared.process.start import start
 
-run(Settings, build_app)
+if __name__ == "__main__":
+    start("services.coordinator")

@@ -1,10 +1,6 @@
-"""Runs the service as a process."""
+"""`python -m services.curriculum` runs the service until it gets a signal to stop."""
 
-from __future__ import annotations
-
-from services.curriculum.app import build_app
-from services.curriculum.settings import Settings
-from shared.process.application import run
+from shared.process.start import start
 
 if __name__ == "__main__":
-    run(Settings, build_app)
+    start("services.curriculum")

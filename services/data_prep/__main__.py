@@ -1,10 +1,6 @@
-"""Runs the service as a process."""
+"""`python -m services.data_prep` runs the service until it gets a signal to stop."""
 
-from __future__ import annotations
-
-from services.data_prep.app import build_app
-from services.data_prep.settings import Settings
-from shared.process.application import run
+from shared.process.start import start
 
 if __name__ == "__main__":
-    run(Settings, build_app)
+    start("services.data_prep")

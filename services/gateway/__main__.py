@@ -1,8 +1,6 @@
-"""`python -m services.gateway`."""
+"""`python -m services.gateway` runs the service until it gets a signal to stop."""
 
-from services.gateway.app import build_app
-from services.gateway.settings import Settings
-from shared.process.application import run
+from shared.process.start import start
 
 if __name__ == "__main__":
-    run(Settings, build_app)
+    start("services.gateway")

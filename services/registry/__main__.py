@@ -1,10 +1,6 @@
-"""Runs the service as a process."""
+"""`python -m services.registry` runs the service until it gets a signal to stop."""
 
-from __future__ import annotations
-
-from services.registry.app import build_app
-from services.registry.settings import Settings
-from shared.process.application import run
+from shared.process.start import start
 
 if __name__ == "__main__":
-    run(Settings, build_app)
+    start("services.registry")

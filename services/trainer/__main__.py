@@ -1,10 +1,6 @@
-"""Runs the service as a process."""
+"""`python -m services.trainer` runs the service until it gets a signal to stop."""
 
-from __future__ import annotations
-
-from services.trainer.app import build_app
-from services.trainer.settings import Settings
-from shared.process.application import run
+from shared.process.start import start
 
 if __name__ == "__main__":
-    run(Settings, build_app)
+    start("services.trainer")

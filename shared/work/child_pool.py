@@ -34,6 +34,16 @@ log = get_logger(__name__)
 OnReport = Callable[[Report], Awaitable[None]]
 
 
+def list_imports(modules: Sequence[str]) -> list[str]:
+    """What a fork server imports, in order: these modules and what every child needs."""
+    return [
+        "shared.work.collector_off",
+        "shared.work.child_process",
+        *modules,
+        "shared.work.collector_on",
+    ]
+
+
 class ChildPool:
     """Forks a child per run from the process's fork server.
 
@@ -60,7 +70,7 @@ class ChildPool:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         # Here and not at import: whoever only imports this module keeps multiprocessing as it is.
         child_environment.install()
-        self._context.set_forkserver_preload(["shared.work.child_process", *self._warm_up_modules])
+        self._context.set_forkserver_preload(list_imports(self._warm_up_modules))
         await asyncio.to_thread(forkserver.ensure_running)
 
     async def run(self, entry: str, spec: Mapping[str, Any], on_report: OnReport) -> dict[str, Any]:

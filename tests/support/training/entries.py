@@ -1,5 +1,6 @@
 """Entries for child processes: small stand-ins for trainings."""
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 from opentelemetry import trace
 
 Report = Callable[[dict[str, Any]], None]
+IMPORTED_WITH_COLLECTOR = gc.isenabled()
 
 
 def double(spec: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -16,6 +18,15 @@ def double(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     with trace.get_tracer(__name__).start_as_current_span("doubling"):
         report({"event": "half-way"})
     return {"answer": spec["number"] * 2, "pid": os.getpid()}
+
+
+def show_collector(spec: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Whether the garbage collector ran while this module was imported, runs now, and on what."""
+    return {
+        "imported": IMPORTED_WITH_COLLECTOR,
+        "now": gc.isenabled(),
+        "out_of_sight": gc.get_freeze_count() > 0,
+    }
 
 
 def refuse(spec: dict[str, Any], report: Report) -> dict[str, Any]:

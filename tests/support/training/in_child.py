@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from services.trainer import child as trainer
+from shared.work.child_pool import list_imports
 
 Entry = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
 
@@ -15,7 +16,7 @@ Entry = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, A
 def in_child(entry: Entry, spec: dict[str, Any]) -> dict[str, Any]:
     """Run an entry in a fork of a server that has imported torch before."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(trainer.FORK_SERVER_MODULES))
+    context.set_forkserver_preload(list_imports(trainer.FORK_SERVER_MODULES))
     ours, theirs = context.Pipe()
     process = context.Process(target=_answer, args=(entry, spec, theirs))
     process.start()

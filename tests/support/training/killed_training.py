@@ -19,6 +19,7 @@ from archon_contracts.formats import MANIFEST_FILE
 from services.trainer import child
 from services.trainer.checkpoints import store as checkpoints
 from services.trainer.checkpoints import trainer_callback as checkpointing
+from shared.work.child_pool import list_imports
 
 WAIT_SECONDS = 120
 Spec = dict[str, Any]
@@ -29,7 +30,7 @@ def kill_at(spec: Spec, *, step: int, point: str) -> None:
     """Run the training until it stands at `point` of the checkpoint of `step`; kill -9 it there."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        [*child.FORK_SERVER_MODULES, "trl.trainer.sft_trainer", __name__]
+        list_imports([*child.FORK_SERVER_MODULES, "trl.trainer.sft_trainer", __name__])
     )
     ours, theirs = context.Pipe()
     process = context.Process(target=_train, args=(spec, step, point, theirs))

@@ -13,7 +13,8 @@ from tests.support.sources import ROOT
 UNNEEDED = ("scipy.optimize", "scipy.stats", "pandas", "pyarrow", "datasets", "sklearn", "trl")
 
 IMPORTS = """
-import importlib, sys
+import gc, importlib, sys
+gc.disable()  # as in a fork server
 for name in {modules}:
     importlib.import_module(name)
 print(" ".join(name for name in {unneeded} if name in sys.modules))

@@ -6,14 +6,7 @@ server alone.
 
 from __future__ import annotations
 
-import gc
-
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
 # Compiles about a thousand patterns, once per process: 0.4 s of the 1 s before a first step.
 get_checkpoint_conversion_mapping("bert")  # type: ignore[no-untyped-call]  # the library has no types here
-
-# Objects of the libraries never become garbage. Out of the collector's sight they cost a run
-# nothing (each full collection took 0.3 s) and their pages stay shared between the processes.
-gc.collect()
-gc.freeze()

@@ -47,6 +47,12 @@ async def test_a_child_reports_and_answers(pool: ChildPool) -> None:
     assert reports == [{"event": "half-way"}]
 
 
+async def test_what_a_fork_server_imports_is_never_walked_by_the_collector(pool: ChildPool) -> None:
+    answer = await pool.run(f"{ENTRIES}:show_collector", {}, _ignore)
+
+    assert answer == {"imported": False, "now": True, "out_of_sight": True}
+
+
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_an_answer_may_be_longer_than_the_pipe_holds(
     pool: ChildPool, new_loop: Callable[[], asyncio.AbstractEventLoop]
