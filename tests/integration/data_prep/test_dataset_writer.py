@@ -165,7 +165,7 @@ async def test_only_labels_of_the_classifier_are_taught(prep: RunningDataPrep) -
 
 async def test_sources_without_anything_new_are_rejected_with_counts(prep: RunningDataPrep) -> None:
     lines = [{"id": "1", "input": "a", "actual": "b", "rating": 1}, {"id": "2"}]
-    command = prepare_dataset(await prep.source(lines))
+    command = prepare_dataset(await prep.source(lines), kind=AgentKind.GENERATOR)
 
     event = await rejected(prep, command)
 

@@ -46,7 +46,7 @@ def test_a_window_of_disliked_answers_alone_is_a_dataset() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "actual"), [(AgentKind.SELECTOR, "refund"), (AgentKind.CLASSIFIER, "no answer of it")]
+    ("kind", "actual"), [(AgentKind.GENERATOR, "refund"), (AgentKind.CLASSIFIER, "no answer of it")]
 )
 def test_what_cannot_be_learnt_as_wrong_stays_unusable(kind: AgentKind, actual: str) -> None:
     command = prepare_dataset(kind=kind, labels=("refund", "status"), evaluation_suite=REF)
