@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -72,6 +72,8 @@ class AnswerDrift:
     moved: tuple[tuple[str, float], ...]
     """The answers that moved most, each with the change of its proportion."""
     maximum: float | None
+    failures: tuple[tuple[str, float, float], ...] = ()
+    """Abstentions and impossible answers: their proportions now and before."""
     rejection: ClassVar[RejectionKind] = RejectionKind.DRIFT
 
     @classmethod
@@ -80,8 +82,12 @@ class AnswerDrift:
         candidate: Sequence[PredictionRow],
         control: Sequence[PredictionRow],
         maximum: float | None,
+        answers: Collection[str] | None = None,
     ) -> AnswerDrift:
-        """The drift between two models' answers to the same items."""
+        """The drift between two models' answers to the same items.
+
+        `answers` are all that the candidate has; None where any text is one.
+        """
         now = Counter(row.output for row in candidate)
         before = Counter(row.output for row in control)
         n = max(1, len(candidate))
@@ -91,6 +97,7 @@ class AnswerDrift:
             sum(map(abs, changes.values())) / 2,
             tuple(each for each in moved[:MAX_NAMED] if each[1]),
             maximum,
+            _list_failures(now, before, n, answers),
         )
 
     def find_faults(self, _comparisons: Mapping[str, Mapping[str, PairedComparison]]) -> list[str]:
@@ -100,8 +107,13 @@ class AnswerDrift:
         return [f"{self._describe()}; at most {self.maximum:.1%} is allowed"]
 
     def describe_success(self, _comparisons: Mapping[str, Mapping[str, PairedComparison]]) -> str:
-        """The drift."""
-        return self._describe() if self.moved else ""
+        """The drift, and how often no answer or an impossible one was given."""
+        stated = [self._describe()] if self.moved else []
+        stated += [
+            f"{name}: {now:.1%} of the items, {before:.1%} before"
+            for name, now, before in self.failures
+        ]
+        return "; ".join(stated)
 
     def _describe(self) -> str:
         named = ", ".join(
@@ -109,6 +121,25 @@ class AnswerDrift:
             for answer, change in self.moved
         )
         return f"answers move by {self.distance:.1%} ({named})"
+
+
+def _list_failures(
+    now: Mapping[str, int], before: Mapping[str, int], n: int, answers: Collection[str] | None
+) -> tuple[tuple[str, float, float], ...]:
+    """Abstentions and impossible answers, where either model gave one."""
+
+    def is_impossible(answer: str) -> bool:
+        return answers is not None and answer != ABSTAINED and answer not in answers
+
+    counts = (
+        ("no answer", now.get(ABSTAINED, 0), before.get(ABSTAINED, 0)),
+        (
+            "answers that the candidate does not have",
+            sum(count for answer, count in now.items() if is_impossible(answer)),
+            sum(count for answer, count in before.items() if is_impossible(answer)),
+        ),
+    )
+    return tuple((name, a / n, b / n) for name, a, b in counts if a or b)
 
 
 def list_names(names: Sequence[str]) -> str:

@@ -84,9 +84,7 @@ def build_evaluation_report(
     guarded = {name: _without_reference(groups) for name, groups in comparisons.items()}
     guarded[HIDDEN_GROUPS] = compare_hidden_groups(candidate, other)
     usual = build_withdrawal_rules(policy) if withdrawal else build_rules(policy, deployed=deployed)
-    added = _build_added_rules(
-        candidate, other, policy, deployed=deployed, has_classes=answers is not None
-    )
+    added = _build_added_rules(candidate, other, policy, answers, deployed=deployed)
     chosen = [*(rules or usual), *added]
     free = _build_free_rules(predictions, policy, run)
     decision, losses = _decide(guarded, chosen, free, withdrawal=withdrawal)
@@ -159,16 +157,16 @@ def _build_added_rules(
     candidate: Sequence[PredictionRow],
     control: Sequence[PredictionRow],
     policy: GatePolicy,
+    answers: Collection[str] | None,
     *,
     deployed: bool,
-    has_classes: bool,
 ) -> list[GateRule]:
     """What a policy adds for an agent that serves, and what a fixed set of answers does."""
     classes = _build_class_rules(candidate, control, policy, deployed=deployed)
-    rules = classes if has_classes else []
+    rules = [] if answers is None else classes
     if not deployed:
         return rules
-    drift = AnswerDrift.of(candidate, control, policy.maximum_answer_drift)
+    drift = AnswerDrift.of(candidate, control, policy.maximum_answer_drift, answers)
     return [NeverRegress.of(policy.never_regress, candidate, control), drift, *rules]
 
 

@@ -67,3 +67,14 @@ def test_the_gate_refuses_a_gain_that_costs_a_protected_item() -> None:
 
     assert (kept.passed, lost.passed) == (True, False)
     assert lost.rejection_kinds == ("forgetting",)
+
+
+def test_abstentions_and_impossible_answers_are_stated_beside_those_of_before() -> None:
+    candidate, deployed = rows("yes", "yes", "", "maybe"), rows("yes", "", "", "no")
+
+    stated = AnswerDrift.of(candidate, deployed, None, ["yes", "no"]).describe_success({})
+
+    assert "no answer: 25.0% of the items, 50.0% before" in stated
+    assert "answers that the candidate does not have: 25.0% of the items, 0.0% before" in stated
+    free = AnswerDrift.of(rows("a text"), rows("a text"), None)
+    assert free.describe_success({}) == ""
