@@ -110,6 +110,7 @@ class TrainedVersion:
     """Whether its training changed the sums alone, so that items can be subtracted again."""
     prepared_at: datetime
     """What was retracted before is not in its dataset, and left its sums."""
+    is_withdrawal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from services.coordinator.jobs.spans import build_trigger_context, build_trigger
 from services.coordinator.jobs.state_machine import JobEvent
 from services.coordinator.jobs.transitions import JobTransitions
 from services.coordinator.retraining.fast_path import UPDATE_PLAN, FastPath, backoff_until
-from services.coordinator.retraining.policies import PolicyCache
+from services.coordinator.retraining.policies import PolicyCache, RetrainPolicies
 from services.coordinator.retraining.ports import RequestedJobs, StatsStore
 from services.coordinator.retraining.triggers import TriggerDecision, decide
 from services.coordinator.retraining.windows import Windows, add_window_facts
@@ -77,6 +77,8 @@ class AgentQueue:
         self._policies = PolicyCache(stats_store, requests)
         # In memory: a restart tries a parked agent once more, which does no harm.
         self._parked: dict[AgentKey, tuple[int, datetime]] = {}
+        # As long as no more is retracted: what there is need not be looked at again.
+        self._waiting_withdrawals: dict[AgentKey, tuple[int, datetime]] = {}
 
     async def submit(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> bool:
         """Keep a job that was asked for; it begins when its agent is known and free.
@@ -172,10 +174,11 @@ class AgentQueue:
             decision = await self._decide(tx, key, stats, now)
             if decision.withdrawal:
                 async with self._stats_store.savepoint(tx):
-                    if await self._withdraw(tx, key, stats):
-                        return
-                # Nothing is to be withdrawn: what else is due?
-                stats = replace(stats, withdrawals=0, fresh_withdrawals=False)
+                    left = await self._withdraw(tx, key, stats)
+                if left is None:
+                    return
+                # Nothing is to be withdrawn now: what else is due?
+                stats = left
                 decision = await self._decide(tx, key, stats, now)
             if not retrains:
                 decision = decision.without_start(stats.check_at)
@@ -227,6 +230,9 @@ class AgentQueue:
         if revision == stats.profile_revision and now < until:
             return TriggerDecision(check_at=until)
         policies = await self._policies.read(tx, key, stats)
+        known, waits_until = self._waiting_withdrawals.get(key, (0, now))
+        if known == stats.withdrawals and now < waits_until:
+            return _decide_what_to_learn(stats, policies, now).check_by(waits_until)
         if may_withdraw(stats, policies.trigger):
             # Not the cooldown and the backoff of windows: what was retracted is to leave at once.
             # Only what a withdrawal has tried waits: somebody's refused corrections must not keep
@@ -235,12 +241,7 @@ class AgentQueue:
             if until <= now or stats.fresh_withdrawals:
                 return TriggerDecision(withdrawal=True)
             return decide(stats, policies.trigger, now).check_by(until)
-        decision = decide(stats, policies.trigger, now)
-        if decision.reason is not None or policies.fast_path is None or not may_update(stats):
-            return decision
-        # A window that is due comes first: it has the corrections too.
-        until = backoff_until(stats, policies.fast_path, now)
-        return decision.with_update() if until <= now else decision.check_by(until)
+        return _decide_what_to_learn(stats, policies, now)
 
     async def _agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent:
         agent = await self._requests.find_agent(tx, key)
@@ -267,12 +268,17 @@ class AgentQueue:
         await self._start(tx, job, cause_of_window(window, job))
         return True
 
-    async def _withdraw(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> bool:
-        """Begin a withdrawal; False when the deployed version holds nothing that was retracted."""
-        job = await self._withdrawals.open(tx, await self._agent(tx, key), stats)
-        if job is not None:
+    async def _withdraw(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> FeedbackStats | None:
+        """Begin a withdrawal; where none is needed, or one must wait, the statistics without it."""
+        self._waiting_withdrawals.pop(key, None)
+        opened = await self._withdrawals.open(tx, await self._agent(tx, key), stats)
+        if (job := opened.job) is not None:
             await self._start(tx, job, Cause(job.job_id, str(job.job_id)))
-        return job is not None
+            return None
+        if opened.waits_until is None:
+            return replace(stats, withdrawals=0, fresh_withdrawals=False)
+        self._waiting_withdrawals[key] = (stats.withdrawals, opened.waits_until)
+        return stats
 
     async def _open(
         self,
@@ -344,6 +350,17 @@ class AgentQueue:
         moved = await self._transitions.apply(tx, job, started, cause)
         if moved is not None:
             await self._dispatcher.dispatch(tx, moved, cause)
+
+
+def _decide_what_to_learn(
+    stats: FeedbackStats, policies: RetrainPolicies, now: datetime
+) -> TriggerDecision:
+    decision = decide(stats, policies.trigger, now)
+    if decision.reason is not None or policies.fast_path is None or not may_update(stats):
+        return decision
+    # A window that is due comes first: it has the corrections too.
+    until = backoff_until(stats, policies.fast_path, now)
+    return decision.with_update() if until <= now else decision.check_by(until)
 
 
 def report_parked(key: AgentKey, error: Exception) -> None:

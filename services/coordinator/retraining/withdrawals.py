@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -37,6 +38,9 @@ from shared.postgres.database import Tx
 
 MAX_TRIES: Final = 3
 """Jobs that try to withdraw an item: what fails so often waits for a person, or a deployment."""
+TRAINING_PAUSE: Final = timedelta(hours=1)
+"""Between two trainings from the base model: else whoever retracts items one by one would keep the
+agent, and a training slot, occupied. What is retracted meanwhile is left out by the next one."""
 LOOKED_AT: Final = 5_000
 """Newest retracted items considered at once: a bound on what one look costs."""
 
@@ -103,6 +107,20 @@ def choose_items(
     return in_weights, False
 
 
+def training_allowed_at(versions: Sequence[TrainedVersion]) -> datetime | None:
+    """When the next withdrawal may train from the base model; None: at any time."""
+    trained = [each.prepared_at for each in versions if each.is_withdrawal and each.is_from_base]
+    return max(trained) + TRAINING_PAUSE if trained else None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The withdrawal that begins; or none, and the time until which a needed one waits."""
+
+    job: Job | None = None
+    waits_until: datetime | None = None
+
+
 class Withdrawals:
     """Opens withdrawal jobs. The caller holds the lock of the agent's statistics."""
 
@@ -118,8 +136,8 @@ class Withdrawals:
         self._outbox = outbox
         self._clock = clock
 
-    async def open(self, tx: Tx, agent: ConfiguredAgent, stats: FeedbackStats) -> Job | None:
-        """Open the agent's next withdrawal; None where the deployed version needs none.
+    async def open(self, tx: Tx, agent: ConfiguredAgent, stats: FeedbackStats) -> Opened:
+        """Open the agent's next withdrawal; none where the deployed version needs none.
 
         Either way, which versions are affected is published.
         """
@@ -130,16 +148,20 @@ class Withdrawals:
             held_items.get(agent.deployed.version, HeldItems()) if agent.deployed else HeldItems()
         )
         chosen, subtracted = choose_items(agent.profile, deployed, items)
+        allowed_at = None if subtracted or not chosen else training_allowed_at(versions)
+        if allowed_at is not None and allowed_at > self._clock.now():
+            await self._publish(tx, agent, held_items, deployed, None, waits_until=allowed_at)
+            return Opened(waits_until=allowed_at)
         job = self._build_job(agent, stats, len(chosen), subtracted=subtracted) if chosen else None
         await self._publish(tx, agent, held_items, deployed, job)
         if job is None:
             await self._records.set_withdrawals(tx, agent.key, 0)
-            return None
+            return Opened()
         await self._records.count_try(tx, agent.key, sorted(chosen), stats.updates + 1)
         cause = Cause(job.job_id, str(job.job_id))
         text = f"withdrawal: {_describe(job)}"
         await self._transitions.open(tx, job, cause, reason=text)
-        return job
+        return Opened(job)
 
     async def record_end(self, tx: Tx, job: Job, *, hopeless: bool) -> None:
         """A withdrawal job is over: what another try cannot help is not tried again by itself."""
@@ -189,9 +211,16 @@ class Withdrawals:
         held_items: Mapping[str, HeldItems],
         deployed: HeldItems,
         job: Job | None,
+        waits_until: datetime | None = None,
     ) -> None:
         reason = _describe(job) if job else ""
-        if job is None and deployed.items:
+        if waits_until is not None:
+            reason = (
+                f"the deployed version may hold {len(deployed.items)} retracted items; a training "
+                f"from the base model without them begins at {waits_until:%Y-%m-%d %H:%M} UTC, "
+                "an hour after the one before"
+            )
+        elif job is None and deployed.items:
             reason = (
                 f"the deployed version may hold {len(deployed.items)} retracted items, and no job "
                 "is begun: a withdrawal failed, awaits a review, or its next version subtracts "

@@ -453,7 +453,8 @@ SELECT j.facts -> 'model' ->> 'version' AS version,
                AND coalesce((j.facts #>> '{candidate,metrics,train/fine_tuned_chosen}')::float8, 0) = 0
        ) AS is_closed_form,
        (SELECT max(h.occurred_at) FROM job_history h
-        WHERE h.job_id = j.job_id AND h.to_state = 'preparing') AS prepared_at
+        WHERE h.job_id = j.job_id AND h.to_state = 'preparing') AS prepared_at,
+       coalesce(jsonb_typeof(j.facts -> 'withdrawal') = 'object', false) AS is_withdrawal
 FROM jobs j JOIN agents a USING (tenant_id, agent_id)
 WHERE j.tenant_id = :tenant_id AND j.agent_id = :agent_id
   AND j.facts -> 'model' ->> 'version' IS NOT NULL;

@@ -12,6 +12,7 @@ from services.coordinator.domain import (
     JobFacts,
     TrainedVersion,
     WindowFacts,
+    WithdrawalFacts,
 )
 from tests.support.coordinator.coordinator import artifact, configure
 from tests.support.coordinator.stores import (
@@ -105,6 +106,8 @@ async def test_versions_are_those_of_jobs_with_what_they_continue(stores: Stores
     await keep(stores, 1, JobFacts(model=first, candidate=candidate({})))
     await keep(stores, 2, JobFacts(warm_start=first, model=model("1.0.1"), window=window))
     await keep(stores, 3, JobFacts(model=model("1.1.0"), candidate=tuned, evaluation=compared))
+    left_out = WithdrawalFacts(items=1, subtracted=False)
+    await keep(stores, 5, JobFacts(model=model("2.0.0"), candidate=tuned, withdrawal=left_out))
     await keep(stores, 4, JobFacts(candidate=tuned))  # no version came of it
 
     found = await stores.call("trained_versions", KEY)
@@ -113,6 +116,7 @@ async def test_versions_are_those_of_jobs_with_what_they_continue(stores: Stores
         TrainedVersion("1.0.0", None, None, True, True, PREPARED_AT),
         TrainedVersion("1.0.1", "1.0.0", UPDATE, False, True, PREPARED_AT),
         TrainedVersion("1.1.0", "1.0.0", None, True, False, PREPARED_AT),
+        TrainedVersion("2.0.0", None, None, True, False, PREPARED_AT, is_withdrawal=True),
     ]
 
 

@@ -51,6 +51,7 @@ class MemoryWithdrawals(MemoryWindowEnds):
             else self._store.agents[job.key].profile.kind is AgentKind.CLASSIFIER
             and not metrics.get(FINE_TUNED_CHOSEN),
             prepared_at=max(t.occurred_at for t in history if t.to_state is JobState.PREPARING),
+            is_withdrawal=facts.withdrawal is not None,
         )
 
     async def count_try(

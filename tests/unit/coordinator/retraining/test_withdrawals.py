@@ -17,7 +17,12 @@ from archon_contracts.events import (
 from archon_contracts.metric_names import FINE_TUNED_CHOSEN
 from archon_contracts.values import ModelRef, RetentionStrategy
 from services.coordinator.domain import TrainedVersion, WithdrawnItem
-from services.coordinator.retraining.withdrawals import MAX_TRIES, HeldItems, trace_held_items
+from services.coordinator.retraining.withdrawals import (
+    MAX_TRIES,
+    TRAINING_PAUSE,
+    HeldItems,
+    trace_held_items,
+)
 from tests.support.coordinator.coordinator import CLASSIFIER, artifact, configure
 from tests.support.coordinator.updated_agent import KEY, Updated
 from tests.support.messaging.messages import NOON, message_of
@@ -296,20 +301,55 @@ async def test_a_rollback_to_a_version_that_holds_retracted_feedback_is_followed
     assert not agent.newest.state.is_final
 
 
-async def test_what_weights_were_trained_on_is_left_out_of_a_training_from_the_base_model() -> None:
-    agent = await Updated().start()
-    await agent.correct("one")
+async def end_with_tuned_weights(agent: Updated, version: str, compared: str | None) -> None:
+    """Lead the newest job to a deployed version whose encoder was trained too."""
     await agent.prepare()
     jobs, replies = agent.world.jobs, agent.replies
     tuned = replies.trained().model_copy(update={"metrics": {FINE_TUNED_CHOSEN: 1.0}})
     await jobs.record_candidate(None, message_of(tuned))
-    await jobs.record_evaluation(None, message_of(replies.evaluated()))
-    await jobs.record_registration(None, message_of(replies.registered()))
-    await jobs.record_deployment(None, message_of(replies.deployed()))
+    evaluated = replies.evaluated().model_copy(update={"compared_with": compared})
+    await jobs.record_evaluation(None, message_of(evaluated))
+    await jobs.record_registration(None, message_of(replies.registered(version)))
+    await jobs.record_deployment(None, message_of(replies.deployed(version)))
+
+
+async def test_who_retracts_one_by_one_does_not_keep_an_agent_in_training() -> None:
+    agent = await Updated().start()
+    await agent.correct("one", "two")
+    await end_with_tuned_weights(agent, "1.0.0", None)
+    agent.world.clock.move(60)
+    await agent.retract("one")
+    await agent.world.jobs.record_plan(None, message_of(agent.replies.plan()))
+    await end_with_tuned_weights(agent, "2.0.0", "1.0.0")
+    first = agent.newest
+    agent.world.clock.move(60)
+
+    await agent.retract("two")
+    waiting = agent.newest
+    why = agent.world.outbox.of(FeedbackWithdrawn)[-1].reason
+    await agent.correct("three")
+    learnt_meanwhile = agent.newest
+    await agent.finish(passed=True, version="2.0.1")
+    agent.world.clock.move(TRAINING_PAUSE.total_seconds())
+    due = await agent.world.feedback.lock_due_stats(None, agent.world.clock.now())
+    assert due is not None
+    await agent.world.agent_queue.evaluate_trigger(None, due)
+
+    assert first.is_withdrawal
+    assert waiting.job_id == first.job_id
+    assert "a training from the base model without them begins at" in why
+    assert learnt_meanwhile.is_update
+    assert (agent.newest.is_withdrawal, agent.newest.is_update) == (True, False)
+
+
+async def test_what_weights_were_trained_on_is_left_out_of_a_training_from_the_base_model() -> None:
+    agent = await Updated().start()
+    await agent.correct("one")
+    await end_with_tuned_weights(agent, "1.0.0", "0.9.0")
     agent.world.clock.move(60)
 
     await agent.retract("one")
-    await jobs.record_plan(None, message_of(agent.replies.plan()))
+    await agent.world.jobs.record_plan(None, message_of(agent.replies.plan()))
 
     assert (agent.newest.is_withdrawal, agent.newest.is_update) == (True, False)
     assert agent.newest.facts.retention is RetentionStrategy.REHEARSAL
