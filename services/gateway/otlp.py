@@ -33,6 +33,10 @@ JSON: Final = "application/json"
 ID_FIELDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 MAX_SPANS: Final = 5_000
 MAX_TEXT_LENGTH: Final = 1_000
+MAX_ATTRIBUTES_BYTES: Final = 8_192
+MAX_LINKS: Final = 100
+"""Of one span: a trace of thousands of spans is read as a whole."""
+DROPPED: Final = "otel.dropped_attributes_count"
 LATEST_NANOSECONDS: Final = 4_102_444_800 * 10**9  # the year 2100
 # By OTLP's numbers: 0 is "not specified", which a receiver may take for internal.
 KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
@@ -144,16 +148,23 @@ def _row(span: Span, service: str, caller: Caller) -> SpanRow | None:
     times = span.start_time_unix_nano, span.end_time_unix_nano
     if len(span.trace_id) != 16 or len(span.span_id) != 8 or not any(span.trace_id):
         return None
+    if len(span.parent_span_id) not in (0, 8):
+        return None
     if not 0 < times[0] <= times[1] <= LATEST_NANOSECONDS:
         return None
-    # The tenant comes from the API key, whatever the sender wrote.
-    attributes = {**_attributes(span.attributes), telemetry.TENANT_ID: caller.tenant_id}
+    attributes = _attributes(span.attributes)
     # A key that is bound to agents writes no spans in the name of others.
     if telemetry.AGENT_ID in attributes and not caller.may_name(
         str(attributes[telemetry.AGENT_ID])
     ):
         return None
-    links = [traceparent_of(link.trace_id.hex(), link.span_id.hex()) for link in span.links]
+    # The tenant comes from the API key, whatever the sender wrote.
+    attributes = _bounded(attributes) | {telemetry.TENANT_ID: caller.tenant_id}
+    links = [
+        traceparent_of(link.trace_id.hex(), link.span_id.hex())
+        for link in span.links[:MAX_LINKS]
+        if len(link.trace_id) == 16 and len(link.span_id) == 8
+    ]
     return SpanRow(
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),
@@ -172,6 +183,18 @@ def _row(span: Span, service: str, caller: Caller) -> SpanRow | None:
 
 def _attributes(pairs: Any) -> dict[str, Any]:
     return {pair.key: _any(pair.value) for pair in pairs}
+
+
+def _bounded(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The attributes that fit into a span, in their order, and the number of the others."""
+    kept: dict[str, Any] = {}
+    left = MAX_ATTRIBUTES_BYTES
+    for name, value in attributes.items():
+        size = len(to_json({name: value}))
+        if size <= left:
+            kept[name], left = value, left - size
+    dropped = len(attributes) - len(kept)
+    return kept | {DROPPED: dropped} if dropped else kept
 
 
 def _any(value: AnyValue) -> Any:

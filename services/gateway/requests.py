@@ -120,6 +120,7 @@ class StrictTrainingConfig(TrainingConfig):
 
     # Not in the contract: narrowing a range there would be a new version of the message.
     max_steps: Integer | None = Field(default=None, ge=1, le=100_000)
+    frozen_layers: Integer | None = Field(default=None, ge=0, le=100)
 
 
 class CatalogueEntry(RequestBody):

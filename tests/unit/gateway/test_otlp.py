@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from dataclasses import astuple
 
 import pytest
 from google.protobuf import json_format
@@ -11,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from archon_contracts import telemetry
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.errors import MalformedBody, TooLarge
-from services.gateway.otlp import JSON, MAX_SPANS, read_spans
+from services.gateway.otlp import DROPPED, JSON, MAX_SPANS, read_spans
 from shared.telemetry.records import SpanRow
 
 CALLER = Caller("acme", "agent", frozenset(Scope))
@@ -67,6 +68,26 @@ def test_the_tenant_comes_from_the_caller() -> None:
     assert json.loads(rows[0].attributes) == {telemetry.TENANT_ID: "acme", "n": 3}
 
 
+def test_a_span_keeps_what_fits_and_counts_what_does_not() -> None:
+    exported = request(name="n" * 100_000)
+    span = exported.resource_spans[0].scope_spans[0].spans[0]
+    span.attributes.add(key="small").value.string_value = "kept"
+    span.attributes.add(key="large").value.string_value = "x" * 500_000
+    span.attributes.add(key="k" * 200_000).value.int_value = 1
+    span.attributes.add(key="later").value.string_value = "kept too"
+    for _ in range(10_000):
+        span.links.add(trace_id=b"t" * 16, span_id=b"s" * 8)
+    span.links.add(trace_id=b"x" * 100_000)
+
+    rows, _ = read(exported.SerializeToString())
+
+    attributes = json.loads(rows[0].attributes)
+    assert (attributes["small"], attributes["later"]) == ("kept", "kept too")
+    assert attributes[DROPPED] == 2
+    # A trace of thousands of spans is read as a whole.
+    assert sum(len(str(part)) for part in astuple(rows[0])) < 20_000
+
+
 def test_a_compressed_body_is_decompressed() -> None:
     rows, _ = read(gzip.compress(request(3).SerializeToString()), "gzip")
 
@@ -97,6 +118,7 @@ def test_a_body_that_is_no_export_request_is_malformed(body: bytes, encoding: st
         {"trace_id": b"short"},
         {"trace_id": bytes(16)},
         {"span_id": b""},
+        {"parent_span_id": b"p" * 100_000},
         {"end_time_unix_nano": START - 1},
         {"end_time_unix_nano": 2**63},
         {"start_time_unix_nano": 0},

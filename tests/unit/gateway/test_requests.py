@@ -6,9 +6,24 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
+from archon_contracts.values import TrainingConfig
 from services.gateway.functions import requests as function_requests
-from services.gateway.requests import AgentRequest, KeyRequest, Label, RequestBody, Sentence
+from services.gateway.requests import (
+    AgentRequest,
+    KeyRequest,
+    Label,
+    RequestBody,
+    Sentence,
+    StrictTrainingConfig,
+)
+from services.trainer.recipes.run import (
+    ClassifierConfig,
+    GeneratorConfig,
+    RunConfig,
+    SelectorConfig,
+)
 
+DEFAULTS = {"epochs": 1, "batch_size": 8, "learning_rate": 0.1, "max_length": 32}
 CONTROLS = ["\x00", "\n", "\r", "\x1b[2J", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066"]
 
 
@@ -44,6 +59,20 @@ def _numbers(model: type[BaseModel]) -> Iterator[Any]:
 
 def _request_models() -> list[type[BaseModel]]:
     return [*RequestBody.__subclasses__(), *function_requests.FunctionRequest.__subclasses__()]
+
+
+@pytest.mark.parametrize("number", [0, 1, 4, 100, 101, 1024, 8192, 100_000, 1_000_000, 5e-324])
+@pytest.mark.parametrize("recipe", [SelectorConfig, ClassifierConfig, GeneratorConfig])
+def test_a_hyper_parameter_that_is_accepted_is_one_that_a_recipe_takes(
+    recipe: type[RunConfig], number: float
+) -> None:
+    for name in TrainingConfig.model_fields.keys() & recipe.model_fields.keys():
+        try:
+            StrictTrainingConfig(**{name: number})
+        except ValidationError:
+            continue
+        # Else a window is prepared, and its training fails.
+        recipe.model_validate(DEFAULTS | {name: number})
 
 
 @pytest.mark.parametrize(
