@@ -5,8 +5,8 @@ from typing import Any, Self
 
 import httpx
 
-from archon_contracts.client.errors import ApiKeyError
-from archon_contracts.client.http import require_sendable
+from archon_contracts.client.errors import ApiKeyError, GatewayUrlError
+from archon_contracts.client.http import require_gateway_url, require_sendable
 from archon_contracts.rules.redaction import without_credentials
 
 TIMEOUT_SECONDS = 30.0
@@ -75,7 +75,7 @@ class GatewayClient:
     """Blocking calls to the gateway; close it, or use it as a context."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        self.url = url.rstrip("/")
+        self.url = _gateway_url(url)
         self._http = httpx.Client(
             base_url=self.url, headers=_authorization(api_key), timeout=TIMEOUT_SECONDS
         )
@@ -129,7 +129,7 @@ class AsyncGatewayClient:
     """The same calls for code that runs in an event loop."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        self.url = url.rstrip("/")
+        self.url = _gateway_url(url)
         self._http = httpx.AsyncClient(
             base_url=self.url, headers=_authorization(api_key), timeout=TIMEOUT_SECONDS
         )
@@ -165,6 +165,13 @@ class AsyncGatewayClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
+
+
+def _gateway_url(url: str) -> str:
+    try:
+        return require_gateway_url(url).rstrip("/")
+    except GatewayUrlError as error:
+        raise ApiError(f"{error}; name it with --url or ARCHON_URL") from None
 
 
 def _authorization(api_key: str) -> dict[str, str]:

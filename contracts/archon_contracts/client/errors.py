@@ -8,6 +8,7 @@ ClientError
 ├── EventTooLargeError       the event is larger than the system takes; nothing was sent
 ├── SubscriptionError        the subscription cannot go on
 ├── ApiKeyError              the API key cannot be sent; it is never shown
+├── GatewayUrlError          the gateway's URL is none that can be asked
 ├── GatewayUnavailableError  no acceptance over HTTP in time; sending again is safe
 └── GatewayRefusedError      the gateway says what is wrong with the request
 """
@@ -64,6 +65,10 @@ class SubscriptionError(ClientError):
 
 class ApiKeyError(ClientError):
     """The API key cannot be sent in a header. The message never holds any of it."""
+
+
+class GatewayUrlError(ClientError):
+    """The URL of the gateway is none that can be asked; its user and password are not shown."""
 
 
 class GatewayUnavailableError(ClientError):

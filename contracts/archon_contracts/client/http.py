@@ -17,6 +17,7 @@ from archon_contracts.client.errors import (
     ApiKeyError,
     GatewayRefusedError,
     GatewayUnavailableError,
+    GatewayUrlError,
     MissingExtraError,
 )
 from archon_contracts.client.event_size import encode_event
@@ -46,6 +47,7 @@ RETRYABLE_STATUSES: Final = (
 """What a later attempt may cure, of the gateway or of a proxy before it."""
 FIRST_WAIT_SECONDS: Final = 0.25
 LONGEST_WAIT_SECONDS: Final = 30.0
+MAX_PORT: Final = 65_535
 
 
 class _Accepted(BaseModel):
@@ -80,6 +82,7 @@ class HttpFeedbackClient:
 
         Raises:
             ApiKeyError: the key cannot be sent in a header.
+            GatewayUrlError: the URL is none that can be asked.
         """
         self._max_event_bytes = max_event_bytes
         self._attempts = attempts
@@ -87,7 +90,7 @@ class HttpFeedbackClient:
         self._sleep = sleep
         self._traffic_class = traffic_class
         self._http = httpx.AsyncClient(
-            base_url=base_url,
+            base_url=require_gateway_url(base_url),
             headers={"Authorization": f"Bearer {self._api_key}"},
             timeout=timeout_seconds,
             transport=transport,
@@ -179,6 +182,28 @@ def require_sendable(api_key: str) -> str:
                 "a key read from a file may end with a newline: strip() it"
             )
     return api_key
+
+
+def require_gateway_url(url: str) -> str:
+    """The URL, which names a host by http or https.
+
+    Raises:
+        GatewayUrlError: it does not; asking would fail each time, as if nobody were there.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        # Not the library's reason, which quotes what may be part of a password.
+        raise GatewayUrlError("the gateway's URL is none; write http://HOST:PORT") from None
+    named = f"the gateway's URL (of host {parsed.host!r})"
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise GatewayUrlError(f"{named} is no http one; write http://HOST:PORT or https://HOST")
+    if parsed.userinfo:
+        # The library would send them in place of the key.
+        raise GatewayUrlError(f"{named} has a user or password; leave it out, the key is enough")
+    if parsed.port is not None and not 0 < parsed.port <= MAX_PORT:
+        raise GatewayUrlError(f"{named} has a port that none can have; write http://HOST:PORT")
+    return url
 
 
 def _event_ids(response: httpx.Response, expected: int) -> list[EventId]:

@@ -18,10 +18,12 @@ from archon_contracts.client.errors import (
     ApiKeyError,
     GatewayRefusedError,
     GatewayUnavailableError,
+    GatewayUrlError,
 )
 from archon_contracts.client.http import HttpFeedbackClient
 from archon_contracts.events import FeedbackReceived
 from archon_contracts.identifiers import new_id
+from deploy.gateway_client import ApiError, GatewayClient
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -245,6 +247,29 @@ def test_a_key_that_cannot_be_sent_is_refused_without_showing_it(rest: str) -> N
 def test_a_key_with_the_newline_of_its_file_says_what_to_do(ending: str, place: str) -> None:
     with pytest.raises(ApiKeyError, match=f"{place}.*strip"):
         HttpFeedbackClient("http://gateway", f"archon_x{ending}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://",
+        "127.0.0.1:8080",
+        "ftp://gateway",
+        "http://[::1",
+        "http://gateway:99999",
+        "http://user:s3cret@gateway",
+        "http://user:s3/cret@gateway",
+    ],
+)
+def test_a_url_that_cannot_be_asked_is_refused_at_once_and_shows_no_password(url: str) -> None:
+    # Asked five times it would look as if nobody were there.
+    with pytest.raises(GatewayUrlError, match="the gateway's URL") as refused:
+        HttpFeedbackClient(url, "archon_x")
+    with pytest.raises(ApiError, match="ARCHON_URL"):
+        GatewayClient(url, "archon_x")
+
+    assert "s3" not in "".join(traceback.format_exception(refused.value))
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.LocalProtocolError, httpx.ReadError])
