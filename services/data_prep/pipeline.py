@@ -166,7 +166,8 @@ def _select_new_items(
     records = list(_drop_retracted(inputs, counters))
     candidates = build_items(records, inputs.targets, counters)
     memory, trust = _usable_replay_items(inputs), inputs.command.trust
-    trusted = apply_trust(candidates, memory, trust, policy, inputs.seed)
+    is_update = inputs.command.fast_path
+    trusted = apply_trust(candidates, memory, trust, policy, inputs.seed, is_update=is_update)
     counters.quarantined.update(str(quarantined.reason) for quarantined in trusted.quarantined)
     items = deduplicate(trusted.items, counters)
     negatives = TrustResult([], ())

@@ -3,6 +3,9 @@
 Other agents than those that the rules of trust were chosen on. The attack's success is the
 proportion of targeted requests that get the attacker's answer beyond those that get it without an
 attacker; the loss is that of honest accuracy. `worst` is the least favourable of all agents.
+
+The same events are learnt as windows of corrections, and as corrections by updates of the fast path
+(as they arrive, within its limits of raters, by its own rules of trust and gate) before the window.
 """
 
 import statistics
@@ -16,6 +19,7 @@ from tests.support.data.real_data import RealData
 from tests.support.training.poisoning_rows import (
     LARGEST_LOSS,
     LARGEST_SUCCESS,
+    LearningWay,
     PoisoningRow,
     run_rows,
 )
@@ -25,17 +29,29 @@ AGENTS = 8
 PREFIX = "report"
 NAMES = tuple(attack.name for attack in ATTACKS)
 """Attacks of the run."""
-TINY = {"AGENTS": 1, "NAMES": ("one unit",)}
+WAYS = tuple(LearningWay)
+TINY = {"AGENTS": 1, "NAMES": ("one unit",), "WAYS": (LearningWay.FAST_PATH,)}
 
 
 def run() -> list[Figure]:
     """Run every attack on each agent."""
     encoder, path = FrozenEncoder(), RealData().test_data / DATA_FILE
-    attacks = [attack for attack in ATTACKS if attack.name in NAMES]
     rows: defaultdict[str, list[PoisoningRow]] = defaultdict(list)
-    for seed in range(AGENTS):
-        for row in run_rows(encoder, path, PREFIX, seed, attacks):
-            rows[f"{row.attack.name}, {'suite' if row.suite else 'no suite'}"].append(row)
+    chosen = [attack for attack in ATTACKS if attack.name in NAMES]
+    for way in WAYS:
+        # An agent without a suite has no fast path.
+        suites = (True,) if way is LearningWay.FAST_PATH else (True, False)
+        for seed in range(AGENTS):
+            for row in run_rows(encoder, path, PREFIX, seed, chosen, suites, way):
+                where = "suite" if row.suite else "no suite"
+                name = f"{row.attack.name}, {where}, {way}"
+                rows[name].append(row)
+                print(
+                    f"{name}, agent {seed}: {row.success:.3f} of the targeted, "
+                    f"{row.lost:.3f} lost of {row.honest_accuracy:.3f}, "
+                    f"{row.deployed} versions of {row.honest_deployed}",
+                    flush=True,
+                )
     return [figure for name, found in rows.items() for figure in _figures(name, found)]
 
 

@@ -66,6 +66,8 @@ def apply_trust(
     trust: TrustPolicy,
     policy: PreparationPolicy,
     seed: int,
+    *,
+    is_update: bool = False,
 ) -> TrustResult:
     """Decide what each piece of feedback counts. The same for the same items in any order."""
     if not trust.enabled:
@@ -77,7 +79,7 @@ def apply_trust(
     # disputes, so that one rater disputes few answers, and after, as less is left then.
     window.quarantine_repeated()
     window.quarantine_outvoted()
-    window.quarantine_contradicting()
+    window.quarantine_contradicting(is_update=is_update)
     window.cap_sources()
     window.cap_raters()
     window.quarantine_disputed()
@@ -152,7 +154,7 @@ class TrustWindow:
                         explanation,
                     )
 
-    def quarantine_contradicting(self) -> None:
+    def quarantine_contradicting(self, *, is_update: bool = False) -> None:
         """Quarantine what rests on a mark, and raters, or what they say of one target, that
         contradict what is known; weigh down single contradicted feedback items of the others."""
         window = self._limited()
@@ -183,6 +185,15 @@ class TrustWindow:
             for p, opinion in opinions.items()
             if opinion.consistency is Consistency.CONTRADICTED and p not in self.quarantined
         ]
+        if is_update:
+            # A few items do not show who lies: what is known nearest must not name another answer.
+            contradicted += [
+                place
+                for place in sorted(opinions.keys() - self.quarantined.keys())
+                if opinions[place].consistency is Consistency.UNKNOWN
+                and opinions[place].other_target
+                and self._items[place].target in checker.known_targets
+            ]
         # An item of no weight would still take part in counts and splits.
         if self._trust.contradicted_weight == 0:
             self._quarantine(contradicted, QuarantineReason.CONTRADICTED, "others contradict it")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from archon_contracts.values import TrustPolicy
@@ -23,11 +25,21 @@ LARGEST_LOSS = 0.02
 """Of honest accuracy, beside the run without the attacker."""
 
 
+class LearningWay(StrEnum):
+    """How an agent learns the same events."""
+
+    WINDOW = "window"
+    FAST_PATH = "fast path"
+    """As corrections, by updates in the order of their arrival; the window after them learns the
+    same events. An attack counts in each of the newest versions."""
+
+
 @dataclass(frozen=True, slots=True)
 class PoisoningRow:
     """An attack on an agent with trust, beside the same windows without the attacker."""
 
     attack: AttackPlan
+    way: LearningWay
     suite: bool
     success: float
     untrusted_success: float
@@ -63,13 +75,14 @@ def run_rows(
     seed: int,
     attacks: Sequence[AttackPlan] = ATTACKS,
     suites: Sequence[bool] = (True, False),
+    way: LearningWay = LearningWay.WINDOW,
 ) -> Iterator[PoisoningRow]:
-    """Each attack on an agent with a suite and on one without."""
+    """Each attack on an agent with a suite and on one without, which has no fast path."""
     for suite in suites:
         honest: dict[tuple[int, bool], tuple[SimulatedAgent, int]] = {}
         for attack in attacks:
             case = make_case(path, prefix, seed, windows=attack.windows)
-            run = _Run(encoder, case, attack, seed, suite)
+            run = _Run(encoder, case, attack, seed, suite, way)
             same = (attack.windows, attack.unnamed)
             if same not in honest:
                 honest[same] = run.learn(TrustPolicy(), poisoned=False)
@@ -79,6 +92,7 @@ def run_rows(
             untrusted = run.end(*run.learn(TrustPolicy(enabled=False), poisoned=True))
             yield PoisoningRow(
                 attack,
+                way,
                 suite,
                 success=poisoned.success - without.success,
                 untrusted_success=untrusted.success - without.success,
@@ -96,6 +110,7 @@ class _Run:
     attack: AttackPlan
     seed: int
     suite: bool
+    way: LearningWay
 
     def learn(self, trust: TrustPolicy, *, poisoned: bool) -> tuple[SimulatedAgent, int]:
         """The agent after all windows, and how many versions were deployed."""
@@ -106,19 +121,32 @@ class _Run:
         agent.learn_first(case.first)
         deployed = 0
         if poisoned and attack.alone_first:
-            agent.learn_window(attack.send(case, 0, ()), trust)
+            self._learn(agent, attack.send(case, 0, ()), trust)
         for number in range(attack.windows):
             honest = self._honest(agent, number)
             beside = poisoned and not attack.alone_first
             window = [*honest, *(attack.send(case, number, honest) if beside else ())]
-            deployed += agent.learn_window(window, trust).deployed
+            deployed += self._learn(agent, window, trust)
         return agent, deployed
+
+    def _learn(self, agent: SimulatedAgent, window: Sequence[Line], trust: TrustPolicy) -> int:
+        """Versions that came of a window's events."""
+        match self.way:
+            case LearningWay.FAST_PATH:
+                arrived = random.Random(self.seed).sample(window, len(window))
+                deployed = agent.learn_updates(arrived, trust)
+                return deployed + agent.learn_window(window, trust).deployed
+            case LearningWay.WINDOW:
+                return agent.learn_window(window, trust).deployed
 
     def end(self, agent: SimulatedAgent, deployed: int) -> _Ended:
         """What the agent answers in the end."""
         texts = list(self.attack.targeted(self.case))
         aim = self.attack.aim(self.case)
-        got = sum(answer == aim for answer in agent.answers(texts)) / len(texts)
+        if self.way is LearningWay.FAST_PATH:
+            got = agent.most_frequent(aim, texts)
+        else:
+            got = sum(answer == aim for answer in agent.answers(texts)) / len(texts)
         return _Ended(got, agent.accuracy(self.case.held_out), deployed)
 
     def _honest(self, agent: SimulatedAgent, number: int) -> list[Line]:

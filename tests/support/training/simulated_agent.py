@@ -3,9 +3,12 @@ closed-form head on frozen vectors, its gate, and the memory as the service keep
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
+from uuid import NAMESPACE_OID, uuid5
 
 import orjson
 import torch
@@ -17,11 +20,13 @@ from archon_contracts.metric_names import ACCURACY
 from archon_contracts.values import (
     REFERENCE_ITEMS,
     AgentKind,
+    FastPathPolicy,
     GatePolicy,
     TrustPolicy,
 )
 from archon_inference.base_models import resolve_base_model
 from archon_inference.encoder import TextEncoder
+from services.coordinator.retraining.fast_path import Correction, choose
 from services.data_prep.domain import (
     Item,
     PreparationPolicy,
@@ -33,11 +38,14 @@ from services.data_prep.pipeline import PreparationInputs, prepare
 from services.data_prep.sampling.reference_set import ReferenceCandidate, select_reference
 from services.data_prep.sources.records import read_source
 from services.data_prep.text import normalise_input
+from services.evaluator.comparison.gate import GateRule, build_update_rules
 from services.evaluator.comparison.report import build_evaluation_report
-from services.evaluator.domain import EvaluationReport, Role
+from services.evaluator.domain import RECENT_VERSIONS, EvaluationReport, Role
 from services.trainer.closed_form.embedding import FEATURES
+from services.trainer.closed_form.heads import LabelHeads
 from services.trainer.closed_form.learnt_items import ClosedFormState, LearntItem, text_digest
 from services.trainer.closed_form.logistic_head import fit_head
+from services.trainer.closed_form.negative_feedback import learn_negatives
 from services.trainer.recipes.run import EncoderConfig
 from tests.support.data.datasets import REF, plan, prepare_dataset
 from tests.support.data.intents import IntentRequest
@@ -47,6 +55,8 @@ MAXIMUM_TOKENS: Final = 64
 FROZEN_LAYERS: Final = EncoderConfig.model_fields["frozen_layers"].default
 MINIMUM_REFERENCE_ITEMS: Final = 30
 POLICY: Final = PreparationPolicy()
+ARRIVING: Final = 20
+"""Corrections that come while an update is under way."""
 
 
 class FrozenEncoder:
@@ -116,11 +126,17 @@ class SimulatedAgent:
         self._memory: dict[str, Item] = {}
         self._candidates: list[ReferenceCandidate] = []
         self._windows = 0
+        self._recent: list[SimulatedModel] = []
         self._model = SimulatedModel(encoder, ClosedFormState.empty(encoder.size), self._labels)
 
     def answers(self, texts: Sequence[str]) -> list[str]:
         """What the deployed version answers."""
         return self._model.predict(texts)
+
+    def most_frequent(self, answer: str, texts: Sequence[str]) -> float:
+        """The largest proportion of the texts that got the answer from any deployed version."""
+        models = [self._model, *self._recent]
+        return max(sum(a == answer for a in m.predict(texts)) / len(texts) for m in models)
 
     def accuracy(self, requests: Sequence[IntentRequest]) -> float:
         """Of the deployed version."""
@@ -152,8 +168,56 @@ class SimulatedAgent:
             self._deploy(prepared, candidate)
         return SimulatedRetrain(prepared, report, deployed)
 
+    def learn_updates(self, lines: Sequence[Mapping[str, object]], trust: TrustPolicy) -> int:
+        """Learn corrections by the fast path as they arrive; returns the versions deployed.
+
+        Each is in one update at most, within the limits of raters, all in one period. An update
+        that is refused delays nothing here: the more tries an attacker has, the harder the test.
+        """
+        policy, had = FastPathPolicy(), Counter[str]()
+        waiting, deployed = list[tuple[Correction, Mapping[str, object]]](), 0
+        for start in range(0, len(lines), ARRIVING):
+            arrived = lines[start : start + ARRIVING]
+            waiting = [*reversed([(_correction(line), line) for line in arrived]), *waiting]
+            choice = choose([correction for correction, _ in waiting], had, policy)
+            taken = {correction.event_id for correction in choice.taken}
+            had.update(correction.rater for correction in choice.taken)
+            update = [line for correction, line in waiting if correction.event_id in taken]
+            waiting = [each for each in waiting if each[0].event_id not in taken]
+            deployed += self._update(update, trust, policy)
+        return deployed
+
+    def _update(
+        self, lines: Sequence[Mapping[str, object]], trust: TrustPolicy, policy: FastPathPolicy
+    ) -> bool:
+        """One update by the fast path's own rules of trust and gate."""
+        # As the coordinator commands it: what is contradicted is kept out, not weighed down.
+        stricter = trust.model_copy(update={"contradicted_weight": 0.0})
+        prepared = self._prepare(lines, SourceKind.FEEDBACK, stricter, fast_path=True)
+        if prepared is None:
+            return False
+        items = [g.item for g in prepared.splits[Split.TRAIN]]
+        candidate = self._train(prepared)
+        rules = build_update_rules(
+            GatePolicy(),
+            policy,
+            right_before=_count_right(self._model, items),
+            right_after=_count_right(candidate, items),
+            items=len(items),
+        )
+        report = self._evaluate(prepared, candidate, rules)
+        deployed = report.passed and not report.review_reasons
+        if deployed:
+            self._deploy(prepared, candidate)
+        return deployed
+
     def _prepare(
-        self, lines: Sequence[Mapping[str, object]], kind: SourceKind, trust: TrustPolicy
+        self,
+        lines: Sequence[Mapping[str, object]],
+        kind: SourceKind,
+        trust: TrustPolicy,
+        *,
+        fast_path: bool = False,
     ) -> PreparedDataset | None:
         self._windows += 1
         command = prepare_dataset(
@@ -162,6 +226,7 @@ class SimulatedAgent:
             plan=plan(0.5),
             trust=trust,
             evaluation_suite=REF if self._suite else None,
+            fast_path=fast_path,
             seed=self._seeds.job + self._windows,
         )
         result = prepare(
@@ -187,10 +252,20 @@ class SimulatedAgent:
                 for item, vector in zip(new, vectors, strict=True)
             ]
         )
-        head = fit_head(state, state.statistics.known(self._labels))
+        negatives = prepared.negatives
+        heads = LabelHeads(self._labels)
+        if negatives:
+            vectors = self._encoder.embed([item.input for item in negatives])
+            state = learn_negatives(state, negatives, vectors, heads)
+        head = fit_head(state, heads.answers(state))
         return replace(self._model, state=state, head=head)
 
-    def _evaluate(self, prepared: PreparedDataset, candidate: SimulatedModel) -> EvaluationReport:
+    def _evaluate(
+        self,
+        prepared: PreparedDataset,
+        candidate: SimulatedModel,
+        rules: Sequence[GateRule] | None = None,
+    ) -> EvaluationReport:
         exam = [(r.id, r.text, r.intent, "") for r in self._suite]
         if not self._suite:
             test = [g.item for g in prepared.splits[Split.TEST]]
@@ -198,8 +273,9 @@ class SimulatedAgent:
             exam += [(i.id, i.input, i.target, REFERENCE_ITEMS) for i in prepared.reference]
         roles = {Role.CANDIDATE: candidate, Role.DEPLOYED: self._model}
         texts = [text for _, text, _, _ in exam]
-        rows = {
-            role: [
+
+        def score(model: SimulatedModel) -> list[PredictionRow]:
+            return [
                 PredictionRow(
                     id=name, group=group, target=target, output=answer, score=1.0,
                     correct=answer == target, correct_at_k=answer == target,
@@ -207,23 +283,41 @@ class SimulatedAgent:
                 for (name, _, target, group), answer in zip(
                     exam, model.predict(texts), strict=True
                 )
-            ]
-            for role, model in roles.items()
-        }  # fmt: skip
+            ]  # fmt: skip
+
+        rows = {role: score(model) for role, model in roles.items()}
         return build_evaluation_report(
             rows,
             Role.DEPLOYED,
             GatePolicy(),
+            rules=rules,
+            # A dataset's own items are asked once; a suite's answers are kept.
+            recent=[score(model) for model in self._recent] if self._suite else (),
             minimum_reference_items=0 if self._suite else MINIMUM_REFERENCE_ITEMS,
         )
 
     def _deploy(self, prepared: PreparedDataset, model: SimulatedModel) -> None:
+        if self._model.head is not None:
+            self._recent = [self._model, *self._recent][:RECENT_VERSIONS]
         self._model = model
         self._memory.update((item.key, item) for item in prepared.learned)
         self._candidates += [
             ReferenceCandidate(item, self._windows, vouched=False)
             for item in prepared.reference_candidates
         ]
+
+
+def _correction(line: Mapping[str, object]) -> Correction:
+    """The line as the coordinator sees it: a unit is its key's, and without one the key rates."""
+    key = str(line["submitted_by"])
+    rater = f"{line['unit']} of {key}" if line.get("unit") else key
+    received_at = datetime.fromisoformat(str(line["received_at"]))
+    return Correction(uuid5(NAMESPACE_OID, str(line["id"])), rater, received_at)
+
+
+def _count_right(model: SimulatedModel, items: Sequence[Item]) -> int:
+    answers = model.predict([item.input for item in items])
+    return sum(answer == item.target for answer, item in zip(answers, items, strict=True))
 
 
 def describe(retrain: SimulatedRetrain) -> str:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from services.data_prep.domain import QuarantineReason
+from archon_contracts.values import TrustPolicy
+from services.data_prep.domain import PreparationPolicy, QuarantineReason
+from services.data_prep.trust.rules import apply_trust
 from tests.support.data.datasets import item
 from tests.support.data.raters import (
     apply_policy,
@@ -177,3 +179,27 @@ def test_what_many_people_say_without_units_is_not_condemned_for_the_lies_of_one
 
     assert {one.id for one in result.quarantined} == {one.id for one in lies}
     assert ids_of(result) == [one.id for one in honest]
+
+
+@pytest.mark.parametrize(
+    ("label", "counts"),
+    [
+        ("refund", False),  # known, and what is known nearest is `status`
+        ("status", True),
+        ("opening-hours", True),  # of a new answer nothing is known
+    ],
+)
+def test_an_update_leaves_known_answers_that_others_are_nearer_to_to_a_window(
+    label: str, counts: bool
+) -> None:
+    # One word of `status`: too far from all that is known to be contradicted.
+    distant = item("does the courier ring before parcel delivery", label, unit="u", id="c")
+
+    in_window = apply_trust([distant], memory(), TrustPolicy(), PreparationPolicy(), 0)
+    in_update = apply_trust(
+        [distant], memory(), TrustPolicy(contradicted_weight=0.0), PreparationPolicy(), 0,
+        is_update=True,
+    )  # fmt: skip
+
+    assert ids_of(in_window) == ["c"]
+    assert ids_of(in_update) == (["c"] if counts else [])
