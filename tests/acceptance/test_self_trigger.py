@@ -53,7 +53,7 @@ async def evaluate(system: System) -> None:
     accepted = await system.gateway.post("/v1/jobs", request)
     await system.ends(accepted["job_id"])
     evaluations = await rows(
-        system, "SELECT count(*) AS n FROM gateway.evaluations WHERE agent_id = $1"
+        system, "SELECT count(DISTINCT job_id) AS n FROM gateway.evaluations WHERE agent_id = $1"
     )
     assert evaluations[0]["n"] == 2
 

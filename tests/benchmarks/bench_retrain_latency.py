@@ -82,11 +82,14 @@ async def _deploy_first(gateway: AsyncGatewayClient, benchmark: Benchmark) -> No
         # for 60 s, 120 s, 240 s ...: the windows after it would wait for that, not for the system.
         "trigger": {"minimum_feedback": WINDOW, "cooldown_seconds": 0, "backoff_seconds": 0},
         "gate": {"maximum_p_value": 1.0},
-        "training": {"max_steps": STEPS},
+        # What is timed are the windows, and the first step of gradient descent.
+        "fast_path": {"enabled": False},
+        "training": {"max_steps": STEPS, "fine_tuning": "always"},
     }
     await gateway.post("/v1/agents", agent)
     request = {"agent_id": AGENT_ID, "method": "supervised", "dataset": FIRST_NAME}
-    accepted = await gateway.post("/v1/jobs", {**request, "config": {"max_steps": FIRST_STEPS}})
+    config = {"max_steps": FIRST_STEPS, "fine_tuning": "always"}
+    accepted = await gateway.post("/v1/jobs", {**request, "config": config})
     job = await _ended(gateway, accepted["job_id"])
     if job["state"] != "completed":
         raise RuntimeError(f"no first version: {job['state']}, {job['reason']}")

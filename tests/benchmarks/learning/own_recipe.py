@@ -12,7 +12,8 @@ from typing import Any, Final, Self
 
 import torch
 
-from archon_contracts.formats import TRAIN_FILE, VALIDATION_FILE, TrainingItem, to_jsonl
+from archon_contracts.formats import REPLAY, TRAIN_FILE, VALIDATION_FILE, TrainingItem, to_jsonl
+from archon_contracts.values import RetentionStrategy
 from archon_inference.classifier import Classifier
 from archon_inference.loading import load_predictor
 from services.trainer import child as trainer
@@ -31,7 +32,13 @@ VALIDATION_STRIDE: Final = 10
 class OwnClassifier:
     """A classifier that learns windows by the product's recipe; its folder is temporary."""
 
-    def __init__(self, seed: int, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        config: Mapping[str, Any] | None = None,
+        retention: RetentionStrategy = RetentionStrategy.STANDARD,
+    ) -> None:
+        self._retention = retention
         self.seconds: list[float] = []
         self._seed = seed
         self._config = dict(config or {})
@@ -49,8 +56,13 @@ class OwnClassifier:
     ) -> None:
         shutil.rmtree(self._root)
 
-    def learn(self, rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
-        """One window: the agent has these labels from now on. Returns the run's result."""
+    def learn(
+        self, rows: Sequence[Row], labels: Sequence[str], replayed: Sequence[Row] = ()
+    ) -> dict[str, Any]:
+        """One window: the agent has these labels from now on. Returns the run's result.
+
+        A rehearsal starts from the base model, with what is replayed as all that is remembered.
+        """
         step = self._root / str(len(self.seconds))
         items = [
             TrainingItem(id=f"{len(self.seconds)}-{n}", input=text, target=intent)
@@ -58,6 +70,10 @@ class OwnClassifier:
         ]
         held_out = items[VALIDATION_STRIDE - 1 :: VALIDATION_STRIDE]
         kept = [item for n, item in enumerate(items) if (n + 1) % VALIDATION_STRIDE]
+        kept += [
+            TrainingItem(id=f"replay-{n}", input=text, target=intent, source=REPLAY)
+            for n, (text, intent) in enumerate(replayed)
+        ]
         (step / "data").mkdir(parents=True)
         (step / "data" / TRAIN_FILE).write_bytes(to_jsonl(kept))
         (step / "data" / VALIDATION_FILE).write_bytes(to_jsonl(held_out))
@@ -77,13 +93,15 @@ class OwnClassifier:
         return accuracy_by_domain(model, domains, frozen)
 
     def _spec(self, step: Path, labels: Sequence[str]) -> dict[str, Any]:
+        before = None if self._retention is RetentionStrategy.REHEARSAL else self._version
         return {
             "job_id": step.name,
             "attempt": 1,
             "kind": "classifier",
-            "method": "continual" if self._version else "supervised",
+            "method": "continual" if before else "supervised",
             "base_model": BASE_MODEL,
-            "warm_start_model": str(self._version) if self._version else None,
+            "warm_start_model": str(before) if before else None,
+            "retention": self._retention.value,
             "dataset": str(step / "data"),
             "labels": list(labels),
             "output_dir": str(step / "model"),

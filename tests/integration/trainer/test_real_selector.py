@@ -48,6 +48,8 @@ def test_a_selector_gets_better_at_real_requests_than_its_base_model(root: Path)
         "checkpoint_dir": str(root / "checkpoints"),
         "seed": 0,
         "threads": 1,
+        # The closed form takes no optimizer steps.
+        "config": {"fine_tuning": "always"},
     }
     scoring = {
         "models": {"candidate": str(root / "model"), "baseline": BASE_MODEL},
