@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,8 +101,8 @@ class _FeedbackOutage:
             for name, rate in rates.items()
             if rate > LINES_PER_MINUTE
         ]
-        if not any(self.subscriber.faults):
-            self.problems.append("the subscription said nothing of the outage")
+        if not any(self.subscriber.faults) or not rates["clients"]:
+            self.problems.append("the subscription reported no outage, or logged none")
 
     async def recover(self, by_http: FeedbackLoad, by_kafka: FeedbackLoad) -> None:
         """See that both ways take feedback again, that it is stored, and that all is clear."""
@@ -170,9 +170,7 @@ class FeedbackWithoutMajority:
             data, servers = context.folder / "data", cluster.bootstrap_servers
             system = await enter(local_system(data, services=WATCHED, broker=servers, **SETTINGS))
             await system.configure(AGENT)
-            subscriber, lines = _Subscriber(), _ClientLines()
-            logging.getLogger().addHandler(lines)
-            stack.callback(logging.getLogger().removeHandler, lines)
+            subscriber, lines = _Subscriber(), stack.enter_context(_counted_client_lines())
             await enter(beside(subscriber.read(servers)))
             outage = _FeedbackOutage(cluster, system, subscriber, lines, data / "log")
             nodes = context.random().sample(cluster.nodes, 2)
@@ -195,6 +193,19 @@ class FeedbackWithoutMajority:
             problems=tuple(problems),
             facts=outage.facts,
         )
+
+
+@contextmanager
+def _counted_client_lines() -> Iterator[_ClientLines]:
+    """Logging works in the block, as in an agent; a scenario's own process is quiet otherwise."""
+    lines, quiet = _ClientLines(), logging.root.manager.disable
+    logging.root.addHandler(lines)
+    logging.disable(logging.NOTSET)
+    try:
+        yield lines
+    finally:
+        logging.disable(quiet)
+        logging.root.removeHandler(lines)
 
 
 def _loads(system: LocalSystem, path: Path, start: int) -> tuple[FeedbackLoad, FeedbackLoad]:
