@@ -37,9 +37,15 @@ SEEDS, DOMAINS, PER_INTENT, SUITE_PER_INTENT = (0, 1, 2), 10, 20, 15
 TIMEOUT_SECONDS, POLL_SECONDS, BATCH = 300.0, 0.2, 200
 # Each step's accuracy takes one prediction for every test row.
 TEST_PER_INTENT: int | None = None
+INTENTS: int | None = None
+"""Of each domain; None: all."""
+TRAINING: dict[str, Any] = {}
+"""Of the agent, beyond the defaults."""
 TINY = {
     "SEEDS": (0,),
     "DOMAINS": 2,
+    "INTENTS": 5,
+    "TRAINING": {"max_steps": 4},
     "PER_INTENT": 4,
     "SUITE_PER_INTENT": 4,
     "TEST_PER_INTENT": 2,
@@ -117,7 +123,10 @@ def run() -> list[Figure]:
 
 
 async def _stream(seed: int, count: int) -> StreamResult:
-    domains = read_domains(seed, PER_INTENT, SUITE_PER_INTENT, TEST_PER_INTENT)[:count]
+    domains = [
+        domain.part(domain.name, domain.intents[:INTENTS])
+        for domain in read_domains(seed, PER_INTENT, SUITE_PER_INTENT, TEST_PER_INTENT)[:count]
+    ]
     agent = f"clinc-{seed}"
     states, seconds, accuracy = [], [], []
     frozen = FrozenVectors("layers")
@@ -168,6 +177,7 @@ async def _register(
             "labels": labels,
             "evaluation_dataset": name,
             "trigger": {"minimum_feedback": len(domains[-1].train), "cooldown_seconds": 0},
+            "training": TRAINING,
         },
     )
 
