@@ -101,11 +101,12 @@ class FeedbackWriter:
             if run.interactions:
                 new_ids = await self._feedback.insert_interactions(tx, run.interactions, now)
                 counter.add_interactions(run.interactions, new_ids)
-            if run.retraction is not None:
-                result = await self._feedback.retract(tx, run.retraction, now)
-                counter.add_retraction(run.retraction, is_new=result.is_new)
+            if run.retractions:
+                result = await self._feedback.retract(tx, run.retractions, now)
+                for row in run.retractions:
+                    counter.add_retraction(row, is_new=row.event_id in result.new_ids)
                 changed += [(False, result.stats)] if result.stats else []
-                await self._request_erasure(tx, run.retraction, result.claimed_ids)
+                await self._request_erasure(tx, run.retractions[-1], result.claimed_ids)
         if counted := counter.encode():
             await self._feedback.add_pending_counts(tx, counted)
         return changed

@@ -43,7 +43,7 @@ class FeedbackRecords(Protocol):
     ) -> NewIds | None: ...
 
     async def retract(
-        self, tx: Tx, retraction: RetractionRow, now: datetime
+        self, tx: Tx, retractions: Sequence[RetractionRow], now: datetime
     ) -> RetractionResult: ...
 
     async def record_internal_traffic(

@@ -170,26 +170,39 @@ def parse_record(
 
 @dataclass(slots=True)
 class RowGroup:
-    """What lies between two retractions: stored together, before the one that ends it."""
+    """What is stored together, and the retractions after it, which concern one submitter's
+    feedback from one source."""
 
     feedback: list[FeedbackRow] = field(default_factory=list)
     interactions: list[InteractionRow] = field(default_factory=list)
-    retraction: RetractionRow | None = None
+    retractions: list[RetractionRow] = field(default_factory=list)
+
+    def takes(self, row: RetractionRow) -> bool:
+        """Whether the retraction can be applied with those that the group has."""
+        return all(_concern(each) == _concern(row) for each in self.retractions[-1:])
+
+
+def _concern(row: RetractionRow) -> tuple[AgentKey, str, str, str]:
+    return row.key, row.source, row.submitted_by, row.annotator_id
 
 
 def split_at_retractions(items: Iterable[FeedbackItem]) -> Iterator[RowGroup]:
     """The items in as few runs as keep the order of retractions among them."""
     run = RowGroup()
     for item in items:
-        match item:
-            case FeedbackRow():
-                run.feedback.append(item)
-            case InteractionRow():
-                run.interactions.append(item)
-            case RetractionRow():
-                run.retraction = item
+        if isinstance(item, RetractionRow):
+            if not run.takes(item):
                 yield run
                 run = RowGroup()
+            run.retractions.append(item)
+            continue
+        if run.retractions:
+            yield run
+            run = RowGroup()
+        if isinstance(item, FeedbackRow):
+            run.feedback.append(item)
+        else:
+            run.interactions.append(item)
     yield run
 
 

@@ -60,14 +60,19 @@ class FeedbackStats:
 
 @dataclass(frozen=True, slots=True)
 class RetractionResult:
-    """What a retraction did: the feedback that a window had taken, and the changed statistics.
+    """What retractions did: the feedback that a window had taken, and the changed statistics.
 
-    One that came before changes nothing and is not new.
+    One that came before changes nothing and is not among the new ones.
     """
 
     claimed_ids: tuple[UUID, ...] = ()
     stats: FeedbackStats | None = None
-    is_new: bool = True
+    new_ids: frozenset[UUID] = frozenset()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether any of them is new."""
+        return bool(self.new_ids)
 
 
 NewIds = frozenset[tuple[str, UUID]]

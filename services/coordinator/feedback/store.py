@@ -227,32 +227,45 @@ class FeedbackStore:
         )
         return len([row async for row in rows])
 
-    async def retract(self, tx: Tx, retraction: RetractionRow, now: datetime) -> RetractionResult:
-        """Erase what it names: its submitter's, or everybody's; each delivery from the log once."""
-        place = {"tenant_id": retraction.key.tenant_id, "agent_id": retraction.key.agent_id}
+    async def retract(
+        self, tx: Tx, retractions: Sequence[RetractionRow], now: datetime
+    ) -> RetractionResult:
+        """Erase what they name: its submitter's, or everybody's; each delivery from the log once.
+
+        They are of one `RowGroup`. One look for all: unused feedback has no index by interaction.
+        """
+        first = retractions[0]
+        place = {"tenant_id": first.key.tenant_id, "agent_id": first.key.agent_id}
         named = {
-            "interaction_id": retraction.interaction_id,
-            "source": retraction.source,
-            "submitted_by": retraction.submitted_by,
-            "annotator_id": retraction.annotator_id,
+            "source": first.source,
+            "submitted_by": first.submitted_by,
+            "annotator_id": first.annotator_id,
         }
-        if not await self._queries.insert_retraction(
+        # Of one that is there twice, the one further on in the log.
+        given = list({row.event_id: row for row in retractions}.values())
+        inserted = self._queries.insert_retractions(
             tx,
             **place,
             **named,
-            event_id=retraction.event_id,
-            reason=retraction.reason,
+            event_ids=[row.event_id for row in given],
+            interaction_ids=[row.interaction_id for row in given],
+            reasons=[row.reason for row in given],
+            partitions=[row.partition for row in given],
+            offsets=[row.offset for row in given],
             received_at=now,
-            partition=retraction.partition,
-            record_offset=retraction.offset,
-        ):
-            return RetractionResult(is_new=False)
-        erased = await self._queries.erase_feedback(tx, **place, **named, now=now)
+        )
+        new = {row["event_id"]: row["interaction_id"] async for row in inserted}
+        if not new:
+            return RetractionResult()
+        ids, interactions = frozenset(new), sorted(set(new.values()))
+        erased = await self._queries.erase_feedback(
+            tx, **place, **named, interaction_ids=interactions, now=now
+        )
         used, row = tuple(erased["claimed_ids"]), None
         if used:
             row = await self._queries.record_withdrawals(tx, **place, event_ids=used, now=now)
         if not erased["unused"]:
-            return RetractionResult(used, _stats(row) if row else None)
+            return RetractionResult(used, _stats(row) if row else None, ids)
         row = await self._queries.subtract_from_stats(
             tx,
             **place,
@@ -260,7 +273,7 @@ class FeedbackStore:
             rated=erased["rated"],
             rating_sum=erased["rating_sum"],
         )
-        return RetractionResult(used, _stats(row))
+        return RetractionResult(used, _stats(row), ids)
 
     def savepoint(self, tx: Tx) -> AbstractAsyncContextManager[None]:
         """A part of the transaction that is undone by itself when it fails."""

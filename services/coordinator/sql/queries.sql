@@ -179,18 +179,22 @@ RETURNING event_id;
 -- name: prune_internal_traffic(before)!
 DELETE FROM internal_traffic WHERE received_at < :before;
 
--- name: insert_retraction(tenant_id, event_id, agent_id, interaction_id, source, reason, received_at, submitted_by, annotator_id, partition, record_offset)$
--- True when it is new: also one of a known id that stands further on in the log, since it was sent
+-- name: insert_retractions(tenant_id, agent_id, source, submitted_by, annotator_id, event_ids, interaction_ids, reasons, partitions, offsets, received_at)
+-- Those that are new: also one of a known id that stands further on in the log, since it was sent
 -- once more. A redelivery stands where it stood.
 INSERT INTO retractions (tenant_id, event_id, agent_id, interaction_id, source, reason, received_at,
                          submitted_by, annotator_id, partition, record_offset)
-VALUES (:tenant_id, :event_id, :agent_id, :interaction_id, :source, :reason, :received_at,
-        :submitted_by, :annotator_id, :partition, :record_offset)
+SELECT :tenant_id, g.event_id, :agent_id, g.interaction_id, :source, g.reason, :received_at,
+       :submitted_by, :annotator_id, g.partition, g.record_offset
+FROM unnest(:event_ids::uuid[], :interaction_ids::text[], :reasons::text[], :partitions::int[],
+            :offsets::bigint[])
+    AS g (event_id, interaction_id, reason, partition, record_offset)
+ORDER BY g.event_id
 ON CONFLICT (tenant_id, event_id)
 DO UPDATE SET record_offset = excluded.record_offset, received_at = excluded.received_at
 WHERE retractions.partition = excluded.partition
   AND retractions.record_offset < excluded.record_offset
-RETURNING true;
+RETURNING event_id, interaction_id;
 
 -- name: preceding_retractions(tenant_ids, agent_ids, interaction_ids, sources, submitters, annotator_ids, partitions, offsets)
 -- Of each event the last retraction before it in the log that concerned what it says.
@@ -211,22 +215,22 @@ JOIN LATERAL (
 ) r ON true
 ORDER BY e.place;
 
--- name: erase_feedback(tenant_id, agent_id, interaction_id, source, submitted_by, annotator_id, now)^
+-- name: erase_feedback(tenant_id, agent_id, interaction_ids, source, submitted_by, annotator_id, now)^
 -- The content goes, the row stays; only feedback in no window change the stats. Three branches,
 -- each with an index of its own. Rows from before submitters were recorded are anybody's.
 WITH agent AS (
     SELECT agent_no FROM feedback_stats WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 ), named AS (
     SELECT f.event_id, f.submitted_by, f.source, f.body FROM feedback f JOIN agent USING (agent_no)
-    WHERE f.interaction_id = :interaction_id AND f.window_id IS NOT NULL
+    WHERE f.interaction_id = ANY(:interaction_ids::text[]) AND f.window_id IS NOT NULL
       AND f.source = :source AND f.retracted_at IS NULL
     UNION ALL
     SELECT f.event_id, f.submitted_by, f.source, f.body FROM feedback f JOIN agent USING (agent_no)
-    WHERE f.interaction_id = :interaction_id AND f.window_id IS NULL AND f.waiting_for IS NULL
+    WHERE f.interaction_id = ANY(:interaction_ids::text[]) AND f.window_id IS NULL AND f.waiting_for IS NULL
       AND f.source = :source AND f.retracted_at IS NULL
     UNION ALL
     SELECT f.event_id, f.submitted_by, f.source, f.body FROM feedback f JOIN agent USING (agent_no)
-    WHERE f.interaction_id = :interaction_id AND f.window_id IS NULL AND f.waiting_for IS NOT NULL
+    WHERE f.interaction_id = ANY(:interaction_ids::text[]) AND f.window_id IS NULL AND f.waiting_for IS NOT NULL
       AND f.source = :source AND f.retracted_at IS NULL
 ), own AS (
     SELECT event_id FROM named

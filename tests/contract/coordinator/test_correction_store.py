@@ -65,7 +65,7 @@ async def test_a_retracted_correction_is_erased_everywhere(stores: Stores) -> No
     await stores.insert(row(1))
     await claim_correction(stores, 1)
 
-    result: RetractionResult = await stores.call("retract", retraction(1, 9), NOON)
+    result: RetractionResult = await stores.call("retract", [retraction(1, 9)], NOON)
 
     assert [each.int for each in result.claimed_ids] == [1]
     assert result.stats is not None

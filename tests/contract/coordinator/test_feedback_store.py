@@ -35,7 +35,7 @@ async def test_pending_counts_are_taken_once_and_the_oldest_first(stores: Stores
 async def test_a_retracted_row_does_not_come_back(stores: Stores) -> None:
     await stores.insert(row(1, rating=5), row(2))
 
-    result: RetractionResult = await stores.call("retract", retraction(1, 9), NOON)
+    result: RetractionResult = await stores.call("retract", [retraction(1, 9)], NOON)
     again = await stores.insert(row(1, rating=5))
 
     assert (result.claimed_ids, result.is_new, again.stored) == ((), True, 0)
@@ -45,17 +45,17 @@ async def test_a_retracted_row_does_not_come_back(stores: Stores) -> None:
 
 async def test_a_retraction_that_comes_again_touches_nothing_newer(stores: Stores) -> None:
     await stores.insert(row(1))
-    await stores.call("retract", retraction(1, 9), NOON)
+    await stores.call("retract", [retraction(1, 9)], NOON)
     await stores.insert(row(1)._replace(event_id=UUID(int=5)))
 
-    again = await stores.call("retract", retraction(1, 9), NOON)
+    again = await stores.call("retract", [retraction(1, 9)], NOON)
 
     assert (again.is_new, again.stats, (await stores.stats()).unused) == (False, None, 1)
 
 
 async def test_what_is_sent_again_after_its_retraction_is_stored_once(stores: Stores) -> None:
     await stores.insert(row(1))
-    await stores.call("retract", retraction(1, 9)._replace(offset=1), NOON)
+    await stores.call("retract", [retraction(1, 9)._replace(offset=1)], NOON)
     corrected = row(1, rating=2)._replace(offset=2)
 
     sent = await stores.insert(corrected)
@@ -69,22 +69,35 @@ async def test_what_is_sent_again_after_its_retraction_is_stored_once(stores: St
 async def test_a_retraction_that_is_sent_again_takes_what_came_between(stores: Stores) -> None:
     await stores.insert(row(1))
     for offset in (1, 3):
-        await stores.call("retract", retraction(1, 9)._replace(offset=offset), NOON)
+        await stores.call("retract", [retraction(1, 9)._replace(offset=offset)], NOON)
         await stores.insert(row(1)._replace(offset=offset + 1))
 
-    again = await stores.call("retract", retraction(1, 9)._replace(offset=5), NOON)
+    again = await stores.call("retract", [retraction(1, 9)._replace(offset=5)], NOON)
 
     assert (again.is_new, (await stores.stats()).unused) == (True, 0)
+
+
+async def test_retractions_are_applied_together_each_to_what_it_names(stores: Stores) -> None:
+    await stores.insert(row(1, rating=5), row(2), row(3))
+    known = retraction(1, 9)
+    await stores.call("retract", [known], NOON)
+    many = [known, retraction(2, 10), retraction(2, 10)._replace(offset=3), retraction(7, 11)]
+
+    result: RetractionResult = await stores.call("retract", many, NOON)
+    again: RetractionResult = await stores.call("retract", many, NOON)
+
+    assert (result.new_ids, again.new_ids) == ({UUID(int=10), UUID(int=11)}, frozenset())
+    assert (await stores.stats()).unused == 1
 
 
 async def test_only_the_submitter_or_a_retraction_for_all_erases(stores: Stores) -> None:
     await stores.insert(row(1)._replace(submitted_by="a"), row(2)._replace(submitted_by="b"))
     for number, submitted_by in enumerate(("b", "a"), start=8):
         named = retraction(1, number)._replace(submitted_by=submitted_by)
-        await stores.call("retract", named, NOON)
+        await stores.call("retract", [named], NOON)
         assert (await stores.stats()).unused == (2 if submitted_by == "b" else 1)
 
-    await stores.call("retract", retraction(2, 10), NOON)
+    await stores.call("retract", [retraction(2, 10)], NOON)
 
     assert (await stores.stats()).unused == 0
 
@@ -99,7 +112,7 @@ async def test_an_annotation_is_withdrawn_for_its_annotator_only(stores: Stores)
     await stores.insert(label(1, "ann"), label(2, "bob"))
     withdrawn = RetractionRow(KEY, UUID(int=9), "x", ANNOTATION, "", annotator_id="bob", offset=1)
 
-    await stores.call("retract", withdrawn, NOON)
+    await stores.call("retract", [withdrawn], NOON)
     again = await stores.insert(label(1, "ann"), label(2, "bob")._replace(offset=2))
 
     assert (again.stored, (await stores.stats()).unused) == (1, 2)
@@ -109,7 +122,7 @@ async def test_a_retracted_row_leaves_its_window(stores: Stores) -> None:
     await stores.insert(row(1), row(2))
     window, _ = await stores.claim()
 
-    result = await stores.call("retract", retraction(1, 9), NOON)
+    result = await stores.call("retract", [retraction(1, 9)], NOON)
 
     assert result.claimed_ids == (UUID(int=1),)
     assert result.stats is not None

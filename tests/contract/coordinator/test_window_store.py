@@ -88,7 +88,7 @@ async def test_what_was_retracted_is_not_learnt(stores: Stores) -> None:
     window_id = await claim_after_update(stores)
     await stores.call("set_deployed", KEY, version(3), NOON)
 
-    await stores.call("retract", retraction(1, 9), NOON)
+    await stores.call("retract", [retraction(1, 9)], NOON)
 
     assert await stores.call("learnt_by_updates", KEY, window_id) == frozenset()
 

@@ -30,7 +30,7 @@ PREPARED_AT = NOON + timedelta(minutes=5)
 
 
 async def retract(stores: Stores, number: int) -> None:
-    await stores.call("retract", retraction(number, 100 + number), NOON)
+    await stores.call("retract", [retraction(number, 100 + number)], NOON)
 
 
 async def test_a_retracted_item_names_the_window_and_the_update_that_had_it(

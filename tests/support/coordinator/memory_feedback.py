@@ -179,12 +179,21 @@ class MemoryFeedback(MemoryWithdrawals):
         return len(self.internal_traffic) - before
 
     async def retract(
-        self, _tx: object, retraction: RetractionRow, now: datetime
+        self, _tx: object, retractions: Sequence[RetractionRow], now: datetime
     ) -> RetractionResult:
+        results = [self._retract(each, now) for each in retractions]
+        changed = [each.stats for each in results if each.stats]
+        return RetractionResult(
+            tuple(used for each in results for used in each.claimed_ids),
+            changed[-1] if changed else None,
+            frozenset().union(*(each.new_ids for each in results)),
+        )
+
+    def _retract(self, retraction: RetractionRow, now: datetime) -> RetractionResult:
         name = (retraction.key.tenant_id, retraction.event_id)
         known = self.retractions.get(name)
         if known is not None and known.offset >= retraction.offset:
-            return RetractionResult(is_new=False)
+            return RetractionResult()
         self.retractions[name] = retraction
         named = (retraction.key, retraction.interaction_id, retraction.source)
         erased = [
@@ -210,7 +219,8 @@ class MemoryFeedback(MemoryWithdrawals):
             count = known_ones + len(used)
             self._change(retraction.key, withdrawals=count, fresh_withdrawals=True)
         changed = any(each.window_id is None and each.waiting_for is None for each in erased)
-        return RetractionResult(used, self.stats(retraction.key) if changed or used else None)
+        stats = self.stats(retraction.key) if changed or used else None
+        return RetractionResult(used, stats, frozenset({retraction.event_id}))
 
     def _after_preparation(self, key: AgentKey, now: datetime) -> datetime:
         """The time of a retraction: after the preparation that the open job has begun."""

@@ -59,7 +59,7 @@ class Updated:
     async def erase(self, name: str) -> None:
         """Erase a correction, and begin nothing."""
         retraction = RetractionRow(KEY, new_id(), name, "user", "", name)
-        await self.world.feedback.retract(None, retraction, self.world.clock.now())
+        await self.world.feedback.retract(None, [retraction], self.world.clock.now())
 
     @property
     def newest(self) -> Job:

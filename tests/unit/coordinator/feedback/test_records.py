@@ -15,6 +15,7 @@ from archon_contracts.events import (
 )
 from archon_contracts.identifiers import derived_id, feedback_event_id, new_id
 from archon_contracts.traffic_classes import TrafficClass
+from services.coordinator.domain import AgentKey
 from services.coordinator.errors import NotVouchedFor, OversizedFeedback
 from services.coordinator.feedback.records import (
     FeedbackBatch,
@@ -156,7 +157,23 @@ def test_runs_end_at_retractions_only() -> None:
 
     assert [len(run.feedback) for run in runs] == [2, 1]
     assert [len(run.interactions) for run in runs] == [1, 0]
-    assert [run.retraction for run in runs] == [withdrawn, None]
+    assert [run.retractions for run in runs] == [[withdrawn], []]
+
+
+def test_retractions_that_follow_each_other_are_applied_together() -> None:
+    key = AgentKey("default", AGENT)
+    one, two = (RetractionRow(key, UUID(int=n), f"i{n}", "user", "", "mine") for n in (1, 2))
+    others = [
+        two._replace(submitted_by="theirs"),
+        two._replace(source="guardrail"),
+        two._replace(annotator_id="a"),
+        two._replace(key=AgentKey("acme", AGENT)),
+    ]
+
+    runs = list(split_at_retractions([one, two, one, *others]))
+
+    # One look at all unused feedback each: ten thousand that name nothing held everybody up.
+    assert [run.retractions for run in runs] == [[one, two, one], *([each] for each in others)]
 
 
 headers = st.lists(

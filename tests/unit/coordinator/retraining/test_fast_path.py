@@ -225,7 +225,7 @@ async def test_what_was_retracted_is_not_learnt_and_is_erased_elsewhere() -> Non
     await agent.correct("one")
     retraction = RetractionRow(KEY, new_id(), "one", "user", "", "one")
 
-    result = await agent.world.feedback.retract(None, retraction, NOON)
+    result = await agent.world.feedback.retract(None, [retraction], NOON)
     await agent.world.do_work()
 
     (job,) = agent.world.store.jobs.values()
