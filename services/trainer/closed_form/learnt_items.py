@@ -219,7 +219,8 @@ def save_state(state: ClosedFormState, folder: Path) -> None:
     save_file(
         {"vectors": vectors_NH.float().contiguous(), "weights": weights_N},
         folder / LEARNT_FILE,
-        metadata={"items": json.dumps(named), "denied": json.dumps(state.denied)},
+        # One entry: the library writes several in a random order, and equal states must be equal.
+        metadata={"items": json.dumps({"learnt": named, "denied": state.denied})},
     )
 
 
@@ -241,9 +242,10 @@ def _load_items(
         return {}, {}
     try:
         with safe_open(path, framework="pt") as file:
-            named = json.loads(file.metadata()["items"])
-            # Versions from before remember no denials.
-            stored = json.loads(file.metadata().get("denied", "{}"))
+            metadata = file.metadata()
+            named, stored = json.loads(metadata["items"]), json.loads(metadata.get("denied", "{}"))
+            if isinstance(named, dict):  # a list in versions from before
+                named, stored = named["learnt"], named["denied"]
             vectors_NH, weights_N = file.get_tensor("vectors"), file.get_tensor("weights")
         items = [
             LearntItem(text, target, weight, vector_H, tuple(ids))
