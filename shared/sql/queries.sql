@@ -85,6 +85,7 @@ BEGIN
                                 -- Only ever added to.
                                 WHEN 'audit_log' THEN 'SELECT, INSERT'
                                 WHEN 'audit_entries' THEN 'SELECT, INSERT'
+                                WHEN 'deployments' THEN 'SELECT, INSERT'
                                 ELSE 'SELECT, INSERT, UPDATE, DELETE' END,
                            relation.relname, services_role);
         END IF;

@@ -24,6 +24,7 @@ from services.data_prep.pipeline import PreparationInputs, prepare
 from services.data_prep.sources.records import ParsedSource
 from services.data_prep.text import normalise_input
 from services.trainer.closed_form.embedding import FEATURES, learnt_item
+from services.trainer.closed_form.heads import LabelHeads
 from services.trainer.closed_form.learnt_items import ClosedFormState
 from services.trainer.closed_form.logistic_head import fit_head
 from services.trainer.closed_form.negative_feedback import learn_negatives
@@ -147,7 +148,7 @@ def _learn_window(
     if not negatives:
         return state
     vectors_NH = torch.from_numpy(frozen.embed([item.input for item in negatives]))
-    return learn_negatives(state, negatives, vectors_NH, state.statistics.known(labels))
+    return learn_negatives(state, negatives, vectors_NH, LabelHeads(tuple(labels)))
 
 
 def _learn(
