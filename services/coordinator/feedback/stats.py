@@ -31,8 +31,8 @@ class FeedbackStats:
     `unsuccessful_runs` the retrains in a row that trained and gave no version, the last of them at
     `last_unsuccessful_at`. `corrections` bounds the wrong answers that the fast path has not looked
     at, `refused_updates` counts its updates in a row that gave no version. `withdrawals` bounds the
-    retracted feedback that nobody has looked for in the deployed version; `fresh_withdrawals` says
-    whether some of it came since the last withdrawal began.
+    retracted feedback that nobody has looked for in the deployed version; until
+    `withdrawals_wait_until` no withdrawal begins.
     """
 
     tenant_id: str
@@ -53,7 +53,7 @@ class FeedbackStats:
     refused_updates: int = 0
     last_refused_update_at: datetime | None = None
     withdrawals: int = 0
-    fresh_withdrawals: bool = False
+    withdrawals_wait_until: datetime | None = None
     busy: bool = False
     check_at: datetime | None = None
 

@@ -374,7 +374,7 @@ def _stats(row: Mapping[str, Any]) -> FeedbackStats:
         refused_updates=row["refused_updates"],
         last_refused_update_at=row["last_refused_update_at"],
         withdrawals=row["withdrawals"],
-        fresh_withdrawals=row["fresh_withdrawals"],
+        withdrawals_wait_until=row["withdrawals_wait_until"],
         busy=row["open_job_id"] is not None,
         check_at=row["check_at"],
     )

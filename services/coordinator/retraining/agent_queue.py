@@ -77,8 +77,6 @@ class AgentQueue:
         self._policies = PolicyCache(stats_store, requests)
         # In memory: a restart tries a parked agent once more, which does no harm.
         self._parked: dict[AgentKey, tuple[int, datetime]] = {}
-        # As long as no more is retracted: what there is need not be looked at again.
-        self._waiting_withdrawals: dict[AgentKey, tuple[int, datetime]] = {}
 
     async def submit(self, tx: Tx, job: Job, cause: Cause, *, reason: str) -> bool:
         """Keep a job that was asked for; it begins when its agent is known and free.
@@ -111,7 +109,9 @@ class AgentQueue:
         """
         if returned or (job.was_unsuccessful and not was_learnt):
             await self._stats_store.count_unsuccessful_run(tx, job.key, self._clock.now())
-        if job.is_refused_update:
+        if job.is_refused_update and job.is_withdrawal:
+            await self._withdrawals.delay_next_try(tx, await self._agent(tx, job.key))
+        elif job.is_refused_update:
             await self._fast_path.record_end(tx, job.key, deployed=False)
         # Before the next one starts: an agent that is still busy would not begin it.
         await self._stats_store.clear_open_job(tx, job.key, job.job_id)
@@ -230,18 +230,14 @@ class AgentQueue:
         if revision == stats.profile_revision and now < until:
             return TriggerDecision(check_at=until)
         policies = await self._policies.read(tx, key, stats)
-        known, waits_until = self._waiting_withdrawals.get(key, (0, now))
-        if known == stats.withdrawals and now < waits_until:
-            return _decide_what_to_learn(stats, policies, now).check_by(waits_until)
-        if may_withdraw(stats, policies.trigger):
-            # Not the cooldown and the backoff of windows: what was retracted is to leave at once.
-            # Only what a withdrawal has tried waits: somebody's refused corrections must not keep
-            # data in service that its owner withdrew.
-            until = backoff_until(stats, policies.updates, now)
-            if until <= now or stats.fresh_withdrawals:
-                return TriggerDecision(withdrawal=True)
-            return decide(stats, policies.trigger, now).check_by(until)
-        return _decide_what_to_learn(stats, policies, now)
+        if not may_withdraw(stats, policies.trigger):
+            return _decide_what_to_learn(stats, policies, now)
+        # Not the cooldown of windows, nor a backoff of windows or updates: somebody's refused
+        # corrections must not keep data in service that its owner withdrew.
+        waits_until = stats.withdrawals_wait_until
+        if waits_until is None or waits_until <= now:
+            return TriggerDecision(withdrawal=True)
+        return _decide_what_to_learn(stats, policies, now).check_by(waits_until)
 
     async def _agent(self, tx: Tx, key: AgentKey) -> ConfiguredAgent:
         agent = await self._requests.find_agent(tx, key)
@@ -270,15 +266,13 @@ class AgentQueue:
 
     async def _withdraw(self, tx: Tx, key: AgentKey, stats: FeedbackStats) -> FeedbackStats | None:
         """Begin a withdrawal; where none is needed, or one must wait, the statistics without it."""
-        self._waiting_withdrawals.pop(key, None)
         opened = await self._withdrawals.open(tx, await self._agent(tx, key), stats)
         if (job := opened.job) is not None:
             await self._start(tx, job, Cause(job.job_id, str(job.job_id)))
             return None
         if opened.waits_until is None:
-            return replace(stats, withdrawals=0, fresh_withdrawals=False)
-        self._waiting_withdrawals[key] = (stats.withdrawals, opened.waits_until)
-        return stats
+            return replace(stats, withdrawals=0, withdrawals_wait_until=None)
+        return replace(stats, withdrawals_wait_until=opened.waits_until)
 
     async def _open(
         self,

@@ -25,14 +25,11 @@ class RetrainPolicies:
     trigger: TriggerPolicy
     fast_path: FastPathPolicy | None
     """None: the agent has no fast path."""
-    updates: FastPathPolicy
-    """The same whether it has one or not: its backoff is that of withdrawals too."""
 
     @classmethod
     def of(cls, profile: AgentProfile) -> RetrainPolicies:
         """The policies of a profile."""
-        updates = profile.fast_path
-        return cls(profile.trigger, updates if has_fast_path(profile) else None, updates)
+        return cls(profile.trigger, profile.fast_path if has_fast_path(profile) else None)
 
 
 class PolicyCache:

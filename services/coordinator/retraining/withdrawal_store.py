@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from services.coordinator.domain import AgentKey, TrainedVersion, WithdrawnItem
@@ -51,6 +52,10 @@ class WithdrawalStore:
     async def set_withdrawals(self, tx: Tx, key: AgentKey, count: int) -> None:
         """How many items are to be looked for in the deployed version."""
         await self._queries.set_withdrawals(tx, **_place(key), withdrawals=count)
+
+    async def delay_withdrawals(self, tx: Tx, key: AgentKey, until: datetime) -> None:
+        """No withdrawal begins until then, unless more is retracted or a version deployed."""
+        await self._queries.delay_withdrawals(tx, **_place(key), until=until)
 
     async def mark_withdrawals(self, tx: Tx, key: AgentKey) -> None:
         """All of the agent's retracted items are to be looked for."""

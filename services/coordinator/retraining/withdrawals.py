@@ -151,6 +151,7 @@ class Withdrawals:
         allowed_at = None if subtracted or not chosen else training_allowed_at(versions)
         if allowed_at is not None and allowed_at > self._clock.now():
             await self._publish(tx, agent, held_items, deployed, None, waits_until=allowed_at)
+            await self._records.delay_withdrawals(tx, agent.key, allowed_at)
             return Opened(waits_until=allowed_at)
         job = self._build_job(agent, stats, len(chosen), subtracted=subtracted) if chosen else None
         await self._publish(tx, agent, held_items, deployed, job)
@@ -168,6 +169,14 @@ class Withdrawals:
         awaits_review = job.state is JobState.COMPLETED and bool(job.review_reasons)
         if hopeless or awaits_review or job.state is JobState.CANCELLED:
             await self._records.give_up_tried(tx, job.key, MAX_TRIES)
+
+    async def delay_next_try(self, tx: Tx, agent: ConfiguredAgent) -> None:
+        """A withdrawal gave no version: what it tried waits, and what is retracted now does not.
+
+        Always for the same time: there are `MAX_TRIES`.
+        """
+        pause = timedelta(seconds=agent.profile.fast_path.backoff_seconds)
+        await self._records.delay_withdrawals(tx, agent.key, self._clock.now() + pause)
 
     async def recheck(self, tx: Tx, key: AgentKey, *, by_hand: bool) -> None:
         """Another version is deployed: look whether it holds retracted feedback.

@@ -424,7 +424,7 @@ WITH begun AS (
     ON CONFLICT DO NOTHING
 )
 UPDATE feedback_stats
-SET withdrawals = withdrawals + cardinality(:event_ids::uuid[]), fresh_withdrawals = true
+SET withdrawals = withdrawals + cardinality(:event_ids::uuid[]), withdrawals_wait_until = NULL
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 RETURNING *;
 
@@ -468,7 +468,7 @@ WITH tried AS (
     UPDATE withdrawals SET tries = tries + 1
     WHERE tenant_id = :tenant_id AND event_id = ANY(:event_ids::uuid[])
 )
-UPDATE feedback_stats SET updates = :sequence, fresh_withdrawals = false
+UPDATE feedback_stats SET updates = :sequence, withdrawals_wait_until = NULL
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: give_up_withdrawals(tenant_id, agent_id, tries)!
@@ -480,12 +480,17 @@ UPDATE withdrawals SET tries = 0
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND tries > 0;
 
 -- name: set_withdrawals(tenant_id, agent_id, withdrawals)!
-UPDATE feedback_stats SET withdrawals = :withdrawals, fresh_withdrawals = false
+UPDATE feedback_stats SET withdrawals = :withdrawals, withdrawals_wait_until = NULL
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: delay_withdrawals(tenant_id, agent_id, until)!
+UPDATE feedback_stats SET withdrawals_wait_until = :until
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 
 -- name: mark_withdrawals(tenant_id, agent_id)!
 UPDATE feedback_stats s
-SET withdrawals = (SELECT count(*) FROM withdrawals w
+SET withdrawals_wait_until = NULL,
+    withdrawals = (SELECT count(*) FROM withdrawals w
                    WHERE w.tenant_id = s.tenant_id AND w.agent_id = s.agent_id)
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
 

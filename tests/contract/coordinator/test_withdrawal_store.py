@@ -1,6 +1,6 @@
 """Retracted feedback that versions may hold: the same behaviour, in memory and on PostgreSQL."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from archon_contracts.events import JobState, TriggerReason
@@ -73,15 +73,32 @@ async def test_tries_are_counted_given_up_and_reset(stores: Stores) -> None:
         found = await stores.call("withdrawn_items", KEY, most=10)
         return {item.event_id.int: item.tries for item in found}
 
-    assert (await stores.stats()).fresh_withdrawals
     await stores.call("count_try", KEY, [UUID(int=1)], 4)
     assert await tries() == {1: 1, 2: 0}
     assert (await stores.stats()).updates == 4
-    assert not (await stores.stats()).fresh_withdrawals
     await stores.call("give_up_tried", KEY, 3)
     assert await tries() == {1: 3, 2: 0}
     await stores.call("reset_tries", KEY)
     assert await tries() == {1: 0, 2: 0}
+
+
+async def test_withdrawals_wait_until_more_is_retracted_or_a_version_deployed(
+    stores: Stores,
+) -> None:
+    await stores.insert(row(1), row(2))
+    await stores.claim()
+    await retract(stores, 1)
+
+    async def delayed() -> datetime | None:
+        await stores.call("delay_withdrawals", KEY, NOON)
+        return (await stores.stats()).withdrawals_wait_until
+
+    assert await delayed() == NOON
+    await retract(stores, 2)
+    assert (await stores.stats()).withdrawals_wait_until is None
+    assert await delayed() == NOON
+    await stores.call("mark_withdrawals", KEY)
+    assert (await stores.stats()).withdrawals_wait_until is None
 
 
 async def test_what_is_to_be_looked_for_is_set_and_noted(stores: Stores) -> None:

@@ -217,7 +217,7 @@ class MemoryFeedback(MemoryWithdrawals):
         if used:
             known_ones = self._store.stats[retraction.key].withdrawals
             count = known_ones + len(used)
-            self._change(retraction.key, withdrawals=count, fresh_withdrawals=True)
+            self._change(retraction.key, withdrawals=count, withdrawals_wait_until=None)
         changed = any(each.window_id is None and each.waiting_for is None for each in erased)
         stats = self.stats(retraction.key) if changed or used else None
         return RetractionResult(used, stats, frozenset({retraction.event_id}))

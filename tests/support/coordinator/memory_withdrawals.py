@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from archon_contracts.events import JobState
@@ -60,7 +61,7 @@ class MemoryWithdrawals(MemoryWindowEnds):
         for each in self._withdrawn(key):
             each.tries += each.row.event_id in event_ids
         self._store.stats[key] = replace(
-            self._store.stats[key], updates=sequence, fresh_withdrawals=False
+            self._store.stats[key], updates=sequence, withdrawals_wait_until=None
         )
 
     async def give_up_tried(self, _tx: object, key: AgentKey, tries: int) -> None:
@@ -73,13 +74,18 @@ class MemoryWithdrawals(MemoryWindowEnds):
 
     async def set_withdrawals(self, _tx: object, key: AgentKey, count: int) -> None:
         self._store.stats[key] = replace(
-            self._store.stats[key], withdrawals=count, fresh_withdrawals=False
+            self._store.stats[key], withdrawals=count, withdrawals_wait_until=None
         )
+
+    async def delay_withdrawals(self, _tx: object, key: AgentKey, until: datetime) -> None:
+        self._store.stats[key] = replace(self._store.stats[key], withdrawals_wait_until=until)
 
     async def mark_withdrawals(self, _tx: object, key: AgentKey) -> None:
         if key in self._store.stats:
             count = len(self._withdrawn(key))
-            self._store.stats[key] = replace(self._store.stats[key], withdrawals=count)
+            self._store.stats[key] = replace(
+                self._store.stats[key], withdrawals=count, withdrawals_wait_until=None
+            )
 
     def _withdrawn(self, key: AgentKey) -> list[StoredRow]:
         return [each for each in self.rows.values() if each.row.key == key and each.withdrawn_at]

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID, uuid5
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -226,6 +227,36 @@ async def test_a_refused_update_delays_no_withdrawal() -> None:
     assert agent.newest.state.is_final  # that one is tried again after a backoff
 
 
+async def test_refused_updates_do_not_lengthen_the_backoff_of_a_withdrawal() -> None:
+    agent = await learnt()
+    for name in ("two", "three", "four"):
+        await agent.correct(name)
+        await agent.finish(passed=False)
+        agent.world.clock.move(3600)
+    await agent.retract("one")
+    await agent.finish(passed=False)
+    failed = agent.newest
+
+    agent.world.clock.move(agent.command.profile.fast_path.backoff_seconds)
+    due = await agent.world.feedback.lock_due_stats(None, agent.world.clock.now())
+    assert due is not None
+    await agent.world.agent_queue.evaluate_trigger(None, due)
+
+    assert failed.is_withdrawal
+    assert agent.newest.is_withdrawal
+    assert not agent.newest.state.is_final
+
+
+async def test_a_failed_withdrawal_delays_no_correction() -> None:
+    agent = await learnt()
+    await agent.retract("one")
+    await agent.finish(passed=False)
+
+    await agent.correct("two")
+
+    assert (agent.newest.is_update, agent.newest.is_withdrawal) == (True, False)
+
+
 async def test_a_version_that_awaits_a_review_is_not_made_again() -> None:
     agent = await learnt()
     await agent.retract("one")
@@ -279,10 +310,16 @@ async def test_where_nothing_may_begin_by_itself_a_withdrawal_waits() -> None:
     assert (begun, agent.newest.is_withdrawal) == (False, True)
 
 
-async def test_a_rollback_to_a_version_that_holds_retracted_feedback_is_followed() -> None:
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_rollback_to_a_version_that_holds_retracted_feedback_is_followed(
+    *, refused: bool
+) -> None:
     agent = await learnt()
     await agent.retract("one")
     await agent.finish(passed=True, version="1.0.1")
+    if refused:
+        await agent.correct("two")
+        await agent.finish(passed=False)
     agent.world.clock.move(1)
     model = ModelRef(version="1.0.0", artifact=artifact("the first"))
     rolled_back = ModelRolledBack(
