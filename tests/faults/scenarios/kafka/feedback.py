@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +18,8 @@ from tests.faults.brokers.kafka_cluster import KafkaCluster, kafka_cluster
 from tests.faults.brokers.servers import Server
 from tests.faults.probes import count_fault_lines
 from tests.faults.scenario import Context, ScenarioResult
-from tests.faults.scenarios.kafka.watch import (
-    GOAL_SECONDS,
-    LINES_PER_MINUTE,
-    LONGEST_SECONDS,
-    REPORT_SECONDS,
-)
+from tests.faults.scenarios.kafka.outage import OutageReport
+from tests.faults.scenarios.kafka.watch import GOAL_SECONDS, LONGEST_SECONDS, REPORT_SECONDS
 from tests.faults.system import LocalSystem, local_system
 from tests.faults.waiting import beside, until
 from tests.faults.workload.load import FeedbackLoad, HttpFeedbackLoad
@@ -81,58 +76,33 @@ class _FeedbackOutage:
     subscriber: _Subscriber
     client_lines: _ClientLines
     logs: Path
-    problems: list[str] = field(default_factory=list)
-    facts: dict[str, object] = field(default_factory=dict)
+    report: OutageReport = field(default_factory=OutageReport)
 
     async def pass_through(self, nodes: Sequence[Server], seconds: float) -> None:
-        """Kill the nodes, leave them away so long, start them, wait until all are in sync."""
-        lines, began = self._lines(), time.monotonic()
-        await asyncio.gather(*(node.end(signal.SIGKILL) for node in nodes))
-        await self._expect("readiness named it after, s", self._is_named, REPORT_SECONDS)
-        await asyncio.sleep(max(0.0, seconds - (time.monotonic() - began)))
-        await asyncio.gather(*(node.start() for node in nodes))
-        if not await self.cluster.well():
-            self.problems.append("the cluster itself did not come back")
-        minutes = max(1.0, (time.monotonic() - began) / 60)
-        rates = {name: round((n - lines[name]) / minutes, 1) for name, n in self._lines().items()}
-        self.facts["log lines a minute"] = rates
-        self.problems += [
-            f"{name}: {rate:g} log lines a minute"
-            for name, rate in rates.items()
-            if rate > LINES_PER_MINUTE
-        ]
+        """Have the outage; the subscription has to report it, and to log it."""
+        rates = await self.report.pass_through(
+            self.cluster, nodes, seconds, is_named=self._is_named, count_lines=self._lines
+        )
         if not any(self.subscriber.faults) or not rates["clients"]:
-            self.problems.append("the subscription reported no outage, or logged none")
+            self.report.problems.append("the subscription reported no outage, or logged none")
 
     async def recover(self, by_http: FeedbackLoad, by_kafka: FeedbackLoad) -> None:
         """See that both ways take feedback again, that it is stored, and that all is clear."""
         for way, load in (("HTTP", by_http), ("Kafka", by_kafka)):
             event, began = load.make(), time.monotonic()
             await load.deliver([event])
-            self._record(f"{way} answered after, s", time.monotonic() - began, GOAL_SECONDS)
+            self.report.record(f"{way} answered after, s", time.monotonic() - began, GOAL_SECONDS)
 
             async def read(number: str = event.interaction_id) -> bool:
                 return number in self.subscriber.numbers
 
-            await self._expect(f"{way}: read by a subscriber after, s", read, GOAL_SECONDS)
-        await self._expect("readiness was clear after, s", self._is_clear, REPORT_SECONDS)
-        await self._expect("the subscription said so after, s", self._is_over, REPORT_SECONDS)
+            await self.report.expect(f"{way}: read by a subscriber after, s", read, GOAL_SECONDS)
+        await self.report.expect("readiness was clear after, s", self._is_clear, REPORT_SECONDS)
+        await self.report.expect("the subscription said so after, s", self._is_over, REPORT_SECONDS)
         ended = sum(self.system.status(name).restarts for name in WATCHED)
-        self.facts["processes ended"] = ended
+        self.report.facts["processes ended"] = ended
         if ended:
-            self.problems.append(f"services ended {ended} times")
-
-    async def _expect(
-        self, what: str, check: Callable[[], Awaitable[bool]], most_seconds: float
-    ) -> None:
-        began = time.monotonic()
-        await until(check, timeout=2 * most_seconds)
-        self._record(what, time.monotonic() - began, most_seconds)
-
-    def _record(self, what: str, seconds: float, most_seconds: float) -> None:
-        self.facts[what] = round(seconds, 1)
-        if seconds > most_seconds:
-            self.problems.append(f"{what.removesuffix(', s')} {seconds:.1f} s")
+            self.report.problems.append(f"services ended {ended} times")
 
     async def _is_named(self) -> bool:
         return all("kafka" in problems for problems in await self._read_problems())
@@ -183,7 +153,7 @@ class FeedbackWithoutMajority:
                     *[await enter(load) for load in _loads(system, path, WITNESSES)]
                 )
             account, problems = await system.reconcile(path, stall_seconds=30)
-        problems += outage.problems
+        problems += outage.report.problems
         return ScenarioResult(
             account=account,
             load=f"{account.sent:,} feedback events by HTTP and Kafka",
@@ -191,7 +161,7 @@ class FeedbackWithoutMajority:
             survived=int(not problems),
             trials=account.sent,
             problems=tuple(problems),
-            facts=outage.facts,
+            facts=outage.report.facts,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -26,12 +25,8 @@ from tests.faults.brokers.servers import Server, servers
 from tests.faults.brokers.topics import event_ids_on
 from tests.faults.probes import Fleet, fleet
 from tests.faults.scenario import Context, ScenarioResult
-from tests.faults.scenarios.kafka.watch import (
-    GOAL_SECONDS,
-    LINES_PER_MINUTE,
-    LONGEST_SECONDS,
-    REPORT_SECONDS,
-)
+from tests.faults.scenarios.kafka.outage import OutageReport
+from tests.faults.scenarios.kafka.watch import GOAL_SECONDS, LONGEST_SECONDS, REPORT_SECONDS
 from tests.faults.waiting import until
 from tests.faults.workload.load import send_commands
 from tests.support.infrastructure.real_kafka import why_not
@@ -58,27 +53,15 @@ class _Outage:
     fleet: Fleet
     name: str
     child: psutil.Process
-    problems: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
+    report: OutageReport = field(default_factory=OutageReport)
 
     async def pass_through(self, nodes: Sequence[Server], seconds: float) -> None:
-        """Kill the nodes, leave them away so long, start them, wait until all are in sync."""
-        lines, began = self.fleet.log_lines(self.name), time.monotonic()
-        await asyncio.gather(*(node.end(signal.SIGKILL) for node in nodes))
-        if not await until(self._reports, timeout=REPORT_SECONDS):
-            self.problems.append(f"readiness said nothing for {REPORT_SECONDS:g} s")
-        self.seconds["named by readiness"] = round(time.monotonic() - began, 1)
-        await asyncio.sleep(max(0.0, seconds - (time.monotonic() - began)))
-        await asyncio.gather(*(node.start() for node in nodes))
-        if not await self.cluster.well():
-            self.problems.append("the cluster itself did not come back")
-        minutes = (time.monotonic() - began) / 60
-        rate = (self.fleet.log_lines(self.name) - lines) / minutes
-        self.seconds["log lines a minute"] = round(rate, 1)
-        if rate > LINES_PER_MINUTE:
-            self.problems.append(f"{rate:.0f} log lines a minute")
+        """Have the outage, which no process may end in."""
+        await self.report.pass_through(
+            self.cluster, nodes, seconds, is_named=self._reports, count_lines=self._lines
+        )
         if not self.child.is_running() or self.fleet.restarts(self.name):
-            self.problems.append("the training or its trainer ended in the outage")
+            self.report.problems.append("the training or its trainer ended in the outage")
 
     async def recover(self, dataset: ArtifactRef) -> UUID:
         """See that what waited is sent, and that a new command is read; returns its job."""
@@ -93,13 +76,9 @@ class _Outage:
         async def read() -> bool:
             return await self.fleet.reader.value(TAKEN, job) == 1
 
-        for what, done in (("sent again after, s", sent), ("read again after, s", read)):
-            await until(done, timeout=4 * GOAL_SECONDS)
-            self.seconds[what] = round(time.monotonic() - well, 1)
-            if self.seconds[what] > GOAL_SECONDS:
-                self.problems.append(f"{what.partition(',')[0]} {self.seconds[what]:g} s")
-        if not await until(self._is_clear, timeout=REPORT_SECONDS):
-            self.problems.append("readiness did not become clear again")
+        await self.report.expect("sent again after, s", sent, GOAL_SECONDS, since=well)
+        await self.report.expect("read again after, s", read, GOAL_SECONDS, since=well)
+        await self.report.expect("readiness was clear after, s", self._is_clear, REPORT_SECONDS)
         return command.job_id
 
     async def _reports(self) -> bool:
@@ -107,6 +86,9 @@ class _Outage:
 
     async def _is_clear(self) -> bool:
         return await answers_ready(self.fleet.port(self.name))
+
+    def _lines(self) -> dict[str, int]:
+        return {"trainer": self.fleet.log_lines(self.name)}
 
 
 class TrainingWithoutMajority:
@@ -170,7 +152,7 @@ async def _child_at_work(trainer: Fleet, name: str, checkpoints: Path) -> psutil
 
 async def _result(outage: _Outage, *, jobs: set[str]) -> ScenarioResult:
     """Let both trainings end, and compare what the outbox holds with what Kafka has."""
-    trainer, problems = outage.fleet, outage.problems
+    trainer, problems = outage.fleet, outage.report.problems
 
     async def over() -> bool:
         return await trainer.reader.value(OVER) == len(jobs) and await trainer.quiet()
@@ -195,5 +177,5 @@ async def _result(outage: _Outage, *, jobs: set[str]) -> ScenarioResult:
         survived=int(not ended and models == len(jobs)),
         trials=len(made),
         problems=tuple(problems),
-        facts={**outage.seconds, "processes ended": ended, "records of events": len(there)},
+        facts={**outage.report.facts, "processes ended": ended, "records of events": len(there)},
     )
