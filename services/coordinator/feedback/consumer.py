@@ -91,22 +91,22 @@ class FeedbackWriter:
         """
         now, changed = self._clock.now(), list[tuple[bool, FeedbackStats]]()
         counter = FeedbackCounter(now)
-        for run in split_at_retractions(items):
-            if run.feedback:
-                inserted = await self._feedback.insert_feedback(tx, run.feedback, agents, now)
+        for group in split_at_retractions(items):
+            if group.feedback:
+                inserted = await self._feedback.insert_feedback(tx, group.feedback, agents, now)
                 stored_counter.add(inserted.stored)
-                duplicate_counter.add(len(run.feedback) - inserted.stored)
-                counter.add_feedback(run.feedback, inserted.new_ids)
+                duplicate_counter.add(len(group.feedback) - inserted.stored)
+                counter.add_feedback(group.feedback, inserted.new_ids)
                 changed += [(True, stats) for stats in inserted.stats]
-            if run.interactions:
-                new_ids = await self._feedback.insert_interactions(tx, run.interactions, now)
-                counter.add_interactions(run.interactions, new_ids)
-            if run.retractions:
-                result = await self._feedback.retract(tx, run.retractions, now)
-                for row in run.retractions:
+            if group.interactions:
+                new_ids = await self._feedback.insert_interactions(tx, group.interactions, now)
+                counter.add_interactions(group.interactions, new_ids)
+            if group.retractions:
+                result = await self._feedback.retract(tx, group.retractions, now)
+                for row in group.retractions:
                     counter.add_retraction(row, is_new=row.event_id in result.new_ids)
                 changed += [(False, result.stats)] if result.stats else []
-                await self._request_erasure(tx, run.retractions[-1], result.claimed_ids)
+                await self._request_erasure(tx, group.retractions[-1], result.claimed_ids)
         if counted := counter.encode():
             await self._feedback.add_pending_counts(tx, counted)
         return changed

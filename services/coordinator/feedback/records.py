@@ -170,8 +170,7 @@ def parse_record(
 
 @dataclass(slots=True)
 class RowGroup:
-    """What is stored together, and the retractions after it, which concern one submitter's
-    feedback from one source."""
+    """Rows that are stored together, and retractions after them: of one source and submitter."""
 
     feedback: list[FeedbackRow] = field(default_factory=list)
     interactions: list[InteractionRow] = field(default_factory=list)
@@ -179,7 +178,7 @@ class RowGroup:
 
     def takes(self, row: RetractionRow) -> bool:
         """Whether the retraction can be applied with those that the group has."""
-        return all(_concern(each) == _concern(row) for each in self.retractions[-1:])
+        return not self.retractions or _concern(self.retractions[0]) == _concern(row)
 
 
 def _concern(row: RetractionRow) -> tuple[AgentKey, str, str, str]:
@@ -187,23 +186,23 @@ def _concern(row: RetractionRow) -> tuple[AgentKey, str, str, str]:
 
 
 def split_at_retractions(items: Iterable[FeedbackItem]) -> Iterator[RowGroup]:
-    """The items in as few runs as keep the order of retractions among them."""
-    run = RowGroup()
+    """The items in as few groups as keep the order of retractions among them."""
+    group = RowGroup()
     for item in items:
         if isinstance(item, RetractionRow):
-            if not run.takes(item):
-                yield run
-                run = RowGroup()
-            run.retractions.append(item)
+            if not group.takes(item):
+                yield group
+                group = RowGroup()
+            group.retractions.append(item)
             continue
-        if run.retractions:
-            yield run
-            run = RowGroup()
+        if group.retractions:
+            yield group
+            group = RowGroup()
         if isinstance(item, FeedbackRow):
-            run.feedback.append(item)
+            group.feedback.append(item)
         else:
-            run.interactions.append(item)
-    yield run
+            group.interactions.append(item)
+    yield group
 
 
 def _parse_feedback(
