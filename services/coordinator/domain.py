@@ -175,7 +175,7 @@ class CandidateFacts(ValueObject):
     seconds: float | None = None
     """Of the whole training. None: the job is older than this field."""
     closed_form: ClosedFormModel | None = None
-    """The free option beside a fine-tuned model."""
+    """What the same training fitted beside a fine-tuned model; evaluated on the same items."""
 
 
 class EvaluationFacts(ValueObject):

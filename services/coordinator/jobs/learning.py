@@ -109,7 +109,7 @@ def _describe(
 
 
 def _describe_choice(job: Job, metrics: Mapping[str, float]) -> tuple[str, ...]:
-    """The free option beside the costly one, where a run tried both."""
+    """Closed form and fine-tuning compared, where a run tried both."""
     if job.replaced_candidate is not None:
         return (f"the gate took the closed form: {job.replaced_candidate.reason}",)
     names = (CLOSED_FORM_ACCURACY, FINE_TUNED_ACCURACY, CLOSED_FORM_SECONDS, FINE_TUNED_SECONDS)
