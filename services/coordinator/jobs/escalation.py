@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from archon_contracts.events import CurriculumPlan, RejectionKind
+from archon_contracts.metric_names import CLOSED_FORM, FINE_TUNED_SECONDS
 from archon_contracts.values import AgentKind, LearningPolicy, ModelRef, RetentionStrategy
 from services.coordinator.domain import EscalationStep, Job, JobFacts, ReplacedCandidate
 
@@ -20,6 +21,11 @@ MORE_REPLAY_RATIO: Final = 1.0
 
 CLOSED_FORM_STEPS: Final = 1
 """Solving for its head counts as one optimizer step."""
+
+OF_GRADIENT_DESCENT: Final = frozenset(
+    {RetentionStrategy.MORE_REPLAY, RetentionStrategy.INTERPOLATION}
+)
+"""Strategies that give a closed form once more: its sums hold all earlier items already."""
 
 LADDERS: Final[Mapping[AgentKind, tuple[RetentionStrategy, ...]]] = {
     # Cheapest first: each costs more data or more steps than the one before.
@@ -84,9 +90,17 @@ def choose_escalation(
         )
     ladder = LADDERS[kind]
     place = ladder.index(job.facts.retention) if job.facts.retention in ladder else 0
-    if place + 1 >= len(ladder):
-        return EscalationDecision(reason="no stronger strategy is left")
-    return EscalationDecision(ladder[place + 1])
+    skipped = OF_GRADIENT_DESCENT if _is_closed_form_alone(job.facts) else frozenset()
+    for strategy in ladder[place + 1 :]:
+        if strategy not in skipped:
+            return EscalationDecision(strategy)
+    return EscalationDecision(reason="no stronger strategy is left")
+
+
+def _is_closed_form_alone(facts: JobFacts) -> bool:
+    """Whether the refused candidate is a closed form, and fine-tuning was not tried beside it."""
+    metrics = facts.candidate.metrics if facts.candidate else {}
+    return metrics.get(CLOSED_FORM) == 1.0 and FINE_TUNED_SECONDS not in metrics
 
 
 def escalate(

@@ -14,6 +14,7 @@ from archon_contracts.events import (
     TriggerReason,
 )
 from archon_contracts.identifiers import derived_id
+from archon_contracts.metric_names import CLOSED_FORM, FINE_TUNED_SECONDS
 from archon_contracts.values import (
     AgentKind,
     LearningPolicy,
@@ -22,7 +23,14 @@ from archon_contracts.values import (
     TrainingConfig,
     TrainingMethod,
 )
-from services.coordinator.domain import AgentKey, Job, JobFacts, JobTrace, WindowFacts
+from services.coordinator.domain import (
+    AgentKey,
+    CandidateFacts,
+    Job,
+    JobFacts,
+    JobTrace,
+    WindowFacts,
+)
 from services.coordinator.jobs.escalation import (
     LADDERS,
     attempts_of_rung,
@@ -84,6 +92,27 @@ def test_every_kind_climbs_its_ladder_to_the_end(kind: AgentKind) -> None:
 
     assert tried == list(LADDERS[kind])
     assert why == "no stronger strategy is left"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "follows"),
+    [
+        ({CLOSED_FORM: 1.0}, RetentionStrategy.REHEARSAL),
+        # Fine-tuning was tried: with more replay it gives another model.
+        ({CLOSED_FORM: 1.0, FINE_TUNED_SECONDS: 9.0}, RetentionStrategy.MORE_REPLAY),
+        ({CLOSED_FORM: 0.0, FINE_TUNED_SECONDS: 9.0}, RetentionStrategy.MORE_REPLAY),
+        ({}, RetentionStrategy.MORE_REPLAY),
+    ],
+)
+def test_strategies_that_give_the_same_closed_form_are_skipped(
+    metrics: dict[str, float], follows: RetentionStrategy
+) -> None:
+    candidate = CandidateFacts(artifact=artifact("refused"), steps=1, metrics=metrics)
+    job = refused_job(candidate=candidate)
+
+    decision = choose_escalation(job, AgentKind.SELECTOR, LearningPolicy(), FORGETTING, NOON)
+
+    assert decision.strategy is follows
 
 
 def test_the_policy_bounds_the_escalations() -> None:
