@@ -13,16 +13,19 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from archon_contracts.formats.manifest import FileEntry
-from archon_inference.card import CARD_FILE, ModelCard, read_card
+from archon_inference.card import CARD_FILE, read_card
 from archon_inference.catalogue import CATALOGUE_FILE, EMBEDDINGS_FILE
 from archon_inference.devices import Precision
 from archon_inference.loading import load_predictor
 from archon_inference.model_files import HEAD_FILE
 from archon_inference.ports import Predictor
 from archon_inference.verification import verify_folder
+
+if TYPE_CHECKING:
+    from archon_inference.encoder import TextEncoder
 
 VERSION_FILES: Final = frozenset(
     {
@@ -55,7 +58,7 @@ class VerifiedLoader:
         self._precision: Precision = precision
         # An encoder of MiniLM's size takes 90 MB, so few are kept.
         self._capacity = capacity
-        self._encoders: OrderedDict[str, Any] = OrderedDict()
+        self._encoders: OrderedDict[str, TextEncoder] = OrderedDict()
 
     def load(self, folder: Path, digest: str) -> Predictor:
         """The model in `folder`, whose manifest hashes to `digest`.
@@ -68,7 +71,7 @@ class VerifiedLoader:
         card, encoder = read_card(folder), self._encoders.get(key)
         # Its lower layers were cut off where the card of the version it was loaded with said.
         if encoder is None or encoder.frozen_layers != card.frozen_layers:
-            return self._load_whole(folder, card, key)
+            return self._load_whole(folder, key)
         from archon_inference.classifier import Classifier
         from archon_inference.selector import Selector
 
@@ -76,12 +79,15 @@ class VerifiedLoader:
         kind = Selector if card.kind == "selector" else Classifier
         return kind.from_encoder(folder, card, encoder)
 
-    def _load_whole(self, folder: Path, card: ModelCard, key: str) -> Predictor:
+    def _load_whole(self, folder: Path, key: str) -> Predictor:
+        from archon_inference.classifier import Classifier
+        from archon_inference.selector import Selector
+
         predictor = load_predictor(
             folder, threads=self._threads, device=self._device, precision=self._precision
         )
-        if card.kind != "generator":
-            self._encoders[key] = predictor.encoder  # type: ignore[attr-defined]  # both have one
+        if isinstance(predictor, Classifier | Selector):
+            self._encoders[key] = predictor.encoder
             while len(self._encoders) > self._capacity:
                 self._encoders.popitem(last=False)
         return predictor
