@@ -32,6 +32,14 @@ def learnt_item(item: TrainingItem, vector_H: Tensor) -> LearntItem:
     return LearntItem(text_digest(item.input), item.target, item.weight, vector_H, ids)
 
 
+def learn_items(
+    state: ClosedFormState, items: Sequence[TrainingItem], vectors_NH: Tensor
+) -> ClosedFormState:
+    """The state with these items, whose vectors are known."""
+    pairs = zip(items, vectors_NH.cpu(), strict=True)
+    return state.learn([learnt_item(item, vector_H) for item, vector_H in pairs])
+
+
 def embed_new(
     encoder: TextEncoder,
     items: Sequence[TrainingItem],

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from archon_contracts.formats import TRAIN_FILE, LineInvalid, TrainingItem, read_jsonl
+from archon_contracts.formats import TRAIN_FILE, TrainingItem
 from archon_contracts.metric_names import (
     CHANGED_ANSWERS,
     CLOSED_FORM,
@@ -37,7 +37,7 @@ from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
 from archon_inference.selector import Selector
 from archon_inference.verified_loader import VerifiedLoader
-from services.trainer.closed_form.embedding import embed_new, features_of, learnt_item
+from services.trainer.closed_form.embedding import embed_new, features_of, learn_items
 from services.trainer.closed_form.heads import Heads, LabelHeads, ToolHeads
 from services.trainer.closed_form.learnt_items import (
     ClosedFormState,
@@ -46,7 +46,8 @@ from services.trainer.closed_form.learnt_items import (
     save_state,
 )
 from services.trainer.closed_form.tool_vectors import embed_catalogue
-from services.trainer.errors import DatasetInvalid, EmptyDataset, RunInvalid
+from services.trainer.errors import EmptyDataset, RunInvalid
+from services.trainer.items import read_items
 
 ENCODERS_IN_MEMORY: Final = 2
 """Agents share the encoder of their base model unless theirs was fine-tuned; 90 MB each."""
@@ -62,13 +63,13 @@ def run(spec: dict[str, Any], report: Report) -> dict[str, Any]:
     Raises:
         RunInvalid: the warm-start version has no closed form, or there is nothing to withdraw.
         EmptyDataset: no item has an answer of the agent.
-        DatasetInvalid: a line is not an item.
+        DatasetInvalid: a line is not an item, or an item has no target.
         InferenceError: the warm-start version cannot be loaded.
     """
     started = time.perf_counter()
     report({"event": "started", "total_steps": 1, "resumed_from_step": 0})
     before = _load(spec)
-    items = _read_items(Path(spec["dataset"]))
+    items = read_items(Path(spec["dataset"]) / TRAIN_FILE)
     report({"event": "first_step", "at": time.time()})
     known = _state_of(spec)
     state = known.unlearn(read_retracted(Path(spec["dataset"])))
@@ -135,9 +136,7 @@ def update(
             "No item has one of the agent's labels or tools: there is nothing to learn from"
         )
     vectors_NH = embed_new(before.encoder, learnt, before.card.max_length, state)
-    changed = state.learn(
-        [learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)]
-    )
+    changed = learn_items(state, learnt, vectors_NH)
     after = heads.build(before.encoder, before.card, changed)
     # A version after fine-tuning may read other features than its sums are made of.
     same = before.features == features_of(before.encoder, state)
@@ -209,13 +208,6 @@ def _measure(before: _Answers, after: _Answers) -> dict[str, float]:
             sum(then != now for then, now in zip(before.given, after.given, strict=True))
         ),
     }
-
-
-def _read_items(dataset: Path) -> list[TrainingItem]:
-    try:
-        return list(read_jsonl(dataset / TRAIN_FILE, TrainingItem))
-    except LineInvalid as error:
-        raise DatasetInvalid(str(error)) from error
 
 
 def _load(spec: Mapping[str, Any]) -> Classifier | Selector:

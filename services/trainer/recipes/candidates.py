@@ -42,7 +42,7 @@ from services.trainer.closed_form.embedding import (
     FEATURES,
     embed_new,
     features_of,
-    learnt_item,
+    learn_items,
 )
 from services.trainer.closed_form.heads import CLASSIFIER_FORMAT, Heads, LabelHeads, ToolHeads
 from services.trainer.closed_form.learnt_items import (
@@ -53,16 +53,16 @@ from services.trainer.closed_form.learnt_items import (
 )
 from services.trainer.closed_form.negative_feedback import learn_negatives
 from services.trainer.errors import EmptyDataset
-from services.trainer.recipes.classifier import train as fine_tune_classifier
-from services.trainer.recipes.encoder_recipe import TextLimit, measure_limit
-from services.trainer.recipes.fitting import TrainResult
-from services.trainer.recipes.items import (
+from services.trainer.items import (
     REPLAY,
     TrainingItem,
     read_items,
     read_negatives,
     read_training_items,
 )
+from services.trainer.recipes.classifier import train as fine_tune_classifier
+from services.trainer.recipes.encoder_recipe import TextLimit, measure_limit
+from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.progress_callback import Report
 from services.trainer.recipes.run import EncoderConfig, SelectorConfig, TrainingRun
 from services.trainer.recipes.selector import embed_run_catalogue
@@ -107,30 +107,34 @@ def train(
         RunInvalid: the warm-start model comes from another base model, or a selector has no
             catalogue.
     """
-    if read_negatives(run.dataset):
+    negatives = read_negatives(run.dataset)
+    if negatives:
         # A window in which nobody said a right answer teaches what is wrong.
         train_items = read_items(run.dataset / TRAIN_FILE)
         validation_items = read_items(run.dataset / VALIDATION_FILE)
     else:
         train_items, validation_items = read_training_items(run.dataset)
-    candidate = fit_closed_form(run, train_items)
+    candidate = fit_closed_form(run, train_items, negatives)
     vectors_NH = candidate.model.embed([item.input for item in validation_items])
     right = _right_answers(candidate.model, validation_items, vectors_NH)
-    final = _learn_validation(candidate, validation_items, vectors_NH.cpu())
+    final = _learn_validation(candidate, validation_items, vectors_NH)
     # Gradient descent needs answers that somebody stated.
     if train_items and _wants_fine_tuning(run, right):
         of_kind = fine_tune_classifier if run.kind is AgentKind.CLASSIFIER else fine_tune_selector
-        parts = (train_items, validation_items)
+        parts = (train_items, validation_items, negatives)
         return _fine_tuned_or(final, run, report, fine_tune or of_kind, parts, right)
     return _closed_form(final, run, report, right)
 
 
 def fit_closed_form(
-    run: TrainingRun[EncoderConfig], items: Sequence[TrainingItem]
+    run: TrainingRun[EncoderConfig],
+    items: Sequence[TrainingItem],
+    negatives: Sequence[TrainingItem],
 ) -> ClosedFormCandidate:
     """The head of all items seen so far: the warm-start version's statistics and the new items.
 
-    Replayed items are in the statistics already and are not counted again.
+    Of `negatives` only wrong answers are known. Replayed items are in the statistics already and
+    are not counted again.
 
     Raises:
         EmptyDataset: no item has an answer of the agent.
@@ -154,11 +158,10 @@ def fit_closed_form(
     state = before or ClosedFormState.empty(encoder.feature_size(FEATURES))
     # What was retracted since leaves with this version; its text is erased, its vector is there.
     state = state.unlearn(read_retracted(run.dataset))
-    negatives = read_negatives(run.dataset)
     texts = [item.input for item in (*items, *negatives)]
     limit = measure_limit(encoder, texts, run.config.max_length, card.max_length if card else 0)
     vectors_NH = embed_new(encoder, learnt, limit.max_length, state)
-    state = state.learn([learnt_item(i, v) for i, v in zip(learnt, vectors_NH.cpu(), strict=True)])
+    state = learn_items(state, learnt, vectors_NH)
     has_learnt = state.count() > 0 or bool(state.statistics.known(heads.names))
     if not heads.answers(state) or not (has_learnt or negatives):
         raise EmptyDataset(
@@ -199,14 +202,10 @@ def _learn_validation(
     started = time.perf_counter()
     before = candidate.model
     targets = frozenset(before.answers)
-    known = [
-        learnt_item(item, vector_H)
-        for item, vector_H in zip(items, vectors_NH, strict=True)
-        if item.target in targets
-    ]
+    known = [place for place, item in enumerate(items) if item.target in targets]
     if not known:
         return candidate
-    state = candidate.state.learn(known)
+    state = learn_items(candidate.state, [items[place] for place in known], vectors_NH[known])
     # Only what was answered before: a new answer may even have replaced the only item of a label.
     heads = candidate.heads
     if isinstance(heads, LabelHeads):
@@ -239,14 +238,15 @@ def _fine_tuned_or(
     run: TrainingRun[EncoderConfig],
     report: Report,
     fine_tune: FineTune,
-    parts: tuple[Sequence[TrainingItem], Sequence[TrainingItem]],
+    parts: tuple[Sequence[TrainingItem], Sequence[TrainingItem], Sequence[TrainingItem]],
     right: Sequence[bool],
 ) -> TrainResult:
     """Fine-tune; keep that model where it is significantly better on the validation items.
 
-    `parts` are the training and the validation items.
+    `parts` are the training and the validation items and those of which only wrong answers are
+    known.
     """
-    train_items, validation_items = parts
+    train_items, validation_items, negatives = parts
     started = time.perf_counter()
     result = fine_tune(run, report)
     seconds = time.perf_counter() - started
@@ -264,7 +264,6 @@ def _fine_tuned_or(
     }
     if chosen:
         result.metrics.update(comparison)
-        negatives = read_negatives(run.dataset)
         # Validation items are new data like the others: the next version holds them too.
         learnt = [*train_items, *validation_items]
         save_state(_state_under(tuned, learnt, negatives), run.output_dir)
@@ -330,8 +329,7 @@ def _state_under(
     targets = frozenset(heads.names)
     known = [item for item in items if item.target in targets]
     state = ClosedFormState.empty(encoder.feature_size(features))
-    vectors_NH = embed_new(encoder, known, longest, state).cpu()
-    state = state.learn([learnt_item(i, v) for i, v in zip(known, vectors_NH, strict=True)])
+    state = learn_items(state, known, embed_new(encoder, known, longest, state))
     return learn_negatives(state, negatives, embed_new(encoder, negatives, longest, state), heads)
 
 

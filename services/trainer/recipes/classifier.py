@@ -17,6 +17,7 @@ from archon_inference.base_models import resolve_base_model
 from archon_inference.card import ModelCard
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder, UpperLayers
+from services.trainer.items import TrainingItem, read_training_items
 from services.trainer.recipes.continual import ContinualStrategy
 from services.trainer.recipes.encoder_recipe import (
     EncoderObjective,
@@ -28,7 +29,6 @@ from services.trainer.recipes.encoder_recipe import (
 )
 from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.frozen_features import ItemTargets
-from services.trainer.recipes.items import TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import Report
 from services.trainer.recipes.run import ClassifierConfig, TrainingRun
 from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card

@@ -16,8 +16,8 @@ from torch.nn.functional import normalize
 from archon_contracts.metric_names import INTERPOLATION_FACTOR
 from archon_contracts.values import RetentionStrategy
 from archon_inference.encoder import pad_states
+from services.trainer.items import REPLAY, TrainingItem
 from services.trainer.recipes.frozen_features import FrozenFeatures, LengthGroups
-from services.trainer.recipes.items import REPLAY, TrainingItem
 from services.trainer.recipes.run import EncoderConfig, TrainingRun
 
 FIRMER: Final = 4.0

@@ -27,6 +27,7 @@ from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder, UpperLayers
 from archon_inference.selector import Selector
 from services.trainer.errors import EmptyDataset
+from services.trainer.items import REPLAY, TrainingItem
 from services.trainer.recipes.continual import ContinualStrategy, choose_strategy
 from services.trainer.recipes.fitting import TrainResult, fit_encoder
 from services.trainer.recipes.frozen_features import (
@@ -35,7 +36,6 @@ from services.trainer.recipes.frozen_features import (
     ItemTargets,
     weighted_mean,
 )
-from services.trainer.recipes.items import REPLAY, TrainingItem
 from services.trainer.recipes.progress_callback import ProgressCallback, Report, Validate
 from services.trainer.recipes.run import EncoderConfig, TrainingRun
 

@@ -18,8 +18,8 @@ from services.trainer.checkpoints.best_epoch import BestEpoch
 from services.trainer.checkpoints.store import find_newest_checkpoint
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.errors import NoOptimizerSteps
+from services.trainer.items import TrainingItem
 from services.trainer.recipes.frozen_features import Collator, PlannedSampler
-from services.trainer.recipes.items import TrainingItem
 from services.trainer.recipes.progress_callback import ProgressCallback
 from services.trainer.recipes.run import EncoderConfig, RunConfig, TrainingRun
 from services.trainer.recipes.sampling_order import (

@@ -19,8 +19,8 @@ from archon_inference.card import ModelCard, write_card
 from archon_inference.generator import Generator, build_prompt, load_causal_model
 from services.trainer.checkpoints.trainer_callback import CheckpointedTrainer
 from services.trainer.errors import EmptyDataset
+from services.trainer.items import TrainingItem, read_training_items
 from services.trainer.recipes.fitting import TrainResult, build_training_arguments, fit
-from services.trainer.recipes.items import TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import ProgressCallback, Report, Validate
 from services.trainer.recipes.run import GeneratorConfig, TrainingRun
 from services.trainer.recipes.warm_start import read_warm_start_card

@@ -21,6 +21,7 @@ from archon_inference.encoder import TextEncoder, UpperLayers
 from archon_inference.selector import EmbeddedCatalogue, Selector
 from services.trainer.closed_form.tool_vectors import embed_catalogue
 from services.trainer.errors import RunInvalid
+from services.trainer.items import TrainingItem, read_training_items
 from services.trainer.recipes.continual import ContinualStrategy
 from services.trainer.recipes.encoder_recipe import (
     EncoderObjective,
@@ -32,7 +33,6 @@ from services.trainer.recipes.encoder_recipe import (
 )
 from services.trainer.recipes.fitting import TrainResult
 from services.trainer.recipes.frozen_features import ItemTargets
-from services.trainer.recipes.items import TrainingItem, read_training_items
 from services.trainer.recipes.progress_callback import Report
 from services.trainer.recipes.run import EncoderConfig, SelectorConfig, TrainingRun
 from services.trainer.recipes.warm_start import frozen_layers, read_warm_start_card

@@ -23,7 +23,7 @@ from services.data_prep.domain import Item, PreparationPolicy, PreparedDataset, 
 from services.data_prep.pipeline import PreparationInputs, prepare
 from services.data_prep.sources.records import ParsedSource
 from services.data_prep.text import normalise_input
-from services.trainer.closed_form.embedding import FEATURES, learnt_item
+from services.trainer.closed_form.embedding import FEATURES, learn_items
 from services.trainer.closed_form.heads import LabelHeads
 from services.trainer.closed_form.learnt_items import ClosedFormState
 from services.trainer.closed_form.logistic_head import fit_head
@@ -155,7 +155,7 @@ def _learn(
     frozen: FrozenVectors, state: ClosedFormState, items: Sequence[TrainingItem]
 ) -> ClosedFormState:
     vectors_NH = torch.from_numpy(frozen.embed([item.input for item in items]))
-    return state.learn([learnt_item(i, v) for i, v in zip(items, vectors_NH, strict=True)])
+    return learn_items(state, items, vectors_NH)
 
 
 def _answers(

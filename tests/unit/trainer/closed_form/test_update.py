@@ -24,7 +24,7 @@ from services.trainer.child import run as train
 from services.trainer.closed_form import update
 from services.trainer.closed_form.learnt_items import LEARNT_FILE
 from services.trainer.closed_form.statistics import STATISTICS_FILE
-from services.trainer.errors import EmptyDataset, RunInvalid
+from services.trainer.errors import DatasetInvalid, EmptyDataset, RunInvalid
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import REQUESTS, items, run_spec, write_lines
 
@@ -126,6 +126,13 @@ def test_a_version_without_sums_is_named_as_the_reason(tmp_path: Path, version: 
 
     with pytest.raises(RunInvalid, match="no closed form to add to; retrain"):
         update.run(update_spec(tmp_path, version, items()), ignore)
+
+
+def test_an_item_without_a_target_is_refused_by_name(tmp_path: Path, version: Path) -> None:
+    spec = update_spec(tmp_path, version, [{"id": "c1", "input": "x", "rejected": ["y"]}])
+
+    with pytest.raises(DatasetInvalid, match="item 'c1' has no target"):
+        update.run(spec, ignore)
 
 
 def test_items_of_other_labels_teach_nothing(tmp_path: Path, version: Path) -> None:

@@ -8,6 +8,7 @@ from torch.nn.functional import normalize
 
 from archon_contracts.metric_names import INTERPOLATION_FACTOR
 from archon_inference.encoder import TextEncoder
+from services.trainer.items import TrainingItem
 from services.trainer.recipes.continual import (
     INTERPOLATION_FACTORS,
     ContinualStrategy,
@@ -17,7 +18,6 @@ from services.trainer.recipes.continual import (
     choose_strategy,
 )
 from services.trainer.recipes.frozen_features import FrozenFeatures
-from services.trainer.recipes.items import TrainingItem
 from services.trainer.recipes.recipe_table import read_run
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import run_spec

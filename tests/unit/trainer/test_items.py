@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from services.trainer.errors import DatasetInvalid, EmptyDataset
-from services.trainer.recipes.items import read_training_items
+from services.trainer.items import read_training_items
 
 GOOD = '{"id": 1, "input": "a", "target": "b", "later": true}\n'
 
