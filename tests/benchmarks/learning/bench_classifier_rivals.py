@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tests.benchmarks.harness import Figure, median
@@ -21,6 +20,7 @@ from tests.benchmarks.learning.clinc import (
 from tests.benchmarks.learning.clinc import (
     Domain,
     FrozenVectors,
+    StepAccuracies,
     forgetting,
     logistic_regression,
     mean,
@@ -50,17 +50,9 @@ TINY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """What one method reached: accuracy by domain after each step, and its seconds in all."""
-
-    history: tuple[dict[str, float], ...]
-    seconds: float
-
-
 def run() -> list[Figure]:
     """Every method once per seed; figures are medians over the seeds."""
-    found: dict[str, list[Learnt]] = {}
+    found: dict[str, list[StepAccuracies]] = {}
     pooled, layers, states = FrozenVectors(), FrozenVectors("layers"), LowerStates()
     for seed in SEEDS:
         domains = [
@@ -82,7 +74,10 @@ def run() -> list[Figure]:
 
 
 def _below(
-    name: str, found: dict[str, list[Learnt]], among: Callable[[Learnt], bool], reach: float
+    name: str,
+    found: dict[str, list[StepAccuracies]],
+    among: Callable[[StepAccuracies], bool],
+    reach: float,
 ) -> Figure:
     """How far ours is below the best of the others, in each seed."""
     others = [results for results in found.values() if among(results[0])]
@@ -93,7 +88,7 @@ def _below(
     return median(name, values, reach=reach, higher_is_better=False)
 
 
-def _figures(name: str, results: Sequence[Learnt]) -> list[Figure]:
+def _figures(name: str, results: Sequence[StepAccuracies]) -> list[Figure]:
     figures = [median(f"{name}: final mean", [mean(result.history[-1]) for result in results])]
     if any(len(result.history) > 1 for result in results):
         lost = [mean(forgetting(result.history)) for result in results]
@@ -108,53 +103,33 @@ def _learn(
     pooled: FrozenVectors,
     layers: FrozenVectors,
     states: LowerStates,
-) -> Iterator[tuple[str, Learnt]]:
+) -> Iterator[tuple[str, StepAccuracies]]:
     """All methods on one order of the domains."""
-    yield "ours", _ours(domains, seed, layers)
+    with OwnClassifier(seed, CONFIG) as classifier:
+        yield "ours", classifier.learn_stream(domains, layers)
     yield "closed form fitted jointly (plain)", _timed(plain_closed_form, pooled, domains)
     yield "closed form fitted jointly (ours)", _timed(own_closed_form, layers, domains)
     yield "logistic regression fitted jointly", _timed(logistic_regression, pooled, domains)
     yield "fine-tuning on all at once", _joint_fine_tuning(domains, seed, states)
     for rival in RIVALS:
-        yield rival.name, _continual(rival, domains, seed, states)
-
-
-def _ours(domains: Sequence[Domain], seed: int, frozen: FrozenVectors) -> Learnt:
-    history = []
-    with OwnClassifier(seed, CONFIG) as classifier:
-        for step, domain in enumerate(domains):
-            known = domains[: step + 1]
-            classifier.learn(domain.train, merge("all", known).intents)
-            history.append(classifier.accuracy(known, frozen))
-        return Learnt(tuple(history), sum(classifier.seconds))
+        model = rival(states, merge("all", domains).intents, seed, EPOCHS)
+        yield rival.name, model.learn_stream(domains)
 
 
 Fit = Callable[[FrozenVectors, Sequence[tuple[str, str]], Sequence[Domain]], dict[str, float]]
 
 
-def _timed(fit: Fit, frozen: FrozenVectors, domains: Sequence[Domain]) -> Learnt:
+def _timed(fit: Fit, frozen: FrozenVectors, domains: Sequence[Domain]) -> StepAccuracies:
     """A fit on frozen vectors; its time is without embedding, which the cache has done."""
     rows = merge("all", domains).train
     frozen.embed([text for domain in domains for text, _ in (*domain.train, *domain.test)])
     began = time.perf_counter()
     accuracy = fit(frozen, rows, domains)
-    return Learnt((accuracy,), time.perf_counter() - began)
+    return StepAccuracies((accuracy,), time.perf_counter() - began)
 
 
-def _joint_fine_tuning(domains: Sequence[Domain], seed: int, states: LowerStates) -> Learnt:
+def _joint_fine_tuning(domains: Sequence[Domain], seed: int, states: LowerStates) -> StepAccuracies:
     everything = merge("all", domains)
     model = FineTuned(states, everything.intents, seed, EPOCHS)
     model.learn(everything.train, len(everything.intents))
-    return Learnt((model.accuracy(domains),), model.seconds)
-
-
-def _continual(
-    rival: type[FineTuned], domains: Sequence[Domain], seed: int, states: LowerStates
-) -> Learnt:
-    model = rival(states, merge("all", domains).intents, seed, EPOCHS)
-    history = []
-    for step, domain in enumerate(domains):
-        known = domains[: step + 1]
-        model.learn(domain.train, len(merge("known", known).intents))
-        history.append(model.accuracy(known))
-    return Learnt(tuple(history), model.seconds)
+    return StepAccuracies((model.accuracy(domains),), model.seconds)

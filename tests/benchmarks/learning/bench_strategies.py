@@ -10,8 +10,8 @@ rows, by which strategies may be chosen: no other benchmark reports them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -27,6 +27,7 @@ from tests.benchmarks.learning.clinc import (
     Domain,
     FrozenVectors,
     Row,
+    StepAccuracies,
     forgetting,
     mean,
     merge,
@@ -35,7 +36,6 @@ from tests.benchmarks.learning.clinc import (
 )
 from tests.benchmarks.learning.own_recipe import OwnClassifier
 from tests.benchmarks.learning.rivals import (
-    MEMORY_PER_INTENT,
     RIVALS,
     FineTuned,
     LowerStates,
@@ -58,14 +58,6 @@ TINY = {
 }
 SKIPPED: Final = 20
 """First training rows of an intent, which other benchmarks report on."""
-
-
-@dataclass(frozen=True, slots=True)
-class StrategyResult:
-    """Accuracy by step's intents after each step, and seconds of training in all."""
-
-    history: tuple[dict[str, float], ...]
-    seconds: float
 
 
 class Calibrated(Replay):
@@ -160,25 +152,16 @@ class PulledBack(Replay):
         return super().loss(texts, logits_BL, wanted_B) + self.STRENGTH / 2 * pull
 
 
-class HeadOnly(FineTuned):
+class HeadOnly(Replay):
     """The base model's encoder; only the head is trained, on the task's rows and a memory."""
 
     name = "frozen encoder, replay in the head"
 
     def __init__(self, *arguments: object, **named: object) -> None:
-        super().__init__(*arguments, **named)  # type: ignore[arg-type]
-        self.memory: list[Row] = []
+        super().__init__(*arguments, **named)
         self.upper.requires_grad_(False)
         self._rate = 1e-2
         nn.init.zeros_(self.head.bias)
-
-    def task_rows(self, rows: Sequence[Row]) -> list[Row]:
-        """The task's rows and the memory."""
-        return [*rows, *self.memory]
-
-    def after_task(self, rows: Sequence[Row]) -> None:
-        """Keep as many rows of each label."""
-        self.memory += remember(rows)
 
 
 REFERENCES: tuple[type[FineTuned], ...] = (
@@ -193,7 +176,7 @@ REFERENCES: tuple[type[FineTuned], ...] = (
 
 def run() -> list[Figure]:
     """Every strategy once per seed; figures are medians over the seeds."""
-    found: dict[str, list[StrategyResult]] = {}
+    found: dict[str, list[StepAccuracies]] = {}
     states, frozen = LowerStates(), FrozenVectors("layers")
     for seed in SEEDS:
         stream = read_stream(seed)
@@ -207,7 +190,7 @@ def run() -> list[Figure]:
     return [figure for name, results in found.items() for figure in _figures(name, results)]
 
 
-def _figures(name: str, results: Sequence[StrategyResult]) -> list[Figure]:
+def _figures(name: str, results: Sequence[StepAccuracies]) -> list[Figure]:
     final = [mean(result.history[-1]) for result in results]
     lost = [mean(forgetting(result.history)) for result in results]
     seconds = [result.seconds for result in results]
@@ -225,47 +208,24 @@ def read_stream(seed: int) -> list[Domain]:
     return [replace(step, test=step.suite) for step in steps]
 
 
-def remember(rows: Sequence[Row]) -> list[Row]:
-    """As many rows of each label as every strategy keeps."""
-    labels = dict.fromkeys(intent for _, intent in rows)
-    return [r for label in labels for r in [x for x in rows if x[1] == label][:MEMORY_PER_INTENT]]
-
-
 def _learn(
     stream: Sequence[Domain], seed: int, states: LowerStates, frozen: FrozenVectors
-) -> Iterator[tuple[str, StrategyResult]]:
+) -> Iterator[tuple[str, StepAccuracies]]:
     """All strategies on one stream."""
     for name in OWN:
         yield _own_name(name), _own(stream, seed, name, frozen)
     for reference in REFERENCES:
-        yield reference.name, _reference(reference, stream, seed, states)
+        model = reference(states, merge("all", stream).intents, seed, EPOCHS)
+        yield reference.name, model.learn_stream(stream)
 
 
 def _own_name(name: str) -> str:
     return f"ours, {name}" if name == "closed form" else f"ours, fine-tuned, {name}"
 
 
-def _own(stream: Sequence[Domain], seed: int, name: str, frozen: FrozenVectors) -> StrategyResult:
+def _own(stream: Sequence[Domain], seed: int, name: str, frozen: FrozenVectors) -> StepAccuracies:
     fine_tuning = "never" if name == "closed form" else "always"
     retention = RetentionStrategy.STANDARD if name == "closed form" else RetentionStrategy(name)
     config = {"fine_tuning": fine_tuning, "epochs": EPOCHS}
-    history, memory = [], list[Row]()
     with OwnClassifier(seed, config, retention) as classifier:
-        for step, domain in enumerate(stream):
-            known = stream[: step + 1]
-            classifier.learn(domain.train, merge("all", known).intents, replayed=memory)
-            memory += remember(domain.train)
-            history.append(classifier.accuracy(known, frozen))
-        return StrategyResult(tuple(history), sum(classifier.seconds))
-
-
-def _reference(
-    strategy: Callable[..., FineTuned], stream: Sequence[Domain], seed: int, states: LowerStates
-) -> StrategyResult:
-    model = strategy(states, merge("all", stream).intents, seed, EPOCHS)
-    history = []
-    for step, domain in enumerate(stream):
-        known = stream[: step + 1]
-        model.learn(domain.train, len(merge("known", known).intents))
-        history.append(model.accuracy(known))
-    return StrategyResult(tuple(history), model.seconds)
+        return classifier.learn_stream(stream, frozen, replay=True)

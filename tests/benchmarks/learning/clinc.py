@@ -241,6 +241,14 @@ def mean(accuracy: Mapping[str, float]) -> float:
     return statistics.fmean(accuracy.values())
 
 
+@dataclass(frozen=True, slots=True)
+class StepAccuracies:
+    """Accuracy by domain after each step of a stream, and seconds of training in all."""
+
+    history: tuple[dict[str, float], ...]
+    seconds: float
+
+
 def forgetting(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Best accuracy of each domain minus the final one; `history` has a row for each step."""
     final = history[-1]

@@ -22,8 +22,11 @@ from tests.benchmarks.learning.clinc import (
     Domain,
     FrozenVectors,
     Row,
+    StepAccuracies,
     accuracy_by_domain,
+    merge,
 )
+from tests.benchmarks.learning.rivals import remember
 
 VALIDATION_STRIDE: Final = 10
 """One row in so many is held out for validation, as where the agent has a suite."""
@@ -84,6 +87,22 @@ class OwnClassifier:
         if before is not None:
             shutil.rmtree(before.parent)  # 90 MB each
         return result
+
+    def learn_stream(
+        self, stream: Sequence[Domain], frozen: FrozenVectors, *, replay: bool = False
+    ) -> StepAccuracies:
+        """One domain after the other, each scored on all so far.
+
+        With `replay` as many rows of each label are replayed as the rivals keep.
+        """
+        history, memory = [], list[Row]()
+        for step, domain in enumerate(stream):
+            known = stream[: step + 1]
+            self.learn(domain.train, merge("all", known).intents, replayed=memory)
+            if replay:
+                memory += remember(domain.train)
+            history.append(self.accuracy(known, frozen))
+        return StepAccuracies(tuple(history), sum(self.seconds))
 
     def accuracy(self, domains: Sequence[Domain], frozen: FrozenVectors) -> dict[str, float]:
         """By domain, of the newest version."""

@@ -29,12 +29,20 @@ from tests.benchmarks.learning.clinc import (
     MAXIMUM_TOKENS,
     Domain,
     Row,
+    StepAccuracies,
+    merge,
 )
 
 LEARNING_RATE: Final = 2e-4
 BATCH: Final = 16
 WARM_UP: Final = 0.1
 MEMORY_PER_INTENT: Final = 5
+
+
+def remember(rows: Sequence[Row]) -> list[Row]:
+    """As many rows of each label as every method with a memory keeps."""
+    labels = dict.fromkeys(intent for _, intent in rows)
+    return [r for label in labels for r in [x for x in rows if x[1] == label][:MEMORY_PER_INTENT]]
 
 
 class LowerStates:
@@ -104,6 +112,15 @@ class FineTuned:
         logits_BL: Tensor = self.head(self.upper(*self._states.batch(texts)))
         return logits_BL[:, : self.seen]
 
+    def learn_stream(self, stream: Sequence[Domain]) -> StepAccuracies:
+        """One task after the other, each scored on all domains so far."""
+        history = []
+        for step, domain in enumerate(stream):
+            known = stream[: step + 1]
+            self.learn(domain.train, len(merge("known", known).intents))
+            history.append(self.accuracy(known))
+        return StepAccuracies(tuple(history), self.seconds)
+
     @torch.no_grad()
     def accuracy(self, domains: Sequence[Domain]) -> dict[str, float]:
         """By domain."""
@@ -168,8 +185,7 @@ class Replay(FineTuned):
 
     def after_task(self, rows: Sequence[Row]) -> None:
         """Keep as many rows of each label."""
-        for label in dict.fromkeys(intent for _, intent in rows):
-            self.memory += [row for row in rows if row[1] == label][:MEMORY_PER_INTENT]
+        self.memory += remember(rows)
 
 
 class Ewc(FineTuned):

@@ -1,12 +1,15 @@
 """What the learning benchmarks share: parts of the data, forgetting, seeds, BM25."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
 from tests.benchmarks import harness
 from tests.benchmarks.learning import bench_classifier_orders as orders
 from tests.benchmarks.learning.bench_selector_stream import _Bm25
-from tests.benchmarks.learning.clinc import Domain, forgetting, merge, regroup
+from tests.benchmarks.learning.clinc import Domain, Row, forgetting, merge, regroup
+from tests.benchmarks.learning.rivals import MEMORY_PER_INTENT, FineTuned, remember
 
 
 def domain(name: str, intents: int) -> Domain:
@@ -30,6 +33,38 @@ def test_tasks_hold_every_intent_once_with_all_its_rows() -> None:
     assert sorted(row for task in tasks for row in task.train) == sorted(
         merge("all", domains).train
     )
+
+
+class Recorded(FineTuned):
+    """Stores what it is taught instead of training."""
+
+    def __init__(self) -> None:
+        self.seconds, self.known = 1.5, list[int]()
+
+    def learn(self, rows: Sequence[Row], known: int) -> None:
+        self.known.append(known)
+
+    def accuracy(self, domains: Sequence[Domain]) -> dict[str, float]:
+        return {domain.name: float(len(self.known)) for domain in domains}
+
+
+def test_a_stream_is_scored_on_all_domains_so_far_after_each_step() -> None:
+    method = Recorded()
+
+    result = method.learn_stream([domain("a", 2), domain("b", 3)])
+
+    assert method.known == [2, 5]
+    assert result.history == ({"a": 1.0}, {"a": 2.0, "b": 2.0})
+    assert result.seconds == 1.5
+
+
+def test_every_method_remembers_as_many_rows_of_each_label() -> None:
+    rows = [(f"{label} {n}", label) for n in range(MEMORY_PER_INTENT + 2) for label in "ab"]
+
+    kept = remember(rows)
+
+    first = [(f"{label} {n}", label) for label in "ab" for n in range(MEMORY_PER_INTENT)]
+    assert kept == first
 
 
 @pytest.mark.parametrize("order", ["_split", "_returning"])
