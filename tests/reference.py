@@ -1,4 +1,4 @@
-"""Writes the reference tables: the gateway's routes, and the settings of every service.
+"""Writes the reference tables: the gateway's routes, settings of every service, all metrics.
 
 python -m tests.reference           write them
 python -m tests.reference --check   fail when one is not current
@@ -21,6 +21,7 @@ from pydantic_core import PydanticUndefined
 
 from archon_contracts.topics import SERVICES
 from deploy.kafka_access import build_table
+from services.evaluator.metrics.specification import build_metrics_table
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
 from shared.settings import ServiceSettings
@@ -30,6 +31,8 @@ ROUTES_FILE: Final = ROOT / "services/gateway/ROUTES.md"
 ACCESS_FILE: Final = ROOT / "deploy/KAFKA-RIGHTS.md"
 TABLE_START: Final = "<!-- settings: written by tests.reference -->"
 TABLE_END: Final = "<!-- end of settings -->"
+METRICS_START: Final = "<!-- metrics: written by tests.reference -->"
+METRICS_END: Final = "<!-- end of metrics -->"
 NO_SETTINGS: Final = "Those of every service (`shared/settings.py`), none of its own."
 
 
@@ -128,7 +131,15 @@ def build_readme(service: str) -> str:
     _, _, after = rest.partition(TABLE_END)
     if not after:
         raise SystemExit(f"{readme_of(service)} has no place for its settings: {TABLE_START}")
-    return f"{before}{TABLE_START}\n{build_settings_table(service)}\n{TABLE_END}{after}"
+    settings = f"{before}{TABLE_START}\n{build_settings_table(service)}\n{TABLE_END}{after}"
+    return _with_metrics(settings) if METRICS_START in settings else settings
+
+
+def _with_metrics(text: str) -> str:
+    """A README with the present table of metrics; the evaluator's has one."""
+    before, _, rest = text.partition(METRICS_START)
+    _, _, after = rest.partition(METRICS_END)
+    return f"{before}{METRICS_START}\n{build_metrics_table()}\n{METRICS_END}{after}"
 
 
 def readme_of(service: str) -> Path:

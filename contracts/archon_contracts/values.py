@@ -98,6 +98,13 @@ ALL_NEW_LABELS: Final = "new labels"
 class MetricFamily(StrEnum):
     """What a metric is about."""
 
+    ACCURACY = "accuracy"
+    EFFICIENCY = "efficiency"
+    RESOURCE_USAGE = "resource_usage"
+    ROBUSTNESS = "robustness"
+    SAFETY = "safety"
+    USER_SATISFACTION = "user_satisfaction"
+    # Of earlier releases, for accuracy and efficiency: read, and no longer written.
     QUALITY = "quality"
     LATENCY = "latency"
 
@@ -115,6 +122,9 @@ class MetricResult(ValueObject):
         default=ALL_ITEMS, description="Segment of the items, or a class; all: every item."
     )
     estimate: Estimate
+    unscored: int = Field(
+        default=0, ge=0, description="Items without a score: not in the estimate, never a 0 in it."
+    )
     unit: str = Field(default="1", description="UCUM unit: 1 for proportions, s for seconds.")
     higher_is_better: bool = True
 

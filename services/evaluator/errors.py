@@ -4,6 +4,8 @@
     └── PermanentError
         ├── EmptySuite        there is nothing to score on
         ├── SuiteInvalid      a line of the suite is not an item
+        ├── MetricInvalid     an entry point names no metric
+        ├── AgentUnusable     what should be evaluated cannot be asked
         ├── NothingToCompare  the command names no model to stand beside the candidate
         └── Unscorable        no item distinguishes right from wrong
 
@@ -29,3 +31,11 @@ class NothingToCompare(PermanentError):
 
 class Unscorable(PermanentError):
     """No item has a right answer, or the models did not answer the same items."""
+
+
+class MetricInvalid(PermanentError):
+    """An entry point of `archon.metrics` is no metric that can be used."""
+
+
+class AgentUnusable(PermanentError):
+    """The agent to evaluate cannot be asked; the message names the option or field and the fix."""

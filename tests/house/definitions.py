@@ -20,6 +20,8 @@ OTHER_FORMATS = {
     "FeedbackReceived": "the event: an interaction and what a user made of it",
     "SuiteItem": "an item to evaluate with, which the agent must not have learned from",
     "PredictionRow": "a model's answer to an item of a suite",
+    "SuiteCase": "a request of a suite in YAML, with assertions on the answer",
+    "CaseResult": "an agent's answer to a case of a suite, scored",
     "LogLine": "one uploaded interaction with its error and latency, for the hourly statistics",
     "Sample": "a pair of texts between the generator's steps; what leaves it is a TrainingItem",
 }
