@@ -22,6 +22,10 @@ class CommandError(Exception):
     """A command cannot go on; the message is one sentence that names the fix."""
 
 
+class NotEvaluatedError(CommandError):
+    """Nothing could be evaluated; the command ends with 2, as 1 says that an agent did not pass."""
+
+
 KNOWN_FAILURES = (
     CommandError,
     ApiError,
@@ -42,7 +46,7 @@ class OneSentenceErrors(TyperGroup):
             return super().invoke(ctx)
         except KNOWN_FAILURES as error:
             sentence = str(error)
-            code = MISUSED if isinstance(error, UnusableChoiceError) else FAILED
+            code = MISUSED if isinstance(error, UnusableChoiceError | NotEvaluatedError) else FAILED
         except ValidationError as error:
             sentence = _settings_sentence(error)
         except OSError as error:

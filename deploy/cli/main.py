@@ -10,6 +10,7 @@ from deploy.cli.commands import (
     audit,
     demo,
     dlq,
+    evaluate,
     feedback,
     jobs,
     keys,
@@ -43,6 +44,7 @@ app.command("setup", epilog=set_up.EXAMPLES)(set_up.set_up)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("status", epilog=status.EXAMPLES)(status.status)
 app.command("trace", epilog=trace.EXAMPLES)(trace.trace)
+app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("topics", epilog=topics.EXAMPLES)(topics.topics)
 app.add_typer(feedback.group, name="feedback")
 app.add_typer(jobs.group, name="jobs")

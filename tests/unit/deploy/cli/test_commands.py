@@ -12,7 +12,7 @@ COMMANDS = [
     "up", "setup", "demo", "status", "trace", "topics", "feedback send", "feedback count",
     "jobs list", "jobs show", "jobs watch", "jobs cancel", "models list", "models show",
     "models history", "models deployed", "models compare", "models rollback", "models deploy",
-    "dlq list", "dlq show", "dlq replay",
+    "evaluate", "dlq list", "dlq show", "dlq replay",
     "audit list", "audit verify",
     "keys create", "keys list", "keys revoke",
 ]  # fmt: skip

@@ -1,0 +1,83 @@
+"""`archon evaluate`: run a suite; exits with 0 (passed), 1 (not passed) or 2 (not possible)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.errors import FAILED
+from deploy.cli.options import ApiKey, Json, Url, examples
+from deploy.cli.output import console, shown, table
+from deploy.cli.suite_runs import SuiteTarget, run_suite_file
+
+if TYPE_CHECKING:
+    from archon_contracts.formats import SuiteReport
+
+EXAMPLES = examples(
+    "archon evaluate suite.yaml --agent tool-picker",
+    "archon evaluate suite.yaml --agent tool-picker@1.2.0 --junit report.xml",
+    "archon evaluate suite.yaml --agent ./model-folder --html report.html",
+    "archon evaluate suite.yaml --agent http://127.0.0.1:8000/v1 --model smollm2 --json",
+)
+
+
+def evaluate(
+    suite: Annotated[Path, typer.Argument(help="YAML file of the suite, or its folder.")],
+    agent: Annotated[
+        str,
+        typer.Option(
+            help="Agent whose deployed version is asked (NAME, or NAME@VERSION), a model's folder, "
+            "or the URL of an OpenAI-compatible endpoint; its key is ARCHON_AGENT_API_KEY."
+        ),
+    ],
+    model: Annotated[str, typer.Option(help="Model to name to an endpoint.")] = "",
+    junit: Annotated[
+        Path | None, typer.Option(help="Write a JUnit file here.", dir_okay=False)
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report here, as one page.", dir_okay=False)
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="CPU threads of a model.")] = 1,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Run a suite's cases on an agent; exits with 0 (passed), 1 (not) or 2 (not possible)."""
+    report = run_suite_file(suite, SuiteTarget(agent, model, threads, url, api_key))
+    if junit:
+        from services.evaluator.suites.outputs.junit import to_junit
+
+        junit.write_text(to_junit(report), encoding="utf-8")
+    if html:
+        from services.evaluator.suites.outputs.page import render_suite_page
+
+        html.write_text(render_suite_page(report), encoding="utf-8")
+    if as_json:
+        print(report.model_dump_json(indent=2))
+    else:
+        _print(report)
+    raise typer.Exit(0 if report.passed else FAILED)
+
+
+def _print(report: SuiteReport) -> None:
+    rows = (
+        (
+            each.name,
+            each.group,
+            f"{each.estimate.value:.4g}",
+            f"{each.estimate.low:.4g} to {each.estimate.high:.4g}",
+            each.estimate.n,
+            each.unscored or "",
+        )
+        for each in report.metrics
+        # Classes and groups are in the other forms of the report.
+        if each.group == "all"
+    )
+    headers = ("metric", "group", "figure", "95 % interval", "n", "unscored")
+    console.print(table(f"{report.suite} on {report.agent}", headers, rows))
+    for reason in report.reasons:
+        console.print(f"[{'green' if report.passed else 'red'}]{shown(reason)}[/]")
+    conclusion = "passed" if report.passed else "not passed"
+    console.print(f"{conclusion}: {report.answers} answers in {report.seconds:.1f} s")
