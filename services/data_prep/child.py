@@ -32,8 +32,8 @@ from services.data_prep.sources.loading import (
 )
 
 ENTRY = "services.data_prep.child:run"
-FORK_SERVER_MODULES = ("services.data_prep.child",)
-"""What the fork server imports: not scikit-learn, which only windows of feedback need."""
+FORK_SERVER_MODULES = ("services.data_prep.child", "services.data_prep.trust.lean_sklearn")
+"""What the fork server imports, so that a child has not to."""
 
 
 class PreparationSpec(ValueObject):

@@ -33,7 +33,7 @@ class TfidfNeighbours:
     """
 
     def __init__(self, texts: Sequence[str], groups: Sequence[int] = ()) -> None:
-        # A second and 100 MB: imported by children only, for windows with feedback.
+        # A second and 60 MB: imported by the fork server and its children only.
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         self._groups = list(groups)

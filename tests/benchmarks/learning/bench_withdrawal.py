@@ -2,7 +2,8 @@
 
 The real model (MiniLM) and CLINC150. A first version knows some intents; then a window of
 corrections teaches more examples of them, and the agent serves what is deployed. The retractions
-are sent at once; the clock stops when the agent serves a version whose sums hold none of the items.
+are sent at once: a third of what was taught, so that no topic is lost with them, which would make the
+gate leave the version to a person (decision 85); the clock stops when the agent serves a version whose sums hold none of the items.
 Then its head is compared with one that is fitted, by the texts, to what is left. Everything is on
 its defaults, and a smaller withdrawal before warms the children up.
 """
@@ -44,7 +45,7 @@ from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system
 
 AGENT_ID = "withdrawn"
-KNOWN, FIRST, CORRECTIONS, WITHDRAWN, WARM_UP = 60, 5, 5, 200, 12
+KNOWN, FIRST, CORRECTIONS, WITHDRAWN, WARM_UP = 60, 5, 10, 200, 12
 POLICIES: dict[str, object] = {}
 """Of the agent, beyond the defaults."""
 # So few examples of so many intents that corrections change answers: a version that learns nothing
