@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 
+from services.data_prep.child import FORK_SERVER_MODULES as DATA_PREP
 from services.evaluator.child import FORK_SERVER_MODULES as EVALUATOR
 from services.trainer.child import FORK_SERVER_MODULES as TRAINER
 from tests.support.sources import ROOT
@@ -33,6 +34,9 @@ assert transformers.utils.is_datasets_available() and transformers.utils.is_scip
 
 # One interpreter for both questions about the trainer: its imports take five seconds of a core.
 PROGRAMS = {"evaluator": IMPORTS.format(modules=EVALUATOR, unneeded=UNNEEDED)}
+PROGRAMS["data_prep"] = IMPORTS.format(
+    modules=DATA_PREP, unneeded=("pandas", "pyarrow", "torch", "transformers")
+)
 PROGRAMS["trainer"] = IMPORTS.format(modules=TRAINER, unneeded=UNNEEDED) + DATASETS
 
 
@@ -57,3 +61,14 @@ def test_the_trainer_knows_a_dataset_once_the_library_is_imported() -> None:
     done = run("trainer")
 
     assert done.returncode == 0, done.stderr
+
+
+def test_children_of_data_preparation_find_scikit_learn_imported() -> None:
+    program = IMPORTS.format(modules=DATA_PREP, unneeded=("sklearn.feature_extraction.text",))
+    program += "import pandas\n"  # which only those imports go without
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "sklearn.feature_extraction.text\n"), done.stderr
