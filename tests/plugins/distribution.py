@@ -14,6 +14,7 @@ from xdist.scheduler import LoadFileScheduling
 GROUPS: dict[str, tuple[str, ...]] = {
     "system": (
         "tests/acceptance/test_self_trigger.py",
+        "tests/acceptance/test_two_namespaces.py",
         "tests/acceptance/test_whole_system.py",
         "tests/integration/benchmarks/test_tiny_runs.py::test_a_benchmark_of_a_running_system",
     ),

@@ -14,7 +14,7 @@ from archon_contracts.topics import FEEDBACK
 from deploy.cli import app
 from deploy.demo.agent_process import AgentFiles, AgentProcess
 from deploy.demo.audit import audit_feedback
-from deploy.gateway_client import AsyncGatewayClient
+from deploy.gateway_client import ApiError, AsyncGatewayClient
 from deploy.local.runtime import Runtime
 from tests.support.data.tiny_world import agent, corrections
 from tests.support.eventually import eventually
@@ -33,9 +33,24 @@ class System:
         """Register an agent and train its version 1.0.0."""
         profile = agent(agent_id, self.base_model, steps=steps)
         await self.gateway.post("/v1/agents", profile)
+        await self._known(agent_id)
         request = {"agent_id": agent_id, "method": "supervised", "dataset": "first"}
         accepted = await self.gateway.post("/v1/jobs", request)
         await self.completed(accepted["job_id"])
+
+    async def _known(self, agent_id: str) -> None:
+        """The answer 202 says that an agent is not confirmed yet."""
+
+        async def there() -> bool:
+            try:
+                await self.gateway.get(f"/v1/agents/{agent_id}")
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                return False
+            return True
+
+        await eventually(there, timeout=60)
 
     async def correct(self, agent_id: str) -> list[str]:
         """Send all corrections over HTTP; returns the ids that were acknowledged."""
