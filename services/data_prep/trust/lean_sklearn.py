@@ -1,9 +1,8 @@
 """Imports scikit-learn's text features without pandas; the fork server's last module.
 
-Imported in each child anew they took 1.4 s of every window and every update of the fast path.
-scikit-learn imports pandas where it finds it, only to recognise data frames: half of that time, and
-40 MB of the fork server for as long as it runs. Imported by the fork server alone; a process without
-it only has the larger imports.
+Imported in each child anew they took 1.4 s of every window. scikit-learn imports pandas where it
+finds it, only to recognise data frames: half of that time, and 40 MB of the fork server for as long
+as it runs. Imported by the fork server alone; a process without it only has the larger imports.
 """
 
 from __future__ import annotations
