@@ -84,7 +84,8 @@ async def _deploy_first(gateway: AsyncGatewayClient, benchmark: Benchmark) -> No
         # for 60 s, 120 s, 240 s ...: the windows after it would wait for that, not for the system.
         "trigger": {"minimum_feedback": WINDOW, "cooldown_seconds": 0, "backoff_seconds": 0},
         # A stronger strategy on the same window is more work, not what a job costs besides it.
-        "learning": {"maximum_escalations": 0},
+        # Nor is a refused window part of the next one, which is to have its hundred items.
+        "learning": {"maximum_escalations": 0, "maximum_returns": 0},
         "gate": {"maximum_p_value": 1.0},
         # What is timed are the windows, and the first step of gradient descent.
         "fast_path": {"enabled": False},
