@@ -224,6 +224,16 @@ class TrustPolicy(ValueObject):
     independent_raters: PositiveCount = Field(
         default=3, description="Units that must agree before they outweigh others."
     )
+    implicit_seconds: Seconds = Field(
+        default=600.0,
+        description="Time after an answer in which an implicit signal counts [s]; a later one says "
+        "nothing of the answer.",
+    )
+    implicit_weight: Proportion = Field(
+        default=0.25,
+        description="Weight of an implicit signal, and of an answer that was shown and not used, "
+        "beside a stated correction; 0: they are not learnt from.",
+    )
 
 
 class FastPathPolicy(ValueObject):
@@ -304,6 +314,20 @@ class TrainingConfig(ValueObject):
         "need, up to this.",
     )
     max_steps: PositiveCount | None = None
+    minimum_steps: PositiveCount | None = Field(
+        default=None,
+        description="Optimizer steps of a fine-tuning at least, however few the items are; absent: "
+        "the recipe's, or none where `epochs` is named.",
+    )
+    maximum_worse_epochs: Annotated[PositiveCount, at_most(100)] | None = Field(
+        default=None,
+        description="Epochs in a row below the best one that end a run.",
+    )
+    class_balance: Proportion | None = Field(
+        default=None,
+        description="Exponent of a target's frequency by which each of its items weighs less in a "
+        "fine-tuning: 0 all items weigh alike, 1 all targets.",
+    )
     frozen_layers: Count | None = None
     lora_rank: Integer | None = Field(default=None, ge=1, le=1024)
     checkpoint_steps: PositiveCount | None = None
@@ -316,6 +340,16 @@ class TrainingConfig(ValueObject):
         description="Classifiers and selectors: fine-tune the encoder beside the closed-form head. "
         "Absent: auto, when the closed form is right in under 0.8 (selectors: 0.6) of the "
         "validation items.",
+    )
+    search_seconds: Annotated[Seconds, at_most(3600)] | None = Field(
+        default=None,
+        description="Time for a search of the settings that are not named, before a fine-tuning "
+        "and by its validation items [s]. Classifiers and selectors; absent or 0: none.",
+    )
+    repeat_seconds: Annotated[Seconds, at_most(3600)] | None = Field(
+        default=None,
+        description="Time for repeats of a fine-tuning with other seeds, from which the noise "
+        "floor of the gate comes [s]. Classifiers and selectors; absent or 0: none.",
     )
     seed: Integer | None = Field(default=None, ge=0, le=2**31 - 1, description="Absent: 0.")
 

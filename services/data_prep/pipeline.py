@@ -11,12 +11,8 @@ from archon_contracts.commands import PrepareDataset, SourceKind
 from archon_contracts.formats import REPLAY, QuarantinedItem, Split, TrainingItem
 from archon_contracts.values import AgentKind
 from services.data_prep.cleaning.annotation import Agreement, krippendorff_alpha, last_labels
-from services.data_prep.cleaning.cleaning import (
-    build_items,
-    build_negatives,
-    deduplicate,
-    merge_negatives,
-)
+from services.data_prep.cleaning.cleaning import build_items, deduplicate
+from services.data_prep.cleaning.negatives import build_negatives, excludes_any, merge_negatives
 from services.data_prep.dedup.leakage import drop_held_out
 from services.data_prep.dedup.merging import MergedItems, merge_near_duplicates
 from services.data_prep.dedup.near_duplicates import cluster_near_duplicates
@@ -121,8 +117,9 @@ def prepare(
     new = _select_new_items(inputs, policy, counters)
     replayable = _select_replay_candidates(inputs, new.items)
     merged = merge_near_duplicates(new.items, replayable, inputs.never_trained, policy, counters)
-    if not merged.new and not new.negatives:
-        return RejectedDataset(_explain_rejection(counters), counters.report(0, {}, 0))
+    if not merged.new and not any(excludes_any(one, inputs.targets) for one in new.negatives):
+        reason = _explain_rejection(counters, len(new.negatives))
+        return RejectedDataset(reason, counters.report(0, {}, 0))
     replayed = merged.replayed[: _count_to_replay(inputs, len(merged.new))]
     parts = _split(inputs, policy, merged, replayed)
     learned = [item for item in parts[Split.TRAIN] if item.source != SourceKind.SYNTHETIC]
@@ -173,7 +170,7 @@ def _select_new_items(
     negatives = TrustResult([], ())
     # Only a closed form learns from them, and an update is made of corrections.
     if inputs.command.kind is not AgentKind.GENERATOR and not inputs.command.fast_path:
-        rated = build_negatives(records, inputs.targets, counters)
+        rated = build_negatives(records, inputs.targets, trust, counters)
         negatives = apply_trust_to_negatives(rated, items, memory, trust, policy, inputs.seed)
         counters.duplicates += len(rated) - len(negatives.items) - len(negatives.quarantined)
         counters.quarantined.update(str(each.reason) for each in negatives.quarantined)
@@ -356,10 +353,12 @@ def _measure_agreement(parsed_sources: Sequence[ParsedSource]) -> Agreement:
     )
 
 
-def _explain_rejection(counters: PreparationCounters) -> str:
+def _explain_rejection(counters: PreparationCounters, uninformative: int) -> str:
     if not counters.received:
         return "the sources hold no items"
     parts = [f"{count} {reason}" for reason, count in sorted(counters.unusable.items())]
+    if uninformative:
+        parts.append(f"{uninformative} wrong answers that are none of the agent's, or no answer")
     if counters.quarantined:
         reasons = ", ".join(
             f"{count} {reason}" for reason, count in sorted(counters.quarantined.items())

@@ -30,7 +30,9 @@ from archon_contracts.events.feedback import (
     FeedbackReceived,
     FeedbackRetracted,
     FeedbackSource,
+    ImplicitSignal,
     InteractionLogged,
+    SignalKind,
 )
 from archon_contracts.events.feedback_counts import FeedbackCounted, FeedbackCounts
 from archon_contracts.events.jobs import (
@@ -97,6 +99,7 @@ __all__ = [
     "FeedbackReturned",
     "FeedbackSource",
     "FeedbackWithdrawn",
+    "ImplicitSignal",
     "InteractionLogged",
     "JobCancelled",
     "JobCompleted",
@@ -119,6 +122,7 @@ __all__ = [
     "RejectionKind",
     "RetrainTriggered",
     "ReviewRequested",
+    "SignalKind",
     "SyntheticDataGenerated",
     "TrainingCompleted",
     "TrainingFailed",

@@ -8,11 +8,12 @@ from typing import Annotated, ClassVar, Final, Self
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from archon_contracts import topics
-from archon_contracts.base import Contract, Identifier, Name
+from archon_contracts.base import Contract, Identifier, Name, ValueObject
 from archon_contracts.rules.json_values import NonNullJson, StorableJson, check_storable
 from archon_contracts.rules.moments import UtcTime
 from archon_contracts.topics import Topic
 from archon_contracts.traffic_classes import TrafficClass
+from archon_contracts.values import Seconds
 
 
 class FeedbackSource(StrEnum):
@@ -24,14 +25,41 @@ class FeedbackSource(StrEnum):
     ENVIRONMENT = "environment"
 
 
+class SignalKind(StrEnum):
+    """What a user did after an answer, without saying anything of it."""
+
+    ASKED_AGAIN = "asked_again"  # sent the same or nearly the same request again
+    UNDONE = "undone"  # took back what the answer had done
+    EDITED = "edited"  # changed the answer
+
+
+class ImplicitSignal(ValueObject):
+    """Behaviour that speaks against an answer: weak evidence, as it may have other reasons."""
+
+    kind: SignalKind
+    after_seconds: Seconds = Field(description="Time from the answer to it [s].")
+
+
 TRAFFIC_CLASS: Final = Field(
     default=None,
     description="What it was for; absent: production. Anything else never counts as feedback.",
 )
 
 
+PROPENSITY: Final = Field(
+    default=None,
+    strict=True,
+    gt=0,
+    le=1,
+    description="Probability with which the version chose `actual`; absent: not known.",
+)
+ShownAnswer = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+MAXIMUM_SHOWN: Final = 100
+"""Answers shown to choose from: more are a catalogue and say little of each."""
+
+
 class FeedbackReceived(Contract):
-    """Feedback on one interaction: a correction, a rating, a reward, or several of them."""
+    """Feedback on one interaction: a correction, a rating, a reward, or signals of behaviour."""
 
     topic: ClassVar[Topic] = topics.FEEDBACK
     key_field: ClassVar[str] = "agent_id"
@@ -47,7 +75,24 @@ class FeedbackReceived(Contract):
     reward: float | None = Field(
         default=None, strict=True, ge=-1, le=1, description="Return, -1 to 1."
     )
-    model_version: str | None = Field(default=None, description="Version that answered.")
+    signals: tuple[ImplicitSignal, ...] | None = Field(
+        default=None,
+        max_length=10,
+        description="What the user did after the answer, without saying anything of it. What an "
+        "edit made of the answer goes in `expected`.",
+    )
+    shown: tuple[ShownAnswer, ...] | None = Field(
+        default=None,
+        max_length=MAXIMUM_SHOWN,
+        description="Answers shown to choose from, such as tools; `actual` is the one that was "
+        "used, null: none was.",
+    )
+    model_version: str | None = Field(
+        default=None,
+        description="Version that answered, which alone is rated; absent: that of the interaction "
+        "logged with the same key, if there is one.",
+    )
+    propensity: float | None = PROPENSITY
     unit_id: Identifier | None = Field(default=None, description="User or session.")
     source: FeedbackSource = FeedbackSource.USER
     context: Annotated[dict[str, JsonValue], AfterValidator(check_storable)] = Field(
@@ -58,8 +103,9 @@ class FeedbackReceived(Contract):
 
     @model_validator(mode="after")
     def _requires_a_signal(self) -> Self:
-        if self.expected is None and self.rating is None and self.reward is None:
-            raise ValueError("give at least one of expected, rating, reward")
+        stated = (self.expected, self.rating, self.reward)
+        if all(value is None for value in stated) and not self.signals and not self.shown:
+            raise ValueError("give at least one of expected, rating, reward, signals, shown")
         return self
 
 
@@ -101,6 +147,7 @@ class InteractionLogged(Contract):
     input: NonNullJson
     actual: StorableJson = Field(default=None, description="What it answered; null: it failed.")
     model_version: str | None = None
+    propensity: float | None = PROPENSITY
     unit_id: Identifier | None = None
     latency_seconds: float | None = Field(default=None, strict=True, ge=0)
     input_tokens: int | None = Field(default=None, strict=True, ge=0)

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StringConstraints
 
 from archon_contracts.base import ValueObject
+from archon_contracts.events.feedback import ImplicitSignal
 from archon_contracts.rules.json_values import check_storable
 from archon_contracts.rules.moments import UtcTime
 from archon_contracts.rules.normal_text import clean_text
@@ -78,6 +79,12 @@ class TrainingItem(ValueObject):
         default=None, strict=True, ge=1, le=5, description="Of `actual`, in stars."
     )
     reward: float | None = Field(default=None, strict=True, ge=-1, le=1, description="Of `actual`.")
+    signals: tuple[ImplicitSignal, ...] = Field(
+        default=(), description="What the user did after `actual`, without saying anything of it."
+    )
+    shown: tuple[Answer, ...] = Field(
+        default=(), description="Answers shown to choose from; `actual` is the one that was used."
+    )
     propensity: float | None = Field(
         default=None,
         strict=True,

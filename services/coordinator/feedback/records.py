@@ -391,8 +391,9 @@ def _same_answer(one: JsonValue, other: JsonValue) -> bool:
     return one == other
 
 
-def _is_good(body: FeedbackReceived) -> bool:
-    """Whether feedback without an expected answer says that the agent was right."""
+def _is_good(body: FeedbackReceived) -> bool | None:
+    """Whether feedback without an expected answer says that the agent was right; None: behaviour
+    alone, which is weighed where the window becomes a dataset."""
     if body.rating is not None:
         return body.rating >= GOOD_RATING
-    return (body.reward or 0.0) > 0
+    return None if body.reward is None else body.reward > 0

@@ -21,6 +21,9 @@ class StoredFeedback:
     received_at: datetime
     body: bytes
     submitted_by: str = ""
+    interaction_id: str = ""
+    interaction: bytes | None = None
+    """Body of the logged interaction that it rates, where it was asked for and is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -332,6 +332,15 @@ class FeedbackStore:
         )
         return [StoredFeedback(**row) async for row in rows]
 
+    async def interaction_bodies(
+        self, tx: Tx, key: AgentKey, event_ids: Collection[UUID]
+    ) -> dict[UUID, bytes]:
+        """The bodies of logged interactions by their event ids; without those not kept."""
+        rows = self._queries.interaction_bodies(
+            tx, tenant_id=key.tenant_id, agent_id=key.agent_id, event_ids=list(event_ids)
+        )
+        return {row["event_id"]: row["body"] async for row in rows}
+
     async def window_annotations(
         self, tx: Tx, window_id: UUID, *, after_item: str = "", limit: int
     ) -> list[StoredFeedback]:

@@ -68,6 +68,10 @@ class WindowFeedback(Protocol):
         self, tx: Tx, window_id: UUID, *, after: StoredFeedback | None = None, limit: int
     ) -> list[StoredFeedback]: ...
 
+    async def interaction_bodies(
+        self, tx: Tx, key: AgentKey, event_ids: Collection[UUID]
+    ) -> dict[UUID, bytes]: ...
+
     async def window_annotations(
         self, tx: Tx, window_id: UUID, *, after_item: str = "", limit: int
     ) -> list[StoredFeedback]: ...

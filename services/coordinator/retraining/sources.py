@@ -24,6 +24,10 @@ from services.coordinator.feedback.stats import StoredFeedback
 from services.coordinator.jobs.ports import ConfiguredAgents
 from services.coordinator.retraining.known_answers import split_by_known_answers
 from services.coordinator.retraining.ports import ArtifactStore, WindowFeedback
+from services.coordinator.retraining.rated_versions import (
+    rated_interactions,
+    with_interactions,
+)
 from services.coordinator.retraining.window_export import (
     JsonLines,
     annotation_lines,
@@ -83,7 +87,7 @@ class SourcePublisher:
         answers = await self._known_answers(profile)
         sources, waiting = list[DataSource](), dict[UUID, str]()
         contents: tuple[tuple[SourceKind, AsyncIterator[list[StoredFeedback]], Lines], ...] = (
-            (SourceKind.FEEDBACK, self._feedback_pages(begin, window_id), feedback_lines),
+            (SourceKind.FEEDBACK, self._feedback_pages(begin, window_id, key), feedback_lines),
             (SourceKind.HUMAN, self._annotation_pages(begin, window_id), annotation_lines),
         )
         with tempfile.TemporaryDirectory() as temporary:
@@ -140,7 +144,7 @@ class SourcePublisher:
         return PublishedSources((source,))
 
     async def _feedback_pages(
-        self, begin: BeginTransaction, window_id: UUID
+        self, begin: BeginTransaction, window_id: UUID, key: AgentKey | None
     ) -> AsyncIterator[list[StoredFeedback]]:
         last: StoredFeedback | None = None
         while True:
@@ -148,6 +152,11 @@ class SourcePublisher:
                 page = await self._feedback.window_feedback(
                     tx, window_id, after=last, limit=PAGE_ROWS
                 )
+                rated = rated_interactions(key, page)
+                if key and rated:
+                    ids = set(rated.values())
+                    found = await self._feedback.interaction_bodies(tx, key, ids)
+                    page = with_interactions(page, rated, found)
             if page:
                 yield page
             if len(page) < PAGE_ROWS:

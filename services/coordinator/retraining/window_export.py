@@ -19,6 +19,7 @@ from pydantic import JsonValue
 from archon_contracts.commands import SourceKind
 from archon_contracts.formats import Annotation, TrainingItem, to_jsonl
 from services.coordinator.feedback.stats import ANNOTATION, StoredFeedback
+from services.coordinator.retraining.rated_versions import stamp
 from shared.logging import get_logger
 
 EMPTY: Final[tuple[JsonValue, ...]] = ("", [], {})
@@ -63,6 +64,7 @@ def _feedback_item(stored: StoredFeedback, name_submitters: bool) -> TrainingIte
     body = orjson.loads(stored.body)
     if body["input"] in EMPTY:
         return None  # an empty object, list or text: nothing to learn an answer for
+    version, propensity = stamp(body, stored.interaction)
     item = TrainingItem(
         id=str(stored.event_id),
         input=body["input"],
@@ -72,7 +74,10 @@ def _feedback_item(stored: StoredFeedback, name_submitters: bool) -> TrainingIte
         reward=body.get("reward"),
         source=SourceKind.FEEDBACK,
         feedback_source=stored.source,
-        model_version=body.get("model_version") or "",
+        signals=body.get("signals") or (),
+        shown=body.get("shown") or (),
+        model_version=version,
+        propensity=propensity,
         unit=body.get("unit_id") or (f"key:{stored.submitted_by}" if name_submitters else ""),
         submitted_by=stored.submitted_by,
         occurred_at=body.get("occurred_at"),

@@ -329,12 +329,18 @@ VALUES (:window_id, :tenant_id, :agent_id, :sequence, :reason, :feedback_count,
 
 -- name: window_feedback(window_id, after_received_at, after_event_id, limit)
 -- A page of it without annotations, oldest first. (received_at, event_id) is unique.
-SELECT event_id, source, rating, received_at, body, coalesce(submitted_by, '') AS submitted_by
+SELECT event_id, source, rating, received_at, body, coalesce(submitted_by, '') AS submitted_by,
+       interaction_id
 FROM feedback
 WHERE window_id = :window_id AND retracted_at IS NULL AND source <> 'annotation'
   AND (received_at, event_id) > (:after_received_at, :after_event_id)
 ORDER BY received_at, event_id
 LIMIT :limit;
+
+-- name: interaction_bodies(tenant_id, agent_id, event_ids)
+-- Those of the interactions that are kept.
+SELECT event_id, body FROM interactions
+WHERE tenant_id = :tenant_id AND event_id = ANY (:event_ids::uuid[]) AND agent_id = :agent_id;
 
 -- name: window_annotations(window_id, after_item, limit)
 -- All annotations of the next `limit` items, in the order of the items' ids.

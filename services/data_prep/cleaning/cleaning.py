@@ -23,11 +23,11 @@ from services.data_prep.domain import (
 from services.data_prep.text import normalise_input, to_text
 
 POSITIVE_RATING = 4.0
-NEGATIVE_RATING = 2.0
 POSITIVE_FEEDBACK_WEIGHT = 0.5
 """An answer that somebody liked is weaker evidence than one that somebody wrote."""
 
 UNCORRECTED = "disliked without a correction"
+BEHAVIOUR = "signals of behaviour without a statement"
 NO_TARGET = "no target"
 UNKNOWN_TARGET = "target is no answer of the agent"
 TIED_LABELS = "annotators disagree"
@@ -50,65 +50,6 @@ def build_items(
         else:
             items.append(item)
     return items
-
-
-def build_negatives(
-    records: Iterable[TrainingItem], targets: Targets, counters: PreparationCounters
-) -> list[Item]:
-    """What was rated wrong without the right answer. They count as usable from here on."""
-    found: list[Item] = []
-    for record in records:
-        if not is_negative(record) or to_item(record, targets) != UNCORRECTED:
-            continue
-        text, actual = to_text(record.input), to_text(record.actual)
-        # An answer that the agent cannot give says nothing of those that it can.
-        if not targets.accepts(actual):
-            continue
-        counters.unusable[UNCORRECTED] -= 1
-        found.append(_to_negative(record, text, actual))
-    counters.unusable += Counter()  # without what is zero now
-    return found
-
-
-def merge_negatives(items: Iterable[Item], counters: PreparationCounters) -> list[Item]:
-    """Each input once, with all its wrong answers."""
-    by_key: dict[str, Item] = {}
-    for item in items:
-        known = by_key.get(item.key)
-        counters.duplicates += known is not None
-        by_key[item.key] = item if known is None else _merge_negatives(known, item)
-    return list(by_key.values())
-
-
-def is_negative(record: TrainingItem) -> bool:
-    """Whether its answer was rated wrong; a middling rating says nothing."""
-    disliked = record.rating is not None and record.rating <= NEGATIVE_RATING
-    return disliked or (record.reward is not None and record.reward < 0)
-
-
-def _to_negative(record: TrainingItem, text: str, actual: str) -> Item:
-    values = dict(record)
-    values |= {
-        "id": record.id or _derived_id(normalise_input(text), NO_TARGET + actual),
-        "input": text,
-        "actual": actual,
-        "rejected": (actual,),
-        "weight": record.weight * POSITIVE_FEEDBACK_WEIGHT,
-        "trust": _compute_trust(record) * POSITIVE_FEEDBACK_WEIGHT,
-        "key": normalise_input(text),
-        "was_answered_wrong": True,
-        "feedback_ids": (record.id,) if record.source == SourceKind.FEEDBACK and record.id else (),
-    }
-    return Item(**values)
-
-
-def _merge_negatives(first: Item, second: Item) -> Item:
-    return first.model_copy(
-        update={
-            "rejected": tuple(dict.fromkeys((*first.rejected, *second.rejected))),
-            "feedback_ids": tuple(dict.fromkeys((*first.feedback_ids, *second.feedback_ids))),
-        }
-    )
 
 
 def deduplicate(items: Iterable[Item], counters: PreparationCounters) -> list[Item]:
@@ -181,18 +122,19 @@ def to_item(record: TrainingItem, targets: Targets) -> Item | str:
     if not targets.accepts(target):
         return UNKNOWN_TARGET if target else NO_TARGET
     actual = to_text(record.actual)
-    wrong = [to_text(value) for value in record.rejected] + [actual]
+    # What was shown beside a right answer and not used is wrong too.
+    wrong = [to_text(value) for value in (*record.rejected, actual, *record.shown)]
     rejected = dict.fromkeys(v for v in wrong if v != target and targets.accepts(v))
     is_feedback = record.source == SourceKind.FEEDBACK
     values = dict(record)
     values |= {
-        "id": record.id or _derived_id(key, target),
+        "id": record.id or derive_item_id(key, target),
         "input": text,
         "target": target,
         "actual": actual,
         "rejected": tuple(rejected),
         "weight": record.weight * certainty,
-        "trust": _compute_trust(record) * certainty,
+        "trust": compute_trust(record) * certainty,
         "key": key,
         "annotators": _agreeing_annotators(record, target),
         "was_answered_wrong": actual != target if actual else None,
@@ -211,7 +153,7 @@ def _choose_target(record: TrainingItem) -> tuple[str, float] | str:
         agreed = majority_label([to_text(annotation.label) for annotation in labels])
         return (agreed, 1.0) if agreed else TIED_LABELS
     if record.rating is None and record.reward is None:
-        return NO_TARGET
+        return BEHAVIOUR if record.signals or record.shown else NO_TARGET
     if (record.rating or 0.0) >= POSITIVE_RATING or (record.reward or 0.0) > 0:
         return to_text(record.actual), POSITIVE_FEEDBACK_WEIGHT
     return UNCORRECTED
@@ -222,11 +164,13 @@ def _agreeing_annotators(record: TrainingItem, target: str) -> tuple[str, ...]:
     return tuple(sorted({a.annotator_id for a in agreeing if a.annotator_id}))
 
 
-def _compute_trust(record: TrainingItem) -> float:
+def compute_trust(record: TrainingItem) -> float:
+    """How far a record is believed where others contradict it, by its kind and its rater."""
     by_kind = TRUST_BY_KIND[SourceKind(record.source)]
     return by_kind * TRUST_BY_FEEDBACK_SOURCE.get(record.feedback_source, 1.0) * record.trust
 
 
-def _derived_id(key: str, target: str) -> str:
+def derive_item_id(key: str, target: str) -> str:
+    """The id of an item whose line has none: equal items have equal ids."""
     # Twelve bytes: two equal ids are not to be expected below some 2^48 items.
     return blake2b(f"{key}\x1f{target}".encode(), digest_size=12).hexdigest()

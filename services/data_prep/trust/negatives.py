@@ -36,7 +36,7 @@ def apply_trust_to_negatives(
     if not trust.enabled or not left:
         return TrustResult(left, ())
     ordered = sorted(left, key=lambda item: seeded_sort_key(item, seed))
-    denied = [item.model_copy(update={"target": DENIED + item.rejected[0]}) for item in ordered]
+    denied = [item.model_copy(update={"target": _denied_target(item)}) for item in ordered]
     window = TrustWindow(denied, memory, trust, policy, seed)
     window.quarantine_repeated()
     window.cap_sources()
@@ -46,7 +46,7 @@ def apply_trust_to_negatives(
     for place in window.remaining():
         opinion = checker.check(denied[place])
         known = opinion.consistency is Consistency.CONTRADICTED
-        if known and opinion.other_target == ordered[place].rejected[0]:
+        if known and opinion.other_target in ordered[place].rejected:
             quarantined[place] = QuarantinedItem(
                 id=ordered[place].id,
                 reason=QuarantineReason.CONTRADICTED,
@@ -56,6 +56,11 @@ def apply_trust_to_negatives(
     kept.sort(key=lambda item: (item.key, item.id))
     explained = sorted(quarantined.values(), key=lambda one: (one.id, one.reason))
     return TrustResult(kept, tuple(explained))
+
+
+def _denied_target(item: Item) -> str:
+    # A failure to answer denies none.
+    return DENIED + (item.rejected[0] if item.rejected else "")
 
 
 def _build_checker(

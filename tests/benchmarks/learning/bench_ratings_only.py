@@ -2,19 +2,25 @@
 
 CLINC150, all intents. A first version knows one example of each, which is right in about 60 of 100
 requests; it answers further requests, and their users give 5 stars to a right answer and 1 to a
-wrong one. The same requests with the right answers stated are what it is compared with. Both ways
+wrong one. The same requests with the right answers stated are what it is compared with. All ways
 go through data preparation (its trust rules included) and the closed form, without services and
 gate.
+
+Beside them stands what users do without a word: they undo `UNDONE_WRONG` of the wrong answers and
+`UNDONE_RIGHT` of the right ones; or five answers are shown, and they use the right one where it is
+among them.
 """
 
+import random
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from archon_contracts.commands import DataSource, PrepareDataset, SourceKind
-from archon_contracts.events import CurriculumPlan
+from archon_contracts.events import CurriculumPlan, ImplicitSignal, SignalKind
 from archon_contracts.events.curriculum import CurriculumStage
 from archon_contracts.formats import Split, TrainingItem
 from archon_contracts.identifiers import derived_id
@@ -36,6 +42,8 @@ SEEDS: tuple[int, ...] = (0, 1, 2)
 DOMAINS, FIRST, RATED, TEST, USERS = 10, 1, 20, 10, 400
 TINY = {"SEEDS": (0,), "DOMAINS": 1, "RATED": 3, "TEST": 2, "USERS": 20}
 GOOD, BAD = 5.0, 1.0
+UNDONE_WRONG, UNDONE_RIGHT, SHOWN = 0.6, 0.05, 5
+SIGNAL = ImplicitSignal(kind=SignalKind.UNDONE, after_seconds=20.0)
 REF = ArtifactRef(uri="memory://ratings", digest="0" * 64)
 
 
@@ -48,6 +56,8 @@ class Outcome:
     liked: float
     ratings: float
     corrections: float
+    undone: float
+    shown: float
 
     def gain(self, accuracy: float) -> float:
         """Of what corrections gain."""
@@ -65,6 +75,8 @@ def run() -> list[Figure]:
         "accuracy after ratings": [each.ratings for each in found],
         "accuracy after corrections": [each.corrections for each in found],
         "part of the gain from answers with 5 stars alone": [e.gain(e.liked) for e in found],
+        "part of the gain from undone answers alone": [each.gain(each.undone) for each in found],
+        "part of the gain from shown answers alone": [each.gain(each.shown) for each in found],
     }
     return [
         Figure(
@@ -88,7 +100,8 @@ def _measure(frozen: FrozenVectors, seed: int) -> Outcome:
     test = [row for domain in domains for row in domain.test]
     known = [_item(text, intent) for text, intent in first]
     base = _learn(frozen, ClosedFormState.empty(_width(frozen)), known)
-    answers = _answers(frozen, base, labels, [text for text, _ in answered])
+    ranked = _ranked(frozen, base, labels, [text for text, _ in answered])
+    answers = [best for best, *_ in ranked]
 
     def learn(records: Sequence[TrainingItem]) -> ClosedFormState:
         return _learn_window(frozen, base, known, labels, records)
@@ -102,12 +115,28 @@ def _measure(frozen: FrozenVectors, seed: int) -> Outcome:
         for n, ((text, intent), answer) in enumerate(zip(answered, answers, strict=True))
     ]
     liked = [record for record in rated if record.rating == GOOD]
-    states = (base, learn(liked), learn(rated), learn(corrected))
-    before, of_liked, of_rated, of_corrected = (
-        _accuracy(frozen, state, labels, test) for state in states
-    )
+    undone, shown = _undone(answered, answers, seed), _shown(answered, ranked)
+    states = (base, learn(liked), learn(rated), learn(corrected), learn(undone), learn(shown))
+    before, *others = (_accuracy(frozen, state, labels, test) for state in states)
     right = statistics.fmean(a == i for a, (_, i) in zip(answers, answered, strict=True))
-    return Outcome(before, right, of_liked, of_rated, of_corrected)
+    return Outcome(before, right, *others)
+
+
+def _undone(answered: Sequence[Row], answers: Sequence[str], seed: int) -> list[TrainingItem]:
+    """What users undid; most of it was wrong."""
+    rng, found = random.Random(seed), list[TrainingItem]()
+    for n, ((text, intent), answer) in enumerate(zip(answered, answers, strict=True)):
+        if rng.random() < (UNDONE_RIGHT if answer == intent else UNDONE_WRONG):
+            found.append(_record(n, text, actual=answer, signals=(SIGNAL,)))
+    return found
+
+
+def _shown(answered: Sequence[Row], ranked: Sequence[Sequence[str]]) -> list[TrainingItem]:
+    """Requests with the answers that were shown; the right one was used, if it was among them."""
+    return [
+        _record(n, text, actual=intent if intent in best else "", shown=tuple(best))
+        for n, ((text, intent), best) in enumerate(zip(answered, ranked, strict=True))
+    ]
 
 
 def _learn_window(
@@ -154,6 +183,8 @@ def _learn_window(
 def _learn(
     frozen: FrozenVectors, state: ClosedFormState, items: Sequence[TrainingItem]
 ) -> ClosedFormState:
+    if not items:
+        return state
     vectors_NH = torch.from_numpy(frozen.embed([item.input for item in items]))
     return learn_items(state, items, vectors_NH)
 
@@ -161,10 +192,18 @@ def _learn(
 def _answers(
     frozen: FrozenVectors, state: ClosedFormState, labels: Sequence[str], texts: Sequence[str]
 ) -> list[str]:
+    return [best for best, *_ in _ranked(frozen, state, labels, texts)]
+
+
+def _ranked(
+    frozen: FrozenVectors, state: ClosedFormState, labels: Sequence[str], texts: Sequence[str]
+) -> list[list[str]]:
+    """The most probable answers of each text, best first."""
     known = state.statistics.known(labels)
     with torch.no_grad():
         logits = fit_head(state, known)(torch.from_numpy(frozen.embed(texts)))
-    return [known[place] for place in logits.argmax(1).tolist()]
+    best = logits.topk(min(SHOWN, len(known)), dim=1).indices
+    return [[known[place] for place in row] for row in best.tolist()]
 
 
 def _accuracy(
@@ -184,7 +223,7 @@ def _item(text: str, intent: str) -> Item:
     return Item(id=key, input=text, target=intent, key=key, source=SourceKind.EXTERNAL)
 
 
-def _record(number: int, text: str, **fields: str | float) -> TrainingItem:
+def _record(number: int, text: str, **fields: Any) -> TrainingItem:
     return TrainingItem(
         id=f"event-{number}",
         input=text,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from archon_contracts.events import AnnotationSubmitted
-from services.coordinator.feedback.records import FeedbackRow, RetractionRow
+from services.coordinator.feedback.records import FeedbackRow, InteractionRow, RetractionRow
 from services.coordinator.feedback.stats import ANNOTATION, RetractionResult
 from tests.support.coordinator.coordinator import AGENT
 from tests.support.coordinator.stores import KEY, UNKNOWN, Stores, retraction, row
@@ -130,6 +130,18 @@ async def test_a_retracted_row_leaves_its_window(stores: Stores) -> None:
     assert result.stats.withdrawals == 1
     kept = await stores.call("window_feedback", window.window_id, limit=9)
     assert [each.event_id for each in kept] == [UUID(int=2)]
+
+
+async def test_logged_interactions_are_found_by_id_for_their_own_agent(stores: Stores) -> None:
+    logged = [InteractionRow(KEY, UUID(int=n), b"body %d" % n) for n in (1, 2)]
+    await stores.insert(row(1))  # the agent is known
+    await stores.call("insert_interactions", logged, NOON)
+
+    asked = [UUID(int=2), UUID(int=3)]
+    found = await stores.call("interaction_bodies", KEY, asked)
+
+    assert found == {UUID(int=2): b"body 2"}
+    assert await stores.call("interaction_bodies", UNKNOWN, asked) == {}
 
 
 async def test_a_claim_takes_the_oldest_rows_up_to_the_maximum(stores: Stores) -> None:

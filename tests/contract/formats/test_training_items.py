@@ -1,10 +1,12 @@
 """Items that one service writes are those that the next one reads, on the same bytes."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from archon_contracts.commands import SourceKind
 from archon_contracts.events import AnnotationSubmitted
 from archon_contracts.formats import SuiteItem, TrainingItem, parse_line
+from archon_contracts.values import AgentKind
 from services.coordinator.feedback.records import ANNOTATION
 from services.coordinator.retraining.window_export import (
     StoredFeedback,
@@ -17,7 +19,7 @@ from services.data_prep.domain import Item, PreparationPolicy, PreparedDataset, 
 from services.data_prep.pipeline import prepare
 from services.data_prep.sources.records import read_source
 from tests.support.coordinator.coordinator import feedback
-from tests.support.data.datasets import preparation_inputs, prepare_dataset, record
+from tests.support.data.datasets import REF, preparation_inputs, prepare_dataset, record
 from tests.support.messaging.messages import NOON
 
 
@@ -70,3 +72,27 @@ def test_a_prepared_dataset_is_read_by_trainer_and_evaluator() -> None:
 
     assert {(item.target, item.rejected) for item in train} == {("b", ("a",))}
     assert {item.target for item in test} == {"b"}
+
+
+def test_the_trainer_reads_what_behaviour_said_of_the_answers() -> None:
+    shown = stored_feedback(expected=None, actual="used", shown=["used", "left", "gone"])
+    undone = stored_feedback(
+        input="undo", expected=None, signals=[{"kind": "undone", "after_seconds": 1}]
+    )
+    undone = replace(undone, event_id=UUID(int=3))
+    window = feedback_lines([shown, undone])
+    records = read_source(window.content.splitlines(), SourceKind.FEEDBACK).records
+    command = prepare_dataset(kind=AgentKind.SELECTOR, evaluation_suite=REF)
+    known = Targets(frozenset({"used", "left", "wrong"}))
+
+    prepared = prepare(
+        preparation_inputs(records, command=command, targets=known), PreparationPolicy()
+    )
+    assert isinstance(prepared, PreparedDataset)
+    negatives = build_files(command, prepared, PreparationPolicy())["negatives.jsonl"]
+
+    items = [parse_line(line, TrainingItem) for line in negatives.splitlines()]
+    assert {(item.input, item.rejected, item.weight) for item in items} == {
+        ("what of i1?", ("left",), 0.25),
+        ("undo", ("wrong",), 0.25),
+    }

@@ -46,6 +46,7 @@ class MemoryFeedback(MemoryWithdrawals):
         self.retractions: dict[tuple[str, UUID], RetractionRow] = {}
         self.internal_traffic: dict[UUID, InternalRecord] = {}
         self.pending_counts: list[bytes] = []
+        self.interactions: dict[tuple[AgentKey, UUID], bytes] = {}
         self.open_jobs: dict[AgentKey, UUID] = {}
         self.windows: list[tuple[Window, FeedbackStats, datetime]] = []
         self.claims: dict[UUID, set[UUID]] = {}
@@ -156,9 +157,11 @@ class MemoryFeedback(MemoryWithdrawals):
         return derived_id("renewed", row.event_id, row.partition, max(offsets)) if offsets else None
 
     async def insert_interactions(
-        self, _tx: object, _interactions: Sequence[InteractionRow], _received_at: datetime
+        self, _tx: object, interactions: Sequence[InteractionRow], _received_at: datetime
     ) -> NewIds | None:
-        """They decide nothing here; that they are stored once is tested on the database."""
+        """That they are stored once is tested on the database."""
+        for each in interactions:
+            self.interactions.setdefault((each.key, each.event_id), each.body)
         return None
 
     async def add_pending_counts(self, _tx: object, counts: bytes) -> None:
@@ -272,6 +275,11 @@ class MemoryFeedback(MemoryWithdrawals):
         ]
         found.sort(key=_place)
         return [each for each in found if after is None or _place(each) > _place(after)][:limit]
+
+    async def interaction_bodies(
+        self, _tx: object, key: AgentKey, event_ids: Collection[UUID]
+    ) -> dict[UUID, bytes]:
+        return {n: self.interactions[key, n] for n in event_ids if (key, n) in self.interactions}
 
     async def window_annotations(
         self, _tx: object, window_id: UUID, *, after_item: str = "", limit: int

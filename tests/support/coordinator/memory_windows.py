@@ -149,5 +149,11 @@ def stored_feedback(each: StoredRow) -> StoredFeedback:
     """The row as the stores give it."""
     row = each.row
     return StoredFeedback(
-        row.event_id, row.source, row.rating, each.received_at, row.body, row.submitted_by
+        row.event_id,
+        row.source,
+        row.rating,
+        each.received_at,
+        row.body,
+        row.submitted_by,
+        row.interaction_id,
     )

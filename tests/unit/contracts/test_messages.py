@@ -57,8 +57,37 @@ def test_unknown_fields_are_ignored() -> None:
 
 
 def test_feedback_that_rates_nothing_is_refused() -> None:
-    with pytest.raises(ValidationError, match="at least one of expected, rating, reward"):
+    with pytest.raises(ValidationError, match="at least one of expected, rating, reward, signals"):
         FeedbackReceived(**GIVEN)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [{"signals": [{"kind": "undone", "after_seconds": 12}]}, {"shown": ["a", "b"]}],
+)
+def test_behaviour_alone_is_feedback(behaviour: dict[str, Any]) -> None:
+    event = FeedbackReceived(**GIVEN, **behaviour)
+
+    assert FeedbackReceived.model_validate_json(event.to_bytes()) == event
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"signals": [{"kind": "frowned", "after_seconds": 1}]}, "signals.0.kind"),
+        ({"signals": [{"kind": "undone", "after_seconds": -1}]}, "signals.0.after_seconds"),
+        ({"signals": [{"kind": "undone"}]}, "signals.0.after_seconds"),
+        ({"shown": [""]}, "shown.0"),
+        ({"shown": ["a"] * 101}, "shown"),
+        ({"rating": 1, "propensity": 0}, "propensity"),
+        ({"rating": 1, "propensity": 1.01}, "propensity"),
+    ],
+)
+def test_a_wrong_signal_is_refused_by_its_field(fields: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        FeedbackReceived(**GIVEN, **fields)
+
+    assert [".".join(map(str, error["loc"])) for error in refused.value.errors()] == [named]
 
 
 @pytest.mark.parametrize("rating", [0.5, 5.5, math.nan, math.inf])

@@ -94,10 +94,13 @@ def test_a_malformed_context_is_no_context(context: bytes) -> None:
         ({"expected": None, "rating": 3.9}, False),
         ({"expected": None, "reward": 0.1}, True),
         ({"expected": None, "reward": -0.1}, False),
+        # Behaviour is weighed by data preparation; counted here, it would be as good as a word.
+        ({"expected": None, "signals": [{"kind": "undone", "after_seconds": 1}]}, None),
+        ({"expected": None, "shown": ["wrong", "right"]}, None),
     ],
 )
 def test_an_answer_is_right_if_its_feedback_says_so(
-    fields: dict[str, object], correct: bool
+    fields: dict[str, object], correct: bool | None
 ) -> None:
     assert read(record_of(feedback("i1", **fields))).correct is correct
 

@@ -6,12 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from archon_contracts.commands import SourceKind
+from archon_contracts.event_ids import event_id_of
+from archon_contracts.events import InteractionLogged
+from services.coordinator.feedback.records import FeedbackRow, InteractionRow
 from services.coordinator.feedback.stats import StoredFeedback
 from services.coordinator.retraining import sources
 from services.coordinator.retraining.sources import PAGE_ROWS, SourcePublisher
-from tests.support.coordinator.coordinator import feedback, items_in
+from tests.support.coordinator.coordinator import configure, feedback, items_in
 from tests.support.coordinator.coordinator_memory import MemoryArtifacts
+from tests.support.coordinator.memory_feedback import MemoryFeedback
 from tests.support.coordinator.memory_store import MemoryStore
+from tests.support.coordinator.stores import KEY
 from tests.support.messaging.messages import NOON
 
 WINDOW = UUID(int=1)
@@ -77,3 +82,26 @@ async def test_no_transaction_is_open_while_lines_are_written(monkeypatch: Any) 
     await publisher.publish_window(window.begin, WINDOW)
 
     assert seen == [0, 0]
+
+
+async def test_a_late_rating_rates_the_version_of_its_interaction() -> None:
+    """Whatever is deployed by then: a later version never gains by it."""
+    store, artifacts = MemoryStore(), MemoryArtifacts()
+    window = MemoryFeedback(store)
+    await store.put_agent(None, configure(), NOON)
+    logged = InteractionLogged(
+        agent_id=KEY.agent_id, interaction_id="i1", input="what?", model_version="1.0.0"
+    )
+    kept = InteractionRow(KEY, event_id_of(logged), logged.to_bytes())
+    await window.insert_interactions(None, [kept], NOON)
+    rating = feedback("i1", expected=None, rating=5).to_bytes()
+    row = FeedbackRow(KEY, UUID(int=1), "i1", "user", 5, True, None, rating)
+    agents = await window.lock_all_stats(None, {KEY})
+    await window.insert_feedback(None, [row], agents, NOON)
+    await window.claim(None, KEY, WINDOW, 9)
+
+    publisher = SourcePublisher(window, store, artifacts)
+    published = await publisher.publish_window(contextlib.nullcontext, WINDOW, KEY)
+
+    (item,) = items_in(await artifacts.read(published.sources[0].artifact, "items.jsonl"))
+    assert (item["rating"], item["model_version"]) == (5, "1.0.0")

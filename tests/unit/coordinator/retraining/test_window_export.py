@@ -47,6 +47,23 @@ def test_a_rating_alone_has_no_target() -> None:
     assert ("target" in item, item["rating"]) == (False, 2)
 
 
+def test_behaviour_and_propensity_are_exported_and_are_no_correction() -> None:
+    body = feedback(
+        "i1",
+        expected=None,
+        signals=[{"kind": "edited", "after_seconds": 30}],
+        shown=["wrong", "other"],
+        propensity=0.25,
+    )
+    row = StoredFeedback(UUID(int=1), "user", None, NOON, body.to_bytes())
+
+    (item,) = items_in(feedback_lines([row]).content)
+
+    assert item["signals"] == [{"kind": "edited", "after_seconds": 30.0}]
+    assert (item["shown"], item["propensity"]) == (["wrong", "other"], 0.25)
+    assert "target" not in item
+
+
 def test_nothing_occurred_after_it_was_received() -> None:
     stated, future = NOON.replace(hour=3), NOON.replace(year=2099)
     lines = feedback_lines([stored(1)] + [stored(2, occurred_at=at) for at in (stated, future)])

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from archon_contracts.events import ImplicitSignal, SignalKind
 from archon_contracts.formats import TrainingItem
 from services.trainer.closed_form.embedding import learnt_item
 from services.trainer.closed_form.heads import LabelHeads
@@ -215,3 +216,42 @@ def test_a_denial_that_somebody_else_repeated_stays_when_one_is_retracted() -> N
 
     assert estimated(left) == estimated(state) != set()
     assert left.denied == {text_digest("x"): {"a": ("r2",)}}
+
+
+def test_an_invalid_answer_excludes_nothing_until_the_agent_has_it() -> None:
+    vector_NH, before = cloud("a", 5, 1), few_items()
+
+    after = learn_negatives(before, rating("r1", "invalid"), vector_NH, HEADS)
+
+    assert after.items == before.items
+    heads = LabelHeads((*LABELS, "invalid"))
+    taught = after.learn([LearntItem("new", "invalid", 1.0, cloud("a", 6, 1)[0], ("new",))])
+    later = learn_negatives(taught, rating("r2", "b"), vector_NH, heads)
+    assert estimated(later)
+    assert not estimated(later) & {"invalid", "b"}
+
+
+def test_a_failure_to_answer_changes_nothing_that_is_known_of_its_text() -> None:
+    vector_NH = cloud("a", 5, 1)
+    before = learn_negatives(few_items(), rating("r1", "a"), vector_NH, HEADS)
+
+    after = learn_negatives(before, rating("r2"), vector_NH, HEADS)
+
+    assert (after.items, after.denied) == (before.items, before.denied)
+
+
+def test_behaviour_alone_teaches_only_what_the_head_is_sure_of() -> None:
+    """A rating makes something of the same request: it says more."""
+    before = few_items()
+    items, vectors_NH = rated(before)
+    signal = ImplicitSignal(kind=SignalKind.UNDONE, after_seconds=3)
+    undone = [item.model_copy(update={"signals": (signal,)}) for item in items]
+    rating_too = [item.model_copy(update={"rating": 1.0}) for item in undone]
+
+    def weights(state: ClosedFormState) -> list[float]:
+        return [item.weight for item in state.items.values() if is_estimate(item)]
+
+    of_undone = weights(learn_negatives(before, undone, vectors_NH, HEADS))
+    of_rated = weights(learn_negatives(before, rating_too, vectors_NH, HEADS))
+    assert len(of_undone) < len(of_rated)
+    assert all(weight >= 0.5 * 0.5 for weight in of_undone)
