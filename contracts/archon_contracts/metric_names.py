@@ -68,3 +68,17 @@ FINE_TUNED_SECONDS: Final = "train/fine_tuned_seconds"
 """What each of them cost."""
 FINE_TUNED_CHOSEN: Final = "train/fine_tuned_chosen"
 """1 where the fine-tuned candidate was taken, 0 where the closed form was."""
+
+SEARCH: Final = "search/"
+SEARCH_TRIALS: Final = f"{SEARCH}trials"
+SEARCH_PRUNED: Final = f"{SEARCH}pruned"
+"""Trainings of a search for hyper-parameters that were finished, and that ended early."""
+SEARCH_SECONDS: Final = f"{SEARCH}seconds"
+SEARCHED: Final = f"{SEARCH}chosen_"
+"""Begins the name of each value that the search chose."""
+
+SEEDS: Final = "seeds/"
+SEED_TRAININGS: Final = f"{SEEDS}trainings"
+SEED_DEVIATION: Final = f"{SEEDS}deviation"
+"""Of the validation accuracy over so many trainings that differ by their seed alone: the standard
+deviation, below twice of which a difference is noise."""

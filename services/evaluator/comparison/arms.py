@@ -12,7 +12,11 @@ from typing import ClassVar
 from archon_contracts.commands import RunSummary
 from archon_contracts.events import EvaluationArm, PairedComparison, RejectionKind
 from archon_contracts.formats import PredictionRow
-from archon_contracts.metric_names import CLOSED_FORM_SECONDS, FINE_TUNED_SECONDS
+from archon_contracts.metric_names import (
+    CLOSED_FORM_SECONDS,
+    FINE_TUNED_SECONDS,
+    SEED_DEVIATION,
+)
 from archon_contracts.values import ALL_ITEMS, Estimate, GatePolicy
 from services.evaluator.comparison.group_rule import Comparisons
 from services.evaluator.comparison.paired_tests import compare, estimate_groups
@@ -76,6 +80,8 @@ class BeatsClosedForm:
     seconds: tuple[float | None, float | None]
     """What each cost to train."""
     maximum_p_value: float
+    noise_floor: float = 0.0
+    """Twice the deviation of the fine-tuned accuracy over seeds; 0: not measured."""
     rejection: ClassVar[RejectionKind] = RejectionKind.NOT_ABOVE_CLOSED_FORM
 
     @classmethod
@@ -100,13 +106,16 @@ class BeatsClosedForm:
                 _training_seconds(Role.CLOSED_FORM, run, has_rival=True),
             ),
             policy.maximum_p_value,
+            2 * run.metrics.get(SEED_DEVIATION, 0.0) if run else 0.0,
         )
 
     def find_faults(self, _comparisons: Comparisons) -> list[str]:
         """Why the candidate is not shown to be better."""
-        if self.pair.difference.value > 0 and self._p_value <= self.maximum_p_value:
-            return []
-        return [f"{self._describe()}: fine-tuning is not shown to be better"]
+        if self.pair.difference.value <= 0 or self._p_value > self.maximum_p_value:
+            return [f"{self._describe()}: fine-tuning is not shown to be better"]
+        if self.pair.difference.value < self.noise_floor:
+            return [f"{self._describe()}: another seed may lose what this one gained"]
+        return []
 
     def describe_success(self, _comparisons: Comparisons) -> str:
         """Both figures."""
@@ -124,5 +133,7 @@ class BeatsClosedForm:
         )
         return (
             f"fine-tuned {tuned}, closed form {free}, of the same {self.pair.difference.n} items "
-            f"(one-sided p = {self._p_value:.2g})"
+            f"(one-sided p = {self._p_value:.2g}"
+            + (f"; seeds alone differ by up to {self.noise_floor:.1%}" if self.noise_floor else "")
+            + ")"
         )

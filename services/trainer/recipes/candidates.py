@@ -28,6 +28,8 @@ from archon_contracts.metric_names import (
     FINE_TUNED_ACCURACY,
     FINE_TUNED_CHOSEN,
     FINE_TUNED_SECONDS,
+    SEARCH,
+    SEEDS,
     TRAIN_LOSS,
     UNKNOWN_TARGETS,
     VALIDATION_ACCURACY,
@@ -38,6 +40,7 @@ from archon_inference.card import ModelCard, read_card
 from archon_inference.classifier import Classifier
 from archon_inference.encoder import TextEncoder
 from archon_inference.selector import Selector
+from services.trainer.closed_form.drift import carry_over
 from services.trainer.closed_form.embedding import (
     FEATURES,
     embed_new,
@@ -248,7 +251,13 @@ def _fine_tuned_or(
     """
     train_items, validation_items, negatives = parts
     started = time.perf_counter()
-    result = fine_tune(run, report)
+    if (run.config.search_seconds or run.config.repeat_seconds) and validation_items:
+        # Imported where it is asked for: other runs do without its memory.
+        from services.trainer.recipes.search import fine_tune_within_time
+
+        result = fine_tune_within_time(run, report, fine_tune)
+    else:
+        result = fine_tune(run, report)
     seconds = time.perf_counter() - started
     tuned = _load_tuned(run)
     tuned_NH = tuned.embed([item.input for item in validation_items])
@@ -261,12 +270,14 @@ def _fine_tuned_or(
         FINE_TUNED_SECONDS: seconds,
         FINE_TUNED_CHOSEN: float(chosen),
         CLOSED_FORM: float(not chosen),
+        **{name: v for name, v in result.metrics.items() if name.startswith((SEARCH, SEEDS))},
     }
     if chosen:
         result.metrics.update(comparison)
         # Validation items are new data like the others: the next version holds them too.
         learnt = [*train_items, *validation_items]
-        save_state(_state_under(tuned, learnt, negatives), run.output_dir)
+        state = _state_under(tuned, learnt, negatives)
+        save_state(carry_over(candidate.state, state), run.output_dir)
         # The gate decides between the two once more, on its own items.
         _save(candidate.model, candidate.state, run.closed_form_dir)
         of_closed_form = {FINE_TUNED_CHOSEN: 0.0, CLOSED_FORM: 1.0}

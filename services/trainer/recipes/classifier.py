@@ -23,6 +23,7 @@ from services.trainer.recipes.encoder_recipe import (
     EncoderObjective,
     EncoderTask,
     TextLimit,
+    balanced_weights,
     measure_limit,
     select_learnable_items,
     train_encoder,
@@ -67,7 +68,7 @@ def train(run: TrainingRun[ClassifierConfig], report: Report) -> TrainResult:
         model=Classifier(encoder, _build_card(run, labels, warm_start, limit), head),
         items=items,
         limit=limit,
-        targets=_build_targets(items.train, places),
+        targets=_build_targets(items.train, places, run.config.class_balance),
         build_objective=build_objective,
     )
     return train_encoder(run, report, task)
@@ -87,10 +88,12 @@ class LabelSoftmax(EncoderObjective):
         return cross_entropy(self.head(pooled_BH), labels_B, reduction="none")
 
 
-def _build_targets(items: Sequence[TrainingItem], places: dict[str, int]) -> ItemTargets:
+def _build_targets(
+    items: Sequence[TrainingItem], places: dict[str, int], class_balance: float
+) -> ItemTargets:
     return ItemTargets(
         indices=[places[item.target] for item in items],
-        weights=[item.weight for item in items],
+        weights=balanced_weights(items, class_balance),
         rejected=[[] for _ in items],
     )
 

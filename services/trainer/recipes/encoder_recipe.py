@@ -8,6 +8,7 @@ Shape suffixes: B texts, T tokens, H hidden units, R rejected targets.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -148,6 +149,20 @@ def select_learnable_items(
             "there is nothing to learn from"
         )
     return LearnableItems(known, validation, len(train) - len(known))
+
+
+def balanced_weights(items: Sequence[TrainingItem], exponent: float) -> list[float]:
+    """The weight of each item in the loss: its own, less the more its target has.
+
+    It is divided by the target's total weight to the power of `exponent`: at 1 each target has the
+    same total, at 0 nothing changes. Only ratios matter, as a batch's loss is a weighted mean.
+    Source: Y. Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019,
+    where values between re-weigh by inverse class frequency and not at all.
+    """
+    totals = defaultdict[str, float](float)
+    for item in items:
+        totals[item.target] += item.weight
+    return [item.weight * totals[item.target] ** -exponent for item in items]
 
 
 def train_encoder(

@@ -72,8 +72,9 @@ class EncoderTrainer(CheckpointedTrainer):
 
 
 def count_steps(run: TrainingRun[RunConfig], items: int) -> int:
-    """Optimizer steps of the whole run."""
+    """Optimizer steps of the whole run: its epochs, and more where they are too few."""
     steps = math.ceil(run.config.epochs * math.ceil(items / run.config.batch_size))
+    steps = max(steps, run.config.minimum_steps)
     return min(steps, run.config.max_steps or MAX_STEPS, MAX_STEPS)
 
 

@@ -116,8 +116,12 @@ def read_run(spec: Mapping[str, object]) -> TrainingRun[Any]:
     if not isinstance(explicit, dict):
         raise RunInvalid("config must be an object")
     provided = {name: value for name, value in explicit.items() if value is not None}
+    defaults = dict(recipe.defaults)
+    if "epochs" in provided:  # who names epochs wants no more of them
+        defaults.pop("minimum_steps", None)
+    whole = {**spec, "named": sorted(provided), "config": {**defaults, **provided}}
     try:
-        return recipe.run_model.model_validate({**spec, "config": {**recipe.defaults, **provided}})
+        return recipe.run_model.model_validate(whole)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise RunInvalid("The run cannot be done; " + "; ".join(faults)) from error

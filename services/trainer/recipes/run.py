@@ -37,6 +37,9 @@ class RunConfig(BaseModel):
         "texts need, no more than this and than the model can; the rest is cut, and counted.",
     )
     max_steps: int | None = Field(default=None, ge=1, description="Stop after so many steps.")
+    minimum_steps: int = Field(
+        default=1, ge=1, description="Steps that few items are repeated for, beyond `epochs`."
+    )
     checkpoint_steps: int = Field(default=20, ge=1, description="Steps between two checkpoints.")
     maximum_worse_epochs: int = Field(
         default=5,
@@ -56,6 +59,16 @@ class EncoderConfig(RunConfig):
         ge=0,
         le=100,
         description="Weight of the feature-distillation loss of replayed items.",
+    )
+    class_balance: Proportion = Field(
+        default=0.0,
+        description="Exponent of a target's frequency by which its items weigh less.",
+    )
+    search_seconds: float = Field(
+        default=0.0, ge=0, description="Time for a search before a fine-tuning [s]; 0: none."
+    )
+    repeat_seconds: float = Field(
+        default=0.0, ge=0, description="Time for repeats with other seeds [s]; 0: none."
     )
     fine_tuning: FineTuning = Field(
         default=FineTuning.AUTO,
@@ -124,6 +137,9 @@ class TrainingRun(BaseModel, Generic[ConfigT]):
     precision: Precision = Field(
         default="float32",
         description="Of the forward pass; weights and optimizer stay in float32.",
+    )
+    named: tuple[str, ...] = Field(
+        default=(), description="Hyper-parameters that the command names; a search leaves them."
     )
     config: ConfigT
 

@@ -27,6 +27,7 @@ from services.trainer.recipes.encoder_recipe import (
     EncoderObjective,
     EncoderTask,
     TextLimit,
+    balanced_weights,
     measure_limit,
     select_learnable_items,
     train_encoder,
@@ -64,7 +65,7 @@ def train(run: TrainingRun[SelectorConfig], report: Report) -> TrainResult:
         model=Selector(encoder, _build_card(run, before, limit), catalogue),
         items=items,
         limit=limit,
-        targets=_build_targets(items.train, places),
+        targets=_build_targets(items.train, places, run.config.class_balance),
         build_objective=build_objective,
     )
     return train_encoder(run, report, task)
@@ -105,10 +106,12 @@ def _mask_rejected(rejected_BR: Tensor, like_BC: Tensor) -> Tensor:
     return marks.scatter(1, columns_BR, 1.0)[:, :-1]
 
 
-def _build_targets(items: Sequence[TrainingItem], places: dict[str, int]) -> ItemTargets:
+def _build_targets(
+    items: Sequence[TrainingItem], places: dict[str, int], class_balance: float
+) -> ItemTargets:
     return ItemTargets(
         indices=[places[item.target] for item in items],
-        weights=[item.weight for item in items],
+        weights=balanced_weights(items, class_balance),
         rejected=[
             [places[name] for name in item.rejected if name in places and name != item.target]
             for item in items

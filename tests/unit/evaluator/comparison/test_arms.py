@@ -5,7 +5,11 @@ import pytest
 from archon_contracts.commands import RunSummary
 from archon_contracts.events import EvaluationArm, RejectionKind
 from archon_contracts.formats import PredictionRow
-from archon_contracts.metric_names import CLOSED_FORM_SECONDS, FINE_TUNED_SECONDS
+from archon_contracts.metric_names import (
+    CLOSED_FORM_SECONDS,
+    FINE_TUNED_SECONDS,
+    SEED_DEVIATION,
+)
 from archon_contracts.values import GatePolicy, TrainingMethod
 from services.evaluator.comparison.arms import build_arms
 from services.evaluator.comparison.report import build_evaluation_report
@@ -111,3 +115,21 @@ def test_a_closed_form_that_took_a_place_has_its_own_time() -> None:
     assert arm == EvaluationArm(
         model="candidate", accuracy=arm.accuracy, training_seconds=0.4, answer_seconds=0.01
     )
+
+
+@pytest.mark.parametrize(("deviation", "passed"), [(0.04, True), (0.06, False)])
+def test_a_gain_within_the_noise_of_the_seeds_is_refused(deviation: float, passed: bool) -> None:
+    """Ten points better on these items, whatever a significance test says of one seed."""
+    run = RUN.model_copy(update={"metrics": {**RUN.metrics, SEED_DEVIATION: deviation}})
+    predictions = {
+        Role.CANDIDATE: answers(90),
+        Role.CLOSED_FORM: answers(80),
+        Role.DEPLOYED: answers(40),
+    }
+
+    found = build_evaluation_report(predictions, Role.DEPLOYED, GatePolicy(), run=run)
+
+    assert found.passed is passed
+    text = "; ".join(found.reasons)
+    assert f"seeds alone differ by up to {2 * deviation:.1%}" in text
+    assert ("another seed may lose what this one gained" in text) is not passed
