@@ -71,11 +71,11 @@ class ClosedFormState:
 
     def vectors(self) -> dict[str, Tensor]:
         """The known vectors by the digest of their text."""
-        return {_text_of(item.text): item.vector_H for item in self.items.values()}
+        return {text_of(item.text): item.vector_H for item in self.items.values()}
 
     def count(self) -> int:
         """Items whose vectors are kept; all estimates of a text are one."""
-        return len({_text_of(i.text) if is_estimate(i) else i.key for i in self.items.values()})
+        return len({text_of(i.text) if is_estimate(i) else i.key for i in self.items.values()})
 
     def learn(self, items: Sequence[LearntItem]) -> ClosedFormState:
         """These items too. What is known already is not counted again.
@@ -84,16 +84,14 @@ class ClosedFormState:
         preparation gives little weight to what others contradict. Estimates count where nobody
         stated an answer, and the newest of a text replace its earlier ones.
         """
-        known, removed = self._without_estimates_of({_text_of(item.text) for item in items})
+        known, removed = self._without_estimates_of({text_of(item.text) for item in items})
         of_text = defaultdict[str, set[str]](set)
         for text, target in known:
             of_text[text].add(target)
         stated = {item.text for item in items if not is_estimate(item)}
         added = list[LearntItem]()
         for item in items:
-            if is_estimate(item) and (
-                of_text[_text_of(item.text)] or _text_of(item.text) in stated
-            ):
+            if is_estimate(item) and (of_text[text_of(item.text)] or text_of(item.text) in stated):
                 continue
             same = known.pop(item.key, None)
             others = [known[item.text, target] for target in of_text[item.text] - {item.target}]
@@ -115,7 +113,7 @@ class ClosedFormState:
     ) -> tuple[dict[tuple[str, str], LearntItem], list[LearntItem]]:
         """The items that stay, and the estimates of these texts."""
         known = dict(self.items)
-        gone = [i for i in known.values() if is_estimate(i) and _text_of(i.text) in texts]
+        gone = [i for i in known.values() if is_estimate(i) and text_of(i.text) in texts]
         for item in gone:
             del known[item.key]
         return known, gone
@@ -151,7 +149,7 @@ class ClosedFormState:
         known, removed = dict[tuple[str, str], LearntItem](), list[LearntItem]()
         for key, item in self.items.items():
             left = tuple(name for name in item.ids if name not in erased)
-            is_changed = is_estimate(item) and _text_of(item.text) in changed_texts
+            is_changed = is_estimate(item) and text_of(item.text) in changed_texts
             if (item.ids and not left) or is_changed:
                 removed.append(item)
             else:
@@ -200,7 +198,8 @@ def is_estimate(item: LearntItem) -> bool:
     return ESTIMATE in item.text
 
 
-def _text_of(name: str) -> str:
+def text_of(name: str) -> str:
+    """The digest of the text that an item or an estimate is of."""
     return name.partition(ESTIMATE)[0]
 
 

@@ -126,3 +126,16 @@ def test_a_broken_file_is_as_good_as_none(tmp_path: Path, content: bytes) -> Non
 
     assert load_statistics(tmp_path) is None
     assert load_statistics(tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize("units", [3, 64])
+def test_a_singular_covariance_gives_a_finite_head_that_is_right(units: int) -> None:
+    """Fewer items than units, and all of them on one line."""
+    points = torch.outer(torch.tensor([1.0, 2.0, 10.0, 11.0]), torch.ones(units))
+    targets = ["billing", "billing", "bug", "bug"]
+    labels = ("billing", "bug")
+
+    weight, bias = fit_linear_discriminant(statistics_of(points, targets), labels)
+
+    assert torch.isfinite(weight).all()
+    assert (points @ weight.T + bias).argmax(1).tolist() == [0, 0, 1, 1]

@@ -338,3 +338,57 @@ def test_the_sums_after_fine_tuning_hold_the_validation_items_too(
 
     assert state is not None
     assert ("held",) in {item.ids for item in state.items.values()}
+
+
+def test_one_example_of_a_new_label_is_answered_and_no_other_label_is_lost(
+    tmp_path: Path, base: Path
+) -> None:
+    first = train(tmp_path / "one", base, items())["model_dir"]
+    text = "lend me some money"
+    new = [{"id": "new", "input": text, "target": "loan"}]
+
+    # No replay at all: the memory may be smaller than the number of labels.
+    second = train(
+        tmp_path / "two", base, new, [], warm_start_model=first, labels=[*sorted(REQUESTS), "loan"]
+    )["model_dir"]
+
+    assert set(head_of(second)) == {*REQUESTS, "loan"}
+    answers = load_predictor(Path(second)).predict([text, "area of a triangle"])
+    assert [answer.output for answer in answers] == ["loan", "triangle_area"]
+
+
+def test_contradicting_examples_of_one_text_leave_the_others_learnt(
+    tmp_path: Path, base: Path
+) -> None:
+    text = REQUESTS["book_hotel"][0]
+    lies = [
+        {"id": f"lie {n}", "input": text, "target": target}
+        for n, target in enumerate(sorted(REQUESTS))
+    ]
+
+    model = train(tmp_path, base, [*items(), *lies], [])["model_dir"]
+
+    weights = torch.cat([row for row in head_of(model).values()])
+    assert torch.isfinite(weights).all()
+    (answer,) = load_predictor(Path(model)).predict(["area of a triangle"])
+    assert answer.output == "triangle_area"
+
+
+def test_a_replay_without_a_label_loses_it_neither_in_fine_tuning_nor_afterwards(
+    tmp_path: Path, base: Path
+) -> None:
+    """A memory smaller than the number of labels replays none of some."""
+    first = train(tmp_path / "one", base, items())["model_dir"]
+    rows = [row for row in items() if row["target"] != "book_hotel"]
+    spec = {"warm_start_model": first, "labels": sorted(REQUESTS)}
+    tuned = run_spec(tmp_path / "two", base, kind="classifier", fine_tuning="always", max_steps=2)
+    write_lines(tmp_path / "two" / "dataset" / "train.jsonl", rows)
+    write_lines(tmp_path / "two" / "dataset" / "validation.jsonl", [])
+    second = run(tuned | spec, ignore)["model_dir"]
+
+    spec["warm_start_model"] = second
+    third = train(tmp_path / "three", base, rows, [], **spec)["model_dir"]
+
+    assert set(head_of(second)) == set(head_of(third)) == set(REQUESTS)
+    answers = load_predictor(Path(third)).predict(REQUESTS["book_hotel"])
+    assert [answer.output for answer in answers] == ["book_hotel"] * 3
