@@ -42,6 +42,19 @@ def refused_entry(message: Message[DeployModel], refused: DeploymentRefused) -> 
     )
 
 
+def version_entry(action: AuditAction, model: ModelVersion, actor: str, reason: str) -> AuditEntry:
+    """A version was archived, protected, or is protected no more."""
+    return AuditEntry(
+        tenant_id=model.tenant_id,
+        actor=actor,
+        action=action,
+        agent_id=model.agent_id,
+        subject=str(model.version),
+        reason=reason,
+        details=_details(digest=model.artifact.digest),
+    )
+
+
 def _of_change(
     message: Message[DeployModel] | Message[RollBackModel],
     action: AuditAction,

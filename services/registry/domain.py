@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -17,10 +17,14 @@ _VERSION = re.compile(r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$")
 
 
 class ModelStatus(StrEnum):
-    """Where a version stands. One that was replaced is ready again: a rollback can return to it."""
+    """Where a version stands. One that was replaced is ready again: a rollback can return to it.
+
+    A candidate that is still in training has no version yet: it is a job, which the gateway lists.
+    """
 
     READY = "ready"
     DEPLOYED = "deployed"
+    ARCHIVED = "archived"  # for the record only; final
 
 
 class Action(StrEnum):
@@ -85,6 +89,8 @@ class ModelVersion:
     parent_version: str | None
     metrics: Mapping[str, Estimate]
     created_at: datetime
+    protected_reason: str | None = None
+    """Why retention must not archive it; None: it may."""
 
     @property
     def ref(self) -> ModelRef:
@@ -106,8 +112,10 @@ class Deployment:
     at: datetime
 
 
-def find_rollback_version(history: Sequence[Deployment]) -> str | None:
-    """The version to which a rollback without a name returns, or None.
+def find_rollback_version(
+    history: Sequence[Deployment], archived: Collection[str] = ()
+) -> str | None:
+    """The version to which a rollback without a name returns, or None; none that is archived.
 
     The history, oldest first, is read as a stack: a deployment puts a version on top, a rollback
     takes off what lay above its target. So two rollbacks in a row go back two versions instead of
@@ -122,7 +130,50 @@ def find_rollback_version(history: Sequence[Deployment]) -> str | None:
             # version it leaves.
             stack = [version for version in stack if version != change.version]
             stack.append(change.version)
-    return stack[-2] if len(stack) > 1 else None
+    earlier = [version for version in stack[:-1] if version not in archived]
+    return earlier[-1] if earlier else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPolicy:
+    """Which versions of an agent stay deployable."""
+
+    keep_newest: int
+    deployed_within: timedelta
+
+
+def select_expired(
+    models: Sequence[ModelVersion],
+    history: Sequence[Deployment],
+    policy: RetentionPolicy,
+    now: datetime,
+) -> list[ModelVersion]:
+    """The ready versions that nothing protects, oldest first.
+
+    Protected are: the deployed one, the one that a rollback returns to, those that were deployed at
+    any time within the period (also when they were deployed before it began and replaced in it),
+    those that a person has named, and the newest.
+    """
+    since = now - policy.deployed_within
+    archived = {str(m.version) for m in models if m.status is ModelStatus.ARCHIVED}
+    kept = {find_rollback_version(history, archived)}
+    for place, change in enumerate(history):
+        replaced_at = history[place + 1].at if place + 1 < len(history) else now
+        if replaced_at >= since:
+            kept.add(change.version)
+    ready = sorted((m for m in models if m.status is not ModelStatus.ARCHIVED), key=_by_version)
+    kept |= {str(m.version) for m in ready[-policy.keep_newest :]}
+    return [
+        model
+        for model in ready
+        if model.status is ModelStatus.READY
+        and model.protected_reason is None
+        and str(model.version) not in kept
+    ]
+
+
+def _by_version(model: ModelVersion) -> SemanticVersion:
+    return model.version
 
 
 def is_outdated(

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from archon_contracts import topics
-from archon_contracts.commands import DeployModel, LimitAnswers, RegisterModel, RollBackModel
+from archon_contracts.commands import (
+    ArchiveModel,
+    DeployModel,
+    LimitAnswers,
+    ProtectModel,
+    RegisterModel,
+    RetainModels,
+    RollBackModel,
+)
+from services.registry.archiving import Archiving
 from services.registry.service import RegistryService
 from shared.kafka.broker import Router, new_router, subscription
 from shared.messaging.inbox import Inbox
 from shared.messaging.messages import Message
 
 
-def build_router(service: RegistryService, inbox: Inbox) -> Router:
+def build_router(service: RegistryService, archiving: Archiving, inbox: Inbox) -> Router:
     """One handler per message; each commits its effect with its inbox row."""
     router = new_router()
     commands = subscription(router, "registry", topics.REGISTRY_COMMANDS)
@@ -30,5 +39,17 @@ def build_router(service: RegistryService, inbox: Inbox) -> Router:
     @commands.on(LimitAnswers)
     async def limit_answers(message: Message[LimitAnswers]) -> None:
         await inbox.run_once(message, service.limit_answers)
+
+    @commands.on(ArchiveModel)
+    async def archive_model(message: Message[ArchiveModel]) -> None:
+        await inbox.run_once(message, archiving.archive_model)
+
+    @commands.on(ProtectModel)
+    async def protect_model(message: Message[ProtectModel]) -> None:
+        await inbox.run_once(message, archiving.protect_model)
+
+    @commands.on(RetainModels)
+    async def retain_models(message: Message[RetainModels]) -> None:
+        await inbox.run_once(message, archiving.retain_models)
 
     return router

@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from archon_contracts.commands import RegisterModel
-from archon_contracts.values import AllowedAnswers
+from archon_contracts.values import AllowedAnswers, ArtifactRef
 from services.registry.domain import Deployment, ModelVersion, SemanticVersion
 from shared.postgres.database import Tx
 
@@ -30,6 +30,12 @@ class ModelRepository(Protocol):
 
     async def list_versions(self, tx: Tx, tenant_id: str, agent_id: str) -> list[str]: ...
 
+    async def list_models(self, tx: Tx, tenant_id: str, agent_id: str) -> list[ModelVersion]: ...
+
+    async def set_archived(self, tx: Tx, model: ModelVersion) -> None: ...
+
+    async def set_protection(self, tx: Tx, model: ModelVersion, reason: str | None) -> None: ...
+
     async def insert(self, tx: Tx, model: ModelVersion, command: RegisterModel) -> None: ...
 
     async def set_deployed(self, tx: Tx, model: ModelVersion, change: Deployment) -> None: ...
@@ -45,3 +51,11 @@ class ModelRepository(Protocol):
     ) -> None: ...
 
     async def set_revision(self, tx: Tx, tenant_id: str, agent_id: str, revision: int) -> None: ...
+
+
+class LoadChecks(Protocol):
+    """Whether a version's artifact can be loaded; both raise where it cannot."""
+
+    async def require_maker(self, artifact: ArtifactRef) -> None: ...
+
+    async def require_loadable(self, artifact: ArtifactRef) -> None: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from archon_contracts.commands import DeployModel, LimitAnswers, RegisterModel, RollBackModel
 from archon_contracts.events import (
@@ -13,18 +14,26 @@ from archon_contracts.events import (
     ModelRolledBack,
 )
 from archon_contracts.identifiers import derived_id
+from services.registry.archiving import Archiving
 from services.registry.audit_entries import deployed_entry, refused_entry, rolled_back_entry
 from services.registry.domain import (
     Action,
     Deployment,
     ModelStatus,
     ModelVersion,
+    RetentionPolicy,
     compute_next_version,
     find_rollback_version,
     is_outdated,
 )
-from services.registry.errors import NothingToRollBackTo, UnknownVersion
-from services.registry.ports import ModelRepository
+from services.registry.errors import (
+    NothingToRollBackTo,
+    SameWeights,
+    TargetMoved,
+    UnknownVersion,
+    VersionArchived,
+)
+from services.registry.ports import LoadChecks, ModelRepository
 from shared.audit import AuditLog, describe_actor
 from shared.logging import get_logger
 from shared.messaging.messages import Cause, Message
@@ -33,6 +42,8 @@ from shared.ports import Clock
 from shared.postgres.database import Tx
 
 log = get_logger(__name__)
+
+RETENTION_REASON: Final = "retention of the installation"
 
 
 class RegistryService:
@@ -44,8 +55,14 @@ class RegistryService:
         outbox: Outbox,
         audit: AuditLog,
         clock: Clock,
+        checks: LoadChecks,
+        retention: RetentionPolicy | None = None,
     ) -> None:
+        """Without a retention policy no version is archived by itself."""
         self._models = models
+        self._checks = checks
+        self._archiving = Archiving(models, outbox, audit, clock)
+        self._retention = retention
         self._outbox = outbox
         self._audit = audit
         self._clock = clock
@@ -63,25 +80,35 @@ class RegistryService:
             log.info("model_registered", agent_id=model.agent_id, version=str(model.version))
         # Also for a model that existed: a coordinator that repeats its command waits
         # for this answer.
-        await self._outbox.append(tx, _registered_event(model), cause=message.cause)
+        await self._outbox.append(tx, _registered_event(model, command), cause=message.cause)
+        if self._retention is not None:
+            await self._archiving.apply(tx, message, self._retention, RETENTION_REASON)
         return model
 
     async def deploy_model(self, tx: Tx, message: Message[DeployModel]) -> ModelVersion:
         """Deploy a version. One that is deployed already is only published again.
 
         A job's version that was compared with another version than the one deployed now is refused:
-        nobody has shown that it is better than that.
+        nobody has shown that it is better than that. So is one that has its weights.
 
         Raises:
             UnknownVersion: the agent has no such version.
+            VersionArchived: it is kept for the record only.
+            SameWeights: a person names a version whose digest is that of the deployed one.
+            ModelUnusable, ArtifactMissing, ArtifactCorrupt, ArtifactUnsafe: see `LoadChecks`.
         """
         command = message.body
+        # Before the lock, since hashing takes a while: what a version is never changes.
+        candidate = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
+        await self._require_usable(command, candidate)
         revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
         model = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
+        _require_not_archived(model)
         current = await self._models.find_deployed(tx, command.tenant_id, command.agent_id)
-        # A command without a job is a person's, who may deploy without a comparison.
-        if command.job_id and is_outdated(model, current, command.compared_with):
-            refused = _refused_event(command, model, current)
+        if obstacle := _find_obstacle(command, model, current):
+            if not command.job_id:
+                raise SameWeights(f"Agent {command.agent_id}: {obstacle}; nothing would change.")
+            refused = _refused_event(command, model, current, obstacle)
             await self._outbox.append(tx, refused, cause=message.cause)
             await self._audit.append(tx, refused_entry(message, refused), cause=message.cause)
             return model
@@ -122,20 +149,25 @@ class RegistryService:
         return model
 
     async def roll_back_model(self, tx: Tx, message: Message[RollBackModel]) -> ModelVersion:
-        """Deploy the version before, or the named one, again.
+        """Deploy the version before, or the named one, again, once its artifact was checked.
 
         Raises:
             NothingToRollBackTo: no version was deployed before, or none is now.
             UnknownVersion: the agent has no version of that name.
+            VersionArchived, SameWeights: of the version that is named.
+            ModelUnusable, ArtifactMissing, ArtifactCorrupt, ArtifactUnsafe: see `LoadChecks`.
+            TargetMoved: another change came meanwhile; the command is tried again.
         """
         command = message.body
+        # Before the lock, since hashing an old version's files takes a while.
+        checked, _ = await self._rollback_target(tx, command)
+        await self._checks.require_loadable(checked.artifact)
         revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
-        current = await self._models.find_deployed(tx, command.tenant_id, command.agent_id)
-        if current is None:
-            raise NothingToRollBackTo(
-                f"Agent {command.agent_id} has no deployed version; deploy one instead."
+        model, current = await self._rollback_target(tx, command)
+        if model.artifact != checked.artifact:
+            raise TargetMoved(
+                f"Agent {command.agent_id} was changed while {checked.version} was checked."
             )
-        model = await self._rollback_target(tx, command, current)
         if model.version == current.version:
             log.info(
                 "rollback_changes_nothing", agent_id=current.agent_id, version=str(current.version)
@@ -217,18 +249,43 @@ class RegistryService:
     async def _list_deployments(self, tx: Tx, model: ModelVersion) -> list[Deployment]:
         return await self._models.list_deployments(tx, model.tenant_id, model.agent_id)
 
+    async def _require_usable(self, command: DeployModel, model: ModelVersion) -> None:
+        """Check the artifact: in full for a person; a job's was loaded by its evaluation."""
+        if command.job_id:
+            await self._checks.require_maker(model.artifact)
+        else:
+            await self._checks.require_loadable(model.artifact)
+
     async def _rollback_target(
-        self, tx: Tx, command: RollBackModel, current: ModelVersion
-    ) -> ModelVersion:
-        target = command.to_version or find_rollback_version(
-            await self._list_deployments(tx, current)
-        )
-        if target is None:
+        self, tx: Tx, command: RollBackModel
+    ) -> tuple[ModelVersion, ModelVersion]:
+        """The version to return to, and the one that is deployed."""
+        tenant_id, agent_id = command.tenant_id, command.agent_id
+        current = await self._models.find_deployed(tx, tenant_id, agent_id)
+        if current is None:
+            raise NothingToRollBackTo(
+                f"Agent {agent_id} has no deployed version; deploy one instead."
+            )
+        target = command.to_version or await self._version_before(tx, current)
+        model = await self._find(tx, tenant_id, agent_id, target)
+        _require_not_archived(model)
+        if model.version != current.version and model.artifact.digest == current.artifact.digest:
+            raise SameWeights(
+                f"Agent {agent_id}: {model.version} has the digest of the deployed "
+                f"{current.version}; name another version in to_version."
+            )
+        return model, current
+
+    async def _version_before(self, tx: Tx, current: ModelVersion) -> str:
+        known = await self._models.list_models(tx, current.tenant_id, current.agent_id)
+        archived = {str(m.version) for m in known if m.status is ModelStatus.ARCHIVED}
+        history = await self._list_deployments(tx, current)
+        if (target := find_rollback_version(history, archived)) is None:
             raise NothingToRollBackTo(
                 f"No version of agent {current.agent_id} was deployed before {current.version}; "
                 "name one in to_version."
             )
-        return await self._find(tx, current.tenant_id, current.agent_id, target)
+        return target
 
     async def _deploy(self, tx: Tx, cause: Cause, model: ModelVersion, change: Deployment) -> None:
         """Record the change and publish the agent's configuration."""
@@ -270,11 +327,33 @@ def _actor(message: Message[DeployModel] | Message[RollBackModel]) -> str:
     return describe_actor(message.body.requested_by, message.envelope.source)
 
 
-def _refused_event(
+def _require_not_archived(model: ModelVersion) -> None:
+    if model.status is ModelStatus.ARCHIVED:
+        raise VersionArchived(
+            f"Version {model.version} of agent {model.agent_id} is archived and is deployed no "
+            "more; name another one."
+        )
+
+
+def _find_obstacle(
     command: DeployModel, model: ModelVersion, current: ModelVersion | None
+) -> str | None:
+    """Why a version is not deployed; None: it may be."""
+    # A command without a job is a person's, who may deploy without a comparison.
+    if command.job_id and is_outdated(model, current, command.compared_with):
+        present = f"version {current.version} is deployed" if current else "nothing is deployed"
+        baseline = command.compared_with or "nothing"
+        return f"{present}, and the candidate was compared with {baseline}"
+    if current is None or current.version == model.version:
+        return None
+    if current.artifact.digest == model.artifact.digest:
+        return f"{model.version} has the digest of the deployed {current.version}"
+    return None
+
+
+def _refused_event(
+    command: DeployModel, model: ModelVersion, current: ModelVersion | None, reason: str
 ) -> DeploymentRefused:
-    present = f"version {current.version} is deployed" if current else "nothing is deployed"
-    baseline = command.compared_with or "nothing"
     return DeploymentRefused(
         tenant_id=model.tenant_id,
         agent_id=model.agent_id,
@@ -282,11 +361,11 @@ def _refused_event(
         model=model.ref,
         compared_with=command.compared_with,
         deployed_version=str(current.version) if current else None,
-        reason=f"{present}, and the candidate was compared with {baseline}",
+        reason=reason,
     )
 
 
-def _registered_event(model: ModelVersion) -> ModelRegistered:
+def _registered_event(model: ModelVersion, command: RegisterModel) -> ModelRegistered:
     return ModelRegistered(
         tenant_id=model.tenant_id,
         agent_id=model.agent_id,
@@ -296,4 +375,9 @@ def _registered_event(model: ModelVersion) -> ModelRegistered:
         parent_version=model.parent_version,
         dataset_id=model.dataset_id,
         metrics=dict(model.metrics),
+        kind=model.kind,
+        dataset=command.dataset,
+        evaluation_id=command.evaluation_id,
+        lineage=command.lineage,
+        registered_at=model.created_at,
     )

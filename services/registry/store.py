@@ -106,6 +106,19 @@ class ModelStore:
             at=change.at,
         )
 
+    async def list_models(self, tx: Tx, tenant_id: str, agent_id: str) -> list[ModelVersion]:
+        """All versions of an agent, oldest first."""
+        rows = self._queries.list_models(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return [_model(row) async for row in rows]
+
+    async def set_archived(self, tx: Tx, model: ModelVersion) -> None:
+        """Keep a version for the record only."""
+        await self._queries.set_archived(tx, model_id=model.model_id)
+
+    async def set_protection(self, tx: Tx, model: ModelVersion, reason: str | None) -> None:
+        """Protect a version from retention, for a reason; None: no longer."""
+        await self._queries.set_protection(tx, model_id=model.model_id, reason=reason)
+
     async def find_allowed_answers(
         self, tx: Tx, tenant_id: str, agent_id: str
     ) -> AllowedAnswers | None:
@@ -151,6 +164,7 @@ def _model(row: Mapping[str, Any]) -> ModelVersion:
         parent_version=row["parent_version"],
         metrics=metrics,
         created_at=row["created_at"],
+        protected_reason=row["protected_reason"],
     )
 
 

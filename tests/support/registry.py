@@ -3,10 +3,43 @@
 from dataclasses import replace
 from uuid import UUID
 
-from archon_contracts.commands import DeployModel, LimitAnswers, RegisterModel, RollBackModel
+from archon_contracts.commands import (
+    ArchiveModel,
+    DeployModel,
+    LimitAnswers,
+    ProtectModel,
+    RegisterModel,
+    RetainModels,
+    RollBackModel,
+)
 from archon_contracts.identifiers import derived_id, new_id
 from archon_contracts.values import AgentKind, AllowedAnswers, ArtifactRef
 from services.registry.domain import Deployment, ModelStatus, ModelVersion, SemanticVersion
+from services.registry.errors import ModelUnusable
+
+EMPTY_TENSORS = (2).to_bytes(8, "little") + b"{}"
+"""A safetensors file without a tensor."""
+WHOLE_MODEL = {
+    "archon.json": b'{"kind": "selector", "base_model": "pypi:m", "max_length": 64}',
+    "model.safetensors": EMPTY_TENSORS,
+}
+"""The files of a model that the registry can check, and nothing can load."""
+
+
+class ScriptedChecks:
+    """Satisfies the registry's `LoadChecks`; artifacts in `broken` cannot be loaded."""
+
+    def __init__(self) -> None:
+        self.broken: set[str] = set()
+        self.checked: list[str] = []
+
+    async def require_maker(self, artifact: ArtifactRef) -> None:
+        if artifact.digest in self.broken:
+            raise ModelUnusable(f"artifact {artifact.digest[:12]} is not signed")
+
+    async def require_loadable(self, artifact: ArtifactRef) -> None:
+        self.checked.append(artifact.digest)
+        await self.require_maker(artifact)
 
 
 class InMemoryModelStore:
@@ -46,15 +79,29 @@ class InMemoryModelStore:
         versions = sorted((m.version for m in self._of(tenant_id, agent_id)), reverse=True)
         return [str(version) for version in versions[:10]]
 
+    async def list_models(self, _tx: object, tenant_id: str, agent_id: str) -> list[ModelVersion]:
+        return sorted(self._of(tenant_id, agent_id), key=lambda model: model.version)
+
+    async def set_archived(self, _tx: object, model: ModelVersion) -> None:
+        self._replace(model, status=ModelStatus.ARCHIVED)
+
+    async def set_protection(self, _tx: object, model: ModelVersion, reason: str | None) -> None:
+        self._replace(model, protected_reason=reason)
+
+    def _replace(self, model: ModelVersion, **changes: object) -> None:
+        key = (model.tenant_id, model.agent_id, str(model.version))
+        self.models[key] = replace(self.models[key], **changes)
+
     async def insert(self, _tx: object, model: ModelVersion, _command: RegisterModel) -> None:
         self.models[(model.tenant_id, model.agent_id, str(model.version))] = model
 
     async def set_deployed(self, _tx: object, model: ModelVersion, change: Deployment) -> None:
         for key, known in self.models.items():
             if key[:2] == (model.tenant_id, model.agent_id):
-                is_deployed = str(known.version) == change.version
-                status = ModelStatus.DEPLOYED if is_deployed else ModelStatus.READY
-                self.models[key] = replace(known, status=status)
+                if str(known.version) == change.version:
+                    self.models[key] = replace(known, status=ModelStatus.DEPLOYED)
+                elif known.status is ModelStatus.DEPLOYED:
+                    self.models[key] = replace(known, status=ModelStatus.READY)
         self.revisions[(model.tenant_id, model.agent_id)] = change.revision
         self.deployments.append((model.tenant_id, model.agent_id, change))
 
@@ -121,4 +168,23 @@ def limit(*labels: str, agent_id: str = "picker") -> LimitAnswers:
         agent_id=agent_id,
         allowed_answers=AllowedAnswers(labels=labels),
         reason="a label was withdrawn",
+    )
+
+
+def archive(version: str, agent_id: str = "picker") -> ArchiveModel:
+    """The command to keep a version for the record only."""
+    return ArchiveModel(agent_id=agent_id, model_version=version, reason="superseded")
+
+
+def protect(version: str, *, protected: bool = True) -> ProtectModel:
+    """The command to protect a version, or not to any more."""
+    return ProtectModel(
+        agent_id="picker", model_version=version, protected=protected, reason="audited"
+    )
+
+
+def retain(keep_newest: int, days: int = 0) -> RetainModels:
+    """The command to archive what is old."""
+    return RetainModels(
+        agent_id="picker", keep_newest=keep_newest, deployed_within_days=days, reason="tidy"
     )

@@ -10,10 +10,19 @@ from archon_contracts.commands.data import (
     SourceKind,
 )
 from archon_contracts.commands.evaluation import EvaluateModel, RefusedAttempt, RunSummary
-from archon_contracts.commands.models import DeployModel, LimitAnswers, RegisterModel, RollBackModel
+from archon_contracts.commands.models import (
+    ArchiveModel,
+    DeployModel,
+    LimitAnswers,
+    ProtectModel,
+    RegisterModel,
+    RetainModels,
+    RollBackModel,
+)
 from archon_contracts.commands.training import CancelTraining, TrainModel
 
 __all__ = [
+    "ArchiveModel",
     "CancelJob",
     "CancelTraining",
     "ConfigureAgent",
@@ -25,8 +34,10 @@ __all__ = [
     "LimitAnswers",
     "PlanCurriculum",
     "PrepareDataset",
+    "ProtectModel",
     "RefusedAttempt",
     "RegisterModel",
+    "RetainModels",
     "ReturnFeedback",
     "RollBackModel",
     "RunSummary",

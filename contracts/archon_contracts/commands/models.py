@@ -10,7 +10,14 @@ from pydantic import Field, JsonValue
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, AllowedAnswers, ArtifactRef, Estimate
+from archon_contracts.values import (
+    AgentKind,
+    AllowedAnswers,
+    ArtifactRef,
+    Count,
+    Estimate,
+    PositiveCount,
+)
 
 
 class RegisterModel(Contract):
@@ -71,5 +78,45 @@ class LimitAnswers(Contract):
 
     agent_id: Name
     allowed_answers: AllowedAnswers
+    reason: str
+    requested_by: str = Field(default="", description="Who wants it; empty: not said.")
+
+
+class ArchiveModel(Contract):
+    """Keep a version for the record only: it can no longer be deployed."""
+
+    topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    model_version: str
+    reason: str
+    requested_by: str = Field(default="", description="Who wants it; empty: not said.")
+
+
+class ProtectModel(Contract):
+    """Keep retention from archiving a version, or allow it again."""
+
+    topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    model_version: str
+    protected: bool = Field(default=True, description="False: it is protected no more.")
+    reason: str
+    requested_by: str = Field(default="", description="Who wants it; empty: not said.")
+
+
+class RetainModels(Contract):
+    """Archive an agent's old versions, but for those that are protected."""
+
+    topic: ClassVar[Topic] = topics.REGISTRY_COMMANDS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    keep_newest: PositiveCount = Field(description="Newest versions that stay.")
+    deployed_within_days: Count = Field(
+        default=90, description="Versions that were deployed in so many days stay [d]."
+    )
     reason: str
     requested_by: str = Field(default="", description="Who wants it; empty: not said.")

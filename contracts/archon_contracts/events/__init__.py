@@ -57,6 +57,7 @@ from archon_contracts.events.models import (
     ExperimentStarted,
     ModelArchived,
     ModelDeployed,
+    ModelProtected,
     ModelRegistered,
     ModelRolledBack,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "MetricsRecorded",
     "ModelArchived",
     "ModelDeployed",
+    "ModelProtected",
     "ModelRegistered",
     "ModelRolledBack",
     "PairedComparison",

@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, AllowedAnswers, Estimate, ModelRef
+from archon_contracts.values import AgentKind, AllowedAnswers, ArtifactRef, Estimate, ModelRef
 
 Revision = Annotated[
     int, Field(ge=1, description="Numbers the changes of the agent's configuration, from 1.")
@@ -32,6 +32,15 @@ class ModelRegistered(Contract):
     parent_version: str | None = None
     dataset_id: UUID
     metrics: dict[str, Estimate] = Field(default_factory=dict)
+    kind: AgentKind | None = None
+    dataset: ArtifactRef | None = None
+    evaluation_id: UUID | None = None
+    lineage: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="What it was made from: method, configuration, seed, window, code revision, "
+        "library versions; `RegisterModel.lineage`.",
+    )
+    registered_at: datetime | None = None
 
 
 class ModelDeployed(Contract):
@@ -80,7 +89,7 @@ class ModelRolledBack(Contract):
 
 
 class ModelArchived(Contract):
-    """Reserved, not published yet: a version can no longer be deployed."""
+    """A version can no longer be deployed."""
 
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
@@ -88,6 +97,21 @@ class ModelArchived(Contract):
     agent_id: Name
     version_archived: str
     reason: str
+    actor: str = Field(default="", description="Who asked for it; empty: not known.")
+    archived_at: datetime | None = None
+
+
+class ModelProtected(Contract):
+    """A version is protected from retention, or is so no more."""
+
+    topic: ClassVar[Topic] = topics.MODELS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    model_version: str
+    protected: bool
+    reason: str
+    actor: Actor
 
 
 class ExperimentStarted(Contract):

@@ -49,6 +49,8 @@ CHANGES_FILE: Final = "changes.json"
 CATALOGUE_FILE: Final = "catalogue.json"
 """A selector's entries."""
 MODEL_CARD_FILE: Final = "archon.json"
+HEAD_FILE: Final = "head.safetensors"
+"""The answers' rows of a classifier, or of a selector that has a head."""
 
 MANIFEST_FILE: Final = "manifest.json"
 SIGNATURE_FILE: Final = "manifest.sig"

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from archon_contracts.formats import HEAD_FILE as HEAD_FILE
+
 WEIGHTS_FILE: Final = "model.safetensors"
 CONFIG_FILE: Final = "config.json"
-HEAD_FILE: Final = "head.safetensors"
 TOKENIZER_FILE: Final = "tokenizer_config.json"
 
 # What transformers gets at each load: no download, and no code out of the folder.

@@ -35,6 +35,18 @@ WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 ORDER BY major DESC, minor DESC, patch DESC
 LIMIT 10;
 
+-- name: list_models(tenant_id, agent_id)
+SELECT *
+FROM models
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id
+ORDER BY major, minor, patch;
+
+-- name: set_archived(model_id)!
+UPDATE models SET status = 'archived' WHERE model_id = :model_id;
+
+-- name: set_protection(model_id, reason)!
+UPDATE models SET protected_reason = :reason WHERE model_id = :model_id;
+
 -- name: insert_model(model_id, tenant_id, agent_id, major, minor, patch, kind, artifact_uri, artifact_digest, status, job_id, dataset_id, dataset, parent_version, evaluation_id, metrics, lineage, created_at)!
 INSERT INTO models (
     model_id, tenant_id, agent_id, major, minor, patch, kind, artifact_uri, artifact_digest,

@@ -143,3 +143,36 @@ async def test_a_configuration_without_a_deployment_has_a_revision_too(opened: O
     await models.set_revision(tx, TENANT, AGENT, 5)
 
     assert await models.lock_agent(tx, TENANT, AGENT) == 5
+
+
+async def test_all_versions_are_listed_oldest_first(opened: Opened) -> None:
+    models, tx = opened
+    made = [await put(models, tx, minor) for minor in (10, 9)]
+
+    assert await models.list_models(tx, TENANT, AGENT) == [made[1], made[0]]
+    assert await models.list_models(tx, TENANT, "another") == []
+
+
+async def test_an_archived_version_stays_archived_when_others_are_deployed(opened: Opened) -> None:
+    models, tx = opened
+    first, second = await put(models, tx, 0), await put(models, tx, 1)
+
+    await models.set_archived(tx, first)
+    await models.set_deployed(tx, second, change(1, second))
+
+    archived = await models.find(tx, TENANT, AGENT, "1.0.0")
+    assert archived is not None
+    assert archived.status is ModelStatus.ARCHIVED
+
+
+async def test_a_protection_is_kept_with_its_reason_and_taken_away(opened: Opened) -> None:
+    models, tx = opened
+    model = await put(models, tx, 0)
+
+    await models.set_protection(tx, model, "audited")
+    protected = await models.find(tx, TENANT, AGENT, "1.0.0")
+    await models.set_protection(tx, model, None)
+
+    assert protected is not None
+    assert protected.protected_reason == "audited"
+    assert await models.find(tx, TENANT, AGENT, "1.0.0") == model

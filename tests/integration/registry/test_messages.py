@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -20,11 +21,11 @@ from shared.process.application import Application
 from shared.process.service_context import ServiceContext
 from tests.support.eventually import eventually
 from tests.support.messaging.stored import events_of
-from tests.support.registry import deploy, register
+from tests.support.registry import WHOLE_MODEL, deploy, register
 
 
 @pytest.fixture
-async def registry(database_url: str, kafka: str) -> AsyncIterator[ServiceContext]:
+async def registry(database_url: str, kafka: str, tmp_path: Path) -> AsyncIterator[ServiceContext]:
     """The whole registry, consuming and relaying."""
     await ensure_topics(kafka)
     await migrate(database_url, "registry")
@@ -32,7 +33,7 @@ async def registry(database_url: str, kafka: str) -> AsyncIterator[ServiceContex
         Settings(
             database_url=database_url,
             kafka_bootstrap_servers=kafka,
-            artifacts_url="file:///nonexistent",
+            artifacts_url=f"file://{tmp_path}",
             health_port=0,
             kafka_empty_fetch_wait_max_ms=20,
         )
@@ -58,7 +59,9 @@ async def test_a_command_on_the_topic_leads_to_events_on_the_topics(
     registry: ServiceContext,
 ) -> None:
     agent = f"agent-{uuid4().hex}"
-    await send(registry, register(agent_id=agent), deploy("1.0.0", agent_id=agent))
+    model = await registry.artifacts.publish_files(WHOLE_MODEL)
+    command = register(agent_id=agent).model_copy(update={"artifact": model})
+    await send(registry, command, deploy("1.0.0", agent_id=agent))
 
     async def published() -> bool:
         # Other tests of this process leave rubbish on the topic, which becomes dead letters.
@@ -81,6 +84,17 @@ async def test_an_unknown_version_is_a_dead_letter_that_names_the_known_ones(
         return expected in await reasons(registry)
 
     await eventually(set_aside, timeout=20)
+
+
+async def test_a_version_whose_files_are_gone_is_not_deployed(registry: ServiceContext) -> None:
+    agent = f"agent-{uuid4().hex}"
+    await send(registry, register(agent_id=agent), deploy("1.0.0", agent_id=agent))
+
+    async def set_aside() -> bool:
+        return any("there is no artifact at" in reason for reason in await reasons(registry))
+
+    await eventually(set_aside, timeout=20)
+    assert [e for e in await events_of(registry.database) if isinstance(e, ModelDeployed)] == []
 
 
 async def reasons(shared: ServiceContext) -> list[str]:

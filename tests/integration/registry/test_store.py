@@ -9,6 +9,7 @@ from archon_contracts.base import Contract
 from archon_contracts.events import AgentConfiguration
 from archon_contracts.identifiers import new_id
 from archon_contracts.values import Estimate
+from services.registry.archiving import Archiving
 from services.registry.domain import Action, ModelStatus
 from services.registry.errors import UnknownVersion
 from services.registry.service import RegistryService
@@ -20,7 +21,14 @@ from shared.messaging.messages import Message
 from shared.process.service_context import ServiceContext
 from tests.support.infrastructure.service_contexts import open_service_context, probe_settings
 from tests.support.messaging.messages import message_of
-from tests.support.registry import deploy, register, roll_back
+from tests.support.registry import (
+    ScriptedChecks,
+    archive,
+    deploy,
+    register,
+    retain,
+    roll_back,
+)
 
 
 class RegistryOnPostgres:
@@ -29,8 +37,12 @@ class RegistryOnPostgres:
     def __init__(self, shared: ServiceContext) -> None:
         self.shared = shared
         self.models = ModelStore()
-        service = RegistryService(self.models, shared.outbox, shared.audit, shared.clock)
+        collaborators = (self.models, shared.outbox, shared.audit, shared.clock)
+        service = RegistryService(*collaborators, ScriptedChecks())
+        archiving = Archiving(*collaborators)
         self._use_cases = {
+            "ArchiveModel": archiving.archive_model,
+            "RetainModels": archiving.retain_models,
             "RegisterModel": service.register_model,
             "DeployModel": service.deploy_model,
             "RollBackModel": service.roll_back_model,
@@ -174,3 +186,39 @@ async def test_a_failed_command_is_not_recorded(registry: RegistryOnPostgres) ->
         await registry.handle(deploy("9.9.9"))
 
     assert await registry.rows("SELECT * FROM audit_log") == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE models SET artifact_digest = repeat('0', 64) WHERE version = '1.0.0'",
+        "UPDATE models SET lineage = '{}' WHERE version = '1.0.0'",
+        "UPDATE models SET status = 'ready' WHERE version = '1.0.0'",
+        "DELETE FROM models WHERE version = '1.0.0'",
+    ],
+)
+async def test_the_database_refuses_to_change_a_version(
+    registry: RegistryOnPostgres, statement: str
+) -> None:
+    await registry.handle(register(), archive("1.0.0"))
+
+    with pytest.raises(ConstraintViolated, match="immutable_version"):
+        async with registry.shared.database.transaction("default") as tx:
+            await tx.execute(statement)
+
+
+async def test_retention_during_deployments_never_archives_the_deployed_version(
+    registry: RegistryOnPostgres,
+) -> None:
+    await registry.handle(*(register() for _ in range(8)), deploy("1.0.0"))
+
+    await asyncio.gather(
+        registry.handle(retain(1)), registry.handle(deploy("1.3.0")), return_exceptions=True
+    )
+
+    states = dict(await registry.rows("SELECT version, status FROM models"))
+    deployed = [version for version, status in states.items() if status == "deployed"]
+    published = await registry.configurations()
+    assert deployed == [published[-1][1]]
+    assert states["1.7.0"] == "ready"
+    assert "archived" in states.values()

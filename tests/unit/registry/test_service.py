@@ -19,6 +19,7 @@ from tests.support.messaging.messages import NOON, message_of
 from tests.support.messaging.outbox import RecordingOutbox
 from tests.support.registry import (
     InMemoryModelStore,
+    ScriptedChecks,
     deploy,
     deploy_for_job,
     limit,
@@ -36,7 +37,10 @@ class RegistryHarness:
         self.models = InMemoryModelStore()
         self.outbox = RecordingOutbox()
         self.audit = RecordingAudit()
-        self.service = RegistryService(self.models, self.outbox, self.audit, SetClock(NOON))
+        self.checks = ScriptedChecks()
+        self.service = RegistryService(
+            self.models, self.outbox, self.audit, SetClock(NOON), self.checks
+        )
 
     async def register(self, times: int = 1) -> None:
         for _ in range(times):
