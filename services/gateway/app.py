@@ -24,6 +24,9 @@ from services.gateway.load.load_shedding import Backpressure, InFlightLimit, Out
 from services.gateway.load.outbox_backlog import OutboxLimits
 from services.gateway.load.store import OutboxBacklogStore
 from services.gateway.load.tenant_limits import TenantLimits
+from services.gateway.models.commands import ModelCommands
+from services.gateway.models.queries import ModelQueries
+from services.gateway.models.store import ModelReads
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.read_models.projections import Projections
 from services.gateway.read_models.queries import QueryService
@@ -95,6 +98,7 @@ async def _prune(api: GatewayApi) -> None:
 
 def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) -> GatewayApi:
     store, letters = GatewayStore(), DeadLetterStore()
+    queries = QueryService(store, letters, shared.clock)
     authenticator, backpressure = (
         ApiKeyAuthenticator(shared.database, store),
         _build_backpressure(settings, shared),
@@ -130,7 +134,9 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
             limit=settings.gateway_streams_per_key,
             check_seconds=settings.gateway_stream_check_seconds,
         ),
-        queries=QueryService(store, letters, shared.clock),
+        queries=queries,
+        models=ModelQueries(queries, ModelReads(), shared.artifacts),
+        model_commands=ModelCommands(store, shared.outbox),
         reports=RunReports(shared.artifacts),
     )
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from archon_contracts.events import Capability, JobState
 from archon_contracts.rules.bounds import SATURATE
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef
+from services.gateway.views.base import View as View
+from services.gateway.views.models import DeploymentView as DeploymentView
+from services.gateway.views.models import Lineage as Lineage
+from services.gateway.views.models import ModelView as ModelView
 
 WORKER_TIMEOUT: Final = timedelta(minutes=10)
 """How long after its last report a worker is still shown, and its recipes count."""
-
-
-class View(BaseModel):
-    """Base of all views."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class DeployedVersion(View):
@@ -202,49 +200,6 @@ class MetricView(View):
     epoch: float | None = None
     attempt: int
     recorded_at: datetime
-
-
-class Lineage(View):
-    """Origin of a model version."""
-
-    job_id: UUID | None = None
-    dataset_id: UUID | None = None
-    feedback_digest: str | None = None
-    parent_version: str | None = None
-
-
-class ModelView(View):
-    """A model version."""
-
-    agent_id: str
-    version: str
-    status: str
-    digest: str
-    uri: str
-    metrics: dict[str, Any]
-    lineage: Lineage
-    model_id: UUID | None = None
-    reason: str = ""
-    registered_at: datetime | None = None
-    deployed_at: datetime | None = None
-    evaluation: dict[str, Any] | None = None
-    withdrawn_items: int = Field(
-        default=0, description="Items of retracted feedback that it may hold; at most so many."
-    )
-
-
-class DeploymentView(View):
-    """A change of the deployed version of an agent."""
-
-    revision: int = Field(description="Numbers the changes of the agent's configuration.")
-    version: str
-    previous_version: str | None = None
-    digest: str
-    action: Literal["deploy", "rollback"]
-    actor: str = Field(description="Who asked for it: a person's key, or a service.")
-    reason: str
-    job_id: UUID | None = None
-    at: datetime
 
 
 def name_synthetic_dataset(request_id: UUID) -> str:

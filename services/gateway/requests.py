@@ -204,6 +204,32 @@ class RollBackRequest(RequestBody):
     reason: Sentence
 
 
+class ArchiveRequest(RequestBody):
+    """Reason for archiving a version."""
+
+    reason: Sentence
+
+
+class ProtectRequest(RequestBody):
+    """Whether retention may archive a version, and why."""
+
+    protected: bool = Field(default=True, description="False: it is protected no more.")
+    reason: Sentence
+
+
+class RetentionRequest(RequestBody):
+    """Which versions stay; all others are archived, but for those that are protected."""
+
+    keep_newest: Integer = Field(ge=1, le=1_000_000, description="Newest versions that stay.")
+    deployed_within_days: Integer = Field(
+        default=90,
+        ge=0,
+        le=36_500,
+        description="Versions that were deployed in so many days stay [d].",
+    )
+    reason: Sentence
+
+
 class SyntheticDataRequest(RequestBody):
     """Synthetic items to generate."""
 

@@ -38,6 +38,11 @@ from services.gateway.errors import (
 )
 from services.gateway.http.tracing import current_trace_id
 from services.gateway.load.tenant_limits import TenantLimits
+from services.gateway.models.rules import (
+    find_deploy_obstacle,
+    find_deployed,
+    find_rollback_obstacle,
+)
 from services.gateway.ports import ServiceStore
 from services.gateway.requests import AgentRequest, JobRequest, SyntheticDataRequest, check_size
 from shared.messaging.gateway_mac import GatewayMac
@@ -223,9 +228,13 @@ class GatewayService:
         Raises:
             NotAllowed: the key is bound to other agents.
             NotFound: no such version.
+            Conflict: it is archived, or has the weights of the deployed one.
         """
         require_agents(identity.caller, [agent_id])
-        await self._require_model(tx, identity, agent_id, version)
+        known = await self._store.models(tx, identity.tenant_id, agent_id)
+        model = await self._require_model(tx, identity, agent_id, version)
+        if obstacle := find_deploy_obstacle(model, find_deployed(known)):
+            raise Conflict(obstacle)
         command = DeployModel(
             tenant_id=identity.tenant_id,
             agent_id=agent_id,
@@ -243,13 +252,15 @@ class GatewayService:
         Raises:
             NotAllowed: the key is bound to other agents.
             NotFound: no such agent or version.
-            Conflict: no version is deployed, or none was before and none is named.
+            Conflict: see `find_rollback_obstacle`.
         """
         require_agents(identity.caller, [agent_id])
         await self._require_agent(tx, identity.tenant_id, agent_id)
         if to_version is not None:
             await self._require_model(tx, identity, agent_id, to_version)
-        await self._require_rollback_target(tx, identity, agent_id, to_version)
+        known = await self._store.models(tx, identity.tenant_id, agent_id)
+        if obstacle := find_rollback_obstacle(known, agent_id, to_version):
+            raise Conflict(obstacle)
         command = RollBackModel(
             tenant_id=identity.tenant_id,
             agent_id=agent_id,
@@ -312,28 +323,11 @@ class GatewayService:
 
     async def _require_model(
         self, tx: Tx, identity: RequestIdentity, agent_id: str, version: str
-    ) -> None:
-        if not await self._store.models(tx, identity.tenant_id, agent_id, version=version):
+    ) -> ModelView:
+        found = await self._store.models(tx, identity.tenant_id, agent_id, version=version)
+        if not found:
             raise NotFound(f"model version of agent {agent_id}", version)
-
-    async def _require_rollback_target(
-        self, tx: Tx, identity: RequestIdentity, agent_id: str, to_version: str | None
-    ) -> None:
-        """Refuse a rollback without a target. The registry decides which version is the target.
-
-        A version to which a rollback can return has a `deployed_at`; a rollback takes it from
-        those that it leaves.
-        """
-        known = await self._store.models(tx, identity.tenant_id, agent_id)
-        deployed = next((model.version for model in known if model.status == "deployed"), None)
-        if deployed is None:
-            raise Conflict(f"no version of agent {agent_id} is deployed; deploy one instead")
-        earlier = any(model.deployed_at for model in known if model.version != deployed)
-        if to_version is None and not earlier:
-            raise Conflict(
-                f"no version of agent {agent_id} was deployed before {deployed}; "
-                "name one in to_version"
-            )
+        return found[0]
 
     async def _require_dataset(
         self, tx: Tx, identity: RequestIdentity, name: str, purpose: str, field: str

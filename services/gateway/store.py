@@ -293,16 +293,6 @@ class GatewayStore:
         )
         return [DeploymentView(**dict(row)) async for row in rows]
 
-    async def models_part(
-        self, tx: Tx, tenant_id: str, agent_id: str, *, limit: int, offset: int
-    ) -> tuple[list[ModelView], bool]:
-        """Versions, newest first; see `read_part`."""
-        rows = self._queries.models(
-            tx, tenant_id=tenant_id, agent_id=agent_id, version=None, limit=limit, offset=offset
-        )
-        found, is_cut = await read_part(rows, "evaluation")
-        return [ModelView(**dict(row), lineage=Lineage(**dict(row))) for row in found], is_cut
-
     async def deployed_version(self, tx: Tx, tenant_id: str, agent_id: str) -> str | None:
         place = {"tenant_id": tenant_id, "agent_id": agent_id}
         version: str | None = await self._queries.deployed_version(tx, **place)

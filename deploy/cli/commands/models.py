@@ -18,16 +18,35 @@ Agent = Annotated[str, typer.Argument(help="Agent, such as tool-picker.")]
 Version = Annotated[str, typer.Argument(help="Version, such as 1.1.0.")]
 DEPLOYMENT = ("from", "version", "action", "before", "by", "why", "digest")
 """Columns of a deployment."""
+ANCESTOR = ("version", "status", "digest", "seed", "code_revision", "job_id", "dataset_id")
+"""Columns of a version's ancestor."""
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 
 
-@group.command("list", epilog=examples("archon models list tool-picker"))
+@group.command(
+    "list",
+    epilog=examples(
+        "archon models list tool-picker",
+        "archon models list tool-picker --where status=archived --where 'accuracy>=0.8'",
+        "archon models list tool-picker --where status=training",
+    ),
+)
 def list_models(
-    agent: Agent, url: Url = None, api_key: ApiKey = None, as_json: Json = False
+    agent: Agent,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Condition, may be repeated: status, digest (a prefix), parent_version, job_id or "
+            "dataset_id=VALUE, METRIC>=N, METRIC<=N, or a field of the lineage=VALUE."
+        ),
+    ] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
 ) -> None:
-    """List an agent's versions."""
+    """List an agent's versions, newest first."""
     with connect(url, api_key) as gateway:
-        found = gateway.items(f"/v1/agents/{agent}/models")
+        found = gateway.items(f"/v1/agents/{agent}/models", where=where)
     if as_json:
         print_json(found)
         return
@@ -38,10 +57,11 @@ def list_models(
             model["digest"][:12],
             _accuracy(model),
             str(model.get("withdrawn_items") or ""),
+            model.get("protected_reason"),
         )
         for model in found
     )
-    headers = ("version", "status", "digest", ACCURACY, "retracted items held")
+    headers = ("version", "status", "digest", ACCURACY, "retracted items held", "protected")
     console.print(table(f"models of {agent}", headers, rows))
 
 
@@ -93,6 +113,34 @@ def history(agent: Agent, url: Url = None, api_key: ApiKey = None, as_json: Json
     console.print(table(f"deployments of {agent}", DEPLOYMENT, map(_deployment, found)))
 
 
+@group.command(epilog=examples("archon models lineage tool-picker 1.1.0"))
+def lineage(
+    agent: Agent,
+    version: Version,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a version was made from: feedback, data, configuration, the versions before."""
+    with connect(url, api_key) as gateway:
+        found = gateway.get(f"/v1/agents/{agent}/models/{version}/lineage")
+    if as_json:
+        print_json(found)
+        return
+    origin = {name: value for name, value in found["lineage"].items() if name != "facts"}
+    console.print(table(f"{agent} {version}", ("what", "value"), origin.items()))
+    rows = (tuple(each.get(name) for name in ANCESTOR) for each in found["ancestors"])
+    console.print(table("versions that it goes back to", ANCESTOR, rows))
+    ids = found.get("feedback_ids")
+    total = found.get("feedback_total")
+    console.print(
+        f"{total} feedback events; --json lists their ids"
+        if ids is not None
+        else "its dataset is not in the store any more, so its feedback is not known"
+    )
+
+
+@group.command("live", hidden=True, epilog=examples("archon models live tool-picker"))
 @group.command(
     epilog=examples(
         "archon models deployed tool-picker",
@@ -124,14 +172,20 @@ def compare(
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
-    """Show two versions' metrics side by side."""
+    """Show two versions side by side: metrics, and what differs in their data and settings."""
     with connect(url, api_key) as gateway:
-        left, right = (gateway.get(f"/v1/agents/{agent}/models/{v}") for v in (first, second))
+        found = gateway.get(f"/v1/agents/{agent}/models/{first}/compare/{second}")
     if as_json:
-        print_json({first: left, second: right})
+        print_json(found)
         return
-    rows = compared(left.get("metrics") or {}, right.get("metrics") or {})
+    rows = map(_metric_row, found["metrics"])
     console.print(table(f"{agent}", ("metric", first, second, "difference"), rows))
+    fields = ((each["field"], each["first"], each["second"]) for each in found["differences"])
+    console.print(table("lineage", ("field", first, second), fields))
+    if found["same_weights"]:
+        console.print("their weights are the same, byte for byte")
+    ancestor = found["common_ancestor"] or "none"
+    console.print(f"nearest version that both go back to: {shown(ancestor)}")
 
 
 @group.command(epilog=examples("archon models rollback tool-picker --reason 'odd answers'"))
@@ -164,14 +218,67 @@ def deploy(
     send_command(url, api_key, path, {"reason": reason}, done=done, as_json=as_json)
 
 
-def compared(left: dict[str, Any], right: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """A row per metric of either side; the difference where both have it."""
-    rows = []
-    for name in sorted({*left, *right}):
-        a, b = left.get(name), right.get(name)
-        difference = f"{b['value'] - a['value']:+.3f}" if a and b else "-"
-        rows.append((name, estimate(a), estimate(b), difference))
-    return rows
+@group.command(epilog=examples("archon models archive tool-picker 1.0.0 --reason superseded"))
+def archive(
+    agent: Agent,
+    version: Version,
+    reason: Reason,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a version for the record only: it can never be deployed again."""
+    path = f"/v1/agents/{agent}/models/{version}/archive"
+    done = f"archiving {shown(agent)} {shown(version)}"
+    send_command(url, api_key, path, {"reason": reason}, done=done, as_json=as_json)
+
+
+@group.command(
+    epilog=examples(
+        "archon models protect tool-picker 1.0.0 --reason 'audited release'",
+        "archon models protect tool-picker 1.0.0 --off --reason 'audit is over'",
+    )
+)
+def protect(
+    agent: Agent,
+    version: Version,
+    reason: Reason,
+    off: Annotated[bool, typer.Option("--off", help="Take the protection away.")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Keep retention from archiving a version, or allow it again."""
+    path = f"/v1/agents/{agent}/models/{version}/protect"
+    done = f"{'unprotecting' if off else 'protecting'} {shown(agent)} {shown(version)}"
+    body = {"reason": reason, "protected": not off}
+    send_command(url, api_key, path, body, done=done, as_json=as_json)
+
+
+@group.command(
+    epilog=examples("archon models retain tool-picker --keep 20 --days 90 --reason 'tidy up'")
+)
+def retain(
+    agent: Agent,
+    reason: Reason,
+    keep: Annotated[int, typer.Option(min=1, help="Newest versions that stay.")],
+    days: Annotated[
+        int, typer.Option(min=0, help="Versions deployed in so many days stay [d].")
+    ] = 90,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: Json = False,
+) -> None:
+    """Archive old versions; deployed, protected and recently deployed ones stay."""
+    body = {"keep_newest": keep, "deployed_within_days": days, "reason": reason}
+    done = f"archiving old versions of {shown(agent)}"
+    send_command(url, api_key, f"/v1/agents/{agent}/retention", body, done=done, as_json=as_json)
+
+
+def _metric_row(found: dict[str, Any]) -> tuple[str, str, str, str]:
+    difference = found["difference"]
+    shown_difference = "-" if difference is None else f"{difference:+.3f}"
+    return found["name"], estimate(found["first"]), estimate(found["second"]), shown_difference
 
 
 def _accuracy(model: dict[str, Any]) -> str:

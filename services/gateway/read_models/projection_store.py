@@ -21,7 +21,9 @@ from archon_contracts.events import (
     LearningReport,
     MetricPoint,
     MetricsRecorded,
+    ModelArchived,
     ModelDeployed,
+    ModelProtected,
     ModelRegistered,
     ModelRolledBack,
     RetrainTriggered,
@@ -199,7 +201,10 @@ class ProjectionStore:
             parent_version=event.parent_version,
             dataset_id=event.dataset_id,
             metrics=body.get("metrics", {}),
-            at=at,
+            at=event.registered_at or at,
+            kind=event.kind,
+            dataset=body.get("dataset"),
+            facts=event.lineage,
         )
 
     async def save_deployed_model(
@@ -242,11 +247,25 @@ class ProjectionStore:
             affected=event.affected_versions,
         )
 
-    async def archive_model(
-        self, tx: Tx, tenant_id: str, agent_id: str, version: str, reason: str
-    ) -> None:
+    async def archive_model(self, tx: Tx, event: ModelArchived, at: datetime) -> None:
+        """Keep a version for the record only."""
         await self._queries.archive_model(
-            tx, tenant_id=tenant_id, agent_id=agent_id, version=version, reason=reason
+            tx,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            version=event.version_archived,
+            reason=event.reason,
+            at=event.archived_at or at,
+        )
+
+    async def protect_model(self, tx: Tx, event: ModelProtected) -> None:
+        """Whether retention may archive a version."""
+        await self._queries.protect_model(
+            tx,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            version=event.model_version,
+            reason=event.reason if event.protected else None,
         )
 
     async def save_synthetic_result(

@@ -22,6 +22,7 @@ from archon_contracts.events import (
     MetricsRecorded,
     ModelArchived,
     ModelDeployed,
+    ModelProtected,
     ModelRegistered,
     ModelRolledBack,
     RetrainTriggered,
@@ -83,6 +84,7 @@ class Projections:
             ModelDeployed: self._model_deployed,
             ModelRolledBack: self._model_rolled_back,
             ModelArchived: self._model_archived,
+            ModelProtected: self._model_protected,
             WorkerReported: self._worker_reported,
         }
 
@@ -179,10 +181,10 @@ class Projections:
         await self._store.save_deployment(tx, event, to_deployment(event))
 
     async def _model_archived(self, tx: Tx, message: Message[ModelArchived]) -> None:
-        event = message.body
-        await self._store.archive_model(
-            tx, event.tenant_id, event.agent_id, event.version_archived, event.reason
-        )
+        await self._store.archive_model(tx, message.body, message.envelope.time)
+
+    async def _model_protected(self, tx: Tx, message: Message[ModelProtected]) -> None:
+        await self._store.protect_model(tx, message.body)
 
     async def _worker_reported(self, tx: Tx, message: Message[WorkerReported]) -> None:
         await self._store.save_worker(tx, message.body, message.envelope.time)

@@ -68,14 +68,6 @@ class QueryService:
         await self.job(tx, caller, job_id)
         return await self.store.job_metrics(tx, job_id)
 
-    async def models(
-        self, tx: Tx, tenant_id: str, agent_id: str, *, limit: int, offset: int
-    ) -> tuple[list[ModelView], bool]:
-        """An agent's versions, newest first; see `GatewayStore.models_part`."""
-        if not await self.store.has_agent(tx, tenant_id, agent_id):
-            raise NotFound("agent", agent_id)
-        return await self.store.models_part(tx, tenant_id, agent_id, limit=limit, offset=offset)
-
     async def model(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> ModelView:
         """A version."""
         found = await self.store.models(tx, tenant_id, agent_id, version=version)

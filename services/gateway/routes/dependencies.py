@@ -33,6 +33,8 @@ from services.gateway.http.transactions import Transactions
 from services.gateway.idempotency import Idempotency
 from services.gateway.key_admin import KeyAdministration
 from services.gateway.load.load_shedding import Backpressure
+from services.gateway.models.commands import ModelCommands
+from services.gateway.models.queries import ModelQueries
 from services.gateway.read_models.queries import QueryService
 from services.gateway.reports.service import RunReports
 from services.gateway.service import GatewayService
@@ -74,6 +76,8 @@ class GatewayApi:
     event_hub: EventHub
     stream_limiter: StreamLimiter
     queries: QueryService
+    models: ModelQueries
+    model_commands: ModelCommands
     reports: RunReports
 
     def require_caller(self, scope: Scope, *, bound: BoundKeys = BoundKeys.REFUSED) -> Any:

@@ -266,15 +266,16 @@ ON CONFLICT (evaluation_id, tenant_id) DO NOTHING;
 
 -- Models -------------------------------------------------------------------------------------
 
--- name: save_registered_model(tenant_id, agent_id, version, uri, digest, model_id, job_id, parent_version, dataset_id, metrics, at)!
+-- name: save_registered_model(tenant_id, agent_id, version, uri, digest, model_id, job_id, parent_version, dataset_id, metrics, at, kind, dataset, facts)!
 INSERT INTO models (tenant_id, agent_id, version, status, uri, digest, model_id, job_id,
-                    parent_version, dataset_id, metrics, registered_at)
+                    parent_version, dataset_id, metrics, registered_at, kind, dataset, facts)
 VALUES (:tenant_id, :agent_id, :version, 'ready', :uri, :digest, :model_id, :job_id,
-        :parent_version, :dataset_id, :metrics, :at)
+        :parent_version, :dataset_id, :metrics, :at, :kind, :dataset, :facts)
 ON CONFLICT (tenant_id, agent_id, version) DO UPDATE
 SET model_id = excluded.model_id, job_id = excluded.job_id,
     parent_version = excluded.parent_version, dataset_id = excluded.dataset_id,
-    metrics = excluded.metrics, registered_at = excluded.registered_at;
+    metrics = excluded.metrics, registered_at = excluded.registered_at, kind = excluded.kind,
+    dataset = excluded.dataset, facts = excluded.facts;
 
 -- name: undeploy_model(tenant_id, agent_id)!
 UPDATE models SET status = 'ready'
@@ -322,13 +323,18 @@ UPDATE models SET withdrawn_items = coalesce((:affected::jsonb ->> version)::int
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
   AND (withdrawn_items > 0 OR :affected::jsonb ? version);
 
--- name: archive_model(tenant_id, agent_id, version, reason)!
-UPDATE models SET status = 'archived', reason = :reason
+-- name: archive_model(tenant_id, agent_id, version, reason, at)!
+UPDATE models SET status = 'archived', reason = :reason, archived_at = :at
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
+
+-- name: protect_model(tenant_id, agent_id, version, reason)!
+UPDATE models SET protected_reason = :reason
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = :version;
 
 -- name: models(tenant_id, agent_id, version, limit, offset)
 SELECT m.agent_id, m.version, m.status, m.uri, m.digest, m.model_id, m.job_id, m.parent_version,
        m.dataset_id, m.metrics, m.reason, m.registered_at, m.deployed_at, m.withdrawn_items,
+       m.kind, m.dataset, m.facts, m.protected_reason, m.archived_at,
        j.window_trigger ->> 'feedback_digest' AS feedback_digest, e.body AS evaluation
 FROM models m
 LEFT JOIN jobs j ON j.job_id = m.job_id
@@ -338,6 +344,64 @@ WHERE m.tenant_id = :tenant_id AND m.agent_id = :agent_id
   AND (:version::text IS NULL OR m.version = :version)
 ORDER BY m.registered_at DESC NULLS LAST, m.version DESC
 LIMIT :limit OFFSET :offset;
+
+-- name: search_models(tenant_id, agent_id, status, digest, parent_version, job_id, dataset_id, facts, metric_names, lows, highs, limit, offset)
+-- A version without a metric does not fit a bound on it.
+SELECT m.agent_id, m.version, m.status, m.uri, m.digest, m.model_id, m.job_id, m.parent_version,
+       m.dataset_id, m.metrics, m.reason, m.registered_at, m.deployed_at, m.withdrawn_items,
+       m.kind, m.dataset, m.facts, m.protected_reason, m.archived_at,
+       j.window_trigger ->> 'feedback_digest' AS feedback_digest, e.body AS evaluation
+FROM models m
+LEFT JOIN jobs j ON j.job_id = m.job_id
+LEFT JOIN LATERAL (SELECT body FROM evaluations WHERE job_id = m.job_id
+                   ORDER BY at DESC LIMIT 1) e ON true
+WHERE m.tenant_id = :tenant_id AND m.agent_id = :agent_id
+  AND (:status::text IS NULL OR m.status = :status)
+  AND (:digest::text IS NULL OR starts_with(m.digest, :digest))
+  AND (:parent_version::text IS NULL OR m.parent_version = :parent_version)
+  AND (:job_id::uuid IS NULL OR m.job_id = :job_id)
+  AND (:dataset_id::uuid IS NULL OR m.dataset_id = :dataset_id)
+  AND m.facts @> :facts::jsonb
+  AND NOT EXISTS (
+      SELECT FROM unnest(:metric_names::text[], :lows::float8[], :highs::float8[])
+          AS wanted(name, low, high)
+      WHERE ((m.metrics -> wanted.name ->> 'value')::float8 BETWEEN wanted.low AND wanted.high)
+            IS NOT TRUE
+  )
+ORDER BY m.registered_at DESC NULLS LAST, m.version DESC
+LIMIT :limit OFFSET :offset;
+
+-- name: candidates(tenant_id, agent_id)
+-- Jobs whose model is trained, evaluated or registered now; they are named for the version that
+-- the next registration gives.
+SELECT j.job_id, j.method, j.config, j.state, coalesce(
+    (SELECT (number[1] || '.' || (number[2] + 1) || '.0')
+     FROM models m, LATERAL (SELECT string_to_array(m.version, '.')::int[] AS number) parts
+     WHERE m.tenant_id = j.tenant_id AND m.agent_id = j.agent_id
+     ORDER BY number DESC LIMIT 1), '1.0.0') AS next_version
+FROM jobs j
+WHERE j.tenant_id = :tenant_id AND j.agent_id = :agent_id
+  AND j.state IN ('training', 'evaluating', 'registering')
+  AND NOT EXISTS (SELECT FROM models m WHERE m.job_id = j.job_id)
+ORDER BY j.created_at DESC
+LIMIT 100;
+
+-- name: ancestors(tenant_id, agent_id, version, limit)
+WITH RECURSIVE chain AS (
+    SELECT m.*, 1 AS depth
+    FROM models m
+    WHERE m.tenant_id = :tenant_id AND m.agent_id = :agent_id AND m.version = :version
+    UNION ALL
+    SELECT m.*, chain.depth + 1
+    FROM chain
+    JOIN models m ON m.tenant_id = chain.tenant_id AND m.agent_id = chain.agent_id
+                 AND m.version = chain.parent_version
+    WHERE chain.depth < :limit
+)
+SELECT version, parent_version, status, digest, job_id, dataset_id,
+       (facts ->> 'seed')::bigint AS seed, facts ->> 'revision' AS code_revision, registered_at
+FROM chain
+ORDER BY depth;
 
 -- name: deployed_version(tenant_id, agent_id)$
 SELECT version FROM models

@@ -1,5 +1,6 @@
 """The gateway's use cases on a store in memory, and what they are asked with."""
 
+import hashlib
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -49,7 +50,7 @@ def model(version: str, status: str, *, was_deployed: bool) -> ModelView:
         agent_id="a",
         version=version,
         status=status,
-        digest=ITEMS.digest,
+        digest=hashlib.sha256(version.encode()).hexdigest(),
         uri=ITEMS.uri,
         metrics={},
         lineage=Lineage(),

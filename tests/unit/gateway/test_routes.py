@@ -22,7 +22,10 @@ from shared.errors import DatabaseUnavailable
 
 QUEUED = {
     "/v1/agents",
+    "/v1/agents/{agent_id}/models/{version}/archive",
     "/v1/agents/{agent_id}/models/{version}/deploy",
+    "/v1/agents/{agent_id}/models/{version}/protect",
+    "/v1/agents/{agent_id}/retention",
     "/v1/agents/{agent_id}/rollback",
     "/v1/dead-letters/{letter_id}/replay",
     "/v1/functions/adaptAgentBehavior",

@@ -153,6 +153,15 @@ async def test_an_unknown_version_is_not_deployed() -> None:
     assert outbox.of(DeployModel) == []
 
 
+async def test_an_archived_version_is_not_deployed() -> None:
+    archived = model("1.2.0", "archived", was_deployed=True)
+    gateway, outbox = await service(await build_store(models=[FIRST, archived]))
+
+    with pytest.raises(Conflict, match="is archived"):
+        await gateway.deploy_model(None, identify_request(CALLER), "a", "1.2.0", "hope")
+    assert outbox.of(DeployModel) == []
+
+
 @pytest.mark.parametrize(
     ("models", "to_version", "reason"),
     [

@@ -12,6 +12,7 @@ COMMANDS = [
     "up", "setup", "demo", "status", "trace", "topics", "feedback send", "feedback count",
     "jobs list", "jobs show", "jobs watch", "jobs cancel", "models list", "models show",
     "models history", "models deployed", "models compare", "models rollback", "models deploy",
+    "models lineage", "models archive", "models protect", "models retain", "models live",
     "evaluate", "dlq list", "dlq show", "dlq replay",
     "audit list", "audit verify",
     "keys create", "keys list", "keys revoke",

@@ -8,7 +8,6 @@ from rich.console import Console
 
 from deploy.cli.commands.audit import why
 from deploy.cli.commands.jobs import eta
-from deploy.cli.commands.models import compared
 from deploy.cli.commands.topics import lags
 from deploy.cli.output import coloured, estimate, shown, table, text
 
@@ -53,12 +52,6 @@ def test_the_end_of_a_training_is_estimated_once_it_is_known() -> None:
     assert eta({}) == ""
     assert eta({"step": 3, "total_steps": 9}) == "step 3 of 9"
     assert eta({"step": 3, "total_steps": 9, "eta_seconds": 4.4}) == "step 3 of 9, 4 s left"
-
-
-def test_versions_are_compared_where_both_have_the_metric() -> None:
-    rows = compared({"a": proportion(0.5), "b": proportion(0.1)}, {"a": proportion(0.75)})
-
-    assert [(row[0], row[3]) for row in rows] == [("a", "+0.250"), ("b", "-")]
 
 
 def test_lag_counts_what_a_group_has_not_read_of_the_partitions_it_reads() -> None:
