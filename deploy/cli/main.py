@@ -15,6 +15,7 @@ from deploy.cli.commands import (
     jobs,
     keys,
     models,
+    runs,
     set_up,
     status,
     topics,
@@ -49,6 +50,7 @@ app.command("topics", epilog=topics.EXAMPLES)(topics.topics)
 app.add_typer(feedback.group, name="feedback")
 app.add_typer(jobs.group, name="jobs")
 app.add_typer(models.group, name="models")
+app.add_typer(runs.group, name="runs")
 app.add_typer(dlq.group, name="dlq")
 app.add_typer(audit.group, name="audit")
 app.add_typer(keys.group, name="keys")

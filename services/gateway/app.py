@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from archon_contracts.topics import FEEDBACK
@@ -24,6 +25,8 @@ from services.gateway.load.load_shedding import Backpressure, InFlightLimit, Out
 from services.gateway.load.outbox_backlog import OutboxLimits
 from services.gateway.load.store import OutboxBacklogStore
 from services.gateway.load.tenant_limits import TenantLimits
+from services.gateway.metrics.queries import MetricQueries
+from services.gateway.metrics.store import MetricReads
 from services.gateway.models.commands import ModelCommands
 from services.gateway.models.queries import ModelQueries
 from services.gateway.models.store import ModelReads
@@ -63,7 +66,8 @@ def build_app(settings: Settings) -> Application:
     router = build_router(projections, shared.inbox, api.event_hub, api.known_agents)
     shared.broker.include_router(router)
     shared.broker.include_router(build_dead_letter_router(api.dead_letters, api.transactions))
-    on_start = [
+    on_start: list[Callable[[], Awaitable[None]]] = [
+        partial(_keep_partitions, settings, shared),
         api.known_agents.load,
         api.feedback_producer.start,
         api.feedback_producer.warn_of_limits,
@@ -82,9 +86,10 @@ def build_app(settings: Settings) -> Application:
         "outbox-monitor", settings.gateway_outbox_poll_seconds, api.backpressure.outbox.poll
     )
     pruning = Periodic("pruning", 3600.0, partial(_prune, api))
+    partitions = Periodic("partitions", 3600.0, partial(_keep_partitions, settings, shared))
     return Application(
         shared,
-        background=[api.feedback_producer, api.event_hub, monitor, pruning],
+        background=[api.feedback_producer, api.event_hub, monitor, pruning, partitions],
         listeners=[listener],
         on_start=on_start,
     )
@@ -94,6 +99,11 @@ async def _prune(api: GatewayApi) -> None:
     async with api.transactions.across_tenants() as tx:
         await api.dead_letters.prune(tx)
         await api.idempotency.prune(tx)
+
+
+async def _keep_partitions(settings: Settings, shared: ServiceContext) -> None:
+    async with shared.database.transaction() as tx:
+        await MetricReads().keep_partitions(tx, keep_days=settings.gateway_metrics_keep_days)
 
 
 def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) -> GatewayApi:
@@ -135,6 +145,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
             check_seconds=settings.gateway_stream_check_seconds,
         ),
         queries=queries,
+        metrics=MetricQueries(queries, MetricReads()),
         models=ModelQueries(queries, ModelReads(), shared.artifacts),
         model_commands=ModelCommands(store, shared.outbox),
         reports=RunReports(shared.artifacts),

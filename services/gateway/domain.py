@@ -13,6 +13,7 @@ from archon_contracts.events import Capability, JobState
 from archon_contracts.rules.bounds import SATURATE
 from archon_contracts.values import AgentKind, AgentProfile, ArtifactRef
 from services.gateway.views.base import View as View
+from services.gateway.views.metrics import MetricView as MetricView
 from services.gateway.views.models import DeploymentView as DeploymentView
 from services.gateway.views.models import Lineage as Lineage
 from services.gateway.views.models import ModelView as ModelView
@@ -189,17 +190,6 @@ class JobAccepted(View):
 
     job_id: UUID
     trace_id: str
-
-
-class MetricView(View):
-    """One value of one training metric."""
-
-    name: str
-    step: int
-    value: float
-    epoch: float | None = None
-    attempt: int
-    recorded_at: datetime
 
 
 def name_synthetic_dataset(request_id: UUID) -> str:

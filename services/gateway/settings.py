@@ -124,3 +124,10 @@ class Settings(ServiceSettings):
         le=30,
         description="Time between two checks of a stream's key [s].",
     )
+    gateway_metrics_keep_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Days that metric points are kept after the end of their month [d]; 0: for "
+        "ever.",
+    )

@@ -19,7 +19,6 @@ from services.gateway.domain import (
     JobView,
     KeyView,
     Lineage,
-    MetricView,
     ModelView,
     PreparedDatasetView,
     SpanView,
@@ -247,10 +246,6 @@ class GatewayStore:
             returned=row["feedback_returned"],
             stage_seconds=sum_stage_seconds(history, now),
         )
-
-    async def job_metrics(self, tx: Tx, job_id: UUID) -> list[MetricView]:
-        rows = self._queries.job_metrics(tx, job_id=job_id)
-        return [MetricView(**dict(row)) async for row in rows]
 
     async def open_jobs_by_state(self, tx: Tx, tenant_id: str) -> dict[str, int]:
         rows = self._queries.open_jobs_by_state(tx, tenant_id=tenant_id, final_states=FINAL_STATES)

@@ -98,9 +98,7 @@ class RegistryService:
             ModelUnusable, ArtifactMissing, ArtifactCorrupt, ArtifactUnsafe: see `LoadChecks`.
         """
         command = message.body
-        # Before the lock, since hashing takes a while: what a version is never changes.
-        candidate = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
-        await self._require_usable(command, candidate)
+        await self._require_usable(tx, command)
         revision = await self._models.lock_agent(tx, command.tenant_id, command.agent_id)
         model = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
         _require_not_archived(model)
@@ -114,8 +112,7 @@ class RegistryService:
             return model
         is_deployed = current is not None and current.version == model.version
         if is_deployed:
-            # Nothing changes, so there is no new revision: the event repeats the change
-            # that stands.
+            # No new revision: the event repeats the change that stands.
             change = (await self._list_deployments(tx, model))[-1]
         else:
             change = Deployment(
@@ -249,8 +246,12 @@ class RegistryService:
     async def _list_deployments(self, tx: Tx, model: ModelVersion) -> list[Deployment]:
         return await self._models.list_deployments(tx, model.tenant_id, model.agent_id)
 
-    async def _require_usable(self, command: DeployModel, model: ModelVersion) -> None:
-        """Check the artifact: in full for a person; a job's was loaded by its evaluation."""
+    async def _require_usable(self, tx: Tx, command: DeployModel) -> None:
+        """Check the artifact: in full for a person; a job's was loaded by its evaluation.
+
+        Before the lock, since hashing takes a while: what a version is never changes.
+        """
+        model = await self._find(tx, command.tenant_id, command.agent_id, command.model_version)
         if command.job_id:
             await self._checks.require_maker(model.artifact)
         else:

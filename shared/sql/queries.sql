@@ -70,6 +70,8 @@ BEGIN
                          AND NOT a.attisdropped) AS of_tenants
         FROM pg_class c
         WHERE c.relnamespace = schema_name::regnamespace AND c.relkind IN ('r', 'p', 'S')
+          -- Reached through their table alone, by its policy: the role may not name them.
+          AND NOT c.relispartition
         ORDER BY c.relname
     LOOP
         IF relation.relkind = 'S' THEN
@@ -106,14 +108,16 @@ BEGIN
 END $$;
 
 -- name: unprotected_tables(schema)
--- Tables with a tenant_id whose policy does not bind the present role, or that it may not read.
+-- Tables with a tenant_id whose policy does not bind the present role, or that it may not read;
+-- and partitions that it may read without the policy of their table.
 SELECT n.nspname || '.' || c.relname AS name
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
 WHERE n.nspname IN (:schema, 'telemetry') AND c.relkind IN ('r', 'p')
-  AND NOT (row_security_active(c.oid) AND has_schema_privilege(n.oid, 'USAGE')
-           AND has_table_privilege(c.oid, 'SELECT'))
+  AND CASE WHEN c.relispartition THEN has_table_privilege(c.oid, 'SELECT')
+           ELSE NOT (row_security_active(c.oid) AND has_schema_privilege(n.oid, 'USAGE')
+                     AND has_table_privilege(c.oid, 'SELECT')) END
 ORDER BY 1;
 
 -- name: set_tenant_scope(tenant_id)$

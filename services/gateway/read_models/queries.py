@@ -15,7 +15,6 @@ from services.gateway.domain import (
     DatasetView,
     DeploymentView,
     JobView,
-    MetricView,
     ModelView,
     SyntheticView,
     TraceView,
@@ -63,11 +62,6 @@ class QueryService:
         spans = await self.store.spans(tx, job.trace_id) if job.trace_id else []
         return build_trace(job.trace_id, spans)
 
-    async def metrics(self, tx: Tx, caller: Caller, job_id: UUID) -> list[MetricView]:
-        """The metric points of a job's trainings."""
-        await self.job(tx, caller, job_id)
-        return await self.store.job_metrics(tx, job_id)
-
     async def model(self, tx: Tx, tenant_id: str, agent_id: str, version: str) -> ModelView:
         """A version."""
         found = await self.store.models(tx, tenant_id, agent_id, version=version)
@@ -94,19 +88,13 @@ class QueryService:
             raise NothingDeployed(agent_id, moment)
         return found[0]
 
-    async def run(self, tx: Tx, caller: Caller, job_id: UUID) -> tuple[JobView, list[MetricView]]:
-        """A job and the metric points of its trainings."""
-        return await self.job(tx, caller, job_id), await self.store.job_metrics(tx, job_id)
-
-    async def run_of_version(
-        self, tx: Tx, caller: Caller, agent_id: str, version: str
-    ) -> tuple[JobView, list[MetricView]]:
-        """The job that gave a version, and the metric points of its trainings."""
+    async def run_of_version(self, tx: Tx, caller: Caller, agent_id: str, version: str) -> JobView:
+        """The job that gave a version."""
         model = await self.model(tx, caller.tenant_id, agent_id, version)
         if model.lineage.job_id is None:
             # Deployed, but its registration has not arrived here yet.
             raise NotFound(f"run of a version of agent {agent_id}", version)
-        return await self.run(tx, caller, model.lineage.job_id)
+        return await self.job(tx, caller, model.lineage.job_id)
 
     async def synthetic(self, tx: Tx, caller: Caller, request_id: UUID) -> SyntheticView:
         """A request for synthetic data."""

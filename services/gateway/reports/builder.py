@@ -27,7 +27,8 @@ from archon_contracts.metric_names import (
 )
 from archon_contracts.rules.bounds import SATURATE
 from archon_contracts.values import ALL_ITEMS
-from services.gateway.domain import JobView, MetricView
+from services.gateway.domain import JobView
+from services.gateway.views.metrics import MetricSample
 
 _CANDIDATE: Final = re.compile(rf"validation/(.+)_{ACCURACY}")
 """A training that makes several candidates names the score of each so (`metric_names`)."""
@@ -36,7 +37,7 @@ EVALUATION_ITEMS: Final = "evaluation items"
 
 
 def build_run_report(
-    job: JobView, points: Sequence[MetricView], changes: EvaluationChanges | None
+    job: JobView, points: Sequence[MetricSample], changes: EvaluationChanges | None
 ) -> RunReport:
     """Everything that is known of a job's run."""
     evaluation, dataset, trigger = job.evaluation or {}, job.dataset or {}, job.trigger or {}
@@ -70,7 +71,7 @@ def build_run_report(
     )
 
 
-def build_curves(points: Sequence[MetricView]) -> tuple[LearningCurve, ...]:
+def build_curves(points: Sequence[MetricSample]) -> tuple[LearningCurve, ...]:
     """Loss and validation figures by step, of each training attempt."""
     found: defaultdict[tuple[str, int], dict[int, float]] = defaultdict(dict)
     for point in points:

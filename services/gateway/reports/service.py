@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from archon_contracts.formats import CHANGES_FILE, EvaluationChanges, RunReport
 from archon_contracts.values import ArtifactRef
-from services.gateway.domain import JobView, MetricView
+from services.gateway.domain import JobView
 from services.gateway.reports.builder import build_run_report
+from services.gateway.views.metrics import MetricSample
 from shared.artifacts.store import ArtifactStore
 from shared.errors import ArtifactCorrupt, ArtifactMissing, ArtifactUnsafe
 from shared.logging import get_logger
@@ -23,7 +24,7 @@ class RunReports:
     def __init__(self, artifacts: ArtifactStore) -> None:
         self._artifacts = artifacts
 
-    async def build(self, job: JobView, points: Sequence[MetricView]) -> RunReport:
+    async def build(self, job: JobView, points: Sequence[MetricSample]) -> RunReport:
         """The report of a job's run.
 
         Of an evaluation without a file of changes, or whose artifact is lost, the rest is given.

@@ -33,6 +33,7 @@ from services.gateway.http.transactions import Transactions
 from services.gateway.idempotency import Idempotency
 from services.gateway.key_admin import KeyAdministration
 from services.gateway.load.load_shedding import Backpressure
+from services.gateway.metrics.queries import MetricQueries
 from services.gateway.models.commands import ModelCommands
 from services.gateway.models.queries import ModelQueries
 from services.gateway.read_models.queries import QueryService
@@ -76,6 +77,7 @@ class GatewayApi:
     event_hub: EventHub
     stream_limiter: StreamLimiter
     queries: QueryService
+    metrics: MetricQueries
     models: ModelQueries
     model_commands: ModelCommands
     reports: RunReports

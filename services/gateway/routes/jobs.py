@@ -16,6 +16,12 @@ from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.requests import CancelRequest, JobRequest, ReturnRequest
 from services.gateway.routes.dependencies import GatewayApi, build_accepted
+from services.gateway.views.metrics import CurveView, SeriesView
+
+MetricNames = Annotated[
+    list[str] | None,
+    Query(max_length=100, description="A metric, may be repeated; absent: all of them."),
+]
 
 
 def build_router(api: GatewayApi) -> APIRouter:
@@ -23,6 +29,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     router = APIRouter(route_class=FieldLimitedRoute, tags=["jobs"])
     _add_writes(router, api)
     _add_reads(router, api)
+    _add_metrics(router, api)
     return router
 
 
@@ -96,8 +103,33 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.queries.trace(tx, caller, job_id)
 
+
+def _add_metrics(router: APIRouter, api: GatewayApi) -> None:
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
+
     @router.get("/jobs/{job_id}/metrics")
-    async def list_metrics(job_id: UUID, caller: Caller = reader) -> dict[str, list[MetricView]]:
-        """The metric points of the job's trainings."""
+    async def list_metrics(
+        job_id: UUID, name: MetricNames = None, caller: Caller = reader
+    ) -> dict[str, list[MetricView]]:
+        """The metric points of the job's trainings as they came, 100,000 at most."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return {"items": await api.queries.metrics(tx, caller, job_id)}
+            return {"items": await api.metrics.points(tx, caller, job_id, name)}
+
+    @router.get("/jobs/{job_id}/series")
+    async def list_series(job_id: UUID, caller: Caller = reader) -> dict[str, list[SeriesView]]:
+        """Each metric of each attempt: how many points, its extremes and its newest value."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return {"items": await api.metrics.series(tx, caller, job_id)}
+
+    @router.get("/jobs/{job_id}/curves")
+    async def list_curves(
+        job_id: UUID,
+        name: MetricNames = None,
+        points: Annotated[
+            int, Query(ge=2, le=10_000, description="Most points of one curve.")
+        ] = 1_000,
+        caller: Caller = reader,
+    ) -> dict[str, list[CurveView]]:
+        """Each metric of each attempt by step; of a long one the extremes of equal ranges."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return {"items": await api.metrics.curves(tx, caller, job_id, name, points)}

@@ -27,7 +27,8 @@ def build_router(api: GatewayApi) -> APIRouter:
     ) -> RunReport:
         """What a version changed and why."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            job, points = await api.queries.run_of_version(tx, caller, agent_id, version)
+            job = await api.queries.run_of_version(tx, caller, agent_id, version)
+            points = await api.metrics.samples(tx, job)
         return await api.reports.build(job, points)
 
     @router.get("/agents/{agent_id}/models/{version}/report.html", response_class=HTMLResponse)
@@ -36,21 +37,24 @@ def build_router(api: GatewayApi) -> APIRouter:
     ) -> HTMLResponse:
         """The same report as one page, without any external request."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            job, points = await api.queries.run_of_version(tx, caller, agent_id, version)
+            job = await api.queries.run_of_version(tx, caller, agent_id, version)
+            points = await api.metrics.samples(tx, job)
         return await _page(await api.reports.build(job, points))
 
     @router.get("/jobs/{job_id}/report")
     async def show_job_report(job_id: UUID, caller: Caller = reader) -> RunReport:
         """The report of a job's run, also of one that gave no version."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            job, points = await api.queries.run(tx, caller, job_id)
+            job = await api.queries.job(tx, caller, job_id)
+            points = await api.metrics.samples(tx, job)
         return await api.reports.build(job, points)
 
     @router.get("/jobs/{job_id}/report.html", response_class=HTMLResponse)
     async def show_job_report_page(job_id: UUID, caller: Caller = reader) -> HTMLResponse:
         """The same report as one page, without any external request."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            job, points = await api.queries.run(tx, caller, job_id)
+            job = await api.queries.job(tx, caller, job_id)
+            points = await api.metrics.samples(tx, job)
         return await _page(await api.reports.build(job, points))
 
     return router

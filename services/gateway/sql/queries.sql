@@ -205,16 +205,83 @@ SET attempt = excluded.attempt,
 WHERE job_progress.attempt <= excluded.attempt;
 
 -- name: save_metrics(tenant_id, job_id, attempt, names, steps, amounts, epochs, moments)!
-INSERT INTO job_metrics (tenant_id, job_id, attempt, name, step, value, epoch, recorded_at)
-SELECT :tenant_id, :job_id, :attempt, m.name, m.step, m.value, m.epoch, m.at
+-- A row per metric of the batch. COPY is not possible: PostgreSQL refuses it where rows have a policy.
+INSERT INTO job_metrics (tenant_id, job_id, attempt, name, first_step, last_step, recorded_at, steps,
+                         amounts, epochs, moments)
+SELECT :tenant_id, :job_id, :attempt, m.name, min(m.step), max(m.step), min(m.at),
+       array_agg(m.step ORDER BY m.step), array_agg(m.amount ORDER BY m.step),
+       array_agg(m.epoch ORDER BY m.step), array_agg(m.at ORDER BY m.step)
 FROM unnest(:names::text[], :steps::integer[], :amounts::float8[], :epochs::float8[],
-            :moments::timestamptz[]) AS m(name, step, value, epoch, at)
-ON CONFLICT (job_id, attempt, name, step, tenant_id) DO NOTHING;
+            :moments::timestamptz[]) AS m(name, step, amount, epoch, at)
+GROUP BY m.name
+ON CONFLICT (job_id, attempt, name, first_step, recorded_at, tenant_id) DO NOTHING;
 
--- name: job_metrics(job_id)
-SELECT name, step, value, epoch, attempt, recorded_at FROM job_metrics
-WHERE job_id = :job_id
-ORDER BY attempt, step, name;
+-- name: job_metrics(job_id, since, names, limit)
+-- The points as they came; `since` leaves older partitions out. A training that goes on from a
+-- checkpoint records some steps again: what came later from a step on replaces what came before.
+WITH batches AS MATERIALIZED (
+    SELECT attempt, name, steps, amounts, epochs, moments,
+           min(first_step) OVER (PARTITION BY attempt, name ORDER BY recorded_at
+                                 ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS replaced_from
+    FROM job_metrics
+    WHERE job_id = :job_id AND recorded_at >= :since
+      AND (:names::text[] IS NULL OR name = ANY(:names::text[]))
+)
+SELECT b.name, p.step, p.value, p.epoch, b.attempt, p.recorded_at
+FROM batches b,
+     unnest(b.steps, b.amounts, b.epochs, b.moments) AS p(step, value, epoch, recorded_at)
+WHERE b.replaced_from IS NULL OR p.step < b.replaced_from
+ORDER BY b.attempt, p.step, b.name
+LIMIT :limit;
+
+-- name: metric_series(job_id, since)
+-- A row per metric and attempt: how long it is, and its extremes and newest value.
+SELECT m.attempt, m.name, sum(cardinality(m.steps)) AS points, min(m.first_step) AS first_step,
+       max(m.last_step) AS last_step, min(x.low) AS lowest, max(x.high) AS highest,
+       (array_agg(m.amounts[cardinality(m.amounts)] ORDER BY m.last_step DESC))[1] AS newest
+FROM job_metrics m,
+     LATERAL (SELECT min(v) AS low, max(v) AS high FROM unnest(m.amounts) AS v) x
+WHERE m.job_id = :job_id AND m.recorded_at >= :since
+GROUP BY m.attempt, m.name
+ORDER BY m.attempt, m.name;
+
+-- name: metric_curves(job_id, since, names, buckets)
+-- Lowest and highest point of each of so many equal ranges of steps: a plot of them covers the same
+-- pixels as one of all points (M4 without its first and last points; Jugel et al., VLDB 2014). A
+-- series with no more points than two per range is whole: a range is then one step. Steps that were
+-- recorded again count as in `job_metrics`.
+WITH batches AS MATERIALIZED (
+    SELECT attempt, name, first_step, last_step, steps, amounts,
+           min(first_step) OVER (PARTITION BY attempt, name ORDER BY recorded_at
+                                 ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS replaced_from
+    FROM job_metrics
+    WHERE job_id = :job_id AND recorded_at >= :since
+      AND (:names::text[] IS NULL OR name = ANY(:names::text[]))
+), series AS MATERIALIZED (
+    SELECT attempt, name, min(first_step) AS low, sum(cardinality(steps)) AS points,
+           CASE WHEN sum(cardinality(steps)) <= 2 * :buckets::int THEN 1.0
+                ELSE (max(last_step) - min(first_step) + 1)::float8 / :buckets::int END AS width
+    FROM batches
+    GROUP BY attempt, name
+), ranges AS (
+    SELECT b.attempt, b.name, s.points,
+           min(ARRAY[p.value, p.step]) AS lowest, max(ARRAY[p.value, p.step]) AS highest
+    FROM batches b
+    JOIN series s USING (attempt, name),
+         unnest(b.steps, b.amounts) AS p(step, value)
+    WHERE b.replaced_from IS NULL OR p.step < b.replaced_from
+    GROUP BY b.attempt, b.name, s.points, floor((p.step - s.low) / s.width)
+)
+SELECT r.attempt, r.name, r.points, c.point[2]::int AS step, c.point[1] AS value
+FROM ranges r,
+     LATERAL (SELECT DISTINCT point FROM (VALUES (r.lowest), (r.highest)) AS both_ends(point)) c
+ORDER BY r.attempt, r.name, step;
+
+-- name: make_metric_partitions()$
+SELECT make_metric_partitions();
+
+-- name: drop_metric_partitions(keep_days)$
+SELECT drop_metric_partitions(:keep_days);
 
 -- name: jobs(tenant_id, agent_id, state, limit, agents, offset)
 SELECT j.job_id, j.agent_id, j.method, j.state, j.attempt, j.reason, j.trace_id, j.version,

@@ -60,6 +60,8 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("GET", "/v1/jobs/{job}", None, 404),
     ("GET", "/v1/jobs/{job}/trace", None, 404),
     ("GET", "/v1/jobs/{job}/metrics", None, 404),
+    ("GET", "/v1/jobs/{job}/series", None, 404),
+    ("GET", "/v1/jobs/{job}/curves", None, 404),
     ("GET", "/v1/jobs/{job}/report", None, 404),
     ("GET", "/v1/jobs/{job}/report.html", None, 404),
     ("POST", "/v1/jobs/{job}/cancel", {"reason": "not mine"}, 404),

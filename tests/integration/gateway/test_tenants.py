@@ -57,6 +57,8 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/jobs/{job}", None),
     ("GET", "/v1/jobs/{job}/trace", None),
     ("GET", "/v1/jobs/{job}/metrics", None),
+    ("GET", "/v1/jobs/{job}/series", None),
+    ("GET", "/v1/jobs/{job}/curves", None),
     ("GET", "/v1/jobs/{job}/report", None),
     ("GET", "/v1/jobs/{job}/report.html", None),
     ("POST", "/v1/jobs/{job}/cancel", {"reason": "not mine"}),

@@ -16,7 +16,7 @@ from tests.support.messaging.messages import NOON
 
 TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-    WHERE c.relnamespace = $1::regnamespace AND c.relkind IN ('r', 'p')
+    WHERE c.relnamespace = $1::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
       AND a.attname = 'tenant_id' AND NOT a.attisdropped
     ORDER BY 1
 """
@@ -77,6 +77,9 @@ def _value(column: Mapping[str, Any], tenant_id: str) -> Any:
                 "jsonb": {},
                 "text[]": [],
                 "timestamp with time zone": NOON,
+                "integer[]": [1],
+                "double precision[]": [1.0],
+                "timestamp with time zone[]": [NOON],
             }[kind]
 
 

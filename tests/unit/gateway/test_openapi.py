@@ -70,7 +70,8 @@ def test_every_list_has_a_cursor_to_what_lies_beyond_its_limit(document: dict[st
             lists[path] = ("next_cursor" in schema, {"cursor", "limit"} <= names)
 
     # Metrics of one job are the whole list: they have no limit, so nothing lies beyond it.
-    assert lists.pop("/v1/jobs/{job_id}/metrics") == (False, False)
+    for part in ("metrics", "series", "curves"):
+        assert lists.pop(f"/v1/jobs/{{job_id}}/{part}") == (False, False)
     assert len(lists) >= 7
     assert set(lists.values()) == {(True, True)}, lists
 

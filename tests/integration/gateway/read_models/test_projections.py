@@ -26,7 +26,7 @@ from archon_contracts.events import (
 from archon_contracts.identifiers import new_id
 from archon_contracts.metric_names import TRAIN_LOSS
 from archon_contracts.topics import COORDINATOR_COMMANDS, JOBS
-from archon_contracts.values import ModelRef
+from archon_contracts.values import ArtifactRef, ModelRef
 from tests.support.eventually import eventually
 from tests.support.gateway.events import (
     NOON,
@@ -236,7 +236,9 @@ async def test_a_rollback_from_the_first_version_has_nothing_to_return_to(
     agent = await gateway.configure_agent(name)
     first = ModelRef(version="1.0.0", artifact=WEIGHTS)
     times = [NOON + timedelta(minutes=minute) for minute in range(3)]
-    later = deployed(agent, "1.1.0").model_copy(update={"deployed_at": times[1]})
+    weights = ArtifactRef(uri="file:///later", digest="d" * 64)
+    second = ModelRef(version="1.1.0", artifact=weights)
+    later = deployed(agent, "1.1.0").model_copy(update={"deployed_at": times[1], "model": second})
     back = ModelRolledBack(
         revision=1,
         actor="somebody",

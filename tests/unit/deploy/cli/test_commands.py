@@ -13,6 +13,7 @@ COMMANDS = [
     "jobs list", "jobs show", "jobs watch", "jobs cancel", "models list", "models show",
     "models history", "models deployed", "models compare", "models rollback", "models deploy",
     "models lineage", "models archive", "models protect", "models retain", "models live",
+    "runs list", "runs show", "runs compare", "runs plot", "runs export",
     "evaluate", "dlq list", "dlq show", "dlq replay",
     "audit list", "audit verify",
     "keys create", "keys list", "keys revoke",

@@ -1,6 +1,7 @@
 """Versions at the gateway: searched, compared, traced back, archived and protected."""
 
 import pytest
+import pytest_asyncio
 
 from archon_contracts.events import (
     JobState,
@@ -47,7 +48,7 @@ async def register(
     await gateway.publish(event)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def agent(gateway: ServedGateway, name: str) -> str:
     """An agent with three versions, 1.0.0 deployed, and a candidate in training."""
     await gateway.configure_agent(name)

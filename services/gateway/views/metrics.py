@@ -1,0 +1,48 @@
+"""What the API returns of the metrics of trainings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from services.gateway.views.base import View
+
+
+class MetricSample(View):
+    """One value of one training metric."""
+
+    name: str
+    step: int
+    value: float
+    attempt: int
+
+
+class MetricView(MetricSample):
+    """One value of one training metric, as it was recorded."""
+
+    epoch: float | None = None
+    recorded_at: datetime
+
+
+class SeriesView(View):
+    """One metric of one training attempt, summed up."""
+
+    name: str
+    attempt: int
+    points: int
+    first_step: int
+    last_step: int
+    lowest: float
+    highest: float
+    newest: float = Field(description="Value at the last step.")
+
+
+class CurveView(View):
+    """One metric of one training attempt by step, thinned to a bounded number of points."""
+
+    name: str
+    attempt: int
+    points: int = Field(description="How many were recorded; more than are here: it is thinned.")
+    steps: list[int]
+    values: list[float]

@@ -1,0 +1,1 @@
+"""Benchmarks of versions and metric series."""
