@@ -1,0 +1,1 @@
+"""Rollouts: which version answers which traffic, and what its feedback decides."""

@@ -1,0 +1,1 @@
+"""Benchmarks of what feedback decides about versions."""
