@@ -5,24 +5,25 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, Field
 
 from archon_contracts.base import Name, ValueObject
-from archon_contracts.rules.bounds import COUNT_BOUND, SECONDS_BOUND, at_most
+from archon_contracts.rollouts.policy import RolloutPolicy
+from archon_contracts.rules.bounds import at_most
 from archon_contracts.rules.normal_text import clean_text
-
-Proportion = Annotated[float, Strict(), Field(ge=0.0, le=1.0)]
-Number = Annotated[float, Strict()]
-Integer = Annotated[int, Strict()]
-Count = Annotated[int, Strict(), Field(ge=0), COUNT_BOUND]
-PositiveCount = Annotated[int, Strict(), Field(ge=1), COUNT_BOUND]
-Seconds = Annotated[float, Strict(), Field(ge=0), SECONDS_BOUND]
-StarDrop = Annotated[float, Strict(), Field(gt=0), at_most(4, "from best to worst")]
-Escalations = Annotated[int, Strict(), Field(ge=0), at_most(5)]
-Returns = Annotated[int, Strict(), Field(ge=0), at_most(100)]
-AccuracyDrop = Annotated[float, Strict(), Field(ge=0), at_most(1)]
-PositiveSeconds = Annotated[float, Strict(), Field(gt=0), SECONDS_BOUND]
-"""Strict: `true` would be read as 1, as stars the worst rating, as a count the smallest."""
+from archon_contracts.rules.numbers import (
+    AccuracyDrop,
+    Count,
+    Escalations,
+    Integer,
+    Number,
+    PositiveCount,
+    PositiveSeconds,
+    Proportion,
+    Returns,
+    Seconds,
+    StarDrop,
+)
 
 
 class AgentKind(StrEnum):
@@ -392,4 +393,5 @@ class AgentProfile(ValueObject):
     fast_path: FastPathPolicy = FastPathPolicy()
     training: TrainingConfig = TrainingConfig()
     learning: LearningPolicy = LearningPolicy()
+    rollout: RolloutPolicy = RolloutPolicy()
     priority: Integer = Field(default=0, ge=-100, le=100, description="Higher is scheduled first.")

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from archon_contracts.values import Proportion
+from archon_contracts.rules.numbers import Proportion
 from shared.settings import ServiceSettings
 
 

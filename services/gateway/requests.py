@@ -17,16 +17,16 @@ from pydantic import (
 
 from archon_contracts.base import Identifier, Name
 from archon_contracts.commands import ConfigureAgent
+from archon_contracts.rollouts.policy import RolloutPolicy
 from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
 from archon_contracts.rules.normal_text import clean_text, is_blank
+from archon_contracts.rules.numbers import Integer, Proportion
 from archon_contracts.values import (
     AgentKind,
     CurriculumPolicy,
     FastPathPolicy,
     GatePolicy,
-    Integer,
     LearningPolicy,
-    Proportion,
     TrainingConfig,
     TrainingMethod,
     TriggerPolicy,
@@ -113,6 +113,12 @@ class StrictLearningPolicy(LearningPolicy):
     model_config = ConfigDict(extra="forbid")
 
 
+class StrictRolloutPolicy(RolloutPolicy):
+    """A rollout policy without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class StrictTrainingConfig(TrainingConfig):
     """Hyper-parameters without unknown fields, and none that would occupy a slot for days."""
 
@@ -158,6 +164,7 @@ class AgentRequest(RequestBody):
     fast_path: StrictFastPathPolicy = StrictFastPathPolicy()
     training: StrictTrainingConfig = StrictTrainingConfig()
     learning: StrictLearningPolicy = StrictLearningPolicy()
+    rollout: StrictRolloutPolicy = StrictRolloutPolicy()
     priority: Integer = Field(default=0, ge=-100, le=100)
     reason: Sentence | None = Field(default=None, description="Why, for the audit log.")
 

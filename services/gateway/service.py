@@ -107,6 +107,7 @@ class GatewayService:
             fast_path=request.fast_path,
             training=request.training,
             learning=request.learning,
+            rollout=request.rollout,
             priority=request.priority,
         )
         command = ConfigureAgent(

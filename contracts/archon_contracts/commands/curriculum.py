@@ -9,8 +9,9 @@ from pydantic import Field
 
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name
+from archon_contracts.rules.numbers import Proportion
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, Proportion, TrainingMethod
+from archon_contracts.values import AgentKind, TrainingMethod
 
 
 class PlanCurriculum(Contract):

@@ -11,8 +11,9 @@ from pydantic import Field
 from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier, Name, ValueObject
 from archon_contracts.events.curriculum import CurriculumPlan
+from archon_contracts.rules.numbers import Proportion
 from archon_contracts.topics import Topic
-from archon_contracts.values import AgentKind, ArtifactRef, Proportion, TrustPolicy
+from archon_contracts.values import AgentKind, ArtifactRef, TrustPolicy
 
 
 class SourceKind(StrEnum):

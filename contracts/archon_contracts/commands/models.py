@@ -56,6 +56,11 @@ class DeployModel(Contract):
         "command is refused when another version is deployed by then.",
     )
     requested_by: str = Field(default="", description="Who wants it; empty: not said.")
+    at_once: bool = Field(
+        default=False,
+        description="Of a job: deploy it whatever the agent's rollout mode is, as an update of the "
+        "fast path or a withdrawal.",
+    )
 
 
 class RollBackModel(Contract):
@@ -66,6 +71,10 @@ class RollBackModel(Contract):
 
     agent_id: Name
     to_version: str | None = Field(default=None, description="Absent: the one before.")
+    from_version: str | None = Field(
+        default=None,
+        description="Version that must be deployed, else nothing is done; absent: any.",
+    )
     reason: str
     requested_by: str = Field(default="", description="Who wants it; empty: not said.")
 

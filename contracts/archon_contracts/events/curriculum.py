@@ -9,8 +9,8 @@ from pydantic import Field
 
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name, ValueObject
+from archon_contracts.rules.numbers import Proportion
 from archon_contracts.topics import Topic
-from archon_contracts.values import Proportion
 
 
 class CurriculumStage(ValueObject):

@@ -142,13 +142,20 @@ class EvaluationFailed(Contract):
 
 
 class RegressionDetected(Contract):
-    """Reserved, not published yet: a metric of the deployed version got worse."""
+    """A metric of the deployed version got worse than that of the version before."""
 
     topic: ClassVar[Topic] = topics.EVALUATIONS
     key_field: ClassVar[str] = "agent_id"
 
     agent_id: Name
     model_version: str
-    metric: str
+    metric: str = Field(
+        description="outcome (mean of judged answers, 0 to 1), error_rate or slow_rate (proportion "
+        "of answers)."
+    )
     before: Estimate
     now: Estimate
+    previous_version: str | None = Field(
+        default=None, description="Version that it is compared with."
+    )
+    reason: str = Field(default="", description="What was seen, and what is done about it.")

@@ -56,6 +56,7 @@ PROPENSITY: Final = Field(
 ShownAnswer = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 MAXIMUM_SHOWN: Final = 100
 """Answers shown to choose from: more are a catalogue and say little of each."""
+ModelDigest = Annotated[str, StringConstraints(max_length=128)] | None
 
 
 class FeedbackReceived(Contract):
@@ -91,6 +92,11 @@ class FeedbackReceived(Contract):
         default=None,
         description="Version that answered, which alone is rated; absent: that of the interaction "
         "logged with the same key, if there is one.",
+    )
+    model_digest: ModelDigest = Field(
+        default=None,
+        description="Digest of its artifact; feedback with another one than the registered "
+        "version's counts in no experiment.",
     )
     propensity: float | None = PROPENSITY
     unit_id: Identifier | None = Field(default=None, description="User or session.")
@@ -147,6 +153,11 @@ class InteractionLogged(Contract):
     input: NonNullJson
     actual: StorableJson = Field(default=None, description="What it answered; null: it failed.")
     model_version: str | None = None
+    model_digest: ModelDigest = Field(
+        default=None,
+        description="Digest of its artifact; feedback with another one than the registered "
+        "version's counts in no experiment.",
+    )
     propensity: float | None = PROPENSITY
     unit_id: Identifier | None = None
     latency_seconds: float | None = Field(default=None, strict=True, ge=0)

@@ -21,7 +21,15 @@ class FeedbackCounts(ValueObject):
 
     hour: datetime = Field(description="Start of the hour in which it arrived, UTC.")
     model_version: str | None = Field(default=None, description="Absent: not named.")
+    model_digest: str | None = Field(default=None, description="Absent: not named.")
     feedback: int = Field(default=0, ge=0, description="FeedbackReceived events.")
+    judged: int = Field(
+        default=0,
+        ge=0,
+        description="Of those, with an outcome; see archon_contracts.rollouts.outcome.",
+    )
+    outcome_sum: float = 0.0
+    outcome_squares: float = Field(default=0.0, description="Sum of squared outcomes.")
     corrected: int = Field(default=0, ge=0, description="With an answer other than the agent's.")
     rated: int = Field(default=0, ge=0)
     rating_sum: float = 0.0

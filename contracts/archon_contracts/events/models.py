@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from pydantic import Field, JsonValue
 
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name
+from archon_contracts.rollouts.experiment import ArmReport, Experiment
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentKind, AllowedAnswers, ArtifactRef, Estimate, ModelRef
 
@@ -114,8 +116,16 @@ class ModelProtected(Contract):
     actor: Actor
 
 
+class ExperimentOutcome(StrEnum):
+    """How an experiment ended. Readers take any text: a later release may know more."""
+
+    PROMOTED = "promoted"  # the candidate is deployed
+    KEPT = "kept"  # the deployed version stays
+    CANCELLED = "cancelled"  # another version was deployed by hand meanwhile
+
+
 class ExperimentStarted(Contract):
-    """Reserved, not published yet: a candidate gets a proportion of the traffic."""
+    """A candidate gets a proportion of the traffic."""
 
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
@@ -124,20 +134,48 @@ class ExperimentStarted(Contract):
     experiment_id: UUID
     control: ModelRef
     treatment: ModelRef
-    treatment_proportion: float = Field(gt=0, lt=1)
+    treatment_proportion: float = Field(
+        gt=0, lt=1, description="Of a shadow: the part of the traffic that it answers unseen."
+    )
+    mode: str = Field(default="ab_test", description="shadow, canary or ab_test.")
+    job_id: UUID | None = Field(default=None, description="Job that made the candidate.")
+    reason: str = ""
 
 
-class ExperimentConcluded(Contract):
-    """Reserved, not published yet: an experiment has a result."""
+class ExperimentAdvanced(Contract):
+    """A canary gets a larger proportion of the traffic."""
 
     topic: ClassVar[Topic] = topics.MODELS
     key_field: ClassVar[str] = "agent_id"
 
     agent_id: Name
     experiment_id: UUID
-    winner: str
-    difference: Estimate | None = None
+    treatment_proportion: float = Field(gt=0, lt=1)
+    step: int = Field(ge=1, description="Number of the proportion, from 1.")
     reason: str
+
+
+class ExperimentConcluded(Contract):
+    """An experiment has a result."""
+
+    topic: ClassVar[Topic] = topics.MODELS
+    key_field: ClassVar[str] = "agent_id"
+
+    agent_id: Name
+    experiment_id: UUID
+    winner: str = Field(description="Version that is deployed after it.")
+    difference: Estimate | None = Field(
+        default=None,
+        description="Mean outcome of the candidate minus that of the deployed version, corrected "
+        "for having stopped on it; its bounds held at every look.",
+    )
+    reason: str
+    outcome: str = Field(default="kept", description="promoted, kept or cancelled.")
+    mode: str = Field(default="ab_test", description="shadow, canary or ab_test.")
+    arms: tuple[ArmReport, ...] = Field(
+        default=(), description="Deployed version and candidate, in this order."
+    )
+    job_id: UUID | None = Field(default=None, description="Job that made the candidate.")
 
 
 class AgentConfiguration(Contract):
@@ -155,6 +193,9 @@ class AgentConfiguration(Contract):
         default=None,
         description="Answers that the profile names now; the model may know others, which must not "
         "be given any more. Absent: all that the model knows.",
+    )
+    experiment: Experiment | None = Field(
+        default=None, description="Comparison of `model` with a candidate; absent: none runs."
     )
     reason: str
     effective_at: datetime

@@ -17,7 +17,7 @@ from archon_contracts.events.feedback import ImplicitSignal
 from archon_contracts.rules.json_values import check_storable
 from archon_contracts.rules.moments import UtcTime
 from archon_contracts.rules.normal_text import clean_text
-from archon_contracts.values import Proportion
+from archon_contracts.rules.numbers import Proportion
 
 REPLAY: Final = "replay"
 """The `source` of an item that an earlier version learned and that is trained on again."""

@@ -28,6 +28,9 @@ class Counters:
     """What is counted of one agent and model version; names are those of `FeedbackCounts`."""
 
     feedback: int = 0
+    judged: int = 0
+    outcome_sum: float = 0.0
+    outcome_squares: float = 0.0
     corrected: int = 0
     rated: int = 0
     rating_sum: float = 0.0
@@ -69,22 +72,26 @@ class CountTotals:
     """Sums of what transactions counted, per agent, hour and model version."""
 
     def __init__(self) -> None:
-        self._totals: dict[tuple[AgentKey, datetime, str | None], Counters] = {}
+        self._totals: dict[tuple[AgentKey, datetime, str | None, str | None], Counters] = {}
 
     def add(self, encoded: bytes) -> None:
         """Add what `FeedbackCounter.encode` gave for one transaction."""
         counted = orjson.loads(encoded)
         hour = datetime.fromisoformat(counted["hour"])
-        for tenant_id, agent_id, version, fields in counted["counters"]:
-            place = AgentKey(tenant_id, agent_id), hour, version
+        # Counters that an earlier release left to be published name no digest.
+        for tenant_id, agent_id, version, fields, *digest in counted["counters"]:
+            named = digest[0] if digest else None
+            place = AgentKey(tenant_id, agent_id), hour, version, named
             self._totals.setdefault(place, Counters()).add(fields)
 
     def batches(self) -> Iterator[list[FeedbackCounted]]:
         """Events of at most `MAX_COUNTS_BYTES`, one per agent in a batch; mostly in one batch."""
         parts: dict[AgentKey, list[list[FeedbackCounts]]] = {}
         sizes: dict[AgentKey, int] = {}
-        for (key, hour, version), counters in self._totals.items():
-            counts = FeedbackCounts(hour=hour, model_version=version, **counters.fields())
+        for (key, hour, version, digest), counters in self._totals.items():
+            counts = FeedbackCounts(
+                hour=hour, model_version=version, model_digest=digest, **counters.fields()
+            )
             size = len(counts.model_dump_json())
             own = parts.setdefault(key, [[]])
             sizes[key] = sizes.get(key, 0) + size
@@ -107,15 +114,15 @@ class FeedbackCounter:
 
     def __init__(self, received_at: datetime) -> None:
         self._hour = received_at.replace(minute=0, second=0, microsecond=0)
-        self._counters: dict[tuple[AgentKey, str | None], Counters] = {}
+        self._counters: dict[tuple[AgentKey, str | None, str | None], Counters] = {}
 
     def encode(self) -> bytes:
         """What was counted, as `CountTotals` reads it; empty when nothing was."""
         if not self._counters:
             return b""
         counters = [
-            (*key, version, counted.changed_fields())
-            for (key, version), counted in self._counters.items()
+            (*key, version, counted.changed_fields(), digest)
+            for (key, version, digest), counted in self._counters.items()
         ]
         # A key of `by_source` may be a member of an enum.
         option = orjson.OPT_NON_STR_KEYS
@@ -124,7 +131,7 @@ class FeedbackCounter:
     def add_feedback(self, rows: Sequence[FeedbackRow], new_ids: NewIds | None) -> None:
         """Count rows of an insert; without `new_ids` all of them were new."""
         for row in self._new(rows, new_ids):
-            counters = self._of(row.key, row.model_version)
+            counters = self._of(row.key, row.model_version, row.model_digest)
             if row.source == ANNOTATION:
                 counters.annotations += 1
             else:
@@ -133,7 +140,7 @@ class FeedbackCounter:
     def add_interactions(self, rows: Sequence[InteractionRow], new_ids: NewIds | None) -> None:
         """Count rows of an insert; without `new_ids` all of them were new."""
         for row in self._new(rows, new_ids):
-            counters = self._of(row.key, row.model_version)
+            counters = self._of(row.key, row.model_version, row.model_digest)
             counters.interactions += 1
             counters.failed += row.failed
             if row.latency_seconds is not None:
@@ -157,18 +164,22 @@ class FeedbackCounter:
                 left.discard(name)
                 new.append(row)
             else:
-                self._of(row.key, row.model_version).duplicates += 1
+                self._of(row.key, row.model_version, row.model_digest).duplicates += 1
         return new
 
-    def _of(self, key: AgentKey, version: str | None) -> Counters:
-        counters = self._counters.get((key, version))
+    def _of(self, key: AgentKey, version: str | None, digest: str | None = None) -> Counters:
+        counters = self._counters.get((key, version, digest))
         if counters is None:
-            counters = self._counters[key, version] = Counters()
+            counters = self._counters[key, version, digest] = Counters()
         return counters
 
 
 def _count_feedback(counters: Counters, row: FeedbackRow) -> None:
     counters.feedback += 1
+    if row.outcome is not None:
+        counters.judged += 1
+        counters.outcome_sum += row.outcome
+        counters.outcome_squares += row.outcome * row.outcome
     counters.corrected += row.corrected
     counters.by_source[row.source] = counters.by_source.get(row.source, 0) + 1
     if row.rating is not None:

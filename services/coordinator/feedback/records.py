@@ -27,6 +27,7 @@ from archon_contracts.events import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id, feedback_event_id
+from archon_contracts.rollouts.outcome import outcome_of
 from archon_contracts.rules.normal_text import same_text
 from archon_contracts.traffic_classes import TrafficClass, detect_internal_traffic
 from services.coordinator.domain import AgentKey
@@ -65,6 +66,8 @@ class FeedbackRow(NamedTuple):
     annotator_id: str = ""
     partition: int = 0
     offset: int = 0
+    model_digest: str | None = None
+    outcome: float | None = None
 
 
 class InteractionRow(NamedTuple):
@@ -76,6 +79,7 @@ class InteractionRow(NamedTuple):
     model_version: str | None = None
     failed: bool = False
     latency_seconds: float | None = None
+    model_digest: str | None = None
 
 
 class RetractionRow(NamedTuple):
@@ -228,6 +232,12 @@ def _parse_feedback(
         body.reward,
         partition=record.partition,
         offset=record.offset,
+        model_digest=body.model_digest,
+        outcome=outcome_of(
+            is_right=same if body.expected is not None else None,
+            reward=body.reward,
+            rating=body.rating,
+        ),
     )
     return _classify(row, headers, body)
 
@@ -268,6 +278,7 @@ def _parse_interaction(
         body.model_version,
         body.error is not None,
         body.latency_seconds,
+        body.model_digest,
     )
     return _classify(interaction, headers, body)
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from archon_contracts.base import Identifier, Name
-from archon_contracts.values import Integer, Proportion, TrainingMethod
+from archon_contracts.rules.numbers import Integer, Proportion
+from archon_contracts.values import TrainingMethod
 from services.gateway.feedback.hourly_stats import LogLine
 from services.gateway.requests import Label, StrictTrainingConfig
 

@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from archon_contracts.events.curriculum import CurriculumPlan
+from archon_contracts.rules.numbers import Proportion
 from archon_contracts.values import (
     AgentKind,
     FineTuning,
-    Proportion,
     RetentionStrategy,
     TrainingMethod,
 )

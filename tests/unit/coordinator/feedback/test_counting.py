@@ -3,6 +3,8 @@
 from datetime import timedelta
 from uuid import UUID
 
+import orjson
+
 from archon_contracts.events import FeedbackCounted, FeedbackCounts, FeedbackSource
 from archon_contracts.latency_buckets import bucket_of
 from services.coordinator.domain import AgentKey
@@ -142,3 +144,29 @@ def test_an_event_stays_below_what_kafka_takes_whatever_versions_are_named() -> 
     # An event's id derives from its agent and its batch's cause.
     assert all(len({event.agent_id for event in batch}) == len(batch) for batch in batches)
     assert len(batches[0]) == 2
+
+
+def test_outcomes_are_summed_with_their_squares_per_digest() -> None:
+    counter = FeedbackCounter(RECEIVED_AT)
+    outcomes = (1.0, 0.5, None)
+    rows = [row(n)._replace(outcome=outcome) for n, outcome in enumerate(outcomes)]
+
+    counter.add_feedback(rows, None)
+    counter.add_feedback([row(9)._replace(outcome=0.0, model_digest="d")], None)
+
+    (event,) = published(counter)
+    plain, named = sorted(event.counts, key=lambda counts: counts.model_digest or "")
+    assert (plain.feedback, plain.judged) == (3, 2)
+    assert (plain.outcome_sum, plain.outcome_squares) == (1.5, 1.25)
+    assert (named.model_version, named.model_digest, named.judged) == ("1.0.0", "d", 1)
+
+
+def test_counters_that_an_earlier_release_left_are_still_published() -> None:
+    counters = [[*KEY, "1.0.0", {"feedback": 2}]]
+    totals = CountTotals()
+    totals.add(orjson.dumps({"hour": NOON, "counters": counters}))
+
+    ((event,),) = totals.batches()
+
+    assert event.counts[0].feedback == 2
+    assert event.counts[0].model_digest is None

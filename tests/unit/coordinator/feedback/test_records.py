@@ -52,6 +52,22 @@ def test_feedback_keeps_its_body_as_received() -> None:
     assert (row.rating, row.traceparent) == (2.5, CONTEXT.decode())
 
 
+def test_feedback_names_the_weights_that_answered_and_how_good_the_answer_was() -> None:
+    body = feedback("i1", rating=2.0).model_copy(
+        update={"model_version": "1.0.0", "model_digest": "d" * 64, "expected": None}
+    )
+
+    row = read(record_of(body))
+
+    assert (row.model_version, row.model_digest, row.outcome) == ("1.0.0", "d" * 64, 0.25)
+
+
+def test_answers_of_a_shadow_are_no_feedback() -> None:
+    body = feedback("i1", rating=2.0).model_copy(update={"traffic_class": TrafficClass.SHADOW})
+
+    assert isinstance(parse_record(record_of(body), LIMIT), InternalRecord)
+
+
 def test_a_uuid_in_any_spelling_is_the_events_id() -> None:
     event_id = UUID("0af76519-16cd-43dd-8448-eb211c80319c")
 
