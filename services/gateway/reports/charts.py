@@ -12,6 +12,7 @@ from archon_contracts.formats import LearningCurve, TopicChange
 INTERVAL_WIDTH: Final = 140.0
 WIDEST: Final = 0.2
 """Differences beyond it end at the axis: one new topic would make all others invisible."""
+SMALLEST_SPAN = 1e-300
 CHART_WIDTH: Final = 640.0
 CHART_HEIGHT: Final = 260.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 12.0, 34.0
@@ -108,7 +109,8 @@ def _draw(curve: LearningCurve) -> LineChart:
 
 def choose_ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round numbers that span a range: steps of 1, 2 or 5 times a power of ten."""
-    if high <= low:
+    # Below the resolution of the labels, and of the arithmetic, values are one.
+    if high - low < SMALLEST_SPAN:
         return [low]
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
