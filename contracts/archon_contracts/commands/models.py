@@ -9,14 +9,13 @@ from pydantic import Field, JsonValue
 
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name
+from archon_contracts.rules.numbers import Count, PositiveCount
 from archon_contracts.topics import Topic
 from archon_contracts.values import (
     AgentKind,
     AllowedAnswers,
     ArtifactRef,
-    Count,
     Estimate,
-    PositiveCount,
 )
 
 

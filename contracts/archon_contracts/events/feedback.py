@@ -11,9 +11,9 @@ from archon_contracts import topics
 from archon_contracts.base import Contract, Identifier, Name, ValueObject
 from archon_contracts.rules.json_values import NonNullJson, StorableJson, check_storable
 from archon_contracts.rules.moments import UtcTime
+from archon_contracts.rules.numbers import Seconds
 from archon_contracts.topics import Topic
 from archon_contracts.traffic_classes import TrafficClass
-from archon_contracts.values import Seconds
 
 
 class FeedbackSource(StrEnum):
