@@ -8,7 +8,6 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 
 from archon_contracts.base import Name, ValueObject
-from archon_contracts.rollouts.policy import RolloutPolicy
 from archon_contracts.rules.bounds import at_most
 from archon_contracts.rules.normal_text import clean_text
 from archon_contracts.rules.numbers import (
@@ -24,6 +23,7 @@ from archon_contracts.rules.numbers import (
     Seconds,
     StarDrop,
 )
+from archon_contracts.rules.rollout_policy import RolloutPolicy
 
 
 class AgentKind(StrEnum):

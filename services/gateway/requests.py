@@ -17,10 +17,10 @@ from pydantic import (
 
 from archon_contracts.base import Identifier, Name
 from archon_contracts.commands import ConfigureAgent
-from archon_contracts.rollouts.policy import RolloutPolicy
 from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
 from archon_contracts.rules.normal_text import clean_text, is_blank
 from archon_contracts.rules.numbers import Integer, Proportion
+from archon_contracts.rules.rollout_policy import RolloutPolicy
 from archon_contracts.values import (
     AgentKind,
     CurriculumPolicy,

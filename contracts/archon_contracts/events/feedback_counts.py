@@ -26,7 +26,7 @@ class FeedbackCounts(ValueObject):
     judged: int = Field(
         default=0,
         ge=0,
-        description="Of those, with an outcome; see archon_contracts.rollouts.outcome.",
+        description="Of those, with an outcome; see archon_contracts.rules.answer_outcome.",
     )
     outcome_sum: float = 0.0
     outcome_squares: float = Field(default=0.0, description="Sum of squared outcomes.")

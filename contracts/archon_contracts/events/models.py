@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue
 
 from archon_contracts import topics
 from archon_contracts.base import Contract, Name
+from archon_contracts.rollouts.assignment import Assignment, assign_version
 from archon_contracts.rollouts.experiment import ArmReport, Experiment
 from archon_contracts.topics import Topic
 from archon_contracts.values import AgentKind, AllowedAnswers, ArtifactRef, Estimate, ModelRef
@@ -199,3 +200,13 @@ class AgentConfiguration(Contract):
     )
     reason: str
     effective_at: datetime
+
+    def assign(self, *, unit_id: str | None = None, interaction_id: str = "") -> Assignment:
+        """The version that answers; see `archon_contracts.rollouts.assignment`.
+
+        Raises:
+            ValueError: an experiment runs, and neither id is given.
+        """
+        return assign_version(
+            self.model, self.experiment, unit_id=unit_id, interaction_id=interaction_id
+        )

@@ -1,5 +1,4 @@
-"""Rollouts: how a new version gets its traffic, who is served by which, what an answer was worth.
+"""Rollouts as agents see them: the experiment of a configuration, and who gets which version.
 
-`policy` is part of an agent's profile, `experiment` of its AgentConfiguration; `assignment` and
-`outcome` are pure functions that agents, gateway and services share.
+`assign_version` is a pure function that agents, gateway and tests share.
 """

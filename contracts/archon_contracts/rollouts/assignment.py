@@ -6,9 +6,8 @@ import hashlib
 from typing import Final
 
 from archon_contracts.base import ValueObject
-from archon_contracts.events.models import AgentConfiguration
 from archon_contracts.rollouts.experiment import Experiment
-from archon_contracts.rollouts.policy import RolloutMode
+from archon_contracts.rules.rollout_policy import RolloutMode
 from archon_contracts.values import ModelRef
 
 _BUCKETS: Final = 2**64
@@ -24,7 +23,11 @@ class Assignment(ValueObject):
 
 
 def assign_version(
-    configuration: AgentConfiguration, *, unit_id: str | None = None, interaction_id: str = ""
+    deployed: ModelRef,
+    experiment: Experiment | None,
+    *,
+    unit_id: str | None = None,
+    interaction_id: str = "",
 ) -> Assignment:
     """The version for a unit (user or session), or without one for the interaction.
 
@@ -34,9 +37,8 @@ def assign_version(
     Raises:
         ValueError: an experiment runs, and neither id is given.
     """
-    experiment = configuration.experiment
     if experiment is None:
-        return Assignment(model=configuration.model)
+        return Assignment(model=deployed)
     chosen = is_in_treatment(experiment, unit_id=unit_id, interaction_id=interaction_id)
     identity = str(experiment.experiment_id)
     if experiment.mode is RolloutMode.SHADOW:

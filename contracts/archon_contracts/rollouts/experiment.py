@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archon_contracts.base import ValueObject
-from archon_contracts.rollouts.policy import RolloutMode, Share
+from archon_contracts.rules.rollout_policy import RolloutMode, Share
 from archon_contracts.values import Estimate, ModelRef
 
 

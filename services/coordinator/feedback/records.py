@@ -27,7 +27,7 @@ from archon_contracts.events import (
     InteractionLogged,
 )
 from archon_contracts.identifiers import derived_id, feedback_event_id
-from archon_contracts.rollouts.outcome import outcome_of
+from archon_contracts.rules.answer_outcome import outcome_of
 from archon_contracts.rules.normal_text import same_text
 from archon_contracts.traffic_classes import TrafficClass, detect_internal_traffic
 from services.coordinator.domain import AgentKey

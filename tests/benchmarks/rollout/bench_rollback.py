@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from archon_contracts.rollouts.policy import RolloutPolicy
+from archon_contracts.rules.rollout_policy import RolloutPolicy
 from services.registry.rollout.decisions import RegressionDesign
 from services.registry.statistics.outcomes import Outcomes
 from tests.benchmarks.harness import Figure

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from archon_contracts.events import AgentConfiguration
-from archon_contracts.rollouts.assignment import assign_version, is_in_treatment
+from archon_contracts.rollouts.assignment import is_in_treatment
 from archon_contracts.rollouts.experiment import Experiment
-from archon_contracts.rollouts.policy import RolloutMode
+from archon_contracts.rules.rollout_policy import RolloutMode
 from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
 from tests.support.messaging.messages import NOON
 
@@ -83,9 +83,7 @@ def test_another_salt_divides_anew() -> None:
 
 def test_a_unit_counts_before_the_interaction() -> None:
     found = {
-        assign_version(
-            configuration(experiment()), unit_id="u", interaction_id=str(n)
-        ).model.version
+        configuration(experiment()).assign(unit_id="u", interaction_id=str(n)).model.version
         for n in range(50)
     }
 
@@ -94,22 +92,21 @@ def test_a_unit_counts_before_the_interaction() -> None:
 
 def test_traffic_without_units_is_divided_by_interaction() -> None:
     found = {
-        assign_version(configuration(experiment()), interaction_id=str(n)).model.version
-        for n in range(50)
+        configuration(experiment()).assign(interaction_id=str(n)).model.version for n in range(50)
     }
 
     assert found == {"1.0.0", "1.1.0"}
 
 
 def test_without_an_experiment_everybody_gets_the_deployed_version() -> None:
-    assigned = assign_version(configuration(None))
+    assigned = configuration(None).assign()
 
     assert (assigned.model, assigned.experiment_id, assigned.shadow) == (CONTROL, None, None)
 
 
 def test_a_shadow_answers_unseen() -> None:
     running = configuration(experiment(mode=RolloutMode.SHADOW))
-    assigned = [assign_version(running, unit_id=str(n)) for n in range(50)]
+    assigned = [running.assign(unit_id=str(n)) for n in range(50)]
 
     assert {each.model for each in assigned} == {CONTROL}
     assert {each.shadow for each in assigned} == {None, TREATMENT}
@@ -117,4 +114,4 @@ def test_a_shadow_answers_unseen() -> None:
 
 def test_nobody_can_be_assigned_without_an_id() -> None:
     with pytest.raises(ValueError, match="unit_id, or interaction_id"):
-        assign_version(configuration(experiment()), unit_id="", interaction_id="")
+        configuration(experiment()).assign(unit_id="", interaction_id="")

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from archon_contracts.rollouts.outcome import outcome_of
-from archon_contracts.rollouts.policy import RolloutMode, RolloutPolicy
+from archon_contracts.rules.answer_outcome import outcome_of
+from archon_contracts.rules.rollout_policy import RolloutMode, RolloutPolicy
 from archon_contracts.values import AgentKind, AgentProfile
 
 
