@@ -150,7 +150,7 @@ class RegressionDetected(Contract):
     agent_id: Name
     model_version: str
     metric: str = Field(
-        description="outcome (mean of judged answers, 0 to 1), error_rate or slow_rate (proportion "
+        description="outcome (mean of scored answers, 0 to 1), error_rate or slow_rate (proportion "
         "of answers)."
     )
     before: Estimate

@@ -23,7 +23,7 @@ class FeedbackCounts(ValueObject):
     model_version: str | None = Field(default=None, description="Absent: not named.")
     model_digest: str | None = Field(default=None, description="Absent: not named.")
     feedback: int = Field(default=0, ge=0, description="FeedbackReceived events.")
-    judged: int = Field(
+    scored: int = Field(
         default=0,
         ge=0,
         description="Of those, with an outcome; see archon_contracts.rules.answer_outcome.",

@@ -33,7 +33,7 @@ class ArmReport(ValueObject):
     """One version's part in an experiment. Answers with feedback are a selection of all answers."""
 
     model: ModelRef
-    judged: int = Field(ge=0, description="Answers with feedback that says how good they were.")
+    scored: int = Field(ge=0, description="Answers with feedback that says how good they were.")
     outcome: Estimate | None = Field(
         default=None, description="Mean outcome of those, 0 to 1; absent: there is none."
     )
@@ -42,6 +42,6 @@ class ArmReport(ValueObject):
     feedback_rate: float | None = Field(
         default=None,
         ge=0,
-        description="Judged answers per logged one; absent: none was logged. Where it differs "
-        "between versions, so may the users who judge.",
+        description="Scored answers per logged one; absent: none was logged. Where it differs "
+        "between versions, so may the users who rate.",
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 def outcome_of(
     *, is_right: bool | None, reward: float | None, rating: float | None
 ) -> float | None:
-    """The outcome of a judged answer from 0 (bad) to 1 (good); None: it is not judged.
+    """The outcome of a scored answer from 0 (bad) to 1 (good); None: it is not scored.
 
     A correction outweighs a reward, and a reward a rating: `is_right` says whether the expected
     answer is the one that was given (None: there is no expected one), `reward` is from -1 to 1,

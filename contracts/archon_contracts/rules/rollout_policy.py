@@ -38,7 +38,7 @@ class UndecidedExperiment(StrEnum):
 
 
 class RolloutPolicy(ValueObject):
-    """Rollout of an agent's new versions. Judged answers are those with feedback on them.
+    """Rollout of an agent's new versions. Scored answers are those with feedback on them.
 
     Updates of the fast path and withdrawals are deployed at once in every mode but manual: a person
     waits for them, and they hold all that the deployed version has learnt.
@@ -55,13 +55,13 @@ class RolloutPolicy(ValueObject):
         description="Growing parts of the traffic of a canary; after the last it is deployed.",
     )
     step_answers: PositiveCount = Field(
-        default=100, description="Judged answers of a canary before its next part of the traffic."
+        default=100, description="Scored answers of a canary before its next part of the traffic."
     )
     alpha: ErrorRate = Field(
         default=0.05, description="Largest probability that two equal versions get a winner."
     )
     maximum_answers: Answers = Field(
-        default=10_000, description="Judged answers of both versions that end an A/B test."
+        default=10_000, description="Scored answers of both versions that end an A/B test."
     )
     maximum_seconds: PositiveSeconds = Field(
         default=14 * DAY_SECONDS, description="Time that ends any experiment [s]."

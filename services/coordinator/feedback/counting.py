@@ -28,7 +28,7 @@ class Counters:
     """What is counted of one agent and model version; names are those of `FeedbackCounts`."""
 
     feedback: int = 0
-    judged: int = 0
+    scored: int = 0
     outcome_sum: float = 0.0
     outcome_squares: float = 0.0
     corrected: int = 0
@@ -177,7 +177,7 @@ class FeedbackCounter:
 def _count_feedback(counters: Counters, row: FeedbackRow) -> None:
     counters.feedback += 1
     if row.outcome is not None:
-        counters.judged += 1
+        counters.scored += 1
         counters.outcome_sum += row.outcome
         counters.outcome_squares += row.outcome * row.outcome
     counters.corrected += row.corrected

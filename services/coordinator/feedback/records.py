@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from archon_contracts.envelope import HeaderView
 from archon_contracts.event_ids import FeedbackEvent, event_id_of, subject_of
@@ -28,16 +28,15 @@ from archon_contracts.events import (
 )
 from archon_contracts.identifiers import derived_id, feedback_event_id
 from archon_contracts.rules.answer_outcome import outcome_of
-from archon_contracts.rules.normal_text import same_text
 from archon_contracts.traffic_classes import TrafficClass, detect_internal_traffic
 from services.coordinator.domain import AgentKey
 from services.coordinator.errors import NotVouchedFor, OversizedFeedback
+from services.coordinator.feedback.correctness import is_good, same_answer
 from services.coordinator.feedback.stats import ANNOTATION
 from shared.errors import PermanentError, UnknownMessageType, UnreadableMessage
 from shared.messaging.gateway_mac import MAC_HEADER, GatewayMac
 from shared.messaging.messages import RawRecord, describe_validation_error
 
-GOOD_RATING: Final = 4.0
 MAXIMUM_SUBMITTER_LENGTH: Final = 256
 SCOPED_SOURCES: Final = frozenset({FeedbackSource.EXPERT, FeedbackSource.ENVIRONMENT, ANNOTATION})
 """Sources that a key may name only with the scope `annotate`, as they outweigh users."""
@@ -216,14 +215,14 @@ def _parse_feedback(
     submitted_by = _submitted_by(headers)
     named = body.tenant_id, body.agent_id, body.interaction_id, body.source
     # Compared once: both whether it was right and whether it was corrected follow.
-    same = body.expected is not None and _same_answer(body.actual, body.expected)
+    same = body.expected is not None and same_answer(body.actual, body.expected)
     row = FeedbackRow(
         AgentKey(body.tenant_id, body.agent_id),
         _event_id(headers, value, *named) or feedback_event_id(*named, submitted_by),
         body.interaction_id,
         body.source,
         body.rating,
-        same if body.expected is not None else _is_good(body),
+        same if body.expected is not None else is_good(body),
         _traceparent(headers),
         value,
         submitted_by,
@@ -394,17 +393,3 @@ def _traceparent(headers: RawHeaders) -> str | None:
     """A malformed context is no context, as W3C Trace Context demands."""
     provided = headers.get("traceparent")
     return provided.decode() if provided and _TRACEPARENT.fullmatch(provided) else None
-
-
-def _same_answer(one: JsonValue, other: JsonValue) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return same_text(one, other)
-    return one == other
-
-
-def _is_good(body: FeedbackReceived) -> bool | None:
-    """Whether feedback without an expected answer says that the agent was right; None: behaviour
-    alone, which is weighed where the window becomes a dataset."""
-    if body.rating is not None:
-        return body.rating >= GOOD_RATING
-    return None if body.reward is None else body.reward > 0

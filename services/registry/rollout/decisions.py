@@ -29,7 +29,7 @@ PROMOTION_PART: Final = 0.8
 HARM_PART: Final = 0.1
 """Part of alpha for one that is called worse."""
 FEWEST_ANSWERS: Final = 20
-"""Judged answers before the asymptotic test is looked at; harm may be shown earlier."""
+"""Scored answers before the asymptotic test is looked at; harm may be shown earlier."""
 
 
 class Finding(StrEnum):
@@ -45,7 +45,7 @@ class Finding(StrEnum):
 class ExperimentDesign:
     """The error rate and the length of an experiment, fixed before its first answer.
 
-    `alpha` bounds the probability that two equal arms get a winner; `last` are the judged answers
+    `alpha` bounds the probability that two equal arms get a winner; `last` are the scored answers
     of both arms after which it ends.
     """
 
@@ -68,7 +68,7 @@ class ExperimentDesign:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ExperimentEvidence:
     """What is known at one look; each is a truth value, or an array of them."""
 
     lead: float
@@ -91,7 +91,7 @@ def weigh(
     treatment: Outcomes,
     log_harm: float,
     log: Callable[[float], float] = math.log,
-) -> Evidence:
+) -> ExperimentEvidence:
     """The evidence of an experiment's answers; `log_harm` is that of its `HarmProcess`."""
     seen = control.count + treatment.count
     # Without an answer there is no look, and no logarithm.
@@ -99,7 +99,7 @@ def weigh(
     lead = signed_deviance_root(control, treatment, log)
     asymptotic = (seen >= FEWEST_ANSWERS) & (seen <= design.last)
     hopeless = is_futile(control, treatment, lead, design.last_critical_value, design.last)
-    return Evidence(
+    return ExperimentEvidence(
         lead,
         is_better=(lead >= critical_value) & asymptotic,
         is_worse=log_harm >= design.harm_log_e,

@@ -70,7 +70,7 @@ class HarmProcess:
     """The E-process of one experiment: evidence that the treatment's mean outcome is lower.
 
     Outcomes may come in portions of any size. Those of one arm wait for some of the other, since a
-    block with one arm tells nothing; rates are estimated from the blocks before.
+    block with one arm says nothing; rates are estimated from the blocks before.
     """
 
     log_e: float = 0.0

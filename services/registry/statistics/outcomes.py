@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Judged answers of one arm, each an outcome from 0 (wrong) to 1 (right).
+    """Scored answers of one arm, each an outcome from 0 (wrong) to 1 (right).
 
     `squares` is the sum of squared outcomes; it equals `total` where all are 0 or 1.
     """

@@ -1,6 +1,6 @@
 """Feedback events until a version that is 10 points worse is rolled back, and false rollbacks.
 
-The version before has 2,000 judged answers; the new one is deployed by hand and compared with it
+The version before has 2,000 scored answers; the new one is deployed by hand and compared with it
 after each of its own. Simulated, with the rule of the registry; the streams of a running system
 are its integration tests' (tests/integration/registry/test_rollout_store.py).
 """

@@ -1,6 +1,6 @@
 """Requests to the decision of an A/B test, and false winners between equal arms, by simulation.
 
-Every request is judged, right or wrong, and there is a look after each one. Beside the product's
+Every request is scored, right or wrong, and there is a look after each one. Beside the product's
 rule: its E-process alone, an asymptotic confidence sequence alone (tuned at 500 requests), and a
 sample size fixed in advance for 80 % power at the true difference, which nobody knows. The rule's
 constants were chosen on other rates and seeds (tests/benchmarks/README.md).
@@ -31,7 +31,7 @@ SEED = 71
 TINY = {"LAST": 400, "LONGEST": 400, "EQUAL_SEEDS": 20, "SEEDS_EACH": 10}
 TUNED_AT: Final = 500.0
 SCENARIOS: Final = ((0.50, 0.85, 48.0), (0.50, 0.60, 748.0), (0.70, 0.73, 5885.0))
-"""Rates of the live version and the candidate, and the best of the rules measured before."""
+"""Rates of the deployed version and the candidate, and the best of the rules measured before."""
 
 Rule = Callable[[ExperimentDesign, Arms], tuple[Any, Any, Any]]
 
@@ -68,7 +68,7 @@ def _of_scenario(pair: str, ends: Ends, best: float | None) -> list[Figure]:
 
 
 def _of_worse_candidates() -> list[Figure]:
-    """A worse candidate loses, or its experiment ends as futile: both keep the live version."""
+    """A worse candidate loses, or its experiment ends as futile: both keep the deployed version."""
     figures = []
     for treatment, control, _ in SCENARIOS:
         ends = _simulate(control, treatment, ours, LAST, SEEDS_EACH)

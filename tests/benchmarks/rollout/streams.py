@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from services.registry.rollout.decisions import Evidence, ExperimentDesign, weigh
+from services.registry.rollout.decisions import ExperimentDesign, ExperimentEvidence, weigh
 from services.registry.statistics.e_process import PRIOR, expected_rates, log_e_value
 from services.registry.statistics.outcomes import Outcomes
 
@@ -90,7 +90,7 @@ def run_experiments(
 def ours(design: ExperimentDesign, arms: Arms) -> tuple[Any, Any, Any]:
     """Who wins, who loses and what ends, at each look, by the product's code."""
     with np.errstate(all="ignore"):
-        evidence: Evidence = weigh(
+        evidence: ExperimentEvidence = weigh(
             design, arms.control, arms.treatment, cast(float, arms.log_harm), cast(Any, np.log)
         )
     worse = np.asarray(evidence.is_worse)

@@ -1,4 +1,4 @@
-"""Policies that make no sense are refused; every judged answer is one number."""
+"""Policies that make no sense are refused; every scored answer is one number."""
 
 import pytest
 from pydantic import ValidationError

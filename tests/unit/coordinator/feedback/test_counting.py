@@ -156,9 +156,9 @@ def test_outcomes_are_summed_with_their_squares_per_digest() -> None:
 
     (event,) = published(counter)
     plain, named = sorted(event.counts, key=lambda counts: counts.model_digest or "")
-    assert (plain.feedback, plain.judged) == (3, 2)
+    assert (plain.feedback, plain.scored) == (3, 2)
     assert (plain.outcome_sum, plain.outcome_squares) == (1.5, 1.25)
-    assert (named.model_version, named.model_digest, named.judged) == ("1.0.0", "d", 1)
+    assert (named.model_version, named.model_digest, named.scored) == ("1.0.0", "d", 1)
 
 
 def test_counters_that_an_earlier_release_left_are_still_published() -> None:
