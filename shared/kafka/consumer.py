@@ -17,7 +17,12 @@ from aiokafka.errors import KafkaError
 from archon_contracts.client.healing import LastingError, OffsetGap, ReadOutage, report_gaps
 from archon_contracts.client.idle_fetch import pace_idle_fetches
 from archon_contracts.namespace import Namespace
-from shared.kafka.patches import RejoiningConsumer, active_assignment, valid_positions
+from shared.kafka.patches import (
+    RejoiningConsumer,
+    active_assignment,
+    discard_fetch_errors,
+    valid_positions,
+)
 from shared.kafka.tolerant_records import UNDECODABLE_ERRORS
 from shared.logging import get_logger
 
@@ -61,6 +66,7 @@ class ServiceConsumer(RejoiningConsumer):
         self._errors = LastingError()
         self._outage = ReadOutage(self)
         self._reads_single_records = False
+        self._has_raised = False
         self._gathered = _GatheredCommits(self._commit_gathered)
 
     async def start(self) -> None:
@@ -104,10 +110,11 @@ class ServiceConsumer(RejoiningConsumer):
     async def getone(self, *partitions: TopicPartition) -> ConsumerRecord[Any, Any]:
         """The next record."""
         self._reads_single_records = True
+        self._discard_old_errors()
         try:
             record: ConsumerRecord[Any, Any] = await super().getone(*partitions)
         except KafkaError as error:
-            self._errors.record(error)
+            self._keep_error(error)
             raise
         self._errors.record(None)
         return record
@@ -119,6 +126,7 @@ class ServiceConsumer(RejoiningConsumer):
 
         Raises what aiokafka's raises, with every position as it was.
         """
+        self._discard_old_errors()
         before = valid_positions(self)
         try:
             found: Records = await super().getmany(
@@ -129,11 +137,21 @@ class ServiceConsumer(RejoiningConsumer):
             for partition in before.keys() & after.keys():
                 if before[partition] < after[partition]:
                     self.seek(partition, before[partition])
-            self._errors.record(error)
+            self._keep_error(error)
             raise
         if found:
             self._errors.record(None)
         return found
+
+    def _keep_error(self, error: BaseException) -> None:
+        self._errors.record(error)
+        self._has_raised = True
+
+    def _discard_old_errors(self) -> None:
+        """Of the time since the call that raised, in which FastStream slept."""
+        if self._has_raised:
+            self._has_raised = False
+            discard_fetch_errors(self)
 
     def lasting_error(self, at_least_seconds: float) -> BaseException | None:
         """The error that has come again and again for so long, up to now."""

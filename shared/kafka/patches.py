@@ -172,6 +172,23 @@ class RejoiningConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka shi
             take_place(self, self._first_member_id)
 
 
+# aiokafka keeps what each partition's fetch was refused with until somebody asks, one error a call,
+# and FastStream sleeps 5 s after each: a right that is given back to a topic of twelve partitions
+# was noticed after a minute. Can go when one of the two asks again by itself.
+def discard_fetch_errors(consumer: AIOKafkaConsumer) -> None:
+    """Let a started consumer fetch again what was refused: what still is, is so anew, in ms."""
+    kept = consumer._fetcher
+    refused = [
+        partition
+        for partition, result in kept._records.items()
+        if isinstance(result, fetcher.FetchError)
+    ]
+    for partition in refused:
+        del kept._records[partition]
+    if refused:
+        kept._notify(kept._wait_consume_future)
+
+
 # FastStream builds its consumers from a class that it names itself. Can go when a broker takes the
 # class as an argument.
 def use_consumer_class(broker: KafkaBroker, build: Callable[..., AIOKafkaConsumer]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.cluster import ClusterMetadata
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.consumer.fetcher import Fetcher, FetchError
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
@@ -177,3 +178,40 @@ async def test_the_error_of_a_commit_that_was_given_up_is_no_error_of_the_proces
     await asyncio.sleep(0.02)
     gc.collect()
     assert unhandled == []
+
+
+@pytest.mark.parametrize("read", [ServiceConsumer.getone, ServiceConsumer.getmany])
+async def test_what_every_partition_was_refused_with_is_raised_once_and_asked_again(
+    monkeypatch: pytest.MonkeyPatch, read: Any
+) -> None:
+    """FastStream sleeps 5 s after each error: of twelve partitions, for a minute."""
+    fetcher = Fetcher.__new__(Fetcher)
+    fetcher._closed, fetcher._fetch_waiters, fetcher._wait_consume_future = False, set(), None
+    fetcher._loop = asyncio.get_running_loop()
+    fetcher._subscriptions = SimpleNamespace(reassignment_in_progress=False)
+    refused = TopicAuthorizationFailedError("topic")
+    fetcher._records = {
+        TopicPartition("topic", number): FetchError(error=refused, backoff=0.1)
+        for number in range(12)
+    }
+
+    async def fetched(_consumer: Any, *_: Any, timeout_ms: int = 0, **_options: Any) -> Any:
+        if read is ServiceConsumer.getone:
+            return await fetcher.next_record(())
+        return await fetcher.fetched_records((), timeout_ms / 1000)
+
+    monkeypatch.setattr(AIOKafkaConsumer, read.__name__, fetched)
+    consumer = ServiceConsumer(group_id="group", namespace=Namespace())
+    consumer._fetcher = fetcher
+
+    with pytest.raises(TopicAuthorizationFailedError):
+        await read(consumer)
+    assert len(fetcher._records) == 11
+
+    with pytest.raises(TimeoutError):  # it waits for what the next fetch finds
+        async with asyncio.timeout(0.05):
+            await read(consumer)
+    assert not fetcher._records
+    assert consumer.lasting_error(0.0) is refused  # until something was read
+    consumer._fetcher = None
+    await consumer.stop()

@@ -41,6 +41,13 @@ def test_aiokafka_has_what_shows_a_consumers_state() -> None:
         assert f"self.{name} = " in consumer
 
 
+def test_aiokafka_keeps_an_error_of_each_partition_until_it_is_asked_for() -> None:
+    source = inspect.getsource(Fetcher)
+    assert "self._records[tp] = FetchError(" in source
+    assert "self._notify(self._wait_consume_future)" in source
+    assert "await anyio.sleep(5)" in inspect.getsource(LogicSubscriber._run_consume_loop)
+
+
 def test_aiokafka_makes_a_coordinator_at_the_start_and_keeps_its_member_id_there() -> None:
     assert "self._coordinator = GroupCoordinator(" in inspect.getsource(AIOKafkaConsumer.start)
     assert "self.member_id = " in inspect.getsource(GroupCoordinator.__init__)
