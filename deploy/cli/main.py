@@ -16,6 +16,7 @@ from deploy.cli.commands import (
     keys,
     models,
     runs,
+    serve,
     set_up,
     status,
     topics,
@@ -46,6 +47,7 @@ app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("status", epilog=status.EXAMPLES)(status.status)
 app.command("trace", epilog=trace.EXAMPLES)(trace.trace)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("topics", epilog=topics.EXAMPLES)(topics.topics)
 app.add_typer(feedback.group, name="feedback")
 app.add_typer(jobs.group, name="jobs")

@@ -14,6 +14,7 @@ from deploy.local.processes.status import ProcessStatus
 from deploy.local.record import RuntimeRecord, running
 from deploy.local.servers.choice import EXTERNAL
 from deploy.local.settings import LocalSettings
+from shared.artifacts.signing import Signer
 from shared.kafka.security import security_arguments
 from shared.settings import KafkaSecuritySettings
 
@@ -25,6 +26,7 @@ class TargetSettings(KafkaSecuritySettings):
     api_key: SecretStr | None = Field(default=None, description="API key of a tenant.")
     database_url: SecretStr | None = Field(default=None, description="postgresql://...")
     kafka_bootstrap_servers: str | None = Field(default=None, description="host:port, by commas.")
+    artifacts_model_keys: str = Field(default="", description="Public keys of trainers, by commas.")
 
 
 def connect(url: str | None, api_key: str | None) -> GatewayClient:
@@ -65,6 +67,26 @@ def kafka_target(named: str | None) -> tuple[dict[str, Any], Namespace]:
     # A broker that was started here is in the open, whatever is set for another one.
     security = security_arguments(settings) if endpoints.broker_kind == EXTERNAL else {}
     return servers | security, Namespace(endpoints.kafka_namespace)
+
+
+def model_keys(named: str | None) -> tuple[tuple[str, ...], float]:
+    """Keys of those whose models are loaded, and the pause after an empty fetch [s].
+
+    The named keys, or those of the environment, or that of the local system's trainer; none: models
+    need not be signed. The pause is that of the local broker, which does not hold fetches open.
+    """
+    settings = TargetSettings()
+    keys = tuple(each for each in (named or settings.artifacts_model_keys).split(",") if each)
+    if settings.url or settings.kafka_bootstrap_servers:
+        return keys, 0.0
+    try:
+        folder, record = local_system()
+    except CommandError:
+        return keys, 0.0
+    path = LocalSettings(data_dir=folder).signing_key_path("trainer")
+    if not keys and path.is_file():
+        keys = (Signer(path.read_text().strip()).public_key,)
+    return keys, record.endpoints.idle_fetch_wait_seconds
 
 
 def database_url() -> str:

@@ -31,7 +31,7 @@ from archon_contracts.client.errors import ClientError
 from archon_contracts.events import AgentConfiguration, FeedbackReceived
 from archon_inference import InferenceError
 from deploy.demo.client_log import AnswerRecord, ProductionRequest, append_line
-from deploy.demo.hot_swap_model import HotSwapModel, LoadedModel
+from deploy.serving.hot_swap_model import HotSwapModel, LoadedModel
 
 AT_ONCE = 4
 FOLLOW_SECONDS = 0.05

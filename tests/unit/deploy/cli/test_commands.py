@@ -14,7 +14,7 @@ COMMANDS = [
     "models history", "models deployed", "models compare", "models rollback", "models deploy",
     "models lineage", "models archive", "models protect", "models retain", "models live",
     "runs list", "runs show", "runs compare", "runs plot", "runs export",
-    "evaluate", "dlq list", "dlq show", "dlq replay",
+    "evaluate", "serve", "dlq list", "dlq show", "dlq replay",
     "audit list", "audit verify",
     "keys create", "keys list", "keys revoke",
 ]  # fmt: skip

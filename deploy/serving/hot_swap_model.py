@@ -1,7 +1,7 @@
-"""The model an agent serves with: replaced while it serves, never half-way."""
+"""The models an agent serves with: replaced while it serves, never half-way."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,11 @@ import fsspec
 from archon_contracts.events import AgentConfiguration
 from archon_contracts.formats import MANIFEST_FILE
 from archon_contracts.private_folder import private_temporary_folder
-from archon_contracts.values import ArtifactRef
+from archon_contracts.values import ArtifactRef, ModelRef
 from archon_inference import Predictor, VerifiedLoader, limit_answers
 from archon_inference.catalogue import read_catalogue
+from deploy.serving.arms import list_models
+from deploy.serving.batcher import MicroBatcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,23 @@ class LoadedModel:
     uri: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ServingModels:
+    """What a configuration names, in memory: the deployed version and those of an experiment."""
+
+    configuration: AgentConfiguration
+    by_digest: Mapping[str, LoadedModel]
+
+    def find(self, model: ModelRef) -> LoadedModel:
+        """The model in memory that the configuration names."""
+        return self.by_digest[model.artifact.digest]
+
+    @property
+    def deployed(self) -> LoadedModel:
+        """The deployed version."""
+        return self.find(self.configuration.model)
+
+
 class HotSwapModel:
     """Loads new weights beside the serving ones, then swaps them in one assignment.
 
@@ -35,12 +54,13 @@ class HotSwapModel:
 
     def __init__(self, trusted_keys: Sequence[str] = ()) -> None:
         # Versions of the fast path share an encoder: of those only the head is read.
-        self._loader = VerifiedLoader(trusted_keys=trusted_keys, threads=1)
-        self._loaded: LoadedModel | None = None
+        self._loader = VerifiedLoader(trusted_keys=trusted_keys, threads=1, capacity=2)
+        self._serving: ServingModels | None = None
         self._first = asyncio.Event()
         # One thread answers, another loads: a load never waits in front of a request.
         self._answering = ThreadPoolExecutor(1, "answer")
         self._loading = ThreadPoolExecutor(1, "load")
+        self.batcher = MicroBatcher(self._answering)
 
     async def adopt(self, configuration: AgentConfiguration) -> bool:
         """Serve what `configuration` names; False when that is already so, or is out of date.
@@ -48,34 +68,44 @@ class HotSwapModel:
         Raises:
             InferenceError: it is not what its digest says, or not of a trusted maker.
         """
-        present = self._loaded
+        present = self._serving
         # A topic that is read again brings older revisions; they must not replace a newer model.
-        if present is not None and configuration.revision <= present.revision:
+        if present is not None and configuration.revision <= present.configuration.revision:
             return False
         loop = asyncio.get_running_loop()
-        predictor = await loop.run_in_executor(self._loading, _load, self._loader, configuration)
-        self._loaded = LoadedModel(
-            predictor,
-            configuration.model.version,
-            configuration.model.artifact.digest,
-            configuration.revision,
-            configuration.model.artifact.uri,
-        )
+        models = {}
+        for ref in list_models(configuration):
+            predictor = await loop.run_in_executor(
+                self._loading, _load, self._loader, configuration, ref.artifact
+            )
+            digest = ref.artifact.digest
+            models[digest] = LoadedModel(
+                predictor, ref.version, digest, configuration.revision, ref.artifact.uri
+            )
+        self._serving = ServingModels(configuration, models)
         self._first.set()
         return True
 
     async def answer(self, question: str) -> tuple[str, LoadedModel]:
         """The answer, and the model that gave it; waits until a first model is there."""
         serving = await self.serving()
-        loop = asyncio.get_running_loop()
-        answers = await loop.run_in_executor(self._answering, serving.predictor.predict, [question])
-        return answers[0].output, serving
+        answer = await self.batcher.predict(serving.predictor, question)
+        return answer.output, serving
 
     async def serving(self) -> LoadedModel:
-        """The model that answers now; waits until a first one is there."""
-        while self._loaded is None:
+        """The deployed version as it answers now; waits until a first one is there."""
+        return (await self.models()).deployed
+
+    async def models(self) -> ServingModels:
+        """All models that answer now; waits until there are some."""
+        while self._serving is None:
             await self._first.wait()
-        return self._loaded
+        return self._serving
+
+    @property
+    def present(self) -> ServingModels | None:
+        """All models that answer now; None: the first is not there yet."""
+        return self._serving
 
     def close(self) -> None:
         """Let the threads end."""
@@ -83,8 +113,10 @@ class HotSwapModel:
         self._loading.shutdown(wait=False, cancel_futures=True)
 
 
-def _load(loader: VerifiedLoader, configuration: AgentConfiguration) -> Predictor:
-    artifact, allowed = configuration.model.artifact, configuration.allowed_answers
+def _load(
+    loader: VerifiedLoader, configuration: AgentConfiguration, artifact: ArtifactRef
+) -> Predictor:
+    allowed = configuration.allowed_answers
     predictor = loader.load(_local(artifact), artifact.digest)
     if allowed is None:
         return predictor

@@ -9,7 +9,7 @@ from archon_contracts.events import AgentConfiguration
 from archon_contracts.formats import CATALOGUE_FILE
 from archon_contracts.values import AgentKind, AllowedAnswers, ArtifactRef, ModelRef
 from archon_inference import InferenceError, read_card
-from deploy.demo.hot_swap_model import HotSwapModel
+from deploy.serving.hot_swap_model import HotSwapModel
 from shared.artifacts.signing import Signer
 from shared.artifacts.store import ArtifactStore
 from tests.support.training.tiny_models import tiny_encoder

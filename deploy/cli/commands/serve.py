@@ -1,0 +1,69 @@
+"""`archon serve`: answer HTTP requests with an agent's deployed version."""
+
+import asyncio
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from deploy.cli.options import Json, examples
+from deploy.cli.output import console, print_json, shown
+from deploy.cli.target import kafka_target, model_keys
+
+EXAMPLES = examples(
+    "archon serve tool-picker",
+    "archon serve tool-picker --port 9000 --kafka broker:9092 --trusted-keys 3b6a...",
+)
+
+
+def serve(
+    agent: Annotated[str, typer.Argument(help="Agent, such as tool-picker.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8090,
+    tenant: Annotated[str, typer.Option(help="The agent's tenant.")] = "default",
+    kafka: Annotated[
+        str | None,
+        typer.Option(
+            help="HOST:PORT,...; else ARCHON_KAFKA_BOOTSTRAP_SERVERS, else the local one."
+        ),
+    ] = None,
+    trusted_keys: Annotated[
+        str | None,
+        typer.Option(
+            help="Public keys of trainers, by commas; only what they signed is loaded. Else the "
+            "key of the system started here, else ARCHON_ARTIFACTS_MODEL_KEYS."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer HTTP requests with the deployed version, which is swapped while it serves.
+
+    POST /v1/answers {"input": "..."} and POST /v1/feedback {"interaction_id": "...", "expected":
+    "..."}; every answer is logged as an interaction.
+    """
+    # Here: the model libraries behind it take a second to import, and no other command needs them.
+    from deploy.serving.server import ServeOptions
+    from deploy.serving.server import serve as run_server
+
+    arguments, namespace = kafka_target(kafka)
+    servers = arguments.pop("bootstrap_servers")
+    keys, idle_wait_seconds = model_keys(trusted_keys)
+    options = ServeOptions(
+        agent_id=agent,
+        tenant_id=tenant,
+        kafka_bootstrap_servers=",".join(servers),
+        kafka_namespace=namespace.name,
+        kafka_connection=arguments,
+        kafka_idle_wait_seconds=idle_wait_seconds,
+        trusted_keys=keys,
+        host=host,
+        port=port,
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    place = f"http://{host}:{port}"
+    if as_json:
+        print_json({"agent": agent, "url": place})
+    else:
+        console.print(f"serving {shown(agent)} at {place}; Ctrl-C ends it")
+    asyncio.run(run_server(options))
