@@ -21,8 +21,8 @@ from typing import Any
 
 from archon_contracts.client import KafkaFeedbackClient, subscribe
 from archon_contracts.events import AgentConfiguration, FeedbackReceived, JobState
-from deploy.demo.hot_swap_model import HotSwapModel
 from deploy.gateway_client import AsyncGatewayClient
+from deploy.serving.hot_swap_model import HotSwapModel
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system
 from tests.support.data.real_data import RealData

@@ -24,8 +24,8 @@ from archon_contracts.events import FeedbackReceived, FeedbackRetracted
 from archon_inference.card import read_card
 from archon_inference.encoder import TextEncoder
 from archon_inference.model_files import HEAD_FILE
-from deploy.demo.hot_swap_model import HotSwapModel
 from deploy.gateway_client import AsyncGatewayClient
+from deploy.serving.hot_swap_model import HotSwapModel
 from services.trainer.closed_form.learnt_items import (
     ClosedFormState,
     LearntItem,

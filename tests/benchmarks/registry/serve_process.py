@@ -1,0 +1,60 @@
+"""`python -m tests.benchmarks.registry.serve_process STORE DIGEST CORE`: a server on one core.
+
+It serves the classifier in the store at a free port, which it prints, and keeps its interactions.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import uvicorn
+
+from archon_contracts.event_ids import FeedbackEvent
+from archon_contracts.events import AgentConfiguration
+from archon_contracts.identifiers import EventId, new_id
+from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
+from deploy.local.processes.tcp_ports import pick_free
+from deploy.serving.hot_swap_model import HotSwapModel
+from deploy.serving.http import AnswerServer
+from deploy.serving.interaction_log import InteractionLog
+
+
+class CountingSender:
+    """Encodes events as a client does, and sends them nowhere."""
+
+    async def send(self, event: FeedbackEvent) -> EventId:
+        return (await self.send_many([event]))[0]
+
+    async def send_many(self, events: Iterable[FeedbackEvent]) -> list[EventId]:
+        return [EventId(new_id()) for event in events if event.to_bytes()]
+
+
+async def main(store: str, digest: str, core: int) -> None:
+    """Serve until killed."""
+    os.sched_setaffinity(0, {core})
+    model, sender = HotSwapModel(), CountingSender()
+    uri = f"{store}/{digest[:2]}/{digest}"
+    configuration = AgentConfiguration(
+        agent_id="bench",
+        kind=AgentKind.CLASSIFIER,
+        model=ModelRef(version="1.0.0", artifact=ArtifactRef(uri=uri, digest=digest)),
+        revision=1,
+        reason="bench",
+        effective_at=datetime.now(UTC),
+    )
+    await model.adopt(configuration)
+    log, port = InteractionLog(sender), pick_free()
+    app = AnswerServer("default", "bench", model, log, sender).build()
+    sending = asyncio.create_task(log.run())
+    print(port, flush=True)
+    config = uvicorn.Config(app, port=port, log_level="warning", access_log=False)
+    await uvicorn.Server(config).serve()
+    sending.cancel()
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
