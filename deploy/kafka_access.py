@@ -76,7 +76,7 @@ WRITERS: Final[dict[Topic, tuple[str, ...]]] = {
     topics.DATA_PREP_COMMANDS: ("coordinator",),
     topics.SYNTHETIC_GENERATOR_COMMANDS: ("gateway",),
     topics.TRAINER_COMMANDS: ("coordinator",),
-    topics.EVALUATOR_COMMANDS: ("coordinator",),
+    topics.EVALUATOR_COMMANDS: ("gateway", "coordinator"),
     topics.REGISTRY_COMMANDS: ("gateway", "coordinator"),
     **{dead_letters(service): (service,) for service in SERVICES},
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.evaluator.benchmarks.worker import BenchmarkWorker
 from services.evaluator.child import FORK_SERVER_MODULES
 from services.evaluator.handlers import build_router
-from services.evaluator.service import UPDATE_KIND, WORK_KIND, EvaluatorService
+from services.evaluator.service import BENCHMARK_KIND, UPDATE_KIND, WORK_KIND, EvaluatorService
 from services.evaluator.settings import Settings
 from services.evaluator.store import EvaluationStore
 from services.evaluator.worker import EvaluationWorker, UpdateEvaluationWorker
@@ -46,6 +47,15 @@ def build_app(settings: Settings) -> Application:
     }
     evaluation = EvaluationWorker(children=children, **collaborators)
     updates = UpdateEvaluationWorker(children=resident, **collaborators)
+    benchmarks = BenchmarkWorker(
+        children=children,
+        artifacts=shared.artifacts,
+        queue=shared.work,
+        outbox=shared.outbox,
+        clock=shared.clock,
+        threads=settings.evaluator_threads,
+        device=settings.evaluator_device,
+    )
     return Application(
         shared,
         # torch takes seconds to import: it is loaded before the first evaluation needs it.
@@ -53,5 +63,6 @@ def build_app(settings: Settings) -> Application:
         background=[
             shared.worker({WORK_KIND: evaluation}, slots=settings.evaluator_slots),
             shared.worker({UPDATE_KIND: updates}, slots=1),
+            shared.worker({BENCHMARK_KIND: benchmarks}, slots=1),
         ],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archon_contracts import topics
-from archon_contracts.commands import EvaluateModel
+from archon_contracts.commands import EvaluateModel, RunBenchmark
 from archon_contracts.events import JobCancelled
 from services.evaluator.service import EvaluatorService
 from shared.kafka.broker import Router, new_router, subscription
@@ -19,6 +19,10 @@ def build_router(service: EvaluatorService, inbox: Inbox) -> Router:
     @messages.on(EvaluateModel)
     async def evaluate_model(message: Message[EvaluateModel]) -> None:
         await inbox.run_once(message, service.accept_evaluation)
+
+    @messages.on(RunBenchmark)
+    async def run_benchmark(message: Message[RunBenchmark]) -> None:
+        await inbox.run_once(message, service.accept_benchmark)
 
     @messages.on(JobCancelled)
     async def cancel_evaluation(message: Message[JobCancelled]) -> None:

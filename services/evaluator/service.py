@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archon_contracts.commands import EvaluateModel
+from archon_contracts.commands import EvaluateModel, RunBenchmark
 from archon_contracts.events import JobCancelled
 from services.evaluator.ports import EvaluationRepository
 from shared.logging import get_logger
@@ -13,6 +13,9 @@ from shared.work.queue import WorkQueue
 WORK_KIND = "evaluate"
 UPDATE_KIND = "evaluate_update"
 """Updates of the fast path have a lane of their own: a large suite takes minutes to score."""
+
+BENCHMARK_KIND = "benchmark"
+"""Nor do jobs wait for what somebody only wants to see."""
 
 log = get_logger(__name__)
 
@@ -37,6 +40,19 @@ class EvaluatorService:
             tx, kind=kind, key=key, payload=command.to_json(), cause=message.cause
         )
         log.info("evaluation_accepted", job_id=command.job_id, attempt=command.attempt)
+        return True
+
+    async def accept_benchmark(self, tx: Tx, message: Message[RunBenchmark]) -> bool:
+        """Queue the benchmark; the same message again is the same row of work."""
+        command = message.body
+        await self._queue.enqueue(
+            tx,
+            kind=BENCHMARK_KIND,
+            key=str(command.benchmark_id),
+            payload=command.to_json(),
+            cause=message.cause,
+        )
+        log.info("benchmark_accepted", benchmark_id=command.benchmark_id, mode=command.mode)
         return True
 
     async def cancel_evaluation(self, tx: Tx, message: Message[JobCancelled]) -> bool:

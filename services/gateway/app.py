@@ -16,6 +16,8 @@ from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.dead_letters.store import DeadLetterStore
 from services.gateway.feedback.known_agents import KnownAgents
 from services.gateway.feedback.producer import FeedbackProducer
+from services.gateway.functions.benchmark_store import BenchmarkStore
+from services.gateway.functions.benchmarks import Benchmarks
 from services.gateway.functions.service import FunctionService
 from services.gateway.handlers import build_dead_letter_router, build_router
 from services.gateway.http.transactions import Transactions
@@ -136,6 +138,14 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         datasets=Datasets(store),
         idempotency=Idempotency(store),
         functions=FunctionService(store, shared.artifacts, shared.clock),
+        benchmarks=Benchmarks(
+            store,
+            BenchmarkStore(),
+            shared.outbox,
+            shared.artifacts,
+            shared.clock,
+            max_open=settings.gateway_jobs_per_tenant,
+        ),
         dead_letters=DeadLetterService(letters, shared.outbox, shared.audit, shared.clock),
         audit=AuditTrail(AuditStore()),
         event_hub=event_hub,

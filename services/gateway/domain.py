@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic import Field, JsonValue
@@ -222,6 +222,21 @@ class SyntheticView(View):
     )
     items: int | None = None
     rejected: dict[str, int] | None = None
+    finished_at: datetime | None = None
+
+
+class BenchmarkView(View):
+    """A benchmark or validation: its progress, and its outcome when it is there."""
+
+    benchmark_id: UUID
+    agent_id: str
+    mode: str
+    state: Literal["requested", "running", "completed", "failed"]
+    request: dict[str, Any]
+    requested_at: datetime
+    progress: dict[str, Any] | None = None
+    result: dict[str, Any] | None = Field(default=None, description="BenchmarkCompleted.")
+    failure: dict[str, Any] | None = Field(default=None, description="BenchmarkFailed.")
     finished_at: datetime | None = None
 
 

@@ -61,8 +61,8 @@ class Settings(ServiceSettings):
     gateway_jobs_per_tenant: int = Field(
         default=200,
         ge=0,
-        description="Jobs, and requests for synthetic data, of one tenant that have not ended; a "
-        "further one is refused (429); 0: no limit.",
+        description="Jobs, requests for synthetic data, and benchmarks, of one tenant that have "
+        "not ended; a further one is refused (429); 0: no limit.",
     )
     gateway_burst_seconds: float = Field(
         default=5.0,

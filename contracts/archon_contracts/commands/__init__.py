@@ -1,5 +1,11 @@
 """Commands, each to one service."""
 
+from archon_contracts.commands.benchmarks import (
+    MetricThreshold,
+    RunBenchmark,
+    SuiteToBenchmark,
+    VersionToBenchmark,
+)
 from archon_contracts.commands.coordination import CancelJob, ConfigureAgent, ReturnFeedback
 from archon_contracts.commands.curriculum import PlanCurriculum
 from archon_contracts.commands.data import (
@@ -32,6 +38,7 @@ __all__ = [
     "EvaluateModel",
     "GenerateSyntheticData",
     "LimitAnswers",
+    "MetricThreshold",
     "PlanCurriculum",
     "PrepareDataset",
     "ProtectModel",
@@ -40,7 +47,10 @@ __all__ = [
     "RetainModels",
     "ReturnFeedback",
     "RollBackModel",
+    "RunBenchmark",
     "RunSummary",
     "SourceKind",
+    "SuiteToBenchmark",
     "TrainModel",
+    "VersionToBenchmark",
 ]

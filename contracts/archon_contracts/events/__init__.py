@@ -2,6 +2,15 @@
 
 from archon_contracts.events.agents import AgentConfigured, AgentParked, FeedbackWithdrawn
 from archon_contracts.events.audit import AuditAction, AuditChange, AuditRecorded
+from archon_contracts.events.benchmarks import (
+    BenchmarkCompleted,
+    BenchmarkDifference,
+    BenchmarkedSuite,
+    BenchmarkFailed,
+    BenchmarkMode,
+    BenchmarkProgressed,
+    ModelCheck,
+)
 from archon_contracts.events.curriculum import (
     CurriculumPlan,
     CurriculumPlanned,
@@ -81,6 +90,12 @@ __all__ = [
     "AuditAction",
     "AuditChange",
     "AuditRecorded",
+    "BenchmarkCompleted",
+    "BenchmarkDifference",
+    "BenchmarkFailed",
+    "BenchmarkMode",
+    "BenchmarkProgressed",
+    "BenchmarkedSuite",
     "Capability",
     "CheckpointSaved",
     "ClosedFormModel",
@@ -118,6 +133,7 @@ __all__ = [
     "MetricPoint",
     "MetricsRecorded",
     "ModelArchived",
+    "ModelCheck",
     "ModelDeployed",
     "ModelProtected",
     "ModelRegistered",

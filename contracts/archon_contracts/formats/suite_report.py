@@ -147,6 +147,9 @@ class SuiteReport(ValueObject):
     answers: int = Field(ge=0, description="Answers: cases times repeats.")
     errors: int = Field(default=0, ge=0, description="Answers that were not given.")
     failed_assertions: int = Field(default=0, ge=0)
+    test_answers: bool = Field(
+        default=False, description="Whether a wrong answer to a case without assertions is a fault."
+    )
     thresholds: tuple[ThresholdResult, ...] = ()
     metrics: tuple[MetricResult, ...] = ()
     unmeasured: tuple[Unmeasured, ...] = ()

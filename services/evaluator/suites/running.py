@@ -130,10 +130,11 @@ def build_report(
     evidence = Evidence(run.results, run.seconds, feedback)
     measured, gaps = measure_all(metrics, evidence, model=MODEL)
     thresholds = [check_threshold(each, measured, gaps) for each in run.suite.thresholds]
+    test_answers = run.suite.test_answers and not thresholds
     failures = [
         f"{each.id}: {failure}"
         for each in run.results
-        for failure in list_failures(each, has_thresholds=bool(thresholds))
+        for failure in list_failures(each, test_answers=test_answers)
     ]
     reasons = [f"{each.detail}, not {each.limit}" for each in thresholds if not each.passed]
     reasons += _describe_failures(run, failures)
@@ -148,6 +149,7 @@ def build_report(
         answers=len(run.results),
         errors=sum(bool(each.error) for each in run.results),
         failed_assertions=len(failures),
+        test_answers=test_answers,
         thresholds=tuple(thresholds),
         metrics=measured,
         unmeasured=gaps,

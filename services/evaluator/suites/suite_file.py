@@ -6,12 +6,12 @@ import difflib
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from archon_contracts.formats import LineInvalid, SuiteItem, read_jsonl
+from archon_contracts.formats import SUITE_FILES, LineInvalid, SuiteItem, read_jsonl
 from services.evaluator.errors import EmptySuite, SuiteInvalid
 from services.evaluator.suites import suite_model
 from services.evaluator.suites.suite_model import MAXIMUM_CASES, Suite, SuiteCase, SuitePart
@@ -48,6 +48,25 @@ def load_suite(path: Path) -> tuple[Suite, str]:
     if not suite.cases:
         raise EmptySuite(f"{path.name}: cases: holds no case; add one, or name a cases_file.")
     return suite, digest.hexdigest()
+
+
+def load_suite_folder(
+    folder: Path, name: str, *, match: Literal["exact", "text"] = "exact"
+) -> tuple[Suite, str]:
+    """The suite of a folder: its `suite.yaml`, or the items of a suite or of a dataset's test part.
+
+    Items alone make a suite of that name without thresholds. Raises as `load_suite`.
+    """
+    if (folder / SUITE_FILE).is_file():
+        return load_suite(folder)
+    for file in SUITE_FILES:
+        path = folder / file
+        if path.is_file():
+            suite = _with_cases_of(Suite(suite=name, match=match, test_answers=False), path)
+            if not suite.cases:
+                raise EmptySuite(f"{name}: {file} holds no item; add one.")
+            return suite, hashlib.sha256(path.read_bytes()).hexdigest()
+    raise EmptySuite(f"{name}: has none of {', '.join((SUITE_FILE, *SUITE_FILES))}.")
 
 
 def parse_suite(text: str, name: str) -> Suite:

@@ -182,5 +182,10 @@ class Suite(SuitePart):
     system_prompt: StrictStr = Field(default="", description="For agents behind an endpoint.")
     refusals: Refusals = Refusals()
     prices: Prices | None = None
+    test_answers: StrictBool = Field(
+        default=True,
+        description="Whether a wrong answer to a case without assertions fails a suite without "
+        "thresholds.",
+    )
     metrics: tuple[StrictStr, ...] = Field(default=(), description="Empty: every metric.")
     thresholds: tuple[Threshold, ...] = ()

@@ -40,6 +40,20 @@ def merge_by_hour(counts: Iterable[FeedbackCounts]) -> list[FeedbackCounts]:
     return [_sum_counts(hour, by_hour[hour]) for hour in sorted(by_hour)]
 
 
+def merge_by_version(counts: Iterable[FeedbackCounts]) -> list[FeedbackCounts]:
+    """One sum per model version, from its first hour on; feedback that names none is left out."""
+    by_version: dict[str, list[FeedbackCounts]] = defaultdict(list)
+    for each in counts:
+        if each.model_version:
+            by_version[each.model_version].append(each)
+    return [
+        _sum_counts(min(each.hour for each in found), found).model_copy(
+            update={"model_version": version}
+        )
+        for version, found in sorted(by_version.items())
+    ]
+
+
 def _sum_counts(hour: datetime, counts: Sequence[FeedbackCounts]) -> FeedbackCounts:
     return FeedbackCounts(hour=hour, latencies=_sum_latencies(counts), **_sum_fields(counts))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
 from archon_contracts.base import Identifier, Name
-from archon_contracts.rules.numbers import Integer, Proportion
-from archon_contracts.values import TrainingMethod
+from archon_contracts.rules.numbers import Integer, Number, Proportion
+from archon_contracts.values import ALL_ITEMS, TrainingMethod
 from services.gateway.feedback.hourly_stats import LogLine
 from services.gateway.requests import Label, StrictTrainingConfig
 
@@ -105,11 +105,52 @@ class GenerateResponse(FunctionResponse):
     result: str
 
 
-class ValidateRequest(FunctionRequest):
+class ThresholdRequest(FunctionRequest):
+    """What a metric must reach, by its estimate or by all of its 95 % interval."""
+
+    metric: Label
+    group: Label = ALL_ITEMS
+    at_least: Number | None = None
+    at_most: Number | None = None
+    of: Literal["estimate", "interval"] = "estimate"
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> ThresholdRequest:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("needs atLeast or atMost")
+        return self
+
+
+class RunOptions(FunctionRequest):
+    """What is run on versions, beside showing what is stored."""
+
+    run: bool = Field(
+        default=True,
+        strict=True,
+        description="Run suites, which needs the scope `write`; false: only show what is stored.",
+    )
+    suites: list[Name] = Field(
+        fail_fast=True,
+        default_factory=list,
+        max_length=5,
+        description="Datasets for evaluation; none: the agent's evaluation suite.",
+    )
+    thresholds: list[ThresholdRequest] = Field(
+        fail_fast=True, default_factory=list, max_length=100, description="Of each suite."
+    )
+
+
+class ValidateRequest(RunOptions):
     """validateModel; without a version the deployed one."""
 
     agent_id: Name
     version: Identifier | None = None
+    golden: Name | None = Field(
+        default=None, description="Dataset for evaluation of which each item must be right."
+    )
+    latency_limit_seconds: Number | None = Field(
+        default=None, gt=0, le=3600, description="Largest 95th percentile of an answer's time."
+    )
 
 
 class ValidationCheck(FunctionResponse):
@@ -128,13 +169,18 @@ class ValidateResponse(FunctionResponse):
     valid: bool
     checks: list[ValidationCheck]
     metrics: dict[str, Any]
+    benchmark_id: UUID | None = Field(default=None, description="Absent: nothing is run.")
+    result: str | None = Field(
+        default=None, description="Where the outcome of the checks that are run will be."
+    )
 
 
-class BenchmarkRequest(FunctionRequest):
-    """benchmarkAgent; without versions all that were evaluated."""
+class BenchmarkRequest(RunOptions):
+    """benchmarkAgent; without versions those stored are shown, and the newest ones are run."""
 
     agent_id: Name
     versions: list[Identifier] = Field(fail_fast=True, default_factory=list, max_length=100)
+    repeats: Integer = Field(default=1, ge=1, le=20, description="How often each item is asked.")
 
 
 class VersionBenchmark(FunctionResponse):
@@ -158,6 +204,8 @@ class BenchmarkResponse(FunctionResponse):
 
     agent_id: str
     versions: list[VersionBenchmark]
+    benchmark_id: UUID | None = Field(default=None, description="Absent: nothing is run.")
+    result: str | None = Field(default=None, description="Where the figures will be.")
 
 
 class AnalyseRequest(FunctionRequest):

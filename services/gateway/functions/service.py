@@ -88,16 +88,22 @@ class FunctionService:
         Raises:
             NotFound: no version of the agent was evaluated.
         """
+        lines = await self.list_benchmarks(tx, tenant_id, request)
+        if not lines:
+            raise NotFound("evaluated version of agent", request.agent_id)
+        return BenchmarkResponse(agent_id=request.agent_id, versions=lines)
+
+    async def list_benchmarks(
+        self, tx: Tx, tenant_id: str, request: BenchmarkRequest
+    ) -> list[VersionBenchmark]:
+        """The same, empty where no version was evaluated."""
         models = await self._store.models(tx, tenant_id, request.agent_id)
-        lines = [
+        return [
             _build_version_benchmark(model, model.evaluation)
             for model in models
             if model.evaluation is not None
             and (not request.versions or model.version in request.versions)
         ]
-        if not lines:
-            raise NotFound("evaluated version of agent", request.agent_id)
-        return BenchmarkResponse(agent_id=request.agent_id, versions=lines)
 
     async def analyse_logs(
         self, tx: Tx, tenant_id: str, request: AnalyseRequest

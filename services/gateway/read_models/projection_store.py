@@ -12,6 +12,9 @@ import orjson
 from archon_contracts.base import Contract
 from archon_contracts.events import (
     AgentParked,
+    BenchmarkCompleted,
+    BenchmarkFailed,
+    BenchmarkProgressed,
     DatasetPrepared,
     EvaluationCompleted,
     FeedbackCounts,
@@ -289,6 +292,27 @@ class ProjectionStore:
                 digest=event.artifact.digest,
             )
 
+    async def save_benchmark_progress(self, tx: Tx, event: BenchmarkProgressed) -> None:
+        await self._queries.save_benchmark_progress(
+            tx,
+            benchmark_id=event.benchmark_id,
+            tenant_id=event.tenant_id,
+            progress=event.to_json(),
+        )
+
+    async def save_benchmark_end(
+        self, tx: Tx, event: BenchmarkCompleted | BenchmarkFailed, at: datetime
+    ) -> None:
+        completed = isinstance(event, BenchmarkCompleted)
+        await self._queries.save_benchmark_end(
+            tx,
+            benchmark_id=event.benchmark_id,
+            tenant_id=event.tenant_id,
+            result=event.to_json() if completed else None,
+            failure=None if completed else event.to_json(),
+            at=at,
+        )
+
     async def save_worker(self, tx: Tx, event: WorkerReported, at: datetime) -> None:
         await self._queries.save_worker(
             tx,
@@ -313,6 +337,24 @@ class ProjectionStore:
             hours=[hour.hour for hour in hours],
             **_columns(hours),
             latencies=[orjson.dumps(hour.latencies).decode() for hour in hours],
+        )
+
+    async def add_version_feedback(
+        self, tx: Tx, tenant_id: str, agent_id: str, versions: Sequence[FeedbackCounts]
+    ) -> None:
+        """Add increments to an agent's versions; each is in `versions` once at most."""
+        await self._queries.add_version_feedback(
+            tx,
+            tenant_id=tenant_id,
+            agent_id=agent_id,
+            versions=[each.model_version for each in versions],
+            since=[each.hour for each in versions],
+            feedback=[each.feedback for each in versions],
+            corrected=[each.corrected for each in versions],
+            rated=[each.rated for each in versions],
+            rating_sums=[each.rating_sum for each in versions],
+            rewarded=[each.rewarded for each in versions],
+            reward_sums=[each.reward_sum for each in versions],
         )
 
 

@@ -11,6 +11,9 @@ from archon_contracts.events import (
     AgentConfigured,
     AgentParked,
     AuditRecorded,
+    BenchmarkCompleted,
+    BenchmarkFailed,
+    BenchmarkProgressed,
     DatasetPrepared,
     EvaluationCompleted,
     FeedbackCounted,
@@ -36,7 +39,7 @@ from archon_contracts.topics import EVENT_TOPICS, FEEDBACK, FEEDBACK_COUNTS, MET
 from services.gateway.audit.entries import require_genuine
 from services.gateway.audit.store import AuditStore
 from services.gateway.domain import DeploymentView
-from services.gateway.feedback.hourly_stats import merge_by_hour
+from services.gateway.feedback.hourly_stats import merge_by_hour, merge_by_version
 from services.gateway.read_models.projection_store import ProjectionStore
 from services.gateway.sse.event_store import EventStore
 from services.gateway.sse.events import to_streamed_event
@@ -67,6 +70,9 @@ class Projections:
             AgentConfigured: self._agent_configured,
             AgentParked: self._agent_parked,
             AuditRecorded: self._audit_recorded,
+            BenchmarkCompleted: self._benchmark_completed,
+            BenchmarkFailed: self._benchmark_failed,
+            BenchmarkProgressed: self._benchmark_progressed,
             DatasetPrepared: self._dataset_prepared,
             FeedbackCounted: self._feedback_counted,
             SyntheticDataGenerated: self._synthetic_data_generated,
@@ -114,6 +120,17 @@ class Projections:
         event = message.body
         hours = merge_by_hour(event.counts)
         await self._store.add_feedback_counts(tx, event.tenant_id, event.agent_id, hours)
+        if versions := merge_by_version(event.counts):
+            await self._store.add_version_feedback(tx, event.tenant_id, event.agent_id, versions)
+
+    async def _benchmark_progressed(self, tx: Tx, message: Message[BenchmarkProgressed]) -> None:
+        await self._store.save_benchmark_progress(tx, message.body)
+
+    async def _benchmark_completed(self, tx: Tx, message: Message[BenchmarkCompleted]) -> None:
+        await self._store.save_benchmark_end(tx, message.body, message.envelope.time)
+
+    async def _benchmark_failed(self, tx: Tx, message: Message[BenchmarkFailed]) -> None:
+        await self._store.save_benchmark_end(tx, message.body, message.envelope.time)
 
     async def _synthetic_data_generated(
         self, tx: Tx, message: Message[SyntheticDataGenerated]

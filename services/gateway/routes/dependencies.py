@@ -27,6 +27,7 @@ from services.gateway.datasets import Datasets
 from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.feedback.known_agents import KnownAgents
 from services.gateway.feedback.producer import FeedbackProducer
+from services.gateway.functions.benchmarks import Benchmarks
 from services.gateway.functions.service import FunctionService
 from services.gateway.http.body_gate import admitted_caller, hold_place
 from services.gateway.http.transactions import Transactions
@@ -71,6 +72,7 @@ class GatewayApi:
     service: GatewayService
     datasets: Datasets
     functions: FunctionService
+    benchmarks: Benchmarks
     idempotency: Idempotency
     dead_letters: DeadLetterService
     audit: AuditTrail

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request, Response
 
 from services.gateway.auth.agent_binding import BoundKeys, require_agents
 from services.gateway.auth.authenticator import require_scope
 from services.gateway.auth.credentials import Caller, Scope
-from services.gateway.domain import JobAccepted, SyntheticView
+from services.gateway.domain import BenchmarkView, JobAccepted, SyntheticView
 from services.gateway.feedback.body_parser import prepare, require_annotate_scope
+from services.gateway.functions.benchmarks import PAGE_SUFFIX
 from services.gateway.functions.requests import (
     AdaptRequest,
     AnalyseRequest,
@@ -29,12 +32,18 @@ from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.requests import JobRequest, SyntheticDataRequest
 from services.gateway.routes.dependencies import GatewayApi, read_traffic_class
 
+ReportFile = Annotated[str, Path(pattern=r"^[a-z0-9-]+\.(json|html)$", max_length=64)]
+STARTED: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"description": "Something is run; `result` names where its outcome will be."}
+}
+
 
 def build_router(api: GatewayApi) -> APIRouter:
     """Routes of the functions, and of their results."""
     router = APIRouter(route_class=FieldLimitedRoute, tags=["functions"])
     _add_writes(router, api)
     _add_reads(router, api)
+    _add_benchmarks(router, api)
     return router
 
 
@@ -100,20 +109,47 @@ def _add_writes(router: APIRouter, api: GatewayApi) -> None:
 def _add_reads(router: APIRouter, api: GatewayApi) -> None:
     reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
 
-    @router.post("/functions/validateModel")
-    async def validate_model(body: ValidateRequest, caller: Caller = reader) -> ValidateResponse:
-        """Check a version's evaluation and every byte of its artifact."""
+    @router.post("/functions/validateModel", responses=STARTED)
+    async def validate_model(
+        body: ValidateRequest, request: Request, response: Response, caller: Caller = reader
+    ) -> ValidateResponse:
+        """Check a version's evaluation and every byte of its artifact, and start its checks.
+
+        What is run needs the scope `write` too: the version is loaded and answers golden items,
+        suites and the guardrail suite, within a latency limit. `result` names the outcome.
+        """
         require_agents(caller, [body.agent_id])
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             model = await api.functions.model_to_validate(tx, caller.tenant_id, body)
-        return await api.functions.validate_model(model)
+        stored = await api.functions.validate_model(model)
+        if not body.run:
+            return stored
+        _require_run(api, caller)
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            started = await api.benchmarks.validate(tx, identity, model, body)
+        response.status_code = HTTPStatus.ACCEPTED
+        return stored.model_copy(update=_name_result(started))
 
-    @router.post("/functions/benchmarkAgent")
-    async def benchmark_agent(body: BenchmarkRequest, caller: Caller = reader) -> BenchmarkResponse:
-        """Evaluated versions side by side."""
+    @router.post("/functions/benchmarkAgent", responses=STARTED)
+    async def benchmark_agent(
+        body: BenchmarkRequest, request: Request, response: Response, caller: Caller = reader
+    ) -> BenchmarkResponse:
+        """Show evaluated versions side by side, and run suites on versions.
+
+        What is run needs the scope `write` too; `result` names where its figures will be.
+        """
         require_agents(caller, [body.agent_id])
-        async with api.transactions.begin_read(caller.tenant_id) as tx:
-            return await api.functions.benchmark(tx, caller.tenant_id, body)
+        if not body.run:
+            async with api.transactions.begin_read(caller.tenant_id) as tx:
+                return await api.functions.benchmark(tx, caller.tenant_id, body)
+        _require_run(api, caller)
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            started = await api.benchmarks.benchmark(tx, identity, body)
+            stored = await api.functions.list_benchmarks(tx, caller.tenant_id, body)
+        response.status_code = HTTPStatus.ACCEPTED
+        return BenchmarkResponse(agent_id=body.agent_id, versions=stored, **_name_result(started))
 
     @router.post("/functions/analyzeAgentLogs")
     async def analyze_agent_logs(body: AnalyseRequest, caller: Caller = reader) -> AnalyseResponse:
@@ -127,6 +163,39 @@ def _add_reads(router: APIRouter, api: GatewayApi) -> None:
         """A request for synthetic data, with its result when it is ready."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.queries.synthetic(tx, caller, request_id)
+
+
+def _add_benchmarks(router: APIRouter, api: GatewayApi) -> None:
+    reader = api.require_caller(Scope.READ, bound=BoundKeys.APPLIED)
+
+    @router.get("/benchmarks/{benchmark_id}")
+    async def show_benchmark(benchmark_id: UUID, caller: Caller = reader) -> BenchmarkView:
+        """A benchmark or validation, with its progress or outcome."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            return await api.benchmarks.find(tx, caller, benchmark_id)
+
+    @router.get("/benchmarks/{benchmark_id}/reports/{file}")
+    async def show_benchmark_report(
+        benchmark_id: UUID, file: ReportFile, caller: Caller = reader
+    ) -> Response:
+        """The report of one version on one suite, by `report_file`; `.html`: as one page."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            benchmark = await api.benchmarks.find(tx, caller, benchmark_id)
+        content = await api.benchmarks.read_report(benchmark, file)
+        kind = "text/html" if file.endswith(PAGE_SUFFIX) else "application/json"
+        # The page names its own style; nothing in it may run, whatever an agent answered.
+        policy = "sandbox; frame-ancestors 'none'"
+        return Response(content, media_type=kind, headers={"content-security-policy": policy})
+
+
+def _require_run(api: GatewayApi, caller: Caller) -> None:
+    """Refuse to start work for a key that may only read, or while the outbox is full."""
+    require_scope(caller, Scope.WRITE)
+    api.backpressure.outbox.require_room()
+
+
+def _name_result(benchmark_id: UUID) -> dict[str, Any]:
+    return {"benchmark_id": benchmark_id, "result": f"/v1/benchmarks/{benchmark_id}"}
 
 
 def _job_response(job: JobAccepted, agent_id: str, feedback: int | None = None) -> JobResponse:

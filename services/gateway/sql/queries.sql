@@ -503,6 +503,57 @@ SELECT request_id, agent_id, request, requested_at, result, finished_at
 FROM synthetic_requests
 WHERE tenant_id = :tenant_id AND request_id = :request_id;
 
+-- Benchmarks ---------------------------------------------------------------------------------
+
+-- name: save_benchmark_request(benchmark_id, tenant_id, agent_id, mode, request, at)!
+INSERT INTO benchmarks (benchmark_id, tenant_id, agent_id, mode, request, requested_at)
+VALUES (:benchmark_id, :tenant_id, :agent_id, :mode, :request, :at)
+ON CONFLICT (benchmark_id, tenant_id) DO NOTHING;
+
+-- name: count_open_benchmarks(tenant_id, except_id, since)$
+SELECT count(*) FROM benchmarks
+WHERE tenant_id = :tenant_id AND finished_at IS NULL AND requested_at > :since
+  AND benchmark_id <> :except_id;
+
+-- name: save_benchmark_progress(benchmark_id, tenant_id, progress)!
+-- Events may be late: what ended stays so, and progress never goes back.
+UPDATE benchmarks SET progress = :progress
+WHERE benchmark_id = :benchmark_id AND tenant_id = :tenant_id AND finished_at IS NULL
+  AND coalesce((progress ->> 'answered')::bigint, -1) < (:progress::jsonb ->> 'answered')::bigint;
+
+-- name: save_benchmark_end(benchmark_id, tenant_id, result, failure, at)!
+UPDATE benchmarks SET result = :result, failure = :failure, finished_at = :at
+WHERE benchmark_id = :benchmark_id AND tenant_id = :tenant_id;
+
+-- name: find_benchmark(tenant_id, benchmark_id)^
+SELECT benchmark_id, agent_id, mode, request, requested_at, progress, result, failure, finished_at
+FROM benchmarks
+WHERE tenant_id = :tenant_id AND benchmark_id = :benchmark_id;
+
+-- name: agent_profile(tenant_id, agent_id)$
+SELECT profile FROM agents WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: add_version_feedback(tenant_id, agent_id, versions, since, feedback, corrected, rated, rating_sums, rewarded, reward_sums)!
+INSERT INTO feedback_versions
+    (tenant_id, agent_id, version, since, feedback, corrected, rated, rating_sum, rewarded, reward_sum)
+SELECT :tenant_id, :agent_id, version, since, feedback, corrected, rated, rating_sum, rewarded, reward_sum
+FROM unnest(:versions::text[], :since::timestamptz[], :feedback::bigint[], :corrected::bigint[],
+            :rated::bigint[], :rating_sums::float8[], :rewarded::bigint[], :reward_sums::float8[])
+    AS n(version, since, feedback, corrected, rated, rating_sum, rewarded, reward_sum)
+ON CONFLICT (tenant_id, agent_id, version) DO UPDATE
+SET since = least(feedback_versions.since, excluded.since),
+    feedback = feedback_versions.feedback + excluded.feedback,
+    corrected = feedback_versions.corrected + excluded.corrected,
+    rated = feedback_versions.rated + excluded.rated,
+    rating_sum = feedback_versions.rating_sum + excluded.rating_sum,
+    rewarded = feedback_versions.rewarded + excluded.rewarded,
+    reward_sum = feedback_versions.reward_sum + excluded.reward_sum;
+
+-- name: version_feedback(tenant_id, agent_id, versions)
+SELECT version, since, feedback, corrected, rated, rating_sum, rewarded, reward_sum
+FROM feedback_versions
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND version = ANY(:versions::text[]);
+
 -- Workers ------------------------------------------------------------------------------------
 
 -- name: save_worker(worker_id, service, slots, busy, devices, memory_mb, capabilities, at)!

@@ -66,6 +66,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "continual"}),
     ("POST", "/v1/jobs", {"agent_id": "{agent}", "method": "supervised", "dataset": "{dataset}"}),
     ("GET", "/v1/synthetic/{request}", None),
+    ("GET", "/v1/benchmarks/{benchmark}", None),
     ("POST", "/v1/feedback", RATED),
     ("POST", "/v1/interactions", {"agent_id": "{agent}", "interaction_id": "i", "input": "q"}),
     (
@@ -91,6 +92,9 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/functions/validateModel", {"agentId": "{agent}"}),
     ("POST", "/v1/functions/validateModel", {"agentId": "{agent}", "version": "{version}"}),
     ("POST", "/v1/functions/benchmarkAgent", {"agentId": "{agent}"}),
+    ("POST", "/v1/functions/benchmarkAgent", {"agentId": "{agent}", "suites": ["{held_out}"]}),
+    ("POST", "/v1/functions/benchmarkAgent", {"agentId": "{agent}", "versions": ["{version}"]}),
+    ("POST", "/v1/functions/validateModel", {"agentId": "{agent}", "golden": "{held_out}"}),
     ("POST", "/v1/functions/analyzeAgentLogs", {"agentId": "{agent}"}),
     (
         "POST",
@@ -112,6 +116,10 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
 LISTS = ("/v1/agents", "/v1/jobs", "/v1/jobs?agent_id={agent}", "/v1/datasets", "/v1/status")
 TRIED_BELOW = {("POST", "/v1/datasets"), ("POST", "/v1/traces"), ("GET", "/v1/events")}
 TRIED_ELSEWHERE = {
+    (
+        "GET",
+        "/v1/benchmarks/{}/reports/{}",
+    ),  # functions/test_benchmarks.py; as the benchmark itself is
     *(("GET", "/v1/audit"), ("GET", "/v1/audit/verify")),  # test_audit.py
     *(("GET", "/v1/keys"), ("POST", "/v1/keys"), ("POST", "/v1/keys/{}/revoke")),  # test_keys.py
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -59,6 +59,7 @@ class Names:
     version: str = "7.7.7"
     job: UUID = field(default_factory=new_id)
     request: UUID = field(default_factory=new_id)
+    benchmark: UUID = field(default_factory=new_id)
 
     def fill(self, template: Any) -> Any:
         """A path or body with `{agent}` and its like replaced."""
@@ -66,6 +67,8 @@ class Names:
             return template.format_map({n: str(getattr(self, n)) for n in self.__slots__})
         if isinstance(template, Mapping):
             return {key: self.fill(value) for key, value in template.items()}
+        if isinstance(template, list):
+            return [self.fill(value) for value in template]
         return template
 
     def blank(self, text: str) -> str:
@@ -193,4 +196,6 @@ async def move_in(gateway: ServedGateway, beta: httpx.AsyncClient) -> Names:
         assert agent.get("deployed_version") == names.version
 
     await eventually(there, timeout=20)
-    return names
+    asking = {"agentId": names.agent, "suites": [names.held_out]}
+    started = await beta.post("/v1/functions/benchmarkAgent", json=asking)
+    return replace(names, benchmark=UUID(started.json()["benchmarkId"]))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from torch import nn
 from transformers import (
     BertConfig,
     BertModel,
@@ -14,12 +15,17 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from archon_inference.card import ModelCard
+from archon_inference.classifier import Classifier
+from archon_inference.encoder import TextEncoder
+
 TEXT = """
     weather rain sunny forecast city oslo paris play song music artist album calculate area
     triangle circle radius number sum find hotel room night book flight ticket seat time get
     the a in of for to what is will it : please me my
 """
 WORDS = TEXT.split()
+LABELS = ("a", "b")
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "<s>", "</s>"]
 
 
@@ -73,3 +79,17 @@ def _tokenizer(**special: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", **special
     )
+
+
+def stubborn_classifier(root: Path, answer: str = "a") -> Path:
+    """The folder of a model that gives this answer to everything, with confidence."""
+    encoder = TextEncoder.load(tiny_encoder(root / "base"), 1)
+    card = ModelCard(
+        kind="classifier", base_model="pypi:x", max_length=16, frozen_layers=1, labels=LABELS
+    )
+    head = nn.Linear(16, len(LABELS))
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    head.bias.data[LABELS.index(answer)] = 3.0
+    Classifier(encoder, card, head).save(root / "model")
+    return root / "model"

@@ -50,6 +50,17 @@ class ModelAgent:
         """What the report says was asked."""
         return self._name
 
+    def fixed_answers(self) -> tuple[str, ...] | None:
+        """All answers that the model can give; None: it writes texts."""
+        from archon_inference.classifier import Classifier
+        from archon_inference.selector import Selector
+
+        if isinstance(self._predictor, Classifier):
+            return tuple(self._predictor.card.labels)
+        if isinstance(self._predictor, Selector):
+            return tuple(tool.name for tool in self._predictor.catalogue.tools)
+        return None
+
     def answer(self, inputs: Sequence[str], progress: Progress) -> list[Answer]:
         """All inputs in batches; the first ones alone too, to time a request of one item."""
         found: list[Answer] = []

@@ -47,7 +47,7 @@ def _add_case(suite: ElementTree.Element, report: SuiteReport, result: CaseResul
         name=_clean(name),
         time=f"{result.latency_seconds or 0:.3f}",
     )
-    failed = list_failures(result, has_thresholds=bool(report.thresholds))
+    failed = list_failures(result, test_answers=report.test_answers)
     if result.error:
         _add(test, "error", [result.error])
     elif failed:

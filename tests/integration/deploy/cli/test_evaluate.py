@@ -9,16 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import nn
 from typer.testing import CliRunner, Result
 
 from archon_contracts.values import ArtifactRef
-from archon_inference.card import ModelCard
-from archon_inference.classifier import Classifier
-from archon_inference.encoder import TextEncoder
 from deploy.cli import app
 from shared.artifacts.store import ArtifactStore
-from tests.support.training.tiny_models import tiny_encoder
+from tests.support.training.tiny_models import stubborn_classifier
 
 SUITE = """
 suite: weather
@@ -92,19 +88,6 @@ def evaluate(suite: Path, *options: str) -> Result:
     return CliRunner().invoke(app, ["evaluate", str(suite), *options])
 
 
-def classifier(root: Path) -> Path:
-    """A tiny model that answers `a` to everything."""
-    encoder = TextEncoder.load(tiny_encoder(root / "base"), 1)
-    card = ModelCard(
-        kind="classifier", base_model="pypi:x", max_length=16, frozen_layers=1, labels=("a", "b")
-    )
-    head = nn.Linear(16, 2)
-    nn.init.zeros_(head.weight)
-    head.bias.data.copy_(nn.functional.one_hot(head.bias.argmax() * 0, 2).float())
-    Classifier(encoder, card, head).save(root / "model")
-    return root / "model"
-
-
 def test_a_passing_endpoint_exits_with_0_and_gives_json(server: FakeServer, suite: Path) -> None:
     result = evaluate(suite, "--agent", url_of(server), "--json")
 
@@ -170,7 +153,7 @@ def test_an_unusable_suite_exits_with_2(suite: Path, text: str) -> None:
 def test_a_folder_and_the_deployed_version_give_the_same_answers(
     server: FakeServer, suite: Path, tmp_path: Path
 ) -> None:
-    folder = classifier(tmp_path / "made")
+    folder = stubborn_classifier(tmp_path / "made")
     store = ArtifactStore((tmp_path / "artifacts").as_uri())
     server.model = asyncio.run(store.publish(folder))
     gateway = ("--url", url_of(server, ""), "--api-key", "k")
@@ -190,7 +173,7 @@ def test_a_changed_artifact_is_not_evaluated(
     server: FakeServer, suite: Path, tmp_path: Path
 ) -> None:
     store = ArtifactStore((tmp_path / "artifacts").as_uri())
-    ref = asyncio.run(store.publish(classifier(tmp_path / "made")))
+    ref = asyncio.run(store.publish(stubborn_classifier(tmp_path / "made")))
     server.model = ref
     card = Path(ref.uri.removeprefix("file://")) / "archon.json"
     card.write_text(card.read_text() + " ")
