@@ -9,12 +9,13 @@ from archon_contracts.namespace import Namespace
 from deploy.cli.errors import CommandError
 from deploy.demo.paths import system_folder
 from deploy.gateway_client import GatewayClient
-from deploy.local.credentials import read_or_create
+from deploy.local.credentials import random_key, read_or_create
 from deploy.local.processes.status import ProcessStatus
 from deploy.local.record import RuntimeRecord, running
 from deploy.local.servers.choice import EXTERNAL
 from deploy.local.settings import LocalSettings
-from shared.artifacts.signing import Signer
+from shared.artifacts.signing import Signer, TrustedKeys
+from shared.artifacts.store import ArtifactStore
 from shared.kafka.security import security_arguments
 from shared.settings import KafkaSecuritySettings
 
@@ -26,6 +27,8 @@ class TargetSettings(KafkaSecuritySettings):
     api_key: SecretStr | None = Field(default=None, description="API key of a tenant.")
     database_url: SecretStr | None = Field(default=None, description="postgresql://...")
     kafka_bootstrap_servers: str | None = Field(default=None, description="host:port, by commas.")
+    artifacts_url: str | None = Field(default=None, description="Artifact store, file:// or s3://.")
+    artifacts_signing_key: SecretStr | None = Field(default=None, description="64 hex digits.")
     artifacts_model_keys: str = Field(default="", description="Public keys of trainers, by commas.")
 
 
@@ -87,6 +90,30 @@ def model_keys(named: str | None) -> tuple[tuple[str, ...], float]:
     if not keys and path.is_file():
         keys = (Signer(path.read_text().strip()).public_key,)
     return keys, record.endpoints.idle_fetch_wait_seconds
+
+
+def open_artifacts() -> ArtifactStore:
+    """The artifact store: the one of ARCHON_ARTIFACTS_URL with its keys, or the local system's.
+
+    Of the local one models are signed with its trainer's key.
+
+    Raises:
+        CommandError: none was named, and no system was started here.
+    """
+    settings = TargetSettings()
+    if settings.artifacts_url:
+        signer = _signer(_secret(settings.artifacts_signing_key))
+        keys = [each for each in settings.artifacts_model_keys.split(",") if each]
+        trusted = TrustedKeys(keys) if keys else None
+        return ArtifactStore(settings.artifacts_url, signer=signer, model_makers=trusted)
+    folder, record = local_system()
+    key = LocalSettings(data_dir=folder).signing_key_path("trainer")
+    signer = _signer(read_or_create(key, random_key))
+    return ArtifactStore(record.endpoints.artifacts_url, signer=signer)
+
+
+def _signer(key: str | None) -> Signer | None:
+    return Signer(key) if key else None
 
 
 def database_url() -> str:

@@ -23,6 +23,7 @@ from archon_contracts.rules.numbers import Integer, Proportion
 from archon_contracts.rules.rollout_policy import RolloutPolicy
 from archon_contracts.values import (
     AgentKind,
+    ArtifactRef,
     CurriculumPolicy,
     FastPathPolicy,
     GatePolicy,
@@ -214,6 +215,14 @@ class RollBackRequest(RequestBody):
 class ArchiveRequest(RequestBody):
     """Reason for archiving a version."""
 
+    reason: Sentence
+
+
+class ImportRequest(RequestBody):
+    """A model that is in the artifact store and was trained elsewhere, or exported before."""
+
+    artifact: ArtifactRef
+    source: Sentence = Field(description="Where it comes from, such as tool-picker 1.2.0.")
     reason: Sentence
 
 

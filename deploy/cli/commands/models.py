@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from archon_contracts.metric_names import ACCURACY
+from deploy.cli import model_exchange
 from deploy.cli.options import ApiKey, Json, Url, examples
 from deploy.cli.output import coloured, console, estimate, print_json, shown, table
 from deploy.cli.run_reports import ReportFile, announce, print_report, write_page
@@ -273,6 +274,12 @@ def retain(
     body = {"keep_newest": keep, "deployed_within_days": days, "reason": reason}
     done = f"archiving old versions of {shown(agent)}"
     send_command(url, api_key, f"/v1/agents/{agent}/retention", body, done=done, as_json=as_json)
+
+
+group.command("card", epilog=model_exchange.CARD)(model_exchange.card)
+group.command("export", epilog=model_exchange.EXPORT)(model_exchange.export)
+group.command("import", epilog=model_exchange.IMPORT)(model_exchange.import_model)
+group.command("reproduce", epilog=model_exchange.REPRODUCE)(model_exchange.reproduce)
 
 
 def _metric_row(found: dict[str, Any]) -> tuple[str, str, str, str]:

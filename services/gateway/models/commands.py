@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from archon_contracts.commands import ArchiveModel, ProtectModel, RetainModels
+from uuid import UUID
+
+from archon_contracts.commands import ArchiveModel, ProtectModel, RegisterModel, RetainModels
+from archon_contracts.identifiers import derived_id
+from archon_contracts.values import AgentKind
 from services.gateway.auth.agent_binding import require_agents
 from services.gateway.auth.request_identity import RequestIdentity
 from services.gateway.domain import ModelView
 from services.gateway.errors import Conflict, NotFound
 from services.gateway.models.rules import ARCHIVED, find_archive_obstacle
 from services.gateway.ports import ServiceStore
-from services.gateway.requests import ProtectRequest, RetentionRequest
+from services.gateway.requests import ImportRequest, ProtectRequest, RetentionRequest
 from shared.messaging.outbox import Outbox
 from shared.postgres.database import Tx
 
@@ -41,6 +45,34 @@ class ModelCommands:
             requested_by=identity.actor,
         )
         await self._outbox.append(tx, command, cause=identity.cause())
+
+    async def import_model(
+        self, tx: Tx, identity: RequestIdentity, agent_id: str, request: ImportRequest
+    ) -> UUID:
+        """Ask the registry for a version of a model that no job made; returns the model's id.
+
+        Raises:
+            NotFound: no such agent.
+        """
+        kind = await self._require_kind(tx, identity, agent_id)
+        # A version belongs to a job, and learnt a dataset: of an import the request is the job, and
+        # no items are known.
+        command = RegisterModel(
+            tenant_id=identity.tenant_id,
+            agent_id=agent_id,
+            job_id=identity.id,
+            kind=kind,
+            artifact=request.artifact,
+            dataset_id=derived_id("imported", identity.tenant_id, request.artifact.digest),
+            dataset=request.artifact,
+            lineage={
+                "imported_from": request.source,
+                "requested_by": identity.actor,
+                "reason": request.reason,
+            },
+        )
+        await self._outbox.append(tx, command, cause=identity.cause())
+        return derived_id("model", identity.tenant_id, identity.id)
 
     async def protect(
         self,
@@ -77,9 +109,7 @@ class ModelCommands:
         Raises:
             NotFound: no such agent.
         """
-        require_agents(identity.caller, [agent_id])
-        if await self._store.agent_kind(tx, identity.tenant_id, agent_id) is None:
-            raise NotFound("agent", agent_id)
+        await self._require_kind(tx, identity, agent_id)
         command = RetainModels(
             tenant_id=identity.tenant_id,
             agent_id=agent_id,
@@ -89,6 +119,13 @@ class ModelCommands:
             requested_by=identity.actor,
         )
         await self._outbox.append(tx, command, cause=identity.cause())
+
+    async def _require_kind(self, tx: Tx, identity: RequestIdentity, agent_id: str) -> AgentKind:
+        require_agents(identity.caller, [agent_id])
+        kind = await self._store.agent_kind(tx, identity.tenant_id, agent_id)
+        if kind is None:
+            raise NotFound("agent", agent_id)
+        return kind
 
     async def _require_model(
         self, tx: Tx, identity: RequestIdentity, agent_id: str, version: str

@@ -11,10 +11,12 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import ModelView
 from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.http.pages import PAGE, Page, PageRequest
+from services.gateway.models.imports import require_model
 from services.gateway.models.search import parse_conditions
 from services.gateway.requests import (
     ArchiveRequest,
     DeployRequest,
+    ImportRequest,
     ProtectRequest,
     RetentionRequest,
     RollBackRequest,
@@ -111,6 +113,17 @@ def _add_deployments(router: APIRouter, api: GatewayApi) -> None:
 
 def _add_retention(router: APIRouter, api: GatewayApi) -> None:
     writer = api.require_command_caller(Scope.WRITE, bound=BoundKeys.APPLIED)
+
+    @router.post("/models", status_code=202)
+    async def import_model(
+        agent_id: AgentId, body: ImportRequest, request: Request, caller: Caller = writer
+    ) -> dict[str, str]:
+        """Give a model of the artifact store a version, though no job made it."""
+        await require_model(api.artifacts, body.artifact)
+        async with api.transactions.begin_write(caller.tenant_id) as tx:
+            identity = await api.idempotency.identify(tx, caller, request)
+            model_id = await api.model_commands.import_model(tx, identity, agent_id, body)
+        return build_accepted(agent_id=agent_id, model_id=model_id)
 
     @router.post("/models/{version}/archive", status_code=202)
     async def archive_model(

@@ -28,6 +28,11 @@ OWN = "own-agent"
 RATED = {"interaction_id": "i", "input": "q", "actual": "a", "rating": 5}
 CONFIGURED = {"kind": "classifier", "base_model": "pypi:m", "labels": ["yes", "no"]}
 MIXED = [RATED | {"agent_id": OWN}, RATED | {"agent_id": "{agent}"}]
+IMPORTED = {
+    "artifact": {"uri": "file:///m", "digest": "0" * 64},
+    "source": "elsewhere",
+    "reason": "mine now",
+}
 SYNTHETIC = {"agentId": "{agent}", "scenarioType": "s", "count": 1}
 NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/v1/feedback", RATED | {"agent_id": "{agent}"}, 403),
@@ -51,6 +56,7 @@ NAMING: tuple[tuple[str, str, Any, int], ...] = (
     ("POST", "/v1/agents/{agent}/models/{version}/deploy", {"reason": "mine now"}, 403),
     ("GET", "/v1/agents/{agent}/models/{version}/lineage", None, 403),
     ("GET", "/v1/agents/{agent}/models/{version}/compare/{version}", None, 403),
+    ("POST", "/v1/agents/{agent}/models", IMPORTED, 403),
     ("POST", "/v1/agents/{agent}/models/{version}/archive", {"reason": "mine now"}, 403),
     ("POST", "/v1/agents/{agent}/models/{version}/protect", {"reason": "mine now"}, 403),
     ("POST", "/v1/agents/{agent}/retention", {"keep_newest": 1, "reason": "mine now"}, 403),

@@ -36,6 +36,11 @@ from tests.support.messaging.tenant_rows import rows_of, tables_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+IMPORTED = {
+    "artifact": {"uri": "file:///m", "digest": "0" * 64},
+    "source": "elsewhere",
+    "reason": "mine now",
+}
 RATED = {"agent_id": "{agent}", "interaction_id": "i", "input": "q", "actual": "a", "rating": 5}
 NAMING: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/agents/{agent}", None),
@@ -48,6 +53,7 @@ NAMING: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/agents/{agent}/models/{version}/deploy", {"reason": "mine now"}),
     ("GET", "/v1/agents/{agent}/models/{version}/lineage", None),
     ("GET", "/v1/agents/{agent}/models/{version}/compare/{version}", None),
+    ("POST", "/v1/agents/{agent}/models", IMPORTED),
     ("POST", "/v1/agents/{agent}/models/{version}/archive", {"reason": "mine now"}),
     ("POST", "/v1/agents/{agent}/models/{version}/protect", {"reason": "mine now"}),
     ("POST", "/v1/agents/{agent}/retention", {"keep_newest": 1, "reason": "mine now"}),

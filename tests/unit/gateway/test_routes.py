@@ -22,6 +22,7 @@ from shared.errors import DatabaseUnavailable
 
 QUEUED = {
     "/v1/agents",
+    "/v1/agents/{agent_id}/models",
     "/v1/agents/{agent_id}/models/{version}/archive",
     "/v1/agents/{agent_id}/models/{version}/deploy",
     "/v1/agents/{agent_id}/models/{version}/protect",

@@ -3,6 +3,7 @@
 import pytest
 import pytest_asyncio
 
+from archon_contracts.commands import RegisterModel
 from archon_contracts.events import (
     JobState,
     ModelArchived,
@@ -15,6 +16,7 @@ from archon_contracts.values import ArtifactRef, Estimate, ModelRef
 from tests.support.eventually import eventually
 from tests.support.gateway.events import changed, deployed
 from tests.support.gateway.gateway import ServedGateway
+from tests.support.registry import WHOLE_MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -147,3 +149,25 @@ async def test_an_archived_version_is_shown_and_neither_deployed_nor_archived_by
     assert [answer.status_code for answer in refused] == [409, 409, 409]
     assert (await gateway.get(f"{path}/1.1.0"))["status"] == "archived"
     assert await gateway.records(REGISTRY_COMMANDS, agent.encode()) == []
+
+
+async def test_only_a_model_of_the_store_is_imported(gateway: ServedGateway, name: str) -> None:
+    await gateway.configure_agent(name)
+    store = gateway.application.service_context.artifacts
+    model, dataset = [
+        await store.publish_files(files) for files in (WHOLE_MODEL, {"items.jsonl": b"{}"})
+    ]
+    body = {"source": "elsewhere", "reason": "moved"}
+
+    taken, refused = [
+        await gateway.http.post(
+            f"/v1/agents/{name}/models", json=body | {"artifact": ref.model_dump()}
+        )
+        for ref in (model, dataset)
+    ]
+
+    assert (taken.status_code, refused.status_code) == (202, 422)
+    assert refused.json()["errors"][0]["field"] == "artifact"
+    (record,) = await gateway.records(REGISTRY_COMMANDS, name.encode())
+    command = RegisterModel.model_validate_json(record.value)
+    assert (command.artifact, command.lineage["imported_from"]) == (model, "elsewhere")

@@ -2,15 +2,16 @@
 
 import pytest
 
-from archon_contracts.commands import ArchiveModel, ProtectModel, RetainModels
+from archon_contracts.commands import ArchiveModel, ProtectModel, RegisterModel, RetainModels
 from services.gateway.auth.request_identity import identify_request
 from services.gateway.errors import Conflict, NotFound
 from services.gateway.models.commands import ModelCommands
-from services.gateway.requests import ProtectRequest, RetentionRequest
+from services.gateway.requests import ImportRequest, ProtectRequest, RetentionRequest
 from tests.support.gateway.gateway_service import (
     ACTOR,
     CALLER,
     FIRST,
+    ITEMS,
     NEVER_DEPLOYED,
     build_store,
     model,
@@ -68,3 +69,18 @@ async def test_retention_is_sent_for_a_known_agent() -> None:
     assert (command.keep_newest, command.deployed_within_days) == (3, 90)
     with pytest.raises(NotFound):
         await gateway.retain(None, IDENTITY, "nobody", request)
+
+
+async def test_an_imported_model_is_registered_with_its_source_and_no_items() -> None:
+    gateway, outbox = await commands()
+    request = ImportRequest(artifact=ITEMS, source="picker 1.2.0", reason="from staging")
+
+    first = await gateway.import_model(None, IDENTITY, "a", request)
+    again = await gateway.import_model(None, IDENTITY, "a", request)
+
+    (command,) = outbox.of(RegisterModel)
+    assert first == again
+    assert (command.artifact, command.kind.value) == (ITEMS, "selector")
+    assert command.lineage["imported_from"] == "picker 1.2.0"
+    with pytest.raises(NotFound):
+        await gateway.import_model(None, IDENTITY, "nobody", request)
