@@ -69,6 +69,7 @@ async def run_demo(options: DemoOptions) -> dict[str, Any]:
         with show_progress(view, console, quiet=options.quiet):
             with view.stage("start"):
                 runtime = await stack.enter_async_context(Runtime(local))
+            print_dashboard(console, runtime.endpoints.gateway_url, local.api_key_path)
             result, report = await _run_scenario(runtime, view, options, folder, began)
         # Before the checks: a demo that shows something else leaves its report all the same.
         path = report.save(folder)
@@ -82,6 +83,13 @@ async def run_demo(options: DemoOptions) -> dict[str, Any]:
     if failures := find_failed_checks(report):
         raise DemoError(f"The demo did not show what it should: {'; '.join(failures)}.")
     return report.model_dump(mode="json")
+
+
+def print_dashboard(console: Console, gateway_url: str, key: Path) -> None:
+    """Say where the demo can be watched, and what to sign in with; the key itself is not shown."""
+    line = f"Watch it at {gateway_url.rstrip('/')}/ and sign in with the key in {key}"
+    # Not wrapped, so that the address can be clicked and the path copied.
+    console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 async def _run_scenario(

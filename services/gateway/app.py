@@ -10,7 +10,9 @@ from services.gateway.audit.store import AuditStore
 from services.gateway.audit.trail import AuditTrail
 from services.gateway.auth.admission import Admission, RateLimits
 from services.gateway.auth.authenticator import ApiKeyAuthenticator
+from services.gateway.auth.sessions import Sessions
 from services.gateway.auth.token_bucket import RateLimit
+from services.gateway.dashboard.site import add_dashboard
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.dead_letters.store import DeadLetterStore
@@ -77,8 +79,10 @@ def build_app(settings: Settings) -> Application:
     if settings.gateway_bootstrap_api_key is not None:
         key = settings.gateway_bootstrap_api_key.get_secret_value()
         on_start.append(partial(api.authenticator.bootstrap, key))
+    http = build_http(api)
+    add_dashboard(http, api)
     listener = Listener(
-        build_http(api),
+        http,
         settings.gateway_host,
         settings.gateway_port,
         "ARCHON_GATEWAY_PORT",
@@ -101,6 +105,7 @@ async def _prune(api: GatewayApi) -> None:
     async with api.transactions.across_tenants() as tx:
         await api.dead_letters.prune(tx)
         await api.idempotency.prune(tx)
+        await api.sessions.prune(tx)
 
 
 async def _keep_partitions(settings: Settings, shared: ServiceContext) -> None:
@@ -159,6 +164,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         models=ModelQueries(queries, ModelReads(), shared.artifacts),
         model_commands=ModelCommands(store, shared.outbox),
         reports=RunReports(shared.artifacts),
+        sessions=Sessions(),
     )
 
 

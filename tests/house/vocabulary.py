@@ -147,6 +147,12 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "deploy/": "a view is drawn",
         "tests/unit/deploy/": "as above",
     },
+    "origin": {
+        "services/gateway/dashboard/browser.py": "the name of an HTTP header",
+        "tests/integration/gateway/dashboard/": "as above",
+        "tests/support/gateway/dashboard.py": "as above",
+        "tests/unit/gateway/dashboard/": "as above",
+    },
     "feed": {"tests/unit/gateway/reports/test_page.py": "a method of the standard library"},
     "story": {"tests/support/data/intents.py": "a seed: another word would sample other data"},
     "judgement": {"tests/support/data/intents.py": "as above"},

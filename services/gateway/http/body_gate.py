@@ -34,7 +34,8 @@ class BodyGate:
 
     The key's requests are counted here; its scope is checked by the route. A JSON body with too
     many elements is refused while it arrives, except at `uncounted_paths`, whose routes bound
-    what they parse themselves.
+    what they parse themselves. Routes at `open_paths` let in by themselves, and bound what they
+    read of a caller that is not let in yet.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class BodyGate:
         admission: Admission,
         backpressure: Backpressure,
         uncounted_paths: Collection[str] = (),
+        open_paths: Collection[str] = (),
     ) -> None:
         self._app = app
         self._admission = admission
         self._backpressure = backpressure
         self._uncounted_paths = uncounted_paths
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -57,7 +60,7 @@ class BodyGate:
             return
         with ExitStack() as held:
             scope[HELD] = held
-            if scope["method"] in BODILESS:
+            if scope["method"] in BODILESS or scope["path"] in self._open_paths:
                 await self._app(scope, receive, send)
             else:
                 await self._admit(scope, receive, send)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import FastAPI
 
+from services.gateway.auth.sessions import SIGN_IN_PATH
 from services.gateway.http import problems
 from services.gateway.http.body_gate import BodyGate
 from services.gateway.http.body_limit import BodyLimit
@@ -47,7 +46,7 @@ RESOURCES = (
 )
 
 
-def build_http(api: GatewayApi) -> Any:
+def build_http(api: GatewayApi) -> FastAPI:
     """The ASGI application."""
     app = FastAPI(
         title="Archon Training",
@@ -70,6 +69,7 @@ def build_http(api: GatewayApi) -> Any:
         admission=api.admission,
         backpressure=api.backpressure,
         uncounted_paths=("/v1" + telemetry.PATH, "/v1" + datasets.PATH),
+        open_paths=(SIGN_IN_PATH,),
     )
     app.add_middleware(
         BodyLimit,

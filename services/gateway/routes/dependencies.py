@@ -23,6 +23,7 @@ from services.gateway.auth.admission import Admission
 from services.gateway.auth.agent_binding import BoundKeys, require_binding
 from services.gateway.auth.authenticator import ApiKeyAuthenticator, require_scope
 from services.gateway.auth.credentials import Caller, Scope, bearer_key
+from services.gateway.auth.sessions import Sessions
 from services.gateway.datasets import Datasets
 from services.gateway.dead_letters.service import DeadLetterService
 from services.gateway.feedback.known_agents import KnownAgents
@@ -83,6 +84,7 @@ class GatewayApi:
     models: ModelQueries
     model_commands: ModelCommands
     reports: RunReports
+    sessions: Sessions
 
     def require_caller(self, scope: Scope, *, bound: BoundKeys = BoundKeys.REFUSED) -> Any:
         """A dependency on the caller, whose key must have `scope`.

@@ -10,12 +10,28 @@ ON CONFLICT DO NOTHING
 RETURNING true;
 
 -- name: find_api_key(key_hash)^
--- By the database's clock, so that all gateways agree on when a key ends.
-SELECT id, tenant_id, name, scopes, agents, expires_at,
-       extract(epoch FROM expires_at - now())::float8 AS seconds_left,
-       last_used_on IS NOT DISTINCT FROM current_date AS used_today
-FROM api_keys
-WHERE key_hash = :key_hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
+-- By the database's clock, so that all gateways agree on when a key ends. A session's token is found
+-- as the key that it stands for, and is good no longer than that.
+SELECT k.id, k.tenant_id, k.name, k.scopes, k.agents, k.expires_at,
+       extract(epoch FROM least(k.expires_at, c.until) - now())::float8 AS seconds_left,
+       k.last_used_on IS NOT DISTINCT FROM current_date AS used_today
+FROM (
+    SELECT id AS key_id, NULL::timestamptz AS until FROM api_keys WHERE key_hash = :key_hash
+    UNION ALL
+    SELECT key_id, expires_at FROM sessions WHERE token_hash = :key_hash AND expires_at > now()
+) c
+JOIN api_keys k ON k.id = c.key_id
+WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now());
+
+-- name: insert_session(token_hash, tenant_id, key_id, seconds)!
+INSERT INTO sessions (token_hash, tenant_id, key_id, expires_at)
+VALUES (:token_hash, :tenant_id, :key_id, now() + make_interval(secs => :seconds));
+
+-- name: delete_session(token_hash)!
+DELETE FROM sessions WHERE token_hash = :token_hash;
+
+-- name: prune_sessions()!
+DELETE FROM sessions WHERE expires_at < now();
 
 -- name: mark_api_key_used(id)!
 UPDATE api_keys SET last_used_on = current_date
@@ -473,6 +489,43 @@ ORDER BY depth;
 -- name: deployed_version(tenant_id, agent_id)$
 SELECT version FROM models
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND status = 'deployed';
+
+-- Dashboard ----------------------------------------------------------------------------------
+
+-- name: overview_agents(tenant_id, agents, since, limit, offset)
+-- A page of agents with what the overview says of each: no look-up depends on how much is stored.
+SELECT a.agent_id, a.profile ->> 'kind' AS kind,
+       (a.profile -> 'trigger' ->> 'minimum_feedback')::integer AS minimum_feedback,
+       coalesce((a.profile -> 'trigger' ->> 'enabled')::boolean, true) AS trigger_enabled,
+       CASE WHEN a.parked_until > now() AND a.parked_at > a.configured_at
+            THEN a.parked_reason END AS parked_reason,
+       m.version, m.deployed_at, e.accuracy, j.job_id AS open_job, j.state AS open_state,
+       f.feedback, f.corrected, f.rated, f.rating_sum, f.last_hour
+FROM agents a
+LEFT JOIN models m ON m.tenant_id = a.tenant_id AND m.agent_id = a.agent_id
+                  AND m.status = 'deployed'
+LEFT JOIN LATERAL (
+    SELECT body -> 'accuracy' -> 'candidate' -> 'all' AS accuracy FROM evaluations
+    WHERE evaluations.job_id = m.job_id
+    ORDER BY at DESC LIMIT 1
+) e ON true
+LEFT JOIN LATERAL (
+    SELECT job_id, state FROM jobs
+    WHERE jobs.tenant_id = a.tenant_id AND jobs.agent_id = a.agent_id
+      AND state NOT IN ('completed', 'rejected', 'failed', 'cancelled')
+    ORDER BY created_at DESC LIMIT 1
+) j ON true
+LEFT JOIN LATERAL (
+    SELECT sum(feedback)::bigint AS feedback, sum(corrected)::bigint AS corrected,
+           sum(rated)::bigint AS rated, sum(rating_sum) AS rating_sum, max(hour) AS last_hour
+    FROM feedback_hours
+    WHERE feedback_hours.tenant_id = a.tenant_id AND feedback_hours.agent_id = a.agent_id
+      AND hour >= :since
+) f ON true
+WHERE a.tenant_id = :tenant_id
+  AND (:agents::text[] IS NULL OR a.agent_id = ANY(:agents::text[]))
+ORDER BY a.agent_id
+LIMIT :limit OFFSET :offset;
 
 -- Synthetic data -----------------------------------------------------------------------------
 

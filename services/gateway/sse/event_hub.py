@@ -58,6 +58,17 @@ class Subscriber:
         """The next event; None is the end."""
         return await self._queue.get()
 
+    def drain(self) -> list[StreamedEvent]:
+        """What is queued now, without waiting; the mark of the end stays."""
+        found: list[StreamedEvent] = []
+        while not self._queue.empty():
+            event = self._queue.get_nowait()
+            if event is None:
+                self._queue.put_nowait(None)
+                break
+            found.append(event)
+        return found
+
 
 class EventHub:
     """Fans committed events out to the open streams."""

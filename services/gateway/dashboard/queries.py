@@ -1,0 +1,75 @@
+"""Reads of the dashboard's own: what each costs does not grow with what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from archon_contracts.values import TriggerPolicy
+from services.gateway.views.base import View
+from shared.postgres.database import Tx
+from shared.postgres.queries import load_queries
+
+
+class AgentRow(View):
+    """An agent in the overview; what was counted is of the time since `since`."""
+
+    agent_id: str
+    kind: str
+    minimum_feedback: int
+    trigger_enabled: bool
+    parked_reason: str | None
+    version: str | None
+    deployed_at: datetime | None
+    accuracy: dict[str, Any] | None
+    """Estimate of the version's evaluation, all items; None: not evaluated."""
+    open_job: UUID | None
+    open_state: str | None
+    feedback: int | None
+    corrected: int | None
+    rated: int | None
+    rating_sum: float | None
+    last_hour: datetime | None
+
+    @property
+    def mean_rating(self) -> float | None:
+        """Mean of the ratings in stars, 1 to 5; None: none was given."""
+        return (self.rating_sum or 0.0) / self.rated if self.rated else None
+
+
+class DashboardQueries:
+    """One method per query; never commits."""
+
+    def __init__(self) -> None:
+        self._queries = load_queries("services.gateway")
+
+    async def overview_agents(
+        self,
+        tx: Tx,
+        tenant_id: str,
+        *,
+        only: Collection[str] | None,
+        since: datetime,
+        limit: int,
+        offset: int,
+    ) -> list[AgentRow]:
+        """A page of agents by name."""
+        rows = self._queries.overview_agents(
+            tx,
+            tenant_id=tenant_id,
+            agents=None if only is None else sorted(only),
+            since=since,
+            limit=limit,
+            offset=offset,
+        )
+        return [AgentRow(**_with_default(row)) async for row in rows]
+
+
+def _with_default(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A profile of an earlier release may lack the field, which then has its default."""
+    found = dict(row)
+    if found["minimum_feedback"] is None:
+        found["minimum_feedback"] = TriggerPolicy().minimum_feedback
+    return found

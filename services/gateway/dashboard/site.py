@@ -1,0 +1,28 @@
+"""The dashboard as a part of the gateway's HTTP application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.gateway.dashboard import assets
+from services.gateway.dashboard.browser import BrowserRequests
+from services.gateway.dashboard.views import (
+    agents,
+    changes,
+    data,
+    jobs,
+    operations,
+    overview,
+    session,
+)
+from services.gateway.routes.dependencies import GatewayApi
+
+VIEWS = (session, overview, jobs, agents, data, operations, changes)
+
+
+def add_dashboard(app: FastAPI, api: GatewayApi) -> None:
+    """Serve the pages at `/`, beside the API at `/v1`."""
+    app.include_router(assets.build_router())
+    for view in VIEWS:
+        app.include_router(view.build_router(api))
+    app.add_middleware(BrowserRequests)

@@ -1,0 +1,175 @@
+"""Every page of the dashboard: what it shows, what it loads, and that text stays text."""
+
+import re
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.support.gateway.dashboard import (
+    HOSTILE,
+    TRACE,
+    PageReader,
+    browser_of,
+    sign_in,
+    store_retrain,
+)
+from tests.support.gateway.gateway import ServedGateway
+from tests.support.gateway.two_tenants import spans
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+AGENT, HOSTILE_AGENT = "helpdesk", "hostile"
+MAX_PAGE_BYTES = 300_000
+PAGES = (
+    "/",
+    "/jobs",
+    "/jobs?state=completed",
+    "/jobs/{job}",
+    "/jobs/{job}/report",
+    "/agents/{agent}",
+    "/agents/{agent}/rollback",
+    "/agents/{agent}/deploy/1.1.0",
+    "/data",
+    "/compare",
+    "/compare?agent_id={agent}&version=1.1.0",
+    "/operations/audit",
+    "/operations/keys",
+    "/operations/dead-letters",
+    "/operations/system",
+)
+each_page = pytest.mark.parametrize("place", PAGES)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def jobs(gateway: ServedGateway) -> dict[str, UUID]:
+    """A retrain of an agent, and one whose every text is hostile."""
+    assert (await gateway.http.post("/v1/traces", **spans(TRACE, HOSTILE))).status_code == 200
+    return {
+        AGENT: await store_retrain(gateway, AGENT),
+        HOSTILE_AGENT: await store_retrain(gateway, HOSTILE_AGENT, HOSTILE),
+    }
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(
+    gateway: ServedGateway, jobs: dict[str, UUID]
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser that is signed in with every scope."""
+    async with browser_of(gateway) as client:
+        assert (await sign_in(client)).status_code == 303
+        yield client
+
+
+def fill(place: str, agent: str, job: UUID) -> str:
+    """The address with the names in it."""
+    return place.replace("{job}", str(job)).replace("{agent}", agent)
+
+
+@each_page
+async def test_a_page_loads_only_assets_of_this_site_and_weighs_little(
+    browser: httpx.AsyncClient, jobs: dict[str, UUID], place: str
+) -> None:
+    page = await browser.get(fill(place, AGENT, jobs[AGENT]))
+
+    assert page.status_code == 200, page.text
+    loaded = PageReader(page.text).loaded
+    assert all(re.fullmatch(r"/assets/[0-9a-f]{16}/[a-z.]+", each) for each in loaded)
+    weights = [len((await browser.get(each)).content) for each in loaded]
+    assert len(page.content) + sum(weights) < MAX_PAGE_BYTES
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert " style=" not in page.text
+    assert "javascript:" not in page.text
+
+
+@each_page
+async def test_hostile_text_is_shown_as_text(
+    browser: httpx.AsyncClient, jobs: dict[str, UUID], place: str
+) -> None:
+    page = await browser.get(fill(place, HOSTILE_AGENT, jobs[HOSTILE_AGENT]))
+
+    assert page.status_code == 200, page.text
+    elements = PageReader(page.text).elements
+    assert "img" not in {tag for tag, _ in elements}
+    assert "b" not in {tag for tag, _ in elements}
+    assert not any(name.startswith("on") for _, stated in elements for name in stated)
+    scripts = [stated.get("src", "") for tag, stated in elements if tag == "script"]
+    assert all(place.startswith("/assets/") for place in scripts)
+    assert HOSTILE not in page.text  # it is there escaped, or the page does not show it
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("/", ("1.1.0", "84.0 %", "81.0 to 87.0 %", "4.10", "602", "341 corrections")),
+        ("/jobs/{job}", ("The candidate passed", "compared with version", "12 quarantined")),
+        ("/jobs/{job}", ("rolling out", "train/loss", "602 events", "trigger: count")),
+        ("/agents/{agent}", ("▲ deployed", "in place of", "fires at 200 unused events")),
+        ("/compare?agent_id={agent}&version=1.1.0", ("84.0 %", "1.0.0")),
+        ("/operations/system", ("trainer-1", "1 of 2")),
+        ("/data", ("600 of 640", "480")),
+    ],
+)
+async def test_a_page_shows_what_is_stored(
+    browser: httpx.AsyncClient, jobs: dict[str, UUID], place: str, expected: tuple[str, ...]
+) -> None:
+    page = await browser.get(fill(place, AGENT, jobs[AGENT]))
+
+    assert [text for text in expected if text not in page.text] == []
+
+
+async def test_the_trace_and_the_curves_are_there_without_a_script(
+    browser: httpx.AsyncClient, jobs: dict[str, UUID]
+) -> None:
+    page = (await browser.get(f"/jobs/{jobs[AGENT]}")).text
+
+    elements = PageReader(page).elements
+    assert sum(tag == "polyline" for tag, _ in elements) >= 3
+    assert any(tag == "rect" and "width" in stated for tag, stated in elements)
+
+
+async def test_pages_lead_only_to_pages_that_are_there(
+    browser: httpx.AsyncClient, jobs: dict[str, UUID]
+) -> None:
+    seen: dict[str, int] = {}
+    waiting = ["/"]
+    while waiting and len(seen) < 60:
+        place = waiting.pop()
+        if place in seen:
+            continue
+        answer = await browser.get(place)
+        seen[place] = answer.status_code
+        waiting += [link for link in PageReader(answer.text).links() if link.startswith("/")]
+
+    assert {place: status for place, status in seen.items() if status != 200} == {}
+    assert len(seen) > 15
+
+
+async def test_what_is_not_there_is_a_page_for_a_browser_and_a_problem_for_a_program(
+    gateway: ServedGateway, browser: httpx.AsyncClient
+) -> None:
+    shown = await browser.get("/agents/nobody")
+    read = await gateway.http.get("/agents/nobody")
+
+    assert (shown.status_code, shown.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "no agent is named" in shown.text
+    assert read.headers["content-type"] == "application/problem+json"
+
+
+async def test_an_asset_is_kept_for_ever_and_an_old_address_is_not_found(
+    browser: httpx.AsyncClient,
+) -> None:
+    page = await browser.get("/")
+    (style, *_) = [each for each in PageReader(page.text).loaded if each.endswith(".css")]
+
+    found = await browser.get(style)
+    old = await browser.get("/assets/0123456789abcdef/app.css")
+
+    assert found.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert found.headers["content-encoding"] == "gzip"
+    assert page.headers["cache-control"] == "no-store"
+    assert old.status_code == 404

@@ -1,0 +1,194 @@
+"""What pages show: a retrain from feedback to its deployment, and a browser's way to see it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from archon_contracts.base import Contract
+from archon_contracts.events import (
+    AgentConfigured,
+    DatasetPrepared,
+    EvaluationCompleted,
+    FeedbackCounted,
+    FeedbackCounts,
+    JobCompleted,
+    JobState,
+    JobStateChanged,
+    MetricPoint,
+    MetricsRecorded,
+    ModelDeployed,
+    ModelRegistered,
+    QualityReport,
+    RetrainTriggered,
+    TrainingStarted,
+    WorkerReported,
+)
+from archon_contracts.identifiers import new_id
+from archon_contracts.values import AgentProfile, ArtifactRef, Estimate, ModelRef, TrainingMethod
+from tests.support.eventually import eventually
+from tests.support.gateway.gateway import KEY, ServedGateway
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> {{ 7*7 }} مرحبا ‮evil 🦊"
+"""Text that is shown as text: markup, quotes, a template, right-to-left, an override, an emoji."""
+READS_PAGES = {"Accept": "text/html,*/*;q=0.8"}
+TRACE = "d4" * 16
+WEIGHTS = ArtifactRef(uri="file:///weights", digest="b" * 64)
+STEPS = 60
+
+
+def browser_of(gateway: ServedGateway) -> httpx.AsyncClient:
+    """A client without a key that keeps cookies, follows nothing and says where it comes from."""
+    base = str(gateway.http.base_url).rstrip("/")
+    return httpx.AsyncClient(base_url=base, headers={**READS_PAGES, "Origin": base}, timeout=20)
+
+
+async def sign_in(browser: httpx.AsyncClient, key: str = KEY, to: str = "/") -> httpx.Response:
+    """Exchange a key for a session, as the form does."""
+    return await browser.post("/sign-in", data={"key": key, "next": to})
+
+
+async def store_retrain(gateway: ServedGateway, agent_id: str, text: str = "a reason") -> UUID:
+    """Let the gateway read a whole retrain of a new agent; returns its job."""
+    job_id = new_id()
+    await gateway.publish(*events_of_retrain(agent_id, job_id, text))
+
+    async def is_shown() -> None:
+        job = await gateway.get(f"/v1/jobs/{job_id}")
+        assert job["state"] == "completed"
+        assert job["evaluation"] is not None
+        assert (job["progress"] or {}).get("step") == STEPS
+        agent = await gateway.get(f"/v1/agents/{agent_id}")
+        assert agent["deployed_version"] == "1.1.0"
+        assert agent["feedback_totals"]["feedback"] == 602
+
+    await eventually(is_shown, timeout=20)
+    return job_id
+
+
+def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
+    """The events of a retrain that was deployed; `text` stands wherever somebody may write one."""
+    began = datetime.now(UTC) - timedelta(minutes=4)
+    who: dict[str, Any] = {"agent_id": agent_id}
+    job = {**who, "job_id": job_id}
+    model = ModelRef(version="1.1.0", artifact=WEIGHTS)
+    states = [state for state in JobState if not state.is_final] + [JobState.COMPLETED]
+    return [
+        AgentConfigured(
+            **who,
+            profile=AgentProfile(agent_id=agent_id, kind="classifier", base_model="pypi:m"),
+        ),
+        RetrainTriggered(
+            **job, window_id=new_id(), reason="count", feedback_count=602, feedback_digest="f" * 64
+        ),
+        *(
+            JobStateChanged(
+                **job,
+                method=TrainingMethod.CONTINUAL,
+                to_state=state,
+                attempt=1,
+                reason=text,
+                occurred_at=began + timedelta(seconds=7 * number),
+                trace_id=TRACE,
+            )
+            for number, state in enumerate(states)
+        ),
+        TrainingStarted(**job, attempt=1, worker_id="w", total_steps=STEPS, first_step_at=began),
+        MetricsRecorded(**job, attempt=1, points=_points(text, began)),
+        FeedbackCounted(**who, counts=(_counts(began),)),
+        DatasetPrepared(
+            **job,
+            dataset_id=new_id(),
+            dataset_version=3,
+            artifact=WEIGHTS,
+            items={"train": 480, "validation": 60, "test": 60},
+            quality=QualityReport(
+                received=640, kept=600, quarantined=12, quarantined_by_reason={text: 12}
+            ),
+        ),
+        EvaluationCompleted(
+            **job,
+            evaluation_id=new_id(),
+            passed=True,
+            reasons=(f"accuracy rises by 9.0 points (p = 0.001); {text}",),
+            accuracy={
+                "candidate": {"all": _estimate(0.84), text: _estimate(0.7)},
+                "deployed": {"all": _estimate(0.75)},
+            },
+            compared_with="1.0.0",
+            duration_seconds=1,
+        ),
+        ModelRegistered(
+            **job,
+            model_id=new_id(),
+            model=model,
+            parent_version="1.0.0",
+            dataset_id=new_id(),
+            metrics={text: _estimate(0.84)},
+        ),
+        JobCompleted(**job, model="1.1.0", digest="b" * 64, stage_seconds={}),
+        ModelDeployed(
+            **who,
+            revision=2,
+            actor=text,
+            model=model,
+            previous_version="1.0.0",
+            reason=text,
+            job_id=job_id,
+            deployed_at=began + timedelta(seconds=80),
+        ),
+        WorkerReported(worker_id="trainer-1", service="trainer", slots=2, busy=1),
+    ]
+
+
+def _points(text: str, at: datetime) -> tuple[MetricPoint, ...]:
+    names = {"train/loss": 1.6, "validation/loss": 1.8, "train/learning_rate": 3e-4, text: 1.0}
+    return tuple(
+        MetricPoint(name=name, value=first / (1 + step / 9), step=step, recorded_at=at)
+        for name, first in names.items()
+        for step in range(1, STEPS + 1)
+    )
+
+
+def _counts(at: datetime) -> FeedbackCounts:
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    return FeedbackCounts(hour=hour, feedback=602, corrected=341, rated=120, rating_sum=492.0)
+
+
+def _estimate(value: float) -> Estimate:
+    return Estimate(value=value, low=value - 0.03, high=value + 0.03, n=600)
+
+
+class PageReader(HTMLParser):
+    """The elements of a page, and what a browser would load for it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.loaded: list[str] = []
+        self.rawdata = text
+        self.close()  # reads all of it
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        stated = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, stated))
+        if tag in ("script", "img", "iframe", "source"):
+            self.loaded.append(stated.get("src", ""))
+        if tag == "link":
+            self.loaded.append(stated.get("href", ""))
+
+    def forms(self) -> list[str]:
+        """Where the forms of the page are sent to."""
+        return [each.get("action", "") for tag, each in self.elements if tag == "form"]
+
+    def links(self) -> list[str]:
+        """Where the links of the page lead."""
+        return [each.get("href", "") for tag, each in self.elements if tag == "a"]
+
+    def value_of(self, field: str) -> str:
+        """The value of a hidden field."""
+        return next(e["value"] for t, e in self.elements if t == "input" and e["name"] == field)
