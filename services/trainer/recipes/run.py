@@ -95,7 +95,11 @@ class SelectorConfig(EncoderConfig):
 
 
 class ClassifierConfig(EncoderConfig):
-    """A classifier's: nothing beyond that of every encoder."""
+    """A classifier's: its labels count alike, as they do in its closed form."""
+
+    class_balance: Proportion = Field(
+        default=1.0, description="Exponent of a label's frequency by which its items weigh less."
+    )
 
 
 class GeneratorConfig(RunConfig):
