@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from archon_contracts import metric_names
+from archon_contracts.commands import RunSummary
 from archon_contracts.formats import MoveEffect, RunReport, TopicDecision
 from archon_contracts.values import Estimate
 from services.gateway.reports import charts
@@ -60,10 +62,42 @@ def render_page(report: RunReport) -> str:
         conclusion=_conclusion(report),
         sentences=[part for reason in report.reasons for part in reason.split("; ") if part],
         total_seconds=sum(report.stage_seconds.values()),
+        effort=_effort(report.changes.run if report.changes else None),
         decisions=DECISIONS,
         effects=EFFECTS,
         policy=CONTENT_SECURITY_POLICY,
     )
+
+
+FIGURES: Final[Mapping[str, str]] = {
+    metric_names.BEST_EPOCH: "best epoch, which was kept",
+    metric_names.MAX_LENGTH: "tokens read of a text",
+    metric_names.CUT_TEXTS: "proportion of longer texts, cut",
+    metric_names.INTERPOLATION_FACTOR: "way from the deployed weights to the run's end",
+    metric_names.SEARCH_TRIALS: "trials of the search for settings",
+    metric_names.SEARCH_PRUNED: "trials that ended early",
+    metric_names.SEARCH_SECONDS: "seconds of the search",
+    metric_names.SEED_TRAININGS: "trainings that differ by their seed alone",
+    metric_names.SEED_DEVIATION: "standard deviation of their accuracy",
+}
+"""Figures of a training that say what it used or chose, in words."""
+
+
+def _effort(run: RunSummary | None) -> list[tuple[str, str]]:
+    """Steps, items and settings of the training, as far as they are known."""
+    if run is None:
+        return []
+    found = [("optimizer steps", f"{run.steps}")]
+    if run.left_out is not None:
+        found.append(("new items that were left out", f"{run.left_out}"))
+    metrics = run.metrics
+    found += [(words, f"{metrics[name]:.4g}") for name, words in FIGURES.items() if name in metrics]
+    chosen = metric_names.SEARCHED
+    return found + [
+        (f"found by the search: {name.removeprefix(chosen).replace('_', ' ')}", f"{value:.3g}")
+        for name, value in sorted(metrics.items())
+        if name.startswith(chosen)
+    ]
 
 
 def _conclusion(report: RunReport) -> tuple[str, str]:

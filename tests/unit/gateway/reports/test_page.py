@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from archon_contracts.commands import RunSummary
 from archon_contracts.events import JobState
 from archon_contracts.formats import MoveEffect, TopicDecision
+from archon_contracts.values import TrainingMethod
 from services.gateway.reports.builder import build_run_report
 from services.gateway.reports.page import CONTENT_SECURITY_POLICY, DECISIONS, EFFECTS, render_page
 from tests.support.gateway.reported_runs import changes_of, job_of, points_of, topic
@@ -164,3 +166,36 @@ def test_a_run_of_one_step_shows_its_figures_instead_of_a_curve() -> None:
 
     assert "Figures of a run of one step" in page
     assert "0.25" in page
+
+
+def test_what_the_training_used_and_chose_is_shown_in_words() -> None:
+    metrics = {
+        "train/best_epoch": 3.0,
+        "data/max_length": 40.0,
+        "search/trials": 6.0,
+        "search/chosen_learning_rate": 3e-4,
+        "seeds/deviation": 0.0125,
+        "train/loss": 0.5,
+    }
+    run = RunSummary(method=TrainingMethod.SUPERVISED, steps=60, left_out=2, metrics=metrics)
+
+    page = page_of(changes_of().model_copy(update={"run": run}))
+
+    table = page.partition("What the training used")[2].partition("</table")[0]
+    used = re.sub(r"<[^>]+>", "|", table)
+    shown = [part for part in used.replace("\n", "").split("|") if part]
+    assert shown == [
+        *("optimizer steps", "60"),
+        *("new items that were left out", "2"),
+        *("best epoch, which was kept", "3"),
+        *("tokens read of a text", "40"),
+        *("trials of the search for settings", "6"),
+        *("standard deviation of their accuracy", "0.0125"),
+        *("found by the search: learning rate", "0.0003"),
+    ]
+
+
+def test_nothing_is_said_of_a_training_that_nobody_described() -> None:
+    page = page_of(changes_of().model_copy(update={"run": None}))
+
+    assert "What the training used" not in page
