@@ -44,7 +44,7 @@ def run_suite_file(path: Path, target: SuiteTarget) -> SuiteReport:
         from services.evaluator.suites.suite_file import load_suite
     except ImportError as error:
         raise NotEvaluatedError(
-            f"archon evaluate needs {error.name}: install archon-training[evaluator]."
+            f"archon evaluate needs {error.name}, of archon-training's extra 'evaluator'."
         ) from error
     try:
         suite, digest = load_suite(path)

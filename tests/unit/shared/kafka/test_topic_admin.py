@@ -36,8 +36,8 @@ async def test_a_node_that_is_away_is_left_out() -> None:
 
 async def test_who_may_not_see_what_was_made_is_not_kept_for_long() -> None:
     nodes = Nodes(a=1_000_000)
-    await wait_until_known(["new"], [0], nodes.topics, most_seconds=0.1)
-    assert 1 < nodes.asked[0] < 10
+    await wait_until_known(["new"], [0], nodes.topics, most_seconds=0.5)
+    assert 1 < nodes.asked[0] < 50
 
 
 async def test_a_node_that_never_answers_is_left_out_in_time() -> None:
