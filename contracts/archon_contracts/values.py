@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field
 
 from archon_contracts.base import Name, ValueObject
 from archon_contracts.rules.bounds import at_most
+from archon_contracts.rules.gate_requirements import GateRequirement
+from archon_contracts.rules.gate_requirements import UndecidedGroups as UndecidedGroups
 from archon_contracts.rules.normal_text import clean_text
 from archon_contracts.rules.numbers import (
     AccuracyDrop,
@@ -159,14 +161,6 @@ class TriggerPolicy(ValueObject):
     enabled: bool = True
 
 
-class UndecidedGroups(StrEnum):
-    """What follows a loss beyond the limit that a group is too small to show."""
-
-    ACCEPT = "accept"  # it is stated
-    REVIEW = "review"  # a person decides on the deployment
-    REJECT = "reject"
-
-
 class GatePolicy(ValueObject):
     """What a candidate must show against the deployed version."""
 
@@ -191,6 +185,9 @@ class GatePolicy(ValueObject):
     maximum_answer_drift: Proportion | None = Field(
         default=None,
         description="Largest part of all answers that may move to others; absent: reported only.",
+    )
+    requirements: tuple[GateRequirement, ...] = Field(
+        default=(), max_length=20, description="Metrics that must improve, or may not fall."
     )
 
 

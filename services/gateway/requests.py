@@ -18,6 +18,7 @@ from pydantic import (
 from archon_contracts.base import Identifier, Name
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.rules.bounds import MAX_PROFILE_BYTES
+from archon_contracts.rules.gate_requirements import GateRequirement
 from archon_contracts.rules.normal_text import clean_text, is_blank
 from archon_contracts.rules.numbers import Integer, Proportion
 from archon_contracts.rules.rollout_policy import RolloutPolicy
@@ -84,10 +85,20 @@ class StrictTriggerPolicy(TriggerPolicy):
         return self
 
 
+class StrictGateRequirement(GateRequirement):
+    """A requirement on a metric without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class StrictGatePolicy(GatePolicy):
     """A gate policy without unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
+
+    requirements: tuple[StrictGateRequirement, ...] = Field(
+        default=(), max_length=20, description="Metrics that must improve, or may not fall."
+    )
 
 
 class StrictTrustPolicy(TrustPolicy):

@@ -22,6 +22,7 @@ class RejectionKind(StrEnum):
     FORGETTING = "forgetting"  # a loss beyond the margin on what the deployed version could do
     # Fine-tuned, and not better than the closed form of the same training beyond noise.
     NOT_ABOVE_CLOSED_FORM = "not_above_closed_form"
+    REQUIREMENT = "requirement"  # a metric that the policy names did not do what it asks
 
 
 class PairedComparison(ValueObject):
@@ -76,8 +77,8 @@ class EvaluationCompleted(Contract):
     reasons: tuple[str, ...] = Field(description="Why the gate decided so.")
     rejection_kinds: tuple[str, ...] = Field(
         default=(),
-        description="What it was refused for: no_gain, drift, forgetting, not_above_closed_form; "
-        "empty: it passed.",
+        description="What it was refused for: no_gain, drift, forgetting, not_above_closed_form, "
+        "requirement; empty: it passed.",
     )
     review_reasons: tuple[str, ...] = Field(
         default=(),

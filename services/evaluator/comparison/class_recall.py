@@ -239,5 +239,5 @@ def _scored(rows: Sequence[PredictionRow]) -> list[PredictionRow]:
 
 def _metric(name: str, model: str, group: str, estimate: Estimate) -> MetricResult:
     return MetricResult(
-        name=name, family=MetricFamily.QUALITY, model=model, group=group, estimate=estimate
+        name=name, family=MetricFamily.ACCURACY, model=model, group=group, estimate=estimate
     )

@@ -15,6 +15,7 @@ from services.evaluator.comparison.group_rule import Comparisons, NoGroupRegress
 from services.evaluator.comparison.loss_tests import adjust_holm
 from services.evaluator.comparison.paired_tests import SMALL_GROUPS
 from services.evaluator.comparison.policy_rules import AnswerDrift, NeverRegress
+from services.evaluator.comparison.requirements import MeetsRequirements
 
 HIDDEN_GROUPS: Final = "accuracy of what no group guards"
 """Where the comparisons of `compare_hidden_groups` are, beside those of the metrics."""
@@ -184,6 +185,7 @@ GateRule = (
     | NoOverallLoss
     | NeverRegress
     | AnswerDrift
+    | MeetsRequirements
     | BeatsMajority
     | BeatsClosedForm
     | NoLostClass

@@ -50,7 +50,7 @@ def measure(model: str, rows: Sequence[PredictionRow]) -> list[MetricResult]:
     """
     results = [
         MetricResult(
-            name=name, family=MetricFamily.QUALITY, model=model, group=group, estimate=estimate
+            name=name, family=MetricFamily.ACCURACY, model=model, group=group, estimate=estimate
         )
         for name, score_item in QUALITY_METRICS.items()
         for group, estimate in estimate_groups(rows, score_item).items()
@@ -60,7 +60,7 @@ def measure(model: str, rows: Sequence[PredictionRow]) -> list[MetricResult]:
     if timed:
         latency = MetricResult(
             name=LATENCY_SECONDS,
-            family=MetricFamily.LATENCY,
+            family=MetricFamily.EFFICIENCY,
             model=model,
             estimate=estimate_median(timed),
             unit="s",

@@ -44,6 +44,10 @@ from services.evaluator.comparison.policy_rules import AnswerDrift, NeverRegress
 from services.evaluator.comparison.recent_versions import find_accumulated_losses
 from services.evaluator.comparison.reference_rule import NoReferenceLoss
 from services.evaluator.comparison.report_bounds import bound_report
+from services.evaluator.comparison.requirements import (
+    MeetsRequirements,
+    without_improvements,
+)
 from services.evaluator.domain import EvaluationReport, Role
 
 COMPARED_WITH_BASELINE: Final = (
@@ -84,7 +88,8 @@ def build_evaluation_report(
     guarded = {name: _without_reference(groups) for name, groups in comparisons.items()}
     guarded[HIDDEN_GROUPS] = compare_hidden_groups(candidate, other)
     usual = build_withdrawal_rules(policy) if withdrawal else build_rules(policy, deployed=deployed)
-    added = _build_added_rules(candidate, other, policy, answers, deployed=deployed)
+    asked = without_improvements(policy) if withdrawal else policy
+    added = _build_added_rules(candidate, other, asked, answers, deployed=deployed)
     chosen = [*(rules or usual), *added]
     free = _build_free_rules(predictions, policy, run)
     decision, losses = _decide(guarded, chosen, free, withdrawal=withdrawal)
@@ -167,7 +172,8 @@ def _build_added_rules(
     if not deployed:
         return rules
     drift = AnswerDrift.of(candidate, control, policy.maximum_answer_drift, answers)
-    return [NeverRegress.of(policy.never_regress, candidate, control), drift, *rules]
+    required = MeetsRequirements.of(policy, candidate, control)
+    return [NeverRegress.of(policy.never_regress, candidate, control), drift, required, *rules]
 
 
 def _build_class_rules(

@@ -14,6 +14,7 @@ from services.gateway.requests import (
     Label,
     RequestBody,
     Sentence,
+    StrictGatePolicy,
     StrictTrainingConfig,
 )
 from services.trainer.recipes.run import (
@@ -32,6 +33,25 @@ CONTROLS = ["\x00", "\n", "\r", "\x1b[2J", "\x7f", "\x9b", "\u2028", "\u202e", "
 def test_a_text_of_one_line_has_no_control_characters(kind: object, control: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(f"before{control}after")
+
+
+@pytest.mark.parametrize(
+    ("fields", "accepted"),
+    [
+        ({"metric": "latency_seconds", "kind": "may_not_fall", "margin": 0.01}, True),
+        ({"metric": "acuracy", "kind": "may_not_fall"}, False),
+        ({"metric": "accuracy", "kind": "must_improve", "confidence": 1.0}, False),
+        ({"metric": "accuracy", "kind": "must_improve", "margins": 0.1}, False),
+    ],
+)
+def test_a_requirement_of_the_gate_is_read_strictly(
+    fields: dict[str, object], accepted: bool
+) -> None:
+    if accepted:
+        assert StrictGatePolicy(requirements=[fields]).requirements[0].margin == 0.01
+        return
+    with pytest.raises(ValidationError):
+        StrictGatePolicy(requirements=[fields])
 
 
 @pytest.mark.parametrize("control", CONTROLS)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Final
 
 from archon_contracts.formats import CaseResult
 from archon_contracts.values import MetricFamily
 from services.evaluator.metrics.estimators import mean
 from services.evaluator.metrics.metric import Measurement, Metric, by_group
-
-SMALLEST: Final = 2.0**-52
-"""Probabilities are kept this far from 0 and 1, as in `sklearn.metrics.log_loss`."""
+from services.evaluator.scoring.scorers import cross_entropy
 
 
 def measure(cases: Sequence[CaseResult]) -> Measurement:
@@ -24,8 +20,7 @@ def loss(case: CaseResult) -> float | None:
     """Of one answer; None where its confidence or rightness is not known."""
     if case.score is None or case.correct is None:
         return None
-    probability = case.score if case.correct else 1 - case.score
-    return -math.log(min(1 - SMALLEST, max(SMALLEST, probability)))
+    return cross_entropy(case.score, right=case.correct)
 
 
 METRIC = Metric(
