@@ -82,9 +82,14 @@ def _add_letters(router: APIRouter, api: GatewayApi) -> None:
         async with api.transactions.begin_write(caller.tenant_id) as tx:
             repeatable = with_idempotency_key(request, fields, raw)
             identity = await api.idempotency.identify(tx, caller, repeatable)
-            await api.dead_letters.replay(tx, identity, letter_id)
-        place = f"/operations/dead-letters/{quote(letter_id, safe='')}?accepted=replay"
-        return RedirectResponse(place, SEE_OTHER)
+            letter = await api.dead_letters.find(tx, letter_id)
+            # Each replay is a record of its own: a form sent twice, or one of a page that somebody
+            # else was faster than, must not send another.
+            is_new = fields.get("replays") == str(letter.replays)
+            if is_new:
+                await api.dead_letters.replay(tx, identity, letter_id)
+        place = f"/operations/dead-letters/{quote(letter_id, safe='')}"
+        return RedirectResponse(f"{place}?accepted=replay" if is_new else place, SEE_OTHER)
 
 
 def _add_keys(router: APIRouter, api: GatewayApi) -> None:

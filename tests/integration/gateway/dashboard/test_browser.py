@@ -1,0 +1,108 @@
+"""A real browser looks at every page: wide and narrow, light and dark.
+
+The pictures are in var/screens, for somebody to look at; figures.json there has first paint, bytes
+and requests of each page with an empty cache, and how long a new event takes to be shown.
+"""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from archon_contracts.events import AgentConfigured
+from archon_contracts.values import AgentProfile
+from tests.support.browser import ABSENT, CHROMIUM, BrowserPage, open_page
+from tests.support.eventually import eventually
+from tests.support.gateway.dashboard import HOSTILE, TRACE, store_retrain
+from tests.support.gateway.gateway import KEY, ServedGateway
+from tests.support.gateway.two_tenants import spans
+from tests.support.sources import ROOT
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(CHROMIUM is None, reason=ABSENT),
+    pytest.mark.timeout(120),
+]
+
+SCREENS = ROOT / "var" / "screens"
+FIGURES = SCREENS / "figures.json"
+MAX_PAGE_BYTES = 300_000
+VIEWS = ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark"))
+SIGN_IN = "document.getElementById('key').value = '{}'; document.querySelector('form').submit()"
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+PAGES = {
+    "overview": "/",
+    "jobs": "/jobs",
+    "job": "/jobs/{job}",
+    "agent": "/agents/helpdesk",
+    "hostile": "/jobs/{hostile}",
+    "rollback": "/agents/helpdesk/rollback",
+    "data": "/data",
+    "compare": "/compare?agent_id=helpdesk&version=1.1.0",
+    "audit": "/operations/audit",
+    "keys": "/operations/keys",
+    "letters": "/operations/dead-letters",
+    "system": "/operations/system",
+    "not-found": "/agents/nobody",
+}
+
+
+async def test_every_page_fits_and_complains_of_nothing(
+    gateway: ServedGateway, tmp_path: Path
+) -> None:
+    await gateway.http.post("/v1/traces", **spans(TRACE, "train"))
+    names = {
+        "job": await store_retrain(gateway, "helpdesk"),
+        "hostile": await store_retrain(gateway, "hostile", HOSTILE),
+    }
+    base = str(gateway.http.base_url).rstrip("/")
+    places = {name: f"{base}{place.format(**names)}" for name, place in PAGES.items()}
+    async with open_page(tmp_path) as page:
+        await page.view(1280, "light")
+        await page.go(f"{base}/jobs")
+        await page.picture(SCREENS / "sign-in-1280-light.png")
+        await page.submit(SIGN_IN.format(KEY))
+        assert await page.run("location.pathname") == "/jobs"
+        figures = {name: await page.measure(place) for name, place in places.items()}
+        overflows = [await look(page, place, name) for name, place in places.items()]
+        complaints = [each for each in page.complaints if "404" not in each]
+        figures["new event"] = {"shown_after_ms": await see_an_event(gateway, page, base)}
+        requested = {each for each in page.requested if not each.startswith((base, "about:"))}
+        await page.submit("document.querySelector('.who').submit()")
+        assert await page.run("location.pathname") == "/sign-in"
+    await asyncio.to_thread(FIGURES.write_text, json.dumps(figures, indent=1) + "\n")
+
+    assert [each for each in overflows if each] == []
+    assert complaints == []
+    assert requested == set()
+    assert max(each.get("bytes", 0) for each in figures.values()) < MAX_PAGE_BYTES
+
+
+async def look(page: BrowserPage, address: str, name: str) -> dict[str, int]:
+    """Take the pictures of a page; returns by how much it is wider than the window, where it is."""
+    wider = {}
+    for width, scheme in VIEWS:
+        await page.view(width, scheme)
+        await page.go(address)
+        if over := await page.run(OVERFLOW):
+            wider[f"{name} at {width}"] = over
+        await page.picture(SCREENS / f"{name}-{width}-{scheme}.png")
+    return wider
+
+
+async def see_an_event(gateway: ServedGateway, page: BrowserPage, base: str) -> int:
+    """How long until an open overview shows a new agent, without being loaded again [ms]."""
+    await page.go(f"{base}/")
+    await page.run("window.sameDocument = true")
+    profile = AgentProfile(agent_id="newcomer", kind="selector", base_model="pypi:m")
+    await gateway.publish(AgentConfigured(agent_id="newcomer", profile=profile))
+    began = time.monotonic()
+
+    async def is_shown() -> None:
+        assert "newcomer" in await page.run("document.getElementById('main').innerText")
+
+    await eventually(is_shown, timeout=5)
+    assert await page.run("window.sameDocument") is True
+    return round(1000 * (time.monotonic() - began))
