@@ -49,6 +49,7 @@ from services.gateway.store import GatewayStore
 from shared.kafka.producer import HealingProducer, producer_factory
 from shared.kafka.refusals import principal_of
 from shared.kafka.security import client_arguments
+from shared.kafka.topic_admin import read_topics
 from shared.kafka.topic_limits import read_topic_limits
 from shared.messaging.gateway_mac import GatewayMac
 from shared.process.application import Application
@@ -165,6 +166,7 @@ def _build_api(settings: Settings, shared: ServiceContext, event_hub: EventHub) 
         model_commands=ModelCommands(store, shared.outbox),
         reports=RunReports(shared.artifacts),
         sessions=Sessions(),
+        read_topics=partial(read_topics, client_arguments(settings), settings.kafka_namespace),
     )
 
 

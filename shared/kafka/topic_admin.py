@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
+from archon_contracts.client.lifetime import stop
 from archon_contracts.namespace import NO_NAMESPACE, Namespace
-from archon_contracts.topics import ALL_TOPICS, Topic
+from archon_contracts.topics import ALL_TOPICS, SERVICES, Topic, consumer_group
 from shared.errors import BrokerUnavailable, PermanentError
 from shared.kafka.patches import node_ids, topics_led
 from shared.kafka.security import explain_refusal
@@ -132,3 +136,73 @@ def _raise_creation_errors(response: object) -> None:
         if code not in (0, TOPIC_ALREADY_EXISTS):
             reason = rest[0] if rest and rest[0] else for_code(code).__name__
             raise PermanentError(f"Kafka refused to create topic {name}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicStatus:
+    """A topic as the broker has it; `lag` is records not yet read, per consumer group."""
+
+    name: str
+    key: str
+    partitions: int
+    records: int
+    lag: Mapping[str, int]
+
+
+async def read_topics(arguments: Mapping[str, Any], namespace: Namespace) -> list[TopicStatus]:
+    """Every topic of the system that is there, and how far behind its readers are.
+
+    Raises:
+        KafkaError: the broker is away, or refuses one of the requests.
+    """
+    async with AsyncExitStack() as cleanup:
+        admin = await cleanup.enter_async_context(admin_client(arguments))
+        consumer = AIOKafkaConsumer(**arguments, enable_auto_commit=False)
+        # Before the start: a consumer that fails half-way has to be closed as well.
+        cleanup.push_async_callback(stop, consumer, timeout_seconds=CLOSE_TIMEOUT_SECONDS)
+        await consumer.start()
+        own_groups = tuple(namespace.qualify(consumer_group(service)) for service in SERVICES)
+        committed = {
+            group: await admin.list_consumer_group_offsets(group)
+            for group in (found[0] for found in await admin.list_consumer_groups())
+            if group.startswith(own_groups)
+        }
+        read = {
+            group: {component: meta.offset for component, meta in offsets.items()}
+            for group, offsets in committed.items()
+        }
+        present = await consumer.topics()
+        names = {namespace.qualify(topic.name): topic for topic in ALL_TOPICS}
+        return [
+            await _status(consumer, name, topic, read)
+            for name, topic in names.items()
+            if name in present
+        ]
+
+
+async def _status(
+    consumer: AIOKafkaConsumer,
+    name: str,
+    topic: Topic,
+    read: Mapping[str, Mapping[TopicPartition, int]],
+) -> TopicStatus:
+    numbers = consumer.partitions_for_topic(name) or set()
+    components = [TopicPartition(name, number) for number in sorted(numbers)]
+    ends = await consumer.end_offsets(components)
+    starts = await consumer.beginning_offsets(components)
+    records = sum(ends[component] - starts[component] for component in components)
+    return TopicStatus(name, topic.key, len(components), records, lags(components, ends, read))
+
+
+def lags(
+    components: Iterable[TopicPartition],
+    ends: Mapping[TopicPartition, int],
+    read: Mapping[str, Mapping[TopicPartition, int]],
+) -> dict[str, int]:
+    """Records that each group has not read, of the groups that read any of `components`."""
+    found: dict[str, int] = {}
+    for group, offsets in read.items():
+        mine = [component for component in components if offsets.get(component, -1) >= 0]
+        if mine:
+            found[group] = sum(max(ends[component] - offsets[component], 0) for component in mine)
+    return found

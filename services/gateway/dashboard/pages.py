@@ -43,6 +43,7 @@ SECTIONS: Final = (
     ("/operations/audit", "Audit", Scope.READ),
     ("/operations/keys", "Keys", Scope.ADMIN),
     ("/operations/dead-letters", "Dead letters", Scope.OPERATE),
+    ("/operations/topics", "Topics", Scope.OPERATE),
     ("/operations/system", "System", Scope.OPERATE),
 )
 """What the navigation shows, and the scope without which the page would be refused."""

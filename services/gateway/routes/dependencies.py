@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -45,6 +45,7 @@ from services.gateway.settings import Settings
 from services.gateway.sse.event_hub import EventHub
 from services.gateway.sse.streams import StreamLimiter
 from shared.artifacts.store import ArtifactStore
+from shared.kafka.topic_admin import TopicStatus
 from shared.ports import Clock
 
 AgentId = Annotated[Name, Path(description="The agent's name.")]
@@ -85,6 +86,7 @@ class GatewayApi:
     model_commands: ModelCommands
     reports: RunReports
     sessions: Sessions
+    read_topics: Callable[[], Awaitable[list[TopicStatus]]]
 
     def require_caller(self, scope: Scope, *, bound: BoundKeys = BoundKeys.REFUSED) -> Any:
         """A dependency on the caller, whose key must have `scope`.

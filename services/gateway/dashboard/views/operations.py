@@ -1,11 +1,13 @@
-"""Operations: dead letters, keys, the audit trail and the system."""
+"""Operations: dead letters, keys, the audit trail, topics and the system."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Final
 from urllib.parse import quote
 from uuid import UUID
 
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -18,8 +20,10 @@ from services.gateway.dashboard.pages import respond
 from services.gateway.dashboard.views.overview import read_system
 from services.gateway.http.pages import PAGE, PageRequest
 from services.gateway.routes.dependencies import GatewayApi
+from shared.kafka.topic_admin import TopicStatus
 
 SEE_OTHER: Final = 303
+TOPICS_SECONDS: Final = 8.0
 MAX_BODY_SHOWN: Final = 20_000
 """Characters of a dead letter's body: the API has the whole."""
 
@@ -30,6 +34,7 @@ def build_router(api: GatewayApi) -> APIRouter:
     _add_letters(router, api)
     _add_keys(router, api)
     _add_audit(router, api)
+    _add_topics(router, api)
     _add_system(router, api)
     return router
 
@@ -176,6 +181,29 @@ def _add_audit(router: APIRouter, api: GatewayApi) -> None:
             action=action,
             now=api.clock.now(),
         )
+
+
+def _add_topics(router: APIRouter, api: GatewayApi) -> None:
+    operator = api.require_caller(Scope.OPERATE)
+
+    @router.get("/topics")
+    async def list_topics(request: Request, caller: Caller = operator) -> Response:
+        """Topics with how far behind their readers are, as the broker says now."""
+        topics, fault = await _read_topics(api)
+        return await respond(
+            request, "topics.html", caller, topics=topics, fault=fault, now=api.clock.now()
+        )
+
+
+async def _read_topics(api: GatewayApi) -> tuple[list[TopicStatus], str]:
+    """The topics, or why they cannot be read."""
+    try:
+        async with asyncio.timeout(TOPICS_SECONDS):
+            return await api.read_topics(), ""
+    except TimeoutError:
+        return [], f"the broker did not answer within {TOPICS_SECONDS:g} s"
+    except (KafkaError, OSError) as error:
+        return [], f"the broker refused, or is away ({type(error).__name__})"
 
 
 def _add_system(router: APIRouter, api: GatewayApi) -> None:

@@ -45,6 +45,7 @@ PAGES = {
     "keys": "/operations/keys",
     "letters": "/operations/dead-letters",
     "system": "/operations/system",
+    "topics": "/operations/topics",
     "not-found": "/agents/nobody",
 }
 

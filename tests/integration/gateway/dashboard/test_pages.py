@@ -39,6 +39,7 @@ PAGES = (
     "/operations/keys",
     "/operations/dead-letters",
     "/operations/system",
+    "/operations/topics",
 )
 each_page = pytest.mark.parametrize("place", PAGES)
 
@@ -111,6 +112,7 @@ async def test_hostile_text_is_shown_as_text(
         ("/agents/{agent}", ("▲ deployed", "in place of", "fires at 200 unused events")),
         ("/compare?agent_id={agent}&version=1.1.0", ("84.0 %", "1.0.0")),
         ("/operations/system", ("trainer-1", "1 of 2")),
+        ("/operations/topics", ("archon.jobs.v1", "archon.gateway")),
         ("/data", ("600 of 640", "480")),
     ],
 )

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from deploy.cli.commands.audit import why
 from deploy.cli.commands.jobs import eta
-from deploy.cli.commands.topics import lags
 from deploy.cli.output import coloured, estimate, shown, table, text
+from shared.kafka.topic_admin import lags
 
 
 def proportion(value: float) -> dict[str, float]:
