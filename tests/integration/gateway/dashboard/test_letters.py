@@ -44,7 +44,7 @@ def letter_of(number: int, body: bytes) -> StoredDeadLetter:
         partition=0,
         record_offset=number,
         key=b"\xffkey",
-        headers=((HOSTILE.encode(), b"\xfe"),),
+        headers=((HOSTILE, b"\xfe"),),
         null_headers=(),
         body=body,
         size_bytes=len(body),
