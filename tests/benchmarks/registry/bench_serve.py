@@ -2,7 +2,8 @@
 
 The server's process is bound to one core, the client's to another. Throughput is that of 64
 connections that ask again as soon as they are answered, over CLINC150's test texts; latency is that
-at half of it, arriving at random times (a Poisson process), counted from when each was due.
+at half of it, arriving at random times (a Poisson process), counted from when each was due. The
+server's CPU time per request says what the core gives where other work shares it.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import psutil
 
 from archon_contracts.formats import TRAIN_FILE, VALIDATION_FILE
 from archon_contracts.values import ArtifactRef
@@ -66,11 +69,14 @@ def _train(folder: Path) -> tuple[list[str], ArtifactRef]:
 
 
 async def _measure(folder: Path, artifact: ArtifactRef, texts: Sequence[str]) -> list[Figure]:
-    async with _served(folder, artifact) as port:
+    async with _served(folder, artifact) as (port, server):
         await _ask_for(port, texts, WARM_UP_SECONDS)
-        rates, p50s, p95s = [], [], []
+        rates, costs, p50s, p95s = [], [], [], []
         for number in range(ROUNDS):
+            before, started = _cpu_seconds(server), time.perf_counter()
             rates.append(await _ask_for(port, texts, SECONDS))
+            answered = rates[-1] * (time.perf_counter() - started)
+            costs.append(1000 * (_cpu_seconds(server) - before) / max(answered, 1))
             taken = await _ask_at(port, texts, rates[-1] / 2, random.Random(number))
             p50s.append(1000 * statistics.median(taken))
             p95s.append(1000 * statistics.quantiles(taken, n=20)[-1])
@@ -82,13 +88,20 @@ async def _measure(folder: Path, artifact: ArtifactRef, texts: Sequence[str]) ->
             reach=REACH_PER_SECOND,
             spread=spread_of(rates),
         ),
+        median(
+            "CPU time of a request at full load",
+            costs,
+            unit="ms",
+            reach=1000 / REACH_PER_SECOND,
+            higher_is_better=False,
+        ),
         median("p50 at half load", p50s, unit="ms", higher_is_better=False),
         median("p95 at half load", p95s, unit="ms", reach=REACH_P95_MS, higher_is_better=False),
     ]
 
 
 @asynccontextmanager
-async def _served(folder: Path, artifact: ArtifactRef) -> AsyncIterator[int]:
+async def _served(folder: Path, artifact: ArtifactRef) -> AsyncIterator[tuple[int, psutil.Process]]:
     module = "tests.benchmarks.registry.serve_process"
     arguments = (f"file://{folder}/store", artifact.digest, str(SERVER_CORE))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -99,7 +112,12 @@ async def _served(folder: Path, artifact: ArtifactRef) -> AsyncIterator[int]:
             raise RuntimeError("the server's output is not piped")
         port = int(await process.stdout.readline())
         await _listening(port)
-        yield port
+        yield port, psutil.Process(process.pid)
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 async def _listening(port: int) -> None:

@@ -49,7 +49,10 @@ async def main(store: str, digest: str, core: int) -> None:
     app = AnswerServer("default", "bench", model, log, sender).build()
     sending = asyncio.create_task(log.run())
     print(port, flush=True)
-    config = uvicorn.Config(app, port=port, log_level="warning", access_log=False)
+    # Longer than a round: the client keeps connections that it does not use at half load.
+    config = uvicorn.Config(
+        app, port=port, log_level="warning", access_log=False, timeout_keep_alive=120
+    )
     await uvicorn.Server(config).serve()
     sending.cancel()
 
