@@ -29,6 +29,11 @@ class ModelQueries:
         self._reads = reads
         self._artifacts = artifacts
 
+    async def require_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> None:
+        """Raises NotFound where the tenant has no such agent."""
+        if not await self._queries.store.has_agent(tx, tenant_id, agent_id):
+            raise NotFound("agent", agent_id)
+
     async def search(
         self,
         tx: Tx,
@@ -40,8 +45,7 @@ class ModelQueries:
         offset: int,
     ) -> tuple[list[ModelView], bool]:
         """The versions that fit, newest first, and whether the last one read did not fit."""
-        if not await self._queries.store.has_agent(tx, tenant_id, agent_id):
-            raise NotFound("agent", agent_id)
+        await self.require_agent(tx, tenant_id, agent_id)
         if wanted.status == TRAINING:
             found = await self._reads.candidates(tx, tenant_id, agent_id)
             return found[offset : offset + limit], False
