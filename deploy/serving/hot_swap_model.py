@@ -14,6 +14,7 @@ from archon_contracts.private_folder import private_temporary_folder
 from archon_contracts.values import ArtifactRef, ModelRef
 from archon_inference import Predictor, VerifiedLoader, limit_answers
 from archon_inference.catalogue import read_catalogue
+from archon_inference.devices import Precision
 from deploy.serving.arms import list_models
 from deploy.serving.batcher import MicroBatcher
 
@@ -52,9 +53,13 @@ class HotSwapModel:
     With `trusted_keys`, only models that one of them signed.
     """
 
-    def __init__(self, trusted_keys: Sequence[str] = ()) -> None:
+    def __init__(
+        self, trusted_keys: Sequence[str] = (), *, precision: Precision = "float32"
+    ) -> None:
         # Versions of the fast path share an encoder: of those only the head is read.
-        self._loader = VerifiedLoader(trusted_keys=trusted_keys, threads=1, capacity=2)
+        self._loader = VerifiedLoader(
+            trusted_keys=trusted_keys, threads=1, capacity=2, precision=precision
+        )
         self._serving: ServingModels | None = None
         self._first = asyncio.Event()
         # One thread answers, another loads: a load never waits in front of a request.

