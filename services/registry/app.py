@@ -8,18 +8,26 @@ from services.registry.archiving import Archiving
 from services.registry.artifact_checks import ArtifactChecks
 from services.registry.domain import RetentionPolicy
 from services.registry.handlers import build_router
+from services.registry.rollout.service import Rollouts
+from services.registry.rollout.store import ExperimentStore
+from services.registry.rollout.sweeper import ExperimentSweeper
 from services.registry.service import RegistryService
 from services.registry.settings import Settings
 from services.registry.store import ModelStore
 from shared.process.application import Application
+from shared.process.periodic import Periodic
 from shared.process.service_context import ServiceContext
+
+SWEEP_SECONDS = 60.0
 
 
 def build_app(settings: Settings) -> Application:
     """Construct everything; nothing connects before `serve`."""
-    shared, models = ServiceContext.build(settings), ModelStore()
+    shared, models, experiments = ServiceContext.build(settings), ModelStore(), ExperimentStore()
+    rollouts = Rollouts(models, experiments, shared.outbox, shared.audit, shared.clock)
     service = RegistryService(
         models,
+        rollouts,
         shared.outbox,
         shared.audit,
         shared.clock,
@@ -27,8 +35,12 @@ def build_app(settings: Settings) -> Application:
         _retention(settings),
     )
     archiving = Archiving(models, shared.outbox, shared.audit, shared.clock)
-    shared.broker.include_router(build_router(service, archiving, shared.inbox))
-    return Application(shared)
+    sweeper = ExperimentSweeper(
+        shared.database, shared.notifier, experiments, rollouts, shared.clock
+    )
+    shared.broker.include_router(build_router(service, archiving, rollouts, shared.inbox))
+    background = [Periodic("experiments", SWEEP_SECONDS, sweeper.sweep)]
+    return Application(shared, background=background)
 
 
 def _retention(settings: Settings) -> RetentionPolicy | None:

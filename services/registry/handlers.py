@@ -12,17 +12,32 @@ from archon_contracts.commands import (
     RetainModels,
     RollBackModel,
 )
+from archon_contracts.events import AgentConfigured, FeedbackCounted
 from services.registry.archiving import Archiving
+from services.registry.rollout.service import Rollouts
 from services.registry.service import RegistryService
 from shared.kafka.broker import Router, new_router, subscription
+from shared.kafka.subscriptions import Subscription
 from shared.messaging.inbox import Inbox
 from shared.messaging.messages import Message
 
 
-def build_router(service: RegistryService, archiving: Archiving, inbox: Inbox) -> Router:
+def build_router(
+    service: RegistryService, archiving: Archiving, rollouts: Rollouts, inbox: Inbox
+) -> Router:
     """One handler per message; each commits its effect with its inbox row."""
     router = new_router()
-    commands = subscription(router, "registry", topics.REGISTRY_COMMANDS)
+    messages = subscription(
+        router, "registry", topics.REGISTRY_COMMANDS, topics.AGENTS, topics.FEEDBACK_COUNTS
+    )
+    _on_commands(messages, service, archiving, inbox)
+    _on_rollouts(messages, rollouts, inbox)
+    return router
+
+
+def _on_commands(
+    commands: Subscription, service: RegistryService, archiving: Archiving, inbox: Inbox
+) -> None:
 
     @commands.on(RegisterModel)
     async def register_model(message: Message[RegisterModel]) -> None:
@@ -52,4 +67,12 @@ def build_router(service: RegistryService, archiving: Archiving, inbox: Inbox) -
     async def retain_models(message: Message[RetainModels]) -> None:
         await inbox.run_once(message, archiving.retain_models)
 
-    return router
+
+def _on_rollouts(messages: Subscription, rollouts: Rollouts, inbox: Inbox) -> None:
+    @messages.on(AgentConfigured)
+    async def record_policy(message: Message[AgentConfigured]) -> None:
+        await inbox.run_once(message, rollouts.record_policy)
+
+    @messages.on(FeedbackCounted)
+    async def record_counts(message: Message[FeedbackCounted]) -> None:
+        await inbox.run_once(message, rollouts.record_counts)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from archon_contracts.commands import DeployModel, LimitAnswers, RegisterModel, RollBackModel
 from archon_contracts.events import (
-    AgentConfiguration,
     DeploymentRefused,
     ModelDeployed,
     ModelRegistered,
@@ -34,6 +32,7 @@ from services.registry.errors import (
     VersionArchived,
 )
 from services.registry.ports import LoadChecks, ModelRepository
+from services.registry.rollout.service import Rollouts
 from shared.audit import AuditLog, describe_actor
 from shared.logging import get_logger
 from shared.messaging.messages import Cause, Message
@@ -52,6 +51,7 @@ class RegistryService:
     def __init__(
         self,
         models: ModelRepository,
+        rollouts: Rollouts,
         outbox: Outbox,
         audit: AuditLog,
         clock: Clock,
@@ -60,6 +60,7 @@ class RegistryService:
     ) -> None:
         """Without a retention policy no version is archived by itself."""
         self._models = models
+        self._rollouts = rollouts
         self._checks = checks
         self._archiving = Archiving(models, outbox, audit, clock)
         self._retention = retention
@@ -89,7 +90,8 @@ class RegistryService:
         """Deploy a version. One that is deployed already is only published again.
 
         A job's version that was compared with another version than the one deployed now is refused:
-        nobody has shown that it is better than that. So is one that has its weights.
+        nobody has shown that it is better than that. So is one that has its weights. Where the
+        agent's policy says so, a job's version begins an experiment instead.
 
         Raises:
             UnknownVersion: the agent has no such version.
@@ -114,18 +116,12 @@ class RegistryService:
         if is_deployed:
             # No new revision: the event repeats the change that stands.
             change = (await self._list_deployments(tx, model))[-1]
+            if command.job_id is None:
+                await self._rollouts.end_by_hand(tx, message.cause, model, revision, command.reason)
+        elif await self._rollouts.begin(tx, message, model, current, revision):
+            return model
         else:
-            change = Deployment(
-                revision=revision + 1,
-                version=str(model.version),
-                previous_version=str(current.version) if current else None,
-                action=Action.DEPLOY,
-                actor=_actor(message),
-                reason=command.reason,
-                job_id=command.job_id,
-                at=self._clock.now(),
-            )
-            await self._deploy(tx, message.cause, model, change)
+            change = await self._replace(tx, message, model, current, revision)
         deployed = ModelDeployed(
             tenant_id=model.tenant_id,
             agent_id=model.agent_id,
@@ -134,7 +130,7 @@ class RegistryService:
             revision=change.revision,
             actor=change.actor,
             reason=command.reason,
-            job_id=command.job_id,
+            job_id=command.job_id or (None if is_deployed else change.job_id),
             deployed_at=change.at,
         )
         await self._outbox.append(tx, deployed, cause=message.cause)
@@ -165,6 +161,14 @@ class RegistryService:
             raise TargetMoved(
                 f"Agent {command.agent_id} was changed while {checked.version} was checked."
             )
+        if command.from_version not in (None, str(current.version)):
+            log.info(
+                "rollback_came_too_late",
+                agent_id=current.agent_id,
+                from_version=command.from_version,
+                version=str(current.version),
+            )
+            return current
         if model.version == current.version:
             log.info(
                 "rollback_changes_nothing", agent_id=current.agent_id, version=str(current.version)
@@ -180,6 +184,7 @@ class RegistryService:
             job_id=None,
             at=self._clock.now(),
         )
+        await self._rollouts.supersede(tx, message.cause, model, current, command.reason)
         await self._deploy(tx, message.cause, model, change)
         rolled_back = ModelRolledBack(
             tenant_id=model.tenant_id,
@@ -213,7 +218,7 @@ class RegistryService:
         if current is None:
             return
         await self._models.set_revision(tx, command.tenant_id, command.agent_id, revision + 1)
-        await self._publish(
+        await self._rollouts.configurations.publish(
             tx, message.cause, current, revision + 1, command.reason, self._clock.now()
         )
 
@@ -288,10 +293,40 @@ class RegistryService:
             )
         return target
 
+    async def _replace(
+        self,
+        tx: Tx,
+        message: Message[DeployModel],
+        model: ModelVersion,
+        current: ModelVersion | None,
+        revision: int,
+    ) -> Deployment:
+        """Deploy another version than the present one, and watch it."""
+        command = message.body
+        # The candidate of an experiment may be deployed by hand: its job is done then.
+        experiment_job = await self._rollouts.supersede(
+            tx, message.cause, model, current, command.reason
+        )
+        change = Deployment(
+            revision=revision + 1,
+            version=str(model.version),
+            previous_version=str(current.version) if current else None,
+            action=Action.DEPLOY,
+            actor=_actor(message),
+            reason=command.reason,
+            job_id=command.job_id or experiment_job,
+            at=self._clock.now(),
+        )
+        await self._deploy(tx, message.cause, model, change)
+        await self._rollouts.watch(tx, model, current, change.revision)
+        return change
+
     async def _deploy(self, tx: Tx, cause: Cause, model: ModelVersion, change: Deployment) -> None:
         """Record the change and publish the agent's configuration."""
         await self._models.set_deployed(tx, model, change)
-        await self._publish(tx, cause, model, change.revision, change.reason, change.at)
+        await self._rollouts.configurations.publish(
+            tx, cause, model, change.revision, change.reason, change.at
+        )
         log.info(
             "deployed_version_changed",
             agent_id=model.agent_id,
@@ -299,29 +334,6 @@ class RegistryService:
             action=change.action,
             revision=change.revision,
         )
-
-    async def _publish(
-        self,
-        tx: Tx,
-        cause: Cause,
-        model: ModelVersion,
-        revision: int,
-        reason: str,
-        at: datetime,
-    ) -> None:
-        configuration = AgentConfiguration(
-            tenant_id=model.tenant_id,
-            agent_id=model.agent_id,
-            kind=model.kind,
-            model=model.ref,
-            revision=revision,
-            allowed_answers=await self._models.find_allowed_answers(
-                tx, model.tenant_id, model.agent_id
-            ),
-            reason=reason,
-            effective_at=at,
-        )
-        await self._outbox.append(tx, configuration, cause=cause)
 
 
 def _actor(message: Message[DeployModel] | Message[RollBackModel]) -> str:

@@ -96,3 +96,63 @@ SELECT revision, version, previous_version, action, actor, reason, job_id, at
 FROM deployments
 WHERE tenant_id = :tenant_id AND agent_id = :agent_id
 ORDER BY revision;
+
+-- name: find_rollout_policy(tenant_id, agent_id)$
+SELECT rollout
+FROM agents
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: set_rollout_policy(tenant_id, agent_id, rollout)!
+UPDATE agents SET rollout = :rollout
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
+-- name: find_answer_counts(tenant_id, agent_id, versions)
+-- Whoever sends feedback may name any version: of those that do not exist nothing is kept.
+SELECT m.version, m.artifact_digest, c.counts
+FROM models AS m
+LEFT JOIN answer_counts AS c USING (tenant_id, agent_id, version)
+WHERE m.tenant_id = :tenant_id AND m.agent_id = :agent_id
+  AND m.version = any(:versions::text[]);
+
+-- name: put_answer_counts(tenant_id, agent_id, counts)!
+INSERT INTO answer_counts (tenant_id, agent_id, version, counts)
+SELECT :tenant_id, :agent_id, each.key, each.value
+FROM jsonb_each(:counts) AS each
+ON CONFLICT (tenant_id, agent_id, version) DO UPDATE SET counts = excluded.counts;
+
+-- name: find_running_experiment(tenant_id, agent_id)^
+SELECT *
+FROM experiments
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND state = 'running';
+
+-- name: find_experiment(experiment_id)^
+SELECT *
+FROM experiments
+WHERE experiment_id = :experiment_id;
+
+-- name: put_experiment(experiment_id, tenant_id, agent_id, kind, state, control_version, treatment_version, job_id, progress, started_at, deadline_at, ended_at, reason)!
+-- What has ended stays as it ended.
+INSERT INTO experiments (
+    experiment_id, tenant_id, agent_id, kind, state, control_version, treatment_version, job_id,
+    progress, started_at, deadline_at, ended_at, reason
+)
+VALUES (
+    :experiment_id, :tenant_id, :agent_id, :kind, :state, :control_version, :treatment_version,
+    :job_id, :progress, :started_at, :deadline_at, :ended_at, :reason
+)
+ON CONFLICT (experiment_id) DO UPDATE SET
+    state = excluded.state, progress = excluded.progress, ended_at = excluded.ended_at,
+    reason = excluded.reason
+WHERE experiments.state = 'running';
+
+-- name: find_last_rollback(tenant_id, agent_id)$
+SELECT max(ended_at)
+FROM experiments
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id AND state = 'rolled_back';
+
+-- name: find_due_experiment(now)^
+SELECT tenant_id, agent_id
+FROM experiments
+WHERE state = 'running' AND deadline_at <= :now
+ORDER BY deadline_at
+LIMIT 1;

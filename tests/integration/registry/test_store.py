@@ -12,6 +12,8 @@ from archon_contracts.values import Estimate
 from services.registry.archiving import Archiving
 from services.registry.domain import Action, ModelStatus
 from services.registry.errors import UnknownVersion
+from services.registry.rollout.service import Rollouts
+from services.registry.rollout.store import ExperimentStore
 from services.registry.service import RegistryService
 from services.registry.settings import Settings
 from services.registry.store import ModelStore
@@ -38,7 +40,10 @@ class RegistryOnPostgres:
         self.shared = shared
         self.models = ModelStore()
         collaborators = (self.models, shared.outbox, shared.audit, shared.clock)
-        service = RegistryService(*collaborators, ScriptedChecks())
+        experiments = ExperimentStore()
+        parts = (shared.outbox, shared.audit, shared.clock)
+        self.rollouts = Rollouts(self.models, experiments, *parts)
+        service = RegistryService(self.models, self.rollouts, *parts, ScriptedChecks())
         archiving = Archiving(*collaborators)
         self._use_cases = {
             "ArchiveModel": archiving.archive_model,

@@ -40,6 +40,7 @@ from tests.support.registry import (
     retain,
     roll_back,
 )
+from tests.support.rollouts import rollouts_on_fakes
 
 TX = object()
 DAY = 86_400.0
@@ -53,7 +54,9 @@ class ArchivingHarness:
         self.audit, self.clock = RecordingAudit(), SetClock(NOON)
         self.checks = ScriptedChecks()
         collaborators = (self.models, self.outbox, self.audit, self.clock)
-        self.registry = RegistryService(*collaborators, self.checks, retention)
+        parts = (self.outbox, self.audit, self.clock)
+        rollouts = rollouts_on_fakes(self.models, *parts)
+        self.registry = RegistryService(self.models, rollouts, *parts, self.checks, retention)
         self.archiving = Archiving(*collaborators)
 
     async def register(self, times: int = 1, command: RegisterModel | None = None) -> None:

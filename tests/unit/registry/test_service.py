@@ -26,6 +26,7 @@ from tests.support.registry import (
     register,
     roll_back,
 )
+from tests.support.rollouts import rollouts_on_fakes
 
 TX = object()
 
@@ -38,9 +39,9 @@ class RegistryHarness:
         self.outbox = RecordingOutbox()
         self.audit = RecordingAudit()
         self.checks = ScriptedChecks()
-        self.service = RegistryService(
-            self.models, self.outbox, self.audit, SetClock(NOON), self.checks
-        )
+        parts = (self.outbox, self.audit, SetClock(NOON))
+        rollouts = rollouts_on_fakes(self.models, *parts)
+        self.service = RegistryService(self.models, rollouts, *parts, self.checks)
 
     async def register(self, times: int = 1) -> None:
         for _ in range(times):

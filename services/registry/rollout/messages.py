@@ -1,0 +1,147 @@
+"""Events of experiments."""
+
+from __future__ import annotations
+
+from archon_contracts.events import (
+    ExperimentAdvanced,
+    ExperimentConcluded,
+    ExperimentOutcome,
+    ExperimentStarted,
+    RegressionDetected,
+)
+from archon_contracts.rollouts.experiment import ArmReport
+from archon_contracts.values import Estimate, ModelRef
+from services.registry.rollout.decisions import FEWEST_ANSWERS
+from services.registry.rollout.experiments import (
+    ArmCounts,
+    ExperimentState,
+    VersionComparison,
+)
+from services.registry.rollout.steps import OUTCOME, Regression, design_of, evidence_of
+from services.registry.statistics.outcomes import Outcomes, square_root
+from services.registry.statistics.sequences import asymptotic_sequence, mean_variance
+from services.registry.statistics.stopped_estimates import stopped_estimate
+
+NORMAL_975 = 1.959964
+_OUTCOMES = {
+    ExperimentState.PROMOTED: ExperimentOutcome.PROMOTED,
+    ExperimentState.KEPT: ExperimentOutcome.KEPT,
+    ExperimentState.CANCELLED: ExperimentOutcome.CANCELLED,
+}
+
+
+def started_event(experiment: VersionComparison, reason: str) -> ExperimentStarted:
+    """A candidate gets traffic."""
+    return ExperimentStarted(
+        tenant_id=experiment.tenant_id,
+        agent_id=experiment.agent_id,
+        experiment_id=experiment.experiment_id,
+        control=experiment.control,
+        treatment=experiment.treatment,
+        treatment_proportion=experiment.share,
+        mode=experiment.kind,
+        job_id=experiment.job_id,
+        reason=reason,
+    )
+
+
+def advanced_event(experiment: VersionComparison, reason: str) -> ExperimentAdvanced:
+    """A canary gets more traffic."""
+    return ExperimentAdvanced(
+        tenant_id=experiment.tenant_id,
+        agent_id=experiment.agent_id,
+        experiment_id=experiment.experiment_id,
+        treatment_proportion=experiment.share,
+        step=experiment.step,
+        reason=reason,
+    )
+
+
+def concluded_event(ended: VersionComparison, deployed: str) -> ExperimentConcluded:
+    """An experiment ended; `deployed` is the version that goes on."""
+    return ExperimentConcluded(
+        tenant_id=ended.tenant_id,
+        agent_id=ended.agent_id,
+        experiment_id=ended.experiment_id,
+        winner=deployed,
+        difference=_difference(ended),
+        reason=ended.reason,
+        outcome=_OUTCOMES[ended.state],
+        mode=ended.kind,
+        arms=(
+            _report(ended.control, ended.control_counts),
+            _report(ended.treatment, ended.treatment_counts),
+        ),
+        job_id=ended.job_id,
+    )
+
+
+def regression_event(
+    experiment: VersionComparison, regression: Regression, reason: str
+) -> RegressionDetected:
+    """A metric of the newer version got worse."""
+    return RegressionDetected(
+        tenant_id=experiment.tenant_id,
+        agent_id=experiment.agent_id,
+        model_version=experiment.treatment.version,
+        metric=regression.metric,
+        before=_estimate_metric(regression, regression.before),
+        now=_estimate_metric(regression, regression.now),
+        previous_version=experiment.control.version,
+        reason=reason,
+    )
+
+
+def _report(model: ModelRef, counts: ArmCounts) -> ArmReport:
+    scored = round(counts.scored.count)
+    rate = scored / counts.interactions if counts.interactions else None
+    return ArmReport(
+        model=model,
+        scored=scored,
+        outcome=_estimate(counts.scored) if scored else None,
+        interactions=counts.interactions,
+        failed=counts.failed,
+        feedback_rate=rate,
+    )
+
+
+def _difference(ended: VersionComparison) -> Estimate | None:
+    control, treatment = ended.control_counts.scored, ended.treatment_counts.scored
+    if not control.count or not treatment.count:
+        return None
+    evidence, policy = evidence_of(ended), ended.policy
+    # Only a test that stopped because of its lead has luck in its estimate.
+    if evidence.is_better or evidence.is_worse:
+        seen = max(control.count + treatment.count, FEWEST_ANSWERS)
+        interval = stopped_estimate(control, treatment, design_of(ended).critical_value(seen))
+    else:
+        tuned_at = policy.maximum_answers / 2
+        interval = asymptotic_sequence(control, treatment, policy.alpha, tuned_at)
+    return Estimate(
+        value=interval.value,
+        low=interval.low,
+        high=interval.high,
+        n=round(control.count + treatment.count),
+    )
+
+
+def _estimate_metric(regression: Regression, outcomes: Outcomes) -> Estimate:
+    estimate = _estimate(outcomes)
+    if regression.metric == OUTCOME:
+        return estimate
+    # Failures and slow answers are compared as proportions of good answers.
+    return Estimate(
+        value=1 - estimate.value, low=1 - estimate.high, high=1 - estimate.low, n=estimate.n
+    )
+
+
+def _estimate(outcomes: Outcomes) -> Estimate:
+    """Mean with the 95 % interval of this one moment, for a person to read."""
+    mean = outcomes.mean
+    radius = NORMAL_975 * square_root(mean_variance(outcomes))
+    return Estimate(
+        value=mean,
+        low=max(0.0, mean - radius),
+        high=min(1.0, mean + radius),
+        n=round(outcomes.count),
+    )

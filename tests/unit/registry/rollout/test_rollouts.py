@@ -1,0 +1,355 @@
+"""Experiments from their beginning to their end, on fakes."""
+
+from typing import Any
+
+import pytest
+
+from archon_contracts.base import Contract
+from archon_contracts.commands import DeployModel, RollBackModel
+from archon_contracts.events import (
+    AgentConfiguration,
+    ExperimentAdvanced,
+    ExperimentConcluded,
+    ExperimentStarted,
+    ModelDeployed,
+    ModelRolledBack,
+    RegressionDetected,
+)
+from archon_contracts.rules.rollout_policy import RolloutMode, RolloutPolicy
+from services.registry.domain import ModelStatus
+from services.registry.rollout.experiments import ExperimentKind, ExperimentState
+from services.registry.rollout.service import Rollouts
+from services.registry.service import RegistryService
+from tests.support.audit import RecordingAudit
+from tests.support.clocks import SetClock
+from tests.support.messaging.messages import NOON, message_of
+from tests.support.messaging.outbox import RecordingOutbox
+from tests.support.registry import (
+    InMemoryModelStore,
+    ScriptedChecks,
+    deploy,
+    deploy_for_job,
+    register,
+    roll_back,
+)
+from tests.support.rollouts import AGENT, InMemoryExperimentStore, configured, counted, policy
+
+TX: Any = object()
+
+
+class RolloutHarness:
+    """The registry on fakes, with versions 1.0.0 (deployed) and 1.1.0."""
+
+    def __init__(self) -> None:
+        self.models = InMemoryModelStore()
+        self.experiments = InMemoryExperimentStore(self.models)
+        self.outbox, self.audit, self.clock = RecordingOutbox(), RecordingAudit(), SetClock(NOON)
+        self.rollouts = Rollouts(self.models, self.experiments, self.outbox, self.audit, self.clock)
+        self.service = RegistryService(
+            self.models,
+            self.rollouts,
+            self.outbox,
+            self.audit,
+            self.clock,
+            ScriptedChecks(),
+        )
+
+    async def prepare(self, chosen: RolloutPolicy) -> None:
+        for _ in range(2):
+            await self.service.register_model(TX, message_of(register()))
+        await self.service.deploy_model(TX, message_of(deploy("1.0.0")))
+        await self.rollouts.record_policy(TX, message_of(configured(chosen)))
+
+    async def offer(self, version: str = "1.1.0") -> DeployModel:
+        """Have a job's version deployed."""
+        command = deploy_for_job(version, "1.0.0")
+        await self.service.deploy_model(TX, message_of(command))
+        return command
+
+    async def count(self, *versions: tuple[str, int, int], times: int = 1, **fields: Any) -> None:
+        for _ in range(times):
+            await self.rollouts.record_counts(TX, message_of(counted(*versions, **fields)))
+
+    @property
+    def deployed(self) -> str:
+        (found,) = [m for m in self.models.models.values() if m.status is ModelStatus.DEPLOYED]
+        return str(found.version)
+
+    def last(self, contract: type[Contract]) -> Any:
+        return self.outbox.of(contract)[-1]
+
+    def states(self, kind: ExperimentKind) -> list[ExperimentState]:
+        return [each.state for each in self.experiments.experiments.values() if each.kind is kind]
+
+
+@pytest.fixture
+async def registry() -> RolloutHarness:
+    return RolloutHarness()
+
+
+async def test_a_jobs_version_begins_a_test_and_agents_learn_of_it(
+    registry: RolloutHarness,
+) -> None:
+    await registry.prepare(policy(RolloutMode.AB_TEST))
+
+    command = await registry.offer()
+
+    started = registry.last(ExperimentStarted)
+    configuration = registry.last(AgentConfiguration)
+    assert registry.deployed == "1.0.0"
+    assert (started.control.version, started.treatment.version) == ("1.0.0", "1.1.0")
+    assert started.job_id == command.job_id
+    assert configuration.revision == 2
+    assert configuration.model.version == "1.0.0"
+    assert configuration.experiment.treatment == started.treatment
+    versions = {
+        configuration.assign(unit_id=f"unit {number}").model.version for number in range(50)
+    }
+    assert versions == {"1.0.0", "1.1.0"}
+
+
+@pytest.mark.parametrize("mode", [RolloutMode.IMMEDIATE, RolloutMode.MANUAL])
+async def test_other_modes_deploy_what_they_are_asked_for(
+    registry: RolloutHarness, mode: RolloutMode
+) -> None:
+    await registry.prepare(policy(mode))
+
+    await registry.offer()
+
+    assert registry.deployed == "1.1.0"
+    assert registry.outbox.of(ExperimentStarted) == []
+
+
+async def test_an_update_of_the_fast_path_is_deployed_at_once(registry: RolloutHarness) -> None:
+    await registry.prepare(policy(RolloutMode.CANARY))
+    command = deploy_for_job("1.1.0", "1.0.0").model_copy(update={"at_once": True})
+
+    await registry.service.deploy_model(TX, message_of(command))
+
+    assert registry.deployed == "1.1.0"
+
+
+async def test_the_first_version_is_deployed_in_every_mode(registry: RolloutHarness) -> None:
+    await registry.rollouts.record_policy(TX, message_of(configured(policy(RolloutMode.AB_TEST))))
+    await registry.service.register_model(TX, message_of(register()))
+
+    await registry.service.deploy_model(TX, message_of(deploy_for_job("1.0.0", None)))
+
+    assert registry.deployed == "1.0.0"
+
+
+async def test_a_command_that_comes_again_begins_no_second_test(registry: RolloutHarness) -> None:
+    await registry.prepare(policy(RolloutMode.AB_TEST))
+    command = await registry.offer()
+
+    await registry.service.deploy_model(TX, message_of(command))
+
+    assert len(registry.outbox.of(ExperimentStarted)) == 1
+    assert len(registry.experiments.experiments) == 1
+
+
+async def test_a_better_candidate_is_deployed_and_everybody_is_told(
+    registry: RolloutHarness,
+) -> None:
+    await registry.prepare(policy(RolloutMode.AB_TEST))
+    command = await registry.offer()
+
+    await registry.count(("1.0.0", 5, 5), ("1.1.0", 8, 2), times=12, interactions=20)
+
+    concluded = registry.last(ExperimentConcluded)
+    deployed = registry.last(ModelDeployed)
+    assert registry.deployed == "1.1.0"
+    assert (concluded.outcome, concluded.winner) == ("promoted", "1.1.0")
+    assert [arm.scored for arm in concluded.arms] == [arm.scored for arm in concluded.arms][::-1]
+    assert all(arm.feedback_rate == 0.5 for arm in concluded.arms)
+    assert 0 < concluded.difference.value < 0.3
+    assert deployed.job_id == command.job_id
+    assert deployed.actor.startswith("system (experiment")
+    assert registry.last(AgentConfiguration).experiment is None
+    assert registry.audit.entries[-1].details["experiment_id"] == str(concluded.experiment_id)
+
+
+async def test_a_worse_candidate_ends_its_test_and_the_deployed_version_stays(
+    registry: RolloutHarness,
+) -> None:
+    await registry.prepare(policy(RolloutMode.AB_TEST))
+    await registry.offer()
+
+    await registry.count(("1.0.0", 8, 2), ("1.1.0", 3, 7), times=12)
+
+    concluded = registry.last(ExperimentConcluded)
+    configuration = registry.last(AgentConfiguration)
+    assert registry.deployed == "1.0.0"
+    assert (concluded.outcome, concluded.winner) == ("kept", "1.0.0")
+    assert (configuration.experiment, configuration.model.version) == (None, "1.0.0")
+    assert registry.outbox.of(RollBackModel) == []
+
+
+async def test_a_canary_grows_step_by_step(registry: RolloutHarness) -> None:
+    shares = {"canary_shares": (0.1, 0.5), "step_answers": 20}
+    await registry.prepare(policy(RolloutMode.CANARY, **shares))
+    await registry.offer()
+
+    await registry.count(("1.0.0", 16, 4), ("1.1.0", 16, 4))
+    grown = registry.last(AgentConfiguration).experiment
+    await registry.count(("1.0.0", 16, 4), ("1.1.0", 16, 4))
+
+    assert registry.last(ExperimentAdvanced).treatment_proportion == 0.5
+    assert grown.treatment_share == 0.5
+    assert registry.last(ExperimentConcluded).outcome == "promoted"
+    assert registry.deployed == "1.1.0"
+
+
+async def test_answers_of_other_weights_count_nowhere(registry: RolloutHarness) -> None:
+    await registry.prepare(policy(RolloutMode.AB_TEST))
+    await registry.offer()
+
+    await registry.count(("1.0.0", 5, 5), ("1.1.0", 8, 2), times=20, digest="f" * 64)
+    await registry.count(("9.9.9", 8, 2), times=2)
+
+    assert registry.experiments.counts == {}
+    assert registry.states(ExperimentKind.AB_TEST) == [ExperimentState.RUNNING]
+
+
+async def test_a_version_that_got_worse_is_rolled_back(registry: RolloutHarness) -> None:
+    await registry.prepare(RolloutPolicy())
+    await registry.count(("1.0.0", 80, 20), times=20)
+    await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))
+
+    await registry.count(("1.1.0", 65, 35), times=3)
+    command = registry.last(RollBackModel)
+    await registry.service.roll_back_model(TX, message_of(command))
+
+    seen = registry.last(RegressionDetected)
+    assert registry.deployed == "1.0.0"
+    assert (seen.model_version, seen.previous_version, seen.metric) == ("1.1.0", "1.0.0", "outcome")
+    assert (round(seen.before.value, 2), round(seen.now.value, 2)) == (0.8, 0.65)
+    assert registry.last(ModelRolledBack).actor == "system (automatic rollback)"
+    assert registry.states(ExperimentKind.WATCH) == [ExperimentState.ROLLED_BACK]
+
+
+async def test_failures_roll_back_too(registry: RolloutHarness) -> None:
+    await registry.prepare(RolloutPolicy())
+    await registry.count(("1.0.0", 0, 0), interactions=2000, failed=20)
+    await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))
+
+    await registry.count(("1.1.0", 0, 0), interactions=300, failed=40)
+
+    assert registry.last(RegressionDetected).metric == "error_rate"
+    assert registry.last(RollBackModel).to_version == "1.0.0"
+
+
+async def test_late_feedback_counts_for_the_version_that_answered(
+    registry: RolloutHarness,
+) -> None:
+    await registry.prepare(RolloutPolicy())
+    await registry.count(("1.0.0", 80, 20), times=20)
+    await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))
+
+    await registry.count(("1.0.0", 0, 100), times=20)
+
+    assert registry.outbox.of(RollBackModel) == []
+    assert registry.experiments.counts["default", AGENT, "1.0.0"].scored.count == 4000
+
+
+async def test_nothing_flips_back_and_forth(registry: RolloutHarness) -> None:
+    """Rolled back, and deployed again by hand: it stays until the cooldown is over."""
+    await registry.prepare(RolloutPolicy(cooldown_seconds=600))
+    await registry.count(("1.0.0", 80, 20), times=20)
+    await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))
+    await registry.count(("1.1.0", 65, 35), times=3)
+    await registry.service.roll_back_model(TX, message_of(registry.last(RollBackModel)))
+
+    await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))
+    await registry.count(("1.1.0", 65, 35), times=3)
+    rollbacks_in_cooldown = len(registry.outbox.of(RollBackModel))
+    registry.clock.move(601)
+    await registry.count(("1.1.0", 65, 35))
+
+    assert rollbacks_in_cooldown == 1
+    assert len(registry.outbox.of(RollBackModel)) == 2
+
+
+async def test_a_rollback_that_comes_too_late_changes_nothing(registry: RolloutHarness) -> None:
+    await registry.prepare(RolloutPolicy())
+    await registry.service.register_model(TX, message_of(register()))
+    await registry.service.deploy_model(TX, message_of(deploy("1.2.0")))
+    command = roll_back("1.0.0").model_copy(update={"from_version": "1.1.0"})
+
+    await registry.service.roll_back_model(TX, message_of(command))
+
+    assert registry.deployed == "1.2.0"
+
+
+async def test_rollbacks_can_be_turned_off(registry: RolloutHarness) -> None:
+    await registry.prepare(RolloutPolicy(automatic_rollback=False))
+    await registry.count(("1.0.0", 80, 20), times=20)
+    await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))
+
+    await registry.count(("1.1.0", 0, 100), times=5)
+
+    assert registry.outbox.of(RollBackModel) == []
+
+
+async def test_a_person_deploys_the_candidate_of_a_test(registry: RolloutHarness) -> None:
+    await registry.prepare(policy(RolloutMode.AB_TEST))
+    command = await registry.offer()
+
+    await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))
+
+    assert registry.last(ExperimentConcluded).outcome == "promoted"
+    assert registry.last(ModelDeployed).job_id == command.job_id
+    assert registry.last(AgentConfiguration).experiment is None
+
+
+async def test_a_person_ends_a_test_by_deploying_what_is_deployed(
+    registry: RolloutHarness,
+) -> None:
+    await registry.prepare(policy(RolloutMode.SHADOW))
+    await registry.offer()
+
+    await registry.service.deploy_model(TX, message_of(deploy("1.0.0")))
+
+    assert registry.last(ExperimentConcluded).outcome == "kept"
+    assert registry.last(AgentConfiguration).experiment is None
+    assert registry.deployed == "1.0.0"
+
+
+async def test_another_version_that_is_deployed_meanwhile_cancels_a_test(
+    registry: RolloutHarness,
+) -> None:
+    await registry.prepare(policy(RolloutMode.AB_TEST))
+    await registry.offer()
+    await registry.service.register_model(TX, message_of(register()))
+
+    await registry.service.deploy_model(TX, message_of(deploy("1.2.0")))
+
+    concluded = registry.last(ExperimentConcluded)
+    assert (concluded.outcome, concluded.winner) == ("cancelled", "1.2.0")
+    assert registry.deployed == "1.2.0"
+
+
+async def test_an_experiment_whose_time_is_over_ends(registry: RolloutHarness) -> None:
+    await registry.prepare(policy(RolloutMode.CANARY, maximum_seconds=60))
+    await registry.offer()
+    registry.clock.move(61)
+
+    assert await registry.experiments.find_due_agent(TX, registry.clock.now()) is not None
+    await registry.rollouts.expire(TX, "default", AGENT)
+
+    assert "too few answers were scored" in registry.last(ExperimentConcluded).reason
+    assert await registry.experiments.find_due_agent(TX, registry.clock.now()) is None
+
+
+async def test_a_policy_that_changes_leaves_what_runs_as_it_began(
+    registry: RolloutHarness,
+) -> None:
+    await registry.prepare(policy(RolloutMode.AB_TEST, treatment_share=0.2))
+    await registry.offer()
+
+    changed = policy(RolloutMode.AB_TEST, treatment_share=0.7)
+    await registry.rollouts.record_policy(TX, message_of(configured(changed)))
+    await registry.count(("1.0.0", 8, 2), ("1.1.0", 8, 2))
+
+    (experiment,) = registry.experiments.experiments.values()
+    assert (experiment.share, experiment.policy.treatment_share) == (0.2, 0.2)
