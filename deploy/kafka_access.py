@@ -34,8 +34,8 @@ ROLES: Final = (*SERVICES, AGENT, OPERATOR, SETUP)
 
 READERS: Final[dict[Topic, tuple[str, ...]]] = {
     topics.FEEDBACK: ("coordinator",),
-    topics.FEEDBACK_COUNTS: ("gateway",),
-    topics.AGENTS: ("gateway",),
+    topics.FEEDBACK_COUNTS: ("gateway", "registry"),
+    topics.AGENTS: ("gateway", "registry"),
     topics.JOBS: ("gateway", "coordinator", "evaluator"),
     topics.CURRICULUM: ("gateway", "coordinator"),
     topics.DATASETS: ("gateway", "coordinator"),
@@ -66,7 +66,7 @@ WRITERS: Final[dict[Topic, tuple[str, ...]]] = {
     topics.DATASETS: ("data_prep", "synthetic_generator"),
     topics.TRAINING: ("trainer",),
     topics.METRICS: ("trainer",),
-    topics.EVALUATIONS: ("evaluator",),
+    topics.EVALUATIONS: ("evaluator", "registry"),
     topics.MODELS: ("registry",),
     topics.AGENT_CONFIGURATIONS: ("registry",),
     topics.WORKERS: ("trainer",),
@@ -77,7 +77,7 @@ WRITERS: Final[dict[Topic, tuple[str, ...]]] = {
     topics.SYNTHETIC_GENERATOR_COMMANDS: ("gateway",),
     topics.TRAINER_COMMANDS: ("coordinator",),
     topics.EVALUATOR_COMMANDS: ("gateway", "coordinator"),
-    topics.REGISTRY_COMMANDS: ("gateway", "coordinator"),
+    topics.REGISTRY_COMMANDS: ("gateway", "coordinator", "registry"),
     **{dead_letters(service): (service,) for service in SERVICES},
 }
 """Services that send of their own accord; what the gateway replays is added in `replayed`."""

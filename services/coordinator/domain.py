@@ -231,6 +231,8 @@ class JobFacts(ValueObject):
     evaluation: EvaluationFacts | None = None
     learning: LearningReport | None = None
     model: ModelRef | None = None
+    experiment_id: UUID | None = None
+    """Comparison of its version with the deployed one in production; the job waits for its end."""
     retention: RetentionStrategy = RetentionStrategy.STANDARD
     escalations: tuple[EscalationStep, ...] = ()
     replaced: tuple[ReplacedCandidate, ...] = ()

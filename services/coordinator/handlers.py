@@ -11,6 +11,8 @@ from archon_contracts.events import (
     DeploymentRefused,
     EvaluationCompleted,
     EvaluationFailed,
+    ExperimentConcluded,
+    ExperimentStarted,
     ModelDeployed,
     ModelRegistered,
     ModelRolledBack,
@@ -142,6 +144,14 @@ def _on_models(messages: Subscription, jobs: JobService, inbox: Inbox) -> None:
     @messages.on(ModelRegistered)
     async def record_registration(message: Message[ModelRegistered]) -> None:
         await inbox.run_once(message, jobs.record_registration)
+
+    @messages.on(ExperimentStarted)
+    async def record_experiment(message: Message[ExperimentStarted]) -> None:
+        await inbox.run_once(message, jobs.record_experiment)
+
+    @messages.on(ExperimentConcluded)
+    async def record_experiment_end(message: Message[ExperimentConcluded]) -> None:
+        await inbox.run_once(message, jobs.record_experiment_end)
 
     @messages.on(DeploymentRefused)
     async def reevaluate(message: Message[DeploymentRefused]) -> None:

@@ -83,9 +83,8 @@ class JobLifecycle:
             return
         if event is JobEvent.REVIEW_REQUESTED:
             await self._window_ends.await_review(tx, moved)
-        # Elsewhere nothing runs that would be worth stopping: late results are ignored.
-        if event is JobEvent.CANCELLED and job.state is JobState.TRAINING:
-            await self._dispatcher.cancel_training(tx, job, cause, reason)
+        if event is JobEvent.CANCELLED:
+            await self._stop_what_runs(tx, job, cause, reason)
         if moved.state.is_final and moved.is_withdrawal:
             await self._agent_queue.record_withdrawal_end(tx, moved, hopeless=data_at_fault)
         if moved.state.is_final:
@@ -208,11 +207,21 @@ class JobLifecycle:
                 reason = f"the trainer gave no answer for {seconds:g} s"
                 await self._dispatcher.cancel_training(tx, job, cause, reason)
                 await self.retry_training(tx, job, cause, reason)
+            case JobState.ROLLING_OUT if job.facts.experiment_id is not None:
+                # It has a time limit of its own, at the registry.
+                await self._transitions.update_facts(tx, job, job.facts)
             case _:
                 error = await self._dispatcher.find_last_error(tx, job)
                 cause_text = f"its last try failed: {error}" if error else "is its service up?"
                 reason = f"nobody finished {job.state} within {seconds:g} s; {cause_text}"
                 await self.retry_command(tx, job, cause, reason)
+
+    async def _stop_what_runs(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+        """Of a cancelled job. Elsewhere nothing is worth stopping: late results are ignored."""
+        if job.state is JobState.TRAINING:
+            await self._dispatcher.cancel_training(tx, job, cause, reason)
+        if job.facts.experiment_id is not None:
+            await self._dispatcher.end_experiment(tx, job, cause, reason)
 
     async def _release_agent(
         self, tx: Tx, job: Job, ended: Job, cause: Cause, end: WindowEnd

@@ -15,6 +15,9 @@ from archon_contracts.events import (
     DeploymentRefused,
     EvaluationCompleted,
     EvaluationFailed,
+    ExperimentConcluded,
+    ExperimentOutcome,
+    ExperimentStarted,
     ModelDeployed,
     ModelRegistered,
     QualityReport,
@@ -24,6 +27,7 @@ from archon_contracts.events import (
     WorkerReported,
 )
 from archon_contracts.formats import NEGATIVES
+from archon_contracts.rules.rollout_policy import RolloutMode
 from archon_contracts.values import ALL_ITEMS, Estimate
 from services.coordinator.domain import (
     AgentKey,
@@ -31,6 +35,7 @@ from services.coordinator.domain import (
     DatasetFacts,
     EvaluationFacts,
     Job,
+    JobFacts,
 )
 from services.coordinator.jobs.escalation import (
     is_answer_of_earlier_candidate,
@@ -53,6 +58,7 @@ from shared.messaging.messages import Cause, Message
 from shared.postgres.database import Tx
 
 CANDIDATE = "candidate"
+MANUAL_REASON = "the agent's rollout mode is manual"
 
 log = get_logger(__name__)
 
@@ -231,11 +237,31 @@ class JobService:
         if job is None:
             return
         facts = job.facts.model_copy(update={"model": message.body.model})
+        reasons = await self._find_review_reasons(tx, job)
         event, reason = JobEvent.REGISTERED, ""
-        if job.review_reasons:
+        if reasons:
             event = JobEvent.REVIEW_REQUESTED
-            reason = describe_review(message.body.model.version, job.review_reasons)
+            reason = describe_review(message.body.model.version, reasons)
+            facts = with_review_reasons(facts, reasons)
         await self._lifecycle.advance(tx, job, event, message.cause, reason=reason, facts=facts)
+
+    async def record_experiment(self, tx: Tx, message: Message[ExperimentStarted]) -> None:
+        """Wait for the end of an experiment, which may be in days."""
+        job = await self._find_expected(tx, message.body, JobEvent.ROLLOUT_ENDED)
+        if job is not None:
+            experiment_id = message.body.experiment_id
+            facts = job.facts.model_copy(update={"experiment_id": experiment_id})
+            await self._lifecycle.update_facts(tx, job, facts)
+
+    async def record_experiment_end(self, tx: Tx, message: Message[ExperimentConcluded]) -> None:
+        """End the job of a version that is not deployed; of one that is, ModelDeployed follows."""
+        body = message.body
+        if body.job_id is None or body.outcome == ExperimentOutcome.PROMOTED:
+            return
+        job = await self._find_expected(tx, body, JobEvent.ROLLOUT_ENDED)
+        if job is not None:
+            event = JobEvent.ROLLOUT_ENDED
+            await self._lifecycle.advance(tx, job, event, message.cause, reason=body.reason)
 
     async def reevaluate(self, tx: Tx, message: Message[DeploymentRefused]) -> None:
         """Another version was deployed meanwhile: the candidate must be better than that one."""
@@ -268,6 +294,13 @@ class JobService:
     async def record_worker_report(self, tx: Tx, message: Message[WorkerReported]) -> None:
         """Remember a worker's capacity; a new slot goes to a waiting job."""
         await self._slots.record_report(tx, message.body)
+
+    async def _find_review_reasons(self, tx: Tx, job: Job) -> tuple[str, ...]:
+        """Why a person decides on the deployment; empty: nobody needs to."""
+        agent = await self._records.find_agent(tx, job.key)
+        if agent is None or agent.profile.rollout.mode is not RolloutMode.MANUAL:
+            return job.review_reasons
+        return (*job.review_reasons, MANUAL_REASON)
 
     async def _find_without_sources(self, tx: Tx, job_id: UUID) -> Job | None:
         """The job, locked, if it still waits for its sources."""
@@ -312,6 +345,14 @@ class JobService:
 def describe_review(version: str, reasons: tuple[str, ...]) -> str:
     """What a person reads who looks at the job."""
     return f"version {version} is ready and not deployed, it awaits a review: {'; '.join(reasons)}"
+
+
+def with_review_reasons(facts: JobFacts, reasons: tuple[str, ...]) -> JobFacts:
+    """The facts of a job whose version waits for a person."""
+    if facts.evaluation is None:
+        return facts
+    evaluation = facts.evaluation.model_copy(update={"review_reasons": reasons})
+    return facts.model_copy(update={"evaluation": evaluation})
 
 
 def count_left_out(quality: QualityReport, waiting: Mapping[str, int]) -> int:

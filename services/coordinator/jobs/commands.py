@@ -247,6 +247,7 @@ def _deploy(job: Job) -> DeployModel:
         job_id=job.job_id,
         compared_with=evaluation.compared_with,
         requested_by=f"system (job {job.job_id}, {_requester(job)})",
+        at_once=job.is_update or job.is_withdrawal,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archon_contracts.commands import CancelTraining
+from archon_contracts.commands import CancelTraining, DeployModel
 from services.coordinator.domain import Job
 from services.coordinator.errors import UnknownAgent
 from services.coordinator.jobs.commands import build_command
@@ -52,6 +52,20 @@ class CommandDispatcher:
         if needed_source_work(job) is None:
             return None
         return await self._work.find_last_error(tx, kind=PUBLISH_SOURCES, key=str(job.job_id))
+
+    async def end_experiment(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
+        """Have the experiment of the job's version ended, by deploying what is deployed again."""
+        agent = await self._agents.find_agent(tx, job.key)
+        if agent is None or agent.deployed is None:
+            return
+        command = DeployModel(
+            tenant_id=job.key.tenant_id,
+            agent_id=job.key.agent_id,
+            model_version=agent.deployed.version,
+            reason=reason,
+            requested_by=f"system (job {job.job_id} was cancelled)",
+        )
+        await self._outbox.append(tx, command, cause=cause_of_stage(cause, job))
 
     async def cancel_training(self, tx: Tx, job: Job, cause: Cause, reason: str) -> None:
         """Stop the job's running attempt."""

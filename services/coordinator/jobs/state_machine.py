@@ -36,6 +36,7 @@ class JobEvent(StrEnum):
     REGISTERED = "registered"
     REVIEW_REQUESTED = "review requested"  # its version is ready, and a person decides
     DEPLOYED = "deployed"
+    ROLLOUT_ENDED = "rollout ended"  # its experiment did, and the deployed version stays
     # Somebody deployed or rolled back since the gate decided.
     DEPLOYED_CHANGED = "deployed version changed"
     GAVE_UP = "gave up"  # the stage cannot be done
@@ -69,6 +70,7 @@ _FORWARD: Final = {
     (JobState.REGISTERING, JobEvent.REGISTERED): JobState.ROLLING_OUT,
     (JobState.REGISTERING, JobEvent.REVIEW_REQUESTED): JobState.COMPLETED,
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED): JobState.COMPLETED,
+    (JobState.ROLLING_OUT, JobEvent.ROLLOUT_ENDED): JobState.REJECTED,
     # The gate compared it with a version that is no longer deployed.
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED_CHANGED): JobState.EVALUATING,
 }

@@ -18,6 +18,7 @@ LOOK_ACROSS = {
     "services/gateway/handlers.py": "dead letters and batches of feedback",
     "services/gateway/feedback/known_agents.py": "all names, once at start",
     "services/gateway/http/transactions.py": "for the handlers",
+    "services/registry/rollout/sweeper.py": "experiments whose time is over, whoever's they are",
     "services/trainer/app.py": "folders of jobs that are over",
     "shared/process/application.py": "prunings",
     "shared/postgres/database.py": "defines it",

@@ -34,6 +34,7 @@ FORWARD = [
     (JobState.REGISTERING, JobEvent.REGISTERED, JobState.ROLLING_OUT),
     (JobState.REGISTERING, JobEvent.REVIEW_REQUESTED, JobState.COMPLETED),
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED, JobState.COMPLETED),
+    (JobState.ROLLING_OUT, JobEvent.ROLLOUT_ENDED, JobState.REJECTED),
     (JobState.ROLLING_OUT, JobEvent.DEPLOYED_CHANGED, JobState.EVALUATING),
 ]
 EXPECTED = {(state, event): end for state, event, end in FORWARD}
