@@ -1,4 +1,4 @@
-"""What an agent is told to run."""
+"""Publication of what an agent runs."""
 
 from __future__ import annotations
 

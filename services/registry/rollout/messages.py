@@ -1,8 +1,9 @@
-"""Events of experiments."""
+"""Events of experiments, and what the audit log holds of them."""
 
 from __future__ import annotations
 
 from archon_contracts.events import (
+    AuditAction,
     ExperimentAdvanced,
     ExperimentConcluded,
     ExperimentOutcome,
@@ -11,6 +12,7 @@ from archon_contracts.events import (
 )
 from archon_contracts.rollouts.experiment import ArmReport
 from archon_contracts.values import Estimate, ModelRef
+from services.registry.domain import Deployment
 from services.registry.rollout.decisions import FEWEST_ANSWERS
 from services.registry.rollout.experiments import (
     ArmCounts,
@@ -21,6 +23,7 @@ from services.registry.rollout.steps import OUTCOME, Regression, design_of, evid
 from services.registry.statistics.outcomes import Outcomes, square_root
 from services.registry.statistics.sequences import asymptotic_sequence, mean_variance
 from services.registry.statistics.stopped_estimates import stopped_estimate
+from shared.audit import AuditEntry
 
 NORMAL_975 = 1.959964
 _OUTCOMES = {
@@ -89,6 +92,25 @@ def regression_event(
         now=_estimate_metric(regression, regression.now),
         previous_version=experiment.control.version,
         reason=reason,
+    )
+
+
+def promoted_entry(experiment: VersionComparison, change: Deployment) -> AuditEntry:
+    """The audit log's entry of a candidate that is deployed because its experiment ended so."""
+    return AuditEntry(
+        tenant_id=experiment.tenant_id,
+        actor=change.actor,
+        action=AuditAction.DEPLOYED,
+        agent_id=experiment.agent_id,
+        subject=change.version,
+        reason=change.reason,
+        details={
+            "digest": experiment.treatment.artifact.digest,
+            "previous_version": experiment.control.version,
+            "revision": str(change.revision),
+            "experiment_id": str(experiment.experiment_id),
+            "job_id": str(experiment.job_id),
+        },
     )
 
 

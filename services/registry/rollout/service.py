@@ -10,7 +10,6 @@ from archon_contracts.base import Contract
 from archon_contracts.commands import DeployModel, RollBackModel
 from archon_contracts.events import (
     AgentConfigured,
-    AuditAction,
     FeedbackCounted,
     FeedbackCounts,
     ModelDeployed,
@@ -30,6 +29,7 @@ from services.registry.rollout.experiments import (
 from services.registry.rollout.messages import (
     advanced_event,
     concluded_event,
+    promoted_entry,
     regression_event,
     started_event,
 )
@@ -42,7 +42,7 @@ from services.registry.rollout.steps import (
     choose_step,
     find_regression,
 )
-from shared.audit import AuditEntry, AuditLog
+from shared.audit import AuditLog
 from shared.logging import get_logger
 from shared.messaging.messages import Cause, Message
 from shared.messaging.outbox import Outbox
@@ -345,7 +345,7 @@ class Rollouts:
         )
         await self._append(tx, deployed, cause, experiment)
         # Last, because the lock of the audit log must be the last one.
-        await self._audit.append(tx, _promoted_entry(experiment, change), cause=cause)
+        await self._audit.append(tx, promoted_entry(experiment, change), cause=cause)
 
     async def _conclude(
         self,
@@ -356,7 +356,7 @@ class Rollouts:
         state: ExperimentState,
         reason: str,
     ) -> None:
-        """Keep the end and publish it; of a watch, nobody was told that it began."""
+        """Keep the end and publish it; the beginning of a watch was not published either."""
         ended = experiment.end(state, reason, self._clock.now())
         await self._experiments.put_experiment(tx, ended)
         if ended.divides_traffic:
@@ -398,21 +398,3 @@ class Rollouts:
     ) -> None:
         # One message may end an experiment and begin another.
         await self._outbox.append(tx, body, cause=cause, part=str(experiment.experiment_id))
-
-
-def _promoted_entry(experiment: VersionComparison, change: Deployment) -> AuditEntry:
-    return AuditEntry(
-        tenant_id=experiment.tenant_id,
-        actor=change.actor,
-        action=AuditAction.DEPLOYED,
-        agent_id=experiment.agent_id,
-        subject=change.version,
-        reason=change.reason,
-        details={
-            "digest": experiment.treatment.artifact.digest,
-            "previous_version": experiment.control.version,
-            "revision": str(change.revision),
-            "experiment_id": str(experiment.experiment_id),
-            "job_id": str(experiment.job_id),
-        },
-    )

@@ -87,7 +87,7 @@ def choose_step(
 
 
 def find_regression(experiment: VersionComparison, *, alpha: float, last: int) -> Regression | None:
-    """The first of outcome, failures and latency that got worse beyond chance."""
+    """The first of outcome, failures and latency that got significantly worse."""
     before, now = experiment.control_counts, experiment.treatment_counts
     pairs = (
         Regression(OUTCOME, before.scored, now.scored),

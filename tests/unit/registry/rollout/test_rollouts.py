@@ -148,7 +148,7 @@ async def test_a_command_that_comes_again_begins_no_second_test(registry: Rollou
     assert len(registry.experiments.experiments) == 1
 
 
-async def test_a_better_candidate_is_deployed_and_everybody_is_told(
+async def test_a_better_candidate_is_deployed_and_its_end_published(
     registry: RolloutHarness,
 ) -> None:
     await registry.prepare(policy(RolloutMode.AB_TEST))
