@@ -15,7 +15,7 @@ from typing import Any, Final
 
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 ABSENT: Final = "no Chromium is here (apt-get install chromium): pages are not looked at"
-ANSWER_SECONDS: Final = 20.0
+ANSWER_SECONDS: Final = 60.0
 FLAGS: Final = (
     "--headless=new --no-sandbox --disable-gpu --disable-extensions --no-first-run "
     "--disable-background-networking --disable-component-update --hide-scrollbars "

@@ -35,6 +35,7 @@ from tests.support.gateway.gateway import KEY, ServedGateway
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> {{ 7*7 }} مرحبا ‮evil 🦊"
 """Text that is shown as text: markup, quotes, a template, right-to-left, an override, an emoji."""
+PLAIN = "no group loses more than allowed"
 READS_PAGES = {"Accept": "text/html,*/*;q=0.8"}
 TRACE = "d4" * 16
 WEIGHTS = ArtifactRef(uri="file:///weights", digest="b" * 64)
@@ -52,7 +53,7 @@ async def sign_in(browser: httpx.AsyncClient, key: str = KEY, to: str = "/") -> 
     return await browser.post("/sign-in", data={"key": key, "next": to})
 
 
-async def store_retrain(gateway: ServedGateway, agent_id: str, text: str = "a reason") -> UUID:
+async def store_retrain(gateway: ServedGateway, agent_id: str, text: str = PLAIN) -> UUID:
     """Let the gateway read a whole retrain of a new agent; returns its job."""
     job_id = new_id()
     await gateway.publish(*events_of_retrain(agent_id, job_id, text))
@@ -76,6 +77,7 @@ def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
     who: dict[str, Any] = {"agent_id": agent_id}
     job = {**who, "job_id": job_id}
     model = ModelRef(version="1.1.0", artifact=WEIGHTS)
+    name = "contradicted" if text == PLAIN else text
     states = [state for state in JobState if not state.is_final] + [JobState.COMPLETED]
     return [
         AgentConfigured(
@@ -107,7 +109,10 @@ def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
             artifact=WEIGHTS,
             items={"train": 480, "validation": 60, "test": 60},
             quality=QualityReport(
-                received=640, kept=600, quarantined=12, quarantined_by_reason={text: 12}
+                received=640,
+                kept=600,
+                quarantined=12,
+                quarantined_by_reason={name: 12},
             ),
         ),
         EvaluationCompleted(
@@ -116,7 +121,10 @@ def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
             passed=True,
             reasons=(f"accuracy rises by 9.0 points (p = 0.001); {text}",),
             accuracy={
-                "candidate": {"all": _estimate(0.84), text: _estimate(0.7)},
+                "candidate": {
+                    "all": _estimate(0.84),
+                    name: _estimate(0.7),
+                },
                 "deployed": {"all": _estimate(0.75)},
             },
             compared_with="1.0.0",
@@ -128,7 +136,7 @@ def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
             model=model,
             parent_version="1.0.0",
             dataset_id=new_id(),
-            metrics={text: _estimate(0.84)},
+            metrics={name: _estimate(0.84)},
         ),
         JobCompleted(**job, model="1.1.0", digest="b" * 64, stage_seconds={}),
         ModelDeployed(
@@ -146,12 +154,19 @@ def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
 
 
 def _points(text: str, at: datetime) -> tuple[MetricPoint, ...]:
-    names = {"train/loss": 1.6, "validation/loss": 1.8, "train/learning_rate": 3e-4, text: 1.0}
-    return tuple(
+    falling = {"train/loss": 1.6, "validation/loss": 1.8, "train/learning_rate": 3e-4}
+    if text != PLAIN:
+        falling[text] = 1.0
+    found = [
         MetricPoint(name=name, value=first / (1 + step / 9), step=step, recorded_at=at)
-        for name, first in names.items()
+        for name, first in falling.items()
         for step in range(1, STEPS + 1)
-    )
+    ]
+    rising = [
+        MetricPoint(name="validation/accuracy", value=0.84 - 0.3 / step, step=step, recorded_at=at)
+        for step in range(1, STEPS + 1, 5)
+    ]
+    return (*found, *rising)
 
 
 def _counts(at: datetime) -> FeedbackCounts:

@@ -98,8 +98,11 @@
       else open();
     });
     open();
-    const seconds = Number(refresh.dataset.poll);
-    if (seconds) setInterval(changed, 1000 * seconds);
+    // What comes by no event, such as the points of a curve, while there may be any.
+    const { poll, pollWhile } = refresh.dataset;
+    if (Number(poll)) {
+      setInterval(() => { if (document.querySelector(pollWhile)) changed(); }, 1000 * poll);
+    }
   }
 
   document.addEventListener("DOMContentLoaded", () => {

@@ -104,7 +104,8 @@ def _add_job(router: APIRouter, api: GatewayApi) -> None:
             points = await api.metrics.samples(tx, job)
         report = await api.reports.build(job, points)
         page = await asyncio.to_thread(render_page, report)
-        return HTMLResponse(page, headers={"content-security-policy": HEADER_POLICY})
+        headers = {"Content-Security-Policy": HEADER_POLICY, "Cache-Control": "no-store"}
+        return HTMLResponse(page, headers=headers)
 
 
 def _add_cancel(router: APIRouter, api: GatewayApi) -> None:

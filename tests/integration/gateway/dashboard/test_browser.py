@@ -23,7 +23,7 @@ from tests.support.sources import ROOT
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason=ABSENT),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
 ]
 
 SCREENS = ROOT / "var" / "screens"
@@ -31,6 +31,8 @@ FIGURES = SCREENS / "figures.json"
 MAX_PAGE_BYTES = 300_000
 VIEWS = ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark"))
 SIGN_IN = "document.getElementById('key').value = '{}'; document.querySelector('form').submit()"
+REDRAWN = "new Promise((done) => setTimeout(done, 250))"
+"""Longer than pages wait until they draw their charts anew."""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 PAGES = {
     "overview": "/",
@@ -84,9 +86,10 @@ async def test_every_page_fits_and_complains_of_nothing(
 async def look(page: BrowserPage, address: str, name: str) -> dict[str, int]:
     """Take the pictures of a page; returns by how much it is wider than the window, where it is."""
     wider = {}
+    await page.go(address)
     for width, scheme in VIEWS:
         await page.view(width, scheme)
-        await page.go(address)
+        await page.run(REDRAWN)
         if over := await page.run(OVERFLOW):
             wider[f"{name} at {width}"] = over
         await page.picture(SCREENS / f"{name}-{width}-{scheme}.png")

@@ -213,6 +213,24 @@ async def test_a_confirmed_rollback_is_one_command_however_often_it_is_sent(
     assert len(records) == 1
 
 
+async def test_commands_of_pages_are_those_of_the_api_and_so_are_their_refusals(
+    gateway: ServedGateway, browser: httpx.AsyncClient
+) -> None:
+    job = await store_retrain(gateway, "deployed")
+    await sign_in(browser)
+    form = PageReader((await browser.get("/agents/deployed/deploy/1.1.0")).text)
+    fields = {"reason": "checked by hand", "request_id": form.value_of("request_id")}
+
+    deployed = await browser.post("/agents/deployed/deploy/1.1.0", data=fields)
+    unknown = await browser.post("/agents/deployed/deploy/9.9.9", data=fields)
+    finished = await browser.post(f"/jobs/{job}/cancel", data={"reason": "too late"})
+
+    assert deployed.headers["location"] == "/agents/deployed?accepted=deploy"
+    assert len(await gateway.records(REGISTRY_COMMANDS, b"checked by hand")) == 1
+    assert (unknown.status_code, finished.status_code) == (404, 409)
+    assert "can no longer be cancelled" in finished.text
+
+
 async def test_a_form_that_is_too_long_is_refused_before_anybody_has_signed_in(
     browser: httpx.AsyncClient,
 ) -> None:
