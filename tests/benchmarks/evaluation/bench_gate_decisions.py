@@ -25,9 +25,10 @@ from tests.benchmarks.learning.clinc import DATA_FILE as DATA_FILE
 from tests.benchmarks.learning.clinc import FrozenVectors, Row, read_domains, unit
 
 SEED, RETRAINS, SAMPLE = 11, 200, 1_500
-WEAK, MIDDLE, STRONG = 3, 8, 30
+WEAK, MIDDLE, STRONG = 2, 5, 12
 """Training examples per intent of the three fitted models."""
 TEST_PER_INTENT: int | None = None
+INTENTS_PER_DOMAIN: int | None = None
 BETTER = 0.03
 NOT_BETTER = (0.0, -0.01, -0.02, -0.03)
 MOVED = 0.01
@@ -36,11 +37,12 @@ LOST_TOPICS = 20
 """Of each kind of topic: intents as groups, and domains as groups."""
 TINY = {
     "RETRAINS": 4,
-    "SAMPLE": 60,
+    "SAMPLE": 30,
     "WEAK": 2,
     "MIDDLE": 3,
     "STRONG": 4,
-    "TEST_PER_INTENT": 1,
+    "TEST_PER_INTENT": 2,
+    "INTENTS_PER_DOMAIN": 2,
     "LOST_TOPICS": 2,
 }
 
@@ -163,7 +165,8 @@ def _fitted_vectors() -> FrozenVectors:
 
 def answer_rows() -> list[AnsweredRow]:
     """All test rows with the answers of the three models."""
-    domains = read_domains(SEED, STRONG, test=TEST_PER_INTENT)
+    whole = read_domains(SEED, STRONG, test=TEST_PER_INTENT)
+    domains = [each.part(each.name, each.intents[:INTENTS_PER_DOMAIN]) for each in whole]
     test = [(text, intent, d.name) for d in domains for text, intent in d.test]
     train = [row for domain in domains for row in domain.train]
     texts = [text for text, _, _ in test]

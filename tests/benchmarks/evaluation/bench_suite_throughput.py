@@ -26,7 +26,7 @@ from tests.benchmarks.harness import Figure, median
 from tests.benchmarks.learning.clinc import BASE_MODEL, FROZEN_LAYERS, MAXIMUM_TOKENS, read_domains
 from tests.benchmarks.learning.clinc import DATA_FILE as DATA_FILE
 
-ITEMS, ROUNDS, BATCH, THREADS = 10_000, 2, 64, 1
+ITEMS, ROUNDS, BATCH, THREADS = 10_000, 1, 64, 1
 TINY = {"ITEMS": 60, "ROUNDS": 1}
 
 
