@@ -185,6 +185,7 @@ class DemoAgent:
             actual=answer,
             expected=request.correction,
             model_version=model.version,
+            model_digest=model.digest,
         )
         return str(await self._feedback.send(feedback))
 
