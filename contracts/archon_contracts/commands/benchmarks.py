@@ -18,8 +18,8 @@ from archon_contracts.values import ALL_ITEMS, AgentKind, ArtifactRef, ModelRef
 class MetricThreshold(ValueObject):
     """What a metric must reach."""
 
-    metric: str = Field(min_length=1, max_length=128)
-    group: str = Field(default=ALL_ITEMS, min_length=1, max_length=256)
+    metric: str = Field(min_length=1, max_length=500)
+    group: str = Field(default=ALL_ITEMS, min_length=1, max_length=500)
     at_least: float | None = None
     at_most: float | None = None
     of: Literal["estimate", "interval"] = Field(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from archon_contracts.commands import MetricThreshold
 from archon_contracts.events import FeedbackCounts
 from archon_contracts.values import ArtifactRef
 from services.gateway.domain import Lineage, ModelView
@@ -15,6 +16,7 @@ from services.gateway.functions.requests import (
     AnalyseRequest,
     BenchmarkRequest,
     GenerateRequest,
+    ThresholdRequest,
     TrainAgentRequest,
     ValidateRequest,
 )
@@ -78,6 +80,15 @@ async def published(folder: Path) -> tuple[ArtifactStore, ArtifactRef]:
 
 def functions(store: FakeFunctionStore, artifacts: ArtifactStore) -> FunctionService:
     return FunctionService(store, artifacts, SetClock(NOON))
+
+
+def test_the_longest_threshold_that_is_taken_can_be_sent() -> None:
+    fields = {"metric": "m" * 500, "group": "g" * 500, "atLeast": 1.0, "of": "interval"}
+    taken = ThresholdRequest.model_validate(fields)
+
+    sent = MetricThreshold(**taken.model_dump())
+
+    assert (sent.metric, sent.group, sent.at_least) == (taken.metric, taken.group, 1.0)
 
 
 async def test_an_untouched_evaluated_model_is_valid(tmp_path: Path) -> None:
