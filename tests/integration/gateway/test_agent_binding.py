@@ -179,7 +179,9 @@ async def test_the_table_covers_every_route(clients: BoundClient) -> None:
 
 def shape(path: str) -> str:
     """The path whatever its variables are called."""
-    parts = path.partition("?")[0].replace("/dead-letters/x", "/dead-letters/{x}").split("/")
+    plain = path.partition("?")[0]
+    named = plain.replace("/dead-letters/x", "/dead-letters/{x}").replace("/a.json", "/{file}")
+    parts = named.split("/")
     return "/".join("{}" if part.startswith("{") else part for part in parts)
 
 
