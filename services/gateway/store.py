@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from archon_contracts.events import FeedbackCounts, JobState
+from archon_contracts.events import AgentConfiguration, FeedbackCounts, JobState
 from archon_contracts.values import AgentKind, ArtifactRef, TrainingMethod
 from services.gateway.auth.credentials import Caller, StoredKey, parse_scopes
 from services.gateway.domain import (
@@ -272,6 +272,12 @@ class GatewayStore:
             tx, tenant_id=tenant_id, agent_id=agent_id, version=version, limit=1000, offset=0
         )
         return [ModelView(**dict(row), lineage=Lineage(**dict(row))) async for row in rows]
+
+    async def configuration(
+        self, tx: Tx, tenant_id: str, agent_id: str
+    ) -> AgentConfiguration | None:
+        found = await self._queries.configuration(tx, tenant_id=tenant_id, agent_id=agent_id)
+        return AgentConfiguration.model_validate(found) if found is not None else None
 
     async def deployments(
         self,

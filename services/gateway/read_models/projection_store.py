@@ -11,6 +11,7 @@ import orjson
 
 from archon_contracts.base import Contract
 from archon_contracts.events import (
+    AgentConfiguration,
     AgentParked,
     BenchmarkCompleted,
     BenchmarkFailed,
@@ -225,6 +226,16 @@ class ProjectionStore:
             digest=model.artifact.digest,
             reason=reason,
             at=at,
+        )
+
+    async def save_configuration(self, tx: Tx, event: AgentConfiguration) -> None:
+        """What an agent runs now; an older revision changes nothing."""
+        await self._queries.save_configuration(
+            tx,
+            tenant_id=event.tenant_id,
+            agent_id=event.agent_id,
+            revision=event.revision,
+            body=event.to_json(),
         )
 
     async def save_deployment(

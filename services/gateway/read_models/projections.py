@@ -8,6 +8,7 @@ from typing import Any, Final
 from archon_contracts.base import Contract
 from archon_contracts.catalogue import EVENTS
 from archon_contracts.events import (
+    AgentConfiguration,
     AgentConfigured,
     AgentParked,
     AuditRecorded,
@@ -67,6 +68,7 @@ class Projections:
         self._audit = audit
         self._events = events
         self._apply: dict[type[Contract], Apply] = {
+            AgentConfiguration: self._agent_configuration,
             AgentConfigured: self._agent_configured,
             AgentParked: self._agent_parked,
             AuditRecorded: self._audit_recorded,
@@ -105,6 +107,9 @@ class Projections:
     async def _agent_configured(self, tx: Tx, message: Message[AgentConfigured]) -> None:
         event = message.body
         await self._store.save_agent(tx, event.tenant_id, event.profile, message.envelope.time)
+
+    async def _agent_configuration(self, tx: Tx, message: Message[AgentConfiguration]) -> None:
+        await self._store.save_configuration(tx, message.body)
 
     async def _agent_parked(self, tx: Tx, message: Message[AgentParked]) -> None:
         await self._store.save_parked_agent(tx, message.body, message.envelope.time)

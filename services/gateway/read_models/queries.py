@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from archon_contracts.events import AgentConfiguration
 from services.gateway.auth.agent_binding import hide_other_agents
 from services.gateway.auth.credentials import Caller
 from services.gateway.dead_letters.store import DeadLetterStore
@@ -76,6 +77,15 @@ class QueryService:
         if not await self.store.has_agent(tx, tenant_id, agent_id):
             raise NotFound("agent", agent_id)
         return await self.store.deployments(tx, tenant_id, agent_id, limit=limit, offset=offset)
+
+    async def configuration(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentConfiguration:
+        """What an agent runs now."""
+        if not await self.store.has_agent(tx, tenant_id, agent_id):
+            raise NotFound("agent", agent_id)
+        found = await self.store.configuration(tx, tenant_id, agent_id)
+        if found is None:
+            raise NothingDeployed(agent_id, None)
+        return found
 
     async def deployed_at(
         self, tx: Tx, tenant_id: str, agent_id: str, moment: datetime | None

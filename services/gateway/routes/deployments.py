@@ -7,9 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
+from archon_contracts.base import Identifier
+from archon_contracts.rollouts.assignment import Assignment
 from services.gateway.auth.agent_binding import BoundKeys
 from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.domain import DeploymentView
+from services.gateway.errors import FieldError, Invalid
 from services.gateway.http.field_limit import FieldLimitedRoute
 from services.gateway.http.pages import PAGE, Page, PageRequest
 from services.gateway.routes.dependencies import AgentId, GatewayApi
@@ -42,5 +45,22 @@ def build_router(api: GatewayApi) -> APIRouter:
         """The version that was deployed at a time, and who deployed it, when and why."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
             return await api.queries.deployed_at(tx, caller.tenant_id, agent_id, at)
+
+    @router.get("/assignment")
+    async def show_assignment(
+        agent_id: AgentId,
+        unit_id: Annotated[Identifier | None, Query(description="User or session.")] = None,
+        interaction_id: Annotated[
+            Identifier | None, Query(description="Where there is no unit.")
+        ] = None,
+        caller: Caller = reader,
+    ) -> Assignment:
+        """The version that answers a unit now, by the function of AgentConfiguration."""
+        async with api.transactions.begin_read(caller.tenant_id) as tx:
+            configuration = await api.queries.configuration(tx, caller.tenant_id, agent_id)
+        try:
+            return configuration.assign(unit_id=unit_id, interaction_id=interaction_id or "")
+        except ValueError as error:
+            raise Invalid([FieldError("unit_id", "missing", str(error))]) from error
 
     return router

@@ -392,6 +392,17 @@ VALUES (
 )
 ON CONFLICT DO NOTHING;
 
+-- name: save_configuration(tenant_id, agent_id, revision, body)!
+-- A topic that is read again brings older revisions.
+INSERT INTO agent_configurations (tenant_id, agent_id, revision, body)
+VALUES (:tenant_id, :agent_id, :revision, :body)
+ON CONFLICT (tenant_id, agent_id) DO UPDATE SET revision = excluded.revision, body = excluded.body
+WHERE agent_configurations.revision < excluded.revision;
+
+-- name: configuration(tenant_id, agent_id)$
+SELECT body FROM agent_configurations
+WHERE tenant_id = :tenant_id AND agent_id = :agent_id;
+
 -- name: deployments(tenant_id, agent_id, until, limit, offset)
 SELECT revision, version, previous_version, digest, action, actor, reason, job_id, at
 FROM deployments

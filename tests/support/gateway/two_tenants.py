@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from archon_contracts.base import Contract
 from archon_contracts.events import (
+    AgentConfiguration,
     AgentConfigured,
     DatasetPrepared,
     EvaluationCompleted,
@@ -29,6 +30,7 @@ from archon_contracts.events import (
 from archon_contracts.identifiers import new_id
 from archon_contracts.metric_names import TRAIN_LOSS
 from archon_contracts.values import (
+    AgentKind,
     AgentProfile,
     ArtifactRef,
     Estimate,
@@ -157,6 +159,14 @@ def belongings(names: Names) -> list[Contract]:
             reason=f"{MARK} reason",
             deployed_at=NOON,
         ),
+        AgentConfiguration(
+            **who,
+            kind=AgentKind.CLASSIFIER,
+            model=model,
+            revision=1,
+            reason=f"{MARK} reason",
+            effective_at=NOON,
+        ),
     ]
 
 
@@ -194,6 +204,8 @@ async def move_in(gateway: ServedGateway, beta: httpx.AsyncClient) -> Names:
         assert job.get("evaluation") is not None
         agent = (await beta.get(f"/v1/agents/{names.agent}")).json()
         assert agent.get("deployed_version") == names.version
+        assigned = await beta.get(f"/v1/agents/{names.agent}/assignment")
+        assert assigned.status_code == 200
 
     await eventually(there, timeout=20)
     asking = {"agentId": names.agent, "suites": [names.held_out]}

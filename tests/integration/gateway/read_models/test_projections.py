@@ -7,6 +7,7 @@ import pytest
 
 from archon_contracts.commands import ConfigureAgent
 from archon_contracts.events import (
+    AgentConfiguration,
     AgentConfigured,
     AgentParked,
     EvaluationCompleted,
@@ -25,8 +26,11 @@ from archon_contracts.events import (
 )
 from archon_contracts.identifiers import new_id
 from archon_contracts.metric_names import TRAIN_LOSS
+from archon_contracts.rollouts.assignment import Assignment
+from archon_contracts.rollouts.experiment import Experiment
+from archon_contracts.rules.rollout_policy import RolloutMode
 from archon_contracts.topics import COORDINATOR_COMMANDS, JOBS
-from archon_contracts.values import ArtifactRef, ModelRef
+from archon_contracts.values import AgentKind, ArtifactRef, ModelRef
 from tests.support.eventually import eventually
 from tests.support.gateway.events import (
     NOON,
@@ -308,6 +312,36 @@ async def test_who_deployed_what_is_known_for_every_moment(
     assert "had no deployed version at" in before.json()["detail"]
     assert vague.status_code == 422
     assert vague.json()["errors"][0]["field"] == "query.at"
+
+
+async def test_the_gateway_assigns_units_as_the_configuration_does(
+    gateway: ServedGateway, name: str
+) -> None:
+    agent = await gateway.configure_agent(name)
+    control = ModelRef(version="1.0.0", artifact=WEIGHTS)
+    running = Experiment(
+        experiment_id=new_id(),
+        mode=RolloutMode.AB_TEST,
+        salt="salt",
+        control=control,
+        treatment=control.model_copy(update={"version": "1.1.0"}),
+        treatment_share=0.5,
+    )
+    fields = {"agent_id": agent, "kind": AgentKind.CLASSIFIER, "reason": "", "effective_at": NOON}
+    newer = AgentConfiguration(**fields, model=control, revision=2, experiment=running)
+    await gateway.publish(newer, AgentConfiguration(**fields, model=control, revision=1))
+    path = f"/v1/agents/{agent}/assignment"
+
+    async def is_known() -> None:
+        assert (await gateway.http.get(path, params={"unit_id": "u"})).status_code == 200
+
+    await eventually(is_known)
+    for number in range(8):
+        found = await gateway.get(path, unit_id=f"user-{number}")
+        assert Assignment.model_validate(found) == newer.assign(unit_id=f"user-{number}")
+    unnamed = await gateway.http.get(path)
+    assert unnamed.status_code == 422
+    assert unnamed.json()["errors"][0]["field"] == "unit_id"
 
 
 async def test_one_version_is_deployed_through_deployments_and_rollbacks(
