@@ -57,7 +57,9 @@ class ModelCheck(ValueObject):
     """One check of a version."""
 
     name: str
-    passed: bool | None = Field(description="Absent: it could not be made, `detail` says why.")
+    passed: bool | None = Field(
+        default=None, description="Absent: it could not be made, `detail` says why."
+    )
     detail: str
 
 

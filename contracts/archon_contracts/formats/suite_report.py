@@ -30,7 +30,7 @@ class AssertionResult(ValueObject):
     """One assertion on one answer."""
 
     assertion: str = Field(description="What was asserted, such as `contains: refund`.")
-    passed: bool | None = Field(description="Absent: it could not be checked.")
+    passed: bool | None = Field(default=None, description="Absent: it could not be checked.")
     detail: str = ""
 
 

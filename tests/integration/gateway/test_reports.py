@@ -43,6 +43,7 @@ async def beta(gateway: ServedGateway) -> AsyncIterator[tuple[httpx.AsyncClient,
         async def evaluated() -> None:
             found = (await client.get(f"/v1/jobs/{names.job}/report")).json()
             assert found.get("changes") is not None
+            assert found["curves"]  # which come on another topic
 
         await eventually(evaluated, timeout=20)
         yield client, names

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import pkgutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+import archon_contracts
 from archon_contracts.catalogue import BY_TYPE, CONTRACTS
 from archon_contracts.events import FeedbackReceived, MetricPoint
 from archon_contracts.topics import ALL_TOPICS
@@ -123,3 +127,26 @@ def test_every_contract_is_found_by_its_type_and_has_a_known_topic_and_key(contr
     assert BY_TYPE[contract.message_type()] is contract
     assert contract.topic in ALL_TOPICS
     assert contract.model_fields[contract.key_field].is_required()
+
+
+def every_model(base: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
+    """Every model of the contracts."""
+    for model in base.__subclasses__():
+        if model.__module__.startswith("archon_contracts."):
+            yield model
+        yield from every_model(model)
+
+
+def test_what_may_be_null_may_be_absent() -> None:
+    """Bodies leave null out: a required field that may be null would be refused by its reader."""
+    for module in pkgutil.walk_packages(archon_contracts.__path__, "archon_contracts."):
+        importlib.import_module(module.name)
+    models = set(every_model())
+
+    assert len(models) > 100
+    assert [
+        f"{model.__name__}.{name}"
+        for model in models
+        for name, field in model.model_fields.items()
+        if field.is_required() and type(None) in get_args(field.annotation)
+    ] == []
