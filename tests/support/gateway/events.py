@@ -1,6 +1,7 @@
 """Events of other services, as the gateway receives them, and whether it shows them."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
 from archon_contracts.events import (
@@ -43,7 +44,9 @@ def registered(agent: str, job: UUID, version: str) -> ModelRegistered:
 
 
 def deployed(agent: str, version: str) -> ModelDeployed:
-    model = ModelRef(version=version, artifact=WEIGHTS)
+    # Of its own weights: a version with those of the deployed one is not deployed.
+    weights = ArtifactRef(uri="file:///weights", digest=sha256(version.encode()).hexdigest())
+    model = ModelRef(version=version, artifact=weights)
     return ModelDeployed(
         agent_id=agent,
         model=model,

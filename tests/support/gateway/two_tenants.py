@@ -107,7 +107,8 @@ def state_of(job: UUID, agent: str, *, tenant_id: str, reason: str = "") -> JobS
 
 def loss_at(job: UUID, agent: str, step: int, value: float, *, tenant_id: str) -> MetricsRecorded:
     """One point of a job's loss."""
-    point = MetricPoint(name=TRAIN_LOSS, value=value, step=step, recorded_at=NOON)
+    # Now: metrics are read from the day before their job was created.
+    point = MetricPoint(name=TRAIN_LOSS, value=value, step=step, recorded_at=datetime.now(UTC))
     return MetricsRecorded(
         tenant_id=tenant_id, job_id=job, agent_id=agent, attempt=1, points=(point,)
     )
