@@ -27,7 +27,7 @@ LONGEST = 30_000
 """For the rules that never give up."""
 EQUAL_SEEDS = 2_000
 SEEDS_EACH = 200
-SEED = 71
+SEED = 7107
 TINY = {"LAST": 400, "LONGEST": 400, "EQUAL_SEEDS": 20, "SEEDS_EACH": 10}
 TUNED_AT: Final = 500.0
 SCENARIOS: Final = ((0.50, 0.85, 48.0), (0.50, 0.60, 748.0), (0.70, 0.73, 5885.0))
