@@ -35,6 +35,8 @@ from services.gateway.read_models.projections import Projections
 from services.gateway.sse.event_store import EventStore
 from services.gateway.store import GatewayStore
 from services.registry.artifact_checks import ArtifactChecks
+from services.registry.rollout.service import Rollouts
+from services.registry.rollout.store import ExperimentStore
 from services.registry.service import RegistryService
 from services.registry.store import ModelStore
 from shared.artifacts.store import ArtifactStore
@@ -125,13 +127,9 @@ class MeasuredRegistry:
     def __init__(self, registry: ServiceContext, gateway: ServiceContext, folder: Path) -> None:
         self._registry, self._gateway = registry, gateway
         self._artifacts = ArtifactStore(f"file://{folder}/store")
-        self._service = RegistryService(
-            ModelStore(),
-            registry.outbox,
-            registry.audit,
-            registry.clock,
-            ArtifactChecks(self._artifacts),
-        )
+        models, shared = ModelStore(), (registry.outbox, registry.audit, registry.clock)
+        rollouts = Rollouts(models, ExperimentStore(), *shared)
+        self._service = RegistryService(models, rollouts, *shared, ArtifactChecks(self._artifacts))
         self._projections = Projections(ProjectionStore(), AuditStore(), EventStore())
         self._folder = folder
         self._registered = self._moved = 0
