@@ -74,62 +74,75 @@ async def store_retrain(gateway: ServedGateway, agent_id: str, text: str = PLAIN
 def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
     """The events of a retrain that was deployed; `text` stands wherever somebody may write one."""
     began = datetime.now(UTC) - timedelta(minutes=4)
-    who: dict[str, Any] = {"agent_id": agent_id}
-    job = {**who, "job_id": job_id}
-    model = ModelRef(version="1.1.0", artifact=WEIGHTS)
+    job: dict[str, Any] = {"agent_id": agent_id, "job_id": job_id}
     name = "contradicted" if text == PLAIN else text
-    states = [state for state in JobState if not state.is_final] + [JobState.COMPLETED]
     return [
         AgentConfigured(
-            **who,
+            agent_id=agent_id,
             profile=AgentProfile(agent_id=agent_id, kind="classifier", base_model="pypi:m"),
         ),
         RetrainTriggered(
             **job, window_id=new_id(), reason="count", feedback_count=602, feedback_digest="f" * 64
         ),
-        *(
-            JobStateChanged(
-                **job,
-                method=TrainingMethod.CONTINUAL,
-                to_state=state,
-                attempt=1,
-                reason=text,
-                occurred_at=began + timedelta(seconds=7 * number),
-                trace_id=TRACE,
-            )
-            for number, state in enumerate(states)
-        ),
+        *_state_changes(job, text, began),
         TrainingStarted(**job, attempt=1, worker_id="w", total_steps=STEPS, first_step_at=began),
         MetricsRecorded(**job, attempt=1, points=_points(text, began)),
-        FeedbackCounted(**who, counts=(_counts(began),)),
-        DatasetPrepared(
+        FeedbackCounted(agent_id=agent_id, counts=(_counts(began),)),
+        _dataset_prepared(job, name),
+        _evaluation_completed(job, name, text),
+        *_model_events(job, name, text, began),
+        WorkerReported(worker_id="trainer-1", service="trainer", slots=2, busy=1),
+    ]
+
+
+def _state_changes(job: dict[str, Any], text: str, began: datetime) -> list[JobStateChanged]:
+    states = [state for state in JobState if not state.is_final] + [JobState.COMPLETED]
+    return [
+        JobStateChanged(
             **job,
-            dataset_id=new_id(),
-            dataset_version=3,
-            artifact=WEIGHTS,
-            items={"train": 480, "validation": 60, "test": 60},
-            quality=QualityReport(
-                received=640,
-                kept=600,
-                quarantined=12,
-                quarantined_by_reason={name: 12},
-            ),
+            method=TrainingMethod.CONTINUAL,
+            to_state=state,
+            attempt=1,
+            reason=text,
+            occurred_at=began + timedelta(seconds=7 * number),
+            trace_id=TRACE,
+        )
+        for number, state in enumerate(states)
+    ]
+
+
+def _dataset_prepared(job: dict[str, Any], name: str) -> DatasetPrepared:
+    return DatasetPrepared(
+        **job,
+        dataset_id=new_id(),
+        dataset_version=3,
+        artifact=WEIGHTS,
+        items={"train": 480, "validation": 60, "test": 60},
+        quality=QualityReport(
+            received=640, kept=600, quarantined=12, quarantined_by_reason={name: 12}
         ),
-        EvaluationCompleted(
-            **job,
-            evaluation_id=new_id(),
-            passed=True,
-            reasons=(f"accuracy rises by 9.0 points (p = 0.001); {text}",),
-            accuracy={
-                "candidate": {
-                    "all": _estimate(0.84),
-                    name: _estimate(0.7),
-                },
-                "deployed": {"all": _estimate(0.75)},
-            },
-            compared_with="1.0.0",
-            duration_seconds=1,
-        ),
+    )
+
+
+def _evaluation_completed(job: dict[str, Any], name: str, text: str) -> EvaluationCompleted:
+    return EvaluationCompleted(
+        **job,
+        evaluation_id=new_id(),
+        passed=True,
+        reasons=(f"accuracy rises by 9.0 points (p = 0.001); {text}",),
+        accuracy={
+            "candidate": {"all": _estimate(0.84), name: _estimate(0.7)},
+            "deployed": {"all": _estimate(0.75)},
+        },
+        compared_with="1.0.0",
+        duration_seconds=1,
+    )
+
+
+def _model_events(job: dict[str, Any], name: str, text: str, began: datetime) -> list[Contract]:
+    """The new version is registered, the job completes, the version is deployed."""
+    model = ModelRef(version="1.1.0", artifact=WEIGHTS)
+    return [
         ModelRegistered(
             **job,
             model_id=new_id(),
@@ -140,16 +153,14 @@ def events_of_retrain(agent_id: str, job_id: UUID, text: str) -> list[Contract]:
         ),
         JobCompleted(**job, model="1.1.0", digest="b" * 64, stage_seconds={}),
         ModelDeployed(
-            **who,
+            **job,
             revision=2,
             actor=text,
             model=model,
             previous_version="1.0.0",
             reason=text,
-            job_id=job_id,
             deployed_at=began + timedelta(seconds=80),
         ),
-        WorkerReported(worker_id="trainer-1", service="trainer", slots=2, busy=1),
     ]
 
 
