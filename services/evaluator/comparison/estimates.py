@@ -29,12 +29,17 @@ def estimate_proportion(successes: int, n: int) -> Estimate:
     if n < 1:
         raise Unscorable("A proportion of no items does not exist.")
     value = successes / n
+    low, high = compute_wilson_interval(value, n)
+    return Estimate(value=value, low=low, high=high, n=n)
+
+
+def compute_wilson_interval(value: float, n: int) -> tuple[float, float]:
+    """Ends of Wilson's 95 % score interval of a proportion `value` (0 to 1) of `n` items."""
     middle = (value + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
     spread = math.sqrt(value * (1 - value) / n + Z_95**2 / (4 * n**2)) / (1 + Z_95**2 / n)
     # Rounding must not push the interval past the proportion itself at 0 and 1.
     low = max(0.0, min(middle - Z_95 * spread, value))
-    high = min(1.0, max(middle + Z_95 * spread, value))
-    return Estimate(value=value, low=low, high=high, n=n)
+    return low, min(1.0, max(middle + Z_95 * spread, value))
 
 
 def estimate_median(values: Sequence[float]) -> Estimate:

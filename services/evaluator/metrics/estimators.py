@@ -103,13 +103,11 @@ def bounded_mean(total: float, n: int, bounds: tuple[float, float]) -> Estimate:
     mean (Bhatia and Davis 2000, American Mathematical Monthly 107, 353-357): Wilson's interval for
     that one covers all others.
     """
-    from services.evaluator.comparison.estimates import Z_95
+    from services.evaluator.comparison.estimates import compute_wilson_interval
 
     low, high = bounds
     place = min(1.0, max(0.0, (total / n - low) / (high - low)))
-    middle = (place + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
-    spread = Z_95 * math.sqrt(place * (1 - place) / n + Z_95**2 / (4 * n**2)) / (1 + Z_95**2 / n)
-    least, most = max(0.0, min(middle - spread, place)), min(1.0, max(middle + spread, place))
+    least, most = compute_wilson_interval(place, n)
     width = high - low
     return Estimate(
         value=low + place * width, low=low + least * width, high=low + most * width, n=n
