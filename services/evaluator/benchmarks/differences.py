@@ -16,7 +16,7 @@ from archon_contracts.formats import CaseResult
 from archon_contracts.values import ALL_ITEMS, Estimate
 from services.evaluator.comparison.loss_tests import adjust_holm
 from services.evaluator.comparison.paired_tests import compare_pairs
-from services.evaluator.metrics.accuracy import exact_match, task_success
+from services.evaluator.metrics.accuracy import exact_match, task_success, text_similarity
 from services.evaluator.metrics.estimators import LARGE_SAMPLE, RESAMPLES, SEED, bootstrap
 
 ItemValue = Callable[[CaseResult], float | None]
@@ -31,19 +31,11 @@ class ComparedMetric:
     is_binary: bool = False
 
 
-def _similarity(case: CaseResult) -> float | None:
-    from sacrebleu.metrics.chrf import CHRF
-
-    if not case.target or case.error:
-        return None
-    return float(CHRF().sentence_score(case.output, [case.target]).score) / 100
-
-
 COMPARED: Final[Mapping[str, ComparedMetric]] = {
     "accuracy": ComparedMetric(lambda case: case.correct, is_binary=True),
     "exact_match": ComparedMetric(exact_match.score, is_binary=True),
     "task_success": ComparedMetric(task_success.score, is_binary=True),
-    "text_similarity": ComparedMetric(_similarity),
+    "text_similarity": ComparedMetric(text_similarity.score),
     "response_quality": ComparedMetric(lambda case: case.quality),
     "time_per_task": ComparedMetric(lambda case: case.latency_seconds, higher_is_better=False),
     "output_tokens": ComparedMetric(lambda case: case.output_tokens, higher_is_better=False),

@@ -1,4 +1,4 @@
-"""Whether an answer is right: pure.
+"""Whether an answer is right, and how similar it is to a right one: pure.
 
 None means that the item has no right answer: it counts beside the scores, never as a wrong one.
 """
@@ -21,6 +21,14 @@ def exact_match(answer: str, target: str) -> bool | None:
 def text_match(answer: str, target: str) -> bool | None:
     """Whether answer and target are equal but for case and spacing; for generated text."""
     return answer.casefold().split() == target.casefold().split() if target else None
+
+
+def text_similarity(answer: str, target: str) -> float:
+    """sacrebleu's sentence chrF2 (Popovic 2015, WMT, 392-395), divided by 100 (0 to 1)."""
+    # Imported here: services name scorers, and only children compute.
+    from sacrebleu.metrics.chrf import CHRF
+
+    return float(CHRF().sentence_score(answer, [target]).score) / 100
 
 
 def top_k_match(answers: Sequence[str], target: str) -> bool | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from archon_contracts.formats import AssertionResult
+from services.evaluator.scoring.scorers import text_similarity
 from services.evaluator.suites.answers import Answer
 from services.evaluator.suites.refusal import is_refusal
 from services.evaluator.suites.suite_model import Assertion, Refusals
@@ -54,10 +55,7 @@ def _is_json(text: str) -> bool:
 
 
 def _is_similar(expected: Any, answer: Answer) -> bool:
-    from sacrebleu.metrics.chrf import CHRF
-
-    score = float(CHRF().sentence_score(answer.output, [expected.to]).score) / 100
-    return score >= float(expected.at_least)
+    return text_similarity(answer.output, expected.to) >= float(expected.at_least)
 
 
 def _at_most(value: float | None, limit: float) -> bool | None:

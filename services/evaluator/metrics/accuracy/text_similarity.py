@@ -8,20 +8,19 @@ from archon_contracts.formats import CaseResult
 from archon_contracts.values import MetricFamily
 from services.evaluator.metrics.estimators import mean
 from services.evaluator.metrics.metric import Measurement, Metric, by_group
+from services.evaluator.scoring.scorers import text_similarity
 
 
 def measure(cases: Sequence[CaseResult]) -> Measurement:
-    """sacrebleu's sentence chrF2 (Popovic 2015, WMT, 392-395), divided by 100."""
-    from sacrebleu.metrics.chrf import CHRF
-
-    chrf = CHRF()
-
-    def score(case: CaseResult) -> float | None:
-        if not case.target or case.error:
-            return None
-        return float(chrf.sentence_score(case.output, [case.target]).score) / 100
-
+    """Over the items that have a right answer and were answered."""
     return mean(cases, score, "no item has a right answer", bounds=(0.0, 1.0))
+
+
+def score(case: CaseResult) -> float | None:
+    """Similarity of answer and target; None where there is not both."""
+    if not case.target or case.error:
+        return None
+    return text_similarity(case.output, case.target)
 
 
 METRIC = Metric(
