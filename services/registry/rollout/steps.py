@@ -266,13 +266,13 @@ def _answered(counts: ArmCounts) -> Outcomes:
 def _fast(before: ArmCounts, now: ArmCounts) -> tuple[Outcomes, Outcomes]:
     """Answers with a latency, those up to the control's 95th percentile as good ones."""
     limit = _slowest_normal_bucket(before)
-    return tuple(  # type: ignore[return-value]  # two of two
-        Outcomes.of_binary(
-            sum(counts.latencies.values()),
-            sum(count for bucket, count in counts.latencies.items() if bucket <= limit),
-        )
-        for counts in (before, now)
-    )
+    return _within(before, limit), _within(now, limit)
+
+
+def _within(counts: ArmCounts, limit: int) -> Outcomes:
+    """Answers with a latency, those in buckets up to `limit` as good ones."""
+    good = sum(count for bucket, count in counts.latencies.items() if bucket <= limit)
+    return Outcomes.of_binary(sum(counts.latencies.values()), good)
 
 
 def _slowest_normal_bucket(counts: ArmCounts) -> int:
