@@ -15,10 +15,10 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.auth.request_identity import RequestIdentity, identify_request
 from services.gateway.auth.token_bucket import RateLimit
 from services.gateway.feedback.body_parser import OutgoingEvent
-from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
-from services.gateway.load.outbox_backlog import OutboxLimits
+from services.gateway.load.load_shedding import Backpressure, InFlightLimit
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
+from tests.support.gateway.unpolled_monitor import build_unpolled_monitor
 
 KEYS = {
     "agent": frozenset({Scope.FEEDBACK, Scope.WRITE, Scope.READ}),
@@ -85,7 +85,7 @@ def fakes() -> RouteFakes:
 @pytest.fixture
 async def http(fakes: RouteFakes) -> AsyncIterator[httpx.AsyncClient]:
     plenty = [RateLimit("plenty", rate=0, capacity=1, reason="") for _ in fields(RateLimits)]
-    watch = OutboxMonitor(None, None, OutboxLimits(age_seconds=10, backlog=10))  # type: ignore[arg-type]  # never looks
+    watch = build_unpolled_monitor(backlog_limit=10)
     backpressure = Backpressure(
         watch,
         InFlightLimit("e", 1000, "events"),

@@ -14,11 +14,12 @@ from archon_contracts import telemetry
 from services.gateway.auth.credentials import ALL_SCOPES, Caller
 from services.gateway.errors import Overloaded
 from services.gateway.http import problems
-from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
-from services.gateway.load.outbox_backlog import OutboxBacklog, OutboxLimits
+from services.gateway.load.load_shedding import Backpressure, InFlightLimit
+from services.gateway.load.outbox_backlog import OutboxBacklog
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
 from shared.errors import DatabaseUnavailable
+from tests.support.gateway.unpolled_monitor import build_unpolled_monitor
 
 QUEUED = {
     "/v1/agents",
@@ -76,7 +77,7 @@ NO_LIMITS = InFlightLimit("inflight_bytes", 0, "bytes"), InFlightLimit("requests
 @pytest.fixture
 def overloaded_backpressure() -> Iterator[Backpressure]:
     """Both kinds of load are too much."""
-    watch = OutboxMonitor(None, None, OutboxLimits(age_seconds=10, backlog=0))  # type: ignore[arg-type]  # never looks
+    watch = build_unpolled_monitor(backlog_limit=0)
     watch.evaluate(OutboxBacklog(age_seconds=42, backlog=1))
     # The wait grows with the age of the oldest reservation: no time passes in these tests.
     events = InFlightLimit("inflight_events", 1, "events", lambda: 0.0)

@@ -14,11 +14,12 @@ from services.gateway.auth.credentials import Caller, Scope
 from services.gateway.auth.sessions import COOKIE
 from services.gateway.dashboard.site import add_dashboard
 from services.gateway.errors import NotAuthenticated, RateLimited
-from services.gateway.load.load_shedding import Backpressure, InFlightLimit, OutboxMonitor
-from services.gateway.load.outbox_backlog import OutboxBacklog, OutboxLimits
+from services.gateway.load.load_shedding import Backpressure, InFlightLimit
+from services.gateway.load.outbox_backlog import OutboxBacklog
 from services.gateway.routes import build_http
 from services.gateway.routes.dependencies import GatewayApi
 from shared.errors import DatabaseUnavailable
+from tests.support.gateway.unpolled_monitor import build_unpolled_monitor
 
 HTML = {"Accept": "text/html", "Cookie": f"{COOKIE}=session_x", "Sec-Fetch-Site": "same-origin"}
 READER = Caller("default", "<b>somebody</b>", frozenset({Scope.READ, Scope.WRITE}), new_id())
@@ -55,7 +56,7 @@ def client_of(admission: Admits) -> httpx.AsyncClient:
     """A browser at an application without a database whose outbox is full."""
     parts: dict[str, Any] = dict.fromkeys(each.name for each in fields(GatewayApi))
     free = InFlightLimit("any", 0, "any")
-    monitor = OutboxMonitor(None, None, OutboxLimits(age_seconds=10, backlog=0))  # type: ignore[arg-type]  # never looks
+    monitor = build_unpolled_monitor(backlog_limit=0)
     monitor.evaluate(OutboxBacklog(age_seconds=42, backlog=1))
     ours = {
         "settings": SimpleNamespace(gateway_body_limit_bytes=9_000, gateway_body_timeout_seconds=5),
