@@ -162,7 +162,7 @@ async def _ended(gateway: AsyncGatewayClient, job_id: str) -> dict[str, Any]:
 async def _worked(gateway: AsyncGatewayClient, job_id: str) -> float:
     """Seconds of the spans in which work ran, once all three have arrived."""
     wanted = {"work prepare", "work train", "work evaluate"}
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    deadline, works = time.monotonic() + TIMEOUT_SECONDS, dict[str, Any]()
     while time.monotonic() < deadline:
         spans = (await gateway.get(f"/v1/jobs/{job_id}/trace"))["spans"]
         works = {span["name"]: span for span in spans if span["name"].startswith("work ")}

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from unittest.mock import patch
 from uuid import UUID
 
 import asyncpg
@@ -59,9 +60,9 @@ async def coordinator(count: int) -> float:
         if watch.end(len(records)):
             app.stop()
 
-    FeedbackConsumer.consume = timed  # type: ignore[method-assign]  # the watch wraps the real one
-    app = build_app(Settings())
-    await app.serve()
+    with patch.object(FeedbackConsumer, "consume", timed):
+        app = build_app(Settings())
+        await app.serve()
     return watch.seconds
 
 

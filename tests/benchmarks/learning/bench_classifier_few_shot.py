@@ -70,9 +70,9 @@ def run() -> list[Figure]:
         found.append(results)
     figures = []
     for name in found[0]:
-        results = [each[name] for each in found]
-        figures.append(median(f"{name}: accuracy", [r.accuracy for r in results]))
-        seconds = [r.seconds for r in results]
+        of_seeds = [each[name] for each in found]
+        figures.append(median(f"{name}: accuracy", [r.accuracy for r in of_seeds]))
+        seconds = [r.seconds for r in of_seeds]
         figures.append(median(f"{name}: time", seconds, unit="s", higher_is_better=False))
     return [
         *figures,

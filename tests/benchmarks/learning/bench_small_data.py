@@ -144,9 +144,8 @@ def _contrastive(chosen: Domain, seed: int, states: LowerStates) -> tuple[float,
         texts = [text for intent in intents for text in rng.sample(by_intent[intent], 2)]
         vectors_BH = normalize(encoder.upper(*states.batch(texts)), dim=-1)
         optimizer.zero_grad()
-        supervised_contrastive(
-            vectors_BH, torch.arange(len(intents)).repeat_interleave(2)
-        ).backward()
+        loss = supervised_contrastive(vectors_BH, torch.arange(len(intents)).repeat_interleave(2))
+        torch.autograd.backward(loss)
         optimizer.step()
     encoder.upper.requires_grad_(False).train(False)
     vectors_NH = encoder.embed([text for text, _ in chosen.train], MAXIMUM_TOKENS, FEATURES)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 from transformers import (
@@ -137,7 +138,7 @@ def _plain(rows: Domain, seed: int) -> ThroughputResult:
             train_dataset=encode(rows.train),
         )
         seconds = trainer.train().metrics["train_runtime"]
-        logits = trainer.predict(encode(rows.test)).predictions
+        logits = np.asarray(trainer.predict(encode(rows.test)).predictions)
     answers = logits.argmax(-1).tolist()
     right = sum(rows.intents[a] == i for a, (_, i) in zip(answers, rows.test, strict=True))
     return ThroughputResult(EPOCHS * len(rows.train) / seconds, right / len(rows.test))

@@ -147,7 +147,7 @@ async def _learnt(
     gateway: AsyncGatewayClient, model: HotSwapModel, sent: Sequence[FeedbackReceived]
 ) -> list[FeedbackReceived]:
     """Those that the served version holds, once it holds enough; the trust rules keep some out."""
-    deadline = time.monotonic() + WINDOW_SECONDS
+    deadline, found = time.monotonic() + WINDOW_SECONDS, list[FeedbackReceived]()
     while time.monotonic() < deadline:
         await wait_until_quiet(gateway, AGENT_ID)
         ids = _ids(await _folder(model))

@@ -171,7 +171,8 @@ def accuracy_by_domain(
 
 def unit(vectors: Vectors) -> Vectors:
     """The vectors at length one."""
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    normed: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return normed
 
 
 def plain_closed_form(

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -105,7 +106,7 @@ async def _measure_rounds(
     # The gate measures float32, so that is what must be fast enough.
     asked = precision == PRECISIONS[0]
     cost, late = (1000 / REACH_PER_SECOND, REACH_P95_MS) if asked else (None, None)
-    least = {"higher_is_better": False, "unit": "ms"}
+    least = partial(median, higher_is_better=False, unit="ms")
     return [
         median(
             f"{precision}: throughput, {CONNECTIONS} connections",
@@ -113,9 +114,9 @@ async def _measure_rounds(
             unit="requests/s",
             reach=REACH_PER_SECOND if asked else None,
         ),
-        median(f"{precision}: CPU time of a request at full load", costs, reach=cost, **least),
-        median(f"{precision}: p50 at half load", p50s, **least),
-        median(f"{precision}: p95 at half load", p95s, reach=late, **least),
+        least(f"{precision}: CPU time of a request at full load", costs, reach=cost),
+        least(f"{precision}: p50 at half load", p50s),
+        least(f"{precision}: p95 at half load", p95s, reach=late),
     ]
 
 

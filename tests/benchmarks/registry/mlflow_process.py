@@ -18,7 +18,7 @@ def main(url: str) -> None:
     store = url.replace("postgresql://", "postgresql+psycopg2://")
     client, name, alias = MlflowClient(store, registry_uri=store), "bench", "deployed"
     client.create_registered_model(name)
-    registered = 0
+    registered, moved = 0, 0
 
     def register() -> None:
         nonlocal registered
@@ -40,7 +40,6 @@ def main(url: str) -> None:
         if len(found) != min(registered, 1000):
             raise RuntimeError(f"{len(found)} of {registered} versions were listed")
 
-    moved = 0
     verbs: dict[str, Callable[[], None]] = {
         "register": register,
         "move": move,

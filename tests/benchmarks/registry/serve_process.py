@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import uvicorn
+from pydantic import TypeAdapter
 
 from archon_contracts.event_ids import FeedbackEvent
 from archon_contracts.events import AgentConfiguration
@@ -61,4 +62,5 @@ async def main(store: str, digest: str, core: int, precision: Precision) -> None
 if __name__ == "__main__":
     import uvloop
 
-    uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))
+    store, digest, core, precision = sys.argv[1:]
+    uvloop.run(main(store, digest, int(core), TypeAdapter(Precision).validate_python(precision)))

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from deploy.local.processes.tcp_ports import pick_free
 from deploy.local.servers.broker import EmbeddedBroker
@@ -43,7 +44,7 @@ def make_broker(folder: Path) -> Broker:
     return KafkaNode(home, folder, port, controller, properties=properties)
 
 
-def local_broker_settings() -> dict[str, object]:
+def local_broker_settings() -> dict[str, Any]:
     """The same choice for a whole local system."""
     if chosen_broker() == EMBEDDED:
         return {}
