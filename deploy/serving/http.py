@@ -1,4 +1,4 @@
-"""The HTTP face of the server.
+"""The HTTP routes of the reference server.
 
 POST /v1/answers   {"input", "unit_id"?, "interaction_id"?}: an answer, and which weights gave it
 POST /v1/feedback  {"interaction_id", "expected" | "rating" | "reward", ...}: 202 when it is safe

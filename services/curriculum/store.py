@@ -1,4 +1,4 @@
-"""The typed face of the curriculum's tables."""
+"""Typed queries on the curriculum's tables."""
 
 from __future__ import annotations
 

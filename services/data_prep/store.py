@@ -1,4 +1,4 @@
-"""The typed face of data preparation's tables."""
+"""Typed queries on data preparation's tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The typed face of the synthetic generator's table."""
+"""Typed queries on the synthetic generator's table."""
 
 from __future__ import annotations
 

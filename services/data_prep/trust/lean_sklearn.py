@@ -1,4 +1,4 @@
-"""Imports scikit-learn's text features without pandas; the fork server's last module.
+"""Imports scikit-learn's text features without pandas, for data preparation's fork server.
 
 Imported in each child anew they took 1.4 s of every window. scikit-learn imports pandas where it
 finds it, only to recognise data frames: half of that time, and 40 MB of the fork server for as long

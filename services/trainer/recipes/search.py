@@ -1,4 +1,4 @@
-"""What a fine-tuning does beside its training: a search before it, repeats after it.
+"""Search of hyper-parameters before a fine-tuning, and repeats of it with other seeds after it.
 
 The search is for hyper-parameters, by accuracy on the validation items.
 
