@@ -15,7 +15,7 @@ from archon_contracts.events import (
     ModelDeployed,
 )
 from archon_contracts.identifiers import derived_id
-from services.registry.domain import Action, Deployment, ModelVersion
+from services.registry.domain import Action, Deployment, ModelStatus, ModelVersion
 from services.registry.ports import ModelRepository
 from services.registry.rollout.configuration import ConfigurationPublisher
 from services.registry.rollout.experiments import (
@@ -48,8 +48,6 @@ from shared.messaging.messages import Cause, Message
 from shared.messaging.outbox import Outbox
 from shared.ports import Clock
 from shared.postgres.database import Tx
-
-ARCHIVED = "archived"
 
 log = get_logger(__name__)
 
@@ -253,7 +251,7 @@ class Rollouts:
         if current is None or candidate is None:
             return  # both are rows that an experiment refers to
         step = choose_step(experiment, now, may_roll_back=await self._may_roll_back(tx, experiment))
-        if candidate.status.value == ARCHIVED:
+        if candidate.status is ModelStatus.ARCHIVED:
             step = End(ExperimentState.KEPT, f"version {candidate.version} was archived")
         match step:
             case Stay():
