@@ -1,4 +1,4 @@
-"""What the audit log holds of deployments."""
+"""Entries of the audit log about versions and deployments."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from shared.messaging.messages import Message
 def deployed_entry(
     message: Message[DeployModel], model: ModelVersion, change: Deployment
 ) -> AuditEntry:
-    """A version was deployed, by a person's command or a job's."""
+    """The audit log's entry of a deployment, by a person's command or a job's."""
     return _of_change(message, AuditAction.DEPLOYED, model, change)
 
 
 def rolled_back_entry(
     message: Message[RollBackModel], model: ModelVersion, change: Deployment
 ) -> AuditEntry:
-    """An earlier version is deployed again."""
+    """The audit log's entry of a rollback to an earlier version."""
     return _of_change(message, AuditAction.ROLLED_BACK, model, change)
 
 
 def refused_entry(message: Message[DeployModel], refused: DeploymentRefused) -> AuditEntry:
-    """A job's version was not deployed."""
+    """The audit log's entry of a job's version that was not deployed."""
     command = message.body
     return AuditEntry(
         tenant_id=refused.tenant_id,
@@ -43,7 +43,7 @@ def refused_entry(message: Message[DeployModel], refused: DeploymentRefused) -> 
 
 
 def version_entry(action: AuditAction, model: ModelVersion, actor: str, reason: str) -> AuditEntry:
-    """A version was archived, protected, or is protected no more."""
+    """The audit log's entry of a version that was archived, protected or unprotected."""
     return AuditEntry(
         tenant_id=model.tenant_id,
         actor=actor,

@@ -34,7 +34,7 @@ _OUTCOMES = {
 
 
 def started_event(experiment: VersionComparison, reason: str) -> ExperimentStarted:
-    """A candidate gets traffic."""
+    """The event that a candidate gets traffic, with the comparison's arms and division."""
     return ExperimentStarted(
         tenant_id=experiment.tenant_id,
         agent_id=experiment.agent_id,
@@ -49,7 +49,7 @@ def started_event(experiment: VersionComparison, reason: str) -> ExperimentStart
 
 
 def advanced_event(experiment: VersionComparison, reason: str) -> ExperimentAdvanced:
-    """A canary gets more traffic."""
+    """The event that a canary gets more traffic."""
     return ExperimentAdvanced(
         tenant_id=experiment.tenant_id,
         agent_id=experiment.agent_id,
@@ -61,7 +61,7 @@ def advanced_event(experiment: VersionComparison, reason: str) -> ExperimentAdva
 
 
 def concluded_event(ended: VersionComparison, deployed: str) -> ExperimentConcluded:
-    """An experiment ended; `deployed` is the version that goes on."""
+    """The event that an experiment ended; `deployed` is the version that goes on."""
     return ExperimentConcluded(
         tenant_id=ended.tenant_id,
         agent_id=ended.agent_id,
@@ -82,7 +82,7 @@ def concluded_event(ended: VersionComparison, deployed: str) -> ExperimentConclu
 def regression_event(
     experiment: VersionComparison, regression: Regression, reason: str
 ) -> RegressionDetected:
-    """A metric of the newer version got worse."""
+    """The event that a metric of the newer version got significantly worse."""
     return RegressionDetected(
         tenant_id=experiment.tenant_id,
         agent_id=experiment.agent_id,
