@@ -63,7 +63,7 @@ class AuditLog:
         Locks the chain to the end of the transaction. Call it last: whoever holds this lock waits
         for no other, so that it is in no deadlock.
         """
-        entry_id = derived_id("audit", self._service, cause.id, entry.action, part)
+        entry_id = self._entry_id(entry.action, cause, part)
         # Before the look-up: two deliveries of one cause would both find no entry.
         head = await _queries.lock_audit_head(tx, tenant_id=entry.tenant_id, chain=self._service)
         if await _queries.has_audit_entry(tx, entry_id=entry_id):
@@ -87,6 +87,14 @@ class AuditLog:
             subject=entry.subject,
             sequence=recorded.sequence,
         )
+
+    async def has_entry(self, tx: Tx, action: AuditAction, *, cause: Cause, part: str = "") -> bool:
+        """Whether `append` added the entry of this cause, action and `part`; locks nothing."""
+        entry_id = self._entry_id(action, cause, part)
+        return bool(await _queries.has_audit_entry(tx, entry_id=entry_id))
+
+    def _entry_id(self, action: AuditAction, cause: Cause, part: str) -> UUID:
+        return derived_id("audit", self._service, cause.id, action, part)
 
     def _recorded(
         self, entry: AuditEntry, entry_id: UUID, cause: Cause, head: Mapping[str, Any]

@@ -23,6 +23,11 @@ class RecordingAudit:
     async def append(self, _tx: object, entry: AuditEntry, *, cause: Cause, part: str = "") -> None:
         self._kept.setdefault((cause.id, entry.action, part), entry)
 
+    async def has_entry(
+        self, _tx: object, action: AuditAction, *, cause: Cause, part: str = ""
+    ) -> bool:
+        return (cause.id, action, part) in self._kept
+
     @property
     def entries(self) -> list[AuditEntry]:
         """What was appended, in order."""

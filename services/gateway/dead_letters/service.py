@@ -101,7 +101,7 @@ class DeadLetterService:
 
         One header is added: when the record first failed, from which its age counts.
 
-        Null headers were dropped on the way here and stay away.
+        Null headers were dropped on the way here and stay away. A repeated request sends nothing.
 
         Raises:
             NotFound: no such dead letter.
@@ -110,6 +110,9 @@ class DeadLetterService:
         letter = await self._store.find(tx, letter_id)
         if letter is None:
             raise NotFound("dead letter", letter_id)
+        cause = identity.cause()
+        if await self._audit.has_entry(tx, AuditAction.DEAD_LETTER_REPLAYED, cause=cause):
+            return letter.replays
         if find_first_received_at(letter) < self._clock.now() - timedelta(days=REPLAY_DAYS):
             # Services prune their inboxes: one that did handle the record would handle it again.
             raise Conflict(
@@ -123,9 +126,7 @@ class DeadLetterService:
         number = await self._store.count_replay(tx, letter_id)
         # Before the record: the log itself may be the topic that is replayed to, and then the
         # chain's lock comes before the topic's, as in every other transaction.
-        await self._audit.append(
-            tx, _replay_entry(identity, letter, number), cause=identity.cause(), part=str(number)
-        )
+        await self._audit.append(tx, _replay_entry(identity, letter, number), cause=cause)
         await self._outbox.append_raw(
             tx,
             event_id=derived_id("replay", letter_id, number),

@@ -143,9 +143,11 @@ async def test_a_replayed_dead_letter_is_on_its_topic_again_as_it_was(
     marker = uuid4().hex.encode()
     letter_id = await dead_letter(gateway, marker + b"\xff")
 
-    response = await gateway.http.post(f"/v1/dead-letters/{letter_id}/replay")
-
-    assert response.status_code == 202
+    for _ in range(2):  # a repeated request replays once
+        response = await gateway.http.post(
+            f"/v1/dead-letters/{letter_id}/replay", headers={"Idempotency-Key": letter_id}
+        )
+        assert (response.status_code, response.json()["replay"]) == (202, 1)
 
     async def replayed() -> None:
         (record,) = await gateway.records(FEEDBACK, marker)

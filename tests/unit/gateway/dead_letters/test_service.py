@@ -55,7 +55,8 @@ class FakeDeadLetterStore:
         self.replays = 0
 
     async def find(self, _tx: object, letter_id: str) -> StoredDeadLetter | None:
-        return self.by_id.get(letter_id)
+        letter = self.by_id.get(letter_id)
+        return replace(letter, replays=self.replays) if letter else None
 
     async def add(self, _tx: object, letter: StoredDeadLetter) -> None:
         self.by_id[letter.id] = letter
@@ -129,7 +130,8 @@ async def test_a_replay_sends_the_original_bytes_and_headers() -> None:
     outbox = RecordingRawOutbox()
     letters = DeadLetterService(FakeDeadLetterStore(letter), outbox, RecordingAudit(), CLOCK)
 
-    numbers = [await letters.replay(None, ASKED, letter.id) for _ in range(2)]
+    requests = [identify_request(ASKED.caller) for _ in range(2)]
+    numbers = [await letters.replay(None, request, letter.id) for request in requests]
 
     assert numbers == [1, 2]
     assert outbox.sent[0]["payload"] == b"\xff\x00"
@@ -137,6 +139,17 @@ async def test_a_replay_sends_the_original_bytes_and_headers() -> None:
     assert outbox.sent[0]["headers"] == (("ce_type", b"x.v1"), received)
     assert outbox.sent[0]["key"] == "acme/a"
     assert outbox.sent[0]["event_id"] != outbox.sent[1]["event_id"]
+
+
+async def test_a_repeated_request_replays_once() -> None:
+    letter = parse_dead_letter(record())
+    store, outbox, audit = FakeDeadLetterStore(letter), RecordingRawOutbox(), RecordingAudit()
+    letters = DeadLetterService(store, outbox, audit, CLOCK)
+
+    for _ in range(2):
+        assert await letters.replay(None, ASKED, letter.id) == 1
+
+    assert (len(outbox.sent), len(audit.entries)) == (1, 1)
 
 
 async def test_a_dead_letter_of_an_unknown_topic_is_not_replayed() -> None:
