@@ -38,6 +38,7 @@ from services.gateway.errors import (
 )
 from services.gateway.http.tracing import current_trace_id
 from services.gateway.load.tenant_limits import TenantLimits
+from services.gateway.models.lookups import get_agent_kind, get_model
 from services.gateway.models.rules import (
     find_deploy_obstacle,
     find_deployed,
@@ -173,7 +174,7 @@ class GatewayService:
             NotFound: no such agent.
             Invalid: with the methods that there are recipes for.
         """
-        kind = await self._require_agent(tx, tenant_id, agent_id)
+        kind = await get_agent_kind(self._store, tx, tenant_id, agent_id)
         announced = await self._store.announced_methods(
             tx, seen_after=self._clock.now() - WORKER_TIMEOUT
         )
@@ -233,7 +234,7 @@ class GatewayService:
         """
         require_agents(identity.caller, [agent_id])
         known = await self._store.models(tx, identity.tenant_id, agent_id)
-        model = await self._require_model(tx, identity, agent_id, version)
+        model = await get_model(self._store, tx, identity.tenant_id, agent_id, version)
         if obstacle := find_deploy_obstacle(model, find_deployed(known)):
             raise Conflict(obstacle)
         command = DeployModel(
@@ -256,9 +257,9 @@ class GatewayService:
             Conflict: see `find_rollback_obstacle`.
         """
         require_agents(identity.caller, [agent_id])
-        await self._require_agent(tx, identity.tenant_id, agent_id)
+        await get_agent_kind(self._store, tx, identity.tenant_id, agent_id)
         if to_version is not None:
-            await self._require_model(tx, identity, agent_id, to_version)
+            await get_model(self._store, tx, identity.tenant_id, agent_id, to_version)
         known = await self._store.models(tx, identity.tenant_id, agent_id)
         if obstacle := find_rollback_obstacle(known, agent_id, to_version):
             raise Conflict(obstacle)
@@ -309,26 +310,12 @@ class GatewayService:
             return ""
         return self._mac.compute(*(part.encode() for part in parts)).decode()
 
-    async def _require_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentKind:
-        kind = await self._store.agent_kind(tx, tenant_id, agent_id)
-        if kind is None:
-            raise NotFound("agent", agent_id)
-        return kind
-
     async def _require_job(self, tx: Tx, identity: RequestIdentity, job_id: UUID) -> JobView:
         job = await self._store.find_job(tx, identity.tenant_id, job_id, now=self._clock.now())
         if job is None:
             raise NotFound("job", job_id)
         hide_other_agents(identity.caller, job.agent_id, "job", job_id)
         return job
-
-    async def _require_model(
-        self, tx: Tx, identity: RequestIdentity, agent_id: str, version: str
-    ) -> ModelView:
-        found = await self._store.models(tx, identity.tenant_id, agent_id, version=version)
-        if not found:
-            raise NotFound(f"model version of agent {agent_id}", version)
-        return found[0]
 
     async def _require_dataset(
         self, tx: Tx, identity: RequestIdentity, name: str, purpose: str, field: str

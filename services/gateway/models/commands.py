@@ -10,7 +10,8 @@ from archon_contracts.values import AgentKind
 from services.gateway.auth.agent_binding import require_agents
 from services.gateway.auth.request_identity import RequestIdentity
 from services.gateway.domain import ModelView
-from services.gateway.errors import Conflict, NotFound
+from services.gateway.errors import Conflict
+from services.gateway.models.lookups import get_agent_kind, get_model
 from services.gateway.models.rules import ARCHIVED, find_archive_obstacle
 from services.gateway.ports import ServiceStore
 from services.gateway.requests import ImportRequest, ProtectRequest, RetentionRequest
@@ -122,16 +123,10 @@ class ModelCommands:
 
     async def _require_kind(self, tx: Tx, identity: RequestIdentity, agent_id: str) -> AgentKind:
         require_agents(identity.caller, [agent_id])
-        kind = await self._store.agent_kind(tx, identity.tenant_id, agent_id)
-        if kind is None:
-            raise NotFound("agent", agent_id)
-        return kind
+        return await get_agent_kind(self._store, tx, identity.tenant_id, agent_id)
 
     async def _require_model(
         self, tx: Tx, identity: RequestIdentity, agent_id: str, version: str
     ) -> ModelView:
         require_agents(identity.caller, [agent_id])
-        found = await self._store.models(tx, identity.tenant_id, agent_id, version=version)
-        if not found:
-            raise NotFound(f"model version of agent {agent_id}", version)
-        return found[0]
+        return await get_model(self._store, tx, identity.tenant_id, agent_id, version)
