@@ -7,7 +7,6 @@ from typing import Final
 
 from archon_contracts.formats import FEEDBACK_IDS_FILE
 from services.gateway.domain import ModelView
-from services.gateway.errors import NotFound
 from services.gateway.models.comparison import compare_models
 from services.gateway.models.rules import TRAINING
 from services.gateway.models.search import ModelFilter
@@ -29,11 +28,6 @@ class ModelQueries:
         self._reads = reads
         self._artifacts = artifacts
 
-    async def require_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> None:
-        """Raises NotFound where the tenant has no such agent."""
-        if not await self._queries.store.has_agent(tx, tenant_id, agent_id):
-            raise NotFound("agent", agent_id)
-
     async def search(
         self,
         tx: Tx,
@@ -45,7 +39,7 @@ class ModelQueries:
         offset: int,
     ) -> tuple[list[ModelView], bool]:
         """The versions that fit, newest first, and whether the last one read did not fit."""
-        await self.require_agent(tx, tenant_id, agent_id)
+        await self._queries.require_agent(tx, tenant_id, agent_id)
         if wanted.status == TRAINING:
             found = await self._reads.candidates(tx, tenant_id, agent_id)
             return found[offset : offset + limit], False

@@ -42,6 +42,11 @@ class QueryService:
             raise NotFound("agent", agent_id)
         return found[0]
 
+    async def require_agent(self, tx: Tx, tenant_id: str, agent_id: str) -> None:
+        """Raises NotFound where the tenant has no such agent."""
+        if not await self.store.has_agent(tx, tenant_id, agent_id):
+            raise NotFound("agent", agent_id)
+
     async def dataset(self, tx: Tx, tenant_id: str, name: str) -> DatasetView:
         """An uploaded dataset."""
         found = await self.store.datasets(tx, tenant_id, name=name)
@@ -74,14 +79,12 @@ class QueryService:
         self, tx: Tx, tenant_id: str, agent_id: str, *, limit: int, offset: int
     ) -> list[DeploymentView]:
         """The changes of an agent's deployed version, newest first."""
-        if not await self.store.has_agent(tx, tenant_id, agent_id):
-            raise NotFound("agent", agent_id)
+        await self.require_agent(tx, tenant_id, agent_id)
         return await self.store.deployments(tx, tenant_id, agent_id, limit=limit, offset=offset)
 
     async def configuration(self, tx: Tx, tenant_id: str, agent_id: str) -> AgentConfiguration:
         """What an agent runs now."""
-        if not await self.store.has_agent(tx, tenant_id, agent_id):
-            raise NotFound("agent", agent_id)
+        await self.require_agent(tx, tenant_id, agent_id)
         found = await self.store.configuration(tx, tenant_id, agent_id)
         if found is None:
             raise NothingDeployed(agent_id, None)
@@ -91,8 +94,7 @@ class QueryService:
         self, tx: Tx, tenant_id: str, agent_id: str, moment: datetime | None
     ) -> DeploymentView:
         """The change that deployed what the agent answered with at the moment; None: the last."""
-        if not await self.store.has_agent(tx, tenant_id, agent_id):
-            raise NotFound("agent", agent_id)
+        await self.require_agent(tx, tenant_id, agent_id)
         found = await self.store.deployments(tx, tenant_id, agent_id, until=moment, limit=1)
         if not found:
             raise NothingDeployed(agent_id, moment)

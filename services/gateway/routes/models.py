@@ -120,7 +120,7 @@ def _add_retention(router: APIRouter, api: GatewayApi) -> None:
     ) -> dict[str, str]:
         """Give a model of the artifact store a version, though no job made it."""
         async with api.transactions.begin_read(caller.tenant_id) as tx:
-            await api.models.require_agent(tx, caller.tenant_id, agent_id)
+            await api.queries.require_agent(tx, caller.tenant_id, agent_id)
         # Between the transactions: the store may be far away.
         await require_model(api.artifacts, body.artifact)
         async with api.transactions.begin_write(caller.tenant_id) as tx:
