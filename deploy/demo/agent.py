@@ -1,8 +1,10 @@
 """An agent that gets better while it serves.
 
-It answers requests with the deployed version, sends its users' corrections as feedback, and swaps
-to a new version when one is deployed. It knows nothing of how training is done: it reads one
-topic, writes to another, and exports its spans to the gateway's /v1/traces.
+It answers each request with the version that is assigned to it: the deployed one, or while an
+experiment runs that of its user's arm. It sends its users' corrections as feedback on the version
+that answered, and swaps when versions come or go. It knows nothing of how training is done: it
+reads one topic, writes to another, and exports its spans to the gateway's /v1/traces. The parts
+that serve are those of `archon serve`.
 
 Run as `python -m deploy.demo.agent` with the variables of `AgentSettings`.
 """
@@ -26,12 +28,16 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from archon_contracts import telemetry
-from archon_contracts.client import KafkaFeedbackClient, KafkaSecurity, ReceivedEvent, subscribe
+from archon_contracts.client import KafkaFeedbackClient, KafkaSecurity, ReceivedEvent
 from archon_contracts.client.errors import ClientError
-from archon_contracts.events import AgentConfiguration, FeedbackReceived
+from archon_contracts.events import AgentConfiguration
 from archon_inference import InferenceError
 from deploy.demo.client_log import AnswerRecord, ProductionRequest, append_line
-from deploy.serving.hot_swap_model import HotSwapModel, LoadedModel
+from deploy.serving.answering import AgentAnswers
+from deploy.serving.hot_swap_model import HotSwapModel
+from deploy.serving.interaction_log import InteractionLog
+from deploy.serving.ports import FeedbackSender
+from deploy.serving.server import ServeOptions, follow_deployments
 
 AT_ONCE = 4
 FOLLOW_SECONDS = 0.05
@@ -68,6 +74,17 @@ class AgentSettings(BaseSettings):
     requests: Path = Field(description="JSON lines of requests; more may be appended.")
     client_log: Path = Field(description="Where every answer is noted.")
 
+    def serve_options(self) -> ServeOptions:
+        """Whom to serve, and with which broker."""
+        return ServeOptions(
+            agent_id=self.id,
+            tenant_id=self.tenant_id,
+            kafka_bootstrap_servers=self.kafka_bootstrap_servers,
+            kafka_namespace=self.kafka_namespace,
+            kafka_connection=self.kafka_connection(),
+            kafka_idle_wait_seconds=self.kafka_idle_wait_seconds,
+        )
+
     def kafka_connection(self) -> dict[str, Any]:
         """Options of the Kafka clients: TLS and SASL."""
         return KafkaSecurity(
@@ -91,34 +108,26 @@ def _reveal(secret: SecretStr | None) -> str | None:
 class DemoAgent:
     """Serves a few requests at once, while new versions come in beside."""
 
-    def __init__(self, settings: AgentSettings, feedback: KafkaFeedbackClient) -> None:
+    def __init__(self, settings: AgentSettings, feedback: FeedbackSender) -> None:
         self._settings = settings
         self._feedback = feedback
         self._model = HotSwapModel([key for key in settings.trusted_keys.split(",") if key])
+        self._interactions = InteractionLog(feedback)
+        self._answers = AgentAnswers(
+            settings.tenant_id, settings.id, self._model.batcher, self._interactions
+        )
 
     async def run(self) -> None:
-        """Serve until cancelled."""
+        """Serve until cancelled; the log of answers is sent before it ends."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._follow_deployments())
+                tasks.create_task(follow_deployments(self._settings.serve_options(), self._swap))
+                tasks.create_task(self._interactions.run())
                 tasks.create_task(self._serve())
         finally:
+            while self._interactions.unsent and await self._interactions.flush():
+                pass
             self._model.close()
-
-    async def _follow_deployments(self) -> None:
-        settings = self._settings
-        configurations = subscribe(
-            settings.kafka_bootstrap_servers,
-            AgentConfiguration,
-            tenant_id=settings.tenant_id,
-            idle_wait_seconds=settings.kafka_idle_wait_seconds,
-            connection=settings.kafka_connection(),
-            namespace=settings.kafka_namespace,
-        )
-        async with aclosing(configurations):
-            async for received in configurations:
-                if received.event.agent_id == settings.id:
-                    await self._swap(received)
 
     async def _swap(self, received: ReceivedEvent[AgentConfiguration]) -> None:
         # The span continues the trace of the job that made this version.
@@ -158,36 +167,31 @@ class DemoAgent:
     async def _handle(self, request: ProductionRequest, client_log: TextIO) -> None:
         attributes = {telemetry.AGENT_ID: self._settings.id}
         with tracer.start_as_current_span("answer request", attributes=attributes) as span:
-            answer, model = await self._model.answer(request.input)
-            span.set_attribute(telemetry.MODEL_VERSION, model.version)
-            event_id = await self._send_feedback(request, answer, model)
+            found = await self._answers.answer(
+                await self._model.models(),
+                request.input,
+                interaction_id=request.request_id,
+                unit_id=request.unit_id,
+            )
+            span.set_attribute(telemetry.MODEL_VERSION, found.model.version)
+            event_id = await self._send_feedback(request)
         entry = AnswerRecord(
             request_id=request.request_id,
             input=request.input,
-            answer=answer,
-            version=model.version,
-            digest=model.digest,
+            answer=found.prediction.output,
+            version=found.model.version,
+            digest=found.model.digest,
+            experiment_id=found.experiment_id,
             feedback_event_id=event_id,
         )
         append_line(client_log, entry)
 
-    async def _send_feedback(
-        self, request: ProductionRequest, answer: str, model: LoadedModel
-    ) -> str | None:
+    async def _send_feedback(self, request: ProductionRequest) -> str | None:
         """The id of the event, once the broker has it; None where the user says nothing."""
         if request.correction is None:
             return None
-        feedback = FeedbackReceived(
-            tenant_id=self._settings.tenant_id,
-            agent_id=self._settings.id,
-            interaction_id=request.request_id,
-            input=request.input,
-            actual=answer,
-            expected=request.correction,
-            model_version=model.version,
-            model_digest=model.digest,
-        )
-        return str(await self._feedback.send(feedback))
+        stated = {"interaction_id": request.request_id, "expected": request.correction}
+        return str(await self._feedback.send(self._answers.build_feedback(stated)))
 
 
 async def follow(path: Path) -> AsyncGenerator[ProductionRequest, None]:

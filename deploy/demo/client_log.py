@@ -10,13 +10,17 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ProductionRequest(BaseModel):
-    """One production request; `correction` is what its user will say the answer should be."""
+    """One production request; `correction` is what its user will say the answer should be.
+
+    `unit_id` is the user: one user is always answered by the same arm of an experiment.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     request_id: str
     input: str
     correction: str | None = None
+    unit_id: str | None = None
 
 
 class AnswerRecord(BaseModel):
@@ -29,6 +33,7 @@ class AnswerRecord(BaseModel):
     answer: str
     version: str
     digest: str
+    experiment_id: str | None = None
     feedback_event_id: str | None = None
 
 

@@ -1,6 +1,7 @@
 """The models an agent serves with: replaced while it serves, never half-way."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from archon_contracts.events import AgentConfiguration
 from archon_contracts.formats import MANIFEST_FILE
 from archon_contracts.private_folder import private_temporary_folder
 from archon_contracts.values import ArtifactRef, ModelRef
-from archon_inference import Predictor, VerifiedLoader, limit_answers
+from archon_inference import InferenceError, Predictor, VerifiedLoader, limit_answers
 from archon_inference.catalogue import read_catalogue
 from archon_inference.devices import Precision
 from deploy.serving.arms import list_models
 from deploy.serving.batcher import MicroBatcher
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,17 @@ class ServingModels:
     by_digest: Mapping[str, LoadedModel]
 
     def find(self, model: ModelRef) -> LoadedModel:
-        """The model in memory that the configuration names."""
-        return self.by_digest[model.artifact.digest]
+        """A model that the configuration names; the deployed one where it could not be loaded."""
+        return self.by_digest.get(model.artifact.digest, self.deployed)
+
+    def find_shadow(self, model: ModelRef | None) -> LoadedModel | None:
+        """A candidate that answers unseen; None: there is none, or it could not be loaded."""
+        return None if model is None else self.by_digest.get(model.artifact.digest)
 
     @property
     def deployed(self) -> LoadedModel:
         """The deployed version."""
-        return self.find(self.configuration.model)
+        return self.by_digest[self.configuration.model.artifact.digest]
 
 
 class HotSwapModel:
@@ -70,36 +77,30 @@ class HotSwapModel:
     async def adopt(self, configuration: AgentConfiguration) -> bool:
         """Serve what `configuration` names; False when that is already so, or is out of date.
 
+        A candidate that cannot be loaded is left out: the deployed version answers its part of
+        the traffic, and says so.
+
         Raises:
-            InferenceError: it is not what its digest says, or not of a trusted maker.
+            InferenceError: the deployed version is not what its digest says, or not of a trusted
+                maker.
         """
         present = self._serving
         # A topic that is read again brings older revisions; they must not replace a newer model.
         if present is not None and configuration.revision <= present.configuration.revision:
             return False
-        loop = asyncio.get_running_loop()
         models = {}
         for ref in list_models(configuration):
-            predictor = await loop.run_in_executor(
-                self._loading, _load, self._loader, configuration, ref.artifact
-            )
-            digest = ref.artifact.digest
-            models[digest] = LoadedModel(
-                predictor, ref.version, digest, configuration.revision, ref.artifact.uri
-            )
+            try:
+                model = await self._load(configuration, ref)
+            except (InferenceError, OSError) as error:
+                if ref.artifact.digest == configuration.model.artifact.digest:
+                    raise
+                log.warning("candidate %s was not taken: %s", ref.version, error)
+                continue
+            models[model.digest] = model
         self._serving = ServingModels(configuration, models)
         self._first.set()
         return True
-
-    async def answer(self, question: str) -> tuple[str, LoadedModel]:
-        """The answer, and the model that gave it; waits until a first model is there."""
-        serving = await self.serving()
-        answer = await self.batcher.predict(serving.predictor, question)
-        return answer.output, serving
-
-    async def serving(self) -> LoadedModel:
-        """The deployed version as it answers now; waits until a first one is there."""
-        return (await self.models()).deployed
 
     async def models(self) -> ServingModels:
         """All models that answer now; waits until there are some."""
@@ -111,6 +112,15 @@ class HotSwapModel:
     def present(self) -> ServingModels | None:
         """All models that answer now; None: the first is not there yet."""
         return self._serving
+
+    async def _load(self, configuration: AgentConfiguration, ref: ModelRef) -> LoadedModel:
+        artifact = ref.artifact
+        predictor = await asyncio.get_running_loop().run_in_executor(
+            self._loading, _load, self._loader, configuration, artifact
+        )
+        return LoadedModel(
+            predictor, ref.version, artifact.digest, configuration.revision, artifact.uri
+        )
 
     def close(self) -> None:
         """Let the threads end."""

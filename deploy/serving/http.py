@@ -8,7 +8,6 @@ GET  /healthz      200 as soon as a first model is there
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 import orjson
@@ -20,15 +19,13 @@ from starlette.routing import Route
 
 from archon_contracts.base import Identifier
 from archon_contracts.client.errors import ClientError
-from archon_contracts.events import FeedbackReceived, InteractionLogged
 from archon_contracts.identifiers import new_id
 from archon_contracts.rules.bounds import MAX_EVENT_BYTES
-from archon_inference import InferenceError
-from deploy.serving.errors import ServerBusy, UnknownInteraction
-from deploy.serving.hot_swap_model import HotSwapModel, LoadedModel
+from deploy.serving.answering import AgentAnswers
+from deploy.serving.errors import ModelFailed, ServerBusy, UnknownInteraction
+from deploy.serving.hot_swap_model import HotSwapModel
 from deploy.serving.interaction_log import InteractionLog
 from deploy.serving.ports import FeedbackSender
-from deploy.serving.shadow import ShadowAnswers
 
 MAX_INPUT: Final = 32_768
 """Characters; an event of 64 KiB must hold it beside the answer."""
@@ -56,11 +53,10 @@ class AnswerServer:
         interactions: InteractionLog,
         sender: FeedbackSender,
     ) -> None:
-        self._names: dict[str, Any] = {"tenant_id": tenant_id, "agent_id": agent_id}
         self._model = model
         self._interactions = interactions
         self._sender = sender
-        self._shadow = ShadowAnswers(tenant_id, agent_id, model.batcher, interactions)
+        self._answers = AgentAnswers(tenant_id, agent_id, model.batcher, interactions)
 
     def build(self) -> Starlette:
         """The ASGI application."""
@@ -75,7 +71,6 @@ class AnswerServer:
 
     async def answer(self, request: Request) -> Response:
         """Answer with the assigned version, and log it."""
-        started = time.perf_counter()
         try:
             wanted = AnswerRequest.model_validate_json(await _body(request))
         except ValidationError as error:
@@ -83,30 +78,26 @@ class AnswerServer:
         present = self._model.present
         if present is None:
             return _refuse(503, "no version is deployed yet; deploy one", retry=True)
-        interaction_id = wanted.interaction_id or str(new_id())
-        assignment = present.configuration.assign(
-            unit_id=wanted.unit_id, interaction_id=interaction_id
-        )
-        model = present.find(assignment.model)
-        if assignment.shadow is not None:
-            self._shadow.ask(present.find(assignment.shadow), wanted.input, interaction_id)
         try:
-            found = await self._model.batcher.predict(model.predictor, wanted.input)
+            answer = await self._answers.answer(
+                present,
+                wanted.input,
+                interaction_id=wanted.interaction_id or str(new_id()),
+                unit_id=wanted.unit_id,
+            )
         except ServerBusy as error:
             return _refuse(503, str(error), retry=True)
-        except (InferenceError, RuntimeError, ValueError) as error:
-            self._log(wanted, interaction_id, model, started, error=f"{type(error).__name__}")
-            return _refuse(500, "the model failed on this input; its log says why")
-        self._log(wanted, interaction_id, model, started, actual=found.output)
+        except ModelFailed as error:
+            return _refuse(500, str(error))
         return _json(
             {
-                "interaction_id": interaction_id,
-                "output": found.output,
-                "score": found.score,
-                "alternatives": found.alternatives,
-                "version": model.version,
-                "digest": model.digest,
-                "experiment_id": assignment.experiment_id,
+                "interaction_id": answer.interaction_id,
+                "output": answer.prediction.output,
+                "score": answer.prediction.score,
+                "alternatives": answer.prediction.alternatives,
+                "version": answer.model.version,
+                "digest": answer.model.digest,
+                "experiment_id": answer.experiment_id,
             }
         )
 
@@ -116,7 +107,7 @@ class AnswerServer:
             stated = orjson.loads(await _body(request))
             if not isinstance(stated, dict):
                 return _refuse(422, "the body is no object")
-            event = self._build_feedback(stated)
+            event = self._answers.build_feedback(stated)
             event_id = await self._sender.send(event)
         except orjson.JSONDecodeError:
             return _refuse(422, "the body is not JSON")
@@ -142,41 +133,6 @@ class AnswerServer:
         log = self._interactions
         counters = {"sent": log.sent, "unsent": log.unsent, "dropped": log.dropped}
         return _json({"ready": ready, "interactions": counters}, 200 if ready else 503)
-
-    def _build_feedback(self, stated: dict[str, Any]) -> FeedbackReceived:
-        fields = {**stated, **self._names}
-        if "input" not in stated:
-            known = self._interactions.find(str(stated.get("interaction_id", "")))
-            remembered = known.model_dump(
-                include={"input", "actual", "model_version", "model_digest", "unit_id"},
-                exclude_none=True,
-            )
-            fields = remembered | fields
-        return FeedbackReceived.model_validate(fields)
-
-    def _log(
-        self,
-        wanted: AnswerRequest,
-        interaction_id: str,
-        model: LoadedModel,
-        started: float,
-        *,
-        actual: str | None = None,
-        error: str | None = None,
-    ) -> None:
-        self._interactions.add(
-            InteractionLogged(
-                **self._names,
-                interaction_id=interaction_id,
-                input=wanted.input,
-                actual=actual,
-                error=error,
-                model_version=model.version,
-                model_digest=model.digest,
-                unit_id=wanted.unit_id,
-                latency_seconds=time.perf_counter() - started,
-            )
-        )
 
 
 async def _body(request: Request) -> bytes:

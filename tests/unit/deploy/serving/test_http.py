@@ -1,56 +1,26 @@
 """The server's routes, with a model of its own and a client that keeps what is sent."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from archon_contracts.client.errors import BrokerUnavailableError
-from archon_contracts.event_ids import FeedbackEvent
-from archon_contracts.events import AgentConfiguration, FeedbackReceived, InteractionLogged
-from archon_contracts.identifiers import EventId, new_id
+from archon_contracts.events import FeedbackReceived, InteractionLogged
 from archon_contracts.rollouts.experiment import Experiment
 from archon_contracts.traffic_classes import TrafficClass
-from archon_contracts.values import ArtifactRef, ModelRef
-from archon_inference import Prediction
 from deploy.serving import interaction_log
-from deploy.serving.arms import list_models
-from deploy.serving.hot_swap_model import HotSwapModel, LoadedModel, ServingModels
+from deploy.serving.hot_swap_model import HotSwapModel
 from deploy.serving.http import AnswerServer
 from deploy.serving.interaction_log import InteractionLog
 from tests.support.eventually import eventually
-
-CANDIDATE = ModelRef(version="1.1.0", artifact=ArtifactRef(uri="file:///c", digest="c" * 64))
-WEIGHTS = ArtifactRef(uri="file:///m", digest="a" * 64)
-
-
-class EchoPredictor:
-    """Answers with the text itself; `boom` fails."""
-
-    def predict(self, inputs: Sequence[str], *, k: int = 5) -> list[Prediction]:
-        if "boom" in inputs:
-            raise RuntimeError("a tensor is not as it should be")
-        return [Prediction(text, 0.5, ("other",)) for text in inputs]
-
-
-class KeepingSender:
-    """A client whose broker is there or away."""
-
-    def __init__(self) -> None:
-        self.sent: list[FeedbackEvent] = []
-        self.is_away = False
-
-    async def send(self, event: FeedbackEvent) -> EventId:
-        return (await self.send_many([event]))[0]
-
-    async def send_many(self, events: Iterable[FeedbackEvent]) -> list[EventId]:
-        if self.is_away:
-            raise BrokerUnavailableError("no answer")
-        batch = list(events)
-        self.sent += batch
-        return [EventId(new_id()) for _ in batch]
+from tests.support.served_answers import (
+    WEIGHTS,
+    KeepingSender,
+    compared,
+    configured,
+    serve_now,
+)
 
 
 class ServedModel:
@@ -64,22 +34,7 @@ class ServedModel:
         self.http = httpx.AsyncClient(transport=transport, base_url="http://server")
 
     def deploy(self, version: str, revision: int, experiment: Experiment | None = None) -> None:
-        configuration = AgentConfiguration(
-            experiment=experiment,
-            agent_id="picker",
-            kind="classifier",
-            model=ModelRef(version=version, artifact=WEIGHTS),
-            revision=revision,
-            reason="",
-            effective_at=datetime.now(UTC),
-        )
-        loaded = {
-            ref.artifact.digest: LoadedModel(
-                EchoPredictor(), ref.version, ref.artifact.digest, revision
-            )
-            for ref in list_models(configuration)
-        }
-        self.model._serving = ServingModels(configuration, loaded)
+        serve_now(self.model, configured(version, revision, experiment))
 
     async def ask(self, **body: Any) -> httpx.Response:
         return await self.http.post("/v1/answers", json=body)
@@ -215,18 +170,6 @@ async def test_interactions_wait_while_the_broker_is_away_and_answers_go_on(
     assert [event.input for event in served.sender.sent] == ["1", "2"]
     counters = (await served.http.get("/healthz")).json()["interactions"]
     assert counters == {"sent": 2, "unsent": 0, "dropped": 1}
-
-
-def compared(mode: str, share: float) -> Experiment:
-    """An experiment of 1.0.0 and the candidate."""
-    return Experiment(
-        experiment_id=new_id(),
-        mode=mode,
-        salt="s",
-        control=ModelRef(version="1.0.0", artifact=WEIGHTS),
-        treatment=CANDIDATE,
-        treatment_share=share,
-    )
 
 
 async def test_units_are_divided_between_the_arms_and_keep_theirs(served: ServedModel) -> None:
