@@ -1,4 +1,4 @@
-"""Writes the reference tables: the gateway's routes, settings of every service, all metrics.
+"""Writes the reference tables (routes, settings, metrics) and the generated parts of the SDKs.
 
 python -m tests.reference           write them
 python -m tests.reference --check   fail when one is not current
@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from archon_contracts.topics import SERVICES
+from contract_tools.sdk.files import build_sdk_files
 from deploy.kafka_access import build_table
 from services.evaluator.metrics.specification import build_metrics_table
 from services.gateway.routes import build_http
@@ -151,6 +152,7 @@ def build_files() -> Iterator[tuple[Path, str]]:
     """Every file with a generated part, and what it should hold."""
     yield ROUTES_FILE, build_routes_page()
     yield ACCESS_FILE, build_access_page()
+    yield from build_sdk_files(build_openapi()).items()
     for service in SERVICES:
         yield readme_of(service), build_readme(service)
 

@@ -20,9 +20,15 @@ MESSAGING_KAFKA_OFFSET: Final = "messaging.kafka.offset"
 MESSAGING_KAFKA_KEY: Final = "messaging.kafka.message.key"
 ERROR_TYPE: Final = "error.type"
 
+# Attributes of the GenAI conventions (status: development).
+GEN_AI_OPERATION: Final = "gen_ai.operation.name"
+GEN_AI_AGENT_NAME: Final = "gen_ai.agent.name"
+GEN_AI_INVOKE_AGENT: Final = "invoke_agent"
+
 # Our attributes.
 TENANT_ID: Final = "archon.tenant.id"
 AGENT_ID: Final = "archon.agent.id"
+INTERACTION_ID: Final = "archon.interaction.id"
 JOB_ID: Final = "archon.job.id"
 JOB_STATE: Final = "archon.job.state"
 JOB_ATTEMPT: Final = "archon.job.attempt"

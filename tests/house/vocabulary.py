@@ -162,6 +162,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "deploy/cli/commands/up.py": "as above",
         "deploy/cli/commands/models.py": "a second name of a command, for users of other tools",
     },
+    "purpose": {"contracts/archon_contracts/client/sdk/": "a field of the API"},
     "turn": {"deploy/demo/bfcl.py": "turns of a dialogue"},
 }
 

@@ -10,10 +10,14 @@ ClientError
 ├── ApiKeyError              the API key cannot be sent; it is never shown
 ├── GatewayUrlError          the gateway's URL is none that can be asked
 ├── GatewayUnavailableError  no acceptance over HTTP in time; sending again is safe
-└── GatewayRefusedError      the gateway says what is wrong with the request
+├── GatewayRefusedError      the gateway says what is wrong with the request, field by field
+├── JobUnsuccessfulError     a job that was waited for ended without a new version
+└── WaitTimeoutError         what was waited for has not ended in time
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 
 class ClientError(Exception):
@@ -75,11 +79,58 @@ class GatewayUnavailableError(ClientError):
     """The gateway could not be reached, or was too busy for as long as we tried."""
 
 
-class GatewayRefusedError(ClientError):
-    """The gateway refused the request; `title` and `detail` are its words."""
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What the gateway says of one field: its path, the rule that it breaks, and a sentence."""
 
-    def __init__(self, status: int, title: str, detail: str) -> None:
-        super().__init__(f"{status} {title}: {detail}" if detail else f"{status} {title}")
+    field: str
+    rule: str
+    message: str
+
+
+class GatewayRefusedError(ClientError):
+    """The gateway refused the request; `title` and `detail` are its words.
+
+    `errors` names each field that breaks a rule, `limit` the exhausted one of a 429, and `trace_id`
+    the request's trace: what an operator needs to find it.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        errors: tuple[FieldProblem, ...] = (),
+        limit: str = "",
+        trace_id: str = "",
+    ) -> None:
+        further = [f"{each.field}: {each.message}" for each in errors if each.field]
+        texts = [detail, *(text for text in further if text not in detail)]
+        text = "; ".join(text for text in texts if text)
+        super().__init__(f"{status} {title}: {text}" if text else f"{status} {title}")
         self.status = status
         self.title = title
         self.detail = detail
+        self.errors = errors
+        self.limit = limit
+        self.trace_id = trace_id
+
+    @property
+    def field(self) -> str:
+        """The first field that breaks a rule; empty: it is none of a field."""
+        return next((each.field for each in self.errors if each.field), "")
+
+
+class JobUnsuccessfulError(ClientError):
+    """A job ended without a new version; `state` is its end and `reason` says why."""
+
+    def __init__(self, job_id: str, state: str, reason: str) -> None:
+        super().__init__(f"job {job_id} {state}: {reason}" if reason else f"job {job_id} {state}")
+        self.job_id = job_id
+        self.state = state
+        self.reason = reason
+
+
+class WaitTimeoutError(ClientError, TimeoutError):
+    """What was waited for has not ended in time; it goes on, and can be waited for again."""

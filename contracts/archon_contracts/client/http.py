@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from archon_contracts.client.errors import (
     ApiKeyError,
+    FieldProblem,
     GatewayRefusedError,
     GatewayUnavailableError,
     GatewayUrlError,
@@ -159,8 +160,8 @@ class HttpFeedbackClient:
             else:
                 if response.status_code not in RETRYABLE_STATUSES:
                     return _event_ids(response, expected)
-                problem = str(_to_error(response))
-                wait = _retry_after_seconds(response, default=wait)
+                problem = str(read_problem(response))
+                wait = retry_after_seconds(response, default=wait)
             if attempt + 1 < self._attempts:
                 await self._sleep(wait)
         raise GatewayUnavailableError(f"not accepted in {self._attempts} attempts: {problem}")
@@ -208,7 +209,7 @@ def require_gateway_url(url: str) -> str:
 
 def _event_ids(response: httpx.Response, expected: int) -> list[EventId]:
     if response.status_code != HTTPStatus.ACCEPTED:
-        raise _to_error(response)
+        raise read_problem(response)
     try:
         answer = _Accepted.model_validate_json(response.content)
     except ValidationError as error:
@@ -220,7 +221,7 @@ def _event_ids(response: httpx.Response, expected: int) -> list[EventId]:
     return [EventId(event_id) for event_id in answer.event_ids]
 
 
-def _to_error(response: httpx.Response) -> GatewayRefusedError:
+def read_problem(response: httpx.Response) -> GatewayRefusedError:
     """The problem document (RFC 9457) as an error; the status line where there is none."""
     document: Any = None
     if "json" in response.headers.get("Content-Type", ""):
@@ -230,11 +231,25 @@ def _to_error(response: httpx.Response) -> GatewayRefusedError:
             document = None  # says it is JSON and is not: the status line has to do
     if not isinstance(document, dict):
         document = {}
-    title = str(document.get("title") or response.reason_phrase)
-    return GatewayRefusedError(response.status_code, title, str(document.get("detail") or ""))
+    errors = document.get("errors")
+    return GatewayRefusedError(
+        response.status_code,
+        str(document.get("title") or response.reason_phrase),
+        str(document.get("detail") or ""),
+        errors=tuple(_field_problems(errors if isinstance(errors, list) else [])),
+        limit=str(document.get("limit") or ""),
+        trace_id=str(document.get("trace_id") or ""),
+    )
 
 
-def _retry_after_seconds(response: httpx.Response, *, default: float) -> float:
+def _field_problems(errors: list[Any]) -> Iterator[FieldProblem]:
+    for each in errors:
+        if isinstance(each, dict):
+            named = (str(each.get(name) or "") for name in ("field", "rule", "message"))
+            yield FieldProblem(*named)
+
+
+def retry_after_seconds(response: httpx.Response, *, default: float) -> float:
     """Retry-After as seconds from now (it may be a number or a date), within our limit."""
     text = response.headers.get("Retry-After", "").strip()
     # Whole seconds by the standard; `float` would accept `nan`, which is no time to sleep.

@@ -53,5 +53,22 @@ def send_span(topic: str, attributes: Mapping[str, str | int]) -> Iterator[Trace
             raise
 
 
+@contextmanager
+def agent_span(agent_id: str, interaction_id: str) -> Iterator[TraceHeaders]:
+    """A span round an agent's answer (GenAI semantic conventions); yields its context."""
+    if not INSTALLED:
+        yield {}
+        return
+    attributes = {
+        telemetry.GEN_AI_OPERATION: telemetry.GEN_AI_INVOKE_AGENT,
+        telemetry.GEN_AI_AGENT_NAME: agent_id,
+        telemetry.AGENT_ID: agent_id,
+        telemetry.INTERACTION_ID: interaction_id,
+    }
+    name = f"{telemetry.GEN_AI_INVOKE_AGENT} {agent_id}"
+    with _tracer().start_as_current_span(name, attributes=attributes):
+        yield current_trace_headers()
+
+
 def _tracer() -> Tracer:
     return trace.get_tracer("archon_contracts.client")

@@ -1,0 +1,64 @@
+"""Feedback, interactions and annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from archon_contracts.client.event_size import encode_event
+from archon_contracts.client.sdk.asynchronous.transport import AsyncTransport
+from archon_contracts.client.sdk.calls import ApiCall, api_path
+from archon_contracts.client.traffic_class import current_traffic_class
+from archon_contracts.event_ids import FeedbackEvent, with_traffic_class
+from archon_contracts.events import (
+    AnnotationSubmitted,
+    FeedbackReceived,
+    FeedbackRetracted,
+    InteractionLogged,
+)
+from archon_contracts.identifiers import EventId
+from archon_contracts.rules.bounds import MAX_EVENT_BYTES
+from archon_contracts.traffic_classes import TrafficClass
+
+
+class AsyncFeedbackApi:
+    """Send events of the feedback topic; each has an id that follows from it, and counts once."""
+
+    def __init__(self, transport: AsyncTransport, traffic_class: TrafficClass | None) -> None:
+        self._transport = transport
+        self._traffic_class = traffic_class
+
+    async def send(self, *events: FeedbackReceived) -> list[EventId]:
+        """Send feedback; all events are accepted or none. Returns their ids.
+
+        Raises:
+            GatewayUnavailableError: not accepted in all attempts; sending again is safe.
+            GatewayRefusedError: the gateway says what is wrong with one of them.
+            EventTooLargeError: one of them is larger than the system takes; none was sent.
+        """
+        return await self._post(api_path("feedback"), events)
+
+    async def retract(self, *retractions: FeedbackRetracted) -> list[EventId]:
+        """Withdraw feedback; no dataset prepared from then on contains it."""
+        return await self._post(api_path("feedback", "retractions"), retractions)
+
+    async def log_interactions(self, interactions: Iterable[InteractionLogged]) -> list[EventId]:
+        """Record answers that nobody has rated yet."""
+        return await self._post(api_path("interactions"), tuple(interactions))
+
+    async def annotate(self, *annotations: AnnotationSubmitted) -> list[EventId]:
+        """Submit labels of annotators; needs the scope `annotate`."""
+        return await self._post(api_path("annotations"), annotations)
+
+    async def _post(self, path: str, events: Sequence[FeedbackEvent]) -> list[EventId]:
+        around = current_traffic_class()
+        marked = [with_traffic_class(event, self._traffic_class, around) for event in events]
+        for event in marked:
+            encode_event(event, MAX_EVENT_BYTES)
+        if not marked:
+            return []
+        body = {"events": [event.to_json() for event in marked]}
+        # Without an idempotency key: an event's own id makes it safe to send again.
+        answer = await self._transport.send(ApiCall("POST", path, {}, body), dict[str, Any])
+        return [EventId(UUID(event_id)) for event_id in answer["event_ids"]]

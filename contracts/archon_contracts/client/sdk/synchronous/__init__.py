@@ -1,0 +1,1 @@
+"""The synchronous client, written from the asynchronous one by `python -m tests.reference`."""

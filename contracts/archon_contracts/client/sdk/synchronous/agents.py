@@ -1,0 +1,101 @@
+"""Agents and datasets.
+
+Written by `python -m tests.reference` from the asynchronous client; do not edit.
+"""
+
+from __future__ import annotations
+
+from builtins import list as List  # the method `list` hides it in the class
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from archon_contracts.client.sdk.answers.agents import AgentInfo
+from archon_contracts.client.sdk.answers.datasets import DatasetInfo
+from archon_contracts.client.sdk.calls import api_path, read_call, write_call
+from archon_contracts.client.sdk.synchronous.transport import Transport
+from archon_contracts.rules.rollout_policy import RolloutPolicy
+from archon_contracts.values import (
+    AgentKind,
+    CurriculumPolicy,
+    FastPathPolicy,
+    GatePolicy,
+    LearningPolicy,
+    TrainingConfig,
+    TriggerPolicy,
+    TrustPolicy,
+)
+
+
+class AgentsApi:
+    """Configure agents, and see them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    # More than six parameters: they are what a configuration holds, each with a name.
+    def configure(
+        self,
+        agent_id: str,
+        *,
+        kind: AgentKind | str,
+        base_model: str,
+        labels: Sequence[str] | None = None,
+        catalogue: Sequence[Mapping[str, str]] | None = None,
+        evaluation_dataset: str | None = None,
+        trigger: TriggerPolicy | Mapping[str, Any] | None = None,
+        gate: GatePolicy | Mapping[str, Any] | None = None,
+        trust: TrustPolicy | Mapping[str, Any] | None = None,
+        curriculum: CurriculumPolicy | Mapping[str, Any] | None = None,
+        fast_path: FastPathPolicy | Mapping[str, Any] | None = None,
+        training: TrainingConfig | Mapping[str, Any] | None = None,
+        learning: LearningPolicy | Mapping[str, Any] | None = None,
+        rollout: RolloutPolicy | Mapping[str, Any] | None = None,
+        priority: int | None = None,
+        reason: str | None = None,
+    ) -> AgentInfo:
+        """Add an agent or change one: its whole configuration, absent fields have their defaults.
+
+        `configured_at` of the answer is None while the coordinator has not confirmed it.
+
+        Raises:
+            GatewayRefusedError: a field is invalid, or the change is a conflict (409).
+        """
+        body = {name: value for name, value in locals().items() if name != "self"}
+        return self._transport.send(write_call(api_path("agents"), body), AgentInfo)
+
+    def get(self, agent_id: str) -> AgentInfo:
+        """An agent with its deployed version, open job and feedback totals."""
+        return self._transport.send(read_call(api_path("agents", agent_id)), AgentInfo)
+
+    def list(self, *, limit: int | None = 100) -> List[AgentInfo]:
+        """The tenant's agents; `limit=None`: all of them."""
+        return self._transport.items(api_path("agents"), AgentInfo, limit=limit)
+
+
+class DatasetsApi:
+    """Upload datasets, and see them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def upload(
+        self,
+        name: str,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        purpose: Literal["training", "evaluation"] = "training",
+    ) -> DatasetInfo:
+        """Store a dataset of items with an `input` and a `target`.
+
+        The same name with the same items is no error; with others it is a conflict (409).
+        """
+        body = {"name": name, "purpose": purpose, "items": List(items)}
+        return self._transport.send(write_call(api_path("datasets"), body), DatasetInfo)
+
+    def get(self, name: str) -> DatasetInfo:
+        """An uploaded dataset."""
+        return self._transport.send(read_call(api_path("datasets", name)), DatasetInfo)
+
+    def list(self, *, limit: int | None = 100) -> List[DatasetInfo]:
+        """Uploaded datasets; `limit=None`: all of them."""
+        return self._transport.items(api_path("datasets"), DatasetInfo, limit=limit)
