@@ -181,6 +181,7 @@ class DemoAgent:
             answer=found.prediction.output,
             version=found.model.version,
             digest=found.model.digest,
+            unit_id=request.unit_id,
             experiment_id=found.experiment_id,
             feedback_event_id=event_id,
         )

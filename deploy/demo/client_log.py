@@ -33,6 +33,7 @@ class AnswerRecord(BaseModel):
     answer: str
     version: str
     digest: str
+    unit_id: str | None = None
     experiment_id: str | None = None
     feedback_event_id: str | None = None
 

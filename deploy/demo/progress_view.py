@@ -17,8 +17,10 @@ STAGES = {
     "fast_path": "correct a second, small agent: it follows within seconds",
     "production": "serve requests of all families, take corrections",
     "retrain": "retrain, triggered by the feedback itself",
-    "hot_swap": "swap the agent to the new version while it serves",
+    "canary": "give the new version growing parts of the traffic, as feedback allows",
+    "hot_swap": "swap all traffic to the new version while the agent serves",
     "proof": "serve with the new weights",
+    "rollback": "deploy a worse version by hand; feedback rolls it back",
     "collect": "collect answers, versions and the trace",
 }
 

@@ -13,6 +13,7 @@ from archon_contracts.metric_names import ACCURACY
 from deploy.demo import client_log
 from deploy.demo.audit import FeedbackAudit
 from deploy.demo.progress_view import ProgressView
+from deploy.demo.rollout.scenario import CanaryResult, RollbackResult
 from deploy.demo.router.scenario import FollowedCorrection
 from deploy.demo.scenario import DemoResult
 from deploy.local.revision import code_revision
@@ -54,6 +55,10 @@ class Report(BaseModel):
     served_by_digest: dict[str, int]
     trace: TraceSummary
     fast_path: list[FollowedCorrection]
+    busy_feedback: int
+    """Corrections of the busy hours: those that the retrain learns from."""
+    canary: CanaryResult | None
+    rollback: RollbackResult | None
     topics: list[TopicChange]
     seconds: dict[str, float]
     peak_memory_mb: dict[str, float]
@@ -101,6 +106,9 @@ def build_report(
             orphans=len(result.trace["orphans"]),
         ),
         fast_path=result.corrections,
+        busy_feedback=result.busy_feedback,
+        canary=result.canary,
+        rollback=result.rollback,
         topics=(result.run_report.get("changes") or {}).get("topics", []),
         seconds=_seconds(result, view, began),
         peak_memory_mb=watched.peak_memory_mb,
@@ -116,10 +124,11 @@ def find_failed_checks(report: Report) -> list[str]:
     checks = {
         f"{feedback.lost} of {feedback.sent} feedback events were lost": feedback.lost > 0,
         f"{feedback.double} feedback events were counted twice": feedback.double > 0,
-        f"{feedback.used} of {feedback.sent} feedback events were used": (
-            feedback.used != feedback.sent
+        f"{feedback.used} of {report.busy_feedback} corrections were used": (
+            feedback.used != report.busy_feedback
         ),
-        f"{len(report.versions)} versions were deployed instead of 2": len(report.versions) != 2,
+        # One that was rolled back is none of them.
+        f"{len(report.versions)} versions stayed deployed instead of 2": len(report.versions) != 2,
         "the new families gained nothing beyond the interval": (
             new is None or new["difference"]["low"] <= 0
         ),
@@ -127,6 +136,7 @@ def find_failed_checks(report: Report) -> list[str]:
         "no correction was followed by the fast path": not report.fast_path,
         "the retrain's report has no topics": not report.topics,
         "no answer came from the new weights": not report.served_by_digest.get(newest),
+        **_check_rollout(report.canary, report.rollback),
         f"the trace lacks {', '.join(missing)}": bool(missing),
         # A process that is killed takes its last spans with it; their children stay behind.
         f"{report.trace.orphans} spans of the trace are orphans": (
@@ -134,6 +144,18 @@ def find_failed_checks(report: Report) -> list[str]:
         ),
     }
     return [sentence for sentence, is_so in checks.items() if is_so]
+
+
+def _check_rollout(canary: CanaryResult | None, rollback: RollbackResult | None) -> dict[str, bool]:
+    answers = canary.feedback if canary else {}
+    return {
+        "the canary was not decided by feedback on both versions": len(answers) < 2,
+        "users of the canary were moved back": canary is not None and canary.moved_back > 0,
+        "the worse version was not rolled back": rollback is None,
+        "the worse version was not rolled back by itself": (
+            rollback is not None and not rollback.actor.startswith("system")
+        ),
+    }
 
 
 def _versions(result: DemoResult) -> list[ReportedVersion]:

@@ -21,6 +21,7 @@ from deploy.demo.memory import PeakMemory
 from deploy.demo.paths import demo_folder, system_folder
 from deploy.demo.progress_view import ProgressView
 from deploy.demo.report import ProcessObservations, Report, build_report, find_failed_checks
+from deploy.demo.rollout.scenario import describe_canary, describe_rollback
 from deploy.demo.router.scenario import ROUTER_ID, FastPathScenario
 from deploy.demo.scenario import AGENT_ID, DemoResult, DemoScenario
 from deploy.demo.terminal import build_accuracy_table, show_progress
@@ -106,7 +107,9 @@ async def _run_scenario(
         _sample_memory(runtime, {"agent": agent, ROUTER_ID: router}, view) as memory,
     ):
         fast_path = FastPathScenario(gateway, router, router_files, view, benchmark)
-        scenario = DemoScenario(gateway, agent, files, view, benchmark, fast_path)
+        scenario = DemoScenario(
+            gateway, agent, files, view, benchmark, fast_path, runtime.open_artifacts()
+        )
         result = await scenario.run(seed=options.seed)
     sent = client_log.feedback_ids(result.answers)
     audit = await audit_feedback(endpoints.database_url, AGENT_ID, sent)
@@ -161,6 +164,10 @@ def _show_changes(console: Console, result: DemoResult, page: Path, *, kept: boo
             f"fast path: {each.answer_before!r} corrected to {each.topic!r}, followed after "
             f"{each.seconds:.1f} s by version {each.version}"
         )
+    if result.canary is not None:
+        console.print(describe_canary(result.canary), markup=False, highlight=False)
+    if result.rollback is not None:
+        console.print(describe_rollback(result.rollback), markup=False, highlight=False)
     console.print(build_topic_table(RunReport.model_validate(result.run_report)))
     console.print(f"what changed and why, as a page: {page}")
     if kept:

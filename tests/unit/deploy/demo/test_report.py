@@ -6,7 +6,15 @@ import pytest
 
 from deploy.demo.audit import FeedbackAudit
 from deploy.demo.report import TraceSummary, find_failed_checks
-from tests.support.infrastructure.demo_reports import EVEN, GAIN, LOSS, SERVICES, demo_report
+from tests.support.infrastructure.demo_reports import (
+    CANARY,
+    EVEN,
+    GAIN,
+    LOSS,
+    ROLLBACK,
+    SERVICES,
+    demo_report,
+)
 
 
 def test_a_successful_demo_has_no_failed_check() -> None:
@@ -20,8 +28,18 @@ def test_a_successful_demo_has_no_failed_check() -> None:
         ({"difference": {"old": EVEN, "new": EVEN}}, "the new families gained nothing"),
         ({"difference": {}}, "the new families gained nothing"),
         ({"served_by_digest": {"d0": 5}}, "no answer came from the new weights"),
-        ({"versions": []}, "0 versions were deployed"),
+        ({"versions": []}, "0 versions stayed deployed"),
         ({"fast_path": []}, "no correction was followed"),
+        ({"canary": None}, "the canary was not decided"),
+        (
+            {"canary": CANARY.model_copy(update={"moved_back": 1})},
+            "users of the canary were moved back",
+        ),
+        ({"rollback": None}, "the worse version was not rolled back"),
+        (
+            {"rollback": ROLLBACK.model_copy(update={"actor": "key:admin"})},
+            "the worse version was not rolled back by itself",
+        ),
         ({"topics": []}, "the retrain's report has no topics"),
     ],
 )
@@ -34,7 +52,7 @@ def test_lost_and_unused_feedback_is_reported_as_counts() -> None:
 
     assert find_failed_checks(found) == [
         "1 of 9 feedback events were lost",
-        "8 of 9 feedback events were used",
+        "8 of 9 corrections were used",
     ]
 
 
