@@ -12,7 +12,9 @@ from typing import Final
 from contract_tools.sdk.api_schemas import Schema
 from contract_tools.sdk.python_types import build_python_types
 from contract_tools.sdk.sync_client import build_sync_client
+from contract_tools.sdk.typescript_types import build_typescript_types
 
+TYPESCRIPT: Final = Path(__file__).parents[2] / "typescript"
 SDK: Final = Path(__file__).parents[2] / "archon_contracts/client/sdk"
 
 
@@ -21,7 +23,8 @@ def build_sdk_files(document: Schema) -> dict[Path, str]:
     types = build_python_types(document)
     files = {SDK / "answers" / f"{module}.py": text for module, text in types.items()}
     files |= {SDK / "synchronous" / name: text for name, text in build_sync_client(SDK).items()}
-    return _format(files)
+    types_file = TYPESCRIPT / "src/api.d.ts"
+    return {**_format(files), types_file: build_typescript_types(document)}
 
 
 def _format(files: Mapping[Path, str]) -> dict[Path, str]:

@@ -1,21 +1,28 @@
-"""A Python process of a test, which never outlives it."""
+"""A process of a test, which never outlives it."""
 
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 
-@asynccontextmanager
-async def python_process(
+def python_process(
     *arguments: str, **options: Any
+) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    """Start an interpreter, as `process_of` starts any program."""
+    return process_of(sys.executable, *arguments, **options)
+
+
+@asynccontextmanager
+async def process_of(
+    program: str, *arguments: str, **options: Any
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start an interpreter; it is killed when the block ends, also by a failed assertion.
+    """Start a program; it is killed when the block ends, also by a failed assertion.
 
     `options` are those of `asyncio.create_subprocess_exec`.
     """
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, **options)
+    process = await asyncio.create_subprocess_exec(program, *arguments, **options)
     try:
         yield process
     finally:

@@ -23,6 +23,10 @@ class EventStreamParser:
     last_event_id: str = ""
     _fields: dict[str, list[str]] = field(default_factory=dict)
 
+    def begin(self) -> None:
+        """Begin a connection: what was cut off of the last one comes again."""
+        self._fields = {}
+
     def add_line(self, line: str) -> ServerEvent | None:
         """Take one line; an empty one ends an event, which is returned."""
         if line:

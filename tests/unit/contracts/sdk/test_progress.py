@@ -1,8 +1,12 @@
 """The progress line of a job, and the parser of event streams."""
 
 import io
+from contextlib import aclosing
 from typing import Any
 
+import httpx
+
+from archon_contracts.client import AsyncArchon
 from archon_contracts.client.sdk.answers.jobs import JobInfo
 from archon_contracts.client.sdk.progress import ProgressLine, describe, fraction_done
 from archon_contracts.client.sdk.server_events import EventStreamParser
@@ -63,3 +67,29 @@ def test_an_event_stream_is_parsed_as_the_standard_says() -> None:
     ]
     assert events[0].data == {"version": "1.0.0"}
     assert events[2].data == {"value": 3}
+
+
+async def test_a_lost_event_stream_goes_on_after_the_last_whole_event() -> None:
+    bodies = [
+        'id: 1\nevent: ModelDeployed\ndata: {"n":1}\n\nid: 9\ndata: {',
+        'id: 2\nevent: JobCompleted\ndata: {"n":2}\n\n',
+    ]
+    resumed: list[str | None] = []
+
+    def stream(request: httpx.Request) -> httpx.Response:
+        resumed.append(request.headers.get("Last-Event-ID"))
+        return httpx.Response(200, text=bodies.pop(0))
+
+    transport = httpx.MockTransport(stream)
+    found = []
+    async with (
+        AsyncArchon("http://gateway", "key", transport=transport) as archon,
+        aclosing(archon.events(agent_id="a")) as events,
+    ):
+        async for event in events:
+            found.append((event.id, event.type, event.data))
+            if len(found) == 2:
+                break
+
+    assert found == [("1", "ModelDeployed", {"n": 1}), ("2", "JobCompleted", {"n": 2})]
+    assert resumed == [None, "1"]

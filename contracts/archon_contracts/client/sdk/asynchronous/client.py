@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 from uuid import UUID
@@ -218,7 +218,7 @@ class AsyncArchon:
         agent_id: str | None = None,
         types: Iterable[str] | None = None,
         last_event_id: str = "",
-    ) -> AsyncIterator[ServerEvent]:
+    ) -> AsyncGenerator[ServerEvent]:
         """Events as they come, such as ModelDeployed; lost connections are made again."""
         query = {"agent_id": agent_id, "types": ",".join(types) if types is not None else None}
         kept = {name: value for name, value in query.items() if value is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import httpx
@@ -97,7 +97,9 @@ class AsyncTransport:
         response = await self._request(read_call(path))
         return response.text
 
-    async def events(self, query: dict[str, Any], last_event_id: str) -> AsyncIterator[ServerEvent]:
+    async def events(
+        self, query: dict[str, Any], last_event_id: str
+    ) -> AsyncGenerator[ServerEvent]:
         """Events as they come; a lost connection is made again, after the last event.
 
         Raises:
@@ -120,6 +122,7 @@ class AsyncTransport:
     async def _stream(
         self, query: dict[str, Any], parser: EventStreamParser
     ) -> AsyncIterator[ServerEvent]:
+        parser.begin()
         headers = {"Last-Event-ID": parser.last_event_id} if parser.last_event_id else {}
         async with self._http.stream(
             "GET", EVENTS_PATH, params=query, headers=headers, timeout=STREAM_TIMEOUT_SECONDS

@@ -5,7 +5,7 @@ Written by `python -m tests.reference` from the asynchronous client; do not edit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 from uuid import UUID
@@ -217,7 +217,7 @@ class Archon:
         agent_id: str | None = None,
         types: Iterable[str] | None = None,
         last_event_id: str = "",
-    ) -> Iterator[ServerEvent]:
+    ) -> Generator[ServerEvent]:
         """Events as they come, such as ModelDeployed; lost connections are made again."""
         query = {"agent_id": agent_id, "types": ",".join(types) if types is not None else None}
         kept = {name: value for name, value in query.items() if value is not None}

