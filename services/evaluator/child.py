@@ -17,11 +17,13 @@ from archon_contracts.commands import RunSummary
 from archon_contracts.formats import (
     CHANGES_FILE,
     REFERENCE_FILE,
+    REPLAY,
     TEST_FILE,
     EvaluationChanges,
     LineInvalid,
     PredictionRow,
     SuiteItem,
+    TrainingItem,
     predictions_file,
     read_jsonl,
     to_jsonl,
@@ -137,6 +139,7 @@ def compare_models(spec: Mapping[str, Any]) -> dict[str, Any]:
         minimum_reference_items=minimum_reference_items,
         recent=[list(read_jsonl(Path(path), PredictionRow)) for path in spec.get("recent", ())],
         answers=spec.get("answers"),
+        taught=read_taught_answers(spec),
         run=read_run_summary(spec),
     )
     return report.model_dump(mode="json")
@@ -272,6 +275,22 @@ def _score(
         correct_at_k=among,
         latency_seconds=latency,
     )
+
+
+def read_taught_answers(spec: Mapping[str, Any]) -> set[str]:
+    """The answers of the new items that the candidate was trained on; none where it is not said.
+
+    Raises:
+        SuiteInvalid: a line of the training items is not an item.
+    """
+    path = spec.get("trained_on")
+    if path is None or not Path(path).is_file():
+        return set()
+    try:
+        items = list(read_jsonl(Path(path), TrainingItem))
+    except LineInvalid as error:
+        raise SuiteInvalid(f"The training items cannot be read: {error}.") from error
+    return {item.target for item in items if item.target and item.source != REPLAY}
 
 
 def read_run_summary(spec: Mapping[str, Any]) -> RunSummary | None:

@@ -199,6 +199,11 @@ class EvaluationWorker:
             return []
         return find_new_labels(await self.artifacts.fetch(command.new_labels))
 
+    async def _find_training_items(self, command: EvaluateModel) -> str | None:
+        if command.trained_on is None:
+            return None
+        return str(await self.artifacts.fetch(command.trained_on) / TRAIN_FILE)
+
     async def _read_answers(self, command: EvaluateModel, card: bytes) -> list[str] | None:
         """All answers that the candidate can give; None: any text is one, or it does not say."""
         if command.kind is AgentKind.CLASSIFIER:
@@ -255,6 +260,7 @@ class EvaluationWorker:
                 "withdrawal": command.withdrawal,
                 "recent": _write_recent(Path(earlier), recent),
                 "answers": exam.answers,
+                "trained_on": await self._find_training_items(command),
             }
             result = await self.children.run(self.entry, spec, _log_report)
             return EvaluationReport.model_validate(result["report"]), _read_files(output)

@@ -85,6 +85,11 @@ class EvaluateModel(Contract):
         description="Dataset whose test and reference items are asked beside a suite, each label "
         "of theirs a group of its own: labels that the suite does not ask.",
     )
+    trained_on: ArtifactRef | None = Field(
+        default=None,
+        description="Dataset of the candidate's training: a gain on the items whose answer its "
+        "new items teach counts beside that of a group; absent: not looked at.",
+    )
     gate: GatePolicy = GatePolicy()
     update: ArtifactRef | None = Field(
         default=None,

@@ -131,6 +131,7 @@ def _evaluate(job: Job, agent: ConfiguredAgent) -> EvaluateModel:
         catalogue=agent.profile.catalogue,
         items=agent.profile.evaluation_suite or _require(job.facts.dataset, "dataset").artifact,
         new_labels=_new_labels(job, agent),
+        trained_on=_require(job.facts.dataset, "dataset").artifact,
         gate=agent.profile.gate,
         update=_require(job.facts.dataset, "dataset").artifact if job.is_update else None,
         fast_path=agent.profile.fast_path,

@@ -12,13 +12,19 @@ from archon_contracts.values import ALL_ITEMS, Estimate, FastPathPolicy, GatePol
 from services.evaluator.comparison.arms import BeatsClosedForm
 from services.evaluator.comparison.class_recall import BeatsMajority, NoLostClass
 from services.evaluator.comparison.group_rule import Comparisons, NoGroupRegression
-from services.evaluator.comparison.loss_tests import adjust_holm
-from services.evaluator.comparison.paired_tests import SMALL_GROUPS
+from services.evaluator.comparison.loss_tests import (
+    adjust_holm,
+    compute_gain_p_value,
+    compute_loss_p_value,
+)
+from services.evaluator.comparison.paired_tests import OTHER_ITEMS, SMALL_GROUPS, TAUGHT_ITEMS
 from services.evaluator.comparison.policy_rules import AnswerDrift, NeverRegress
 from services.evaluator.comparison.requirements import MeetsRequirements
 
 HIDDEN_GROUPS: Final = "accuracy of what no group guards"
 """Where the comparisons of `compare_hidden_groups` are, beside those of the metrics."""
+TAUGHT: Final = "accuracy of what is taught"
+"""Where the comparisons of `compare_taught` are, if there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,16 @@ class SignificantGain:
 
     A window teaches its own topics. Where they are a small part of the items, their gain is lost in
     the noise of the others; so a group's gain counts too, among all groups together (Holm), if
-    nothing is lost over all items.
+    nothing is lost over all items. The items whose answer the window teaches are such a group, as
+    few suites have groups that a window fills. Their gain must not come at the cost of the others:
+    these must not lose significantly, and for an agent that serves, all items together must gain
+    by a one-sided test, which has twice the p-value that is asked of a gain without this evidence.
     """
 
     metric: str
     minimum_gain: float
     maximum_p_value: float
+    deployed: bool = True
     rejection: ClassVar[RejectionKind] = RejectionKind.NO_GAIN
 
     def find_faults(self, comparisons: Comparisons) -> list[str]:
@@ -66,7 +76,8 @@ class SignificantGain:
     def describe_success(self, comparisons: Comparisons) -> str:
         """The gain, with the evidence for it."""
         group = self._find_gaining_group(comparisons)
-        gaining = comparisons[self.metric][group or ALL_ITEMS]
+        gaining = self._list_groups(comparisons)[group] if group else None
+        gaining = gaining or comparisons[self.metric][ALL_ITEMS]
         change = gaining.difference
         return (
             f"{self.metric} rises by {change.value:.1%} (95 % interval {change.low:+.1%} to "
@@ -81,10 +92,21 @@ class SignificantGain:
             return None
         if pairs[ALL_ITEMS].difference.value < 0:
             return None
-        groups = {group: pair for group, pair in pairs.items() if group != ALL_ITEMS}
+        groups = self._list_groups(comparisons)
         adjusted = adjust_holm({group: pair.p_value for group, pair in groups.items()})
         gaining = [group for group in groups if self._gains(groups[group], adjusted[group])]
         return max(gaining, key=lambda group: (groups[group].difference.value, group), default=None)
+
+    def _list_groups(self, comparisons: Comparisons) -> dict[str, PairedComparison]:
+        """The groups of the suite, and what the window teaches where that costs nothing else."""
+        groups = {g: pair for g, pair in comparisons[self.metric].items() if g != ALL_ITEMS}
+        split = comparisons.get(TAUGHT, {})
+        if not split or compute_loss_p_value(split[OTHER_ITEMS]) <= self.maximum_p_value:
+            return groups
+        whole = comparisons[self.metric][ALL_ITEMS]
+        if not self.deployed or compute_gain_p_value(whole) <= self.maximum_p_value:
+            groups[TAUGHT_ITEMS] = split[TAUGHT_ITEMS]
+        return groups
 
     def _gains(self, pair: PairedComparison, p_value: float) -> bool:
         gain = pair.difference.value
@@ -194,7 +216,9 @@ GateRule = (
 
 def build_rules(policy: GatePolicy, *, deployed: bool) -> list[GateRule]:
     """The rules of a policy. Nobody is served by the base model, so no group can lose by it."""
-    rules: list[GateRule] = [SignificantGain(ACCURACY, policy.minimum_gain, policy.maximum_p_value)]
+    rules: list[GateRule] = [
+        SignificantGain(ACCURACY, policy.minimum_gain, policy.maximum_p_value, deployed)
+    ]
     if deployed:
         limit = policy.maximum_forgetting
         rules.append(NoGroupRegression(ACCURACY, limit, policy.undecided_groups))

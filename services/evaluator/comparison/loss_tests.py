@@ -20,10 +20,17 @@ POWER: Final = 0.8
 
 def compute_loss_p_value(pair: PairedComparison) -> float:
     """One-sided exact p of McNemar's test for a loss: lost items among those that differ."""
-    differing = pair.candidate_only + pair.deployed_only
-    if not differing:
-        return 1.0
-    return float(bdtrc(pair.deployed_only - 1, differing, 0.5)) if pair.deployed_only else 1.0
+    return _compute_p_value(pair.deployed_only, pair.candidate_only)
+
+
+def compute_gain_p_value(pair: PairedComparison) -> float:
+    """The same for a gain."""
+    return _compute_p_value(pair.candidate_only, pair.deployed_only)
+
+
+def _compute_p_value(changed: int, opposite: int) -> float:
+    """Probability of so many or more of all that differ, were both directions equally likely."""
+    return float(bdtrc(changed - 1, changed + opposite, 0.5)) if changed else 1.0
 
 
 def adjust_holm(p_values: Mapping[str, float]) -> dict[str, float]:

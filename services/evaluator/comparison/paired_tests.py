@@ -6,7 +6,7 @@ The control is the deployed version, or the base model when nothing is deployed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from archon_contracts.events import PairedComparison
@@ -34,6 +34,9 @@ ItemScorer = Callable[[PredictionRow], bool | None]
 MIN_GROUP_SIZE: Final = 30
 """With fewer items, one answer more or less moves a proportion by more than most limits."""
 SMALL_GROUPS: Final = "all small groups together"
+TAUGHT_ITEMS: Final = "what the window teaches"
+OTHER_ITEMS: Final = "what the window does not teach"
+"""By whether an item's right answer is among those of the window's new items."""
 
 QUALITY_METRICS: Final[dict[str, ItemScorer]] = {
     ACCURACY: lambda row: row.correct,
@@ -141,6 +144,28 @@ def compare_hidden_groups(
         elif name.startswith("target"):
             hidden[name] = scores
     return {name: compare_pairs(scores) for name, scores in sorted(hidden.items())}
+
+
+def compare_taught(
+    candidate: Sequence[PredictionRow],
+    control: Sequence[PredictionRow],
+    taught: Collection[str],
+    score_item: ItemScorer = QUALITY_METRICS[ACCURACY],
+) -> dict[str, PairedComparison]:
+    """The paired comparisons of the items whose right answer is `taught`, and of all others.
+
+    Empty where either has none: then there is nothing that `compare` does not show.
+    """
+    before = {row.id: score_item(row) for row in control}
+    pairs: dict[str, list[tuple[bool, bool]]] = {TAUGHT_ITEMS: [], OTHER_ITEMS: []}
+    for row in candidate:
+        now, then = score_item(row), before.get(row.id)
+        if now is not None and then is not None and ALL_ITEMS in _groups(row):
+            name = TAUGHT_ITEMS if row.target in taught else OTHER_ITEMS
+            pairs[name].append((now, then))
+    return (
+        {name: compare_pairs(each) for name, each in pairs.items()} if all(pairs.values()) else {}
+    )
 
 
 def _is_grouped(row: PredictionRow) -> bool:

@@ -26,6 +26,7 @@ from services.evaluator.comparison.class_recall import (
 )
 from services.evaluator.comparison.gate import (
     HIDDEN_GROUPS,
+    TAUGHT,
     GateDecision,
     GateRule,
     build_rules,
@@ -38,6 +39,7 @@ from services.evaluator.comparison.paired_tests import (
     QUALITY_METRICS,
     compare,
     compare_hidden_groups,
+    compare_taught,
     measure,
 )
 from services.evaluator.comparison.policy_rules import AnswerDrift, NeverRegress
@@ -65,14 +67,16 @@ def build_evaluation_report(
     minimum_reference_items: int = 0,
     recent: Sequence[Sequence[PredictionRow]] = (),
     answers: Collection[str] | None = None,
+    taught: Collection[str] = (),
     run: RunSummary | None = None,
 ) -> EvaluationReport:
     """Metrics of each model, the paired comparison with the control, and the gate's decision.
 
     `predictions` are of all who answered, such as the closed form that a fine-tuned candidate must
     beat; `recent` of versions deployed before the control. `answers` are all that the candidate can
-    give, None where any text is one; `run` says what it cost. Without `rules` they are those of the
-    policy for a window's candidate, or for a `withdrawal`.
+    give, None where any text is one; `taught` are the answers of the window's new items; `run` says
+    what the candidate cost. Without `rules` they are those of the policy for a window's candidate,
+    or for a `withdrawal`.
 
     Raises:
         Unscorable: no item has a right answer, or the models answered different items.
@@ -84,9 +88,7 @@ def build_evaluation_report(
         name: compare(candidate, other, score_item) for name, score_item in QUALITY_METRICS.items()
     }
     deployed = control is Role.DEPLOYED
-    # A loss of reference items is for a person to decide on: the gate's rules look at the others.
-    guarded = {name: _without_reference(groups) for name, groups in comparisons.items()}
-    guarded[HIDDEN_GROUPS] = compare_hidden_groups(candidate, other)
+    guarded = _guard(comparisons, candidate, other, taught)
     usual = build_withdrawal_rules(policy) if withdrawal else build_rules(policy, deployed=deployed)
     asked = without_improvements(policy) if withdrawal else policy
     added = _build_added_rules(candidate, other, asked, answers, deployed=deployed)
@@ -216,8 +218,20 @@ def _measure(
     return tuple(results)
 
 
-def _without_reference(groups: Mapping[str, PairedComparison]) -> dict[str, PairedComparison]:
-    return {name: pair for name, pair in groups.items() if name != REFERENCE_ITEMS}
+def _guard(
+    comparisons: Comparisons,
+    candidate: Sequence[PredictionRow],
+    control: Sequence[PredictionRow],
+    taught: Collection[str],
+) -> dict[str, dict[str, PairedComparison]]:
+    """What the gate's rules look at; a loss of reference items is for a person to decide on."""
+    guarded = {
+        metric: {group: pair for group, pair in pairs.items() if group != REFERENCE_ITEMS}
+        for metric, pairs in comparisons.items()
+    }
+    guarded[HIDDEN_GROUPS] = compare_hidden_groups(candidate, control)
+    guarded[TAUGHT] = compare_taught(candidate, control, taught)
+    return guarded
 
 
 def _count_changed(candidate: Sequence[PredictionRow], other: Sequence[PredictionRow]) -> int:

@@ -7,13 +7,18 @@ all rows; beside those as many items move in both directions, as in a retrain. T
 sample of the rows, so that a difference has to be significant.
 
 A right decision passes a candidate that is 3 points better and refuses one that is equal or worse.
+
+Windows that teach fifteen of all intents are decided on small suites without groups: the deployed
+version answers these intents with the weakest model, the candidate with the strongest one. A better
+candidate wins as much elsewhere as it loses, a worse one loses so much that it is worse over all
+rows.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 from archon_contracts.formats import PredictionRow
@@ -33,6 +38,9 @@ BETTER = 0.03
 NOT_BETTER = (0.0, -0.01, -0.02, -0.03)
 MOVED = 0.01
 """Part of the items that a candidate wins and loses beside the difference."""
+TAUGHT_INTENTS, WINDOW_SAMPLE, WINDOWS = 15, 300, 200
+WINDOW_MOVED = 0.03
+"""Of the items of other intents, in both directions: a retrain changes those too."""
 LOST_TOPICS = 20
 """Of each kind of topic: intents as groups, and domains as groups."""
 TINY = {
@@ -44,6 +52,8 @@ TINY = {
     "TEST_PER_INTENT": 2,
     "INTENTS_PER_DOMAIN": 2,
     "LOST_TOPICS": 2,
+    "TAUGHT_INTENTS": 2,
+    "WINDOWS": 4,
 }
 
 
@@ -72,6 +82,7 @@ def run() -> list[Figure]:
         deployed_worse += passed and points < 0
         no_better += points == 0
         passed_equal += passed and points == 0
+    windows = list(teach_windows(rows, rng))
     named = [*lose_topics(rows, "intent", rng), *lose_topics(rows, "domain", rng)]
     return [
         Figure(name="right decisions", figure=right / RETRAINS, unit="", reach=0.9),
@@ -89,7 +100,105 @@ def run() -> list[Figure]:
             unit="",
             reach=1.0,
         ),
+        *_window_figures(windows),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtWindow:
+    """A candidate of a window that teaches some intents, and whether the gate lets it pass."""
+
+    points: float
+    passed: bool
+    passed_by_all_items: bool
+    """Where the gate does not know what the window teaches."""
+
+
+def _window_figures(windows: Sequence[TaughtWindow]) -> list[Figure]:
+    better = [each for each in windows if each.points > 0]
+    worse = [each for each in windows if each.points < 0]
+
+    def proportion(flags: Sequence[bool]) -> float:
+        return sum(flags) / max(1, len(flags))
+
+    return [
+        Figure(
+            name="small suites: better windows deployed",
+            figure=proportion([each.passed for each in better]),
+            unit="",
+        ),
+        Figure(
+            name="the same, taught intents unknown to the gate",
+            figure=proportion([each.passed_by_all_items for each in better]),
+            unit="",
+        ),
+        Figure(
+            name="small suites: worse windows deployed",
+            figure=proportion([each.passed for each in worse]),
+            unit="",
+            reach=0.02,
+            higher_is_better=False,
+        ),
+        Figure(
+            name="worse windows, taught intents unknown to the gate",
+            figure=proportion([each.passed_by_all_items for each in worse]),
+            unit="",
+        ),
+    ]
+
+
+def teach_windows(rows: Sequence[AnsweredRow], rng: random.Random) -> Iterator[TaughtWindow]:
+    """Every other one is worse over all rows by one, two or three points in the rotation."""
+    intents = sorted({row.intent for row in rows})
+    for number in range(WINDOWS):
+        taught = set(rng.sample(intents, min(TAUGHT_INTENTS, len(intents) - 1)))
+        before = [
+            replace(row, deployed=row.weak if row.intent in taught else row.deployed)
+            for row in rows
+        ]
+        answers = [row.strong if row.intent in taught else row.deployed for row in before]
+        _move(before, answers, taught, rng)
+        gained = sum(a == r.intent for a, r in zip(answers, before, strict=True))
+        gained -= sum(row.deployed == row.intent for row in before)
+        points = gained / len(rows)
+        if number % 2:
+            points = NOT_BETTER[1:][number // 2 % 3]
+            _lose_elsewhere(before, answers, taught, gained - round(points * len(rows)), rng)
+        chosen = rng.sample(range(len(rows)), min(WINDOW_SAMPLE, len(rows)))
+        informed, uninformed = (
+            _decide_on(before, answers, chosen, "", known).passed for known in (taught, ())
+        )
+        yield TaughtWindow(points, informed, uninformed)
+
+
+def _move(
+    rows: Sequence[AnsweredRow], answers: list[str], taught: set[str], rng: random.Random
+) -> None:
+    """As many rows elsewhere become right as become wrong."""
+    others = [n for n, row in enumerate(rows) if row.intent not in taught]
+    wins = [n for n in others if rows[n].deployed != rows[n].intent == rows[n].strong]
+    losses = [n for n in others if rows[n].deployed == rows[n].intent != rows[n].weak]
+    count = min(round(WINDOW_MOVED * len(others)), len(wins), len(losses))
+    for place in rng.sample(wins, count):
+        answers[place] = rows[place].strong
+    for place in rng.sample(losses, count):
+        answers[place] = rows[place].weak
+
+
+def _lose_elsewhere(
+    rows: Sequence[AnsweredRow],
+    answers: list[str],
+    taught: set[str],
+    count: int,
+    rng: random.Random,
+) -> None:
+    """Wrong answers, of the weakest model where it has some, to so many rows that were right."""
+    right = [n for n, r in enumerate(rows) if r.intent not in taught and r.deployed == r.intent]
+    rng.shuffle(right)
+    right.sort(key=lambda n: rows[n].weak == rows[n].intent)
+    for place in right[: max(0, count)]:
+        row = rows[place]
+        answers[place] = row.weak if row.weak != row.intent else min(taught)
 
 
 def decide(
@@ -101,19 +210,31 @@ def decide(
 ) -> EvaluationReport:
     """The gate's decision on a sample of the rows, by the policy that agents have by default."""
     chosen = rng.sample(range(len(rows)), min(size or SAMPLE, len(rows)))
+    return _decide_on(rows, candidate, chosen, group)
+
+
+def _decide_on(
+    rows: Sequence[AnsweredRow],
+    candidate: Sequence[str],
+    chosen: Sequence[int],
+    group: str,
+    taught: Collection[str] = (),
+) -> EvaluationReport:
     predictions = {
         Role.CANDIDATE: [_predict(rows[place], candidate[place], group) for place in chosen],
         Role.DEPLOYED: [_predict(rows[place], rows[place].deployed, group) for place in chosen],
     }
     answers = sorted({row.intent for row in rows})
-    return build_evaluation_report(predictions, Role.DEPLOYED, GatePolicy(), answers=answers)
+    return build_evaluation_report(
+        predictions, Role.DEPLOYED, GatePolicy(), answers=answers, taught=taught
+    )
 
 
 def _predict(row: AnsweredRow, answer: str, group: str) -> PredictionRow:
     right = answer == row.intent
     return PredictionRow(
         id=row.id,
-        group=str(getattr(row, group)),
+        group=str(getattr(row, group)) if group else "",
         target=row.intent,
         output=answer,
         score=0.5,

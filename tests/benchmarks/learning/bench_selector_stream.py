@@ -107,7 +107,7 @@ FREE = ("BM25", "mean of requests", "description and mean of requests")
 
 
 def _run_seed(seed: int) -> dict[str, Scores]:
-    stream = _read(seed)
+    stream = read_stream(seed, TOOLS, REQUEST_STRIDE, HELD_OUT_STRIDE)
     found = _free(stream)
     with tempfile.TemporaryDirectory(prefix="archon-bench-") as name:
         root = Path(name)
@@ -119,32 +119,33 @@ def _run_seed(seed: int) -> dict[str, Scores]:
             replayed = random.Random(seed).sample(
                 earlier, min(len(earlier), round(REPLAY_RATIO * len(step)))
             )
-            newest = _train(root, f"step-{place}", newest, step, replayed, seed)
+            newest = train(root, f"step-{place}", newest, step, replayed, seed, CONFIG)
             earlier += step
-            print(f"seed {seed}, step {place}: {_score(newest, stream)}", flush=True)
+            print(f"seed {seed}, step {place}: {score(newest, stream)}", flush=True)
         assert newest is not None
-        found["ours"] = _score(newest, stream)
+        found["ours"] = score(newest, stream)
         print(f"seed {seed}: {time.perf_counter() - began:.0f} s for the steps", flush=True)
-        joint = _train(root, "joint", None, stream.corrections, [], seed)
-        found["joint training"] = _score(joint, stream)
+        joint = train(root, "joint", None, stream.corrections, [], seed, CONFIG)
+        found["joint training"] = score(joint, stream)
     for name, scores in found.items():
         print(f"seed {seed}, {name}: {scores[0]:.4f} {scores[1]:.4f}", flush=True)
     return found
 
 
-def _read(seed: int) -> Stream:
-    benchmark = limit_tools(load_benchmark(seed), TOOLS)
+def read_stream(seed: int, tools: int | None, request_stride: int, held_out_stride: int) -> Stream:
+    """One split of the benchmark into steps; a stride takes every so many requests."""
+    benchmark = limit_tools(load_benchmark(seed), tools)
     generator = random.Random(seed)
     families = sorted({family_of(tool.name) for tool in benchmark.catalogue})
     generator.shuffle(families)
     never = set(families[: round(NEVER_TAUGHT * len(families))])
     step_of = {family: place % STEPS for place, family in enumerate(families)}
     steps: list[list[BenchmarkItem]] = [[] for _ in range(STEPS)]
-    for item in (*benchmark.initial, *benchmark.production)[::REQUEST_STRIDE]:
+    for item in (*benchmark.initial, *benchmark.production)[::request_stride]:
         family = family_of(item.target)
         if family not in never:
             steps[step_of[family]].append(item)
-    held_out = benchmark.held_out[::HELD_OUT_STRIDE]
+    held_out = benchmark.held_out[::held_out_stride]
     return Stream(
         benchmark.catalogue,
         tuple(tuple(step) for step in steps),
@@ -153,24 +154,27 @@ def _read(seed: int) -> Stream:
     )
 
 
-def _train(
+def train(
     root: Path,
     name: str,
     before: Path | None,
     new: Sequence[BenchmarkItem],
     replayed: Sequence[BenchmarkItem],
     seed: int,
+    config: dict[str, Any],
 ) -> Path:
+    """Train a version on new and replayed requests, from the version before or the base model."""
     rows = [{"id": i.id, "input": i.input, "target": i.target} for i in new]
     rows += [
         {"id": f"r-{i.id}", "input": i.input, "target": i.target, "source": "replay"}
         for i in replayed
     ]
-    settings = {"seed": seed, "threads": torch.get_num_threads(), "config": CONFIG}
+    settings = {"seed": seed, "threads": torch.get_num_threads(), "config": config}
     return Path(train_selector(root, name, before, rows, settings)["model_dir"])
 
 
-def _score(version: Path, stream: Stream) -> Scores:
+def score(version: Path, stream: Stream) -> Scores:
+    """Top-1 of a version on the held-out requests."""
     model = load_predictor(version)
 
     def right(items: Sequence[BenchmarkItem]) -> float:
