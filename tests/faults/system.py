@@ -92,6 +92,11 @@ class LocalSystem:
         """The broker's address."""
         return self.runtime.endpoints.kafka_bootstrap_servers
 
+    @property
+    def database_url(self) -> str:
+        """The database's address."""
+        return self.runtime.endpoints.database_url
+
     async def configure(self, agent_id: str, *, minimum_feedback: int = 1_000_000) -> None:
         """Make an agent known; by default it never triggers a retrain."""
         await self.configure_all([agent_id], minimum_feedback=minimum_feedback)
@@ -195,10 +200,10 @@ class LocalSystem:
             ],
         )
 
-    async def set_aside(self) -> dict[str, list[str]]:
+    async def set_aside(self, services: Sequence[str] = SERVICES) -> dict[str, list[str]]:
         """The kinds of error of each service's dead letters, where it has any."""
         found = {}
-        for service in SERVICES:
+        for service in services:
             rows = await self.reader.fetch(DEAD_LETTERS_OF.format(schema=service))
             headers = [HeaderView.of(decode_headers(orjson.loads(row["headers"]))) for row in rows]
             if headers:

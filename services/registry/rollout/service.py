@@ -376,7 +376,8 @@ class Rollouts:
             tx, experiment.tenant_id, experiment.agent_id
         )
         cooldown = timedelta(seconds=experiment.policy.cooldown_seconds)
-        return last is None or self._clock.now() - last >= cooldown
+        # One of the far future was dated by a clock that has been put right since.
+        return last is None or abs(self._clock.now() - last) >= cooldown
 
     async def _publish(
         self,

@@ -19,6 +19,7 @@ from tests.faults.scenarios.overload import Overload
 from tests.faults.scenarios.poison import PoisonedCommands
 from tests.faults.scenarios.poisoning import Poisoning
 from tests.faults.scenarios.poisoning_rows import PoisoningRows
+from tests.faults.scenarios.rollouts import RolloutsKilled
 from tests.faults.scenarios.services import RollingDeploy, ServicesKilled
 from tests.faults.scenarios.soak import Soak
 from tests.faults.scenarios.storm import FeedbackStorm
@@ -47,6 +48,7 @@ ALL: tuple[Scenario, ...] = (
     BadInputs(),
     PoisonedCommands(),
     JobsUnderAnySequence(),
+    RolloutsKilled(),
     Poisoning(),
     HostileTenantBeside(),
     KilledNodes(),

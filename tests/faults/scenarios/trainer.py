@@ -31,7 +31,7 @@ class TrainerKilled:
         async with (
             servers(context.folder, broker=False) as both,
             trainers(both, context.folder) as them,
-            gate(both, "trainer", "trainings") as barrier,
+            gate(both.database_url, "trainer", "trainings") as barrier,
         ):
             kills = (self._kill_in_step, self._kill_in_checkpoint, self._kill_before_commit)
             for number in range(runs):

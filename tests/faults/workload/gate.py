@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from tests.faults.brokers.servers import Servers
 from tests.faults.waiting import until
 
 LOCK = 5_771
@@ -57,9 +56,9 @@ class LockGate:
 
 
 @asynccontextmanager
-async def gate(servers: Servers, schema: str, table: str) -> AsyncIterator[LockGate]:
+async def gate(database_url: str, schema: str, table: str) -> AsyncIterator[LockGate]:
     """Build the gate before the updates of a table."""
-    connection = await asyncpg.connect(servers.database_url)
+    connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(BUILD.format(schema=schema, table=table, lock=LOCK))
         yield LockGate(connection)

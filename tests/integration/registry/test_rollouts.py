@@ -158,6 +158,65 @@ async def test_two_counts_at_once_are_both_counted(registry: KillableRegistry) -
     assert counts["scored"] == [8, 8, 8]  # type: ignore[index]
 
 
+async def test_two_deployments_at_once_leave_one_version_and_one_watch(
+    registry: KillableRegistry,
+) -> None:
+    await registry.prepare(RolloutPolicy())
+    await registry.receive(message_of(register()))
+
+    await asyncio.gather(
+        *(registry.receive(message_of(deploy(version))) for version in ("1.1.0", "1.2.0"))
+    )
+
+    history = await registry.rows(
+        "SELECT revision, version, previous_version FROM deployments ORDER BY revision"
+    )
+    assert [row[0] for row in history] == [1, 2, 3]
+    # Each names the version that it replaced: neither was deployed over the other unseen.
+    assert [row[2] for row in history] == [None, "1.0.0", history[1][1]]
+    assert await registry.deployed() == history[2][1]
+    assert sorted(await registry.experiments()) == [("watch", "cancelled"), ("watch", "running")]
+
+
+async def test_two_candidates_at_once_begin_one_test_after_the_other(
+    registry: KillableRegistry,
+) -> None:
+    await registry.prepare(RolloutPolicy(mode=RolloutMode.AB_TEST))
+    await registry.receive(message_of(register()))
+
+    await asyncio.gather(
+        *(
+            registry.receive(message_of(deploy_for_job(version, "1.0.0")))
+            for version in ("1.1.0", "1.2.0")
+        )
+    )
+
+    published = await registry.published()
+    experiments = await registry.experiments()
+    assert sorted(experiments) == [("ab_test", "cancelled"), ("ab_test", "running")]
+    assert (published["ExperimentStarted"], published["ExperimentConcluded"]) == (2, 1)
+    assert await registry.deployed() == "1.0.0"
+
+
+async def test_a_hand_and_the_feedback_that_decide_at_once_conclude_one_test_once(
+    registry: KillableRegistry,
+) -> None:
+    await registry.prepare(RolloutPolicy(mode=RolloutMode.AB_TEST))
+    await registry.receive(message_of(deploy_for_job("1.1.0", "1.0.0")))
+
+    await asyncio.gather(
+        registry.receive(message_of(counted(*BETTER))),
+        registry.receive(message_of(deploy("1.1.0"))),
+    )
+
+    published = await registry.published()
+    assert published["ExperimentConcluded"] == 1
+    assert await registry.experiments() == [("ab_test", "promoted"), ("watch", "running")]
+    assert await registry.deployed() == "1.1.0"
+    versions = await registry.rows("SELECT version FROM deployments ORDER BY revision")
+    assert [version for (version,) in versions] == ["1.0.0", "1.1.0"]
+
+
 async def test_an_experiment_whose_version_is_archived_ends(registry: KillableRegistry) -> None:
     await registry.prepare(RolloutPolicy(mode=RolloutMode.AB_TEST))
     await registry.receive(message_of(deploy_for_job("1.1.0", "1.0.0")))

@@ -25,7 +25,7 @@ class RelayKilled:
         async with servers(context.folder) as both, fleet(both, context.folder) as probes:
             name = await probes.start()
             async with (
-                gate(both, "probe", "outbox") as barrier,
+                gate(both.database_url, "probe", "outbox") as barrier,
                 CommandLoad(both.bootstrap_servers, client_log, context.seed) as load,
             ):
                 survived = 0

@@ -270,6 +270,23 @@ async def test_nothing_flips_back_and_forth(registry: RolloutHarness) -> None:
     assert len(registry.outbox.of(RollBackModel)) == 2
 
 
+async def test_a_rollback_of_a_clock_that_was_ahead_does_not_forbid_the_next(
+    registry: RolloutHarness,
+) -> None:
+    await registry.prepare(RolloutPolicy(cooldown_seconds=600))
+    await registry.count(("1.0.0", 80, 20), times=20)
+    registry.clock.move(10_000_000)
+    await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))
+    await registry.count(("1.1.0", 65, 35), times=3)
+    await registry.service.roll_back_model(TX, message_of(registry.last(RollBackModel)))
+    registry.clock.move(-10_000_000)
+
+    await registry.service.deploy_model(TX, message_of(deploy("1.1.0")))
+    await registry.count(("1.1.0", 65, 35), times=3)
+
+    assert len(registry.outbox.of(RollBackModel)) == 2
+
+
 async def test_a_rollback_that_comes_too_late_changes_nothing(registry: RolloutHarness) -> None:
     await registry.prepare(RolloutPolicy())
     await registry.service.register_model(TX, message_of(register()))
