@@ -30,6 +30,10 @@ TRAIN_GRADIENT_NORM: Final = "train/grad_norm"
 
 VALIDATION_ACCURACY: Final = f"validation/{ACCURACY}"
 VALIDATION_ACCURACY_AT_5: Final = f"validation/{ACCURACY_AT_5}"
+VALIDATION_LOSS: Final = "validation/loss"
+"""Of a generator: cross-entropy per token of the right answers [nats]."""
+VALIDATION_VALID_ANSWERS: Final = "validation/valid_answers"
+"""Proportion of a generator's answers that are among those it was shown, where these are few."""
 
 INTERPOLATION_FACTOR: Final = "continual/interpolation_factor"
 """How far the weights went from those of the deployed version to those of the run's end, 0 to 1."""

@@ -13,6 +13,7 @@ from xdist.scheduler import LoadFileScheduling
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "system": (
+        "tests/acceptance/test_generators.py",
         "tests/acceptance/test_sdk.py",
         "tests/acceptance/test_self_trigger.py",
         "tests/acceptance/test_two_namespaces.py",

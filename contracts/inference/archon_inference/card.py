@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,10 +20,10 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    format_version: Literal[1, 2, 3] = Field(
+    format_version: Literal[1, 2, 3, 4] = Field(
         default=1,
         description="Raised when readers must change; 2: a classifier's `features` are not "
-        "pooled; 3: a selector has a head.",
+        "pooled; 3: a selector has a head; 4: a generator has an adapter beside its weights.",
     )
     kind: Literal["selector", "classifier", "generator"]
     base_model: str = Field(min_length=1, description="URI of the model it descends from.")
@@ -47,6 +47,14 @@ class ModelCard(BaseModel):
         default=32, ge=4, le=8192, description="Tokens per tool text when tools are embedded."
     )
     max_new_tokens: int = Field(default=64, ge=1, le=4096, description="A generator's longest.")
+    stop_at_line_end: bool = Field(
+        default=False, description="A generator's answers are one line: the rest is not generated."
+    )
+    adapters: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], ...] = Field(
+        default=(),
+        description="Folders of a generator's adapters (PEFT); the weights beside them are the "
+        "base model's, byte for byte.",
+    )
 
 
 def read_card(folder: Path) -> ModelCard:

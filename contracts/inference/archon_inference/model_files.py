@@ -12,6 +12,8 @@ from archon_contracts.formats import HEAD_FILE as HEAD_FILE
 WEIGHTS_FILE: Final = "model.safetensors"
 CONFIG_FILE: Final = "config.json"
 TOKENIZER_FILE: Final = "tokenizer_config.json"
+ADAPTER_FOLDER: Final = "adapter"
+"""Of a generator's version, in the format of PEFT."""
 
 # What transformers gets at each load: no download, and no code out of the folder.
 SAFE_LOADING_OPTIONS: Final = {"local_files_only": True, "trust_remote_code": False}

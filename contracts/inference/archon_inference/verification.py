@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from archon_contracts.formats import MANIFEST_FILE, SIGNATURE_FILE
-from archon_contracts.formats.manifest import FileEntry, ManifestInvalid, check_folder
+from archon_contracts.formats.manifest import (
+    FileEntry,
+    ManifestInvalid,
+    check_file,
+    check_folder,
+    check_unlisted,
+    parse_manifest,
+)
 from archon_inference.errors import ModelFolderInvalid
 
 
@@ -28,6 +35,36 @@ def verify_folder(
         return check_folder(folder, digest)
     except FileNotFoundError as error:
         raise ModelFolderInvalid(f"{folder} has no {MANIFEST_FILE}") from error
+    except ManifestInvalid as error:
+        raise ModelFolderInvalid(f"{folder}: {error}") from error
+
+
+def read_verified_manifest(
+    folder: Path, digest: str, *, trusted_keys: Iterable[str] = ()
+) -> dict[str, FileEntry]:
+    """The entries of a manifest that is what its digest says, and of a trusted maker.
+
+    None of its files is read. Raises as `verify_folder` does.
+    """
+    try:
+        _verify_maker(folder, trusted_keys)
+        return parse_manifest((folder / MANIFEST_FILE).read_bytes(), digest)
+    except FileNotFoundError as error:
+        raise ModelFolderInvalid(f"{folder} has no {MANIFEST_FILE}") from error
+    except ManifestInvalid as error:
+        raise ModelFolderInvalid(f"{folder}: {error}") from error
+
+
+def verify_files(folder: Path, entries: Mapping[str, FileEntry], names: Iterable[str]) -> None:
+    """Check every byte of some files, and that none lies there that the manifest does not name.
+
+    Raises:
+        ModelFolderInvalid: a file was changed, added or lost, or is a pickle.
+    """
+    try:
+        for name in names:
+            check_file(folder, name, entries[name])
+        check_unlisted(folder, entries)
     except ManifestInvalid as error:
         raise ModelFolderInvalid(f"{folder}: {error}") from error
 

@@ -1158,7 +1158,16 @@ export interface StrictTrainingConfig {
   /** Exponent of a target's frequency by which each of its items weighs less in a fine-tuning: 0 all items weigh alike, 1 all targets. */
   class_balance?: number | null;
   frozen_layers?: number | null;
+  /** Rank of a generator's adapter; one that is trained further keeps its own. */
   lora_rank?: number | null;
+  /** Scale of the adapter; absent: twice its rank. */
+  lora_alpha?: number | null;
+  /** Proportion of an adapter's inputs left out. */
+  lora_dropout?: number | null;
+  /** Whether an adapter learns magnitudes apart from directions. */
+  dora?: boolean | null;
+  /** Longest answer of a generator; absent: by the longest that it is shown. */
+  max_new_tokens?: number | null;
   checkpoint_steps?: number | null;
   /** Replayed items per new item in a continual run. */
   replay_ratio?: number | null;
@@ -1306,7 +1315,16 @@ export interface TrainConfigRequest {
   /** Exponent of a target's frequency by which each of its items weighs less in a fine-tuning: 0 all items weigh alike, 1 all targets. */
   classBalance?: number | null;
   frozenLayers?: number | null;
+  /** Rank of a generator's adapter; one that is trained further keeps its own. */
   loraRank?: number | null;
+  /** Scale of the adapter; absent: twice its rank. */
+  loraAlpha?: number | null;
+  /** Proportion of an adapter's inputs left out. */
+  loraDropout?: number | null;
+  /** Whether an adapter learns magnitudes apart from directions. */
+  dora?: boolean | null;
+  /** Longest answer of a generator; absent: by the longest that it is shown. */
+  maxNewTokens?: number | null;
   checkpointSteps?: number | null;
   /** Replayed items per new item in a continual run. */
   replayRatio?: number | null;
@@ -1341,7 +1359,16 @@ export interface TrainingConfig {
   /** Exponent of a target's frequency by which each of its items weighs less in a fine-tuning: 0 all items weigh alike, 1 all targets. */
   class_balance?: number | null;
   frozen_layers?: number | null;
+  /** Rank of a generator's adapter; one that is trained further keeps its own. */
   lora_rank?: number | null;
+  /** Scale of the adapter; absent: twice its rank. */
+  lora_alpha?: number | null;
+  /** Proportion of an adapter's inputs left out. */
+  lora_dropout?: number | null;
+  /** Whether an adapter learns magnitudes apart from directions. */
+  dora?: boolean | null;
+  /** Longest answer of a generator; absent: by the longest that it is shown. */
+  max_new_tokens?: number | null;
   checkpoint_steps?: number | null;
   /** Replayed items per new item in a continual run. */
   replay_ratio?: number | null;

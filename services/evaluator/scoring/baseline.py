@@ -40,7 +40,8 @@ def load_baseline_predictor(
         case "classifier":
             return BaselineClassifier(card)
         case "generator":
-            return Generator.load(base, card, device=device, precision=precision)
+            plain = card.model_copy(update={"adapters": ()})
+            return Generator.load(base, plain, device=device, precision=precision)
         case _:
             assert_never(card.kind)
 

@@ -92,7 +92,10 @@ class CheckpointedTrainer(Trainer):
         self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None
     ) -> None:
         folder, model = str(output_dir or self.args.output_dir), self.model
-        if isinstance(model, PreTrainedModel | PeftModel):
+        if isinstance(model, PeftModel):
+            # Embeddings are not trained; to find that out, PEFT would look for the base model.
+            model.save_pretrained(folder, save_embedding_layers=False)
+        elif isinstance(model, PreTrainedModel):
             model.save_pretrained(folder)
         elif model is not None:
             save_file(state_dict or model.state_dict(), f"{folder}/{SAFE_WEIGHTS_NAME}")

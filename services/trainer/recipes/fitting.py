@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
@@ -49,7 +49,7 @@ class TrainResult:
     the model."""
 
 
-class _Rows(Dataset[int]):
+class RowNumbers(Dataset[int]):
     """Row numbers: the collator knows what they stand for."""
 
     def __init__(self, count: int) -> None:
@@ -62,7 +62,7 @@ class _Rows(Dataset[int]):
         return row
 
 
-class EncoderTrainer(CheckpointedTrainer):
+class PlannedTrainer(CheckpointedTrainer):
     """Samples its items in a planned order."""
 
     sampler: PlannedSampler
@@ -141,21 +141,29 @@ def fit_encoder(
     progress: ProgressCallback,
 ) -> TrainResult:
     """Train the objective's parameters on the items, from the newest checkpoint on."""
-    trainer = EncoderTrainer(
+    trainer = PlannedTrainer(
         model=objective,
         args=TrainingArguments(**build_training_arguments(run, len(items))),
         data_collator=collator,
-        train_dataset=_Rows(len(items)),
+        train_dataset=RowNumbers(len(items)),
         callbacks=[progress],
     )
     trainer.sampler = build_sampler(run, items, [len(ids) for ids in collator.states.ids])
     return fit(trainer, run, progress)
 
 
+def score_by_accuracy(figures: Mapping[str, float]) -> float | None:
+    """The validation accuracy, where there are items to measure it on."""
+    return figures.get(metric_names.VALIDATION_ACCURACY)
+
+
 def fit(
-    trainer: CheckpointedTrainer, run: TrainingRun[RunConfig], progress: ProgressCallback
+    trainer: CheckpointedTrainer,
+    run: TrainingRun[RunConfig],
+    progress: ProgressCallback,
+    score: Callable[[Mapping[str, float]], float | None] = score_by_accuracy,
 ) -> TrainResult:
-    """Run the loop.
+    """Run the loop; the best epoch is the one whose validation figures `score` highest.
 
     Raises:
         NoOptimizerSteps: it ended without an optimizer step.
@@ -167,7 +175,7 @@ def fit(
     # After the callback that validates, whose figure it reads.
     best = BestEpoch(
         run.checkpoint_dir,
-        lambda: progress.validation.get(metric_names.VALIDATION_ACCURACY),
+        lambda: score(progress.validation),
         run.config.maximum_worse_epochs,
         progress.validate,
     )

@@ -46,7 +46,7 @@ def _train_encoder(run: TrainingRun[EncoderConfig], report: Report) -> TrainResu
 
 
 def _train_generator(run: TrainingRun[GeneratorConfig], report: Report) -> TrainResult:
-    from services.trainer.recipes.generator import train
+    from services.trainer.recipes.generators.supervised import train
 
     return train(run, report)
 
@@ -91,12 +91,12 @@ RECIPES: Final[Mapping[tuple[AgentKind, TrainingMethod], Recipe]] = {
     ),
     (AgentKind.GENERATOR, TrainingMethod.SUPERVISED): Recipe(
         TrainingRun[GeneratorConfig],
-        {"epochs": 1, "batch_size": 4, "learning_rate": 2e-4, "max_length": 512},
+        {"epochs": 3, "batch_size": 8, "learning_rate": 5e-4, "max_length": 512},
         _train_generator,
     ),
     (AgentKind.GENERATOR, TrainingMethod.CONTINUAL): Recipe(
         TrainingRun[GeneratorConfig],
-        {"epochs": 1, "batch_size": 4, "learning_rate": 1e-4, "max_length": 512},
+        {"epochs": 2, "batch_size": 8, "learning_rate": 2e-4, "max_length": 512},
         _train_generator,
     ),
 }

@@ -105,8 +105,20 @@ class ClassifierConfig(EncoderConfig):
 class GeneratorConfig(RunConfig):
     """What the generator's recipe adds."""
 
-    lora_rank: int = Field(default=8, ge=1, le=1024, description="A generator's adapter rank.")
-    max_new_tokens: int = Field(default=64, ge=1, le=4096, description="A generator's longest.")
+    lora_rank: int = Field(default=16, ge=1, le=1024, description="A generator's adapter rank.")
+    lora_alpha: int | None = Field(
+        default=None, ge=1, le=4096, description="Scale of the adapter; absent: twice its rank."
+    )
+    lora_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Proportion of an adapter's inputs left out."
+    )
+    dora: bool = Field(default=False, description="Learn magnitudes apart from directions (DoRA).")
+    max_new_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="A generator's longest answer; absent: by the longest that it is shown.",
+    )
 
 
 # Covariant: what works for every encoder's run takes a selector's too. Runs are frozen, so it is

@@ -50,8 +50,12 @@ def tiny_encoder(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def tiny_causal_model(folder: Path, *, seed: int = 0) -> Path:
-    """A Llama of two layers and 16 hidden units."""
+def tiny_causal_model(folder: Path, *, seed: int = 0, spread: float = 0.02) -> Path:
+    """A Llama of two layers and 16 hidden units.
+
+    With the usual `spread` of its weights no answer gets far from chance, as the output layer is
+    not trained; with a large one an adapter learns in a few steps to be certain.
+    """
     torch.manual_seed(seed)
     tokenizer = _tokenizer(bos_token="<s>", eos_token="</s>")
     config = LlamaConfig(
@@ -60,6 +64,7 @@ def tiny_causal_model(folder: Path, *, seed: int = 0) -> Path:
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=2,
+        initializer_range=spread,
         intermediate_size=32,
         max_position_embeddings=128,
         bos_token_id=SPECIAL.index("<s>"),

@@ -20,7 +20,7 @@ def test_a_folder_without_a_card_is_no_model_folder(tmp_path: Path) -> None:
 
 
 def test_a_card_of_a_later_format_is_refused(tmp_path: Path) -> None:
-    text = CARD.model_dump_json().replace('"format_version":1', '"format_version":4')
+    text = CARD.model_dump_json().replace('"format_version":1', '"format_version":5')
     (tmp_path / "archon.json").write_text(text)
 
     with pytest.raises(ModelFolderInvalid, match="format_version"):

@@ -193,7 +193,23 @@ class TrainingConfigInfo(ApiAnswer):
         "fine-tuning: 0 all items weigh alike, 1 all targets.",
     )
     frozen_layers: int | None = None
-    lora_rank: int | None = None
+    lora_rank: int | None = Field(
+        default=None,
+        description="Rank of a generator's adapter; one that is trained further keeps its own.",
+    )
+    lora_alpha: int | None = Field(
+        default=None, description="Scale of the adapter; absent: twice its rank."
+    )
+    lora_dropout: float | None = Field(
+        default=None, description="Proportion of an adapter's inputs left out."
+    )
+    dora: bool | None = Field(
+        default=None, description="Whether an adapter learns magnitudes apart from directions."
+    )
+    max_new_tokens: int | None = Field(
+        default=None,
+        description="Longest answer of a generator; absent: by the longest that it is shown.",
+    )
     checkpoint_steps: int | None = None
     replay_ratio: float | None = Field(
         default=None, description="Replayed items per new item in a continual run."

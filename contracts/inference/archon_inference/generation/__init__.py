@@ -1,0 +1,1 @@
+"""A causal language model in memory, the adapters beside it, and how it decodes."""

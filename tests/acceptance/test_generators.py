@@ -1,0 +1,127 @@
+"""A generator through the whole system: registered, trained, gated, deployed, served, retrained."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archon_inference import read_card
+from deploy.demo.agent_process import AgentFiles
+from deploy.demo.client_log import ProductionRequest, read_answers
+from deploy.demo.traffic import Traffic
+from deploy.gateway_client import ApiError
+from tests.support.data.tiny_world import GATE
+from tests.support.eventually import eventually
+from tests.support.infrastructure.system import System
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+AGENT = "writer"
+PLACES = ("oslo", "paris", "the city", "my city")
+WEATHER, MUSIC, HOTEL = "rain", "song", "room"
+# Enough for a model of a few thousand parameters to learn three answers.
+TRAINING = {"epochs": 100, "max_steps": 40, "batch_size": 8, "learning_rate": 0.01} | {
+    # The old answers beside the new one: the gate refuses a version that lost them.
+    "replay_ratio": 1.0,
+}
+
+
+async def test_a_generator_is_trained_gated_deployed_served_and_learns_from_feedback(
+    system: System, tmp_path: Path
+) -> None:
+    await _upload(system)
+    await system.gateway.post("/v1/agents", _profile(_tiny_base(system)))
+    await eventually(lambda: _is_known(system), timeout=60)
+    request = {"agent_id": AGENT, "method": "supervised", "dataset": "writer-first"}
+    first = await system.completed((await system.gateway.post("/v1/jobs", request))["job_id"])
+
+    files = AgentFiles.fresh(tmp_path)
+    traffic = Traffic(files.requests)
+    async with system.agent(AGENT, files) as process:
+        await process.start()
+        traffic.send(_corrected_requests())
+        second = await system.completed(await system.retrain_of(AGENT))
+        later = [ProductionRequest(request_id="later", input="find a hotel in oslo")]
+        async with traffic.trickling(later, every_seconds=0.2):
+            await eventually(
+                lambda: read_answers(files.client_log)[-1].version == second["version"],
+                timeout=30,
+            )
+
+    answers = read_answers(files.client_log)
+    assert (answers[0].version, first["version"]) == ("1.0.0", "1.0.0")
+    assert answers[0].answer == WEATHER
+    assert answers[-1].answer == HOTEL
+    evaluated = second["evaluation"]["accuracy"]["candidate"]["all"]
+    assert evaluated["value"] > second["evaluation"]["accuracy"]["deployed"]["all"]["value"]
+    _check_shared_base(system, first, second)
+
+
+def _check_shared_base(system: System, *jobs: dict[str, Any]) -> None:
+    """Both versions hold the same base model, and an adapter of their own."""
+    folders = [next(system.data_dir.rglob(f"{job['digest'][:2]}/{job['digest']}")) for job in jobs]
+    assert [read_card(folder).adapters for folder in folders] == [("adapter",)] * 2
+    for name, same in (("model.safetensors", True), ("adapter/adapter_model.safetensors", False)):
+        one, other = ((folder / name).read_bytes() for folder in folders)
+        assert (one == other) is same
+
+
+def _tiny_base(system: System) -> str:
+    # Imported here: it brings torch, which most tests do without.
+    from tests.support.training.tiny_models import tiny_causal_model
+
+    return tiny_causal_model(system.data_dir / "tiny-generator", spread=0.15).as_uri()
+
+
+def _profile(base_model: str) -> dict[str, Any]:
+    return {
+        "agent_id": AGENT,
+        "kind": "generator",
+        "base_model": base_model,
+        "evaluation_dataset": "writer-held-out",
+        "trigger": {"minimum_feedback": 2 * len(PLACES), "cooldown_seconds": 0},
+        "gate": GATE,
+        "training": TRAINING,
+    }
+
+
+async def _is_known(system: System) -> bool:
+    try:
+        await system.gateway.get(f"/v1/agents/{AGENT}")
+    except ApiError:
+        return False
+    return True
+
+
+async def _upload(system: System) -> None:
+    """Suite and first items; nobody taught the first version what to say of hotels."""
+    first = [
+        {"input": f"{verb} {place}", "target": target}
+        for verb, target in (("forecast for", WEATHER), ("play the song of", MUSIC))
+        for place in PLACES
+    ]
+    suite = [
+        {"input": f"please {verb} {place}", "target": target}
+        for verb, target in (
+            ("forecast for", WEATHER),
+            ("play the song of", MUSIC),
+            ("find a hotel in", HOTEL),
+        )
+        for place in PLACES
+    ]
+    for name, purpose, items in (
+        ("writer-first", "training", first),
+        ("writer-held-out", "evaluation", suite),
+    ):
+        await system.gateway.post(
+            "/v1/datasets", {"name": name, "purpose": purpose, "items": items}
+        )
+
+
+def _corrected_requests() -> list[ProductionRequest]:
+    served = ProductionRequest(request_id="served", input="forecast for oslo")
+    inputs = [f"{verb} a hotel in {place}" for verb in ("find", "book") for place in PLACES]
+    corrected = [
+        ProductionRequest(request_id=f"hotel-{n}", input=text, correction=HOTEL)
+        for n, text in enumerate(inputs)
+    ]
+    return [served, *corrected]
