@@ -24,6 +24,8 @@ from deploy.cli.commands import (
     up,
 )
 from deploy.cli.errors import OneSentenceErrors
+from deploy.cli.first_steps import open_page, quickstart
+from deploy.cli.screens import watch
 
 app = typer.Typer(
     name="archon",
@@ -44,6 +46,9 @@ for library in ("aiokafka", "asyncio"):
 app.command("up", epilog=up.EXAMPLES)(up.up)
 app.command("setup", epilog=set_up.EXAMPLES)(set_up.set_up)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("quickstart", epilog=quickstart.EXAMPLES)(quickstart.quickstart)
+app.command("open", epilog=open_page.EXAMPLES)(open_page.open_page)
+app.command("watch", epilog=watch.EXAMPLES)(watch.watch)
 app.command("status", epilog=status.EXAMPLES)(status.status)
 app.command("trace", epilog=trace.EXAMPLES)(trace.trace)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)

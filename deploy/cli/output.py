@@ -46,6 +46,18 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> 
     return made
 
 
+def plain_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> Table:
+    """A table without lines, for rows with an id: those of 36 characters fit 80 columns."""
+    made = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    for place, column in enumerate(columns):
+        made.add_column(shown(column), overflow="fold", no_wrap=place == 0)
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(text(cell)) for cell in row))
+    if not made.row_count:
+        made.caption = "none"
+    return made
+
+
 def text(value: Any) -> str:
     """A cell's text."""
     if value is None or value == "":

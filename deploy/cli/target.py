@@ -1,5 +1,6 @@
 """Which system a command talks to: the one named, or the one that was started here."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,16 @@ class TargetSettings(KafkaSecuritySettings):
     artifacts_model_keys: str = Field(default="", description="Public keys of trainers, by commas.")
 
 
-def connect(url: str | None, api_key: str | None) -> GatewayClient:
+@dataclass(frozen=True, slots=True)
+class ApiTarget:
+    """A gateway and a key for it; `key_file` holds the key where it is the local system's."""
+
+    url: str
+    api_key: str = field(repr=False)
+    key_file: str | None = None
+
+
+def find_api(url: str | None, api_key: str | None) -> ApiTarget:
     """The gateway to talk to.
 
     Raises:
@@ -42,10 +52,18 @@ def connect(url: str | None, api_key: str | None) -> GatewayClient:
     named_url, named_key = url or settings.url, api_key or _secret(settings.api_key)
     if named_url:
         # Never with the local system's key, which is nobody's business elsewhere.
-        return GatewayClient(named_url, named_key or "")
+        return ApiTarget(named_url, named_key or "")
     folder, record = local_system()
-    local_key = read_or_create(LocalSettings(data_dir=folder).api_key_path)
-    return GatewayClient(record.endpoints.gateway_url, named_key or local_key)
+    if named_key:
+        return ApiTarget(record.endpoints.gateway_url, named_key)
+    path = LocalSettings(data_dir=folder).api_key_path
+    return ApiTarget(record.endpoints.gateway_url, read_or_create(path), str(path))
+
+
+def connect(url: str | None, api_key: str | None) -> GatewayClient:
+    """The gateway to talk to, as `find_api` finds it."""
+    target = find_api(url, api_key)
+    return GatewayClient(target.url, target.api_key)
 
 
 def kafka_target(named: str | None) -> tuple[dict[str, Any], Namespace]:

@@ -160,6 +160,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "deploy/demo/bfcl.py": "categories of the benchmark have it in their names",
         "deploy/demo/terminal.py": "a display that is redrawn, by the library's name",
         "deploy/cli/commands/up.py": "as above",
+        "deploy/cli/screens/watch.py": "as above",
         "deploy/cli/commands/models.py": "a second name of a command, for users of other tools",
     },
     "purpose": {"contracts/archon_contracts/client/sdk/": "a field of the API"},

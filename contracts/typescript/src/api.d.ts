@@ -1033,6 +1033,18 @@ export interface SeriesView {
   newest: number;
 }
 
+/** A link as a path of this gateway; it works once. */
+export interface SignInLink {
+  path: string;
+  expires_at: string;
+}
+
+/** Where to go after sign-in. */
+export interface SignInLinkRequest {
+  /** A page's path. */
+  next?: string;
+}
+
 /** A span of a trace. */
 export interface SpanView {
   span_id: string;
@@ -2179,6 +2191,13 @@ export interface Operations {
     query: { tenant_id?: string | null };
     body: undefined;
     answer: KeyView;
+  };
+  /** A link to the dashboard that begins one session of the calling key, within 5 minutes. */
+  'POST /v1/sign-in-links': {
+    path: {};
+    query: {};
+    body: SignInLinkRequest | null;
+    answer: SignInLink;
   };
   /** Stored feedback, open jobs and load shedding; with `operate` also workers, dead letters and outbox age of all tenants, and what is wrong with the gateway's connections to Kafka. */
   'GET /v1/status': {

@@ -16,12 +16,14 @@ from deploy.cli.output import (
     coloured,
     console,
     estimate,
+    plain_table,
     print_json,
     print_state,
     shown,
     table,
 )
 from deploy.cli.run_reports import ReportFile, announce, write_page
+from deploy.cli.screens.job import LOSSES, build_stage_table, describe_loss, draw_losses
 from deploy.cli.sending import send_command
 from deploy.cli.target import connect
 from deploy.gateway_client import GatewayClient
@@ -51,15 +53,14 @@ def list_jobs(
         (
             job["job_id"],
             job["agent_id"],
-            job["method"],
             coloured(job["state"]),
             job.get("version"),
             ago(job["created_at"]),
         )
         for job in found
     )
-    columns = ("job", "agent", "method", "state", "version", "asked for")
-    console.print(table("jobs", columns, rows))
+    columns = ("job", "agent", "state", "version", "asked for")
+    console.print(plain_table(columns, rows))
 
 
 @group.command(
@@ -74,9 +75,10 @@ def show(
     api_key: ApiKey = None,
     as_json: Json = False,
 ) -> None:
-    """Show a job: its history with reasons, its data, its evaluation."""
+    """Show a job: its stages with reasons, its loss, its evaluation."""
     with connect(url, api_key) as gateway:
         found = gateway.get(f"/v1/jobs/{job}")
+        curves = [] if as_json else gateway.get(f"/v1/jobs/{job}/curves", name=LOSSES)["items"]
         if report:
             write_page(gateway, f"/v1/jobs/{job}/report.html", report)
     if as_json:
@@ -85,12 +87,11 @@ def show(
     agent, method = shown(found["agent_id"]), shown(found["method"])
     console.print(f"job [bold]{shown(found['job_id'])}[/bold] of {agent}, {method}")
     print_state(found)
-    seconds = found.get("stage_seconds") or {}
-    rows = (
-        (step["state"], ago(step["at"]), seconds.get(step["state"]), step.get("reason"))
-        for step in found.get("history", [])
-    )
-    console.print(table("history", ("state", "since", "seconds", "reason"), rows))
+    console.print(build_stage_table(found))
+    if losses := describe_loss(curves):
+        console.print(losses)
+    if chart := draw_losses(curves, colours=console.is_terminal):
+        print(chart)
     _show_evaluation(found.get("evaluation"))
     _show_learning(found.get("learning"))
     if report:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from archon_contracts.topics import SERVICES
-from deploy.cli.commands.processes import processes
 from deploy.cli.options import ApiKey, Json, Url, examples
-from deploy.cli.output import console, print_json, shown, table
+from deploy.cli.output import console, print_json
+from deploy.cli.screens.system import MOST_AGENTS, build_status_screen
 from deploy.cli.target import connect, local_processes
 from deploy.local.processes.probes import problems_of
 
@@ -14,9 +14,11 @@ EXAMPLES = examples("archon status", "archon status --json")
 
 
 def status(url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> None:
-    """Show processes started here, workers, open jobs, feedback and dead letters."""
+    """Show on one screen what runs, the agents, and what somebody must look at."""
     with connect(url, api_key) as gateway:
         found: dict[str, Any] = gateway.get("/v1/status")
+        # Not for a program: it reads /v1/agents itself, page by page.
+        agents = [] if as_json else gateway.items("/v1/agents", most=MOST_AGENTS + 1)
     here = local_processes(gateway.url)
     problems = find_problems(found)
     for each in here:
@@ -27,13 +29,7 @@ def status(url: Url = None, api_key: ApiKey = None, as_json: Json = False) -> No
         processes_here = [each.model_dump(mode="json") for each in here]
         print_json({"processes": processes_here, "problems": problems, **found})
         return
-    if here:
-        console.print(processes(here))
-    for name, wrong in problems.items():
-        for check, reason in wrong.items():
-            console.print(f"[yellow]{shown(name)}[/yellow] {shown(check)}: {shown(reason)}")
-    for title, value in found.items():
-        _show(title, value)
+    console.print(build_status_screen(found, here, problems, agents))
 
 
 def find_problems(status: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -46,15 +42,3 @@ def find_problems(status: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         "`archon dlq list`, mend what their reason names, and `archon dlq replay` them"
     )
     return {"gateway": {"audit": text}}
-
-
-def _show(title: str, value: Any) -> None:
-    name = title.replace("_", " ")
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        columns = list(value[0])
-        rows = ([item.get(column) for column in columns] for item in value)
-        console.print(table(name, columns, rows))
-    elif isinstance(value, dict):
-        console.print(table(name, ("what", "value"), value.items()))
-    else:
-        console.print(f"[bold]{shown(name)}[/bold] {shown(value)}")

@@ -23,6 +23,7 @@ from services.gateway.routes import (
     keys,
     models,
     reports,
+    sign_in_links,
     status,
     telemetry,
 )
@@ -41,6 +42,7 @@ RESOURCES = (
     dead_letters,
     audit,
     keys,
+    sign_in_links,
     status,
     telemetry,
 )

@@ -33,6 +33,22 @@ DELETE FROM sessions WHERE token_hash = :token_hash;
 -- name: prune_sessions()!
 DELETE FROM sessions WHERE expires_at < now();
 
+-- name: insert_sign_in_link(token_hash, tenant_id, key_id, seconds)$
+INSERT INTO sign_in_links (token_hash, tenant_id, key_id, expires_at)
+VALUES (:token_hash, :tenant_id, :key_id, now() + make_interval(secs => :seconds))
+RETURNING expires_at;
+
+-- name: use_sign_in_link(token_hash)^
+-- Once: of two requests at the same time one finds the row. The key is good as in `api_key`.
+DELETE FROM sign_in_links l
+USING api_keys k
+WHERE l.token_hash = :token_hash AND l.expires_at > now() AND k.id = l.key_id
+  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+RETURNING k.id, k.tenant_id, k.name, k.scopes, k.agents, k.expires_at;
+
+-- name: prune_sign_in_links()!
+DELETE FROM sign_in_links WHERE expires_at < now();
+
 -- name: mark_api_key_used(id)!
 UPDATE api_keys SET last_used_on = current_date
 WHERE id = :id AND last_used_on IS DISTINCT FROM current_date;

@@ -129,6 +129,7 @@ TRIED_ELSEWHERE = {
     ),  # functions/test_benchmarks.py; as the benchmark itself is
     *(("GET", "/v1/audit"), ("GET", "/v1/audit/verify")),  # test_audit.py
     *(("GET", "/v1/keys"), ("POST", "/v1/keys"), ("POST", "/v1/keys/{}/revoke")),  # test_keys.py
+    ("POST", "/v1/sign-in-links"),  # dashboard/test_sessions.py
 }
 FOR_OPERATORS = "/v1/dead-letters"
 """A scope of its own looks across tenants; who lacks it is refused, see test_outages.py."""

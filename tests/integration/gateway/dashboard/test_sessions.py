@@ -237,3 +237,61 @@ async def test_a_form_that_is_too_long_is_refused_before_anybody_has_signed_in(
     refused = await browser.post("/sign-in", content=b"key=" + b"k" * 20_000, headers=READS_PAGES)
 
     assert refused.status_code == 413
+
+
+async def test_a_link_signs_in_once_and_only_by_its_button(
+    gateway: ServedGateway, browser: httpx.AsyncClient
+) -> None:
+    browser.cookies.clear()
+    made = (await gateway.http.post("/v1/sign-in-links", json={"next": "/jobs"})).json()
+
+    shown = await browser.get(made["path"])
+    again = await browser.get(made["path"])
+    fields = {name: PageReader(shown.text).value_of(name) for name in ("link", "next")}
+    foreign = await browser.post("/sign-in", data=fields, headers=FOREIGN)
+    signed = await browser.post("/sign-in", data=fields)
+    page = await browser.get("/jobs")
+    repeated = await browser.post("/sign-in", data=fields)
+
+    assert [shown.status_code, again.status_code, foreign.status_code] == [200, 200, 403]
+    assert COOKIE not in shown.headers.get("set-cookie", "")
+    assert (signed.status_code, signed.headers["location"]) == (303, "/jobs")
+    assert page.status_code == 200
+    assert repeated.status_code == 401
+    assert "was used or has expired" in repeated.text
+
+
+async def test_a_link_has_the_permissions_of_its_key_and_ends_with_it(
+    gateway: ServedGateway, browser: httpx.AsyncClient
+) -> None:
+    key = await new_key(gateway, "read", agents=["own"])
+    headers = {"Authorization": f"Bearer {key['key']}"}
+    links = [
+        (await gateway.http.post("/v1/sign-in-links", headers=headers)).json() for _ in range(2)
+    ]
+    fields = [{"link": link["path"].partition("link=")[2].partition("&")[0]} for link in links]
+    browser.cookies.clear()
+
+    await browser.post("/sign-in", data=fields[0])
+    refused = await browser.get("/agents/another")
+    await gateway.http.post(f"/v1/keys/{key['id']}/revoke")
+    late = await browser.post("/sign-in", data=fields[1])
+
+    assert refused.status_code == 403
+    assert late.status_code == 401
+
+
+async def test_a_session_makes_no_link(gateway: ServedGateway, browser: httpx.AsyncClient) -> None:
+    await sign_in(browser)
+    headers = {"Authorization": f"Bearer {browser.cookies[COOKIE]}"}
+
+    answer = await gateway.http.post("/v1/sign-in-links", headers=headers)
+
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("place", ["https://evil.example", "evil", "\\evil"])
+async def test_a_link_leads_to_this_site_only(gateway: ServedGateway, place: str) -> None:
+    answer = await gateway.http.post("/v1/sign-in-links", json={"next": place})
+
+    assert answer.status_code == 422

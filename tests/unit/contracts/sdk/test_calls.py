@@ -72,6 +72,7 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
     },
     "feedback": {
         "send": ((FEEDBACK,), {}),
+        "give": (("a", "q"), {"rating": 4}),
         "retract": ((FeedbackRetracted(agent_id="a", interaction_id="i"),), {}),
         "log_interactions": (
             ([InteractionLogged(agent_id="a", interaction_id="i", input="q")],),
@@ -79,7 +80,12 @@ CALLS: dict[str, dict[str, tuple[tuple[Any, ...], dict[str, Any]]]] = {
         ),
         "annotate": ((LABEL,), {}),
     },
-    "keys": {"create": (("k",), {"scopes": ["read"]}), "list": ((), {}), "revoke": ((ID,), {})},
+    "keys": {
+        "create": (("k",), {"scopes": ["read"]}),
+        "list": ((), {}),
+        "revoke": ((ID,), {}),
+        "sign_in_link": ((), {}),
+    },
     "audit": {"list": ((), {"agent_id": "a"}), "verify": ((), {})},
     "dead_letters": {"list": ((), {}), "get": (("l",), {}), "replay": (("l",), {})},
 }

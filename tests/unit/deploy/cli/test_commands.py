@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from deploy.cli import app
 
 COMMANDS = [
-    "up", "setup", "demo", "status", "trace", "topics", "feedback send", "feedback count",
+    "up", "setup", "demo", "quickstart", "open", "watch", "status",
+    "trace", "topics", "feedback send", "feedback count",
     "jobs list", "jobs show", "jobs watch", "jobs cancel", "models list", "models show",
     "models history", "models deployed", "models compare", "models rollback", "models deploy",
     "models lineage", "models archive", "models protect", "models retain", "models live",

@@ -35,6 +35,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, httpx.Response]:
         f"{MODEL}/report": httpx.Response(200, json=report()),
         f"{MODEL}/report.html": httpx.Response(200, html=PAGE),
         JOB: httpx.Response(200, json=job_of().model_dump(mode="json")),
+        f"{JOB}/curves": httpx.Response(200, json={"items": []}),
         f"{JOB}/report.html": httpx.Response(200, html=PAGE),
     }
 

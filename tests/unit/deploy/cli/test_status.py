@@ -22,6 +22,9 @@ class _Gateway:
     def get(self, _path: str) -> dict[str, Any]:
         return self._status
 
+    def items(self, _path: str, **_query: object) -> list[Any]:
+        return []
+
 
 def _run(
     monkeypatch: pytest.MonkeyPatch,

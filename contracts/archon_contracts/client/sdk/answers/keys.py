@@ -46,3 +46,10 @@ class KeyInfo(ApiAnswer):
     last_used_on: date | None = Field(default=None, description="To the day, in UTC.")
     expires_at: datetime | None = Field(default=None, description="Absent: it does not expire.")
     revoked_at: datetime | None = None
+
+
+class SignInLinkInfo(ApiAnswer):
+    """A link as a path of this gateway; it works once."""
+
+    path: str
+    expires_at: datetime

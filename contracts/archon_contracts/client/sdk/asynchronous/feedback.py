@@ -17,7 +17,7 @@ from archon_contracts.events import (
     FeedbackRetracted,
     InteractionLogged,
 )
-from archon_contracts.identifiers import EventId
+from archon_contracts.identifiers import EventId, new_id
 from archon_contracts.rules.bounds import MAX_EVENT_BYTES
 from archon_contracts.traffic_classes import TrafficClass
 
@@ -38,6 +38,38 @@ class AsyncFeedbackApi:
             EventTooLargeError: one of them is larger than the system takes; none was sent.
         """
         return await self._post(api_path("feedback"), events)
+
+    async def give(
+        self,
+        agent_id: str,
+        question: Any,
+        *,
+        actual: Any = None,
+        expected: Any = None,
+        rating: float | None = None,
+        interaction_id: str | None = None,
+        model_version: str | None = None,
+        unit_id: str | None = None,
+    ) -> EventId:
+        """Rate one answer in one line; an interaction without an id is a new one.
+
+        Raises:
+            GatewayUnavailableError: not accepted in all attempts; sending again is safe only with
+                an `interaction_id` of your own.
+            GatewayRefusedError: the gateway says what is wrong with it.
+        """
+        event = FeedbackReceived(
+            agent_id=agent_id,
+            interaction_id=interaction_id or str(new_id()),
+            input=question,
+            actual=actual,
+            expected=expected,
+            rating=rating,
+            model_version=model_version,
+            unit_id=unit_id,
+        )
+        (event_id,) = await self.send(event)
+        return event_id
 
     async def retract(self, *retractions: FeedbackRetracted) -> list[EventId]:
         """Withdraw feedback; no dataset prepared from then on contains it."""

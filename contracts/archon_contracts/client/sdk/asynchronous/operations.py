@@ -10,7 +10,7 @@ from uuid import UUID
 
 from archon_contracts.client.sdk.answers.audit import AuditEntryInfo, AuditVerificationInfo
 from archon_contracts.client.sdk.answers.dead_letters import DeadLetterDetailInfo, DeadLetterInfo
-from archon_contracts.client.sdk.answers.keys import KeyInfo, NewKeyInfo
+from archon_contracts.client.sdk.answers.keys import KeyInfo, NewKeyInfo, SignInLinkInfo
 from archon_contracts.client.sdk.asynchronous.transport import AsyncTransport
 from archon_contracts.client.sdk.calls import api_path, read_call, write_call
 
@@ -49,6 +49,11 @@ class AsyncKeysApi:
         """Revoke a key: refused by all gateway processes within 30 s."""
         path = api_path("keys", key_id, "revoke")
         return await self._transport.send(write_call(path, query={"tenant_id": tenant_id}), KeyInfo)
+
+    async def sign_in_link(self, *, next: str = "/") -> SignInLinkInfo:
+        """A path of the dashboard that signs in once, within 5 minutes; needs the scope `read`."""
+        call = write_call(api_path("sign-in-links"), {"next": next})
+        return await self._transport.send(call, SignInLinkInfo)
 
 
 class AsyncAuditApi:

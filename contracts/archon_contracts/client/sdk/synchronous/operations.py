@@ -13,7 +13,7 @@ from uuid import UUID
 
 from archon_contracts.client.sdk.answers.audit import AuditEntryInfo, AuditVerificationInfo
 from archon_contracts.client.sdk.answers.dead_letters import DeadLetterDetailInfo, DeadLetterInfo
-from archon_contracts.client.sdk.answers.keys import KeyInfo, NewKeyInfo
+from archon_contracts.client.sdk.answers.keys import KeyInfo, NewKeyInfo, SignInLinkInfo
 from archon_contracts.client.sdk.calls import api_path, read_call, write_call
 from archon_contracts.client.sdk.synchronous.transport import Transport
 
@@ -52,6 +52,11 @@ class KeysApi:
         """Revoke a key: refused by all gateway processes within 30 s."""
         path = api_path("keys", key_id, "revoke")
         return self._transport.send(write_call(path, query={"tenant_id": tenant_id}), KeyInfo)
+
+    def sign_in_link(self, *, next: str = "/") -> SignInLinkInfo:
+        """A path of the dashboard that signs in once, within 5 minutes; needs the scope `read`."""
+        call = write_call(api_path("sign-in-links"), {"next": next})
+        return self._transport.send(call, SignInLinkInfo)
 
 
 class AuditApi:

@@ -1,0 +1,1 @@
+"""From a table of examples to a deployed version, and into the dashboard."""

@@ -1,0 +1,1 @@
+"""What commands show of a system on one screen of 80 columns."""
