@@ -35,6 +35,17 @@ VALIDATION_LOSS: Final = "validation/loss"
 VALIDATION_VALID_ANSWERS: Final = "validation/valid_answers"
 """Proportion of a generator's answers that are among those it was shown, where these are few."""
 
+VALIDATION_PREFERENCE: Final = "validation/preference"
+"""Proportion of held-out pairs whose better answer training raised more than the worse one."""
+VALIDATION_RAW_PREFERENCE: Final = "validation/raw_preference"
+"""Proportion of held-out pairs whose better answer is the more probable one."""
+VALIDATION_RATED: Final = "validation/rated"
+"""Probability that training raised a held-out good answer more than a bad one."""
+PAIRS: Final = "data/pairs"
+GOOD_ANSWERS: Final = "data/good_answers"
+BAD_ANSWERS: Final = "data/bad_answers"
+"""What a preference training learnt from: pairs of answers, and answers that were rated."""
+
 INTERPOLATION_FACTOR: Final = "continual/interpolation_factor"
 """How far the weights went from those of the deployed version to those of the run's end, 0 to 1."""
 

@@ -27,6 +27,7 @@ from archon_contracts.rules.numbers import (
 )
 from archon_contracts.rules.rollout_policy import RolloutPolicy
 from archon_contracts.rules.training_config import FineTuning as FineTuning
+from archon_contracts.rules.training_config import PreferenceLoss as PreferenceLoss
 from archon_contracts.rules.training_config import TrainingConfig as TrainingConfig
 
 

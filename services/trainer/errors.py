@@ -6,6 +6,8 @@ ArchonError
         ├── EmptyDataset     no line of the dataset can be trained on
         ├── DatasetInvalid   a line is not an item; the message names file and line
         ├── RunInvalid       the run's settings contradict each other or the model
+        ├── RewardInvalid    a reward failed, or is no number from -1 to 1
+        ├── NoLearningSignal no reward makes one answer better than another
         ├── NoOptimizerSteps the run ended without an optimizer step
         └── NonFiniteLoss    loss or gradient was not a number; no step was taken with it
 
@@ -31,6 +33,14 @@ class DatasetInvalid(TrainingImpossible):
 
 class RunInvalid(TrainingImpossible):
     """The run's settings contradict each other or the model."""
+
+
+class RewardInvalid(TrainingImpossible):
+    """A reward failed, or is no number from -1 to 1."""
+
+
+class NoLearningSignal(TrainingImpossible):
+    """No reward makes one answer better than another."""
 
 
 class NoOptimizerSteps(TrainingImpossible):

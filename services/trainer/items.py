@@ -7,6 +7,7 @@ from pathlib import Path
 from archon_contracts.formats import (
     NEGATIVES_FILE,
     REPLAY,
+    REWARDS_FILE,
     TRAIN_FILE,
     VALIDATION_FILE,
     LineInvalid,
@@ -15,7 +16,14 @@ from archon_contracts.formats import (
 )
 from services.trainer.errors import DatasetInvalid, EmptyDataset
 
-__all__ = ["REPLAY", "TrainingItem", "read_items", "read_negatives", "read_training_items"]
+__all__ = [
+    "REPLAY",
+    "TrainingItem",
+    "read_items",
+    "read_negatives",
+    "read_rewarded_items",
+    "read_training_items",
+]
 
 
 def read_items(path: Path) -> list[TrainingItem]:
@@ -38,6 +46,15 @@ def read_negatives(dataset: Path) -> list[TrainingItem]:
         DatasetInvalid: a line is not an item.
     """
     return _read_lines(dataset / NEGATIVES_FILE)
+
+
+def read_rewarded_items(dataset: Path) -> list[TrainingItem]:
+    """Answers with their rewards, each interaction by itself; none when there is no such file.
+
+    Raises:
+        DatasetInvalid: a line is not an item.
+    """
+    return _read_lines(dataset / REWARDS_FILE)
 
 
 def read_training_items(dataset: Path) -> tuple[list[TrainingItem], list[TrainingItem]]:

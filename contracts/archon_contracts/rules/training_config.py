@@ -27,6 +27,14 @@ class FineTuning(StrEnum):
     NEVER = "never"
 
 
+class PreferenceLoss(StrEnum):
+    """How a generator learns from pairs of answers; from ratings it learns by KTO."""
+
+    DPO = "dpo"  # against the model that the run starts from
+    ORPO = "orpo"  # without a reference, and learns the better answer as well
+    SIMPO = "simpo"  # without a reference, per token
+
+
 class TrainingConfig(ValueObject):
     """Hyper-parameters. An absent one takes the recipe's default for the kind of agent."""
 
@@ -78,6 +86,15 @@ class TrainingConfig(ValueObject):
         ge=1,
         le=4096,
         description="Longest answer of a generator; absent: by the longest that it is shown.",
+    )
+    preference_loss: PreferenceLoss | None = Field(
+        default=None, description="Of pairs of answers; absent: dpo."
+    )
+    preference_beta: Number | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="Scale of a preference loss; absent: 0.1, of simpo 2.",
     )
     checkpoint_steps: PositiveCount | None = None
     replay_ratio: Proportion | None = Field(

@@ -843,6 +843,9 @@ export interface ParkedView {
   lift?: string;
 }
 
+/** How a generator learns from pairs of answers; from ratings it learns by KTO. */
+export type PreferenceLoss = "dpo" | "orpo" | "simpo";
+
 /** A dataset version that data preparation produced for a job. */
 export interface PreparedDatasetView {
   dataset_id: string;
@@ -1180,6 +1183,10 @@ export interface StrictTrainingConfig {
   dora?: boolean | null;
   /** Longest answer of a generator; absent: by the longest that it is shown. */
   max_new_tokens?: number | null;
+  /** Of pairs of answers; absent: dpo. */
+  preference_loss?: PreferenceLoss | null;
+  /** Scale of a preference loss; absent: 0.1, of simpo 2. */
+  preference_beta?: number | null;
   checkpoint_steps?: number | null;
   /** Replayed items per new item in a continual run. */
   replay_ratio?: number | null;
@@ -1337,6 +1344,10 @@ export interface TrainConfigRequest {
   dora?: boolean | null;
   /** Longest answer of a generator; absent: by the longest that it is shown. */
   maxNewTokens?: number | null;
+  /** Of pairs of answers; absent: dpo. */
+  preferenceLoss?: PreferenceLoss | null;
+  /** Scale of a preference loss; absent: 0.1, of simpo 2. */
+  preferenceBeta?: number | null;
   checkpointSteps?: number | null;
   /** Replayed items per new item in a continual run. */
   replayRatio?: number | null;
@@ -1381,6 +1392,10 @@ export interface TrainingConfig {
   dora?: boolean | null;
   /** Longest answer of a generator; absent: by the longest that it is shown. */
   max_new_tokens?: number | null;
+  /** Of pairs of answers; absent: dpo. */
+  preference_loss?: PreferenceLoss | null;
+  /** Scale of a preference loss; absent: 0.1, of simpo 2. */
+  preference_beta?: number | null;
   checkpoint_steps?: number | null;
   /** Replayed items per new item in a continual run. */
   replay_ratio?: number | null;

@@ -12,6 +12,7 @@ from archon_contracts.rules.numbers import Proportion
 from archon_contracts.values import (
     AgentKind,
     FineTuning,
+    PreferenceLoss,
     RetentionStrategy,
     TrainingMethod,
 )
@@ -118,6 +119,12 @@ class GeneratorConfig(RunConfig):
         ge=1,
         le=4096,
         description="A generator's longest answer; absent: by the longest that it is shown.",
+    )
+    preference_loss: PreferenceLoss = Field(
+        default=PreferenceLoss.DPO, description="Of pairs of answers."
+    )
+    preference_beta: float | None = Field(
+        default=None, gt=0, le=100, description="Scale of the loss; absent: 0.1, of simpo 2."
     )
 
 

@@ -210,6 +210,12 @@ class TrainingConfigInfo(ApiAnswer):
         default=None,
         description="Longest answer of a generator; absent: by the longest that it is shown.",
     )
+    preference_loss: str | None = Field(
+        default=None, description="Of pairs of answers; absent: dpo."
+    )
+    preference_beta: float | None = Field(
+        default=None, description="Scale of a preference loss; absent: 0.1, of simpo 2."
+    )
     checkpoint_steps: int | None = None
     replay_ratio: float | None = Field(
         default=None, description="Replayed items per new item in a continual run."
